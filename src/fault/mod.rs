@@ -1,0 +1,3 @@
+//! What breaks, and when: pure, in scenario time.
+
+pub mod catalog;

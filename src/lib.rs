@@ -1,0 +1,23 @@
+//! Load test and capacity simulator for ticket sales.
+//!
+//! ```text
+//! scenario.toml ─▶ scenario ──Plan──▶ live ─────Measurements─▶ verdict ─Verdicts─▶ report
+//!                  shared pure machines: buyer · cloud · fault · cost
+//! ```
+//!
+//! `ARCHITECTURE.md` says why it is built this way, `GLOSSARY.md` what the words mean.
+
+pub mod rng;
+pub mod units;
+
+pub mod scenario;
+
+pub mod cloud;
+pub mod cost;
+pub mod fault;
+
+pub mod measure;
+
+pub mod verdict;
+
+pub mod report;

@@ -1,0 +1,146 @@
+//! The architecture: zones and subnets, instances, load balancer, data tier, ways out.
+
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+use crate::units::ZoneId;
+
+/// The architecture under test.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Topology {
+    /// Address range of the whole VPC.
+    pub vpc: Ipv4Net,
+    /// Availability zones; a [`ZoneId`] is a place in this list.
+    pub zones: Vec<Zone>,
+    /// The back-end instances.
+    pub instances: Instances,
+    /// The load balancer.
+    pub alb: Alb,
+    /// Redis.
+    pub redis: Redis,
+    /// PostgreSQL.
+    pub database: Database,
+    /// Whether S3 is reached through a gateway endpoint (free) instead of NAT (A17).
+    pub s3_endpoint: bool,
+}
+
+/// One availability zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Zone {
+    /// Short name, such as `a`.
+    pub name: String,
+    /// Public tier: load-balancer node and NAT gateway.
+    pub public: Ipv4Net,
+    /// Private tier: instances and Redis.
+    pub private: Ipv4Net,
+    /// Data tier: the database.
+    pub data: Ipv4Net,
+    /// Whether the zone has a NAT gateway of its own.
+    pub nat_gateway: bool,
+}
+
+/// The back-end instances.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Instances {
+    /// EC2 instance type, such as `t3.medium`; the price book must know it.
+    pub class: String,
+    /// Name of the service-time profile (`t3-medium-node`, `native`).
+    pub profile: String,
+    /// Instances in service when the run starts, an entry a zone.
+    pub initial: Vec<u32>,
+}
+
+/// The Application Load Balancer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alb {
+    /// Health checks of the target group.
+    pub health_check: HealthCheck,
+    /// How long a deregistered target keeps its connections.
+    pub deregistration_delay: Duration,
+    /// Life of the `AWSALB` cookie, renewed with each request; `None` when stickiness is off.
+    pub stickiness: Option<Duration>,
+    /// Idle time after which a connection is closed and an unanswered request gets 504.
+    pub idle_timeout: Duration,
+    /// How long the load balancer waits for a target to accept a connection before 504.
+    pub connect_timeout: Duration,
+    /// Time to live of the load balancer's DNS record.
+    pub dns_ttl: Duration,
+}
+
+/// Health checks of a target group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthCheck {
+    /// Time between two checks of one node on one target.
+    pub interval: Duration,
+    /// Time after which a check has failed.
+    pub timeout: Duration,
+    /// Passes in a row that make an unhealthy target healthy (a new target needs one).
+    pub healthy_count: u32,
+    /// Failures in a row that make a target unhealthy.
+    pub unhealthy_count: u32,
+}
+
+/// ElastiCache for Redis.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Redis {
+    /// Node type, such as `cache.t3.micro`.
+    pub class: String,
+    /// Zone of the primary at the start.
+    pub primary: ZoneId,
+    /// Zone of the replica; `None` without one.
+    pub replica: Option<ZoneId>,
+    /// From the loss of the primary to the first write on the promoted replica.
+    pub failover: Duration,
+    /// Age of the youngest writes that asynchronous replication loses with the primary.
+    pub lost_window: Duration,
+    /// Time to live of the primary's DNS record.
+    pub dns_ttl: Duration,
+}
+
+/// The relational database.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Database {
+    /// Which service, and so how failover and durability behave.
+    pub kind: DatabaseKind,
+    /// Instance class, such as `db.t3.medium`.
+    pub class: String,
+    /// Zone of the writer at the start.
+    pub primary: ZoneId,
+    /// Zone of the standby or replica; `None` without one.
+    pub standby: Option<ZoneId>,
+    /// From the loss of the writer to the first write on the promoted one.
+    pub failover: Duration,
+    /// Time to live of the writer's DNS record.
+    pub dns_ttl: Duration,
+    /// Connections in the pool of one instance (B6).
+    pub pool_max: u32,
+    /// Wait for a pooled connection after which a request fails (B6).
+    pub pool_connect_timeout: Duration,
+    /// Connections the server admits in all.
+    pub connections_max: u32,
+}
+
+/// The database service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DatabaseKind {
+    /// Aurora PostgreSQL: shared storage, promotes in about 30 s.
+    Aurora,
+    /// RDS Multi-AZ instance: synchronous standby without reads, 60-120 s.
+    RdsMultiAz,
+}
+
+impl Topology {
+    /// The zone with this name, or `None`.
+    pub fn zone_named(&self, name: &str) -> Option<ZoneId> {
+        let index = self.zones.iter().position(|zone| zone.name == name)?;
+        u8::try_from(index).ok().map(ZoneId)
+    }
+
+    /// All zones by number.
+    pub fn zone_ids(&self) -> impl Iterator<Item = ZoneId> + use<> {
+        (0..u8::try_from(self.zones.len()).unwrap_or(u8::MAX)).map(ZoneId)
+    }
+}

@@ -1,0 +1,276 @@
+//! Quantities with their unit in the type: instants, rates, shares, money.
+//!
+//! Lengths of time are plain [`Duration`]s; instants are [`SimTime`]. Both count *scenario* time unless a
+//! name says `wall`.
+
+use std::fmt;
+use std::ops::{Add, AddAssign, Sub};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// An instant of scenario time: nanoseconds since the start of the run.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct SimTime(u64);
+
+impl SimTime {
+    /// The start of the run.
+    pub const ZERO: Self = Self(0);
+
+    /// Builds the instant `nanos` nanoseconds after the start of the run.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Builds the instant `seconds` seconds after the start of the run.
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(seconds * 1_000_000_000)
+    }
+
+    /// Builds the instant `seconds` after the start of the run, rounded to nanoseconds; negative becomes zero.
+    pub fn from_secs_f64(seconds: f64) -> Self {
+        Self::ZERO + Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
+    }
+
+    /// Nanoseconds since the start of the run.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Seconds since the start of the run.
+    pub fn as_secs_f64(self) -> f64 {
+        self.since_start().as_secs_f64()
+    }
+
+    /// Whole seconds since the start of the run.
+    pub const fn as_secs(self) -> u64 {
+        self.0 / 1_000_000_000
+    }
+
+    /// The time that has passed since the start of the run.
+    pub const fn since_start(self) -> Duration {
+        Duration::from_nanos(self.0)
+    }
+
+    /// The time from `earlier` to `self`, zero if `earlier` is later.
+    pub const fn saturating_since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for SimTime {
+    type Output = Self;
+
+    fn add(self, length: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)),
+        )
+    }
+}
+
+impl AddAssign<Duration> for SimTime {
+    fn add_assign(&mut self, length: Duration) {
+        *self = *self + length;
+    }
+}
+
+impl Sub for SimTime {
+    type Output = Duration;
+
+    fn sub(self, earlier: Self) -> Duration {
+        debug_assert!(self >= earlier, "{self} is before {earlier}");
+        self.saturating_since(earlier)
+    }
+}
+
+/// Prints `m:ss.mmm`, the way the report's timeline shows instants.
+impl fmt::Display for SimTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0 / 1_000_000;
+        write!(
+            f,
+            "{}:{:02}.{:03}",
+            millis / 60_000,
+            millis / 1_000 % 60,
+            millis % 1_000
+        )
+    }
+}
+
+/// A number that was outside the range of its quantity.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("{value} is out of range (legal: {legal})")]
+pub struct OutOfRange {
+    /// The offending number.
+    pub value: f64,
+    /// The legal range in words, as an error message shows it.
+    pub legal: &'static str,
+}
+
+/// A finite, non-negative number of things a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Rate(f64);
+
+impl Rate {
+    /// Things a second.
+    pub const fn per_second(self) -> f64 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for Rate {
+    type Error = OutOfRange;
+
+    fn try_from(value: f64) -> Result<Self, OutOfRange> {
+        let legal = value.is_finite() && value >= 0.0;
+        legal.then_some(Self(value)).ok_or(OutOfRange {
+            value,
+            legal: "finite, 0 or more a second",
+        })
+    }
+}
+
+impl From<Rate> for f64 {
+    fn from(rate: Rate) -> Self {
+        rate.0
+    }
+}
+
+/// A part of a whole, 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Share(f64);
+
+impl Share {
+    /// Nothing of the whole.
+    pub const NONE: Self = Self(0.0);
+
+    /// The part as a number from 0 to 1.
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for Share {
+    type Error = OutOfRange;
+
+    fn try_from(value: f64) -> Result<Self, OutOfRange> {
+        (0.0..=1.0)
+            .contains(&value)
+            .then_some(Self(value))
+            .ok_or(OutOfRange {
+                value,
+                legal: "0 to 1",
+            })
+    }
+}
+
+impl From<Share> for f64 {
+    fn from(share: Share) -> Self {
+        share.0
+    }
+}
+
+/// Whole Korean won.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Won(pub i64);
+
+impl Add for Won {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
+impl std::iter::Sum for Won {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self(0), Add::add)
+    }
+}
+
+/// Prints the amount with thousands separators: `₩1,234,500`.
+impl fmt::Display for Won {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.0.unsigned_abs().to_string();
+        let sign = if self.0 < 0 { "-" } else { "" };
+        write!(f, "{sign}₩")?;
+        for (index, digit) in digits.chars().enumerate() {
+            if index > 0 && (digits.len() - index).is_multiple_of(3) {
+                write!(f, ",")?;
+            }
+            write!(f, "{digit}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The number of a virtual buyer in its run: 0 for the first to arrive, and so on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BuyerId(pub u32);
+
+impl fmt::Display for BuyerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "buyer {}", self.0)
+    }
+}
+
+/// An availability zone: its place in the topology's list of zones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ZoneId(pub u8);
+
+impl ZoneId {
+    /// The zone's place in any list that has one entry a zone.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A back-end instance: counted up from 0 over the whole run, never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InstanceId(pub u32);
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "i-{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn won_is_printed_with_thousands_separators() {
+        assert_eq!(Won(268_000).to_string(), "₩268,000");
+        assert_eq!(Won(-1_000).to_string(), "-₩1,000");
+        assert_eq!(Won(999).to_string(), "₩999");
+    }
+
+    #[test]
+    fn share_refuses_what_is_not_a_part() {
+        assert!(Share::try_from(1.01).is_err());
+        assert!(Share::try_from(f64::NAN).is_err());
+        assert!(Share::try_from(0.0).is_ok());
+    }
+
+    #[test]
+    fn instants_add_without_wrapping() {
+        assert_eq!(
+            SimTime::from_nanos(u64::MAX) + Duration::from_secs(1),
+            SimTime::from_nanos(u64::MAX)
+        );
+        assert_eq!(SimTime::from_secs(90).to_string(), "1:30.000");
+    }
+}

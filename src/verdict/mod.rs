@@ -1,0 +1,1 @@
+//! What the measurements mean: gates, targets, audits, validity.
