@@ -17,12 +17,14 @@ fn legal(text: &str) -> Plan {
 fn shipped() -> Vec<(String, String)> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
     let mut scenarios: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
+        .expect("the folder of scenarios is there")
+        .map(|entry| entry.expect("the folder can be listed").path())
         .filter(|path| path.extension().is_some_and(|end| end == "toml"))
         .map(|path| {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            (name, std::fs::read_to_string(path).unwrap())
+            let name = path.file_name().expect("a file has a name");
+            let name = name.to_string_lossy().into_owned();
+            let text = std::fs::read_to_string(path).expect("scenarios are text");
+            (name, text)
         })
         .collect();
     scenarios.sort();

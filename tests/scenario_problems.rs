@@ -12,7 +12,7 @@ fn folder() -> PathBuf {
 fn assert_snapshot(name: &str, shown: &str) {
     let path = folder().join(name);
     if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&path, shown).unwrap();
+        std::fs::write(&path, shown).expect("the snapshot can be written");
     }
     let accepted = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
