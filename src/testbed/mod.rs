@@ -1,0 +1,4 @@
+//! The local AWS: names, load balancer, instances, data tier, and what of them fails together.
+
+pub mod alb;
+pub mod dns;
