@@ -1,6 +1,7 @@
 //! What travels between the supervisor and a node process, one JSON value a line.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,12 +34,12 @@ pub enum Command {
         /// Where it answers, now or later.
         address: SocketAddr,
     },
-    /// Take a target out for new requests; open connections stay until `until`, then they are cut.
+    /// Take a target out for new requests; open connections stay for `delay`, then they are cut.
     Deregister {
         /// The target.
         instance: InstanceId,
-        /// End of the deregistration delay.
-        until: SimTime,
+        /// The deregistration delay.
+        delay: Duration,
     },
     /// Forget a target at once and cut what is open to it.
     Remove {

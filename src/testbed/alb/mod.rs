@@ -7,6 +7,7 @@
 //! ```
 
 mod backend;
+pub mod balancer;
 mod checks;
 pub mod message;
 mod meter;

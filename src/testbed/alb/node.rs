@@ -129,7 +129,7 @@ impl Node {
     fn obey(&self, command: Command) {
         match command {
             Command::Register { instance, address } => self.register(instance, address),
-            Command::Deregister { instance, until } => self.deregister(instance, until),
+            Command::Deregister { instance, delay } => self.deregister(instance, delay),
             Command::Remove { instance } => {
                 if let Some(member) = self.take_out(instance) {
                     member.backend.cut.cancel();
@@ -171,13 +171,12 @@ impl Node {
         group.members.insert(instance, member);
     }
 
-    fn deregister(&self, instance: InstanceId, until: SimTime) {
+    fn deregister(&self, instance: InstanceId, delay: Duration) {
         let Some(member) = self.take_out(instance) else {
             self.say(Answer::Drained { instance });
             return;
         };
-        let now = SimTime::from_nanos(self.shared.now.load(Ordering::Relaxed));
-        let delay = until.saturating_since(now).div_f64(self.settings.speed);
+        let delay = delay.div_f64(self.settings.speed);
         let answers = self.answers.clone();
         self.spawn(async move {
             let drained = tokio::time::timeout(delay, member.backend.wait_idle());

@@ -347,7 +347,7 @@ async fn a_target_without_connections_drains_at_once() {
     node.get("/", None).await;
     node.tell(Command::Deregister {
         instance: InstanceId(0),
-        until: SimTime::from_secs(1_000_000),
+        delay: Duration::from_secs(1_000_000),
     });
     let drained = Answer::Drained {
         instance: InstanceId(0),
@@ -365,7 +365,7 @@ async fn a_web_socket_holds_up_draining_until_the_delay_ends_and_is_then_cut() {
     let mut socket = node.open_web_socket().await;
     node.tell(Command::Deregister {
         instance: InstanceId(0),
-        until: SimTime::from_secs(55),
+        delay: Duration::from_secs(55),
     });
     socket.send(Message::text("still here")).await.unwrap();
     let echo = socket.next().await.unwrap().unwrap();
