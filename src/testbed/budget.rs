@@ -1,5 +1,8 @@
 //! Open files: how many processes a load-balancer node needs, and whether the machine can hold the run at all.
 
+use crate::scenario::Plan;
+use crate::units::SimTime;
+
 /// Files a process needs beside its sockets: pools of keep-alive connections, health checks, pipes, the runtime.
 const RESERVE: u64 = 600;
 /// Files a WebSocket costs a load-balancer process: one to the client, one to the target.
@@ -60,6 +63,32 @@ impl Budget {
     }
 }
 
+/// How many buyers may be connected at once: everyone who has come, less those whom the waiting room has let through
+/// to the end.
+///
+/// A fluid estimate on the safe side: nobody loses patience, and everyone who is let through stays to pay.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float to integer cast saturates, and a number of buyers is never negative"
+)]
+pub fn sockets_forecast(plan: &Plan) -> u64 {
+    let come_by = |second: f64| -> f64 {
+        let by = SimTime::from_secs_f64(second);
+        plan.arrivals.iter().map(|phase| phase.planned(by)).sum()
+    };
+    let stay = plan.buyers.seat_pick.mean() + plan.buyers.payment.mean();
+    let through_per_second = f64::from(plan.waiting_room.active_max) / stay.max(1.0);
+    let mut gone: f64 = 0.0;
+    let mut most: f64 = 0.0;
+    for second in 0..=plan.clock.duration.as_secs() + 1 {
+        let second = second as f64;
+        gone = (gone + through_per_second).min(come_by(second - stay));
+        most = most.max(come_by(second) - gone);
+    }
+    most.ceil() as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,5 +114,36 @@ mod tests {
         assert_eq!(refusal.sockets_max, 19_400);
         assert!(refusal.to_string().contains("need 20100 open files"));
         assert!(Budget::new(0, 600).is_err());
+    }
+
+    #[test]
+    fn buyers_who_have_been_let_through_no_longer_count() {
+        let plan = |active_max: u32| {
+            let text = format!(
+                r#"
+                preset = "tiketi"
+                [clock]
+                duration = "300s"
+                [waiting_room]
+                active_max = {active_max}
+                [[arrivals]]
+                shape = "poisson"
+                rate = 10
+                from = "0s"
+                until = "200s"
+                [buyers]
+                seat_pick = "10s"
+                payment = "10s"
+                "#
+            );
+            let loaded = crate::scenario::load("test.toml", &text, &Default::default());
+            loaded.unwrap_or_else(|problems| panic!("{problems:?}"))
+        };
+        assert_eq!(sockets_forecast(&plan(2_000)), 200, "20 s of arrivals");
+        let crowd = sockets_forecast(&plan(100));
+        assert!(
+            (1_000..1_200).contains(&crowd),
+            "5 a second go, {crowd} stay"
+        );
     }
 }

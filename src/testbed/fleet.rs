@@ -44,7 +44,10 @@ struct Member {
 
 enum State {
     /// The address is bound, and nobody listens: connections are refused.
-    Boots { socket: Socket, timer: AbortHandle },
+    Boots {
+        socket: Socket,
+        timer: AbortHandle,
+    },
     Answers(Instance),
     /// Could not be started; its address is free again.
     Failed,
@@ -83,7 +86,12 @@ impl Fleet {
     }
 
     /// Starts an instance that answers after `boot` of scenario time; until then connections to it are refused.
-    pub fn launch(&mut self, instance: InstanceId, zone: ZoneId, boot: Duration) -> std::io::Result<()> {
+    pub fn launch(
+        &mut self,
+        instance: InstanceId,
+        zone: ZoneId,
+        boot: Duration,
+    ) -> std::io::Result<()> {
         let host = FIRST_HOST + self.given[zone.index()];
         self.given[zone.index()] += 1;
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
@@ -150,11 +158,12 @@ impl Fleet {
         }
     }
 
-    /// Ends all instances.
-    pub fn terminate_all(&mut self) {
-        for (_, member) in std::mem::take(&mut self.members) {
-            member.end();
-        }
+    /// Ends all instances and waits until their threads are gone.
+    pub async fn stop(self) {
+        let servers: Vec<_> = self.members.into_values().filter_map(Member::end).collect();
+        let joined = tokio::task::spawn_blocking(|| servers.into_iter().for_each(Instance::join));
+        // A thread that panicked has said so itself.
+        drop(joined.await);
     }
 
     /// The mean CPU utilization since the last sample over the instances that answer, in percent; `None` without one.
@@ -189,11 +198,18 @@ impl Fleet {
 }
 
 impl Member {
-    fn end(self) {
+    /// Ends the instance without waiting; returns the server if it ran.
+    fn end(self) -> Option<Instance> {
         match self.state {
-            State::Boots { timer, .. } => timer.abort(),
-            State::Answers(server) => server.kill(),
-            State::Failed => {}
+            State::Boots { timer, .. } => {
+                timer.abort();
+                None
+            }
+            State::Answers(server) => {
+                server.kill();
+                Some(server)
+            }
+            State::Failed => None,
         }
     }
 }

@@ -30,13 +30,14 @@ use tokio::task::AbortHandle;
 
 use crate::cloud::order::Input;
 use crate::scenario::Plan;
-use crate::units::{InstanceId, SimTime, ZoneId};
+use crate::units::{InstanceId, ZoneId};
 use alb::balancer::{Balancer, Blueprint, Heard};
+use alb::launch::Launcher;
 use alb::message::Load;
 use budget::Budget;
-pub use error::TestbedError;
 use data_tier::DataTier;
 use dns::NameServer;
+pub use error::TestbedError;
 use fleet::{Fleet, InstanceGauge};
 use zone::{FIRST_HOST, on_loopback};
 
@@ -104,12 +105,16 @@ pub struct Gauges {
 
 impl Testbed {
     /// Starts names, load balancer and data tier for a plan; instances come by orders. Node processes are started
-    /// from `executable`, this project's binary. `sockets` is how many buyers may be connected at once.
+    /// from `executable`, this project's binary.
     ///
     /// Returns when every node listens, or refuses before anything starts if the machine cannot hold the run.
-    pub async fn start(plan: &Plan, executable: &Path, sockets: u64) -> Result<Self, TestbedError> {
+    pub async fn start(plan: &Plan, executable: &Path) -> Result<Self, TestbedError> {
+        Self::start_with(plan, Launcher::Binary(executable.to_owned())).await
+    }
+
+    async fn start_with(plan: &Plan, launcher: Launcher) -> Result<Self, TestbedError> {
         let limit = Budget::raise_limit().map_err(TestbedError::Limit)?;
-        let budget = Budget::new(sockets, limit)?;
+        let budget = Budget::new(budget::sockets_forecast(plan), limit)?;
         let settings = settings::server(plan)?;
         let topology = &plan.topology;
         let speed = plan.clock.speed;
@@ -123,7 +128,7 @@ impl Testbed {
             .await
             .map_err(TestbedError::NameServer)?;
         let (balancer, heard) = Balancer::new(Blueprint {
-            executable: executable.to_owned(),
+            launcher,
             alb: topology.alb.clone(),
             speed,
             addresses: node_addresses.clone(),
@@ -190,12 +195,12 @@ impl Testbed {
     }
 
     /// Ends everything: nothing listens and no process is left when this returns.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
         for eviction in self.evictions.values() {
             eviction.abort();
         }
         self.balancer.stop().await;
-        self.fleet.terminate_all();
+        self.fleet.stop().await;
     }
 }
 
@@ -203,3 +208,6 @@ impl Testbed {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

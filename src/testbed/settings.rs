@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use ipnet::Ipv4Net;
 use tiketi_server::{Profile, Section, Settings, Show};
 
-use super::zone::{FIRST_HOST, on_loopback};
+use super::zone::on_loopback;
 use super::{ALB_NAME, DATABASE_NAME, REDIS_NAME, TestbedError};
 use crate::cloud::name_service::NameService;
 use crate::scenario::Plan;
@@ -72,7 +72,9 @@ pub(super) fn names(plan: &Plan) -> NameService {
 /// The address of a part of the data tier in each zone.
 pub(super) fn endpoints(plan: &Plan, subnet: impl Fn(&Zone) -> Ipv4Net) -> Vec<Ipv4Addr> {
     let zones = plan.topology.zones.iter();
-    zones.map(|zone| on_loopback(subnet(zone), DATA_HOST)).collect()
+    zones
+        .map(|zone| on_loopback(subnet(zone), DATA_HOST))
+        .collect()
 }
 
 /// Finds a port that is free on all addresses: DNS tells addresses only, so all nodes share one.

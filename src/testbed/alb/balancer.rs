@@ -2,29 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
+use super::launch::{Launched, Launcher, Life};
 use super::message::{Answer, Command, Load, NodeSettings};
 use crate::cloud::order::Input;
 use crate::scenario::topology::Alb;
 use crate::units::{InstanceId, SimTime, ZoneId};
 
-/// Hidden subcommand of the executable that runs one process of a node.
-pub const SUBCOMMAND: &str = "alb-node";
-/// Wall time a node process has to end by itself.
-const STOP_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// How the nodes are built.
 #[derive(Clone, Debug)]
 pub struct Blueprint {
-    /// This project's binary.
-    pub executable: PathBuf,
+    /// What runs their processes.
+    pub launcher: Launcher,
     /// Checks, stickiness, delays, timeouts.
     pub alb: Alb,
     /// Scenario seconds in a wall second.
@@ -77,7 +70,7 @@ struct Process {
     /// Whether it makes the checks of its node.
     checks: bool,
     ready: bool,
-    child: Child,
+    life: Life,
     commands: UnboundedSender<Command>,
     load: Load,
 }
@@ -224,33 +217,24 @@ impl Balancer {
     /// Ends all processes and waits until they are gone.
     pub async fn stop(mut self) {
         self.tell_all(Command::Stop);
-        for process in self.processes.values_mut() {
-            let ended = tokio::time::timeout(STOP_TIMEOUT, process.child.wait()).await;
-            if ended.is_err() {
-                // Fails only if the process has ended in between.
-                drop(process.child.kill().await);
-            }
+        for (_, process) in std::mem::take(&mut self.processes) {
+            process.life.wait().await;
         }
     }
 
     fn start_process(&mut self, zone: ZoneId, settings: &NodeSettings) -> std::io::Result<()> {
-        let mut child = tokio::process::Command::new(&self.blueprint.executable)
-            .arg(SUBCOMMAND)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            // Ctrl-C in a terminal reaches the supervisor only, which ends its children in order.
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()?;
+        let Launched {
+            input,
+            output,
+            life,
+        } = self.blueprint.launcher.launch()?;
         let id = self.next_process;
         self.next_process += 1;
-        let stdin = child.stdin.take().expect("the input is piped");
-        let stdout = child.stdout.take().expect("the output is piped");
         let (commands, commands_rx) = mpsc::unbounded_channel();
         let mut first = serde_json::to_vec(settings)?;
         first.push(b'\n');
-        tokio::spawn(write(stdin, first, commands_rx));
-        tokio::spawn(read(stdout, id, self.heard_tx.clone()));
+        tokio::spawn(write(input, first, commands_rx));
+        tokio::spawn(read(output, id, self.heard_tx.clone()));
         for (&instance, target) in &self.targets {
             let address = target.address;
             let _ = commands.send(Command::Register { instance, address });
@@ -259,7 +243,7 @@ impl Balancer {
             zone,
             checks: settings.checks,
             ready: false,
-            child,
+            life,
             commands,
             load: Load::default(),
         };
@@ -275,7 +259,7 @@ impl Balancer {
 
     /// Kills a process and keeps its totals.
     fn forget(&mut self, id: ProcessId) {
-        let Some(mut process) = self.processes.remove(&id) else {
+        let Some(process) = self.processes.remove(&id) else {
             return;
         };
         self.past = self.past
@@ -284,9 +268,7 @@ impl Balancer {
                 web_sockets: 0,
                 ..process.load
             };
-        // Fails only if the process has ended already.
-        drop(process.child.start_kill());
-        tokio::spawn(async move { process.child.wait().await });
+        process.life.kill();
         for waiting_for in self.draining.values_mut() {
             waiting_for.remove(&id);
         }
@@ -342,9 +324,13 @@ impl Balancer {
 }
 
 /// Writes the settings and then commands to a process; ends with either side.
-async fn write(mut stdin: ChildStdin, first: Vec<u8>, mut commands: UnboundedReceiver<Command>) {
+async fn write(
+    mut input: impl AsyncWrite + Unpin,
+    first: Vec<u8>,
+    mut commands: UnboundedReceiver<Command>,
+) {
     let mut line = first;
-    while stdin.write_all(&line).await.is_ok() {
+    while input.write_all(&line).await.is_ok() {
         let Some(command) = commands.recv().await else {
             return;
         };
@@ -354,8 +340,8 @@ async fn write(mut stdin: ChildStdin, first: Vec<u8>, mut commands: UnboundedRec
 }
 
 /// Reads what a process says until its end, which is passed on as well.
-async fn read(stdout: ChildStdout, process: ProcessId, heard: UnboundedSender<Heard>) {
-    let mut lines = BufReader::new(stdout).lines();
+async fn read(output: impl AsyncRead + Unpin, process: ProcessId, heard: UnboundedSender<Heard>) {
+    let mut lines = BufReader::new(output).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         let Ok(answer) = serde_json::from_str(&line) else {
             break;
