@@ -18,6 +18,8 @@ pub mod fault;
 
 pub mod measure;
 
+pub mod testbed;
+
 pub mod verdict;
 
 pub mod report;
