@@ -16,7 +16,11 @@ pub mod cloud;
 pub mod cost;
 pub mod fault;
 
+pub mod buyer;
+
 pub mod measure;
+
+pub mod live;
 
 pub mod verdict;
 
