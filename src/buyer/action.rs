@@ -79,10 +79,7 @@ impl Request {
     /// Whether sending it twice does no more than sending it once, so that a connection that broke before any byte of
     /// the answer may be replaced silently.
     pub const fn is_idempotent(self) -> bool {
-        !matches!(
-            self,
-            Self::SeatReserve { .. } | Self::PaymentProcess { .. }
-        )
+        !matches!(self, Self::SeatReserve { .. } | Self::PaymentProcess { .. })
     }
 }
 

@@ -27,7 +27,8 @@ impl Backoff {
             return None;
         }
         let doublings = i32::from(self.tries.min(64)) - 1;
-        let pause = (retry.first.as_secs_f64() * 2_f64.powi(doublings)).min(retry.max.as_secs_f64());
+        let pause =
+            (retry.first.as_secs_f64() * 2_f64.powi(doublings)).min(retry.max.as_secs_f64());
         let variation = 1.0 + retry.jitter.get() * (2.0 * stream.random::<f64>() - 1.0);
         Some(Duration::from_secs_f64(pause * variation))
     }
@@ -71,8 +72,20 @@ mod tests {
     fn the_last_try_has_no_pause_after_it() {
         let mut stream = Streams::new(1).named("backoff");
         let mut backoff = Backoff::default();
-        assert!(backoff.handle_failure(&retry(Some(3)), &mut stream).is_some());
-        assert!(backoff.handle_failure(&retry(Some(3)), &mut stream).is_some());
-        assert!(backoff.handle_failure(&retry(Some(3)), &mut stream).is_none());
+        assert!(
+            backoff
+                .handle_failure(&retry(Some(3)), &mut stream)
+                .is_some()
+        );
+        assert!(
+            backoff
+                .handle_failure(&retry(Some(3)), &mut stream)
+                .is_some()
+        );
+        assert!(
+            backoff
+                .handle_failure(&retry(Some(3)), &mut stream)
+                .is_none()
+        );
     }
 }

@@ -177,8 +177,7 @@ impl Journey {
                 }
             }
             Message::SeatLocked { seat, user } => {
-                let is_asked_for =
-                    self.in_flight.is_some() && self.choice.favorite() == Some(seat);
+                let is_asked_for = self.in_flight.is_some() && self.choice.favorite() == Some(seat);
                 if user == Some(self.user) || is_asked_for {
                     return;
                 }
@@ -322,10 +321,7 @@ impl Journey {
             self.leave(now, LeaveReason::OutOfPatience, true);
         }
         let thought_enough = self.due.is_some_and(|due| due <= now) && self.in_flight.is_none();
-        if self.step == Step::Holding
-            && thought_enough
-            && !self.draws.pays(&self.temperament)
-        {
+        if self.step == Step::Holding && thought_enough && !self.draws.pays(&self.temperament) {
             self.leave(now, LeaveReason::WalkedAway, true);
         }
     }
@@ -424,10 +420,7 @@ impl Journey {
             return self.finish();
         }
         let retry = self.temperament.retry;
-        let pause = match self
-            .backoff
-            .handle_failure(&retry, &mut self.draws.backoff)
-        {
+        let pause = match self.backoff.handle_failure(&retry, &mut self.draws.backoff) {
             Some(pause) => pause,
             None if self.step == Step::Waiting => retry.max,
             None => return self.leave(now, LeaveReason::TooManyErrors, false),
@@ -472,7 +465,8 @@ impl Journey {
         let bit = 1 << stage as u8;
         if self.reached & bit == 0 {
             self.reached |= bit;
-            self.observations.push(Observation::Stage { at: now, stage });
+            self.observations
+                .push(Observation::Stage { at: now, stage });
         }
     }
 

@@ -109,7 +109,11 @@ mod tests {
     fn a_seat_is_picked_whenever_one_is_available() {
         let mut stream = Streams::new(4).named("seat");
         for count in 1..20 {
-            assert!(SeatChoice::pick(&offers(count), &mut stream).favorite().is_some());
+            assert!(
+                SeatChoice::pick(&offers(count), &mut stream)
+                    .favorite()
+                    .is_some()
+            );
         }
         assert!(SeatChoice::pick(&[], &mut stream).favorite().is_none());
     }

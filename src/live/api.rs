@@ -65,9 +65,8 @@ impl Api {
                 (Method::POST, &self.seat_reserve, body.into())
             }
             Request::PaymentProcess { reservation } => {
-                let body = format!(
-                    r#"{{"reservationId":"{reservation}","paymentMethod":"kakao_pay"}}"#
-                );
+                let body =
+                    format!(r#"{{"reservationId":"{reservation}","paymentMethod":"kakao_pay"}}"#);
                 (Method::POST, &self.payment_process, body.into())
             }
         };
@@ -90,25 +89,26 @@ pub(super) fn understand<'a>(
     if !status.is_success() {
         return understand_error(request, received);
     }
-    let understood = match request {
-        Request::PageLoad | Request::ShowList | Request::ShowDetail | Request::QueueLeave => {
-            Some(Answer::Done)
-        }
-        Request::QueueCheck | Request::QueueStatus => queue_answer(&received.body),
-        Request::SeatList => read_seats(&received.body, seats).map(|locked| Answer::Seats {
-            available: seats,
-            locked,
-        }),
-        Request::SeatReserve { .. } => serde_json::from_slice::<Reserved>(&received.body)
-            .ok()
-            .map(|answer| Answer::Held {
-                reservation: answer.reservation.id,
+    let understood =
+        match request {
+            Request::PageLoad | Request::ShowList | Request::ShowDetail | Request::QueueLeave => {
+                Some(Answer::Done)
+            }
+            Request::QueueCheck | Request::QueueStatus => queue_answer(&received.body),
+            Request::SeatList => read_seats(&received.body, seats).map(|locked| Answer::Seats {
+                available: seats,
+                locked,
             }),
-        Request::PaymentProcess { .. } => serde_json::from_slice::<Payment>(&received.body)
-            .ok()
-            .filter(|payment| payment.success != Some(false))
-            .map(|_| Answer::Paid),
-    };
+            Request::SeatReserve { .. } => serde_json::from_slice::<Reserved>(&received.body)
+                .ok()
+                .map(|answer| Answer::Held {
+                    reservation: answer.reservation.id,
+                }),
+            Request::PaymentProcess { .. } => serde_json::from_slice::<Payment>(&received.body)
+                .ok()
+                .filter(|payment| payment.success != Some(false))
+                .map(|_| Answer::Paid),
+        };
     match understood {
         Some(answer) => (Outcome::Ok, answer),
         None => failed(Failure::BadAnswer, received),
@@ -248,14 +248,16 @@ mod tests {
     #[test]
     fn a_taken_seat_is_a_refusal_and_no_failure() {
         let request = Request::SeatReserve { seat: Uuid::nil() };
-        let (outcome, answer) = understand(request, &received(400, "{}"), &mut Vec::new());
+        let mut seats = Vec::new();
+        let (outcome, answer) = understand(request, &received(400, "{}"), &mut seats);
         assert_eq!((outcome, answer), (Outcome::Refused, Answer::Refused));
     }
 
     #[test]
     fn a_payment_that_went_through_before_its_answer_was_lost_counts_as_paid() {
         let body = r#"{"error":"Reservation is already paid"}"#;
-        let (outcome, answer) = understand(PAY, &received(400, body), &mut Vec::new());
+        let mut seats = Vec::new();
+        let (outcome, answer) = understand(PAY, &received(400, body), &mut seats);
         assert_eq!((outcome, answer), (Outcome::Ok, Answer::Paid));
         let body = r#"{"error":"Reservation has expired"}"#;
         let (outcome, _) = understand(PAY, &received(400, body), &mut Vec::new());

@@ -47,7 +47,7 @@ pub(super) struct Issuer {
 }
 
 enum Source {
-    Minted { header: Header, key: EncodingKey },
+    Minted(Box<(Header, EncodingKey)>),
     Given(Vec<Credential>),
 }
 
@@ -75,10 +75,10 @@ impl Issuer {
         issued_at_unix_s: u64,
     ) -> Result<Self, String> {
         let source = match credentials {
-            Credentials::Minted { secret } => Source::Minted {
-                header: Header::default(),
-                key: EncodingKey::from_secret(secret.as_bytes()),
-            },
+            Credentials::Minted { secret } => {
+                let key = EncodingKey::from_secret(secret.as_bytes());
+                Source::Minted(Box::new((Header::default(), key)))
+            }
             Credentials::Given { tokens } => {
                 if tokens.is_empty() {
                     return Err("the list of tokens is empty".to_owned());
@@ -99,7 +99,8 @@ impl Issuer {
     /// The credential of `buyer`.
     pub(super) fn credential(&self, buyer: BuyerId) -> Result<Credential, String> {
         match &self.source {
-            Source::Minted { header, key } => {
+            Source::Minted(signing) => {
+                let (header, key) = &**signing;
                 let user = user_of(self.seed, buyer);
                 let claims = Claims {
                     user_id: user,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
@@ -26,6 +27,7 @@ pub(super) struct Dialer {
     sources: Vec<Ipv4Addr>,
     turn: Cell<usize>,
     connect_timeout: Duration,
+    refused: Cell<u64>,
 }
 
 impl Dialer {
@@ -43,12 +45,18 @@ impl Dialer {
             sources,
             turn: Cell::new(0),
             connect_timeout,
+            refused: Cell::new(0),
         })
     }
 
     /// The address the next connection goes to.
     pub(super) async fn address(&self) -> Result<SocketAddr, Failure> {
         self.names.address().await
+    }
+
+    /// Connections that this machine could not even try, for lack of files or ports.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.get()
     }
 
     /// Connects to `first`, or, if that fails, to the other addresses, as browsers do.
@@ -73,12 +81,13 @@ impl Dialer {
 
     async fn connect_to(&self, address: SocketAddr) -> Result<Connected, Failure> {
         let opening = async {
-            let tcp = self
+            let socket = self
                 .socket_for(address)
-                .map_err(|_| Failure::ConnectRefused)?
+                .map_err(|error| self.count(&error))?;
+            let tcp = socket
                 .connect(address)
                 .await
-                .map_err(|_| Failure::ConnectRefused)?;
+                .map_err(|error| self.count(&error))?;
             tcp.set_nodelay(true).map_err(|_| Failure::Reset)?;
             let Some((connector, name)) = &self.tls else {
                 return Ok(Connected::Plain(tcp));
@@ -90,6 +99,24 @@ impl Dialer {
         timeout(self.connect_timeout, opening)
             .await
             .unwrap_or(Err(Failure::ConnectTimeout))
+    }
+
+    fn count(&self, error: &io::Error) -> Failure {
+        let own = [
+            Errno::EMFILE,
+            Errno::ENFILE,
+            Errno::EADDRNOTAVAIL,
+            Errno::EADDRINUSE,
+        ];
+        let errno = error.raw_os_error().map(Errno::from_raw);
+        if errno.is_some_and(|errno| own.contains(&errno)) {
+            self.refused.set(self.refused.get() + 1);
+        }
+        match error.kind() {
+            io::ErrorKind::ConnectionReset => Failure::Reset,
+            io::ErrorKind::TimedOut => Failure::ConnectTimeout,
+            _ => Failure::ConnectRefused,
+        }
     }
 
     fn socket_for(&self, address: SocketAddr) -> io::Result<TcpSocket> {

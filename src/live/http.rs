@@ -121,11 +121,7 @@ impl Http {
         (sent, answer)
     }
 
-    async fn exchange(
-        &self,
-        request: &Outgoing,
-        identity: &Identity,
-    ) -> Result<Received, Failure> {
+    async fn exchange(&self, request: &Outgoing, identity: &Identity) -> Result<Received, Failure> {
         let address = self.dialer.address().await?;
         if let Some(mut channel) = self.take_idle(address).await {
             match channel.send_request(self.message(request, identity)).await {

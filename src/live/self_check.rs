@@ -10,10 +10,8 @@ use crate::measure::ending::WorkerFigures;
 
 /// Raises the limit of open files as far as it may go; returns what it is now.
 pub fn raise_files_limit() -> u64 {
-    rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|_| {
-        // Not even the present limit could be read: POSIX promises this many.
-        20
-    })
+    // Where not even the present limit can be read: POSIX promises this many.
+    rlimit::increase_nofile_limit(u64::MAX).unwrap_or(20)
 }
 
 /// Takes a process's own figures, and keeps their peaks.
@@ -53,8 +51,7 @@ impl Sampler {
 
 fn cpu_time() -> Duration {
     getrusage(UsageWho::RUSAGE_SELF).map_or(Duration::ZERO, |usage| {
-        let micros =
-            usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+        let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
         Duration::from_micros(u64::try_from(micros).unwrap_or(0))
     })
 }
@@ -86,7 +83,9 @@ mod tests {
     #[test]
     fn the_figures_of_this_process_are_plausible() {
         let mut sampler = Sampler::new(1_000);
-        let held: Vec<_> = (0..20).map(|_| fs::File::open("/dev/null").unwrap()).collect();
+        let held: Vec<_> = (0..20)
+            .map(|_| fs::File::open("/dev/null").unwrap())
+            .collect();
         let figures = sampler.sample(3, 0);
         drop(held);
         let later = sampler.sample(3, 0);

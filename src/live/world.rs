@@ -79,11 +79,7 @@ impl World {
             streams: Streams::new(plan.seed),
             api: Api::new(assignment.show, entry.page.as_deref())?,
             http: Http::new(dialer, host, clock, call_timeout, connections_max),
-            issuer: Issuer::new(
-                &assignment.credentials,
-                plan.seed,
-                clock.start_at_unix_s(),
-            )?,
+            issuer: Issuer::new(&assignment.credentials, plan.seed, clock.start_at_unix_s())?,
             socket_uri: socket_uri
                 .parse()
                 .map_err(|error| format!("{socket_uri}: {error}"))?,

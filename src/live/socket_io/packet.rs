@@ -166,7 +166,9 @@ mod tests {
                 Message::EntryAllowed { user },
             ),
             (
-                format!(r#"42["seat-locked",{{"seatId":"{ONE}","userId":"{TWO}","status":"locked"}}]"#),
+                format!(
+                    r#"42["seat-locked",{{"seatId":"{ONE}","userId":"{TWO}","status":"locked"}}]"#
+                ),
                 Message::SeatLocked {
                     seat,
                     user: Some(user),
@@ -180,7 +182,10 @@ mod tests {
                 r#"42["queue-cleared",{"message":"x"}]"#.to_owned(),
                 Message::QueueCleared,
             ),
-            (r#"42["room-info",{"userCount":3}]"#.to_owned(), Message::Other),
+            (
+                r#"42["room-info",{"userCount":3}]"#.to_owned(),
+                Message::Other,
+            ),
         ];
         for (frame, expected) in cases {
             assert_eq!(message(&frame).message, expected, "{frame}");
