@@ -134,6 +134,8 @@ pub struct SystemFigures {
     pub pool_timeouts: u64,
     /// Waits for a pooled database connection (B6).
     pub pool_waits: u64,
+    /// Samples that the queue monitor took (A13); `None` if nobody counted.
+    pub monitor_runs: Option<u64>,
     /// Requests by instance, as the instances counted them (A4).
     pub targets: Vec<TargetLoad>,
     /// Calls of buyers that their cookie should have kept on one instance (A4); `None` if nobody looked.

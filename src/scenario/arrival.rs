@@ -399,3 +399,198 @@ fn poisson(mean: f64, stream: &mut Stream) -> u64 {
 fn whole(number: f64) -> u64 {
     number.round() as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rate(per_second: f64) -> Rate {
+        Rate::try_from(per_second).unwrap()
+    }
+
+    /// One phase of each shape, all from 10 s on.
+    fn shapes() -> Vec<Shape> {
+        let (from, until) = (SimTime::from_secs(10), SimTime::from_secs(310));
+        vec![
+            Shape::Poisson {
+                rate: rate(10.0),
+                from,
+                until,
+            },
+            Shape::Step {
+                from,
+                levels: [(2.0, 100), (20.0, 50), (0.0, 50), (5.0, 100)]
+                    .map(|(per_second, seconds)| Level {
+                        rate: rate(per_second),
+                        lasts: Duration::from_secs(seconds),
+                    })
+                    .to_vec(),
+            },
+            Shape::Ramp {
+                from,
+                until,
+                start_rate: rate(0.0),
+                end_rate: rate(20.0),
+            },
+            Shape::Ramp {
+                from,
+                until,
+                start_rate: rate(15.0),
+                end_rate: rate(1.0),
+            },
+            Shape::Flash {
+                buyers: 3_000,
+                from,
+                rise: Duration::from_secs(20),
+                decay: Duration::from_secs(45),
+                base: rate(2.0),
+                until,
+            },
+            Shape::Onsale {
+                buyers: 3_000,
+                opens_at: from,
+                waiting_before: Share::try_from(0.135).unwrap(),
+                jitter: Duration::from_secs(1),
+                decay: Duration::from_secs(45),
+                until,
+            },
+        ]
+    }
+
+    fn drawn(shape: &Shape, count: Count, seed: u64) -> Vec<SimTime> {
+        let mut arrivals = Vec::new();
+        let phase = ArrivalPhase {
+            shape: shape.clone(),
+            count,
+        };
+        phase.draw(Streams::new(seed), 0, &mut arrivals);
+        arrivals.sort_unstable();
+        arrivals
+    }
+
+    fn phase(shape: &Shape) -> ArrivalPhase {
+        ArrivalPhase {
+            shape: shape.clone(),
+            count: Count::Exact,
+        }
+    }
+
+    #[test]
+    fn totals_are_the_areas_under_the_shapes() {
+        let totals = [3_000.0, 1_700.0, 3_000.0, 2_400.0, 3_000.0, 3_000.0];
+        for (shape, total) in shapes().iter().zip(totals) {
+            let phase = phase(shape);
+            assert!((phase.total() - total).abs() < 1e-6, "{shape:?}");
+            let end = phase.planned(SimTime::from_secs(310));
+            assert!((end - total).abs() < 1e-6, "{shape:?}: {end}");
+            assert!(phase.planned(SimTime::from_secs(10)).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn exact_counts_are_exact_and_within_the_window() {
+        for shape in shapes() {
+            let arrivals = drawn(&shape, Count::Exact, 5);
+            assert_eq!(arrivals.len() as u64, whole(phase(&shape).total()));
+            assert!(arrivals[0] >= SimTime::from_secs(10));
+            assert!(arrivals[arrivals.len() - 1] <= SimTime::from_secs(310));
+        }
+    }
+
+    #[test]
+    fn poisson_counts_vary_around_the_plan() {
+        for shape in shapes() {
+            let total = phase(&shape).total();
+            let runs = 200_u32;
+            let numbers: Vec<f64> = (0..runs)
+                .map(|seed| drawn(&shape, Count::Poisson, seed.into()).len() as f64)
+                .collect();
+            let mean = numbers.iter().sum::<f64>() / f64::from(runs);
+            let squares = numbers.iter().map(|number| (number - mean).powi(2));
+            let variance = squares.sum::<f64>() / f64::from(runs - 1);
+            // Five standard errors: of the mean, sqrt(total / runs); of the variance, total sqrt(2 / runs).
+            let mean_error = (mean - total).abs() / (total / f64::from(runs)).sqrt();
+            assert!(mean_error < 5.0, "{shape:?}: mean {mean} of {total}");
+            let variance_error = (variance / total - 1.0).abs() / (2.0 / f64::from(runs)).sqrt();
+            assert!(variance_error < 5.0, "{shape:?}: variance {variance}");
+        }
+    }
+
+    /// Kolmogorov-Smirnov: the largest distance between the drawn and the planned cumulative.
+    #[test]
+    fn arrivals_follow_the_closed_form() {
+        for shape in shapes() {
+            let phase = phase(&shape);
+            let arrivals = drawn(&shape, Count::Exact, 17);
+            let number = arrivals.len() as f64;
+            let distance = (0_u32..)
+                .zip(&arrivals)
+                .map(|(index, at)| {
+                    let planned = phase.planned(*at) / phase.total();
+                    let below = (planned - f64::from(index) / number).abs();
+                    below.max((planned - f64::from(index + 1) / number).abs())
+                })
+                .fold(0.0, f64::max);
+            // Exceeded with probability 0.001 by draws that do follow it.
+            let critical = 1.95 / number.sqrt();
+            assert!(distance < critical, "{shape:?}: {distance} of {critical}");
+        }
+    }
+
+    #[test]
+    fn the_waiting_crowd_comes_within_the_jitter_of_the_opening() {
+        let onsale = &shapes()[5];
+        let second = SimTime::from_secs(11);
+        let arrivals = drawn(onsale, Count::Exact, 1);
+        let early = arrivals.iter().filter(|at| **at <= second).count();
+        // 405 waited; of the others, one in 45 comes in the first second.
+        assert!((430..=500).contains(&early), "{early}");
+    }
+
+    #[test]
+    fn a_released_crowd_without_jitter_comes_at_once() {
+        let mut onsale = shapes()[5].clone();
+        if let Shape::Onsale { jitter, .. } = &mut onsale {
+            *jitter = Duration::ZERO;
+        }
+        let arrivals = drawn(&onsale, Count::Exact, 1);
+        let opening = SimTime::from_secs(10);
+        assert_eq!(arrivals.iter().filter(|at| **at == opening).count(), 405);
+        assert!((phase(&onsale).planned(opening) - 405.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_same_seed_draws_the_same_arrivals_and_another_one_others() {
+        for shape in shapes() {
+            let first = drawn(&shape, Count::Poisson, 3);
+            assert_eq!(first, drawn(&shape, Count::Poisson, 3));
+            assert_ne!(first, drawn(&shape, Count::Poisson, 4));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_inverse_undoes_the_cumulative(
+            from in 0.0..1e4_f64,
+            length in 0.01..1e5_f64,
+            (start, end) in (0.0..1e3_f64, 0.001..1e3_f64),
+            tau in 0.01..1e5_f64,
+            share in 0.0..1.0_f64,
+        ) {
+            let laws = [
+                Law::Linear { from, length, start, end },
+                Law::Linear { from, length, start: end, end: start },
+                Law::Decay { from, length, tau },
+            ];
+            for law in laws {
+                let at = law.inverse(share);
+                prop_assert!((from..=from + length).contains(&at), "{law:?}: {at}");
+                // Rounding of `at` moves the cumulative by the density at `at`.
+                let slack = 1e-9 + 1e-11 * (from + length) * (1.0 / tau + 2.0 / length);
+                prop_assert!((law.cumulative(at) - share).abs() < slack, "{law:?} at {share}");
+            }
+        }
+    }
+}

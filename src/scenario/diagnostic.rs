@@ -200,8 +200,14 @@ impl miette::Diagnostic for Excerpt<'_> {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        let help = self.problem.help.as_ref()?;
-        Some(Box::new(help))
+        let long_legal = self.problem.legal.as_ref().filter(|legal| !fits(legal));
+        let long_legal = long_legal.map(|legal| format!("legal: {legal}"));
+        let lines: Vec<_> = self.problem.help.iter().chain(&long_legal).collect();
+        if lines.is_empty() {
+            return None;
+        }
+        let lines: Vec<&str> = lines.into_iter().map(String::as_str).collect();
+        Some(Box::new(lines.join("\n")))
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -210,11 +216,18 @@ impl miette::Diagnostic for Excerpt<'_> {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let legal = self.problem.legal.as_ref();
-        let label = legal.map(|legal| format!("legal: {legal}"));
+        let label = legal
+            .filter(|legal| fits(legal))
+            .map(|legal| format!("legal: {legal}"));
         let label = label.unwrap_or_else(|| "here".to_owned());
         let span = self.problem.span.clone();
         Some(Box::new(std::iter::once(LabeledSpan::at(span, label))))
     }
+}
+
+/// Whether a list of legal values can stand beside the underlined place; longer ones go below, where they wrap.
+fn fits(legal: &str) -> bool {
+    legal.len() <= 60
 }
 
 #[cfg(test)]

@@ -33,6 +33,15 @@ impl<'d> Problems<'d> {
         self.list.borrow_mut().push(problem);
     }
 
+    /// Adds `word` to the legal values of the latest problem.
+    pub(super) fn also_legal(&self, word: &str) {
+        if let Some(problem) = self.list.borrow_mut().last_mut()
+            && let Some(legal) = &mut problem.legal
+        {
+            *legal = format!("\"{word}\", or {legal}");
+        }
+    }
+
     /// The file's text at `span`.
     pub(super) fn text_at(&self, span: Range<usize>) -> &'d str {
         self.text.get(span).unwrap_or_default()

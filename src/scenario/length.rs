@@ -52,6 +52,7 @@ pub fn parse(text: &str) -> Result<Duration, LengthError> {
             .find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_')
             .unwrap_or(rest.len());
         let (number, tail) = rest.split_at(number_end);
+        let tail = tail.trim_start();
         let unit_end = tail
             .find(|c: char| !c.is_ascii_alphabetic())
             .unwrap_or(tail.len());
@@ -124,6 +125,7 @@ mod tests {
             ("1.5s", 1_500),
             ("1d", 86_400_000),
             ("1h 30m", 5_400_000),
+            ("90 s", 90_000),
             ("1_000ms", 1_000),
             ("0s", 0),
         ];

@@ -18,6 +18,7 @@ mod resolve;
 pub mod scaling;
 pub mod topology;
 mod value;
+mod write;
 
 pub use arrival::arrival_times;
 pub use diagnostic::{Diagnostics, Rendering};

@@ -320,7 +320,9 @@ pub fn parse_condition(
     });
     let Some((at, sign, relation)) = found else {
         let legal = "STATISTIC < BOUND, with <, <=, >, >=, ==";
-        return Err(Misread::new("no comparison", 0..text.len(), legal));
+        let mut misread = Misread::new("no comparison", 0..text.len(), legal);
+        misread.help = text.contains('=').then(|| "equality is `==`".to_owned());
+        return Err(misread);
     };
     let bound_start = at + sign.len();
     let statistic = parse_statistic(metric, text, 0..at)?;

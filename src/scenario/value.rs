@@ -73,25 +73,16 @@ impl<'d> Value<'d> {
         let line = written.lines().next().unwrap_or_default();
         let short: String = line.chars().take(CHARACTERS_MAX).collect();
         let is_cut = short.len() < written.len();
-        format!(
-            "{} {short}{}",
-            self.kind_with_article(),
-            if is_cut { "…" } else { "" }
-        )
-        .trim_end()
-        .to_owned()
-    }
-
-    fn kind_with_article(&self) -> &'static str {
-        match self.node.get_ref() {
-            DeValue::String(_) => "the text",
-            DeValue::Integer(_) => "the whole number",
-            DeValue::Float(_) => "the number",
-            DeValue::Boolean(_) => "the truth value",
-            DeValue::Datetime(_) => "the date",
-            DeValue::Array(_) => "the list",
-            DeValue::Table(_) => "the table",
-        }
+        let rest = if is_cut { "…" } else { "" };
+        let kind = match self.node.get_ref() {
+            DeValue::Array(_) => "the list ",
+            DeValue::Table(_) => "the table ",
+            DeValue::Datetime(_) => "the date ",
+            DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) => {
+                ""
+            }
+        };
+        format!("{kind}{short}{rest}")
     }
 
     fn as_str(&self) -> Option<&'d str> {
@@ -116,9 +107,9 @@ impl<'d> Value<'d> {
         }
     }
 
-    fn as_integer(&self) -> Option<i64> {
+    fn as_integer(&self) -> Option<i128> {
         match self.node.get_ref() {
-            DeValue::Integer(whole) => i64::from_str_radix(whole.as_str(), whole.radix()).ok(),
+            DeValue::Integer(whole) => i128::from_str_radix(whole.as_str(), whole.radix()).ok(),
             _ => None,
         }
     }
@@ -142,14 +133,19 @@ impl<'d> Value<'d> {
         if self.is_word(word) {
             return Some(None);
         }
-        read(self).map(Some)
+        let read = read(self);
+        if read.is_none() {
+            self.problems.also_legal(word);
+        }
+        read.map(Some)
     }
 
-    /// Any text.
+    /// A text of one line.
     pub(super) fn text(&self) -> Option<&'d str> {
         let text = self.as_str();
+        let text = text.filter(|text| !text.chars().any(char::is_control));
         if text.is_none() {
-            self.refuse("a text in quotes");
+            self.refuse("a text in quotes, without line breaks");
         }
         text
     }
@@ -166,7 +162,7 @@ impl<'d> Value<'d> {
     /// A whole number in a range.
     pub(super) fn whole<N>(&self, legal: RangeInclusive<N>) -> Option<N>
     where
-        N: Copy + Display + PartialOrd + TryFrom<i64>,
+        N: Copy + Display + PartialOrd + TryFrom<i128>,
     {
         let number = self.as_integer().and_then(|whole| N::try_from(whole).ok());
         let number = number.filter(|number| legal.contains(number));
@@ -230,8 +226,12 @@ impl<'d> Value<'d> {
         match length::parse(text) {
             Ok(length) if legal.contains(&length) => Some(length),
             Ok(_) => {
-                let (from, to) = (Written(*legal.start()), Written(*legal.end()));
-                self.refuse(format!("{from} to {to}"));
+                let (from, to) = (*legal.start(), Written(*legal.end()));
+                self.refuse(if from == Duration::from_nanos(1) {
+                    format!("above 0s, at most {to}")
+                } else {
+                    format!("{} to {to}", Written(from))
+                });
                 None
             }
             Err(error) => {

@@ -143,7 +143,7 @@ impl Phase<'_, '_> {
         let left = end - from.since_start();
         if lasts > left && !self.is_cut {
             let last = Written(lasts.saturating_add(from.since_start()));
-            self.report_after_end("levels", format!("the last level ends at {last}"));
+            self.report_after_end("levels", &format!("the last level ends at {last}"));
         }
         cut(&mut levels, left);
         Some(Shape::Step { from, levels })
@@ -232,7 +232,7 @@ impl Phase<'_, '_> {
     fn instant(&self, key: &'static str) -> Option<SimTime> {
         let at = self.length(key)?;
         if self.end.is_some_and(|end| at >= end) {
-            self.report_after_end(key, format!("`{key}` is {}", Written(at)));
+            self.report_after_end(key, &format!("`{key}` is {}", Written(at)));
             return None;
         }
         Some(SimTime::ZERO + at)
@@ -250,7 +250,7 @@ impl Phase<'_, '_> {
             None => end,
             Some(until) if until > end && self.is_cut => end,
             Some(until) if until > end => {
-                self.report_after_end("until", format!("`until` is {}", Written(until)));
+                self.report_after_end("until", &format!("`until` is {}", Written(until)));
                 return (start, None);
             }
             Some(until) => until,
@@ -268,7 +268,7 @@ impl Phase<'_, '_> {
         (start, Some(last))
     }
 
-    fn report_after_end(&self, key: &str, what: String) {
+    fn report_after_end(&self, key: &str, what: &str) {
         let end = Written(self.end.unwrap_or_default());
         let problem = Problem::new(format!("{what}, after the end of the run at {end}"));
         let help = "lengthen `clock.duration`, or let the arrivals come earlier";

@@ -13,7 +13,7 @@ pub(super) fn gates(section: &Section<'_>) -> Option<Vec<Gate>> {
         let selector = parse_selector(key.get_ref());
         if let Err(misread) = &selector {
             let name = key.get_ref();
-            let problem = problem_of(misread, format!("gate `{name}`"));
+            let problem = problem_of(misread, &format!("gate `{name}`"));
             section.report(problem.at(key.span()));
         }
         for condition in conditions.elements().unwrap_or_default() {
@@ -41,14 +41,14 @@ fn gate(condition: &Value<'_>, metric: GateMetric, operation: Option<Operation>)
             text: text.to_owned(),
         }),
         Err(misread) => {
-            let problem = problem_of(&misread, format!("condition `{text}`"));
+            let problem = problem_of(&misread, &format!("condition `{text}`"));
             condition.complain_at(misread.part, problem);
             None
         }
     }
 }
 
-fn problem_of(misread: &Misread, what: String) -> Problem {
+fn problem_of(misread: &Misread, what: &str) -> Problem {
     let mut problem = Problem::new(format!("{what}: {}", misread.message));
     problem.legal = Some(misread.legal.clone()).filter(|legal| !legal.is_empty());
     problem.help.clone_from(&misread.help);

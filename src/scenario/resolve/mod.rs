@@ -93,8 +93,7 @@ fn resolve(
     }
     let name = name(source_name, root);
     let seed = root.value("seed").and_then(|seed| seed.whole(0..=u64::MAX));
-    let clock = clock(root, overrides);
-    let end = clock.map(|clock| clock.duration);
+    let (end, clock) = clock(root, overrides);
     let each = |key| {
         let each = root.preset_layer("each").expect("a test reads the preset");
         root.layer_in(each, key)
@@ -184,7 +183,8 @@ fn question(text: &str) -> String {
         .join(" ")
 }
 
-fn clock(root: &Section<'_>, overrides: &Overrides) -> Option<Clock> {
+/// The end of the run, which others are held against even if the rest of the clock is wrong, and the whole clock.
+fn clock(root: &Section<'_>, overrides: &Overrides) -> (Option<Duration>, Option<Clock>) {
     let section = root.section("clock");
     let duration = section.value("duration");
     let duration = duration.and_then(|value| value.length(SOME_LENGTH));
@@ -204,11 +204,14 @@ fn clock(root: &Section<'_>, overrides: &Overrides) -> Option<Clock> {
         let problem = Problem::new(message).help("shorten `warmup` or lengthen `duration`");
         section.complain(&["warmup", "duration"], problem);
     }
-    Some(Clock {
-        duration: duration?,
-        warmup: warmup?,
-        speed: overrides.speed.or(speed)?,
-    })
+    let speed = overrides.speed.or(speed);
+    let clock = duration.zip(warmup).zip(speed);
+    let clock = clock.map(|((duration, warmup), speed)| Clock {
+        duration,
+        warmup,
+        speed,
+    });
+    (duration, clock)
 }
 
 fn self_check(section: &Section<'_>) -> Option<SelfCheck> {

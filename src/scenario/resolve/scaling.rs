@@ -54,6 +54,7 @@ pub(super) fn scaling<'d>(
         .collect();
     let policies: Option<Vec<Policy>> = policies.into_iter().collect();
     report_twins(section, policies.as_deref().unwrap_or_default());
+    report_crossed(section, policies.as_deref().unwrap_or_default());
     Some(Scaling {
         min: min?,
         max: max?,
@@ -94,6 +95,24 @@ fn report_twins(section: &Section<'_>, policies: &[Policy]) {
         if policies[..index].iter().any(is_twin) {
             let problem = Problem::new(format!("two policies are called `{}`", policy.name));
             section.complain(&["policies"], problem.help("give each a `name` of its own"));
+        }
+    }
+}
+
+/// Thresholds in the wrong order would grow and shrink the fleet at the same time, for ever.
+fn report_crossed(section: &Section<'_>, policies: &[Policy]) {
+    let grows = |policy: &&Policy| policy.alarm.comparison == Comparison::Above;
+    for high in policies.iter().filter(grows) {
+        for low in policies.iter().filter(|policy| !grows(policy)) {
+            let (above, below) = (high.alarm.threshold, low.alarm.threshold);
+            if high.alarm.metric == low.alarm.metric && above < below {
+                let (high, low) = (&high.name, &low.name);
+                let message = format!(
+                    "between {above} and {below} the alarms of both `{high}` and `{low}` are up"
+                );
+                let help = "the threshold `below` may not be higher than the threshold `above`";
+                section.complain(&["policies"], Problem::new(message).help(help));
+            }
         }
     }
 }

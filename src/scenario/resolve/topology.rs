@@ -130,21 +130,15 @@ fn zones<'d>(
         .map(|tier| tier_subnets(&subnets, tier, context.zones))
         .collect();
     let names = context.zones?;
-    let with_nat = nat_gateways.and_then(|value| {
-        value.unless("each-zone", |list| {
-            let ids = list.elements()?;
-            let ids: Vec<_> = ids.iter().map(|zone| zone_id(zone, names)).collect();
-            ids.into_iter().collect::<Option<Vec<_>>>()
-        })
-    });
-    let tiers: Vec<Vec<Placed<'_>>> = tiers.into_iter().collect::<Option<_>>()?;
-    check_subnets(section, tiers.iter().flatten(), vpc);
-    check_sizes(&tiers, context.scaling);
+    let with_nat = nat_gateways.and_then(|value| zones_with_nat(&value, names));
+    let placed: Vec<_> = tiers.iter().flatten().flatten().collect();
+    check_subnets(section, &placed, vpc);
+    check_sizes(&placed, context.scaling);
     let with_nat = with_nat?;
     let zone = |(index, name): (usize, &String)| {
         let id = zone_at(index)?;
-        let nat_gateway = with_nat.as_ref().is_none_or(|ids| ids.contains(&id));
-        let range = |tier: usize| tiers[tier].get(index).map(|placed| placed.range);
+        let nat_gateway = with_nat.contains(&id);
+        let range = |tier: usize| Some(tiers[tier].get(index)?.as_ref()?.range);
         Some(Zone {
             name: name.clone(),
             public: range(0)?,
@@ -156,15 +150,27 @@ fn zones<'d>(
     names.iter().enumerate().map(zone).collect()
 }
 
-/// The subnets of one tier, an entry a zone.
+/// The zones that have a NAT gateway of their own.
+fn zones_with_nat(value: &Value<'_>, zones: &[String]) -> Option<Vec<ZoneId>> {
+    if value.is_word("each-zone") {
+        return (0..zones.len()).map(zone_at).collect();
+    }
+    let listed = value.elements()?;
+    let ids: Vec<_> = listed.iter().map(|zone| zone_id(zone, zones)).collect();
+    ids.into_iter().collect()
+}
+
+/// The subnets of one tier, an entry a zone; `None` where one is wrong.
 fn tier_subnets<'d>(
     subnets: &Section<'d>,
     tier: &'static str,
     zones: Option<&[String]>,
-) -> Option<Vec<Placed<'d>>> {
+) -> Vec<Option<Placed<'d>>> {
     let section = subnets.section(tier);
     let entries = section.entries();
-    let zones = zones?;
+    let Some(zones) = zones else {
+        return Vec::new();
+    };
     for (key, value) in &entries {
         let name = key.get_ref().as_ref();
         if value.is_in_file() && !zones.iter().any(|zone| zone == name) {
@@ -193,8 +199,7 @@ fn tier_subnets<'d>(
             value: value.clone(),
         })
     };
-    let placed: Vec<_> = zones.iter().map(placed).collect();
-    placed.into_iter().collect()
+    zones.iter().map(placed).collect()
 }
 
 fn key_is(key: &toml::Spanned<toml::de::DeString<'_>>, name: &str) -> bool {
@@ -202,12 +207,7 @@ fn key_is(key: &toml::Spanned<toml::de::DeString<'_>>, name: &str) -> bool {
 }
 
 /// Reports subnets outside the VPC and subnets that overlap.
-fn check_subnets<'p, 'd: 'p>(
-    section: &Section<'_>,
-    subnets: impl Iterator<Item = &'p Placed<'d>>,
-    vpc: Option<Ipv4Net>,
-) {
-    let subnets: Vec<_> = subnets.collect();
+fn check_subnets(section: &Section<'_>, subnets: &[&Placed<'_>], vpc: Option<Ipv4Net>) {
     for (index, subnet) in subnets.iter().enumerate() {
         let (name, range) = (subnet.name(), subnet.range);
         if let Some(vpc) = vpc.filter(|vpc| !vpc.contains(&range)) {
@@ -241,13 +241,13 @@ fn check_subnets<'p, 'd: 'p>(
 }
 
 /// Reports subnets that cannot hold what may run in them.
-fn check_sizes(tiers: &[Vec<Placed<'_>>], scaling: Option<&Scaling>) {
+fn check_sizes(subnets: &[&Placed<'_>], scaling: Option<&Scaling>) {
     /// What an ALB node asks of its subnet, beside the NAT gateway.
     const PUBLIC_ADDRESSES: u64 = 8 + 1;
     let Some(scaling) = scaling else { return };
     // Rebalancing may exceed the maximum by a tenth; with the other zones lost all of it is here, beside Redis.
     let fleet = u64::from(scaling.max + scaling.max.div_ceil(10)) + 1;
-    for placed in tiers.iter().flatten() {
+    for placed in subnets {
         let free = (1_u64 << (32 - placed.range.prefix_len())) - ADDRESSES_KEPT;
         let (needed, for_what) = match placed.tier {
             "public" => (PUBLIC_ADDRESSES, "a load balancer and a NAT gateway"),
@@ -280,7 +280,9 @@ fn instances(section: &Section<'_>, context: &Context<'_, '_>) -> Option<Instanc
     } else {
         scaling.map(|scaling| spread(scaling.min, zones.len()))
     };
-    if let (Some(initial), Some(scaling)) = (&initial, scaling) {
+    if let (Some(initial), Some(scaling)) = (&initial, scaling)
+        && scaling.min <= scaling.max
+    {
         let total: u32 = initial.iter().sum();
         if total < scaling.min || total > scaling.max {
             let (min, max) = (scaling.min, scaling.max);
