@@ -6,7 +6,7 @@
 
 mod api;
 pub mod clock;
-mod credential;
+pub mod credential;
 mod dialer;
 mod driver;
 mod http;
@@ -18,5 +18,3 @@ mod socket_io;
 pub mod target;
 pub mod worker;
 mod world;
-
-pub use credential::user_of;
