@@ -20,6 +20,7 @@ pub mod order;
 mod outbox;
 pub mod queue_monitor;
 pub mod scaling;
+mod termination;
 mod zone_balance;
 
 pub use control_plane::ControlPlane;
