@@ -1,4 +1,26 @@
 //! The AWS control plane as pure machines: what it is told, what it orders, what it announces.
+//!
+//! ```text
+//! queue_monitor ─sample─▶ datapoint ─▶ alarm ─fires─▶ scaling ─desired─▶ instance_group ─▶ orders
+//!                                                       zone lost ─▶ instance_group, failover ─▶ orders
+//! ```
+//!
+//! [`ControlPlane`] joins them. It behaves as AWS documents it, not as one would wish: the alarm fires its policy
+//! every minute and most of that is swallowed, "in service" is not "answers", and a zone that returns is filled by
+//! moving instances whose users are cut once more.
 
+pub mod alarm;
+pub mod control_plane;
+pub mod datapoint;
+pub mod failover;
+pub mod instance_group;
+pub mod member;
 pub mod notice;
 pub mod order;
+mod outbox;
+pub mod queue_monitor;
+pub mod scaling;
+mod termination;
+mod zone_balance;
+
+pub use control_plane::ControlPlane;

@@ -1,9 +1,16 @@
 //! How buyers appear over time: an open workload with a closed-form cumulative.
+//!
+//! A shape is a sum of *parts*, each with an expected number of buyers and a law of arrival with a closed-form
+//! cumulative and inverse. So the total is known up front, and instants are drawn by inversion.
 
 use std::time::Duration;
 
+use rand::RngExt;
+use rand_distr::Distribution as _;
 use serde::{Deserialize, Serialize};
 
+use super::plan::Plan;
+use crate::rng::{Stream, Streams};
 use crate::units::{Rate, Share, SimTime};
 
 /// One phase of arrivals; phases add up.
@@ -95,4 +102,495 @@ pub struct Level {
     pub rate: Rate,
     /// Length of the level.
     pub lasts: Duration,
+}
+
+impl ArrivalPhase {
+    /// Buyers planned to have come by `at`.
+    pub fn planned(&self, at: SimTime) -> f64 {
+        let by = at.as_secs_f64();
+        let parts = self.shape.parts();
+        parts
+            .iter()
+            .map(|part| part.buyers * part.law.cumulative(by))
+            .sum()
+    }
+
+    /// Buyers planned in all.
+    pub fn total(&self) -> f64 {
+        self.shape.parts().iter().map(|part| part.buyers).sum()
+    }
+
+    /// When each buyer of the phase comes, in no order.
+    fn draw(&self, streams: Streams, phase: u64, arrivals: &mut Vec<SimTime>) {
+        let parts = self.shape.parts();
+        let mut stream = streams.numbered("arrivals", phase);
+        let numbers = match self.count {
+            Count::Exact => apportion(&parts),
+            Count::Poisson => parts
+                .iter()
+                .map(|part| poisson(part.buyers, &mut stream))
+                .collect(),
+        };
+        for (part, number) in parts.iter().zip(numbers) {
+            arrivals.extend((0..number).map(|_| {
+                let share = stream.random::<f64>();
+                SimTime::from_secs_f64(part.law.inverse(share))
+            }));
+        }
+    }
+}
+
+/// When each buyer of the run comes: the first is [`BuyerId`](crate::units::BuyerId) 0, and so on.
+///
+/// Deterministic, so that every load worker can draw all of them and take its share.
+pub fn arrival_times(plan: &Plan) -> Vec<SimTime> {
+    let streams = Streams::new(plan.seed);
+    let mut arrivals = Vec::new();
+    for (index, phase) in (0..).zip(&plan.arrivals) {
+        phase.draw(streams, index, &mut arrivals);
+    }
+    arrivals.sort_unstable();
+    arrivals
+}
+
+/// Buyers of a shape that come by one law.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    /// Expected number.
+    buyers: f64,
+    law: Law,
+}
+
+/// How the buyers of a part are spread over time; instants and lengths in seconds.
+#[derive(Clone, Copy, Debug)]
+enum Law {
+    /// A density that changes linearly from `start` to `end`; only their ratio counts.
+    Linear {
+        from: f64,
+        length: f64,
+        start: f64,
+        end: f64,
+    },
+    /// A density that decays exponentially, cut off after `length`.
+    Decay { from: f64, length: f64, tau: f64 },
+}
+
+impl Law {
+    const fn even(from: f64, length: f64) -> Self {
+        Self::Linear {
+            from,
+            length,
+            start: 1.0,
+            end: 1.0,
+        }
+    }
+
+    /// The part of the buyers that has come by `at`.
+    fn cumulative(self, at: f64) -> f64 {
+        match self {
+            Self::Linear {
+                from,
+                length,
+                start,
+                end,
+            } => {
+                if length <= 0.0 {
+                    return if at >= from { 1.0 } else { 0.0 };
+                }
+                let x = ((at - from) / length).clamp(0.0, 1.0);
+                x * (2.0 * start + (end - start) * x) / (start + end)
+            }
+            Self::Decay { from, length, tau } => {
+                let passed = (at - from).clamp(0.0, length);
+                (-passed / tau).exp_m1() / (-length / tau).exp_m1()
+            }
+        }
+    }
+
+    /// When the part `share` of the buyers has come: the inverse of [`Self::cumulative`].
+    fn inverse(self, share: f64) -> f64 {
+        match self {
+            Self::Linear {
+                from,
+                length,
+                start,
+                end,
+            } => {
+                // Solves start x + (end - start) x^2 / 2 = share (start + end) / 2 in the form without cancellation.
+                let area = share * (start + end);
+                let root = (start * start + (end - start) * area).max(0.0).sqrt();
+                let divisor = start + root;
+                let x = if divisor > 0.0 { area / divisor } else { 0.0 };
+                from + length * x.clamp(0.0, 1.0)
+            }
+            Self::Decay { from, length, tau } => {
+                let passed = -tau * (share * (-length / tau).exp_m1()).ln_1p();
+                from + passed.clamp(0.0, length)
+            }
+        }
+    }
+}
+
+impl Shape {
+    fn parts(&self) -> Vec<Part> {
+        let window = |from: SimTime, until: SimTime| {
+            let length = until.saturating_since(from).as_secs_f64();
+            (from.as_secs_f64(), length)
+        };
+        match self {
+            Self::Poisson { rate, from, until } => {
+                let (from, length) = window(*from, *until);
+                vec![Part {
+                    buyers: rate.per_second() * length,
+                    law: Law::even(from, length),
+                }]
+            }
+            Self::Step { from, levels } => step_parts(*from, levels),
+            Self::Ramp {
+                from,
+                until,
+                start_rate,
+                end_rate,
+            } => {
+                let (from, length) = window(*from, *until);
+                let (start, end) = (start_rate.per_second(), end_rate.per_second());
+                let law = Law::Linear {
+                    from,
+                    length,
+                    start,
+                    end,
+                };
+                vec![Part {
+                    buyers: f64::midpoint(start, end) * length,
+                    law,
+                }]
+            }
+            Self::Flash {
+                buyers,
+                from,
+                rise,
+                decay,
+                base,
+                until,
+            } => {
+                let (from, length) = window(*from, *until);
+                let of_base = base.per_second() * length;
+                let of_flash = (f64::from(*buyers) - of_base).max(0.0);
+                let flash = Flash {
+                    from,
+                    length,
+                    rise: rise.as_secs_f64(),
+                    tau: decay.as_secs_f64(),
+                };
+                let mut parts = flash.parts(of_flash);
+                parts.push(Part {
+                    buyers: of_base,
+                    law: Law::even(from, length),
+                });
+                parts
+            }
+            Self::Onsale {
+                buyers,
+                opens_at,
+                waiting_before,
+                jitter,
+                decay,
+                until,
+            } => {
+                let (from, length) = window(*opens_at, *until);
+                let waiting = f64::from(*buyers) * waiting_before.get();
+                let later = Law::Decay {
+                    from,
+                    length,
+                    tau: decay.as_secs_f64(),
+                };
+                vec![
+                    Part {
+                        buyers: waiting,
+                        law: Law::even(from, jitter.as_secs_f64()),
+                    },
+                    Part {
+                        buyers: f64::from(*buyers) - waiting,
+                        law: later,
+                    },
+                ]
+            }
+        }
+    }
+}
+
+fn step_parts(from: SimTime, levels: &[Level]) -> Vec<Part> {
+    let mut start = from.as_secs_f64();
+    let part = |level: &Level| {
+        let length = level.lasts.as_secs_f64();
+        let law = Law::even(start, length);
+        start += length;
+        Part {
+            buyers: level.rate.per_second() * length,
+            law,
+        }
+    };
+    levels.iter().map(part).collect()
+}
+
+/// A linear rise to a peak, then an exponential decay that begins at the peak's rate.
+struct Flash {
+    from: f64,
+    length: f64,
+    rise: f64,
+    tau: f64,
+}
+
+impl Flash {
+    fn parts(&self, buyers: f64) -> Vec<Part> {
+        let decay_length = (self.length - self.rise).max(0.0);
+        // Areas under a curve whose peak is 1.
+        let rise_area = self.rise / 2.0;
+        let decay_area = -self.tau * (-decay_length / self.tau).exp_m1();
+        let peak = buyers / (rise_area + decay_area);
+        let rise = Law::Linear {
+            from: self.from,
+            length: self.rise,
+            start: 0.0,
+            end: 1.0,
+        };
+        let mut parts = vec![Part {
+            buyers: peak * rise_area,
+            law: rise,
+        }];
+        if decay_length > 0.0 {
+            let decay = Law::Decay {
+                from: self.from + self.rise,
+                length: decay_length,
+                tau: self.tau,
+            };
+            parts.push(Part {
+                buyers: peak * decay_area,
+                law: decay,
+            });
+        }
+        parts
+    }
+}
+
+/// Whole numbers of buyers for the parts: their sum is the rounded total, each within one of what was planned.
+fn apportion(parts: &[Part]) -> Vec<u64> {
+    let mut planned = 0.0;
+    let mut given = 0;
+    let share = |part: &Part| {
+        planned += part.buyers;
+        let number = whole(planned) - given;
+        given += number;
+        number
+    };
+    parts.iter().map(share).collect()
+}
+
+fn poisson(mean: f64, stream: &mut Stream) -> u64 {
+    // No law exists for a mean of zero: nobody comes.
+    rand_distr::Poisson::new(mean).map_or(0, |law| whole(law.sample(stream)))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "numbers of buyers are not negative and below 2^53"
+)]
+fn whole(number: f64) -> u64 {
+    number.round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rate(per_second: f64) -> Rate {
+        Rate::try_from(per_second).unwrap()
+    }
+
+    /// One phase of each shape, all from 10 s on.
+    fn shapes() -> Vec<Shape> {
+        let (from, until) = (SimTime::from_secs(10), SimTime::from_secs(310));
+        vec![
+            Shape::Poisson {
+                rate: rate(10.0),
+                from,
+                until,
+            },
+            Shape::Step {
+                from,
+                levels: [(2.0, 100), (20.0, 50), (0.0, 50), (5.0, 100)]
+                    .map(|(per_second, seconds)| Level {
+                        rate: rate(per_second),
+                        lasts: Duration::from_secs(seconds),
+                    })
+                    .to_vec(),
+            },
+            Shape::Ramp {
+                from,
+                until,
+                start_rate: rate(0.0),
+                end_rate: rate(20.0),
+            },
+            Shape::Ramp {
+                from,
+                until,
+                start_rate: rate(15.0),
+                end_rate: rate(1.0),
+            },
+            Shape::Flash {
+                buyers: 3_000,
+                from,
+                rise: Duration::from_secs(20),
+                decay: Duration::from_secs(45),
+                base: rate(2.0),
+                until,
+            },
+            Shape::Onsale {
+                buyers: 3_000,
+                opens_at: from,
+                waiting_before: Share::try_from(0.135).unwrap(),
+                jitter: Duration::from_secs(1),
+                decay: Duration::from_secs(45),
+                until,
+            },
+        ]
+    }
+
+    fn drawn(shape: &Shape, count: Count, seed: u64) -> Vec<SimTime> {
+        let mut arrivals = Vec::new();
+        let phase = ArrivalPhase {
+            shape: shape.clone(),
+            count,
+        };
+        phase.draw(Streams::new(seed), 0, &mut arrivals);
+        arrivals.sort_unstable();
+        arrivals
+    }
+
+    fn phase(shape: &Shape) -> ArrivalPhase {
+        ArrivalPhase {
+            shape: shape.clone(),
+            count: Count::Exact,
+        }
+    }
+
+    #[test]
+    fn totals_are_the_areas_under_the_shapes() {
+        let totals = [3_000.0, 1_700.0, 3_000.0, 2_400.0, 3_000.0, 3_000.0];
+        for (shape, total) in shapes().iter().zip(totals) {
+            let phase = phase(shape);
+            assert!((phase.total() - total).abs() < 1e-6, "{shape:?}");
+            let end = phase.planned(SimTime::from_secs(310));
+            assert!((end - total).abs() < 1e-6, "{shape:?}: {end}");
+            assert!(phase.planned(SimTime::from_secs(10)).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn exact_counts_are_exact_and_within_the_window() {
+        for shape in shapes() {
+            let arrivals = drawn(&shape, Count::Exact, 5);
+            assert_eq!(arrivals.len() as u64, whole(phase(&shape).total()));
+            assert!(arrivals[0] >= SimTime::from_secs(10));
+            assert!(arrivals[arrivals.len() - 1] <= SimTime::from_secs(310));
+        }
+    }
+
+    #[test]
+    fn poisson_counts_vary_around_the_plan() {
+        for shape in shapes() {
+            let total = phase(&shape).total();
+            let runs = 200_u32;
+            let numbers: Vec<f64> = (0..runs)
+                .map(|seed| drawn(&shape, Count::Poisson, seed.into()).len() as f64)
+                .collect();
+            let mean = numbers.iter().sum::<f64>() / f64::from(runs);
+            let squares = numbers.iter().map(|number| (number - mean).powi(2));
+            let variance = squares.sum::<f64>() / f64::from(runs - 1);
+            // Five standard errors: of the mean, sqrt(total / runs); of the variance, total sqrt(2 / runs).
+            let mean_error = (mean - total).abs() / (total / f64::from(runs)).sqrt();
+            assert!(mean_error < 5.0, "{shape:?}: mean {mean} of {total}");
+            let variance_error = (variance / total - 1.0).abs() / (2.0 / f64::from(runs)).sqrt();
+            assert!(variance_error < 5.0, "{shape:?}: variance {variance}");
+        }
+    }
+
+    /// Kolmogorov-Smirnov: the largest distance between the drawn and the planned cumulative.
+    #[test]
+    fn arrivals_follow_the_closed_form() {
+        for shape in shapes() {
+            let phase = phase(&shape);
+            let arrivals = drawn(&shape, Count::Exact, 17);
+            let number = arrivals.len() as f64;
+            let distance = (0_u32..)
+                .zip(&arrivals)
+                .map(|(index, at)| {
+                    let planned = phase.planned(*at) / phase.total();
+                    let below = (planned - f64::from(index) / number).abs();
+                    below.max((planned - f64::from(index + 1) / number).abs())
+                })
+                .fold(0.0, f64::max);
+            // Exceeded with probability 0.001 by draws that do follow it.
+            let critical = 1.95 / number.sqrt();
+            assert!(distance < critical, "{shape:?}: {distance} of {critical}");
+        }
+    }
+
+    #[test]
+    fn the_waiting_crowd_comes_within_the_jitter_of_the_opening() {
+        let onsale = &shapes()[5];
+        let second = SimTime::from_secs(11);
+        let arrivals = drawn(onsale, Count::Exact, 1);
+        let early = arrivals.iter().filter(|at| **at <= second).count();
+        // 405 waited; of the others, one in 45 comes in the first second.
+        assert!((430..=500).contains(&early), "{early}");
+    }
+
+    #[test]
+    fn a_released_crowd_without_jitter_comes_at_once() {
+        let mut onsale = shapes()[5].clone();
+        if let Shape::Onsale { jitter, .. } = &mut onsale {
+            *jitter = Duration::ZERO;
+        }
+        let arrivals = drawn(&onsale, Count::Exact, 1);
+        let opening = SimTime::from_secs(10);
+        assert_eq!(arrivals.iter().filter(|at| **at == opening).count(), 405);
+        assert!((phase(&onsale).planned(opening) - 405.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_same_seed_draws_the_same_arrivals_and_another_one_others() {
+        for shape in shapes() {
+            let first = drawn(&shape, Count::Poisson, 3);
+            assert_eq!(first, drawn(&shape, Count::Poisson, 3));
+            assert_ne!(first, drawn(&shape, Count::Poisson, 4));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_inverse_undoes_the_cumulative(
+            from in 0.0..1e4_f64,
+            length in 0.01..1e5_f64,
+            (start, end) in (0.0..1e3_f64, 0.001..1e3_f64),
+            tau in 0.01..1e5_f64,
+            share in 0.0..1.0_f64,
+        ) {
+            let laws = [
+                Law::Linear { from, length, start, end },
+                Law::Linear { from, length, start: end, end: start },
+                Law::Decay { from, length, tau },
+            ];
+            for law in laws {
+                let at = law.inverse(share);
+                prop_assert!((from..=from + length).contains(&at), "{law:?}: {at}");
+                // Rounding of `at` moves the cumulative by the density at `at`.
+                let slack = 1e-9 + 1e-11 * (from + length) * (1.0 / tau + 2.0 / length);
+                prop_assert!((law.cumulative(at) - share).abs() < slack, "{law:?} at {share}");
+            }
+        }
+    }
 }

@@ -1,11 +1,26 @@
 //! What is asked: a TOML file becomes a [`Plan`] that is valid by construction.
 
+//!
+//! ```text
+//! text ─▶ document (TOML in layers: flags over file over preset) ─▶ resolve (defaults, names, checks) ─▶ Plan
+//!                                                                      └─▶ Diagnostics: every problem at its place
+//! ```
+
 pub mod arrival;
+pub mod diagnostic;
 pub mod distribution;
+mod document;
+pub mod length;
 pub mod objective;
 pub mod operation;
 pub mod plan;
+mod resolve;
 pub mod scaling;
 pub mod topology;
+mod value;
+mod write;
 
+pub use arrival::arrival_times;
+pub use diagnostic::{Diagnostics, Rendering};
 pub use plan::Plan;
+pub use resolve::{INSTANCE_CLASSES, Overrides, PRICE_BOOKS, PROFILES, load};

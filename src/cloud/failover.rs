@@ -1,0 +1,121 @@
+//! Failover of one part of the data tier: who is primary, who takes over, and when.
+
+use std::time::Duration;
+
+use super::notice::{DataTierPart, What};
+use super::order::Order;
+use super::outbox::Outbox;
+use crate::units::{SimTime, ZoneId};
+
+/// A primary with perhaps a replica in another zone.
+#[derive(Clone, Debug)]
+pub struct Failover {
+    part: DataTierPart,
+    takes: Duration,
+    primary: ZoneId,
+    replica: Option<ZoneId>,
+    zones_down: Vec<ZoneId>,
+    status: Status,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    /// The primary takes writes.
+    Up,
+    /// The member in `zone` takes writes from `at`.
+    Promoting { zone: ZoneId, at: SimTime },
+    /// No member is left.
+    Down,
+}
+
+impl Failover {
+    /// Builds a part whose primary takes writes; `takes` is the time from its loss to the first write on the next.
+    pub fn new(
+        part: DataTierPart,
+        primary: ZoneId,
+        replica: Option<ZoneId>,
+        takes: Duration,
+    ) -> Self {
+        Self {
+            part,
+            takes,
+            primary,
+            replica,
+            zones_down: Vec::new(),
+            status: Status::Up,
+        }
+    }
+
+    /// When a promotion is due.
+    pub const fn poll_timeout(&self) -> Option<SimTime> {
+        match self.status {
+            Status::Promoting { at, .. } => Some(at),
+            Status::Up | Status::Down => None,
+        }
+    }
+
+    /// Promotes the member whose time has come; what was primary is its replica as soon as its zone is up.
+    pub(super) fn handle_timeout(&mut self, now: SimTime, out: &mut Outbox) {
+        let Status::Promoting { zone, at } = self.status else {
+            return;
+        };
+        if now < at {
+            return;
+        }
+        if zone != self.primary {
+            self.replica = Some(self.primary);
+            self.primary = zone;
+        }
+        self.status = Status::Up;
+        out.order(match self.part {
+            DataTierPart::Redis => Order::PromoteRedis { zone },
+            DataTierPart::Database => Order::PromoteDatabase { zone },
+        });
+        out.announce(
+            now,
+            What::Promoted {
+                tier: self.part,
+                zone,
+            },
+        );
+    }
+
+    /// Notes the loss of a zone: the replica takes over if that was the primary's.
+    pub(super) fn handle_zone_lost(&mut self, now: SimTime, zone: ZoneId, out: &mut Outbox) {
+        self.zones_down.push(zone);
+        match self.status {
+            Status::Up if zone == self.primary => {
+                out.announce(
+                    now,
+                    What::PrimaryLost {
+                        tier: self.part,
+                        zone,
+                    },
+                );
+                self.promote_survivor(now, self.replica);
+            }
+            Status::Promoting { zone: next, .. } if zone == next => {
+                self.status = Status::Down;
+            }
+            Status::Up | Status::Promoting { .. } | Status::Down => {}
+        }
+    }
+
+    /// Notes that a zone is up: if no member was left, the one in this zone starts again, which takes as long as a
+    /// failover (an assumption: AWS states only that it is recreated in its zone).
+    pub(super) fn handle_zone_restored(&mut self, now: SimTime, zone: ZoneId) {
+        self.zones_down.retain(|down| *down != zone);
+        if self.status == Status::Down && (zone == self.primary || Some(zone) == self.replica) {
+            self.promote_survivor(now, Some(zone));
+        }
+    }
+
+    fn promote_survivor(&mut self, now: SimTime, survivor: Option<ZoneId>) {
+        self.status = survivor
+            .filter(|zone| !self.zones_down.contains(zone))
+            .map_or(Status::Down, |zone| Status::Promoting {
+                zone,
+                at: now + self.takes,
+            });
+    }
+}

@@ -1,0 +1,32 @@
+//! Orders and notices that wait to be polled.
+
+use std::collections::VecDeque;
+
+use super::notice::{Notice, What};
+use super::order::Order;
+use crate::units::SimTime;
+
+/// What the machines of the control plane have to say, in order.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outbox {
+    orders: VecDeque<Order>,
+    notices: VecDeque<Notice>,
+}
+
+impl Outbox {
+    pub(super) fn order(&mut self, order: Order) {
+        self.orders.push_back(order);
+    }
+
+    pub(super) fn announce(&mut self, at: SimTime, what: What) {
+        self.notices.push_back(Notice { at, what });
+    }
+
+    pub(super) fn poll_order(&mut self) -> Option<Order> {
+        self.orders.pop_front()
+    }
+
+    pub(super) fn poll_notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+}

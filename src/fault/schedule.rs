@@ -1,0 +1,102 @@
+//! When planned faults strike and heal.
+
+use std::collections::VecDeque;
+
+use super::catalog::Fault;
+use crate::units::SimTime;
+
+/// The faults of a run, in order of time.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    strikes: VecDeque<(SimTime, Strike)>,
+}
+
+/// The beginning or the end of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strike {
+    /// The fault.
+    pub fault: Fault,
+    /// Its beginning or its end.
+    pub kind: StrikeKind,
+}
+
+/// Beginning or end of a fault; ends come first in an order by time, so that a fault can follow another without a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StrikeKind {
+    /// The fault is over.
+    Healed,
+    /// The fault begins.
+    Struck,
+}
+
+impl Schedule {
+    /// Plans the strikes of `faults`; one that lasts no time breaks nothing.
+    pub fn new(faults: &[Fault]) -> Self {
+        let mut strikes: Vec<(SimTime, Strike)> = faults
+            .iter()
+            .filter(|fault| !fault.lasts.is_zero())
+            .flat_map(|&fault| {
+                let strike = |at, kind| (at, Strike { fault, kind });
+                [
+                    strike(fault.at, StrikeKind::Struck),
+                    strike(fault.heal_at(), StrikeKind::Healed),
+                ]
+            })
+            .collect();
+        strikes.sort_by_key(|(at, strike)| (*at, strike.kind));
+        Self {
+            strikes: strikes.into(),
+        }
+    }
+
+    /// When the next strike is due; `None` if all are over.
+    pub fn poll_timeout(&self) -> Option<SimTime> {
+        self.strikes.front().map(|(at, _)| *at)
+    }
+
+    /// The next strike that is due at `now`; call until `None`.
+    pub fn poll_due(&mut self, now: SimTime) -> Option<Strike> {
+        self.strikes
+            .pop_front_if(|(at, _)| *at <= now)
+            .map(|(_, strike)| strike)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fault::catalog::Action;
+    use crate::units::ZoneId;
+
+    fn fault(at: u64, lasts: u64, zone: u8) -> Fault {
+        Fault {
+            at: SimTime::from_secs(at),
+            lasts: Duration::from_secs(lasts),
+            action: Action::AzPowerInterruption { zone: ZoneId(zone) },
+        }
+    }
+
+    #[test]
+    fn each_fault_strikes_once_and_heals_once_in_order_of_time() {
+        let (late, early) = (fault(100, 60, 0), fault(40, 60, 1));
+        let mut schedule = Schedule::new(&[late, early]);
+        let mut seen = Vec::new();
+        while let Some(at) = schedule.poll_timeout() {
+            let just_before = SimTime::from_nanos(at.as_nanos() - 1);
+            assert_eq!(schedule.poll_due(just_before), None);
+            let strike = schedule.poll_due(at).expect("is due");
+            seen.push((at.as_secs(), strike.fault == early, strike.kind));
+        }
+        assert_eq!(
+            seen,
+            [
+                (40, true, StrikeKind::Struck),
+                (100, true, StrikeKind::Healed),
+                (100, false, StrikeKind::Struck),
+                (160, false, StrikeKind::Healed),
+            ]
+        );
+    }
+}

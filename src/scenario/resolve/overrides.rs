@@ -1,0 +1,16 @@
+//! What the command line changes about a scenario.
+
+use std::time::Duration;
+
+/// Values that win over the file's; `None` leaves the file's.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Overrides {
+    /// Seed of every random stream.
+    pub seed: Option<u64>,
+    /// Buyers in all: every phase of arrivals is scaled by the same factor.
+    pub buyers: Option<u32>,
+    /// Length of the run; arrivals that were to end later end with it.
+    pub duration: Option<Duration>,
+    /// Scenario seconds in a second of wall time; the caller has checked that it is above zero.
+    pub speed: Option<f64>,
+}

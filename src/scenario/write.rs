@@ -1,0 +1,483 @@
+//! A plan as a scenario file: every value spelled out, so that the run can be repeated whatever the preset becomes.
+
+use std::fmt::{Display, Write as _};
+use std::time::Duration;
+
+use super::arrival::{ArrivalPhase, Count, Shape};
+use super::distribution::Distribution;
+use super::length::Written;
+use super::plan::{Plan, Retry, Temperament};
+use super::scaling::{Alarm, Comparison, HealthType, Metric, MissingData, PolicyKind, Scaling};
+use super::topology::{Database, DatabaseKind, Topology, Zone};
+use crate::fault::catalog::Action;
+use crate::units::{Rate, SimTime, ZoneId};
+
+impl Plan {
+    /// The scenario *as run*: loading it gives this plan again.
+    pub fn to_toml(&self) -> String {
+        let mut page = Page::default();
+        if !self.question.is_empty() {
+            page.line(format_args!("# {}", self.question));
+            page.line("");
+        }
+        page.entry("name", text(&self.name));
+        page.entry("preset", text("tiketi"));
+        page.entry("seed", self.seed);
+        page.entry("arrivals", list(self.arrivals.iter().map(arrival)));
+        page.entry("faults", self.faults());
+        self.sale(&mut page);
+        buyers(&mut page, &self.buyers);
+        topology(&mut page, &self.topology);
+        database(&mut page, &self.topology, &self.topology.database);
+        scaling(&mut page, &self.scaling);
+        self.judgment(&mut page);
+        page.text
+    }
+
+    fn faults(&self) -> String {
+        let faults = self.faults.iter().map(|fault| {
+            let Action::AzPowerInterruption { zone } = fault.action;
+            table(&[
+                ("at", instant(fault.at)),
+                ("lasts", length(fault.lasts)),
+                ("action", text(fault.action.name())),
+                ("zone", zone_name(&self.topology, zone)),
+            ])
+        });
+        list(faults)
+    }
+
+    /// Clock, show, waiting room, server.
+    fn sale(&self, page: &mut Page) {
+        page.header("clock");
+        page.entry("duration", length(self.clock.duration));
+        page.entry("warmup", length(self.clock.warmup));
+        page.entry("speed", self.clock.speed);
+        page.header("show");
+        page.entry("title", text(&self.show.title));
+        page.entry("hold", length(self.show.hold));
+        let sections = self.show.sections.iter().map(|section| {
+            table(&[
+                ("name", text(&section.name)),
+                ("rows", section.rows.to_string()),
+                ("seats_per_row", section.seats_per_row.to_string()),
+                ("price", section.price.0.to_string()),
+            ])
+        });
+        page.entry("sections", list(sections));
+        page.header("waiting_room");
+        page.entry("active_max", self.waiting_room.active_max);
+        page.entry("admit_every", length(self.waiting_room.admit_every));
+        page.entry("idle_timeout", length(self.waiting_room.idle_timeout));
+        page.entry("update_every", length(self.waiting_room.update_every));
+        page.header("server");
+        page.entry(
+            "rate_limit",
+            or_word(self.server.rate_limit.as_ref(), "none", u32::to_string),
+        );
+        page.entry("session_ttl", length(self.server.session_ttl));
+        page.entry("show_list_ttl", length(self.server.show_list_ttl));
+        page.entry("show_detail_ttl", length(self.server.show_detail_ttl));
+    }
+
+    /// Gates, limits of the measurement, prices, target.
+    fn judgment(&self, page: &mut Page) {
+        page.header("gates");
+        for gates in self
+            .gates
+            .chunk_by(|one, next| one.selector() == next.selector())
+        {
+            let conditions = gates.iter().map(|gate| text(&gate.text));
+            page.entry(&text(&gates[0].selector()), list(conditions));
+        }
+        page.header("self_check");
+        page.entry("send_lag_p99_max", length(self.self_check.send_lag_p99_max));
+        page.header("cost");
+        page.entry("prices", text(&self.cost.prices));
+        page.entry("onsales_per_month", self.cost.onsales_per_month);
+        page.header("target");
+        page.entry(
+            "allow",
+            list(self.target.allow.iter().map(|host| text(host))),
+        );
+        page.entry(
+            "show",
+            or_word(self.target.show.as_ref(), "none", |show| text(show)),
+        );
+    }
+}
+
+fn buyers(page: &mut Page, buyers: &Temperament) {
+    page.header("buyers");
+    page.entry("browse", distribution(buyers.browse));
+    page.entry("patience", distribution(buyers.patience));
+    page.entry("seat_pick", distribution(buyers.seat_pick));
+    page.entry("seat_repick", distribution(buyers.seat_repick));
+    page.entry("conflicts_max", buyers.conflicts_max);
+    page.entry("payment", distribution(buyers.payment));
+    page.entry("pays", buyers.pays.get());
+    page.entry(
+        "poll",
+        table(&[
+            ("connected", length(buyers.poll.connected)),
+            ("disconnected", length(buyers.poll.disconnected)),
+            ("on_update", buyers.poll.on_update.to_string()),
+        ]),
+    );
+    page.entry("retry", retry(buyers.retry));
+    page.entry("reconnect", retry(buyers.reconnect));
+    page.entry("call_timeout", length(buyers.call_timeout));
+}
+
+fn topology(page: &mut Page, topology: &Topology) {
+    let zones = || topology.zones.iter();
+    page.header("topology");
+    page.entry("vpc", text(&topology.vpc.to_string()));
+    page.entry("zones", list(zones().map(|zone| text(&zone.name))));
+    let with_nat = zones().filter(|zone| zone.nat_gateway);
+    page.entry("nat_gateways", list(with_nat.map(|zone| text(&zone.name))));
+    page.entry("s3_endpoint", topology.s3_endpoint);
+    page.header("topology.subnets");
+    let tier = |range: fn(&Zone) -> String| {
+        by_zone(zones().map(|zone| (zone.name.as_str(), text(&range(zone)))))
+    };
+    page.entry("public", tier(|zone| zone.public.to_string()));
+    page.entry("private", tier(|zone| zone.private.to_string()));
+    page.entry("data", tier(|zone| zone.data.to_string()));
+    page.header("topology.instances");
+    page.entry("class", text(&topology.instances.class));
+    page.entry("profile", text(&topology.instances.profile));
+    let initial = zones().zip(&topology.instances.initial);
+    let initial = initial.map(|(zone, count)| (zone.name.as_str(), count.to_string()));
+    page.entry("initial", by_zone(initial));
+    let alb = &topology.alb;
+    page.header("topology.alb");
+    page.entry(
+        "health_check",
+        table(&[
+            ("interval", length(alb.health_check.interval)),
+            ("timeout", length(alb.health_check.timeout)),
+            ("healthy_count", alb.health_check.healthy_count.to_string()),
+            (
+                "unhealthy_count",
+                alb.health_check.unhealthy_count.to_string(),
+            ),
+        ]),
+    );
+    page.entry("deregistration_delay", length(alb.deregistration_delay));
+    page.entry(
+        "stickiness",
+        or_word(alb.stickiness.as_ref(), "none", |life| length(*life)),
+    );
+    page.entry("idle_timeout", length(alb.idle_timeout));
+    page.entry("connect_timeout", length(alb.connect_timeout));
+    page.entry("dns_ttl", length(alb.dns_ttl));
+    let redis = &topology.redis;
+    page.header("topology.redis");
+    page.entry("class", text(&redis.class));
+    page.entry("primary", zone_name(topology, redis.primary));
+    page.entry("replica", second(topology, redis.replica));
+    page.entry("failover", length(redis.failover));
+    page.entry("lost_window", length(redis.lost_window));
+    page.entry("dns_ttl", length(redis.dns_ttl));
+}
+
+fn database(page: &mut Page, topology: &Topology, database: &Database) {
+    page.header("topology.database");
+    let kind = match database.kind {
+        DatabaseKind::Aurora => "aurora",
+        DatabaseKind::RdsMultiAz => "rds-multi-az",
+    };
+    page.entry("kind", text(kind));
+    page.entry("class", text(&database.class));
+    page.entry("primary", zone_name(topology, database.primary));
+    page.entry("standby", second(topology, database.standby));
+    page.entry("failover", length(database.failover));
+    page.entry("dns_ttl", length(database.dns_ttl));
+    page.entry("pool_max", database.pool_max);
+    page.entry(
+        "pool_connect_timeout",
+        length(database.pool_connect_timeout),
+    );
+    page.entry("connections_max", database.connections_max);
+}
+
+fn scaling(page: &mut Page, scaling: &Scaling) {
+    page.header("scaling");
+    page.entry("min", scaling.min);
+    page.entry("max", scaling.max);
+    page.entry("pending", length(scaling.pending));
+    page.entry("boot", distribution(scaling.boot));
+    let health_type = match scaling.health_type {
+        HealthType::Ec2 => "ec2",
+        HealthType::Elb => "elb",
+    };
+    page.entry("health_type", text(health_type));
+    page.entry("grace", length(scaling.grace));
+    let phase = scaling.monitor.phase.as_ref();
+    page.entry(
+        "monitor",
+        table(&[
+            ("period", length(scaling.monitor.period)),
+            ("phase", or_word(phase, "random", |phase| length(*phase))),
+            ("ingest", length(scaling.monitor.ingest)),
+        ]),
+    );
+    let policies = scaling.policies.iter().map(|policy| {
+        let metric = match policy.alarm.metric {
+            Metric::QueueSize => "queue_size",
+            Metric::CpuUtilization => "cpu_utilization",
+        };
+        let mut entries = vec![
+            ("name", text(&policy.name)),
+            ("metric", text(metric)),
+            ("alarm", alarm(&policy.alarm)),
+        ];
+        entries.extend(policy_kind(&policy.kind));
+        table(&entries)
+    });
+    page.entry("policies", list(policies));
+}
+
+fn alarm(alarm: &Alarm) -> String {
+    let side = match alarm.comparison {
+        Comparison::Above => "above",
+        Comparison::Below => "below",
+    };
+    let missing = match alarm.missing {
+        MissingData::Missing => "missing",
+        MissingData::NotBreaching => "notBreaching",
+        MissingData::Breaching => "breaching",
+        MissingData::Ignore => "ignore",
+    };
+    let (m, n) = (alarm.datapoints_to_alarm, alarm.evaluation_periods);
+    table(&[
+        (side, alarm.threshold.to_string()),
+        ("period", length(alarm.period)),
+        ("datapoints", text(&format!("{m} of {n}"))),
+        ("missing", text(missing)),
+    ])
+}
+
+fn policy_kind(kind: &PolicyKind) -> Vec<(&'static str, String)> {
+    match kind {
+        PolicyKind::Simple { adjust, cooldown } => vec![
+            ("kind", text("simple")),
+            ("adjust", adjust.to_string()),
+            ("cooldown", length(*cooldown)),
+        ],
+        PolicyKind::Step { steps, warmup } => {
+            let steps = steps.iter().map(|step| {
+                let bound = |name, bound: Option<f64>| bound.map(|at| (name, at.to_string()));
+                let mut entries = vec![("adjust", step.adjust.to_string())];
+                entries.extend(bound("from", step.from));
+                entries.extend(bound("to", step.to));
+                table(&entries)
+            });
+            vec![
+                ("kind", text("step")),
+                ("steps", list(steps)),
+                ("warmup", length(*warmup)),
+            ]
+        }
+    }
+}
+
+fn arrival(phase: &ArrivalPhase) -> String {
+    let count = match phase.count {
+        Count::Exact => "exact",
+        Count::Poisson => "poisson",
+    };
+    let (shape, mut entries) = shape(&phase.shape);
+    entries.insert(0, ("shape", text(shape)));
+    entries.push(("count", text(count)));
+    table(&entries)
+}
+
+fn shape(shape: &Shape) -> (&'static str, Vec<(&'static str, String)>) {
+    match shape {
+        Shape::Poisson {
+            rate: per_second,
+            from,
+            until,
+        } => (
+            "poisson",
+            vec![
+                ("rate", rate(*per_second)),
+                ("from", instant(*from)),
+                ("until", instant(*until)),
+            ],
+        ),
+        Shape::Step { from, levels } => {
+            let levels = levels
+                .iter()
+                .map(|level| table(&[("rate", rate(level.rate)), ("lasts", length(level.lasts))]));
+            (
+                "step",
+                vec![("from", instant(*from)), ("levels", list(levels))],
+            )
+        }
+        Shape::Ramp {
+            from,
+            until,
+            start_rate,
+            end_rate,
+        } => (
+            "ramp",
+            vec![
+                ("from", instant(*from)),
+                ("until", instant(*until)),
+                ("start_rate", rate(*start_rate)),
+                ("end_rate", rate(*end_rate)),
+            ],
+        ),
+        Shape::Flash {
+            buyers,
+            from,
+            rise,
+            decay,
+            base,
+            until,
+        } => (
+            "flash",
+            vec![
+                ("buyers", buyers.to_string()),
+                ("from", instant(*from)),
+                ("rise", length(*rise)),
+                ("decay", length(*decay)),
+                ("base", rate(*base)),
+                ("until", instant(*until)),
+            ],
+        ),
+        Shape::Onsale {
+            buyers,
+            opens_at,
+            waiting_before,
+            jitter,
+            decay,
+            until,
+        } => (
+            "onsale",
+            vec![
+                ("buyers", buyers.to_string()),
+                ("opens_at", instant(*opens_at)),
+                ("waiting_before", waiting_before.get().to_string()),
+                ("jitter", length(*jitter)),
+                ("decay", length(*decay)),
+                ("until", instant(*until)),
+            ],
+        ),
+    }
+}
+
+fn distribution(distribution: Distribution) -> String {
+    let seconds = |seconds: f64| length(Duration::from_secs_f64(seconds));
+    let (kind, parameters) = match distribution {
+        Distribution::Constant { value } => ("constant", vec![("value", seconds(value))]),
+        Distribution::Uniform { from, to } => (
+            "uniform",
+            vec![("from", seconds(from)), ("to", seconds(to))],
+        ),
+        Distribution::Exponential { mean } => ("exponential", vec![("mean", seconds(mean))]),
+        Distribution::Lognormal { median, sigma } => (
+            "lognormal",
+            vec![("median", seconds(median)), ("sigma", sigma.to_string())],
+        ),
+        Distribution::Weibull { shape, mean } => (
+            "weibull",
+            vec![("shape", shape.to_string()), ("mean", seconds(mean))],
+        ),
+    };
+    let mut entries = vec![("distribution", text(kind))];
+    entries.extend(parameters);
+    table(&entries)
+}
+
+fn retry(retry: Retry) -> String {
+    let tries_max = or_word(retry.tries_max.as_ref(), "none", u32::to_string);
+    table(&[
+        ("first", length(retry.first)),
+        ("max", length(retry.max)),
+        ("jitter", retry.jitter.get().to_string()),
+        ("tries_max", tries_max),
+    ])
+}
+
+fn zone_name(topology: &Topology, zone: ZoneId) -> String {
+    text(&topology.zones[zone.index()].name)
+}
+
+fn second(topology: &Topology, zone: Option<ZoneId>) -> String {
+    or_word(zone.as_ref(), "none", |zone| zone_name(topology, *zone))
+}
+
+/// A TOML text in quotes, escaped.
+fn text(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn length(length: Duration) -> String {
+    text(&Written(length).to_string())
+}
+
+fn instant(at: SimTime) -> String {
+    length(at.since_start())
+}
+
+fn rate(rate: Rate) -> String {
+    text(&format!("{}/s", rate.per_second()))
+}
+
+fn or_word<T>(value: Option<&T>, word: &str, write: impl FnOnce(&T) -> String) -> String {
+    value.map_or_else(|| text(word), write)
+}
+
+fn list(elements: impl Iterator<Item = String>) -> String {
+    let elements: Vec<_> = elements.collect();
+    match elements.as_slice() {
+        // One element a line only where they are long.
+        several if several.iter().any(|element| element.starts_with('{')) => {
+            format!("[\n  {},\n]", several.join(",\n  "))
+        }
+        few => format!("[{}]", few.join(", ")),
+    }
+}
+
+fn table(entries: &[(&str, String)]) -> String {
+    by_zone(entries.iter().map(|(key, value)| (*key, value.clone())))
+}
+
+fn by_zone<'k>(entries: impl Iterator<Item = (&'k str, String)>) -> String {
+    let entries: Vec<_> = entries
+        .map(|(key, value)| {
+            let is_bare = !key.is_empty()
+                && key
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+            let key = if is_bare { key.to_owned() } else { text(key) };
+            // Inline tables stay on one line whatever stands in them.
+            format!("{key} = {}", value.replace("\n  ", "").replace(",\n]", "]"))
+        })
+        .collect();
+    format!("{{ {} }}", entries.join(", "))
+}
+
+/// The file while it is written.
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn line(&mut self, line: impl Display) {
+        writeln!(self.text, "{line}").expect("writing to a string cannot fail");
+    }
+
+    fn header(&mut self, name: &str) {
+        self.line(format_args!("\n[{name}]"));
+    }
+
+    fn entry(&mut self, key: &str, value: impl Display) {
+        self.line(format_args!("{key} = {value}"));
+    }
+}

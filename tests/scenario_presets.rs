@@ -1,0 +1,164 @@
+//! The scenarios that come with the program, and what a scenario gets without asking.
+
+use std::time::Duration;
+
+use tiketi_sim::scenario::topology::DatabaseKind;
+use tiketi_sim::scenario::{Diagnostics, Overrides, Plan, arrival_times, load};
+use tiketi_sim::units::ZoneId;
+
+fn plan(text: &str) -> Result<Plan, Diagnostics> {
+    load("test.toml", text, &Overrides::default())
+}
+
+fn legal(text: &str) -> Plan {
+    plan(text).unwrap_or_else(|diagnostics| panic!("{diagnostics}"))
+}
+
+fn shipped() -> Vec<(String, String)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+    let mut scenarios: Vec<_> = std::fs::read_dir(folder)
+        .expect("the folder of scenarios is there")
+        .map(|entry| entry.expect("the folder can be listed").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "toml"))
+        .map(|path| {
+            let name = path.file_name().expect("a file has a name");
+            let name = name.to_string_lossy().into_owned();
+            let text = std::fs::read_to_string(path).expect("scenarios are text");
+            (name, text)
+        })
+        .collect();
+    scenarios.sort();
+    scenarios
+}
+
+#[test]
+fn every_shipped_scenario_loads_and_asks_a_question() {
+    let scenarios = shipped();
+    assert!(scenarios.len() >= 4, "only {} scenarios", scenarios.len());
+    for (name, text) in scenarios {
+        let plan = load(&name, &text, &Overrides::default())
+            .unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
+        assert!(plan.question.contains('?'), "{name}: {:?}", plan.question);
+        assert_eq!(format!("{}.toml", plan.name), name);
+        assert!(!plan.gates.is_empty(), "{name} judges nothing");
+        assert!(!arrival_times(&plan).is_empty());
+    }
+}
+
+#[test]
+fn a_five_line_scenario_gets_the_documented_architecture() {
+    let plan = legal("[[arrivals]]\nshape = \"poisson\"\nrate = 5\n[clock]\nduration = \"2m\"\n");
+    assert_eq!(plan.name, "test");
+    assert_eq!((plan.scaling.min, plan.scaling.max), (2, 10));
+    assert_eq!(plan.topology.instances.initial, [1, 1]);
+    assert_eq!(plan.topology.zones.len(), 2);
+    let private = plan.topology.zones[1].private;
+    assert_eq!(private.to_string(), "10.0.12.0/24");
+    assert_eq!(plan.topology.database.kind, DatabaseKind::Aurora);
+    assert_eq!(plan.topology.database.failover, Duration::from_secs(30));
+    assert_eq!(plan.topology.database.connections_max, 420);
+    assert_eq!(plan.topology.redis.replica, Some(ZoneId(1)));
+    assert_eq!(plan.scaling.policies.len(), 2);
+    assert_eq!(plan.show.seats_total(), 2_000);
+    assert!(plan.faults.is_empty());
+}
+
+#[test]
+fn a_scenario_as_run_is_loaded_into_the_same_plan() {
+    let step = r#"
+        arrivals = [
+            { shape = "step", from = "1500us", levels = [{ rate = "7/m", lasts = "10s" }, { rate = 3, lasts = "20s" }] },
+            { shape = "ramp", start_rate = 0, end_rate = "2/s", until = "1m" },
+            { shape = "flash", buyers = 50, base = "0.05/s", rise = "3s", count = "poisson" },
+        ]
+        faults = [{ at = "2m", lasts = "30s", action = "az-power-interruption", zone = "a 1" }]
+        gates = {}
+        [show]
+        title = "\"quoted\" \\ 공연"
+        [server]
+        rate_limit = 100
+        [target]
+        show = "1e6f"
+        allow = ["staging.example"]
+        [buyers]
+        patience = "20m"
+        payment = { distribution = "exponential", mean = "1234567891ns" }
+        [topology]
+        zones = ["a 1", "b"]
+        nat_gateways = ["b"]
+        subnets = { public = { "a 1" = "10.0.7.0/24" }, private = { "a 1" = "10.0.8.0/24" }, data = { "a 1" = "10.0.9.0/24" } }
+        alb.stickiness = "none"
+        redis.replica = "none"
+        database = { kind = "rds-multi-az", primary = "b", standby = "a 1" }
+        [scaling]
+        monitor.phase = "12s"
+        policies = [
+            { metric = "cpu_utilization", alarm = { above = 60.5, datapoints = "2 of 3", missing = "notBreaching" }, kind = "step", steps = [{ to = 10, adjust = 1 }, { from = 10, adjust = 2 }] },
+        ]
+    "#;
+    let mut scenarios = shipped();
+    scenarios.push(("step.toml".to_owned(), step.to_owned()));
+    for (name, text) in scenarios {
+        let plan = load(&name, &text, &Overrides::default())
+            .unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
+        let written = plan.to_toml();
+        let again = load("scenario.toml", &written, &Overrides::default())
+            .unwrap_or_else(|diagnostics| panic!("{diagnostics}\n{written}"));
+        assert_eq!(plan, again, "{written}");
+    }
+}
+
+#[test]
+fn the_database_kind_brings_its_own_defaults() {
+    let plan = legal("[topology.database]\nkind = \"rds-multi-az\"\n");
+    let database = plan.topology.database;
+    assert_eq!(database.class, "db.t3.micro");
+    assert_eq!(database.failover, Duration::from_secs(90));
+    assert_eq!(database.connections_max, 112);
+}
+
+#[test]
+fn a_single_zone_runs_without_replicas() {
+    let plan = legal("[topology]\nzones = [\"a\"]\n");
+    assert_eq!(plan.topology.instances.initial, [2]);
+    assert_eq!(plan.topology.redis.replica, None);
+    assert_eq!(plan.topology.database.standby, None);
+}
+
+#[test]
+fn a_third_zone_and_a_moved_primary_find_their_places() {
+    let text = "[topology]\nzones = [\"a\", \"b\", \"c\"]\nredis.primary = \"b\"\n";
+    let topology = legal(text).topology;
+    assert_eq!(topology.instances.initial, [1, 1, 0]);
+    assert_eq!(topology.zones[2].data.to_string(), "10.0.23.0/24");
+    assert_eq!(topology.redis.primary, ZoneId(1));
+    assert_eq!(topology.redis.replica, Some(ZoneId(2)));
+}
+
+#[test]
+fn flags_win_over_the_file() {
+    let text = "seed = 3\n[[arrivals]]\nshape = \"onsale\"\nbuyers = 300\nopens_at = \"10s\"\nuntil = \"9m\"\n\
+                [[arrivals]]\nshape = \"poisson\"\nrate = 1\nuntil = \"100s\"\n";
+    let flags = Overrides {
+        seed: Some(8),
+        buyers: Some(800),
+        duration: Some(Duration::from_secs(120)),
+        speed: Some(2.0),
+    };
+    let plan = load("test.toml", text, &flags).unwrap_or_else(|d| panic!("{d}"));
+    assert_eq!(plan.seed, 8);
+    assert_eq!(plan.clock.duration, Duration::from_secs(120));
+    assert!((plan.clock.speed - 2.0).abs() < f64::EPSILON);
+    let arrivals = arrival_times(&plan);
+    assert_eq!(arrivals.len(), 800);
+    assert!(arrivals.iter().all(|at| at.as_secs() <= 120));
+    assert_eq!(
+        plan,
+        load("test.toml", &plan.to_toml(), &Overrides::default()).unwrap()
+    );
+}
+
+#[test]
+fn an_empty_scenario_is_the_preset_itself() {
+    assert!(plan("").is_ok(), "{:?}", plan(""));
+}

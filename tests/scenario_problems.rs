@@ -1,0 +1,142 @@
+//! What a scenario with mistakes is answered: all of them, each at its line and column.
+
+use std::path::PathBuf;
+
+use tiketi_sim::scenario::{Diagnostics, Overrides, Rendering, load};
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots")
+}
+
+/// Holds `shown` against the accepted snapshot; with `BLESS=1` in the environment it becomes the accepted one.
+fn assert_snapshot(name: &str, shown: &str) {
+    let path = folder().join(name);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, shown).expect("the snapshot can be written");
+    }
+    let accepted = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        accepted == shown,
+        "{name} differs; if this is right, accept it with BLESS=1:\n{shown}"
+    );
+}
+
+fn problems(text: &str) -> Diagnostics {
+    load("test.toml", text, &Overrides::default()).expect_err("the scenario has a mistake")
+}
+
+/// Asserts that `text` has one problem, which contains `message` and stands at line and column.
+fn assert_problem(text: &str, (line, column): (usize, usize), message: &str) {
+    let diagnostics = problems(text);
+    let [problem] = diagnostics.problems() else {
+        panic!("not one problem:\n{diagnostics}");
+    };
+    let shown = diagnostics.to_string();
+    assert!(shown.contains(message), "no `{message}` in: {shown}");
+    assert_eq!(diagnostics.position(problem), (line, column), "{shown}");
+}
+
+#[test]
+fn a_broken_scenario_shows_every_problem_at_its_place() {
+    let text = std::fs::read_to_string(folder().join("broken.toml")).unwrap();
+    let diagnostics = load("broken.toml", &text, &Overrides::default()).unwrap_err();
+    assert_snapshot("broken.lines.txt", &diagnostics.render(Rendering::Lines));
+    assert_snapshot(
+        "broken.excerpts.txt",
+        &diagnostics.render(Rendering::Monochrome),
+    );
+}
+
+#[test]
+fn syntax_errors_are_shown_with_their_place() {
+    assert_problem("seed = 1\nname = \"x\n", (2, 10), "invalid basic string");
+    assert_problem("seed = 1\nseed = 2\n", (2, 1), "duplicate key");
+}
+
+#[test]
+fn combinations_that_cannot_be_are_refused() {
+    let cases = [
+        (
+            "[clock]\nwarmup = \"10m\"\n",
+            (2, 10),
+            "`warmup` of 10m leaves nothing of a 10m run",
+        ),
+        (
+            "[scaling]\nmin = 11\n",
+            (2, 7),
+            "`min` of 11 is above `max` of 10",
+        ),
+        (
+            "topology.instances.initial = { a = 1 }\n",
+            (1, 30),
+            "starts with 1 instances (legal: 2 to 10)",
+        ),
+        (
+            "[[faults]]\nat = \"10m\"\nlasts = \"1m\"\nzone = \"a\"\naction = \"az-power-interruption\"\n",
+            (2, 6),
+            "the fault at 10m comes after the end of the run at 10m",
+        ),
+        (
+            "[topology.subnets]\nprivate.b = \"10.0.12.0/28\"\n",
+            (2, 13),
+            "has 11 addresses that AWS leaves free; the largest fleet in one zone, and Redis need 12",
+        ),
+        (
+            "[topology]\nzones = [\"a\", \"x\"]\nsubnets = { public.x = \"10.0.7.0/24\", data.x = \"10.0.9.0/24\" }\n",
+            (3, 11),
+            "zone `x` has no private subnet",
+        ),
+        (
+            "[topology]\nvpc = \"10.0.0.0/20\"\nsubnets.data = { b = \"10.0.16.0/24\", a = \"10.0.4.0/24\" }\n",
+            (3, 22),
+            "is outside the VPC",
+        ),
+        (
+            "[[scaling.policies]]\nmetric = \"queue_size\"\nkind = \"simple\"\nadjust = 1\nalarm.above = 10\n\
+             [[scaling.policies]]\nmetric = \"queue_size\"\nkind = \"simple\"\nadjust = -1\nalarm.below = 20\n",
+            (1, 1),
+            "between 10 and 20 the alarms of both",
+        ),
+        (
+            "[[arrivals]]\nshape = \"ramp\"\nstart_rate = 0\nend_rate = 0\n",
+            (1, 1),
+            "nobody comes",
+        ),
+        (
+            "[[arrivals]]\nshape = \"poisson\"\nrate = 1\nfrom = \"5m\"\nuntil = \"4m\"\n",
+            (5, 9),
+            "`until` of 4m is not after `from` of 5m",
+        ),
+        (
+            "[show]\nsections = []\n",
+            (2, 12),
+            "`show.sections` hold 0 seats",
+        ),
+    ];
+    for (text, position, message) in cases {
+        assert_problem(text, position, message);
+    }
+}
+
+#[test]
+fn a_gate_points_into_its_condition() {
+    assert_problem(
+        "[gates]\nerrors = [\"rate < 1%\", \"rate < 200%\"]\n",
+        (2, 32),
+        "`200%` is no bound here",
+    );
+}
+
+#[test]
+fn a_file_whose_name_cannot_name_the_scenario_asks_for_one() {
+    let diagnostics = load("My Sale.toml", "", &Overrides::default()).unwrap_err();
+    assert!(diagnostics.to_string().contains("add a line such as"));
+}
+
+#[test]
+fn no_text_makes_the_reader_panic() {
+    use proptest::prelude::*;
+    proptest!(|(text in "(\\[{1,2}[a-z.]{0,12}\\]{1,2}|[a-z_]{1,9} = [-0-9a-z\"{}=., ]{0,12}|\\PC{0,9}|\n){0,12}")| {
+        let _outcome = load("fuzz.toml", &text, &Overrides::default());
+    });
+}
