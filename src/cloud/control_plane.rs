@@ -13,7 +13,7 @@ use super::notice::{DataTierPart, Notice, SwallowReason, What};
 use super::order::{Input, Order};
 use super::outbox::Outbox;
 use super::queue_monitor::QueueMonitor;
-use super::scaling::{self, Decision};
+use super::scaling::{self, Decision, Resize};
 use crate::rng::Streams;
 use crate::scenario::Plan;
 use crate::scenario::scaling::{Metric, Policy};
@@ -190,10 +190,9 @@ impl ControlPlane {
         self.evaluate_alarms(now);
     }
 
-    /// Evaluates the alarms that are due; of several policies that fire at the same instant, the one that wants the
-    /// most instances wins.
+    /// Evaluates the alarms that are due, and follows one of the policies that fire.
     fn evaluate_alarms(&mut self, now: SimTime) {
-        let mut winner: Option<(&Policy, u32, Option<Duration>)> = None;
+        let mut resizes: Vec<(&Policy, Resize)> = Vec::new();
         for watched in &mut self.watched {
             let Some(history) = self.histories.get(&watched.policy.alarm.metric) else {
                 continue;
@@ -207,22 +206,20 @@ impl ControlPlane {
             }
             let decision = scaling::decide(&watched.policy, evaluation.datapoint, &self.group, now);
             watched.announce_refusal(now, decision, &mut self.out);
-            if let Decision::Resize { desired, cooldown } = decision
-                && winner.is_none_or(|(_, most, _)| desired > most)
-            {
-                winner = Some((&watched.policy, desired, cooldown));
+            if let Decision::Resize(resize) = decision {
+                resizes.push((&watched.policy, resize));
             }
         }
-        if let Some((policy, to, cooldown)) = winner {
+        if let Some((policy, resize)) = scaling::winner(&resizes) {
             self.out.announce(
                 now,
                 What::Scaled {
                     policy: policy.name.clone(),
                     from: self.group.desired(),
-                    to,
+                    to: resize.desired,
                 },
             );
-            self.group.handle_desired(now, to, cooldown, &mut self.out);
+            self.group.handle_desired(now, resize, &mut self.out);
         }
     }
 }

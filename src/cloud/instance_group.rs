@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use rand::RngExt;
-
 use super::member::{Cause, Member, Phase};
 use super::notice::{InstanceState, What};
 use super::order::Order;
 use super::outbox::Outbox;
+use super::scaling::Resize;
+use super::termination;
 use super::zone_balance::ZoneBalance;
 use crate::rng::Streams;
 use crate::scenario::Plan;
@@ -102,13 +102,13 @@ impl InstanceGroup {
 
     /// The number of instances that have been in service for `warmup` at `now`; initial ones always have.
     pub fn warmed(&self, now: SimTime, warmup: Duration) -> u32 {
-        count_where(&self.members, |member| is_warm(member, now, warmup))
+        count_where(&self.members, |member| member.is_warm(now, warmup))
     }
 
     /// Whether an instance launched by a policy has not been in service for `warmup` yet.
     pub fn is_warming(&self, now: SimTime, warmup: Duration) -> bool {
         self.members.iter().any(|member| {
-            member.cause == Cause::ScaleOut && member.is_active() && !is_warm(member, now, warmup)
+            member.cause == Cause::ScaleOut && member.is_active() && !member.is_warm(now, warmup)
         })
     }
 
@@ -147,22 +147,17 @@ impl InstanceGroup {
         self.reconcile(now, Cause::Replacement, out);
     }
 
-    /// Wants `desired` instances from now on. With a `cooldown` this is a simple scaling activity: the cooldown starts
-    /// when its last instance has finished launching or draining.
-    pub(super) fn handle_desired(
-        &mut self,
-        now: SimTime,
-        desired: u32,
-        cooldown: Option<Duration>,
-        out: &mut Outbox,
-    ) {
+    /// Wants another number of instances from now on. With a cooldown this is a simple scaling activity: the cooldown
+    /// starts when its last instance has finished launching or draining.
+    pub(super) fn handle_desired(&mut self, now: SimTime, resize: Resize, out: &mut Outbox) {
         let (min, max) = self.limits();
+        let desired = resize.desired;
         assert!(
             (min..=max).contains(&desired),
             "desired {desired} is outside {min} to {max}"
         );
         self.desired_instances = desired;
-        self.activity_cooldown = cooldown.or(self.activity_cooldown);
+        self.activity_cooldown = resize.cooldown.or(self.activity_cooldown);
         self.reconcile(now, Cause::ScaleOut, out);
     }
 
@@ -235,7 +230,9 @@ impl InstanceGroup {
             self.launch(zone, cause, now, out);
         }
         while self.active() - self.surplus() > self.desired_instances {
-            let victim = self.pick_victim();
+            let mut stream = self.streams.numbered("termination", self.picks);
+            self.picks += 1;
+            let victim = termination::victim(&self.members, &self.balance(), now, &mut stream);
             self.retire(victim, now, out);
         }
         self.rebalance(now, out);
@@ -276,7 +273,7 @@ impl InstanceGroup {
             return;
         }
         let at_once = (self.desired_instances / 10).max(1);
-        while count_where(&self.members, is_unproven_replacement) < at_once {
+        while count_where(&self.members, Member::is_unproven_replacement) < at_once {
             let Some(index) = self.members.iter().position(|member| {
                 member.phase == Phase::Unhealthy
                     && member
@@ -304,6 +301,7 @@ impl InstanceGroup {
             zone,
             phase: Phase::Pending(SimTime::ZERO),
             cause: Cause::Initial,
+            launched_at: SimTime::ZERO,
             in_service_at: None,
             in_activity: false,
         });
@@ -323,6 +321,7 @@ impl InstanceGroup {
             zone,
             phase: Phase::Pending(now + self.scaling.pending),
             cause,
+            launched_at: now,
             in_service_at: None,
             in_activity: cause == Cause::ScaleOut && self.activity_cooldown.is_some(),
         };
@@ -341,41 +340,6 @@ impl InstanceGroup {
             instance: member.instance,
         });
         announce(member, now, InstanceState::InService, out);
-    }
-
-    /// The instance to give up: in the zone with the most, an unhealthy one first, then one that serves nobody yet,
-    /// then a random one (all have the same launch template and are billed by the second, so AWS's default policy
-    /// comes down to that).
-    fn pick_victim(&mut self) -> usize {
-        let zones = self.balance().fullest();
-        let rank = |member: &Member| match member.phase {
-            Phase::Unhealthy => 0,
-            Phase::Pending(_) => 1,
-            Phase::InService | Phase::Healthy => 2,
-            Phase::Draining(_) => 3,
-        };
-        let is_candidate = |member: &Member| {
-            member.is_active() && !member.is_surplus() && zones.contains(&member.zone)
-        };
-        let mut candidates: Vec<usize> = (0..self.members.len())
-            .filter(|index| is_candidate(&self.members[*index]))
-            .collect();
-        if candidates.is_empty() {
-            // The fullest zone holds nothing but instances that are to even it out: any other zone gives one up.
-            candidates = (0..self.members.len())
-                .filter(|index| {
-                    self.members[*index].is_active() && !self.members[*index].is_surplus()
-                })
-                .collect();
-        }
-        let best = candidates
-            .iter()
-            .map(|index| rank(&self.members[*index]))
-            .min();
-        candidates.retain(|index| Some(rank(&self.members[*index])) == best);
-        let mut stream = self.streams.numbered("termination", self.picks);
-        self.picks += 1;
-        candidates[stream.random_range(0..candidates.len())]
     }
 
     /// Drains an instance, or ends it at once if it was never registered.
@@ -414,17 +378,7 @@ impl InstanceGroup {
     }
 
     fn balance(&self) -> ZoneBalance {
-        let mut counts: Vec<Option<u32>> = self
-            .is_zone_down
-            .iter()
-            .map(|is_down| (!is_down).then_some(0))
-            .collect();
-        for member in self.members.iter().filter(|member| member.is_active()) {
-            if let Some(count) = &mut counts[member.zone.index()] {
-                *count += 1;
-            }
-        }
-        ZoneBalance(counts)
+        ZoneBalance::new(&self.members, &self.is_zone_down)
     }
 
     fn surplus(&self) -> u32 {
@@ -441,18 +395,6 @@ impl InstanceGroup {
         self.launched += 1;
         InstanceId(self.launched - 1)
     }
-}
-
-fn is_warm(member: &Member, now: SimTime, warmup: Duration) -> bool {
-    member.is_active()
-        && member
-            .in_service_at
-            .is_some_and(|since| member.cause == Cause::Initial || since + warmup <= now)
-}
-
-fn is_unproven_replacement(member: &Member) -> bool {
-    member.cause == Cause::Replacement
-        && matches!(member.phase, Phase::Pending(_) | Phase::InService)
 }
 
 fn count_where(members: &[Member], is_counted: impl Fn(&Member) -> bool) -> u32 {

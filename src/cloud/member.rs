@@ -1,6 +1,8 @@
 //! One instance of the group, from its launch to its end.
 
-use crate::cloud::notice::InstanceState;
+use std::time::Duration;
+
+use super::notice::InstanceState;
 use crate::units::{InstanceId, SimTime, ZoneId};
 
 /// An instance of the group.
@@ -14,6 +16,8 @@ pub struct Member {
     pub phase: Phase,
     /// Why it was launched.
     pub cause: Cause,
+    /// When it was launched; initial ones at the start of the run.
+    pub launched_at: SimTime,
     /// When it was registered with the target group; `None` while pending.
     pub in_service_at: Option<SimTime>,
     /// Whether a scaling activity waits for it to finish launching or draining.
@@ -73,5 +77,19 @@ impl Member {
     /// Whether it was launched to even out the zones, and the instance it stands in for is still there.
     pub const fn is_surplus(&self) -> bool {
         self.is_pending() && matches!(self.cause, Cause::Rebalance)
+    }
+
+    /// Whether it counts and has been in service for `warmup` at `now`; initial ones always have.
+    pub fn is_warm(&self, now: SimTime, warmup: Duration) -> bool {
+        self.is_active()
+            && self
+                .in_service_at
+                .is_some_and(|since| self.cause == Cause::Initial || since + warmup <= now)
+    }
+
+    /// Whether it replaces another one and has not passed a check yet.
+    pub const fn is_unproven_replacement(&self) -> bool {
+        matches!(self.cause, Cause::Replacement)
+            && matches!(self.phase, Phase::Pending(_) | Phase::InService)
     }
 }

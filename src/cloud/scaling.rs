@@ -10,17 +10,21 @@ use crate::units::SimTime;
 /// What a policy makes of its alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// The group shall want `desired` instances.
-    Resize {
-        /// Instances wanted from now on.
-        desired: u32,
-        /// Cooldown after the activity, for simple policies.
-        cooldown: Option<Duration>,
-    },
+    /// The group shall want another number of instances.
+    Resize(Resize),
     /// Nothing happens, for a reason.
     Swallow(SwallowReason),
     /// No band of the step policy covers the datapoint.
     OutOfBands,
+}
+
+/// Another number of instances for the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resize {
+    /// Instances wanted from now on.
+    pub desired: u32,
+    /// Cooldown after the activity, for simple policies.
+    pub cooldown: Option<Duration>,
 }
 
 /// Decides what `policy` does now that its alarm fires; `datapoint` is the most recent one, `None` if missing data
@@ -46,6 +50,18 @@ pub fn decide(
     }
 }
 
+/// Of several policies that fire at the same instant, the one that wants the most instances, for growing as well as
+/// for shrinking; the first of equals.
+pub fn winner<'p>(resizes: &[(&'p Policy, Resize)]) -> Option<(&'p Policy, Resize)> {
+    resizes.iter().copied().reduce(|best, next| {
+        if next.1.desired > best.1.desired {
+            next
+        } else {
+            best
+        }
+    })
+}
+
 /// Simple scaling: nothing while an activity or a replacement is under way, nothing until the cooldown has passed.
 fn simple(adjust: i32, cooldown: Duration, group: &InstanceGroup, now: SimTime) -> Decision {
     if group.is_busy() {
@@ -58,10 +74,10 @@ fn simple(adjust: i32, cooldown: Duration, group: &InstanceGroup, now: SimTime) 
     if desired == group.desired() {
         return Decision::Swallow(SwallowReason::AtLimit);
     }
-    Decision::Resize {
+    Decision::Resize(Resize {
         desired,
         cooldown: Some(cooldown),
-    }
+    })
 }
 
 /// Step scaling: answers every time. Growing starts from the instances that are warm, so instances that warm up
@@ -77,10 +93,10 @@ fn stepped(adjust: i32, warmup: Duration, group: &InstanceGroup, now: SimTime) -
         desired.max(clamped(group.warmed(now, warmup), adjust, group))
     };
     if wanted != desired {
-        return Decision::Resize {
+        return Decision::Resize(Resize {
             desired: wanted,
             cooldown: None,
-        };
+        });
     }
     let (_, max) = group.limits();
     Decision::Swallow(if adjust > 0 && desired < max {
@@ -110,6 +126,48 @@ fn covers(step: &Step, excess: f64, comparison: Comparison) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::scaling::{Alarm, Metric, MissingData};
+
+    fn policy(name: &str) -> Policy {
+        Policy {
+            name: name.to_owned(),
+            alarm: Alarm {
+                metric: Metric::QueueSize,
+                comparison: Comparison::Above,
+                threshold: 5_000.0,
+                period: Duration::from_secs(60),
+                datapoints_to_alarm: 1,
+                evaluation_periods: 1,
+                missing: MissingData::Missing,
+            },
+            kind: PolicyKind::Simple {
+                adjust: 1,
+                cooldown: Duration::ZERO,
+            },
+        }
+    }
+
+    #[test]
+    fn the_policy_that_wants_most_instances_wins() {
+        let (out, more, less) = (policy("out"), policy("more"), policy("in"));
+        let resize = |desired| Resize {
+            desired,
+            cooldown: None,
+        };
+        let winner_of = |resizes: &[(&Policy, Resize)]| {
+            winner(resizes).map(|(policy, resize)| (policy.name.clone(), resize.desired))
+        };
+        assert_eq!(
+            winner_of(&[(&out, resize(4)), (&more, resize(6)), (&less, resize(1))]),
+            Some(("more".to_owned(), 6))
+        );
+        assert_eq!(
+            winner_of(&[(&less, resize(1)), (&out, resize(2))]),
+            Some(("out".to_owned(), 2)),
+            "of two that shrink the group, the one that shrinks it less"
+        );
+        assert_eq!(winner_of(&[]), None);
+    }
 
     #[test]
     fn bands_include_the_bound_nearer_to_the_threshold() {

@@ -1,5 +1,6 @@
 //! Which zone gets the next instance, and which one gives one up.
 
+use super::member::Member;
 use crate::units::ZoneId;
 
 /// How the group's instances are spread over zones: a count for each zone, `None` while the zone is down.
@@ -7,6 +8,20 @@ use crate::units::ZoneId;
 pub(super) struct ZoneBalance(pub(super) Vec<Option<u32>>);
 
 impl ZoneBalance {
+    /// Counts the active members of each zone.
+    pub(super) fn new(members: &[Member], is_zone_down: &[bool]) -> Self {
+        let mut balance = Self(
+            is_zone_down
+                .iter()
+                .map(|is_down| (!is_down).then_some(0))
+                .collect(),
+        );
+        for member in members.iter().filter(|member| member.is_active()) {
+            balance.add(member.zone);
+        }
+        balance
+    }
+
     /// The zone with the fewest instances that can take one, the first of several; `None` if all zones are down.
     ///
     /// A launch in a zone that is down fails for lack of capacity, and the group tries the next best

@@ -30,10 +30,11 @@ pub enum StrikeKind {
 }
 
 impl Schedule {
-    /// Plans the strikes of `faults`.
+    /// Plans the strikes of `faults`; one that lasts no time breaks nothing.
     pub fn new(faults: &[Fault]) -> Self {
         let mut strikes: Vec<(SimTime, Strike)> = faults
             .iter()
+            .filter(|fault| !fault.lasts.is_zero())
             .flat_map(|&fault| {
                 let strike = |at, kind| (at, Strike { fault, kind });
                 [

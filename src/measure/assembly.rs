@@ -88,3 +88,55 @@ impl Assembly {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Recorder;
+    use super::super::example;
+    use super::*;
+
+    #[test]
+    fn frames_of_many_workers_measure_what_one_recorder_does() {
+        let plan = example::plan();
+        let mut workers = [(); 3].map(|()| Recorder::new(&plan));
+        let mut assembly = Assembly::new(plan);
+        for (index, observation) in example::observations().iter().enumerate() {
+            workers[index % 3].observe(observation);
+            if index % 1_000 == 0 {
+                let sent = serde_json::to_string(&workers[index % 3].take_frame()).unwrap();
+                assembly.absorb(serde_json::from_str(&sent).unwrap());
+            }
+        }
+        for mut worker in workers {
+            assembly.absorb(worker.take_frame());
+        }
+        let whole = example::run();
+        assert_eq!(assembly.tally, whole.tally);
+        let split = assembly.series.ticks().iter();
+        for (split, whole) in split.zip(whole.series.ticks()) {
+            assert_eq!(split.response, whole.response);
+            assert_eq!(split.calls_ended(), whole.calls_ended());
+        }
+    }
+
+    #[test]
+    fn warm_up_is_in_the_series_and_not_judged() {
+        let run = example::run();
+        let in_series: u64 = run.series.ticks().iter().map(Tick::calls_ended).sum();
+        let judged = run.tally.operation(None).calls();
+        assert!(run.tally.calls_in_warmup > 0);
+        assert_eq!(in_series, judged + run.tally.calls_in_warmup);
+        let quiet = Frame {
+            tally: Tally::default(),
+            ticks: Vec::new(),
+        };
+        assert_eq!(Recorder::new(&run.plan).take_frame(), quiet);
+    }
+
+    #[test]
+    fn a_run_survives_being_written_and_read() {
+        let run = example::run();
+        let text = serde_json::to_string(&run).unwrap();
+        assert_eq!(serde_json::from_str::<Measurements>(&text).unwrap(), run);
+    }
+}

@@ -6,6 +6,8 @@
 
 pub mod assembly;
 pub mod ending;
+#[cfg(test)]
+pub(crate) mod example;
 pub mod gauges;
 pub mod histogram;
 pub mod measurements;

@@ -24,6 +24,7 @@ pub struct GateVerdict {
     /// What was measured; `None` without samples.
     pub measured: Option<Figure>,
     /// Whether the gate held. Nothing measured is never good.
+    #[serde(rename = "ok")]
     pub passed: bool,
     /// Why nothing was measured.
     pub reason: Option<String>,

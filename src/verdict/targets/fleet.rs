@@ -92,11 +92,13 @@ pub(super) fn monitor(row: &Row, evidence: &Evidence<'_>) -> Reading {
 
 /// A14: from the queue's crossing of a threshold to the alarm.
 pub(super) fn alarms(row: &Row, evidence: &Evidence<'_>) -> Reading {
-    let delays: Vec<_> = evidence
+    let mut delays: Vec<_> = evidence
         .scaling
         .iter()
         .filter_map(|action| Some((action, action.alarm_delay()?)))
         .collect();
+    // An alarm that stays up acts again and again; it rose once.
+    delays.dedup_by_key(|(action, _)| (action.policy.clone(), action.alarm_at));
     let slowest = delays.iter().map(|(_, delay)| *delay).max();
     let slowest = slowest.ok_or("the queue crossed no threshold that raised an alarm")?;
     let shown: Vec<_> = delays
