@@ -1,13 +1,6 @@
 //! The HTTP half of the wire contract, over real connections.
 
-#![expect(
-    clippy::tests_outside_test_module,
-    reason = "an integration test is a test module"
-)]
-
-mod common;
-
-use common::{Deployment, settings};
+use crate::common::{Deployment, settings};
 use hyper::StatusCode;
 use serde_json::json;
 use tiketi_server::Settings;

@@ -19,15 +19,15 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 const STEP: Duration = Duration::from_secs(10);
 
 /// A tier with instances on it.
-pub struct Deployment {
-    pub tier: EmbeddedTier,
-    pub instances: Vec<Instance>,
-    pub show: Show,
-    pub settings: Settings,
+pub(crate) struct Deployment {
+    pub(crate) tier: EmbeddedTier,
+    pub(crate) instances: Vec<Instance>,
+    pub(crate) show: Show,
+    pub(crate) settings: Settings,
 }
 
 /// Documented values, tokens trusted, no rate limit, and a clock ten times as fast as the wall.
-pub fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         trust_tokens: true,
         rate_limit: None,
@@ -37,7 +37,7 @@ pub fn settings() -> Settings {
 }
 
 impl Deployment {
-    pub fn start(instances: usize, settings: Settings) -> Self {
+    pub(crate) fn start(instances: usize, settings: Settings) -> Self {
         let section = Section {
             name: "VIP".to_owned(),
             rows: 2,
@@ -64,7 +64,7 @@ impl Deployment {
     }
 
     /// Adds an instance; returns its number.
-    pub fn launch(&mut self) -> usize {
+    pub(crate) fn launch(&mut self) -> usize {
         let number = self.instances.len();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (tier, settings) = (self.tier.clone(), self.settings.clone());
@@ -75,7 +75,7 @@ impl Deployment {
     }
 
     /// A user who talks to instance `number`.
-    pub fn user(&self, name: &str, number: usize) -> Api {
+    pub(crate) fn user(&self, name: &str, number: usize) -> Api {
         let email = format!("{name}@example.com");
         let hour = Duration::from_secs(3_600);
         let token = mint_token(&self.settings.jwt_secret, &email, name == "admin", hour);
@@ -86,7 +86,7 @@ impl Deployment {
     }
 
     /// Somebody without a token.
-    pub fn stranger(&self, number: usize) -> Api {
+    pub(crate) fn stranger(&self, number: usize) -> Api {
         let address = self.instances[number].address();
         Api {
             base: format!("http://{address}"),
@@ -96,43 +96,43 @@ impl Deployment {
         }
     }
 
-    pub fn seat(&self, label: &str) -> String {
+    pub(crate) fn seat(&self, label: &str) -> String {
         self.show.seat_id(label).to_string()
     }
 
-    pub fn path(&self, before: &str) -> String {
+    pub(crate) fn path(&self, before: &str) -> String {
         format!("{before}/{}", self.show.id)
     }
 }
 
 /// One user's HTTP client.
 #[derive(Clone)]
-pub struct Api {
-    pub base: String,
-    pub socket: String,
-    pub token: Option<String>,
+pub(crate) struct Api {
+    pub(crate) base: String,
+    pub(crate) socket: String,
+    pub(crate) token: Option<String>,
     client: Client<HttpConnector, Full<bytes::Bytes>>,
 }
 
 /// A complete answer.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: hyper::HeaderMap,
-    pub text: String,
-    pub json: Value,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: hyper::HeaderMap,
+    pub(crate) text: String,
+    pub(crate) json: Value,
 }
 
 impl Api {
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.call("GET", path, None, &[]).await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
         self.call("POST", path, Some(body), &[]).await
     }
 
-    pub async fn call(
+    pub(crate) async fn call(
         &self,
         method: &str,
         path: &str,
@@ -167,7 +167,7 @@ impl Api {
     }
 
     /// Holds a seat and returns the reservation's id.
-    pub async fn hold(&self, show: &Show, seat: &str) -> String {
+    pub(crate) async fn hold(&self, show: &Show, seat: &str) -> String {
         let body = json!({ "eventId": show.id, "seatIds": [show.seat_id(seat)] });
         let held = self.post("/api/seats/reserve", body).await;
         assert_eq!(held.status, StatusCode::CREATED, "{}", held.text);
@@ -175,13 +175,13 @@ impl Api {
     }
 
     /// Pays for a reservation.
-    pub async fn pay(&self, reservation: &str) -> Answer {
+    pub(crate) async fn pay(&self, reservation: &str) -> Answer {
         let body = json!({ "reservationId": reservation, "paymentMethod": "kakao_pay" });
         self.post("/api/payments/process", body).await
     }
 
     /// Connects a socket; `Err` is the server's reason.
-    pub async fn connect(&self) -> Result<Socket, String> {
+    pub(crate) async fn connect(&self) -> Result<Socket, String> {
         let (stream, _) = tokio_tungstenite::connect_async(&self.socket)
             .await
             .unwrap();
@@ -207,17 +207,17 @@ impl Api {
 }
 
 /// One Socket.IO connection.
-pub struct Socket {
+pub(crate) struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
 impl Socket {
-    pub async fn emit(&mut self, name: &str, data: Value) {
+    pub(crate) async fn emit(&mut self, name: &str, data: Value) {
         self.send(&format!("42{}", json!([name, data]))).await;
     }
 
     /// The data of the next message with this name.
-    pub async fn expect(&mut self, name: &str) -> Value {
+    pub(crate) async fn expect(&mut self, name: &str) -> Value {
         let wait = tokio::time::timeout(STEP, async {
             loop {
                 let (heard, data) = self.message().await.expect("the socket was closed");
@@ -233,7 +233,7 @@ impl Socket {
     }
 
     /// Names of the messages that come within `wall`.
-    pub async fn names_within(&mut self, wall: Duration) -> Vec<String> {
+    pub(crate) async fn names_within(&mut self, wall: Duration) -> Vec<String> {
         let mut names = Vec::new();
         let listen = async {
             while let Some((name, _)) = self.message().await {
@@ -246,7 +246,7 @@ impl Socket {
     }
 
     /// Returns when the server has closed the connection.
-    pub async fn closed(&mut self) {
+    pub(crate) async fn closed(&mut self) {
         let wait = tokio::time::timeout(STEP, async { while self.frame().await.is_some() {} });
         wait.await.expect("the socket stays open");
     }
@@ -281,7 +281,7 @@ impl Socket {
 }
 
 /// Asks again and again until the answer is good.
-pub async fn eventually<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
     let wait = tokio::time::timeout(STEP, async {
         while !ask().await {
             tokio::time::sleep(Duration::from_millis(10)).await;
