@@ -182,7 +182,7 @@ impl Api {
 
     /// Connects a socket; `Err` is the server's reason.
     pub(crate) async fn connect(&self) -> Result<Socket, String> {
-        let (stream, _) = tokio_tungstenite::connect_async(&self.socket)
+        let (stream, _) = Box::pin(tokio_tungstenite::connect_async(&self.socket))
             .await
             .unwrap();
         let mut socket = Socket { stream };
