@@ -5,6 +5,7 @@
     reason = "test helpers fail a test by panicking, as the tests do"
 )]
 
+mod binary;
 mod common;
 mod contract;
 mod outage;
