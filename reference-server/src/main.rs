@@ -62,9 +62,9 @@ struct Args {
     /// Scenario seconds in a wall second.
     #[arg(long, default_value_t = 1.0, value_parser = speed)]
     speed: f64,
-    /// Secret of the HS256 tokens.
-    #[arg(long, env = "JWT_SECRET", default_value = Settings::default().jwt_secret, hide_env_values = true)]
-    jwt_secret: String,
+    /// Secret of the HS256 tokens; without one, a known secret that is good for tests only.
+    #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
+    jwt_secret: Option<String>,
     /// Accept validly signed tokens of users who never registered.
     #[arg(long)]
     trust_tokens: bool,
@@ -98,7 +98,8 @@ fn main() -> ExitCode {
 }
 
 fn print_token(args: &Args, user: &str) -> std::io::Result<()> {
-    let token = tiketi_server::mint_token(&args.jwt_secret, user, args.admin, TOKEN_TTL);
+    let secret = settings(args).jwt_secret;
+    let token = tiketi_server::mint_token(&secret, user, args.admin, TOKEN_TTL);
     writeln!(std::io::stdout(), "{token}")
 }
 
@@ -163,15 +164,17 @@ fn wait_for_the_end(instances: Vec<Instance>) -> std::io::Result<()> {
 }
 
 fn settings(args: &Args) -> Settings {
+    let defaults = Settings::default();
+    let secret = args.jwt_secret.clone();
     Settings {
         active_max: args.active_max,
         hold: Duration::from_secs(args.hold),
         rate_limit: (args.rate_limit > 0).then_some(args.rate_limit),
         profile: args.profile.clone(),
         speed: args.speed,
-        jwt_secret: args.jwt_secret.clone(),
+        jwt_secret: secret.unwrap_or_else(|| defaults.jwt_secret.clone()),
         trust_tokens: args.trust_tokens,
-        ..Settings::default()
+        ..defaults
     }
 }
 

@@ -45,8 +45,10 @@ pub(crate) fn build(app: &Arc<App>) -> (SocketIoLayer, SocketIo) {
         .build_layer();
     let (on_connect, on_auth) = (Arc::clone(app), Arc::clone(app));
     let connect = move |socket: SocketRef| {
+        // Before the first wait, so that no message of a quick client finds nobody listening.
+        let user = opened(&on_connect, &socket);
         let app = Arc::clone(&on_connect);
-        async move { connected(app, socket).await }
+        async move { connected(&app, &socket, user).await }
     };
     let authenticate = move |socket: SocketRef, TryData(hello): TryData<Hello>| {
         let app = Arc::clone(&on_auth);
@@ -121,15 +123,21 @@ async fn authenticated(app: &App, socket: &SocketRef, hello: Option<Hello>) -> R
     Ok(())
 }
 
-async fn connected(app: Arc<App>, socket: SocketRef) {
-    let Some(user) = socket.extensions.get::<Uuid>() else {
-        return;
-    };
+/// Counts the socket and listens to it; `None` without an authenticated user.
+fn opened(app: &Arc<App>, socket: &SocketRef) -> Option<Uuid> {
+    let user = socket.extensions.get::<Uuid>()?;
     Counters::add(&app.counters.sockets, 1);
     Counters::add(&app.counters.sockets_opened, 1);
     socket.join(Room::User(user).name());
-    listen(&app, &socket, user);
-    if let Err(error) = restore(&app, &socket, user).await {
+    listen(app, socket, user);
+    Some(user)
+}
+
+async fn connected(app: &App, socket: &SocketRef, user: Option<Uuid>) {
+    let Some(user) = user else {
+        return;
+    };
+    if let Err(error) = restore(app, socket, user).await {
         tracing::debug!(%error, "session not restored");
     }
 }

@@ -1,11 +1,13 @@
 //! The embedded data tier: both roles in memory, shared by all instances of the process.
 
+mod admission;
 mod fifo;
 mod postgres;
 mod redis;
 mod replication;
 mod scripts;
 mod seat_map;
+mod stock;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,10 +19,11 @@ use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::settings::Settings;
 use crate::show::Show;
+use admission::AdmissionLimits;
+pub(crate) use admission::{Admission, Place, QueueStatus};
 pub(crate) use postgres::PostgresStore;
 pub(crate) use redis::Task;
-use scripts::AdmissionLimits;
-pub(crate) use scripts::{Admission, Place, QueueStatus, RedisStore};
+pub(crate) use scripts::RedisStore;
 
 /// Redis and PostgreSQL in memory. Clones share the data.
 #[derive(Clone, Debug)]

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 use uuid::Uuid;
 
-use super::seat_map::SeatMap;
+use super::stock::Stock;
 use crate::show::{Show, stable_id};
 use crate::tier::database::{
-    Credential, Paid, Refusal, Released, ReservationRow, ReservationState, SeatRow, ShowRow,
-    StandingOrder, TicketTypeRow,
+    Credential, Paid, Refusal, Released, ReservationRow, ReservationState, ShowRow, StandingOrder,
+    TicketTypeRow,
 };
 use crate::tier::{Capture, FinalSeat, PaidOrder, SeatState};
 
@@ -29,15 +29,6 @@ pub(crate) struct PostgresStore {
     pub(crate) held: u64,
     pub(crate) sold: u64,
     pub(crate) queries: u64,
-}
-
-#[derive(Debug)]
-struct Stock {
-    show: Show,
-    map: SeatMap,
-    types: Vec<TicketTypeRow>,
-    /// Ticket types whose stock has changed since it was last asked.
-    changed: BTreeSet<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -419,61 +410,6 @@ impl PostgresStore {
             show: reservation.row.show,
             seats: reservation.row.seats.iter().map(|seat| seat.id).collect(),
         }
-    }
-}
-
-impl Stock {
-    fn new(show: Show) -> Self {
-        let seated = show
-            .sections
-            .iter()
-            .map(|section| (&section.name, section.price, section.seats_total()));
-        let standing = show
-            .standing
-            .iter()
-            .map(|area| (&area.name, area.price, area.quantity));
-        let types = seated
-            .chain(standing)
-            .map(|(name, price, total)| TicketTypeRow {
-                id: show.ticket_type_id(name),
-                name: name.clone(),
-                price,
-                total,
-                available: total,
-            })
-            .collect();
-        Self {
-            map: SeatMap::new(&show),
-            types,
-            changed: BTreeSet::new(),
-            show,
-        }
-    }
-
-    fn row(&self) -> ShowRow {
-        ShowRow {
-            id: self.show.id,
-            title: self.show.title.clone(),
-            seats: self.map.seats.len(),
-            types: self.types.clone(),
-        }
-    }
-
-    fn seat_row(&self, place: usize) -> SeatRow {
-        let seat = &self.map.seats[place];
-        SeatRow {
-            id: seat.id,
-            section: self.show.sections[seat.section].name.clone(),
-            row_number: seat.row,
-            seat_number: seat.number,
-            seat_label: seat.label.clone(),
-            price: seat.price,
-        }
-    }
-
-    fn take(&mut self, place: usize, quantity: u32) {
-        self.types[place].available -= quantity;
-        self.changed.insert(place);
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::admission::{Admission, AdmissionLimits, Place, QueueStatus};
 use super::redis::{RedisData, Task, WaitingRoom, Write};
 use super::replication::Replicated;
 use crate::tier::{AdmissionLedger, Census, Session, Unavailable};
@@ -14,38 +15,6 @@ const RATE_SMOOTHING: f64 = 0.1;
 
 /// Length of a rate-limit window (B8).
 const RATE_WINDOW: Duration = Duration::from_secs(60);
-
-/// Where somebody stands after entering.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Place {
-    /// Holds an active place.
-    Active {
-        /// Active users of the show.
-        active: u32,
-    },
-    /// Waits.
-    Waiting(QueueStatus),
-}
-
-/// The waiting room as one user sees it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct QueueStatus {
-    /// Place in the queue, 1 for the head; `None` when not waiting.
-    pub(crate) position: Option<u32>,
-    /// People waiting.
-    pub(crate) queue_size: u32,
-    /// People with an active place.
-    pub(crate) active: u32,
-    /// Admissions a second.
-    pub(crate) rate: f64,
-}
-
-/// What one admission did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Admission {
-    /// The admitted users, in order.
-    pub(crate) admitted: Vec<Uuid>,
-}
 
 /// Redis with its scripts and counters.
 #[derive(Debug)]
@@ -394,14 +363,6 @@ impl RedisStore {
             self.replicated.write(now, Write::Deactivate { show, user });
         }
     }
-}
-
-/// What bounds an admission.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct AdmissionLimits {
-    pub(crate) active_max: u32,
-    pub(crate) admit_every: Duration,
-    pub(crate) idle_timeout: Duration,
 }
 
 /// Everyone who waits, sorted.
