@@ -347,7 +347,10 @@ fn a_lost_zone_is_replaced_in_the_other_one_at_once_and_evened_out_when_it_is_ba
         4,
         "launched before anything is ended"
     );
-    drive.run_until(SimTime::from_secs(516));
+    // Something else happens meanwhile.
+    let instance = InstanceId(2);
+    let healthy = false;
+    drive.tell(516, Input::TargetHealth { instance, healthy });
     assert_eq!(drive.in_zone(ZONE_B), 4);
     drive.run_until(SimTime::from_secs(518));
     assert_eq!((drive.in_zone(ZONE_A), drive.in_zone(ZONE_B)), (2, 2));
