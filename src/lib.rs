@@ -16,8 +16,16 @@ pub mod cloud;
 pub mod cost;
 pub mod fault;
 
+pub mod buyer;
+
 pub mod measure;
+
+pub mod testbed;
+
+pub mod live;
 
 pub mod verdict;
 
 pub mod report;
+
+pub mod cli;

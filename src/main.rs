@@ -1,2 +1,10 @@
-//! b
-fn main() {}
+//! The `tiketi-sim` command.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tiketi_sim::cli::{self, Arguments};
+
+fn main() -> ExitCode {
+    cli::dispatch(Arguments::parse()).into()
+}

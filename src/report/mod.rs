@@ -1,1 +1,99 @@
-//! How the verdicts are shown.
+//! What is shown: one [`Document`] is made of measurements and verdicts, and rendered in several ways.
+//!
+//! All functions are pure: they return text, and the command line writes it.
+
+mod answer;
+mod chart;
+pub mod csv;
+pub mod document;
+mod figures;
+pub mod html;
+pub mod json;
+pub mod text;
+mod words;
+
+pub use document::{Document, document};
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::measure::example;
+    use crate::verdict::judge;
+
+    const RUN_AGAIN: &str = "tiketi-sim run scenarios/example.toml --seed 7";
+
+    fn example() -> Document {
+        let run = example::run();
+        document(&run, judge(&run), RUN_AGAIN)
+    }
+
+    /// Compares with a file; `BLESS=1` accepts what is there now.
+    fn assert_snapshot(name: &str, text: &str) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("src/report/snapshots")
+            .join(name);
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&path, text).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            kept == text,
+            "{name} has changed; if that is meant, run the test with BLESS=1\n{text}"
+        );
+    }
+
+    #[test]
+    fn text_is_as_kept() {
+        assert_snapshot("summary.txt", &text::render(&example(), text::Color::Plain));
+    }
+
+    #[test]
+    fn json_is_as_kept() {
+        assert_snapshot("summary.json", &json::render(&example()));
+    }
+
+    #[test]
+    fn page_is_well_formed_and_stands_alone() {
+        let run = example::run();
+        let page = html::render(&document(&run, judge(&run), RUN_AGAIN), &run);
+        if let Some(folder) = std::env::var_os("SHOW") {
+            std::fs::write(Path::new(&folder).join("report.html"), &page).unwrap();
+        }
+        for outside in [
+            "http://", "https://", "<script", "<link", "<img", "@import", "url(",
+        ] {
+            assert!(!page.contains(outside), "the page refers to {outside}");
+        }
+        assert_well_formed(&page);
+    }
+
+    /// Every element is closed in the order in which it was opened.
+    fn assert_well_formed(page: &str) {
+        const VOID: [&str; 3] = ["meta", "br", "hr"];
+        let mut open = Vec::new();
+        for part in page.split('<').skip(1) {
+            let (tag, _) = part.split_once('>').expect("a tag ends");
+            let name = tag.split([' ', '\n', '/']).find(|name| !name.is_empty());
+            let name = name.expect("a tag has a name");
+            if tag.starts_with('!') || tag.ends_with('/') || VOID.contains(&name) {
+                continue;
+            }
+            if tag.starts_with('/') {
+                assert_eq!(open.pop(), Some(name), "closed out of order");
+            } else {
+                open.push(name);
+            }
+        }
+        assert!(open.is_empty(), "never closed: {open:?}");
+    }
+
+    #[test]
+    fn summary_begins_with_the_gates_and_ends_with_how_to_run_again() {
+        let shown = text::render(&example(), text::Color::Plain);
+        assert!(shown.starts_with("█ GATES\n"));
+        assert!(shown.ends_with(&format!("run again: {RUN_AGAIN}\n")));
+        assert!(!shown.contains('\u{1b}'));
+    }
+}

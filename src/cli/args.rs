@@ -1,0 +1,112 @@
+//! The command line as the user types it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Load test and capacity simulator for ticket sales.
+///
+/// One scenario file says what is sold, who comes, what it runs on and what breaks. `run` sends real traffic to a
+/// local testbed, or to your own staging system, and judges what came back.
+#[derive(Debug, Parser)]
+#[command(name = "tiketi-sim", version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tiketi-sim run scenarios/spike.toml                 the main job: a queue spike and the loss of a zone
+  tiketi-sim run scenarios/spike.toml --buyers 2000   the same question with a smaller crowd
+  tiketi-sim check scenarios/*.toml                   validate without running
+  tiketi-sim run my.toml --target http://localhost:3000 --token-secret-file secret.txt
+
+Exit codes:
+  0 all well · 2 usage · 90 an audit was violated · 91 inconclusive · 92 target refused · 99 a gate failed ·
+  101 a bug · 104 bad scenario or configuration · 105 interrupted
+  Several at once: the first of 104, 92, 105, 91, 90, 99; all are printed.";
+
+/// One command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a scenario live and judge it.
+    Run(RunArguments),
+    /// Validate scenarios: every problem with its line, the legal values, and a hint.
+    Check(CheckArguments),
+    /// One process of a load-balancer node (started by `run`).
+    #[command(hide = true)]
+    AlbNode,
+    /// One load process (started by `run`).
+    #[command(hide = true)]
+    Worker,
+}
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct RunArguments {
+    /// The scenario, a TOML file.
+    pub scenario: PathBuf,
+    /// Seed of every random stream, in place of the scenario's.
+    #[arg(long, env = "TIKETI_SIM_SEED")]
+    pub seed: Option<u64>,
+    /// Number of buyers: every arrival phase is scaled to it.
+    #[arg(long, env = "TIKETI_SIM_BUYERS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub buyers: Option<u32>,
+    /// Length of the run in scenario time, such as `90s` or `12m`.
+    #[arg(long, env = "TIKETI_SIM_DURATION", value_parser = parse_duration)]
+    pub duration: Option<Duration>,
+    /// Folder in which the run's own folder is made.
+    #[arg(long, env = "TIKETI_SIM_OUT", default_value = "reports")]
+    pub out: PathBuf,
+    /// Say nothing but errors; the exit code and the report tell the rest.
+    #[arg(long, short, env = "TIKETI_SIM_QUIET")]
+    pub quiet: bool,
+    /// Drive a system that is already there instead of the testbed: `http://` or `https://` and a host.
+    #[arg(long, env = "TIKETI_SIM_TARGET", value_name = "URL")]
+    pub target: Option<String>,
+    /// Mint the buyers' tokens with the secret in this file (with `--target`).
+    #[arg(
+        long,
+        env = "TIKETI_SIM_TOKEN_SECRET_FILE",
+        value_name = "FILE",
+        requires = "target"
+    )]
+    pub token_secret_file: Option<PathBuf>,
+    /// Take the buyers' tokens from this file, one a line (with `--target`).
+    #[arg(
+        long,
+        env = "TIKETI_SIM_TOKENS",
+        value_name = "FILE",
+        requires = "target",
+        conflicts_with = "token_secret_file"
+    )]
+    pub tokens: Option<PathBuf>,
+    /// Confirm that a target beyond this machine may be put under load by you.
+    #[arg(long, requires = "target")]
+    pub i_own_this_target: bool,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  tiketi-sim run scenarios/smoke.toml
+  tiketi-sim run scenarios/spike.toml --seed 11 --out /var/tmp/reports
+  tiketi-sim run scenarios/steady.toml --target http://127.0.0.1:3000 --token-secret-file secret.txt
+
+A target beyond loopback must be named in the scenario's `target.allow` and confirmed with --i-own-this-target.";
+
+/// Flags of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    /// The scenarios, TOML files.
+    #[arg(required = true)]
+    pub scenarios: Vec<PathBuf>,
+}
+
+/// Reads `90s`, `1m30s`, `500ms`, `2h`.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    crate::scenario::length::parse(text).map_err(|problem| problem.to_string())
+}

@@ -1,0 +1,79 @@
+//! Exit codes: documented API, so that pipelines can tell a failed gate from a bad file.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::verdict::Trouble;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// All well.
+    Success,
+    /// A gate failed.
+    GateFailed,
+    /// An audit was violated.
+    AuditViolated,
+    /// The measurement cannot be trusted, or could not be made.
+    Inconclusive,
+    /// Interrupted by the user.
+    Interrupted,
+    /// The target was refused by the guard.
+    TargetRefused,
+    /// A bad scenario or configuration.
+    BadScenario,
+}
+
+impl Exit {
+    /// The code a shell sees.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::GateFailed => 99,
+            Self::AuditViolated => 90,
+            Self::Inconclusive => 91,
+            Self::Interrupted => 105,
+            Self::TargetRefused => 92,
+            Self::BadScenario => 104,
+        }
+    }
+}
+
+impl From<Trouble> for Exit {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Interrupted => Self::Interrupted,
+            Trouble::Inconclusive => Self::Inconclusive,
+            Trouble::AuditViolated => Self::AuditViolated,
+            Trouble::GateFailed => Self::GateFailed,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Prints an error the way every command does, with a hint on a line of its own if there is one.
+pub(super) fn complain(error: impl Display, hint: Option<&str>) {
+    // Nothing is left to tell the user if even stderr is gone.
+    let mut stderr = std::io::stderr().lock();
+    let _gone = writeln!(stderr, "error: {error}");
+    if let Some(hint) = hint {
+        let _gone = writeln!(stderr, "\nhint: {hint}");
+    }
+}
+
+/// How a child process ends: its supervisor reads the error from the child's stderr.
+pub(super) fn of_child(role: &str, outcome: Result<(), impl Display>) -> Exit {
+    match outcome {
+        Ok(()) => Exit::Success,
+        Err(error) => {
+            complain(format_args!("{role}: {error}"), None);
+            Exit::Inconclusive
+        }
+    }
+}

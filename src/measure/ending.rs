@@ -1,0 +1,170 @@
+//! What is read once, when a run has ended: the state of the system, the generator's own figures, the cost.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cost::Statement;
+use crate::units::{InstanceId, SimTime};
+
+/// What a run was like at its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ending {
+    /// When the run began, RFC 3339 in UTC.
+    pub began: String,
+    /// When it ended in scenario time; before the planned end if it was interrupted.
+    pub ended_at: SimTime,
+    /// Whether it was interrupted.
+    pub interrupted: bool,
+    /// How long it took in wall time, from the first possible arrival to the end.
+    pub wall: Duration,
+    /// The load generator's own figures.
+    pub generator: GeneratorCheck,
+    /// The final state of the system under test.
+    pub state: FinalState,
+    /// What the system counted about itself; `None` for a system that does not tell.
+    pub system: Option<SystemFigures>,
+    /// What it cost; `None` for a system that is not the testbed.
+    pub statement: Option<Statement>,
+}
+
+/// The load generator's own figures, for the validity of the measurement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GeneratorCheck {
+    /// Buyers that the plan and the seed call for until the planned end.
+    pub planned: u64,
+    /// One entry for each load process.
+    pub workers: Vec<WorkerFigures>,
+}
+
+/// Figures of one load process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerFigures {
+    /// CPU time used; one process uses one thread, so the wall time of the run is all it can have.
+    pub cpu: Duration,
+    /// Resident bytes at the peak.
+    pub resident_peak_bytes: u64,
+    /// Sockets connected at the peak.
+    pub connected_peak: u64,
+    /// Open files at the peak.
+    pub files_peak: u64,
+    /// Open files that the process may have.
+    pub files_limit: u64,
+    /// Buyers whose connect or call could not even be tried for lack of files or addresses.
+    pub files_refused: u64,
+}
+
+/// The final state of the system under test, or why there is none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinalState {
+    /// Read from the writer of the database, after the holds were waited out or counted.
+    Read(AuditFacts),
+    /// Not read.
+    Unread {
+        /// Why not, as a fragment: `the target gives no access to its database`.
+        reason: String,
+    },
+}
+
+/// What the audits need to know of the final state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditFacts {
+    /// Seats of the show.
+    pub seats_total: u64,
+    /// Seats without a hold and without a paid order.
+    pub seats_free: u64,
+    /// Seats with a live hold.
+    pub seats_held: u64,
+    /// Seats that are paid.
+    pub seats_sold: u64,
+    /// Paid orders.
+    pub paid_orders: u64,
+    /// Seats with more than one paid order, and how many each has.
+    pub seats_paid_twice: Vec<(String, u64)>,
+    /// Charges at the payment provider.
+    pub captures: u64,
+    /// Payments that were acknowledged to buyers.
+    pub acknowledged: u64,
+    /// Orders that were acknowledged to a buyer and are not in the final state; a few of them as evidence.
+    pub lost_orders: LostOrders,
+    /// The ledger of the waiting room; `None` if it could not be read.
+    pub admissions: Option<AdmissionFacts>,
+}
+
+/// Acknowledged payments that are missing from the final state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostOrders {
+    /// How many.
+    pub count: u64,
+    /// Some of them, by the words of their order.
+    pub examples: Vec<String>,
+}
+
+/// The ledger of the waiting room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdmissionFacts {
+    /// Buyers who joined the queue.
+    pub joined: u64,
+    /// Buyers who were admitted from the queue.
+    pub admitted: u64,
+    /// Buyers who left the queue.
+    pub left: u64,
+    /// Buyers whose place in the queue expired.
+    pub expired: u64,
+    /// Buyers who still wait.
+    pub waiting: u64,
+    /// Buyers who were admitted more than once for one join.
+    pub admitted_twice: u64,
+}
+
+/// What the system under test counted about itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemFigures {
+    /// Reads that the cache answered.
+    pub cache_hits: u64,
+    /// Reads that the cache could not answer.
+    pub cache_misses: u64,
+    /// Statements sent to the database.
+    pub database_queries: u64,
+    /// Commands sent to Redis.
+    pub redis_operations: u64,
+    /// Static requests that the edge answered.
+    pub edge_hits: u64,
+    /// Static requests that went on to the origin.
+    pub edge_misses: u64,
+    /// Waits for a pooled database connection that took their full time (B6).
+    pub pool_timeouts: u64,
+    /// Waits for a pooled database connection (B6).
+    pub pool_waits: u64,
+    /// Samples that the queue monitor took (A13); `None` if nobody counted.
+    pub monitor_runs: Option<u64>,
+    /// Requests by instance, as the instances counted them (A4).
+    pub targets: Vec<TargetLoad>,
+    /// Calls of buyers that their cookie should have kept on one instance (A4); `None` if nobody looked.
+    pub stickiness: Option<Stickiness>,
+    /// Messages that were due to connected sockets (A11, A21); `None` if nobody counted.
+    pub messages_due: Option<u64>,
+}
+
+/// Requests that one instance answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetLoad {
+    /// The instance.
+    pub instance: InstanceId,
+    /// Requests answered.
+    pub requests: u64,
+    /// How long it was in service.
+    pub in_service: Duration,
+}
+
+/// How well cookies kept buyers on their instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stickiness {
+    /// Requests with a cookie that reached the instance it names.
+    pub kept: u64,
+    /// Requests whose instance was gone, so that another one had to be chosen.
+    pub target_gone: u64,
+    /// Requests that reached another instance although theirs was healthy.
+    pub broken: u64,
+}

@@ -1,0 +1,509 @@
+//! A small plan and a small run for tests: made by arithmetic, through the same recorder and assembly as real runs.
+
+use std::time::Duration;
+
+use super::ending::{
+    AdmissionFacts, AuditFacts, FinalState, GeneratorCheck, LostOrders, Stickiness, SystemFigures,
+    TargetLoad, WorkerFigures,
+};
+use super::gauges::InstanceCount;
+use super::observation::{Call, Failure, LeaveReason, Observation, Outcome, SocketChange, Stage};
+use super::{Assembly, Ending, Gauges, Measurements, Recorder};
+use crate::cloud::notice::{AlarmState, DataTierPart, InstanceState, Notice, What};
+use crate::cost::{PriceBook, Sales, Statement, Usage};
+use crate::fault::catalog::{Action, Fault};
+use crate::scenario::Plan;
+use crate::scenario::arrival::{ArrivalPhase, Count, Shape};
+use crate::scenario::distribution::Distribution;
+use crate::scenario::objective::{Gate, GateMetric, Relation, Statistic};
+use crate::scenario::operation::Operation;
+use crate::scenario::plan::{
+    Clock, Cost, Poll, Retry, Section, SelfCheck, Server, Show, Target, Temperament, WaitingRoom,
+};
+use crate::scenario::scaling::{
+    Alarm, Comparison, HealthType, Metric, MissingData, Monitor, Policy, PolicyKind, Scaling,
+};
+use crate::scenario::topology::{
+    Alb, Database, DatabaseKind, HealthCheck, Instances, Redis, Topology, Zone,
+};
+use crate::units::{InstanceId, Rate, Share, SimTime, Won, ZoneId};
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn share(of_one: f64) -> Share {
+    Share::try_from(of_one).unwrap()
+}
+
+/// A gate as a scenario's resolution would build it.
+pub(crate) fn gate(metric: GateMetric, statistic: Statistic, bound: f64, text: &str) -> Gate {
+    Gate {
+        metric,
+        operation: None,
+        statistic,
+        relation: if text.contains("==") {
+            Relation::Equal
+        } else {
+            Relation::Less
+        },
+        bound,
+        text: text.to_owned(),
+    }
+}
+
+/// Ten minutes, 2,000 buyers, zone `a` lost at 4:00.
+pub(crate) fn plan() -> Plan {
+    Plan {
+        name: "example".to_owned(),
+        question: "Do 2,000 buyers get through the loss of a zone?".to_owned(),
+        seed: 7,
+        clock: Clock {
+            duration: secs(600),
+            warmup: secs(20),
+            speed: 5.0,
+        },
+        show: Show {
+            title: "Example".to_owned(),
+            hold: secs(300),
+            sections: vec![Section {
+                name: "R".to_owned(),
+                rows: 10,
+                seats_per_row: 50,
+                price: Won(99_000),
+            }],
+        },
+        waiting_room: WaitingRoom {
+            active_max: 1_000,
+            admit_every: secs(1),
+            idle_timeout: secs(300),
+            update_every: secs(10),
+        },
+        arrivals: vec![ArrivalPhase {
+            shape: Shape::Poisson {
+                rate: Rate::try_from(5.0).unwrap(),
+                from: SimTime::ZERO,
+                until: SimTime::from_secs(400),
+            },
+            count: Count::Exact,
+        }],
+        buyers: temperament(),
+        server: Server {
+            rate_limit: Some(100),
+            session_ttl: secs(3_600),
+            show_list_ttl: secs(30),
+            show_detail_ttl: secs(10),
+        },
+        topology: topology(),
+        scaling: scaling(),
+        faults: vec![Fault {
+            at: SimTime::from_secs(240),
+            lasts: secs(240),
+            action: Action::AzPowerInterruption { zone: ZoneId(0) },
+        }],
+        gates: vec![
+            gate(
+                GateMetric::ResponseTime,
+                Statistic::Percentile(99.0),
+                5e8,
+                "p(99) < 500ms",
+            ),
+            gate(GateMetric::Errors, Statistic::Rate, 0.01, "rate < 1%"),
+            gate(GateMetric::RecoveryTime, Statistic::Max, 60e9, "max < 60s"),
+            gate(GateMetric::LostOrders, Statistic::Count, 0.0, "count == 0"),
+        ],
+        self_check: SelfCheck {
+            send_lag_p99_max: Duration::from_millis(50),
+        },
+        cost: Cost {
+            prices: "documented-krw".to_owned(),
+            onsales_per_month: 4,
+        },
+        target: Target::default(),
+    }
+}
+
+fn temperament() -> Temperament {
+    let pause = Distribution::Constant { value: 2.0 };
+    let retry = Retry {
+        first: secs(1),
+        max: secs(5),
+        jitter: share(0.5),
+        tries_max: Some(5),
+    };
+    Temperament {
+        browse: pause,
+        patience: Distribution::Constant { value: 900.0 },
+        seat_pick: pause,
+        seat_repick: pause,
+        conflicts_max: 10,
+        payment: pause,
+        pays: share(0.9),
+        poll: Poll {
+            connected: secs(30),
+            disconnected: secs(5),
+            on_update: false,
+        },
+        retry,
+        reconnect: retry,
+        call_timeout: secs(10),
+    }
+}
+
+fn topology() -> Topology {
+    let zone = |name: &str, number: u8| Zone {
+        name: name.to_owned(),
+        public: format!("10.0.{number}.0/24").parse().unwrap(),
+        private: format!("10.0.1{number}.0/24").parse().unwrap(),
+        data: format!("10.0.2{number}.0/24").parse().unwrap(),
+        nat_gateway: true,
+    };
+    Topology {
+        vpc: "10.0.0.0/16".parse().unwrap(),
+        zones: vec![zone("a", 1), zone("b", 2)],
+        instances: Instances {
+            class: "t3.medium".to_owned(),
+            profile: "t3-medium-node".to_owned(),
+            initial: vec![1, 1],
+        },
+        alb: Alb {
+            health_check: HealthCheck {
+                interval: secs(30),
+                timeout: secs(5),
+                healthy_count: 5,
+                unhealthy_count: 2,
+            },
+            deregistration_delay: secs(300),
+            stickiness: Some(secs(86_400)),
+            idle_timeout: secs(60),
+            connect_timeout: secs(10),
+            dns_ttl: secs(60),
+        },
+        redis: Redis {
+            class: "cache.t3.micro".to_owned(),
+            primary: ZoneId(0),
+            replica: Some(ZoneId(1)),
+            failover: secs(30),
+            lost_window: Duration::from_millis(100),
+            dns_ttl: secs(5),
+        },
+        database: Database {
+            kind: DatabaseKind::Aurora,
+            class: "db.t3.medium".to_owned(),
+            primary: ZoneId(0),
+            standby: Some(ZoneId(1)),
+            failover: secs(30),
+            dns_ttl: secs(5),
+            pool_max: 20,
+            pool_connect_timeout: secs(2),
+            connections_max: 400,
+        },
+        s3_endpoint: true,
+    }
+}
+
+fn scaling() -> Scaling {
+    let policy = |name: &str, comparison, threshold, adjust| Policy {
+        name: name.to_owned(),
+        alarm: Alarm {
+            metric: Metric::QueueSize,
+            comparison,
+            threshold,
+            period: secs(60),
+            datapoints_to_alarm: 1,
+            evaluation_periods: 1,
+            missing: MissingData::Missing,
+        },
+        kind: PolicyKind::Simple {
+            adjust,
+            cooldown: secs(300),
+        },
+    };
+    Scaling {
+        min: 2,
+        max: 10,
+        pending: secs(30),
+        boot: Distribution::Constant { value: 240.0 },
+        monitor: Monitor {
+            period: secs(60),
+            phase: Some(secs(10)),
+            ingest: secs(2),
+        },
+        policies: vec![
+            policy("queue-high", Comparison::Above, 5_000.0, 2),
+            policy("queue-low", Comparison::Below, 1_000.0, -1),
+        ],
+        health_type: HealthType::Elb,
+        grace: secs(300),
+    }
+}
+
+/// Everything the buyers of the example did, in order.
+pub(crate) fn observations() -> Vec<Observation> {
+    let mut seen = Vec::new();
+    for buyer in 0..2_000_u64 {
+        let at = SimTime::from_nanos(buyer * 200_000_000);
+        let lag = Duration::from_micros(200 + buyer % 7 * 100);
+        seen.push(Observation::Arrival {
+            intended: at,
+            sent: at + lag,
+            started: true,
+        });
+        journey(buyer, at, lag, &mut seen);
+    }
+    seen
+}
+
+fn journey(buyer: u64, at: SimTime, lag: Duration, seen: &mut Vec<Observation>) {
+    let mut call = |operation, after: u64| {
+        let intended = at + secs(after);
+        let struck = (240..270).contains(&intended.as_secs());
+        let failed = struck && buyer.is_multiple_of(3);
+        let took = Duration::from_micros(8_000 + buyer * 7_919 % 60_000);
+        seen.push(Observation::Call(Call {
+            operation,
+            intended,
+            sent: intended + lag,
+            answered: intended + lag + if failed { secs(2) } else { took },
+            outcome: match (failed, buyer % 50) {
+                (true, _) => Outcome::Failed(Failure::Status(503)),
+                (false, 0) if operation == Operation::SeatReserve => Outcome::Refused,
+                (false, _) => Outcome::Ok,
+            },
+            bytes: 400,
+        }));
+    };
+    for (place, operation) in Operation::ALL.into_iter().enumerate() {
+        call(operation, place as u64 * 4);
+    }
+    let stages = if buyer.is_multiple_of(4) { 7 } else { 6 };
+    for (place, stage) in Stage::ALL.into_iter().take(stages).enumerate() {
+        let at = at + secs(place as u64 * 5);
+        seen.push(Observation::Stage { at, stage });
+    }
+    let waited = secs(10 + buyer % 30);
+    let at = at + secs(40);
+    seen.push(Observation::Admitted { at, waited });
+    seen.push(Observation::Message {
+        at,
+        delay: Some(Duration::from_millis(20 + buyer % 90)),
+    });
+    for change in [SocketChange::Connected, SocketChange::Closed] {
+        let at = at
+            + secs(if change == SocketChange::Closed {
+                60
+            } else {
+                0
+            });
+        seen.push(Observation::Socket { at, change });
+    }
+    seen.push(Observation::Left {
+        at: at + secs(60),
+        reason: match buyer % 4 {
+            0 => LeaveReason::Paid,
+            1 => LeaveReason::OutOfPatience,
+            _ => LeaveReason::SoldOut,
+        },
+        waited: (buyer % 4 == 1).then_some(waited),
+    });
+}
+
+fn timeline() -> Vec<Notice> {
+    let at = |seconds: u64, what| Notice {
+        at: SimTime::from_secs(seconds),
+        what,
+    };
+    let zone = ZoneId(0);
+    let instance = |number, zone, state| What::Instance {
+        instance: InstanceId(number),
+        zone: ZoneId(zone),
+        state,
+    };
+    let action = || Action::NAMES[0].to_owned();
+    let lost = |tier| What::PrimaryLost { tier, zone };
+    let promoted = |tier| What::Promoted {
+        tier,
+        zone: ZoneId(1),
+    };
+    vec![
+        at(0, instance(0, 0, InstanceState::Healthy)),
+        at(0, instance(1, 1, InstanceState::Healthy)),
+        at(
+            130,
+            What::Alarm {
+                policy: "queue-high".to_owned(),
+                state: AlarmState::Alarm,
+                datapoint: Some(6_400.0),
+            },
+        ),
+        at(
+            130,
+            What::Scaled {
+                policy: "queue-high".to_owned(),
+                from: 2,
+                to: 4,
+            },
+        ),
+        at(130, instance(2, 0, InstanceState::Pending)),
+        at(130, instance(3, 1, InstanceState::Pending)),
+        at(
+            240,
+            What::FaultStruck {
+                action: action(),
+                zone,
+            },
+        ),
+        at(240, instance(0, 0, InstanceState::Lost)),
+        at(240, lost(DataTierPart::Redis)),
+        at(240, lost(DataTierPart::Database)),
+        at(242, instance(4, 1, InstanceState::Pending)),
+        at(270, promoted(DataTierPart::Redis)),
+        at(271, promoted(DataTierPart::Database)),
+        at(380, instance(2, 0, InstanceState::Healthy)),
+        at(390, instance(3, 1, InstanceState::Healthy)),
+        at(
+            480,
+            What::FaultHealed {
+                action: action(),
+                zone,
+            },
+        ),
+        at(490, instance(4, 1, InstanceState::Healthy)),
+    ]
+}
+
+fn gauges(second: u64) -> Gauges {
+    let waiting = if second < 300 {
+        second * 50
+    } else {
+        15_000_u64.saturating_sub((second - 300) * 80)
+    };
+    let healthy = match second {
+        0..240 => [1, 1],
+        240..390 => [0, 1],
+        _ => [1, 3],
+    };
+    let count = |(zone, count): (u8, u32)| InstanceCount {
+        zone: ZoneId(zone),
+        state: InstanceState::Healthy,
+        count,
+    };
+    Gauges {
+        at: SimTime::from_secs(second),
+        waiting: (!(240..270).contains(&second)).then_some(waiting),
+        active: Some(100),
+        seats_held: 40,
+        seats_sold: (second * 450 / 600).min(450),
+        desired_instances: if second < 130 { 2 } else { 4 },
+        instances: (0..2).zip(healthy).map(count).collect(),
+        cpu: Some(0.6),
+    }
+}
+
+fn statement() -> Statement {
+    let usage = Usage {
+        hours: 600.0 / 3_600.0,
+        instance_hours: 0.6,
+        lambda_runs: 10,
+        lcu_hours: 0.2,
+        requests: 40_000,
+        data_out_gb: 0.05,
+    };
+    let sales = Sales {
+        buyers: 2_000,
+        tickets: 500,
+    };
+    let book = PriceBook::built_in("documented-krw").unwrap();
+    Statement::new(&plan(), usage, sales, &book)
+}
+
+/// How the example ended: well.
+pub(crate) fn ending() -> Ending {
+    Ending {
+        began: "2026-01-01T00:00:00Z".to_owned(),
+        ended_at: SimTime::from_secs(600),
+        interrupted: false,
+        wall: secs(120),
+        generator: GeneratorCheck {
+            planned: 2_000,
+            workers: vec![WorkerFigures {
+                cpu: secs(40),
+                resident_peak_bytes: 24 << 20,
+                connected_peak: 300,
+                files_peak: 500,
+                files_limit: 20_000,
+                files_refused: 0,
+            }],
+        },
+        state: FinalState::Read(AuditFacts {
+            seats_total: 500,
+            seats_free: 0,
+            seats_held: 0,
+            seats_sold: 500,
+            paid_orders: 500,
+            seats_paid_twice: Vec::new(),
+            captures: 500,
+            acknowledged: 500,
+            lost_orders: LostOrders::default(),
+            admissions: Some(AdmissionFacts {
+                joined: 2_000,
+                admitted: 1_500,
+                left: 500,
+                expired: 0,
+                waiting: 0,
+                admitted_twice: 0,
+            }),
+        }),
+        system: Some(SystemFigures {
+            cache_hits: 9_000,
+            cache_misses: 1_000,
+            database_queries: 4_000,
+            redis_operations: 40_000,
+            edge_hits: 1_990,
+            edge_misses: 10,
+            monitor_runs: Some(10),
+            targets: vec![
+                TargetLoad {
+                    instance: InstanceId(0),
+                    requests: 4_700,
+                    in_service: secs(240),
+                },
+                TargetLoad {
+                    instance: InstanceId(1),
+                    requests: 12_500,
+                    in_service: secs(600),
+                },
+            ],
+            stickiness: Some(Stickiness {
+                kept: 16_000,
+                target_gone: 900,
+                broken: 0,
+            }),
+            messages_due: Some(2_000),
+            ..SystemFigures::default()
+        }),
+        statement: Some(statement()),
+    }
+}
+
+/// The example as measured, with another plan or another ending.
+pub(crate) fn run_with(plan: Plan, ending: Ending) -> Measurements {
+    let mut recorder = Recorder::new(&plan);
+    for observation in &observations() {
+        recorder.observe(observation);
+    }
+    let mut assembly = Assembly::new(plan);
+    assembly.absorb(recorder.take_frame());
+    for second in 0..600 {
+        assembly.handle_gauges(gauges(second));
+    }
+    for notice in timeline() {
+        assembly.handle_notice(notice);
+    }
+    assembly.finish(ending)
+}
+
+/// The example as measured.
+pub(crate) fn run() -> Measurements {
+    run_with(plan(), ending())
+}

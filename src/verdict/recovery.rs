@@ -1,0 +1,425 @@
+//! Recovery: how long each fault kept the system from doing its work, and what brought it back.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::figure::share;
+use crate::cloud::notice::{DataTierPart, InstanceState, Notice, What};
+use crate::measure::Measurements;
+use crate::measure::series::{Series, Tick};
+use crate::units::{SimTime, ZoneId};
+
+/// Part of what it was that successful work must be back to.
+const BACK_TO: f64 = 0.95;
+
+/// Time over which work is averaged, in seconds: shorter, and single retries look like outages.
+const WINDOW_SECS: u64 = 5;
+
+/// Longest stretch before a fault that shows what was normal.
+const BEFORE_SECS: u64 = 60;
+
+/// Calls in a window below which it tells nothing.
+const CALLS_MIN: u64 = 20;
+
+/// One fault and the way back from it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recovery {
+    /// Name of the fault's action.
+    pub action: String,
+    /// Name of the zone it struck.
+    pub zone: String,
+    /// When it struck.
+    pub struck_at: SimTime,
+    /// When it healed; `None` if that was after the run.
+    pub healed_at: Option<SimTime>,
+    /// From the fault to the first reaction of the control plane: an instance launched or found unhealthy.
+    pub detected_after: Option<Duration>,
+    /// From the fault to the first instance launched after it that gets requests.
+    pub replaced_after: Option<Duration>,
+    /// Failovers of the data tier.
+    pub failovers: Vec<Failover>,
+    /// Work before the fault.
+    pub before: Work,
+    /// Work from the fault to the end of the recovery, or of what was observed.
+    pub during: Work,
+    /// Longest time without a single successful call although calls were due.
+    pub longest_stop: Duration,
+    /// Whether, and when, successful work was back.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// Whether successful work came back.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub enum Outcome {
+    /// It did, and stayed until the next fault or the end.
+    Recovered {
+        /// Time from the fault.
+        after: Duration,
+    },
+    /// It did not within what was observed.
+    NotRecovered,
+    /// There was too little to compare.
+    CouldNotTell {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// One failover of the data tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Failover {
+    /// Which part.
+    pub tier: DataTierPart,
+    /// When the primary was lost.
+    pub lost_at: SimTime,
+    /// From the loss to the first possible write; `None` if there was none within the run.
+    pub took: Option<Duration>,
+}
+
+/// Work done in a stretch of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Work {
+    /// Length of the stretch.
+    pub seconds: u64,
+    /// Calls that were due.
+    pub due: u64,
+    /// Calls that ended.
+    pub ended: u64,
+    /// Calls answered as they should be.
+    pub useful: u64,
+}
+
+impl Work {
+    fn add(&mut self, tick: &Tick, seconds: u64) {
+        self.seconds += seconds;
+        self.due += tick.calls_due;
+        self.ended += tick.calls_ended();
+        self.useful += tick.calls_useful();
+    }
+
+    /// Part of the ended calls that were answered as they should be; `None` without calls.
+    pub fn success_share(self) -> Option<f64> {
+        share(self.useful, self.ended)
+    }
+
+    /// Calls answered as they should be, a second.
+    pub fn useful_per_second(self) -> f64 {
+        share(self.useful, self.seconds).unwrap_or(0.0)
+    }
+
+    fn due_per_second(self) -> f64 {
+        share(self.due, self.seconds).unwrap_or(0.0)
+    }
+
+    /// Whether this is 95 % of the work `before`, or of what was due if less was due.
+    fn is_back_to(self, before: Self) -> bool {
+        let shares = (self.success_share(), before.success_share());
+        let (Some(now), Some(normal)) = shares else {
+            return false;
+        };
+        let asked_for = before.useful_per_second().min(self.due_per_second());
+        now >= BACK_TO * normal && self.useful_per_second() >= BACK_TO * asked_for
+    }
+}
+
+/// Follows each fault of the timeline.
+pub(super) fn judge(run: &Measurements) -> Vec<Recovery> {
+    let strikes: Vec<_> = run.timeline.iter().filter_map(strike).collect();
+    let until = |index: usize| {
+        strikes
+            .get(index + 1)
+            .map_or(run.ending.ended_at, |next: &Strike<'_>| next.at)
+    };
+    let follow = |(index, strike)| follow(run, strike, until(index));
+    strikes.iter().enumerate().map(follow).collect()
+}
+
+struct Strike<'a> {
+    at: SimTime,
+    action: &'a str,
+    zone: ZoneId,
+}
+
+fn strike(notice: &Notice) -> Option<Strike<'_>> {
+    match &notice.what {
+        What::FaultStruck { action, zone } => Some(Strike {
+            at: notice.at,
+            action,
+            zone: *zone,
+        }),
+        _ => None,
+    }
+}
+
+fn follow(run: &Measurements, strike: &Strike<'_>, until: SimTime) -> Recovery {
+    let zones = &run.plan.topology.zones;
+    let zone = zones.get(strike.zone.index());
+    let after: Vec<_> = run
+        .timeline
+        .iter()
+        .filter(|notice| notice.at >= strike.at && notice.at <= until)
+        .collect();
+    let healed = after.iter().find(
+        |notice| matches!(&notice.what, What::FaultHealed { zone, .. } if *zone == strike.zone),
+    );
+    let before = work_before(&run.series, strike.at);
+    let outcome = outcome(&run.series, before, strike.at, until);
+    let observed_until = match outcome {
+        Outcome::Recovered { after } => strike.at + after,
+        Outcome::NotRecovered | Outcome::CouldNotTell { .. } => until,
+    };
+    Recovery {
+        action: strike.action.to_owned(),
+        zone: zone.map_or_else(|| strike.zone.0.to_string(), |zone| zone.name.clone()),
+        struck_at: strike.at,
+        healed_at: healed.map(|notice| notice.at),
+        detected_after: first_reaction(&after).map(|at| at - strike.at),
+        replaced_after: first_replacement(&after).map(|at| at - strike.at),
+        failovers: failovers(&after),
+        before,
+        during: work_between(&run.series, strike.at, observed_until),
+        longest_stop: longest_stop(&run.series, strike.at, until),
+        outcome,
+    }
+}
+
+fn first_reaction(after: &[&Notice]) -> Option<SimTime> {
+    let reaction = after.iter().find(|notice| {
+        matches!(
+            &notice.what,
+            What::Instance {
+                state: InstanceState::Pending | InstanceState::Unhealthy,
+                ..
+            }
+        )
+    });
+    reaction.map(|notice| notice.at)
+}
+
+fn first_replacement(after: &[&Notice]) -> Option<SimTime> {
+    let mut launched = Vec::new();
+    for notice in after {
+        match notice.what {
+            What::Instance {
+                instance,
+                state: InstanceState::Pending,
+                ..
+            } => launched.push(instance),
+            What::Instance {
+                instance,
+                state: InstanceState::Healthy,
+                ..
+            } if launched.contains(&instance) => return Some(notice.at),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn failovers(after: &[&Notice]) -> Vec<Failover> {
+    let lost = after.iter().filter_map(|notice| match notice.what {
+        What::PrimaryLost { tier, .. } => Some((tier, notice.at)),
+        _ => None,
+    });
+    let promoted = |tier, lost_at| {
+        let found = after.iter().find(|notice| {
+            notice.at >= lost_at
+                && matches!(notice.what, What::Promoted { tier: promoted, .. } if promoted == tier)
+        });
+        found.map(|notice| notice.at - lost_at)
+    };
+    lost.map(|(tier, lost_at)| Failover {
+        tier,
+        lost_at,
+        took: promoted(tier, lost_at),
+    })
+    .collect()
+}
+
+fn outcome(series: &Series, before: Work, struck: SimTime, until: SimTime) -> Outcome {
+    if before.ended < CALLS_MIN || before.useful == 0 {
+        return Outcome::CouldNotTell {
+            reason: "too few calls before the fault to compare with".to_owned(),
+        };
+    }
+    match last_bad(series, before, struck, until) {
+        LastBad::None => Outcome::Recovered {
+            after: Duration::ZERO,
+        },
+        LastBad::Until(at) => Outcome::Recovered { after: at - struck },
+        LastBad::ToTheEnd => Outcome::NotRecovered,
+        LastBad::Unknown => Outcome::CouldNotTell {
+            reason: "too few calls after the fault to compare".to_owned(),
+        },
+    }
+}
+
+enum LastBad {
+    None,
+    Until(SimTime),
+    ToTheEnd,
+    Unknown,
+}
+
+/// Slides a window over the time after the fault and finds the end of the last one whose work was not back.
+fn last_bad(series: &Series, before: Work, struck: SimTime, until: SimTime) -> LastBad {
+    let width = series.width_secs();
+    let ticks_per_window = usize::try_from(WINDOW_SECS.div_ceil(width)).unwrap_or(1);
+    let first = tick_index(series, struck);
+    // The tick in which the run ended is only half there: it is left out.
+    let last = tick_index(series, until).min(series.ticks().len());
+    let mut last_bad = LastBad::Unknown;
+    let mut bad_at_the_end = false;
+    for end in first + 1..=last {
+        let window = work_of(series, end.saturating_sub(ticks_per_window)..end);
+        if window.due.max(window.ended) < CALLS_MIN {
+            continue;
+        }
+        bad_at_the_end = !window.is_back_to(before);
+        if bad_at_the_end {
+            last_bad = LastBad::Until(SimTime::from_secs(series.start_secs(end)));
+        } else if matches!(last_bad, LastBad::Unknown) {
+            last_bad = LastBad::None;
+        }
+    }
+    if bad_at_the_end {
+        return LastBad::ToTheEnd;
+    }
+    last_bad
+}
+
+/// The longest run of ticks with calls due and none that succeeded.
+fn longest_stop(series: &Series, struck: SimTime, until: SimTime) -> Duration {
+    let mut longest = 0;
+    let mut current = 0;
+    for index in tick_index(series, struck)..tick_index(series, until) {
+        let Some(tick) = series.ticks().get(index) else {
+            break;
+        };
+        let stopped = tick.calls_useful() == 0 && tick.calls_due + tick.calls_ended() > 0;
+        current = if stopped { current + 1 } else { 0 };
+        longest = longest.max(current);
+    }
+    Duration::from_secs(longest * series.width_secs())
+}
+
+fn work_before(series: &Series, struck: SimTime) -> Work {
+    let from = SimTime::from_secs(struck.as_secs().saturating_sub(BEFORE_SECS));
+    work_between(series, from, struck)
+}
+
+fn work_between(series: &Series, from: SimTime, until: SimTime) -> Work {
+    work_of(series, tick_index(series, from)..tick_index(series, until))
+}
+
+fn work_of(series: &Series, ticks: std::ops::Range<usize>) -> Work {
+    let mut work = Work::default();
+    let end = ticks.end.min(series.ticks().len());
+    for tick in &series.ticks()[ticks.start.min(end)..end] {
+        work.add(tick, series.width_secs());
+    }
+    work
+}
+
+fn tick_index(series: &Series, at: SimTime) -> usize {
+    usize::try_from(at.as_secs() / series.width_secs()).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hundred calls a second for 300 s; `work` says how many of them are useful and how many fail.
+    fn series(work: impl Fn(u64) -> (u64, u64)) -> Series {
+        let mut series = Series::default();
+        for second in 0..300 {
+            let (useful, failed) = work(second);
+            let tick = Tick {
+                calls_due: 100,
+                calls_ok: useful,
+                calls_failed: failed,
+                ..Tick::default()
+            };
+            series.absorb(second, &tick);
+        }
+        series
+    }
+
+    fn judged(series: &Series) -> Outcome {
+        let struck = SimTime::from_secs(100);
+        let before = work_before(series, struck);
+        outcome(series, before, struck, SimTime::from_secs(300))
+    }
+
+    #[test]
+    fn work_that_never_falls_recovers_at_once() {
+        let outcome = judged(&series(|_| (99, 1)));
+        assert_eq!(
+            outcome,
+            Outcome::Recovered {
+                after: Duration::ZERO
+            }
+        );
+    }
+
+    #[test]
+    fn failures_for_forty_seconds_take_about_forty_seconds() {
+        let outcome = judged(&series(|second| match second {
+            100..140 => (20, 80),
+            _ => (100, 0),
+        }));
+        let Outcome::Recovered { after } = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!((40..=46).contains(&after.as_secs()), "{after:?}");
+    }
+
+    #[test]
+    fn a_second_dip_puts_the_recovery_off() {
+        let outcome = judged(&series(|second| match second {
+            100..120 | 180..190 => (0, 100),
+            _ => (100, 0),
+        }));
+        let Outcome::Recovered { after } = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!((90..=96).contains(&after.as_secs()), "{after:?}");
+    }
+
+    #[test]
+    fn few_answers_without_a_single_failure_are_no_recovery() {
+        let outcome = judged(&series(|second| match second {
+            100.. => (50, 0),
+            _ => (100, 0),
+        }));
+        assert_eq!(outcome, Outcome::NotRecovered);
+    }
+
+    #[test]
+    fn silence_is_a_stop_and_not_a_success() {
+        let series = series(|second| match second {
+            100..130 => (0, 0),
+            _ => (100, 0),
+        });
+        let stop = longest_stop(&series, SimTime::from_secs(100), SimTime::from_secs(300));
+        assert_eq!(stop, Duration::from_secs(30));
+        let Outcome::Recovered { after } = judged(&series) else {
+            panic!("work came back");
+        };
+        assert!(after >= Duration::from_secs(30));
+    }
+
+    #[test]
+    fn without_calls_before_nobody_can_tell() {
+        let outcome = outcome(
+            &series(|_| (100, 0)),
+            Work::default(),
+            SimTime::from_secs(100),
+            SimTime::from_secs(300),
+        );
+        assert!(matches!(outcome, Outcome::CouldNotTell { .. }));
+    }
+}

@@ -1,0 +1,141 @@
+//! Gates: each objective of the scenario held against what was measured.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::audit;
+use super::figure::{self, Figure};
+use super::recovery::{Outcome, Recovery};
+use crate::measure::Measurements;
+use crate::measure::histogram::Histogram;
+use crate::measure::observation::{LeaveReason, Stage};
+use crate::scenario::objective::{Gate, GateMetric, Statistic};
+
+/// What came of one gate.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GateVerdict {
+    /// The metric as written: `response_time{operation:queue_check}`.
+    pub metric: String,
+    /// The condition as written: `p(99) < 500ms`.
+    pub condition: String,
+    /// The statistic alone: `p(99)`.
+    pub statistic: String,
+    /// What was measured; `None` without samples.
+    pub measured: Option<Figure>,
+    /// Whether the gate held. Nothing measured is never good.
+    #[serde(rename = "ok")]
+    pub passed: bool,
+    /// Why nothing was measured.
+    pub reason: Option<String>,
+}
+
+/// Holds all gates of the plan against the run.
+pub(super) fn judge(run: &Measurements, recoveries: &[Recovery]) -> Vec<GateVerdict> {
+    let judge = |gate| judge_gate(gate, run, recoveries);
+    run.plan.gates.iter().map(judge).collect()
+}
+
+fn judge_gate(gate: &Gate, run: &Measurements, recoveries: &[Recovery]) -> GateVerdict {
+    let measured = measure(gate, run, recoveries);
+    let holds = |figure: &Figure| gate.relation.holds(figure.comparable(), gate.bound);
+    GateVerdict {
+        metric: gate.selector(),
+        condition: gate.text.clone(),
+        statistic: statistic_name(gate.statistic),
+        passed: measured.as_ref().is_ok_and(|figure| {
+            // What never ended is beyond every bound, also for a gate that asks for more than some length.
+            *figure != Figure::Never && holds(figure)
+        }),
+        reason: measured.as_ref().err().cloned(),
+        measured: measured.ok(),
+    }
+}
+
+/// The statistic of the metric, or why there is none.
+fn measure(gate: &Gate, run: &Measurements, recoveries: &[Recovery]) -> Result<Figure, String> {
+    let tally = &run.tally;
+    let trend = |histogram: &Histogram| {
+        statistic_of(histogram, gate.statistic)
+            .map(Figure::Length)
+            .ok_or_else(|| "no samples".to_owned())
+    };
+    match gate.metric {
+        GateMetric::ResponseTime => trend(&tally.operation(gate.operation).response_time),
+        GateMetric::ServiceTime => trend(&tally.operation(gate.operation).service_time),
+        GateMetric::SendLag => trend(&tally.send_lag),
+        GateMetric::WaitingTime => trend(&tally.waiting_time),
+        GateMetric::FanOutDelay => trend(&tally.fan_out_delay),
+        GateMetric::RecoveryTime => recovery_time(recoveries, gate.statistic),
+        GateMetric::Errors => {
+            let operation = tally.operation(gate.operation);
+            part_of(operation.failures(), operation.calls())
+        }
+        GateMetric::Abandoned => part_of(
+            tally.left_for(LeaveReason::OutOfPatience),
+            tally.reached(Stage::Queued),
+        ),
+        GateMetric::Calls => counted(tally.operation(gate.operation).calls(), None),
+        GateMetric::TicketsSold => {
+            counted(tally.reached(Stage::Paid), Some(tally.arrivals.started))
+        }
+        GateMetric::Shed => counted(tally.arrivals.shed, Some(tally.arrivals.due)),
+        GateMetric::OversoldSeats => audit::oversold_seats(run).map(Figure::Count),
+        GateMetric::DoubleSales => audit::double_sales(run).map(Figure::Count),
+        GateMetric::LostOrders => audit::lost_orders(run).map(Figure::Count),
+        GateMetric::LostAdmissions => audit::lost_admissions(run).map(Figure::Count),
+    }
+}
+
+fn part_of(part: u64, whole: u64) -> Result<Figure, String> {
+    figure::share(part, whole)
+        .map(Figure::Share)
+        .ok_or_else(|| "no samples".to_owned())
+}
+
+/// A count, which is only known if there was something to count among (`None`: among the things themselves).
+fn counted(count: u64, among: Option<u64>) -> Result<Figure, String> {
+    match among.unwrap_or(count) {
+        0 => Err("no samples".to_owned()),
+        _ => Ok(Figure::Count(count)),
+    }
+}
+
+fn statistic_of(histogram: &Histogram, statistic: Statistic) -> Option<Duration> {
+    match statistic {
+        Statistic::Percentile(percent) => histogram.percentile(percent),
+        Statistic::Median => histogram.percentile(50.0),
+        Statistic::Mean => histogram.mean(),
+        Statistic::Min => histogram.min(),
+        Statistic::Max => histogram.max(),
+        // The scenario refuses these for lengths of time; here they are lengths without samples.
+        Statistic::Rate | Statistic::Count => None,
+    }
+}
+
+/// The statistic over all faults; one that was never overcome makes every statistic endless.
+fn recovery_time(recoveries: &[Recovery], statistic: Statistic) -> Result<Figure, String> {
+    let mut lengths = Histogram::default();
+    for recovery in recoveries {
+        match &recovery.outcome {
+            Outcome::Recovered { after } => lengths.record(*after),
+            Outcome::NotRecovered => return Ok(Figure::Never),
+            Outcome::CouldNotTell { reason } => return Err(reason.clone()),
+        }
+    }
+    statistic_of(&lengths, statistic)
+        .map(Figure::Length)
+        .ok_or_else(|| "no fault struck".to_owned())
+}
+
+fn statistic_name(statistic: Statistic) -> String {
+    match statistic {
+        Statistic::Percentile(percent) => format!("p({percent})"),
+        Statistic::Mean => "avg".to_owned(),
+        Statistic::Min => "min".to_owned(),
+        Statistic::Median => "med".to_owned(),
+        Statistic::Max => "max".to_owned(),
+        Statistic::Rate => "rate".to_owned(),
+        Statistic::Count => "count".to_owned(),
+    }
+}

@@ -1,0 +1,188 @@
+//! Rows about the fleet: who gets the requests, how the queue makes it grow, how large it becomes.
+
+use std::time::Duration;
+
+use super::{Evidence, Reading, Row};
+use crate::cloud::notice::InstanceState;
+use crate::measure::gauges::Gauges;
+use crate::scenario::scaling::{Comparison, Metric};
+use crate::verdict::figure::{grouped, in_words, percent, share};
+
+/// Time in service from which an instance's share of the requests means something.
+const IN_SERVICE_MIN: Duration = Duration::from_secs(60);
+
+/// States in which an instance is part of the fleet behind the load balancer.
+const SERVING: [InstanceState; 2] = [InstanceState::InService, InstanceState::Healthy];
+
+/// A4: how evenly requests were spread, and whether cookies held.
+pub(super) fn spread(row: &Row, evidence: &Evidence<'_>) -> Reading {
+    let system = evidence.run.ending.system.as_ref();
+    let targets = system.map_or(&[][..], |system| &system.targets);
+    let rates: Vec<_> = targets
+        .iter()
+        .filter(|target| target.in_service >= IN_SERVICE_MIN)
+        .filter_map(|target| share(target.requests, target.in_service.as_secs()))
+        .collect();
+    if rates.len() < 2 {
+        return Err("fewer than two instances served for a minute or longer".to_owned());
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a handful of instances")]
+    let mean = rates.iter().sum::<f64>() / rates.len() as f64;
+    let busiest = rates.iter().copied().fold(0.0, f64::max);
+    if mean <= 0.0 {
+        return Err("no instance got a request".to_owned());
+    }
+    let uneven = busiest / mean;
+    let mut measured = format!(
+        "busiest of {} instances {uneven:.2} × the mean rate",
+        rates.len()
+    );
+    let mut kept = true;
+    if let Some(sticky) = system.and_then(|system| system.stickiness) {
+        let routed = sticky.kept + sticky.target_gone + sticky.broken;
+        let share_kept = share(sticky.kept, routed).map_or_else(|| "none".to_owned(), percent);
+        measured = format!(
+            "{measured}; {share_kept} of the requests with a cookie on the same instance, {} moved although theirs was healthy",
+            grouped(sticky.broken)
+        );
+        kept = sticky.broken == 0;
+    }
+    Ok((row.admits(uneven) && kept, measured))
+}
+
+/// A7: the fleet at the start.
+pub(super) fn initial(evidence: &Evidence<'_>) -> Reading {
+    let initial = &evidence.run.plan.topology.instances.initial;
+    let zones = &evidence.run.plan.topology.zones;
+    let shown: Vec<_> = zones
+        .iter()
+        .zip(initial)
+        .map(|(zone, count)| format!("{count} in zone {}", zone.name))
+        .collect();
+    let shown = shown.join(", ");
+    if initial[..] != [3, 2] {
+        return Err(format!("this scenario starts with {shown}"));
+    }
+    let seen = readings(evidence).next();
+    let seen = seen.ok_or("the fleet was never read")?;
+    let serving = seen.instances_in(&SERVING);
+    Ok((
+        serving == 5,
+        format!("started with {shown}; {serving} in service at the first reading"),
+    ))
+}
+
+/// A13: how often the Lambda ran.
+pub(super) fn monitor(row: &Row, evidence: &Evidence<'_>) -> Reading {
+    let system = evidence.run.ending.system.as_ref();
+    let runs = system.and_then(|system| system.monitor_runs);
+    let runs = runs.filter(|runs| *runs >= 2);
+    let runs = runs.ok_or("the queue monitor ran less than twice")?;
+    let length = evidence.run.ending.ended_at.as_secs_f64();
+    let per_run = length / share(runs, 1).unwrap_or(1.0);
+    // Between n samples lie n - 1 intervals, and the first comes after a phase: n - 1 ..= n + 1 fit the length.
+    let shortest = length / share(runs + 1, 1).unwrap_or(1.0);
+    let measured = format!(
+        "{} samples in {}, one each {per_run:.0} s",
+        grouped(runs),
+        in_words(evidence.run.ending.ended_at.since_start())
+    );
+    Ok((row.admits(shortest), measured))
+}
+
+/// A14: from the queue's crossing of a threshold to the alarm.
+pub(super) fn alarms(row: &Row, evidence: &Evidence<'_>) -> Reading {
+    let policies = evidence.run.plan.scaling.policies.iter();
+    let alarms: Vec<_> = policies
+        .map(|policy| policy.alarm)
+        .filter(|alarm| alarm.metric == Metric::QueueSize)
+        .collect();
+    let documented = [(Comparison::Above, 5_000.0), (Comparison::Below, 1_000.0)];
+    let as_documented = alarms.iter().all(|alarm| {
+        documented.iter().any(|(comparison, threshold)| {
+            alarm.comparison == *comparison && (alarm.threshold - threshold).abs() < 0.5
+        })
+    });
+    if !as_documented {
+        let others: Vec<_> = alarms
+            .iter()
+            .map(|alarm| alarm.threshold.to_string())
+            .collect();
+        return Err(format!("this scenario alarms at {}", others.join(" and ")));
+    }
+    let mut delays: Vec<_> = evidence
+        .scaling
+        .iter()
+        .filter_map(|action| Some((action, action.alarm_delay()?)))
+        .collect();
+    // An alarm that stays up acts again and again; it rose once.
+    delays.dedup_by_key(|(action, _)| (action.policy.clone(), action.alarm_at));
+    let slowest = delays.iter().map(|(_, delay)| *delay).max();
+    let slowest = slowest.ok_or("the queue crossed no threshold that raised an alarm")?;
+    let shown: Vec<_> = delays
+        .iter()
+        .map(|(action, delay)| format!("{} after {}", action.policy, in_words(*delay)))
+        .collect();
+    Ok((
+        row.admits(slowest.as_secs_f64()),
+        format!(
+            "from crossing to the alarm that acted: {}",
+            shown.join(", ")
+        ),
+    ))
+}
+
+/// A15: from the scaling action to instances in service.
+pub(super) fn in_service(row: &Row, evidence: &Evidence<'_>) -> Reading {
+    let grown: Vec<_> = evidence
+        .scaling
+        .iter()
+        .filter(|action| action.to > action.from)
+        .collect();
+    if grown.is_empty() {
+        return Err("nothing made the fleet grow".to_owned());
+    }
+    // An action whose instances the end of the run cut off says nothing.
+    let times: Vec<_> = grown
+        .iter()
+        .filter_map(|action| Some((action, action.in_service_after()?)))
+        .collect();
+    let slowest = times.iter().map(|(_, after)| *after).max();
+    let slowest = slowest.ok_or("no added instance was in service before the end of the run")?;
+    let shown: Vec<_> = times
+        .iter()
+        .map(|(action, after)| format!("+{} after {}", action.to - action.from, in_words(*after)))
+        .collect();
+    Ok((
+        row.admits(slowest.as_secs_f64()),
+        format!("in service after the action: {}", shown.join(", ")),
+    ))
+}
+
+/// A16 and B4: the smallest and the largest fleet.
+pub(super) fn size(row: &Row, evidence: &Evidence<'_>) -> Reading {
+    let scaled = evidence.run.plan.scaling.policies.iter();
+    let by_queue = scaled
+        .filter(|policy| policy.alarm.metric == Metric::QueueSize)
+        .count();
+    let desired: Vec<_> = readings(evidence)
+        .map(|gauges| gauges.desired_instances)
+        .collect();
+    let bounds = (desired.iter().min(), desired.iter().max());
+    let (Some(&fewest), Some(&most)) = bounds else {
+        return Err("the fleet was never read".to_owned());
+    };
+    let serving = readings(evidence).map(|gauges| gauges.instances_in(&SERVING));
+    let serving_most = serving.max().unwrap_or(0);
+    Ok((
+        row.admits(f64::from(fewest)) && row.admits(f64::from(most)),
+        format!(
+            "{fewest} to {most} desired, at most {serving_most} in service, {by_queue} policies on the queue"
+        ),
+    ))
+}
+
+fn readings<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = &'a Gauges> + use<'a> {
+    let ticks = evidence.run.series.ticks().iter();
+    ticks.filter_map(|tick| tick.gauges.as_ref())
+}

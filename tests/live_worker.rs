@@ -1,0 +1,237 @@
+//! A load worker from its assignment to its last report, against a small server on loopback.
+
+use std::io::{BufRead, BufReader, PipeWriter, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use small_server::{SHOW, SmallServer};
+use tiketi_sim::live::credential::Credentials;
+use tiketi_sim::live::worker::{self, Assignment, Done, Entry, Scheme, WorkerReport};
+use tiketi_sim::scenario::{self, Plan};
+
+mod small_server;
+
+/// A worker on a thread of this process.
+struct Running {
+    commands: Option<PipeWriter>,
+    reports: BufReader<std::io::PipeReader>,
+}
+
+/// What all its frames add up to.
+#[derive(Default)]
+struct Sum {
+    frames: Vec<Value>,
+    done: Option<Done>,
+}
+
+impl Running {
+    fn start(assignment: &Assignment) -> Self {
+        let (commands_rx, mut commands) = std::io::pipe().unwrap();
+        let (reports, reports_tx) = std::io::pipe().unwrap();
+        std::thread::spawn(move || worker::run(BufReader::new(commands_rx), reports_tx));
+        writeln!(commands, "{}", serde_json::to_string(assignment).unwrap()).unwrap();
+        Self {
+            commands: Some(commands),
+            reports: BufReader::new(reports),
+        }
+    }
+
+    fn finish(mut self) -> Sum {
+        let mut sum = Sum::default();
+        let mut line = String::new();
+        while self.reports.read_line(&mut line).unwrap() > 0 {
+            match serde_json::from_str(&line).unwrap() {
+                WorkerReport::Ready { .. } => {}
+                WorkerReport::Frame(frame) => {
+                    sum.frames.push(serde_json::to_value(frame).unwrap());
+                }
+                WorkerReport::Done(done) => sum.done = Some(*done),
+                WorkerReport::Failed { reason } => panic!("{reason}"),
+            }
+            line.clear();
+        }
+        drop(self.commands.take());
+        sum
+    }
+}
+
+impl Sum {
+    /// The sum of the numbers at `path` in all frames.
+    fn total(&self, path: &str) -> u64 {
+        let numbers = self.frames.iter().filter_map(|frame| frame.pointer(path));
+        numbers.filter_map(Value::as_u64).sum()
+    }
+
+    fn done(&self) -> &Done {
+        self.done.as_ref().expect("the worker reported its end")
+    }
+}
+
+/// Buyers who come within two seconds of scenario time, ten of which pass in a second of wall time.
+fn plan(buyers: u32, duration: &str) -> Plan {
+    let text = format!(
+        r#"
+name = "live-worker"
+[clock]
+duration = "{duration}"
+warmup   = "0s"
+speed    = 10
+[show]
+sections = [{{ name = "A", rows = 1, seats_per_row = 40, price = 1_000 }}]
+[[arrivals]]
+shape          = "onsale"
+buyers         = {buyers}
+opens_at       = "1s"
+waiting_before = 0.5
+decay          = "1s"
+until          = "3s"
+[buyers]
+browse    = {{ distribution = "uniform", from = "100ms", to = "300ms" }}
+patience  = "10m"
+seat_pick = {{ distribution = "uniform", from = "1s", to = "2s" }}
+payment   = {{ distribution = "uniform", from = "1s", to = "2s" }}
+pays      = 1.0
+"#
+    );
+    scenario::load("test.toml", &text, &scenario::Overrides::default())
+        .unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+fn unix_now_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    u64::try_from(since.as_nanos()).unwrap()
+}
+
+fn assignment(plan: Plan, address: SocketAddr) -> Assignment {
+    Assignment {
+        plan,
+        worker: 0,
+        workers: 1,
+        entry: Entry {
+            scheme: Scheme::Http,
+            host: address.ip().to_string(),
+            port: address.port(),
+            dns: None,
+            page: None,
+        },
+        credentials: Credentials::Minted {
+            secret: "secret".to_owned(),
+        },
+        show: SHOW,
+        start_at_unix_ns: unix_now_ns() + 200_000_000,
+        source_addresses: vec![Ipv4Addr::new(127, 9, 0, 1), Ipv4Addr::new(127, 9, 0, 2)],
+    }
+}
+
+/// Places in the lists of stages and reasons.
+const PAID: &str = "/tally/stages/6";
+const QUEUED: &str = "/tally/stages/2";
+
+#[test]
+fn fifty_buyers_go_from_the_page_to_the_ticket() {
+    let server = SmallServer::start(40, Duration::from_millis(20));
+    let sum = Running::start(&assignment(plan(50, "40s"), server.address)).finish();
+    let books = server.books();
+    assert_eq!(sum.total("/tally/arrivals/started"), 50);
+    assert_eq!(sum.total(QUEUED), 50);
+    assert_eq!(sum.total(PAID), 40, "every seat is sold once: {books:?}");
+    let sold = books
+        .seats
+        .values()
+        .filter(|seat| matches!(seat, Some((_, true))));
+    assert_eq!(sold.count(), 40);
+    assert_eq!(sum.done().paid.len(), 40);
+    assert_eq!(sum.total("/tally/left/0"), 40, "paid");
+    assert_eq!(sum.total("/tally/left/1"), 10, "sold out");
+    assert!(sum.total("/tally/sockets/connected") >= 45);
+    assert_eq!(
+        sum.total("/tally/sockets/connected"),
+        sum.total("/tally/sockets/closed")
+    );
+    assert!(books.joined_queue > 0 && books.joined_seats > 0);
+    assert!(sum.total("/tally/messages") > 50);
+    assert!(books.cookies_seen > 50, "the sticky cookie comes back");
+    assert_eq!(sum.done().socket_failures, [0; 4]);
+    let connections = sum.done().connections_opened;
+    assert!(
+        connections < 60,
+        "{connections} connections for hundreds of requests"
+    );
+}
+
+#[test]
+fn cut_sockets_are_opened_again_and_rejoin_their_room() {
+    let server = SmallServer::start(40, Duration::from_secs(60));
+    let running = Running::start(&assignment(plan(30, "40s"), server.address));
+    let joined_at_first = loop {
+        let joined = server.books().joined_queue;
+        if joined == 30 {
+            break joined;
+        }
+        std::thread::yield_now();
+    };
+    server.cut_sockets();
+    let sum = running.finish();
+    assert_eq!(sum.total("/tally/sockets/lost"), 30);
+    assert_eq!(sum.total("/tally/sockets/reconnected"), 30);
+    let books = server.books();
+    assert_eq!(books.joined_queue, joined_at_first * 2);
+    assert!(
+        books.requests["status"] > 30,
+        "the waiting went on by polling"
+    );
+    assert_eq!(sum.total("/tally/left/7"), 30, "unfinished at the end");
+    // As many open at the end as are closed by the end of the run.
+    assert_eq!(sum.total("/tally/sockets/closed"), 30);
+}
+
+#[test]
+fn a_worker_stops_when_told_and_when_its_parent_is_gone() {
+    for is_told in [true, false] {
+        let server = SmallServer::start(40, Duration::from_secs(60));
+        let mut running = Running::start(&assignment(plan(20, "10m"), server.address));
+        while server.books().sockets_opened < 20 {
+            std::thread::yield_now();
+        }
+        let began = unix_now_ns();
+        if is_told {
+            writeln!(running.commands.as_mut().unwrap(), "\"stop\"").unwrap();
+        } else {
+            drop(running.commands.take());
+        }
+        let sum = running.finish();
+        assert_eq!(sum.total("/tally/left/7"), 20);
+        assert_eq!(sum.done().figures.connected_peak, 20);
+        assert!(unix_now_ns() - began < 2_000_000_000, "at once");
+    }
+}
+
+#[test]
+fn where_nobody_listens_every_call_is_refused_and_buyers_give_up() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let assignment = assignment(plan(10, "60s"), address);
+    let sum = Running::start(&assignment).finish();
+    assert_eq!(sum.total("/tally/left/6"), 10, "too many errors");
+    let failed = sum.frames.iter().map(|frame| frame["tally"].to_string());
+    let failed: String = failed.collect();
+    assert!(failed.contains("connect_refused"), "{failed}");
+    assert_eq!(sum.total("/tally/stages/1"), 0, "nobody saw the page");
+}
+
+#[test]
+fn an_assignment_that_is_not_understood_is_answered_with_the_reason() {
+    let (reports, reports_tx) = std::io::pipe().unwrap();
+    let result = worker::run(&b"{}\n"[..], reports_tx);
+    let mut line = String::new();
+    BufReader::new(reports).read_line(&mut line).unwrap();
+    let report: WorkerReport = serde_json::from_str(&line).unwrap();
+    assert_eq!(
+        report,
+        WorkerReport::Failed {
+            reason: result.unwrap_err()
+        }
+    );
+}
