@@ -347,7 +347,10 @@ fn a_lost_zone_is_replaced_in_the_other_one_at_once_and_evened_out_when_it_is_ba
         4,
         "launched before anything is ended"
     );
-    drive.run_until(SimTime::from_secs(516));
+    // Something else happens meanwhile.
+    let instance = InstanceId(2);
+    let healthy = false;
+    drive.tell(516, Input::TargetHealth { instance, healthy });
     assert_eq!(drive.in_zone(ZONE_B), 4);
     drive.run_until(SimTime::from_secs(518));
     assert_eq!((drive.in_zone(ZONE_A), drive.in_zone(ZONE_B)), (2, 2));
@@ -360,6 +363,21 @@ fn a_lost_zone_is_replaced_in_the_other_one_at_once_and_evened_out_when_it_is_ba
         [],
         "nothing of this changes the desired number"
     );
+}
+
+#[test]
+fn a_driver_that_learns_of_a_loss_late_gets_no_launch_in_the_lost_zone() {
+    let mut plan = documented_plan();
+    plan.scaling.policies.truncate(1);
+    let mut drive = Drive::new(&plan, long_from(0));
+    drive.run_until(SimTime::from_secs(15));
+    // The alarm falls due, and then the loss is told, before any order is polled.
+    drive
+        .plane
+        .handle(minutes(2), Input::ZoneLost { zone: ZONE_A });
+    drive.collect(minutes(2));
+    assert_eq!(drive.resizes().len(), 1, "the alarm came first");
+    assert_eq!(drive.launches_after(1), [ZONE_B, ZONE_B, ZONE_B]);
 }
 
 #[test]

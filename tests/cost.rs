@@ -127,6 +127,8 @@ fn a_run_is_billed_for_its_own_hours() {
     for zone in &mut plan.topology.zones {
         zone.nat_gateway = false;
     }
+    let (_, _, computed) = row(&statement(&plan, "documented-krw"), "nat");
+    assert_eq!(computed, Some(0.0), "a flat price is not paid for nothing");
     let without = statement(&plan, "aws-ap-northeast-2");
     assert_close(
         with_nat.month.total - without.month.total,

@@ -263,6 +263,19 @@ mod tests {
     }
 
     #[test]
+    fn an_older_real_datapoint_is_preferred_to_a_filled_one_until_it_leaves_the_range() {
+        let history = minutely(&[6e3]);
+        let states: Vec<AlarmState> =
+            evaluations(alarm(1, 1, MissingData::NotBreaching), &history, 5)
+                .iter()
+                .map(|evaluation| evaluation.state)
+                .collect();
+        // One datapoint is needed, three are looked at; the minute that is not over is not missing yet.
+        assert_eq!(states[..4], [AlarmState::Alarm; 4]);
+        assert_eq!(states[4], AlarmState::Ok);
+    }
+
+    #[test]
     fn a_high_resolution_alarm_is_evaluated_every_ten_seconds_and_fires_once_a_minute() {
         let mut history = MetricHistory::new(Duration::ZERO, Duration::from_secs(600));
         for at in (0..120).step_by(10) {

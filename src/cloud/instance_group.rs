@@ -371,7 +371,10 @@ impl InstanceGroup {
         self.members.retain(|member| {
             if is_lost(member) {
                 announce(member, now, InstanceState::Lost, out);
-                self.remains.push((now + BURIAL_DELAY, member.instance));
+                // A driver that learns of a loss late must not launch what is lost already.
+                if !out.retract_launch(member.instance) {
+                    self.remains.push((now + BURIAL_DELAY, member.instance));
+                }
             }
             !is_lost(member)
         });

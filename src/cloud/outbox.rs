@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::notice::{Notice, What};
 use super::order::Order;
-use crate::units::SimTime;
+use crate::units::{InstanceId, SimTime};
 
 /// What the machines of the control plane have to say, in order.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,21 @@ impl Outbox {
 
     pub(super) fn announce(&mut self, at: SimTime, what: What) {
         self.notices.push_back(Notice { at, what });
+    }
+
+    /// Takes back the launch of an instance that nobody has been told of yet. Returns whether there was one.
+    pub(super) fn retract_launch(&mut self, retracted: InstanceId) -> bool {
+        let before = self.orders.len();
+        self.orders.retain(
+            |order| !matches!(order, Order::Launch { instance, .. } if *instance == retracted),
+        );
+        let is_retracted = self.orders.len() < before;
+        if is_retracted {
+            self.orders.retain(
+                |order| !matches!(order, Order::Register { instance } if *instance == retracted),
+            );
+        }
+        is_retracted
     }
 
     pub(super) fn poll_order(&mut self) -> Option<Order> {

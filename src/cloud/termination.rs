@@ -96,6 +96,16 @@ mod tests {
     }
 
     #[test]
+    fn one_that_is_to_even_out_the_zones_is_spared() {
+        let newcomer = Member {
+            cause: Cause::Rebalance,
+            ..member(1, 0, 590, Phase::Pending(SimTime::from_secs(607)))
+        };
+        let members = [member(0, 0, 0, Phase::Healthy), newcomer];
+        assert_eq!(chosen(&members, 600, 1), 0);
+    }
+
+    #[test]
     fn of_equals_chance_decides() {
         let members = [
             member(0, 0, 0, Phase::Healthy),

@@ -29,6 +29,7 @@ pub(super) struct Quantity {
 pub(super) fn quantities(plan: &Plan, usage: &Usage) -> Vec<Quantity> {
     let mut quantities = vec![base_fleet(plan, usage), scaled_out(plan, usage)];
     quantities.extend(standing(plan, usage));
+    quantities.extend(monthly(plan, usage));
     quantities.extend(by_use(plan, usage));
     quantities
 }
@@ -61,22 +62,66 @@ fn scaled_out(plan: &Plan, usage: &Usage) -> Quantity {
     }
 }
 
-/// What stands there all month: its quantity follows from the topology.
-fn standing(plan: &Plan, usage: &Usage) -> Vec<Quantity> {
+/// What stands there all month and is billed by the hour; how many follows from the topology.
+fn standing(plan: &Plan, usage: &Usage) -> [Quantity; 5] {
     let topology = &plan.topology;
-    let hours = |item, heading, title: &str, class: Option<&str>, unit, pieces: usize| {
+    let by_hour = |item, heading, title: &str, unit, pieces: usize| {
         let pieces = count(u64::try_from(pieces).unwrap_or(u64::MAX));
         Quantity {
             item,
             heading,
             title: title.to_owned(),
-            class: class.map(ToOwned::to_owned),
+            class: None,
             unit,
             run: pieces * usage.hours,
             month: pieces * HOURS_A_MONTH,
         }
     };
-    let months = |item, heading, title: &str, unit, pieces: f64| Quantity {
+    let gateways = topology
+        .zones
+        .iter()
+        .filter(|zone| zone.nat_gateway)
+        .count();
+    let addresses = topology.zones.len() + gateways;
+    let database_nodes = 1 + usize::from(topology.database.standby.is_some());
+    let cache_nodes = 1 + usize::from(topology.redis.replica.is_some());
+    let (alb, database, cache) = (Heading::LoadBalancer, Heading::Database, Heading::Cache);
+    [
+        by_hour(Item::LoadBalancer, alb, "ALB", "hour", 1),
+        by_hour(
+            Item::PublicAddresses,
+            alb,
+            "Public addresses",
+            "address-hour",
+            addresses,
+        ),
+        Quantity {
+            class: Some(topology.database.class.clone()),
+            ..by_hour(
+                Item::Database,
+                database,
+                "Database",
+                "node-hour",
+                database_nodes,
+            )
+        },
+        Quantity {
+            class: Some(topology.redis.class.clone()),
+            ..by_hour(Item::Cache, cache, "Redis", "node-hour", cache_nodes)
+        },
+        by_hour(
+            Item::NatGateway,
+            Heading::Nat,
+            "NAT gateways",
+            "gateway-hour",
+            gateways,
+        ),
+    ]
+}
+
+/// What stands there all month and is billed by the month.
+fn monthly(plan: &Plan, usage: &Usage) -> [Quantity; 5] {
+    let by_month = |item, heading, title: &str, unit, pieces: f64| Quantity {
         item,
         heading,
         title: title.to_owned(),
@@ -85,80 +130,35 @@ fn standing(plan: &Plan, usage: &Usage) -> Vec<Quantity> {
         run: pieces * usage.hours / HOURS_A_MONTH,
         month: pieces,
     };
-    let gateways = topology
-        .zones
-        .iter()
-        .filter(|zone| zone.nat_gateway)
-        .count();
-    let database_nodes = 1 + usize::from(topology.database.standby.is_some());
-    let cache_nodes = 1 + usize::from(topology.redis.replica.is_some());
+    let metrics = f64::from(u8::from(watches_queue(plan)));
     let alarms = count(u64::try_from(plan.scaling.policies.len()).unwrap_or(u64::MAX));
-    vec![
-        hours(
-            Item::LoadBalancer,
-            Heading::LoadBalancer,
-            "ALB",
-            None,
-            "hour",
-            1,
-        ),
-        hours(
-            Item::PublicAddresses,
-            Heading::LoadBalancer,
-            "Public addresses",
-            None,
-            "address-hour",
-            topology.zones.len() + gateways,
-        ),
-        hours(
-            Item::Database,
-            Heading::Database,
-            "Database",
-            Some(&topology.database.class),
-            "node-hour",
-            database_nodes,
-        ),
-        hours(
-            Item::Cache,
-            Heading::Cache,
-            "Redis",
-            Some(&topology.redis.class),
-            "node-hour",
-            cache_nodes,
-        ),
-        hours(
-            Item::NatGateway,
-            Heading::Nat,
-            "NAT gateways",
-            None,
-            "gateway-hour",
-            gateways,
-        ),
-        months(
+    let monitoring = Heading::Monitoring;
+    [
+        by_month(
             Item::ObjectStorage,
             Heading::Storage,
             "S3",
             "GB-month",
             STORED_GB,
         ),
-        months(Item::DnsZone, Heading::Dns, "Route 53", "zone-month", 1.0),
-        months(
+        by_month(Item::DnsZone, Heading::Dns, "Route 53", "zone-month", 1.0),
+        by_month(
             Item::Secrets,
             Heading::Secrets,
             "Secrets Manager",
-            "month",
+            "secret-month",
             1.0,
         ),
-        months(
+        by_month(
             Item::Metrics,
-            Heading::Monitoring,
+            monitoring,
             "CloudWatch metric of the queue",
             "metric-month",
-            f64::from(u8::from(watches_queue(plan))),
+            metrics,
         ),
-        months(
+        by_month(
             Item::Alarms,
-            Heading::Monitoring,
+            monitoring,
             "CloudWatch alarms",
             "alarm-month",
             alarms,

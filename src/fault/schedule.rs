@@ -8,7 +8,7 @@ use crate::units::SimTime;
 /// The faults of a run, in order of time.
 #[derive(Clone, Debug)]
 pub struct Schedule {
-    strikes: VecDeque<(SimTime, Strike)>,
+    strikes: VecDeque<Strike>,
 }
 
 /// The beginning or the end of a fault.
@@ -29,21 +29,27 @@ pub enum StrikeKind {
     Struck,
 }
 
+impl Strike {
+    /// When it was planned; tell the control plane this instant, however late the driver is.
+    pub fn at(&self) -> SimTime {
+        match self.kind {
+            StrikeKind::Struck => self.fault.at,
+            StrikeKind::Healed => self.fault.heal_at(),
+        }
+    }
+}
+
 impl Schedule {
     /// Plans the strikes of `faults`; one that lasts no time breaks nothing.
     pub fn new(faults: &[Fault]) -> Self {
-        let mut strikes: Vec<(SimTime, Strike)> = faults
+        let mut strikes: Vec<Strike> = faults
             .iter()
             .filter(|fault| !fault.lasts.is_zero())
             .flat_map(|&fault| {
-                let strike = |at, kind| (at, Strike { fault, kind });
-                [
-                    strike(fault.at, StrikeKind::Struck),
-                    strike(fault.heal_at(), StrikeKind::Healed),
-                ]
+                [StrikeKind::Struck, StrikeKind::Healed].map(|kind| Strike { fault, kind })
             })
             .collect();
-        strikes.sort_by_key(|(at, strike)| (*at, strike.kind));
+        strikes.sort_by_key(|strike| (strike.at(), strike.kind));
         Self {
             strikes: strikes.into(),
         }
@@ -51,14 +57,12 @@ impl Schedule {
 
     /// When the next strike is due; `None` if all are over.
     pub fn poll_timeout(&self) -> Option<SimTime> {
-        self.strikes.front().map(|(at, _)| *at)
+        self.strikes.front().map(Strike::at)
     }
 
     /// The next strike that is due at `now`; call until `None`.
     pub fn poll_due(&mut self, now: SimTime) -> Option<Strike> {
-        self.strikes
-            .pop_front_if(|(at, _)| *at <= now)
-            .map(|(_, strike)| strike)
+        self.strikes.pop_front_if(|strike| strike.at() <= now)
     }
 }
 
