@@ -66,9 +66,9 @@ pub struct Testbed {
     port: u16,
     token_secret: String,
     name_server: NameServer,
-    balancer: Balancer,
+    balancer: Box<Balancer>,
     heard: UnboundedReceiver<Heard>,
-    fleet: Fleet,
+    fleet: Box<Fleet>,
     booted: UnboundedReceiver<InstanceId>,
     data_tier: DataTier,
     lost_zones: BTreeSet<ZoneId>,
@@ -109,7 +109,11 @@ impl Testbed {
     ///
     /// Returns when every node listens, or refuses before anything starts if the machine cannot hold the run.
     pub async fn start(plan: &Plan, executable: &Path) -> Result<Self, TestbedError> {
-        Self::start_with(plan, Launcher::Binary(executable.to_owned())).await
+        Box::pin(Self::start_with(
+            plan,
+            Launcher::Binary(executable.to_owned()),
+        ))
+        .await
     }
 
     async fn start_with(plan: &Plan, launcher: Launcher) -> Result<Self, TestbedError> {
@@ -151,9 +155,9 @@ impl Testbed {
             port,
             token_secret,
             name_server,
-            balancer,
+            balancer: Box::new(balancer),
             heard,
-            fleet,
+            fleet: Box::new(fleet),
             booted,
             data_tier: DataTier::new(tier, topology),
             lost_zones: BTreeSet::new(),
@@ -199,7 +203,7 @@ impl Testbed {
         for eviction in self.evictions.values() {
             eviction.abort();
         }
-        self.balancer.stop().await;
+        Box::pin(self.balancer.stop()).await;
         self.fleet.stop().await;
     }
 }

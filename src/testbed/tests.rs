@@ -60,7 +60,9 @@ impl Bench {
     }
 
     async fn start_empty() -> Self {
-        let testbed = Testbed::start_with(&plan(), Launcher::Tasks).await.unwrap();
+        let testbed = Box::pin(Testbed::start_with(&plan(), Launcher::Tasks))
+            .await
+            .unwrap();
         let server = testbed.entry().name_server;
         let mut connection = ConnectionConfig::udp();
         connection.port = server.port();
