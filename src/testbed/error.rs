@@ -4,7 +4,6 @@ use std::net::Ipv4Addr;
 
 use super::budget::TooFewFiles;
 use super::{NAME_SERVER_IP, START_TIMEOUT};
-use crate::cloud::order::Order;
 use crate::units::{InstanceId, ZoneId};
 
 /// Why the testbed cannot go on.
@@ -57,11 +56,5 @@ pub enum TestbedError {
         instance: InstanceId,
         /// Why.
         source: std::io::Error,
-    },
-    /// An order for an instance that does not exist, or in a zone that is down: a bug of whoever gave it.
-    #[error("the order cannot be obeyed: {order:?}")]
-    Impossible {
-        /// The order.
-        order: Order,
     },
 }

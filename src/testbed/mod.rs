@@ -68,9 +68,9 @@ pub struct Testbed {
     token_secret: String,
     show: Uuid,
     name_server: NameServer,
-    balancer: Balancer,
+    balancer: Box<Balancer>,
     heard: UnboundedReceiver<Heard>,
-    fleet: Fleet,
+    fleet: Box<Fleet>,
     booted: UnboundedReceiver<InstanceId>,
     data_tier: DataTier,
     lost_zones: BTreeSet<ZoneId>,
@@ -113,7 +113,11 @@ impl Testbed {
     ///
     /// Returns when every node listens, or refuses before anything starts if the machine cannot hold the run.
     pub async fn start(plan: &Plan, executable: &Path) -> Result<Self, TestbedError> {
-        Self::start_with(plan, Launcher::Binary(executable.to_owned())).await
+        Box::pin(Self::start_with(
+            plan,
+            Launcher::Binary(executable.to_owned()),
+        ))
+        .await
     }
 
     async fn start_with(plan: &Plan, launcher: Launcher) -> Result<Self, TestbedError> {
@@ -154,9 +158,9 @@ impl Testbed {
             token_secret,
             show: show_id,
             name_server,
-            balancer,
+            balancer: Box::new(balancer),
             heard,
-            fleet,
+            fleet: Box::new(fleet),
             booted,
             data_tier: DataTier::new(tier, topology),
             lost_zones: BTreeSet::new(),
@@ -208,7 +212,7 @@ impl Testbed {
         for eviction in self.evictions.values() {
             eviction.abort();
         }
-        self.balancer.stop().await;
+        Box::pin(self.balancer.stop()).await;
         self.fleet.stop().await;
     }
 }

@@ -23,7 +23,8 @@ impl Testbed {
                 answers_at,
             } => {
                 if self.lost_zones.contains(&zone) {
-                    return Err(TestbedError::Impossible { order: *order });
+                    // No capacity there, as AWS would say.
+                    return Ok(Some(Input::InstanceLost { instance }));
                 }
                 self.fleet
                     .launch(instance, zone, answers_at.saturating_since(now))

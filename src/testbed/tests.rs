@@ -60,7 +60,9 @@ impl Bench {
     }
 
     async fn start_empty() -> Self {
-        let testbed = Testbed::start_with(&plan(), Launcher::Tasks).await.unwrap();
+        let testbed = Box::pin(Testbed::start_with(&plan(), Launcher::Tasks))
+            .await
+            .unwrap();
         let server = testbed.entry().name_server;
         let mut connection = ConnectionConfig::udp();
         connection.port = server.port();
@@ -272,16 +274,42 @@ async fn nothing_listens_after_the_stop() {
 }
 
 #[tokio::test]
-async fn orders_for_a_zone_that_is_down_are_refused() {
+async fn nothing_can_be_launched_in_a_zone_that_is_down() {
     let mut bench = Bench::start_empty().await;
     bench.testbed.lose_zone(ZONE_B);
-    let order = Order::Launch {
+    let answer = bench.obey(Order::Launch {
         instance: IN_B,
         zone: ZONE_B,
         answers_at: SimTime::ZERO,
-    };
-    assert!(bench.testbed.obey(SimTime::ZERO, &order).is_err());
-    let unknown = bench.obey(Order::SampleCpu);
-    assert_eq!(unknown, Some(Input::CpuSampled { percent: None }));
+    });
+    assert_eq!(answer, Some(Input::InstanceLost { instance: IN_B }));
+    assert!(bench.testbed.gauges().instances.is_empty());
     bench.testbed.stop().await;
+}
+
+#[tokio::test]
+async fn the_mean_cpu_of_the_fleet_is_sampled_between_two_instants() {
+    let mut bench = Bench::start().await;
+    let node = bench.resolve(ALB_NAME).await[0];
+    let sample = |bench: &mut Bench, seconds| {
+        let now = SimTime::from_secs(seconds);
+        bench.testbed.obey(now, &Order::SampleCpu).unwrap()
+    };
+    sample(&mut bench, 60);
+    for _ in 0..50 {
+        bench.get(node, "/health").await.unwrap();
+    }
+    let Some(Input::CpuSampled {
+        percent: Some(busy),
+    }) = sample(&mut bench, 61)
+    else {
+        panic!("instances answer");
+    };
+    assert!(busy > 0.0 && busy <= 100.0, "{busy} %");
+    bench.testbed.stop().await;
+
+    let mut empty = Bench::start_empty().await;
+    let unknown = empty.obey(Order::SampleCpu);
+    assert_eq!(unknown, Some(Input::CpuSampled { percent: None }));
+    empty.testbed.stop().await;
 }

@@ -20,6 +20,17 @@ pub enum ProcessError {
     Io(#[from] std::io::Error),
 }
 
+/// Is the whole of a node process: runs on standard input and output until the supervisor ends it or is gone.
+pub fn main() -> Result<(), ProcessError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let ended = runtime.block_on(run(tokio::io::stdin(), tokio::io::stdout()));
+    // A read of the standard input cannot be cancelled, and must not keep the process alive.
+    runtime.shutdown_background();
+    ended
+}
+
 /// Runs one process of a node: reads [`NodeSettings`] from the first line of `input`, then commands; writes answers.
 ///
 /// Returns as soon as the input ends, because then the supervisor is gone.
