@@ -1,1 +1,41 @@
-//! lib
+//! Reference ticketing server: the TIKETI wire contract over an embedded data tier.
+//!
+//! ```text
+//! EmbeddedTier ── Cache (Redis role) ── Database (PostgreSQL role) ── Bus
+//!      │  shared by all instances of the process; can lose and promote each role
+//!      ▼
+//! Instance: one thread, one listener ─▶ HTTP handlers and Socket.IO ─▶ virtual CPU books the service time
+//! ```
+//!
+//! Start an [`EmbeddedTier`] with the [`Show`]s on sale, then any number of [`Instance`]s on it. All durations in
+//! [`Settings`] are scenario time, which runs [`Settings::speed`] times as fast as the wall.
+
+mod app;
+mod auth;
+mod bus;
+mod clock;
+mod error;
+mod health;
+mod instance;
+mod metrics;
+mod payments;
+mod realtime;
+mod reservations;
+mod schedule;
+mod seats;
+mod settings;
+mod show;
+mod shows;
+mod tier;
+mod virtual_cpu;
+mod waiting_room;
+
+pub use auth::{mint_token, user_id};
+pub use instance::{Instance, InstanceLoad};
+pub use settings::Settings;
+pub use show::{Section, Show, StandingArea};
+pub use tier::{
+    AdmissionLedger, Capture, Census, EmbeddedTier, FinalSeat, FinalState, PaidOrder, SeatState,
+    Unavailable,
+};
+pub use virtual_cpu::{Profile, Work};

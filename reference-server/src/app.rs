@@ -1,0 +1,142 @@
+//! What the handlers of one instance share, and the table of routes.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use uuid::Uuid;
+
+use crate::auth::TokenCache;
+use crate::clock::Clock;
+use crate::settings::Settings;
+use crate::tier::{Cache, Database, EmbeddedTier, Pool};
+use crate::virtual_cpu::{ServiceTimes, VirtualCpu, Work};
+use crate::{auth, health, metrics, payments, reservations, seats, shows, waiting_room};
+
+/// One instance's share of the deployment.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) name: String,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Clock,
+    pub(crate) tier: EmbeddedTier,
+    pub(crate) cache: Cache,
+    pub(crate) database: Database,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) tokens: TokenCache,
+    pub(crate) times: ServiceTimes,
+    pub(crate) counters: Counters,
+    /// Ids of the shows on sale, which do not change while the server runs.
+    pub(crate) shows: Vec<Uuid>,
+    /// Number under which the bus counts this instance's sockets.
+    pub(crate) number: u64,
+    cpu: Mutex<VirtualCpu>,
+}
+
+/// What an instance counts about itself.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) requests: AtomicU64,
+    pub(crate) sockets: AtomicU64,
+    pub(crate) sockets_opened: AtomicU64,
+    pub(crate) fan_out_messages: AtomicU64,
+    pub(crate) rate_limited: AtomicU64,
+}
+
+impl App {
+    pub(crate) fn new(name: String, tier: EmbeddedTier, settings: Settings) -> Self {
+        let times = ServiceTimes::of(&settings.profile);
+        let clock = tier.clock();
+        let pool = Arc::new(Pool::new(
+            clock,
+            settings.pool_max,
+            settings.pool_connect_timeout,
+            times.query,
+        ));
+        Self {
+            name,
+            clock,
+            cache: tier.cache(),
+            database: tier.database(Arc::clone(&pool)),
+            pool,
+            tokens: TokenCache::new(&settings.jwt_secret),
+            times,
+            counters: Counters::default(),
+            shows: tier.shows().iter().map(|show| show.id).collect(),
+            number: tier.bus().join_as_instance(),
+            cpu: Mutex::new(VirtualCpu::default()),
+            tier,
+            settings,
+        }
+    }
+
+    /// Books HTTP work and returns when the processor has done it.
+    pub(crate) async fn work(&self, work: Work) {
+        self.spend(self.times.work(work)).await;
+    }
+
+    /// Books processor time and returns when it is over.
+    pub(crate) async fn spend(&self, service_time: Duration) {
+        if service_time.is_zero() {
+            return;
+        }
+        let done_at = self.book(service_time);
+        self.clock.sleep_until(done_at).await;
+    }
+
+    /// Virtual processor time spent so far.
+    pub(crate) fn cpu_busy(&self) -> Duration {
+        self.cpu().busy_until(self.clock.now())
+    }
+
+    fn book(&self, service_time: Duration) -> Duration {
+        self.cpu().book(self.clock.now(), service_time)
+    }
+
+    fn cpu(&self) -> std::sync::MutexGuard<'_, VirtualCpu> {
+        self.cpu.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counters {
+    pub(crate) fn add(counter: &AtomicU64, count: u64) {
+        counter.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn read(counter: &AtomicU64) -> u64 {
+        counter.load(Ordering::Relaxed)
+    }
+}
+
+/// All HTTP routes of the contract.
+pub(crate) fn routes(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/api/auth/register", post(auth::register))
+        .route("/api/auth/login", post(auth::login))
+        .route("/api/events", get(shows::list))
+        .route("/api/events/{show}", get(shows::detail))
+        .route("/api/queue/check/{show}", post(waiting_room::check))
+        .route("/api/queue/status/{show}", get(waiting_room::status))
+        .route("/api/queue/leave/{show}", post(waiting_room::leave))
+        .route("/api/queue/admin/{show}", get(waiting_room::admin))
+        .route("/api/queue/admin/clear/{show}", post(waiting_room::clear))
+        .route("/api/seats/layouts", get(seats::layouts))
+        .route("/api/seats/events/{show}", get(seats::list))
+        .route("/api/seats/reserve", post(seats::reserve))
+        .route("/api/seats/reservation/{id}", get(seats::reservation))
+        .route("/api/payments/process", post(payments::process))
+        .route("/api/payments/methods", get(payments::methods))
+        .route("/api/reservations", post(reservations::create))
+        .route("/api/reservations/my", get(reservations::mine))
+        .route("/api/reservations/{id}", get(reservations::one))
+        .route("/api/reservations/{id}/cancel", post(reservations::cancel))
+        .route("/health", get(health::alive))
+        .route("/health/db", get(health::database))
+        .route("/health/redis", get(health::redis))
+        .route("/health/all", get(health::all))
+        .route("/metrics", get(metrics::scrape))
+        .fallback(crate::error::no_such_route)
+        .with_state(app)
+}

@@ -1,0 +1,289 @@
+//! Who asks: tokens, registration, login, and the rate limit.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use indexmap::IndexMap;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::app::{App, Counters};
+use crate::clock::Clock;
+use crate::error::{self, ApiError};
+use crate::show::stable_id;
+use crate::tier::Credential;
+use crate::virtual_cpu::Work;
+
+/// Cost factor of bcrypt, as the contract has it.
+const BCRYPT_COST: u32 = 10;
+
+/// Shortest password.
+const PASSWORD_LENGTH_MIN: usize = 6;
+
+/// Verified tokens an instance remembers; more are verified again.
+const TOKENS_REMEMBERED_MAX: usize = 65_536;
+
+/// The claims of a token.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Claims {
+    user_id: Uuid,
+    email: String,
+    role: Role,
+    iat: i64,
+    exp: i64,
+}
+
+/// What a user may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    User,
+    Admin,
+}
+
+/// The user of a verified token.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct User {
+    pub(crate) id: Uuid,
+    role: Role,
+    expires: i64,
+}
+
+/// The user of a verified token who may administer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Admin;
+
+/// The id of the user with this e-mail address, the same in every run.
+pub fn user_id(email: &str) -> Uuid {
+    stable_id(&["user", email])
+}
+
+/// Signs a token for the user with this e-mail address, as `login` would issue it.
+///
+/// `admin` gives the role `admin`. `ttl` is wall time.
+pub fn mint_token(secret: &str, email: &str, admin: bool, ttl: Duration) -> String {
+    let iat = Clock::unix_seconds();
+    let claims = Claims {
+        user_id: user_id(email),
+        email: email.to_owned(),
+        role: if admin { Role::Admin } else { Role::User },
+        iat,
+        exp: iat.saturating_add(i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX)),
+    };
+    let key = EncodingKey::from_secret(secret.as_bytes());
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key)
+        .expect("an HMAC over plain claims cannot fail")
+}
+
+/// Verifies tokens, and remembers those it has verified: a waiting buyer shows the same one every few seconds.
+pub(crate) struct TokenCache {
+    key: DecodingKey,
+    validation: Validation,
+    verified: Mutex<IndexMap<String, User>>,
+}
+
+/// The key stays out of logs.
+impl std::fmt::Debug for TokenCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenCache").finish_non_exhaustive()
+    }
+}
+
+impl TokenCache {
+    pub(crate) fn new(secret: &str) -> Self {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.leeway = 0;
+        Self {
+            key: DecodingKey::from_secret(secret.as_bytes()),
+            validation,
+            verified: Mutex::new(IndexMap::new()),
+        }
+    }
+
+    fn remembered(&self, token: &str) -> Option<User> {
+        let user = self.lock().get(token).copied()?;
+        (user.expires > Clock::unix_seconds()).then_some(user)
+    }
+
+    fn remember(&self, token: &str, user: User) {
+        let mut verified = self.lock();
+        if verified.len() >= TOKENS_REMEMBERED_MAX {
+            verified.clear();
+        }
+        verified.insert(token.to_owned(), user);
+    }
+
+    fn verify(&self, token: &str) -> Option<User> {
+        let data = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation).ok()?;
+        Some(User {
+            id: data.claims.user_id,
+            role: data.claims.role,
+            expires: data.claims.exp,
+        })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, IndexMap<String, User>> {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl App {
+    /// The user of a token. The users table is read once for each token and instance, not for each request.
+    pub(crate) async fn identify(&self, token: &str) -> Result<User, ApiError> {
+        if let Some(user) = self.tokens.remembered(token) {
+            return Ok(user);
+        }
+        let user = self
+            .tokens
+            .verify(token)
+            .ok_or(ApiError::Forbidden("Invalid or expired token"))?;
+        let known = self.settings.trust_tokens
+            || user.role == Role::Admin
+            || self.database.knows_user(user.id).await?;
+        if !known {
+            return Err(ApiError::Unauthorized("User not found"));
+        }
+        self.tokens.remember(token, user);
+        Ok(user)
+    }
+
+    async fn limit_rate(&self, user: Uuid) -> Result<(), ApiError> {
+        let Some(limit) = self.settings.rate_limit else {
+            return Ok(());
+        };
+        // Without Redis nobody is counted: refusing everyone would turn its outage into one of the whole sale.
+        match self.cache.count_request(user, limit).await {
+            Ok(Some(wait)) => {
+                Counters::add(&self.counters.rate_limited, 1);
+                Err(ApiError::TooManyRequests(wait))
+            }
+            Ok(None) | Err(_) => Ok(()),
+        }
+    }
+}
+
+impl FromRequestParts<Arc<App>> for User {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let header = parts.headers.get(header::AUTHORIZATION);
+        let token = header
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .ok_or(ApiError::Unauthorized("Access token required"))?;
+        let user = app.identify(token).await?;
+        app.limit_rate(user.id).await?;
+        Ok(user)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let user = User::from_request_parts(parts, app).await?;
+        match user.role {
+            Role::Admin => Ok(Self),
+            Role::User => Err(ApiError::Forbidden("Admin access required")),
+        }
+    }
+}
+
+/// Body of `register`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Registration {
+    email: String,
+    password: String,
+    name: String,
+    phone: Option<String>,
+}
+
+/// Body of `login`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Login {
+    email: String,
+    password: String,
+}
+
+/// `POST /api/auth/register`.
+pub(crate) async fn register(
+    State(app): State<Arc<App>>,
+    body: Result<Json<Registration>, JsonRejection>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    app.work(Work::Register).await;
+    let wanted = error::body(body)?;
+    if !wanted.email.contains('@') || wanted.name.trim().is_empty() {
+        let reason = "A valid email and a name are required";
+        return Err(ApiError::BadRequest(reason.to_owned()));
+    }
+    if wanted.password.chars().count() < PASSWORD_LENGTH_MIN {
+        let reason = "Password must be at least 6 characters";
+        return Err(ApiError::BadRequest(reason.to_owned()));
+    }
+    let password = wanted.password;
+    let password_hash = off_thread(move || bcrypt::hash(password, BCRYPT_COST)).await?;
+    let user = Credential {
+        id: user_id(&wanted.email),
+        email: wanted.email,
+        name: wanted.name,
+        phone: wanted.phone,
+        password_hash,
+    };
+    let user = app.database.register(user).await?;
+    let user = user.ok_or_else(|| ApiError::BadRequest("Email already registered".to_owned()))?;
+    let answer = welcome(&app, "User registered successfully", &user);
+    Ok((StatusCode::CREATED, answer))
+}
+
+/// `POST /api/auth/login`.
+pub(crate) async fn login(
+    State(app): State<Arc<App>>,
+    body: Result<Json<Login>, JsonRejection>,
+) -> Result<Json<Value>, ApiError> {
+    app.work(Work::Login).await;
+    let wanted = error::body(body)?;
+    let wrong = ApiError::Unauthorized("Invalid email or password");
+    let Some(user) = app.database.user_by_email(&wanted.email).await? else {
+        return Err(wrong);
+    };
+    let (password, hash) = (wanted.password, user.password_hash.clone());
+    if !off_thread(move || bcrypt::verify(password, &hash)).await? {
+        return Err(wrong);
+    }
+    Ok(welcome(&app, "Login successful", &user))
+}
+
+/// Runs bcrypt where it does not hold up everyone else, as Node does it too.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, bcrypt::BcryptError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let result = tokio::task::spawn_blocking(work).await;
+    result
+        .map_err(|_| ApiError::Internal)?
+        .map_err(|_| ApiError::Internal)
+}
+
+fn welcome(app: &App, message: &str, user: &Credential) -> Json<Value> {
+    let settings = &app.settings;
+    let token = mint_token(&settings.jwt_secret, &user.email, false, settings.token_ttl);
+    Json(json!({
+        "message": message,
+        "token": token,
+        "user": {
+            "id": user.id,
+            "userId": user.id,
+            "email": user.email,
+            "name": user.name,
+            "phone": user.phone,
+            "role": Role::User,
+        },
+    }))
+}

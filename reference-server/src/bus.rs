@@ -1,0 +1,194 @@
+//! The bus between instances: messages for rooms, and how many sockets are in each room.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+/// Where a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Room {
+    /// Sockets that have the show's page open.
+    Show(Uuid),
+    /// Sockets that watch the show's queue.
+    Queue(Uuid),
+    /// Sockets that watch the show's seats.
+    Seats(Uuid),
+    /// Sockets of one user.
+    User(Uuid),
+}
+
+impl Room {
+    /// The room's name in Socket.IO.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Show(id) => format!("event:{id}"),
+            Self::Queue(id) => format!("queue:{id}"),
+            Self::Seats(id) => format!("seats:{id}"),
+            Self::User(id) => format!("user:{id}"),
+        }
+    }
+}
+
+/// What the server tells clients.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub(crate) enum Message {
+    QueueEntryAllowed {
+        user_id: Uuid,
+        message: &'static str,
+    },
+    QueueUpdated {
+        queue_size: u32,
+        timestamp: String,
+    },
+    QueueCleared {
+        message: &'static str,
+    },
+    TicketUpdated {
+        ticket_type_id: Uuid,
+        available_quantity: u32,
+        total_quantity: u32,
+        timestamp: String,
+    },
+    SeatLocked {
+        seat_id: Uuid,
+        user_id: Uuid,
+        status: &'static str,
+        timestamp: String,
+    },
+    SeatReleased {
+        seat_id: Uuid,
+        status: &'static str,
+        timestamp: String,
+    },
+    RoomInfo {
+        event_id: Uuid,
+        user_count: u64,
+    },
+}
+
+impl Message {
+    /// The message's name in Socket.IO.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::QueueEntryAllowed { .. } => "queue-entry-allowed",
+            Self::QueueUpdated { .. } => "queue-updated",
+            Self::QueueCleared { .. } => "queue-cleared",
+            Self::TicketUpdated { .. } => "ticket-updated",
+            Self::SeatLocked { .. } => "seat-locked",
+            Self::SeatReleased { .. } => "seat-released",
+            Self::RoomInfo { .. } => "room-info",
+        }
+    }
+}
+
+/// A message on its way to a room.
+#[derive(Clone, Debug)]
+pub(crate) struct Envelope {
+    pub(crate) room: Room,
+    pub(crate) message: Message,
+}
+
+/// Receives what any instance publishes.
+///
+/// Unbounded, because publishers are bounded: updates are coalesced, and seats and admissions are limited by the show.
+pub(crate) type Subscription = mpsc::UnboundedReceiver<Arc<Envelope>>;
+
+/// Publish and subscribe among the instances of one process.
+#[derive(Debug, Default)]
+pub(crate) struct Bus {
+    subscribers: Mutex<Vec<mpsc::UnboundedSender<Arc<Envelope>>>>,
+    published: AtomicU64,
+    presence: Mutex<Presence>,
+}
+
+/// Sockets in the page rooms, as the adapters of all instances count them together.
+#[derive(Debug, Default)]
+struct Presence {
+    sockets: BTreeMap<(Uuid, u64), u64>,
+    changed: BTreeSet<Uuid>,
+    instances: u64,
+    /// Queue sizes as last announced.
+    announced: BTreeMap<Uuid, u32>,
+}
+
+impl Bus {
+    pub(crate) fn publish(&self, envelope: Envelope) {
+        self.published.fetch_add(1, Ordering::Relaxed);
+        let envelope = Arc::new(envelope);
+        lock(&self.subscribers).retain(|subscriber| subscriber.send(Arc::clone(&envelope)).is_ok());
+    }
+
+    pub(crate) fn subscribe(&self) -> Subscription {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        lock(&self.subscribers).push(sender);
+        receiver
+    }
+
+    pub(crate) fn published(&self) -> u64 {
+        self.published.load(Ordering::Relaxed)
+    }
+
+    /// Number under which a new instance counts its sockets.
+    pub(crate) fn join_as_instance(&self) -> u64 {
+        let mut presence = lock(&self.presence);
+        presence.instances += 1;
+        presence.instances
+    }
+
+    /// Forgets the sockets of an instance that is gone.
+    pub(crate) fn forget_instance(&self, instance: u64) {
+        let mut presence = lock(&self.presence);
+        let rooms: Vec<Uuid> = presence
+            .sockets
+            .keys()
+            .filter(|(_, of)| *of == instance)
+            .map(|(show, _)| *show)
+            .collect();
+        for show in rooms {
+            presence.sockets.remove(&(show, instance));
+            presence.changed.insert(show);
+        }
+    }
+
+    /// Notes how many of an instance's sockets are in the room of a show's page.
+    pub(crate) fn set_presence(&self, show: Uuid, instance: u64, change: Change) {
+        let mut presence = lock(&self.presence);
+        let sockets = presence.sockets.entry((show, instance)).or_default();
+        *sockets = match change {
+            Change::Joined => *sockets + 1,
+            Change::Left => sockets.saturating_sub(1),
+        };
+        presence.changed.insert(show);
+    }
+
+    /// Notes the queue size that is announced now; returns whether it is news.
+    pub(crate) fn announce_queue_size(&self, show: Uuid, size: u32) -> bool {
+        let before = lock(&self.presence).announced.insert(show, size);
+        before.unwrap_or(0) != size
+    }
+
+    /// Sockets in the room of the show's page if that has changed since the last call.
+    pub(crate) fn take_changed_presence(&self, show: Uuid) -> Option<u64> {
+        let mut presence = lock(&self.presence);
+        presence.changed.remove(&show).then(|| {
+            let rooms = presence.sockets.range((show, 0)..=(show, u64::MAX));
+            rooms.map(|(_, sockets)| sockets).sum()
+        })
+    }
+}
+
+/// How the sockets in a room change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Joined,
+    Left,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,87 @@
+//! The only place that reads a clock: scenario time runs `speed` times as fast as the wall.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+/// Granularity of the runtime's timer; shorter sleeps cost more than they are worth.
+const TIMER_STEP: Duration = Duration::from_millis(1);
+
+/// Scenario time since the data tier was created, shared by all instances on it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    origin: Instant,
+    origin_wall: Timestamp,
+    speed: f64,
+}
+
+impl Clock {
+    /// Starts scenario time now.
+    #[expect(clippy::disallowed_methods, reason = "the server's one clock")]
+    pub(crate) fn start(speed: f64) -> Self {
+        assert!(
+            speed.is_finite() && speed > 0.0,
+            "speed must be positive, not {speed}"
+        );
+        Self {
+            origin: Instant::now(),
+            origin_wall: Timestamp::now(),
+            speed,
+        }
+    }
+
+    /// Scenario time since the start.
+    #[expect(clippy::disallowed_methods, reason = "the server's one clock")]
+    pub(crate) fn now(&self) -> Duration {
+        Instant::now()
+            .saturating_duration_since(self.origin)
+            .mul_f64(self.speed)
+    }
+
+    /// How long a scenario duration lasts on the wall.
+    pub(crate) fn wall(&self, scenario: Duration) -> Duration {
+        scenario.div_f64(self.speed)
+    }
+
+    /// Wall time of publication, RFC 3339 with milliseconds.
+    pub(crate) fn timestamp() -> String {
+        format!("{:.3}", Timestamp::now())
+    }
+
+    /// Calendar time of an instant of the scenario, RFC 3339 with milliseconds.
+    pub(crate) fn calendar(&self, at: Duration) -> String {
+        format!("{:.3}", self.calendar_instant(at))
+    }
+
+    /// Wall time now, in seconds since 1970.
+    pub(crate) fn unix_seconds() -> i64 {
+        Timestamp::now().as_second()
+    }
+
+    /// Returns when scenario time `at` has come, within half a step of the timer.
+    pub(crate) async fn sleep_until(&self, at: Duration) {
+        let wall = self.wall(at.saturating_sub(self.now()));
+        // Rounding to the nearest step, not up, keeps short service times right on average.
+        if wall >= TIMER_STEP / 2 {
+            tokio::time::sleep(wall.saturating_sub(TIMER_STEP / 2)).await;
+        }
+    }
+
+    /// Returns when scenario time `at` is surely past.
+    pub(crate) async fn sleep_past(&self, at: Duration) {
+        let wall = self.wall(at.saturating_sub(self.now()));
+        tokio::time::sleep(wall.max(TIMER_STEP)).await;
+    }
+
+    /// Returns after `length` of scenario time.
+    pub(crate) async fn sleep(&self, length: Duration) {
+        self.sleep_until(self.now() + length).await;
+    }
+
+    fn calendar_instant(&self, at: Duration) -> Timestamp {
+        // Holds and tokens are dated on the wall: a client at any speed sees when they really end.
+        self.origin_wall
+            .checked_add(self.wall(at))
+            .unwrap_or(Timestamp::MAX)
+    }
+}

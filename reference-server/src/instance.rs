@@ -1,0 +1,275 @@
+//! One server instance: a thread, a listener, a virtual processor.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+use tower::Service as _;
+
+use crate::app::{App, Counters};
+use crate::settings::Settings;
+use crate::tier::EmbeddedTier;
+use crate::virtual_cpu::Work;
+use crate::{app, realtime, schedule};
+
+/// Connections the kernel may hold until they are accepted: a reconnect storm after a lost zone comes at once.
+const BACKLOG: i32 = 4_096;
+
+/// Read and write buffer of an HTTP connection; requests are small, and there are many connections.
+const HTTP_BUFFER: usize = 8 * 1_024;
+
+/// Pause after an accept has failed, usually for want of files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// A running server instance. Dropping it kills it.
+#[derive(Debug)]
+pub struct Instance {
+    name: String,
+    address: SocketAddr,
+    app: Arc<App>,
+    phase: watch::Sender<Phase>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// How an instance lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// Accepts connections.
+    Serving,
+    /// Accepts no more; requests in flight and sockets go on.
+    Draining,
+    /// Gone.
+    Stopped,
+}
+
+/// What an instance has done since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceLoad {
+    /// HTTP requests.
+    pub requests: u64,
+    /// Sockets that are connected now.
+    pub sockets: u64,
+    /// Sockets connected so far.
+    pub sockets_opened: u64,
+    /// Virtual processor time, in scenario time.
+    pub cpu_busy: Duration,
+    /// Messages sent, one for each receiver.
+    pub fan_out_messages: u64,
+    /// Times a request found all database connections busy.
+    pub pool_waits: u64,
+    /// Times a request got no database connection in time.
+    pub pool_timeouts: u64,
+}
+
+impl Instance {
+    /// Starts an instance on the listener; it serves when this returns.
+    pub fn start(
+        name: impl Into<String>,
+        listener: TcpListener,
+        tier: EmbeddedTier,
+        settings: Settings,
+    ) -> io::Result<Self> {
+        let name = name.into();
+        // A second `listen` on a listening socket only changes its backlog.
+        socket2::SockRef::from(&listener).listen(BACKLOG)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let listener = {
+            let _inside = runtime.enter();
+            tokio::net::TcpListener::from_std(listener)?
+        };
+        let app = Arc::new(App::new(name.clone(), tier, settings));
+        let (phase, changes) = watch::channel(Phase::Serving);
+        let served = Arc::clone(&app);
+        let thread = std::thread::Builder::new()
+            .name(name.clone())
+            .spawn(move || {
+                runtime.block_on(serve(listener, Arc::clone(&served), changes));
+                // Dropping the runtime cuts every connection; bcrypt that still runs is not waited for.
+                runtime.shutdown_background();
+                served.tier.bus().forget_instance(served.number);
+                served
+                    .counters
+                    .sockets
+                    .store(0, std::sync::atomic::Ordering::Relaxed);
+            })?;
+        Ok(Self {
+            name,
+            address,
+            app,
+            phase,
+            thread: Some(thread),
+        })
+    }
+
+    /// The name given at the start.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The address the instance listens on.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops accepting; requests in flight end, sockets stay until they leave or the instance is killed.
+    pub fn drain(&self) {
+        self.enter(Phase::Draining);
+    }
+
+    /// Stops at once: every connection is cut, nothing in flight is answered. Does not wait for it.
+    pub fn kill(&self) {
+        self.enter(Phase::Stopped);
+    }
+
+    /// Whether the instance is gone, killed or drained to the end.
+    pub fn is_stopped(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// What the instance has done so far.
+    pub fn load(&self) -> InstanceLoad {
+        let counters = &self.app.counters;
+        InstanceLoad {
+            requests: Counters::read(&counters.requests),
+            sockets: Counters::read(&counters.sockets),
+            sockets_opened: Counters::read(&counters.sockets_opened),
+            cpu_busy: self.app.cpu_busy(),
+            fan_out_messages: Counters::read(&counters.fan_out_messages),
+            pool_waits: self.app.pool.waits(),
+            pool_timeouts: self.app.pool.timeouts(),
+        }
+    }
+
+    /// Waits, blocking, until the instance is gone.
+    pub fn join(mut self) {
+        if let Some(thread) = self.thread.take() {
+            // A panic of the instance was printed where it happened; the tier lives on without it.
+            drop(thread.join());
+        }
+    }
+
+    /// Phases only go forward.
+    fn enter(&self, phase: Phase) {
+        self.phase.send_if_modified(|current| {
+            let forward = *current < phase;
+            *current = phase.max(*current);
+            forward
+        });
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        // After `join` has taken the thread the instance is gone already.
+        self.enter(Phase::Stopped);
+    }
+}
+
+/// Serves until the instance is killed, or drained and left by its last connection.
+async fn serve(
+    listener: tokio::net::TcpListener,
+    app: Arc<App>,
+    mut phase: watch::Receiver<Phase>,
+) {
+    let (layer, io) = realtime::build(&app);
+    let router = app::routes(Arc::clone(&app)).layer(layer);
+    schedule::start(&app);
+    tokio::spawn(realtime::deliver(Arc::clone(&app), io));
+    let connections = TaskTracker::new();
+    loop {
+        tokio::select! {
+            biased;
+            changed = phase.changed() => if changed.is_err() || *phase.borrow() != Phase::Serving { break },
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let connection = converse(stream, router.clone(), Arc::clone(&app), phase.clone());
+                    connections.spawn(connection);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, instance = app.name, "accept failed");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    connections.close();
+    let stopped = async {
+        drop(phase.wait_for(|phase| *phase == Phase::Stopped).await);
+    };
+    tokio::select! {
+        () = stopped => {}
+        () = drained(&connections, &app) => {}
+    }
+}
+
+/// Returns when the last request is answered and the last socket has left.
+async fn drained(connections: &TaskTracker, app: &App) {
+    connections.wait().await;
+    while Counters::read(&app.counters.sockets) > 0 {
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+/// Serves one connection.
+async fn converse(
+    stream: TcpStream,
+    router: axum::Router,
+    app: Arc<App>,
+    mut phase: watch::Receiver<Phase>,
+) {
+    // Answers are small and complete: waiting for more to send only delays them.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let service = hyper::service::service_fn(move |request| {
+        let (router, app) = (router.clone(), Arc::clone(&app));
+        answer(request, router, app)
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .max_buf_size(HTTP_BUFFER)
+        .pipeline_flush(true)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let drain = async {
+        drop(phase.wait_for(|phase| *phase != Phase::Serving).await);
+    };
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = drain => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::trace!(%error, "connection ended early");
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    mut router: axum::Router,
+    app: Arc<App>,
+) -> Result<Response<Body>, std::convert::Infallible> {
+    Counters::add(&app.counters.requests, 1);
+    if realtime::is_poll(&request) {
+        app.work(Work::SocketPoll).await;
+    }
+    // A router is always ready.
+    router.call(request).await
+}

@@ -1,0 +1,148 @@
+//! Payments: authorised by a provider that takes its time, committed once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::HeaderMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::auth::User;
+use crate::error::{self, ApiError};
+use crate::seats::{announce, seat_taken};
+use crate::show::stable_id;
+use crate::shows::invalidate;
+use crate::tier::Paid;
+use crate::virtual_cpu::Work;
+
+/// How to pay.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Method {
+    NaverPay,
+    KakaoPay,
+    BankTransfer,
+}
+
+impl Method {
+    const ALL: [Self; 3] = [Self::NaverPay, Self::KakaoPay, Self::BankTransfer];
+
+    const fn id(self) -> &'static str {
+        match self {
+            Self::NaverPay => "naver_pay",
+            Self::KakaoPay => "kakao_pay",
+            Self::BankTransfer => "bank_transfer",
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::NaverPay => "Naver Pay",
+            Self::KakaoPay => "Kakao Pay",
+            Self::BankTransfer => "Bank transfer",
+        }
+    }
+}
+
+/// Body of `process`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Process {
+    reservation_id: Uuid,
+    payment_method: Method,
+}
+
+/// `POST /api/payments/process`.
+///
+/// The same payment asked for twice is one payment: the key is the `Idempotency-Key` header or else the reservation.
+/// While the provider takes its time no database connection is held, only the seat.
+pub(crate) async fn process(
+    State(app): State<Arc<App>>,
+    user: User,
+    headers: HeaderMap,
+    body: Result<Json<Process>, JsonRejection>,
+) -> Result<Json<Value>, ApiError> {
+    app.work(Work::PaymentProcess).await;
+    let wanted = error::body(body)?;
+    let id = wanted.reservation_id;
+    let key = headers
+        .get("idempotency-key")
+        .and_then(|value| value.to_str().ok())
+        .map_or_else(|| id.to_string(), ToOwned::to_owned);
+    let payment = (user.id, id, key.as_str());
+    let begun = app.database.begin_payment(payment, grace(&app)).await??;
+    if let Some(receipt) = begun {
+        return Ok(Json(to_json(&app, &receipt)));
+    }
+    app.clock.sleep(provider_time(&app, &key)).await;
+    // An authorisation that is not committed is never captured and lapses at the provider.
+    let method = wanted.payment_method.id();
+    let receipt = app.database.commit_payment(payment, method).await??;
+    follow_up(&app, user.id, &receipt).await;
+    Ok(Json(to_json(&app, &receipt)))
+}
+
+/// `GET /api/payments/methods`.
+pub(crate) async fn methods(State(app): State<Arc<App>>) -> Json<Value> {
+    app.work(Work::PaymentMethods).await;
+    let methods = Method::ALL.map(|method| {
+        json!({
+            "id": method.id(),
+            "name": method.name(),
+            "description": format!("Pay with {}", method.name()),
+            "icon": format!("/icons/{}.svg", method.id()),
+        })
+    });
+    Json(json!({ "methods": methods }))
+}
+
+/// What follows a purchase. It is committed: Redis being down must not turn it into an error.
+async fn follow_up(app: &App, user: Uuid, receipt: &Paid) {
+    let row = &receipt.reservation;
+    invalidate(app, row.show).await;
+    for seat in &row.seats {
+        announce(app, row.show, seat_taken(seat.id, user, "reserved")).await;
+    }
+    if let Err(error) = app.cache.leave(row.show, user).await {
+        tracing::debug!(%error, "active place not given back");
+    }
+}
+
+/// For how long a payment that has begun keeps its seat: the provider's worst and two waits for the database.
+fn grace(app: &App) -> Duration {
+    app.settings.provider_time.1 + 2 * app.settings.pool_connect_timeout
+}
+
+/// The provider's time for this payment, uniform, and the same in every run with this seed.
+fn provider_time(app: &App, key: &str) -> Duration {
+    let (shortest, longest) = app.settings.provider_time;
+    let draw = stable_id(&["provider", &app.settings.seed.to_string(), key]);
+    // Bits of a hash, without those that mark the version of the id.
+    let share = u32::try_from(draw.as_u128() & u128::from(u32::MAX)).unwrap_or(0);
+    let share = f64::from(share) / f64::from(u32::MAX);
+    shortest + longest.saturating_sub(shortest).mul_f64(share)
+}
+
+fn to_json(app: &App, receipt: &Paid) -> Value {
+    let row = &receipt.reservation;
+    json!({
+        "success": true,
+        "message": "Payment completed",
+        "payment": {
+            "reservationId": row.id,
+            "reservationNumber": row.number,
+            "paymentMethod": receipt.method,
+            "totalAmount": row.amount,
+            "paidAt": app.clock.calendar(receipt.paid_at),
+        },
+        "reservation": {
+            "event": { "id": row.show, "title": row.show_title },
+            "seats": row.seats,
+        },
+    })
+}

@@ -1,0 +1,260 @@
+//! Socket.IO: who may connect, which rooms they join, and what the bus brings for them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::http::{Request, header};
+use serde::Deserialize;
+use serde_json::Value;
+use socketioxide::SocketIo;
+use socketioxide::extract::{Data, Event, SocketRef, TryData};
+use socketioxide::handler::ConnectHandler as _;
+use socketioxide::layer::SocketIoLayer;
+use uuid::Uuid;
+
+use crate::app::{App, Counters};
+use crate::bus::{Change, Envelope, Room};
+use crate::error::ApiError;
+use crate::tier::Session;
+use crate::virtual_cpu::Work;
+
+/// Frames a client sends are tiny, and there are many clients.
+const READ_BUFFER: usize = 1_024;
+
+/// Largest message a client may send.
+const PAYLOAD_MAX: usize = 16 * 1_024;
+
+/// Packets that may wait for a slow client; beyond them it misses messages, and its polls repair that.
+const PACKETS_BUFFERED_MAX: usize = 32;
+
+/// Path of the Engine.IO endpoint.
+const PATH: &str = "/socket.io";
+
+/// Builds the Socket.IO server of an instance.
+pub(crate) fn build(app: &Arc<App>) -> (SocketIoLayer, SocketIo) {
+    let wall = |scenario| app.clock.wall(scenario);
+    let (layer, io) = SocketIo::builder()
+        .req_path(PATH)
+        .ping_interval(wall(app.settings.ping_interval))
+        .ping_timeout(wall(app.settings.ping_timeout))
+        .max_buffer_size(PACKETS_BUFFERED_MAX)
+        .max_payload(PAYLOAD_MAX as u64)
+        .ws_read_buffer_size(READ_BUFFER)
+        .ws_max_message_size(PAYLOAD_MAX)
+        .ws_max_frame_size(PAYLOAD_MAX)
+        .build_layer();
+    let (on_connect, on_auth) = (Arc::clone(app), Arc::clone(app));
+    let connect = move |socket: SocketRef| {
+        let app = Arc::clone(&on_connect);
+        async move { connected(app, socket).await }
+    };
+    let authenticate = move |socket: SocketRef, TryData(hello): TryData<Hello>| {
+        let app = Arc::clone(&on_auth);
+        async move { authenticated(&app, &socket, hello.ok()).await }
+    };
+    io.ns("/", connect.with(authenticate));
+    (layer, io)
+}
+
+/// Whether a request is one of long polling, which costs the processor each time.
+pub(crate) fn is_poll<B>(request: &Request<B>) -> bool {
+    request.uri().path().starts_with(PATH) && !request.headers().contains_key(header::UPGRADE)
+}
+
+/// Sends what the bus brings to the sockets of this instance, one message after the other.
+pub(crate) async fn deliver(app: Arc<App>, io: SocketIo) {
+    let mut messages = app.cache.subscribe();
+    while let Some(envelope) = messages.recv().await {
+        deliver_one(&app, &io, &envelope).await;
+    }
+}
+
+async fn deliver_one(app: &App, io: &SocketIo, envelope: &Envelope) {
+    let room = envelope.room.name();
+    let receivers = io.within(room.clone()).sockets().len();
+    let Ok(receivers) = u32::try_from(receivers) else {
+        return;
+    };
+    if receivers == 0 {
+        return;
+    }
+    app.spend(app.times.fan_out(receivers)).await;
+    // The packet is encoded once for the room; a socket that is full or gone misses it.
+    let sent = io
+        .within(room)
+        .emit(envelope.message.name(), &envelope.message);
+    if let Err(error) = sent.await {
+        tracing::debug!(%error, "some sockets missed a message");
+    }
+    Counters::add(&app.counters.fan_out_messages, u64::from(receivers));
+}
+
+/// What the connect packet carries.
+#[derive(Debug, Deserialize)]
+struct Hello {
+    token: Option<String>,
+}
+
+/// Why a socket may not connect.
+#[derive(Clone, Copy, Debug)]
+enum Refused {
+    NoToken,
+    BadToken,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoToken => "Authentication required",
+            Self::BadToken => "Invalid authentication token",
+        })
+    }
+}
+
+async fn authenticated(app: &App, socket: &SocketRef, hello: Option<Hello>) -> Result<(), Refused> {
+    app.work(Work::SocketConnect).await;
+    let token = hello
+        .and_then(|hello| hello.token)
+        .ok_or(Refused::NoToken)?;
+    let user = app.identify(&token).await.map_err(|_| Refused::BadToken)?;
+    socket.extensions.insert(user.id);
+    Ok(())
+}
+
+async fn connected(app: Arc<App>, socket: SocketRef) {
+    let Some(user) = socket.extensions.get::<Uuid>() else {
+        return;
+    };
+    Counters::add(&app.counters.sockets, 1);
+    Counters::add(&app.counters.sockets_opened, 1);
+    socket.join(Room::User(user).name());
+    listen(&app, &socket, user);
+    if let Err(error) = restore(&app, &socket, user).await {
+        tracing::debug!(%error, "session not restored");
+    }
+}
+
+/// One handler for all messages, because a handler for each would cost memory for each socket.
+fn listen(app: &Arc<App>, socket: &SocketRef, user: Uuid) {
+    let on_message = Arc::clone(app);
+    socket.on_fallback(
+        move |socket: SocketRef, Event(name): Event, Data(data): Data<Value>| {
+            let app = Arc::clone(&on_message);
+            async move { heard(&app, &socket, user, (&name, data)).await }
+        },
+    );
+    let on_close = Arc::clone(app);
+    socket.on_disconnect(move |socket: SocketRef| {
+        let app = Arc::clone(&on_close);
+        async move { closed(&app, &socket) }
+    });
+}
+
+fn closed(app: &App, socket: &SocketRef) {
+    app.counters
+        .sockets
+        .fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+    if let Some(Viewing(show)) = socket.extensions.remove::<Viewing>() {
+        app.tier.bus().set_presence(show, app.number, Change::Left);
+    }
+}
+
+/// The show whose page a socket has open.
+#[derive(Clone, Copy, Debug)]
+struct Viewing(Uuid);
+
+async fn heard(app: &App, socket: &SocketRef, user: Uuid, (name, data): (&str, Value)) {
+    app.work(Work::SocketMessage).await;
+    let Some(show) = show_of(&data) else {
+        return;
+    };
+    let changed = match name {
+        "join-event" => {
+            view(app, socket, Some(show));
+            remember(app, user, |session| session.event_id = Some(show)).await
+        }
+        "leave-event" => {
+            view(app, socket, None);
+            remember(app, user, |session| session.event_id = None).await
+        }
+        "join-queue" => {
+            socket.join(Room::Queue(show).name());
+            remember(app, user, |session| session.queue_event_id = Some(show)).await
+        }
+        "join-seat-selection" => {
+            socket.join(Room::Seats(show).name());
+            remember(app, user, |session| session.seat_event_id = Some(show)).await
+        }
+        "seat-selection-changed" => {
+            let seats = seats_of(&data);
+            remember(app, user, |session| session.selected_seats = seats).await
+        }
+        _ => Ok(()),
+    };
+    if let Err(error) = changed {
+        tracing::debug!(%error, "session not kept");
+    }
+}
+
+/// Opens or leaves the page of a show; a socket has one page.
+fn view(app: &App, socket: &SocketRef, show: Option<Uuid>) {
+    let bus = app.tier.bus();
+    if let Some(Viewing(before)) = socket.extensions.remove::<Viewing>() {
+        socket.leave(Room::Show(before).name());
+        bus.set_presence(before, app.number, Change::Left);
+    }
+    if let Some(show) = show {
+        socket.extensions.insert(Viewing(show));
+        socket.join(Room::Show(show).name());
+        bus.set_presence(show, app.number, Change::Joined);
+    }
+}
+
+/// Updates the session and renews its life.
+async fn remember(
+    app: &App,
+    user: Uuid,
+    change: impl FnOnce(&mut Session),
+) -> Result<(), ApiError> {
+    let mut session = app.cache.session(user).await?.unwrap_or_default();
+    change(&mut session);
+    let ttl = app.settings.session_ttl;
+    Ok(app.cache.set_session(user, session, ttl).await?)
+}
+
+/// Creates the session, or restores it and joins its rooms again.
+async fn restore(app: &App, socket: &SocketRef, user: Uuid) -> Result<(), ApiError> {
+    let known = app.cache.session(user).await?;
+    let ttl = app.settings.session_ttl;
+    let session = known.clone().unwrap_or_default();
+    app.cache.set_session(user, session, ttl).await?;
+    let Some(session) = known else {
+        return Ok(());
+    };
+    if session.event_id.is_some() {
+        view(app, socket, session.event_id);
+    }
+    let rooms = [
+        session.queue_event_id.map(Room::Queue),
+        session.seat_event_id.map(Room::Seats),
+    ];
+    for room in rooms.into_iter().flatten() {
+        socket.join(room.name());
+    }
+    if socket.emit("session-restored", &session).is_err() {
+        tracing::debug!("the socket left before its session came");
+    }
+    Ok(())
+}
+
+fn show_of(data: &Value) -> Option<Uuid> {
+    // Some clients send the bare id.
+    let id = data.get("eventId").unwrap_or(data).as_str()?;
+    Uuid::parse_str(id).ok()
+}
+
+fn seats_of(data: &Value) -> Vec<String> {
+    let seats = data.get("seats").and_then(Value::as_array);
+    let ids = seats.into_iter().flatten().filter_map(Value::as_str);
+    ids.map(ToOwned::to_owned).collect()
+}

@@ -1,0 +1,156 @@
+//! What an instance does by itself. Every instance does it; the tier sees to it that each slot of time counts once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::bus::{Envelope, Message, Room};
+use crate::clock::Clock;
+use crate::seats::announce_released;
+use crate::tier::{Task, Unavailable};
+
+/// Shortest time between two `room-info` or `ticket-updated` messages of a show.
+const ROOM_UPDATE_EVERY: Duration = Duration::from_secs(1);
+
+/// Time between two removals of expired sessions, cached bodies and counters.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// Longest time until a new hold is seen by the task that ends holds.
+const HOLD_LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Starts the instance's own tasks.
+pub(crate) fn start(app: &Arc<App>) {
+    let settings = &app.settings;
+    tokio::spawn(repeat(
+        Arc::clone(app),
+        settings.admit_every,
+        Task::Admission,
+    ));
+    tokio::spawn(repeat(
+        Arc::clone(app),
+        settings.update_every,
+        Task::QueueUpdate,
+    ));
+    tokio::spawn(repeat(Arc::clone(app), ROOM_UPDATE_EVERY, Task::RoomUpdate));
+    tokio::spawn(repeat(Arc::clone(app), SWEEP_EVERY, Task::Sweep));
+    tokio::spawn(end_holds(Arc::clone(app)));
+}
+
+/// Does the task at every multiple of `every`, which are the same moments on all instances.
+async fn repeat(app: Arc<App>, every: Duration, task: Task) {
+    loop {
+        let slot = app.clock.now().as_nanos() / every.as_nanos().max(1) + 1;
+        let Ok(slot) = u64::try_from(slot) else {
+            return;
+        };
+        app.clock
+            .sleep_past(every.saturating_mul(u32::try_from(slot).unwrap_or(u32::MAX)))
+            .await;
+        for &show in &app.shows {
+            if let Err(error) = run(&app, task, show, slot).await {
+                tracing::debug!(%error, ?task, "skipped");
+            }
+        }
+    }
+}
+
+async fn run(app: &App, task: Task, show: Uuid, slot: u64) -> Result<(), Unavailable> {
+    match task {
+        Task::Admission => admit(app, show, slot).await,
+        Task::QueueUpdate => {
+            if app.cache.claim(task, show, slot).await? {
+                update_queue(app, show).await?;
+            }
+            Ok(())
+        }
+        Task::RoomUpdate => {
+            if app.cache.claim(task, show, slot).await? {
+                update_rooms(app, show).await?;
+            }
+            Ok(())
+        }
+        Task::Sweep => {
+            if app.cache.claim(task, show, slot).await? {
+                app.cache.sweep().await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn admit(app: &App, show: Uuid, slot: u64) -> Result<(), Unavailable> {
+    let admission = app.cache.admit(show, slot).await?;
+    for user_id in admission.admitted {
+        let message = Message::QueueEntryAllowed {
+            user_id,
+            message: "It is your turn",
+        };
+        let room = Room::User(user_id);
+        app.cache.publish(Envelope { room, message }).await?;
+    }
+    Ok(())
+}
+
+async fn update_queue(app: &App, show: Uuid) -> Result<(), Unavailable> {
+    let status = app.cache.queue_status(show, Uuid::nil()).await?;
+    let queue_size = status.queue_size;
+    if !app.tier.bus().announce_queue_size(show, queue_size) {
+        return Ok(());
+    }
+    let message = Message::QueueUpdated {
+        queue_size,
+        timestamp: Clock::timestamp(),
+    };
+    let room = Room::Queue(show);
+    app.cache.publish(Envelope { room, message }).await
+}
+
+async fn update_rooms(app: &App, show: Uuid) -> Result<(), Unavailable> {
+    let room = Room::Show(show);
+    if let Some(user_count) = app.tier.bus().take_changed_presence(show) {
+        let message = Message::RoomInfo {
+            event_id: show,
+            user_count,
+        };
+        app.cache.publish(Envelope { room, message }).await?;
+    }
+    for kind in app.database.take_changed_types(show).await? {
+        let message = Message::TicketUpdated {
+            ticket_type_id: kind.id,
+            available_quantity: kind.available,
+            total_quantity: kind.total,
+            timestamp: Clock::timestamp(),
+        };
+        app.cache.publish(Envelope { room, message }).await?;
+    }
+    Ok(())
+}
+
+/// Ends holds when their time is over, never before.
+async fn end_holds(app: Arc<App>) {
+    loop {
+        let look = app.clock.now() + HOLD_LOOK_EVERY;
+        let next = app
+            .database
+            .next_expiry()
+            .map_or(look, |expiry| expiry.min(look));
+        app.clock.sleep_past(next).await;
+        if app
+            .database
+            .next_expiry()
+            .is_none_or(|expiry| expiry > app.clock.now())
+        {
+            continue;
+        }
+        match app.database.release_expired().await {
+            Ok(released) => {
+                for released in &released {
+                    announce_released(&app, released).await;
+                }
+            }
+            Err(error) => tracing::debug!(%error, "holds not ended"),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Seats: layouts, the seat list, holds.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::auth::User;
+use crate::bus::{Envelope, Message, Room};
+use crate::clock::Clock;
+use crate::error::{self, ApiError};
+use crate::reservations;
+use crate::show::{Show, stable_id};
+use crate::shows::{invalidate, json_body, parse_id, show_on_sale};
+use crate::tier::Released;
+use crate::virtual_cpu::Work;
+
+/// Body of `reserve`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Reserve {
+    event_id: Uuid,
+    seat_ids: Vec<Uuid>,
+}
+
+/// `GET /api/seats/layouts`.
+pub(crate) async fn layouts(State(app): State<Arc<App>>, _: User) -> Json<Value> {
+    app.work(Work::SeatLayouts).await;
+    let layouts: Vec<Value> = app.tier.shows().iter().map(layout).collect();
+    Json(json!({ "layouts": layouts }))
+}
+
+/// `GET /api/seats/events/{eventId}`.
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    user: User,
+    Path(show): Path<String>,
+) -> Result<Response, ApiError> {
+    let show = show_on_sale(&app, &show)?;
+    let shows = app.tier.shows();
+    let show = shows.iter().find(|on_sale| on_sale.id == show);
+    let show = show.ok_or(ApiError::NotFound("Event not found"))?;
+    app.spend(app.times.seat_list(show.seats_total())).await;
+    stay_active(&app, show.id, user.id).await;
+    let seats = app.database.seat_list(show.id).await?;
+    let seats = seats.ok_or(ApiError::NotFound("Event not found"))?;
+    let head = json!({ "event": { "id": show.id, "title": show.title }, "layout": layout(show) });
+    Ok(json_body(with_seats(&head.to_string(), &seats)))
+}
+
+/// `POST /api/seats/reserve`.
+pub(crate) async fn reserve(
+    State(app): State<Arc<App>>,
+    user: User,
+    body: Result<Json<Reserve>, JsonRejection>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    app.work(Work::SeatReserve).await;
+    let wanted = error::body(body)?;
+    let [seat] = wanted.seat_ids[..] else {
+        let reason = "Exactly one seat can be reserved";
+        return Err(ApiError::BadRequest(reason.to_owned()));
+    };
+    let show = wanted.event_id;
+    stay_active(&app, show, user.id).await;
+    let held = app
+        .database
+        .hold((user.id, show, seat), app.settings.hold)
+        .await??;
+    invalidate(&app, show).await;
+    announce(&app, show, seat_taken(seat, user.id, "locked")).await;
+    let answer = json!({
+        "message": "Seat reserved",
+        "reservation": {
+            "id": held.id,
+            "reservationNumber": held.number,
+            "totalAmount": held.amount,
+            "expiresAt": app.clock.calendar(held.expires),
+            "seats": held.seats,
+        },
+    });
+    Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// `GET /api/seats/reservation/{id}`.
+pub(crate) async fn reservation(
+    State(app): State<Arc<App>>,
+    user: User,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    app.work(Work::ReservationRead).await;
+    let row = app.database.reservation(user.id, parse_id(&id)?).await?;
+    let row = row.ok_or(ApiError::NotFound("Reservation not found"))?;
+    Ok(Json(
+        json!({ "reservation": reservations::to_json(&app, &row) }),
+    ))
+}
+
+/// Tells everyone who watches that seats are free again.
+pub(crate) async fn announce_released(app: &App, released: &Released) {
+    invalidate(app, released.show).await;
+    for &seat_id in &released.seats {
+        let message = Message::SeatReleased {
+            seat_id,
+            status: "available",
+            timestamp: Clock::timestamp(),
+        };
+        announce(app, released.show, message).await;
+    }
+}
+
+/// The message that a seat is not free any more.
+pub(crate) fn seat_taken(seat_id: Uuid, user_id: Uuid, status: &'static str) -> Message {
+    Message::SeatLocked {
+        seat_id,
+        user_id,
+        status,
+        timestamp: Clock::timestamp(),
+    }
+}
+
+/// Sends a message to everyone who watches the seats.
+pub(crate) async fn announce(app: &App, show: Uuid, message: Message) {
+    let room = Room::Seats(show);
+    // What is committed stays committed when Redis cannot spread the word.
+    if let Err(error) = app.cache.publish(Envelope { room, message }).await {
+        tracing::debug!(%error, "seat message not published");
+    }
+}
+
+/// Choosing seats is not being idle.
+async fn stay_active(app: &App, show: Uuid, user: Uuid) {
+    if let Err(error) = app.cache.touch(show, user).await {
+        tracing::debug!(%error, "activity not noted");
+    }
+}
+
+/// Puts the seats into the object that `head` is, without parsing either.
+fn with_seats(head: &str, seats: &Bytes) -> Bytes {
+    let open = head.strip_suffix('}').expect("a JSON object ends so");
+    let mut body = Vec::with_capacity(open.len() + seats.len() + 16);
+    body.extend_from_slice(open.as_bytes());
+    body.extend_from_slice(b",\"seats\":");
+    body.extend_from_slice(seats);
+    body.push(b'}');
+    Bytes::from(body)
+}
+
+fn layout(show: &Show) -> Value {
+    let sections: Vec<Value> = show
+        .sections
+        .iter()
+        .map(|section| {
+            json!({
+                "name": section.name,
+                "rows": section.rows,
+                "seatsPerRow": section.seats_per_row,
+                "price": section.price,
+            })
+        })
+        .collect();
+    json!({
+        "id": stable_id(&["layout", &show.title]),
+        "name": show.title,
+        "description": format!("{} seats in {} sections", show.seats_total(), sections.len()),
+        "total_seats": show.seats_total(),
+        "layout_config": { "sections": sections },
+    })
+}

@@ -1,0 +1,170 @@
+//! The list of shows and the detail of one, cache first (A10, B13).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::error::ApiError;
+use crate::tier::{ShowRow, TicketTypeRow};
+use crate::virtual_cpu::Work;
+
+/// Shows on a page of the list unless the client asks for another number.
+const PAGE_SIZE: usize = 10;
+
+/// Most shows on a page.
+const PAGE_SIZE_MAX: usize = 100;
+
+/// Longest search text that is cached under its own key.
+const SEARCH_LENGTH_MAX: usize = 100;
+
+/// What the list may be asked for.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct ListQuery {
+    status: Option<String>,
+    q: Option<String>,
+    page: Option<usize>,
+    limit: Option<usize>,
+}
+
+/// `GET /api/events`.
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, ApiError> {
+    app.work(Work::ShowList).await;
+    let text = query.q.as_deref().unwrap_or_default();
+    if text.chars().count() > SEARCH_LENGTH_MAX {
+        return Err(ApiError::BadRequest("Search text is too long".to_owned()));
+    }
+    let key = format!(
+        "events:{:?}:{text:?}:{:?}:{:?}",
+        query.status, query.page, query.limit
+    );
+    if let Some(body) = cached(&app, &key).await {
+        return Ok(json_body(body));
+    }
+    let body = Bytes::from(page(&app.database.shows().await?, &query).to_string());
+    fill(&app, key, &body, app.settings.show_list_ttl).await;
+    Ok(json_body(body))
+}
+
+/// `GET /api/events/{eventId}`.
+pub(crate) async fn detail(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    app.work(Work::ShowDetail).await;
+    let id = parse_id(&id)?;
+    let key = detail_key(id);
+    if let Some(body) = cached(&app, &key).await {
+        return Ok(json_body(body));
+    }
+    let row = app.database.show(id).await?;
+    let row = row.ok_or(ApiError::NotFound("Event not found"))?;
+    let types: Vec<Value> = row.types.iter().map(ticket_type).collect();
+    let detail = json!({ "event": summary(&row), "ticketTypes": types });
+    let body = Bytes::from(detail.to_string());
+    fill(&app, key, &body, app.settings.show_detail_ttl).await;
+    Ok(json_body(body))
+}
+
+/// Drops the cached detail of a show whose stock has changed.
+pub(crate) async fn invalidate(app: &App, show: Uuid) {
+    // Without Redis there is nothing to drop: what a failover brings back ends with its time to live.
+    if let Err(error) = app.cache.drop_cached(&detail_key(show)).await {
+        tracing::debug!(%error, "cached detail not dropped");
+    }
+}
+
+/// An id of the path, or 400.
+pub(crate) fn parse_id(text: &str) -> Result<Uuid, ApiError> {
+    Uuid::parse_str(text).map_err(|_| ApiError::BadRequest(format!("Invalid id: {text}")))
+}
+
+/// The id of a show on sale, or 400 or 404.
+pub(crate) fn show_on_sale(app: &App, text: &str) -> Result<Uuid, ApiError> {
+    let id = parse_id(text)?;
+    if app.shows.contains(&id) {
+        Ok(id)
+    } else {
+        Err(ApiError::NotFound("Event not found"))
+    }
+}
+
+/// A body that is JSON already.
+pub(crate) fn json_body(body: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+fn detail_key(show: Uuid) -> String {
+    format!("event:{show}")
+}
+
+/// A cached body; a cache that does not answer is a miss.
+async fn cached(app: &App, key: &str) -> Option<Bytes> {
+    app.cache.cached(key).await.ok().flatten()
+}
+
+async fn fill(app: &App, key: String, body: &Bytes, ttl: Duration) {
+    if let Err(error) = app.cache.set_cached(key, body.clone(), ttl).await {
+        tracing::debug!(%error, "cache not filled");
+    }
+}
+
+fn page(shows: &[ShowRow], query: &ListQuery) -> Value {
+    let text = query.q.as_deref().unwrap_or_default().to_lowercase();
+    let status = query.status.as_deref();
+    let found: Vec<Value> = shows
+        .iter()
+        .filter(|show| show.title.to_lowercase().contains(&text))
+        .filter(|_| status.is_none_or(|wanted| wanted == STATUS))
+        .map(summary)
+        .collect();
+    let limit = query.limit.unwrap_or(PAGE_SIZE).clamp(1, PAGE_SIZE_MAX);
+    let page = query.page.unwrap_or(1).max(1);
+    let total = found.len();
+    let skipped = (page - 1).saturating_mul(limit);
+    let events: Vec<Value> = found.into_iter().skip(skipped).take(limit).collect();
+    json!({
+        "events": events,
+        "pagination": {
+            "page": page,
+            "limit": limit,
+            "total": total,
+            "totalPages": total.div_ceil(limit),
+        },
+    })
+}
+
+/// Every show here is on sale.
+const STATUS: &str = "on_sale";
+
+fn summary(show: &ShowRow) -> Value {
+    json!({
+        "id": show.id,
+        "title": show.title,
+        "status": STATUS,
+        "total_seats": show.seats,
+        "min_price": show.types.iter().map(|kind| kind.price).min(),
+        "max_price": show.types.iter().map(|kind| kind.price).max(),
+    })
+}
+
+fn ticket_type(kind: &TicketTypeRow) -> Value {
+    json!({
+        "id": kind.id,
+        "name": kind.name,
+        "price": kind.price,
+        "total_quantity": kind.total,
+        "available_quantity": kind.available,
+        "description": format!("{} ticket", kind.name),
+    })
+}

@@ -1,0 +1,127 @@
+//! The connection pool of one instance (B6).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::Unavailable;
+use super::embedded::Inner;
+use crate::clock::Clock;
+
+/// At most `max` connections; whoever waits longer than the connect time-out fails.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    permits: Semaphore,
+    /// Which incarnation of the database each idle connection was opened to.
+    idle: Mutex<Vec<u64>>,
+    clock: Clock,
+    connect_timeout: Duration,
+    query_time: Duration,
+    waits: AtomicU64,
+    timeouts: AtomicU64,
+    opened: AtomicU64,
+}
+
+/// A connection in use; dropping it gives it back.
+#[derive(Debug)]
+pub(crate) struct Connection<'a> {
+    pool: &'a Pool,
+    _permit: SemaphorePermit<'a>,
+    incarnation: u64,
+}
+
+impl Pool {
+    pub(crate) fn new(
+        clock: Clock,
+        max: u32,
+        connect_timeout: Duration,
+        query_time: Duration,
+    ) -> Self {
+        Self {
+            permits: Semaphore::new(max as usize),
+            idle: Mutex::new(Vec::new()),
+            clock,
+            connect_timeout,
+            query_time,
+            waits: AtomicU64::new(0),
+            timeouts: AtomicU64::new(0),
+            opened: AtomicU64::new(0),
+        }
+    }
+
+    /// Times a request found all connections busy.
+    pub(crate) fn waits(&self) -> u64 {
+        self.waits.load(Ordering::Relaxed)
+    }
+
+    /// Times a request got no connection in time.
+    pub(crate) fn timeouts(&self) -> u64 {
+        self.timeouts.load(Ordering::Relaxed)
+    }
+
+    /// Connections opened, the reopened ones after a failover included.
+    pub(crate) fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    /// Connections in use.
+    pub(crate) fn in_use(&self, max: u32) -> usize {
+        (max as usize).saturating_sub(self.permits.available_permits())
+    }
+
+    /// Takes an idle connection or opens one.
+    pub(crate) async fn acquire(&self, database: &Inner) -> Result<Connection<'_>, Unavailable> {
+        let wall = self.clock.wall(self.connect_timeout);
+        let permit = if let Ok(permit) = self.permits.try_acquire() {
+            permit
+        } else {
+            self.waits.fetch_add(1, Ordering::Relaxed);
+            let wait = tokio::time::timeout(wall, self.permits.acquire()).await;
+            let Ok(Ok(permit)) = wait else {
+                self.timeouts.fetch_add(1, Ordering::Relaxed);
+                return Err(Unavailable::PoolTimeout);
+            };
+            permit
+        };
+        let kept = self.lock_idle().pop();
+        if let Some(incarnation) = kept.filter(|kept| database.is_database(*kept)) {
+            return Ok(self.connection(permit, incarnation));
+        }
+        // To a lost primary a connect hangs until it times out, and keeps its place in the pool meanwhile.
+        let Ok(incarnation) = tokio::time::timeout(wall, database.database_up()).await else {
+            self.timeouts.fetch_add(1, Ordering::Relaxed);
+            return Err(Unavailable::Database);
+        };
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        Ok(self.connection(permit, incarnation))
+    }
+
+    fn connection<'a>(&'a self, permit: SemaphorePermit<'a>, incarnation: u64) -> Connection<'a> {
+        Connection {
+            pool: self,
+            _permit: permit,
+            incarnation,
+        }
+    }
+
+    fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<u64>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connection<'_> {
+    /// Waits as long as a query takes.
+    pub(crate) async fn hold_for_query(&self) {
+        if !self.pool.query_time.is_zero() {
+            self.pool.clock.sleep(self.pool.query_time).await;
+        }
+    }
+}
+
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        self.pool.lock_idle().push(self.incarnation);
+    }
+}

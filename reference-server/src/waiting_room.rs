@@ -1,0 +1,169 @@
+//! The waiting room: enter, ask for the place, leave; and its administration.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::Serialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::auth::{Admin, User};
+use crate::bus::{Envelope, Message, Room};
+use crate::error::ApiError;
+use crate::shows::show_on_sale;
+use crate::tier::{Place, QueueStatus};
+use crate::virtual_cpu::Work;
+
+/// Slowest admission that an estimate is made from; below it the estimate would be of no use.
+const RATE_MIN: f64 = 0.1;
+
+/// Answer of `check`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CheckAnswer {
+    queued: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimated_wait: Option<u32>,
+    threshold: u32,
+    current_users: u32,
+}
+
+/// Answer of `status`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StatusAnswer {
+    queued: bool,
+    position: u32,
+    queue_size: u32,
+    estimated_wait: u32,
+    current_users: u32,
+    threshold: u32,
+}
+
+/// `POST /api/queue/check/{eventId}`.
+pub(crate) async fn check(
+    State(app): State<Arc<App>>,
+    user: User,
+    Path(show): Path<String>,
+) -> Result<Json<CheckAnswer>, ApiError> {
+    app.work(Work::QueueCheck).await;
+    let show = show_on_sale(&app, &show)?;
+    let threshold = app.settings.active_max;
+    let answer = match app.cache.enter(show, user.id).await? {
+        Place::Active { active } => CheckAnswer {
+            queued: false,
+            position: None,
+            estimated_wait: None,
+            threshold,
+            current_users: active,
+        },
+        Place::Waiting(status) => CheckAnswer {
+            queued: true,
+            position: status.position,
+            estimated_wait: status.position.map(|place| wait(place, status.rate)),
+            threshold,
+            current_users: status.active,
+        },
+    };
+    Ok(Json(answer))
+}
+
+/// `GET /api/queue/status/{eventId}`.
+pub(crate) async fn status(
+    State(app): State<Arc<App>>,
+    user: User,
+    Path(show): Path<String>,
+) -> Result<Json<StatusAnswer>, ApiError> {
+    app.work(Work::QueueStatus).await;
+    let show = show_on_sale(&app, &show)?;
+    let status = app.cache.queue_status(show, user.id).await?;
+    let position = status.position.unwrap_or(0);
+    if status.position.is_none() {
+        app.cache.touch(show, user.id).await?;
+    }
+    Ok(Json(StatusAnswer {
+        queued: status.position.is_some(),
+        position,
+        queue_size: status.queue_size,
+        estimated_wait: wait(position, status.rate),
+        current_users: status.active,
+        threshold: app.settings.active_max,
+    }))
+}
+
+/// `POST /api/queue/leave/{eventId}`.
+pub(crate) async fn leave(
+    State(app): State<Arc<App>>,
+    user: User,
+    Path(show): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    app.work(Work::QueueLeave).await;
+    let show = show_on_sale(&app, &show)?;
+    app.cache.leave(show, user.id).await?;
+    Ok(Json(json!({ "message": "Left the queue" })))
+}
+
+/// `GET /api/queue/admin/{eventId}`.
+pub(crate) async fn admin(
+    State(app): State<Arc<App>>,
+    _: Admin,
+    Path(show): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    app.work(Work::QueueAdmin).await;
+    let show = show_on_sale(&app, &show)?;
+    let QueueStatus {
+        queue_size, active, ..
+    } = app.cache.queue_status(show, Uuid::nil()).await?;
+    let threshold = app.settings.active_max;
+    Ok(Json(json!({
+        "eventId": show,
+        "queueSize": queue_size,
+        "currentUsers": active,
+        "threshold": threshold,
+        "available": threshold.saturating_sub(active),
+    })))
+}
+
+/// `POST /api/queue/admin/clear/{eventId}`.
+pub(crate) async fn clear(
+    State(app): State<Arc<App>>,
+    _: Admin,
+    Path(show): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    app.work(Work::QueueAdmin).await;
+    let show = show_on_sale(&app, &show)?;
+    app.cache.clear_queue(show).await?;
+    let message = Message::QueueCleared {
+        message: "The queue was cleared",
+    };
+    let room = Room::Queue(show);
+    app.cache.publish(Envelope { room, message }).await?;
+    Ok(Json(json!({ "message": "Queue cleared" })))
+}
+
+/// Seconds until the turn of the person at this place, rounded up.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a place divided by at least 0.1 is positive and far below the limit; beyond it the cast saturates"
+)]
+fn wait(position: u32, rate: f64) -> u32 {
+    (f64::from(position) / rate.max(RATE_MIN)).ceil() as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_is_the_place_over_the_admissions_a_second() {
+        assert_eq!(wait(0, 50.0), 0);
+        assert_eq!(wait(1, 50.0), 1);
+        assert_eq!(wait(20_000, 50.0), 400);
+        assert_eq!(wait(5, 0.0), 50);
+    }
+}
