@@ -20,6 +20,8 @@ pub mod buyer;
 
 pub mod measure;
 
+pub mod testbed;
+
 pub mod live;
 
 pub mod verdict;

@@ -232,7 +232,7 @@ impl InstanceGroup {
         while self.active() - self.surplus() > self.desired_instances {
             let mut stream = self.streams.numbered("termination", self.picks);
             self.picks += 1;
-            let victim = termination::victim(&self.members, &self.balance(), &mut stream);
+            let victim = termination::victim(&self.members, &self.balance(), now, &mut stream);
             self.retire(victim, now, out);
         }
         self.rebalance(now, out);
@@ -301,6 +301,7 @@ impl InstanceGroup {
             zone,
             phase: Phase::Pending(SimTime::ZERO),
             cause: Cause::Initial,
+            launched_at: SimTime::ZERO,
             in_service_at: None,
             in_activity: false,
         });
@@ -320,6 +321,7 @@ impl InstanceGroup {
             zone,
             phase: Phase::Pending(now + self.scaling.pending),
             cause,
+            launched_at: now,
             in_service_at: None,
             in_activity: cause == Cause::ScaleOut && self.activity_cooldown.is_some(),
         };

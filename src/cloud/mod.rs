@@ -7,7 +7,8 @@
 //!
 //! [`ControlPlane`] joins them. It behaves as AWS documents it, not as one would wish: the alarm fires its policy
 //! every minute and most of that is swallowed, "in service" is not "answers", and a zone that returns is filled by
-//! moving instances whose users are cut once more.
+//! moving instances whose users are cut once more. Beside it stand the machines of the load balancer and of the names:
+//! [`target_health`], [`routing`], [`name_service`].
 
 pub mod alarm;
 pub mod control_plane;
@@ -15,11 +16,14 @@ pub mod datapoint;
 pub mod failover;
 pub mod instance_group;
 pub mod member;
+pub mod name_service;
 pub mod notice;
 pub mod order;
 mod outbox;
 pub mod queue_monitor;
+pub mod routing;
 pub mod scaling;
+pub mod target_health;
 mod termination;
 mod zone_balance;
 

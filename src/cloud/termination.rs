@@ -2,47 +2,107 @@
 
 use rand::RngExt;
 
-use super::member::{Member, Phase};
+use super::member::Member;
 use super::zone_balance::ZoneBalance;
 use crate::rng::Stream;
+use crate::units::SimTime;
 
-/// The place in `members` of the instance to give up: in the zone with the most, an unhealthy one first, then one that
-/// serves nobody yet, then a random one (all have the same launch template and are billed by the second, so AWS's
-/// default policy comes down to that).
+const BILLING_HOUR_NANOS: u64 = 3_600_000_000_000;
+
+/// The place in `members` of the instance to give up: in the zone with the most; one that is still pending before all
+/// others (an assumption: it serves nobody); then, as AWS's default policy has it, the one closest to its next billing
+/// hour, and of several a random one. All have the same launch template, so its age does not decide.
 ///
-/// Instances that are to even out the zones are spared; there must be another one.
-pub(super) fn victim(members: &[Member], balance: &ZoneBalance, stream: &mut Stream) -> usize {
-    let candidates: Vec<(usize, &Member)> = members
-        .iter()
-        .enumerate()
-        .filter(|(_, member)| member.is_active() && !member.is_surplus())
+/// Whether the application answers does not matter to AWS: a group can give up the only ones that do. Instances that
+/// are to even out the zones are spared; there must be another one.
+pub(super) fn victim(
+    members: &[Member],
+    balance: &ZoneBalance,
+    now: SimTime,
+    stream: &mut Stream,
+) -> usize {
+    let mut candidates: Vec<usize> = (0..members.len())
+        .filter(|place| members[*place].is_active() && !members[*place].is_surplus())
         .collect();
     let fullest = balance.fullest();
-    let in_fullest: Vec<_> = candidates
-        .iter()
-        .copied()
-        .filter(|(_, member)| fullest.contains(&member.zone))
-        .collect();
-    // The fullest zone may hold nothing but spared ones: any other zone gives one up.
-    let candidates = if in_fullest.is_empty() {
-        candidates
-    } else {
-        in_fullest
+    let is_in_fullest = |place: &usize| fullest.contains(&members[*place].zone);
+    // The fullest zone may hold nothing but spared ones: any other zone gives one up then.
+    if candidates.iter().any(is_in_fullest) {
+        candidates.retain(is_in_fullest);
+    }
+    let claim = |place: &usize| {
+        let member = &members[*place];
+        let billed = now.as_nanos().saturating_sub(member.launched_at.as_nanos());
+        (member.is_pending(), billed % BILLING_HOUR_NANOS)
     };
-    let best = candidates.iter().map(|(_, member)| rank(member)).min();
-    let places: Vec<usize> = candidates
-        .iter()
-        .filter(|(_, member)| Some(rank(member)) == best)
-        .map(|(place, _)| *place)
-        .collect();
-    places[stream.random_range(0..places.len())]
+    let strongest = candidates.iter().map(claim).max();
+    candidates.retain(|place| Some(claim(place)) == strongest);
+    candidates[stream.random_range(0..candidates.len())]
 }
 
-const fn rank(member: &Member) -> u8 {
-    match member.phase {
-        Phase::Unhealthy => 0,
-        Phase::Pending(_) => 1,
-        Phase::InService | Phase::Healthy => 2,
-        Phase::Draining(_) => 3,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::member::{Cause, Phase};
+    use crate::rng::Streams;
+    use crate::units::{InstanceId, ZoneId};
+
+    fn member(number: u32, zone: u8, launched_at_s: u64, phase: Phase) -> Member {
+        Member {
+            instance: InstanceId(number),
+            zone: ZoneId(zone),
+            phase,
+            cause: Cause::ScaleOut,
+            launched_at: SimTime::from_secs(launched_at_s),
+            in_service_at: None,
+            in_activity: false,
+        }
+    }
+
+    fn chosen(members: &[Member], now_s: u64, seed: u64) -> u32 {
+        let balance = ZoneBalance::new(members, &[false, false]);
+        let mut stream = Streams::new(seed).named("termination");
+        let place = victim(members, &balance, SimTime::from_secs(now_s), &mut stream);
+        members[place].instance.0
+    }
+
+    #[test]
+    fn the_zone_with_most_comes_before_the_billing_hour() {
+        let members = [
+            member(0, 0, 0, Phase::Healthy),
+            member(1, 1, 100, Phase::Healthy),
+            member(2, 1, 200, Phase::Healthy),
+        ];
+        assert_eq!(chosen(&members, 600, 1), 1);
+    }
+
+    #[test]
+    fn the_instance_closest_to_its_next_billing_hour_goes_first() {
+        let members = [
+            member(0, 0, 0, Phase::Healthy),
+            member(1, 1, 1_000, Phase::Healthy),
+        ];
+        assert_eq!(chosen(&members, 1_800, 1), 0);
+        assert_eq!(chosen(&members, 3_700, 1), 1, "0 has begun a new hour");
+    }
+
+    #[test]
+    fn a_pending_one_goes_before_one_that_serves() {
+        let members = [
+            member(0, 0, 0, Phase::Healthy),
+            member(1, 0, 500, Phase::Pending(SimTime::from_secs(620))),
+        ];
+        assert_eq!(chosen(&members, 600, 1), 1);
+    }
+
+    #[test]
+    fn of_equals_chance_decides() {
+        let members = [
+            member(0, 0, 0, Phase::Healthy),
+            member(1, 1, 0, Phase::Healthy),
+        ];
+        let drawn: std::collections::BTreeSet<u32> =
+            (0..50).map(|seed| chosen(&members, 600, seed)).collect();
+        assert_eq!(drawn.len(), 2);
     }
 }

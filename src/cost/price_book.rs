@@ -182,6 +182,7 @@ impl PriceBook {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::{INSTANCE_CLASSES, PRICE_BOOKS};
 
     #[test]
     fn all_built_in_books_are_read_and_bear_their_names() {
@@ -192,10 +193,19 @@ mod tests {
     }
 
     #[test]
+    fn scenarios_may_name_just_these_books_and_the_list_prices_know_all_instance_types() {
+        assert_eq!(PRICE_BOOKS, PriceBook::BUILT_IN);
+        let book = PriceBook::built_in("aws-ap-northeast-2").expect("is built in");
+        for class in INSTANCE_CLASSES {
+            assert!(book.price(Item::Instance, Some(class)).is_some(), "{class}");
+        }
+    }
+
+    #[test]
     fn a_price_for_a_class_is_not_taken_for_another() {
         let book = PriceBook::built_in("aws-ap-northeast-2").expect("is built in");
         assert!(book.price(Item::Instance, Some("t3.medium")).is_some());
-        assert!(book.price(Item::Instance, Some("t3.large")).is_none());
+        assert!(book.price(Item::Instance, Some("m5.large")).is_none());
     }
 
     #[test]

@@ -3,8 +3,11 @@
 //! All functions are pure: they return text, and the command line writes it.
 
 mod answer;
+mod chart;
 pub mod csv;
 pub mod document;
+mod figures;
+pub mod html;
 pub mod json;
 pub mod text;
 mod words;
@@ -49,6 +52,41 @@ mod tests {
     #[test]
     fn json_is_as_kept() {
         assert_snapshot("summary.json", &json::render(&example()));
+    }
+
+    #[test]
+    fn page_is_well_formed_and_stands_alone() {
+        let run = example::run();
+        let page = html::render(&document(&run, judge(&run), RUN_AGAIN), &run);
+        if let Some(folder) = std::env::var_os("SHOW") {
+            std::fs::write(Path::new(&folder).join("report.html"), &page).unwrap();
+        }
+        for outside in [
+            "http://", "https://", "<script", "<link", "<img", "@import", "url(",
+        ] {
+            assert!(!page.contains(outside), "the page refers to {outside}");
+        }
+        assert_well_formed(&page);
+    }
+
+    /// Every element is closed in the order in which it was opened.
+    fn assert_well_formed(page: &str) {
+        const VOID: [&str; 3] = ["meta", "br", "hr"];
+        let mut open = Vec::new();
+        for part in page.split('<').skip(1) {
+            let (tag, _) = part.split_once('>').expect("a tag ends");
+            let name = tag.split([' ', '\n', '/']).find(|name| !name.is_empty());
+            let name = name.expect("a tag has a name");
+            if tag.starts_with('!') || tag.ends_with('/') || VOID.contains(&name) {
+                continue;
+            }
+            if tag.starts_with('/') {
+                assert_eq!(open.pop(), Some(name), "closed out of order");
+            } else {
+                open.push(name);
+            }
+        }
+        assert!(open.is_empty(), "never closed: {open:?}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use rand::RngExt;
 use rand_distr::Distribution as _;
 use serde::{Deserialize, Serialize};
 
+use super::law::Part;
 use super::plan::Plan;
 use crate::rng::{Stream, Streams};
 use crate::units::{Rate, Share, SimTime};
@@ -153,226 +154,6 @@ pub fn arrival_times(plan: &Plan) -> Vec<SimTime> {
     arrivals
 }
 
-/// Buyers of a shape that come by one law.
-#[derive(Clone, Copy, Debug)]
-struct Part {
-    /// Expected number.
-    buyers: f64,
-    law: Law,
-}
-
-/// How the buyers of a part are spread over time; instants and lengths in seconds.
-#[derive(Clone, Copy, Debug)]
-enum Law {
-    /// A density that changes linearly from `start` to `end`; only their ratio counts.
-    Linear {
-        from: f64,
-        length: f64,
-        start: f64,
-        end: f64,
-    },
-    /// A density that decays exponentially, cut off after `length`.
-    Decay { from: f64, length: f64, tau: f64 },
-}
-
-impl Law {
-    const fn even(from: f64, length: f64) -> Self {
-        Self::Linear {
-            from,
-            length,
-            start: 1.0,
-            end: 1.0,
-        }
-    }
-
-    /// The part of the buyers that has come by `at`.
-    fn cumulative(self, at: f64) -> f64 {
-        match self {
-            Self::Linear {
-                from,
-                length,
-                start,
-                end,
-            } => {
-                if length <= 0.0 {
-                    return if at >= from { 1.0 } else { 0.0 };
-                }
-                let x = ((at - from) / length).clamp(0.0, 1.0);
-                x * (2.0 * start + (end - start) * x) / (start + end)
-            }
-            Self::Decay { from, length, tau } => {
-                let passed = (at - from).clamp(0.0, length);
-                (-passed / tau).exp_m1() / (-length / tau).exp_m1()
-            }
-        }
-    }
-
-    /// When the part `share` of the buyers has come: the inverse of [`Self::cumulative`].
-    fn inverse(self, share: f64) -> f64 {
-        match self {
-            Self::Linear {
-                from,
-                length,
-                start,
-                end,
-            } => {
-                // Solves start x + (end - start) x^2 / 2 = share (start + end) / 2 in the form without cancellation.
-                let area = share * (start + end);
-                let root = (start * start + (end - start) * area).max(0.0).sqrt();
-                let divisor = start + root;
-                let x = if divisor > 0.0 { area / divisor } else { 0.0 };
-                from + length * x.clamp(0.0, 1.0)
-            }
-            Self::Decay { from, length, tau } => {
-                let passed = -tau * (share * (-length / tau).exp_m1()).ln_1p();
-                from + passed.clamp(0.0, length)
-            }
-        }
-    }
-}
-
-impl Shape {
-    fn parts(&self) -> Vec<Part> {
-        let window = |from: SimTime, until: SimTime| {
-            let length = until.saturating_since(from).as_secs_f64();
-            (from.as_secs_f64(), length)
-        };
-        match self {
-            Self::Poisson { rate, from, until } => {
-                let (from, length) = window(*from, *until);
-                vec![Part {
-                    buyers: rate.per_second() * length,
-                    law: Law::even(from, length),
-                }]
-            }
-            Self::Step { from, levels } => step_parts(*from, levels),
-            Self::Ramp {
-                from,
-                until,
-                start_rate,
-                end_rate,
-            } => {
-                let (from, length) = window(*from, *until);
-                let (start, end) = (start_rate.per_second(), end_rate.per_second());
-                let law = Law::Linear {
-                    from,
-                    length,
-                    start,
-                    end,
-                };
-                vec![Part {
-                    buyers: f64::midpoint(start, end) * length,
-                    law,
-                }]
-            }
-            Self::Flash {
-                buyers,
-                from,
-                rise,
-                decay,
-                base,
-                until,
-            } => {
-                let (from, length) = window(*from, *until);
-                let of_base = base.per_second() * length;
-                let of_flash = (f64::from(*buyers) - of_base).max(0.0);
-                let flash = Flash {
-                    from,
-                    length,
-                    rise: rise.as_secs_f64(),
-                    tau: decay.as_secs_f64(),
-                };
-                let mut parts = flash.parts(of_flash);
-                parts.push(Part {
-                    buyers: of_base,
-                    law: Law::even(from, length),
-                });
-                parts
-            }
-            Self::Onsale {
-                buyers,
-                opens_at,
-                waiting_before,
-                jitter,
-                decay,
-                until,
-            } => {
-                let (from, length) = window(*opens_at, *until);
-                let waiting = f64::from(*buyers) * waiting_before.get();
-                let later = Law::Decay {
-                    from,
-                    length,
-                    tau: decay.as_secs_f64(),
-                };
-                vec![
-                    Part {
-                        buyers: waiting,
-                        law: Law::even(from, jitter.as_secs_f64()),
-                    },
-                    Part {
-                        buyers: f64::from(*buyers) - waiting,
-                        law: later,
-                    },
-                ]
-            }
-        }
-    }
-}
-
-fn step_parts(from: SimTime, levels: &[Level]) -> Vec<Part> {
-    let mut start = from.as_secs_f64();
-    let part = |level: &Level| {
-        let length = level.lasts.as_secs_f64();
-        let law = Law::even(start, length);
-        start += length;
-        Part {
-            buyers: level.rate.per_second() * length,
-            law,
-        }
-    };
-    levels.iter().map(part).collect()
-}
-
-/// A linear rise to a peak, then an exponential decay that begins at the peak's rate.
-struct Flash {
-    from: f64,
-    length: f64,
-    rise: f64,
-    tau: f64,
-}
-
-impl Flash {
-    fn parts(&self, buyers: f64) -> Vec<Part> {
-        let decay_length = (self.length - self.rise).max(0.0);
-        // Areas under a curve whose peak is 1.
-        let rise_area = self.rise / 2.0;
-        let decay_area = -self.tau * (-decay_length / self.tau).exp_m1();
-        let peak = buyers / (rise_area + decay_area);
-        let rise = Law::Linear {
-            from: self.from,
-            length: self.rise,
-            start: 0.0,
-            end: 1.0,
-        };
-        let mut parts = vec![Part {
-            buyers: peak * rise_area,
-            law: rise,
-        }];
-        if decay_length > 0.0 {
-            let decay = Law::Decay {
-                from: self.from + self.rise,
-                length: decay_length,
-                tau: self.tau,
-            };
-            parts.push(Part {
-                buyers: peak * decay_area,
-                law: decay,
-            });
-        }
-        parts
-    }
-}
-
 /// Whole numbers of buyers for the parts: their sum is the rounded total, each within one of what was planned.
 fn apportion(parts: &[Part]) -> Vec<u64> {
     let mut planned = 0.0;
@@ -402,8 +183,6 @@ fn whole(number: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn rate(per_second: f64) -> Rate {
@@ -567,30 +346,6 @@ mod tests {
             let first = drawn(&shape, Count::Poisson, 3);
             assert_eq!(first, drawn(&shape, Count::Poisson, 3));
             assert_ne!(first, drawn(&shape, Count::Poisson, 4));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn the_inverse_undoes_the_cumulative(
-            from in 0.0..1e4_f64,
-            length in 0.01..1e5_f64,
-            (start, end) in (0.0..1e3_f64, 0.001..1e3_f64),
-            tau in 0.01..1e5_f64,
-            share in 0.0..1.0_f64,
-        ) {
-            let laws = [
-                Law::Linear { from, length, start, end },
-                Law::Linear { from, length, start: end, end: start },
-                Law::Decay { from, length, tau },
-            ];
-            for law in laws {
-                let at = law.inverse(share);
-                prop_assert!((from..=from + length).contains(&at), "{law:?}: {at}");
-                // Rounding of `at` moves the cumulative by the density at `at`.
-                let slack = 1e-9 + 1e-11 * (from + length) * (1.0 / tau + 2.0 / length);
-                prop_assert!((law.cumulative(at) - share).abs() < slack, "{law:?} at {share}");
-            }
         }
     }
 }

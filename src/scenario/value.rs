@@ -10,7 +10,7 @@ use toml::de::DeValue;
 
 use super::diagnostic::Problem;
 use super::document::{Layer, Problems, Section};
-use super::length::{self, LengthError, Written};
+use super::duration::{self, LengthError, Written};
 use crate::units::{Rate, Share};
 
 /// One value with its place and its path (`clock.speed`).
@@ -223,7 +223,7 @@ impl<'d> Value<'d> {
             });
             return None;
         };
-        match length::parse(text) {
+        match duration::parse(text) {
             Ok(length) if legal.contains(&length) => Some(length),
             Ok(_) => {
                 let (from, to) = (*legal.start(), Written(*legal.end()));

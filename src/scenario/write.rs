@@ -1,16 +1,15 @@
 //! A plan as a scenario file: every value spelled out, so that the run can be repeated whatever the preset becomes.
 
-use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
 use super::arrival::{ArrivalPhase, Count, Shape};
 use super::distribution::Distribution;
-use super::length::Written;
+use super::page::{Page, inline_table, instant, length, list, or_word, rate, table, text};
 use super::plan::{Plan, Retry, Temperament};
 use super::scaling::{Alarm, Comparison, HealthType, Metric, MissingData, PolicyKind, Scaling};
 use super::topology::{Database, DatabaseKind, Topology, Zone};
 use crate::fault::catalog::Action;
-use crate::units::{Rate, SimTime, ZoneId};
+use crate::units::ZoneId;
 
 impl Plan {
     /// The scenario *as run*: loading it gives this plan again.
@@ -139,7 +138,7 @@ fn topology(page: &mut Page, topology: &Topology) {
     page.entry("s3_endpoint", topology.s3_endpoint);
     page.header("topology.subnets");
     let tier = |range: fn(&Zone) -> String| {
-        by_zone(zones().map(|zone| (zone.name.as_str(), text(&range(zone)))))
+        inline_table(zones().map(|zone| (zone.name.as_str(), text(&range(zone)))))
     };
     page.entry("public", tier(|zone| zone.public.to_string()));
     page.entry("private", tier(|zone| zone.private.to_string()));
@@ -149,7 +148,7 @@ fn topology(page: &mut Page, topology: &Topology) {
     page.entry("profile", text(&topology.instances.profile));
     let initial = zones().zip(&topology.instances.initial);
     let initial = initial.map(|(zone, count)| (zone.name.as_str(), count.to_string()));
-    page.entry("initial", by_zone(initial));
+    page.entry("initial", inline_table(initial));
     let alb = &topology.alb;
     page.header("topology.alb");
     page.entry(
@@ -409,75 +408,4 @@ fn zone_name(topology: &Topology, zone: ZoneId) -> String {
 
 fn second(topology: &Topology, zone: Option<ZoneId>) -> String {
     or_word(zone.as_ref(), "none", |zone| zone_name(topology, *zone))
-}
-
-/// A TOML text in quotes, escaped.
-fn text(text: &str) -> String {
-    toml::Value::from(text).to_string()
-}
-
-fn length(length: Duration) -> String {
-    text(&Written(length).to_string())
-}
-
-fn instant(at: SimTime) -> String {
-    length(at.since_start())
-}
-
-fn rate(rate: Rate) -> String {
-    text(&format!("{}/s", rate.per_second()))
-}
-
-fn or_word<T>(value: Option<&T>, word: &str, write: impl FnOnce(&T) -> String) -> String {
-    value.map_or_else(|| text(word), write)
-}
-
-fn list(elements: impl Iterator<Item = String>) -> String {
-    let elements: Vec<_> = elements.collect();
-    match elements.as_slice() {
-        // One element a line only where they are long.
-        several if several.iter().any(|element| element.starts_with('{')) => {
-            format!("[\n  {},\n]", several.join(",\n  "))
-        }
-        few => format!("[{}]", few.join(", ")),
-    }
-}
-
-fn table(entries: &[(&str, String)]) -> String {
-    by_zone(entries.iter().map(|(key, value)| (*key, value.clone())))
-}
-
-fn by_zone<'k>(entries: impl Iterator<Item = (&'k str, String)>) -> String {
-    let entries: Vec<_> = entries
-        .map(|(key, value)| {
-            let is_bare = !key.is_empty()
-                && key
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-            let key = if is_bare { key.to_owned() } else { text(key) };
-            // Inline tables stay on one line whatever stands in them.
-            format!("{key} = {}", value.replace("\n  ", "").replace(",\n]", "]"))
-        })
-        .collect();
-    format!("{{ {} }}", entries.join(", "))
-}
-
-/// The file while it is written.
-#[derive(Default)]
-struct Page {
-    text: String,
-}
-
-impl Page {
-    fn line(&mut self, line: impl Display) {
-        writeln!(self.text, "{line}").expect("writing to a string cannot fail");
-    }
-
-    fn header(&mut self, name: &str) {
-        self.line(format_args!("\n[{name}]"));
-    }
-
-    fn entry(&mut self, key: &str, value: impl Display) {
-        self.line(format_args!("{key} = {value}"));
-    }
 }

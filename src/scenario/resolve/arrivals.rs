@@ -6,7 +6,7 @@ use super::{ANY_LENGTH, Overrides, SOME_LENGTH};
 use crate::scenario::arrival::{ArrivalPhase, Count, Level, Shape};
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::document::{Layer, Section};
-use crate::scenario::length::Written;
+use crate::scenario::duration::Written;
 use crate::units::{Rate, SimTime};
 
 /// More buyers than a run can number and a machine can start.

@@ -6,7 +6,7 @@ use super::SOME_LENGTH;
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::distribution::Distribution;
 use crate::scenario::document::Section;
-use crate::scenario::length::{LENGTH_MAX, Written};
+use crate::scenario::duration::{LENGTH_MAX, Written};
 use crate::scenario::plan::{Poll, Retry, Temperament};
 use crate::scenario::value::Value;
 

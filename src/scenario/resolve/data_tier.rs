@@ -7,7 +7,7 @@ use super::topology::{Context, zone_at, zone_id};
 use super::{ANY_LENGTH, SOME_LENGTH};
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::document::Section;
-use crate::scenario::length::Written;
+use crate::scenario::duration::Written;
 use crate::scenario::topology::{Alb, Database, DatabaseKind, HealthCheck, Redis};
 use crate::scenario::value::Value;
 use crate::units::ZoneId;

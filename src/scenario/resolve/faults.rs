@@ -7,7 +7,7 @@ use super::{ANY_LENGTH, SOME_LENGTH};
 use crate::fault::catalog::{Action, Fault};
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::document::Section;
-use crate::scenario::length::Written;
+use crate::scenario::duration::Written;
 use crate::units::SimTime;
 
 /// The planned faults in the order of time; none if the scenario has no `faults`.

@@ -2,7 +2,8 @@
 
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::document::Section;
-use crate::scenario::objective::{Gate, GateMetric, Misread, parse_condition, parse_selector};
+use crate::scenario::grammar::{Misread, parse_condition, parse_selector};
+use crate::scenario::objective::{Gate, GateMetric};
 use crate::scenario::operation::Operation;
 use crate::scenario::value::Value;
 

@@ -22,7 +22,7 @@ pub use overrides::Overrides;
 
 use crate::scenario::diagnostic::{Diagnostics, Problem};
 use crate::scenario::document::{Layer, Problems, Section};
-use crate::scenario::length::{self, Written};
+use crate::scenario::duration::{self, Written};
 use crate::scenario::plan::{Clock, Cost, Plan, SelfCheck, Target};
 pub use topology::{INSTANCE_CLASSES, PROFILES};
 
@@ -33,10 +33,10 @@ const PRESET_TIKETI: &str = include_str!("../presets/tiketi.toml");
 pub const PRICE_BOOKS: [&str; 2] = ["documented-krw", "aws-ap-northeast-2"];
 
 /// Any length of time, nothing included.
-const ANY_LENGTH: RangeInclusive<Duration> = Duration::ZERO..=length::LENGTH_MAX;
+const ANY_LENGTH: RangeInclusive<Duration> = Duration::ZERO..=duration::LENGTH_MAX;
 
 /// Any length of time that is more than nothing.
-const SOME_LENGTH: RangeInclusive<Duration> = Duration::from_nanos(1)..=length::LENGTH_MAX;
+const SOME_LENGTH: RangeInclusive<Duration> = Duration::from_nanos(1)..=duration::LENGTH_MAX;
 
 /// Scenario seconds in a wall second that no machine holds.
 const SPEED_MAX: f64 = 1_000.0;

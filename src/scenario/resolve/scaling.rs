@@ -8,7 +8,7 @@ use super::{ANY_LENGTH, SOME_LENGTH};
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::distribution::Distribution;
 use crate::scenario::document::{Layer, Section};
-use crate::scenario::length::Written;
+use crate::scenario::duration::Written;
 use crate::scenario::scaling::{
     Alarm, Comparison, HealthType, Metric, MissingData, Monitor, Policy, PolicyKind, Scaling, Step,
 };

@@ -1,0 +1,102 @@
+//! The records that the authoritative name server answers from, with the times to live of Route 53.
+
+use core::net::Ipv4Addr;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// All names of the architecture.
+#[derive(Clone, Debug, Default)]
+pub struct NameService {
+    records: BTreeMap<String, RecordSet>,
+}
+
+/// The addresses behind one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordSet {
+    /// How long an answer may be kept, in scenario time.
+    pub ttl: Duration,
+    /// The addresses, in the order they were added.
+    pub addresses: Vec<Ipv4Addr>,
+}
+
+impl NameService {
+    /// Adds a name without addresses, or changes the time to live of one that is there.
+    pub fn define(&mut self, name: &str, ttl: Duration) {
+        self.records
+            .entry(name.to_ascii_lowercase())
+            .or_insert_with(|| RecordSet {
+                ttl,
+                addresses: Vec::new(),
+            })
+            .ttl = ttl;
+    }
+
+    /// Adds an address to a name: a load-balancer node has come up. Names that are not defined stay so.
+    pub fn add(&mut self, name: &str, address: Ipv4Addr) {
+        if let Some(record) = self.records.get_mut(name)
+            && !record.addresses.contains(&address)
+        {
+            record.addresses.push(address);
+        }
+    }
+
+    /// Takes an address from a name: a load-balancer node has failed its health checks.
+    pub fn remove(&mut self, name: &str, address: Ipv4Addr) {
+        if let Some(record) = self.records.get_mut(name) {
+            record.addresses.retain(|&known| known != address);
+        }
+    }
+
+    /// Points a name at one address: the current primary behind an endpoint.
+    pub fn point(&mut self, name: &str, address: Ipv4Addr) {
+        if let Some(record) = self.records.get_mut(name) {
+            record.addresses = vec![address];
+        }
+    }
+
+    /// The record set of a name in lower case without the final dot; `None` if the name does not exist.
+    pub fn lookup(&self, name: &str) -> Option<&RecordSet> {
+        self.records.get(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NODE_A: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 10);
+    const NODE_B: Ipv4Addr = Ipv4Addr::new(127, 0, 2, 10);
+
+    #[test]
+    fn a_load_balancer_name_has_one_address_for_each_live_node() {
+        let mut names = NameService::default();
+        names.define("alb.test", Duration::from_secs(60));
+        names.add("alb.test", NODE_A);
+        names.add("alb.test", NODE_B);
+        names.add("alb.test", NODE_B);
+        assert_eq!(
+            names.lookup("alb.test").unwrap().addresses,
+            [NODE_A, NODE_B]
+        );
+        names.remove("alb.test", NODE_A);
+        assert_eq!(names.lookup("alb.test").unwrap().addresses, [NODE_B]);
+    }
+
+    #[test]
+    fn an_endpoint_points_at_its_current_primary_only() {
+        let mut names = NameService::default();
+        names.define("redis.test", Duration::from_secs(5));
+        names.point("redis.test", NODE_A);
+        names.point("redis.test", NODE_B);
+        let record = names.lookup("redis.test").unwrap();
+        assert_eq!(record.addresses, [NODE_B]);
+        assert_eq!(record.ttl, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_name_that_was_never_defined_does_not_exist() {
+        let mut names = NameService::default();
+        names.add("stray.test", NODE_A);
+        assert_eq!(names.lookup("stray.test"), None);
+    }
+}

@@ -1,0 +1,258 @@
+//! Which charts a report has, drawn from the series.
+
+use super::chart::{Band, Chart, Line, Mark};
+use crate::cloud::notice::{AlarmState, InstanceState, What};
+use crate::measure::Measurements;
+use crate::measure::gauges::Gauges;
+use crate::measure::histogram::{CoarseHistogram, Histogram};
+use crate::measure::series::Tick;
+use crate::verdict::figure::in_words;
+
+/// Points a line has at most; more cannot be told apart on a page.
+const POINTS_MAX: usize = 300;
+
+/// Buyers in the queue, with faults and alarms.
+pub(super) fn queue(run: &Measurements) -> Chart {
+    let waiting = |gauges: &Gauges| gauges.waiting.map(count);
+    let active = |gauges: &Gauges| gauges.active.map(count);
+    over_time(
+        run,
+        "Buyers waiting and active over time",
+        vec![
+            level(run, "waiting in the queue", waiting),
+            level(run, "on an active place", active),
+        ],
+    )
+}
+
+/// Instances by state, with faults and alarms.
+pub(super) fn instances(run: &Measurements) -> Chart {
+    let desired = |gauges: &Gauges| Some(f64::from(gauges.desired_instances));
+    let healthy = |gauges: &Gauges| Some(f64::from(gauges.instances_in(&[InstanceState::Healthy])));
+    let starting = |gauges: &Gauges| {
+        let states = [InstanceState::Pending, InstanceState::InService];
+        Some(f64::from(gauges.instances_in(&states)))
+    };
+    over_time(
+        run,
+        "Instances over time",
+        vec![
+            level(run, "desired", desired),
+            level(run, "healthy", healthy),
+            level(run, "starting", starting),
+        ],
+    )
+}
+
+/// Calls a second by what came of them.
+pub(super) fn throughput(run: &Measurements) -> Chart {
+    over_time(
+        run,
+        "Calls a second over time",
+        vec![
+            rate(run, "useful", Tick::calls_useful),
+            rate(run, "failed", |tick| tick.calls_failed),
+            rate(run, "due", |tick| tick.calls_due),
+        ],
+    )
+}
+
+/// Sockets and buyers on their way.
+pub(super) fn sockets(run: &Measurements) -> Chart {
+    let levels = |name, levels: Vec<u64>| Line {
+        name,
+        points: thinned(run, |ticks| levels.get(ticks.end - 1).copied().map(count)),
+    };
+    over_time(
+        run,
+        "Sockets and buyers over time",
+        vec![
+            levels("sockets connected", run.series.sockets()),
+            levels("buyers on their way", run.series.buyers()),
+        ],
+    )
+}
+
+/// Response time over time.
+pub(super) fn latency(run: &Measurements) -> Chart {
+    let line = |name, percent: f64| Line {
+        name,
+        points: thinned(run, |ticks| {
+            let mut together = CoarseHistogram::default();
+            for tick in &run.series.ticks()[ticks] {
+                together.merge(&tick.response);
+            }
+            let length = together.percentile(percent);
+            length.map(|length| length.as_secs_f64())
+        }),
+    };
+    let mut chart = over_time(
+        run,
+        "Response time over time",
+        vec![
+            line("p(50)", 50.0),
+            line("p(95)", 95.0),
+            line("p(99)", 99.0),
+        ],
+    );
+    chart.y_label = seconds;
+    chart
+}
+
+/// Response and service time by percentile; the axis widens the tail, as a logarithm of what lies above.
+pub(super) fn percentiles(run: &Measurements) -> Chart {
+    let all = run.tally.operation(None);
+    Chart {
+        title: "Response and service time by percentile",
+        lines: vec![
+            percentile_line("response time", &all.response_time),
+            percentile_line("service time", &all.service_time),
+        ],
+        bands: Vec::new(),
+        marks: Vec::new(),
+        x_label: |nines| {
+            let percent = 100.0 * (1.0 - 10_f64.powf(-nines));
+            let shown = format!("{percent:.3}");
+            format!("{}%", shown.trim_end_matches('0').trim_end_matches('.'))
+        },
+        y_label: seconds,
+    }
+}
+
+fn percentile_line(name: &'static str, histogram: &Histogram) -> Line {
+    // 99.99 % of fewer than ten thousand samples is the maximum again and again.
+    let nines = count(histogram.count()).log10().clamp(1.0, 5.0);
+    let point = |step: u32| {
+        let x = nines * f64::from(step) / 120.0;
+        let percent = 100.0 * (1.0 - 10_f64.powf(-x));
+        let length = histogram.percentile(percent);
+        (x, length.map(|length| length.as_secs_f64()))
+    };
+    Line {
+        name,
+        points: (0..=120).map(point).collect(),
+    }
+}
+
+fn over_time(run: &Measurements, title: &'static str, lines: Vec<Line>) -> Chart {
+    Chart {
+        title,
+        lines,
+        bands: bands(run),
+        marks: marks(run),
+        x_label: |seconds| {
+            let length = std::time::Duration::try_from_secs_f64(seconds.max(0.0));
+            let whole = length.map_or(0, |length| length.as_secs());
+            format!("{}:{:02}", whole / 60, whole % 60)
+        },
+        y_label: |value| {
+            let rounded = value.round();
+            if (value - rounded).abs() < 1e-9 || value >= 10.0 {
+                format!("{rounded}")
+            } else {
+                format!("{value:.1}")
+            }
+        },
+    }
+}
+
+fn seconds(value: f64) -> String {
+    let length = std::time::Duration::try_from_secs_f64(value.max(0.0));
+    length.map_or_else(|_| String::new(), in_words)
+}
+
+/// Each fault from its strike to its healing, or to the end.
+fn bands(run: &Measurements) -> Vec<Band> {
+    let mut bands: Vec<Band> = Vec::new();
+    for notice in &run.timeline {
+        let at = notice.at.as_secs_f64();
+        match notice.what {
+            What::FaultStruck { .. } => bands.push(Band {
+                from: at,
+                until: run.ending.ended_at.as_secs_f64(),
+            }),
+            What::FaultHealed { .. } => {
+                if let Some(band) = bands.last_mut() {
+                    band.until = at;
+                }
+            }
+            _ => {}
+        }
+    }
+    bands
+}
+
+fn marks(run: &Measurements) -> Vec<Mark> {
+    let label = |what: &What| match what {
+        What::FaultStruck { zone, .. } => {
+            let zone = run.plan.topology.zones.get(zone.index());
+            Some(format!("zone {} lost", zone.map_or("?", |zone| &zone.name)))
+        }
+        What::FaultHealed { .. } => Some("healed".to_owned()),
+        What::Alarm {
+            policy,
+            state: AlarmState::Alarm,
+            ..
+        } => Some(format!("alarm {policy}")),
+        What::Scaled { from, to, .. } => Some(format!("{from} → {to}")),
+        _ => None,
+    };
+    let marks = run.timeline.iter().filter_map(|notice| {
+        label(&notice.what).map(|label| Mark {
+            at: notice.at.as_secs_f64(),
+            label,
+        })
+    });
+    let mut merged: Vec<Mark> = Vec::new();
+    for mark in marks {
+        // An alarm and the action it causes are one instant.
+        match merged.last_mut() {
+            Some(last) if mark.at - last.at < 1.0 => {
+                last.label = format!("{}, {}", last.label, mark.label);
+            }
+            _ => merged.push(mark),
+        }
+    }
+    merged
+}
+
+fn level(run: &Measurements, name: &'static str, of: impl Fn(&Gauges) -> Option<f64>) -> Line {
+    Line {
+        name,
+        points: thinned(run, |ticks| {
+            let mut readings = run.series.ticks()[ticks].iter().rev();
+            readings.find_map(|tick| tick.gauges.as_ref()).and_then(&of)
+        }),
+    }
+}
+
+fn rate(run: &Measurements, name: &'static str, of: impl Fn(&Tick) -> u64) -> Line {
+    Line {
+        name,
+        points: thinned(run, |ticks| {
+            let length = run.series.width_secs() * ticks.len() as u64;
+            let sum: u64 = run.series.ticks()[ticks].iter().map(&of).sum();
+            Some(count(sum) / count(length))
+        }),
+    }
+}
+
+/// One point for each group of ticks.
+fn thinned(
+    run: &Measurements,
+    value: impl Fn(std::ops::Range<usize>) -> Option<f64>,
+) -> Vec<(f64, Option<f64>)> {
+    let ticks = run.series.ticks().len();
+    let group = ticks.div_ceil(POINTS_MAX).max(1);
+    let starts = (0..ticks).step_by(group);
+    let point = |start: usize| {
+        let range = start..(start + group).min(ticks);
+        (count(run.series.start_secs(start)), value(range))
+    };
+    starts.map(point).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+fn count(count: u64) -> f64 {
+    count as f64
+}

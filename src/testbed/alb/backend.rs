@@ -1,0 +1,110 @@
+//! One target as a node process sees it: its connections, and what is open to it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// A target and its pool of connections.
+pub(super) struct Backend {
+    authority: Authority,
+    client: Client<HttpConnector, Incoming>,
+    open: AtomicUsize,
+    /// Told when `open` falls to zero.
+    idle: Notify,
+    /// Cancelled when everything open to the target is to be cut.
+    pub(super) cut: CancellationToken,
+}
+
+/// Wall-clock limits of a connection to a target.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) connect: Duration,
+    pub(super) idle: Duration,
+}
+
+impl Backend {
+    pub(super) fn new(address: SocketAddr, limits: Limits, cut: CancellationToken) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(limits.connect));
+        Self {
+            authority: authority_of(address),
+            client: Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(limits.idle)
+                .build(connector),
+            open: AtomicUsize::new(0),
+            idle: Notify::new(),
+            cut,
+        }
+    }
+
+    /// Sends a request on; the connect timeout applies, the idle timeout is the caller's.
+    pub(super) async fn send(
+        &self,
+        mut request: Request<Incoming>,
+    ) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
+        let path = request.uri().path_and_query().cloned();
+        *request.uri_mut() = absolute(self.authority.clone(), path);
+        *request.version_mut() = http::Version::HTTP_11;
+        self.client.request(request).await
+    }
+
+    /// Marks something as open to the target until the guard is dropped.
+    pub(super) fn hold(self: &Arc<Self>) -> Held {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Held(Arc::clone(self))
+    }
+
+    /// Resolves when nothing is open to the target.
+    pub(super) async fn wait_idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            if self.open.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
+/// Something open to a target: a request until the end of its answer, or a WebSocket.
+pub(super) struct Held(Arc<Backend>);
+
+impl Held {
+    pub(super) fn backend(&self) -> &Arc<Backend> {
+        &self.0
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.0.open.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+/// Writes a socket address the way a URI holds it.
+pub(super) fn authority_of(address: SocketAddr) -> Authority {
+    Authority::try_from(address.to_string()).expect("a socket address is a valid authority")
+}
+
+/// Builds `http://authority/path`.
+pub(super) fn absolute(authority: Authority, path: Option<PathAndQuery>) -> Uri {
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(authority);
+    parts.path_and_query = Some(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+    Uri::from_parts(parts).expect("scheme, authority and path are all there")
+}

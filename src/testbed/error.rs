@@ -1,0 +1,67 @@
+//! Why the testbed cannot start or go on.
+
+use std::net::Ipv4Addr;
+
+use super::budget::TooFewFiles;
+use super::{NAME_SERVER_IP, START_TIMEOUT};
+use crate::cloud::order::Order;
+use crate::units::{InstanceId, ZoneId};
+
+/// Why the testbed cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TestbedError {
+    /// The limit on open files is too low.
+    #[error(transparent)]
+    TooFewFiles(#[from] TooFewFiles),
+    /// The limit on open files cannot be read or raised.
+    #[error("cannot raise the limit on open files: {0}")]
+    Limit(std::io::Error),
+    /// The scenario names a profile the reference server does not have.
+    #[error("unknown profile `{name}` (known profiles: t3-medium-node, native)")]
+    UnknownProfile {
+        /// The name.
+        name: String,
+    },
+    /// The name server cannot listen.
+    #[error("the name server cannot listen on {NAME_SERVER_IP}: {0}")]
+    NameServer(std::io::Error),
+    /// No port is free on the addresses of all load-balancer nodes.
+    #[error("no port is free on {addresses:?}: {source}")]
+    NoPort {
+        /// The nodes' addresses.
+        addresses: Vec<Ipv4Addr>,
+        /// What the last try met.
+        source: std::io::Error,
+    },
+    /// A load-balancer node cannot be started.
+    #[error("the load-balancer node of zone {} cannot be started: {source}", zone.0)]
+    Node {
+        /// Its zone.
+        zone: ZoneId,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A load-balancer process ended during the start.
+    #[error("a load-balancer process of zone {} ended during the start", zone.0)]
+    NodeEnded {
+        /// Its zone.
+        zone: ZoneId,
+    },
+    /// The load balancer did not come up.
+    #[error("the load balancer did not listen within {} s", START_TIMEOUT.as_secs())]
+    StartTimeout,
+    /// An instance cannot be started.
+    #[error("{instance} cannot be started: {source}")]
+    Instance {
+        /// The instance.
+        instance: InstanceId,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// An order for an instance that does not exist, or in a zone that is down: a bug of whoever gave it.
+    #[error("the order cannot be obeyed: {order:?}")]
+    Impossible {
+        /// The order.
+        order: Order,
+    },
+}

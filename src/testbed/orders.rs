@@ -1,0 +1,129 @@
+//! Orders of the control plane in, what it is told out.
+
+use super::alb::balancer::News;
+use super::{ALB_NAME, DATABASE_NAME, REDIS_NAME, Testbed, TestbedError, lock};
+use crate::cloud::order::{Input, Order};
+use crate::units::{InstanceId, SimTime, ZoneId};
+
+impl Testbed {
+    /// Does what the control plane orders. Returns the answer if the order asks for one.
+    pub fn obey(&mut self, now: SimTime, order: &Order) -> Result<Option<Input>, TestbedError> {
+        match *order {
+            Order::SampleQueue => {
+                let size = self.data_tier.queue_size();
+                return Ok(Some(Input::QueueSampled { size }));
+            }
+            Order::SampleCpu => {
+                let percent = self.fleet.sample_cpu(now);
+                return Ok(Some(Input::CpuSampled { percent }));
+            }
+            Order::Launch {
+                instance,
+                zone,
+                answers_at,
+            } => {
+                if self.lost_zones.contains(&zone) {
+                    return Err(TestbedError::Impossible { order: *order });
+                }
+                self.fleet
+                    .launch(instance, zone, answers_at.saturating_since(now))
+                    .map_err(|source| TestbedError::Instance { instance, source })?;
+            }
+            Order::Register { instance } => {
+                // An instance that its zone has just taken with it gets no target.
+                if let Some(address) = self.fleet.address(instance) {
+                    self.balancer.register(instance, address);
+                }
+            }
+            Order::Deregister { instance, until } => {
+                let delay = until.saturating_since(now);
+                let news = self.balancer.deregister(instance, delay);
+                self.take(news);
+            }
+            Order::Terminate { instance } => {
+                self.balancer.remove(instance);
+                self.fleet.terminate(instance);
+            }
+            Order::PromoteRedis { zone } => {
+                self.data_tier.promote_redis(zone);
+                let address = self.redis_addresses[zone.index()];
+                lock(&self.name_server.names()).point(REDIS_NAME, address);
+            }
+            Order::PromoteDatabase { zone } => {
+                self.data_tier.promote_database(zone);
+                let address = self.database_addresses[zone.index()];
+                lock(&self.name_server.names()).point(DATABASE_NAME, address);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits for the next thing the control plane is told: the health of a target, or that one is drained. It is also
+    /// what keeps the testbed moving: boots end and nodes come up while it is awaited. Nothing is lost when the
+    /// future is dropped.
+    pub async fn next_input(&mut self) -> Input {
+        loop {
+            if let Some(input) = self.pending.pop_front() {
+                return input;
+            }
+            tokio::select! {
+                Some(heard) = self.heard.recv() => {
+                    let news = self.balancer.handle(&heard);
+                    self.take(news);
+                }
+                Some(instance) = self.booted.recv() => self.end_boot(instance),
+            }
+        }
+    }
+
+    /// Starts the nodes of `zones` and waits until all of them listen.
+    pub(super) async fn start_nodes(
+        &mut self,
+        zones: impl Iterator<Item = ZoneId>,
+    ) -> Result<(), TestbedError> {
+        let mut down: Vec<_> = zones.collect();
+        for &zone in &down {
+            self.balancer
+                .start_node(SimTime::ZERO, zone)
+                .map_err(|source| TestbedError::Node { zone, source })?;
+        }
+        while !down.is_empty() {
+            let Some(heard) = self.heard.recv().await else {
+                return Err(TestbedError::StartTimeout);
+            };
+            let news = self.balancer.handle(&heard);
+            for item in &news {
+                match *item {
+                    News::NodeUp(up) => down.retain(|&zone| zone != up),
+                    News::ProcessLost(zone) => return Err(TestbedError::NodeEnded { zone }),
+                    News::Input(_) => {}
+                }
+            }
+            self.take(news);
+        }
+        Ok(())
+    }
+
+    /// Acts on what the load balancer has to say.
+    pub(super) fn take(&mut self, news: impl IntoIterator<Item = News>) {
+        for item in news {
+            match item {
+                News::Input(input) => self.pending.push_back(input),
+                News::NodeUp(zone) => {
+                    let address = self.node_addresses[zone.index()];
+                    lock(&self.name_server.names()).add(ALB_NAME, address);
+                }
+                News::ProcessLost(zone) => {
+                    tracing::error!(zone = zone.0, "a load-balancer process has ended unbidden");
+                }
+            }
+        }
+    }
+
+    fn end_boot(&mut self, instance: InstanceId) {
+        if let Err(error) = self.fleet.answer(instance) {
+            tracing::error!(%instance, %error, "an instance could not be started");
+            self.pending.push_back(Input::InstanceLost { instance });
+        }
+    }
+}
