@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use small_server::{SHOW, SmallServer};
+use tiketi_server::{EmbeddedTier, Instance, Section, Settings, Show};
 use tiketi_sim::live::credential::Credentials;
 use tiketi_sim::live::worker::{self, Assignment, Done, Entry, Scheme, WorkerReport};
 use tiketi_sim::scenario::{self, Plan};
@@ -158,6 +159,54 @@ fn fifty_buyers_go_from_the_page_to_the_ticket() {
         connections < 60,
         "{connections} connections for hundreds of requests"
     );
+}
+
+#[test]
+fn fifty_buyers_buy_at_the_reference_server() {
+    let plan = plan(50, "60s");
+    let section = Section {
+        name: "A".to_owned(),
+        rows: 1,
+        seats_per_row: 40,
+        price: 1_000,
+    };
+    let show = Show::new("live worker", vec![section]);
+    let settings = Settings {
+        active_max: 10,
+        update_every: Duration::from_secs(1),
+        trust_tokens: true,
+        rate_limit: None,
+        speed: plan.clock.speed,
+        ..Settings::default()
+    };
+    let tier = EmbeddedTier::new(&settings, vec![show.clone()], Duration::ZERO);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let secret = settings.jwt_secret.clone();
+    let instance = Instance::start("one", listener, tier.clone(), settings).unwrap();
+    let sum = Running::start(&Assignment {
+        show: show.id,
+        credentials: Credentials::Minted { secret },
+        ..assignment(plan, address)
+    })
+    .finish();
+    let tally = sum.frames.iter().map(|frame| frame["tally"].to_string());
+    let tally: String = tally.collect();
+    assert!(!tally.contains("status"), "an error status: {tally}");
+    assert_eq!(sum.total("/tally/arrivals/started"), 50);
+    assert_eq!(sum.total(PAID), 40, "every seat is sold: {tally}");
+    assert_eq!(sum.total("/tally/left/1"), 10, "sold out");
+    let orders = tier.final_state().orders;
+    let mut found: Vec<_> = orders.iter().map(|order| order.reservation).collect();
+    let mut acknowledged = sum.done().paid.clone();
+    found.sort_unstable();
+    acknowledged.sort_unstable();
+    assert_eq!(found, acknowledged, "what was acknowledged is in the books");
+    assert!(sum.total(QUEUED) >= 30);
+    assert!(sum.total("/tally/messages") > 0);
+    assert_eq!(sum.done().socket_failures, [0; 4]);
+    instance.kill();
+    instance.join();
 }
 
 #[test]

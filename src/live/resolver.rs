@@ -169,13 +169,56 @@ fn resolver_at(address: SocketAddr) -> Result<TokioResolver, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
+    use crate::cloud::name_service::NameService;
+    use crate::testbed::dns::NameServer;
 
     fn names(addresses: &[&str]) -> Names {
         let names = Names::new("127.0.0.1", 80, None).unwrap();
         names.known.borrow_mut().addresses =
             addresses.iter().map(|text| text.parse().unwrap()).collect();
         names
+    }
+
+    #[tokio::test]
+    async fn a_name_is_asked_for_again_when_its_time_to_live_is_over() {
+        let zone_a = Ipv4Addr::new(127, 0, 1, 1);
+        let zone_b = Ipv4Addr::new(127, 0, 2, 1);
+        let mut service = NameService::default();
+        let ttl = Duration::from_secs(60);
+        service.define("alb.test", ttl);
+        service.add("alb.test", zone_a);
+        service.add("alb.test", zone_b);
+        // At this speed 60 s are 0.6 s of wall time, which go out as one second.
+        let server = NameServer::start(Ipv4Addr::LOCALHOST, service, 100.0)
+            .await
+            .unwrap();
+        let names = Names::new("alb.test", 80, Some(server.address())).unwrap();
+        let mut found = vec![
+            names.address().await.unwrap().ip(),
+            names.address().await.unwrap().ip(),
+        ];
+        found.sort_unstable();
+        assert_eq!(found, [IpAddr::V4(zone_a), IpAddr::V4(zone_b)]);
+        let shared = server.names();
+        shared.lock().unwrap().remove("alb.test", zone_a);
+        let still: Vec<_> = [names.address().await, names.address().await].into();
+        assert!(still.iter().any(|address| address.unwrap().ip() == zone_a));
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        for _ in 0..2 {
+            assert_eq!(names.address().await.unwrap().ip(), zone_b);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_not_there_is_a_dns_failure() {
+        let server = NameServer::start(Ipv4Addr::LOCALHOST, NameService::default(), 1.0)
+            .await
+            .unwrap();
+        let names = Names::new("alb.test", 80, Some(server.address())).unwrap();
+        assert_eq!(names.address().await, Err(Failure::Dns));
     }
 
     #[tokio::test]

@@ -83,7 +83,7 @@ impl World {
             socket_uri: socket_uri
                 .parse()
                 .map_err(|error| format!("{socket_uri}: {error}"))?,
-            stage_timeout: connect_timeout,
+            stage_timeout: call_timeout,
             seats: RefCell::default(),
             tally: Tally::default(),
             join_queue: emission_text(Emission::JoinQueue, assignment.show).into(),
