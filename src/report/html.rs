@@ -358,7 +358,7 @@ fn documented_month(statement: &Statement) -> Markup {
                     tr {
                         td {
                             (row.title)
-                            @if row.adds_up() == Some(false) { " " span.mark.bad { "does not add up" } }
+                            @if row.adds_up() == Some(false) { " " span.wrong { "does not add up" } }
                         }
                         td.number { (words::won(row.documented)) }
                         td.number { (maybe(row.added_up)) }

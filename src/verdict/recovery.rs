@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::figure::share;
+use super::figure::{self, share};
 use crate::cloud::notice::{DataTierPart, InstanceState, Notice, What};
 use crate::measure::Measurements;
 use crate::measure::series::{Series, Tick};
@@ -30,12 +30,25 @@ pub struct Recovery {
     /// Name of the zone it struck.
     pub zone: String,
     /// When it struck.
+    #[serde(rename = "struck_at_seconds", serialize_with = "figure::at_seconds")]
     pub struck_at: SimTime,
     /// When it healed; `None` if that was after the run.
+    #[serde(
+        rename = "healed_at_seconds",
+        serialize_with = "figure::maybe_at_seconds"
+    )]
     pub healed_at: Option<SimTime>,
     /// From the fault to the first reaction of the control plane: an instance launched or found unhealthy.
+    #[serde(
+        rename = "detected_after_seconds",
+        serialize_with = "figure::maybe_seconds"
+    )]
     pub detected_after: Option<Duration>,
     /// From the fault to the first instance launched after it that gets requests.
+    #[serde(
+        rename = "replaced_after_seconds",
+        serialize_with = "figure::maybe_seconds"
+    )]
     pub replaced_after: Option<Duration>,
     /// Failovers of the data tier.
     pub failovers: Vec<Failover>,
@@ -44,6 +57,7 @@ pub struct Recovery {
     /// Work from the fault to the end of the recovery, or of what was observed.
     pub during: Work,
     /// Longest time without a single successful call although calls were due.
+    #[serde(rename = "longest_stop_seconds", serialize_with = "figure::as_seconds")]
     pub longest_stop: Duration,
     /// Whether, and when, successful work was back.
     #[serde(flatten)]
@@ -57,6 +71,7 @@ pub enum Outcome {
     /// It did, and stayed until the next fault or the end.
     Recovered {
         /// Time from the fault.
+        #[serde(rename = "after_seconds", serialize_with = "figure::as_seconds")]
         after: Duration,
     },
     /// It did not within what was observed.
@@ -74,8 +89,10 @@ pub struct Failover {
     /// Which part.
     pub tier: DataTierPart,
     /// When the primary was lost.
+    #[serde(rename = "lost_at_seconds", serialize_with = "figure::at_seconds")]
     pub lost_at: SimTime,
     /// From the loss to the first possible write; `None` if there was none within the run.
+    #[serde(rename = "took_seconds", serialize_with = "figure::maybe_seconds")]
     pub took: Option<Duration>,
 }
 

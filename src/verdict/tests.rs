@@ -122,7 +122,8 @@ fn what_could_not_be_read_is_neither_held_nor_violated() {
 
 #[test]
 fn each_doubt_makes_the_run_inconclusive() {
-    let doubts: [(&str, fn(&mut Measurements)); 7] = [
+    type Cause = fn(&mut Measurements);
+    let doubts: [(&str, Cause); 7] = [
         ("send lag", |run| {
             run.plan.self_check.send_lag_p99_max = Duration::from_micros(10);
         }),
