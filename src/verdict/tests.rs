@@ -324,6 +324,19 @@ fn claims_that_a_run_does_not_touch_are_not_exercised() {
 }
 
 #[test]
+fn counts_that_cannot_be_right_prove_nothing() {
+    let verdicts = judged(good_plan(), |run| {
+        let system = run.ending.system.as_mut().unwrap();
+        system.edge_misses = 0;
+        system.messages_due = Some(1);
+    });
+    for id in ["A2", "A21"] {
+        let target = verdicts.targets.iter().find(|target| target.id == id);
+        assert_eq!(target.unwrap().verdict, Reached::NotExercised, "{id}");
+    }
+}
+
+#[test]
 fn a_claim_is_missed_when_the_numbers_refute_it() {
     let verdicts = judged(good_plan(), |run| {
         run.ending.system.as_mut().unwrap().targets[0].requests *= 3;
