@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::answer;
-use crate::cloud::notice::Notice;
+use crate::cloud::notice::{Notice, What};
 use crate::cost::Statement;
 use crate::measure::Measurements;
 use crate::measure::ending::WorkerFigures;
@@ -58,9 +58,36 @@ pub struct Document {
     /// What it cost; `None` for a system that is not the testbed.
     pub cost: Option<Statement>,
     /// The load processes.
-    pub generator: Vec<WorkerFigures>,
+    pub generator: Vec<LoadProcess>,
     /// What the control plane announced.
-    pub timeline: Vec<Notice>,
+    pub timeline: Vec<TimelineEntry>,
+}
+
+/// One load process.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct LoadProcess {
+    /// CPU time used.
+    pub cpu_seconds: f64,
+    /// Resident bytes at the peak.
+    pub resident_peak_bytes: u64,
+    /// Sockets connected at the peak.
+    pub connected_peak: u64,
+    /// Resident bytes for each connected socket, both at their peak; `None` without sockets.
+    pub bytes_per_connected: Option<f64>,
+    /// Open files at the peak.
+    pub files_peak: u64,
+    /// Open files that the process may have.
+    pub files_limit: u64,
+}
+
+/// One entry of the timeline.
+#[derive(Clone, Debug, Serialize)]
+pub struct TimelineEntry {
+    /// When, in seconds since the start of the run.
+    pub at_seconds: f64,
+    /// What.
+    #[serde(flatten)]
+    pub what: What,
 }
 
 /// What was run, and when.
@@ -207,8 +234,32 @@ pub fn document(run: &Measurements, verdicts: Verdicts, run_again: &str) -> Docu
         calls_per_second: per_second(all.calls(), judged),
         useful_calls_per_second: per_second(all.ok + all.refused, judged),
         cost: run.ending.statement.clone(),
-        generator: run.ending.generator.workers.clone(),
-        timeline: run.timeline.clone(),
+        generator: run
+            .ending
+            .generator
+            .workers
+            .iter()
+            .map(load_process)
+            .collect(),
+        timeline: run.timeline.iter().map(entry).collect(),
+    }
+}
+
+fn load_process(worker: &WorkerFigures) -> LoadProcess {
+    LoadProcess {
+        cpu_seconds: worker.cpu.as_secs_f64(),
+        resident_peak_bytes: worker.resident_peak_bytes,
+        connected_peak: worker.connected_peak,
+        bytes_per_connected: share(worker.resident_peak_bytes, worker.connected_peak),
+        files_peak: worker.files_peak,
+        files_limit: worker.files_limit,
+    }
+}
+
+fn entry(notice: &Notice) -> TimelineEntry {
+    TimelineEntry {
+        at_seconds: notice.at.as_secs_f64(),
+        what: notice.what.clone(),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::measure::gauges::Gauges;
 use crate::measure::histogram::{CoarseHistogram, Histogram};
 use crate::measure::series::Tick;
 use crate::units::SimTime;
-use crate::verdict::figure::in_words;
+use crate::verdict::figure::{grouped, in_words};
 
 /// Points a line has at most; more cannot be told apart on a page.
 const POINTS_MAX: usize = 300;
@@ -150,9 +150,15 @@ fn over_time(run: &Measurements, title: &'static str, lines: Vec<Line>) -> Chart
             format!("{}:{:02}", whole / 60, whole % 60)
         },
         y_label: |value| {
-            let rounded = value.round();
-            if (value - rounded).abs() < 1e-9 || value >= 10.0 {
-                format!("{rounded}")
+            // Axis values are never negative; the cast saturates.
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a label of an axis"
+            )]
+            let whole = value.round() as u64;
+            if (value - count(whole)).abs() < 1e-9 || value >= 10.0 {
+                grouped(whole)
             } else {
                 format!("{value:.1}")
             }

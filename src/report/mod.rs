@@ -8,6 +8,7 @@ pub mod csv;
 pub mod document;
 mod figures;
 pub mod html;
+mod html_cost;
 pub mod json;
 pub mod text;
 mod words;

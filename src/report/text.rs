@@ -121,9 +121,10 @@ impl Page {
         for check in &document.verdicts.validity {
             self.marked(
                 good(check.ok),
-                &format!("{:<30} {}", check.name, check.evidence),
+                &format!("{:<31} {}", check.name, check.evidence),
             );
         }
+        self.generator(document);
     }
 
     fn targets(&mut self, targets: &[TargetVerdict]) {
@@ -167,6 +168,24 @@ impl Page {
             grouped(sockets.counts.reconnected)
         );
         self.leader("sockets at the peak", &grouped(sockets.peak), &told);
+    }
+
+    fn generator(&mut self, document: &Document) {
+        for process in &document.generator {
+            let each = process.bytes_per_connected.map_or_else(
+                || "no sockets".to_owned(),
+                |bytes| {
+                    format!(
+                        "{:.1} KiB for each of {} sockets",
+                        bytes / 1_024.0,
+                        grouped(process.connected_peak)
+                    )
+                },
+            );
+            let memory = format!("{} MiB", process.resident_peak_bytes >> 20);
+            let cpu = in_words(Duration::from_secs_f64(process.cpu_seconds));
+            self.leader("load process", &memory, &format!("{each}, {cpu} of CPU"));
+        }
     }
 
     fn leader(&mut self, name: &str, value: &str, more: &str) {

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+
+use crate::units::SimTime;
 
 /// One measured number.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -47,8 +49,44 @@ impl fmt::Display for Figure {
     }
 }
 
-fn as_seconds<S: serde::Serializer>(length: &Duration, to: S) -> Result<S::Ok, S::Error> {
+/// Writes a length in seconds; plain `Duration`s are written as pairs, which no one wants to read.
+pub(super) fn as_seconds<S: Serializer>(length: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64(length.as_secs_f64())
+}
+
+/// Writes a length in seconds, or nothing.
+#[expect(clippy::ref_option, reason = "serde passes each field by reference")]
+pub(super) fn maybe_seconds<S: Serializer>(
+    length: &Option<Duration>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    length.map(|length| length.as_secs_f64()).serialize(to)
+}
+
+/// Writes an instant in seconds since the start of the run.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes each field by reference"
+)]
+pub(super) fn at_seconds<S: Serializer>(at: &SimTime, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(at.as_secs_f64())
+}
+
+/// Writes an instant in seconds, or nothing.
+#[expect(clippy::ref_option, reason = "serde passes each field by reference")]
+pub(super) fn maybe_at_seconds<S: Serializer>(
+    at: &Option<SimTime>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    at.map(SimTime::as_secs_f64).serialize(to)
+}
+
+/// Writes instants in seconds, or nothing in their places.
+pub(super) fn each_at_seconds<S: Serializer>(
+    instants: &[Option<SimTime>],
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    to.collect_seq(instants.iter().map(|at| at.map(SimTime::as_secs_f64)))
 }
 
 /// A length of time as people read it: `812µs`, `148.21ms`, `12.34s`, `4m05s`.

@@ -118,3 +118,6 @@ impl Verdicts {
             .map_or(0, |trouble| trouble.exit_code())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::figure::share;
+use super::figure::{self, share};
 use crate::cloud::notice::{DataTierPart, InstanceState, Notice, What};
 use crate::measure::Measurements;
 use crate::measure::series::{Series, Tick};
@@ -30,12 +30,25 @@ pub struct Recovery {
     /// Name of the zone it struck.
     pub zone: String,
     /// When it struck.
+    #[serde(rename = "struck_at_seconds", serialize_with = "figure::at_seconds")]
     pub struck_at: SimTime,
     /// When it healed; `None` if that was after the run.
+    #[serde(
+        rename = "healed_at_seconds",
+        serialize_with = "figure::maybe_at_seconds"
+    )]
     pub healed_at: Option<SimTime>,
     /// From the fault to the first reaction of the control plane: an instance launched or found unhealthy.
+    #[serde(
+        rename = "detected_after_seconds",
+        serialize_with = "figure::maybe_seconds"
+    )]
     pub detected_after: Option<Duration>,
     /// From the fault to the first instance launched after it that gets requests.
+    #[serde(
+        rename = "replaced_after_seconds",
+        serialize_with = "figure::maybe_seconds"
+    )]
     pub replaced_after: Option<Duration>,
     /// Failovers of the data tier.
     pub failovers: Vec<Failover>,
@@ -44,6 +57,7 @@ pub struct Recovery {
     /// Work from the fault to the end of the recovery, or of what was observed.
     pub during: Work,
     /// Longest time without a single successful call although calls were due.
+    #[serde(rename = "longest_stop_seconds", serialize_with = "figure::as_seconds")]
     pub longest_stop: Duration,
     /// Whether, and when, successful work was back.
     #[serde(flatten)]
@@ -57,6 +71,7 @@ pub enum Outcome {
     /// It did, and stayed until the next fault or the end.
     Recovered {
         /// Time from the fault.
+        #[serde(rename = "after_seconds", serialize_with = "figure::as_seconds")]
         after: Duration,
     },
     /// It did not within what was observed.
@@ -74,8 +89,10 @@ pub struct Failover {
     /// Which part.
     pub tier: DataTierPart,
     /// When the primary was lost.
+    #[serde(rename = "lost_at_seconds", serialize_with = "figure::at_seconds")]
     pub lost_at: SimTime,
     /// From the loss to the first possible write; `None` if there was none within the run.
+    #[serde(rename = "took_seconds", serialize_with = "figure::maybe_seconds")]
     pub took: Option<Duration>,
 }
 
@@ -329,97 +346,5 @@ fn tick_index(series: &Series, at: SimTime) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A hundred calls a second for 300 s; `work` says how many of them are useful and how many fail.
-    fn series(work: impl Fn(u64) -> (u64, u64)) -> Series {
-        let mut series = Series::default();
-        for second in 0..300 {
-            let (useful, failed) = work(second);
-            let tick = Tick {
-                calls_due: 100,
-                calls_ok: useful,
-                calls_failed: failed,
-                ..Tick::default()
-            };
-            series.absorb(second, &tick);
-        }
-        series
-    }
-
-    fn judged(series: &Series) -> Outcome {
-        let struck = SimTime::from_secs(100);
-        let before = work_before(series, struck);
-        outcome(series, before, struck, SimTime::from_secs(300))
-    }
-
-    #[test]
-    fn work_that_never_falls_recovers_at_once() {
-        let outcome = judged(&series(|_| (99, 1)));
-        assert_eq!(
-            outcome,
-            Outcome::Recovered {
-                after: Duration::ZERO
-            }
-        );
-    }
-
-    #[test]
-    fn failures_for_forty_seconds_take_about_forty_seconds() {
-        let outcome = judged(&series(|second| match second {
-            100..140 => (20, 80),
-            _ => (100, 0),
-        }));
-        let Outcome::Recovered { after } = outcome else {
-            panic!("{outcome:?}");
-        };
-        assert!((40..=46).contains(&after.as_secs()), "{after:?}");
-    }
-
-    #[test]
-    fn a_second_dip_puts_the_recovery_off() {
-        let outcome = judged(&series(|second| match second {
-            100..120 | 180..190 => (0, 100),
-            _ => (100, 0),
-        }));
-        let Outcome::Recovered { after } = outcome else {
-            panic!("{outcome:?}");
-        };
-        assert!((90..=96).contains(&after.as_secs()), "{after:?}");
-    }
-
-    #[test]
-    fn few_answers_without_a_single_failure_are_no_recovery() {
-        let outcome = judged(&series(|second| match second {
-            100.. => (50, 0),
-            _ => (100, 0),
-        }));
-        assert_eq!(outcome, Outcome::NotRecovered);
-    }
-
-    #[test]
-    fn silence_is_a_stop_and_not_a_success() {
-        let series = series(|second| match second {
-            100..130 => (0, 0),
-            _ => (100, 0),
-        });
-        let stop = longest_stop(&series, SimTime::from_secs(100), SimTime::from_secs(300));
-        assert_eq!(stop, Duration::from_secs(30));
-        let Outcome::Recovered { after } = judged(&series) else {
-            panic!("work came back");
-        };
-        assert!(after >= Duration::from_secs(30));
-    }
-
-    #[test]
-    fn without_calls_before_nobody_can_tell() {
-        let outcome = outcome(
-            &series(|_| (100, 0)),
-            Work::default(),
-            SimTime::from_secs(100),
-            SimTime::from_secs(300),
-        );
-        assert!(matches!(outcome, Outcome::CouldNotTell { .. }));
-    }
-}
+#[path = "recovery_tests.rs"]
+mod tests;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::figure;
 use crate::cloud::notice::{AlarmState, InstanceState, Notice, What};
 use crate::measure::Measurements;
 use crate::scenario::scaling::{Comparison, Metric, Policy};
@@ -15,18 +16,32 @@ pub struct ScaleAction {
     /// Name of the policy.
     pub policy: String,
     /// When the queue crossed the threshold; `None` if the policy watches something else or it was not seen.
+    #[serde(
+        rename = "crossed_at_seconds",
+        serialize_with = "figure::maybe_at_seconds"
+    )]
     pub crossed_at: Option<SimTime>,
     /// When the alarm rose.
+    #[serde(
+        rename = "alarm_at_seconds",
+        serialize_with = "figure::maybe_at_seconds"
+    )]
     pub alarm_at: Option<SimTime>,
     /// When the policy acted.
+    #[serde(rename = "acted_at_seconds", serialize_with = "figure::at_seconds")]
     pub acted_at: SimTime,
     /// Desired instances before.
     pub from: u32,
     /// Desired instances after.
     pub to: u32,
     /// When each instance it launched got its first requests; `None` for those that did not within the run.
+    #[serde(
+        rename = "useful_at_seconds",
+        serialize_with = "figure::each_at_seconds"
+    )]
     pub useful_at: Vec<Option<SimTime>>,
     /// When each instance it removed was gone; only for fewer instances.
+    #[serde(rename = "gone_at_seconds", serialize_with = "figure::each_at_seconds")]
     pub gone_at: Vec<Option<SimTime>>,
 }
 

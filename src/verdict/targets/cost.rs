@@ -4,6 +4,9 @@ use super::{Evidence, Reading, Row};
 use crate::cost::comparison;
 use crate::units::Won;
 
+/// Lines told one by one; the statement of cost has all of them.
+const SHOWN_MAX: usize = 3;
+
 /// A24: line by line, and whether the documented sums are the sums of their parts.
 pub(super) fn month(row: &Row, evidence: &Evidence<'_>) -> Reading {
     let statement = evidence.run.ending.statement.as_ref();
@@ -37,8 +40,11 @@ pub(super) fn month(row: &Row, evidence: &Evidence<'_>) -> Reading {
         compared.len() - off.len(),
         compared.len()
     );
-    for finding in off.iter().chain(&wrong) {
+    for finding in wrong.iter().chain(off.iter().take(SHOWN_MAX)) {
         measured = format!("{measured}; {finding}");
+    }
+    if off.len() > SHOWN_MAX {
+        measured = format!("{measured}; and {} more", off.len() - SHOWN_MAX);
     }
     Ok((off.is_empty() && wrong.is_empty(), measured))
 }

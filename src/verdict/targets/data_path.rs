@@ -15,6 +15,10 @@ fn system<'a>(evidence: &Evidence<'a>) -> Result<&'a SystemFigures, String> {
 pub(super) fn edge(row: &Row, evidence: &Evidence<'_>) -> Reading {
     let system = system(evidence)?;
     let requests = system.edge_hits + system.edge_misses;
+    if system.edge_misses == 0 {
+        // Every cache misses what it has not seen yet: without a miss something only stood in for it.
+        return Err("no request went through a real edge cache: there was not one miss".to_owned());
+    }
     let hits = share(system.edge_hits, requests).ok_or("no static file was asked for")?;
     Ok((
         row.admits(hits),
@@ -98,6 +102,13 @@ pub(super) fn delivery(row: &Row, evidence: &Evidence<'_>) -> Reading {
     let due = due.ok_or("nobody counted the messages that were due")?;
     let arrived = evidence.run.tally.messages;
     let delivered = share(arrived, due).ok_or("no message was due")?;
+    if arrived > due {
+        return Err(format!(
+            "{} messages arrived and only {} were counted as due: the counts do not match",
+            grouped(arrived),
+            grouped(due)
+        ));
+    }
     Ok((
         row.admits(delivered),
         format!(
