@@ -159,6 +159,17 @@ fn flags_win_over_the_file() {
 }
 
 #[test]
+fn a_plan_reaches_a_load_worker_as_it_is() {
+    for (name, text) in shipped() {
+        let plan = load(&name, &text, &Overrides::default()).unwrap();
+        let sent = serde_json::to_string(&plan).unwrap();
+        let received: Plan = serde_json::from_str(&sent).unwrap();
+        assert_eq!(plan, received);
+        assert_eq!(arrival_times(&plan), arrival_times(&received));
+    }
+}
+
+#[test]
 fn an_empty_scenario_is_the_preset_itself() {
     assert!(plan("").is_ok(), "{:?}", plan(""));
 }
