@@ -27,3 +27,5 @@ pub mod live;
 pub mod verdict;
 
 pub mod report;
+
+pub mod cli;

@@ -69,7 +69,12 @@ pub struct RunArguments {
     #[arg(long, env = "TIKETI_SIM_TARGET", value_name = "URL")]
     pub target: Option<String>,
     /// Mint the buyers' tokens with the secret in this file (with `--target`).
-    #[arg(long, env = "TIKETI_SIM_TOKEN_SECRET_FILE", value_name = "FILE", requires = "target")]
+    #[arg(
+        long,
+        env = "TIKETI_SIM_TOKEN_SECRET_FILE",
+        value_name = "FILE",
+        requires = "target"
+    )]
     pub token_secret_file: Option<PathBuf>,
     /// Take the buyers' tokens from this file, one a line (with `--target`).
     #[arg(
@@ -103,5 +108,5 @@ pub struct CheckArguments {
 
 /// Reads `90s`, `1m30s`, `500ms`, `2h`.
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    crate::scenario::duration::parse(text).map_err(|problem| problem.to_string())
+    crate::scenario::length::parse(text).map_err(|problem| problem.to_string())
 }

@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
+use crate::verdict::Trouble;
+
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
@@ -38,6 +40,17 @@ impl Exit {
     }
 }
 
+impl From<Trouble> for Exit {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Interrupted => Self::Interrupted,
+            Trouble::Inconclusive => Self::Inconclusive,
+            Trouble::AuditViolated => Self::AuditViolated,
+            Trouble::GateFailed => Self::GateFailed,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
@@ -45,7 +58,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// Prints an error the way every command does, with a hint on a line of its own if there is one.
-pub fn complain(error: impl Display, hint: Option<&str>) {
+pub(super) fn complain(error: impl Display, hint: Option<&str>) {
     // Nothing is left to tell the user if even stderr is gone.
     let mut stderr = std::io::stderr().lock();
     let _gone = writeln!(stderr, "error: {error}");
@@ -55,7 +68,7 @@ pub fn complain(error: impl Display, hint: Option<&str>) {
 }
 
 /// How a child process ends: its supervisor reads the error from the child's stderr.
-pub fn of_child(role: &str, outcome: Result<(), impl Display>) -> Exit {
+pub(super) fn of_child(role: &str, outcome: Result<(), impl Display>) -> Exit {
     match outcome {
         Ok(()) => Exit::Success,
         Err(error) => {

@@ -4,15 +4,25 @@ use std::io::{IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::live::conductor::Progress;
+use super::news;
+use crate::cloud::notice::Notice;
+use crate::live::progress::{Progress, Watcher};
+use crate::scenario::Plan;
 use crate::units::SimTime;
 
 /// Scenario time between two plain lines.
 const PLAIN_LINE_EVERY_SECS: u64 = 30;
 
+/// Shows how a run goes.
+#[derive(Debug)]
+pub(super) struct Display {
+    zones: Vec<String>,
+    form: Form,
+}
+
 /// Where progress is shown.
 #[derive(Debug)]
-pub enum Display {
+enum Form {
     /// Nowhere (`--quiet`).
     Silent,
     /// A bar that is drawn anew on the terminal.
@@ -26,12 +36,35 @@ pub enum Display {
 
 impl Display {
     /// Picks the form: a bar on a terminal, plain lines in a pipe or with `CI` set.
-    pub fn new(quiet: bool, duration_secs: u64) -> Self {
+    pub(super) fn new(quiet: bool, plan: &Plan) -> Self {
+        Self {
+            zones: plan
+                .topology
+                .zones
+                .iter()
+                .map(|zone| zone.name.clone())
+                .collect(),
+            form: Form::new(quiet, plan.clock.duration.as_secs()),
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(&self) {
+        if let Form::Bar(bar) = &self.form {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Form {
+    fn new(quiet: bool, duration_secs: u64) -> Self {
         if quiet {
             return Self::Silent;
         }
         if !std::io::stderr().is_terminal() || std::env::var_os("CI").is_some() {
-            return Self::Plain { next: SimTime::ZERO };
+            return Self::Plain {
+                next: SimTime::ZERO,
+            };
         }
         let bar = ProgressBar::new(duration_secs);
         bar.set_style(
@@ -40,16 +73,17 @@ impl Display {
         );
         Self::Bar(bar)
     }
+}
 
-    /// Shows how far the run is.
-    pub fn show(&mut self, progress: &Progress) {
-        match self {
-            Self::Silent => {}
-            Self::Bar(bar) => {
+impl Watcher for Display {
+    fn show(&mut self, progress: &Progress) {
+        match &mut self.form {
+            Form::Silent => {}
+            Form::Bar(bar) => {
                 bar.set_position(progress.at.as_secs());
                 bar.set_message(progress.to_string());
             }
-            Self::Plain { next } => {
+            Form::Plain { next } => {
                 if progress.at >= *next {
                     *next = SimTime::from_secs(
                         (progress.at.as_secs() / PLAIN_LINE_EVERY_SECS + 1) * PLAIN_LINE_EVERY_SECS,
@@ -60,19 +94,17 @@ impl Display {
         }
     }
 
-    /// Shows something that happened, such as a fault or an alarm.
-    pub fn tell(&self, text: &str) {
-        match self {
-            Self::Silent => {}
-            Self::Bar(bar) => bar.println(text),
-            Self::Plain { .. } => line(format_args!("{text}")),
+    fn notice(&mut self, notice: &Notice) {
+        if let Some(line) = news::line(notice, &self.zones) {
+            self.tell(&line);
         }
     }
 
-    /// Takes the bar away.
-    pub fn finish(&self) {
-        if let Self::Bar(bar) = self {
-            bar.finish_and_clear();
+    fn tell(&mut self, text: &str) {
+        match &mut self.form {
+            Form::Silent => {}
+            Form::Bar(bar) => bar.println(text),
+            Form::Plain { .. } => line(format_args!("{text}")),
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Reads a scenario from disk.
 
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use super::exit::{Exit, complain};
+use crate::scenario::diagnostic::Rendering;
 use crate::scenario::{self, Overrides, Plan};
 
 /// Loads a scenario and prints every problem it has.
-pub fn load(path: &Path, overrides: &Overrides) -> Result<Plan, Exit> {
+pub(super) fn load(path: &Path, overrides: &Overrides) -> Result<Plan, Exit> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
         complain(
@@ -16,7 +18,22 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Plan, Exit> {
         Exit::BadScenario
     })?;
     scenario::load(&name, &text, overrides).map_err(|diagnostics| {
-        complain(diagnostics.render(), None);
+        // A reader that has closed stderr has seen enough.
+        let _closed = std::io::stderr()
+            .lock()
+            .write_all(diagnostics.render(rendering()).as_bytes());
         Exit::BadScenario
     })
+}
+
+/// Excerpts on a terminal, a line a problem elsewhere.
+fn rendering() -> Rendering {
+    match (
+        std::io::stderr().is_terminal(),
+        std::env::var_os("NO_COLOR"),
+    ) {
+        (false, _) => Rendering::Lines,
+        (true, None) => Rendering::Color,
+        (true, Some(_)) => Rendering::Monochrome,
+    }
 }

@@ -65,6 +65,11 @@ impl Load {
         Ok(load)
     }
 
+    /// How many workers were started.
+    pub fn workers(&self) -> usize {
+        self.children.len()
+    }
+
     /// The next report, and the worker it comes from; `None` when all of them have ended.
     pub async fn next(&mut self) -> Option<(u32, WorkerReport)> {
         self.reports_rx.recv().await

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cost::Statement;
 use crate::units::{InstanceId, SimTime};
 
 /// What a run was like at its end.
@@ -23,6 +24,8 @@ pub struct Ending {
     pub state: FinalState,
     /// What the system counted about itself; `None` for a system that does not tell.
     pub system: Option<SystemFigures>,
+    /// What it cost; `None` for a system that is not the testbed.
+    pub statement: Option<Statement>,
 }
 
 /// The load generator's own figures, for the validity of the measurement.

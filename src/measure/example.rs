@@ -10,6 +10,7 @@ use super::gauges::InstanceCount;
 use super::observation::{Call, Failure, LeaveReason, Observation, Outcome, SocketChange, Stage};
 use super::{Assembly, Ending, Gauges, Measurements, Recorder};
 use crate::cloud::notice::{AlarmState, DataTierPart, InstanceState, Notice, What};
+use crate::cost::{PriceBook, Sales, Statement, Usage};
 use crate::fault::catalog::{Action, Fault};
 use crate::scenario::Plan;
 use crate::scenario::arrival::{ArrivalPhase, Count, Shape};
@@ -229,8 +230,8 @@ fn scaling() -> Scaling {
             ingest: secs(2),
         },
         policies: vec![
-            policy("queue-high", Comparison::Above, 500.0, 2),
-            policy("queue-low", Comparison::Below, 100.0, -1),
+            policy("queue-high", Comparison::Above, 5_000.0, 2),
+            policy("queue-low", Comparison::Below, 1_000.0, -1),
         ],
         health_type: HealthType::Elb,
         grace: secs(300),
@@ -332,7 +333,7 @@ fn timeline() -> Vec<Notice> {
             What::Alarm {
                 policy: "queue-high".to_owned(),
                 state: AlarmState::Alarm,
-                datapoint: Some(640.0),
+                datapoint: Some(6_400.0),
             },
         ),
         at(
@@ -373,9 +374,9 @@ fn timeline() -> Vec<Notice> {
 
 fn gauges(second: u64) -> Gauges {
     let waiting = if second < 300 {
-        second * 5
+        second * 50
     } else {
-        1_500_u64.saturating_sub((second - 300) * 8)
+        15_000_u64.saturating_sub((second - 300) * 80)
     };
     let healthy = match second {
         0..240 => [1, 1],
@@ -397,6 +398,23 @@ fn gauges(second: u64) -> Gauges {
         instances: (0..2).zip(healthy).map(count).collect(),
         cpu: Some(0.6),
     }
+}
+
+fn statement() -> Statement {
+    let usage = Usage {
+        hours: 600.0 / 3_600.0,
+        instance_hours: 0.6,
+        lambda_runs: 10,
+        lcu_hours: 0.2,
+        requests: 40_000,
+        data_out_gb: 0.05,
+    };
+    let sales = Sales {
+        buyers: 2_000,
+        tickets: 500,
+    };
+    let book = PriceBook::built_in("documented-krw").unwrap();
+    Statement::new(&plan(), usage, sales, &book)
 }
 
 /// How the example ended: well.
@@ -464,6 +482,7 @@ pub(crate) fn ending() -> Ending {
             messages_due: Some(2_000),
             ..SystemFigures::default()
         }),
+        statement: Some(statement()),
     }
 }
 

@@ -134,6 +134,13 @@ impl Tally {
         self.operations[operation.index()].clone()
     }
 
+    /// Judged calls of all operations, and how many of them failed.
+    pub fn calls(&self) -> (u64, u64) {
+        let add =
+            |(calls, failed), one: &OperationTally| (calls + one.calls(), failed + one.failures());
+        self.operations.iter().fold((0, 0), add)
+    }
+
     /// Buyers who reached `stage`.
     pub const fn reached(&self, stage: Stage) -> u64 {
         self.stages[stage as usize]

@@ -41,16 +41,16 @@ pub(super) struct Line {
 /// A stretch of time with something broken.
 #[derive(Debug)]
 pub(super) struct Band {
-    /// First second.
+    /// Its beginning.
     pub(super) from: f64,
-    /// Last second.
+    /// Its end.
     pub(super) until: f64,
 }
 
 /// An instant worth a vertical line.
 #[derive(Clone, Debug)]
 pub(super) struct Mark {
-    /// The second.
+    /// Its position.
     pub(super) at: f64,
     /// A word or two.
     pub(super) label: String,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::answer;
 use crate::cloud::notice::Notice;
+use crate::cost::Statement;
 use crate::measure::Measurements;
 use crate::measure::ending::WorkerFigures;
 use crate::measure::histogram::Histogram;
@@ -54,6 +55,8 @@ pub struct Document {
     pub calls_per_second: f64,
     /// Calls answered as they should be, a second after the warm-up.
     pub useful_calls_per_second: f64,
+    /// What it cost; `None` for a system that is not the testbed.
+    pub cost: Option<Statement>,
     /// The load processes.
     pub generator: Vec<WorkerFigures>,
     /// What the control plane announced.
@@ -203,6 +206,7 @@ pub fn document(run: &Measurements, verdicts: Verdicts, run_again: &str) -> Docu
         },
         calls_per_second: per_second(all.calls(), judged),
         useful_calls_per_second: per_second(all.ok + all.refused, judged),
+        cost: run.ending.statement.clone(),
         generator: run.ending.generator.workers.clone(),
         timeline: run.timeline.clone(),
     }

@@ -1,11 +1,14 @@
 //! Which charts a report has, drawn from the series.
 
+use std::time::Duration;
+
 use super::chart::{Band, Chart, Line, Mark};
 use crate::cloud::notice::{AlarmState, InstanceState, What};
 use crate::measure::Measurements;
 use crate::measure::gauges::Gauges;
 use crate::measure::histogram::{CoarseHistogram, Histogram};
 use crate::measure::series::Tick;
+use crate::units::SimTime;
 use crate::verdict::figure::in_words;
 
 /// Points a line has at most; more cannot be told apart on a page.
@@ -50,9 +53,9 @@ pub(super) fn throughput(run: &Measurements) -> Chart {
         run,
         "Calls a second over time",
         vec![
-            rate(run, "useful", Tick::calls_useful),
-            rate(run, "failed", |tick| tick.calls_failed),
             rate(run, "due", |tick| tick.calls_due),
+            rate(run, "failed", |tick| tick.calls_failed),
+            rate(run, "useful", Tick::calls_useful),
         ],
     )
 }
@@ -82,8 +85,7 @@ pub(super) fn latency(run: &Measurements) -> Chart {
             for tick in &run.series.ticks()[ticks] {
                 together.merge(&tick.response);
             }
-            let length = together.percentile(percent);
-            length.map(|length| length.as_secs_f64())
+            together.percentile(percent).map(logarithm)
         }),
     };
     let mut chart = over_time(
@@ -95,7 +97,7 @@ pub(super) fn latency(run: &Measurements) -> Chart {
             line("p(99)", 99.0),
         ],
     );
-    chart.y_label = seconds;
+    chart.y_label = from_logarithm;
     chart
 }
 
@@ -111,11 +113,14 @@ pub(super) fn percentiles(run: &Measurements) -> Chart {
         bands: Vec::new(),
         marks: Vec::new(),
         x_label: |nines| {
+            if (nines - nines.round()).abs() > 1e-6 {
+                return String::new();
+            }
             let percent = 100.0 * (1.0 - 10_f64.powf(-nines));
             let shown = format!("{percent:.3}");
             format!("{}%", shown.trim_end_matches('0').trim_end_matches('.'))
         },
-        y_label: seconds,
+        y_label: from_logarithm,
     }
 }
 
@@ -125,8 +130,7 @@ fn percentile_line(name: &'static str, histogram: &Histogram) -> Line {
     let point = |step: u32| {
         let x = nines * f64::from(step) / 120.0;
         let percent = 100.0 * (1.0 - 10_f64.powf(-x));
-        let length = histogram.percentile(percent);
-        (x, length.map(|length| length.as_secs_f64()))
+        (x, histogram.percentile(percent).map(logarithm))
     };
     Line {
         name,
@@ -140,8 +144,8 @@ fn over_time(run: &Measurements, title: &'static str, lines: Vec<Line>) -> Chart
         lines,
         bands: bands(run),
         marks: marks(run),
-        x_label: |seconds| {
-            let length = std::time::Duration::try_from_secs_f64(seconds.max(0.0));
+        x_label: |minutes| {
+            let length = Duration::try_from_secs_f64((minutes * 60.0).round().max(0.0));
             let whole = length.map_or(0, |length| length.as_secs());
             format!("{}:{:02}", whole / 60, whole % 60)
         },
@@ -156,20 +160,35 @@ fn over_time(run: &Measurements, title: &'static str, lines: Vec<Line>) -> Chart
     }
 }
 
-fn seconds(value: f64) -> String {
-    let length = std::time::Duration::try_from_secs_f64(value.max(0.0));
-    length.map_or_else(|_| String::new(), in_words)
+/// Where a length stands on the axis: latency is read by factors, and an outage must not flatten all the rest.
+fn logarithm(length: Duration) -> f64 {
+    (length.as_secs_f64() * 1e3).max(1.0).log10()
+}
+
+fn from_logarithm(value: f64) -> String {
+    let length = Duration::try_from_secs_f64(10_f64.powf(value) / 1e3);
+    let length = length.unwrap_or(Duration::MAX);
+    let whole = length.as_micros().is_multiple_of(1_000);
+    match (length.as_secs(), whole) {
+        (0, true) => format!("{}ms", length.as_millis()),
+        _ => in_words(length),
+    }
+}
+
+/// Minutes, so that the axis is divided where people expect it.
+fn minutes(at: SimTime) -> f64 {
+    at.as_secs_f64() / 60.0
 }
 
 /// Each fault from its strike to its healing, or to the end.
 fn bands(run: &Measurements) -> Vec<Band> {
     let mut bands: Vec<Band> = Vec::new();
     for notice in &run.timeline {
-        let at = notice.at.as_secs_f64();
+        let at = minutes(notice.at);
         match notice.what {
             What::FaultStruck { .. } => bands.push(Band {
                 from: at,
-                until: run.ending.ended_at.as_secs_f64(),
+                until: minutes(run.ending.ended_at),
             }),
             What::FaultHealed { .. } => {
                 if let Some(band) = bands.last_mut() {
@@ -199,7 +218,7 @@ fn marks(run: &Measurements) -> Vec<Mark> {
     };
     let marks = run.timeline.iter().filter_map(|notice| {
         label(&notice.what).map(|label| Mark {
-            at: notice.at.as_secs_f64(),
+            at: minutes(notice.at),
             label,
         })
     });
@@ -207,7 +226,7 @@ fn marks(run: &Measurements) -> Vec<Mark> {
     for mark in marks {
         // An alarm and the action it causes are one instant.
         match merged.last_mut() {
-            Some(last) if mark.at - last.at < 1.0 => {
+            Some(last) if mark.at - last.at < 1.0 / 60.0 => {
                 last.label = format!("{}, {}", last.label, mark.label);
             }
             _ => merged.push(mark),
@@ -247,7 +266,8 @@ fn thinned(
     let starts = (0..ticks).step_by(group);
     let point = |start: usize| {
         let range = start..(start + group).min(ticks);
-        (count(run.series.start_secs(start)), value(range))
+        let start = SimTime::from_secs(run.series.start_secs(start));
+        (minutes(start), value(range))
     };
     starts.map(point).collect()
 }

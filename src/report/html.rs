@@ -5,6 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::chart::{Bar, Chart, bars};
 use super::document::{CallRow, Document, Statistics};
 use super::{figures, words};
+use crate::cost::Statement;
 use crate::measure::Measurements;
 use crate::verdict::audit::Finding;
 use crate::verdict::figure::{grouped, in_words, percent};
@@ -35,6 +36,7 @@ pub fn render(document: &Document, run: &Measurements) -> String {
                     (recovery(document))
                     (funnel(document))
                     (latency(document, run))
+                    (cost(document))
                     (promises(document))
                     (targets(document))
                     (footer(document, run))
@@ -274,6 +276,98 @@ fn percentile_cells(statistics: &Statistics) -> Markup {
         statistics.max,
     ];
     html! { @for cell in cells { td.number { (seconds(cell)) } } }
+}
+
+fn cost(document: &Document) -> Markup {
+    let Some(statement) = &document.cost else {
+        return html! {};
+    };
+    let money = |amount| words::money(amount, statement.currency);
+    let maybe = |amount: Option<f64>| amount.map_or_else(|| "–".to_owned(), money);
+    let bars_of_month: Vec<_> = statement
+        .month
+        .lines
+        .iter()
+        .filter_map(|line| {
+            line.amount.map(|amount| Bar {
+                name: line.title.clone(),
+                value: amount,
+                label: money(amount),
+            })
+        })
+        .collect();
+    html! {
+        section {
+            h2 { "Cost" }
+            p {
+                "This run " strong { (money(statement.run.total)) } " · each 1,000 buyers "
+                strong { (maybe(statement.per_thousand_buyers)) } " · each ticket sold "
+                strong { (maybe(statement.per_ticket)) } " · a month with " (statement.onsales_per_month)
+                " such on-sales " strong { (money(statement.month.total)) }
+            }
+            p.muted { "Prices: " (statement.price_book) ", " (statement.price_date) "." }
+            h3 { "A month, item by item" }
+            figure { (PreEscaped(bars("Cost of a month by item", &bars_of_month))) }
+            (bill(statement))
+            (documented_month(statement))
+        }
+    }
+}
+
+fn bill(statement: &Statement) -> Markup {
+    let money = |amount: Option<f64>| {
+        amount.map_or_else(
+            || "–".to_owned(),
+            |amount| words::money(amount, statement.currency),
+        )
+    };
+    html! {
+        details {
+            summary { "Every line of this run, with the source of its price" }
+            div.wide {
+                table {
+                    thead {
+                        tr { th { "Item" } th.number { "Quantity" } th { "Unit" } th.number { "Price" } th.number { "Amount" } th { "Source" } }
+                    }
+                    tbody {
+                        @for line in &statement.run.lines {
+                            tr {
+                                td { (line.title) }
+                                td.number { (format!("{:.3}", line.quantity)) }
+                                td { (line.unit) }
+                                td.number { (money(line.unit_price)) }
+                                td.number { (money(line.amount)) }
+                                td.muted { span.tag { (words::basis(line.basis)) } " " (line.source) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn documented_month(statement: &Statement) -> Markup {
+    let maybe = |amount: Option<f64>| amount.map_or_else(|| "–".to_owned(), words::won);
+    html! {
+        h3 { "The documented month (A24), added up" }
+        table {
+            thead { tr { th { "Won a month" } th.number { "Documented" } th.number { "Its parts add up to" } th.number { "Computed here" } } }
+            tbody {
+                @for row in &statement.documented.rows {
+                    tr {
+                        td {
+                            (row.title)
+                            @if row.adds_up() == Some(false) { " " span.mark.bad { "does not add up" } }
+                        }
+                        td.number { (words::won(row.documented)) }
+                        td.number { (maybe(row.added_up)) }
+                        td.number { (maybe(row.computed)) }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn promises(document: &Document) -> Markup {

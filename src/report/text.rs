@@ -50,6 +50,7 @@ pub fn render(document: &Document, color: Color) -> String {
     page.errors(document);
     page.recoveries(&document.verdicts.recoveries);
     page.scaling(&document.verdicts.scaling);
+    page.cost(document);
     page.closing(document);
     page.text
 }
@@ -286,6 +287,46 @@ impl Page {
         self.section("SCALING");
         for action in actions {
             self.line(&format!("  {}", words::scaling(action)));
+        }
+    }
+
+    fn cost(&mut self, document: &Document) {
+        let Some(statement) = &document.cost else {
+            return;
+        };
+        let money = |amount| words::money(amount, statement.currency);
+        self.section(&format!(
+            "COST (prices: {}, {})",
+            statement.price_book, statement.price_date
+        ));
+        self.leader("this run", &money(statement.run.total), "");
+        let each = [
+            ("for each 1,000 buyers", statement.per_thousand_buyers),
+            ("for each ticket sold", statement.per_ticket),
+        ];
+        for (name, amount) in each {
+            let amount = amount.map_or_else(|| "-".to_owned(), money);
+            self.leader(name, &amount, "");
+        }
+        let month = format!("with {} such on-sales", statement.onsales_per_month);
+        self.leader("a month", &money(statement.month.total), &month);
+        self.line(&format!(
+            "  {:<40}{:>14}{:>14}{:>14}",
+            "a month in won (A24)", "documented", "added up", "computed"
+        ));
+        for row in &statement.documented.rows {
+            let maybe = |amount: Option<f64>| amount.map_or_else(|| "-".to_owned(), words::won);
+            let wrong = match row.adds_up() {
+                Some(false) => "  does not add up",
+                Some(true) | None => "",
+            };
+            self.line(&format!(
+                "  {:<40}{:>14}{:>14}{:>14}{wrong}",
+                row.title,
+                words::won(row.documented),
+                maybe(row.added_up),
+                maybe(row.computed)
+            ));
         }
     }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::document::RunHeader;
 use crate::cloud::notice::DataTierPart;
+use crate::cost::price_book::{Basis, Currency};
 use crate::measure::observation::{LeaveReason, Stage};
-use crate::units::SimTime;
+use crate::units::{SimTime, Won};
 use crate::verdict::figure::{in_words, percent};
 use crate::verdict::recovery::{Outcome, Recovery, Work};
 use crate::verdict::scale::ScaleAction;
@@ -43,6 +44,38 @@ pub(super) const fn tier(part: DataTierPart) -> &'static str {
         DataTierPart::Redis => "Redis",
         DataTierPart::Database => "database",
     }
+}
+
+/// How sure a price is.
+pub(super) const fn basis(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Documented => "documented",
+        Basis::Reported => "reported",
+        Basis::Assumption => "assumption",
+        Basis::NotFound => "no price found",
+    }
+}
+
+/// An amount of money, as many digits as it takes.
+pub(super) fn money(amount: f64, currency: Currency) -> String {
+    match currency {
+        Currency::Krw => won(amount),
+        Currency::Usd if amount.abs() < 10.0 => format!("${amount:.4}"),
+        Currency::Usd => format!("${amount:.2}"),
+    }
+}
+
+/// An amount in won; small ones keep a fraction.
+pub(super) fn won(amount: f64) -> String {
+    if amount.abs() < 100.0 {
+        return format!("₩{amount:.2}");
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a bill stays far below 2^63 won"
+    )]
+    let whole = amount.round() as i64;
+    Won(whole).to_string()
 }
 
 /// Scenario time and wall time of a run, and what lies between them.

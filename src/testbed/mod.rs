@@ -27,6 +27,7 @@ use std::time::Duration;
 use tiketi_server::{Census, EmbeddedTier, FinalState};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::AbortHandle;
+use uuid::Uuid;
 
 use crate::cloud::order::Input;
 use crate::scenario::Plan;
@@ -65,6 +66,7 @@ pub struct Testbed {
     node_addresses: Vec<Ipv4Addr>,
     port: u16,
     token_secret: String,
+    show: Uuid,
     name_server: NameServer,
     balancer: Balancer,
     heard: UnboundedReceiver<Heard>,
@@ -95,6 +97,8 @@ pub struct Entry {
 pub struct Gauges {
     /// Counts of the data tier: waiting, active, held, sold, …
     pub census: Census,
+    /// Whether Redis answers: during its failover nobody can say how many wait.
+    pub queue_is_readable: bool,
     /// Sockets of buyers on all instances.
     pub sockets: u64,
     /// Each instance.
@@ -135,11 +139,9 @@ impl Testbed {
             port,
             processes_per_node: budget.processes_per_node,
         });
-        let tier = EmbeddedTier::new(
-            &settings,
-            vec![settings::show(plan)],
-            topology.redis.lost_window,
-        );
+        let show = settings::show(plan);
+        let show_id = show.id;
+        let tier = EmbeddedTier::new(&settings, vec![show], topology.redis.lost_window);
         let token_secret = settings.jwt_secret.clone();
         let subnets = topology.zones.iter().map(|zone| zone.private).collect();
         let (fleet, booted) = Fleet::new(tier.clone(), settings, subnets);
@@ -150,6 +152,7 @@ impl Testbed {
             node_addresses,
             port,
             token_secret,
+            show: show_id,
             name_server,
             balancer,
             heard,
@@ -165,6 +168,11 @@ impl Testbed {
             .await
             .map_err(|_| TestbedError::StartTimeout)??;
         Ok(testbed)
+    }
+
+    /// The show on sale, by its id.
+    pub const fn show(&self) -> Uuid {
+        self.show
     }
 
     /// What a load worker needs.
@@ -183,6 +191,7 @@ impl Testbed {
         let loads = instances.iter().filter_map(|gauge| gauge.load.as_ref());
         Gauges {
             census: self.data_tier.census(),
+            queue_is_readable: self.data_tier.queue_size().is_some(),
             sockets: loads.map(|load| load.sockets).sum(),
             instances,
             load_balancer: self.balancer.load(),

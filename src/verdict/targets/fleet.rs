@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Evidence, Reading, Row};
 use crate::cloud::notice::InstanceState;
 use crate::measure::gauges::Gauges;
-use crate::scenario::scaling::Metric;
+use crate::scenario::scaling::{Comparison, Metric};
 use crate::verdict::figure::{grouped, in_words, percent, share};
 
 /// Time in service from which an instance's share of the requests means something.
@@ -92,6 +92,24 @@ pub(super) fn monitor(row: &Row, evidence: &Evidence<'_>) -> Reading {
 
 /// A14: from the queue's crossing of a threshold to the alarm.
 pub(super) fn alarms(row: &Row, evidence: &Evidence<'_>) -> Reading {
+    let policies = evidence.run.plan.scaling.policies.iter();
+    let alarms: Vec<_> = policies
+        .map(|policy| policy.alarm)
+        .filter(|alarm| alarm.metric == Metric::QueueSize)
+        .collect();
+    let documented = [(Comparison::Above, 5_000.0), (Comparison::Below, 1_000.0)];
+    let as_documented = alarms.iter().all(|alarm| {
+        documented.iter().any(|(comparison, threshold)| {
+            alarm.comparison == *comparison && (alarm.threshold - threshold).abs() < 0.5
+        })
+    });
+    if !as_documented {
+        let others: Vec<_> = alarms
+            .iter()
+            .map(|alarm| alarm.threshold.to_string())
+            .collect();
+        return Err(format!("this scenario alarms at {}", others.join(" and ")));
+    }
     let mut delays: Vec<_> = evidence
         .scaling
         .iter()

@@ -3,6 +3,7 @@
 //! The rows are data (`scenarios/targets/tiketi.toml`); the code here measures those that a run can exercise. A row is
 //! never *met* without a measurement.
 
+mod cost;
 mod data_path;
 mod fleet;
 mod resilience;
@@ -148,6 +149,7 @@ fn read(row: &Row, evidence: &Evidence<'_>) -> Reading {
         "A16" | "B4" => fleet::size(row, evidence),
         "A19" => resilience::failover(row, evidence),
         "A21" => data_path::delivery(row, evidence),
+        "A24" => cost::month(row, evidence),
         "B1" => resilience::availability(row, evidence),
         "B5" => resilience::database_failover(row, evidence, Database::Rds),
         "B6" => data_path::pool(evidence),

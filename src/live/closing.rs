@@ -1,0 +1,163 @@
+//! Puts together what is known at the end of a run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tiketi_server::{Census, SeatState};
+use uuid::Uuid;
+
+use super::site::Closed;
+use super::worker::Done;
+use crate::measure::ending::{
+    AdmissionFacts, AuditFacts, Ending, FinalState, GeneratorCheck, LostOrders, SystemFigures,
+};
+use crate::measure::observation::Stage;
+use crate::measure::tally::Tally;
+use crate::scenario::Plan;
+use crate::scenario::operation::Operation;
+use crate::units::SimTime;
+
+/// Lost orders named as evidence; the count tells the rest.
+const EXAMPLES_MAX: usize = 5;
+
+/// What the end needs to know of the run so far.
+#[derive(Debug)]
+pub(super) struct Closing {
+    began: String,
+    speed: f64,
+    interrupted: bool,
+    planned: u64,
+    done: Vec<Done>,
+}
+
+impl Closing {
+    /// Notes the beginning.
+    pub(super) fn new(plan: &Plan, start_at_unix_ns: u64) -> Self {
+        let began = jiff::Timestamp::from_nanosecond(i128::from(start_at_unix_ns))
+            .map_or_else(|_| "unknown".to_owned(), |began| format!("{began:.0}"));
+        Self {
+            began,
+            speed: plan.clock.speed,
+            interrupted: false,
+            planned: 0,
+            done: Vec::new(),
+        }
+    }
+
+    /// The user wants an end.
+    pub(super) const fn handle_interrupt(&mut self) {
+        self.interrupted = true;
+    }
+
+    /// A worker has said its last.
+    pub(super) fn handle_done(&mut self, done: Done) {
+        self.planned += done.planned;
+        self.done.push(done);
+    }
+
+    /// Workers that have said their last.
+    pub(super) fn workers_done(&self) -> usize {
+        self.done.len()
+    }
+
+    /// Everything that is known at the end.
+    pub(super) fn finish(self, ended_at: SimTime, mut closed: Closed, tally: &Tally) -> Ending {
+        let state = match &closed.state {
+            Some(state) => FinalState::Read(self.audit_facts(state, tally)),
+            None => FinalState::Unread {
+                reason: "the target gives no access to its database".to_owned(),
+            },
+        };
+        let statement = closed.statement.take();
+        let pages = tally.operation(Some(Operation::PageLoad));
+        Ending {
+            began: self.began,
+            ended_at,
+            interrupted: self.interrupted,
+            wall: ended_at.since_start().div_f64(self.speed),
+            generator: GeneratorCheck {
+                planned: self.planned,
+                workers: self.done.iter().map(|done| done.figures).collect(),
+            },
+            state,
+            statement,
+            system: closed
+                .census
+                .as_ref()
+                .map(|census| system_figures(census, &closed, pages.ok)),
+        }
+    }
+
+    fn audit_facts(&self, state: &tiketi_server::FinalState, tally: &Tally) -> AuditFacts {
+        let paid: BTreeSet<Uuid> = state.orders.iter().map(|order| order.reservation).collect();
+        let acknowledged = self.done.iter().flat_map(|done| &done.paid);
+        let lost: Vec<&Uuid> = acknowledged.filter(|id| !paid.contains(id)).collect();
+        let words = |id: &&Uuid| format!("reservation {id}");
+        let seats_in = |wanted| {
+            state
+                .seats
+                .iter()
+                .filter(|seat| seat.state == wanted)
+                .count() as u64
+        };
+        AuditFacts {
+            seats_total: state.seats.len() as u64,
+            seats_free: seats_in(SeatState::Available),
+            seats_held: seats_in(SeatState::Locked),
+            seats_sold: seats_in(SeatState::Reserved),
+            paid_orders: state.orders.len() as u64,
+            seats_paid_twice: seats_paid_twice(state),
+            captures: state.captures.len() as u64,
+            acknowledged: tally.reached(Stage::Paid),
+            lost_orders: LostOrders {
+                count: lost.len() as u64,
+                examples: lost.iter().take(EXAMPLES_MAX).map(words).collect(),
+            },
+            admissions: Some(admission_facts(state)),
+        }
+    }
+}
+
+/// Seats with more than one paid order, by their label.
+fn seats_paid_twice(state: &tiketi_server::FinalState) -> Vec<(String, u64)> {
+    let mut orders: BTreeMap<Uuid, u64> = BTreeMap::new();
+    for seat in state.orders.iter().flat_map(|order| &order.seats) {
+        *orders.entry(*seat).or_default() += 1;
+    }
+    let label = |seat: Uuid| {
+        let found = state.seats.iter().find(|one| one.seat == seat);
+        found.map_or_else(|| seat.to_string(), |one| one.label.clone())
+    };
+    let twice = orders.into_iter().filter(|(_, orders)| *orders > 1);
+    twice.map(|(seat, orders)| (label(seat), orders)).collect()
+}
+
+/// The ledger of the waiting room. A failover of Redis that puts somebody back into the queue makes a second join.
+fn admission_facts(state: &tiketi_server::FinalState) -> AdmissionFacts {
+    let ledger = &state.ledger;
+    AdmissionFacts {
+        joined: ledger.joined + ledger.resurrected_waiting,
+        admitted: ledger.admitted,
+        left: ledger.left_waiting + ledger.cleared,
+        expired: 0,
+        waiting: state.waiting,
+        admitted_twice: 0,
+    }
+}
+
+fn system_figures(census: &Census, closed: &Closed, edge_hits: u64) -> SystemFigures {
+    let fleet = &closed.fleet;
+    SystemFigures {
+        cache_hits: census.cache_hits,
+        cache_misses: census.cache_misses,
+        database_queries: census.database_queries,
+        redis_operations: census.redis_operations,
+        edge_hits,
+        edge_misses: 0,
+        monitor_runs: Some(closed.monitor_runs),
+        pool_timeouts: fleet.sum(|load| load.pool_timeouts),
+        pool_waits: fleet.sum(|load| load.pool_waits),
+        targets: fleet.targets(),
+        stickiness: None,
+        messages_due: Some(fleet.sum(|load| load.fan_out_messages)),
+    }
+}

@@ -1,0 +1,62 @@
+//! Which system is put under test.
+
+use uuid::Uuid;
+
+use super::credential::Credentials;
+use super::target::{self, Refusal};
+use super::worker::Entry;
+use crate::scenario::Plan;
+
+/// The system under test.
+#[derive(Debug)]
+pub enum Sut {
+    /// The reference cluster on this machine, started for the run.
+    Testbed,
+    /// A system that is already there, admitted by the guard.
+    Remote(Remote),
+}
+
+/// A system that is already there.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    /// Where it is.
+    pub entry: Entry,
+    /// How buyers prove who they are.
+    pub credentials: Credentials,
+    /// The show to buy.
+    pub show: Uuid,
+}
+
+impl Remote {
+    /// Asks the guard whether the system at `url` may be put under load, and finds out what it sells.
+    ///
+    /// # Errors
+    ///
+    /// The guard's refusal, or that nothing is on sale.
+    pub async fn admit(
+        url: &str,
+        plan: &Plan,
+        credentials: Credentials,
+        is_owned: bool,
+    ) -> Result<Self, Refusal> {
+        let entry = target::admit(url, &plan.target, plan.clock.speed, is_owned).await?;
+        let show = target::discover(&entry, &plan.target, &credentials).await?;
+        Ok(Self {
+            entry,
+            credentials,
+            show,
+        })
+    }
+}
+
+impl Sut {
+    /// What is going on until the load starts, for the user.
+    pub(super) fn preparation(&self) -> String {
+        match self {
+            Self::Testbed => {
+                "starting the testbed: names, load balancer, data tier, instances".to_owned()
+            }
+            Self::Remote(remote) => format!("target: {}:{}", remote.entry.host, remote.entry.port),
+        }
+    }
+}
