@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use tiketi_sim::cost::PriceBook;
+use tiketi_sim::cost::item::Item;
 use tiketi_sim::scenario::topology::DatabaseKind;
-use tiketi_sim::scenario::{Diagnostics, Overrides, Plan, arrival_times, load};
+use tiketi_sim::scenario::{
+    Diagnostics, INSTANCE_CLASSES, Overrides, PRICE_BOOKS, PROFILES, Plan, arrival_times, load,
+};
 use tiketi_sim::units::ZoneId;
 
 fn plan(text: &str) -> Result<Plan, Diagnostics> {
@@ -156,6 +160,35 @@ fn flags_win_over_the_file() {
         plan,
         load("test.toml", &plan.to_toml(), &Overrides::default()).unwrap()
     );
+}
+
+#[test]
+fn a_plan_reaches_a_load_worker_as_it_is() {
+    for (name, text) in shipped() {
+        let plan = load(&name, &text, &Overrides::default()).unwrap();
+        let sent = serde_json::to_string(&plan).unwrap();
+        let received: Plan = serde_json::from_str(&sent).unwrap();
+        assert_eq!(plan, received);
+        assert_eq!(arrival_times(&plan), arrival_times(&received));
+    }
+}
+
+#[test]
+fn every_name_that_a_scenario_may_use_is_known_where_it_is_used() {
+    assert_eq!(PRICE_BOOKS, PriceBook::BUILT_IN);
+    for profile in PROFILES {
+        assert!(
+            tiketi_server::Profile::named(profile).is_some(),
+            "{profile}"
+        );
+    }
+    let book = PriceBook::built_in("aws-ap-northeast-2").unwrap();
+    for class in INSTANCE_CLASSES {
+        assert!(
+            book.price(Item::Instance, Some(class)).is_some(),
+            "{class} has no price"
+        );
+    }
 }
 
 #[test]

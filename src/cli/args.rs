@@ -108,5 +108,5 @@ pub struct CheckArguments {
 
 /// Reads `90s`, `1m30s`, `500ms`, `2h`.
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    crate::scenario::length::parse(text).map_err(|problem| problem.to_string())
+    crate::scenario::duration::parse(text).map_err(|problem| problem.to_string())
 }

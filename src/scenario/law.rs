@@ -48,6 +48,9 @@ impl Law {
                     return if at >= from { 1.0 } else { 0.0 };
                 }
                 let x = ((at - from) / length).clamp(0.0, 1.0);
+                if start + end <= 0.0 {
+                    return x;
+                }
                 x * (2.0 * start + (end - start) * x) / (start + end)
             }
             Self::Decay { from, length, tau } => {
@@ -125,20 +128,13 @@ impl Shape {
                 until,
             } => {
                 let (from, length) = window(*from, *until);
-                let of_base = base.per_second() * length;
-                let of_flash = (f64::from(*buyers) - of_base).max(0.0);
                 let flash = Flash {
                     from,
                     length,
                     rise: rise.as_secs_f64(),
                     tau: decay.as_secs_f64(),
                 };
-                let mut parts = flash.parts(of_flash);
-                parts.push(Part {
-                    buyers: of_base,
-                    law: Law::even(from, length),
-                });
-                parts
+                flash.parts(f64::from(*buyers), base.per_second() * length)
             }
             Self::Onsale {
                 buyers,
@@ -150,11 +146,7 @@ impl Shape {
             } => {
                 let (from, length) = window(*opens_at, *until);
                 let waiting = f64::from(*buyers) * waiting_before.get();
-                let later = Law::Decay {
-                    from,
-                    length,
-                    tau: decay.as_secs_f64(),
-                };
+                let tau = decay.as_secs_f64();
                 vec![
                     Part {
                         buyers: waiting,
@@ -162,7 +154,7 @@ impl Shape {
                     },
                     Part {
                         buyers: f64::from(*buyers) - waiting,
-                        law: later,
+                        law: Law::Decay { from, length, tau },
                     },
                 ]
             }
@@ -184,7 +176,7 @@ fn step_parts(from: SimTime, levels: &[Level]) -> Vec<Part> {
     levels.iter().map(part).collect()
 }
 
-/// A linear rise to a peak, then an exponential decay that begins at the peak's rate.
+/// A linear rise to a peak, then an exponential decay that begins at the peak's rate, over an even base.
 struct Flash {
     from: f64,
     length: f64,
@@ -193,22 +185,28 @@ struct Flash {
 }
 
 impl Flash {
-    fn parts(&self, buyers: f64) -> Vec<Part> {
+    fn parts(&self, buyers: f64, of_base: f64) -> Vec<Part> {
         let decay_length = (self.length - self.rise).max(0.0);
         // Areas under a curve whose peak is 1.
         let rise_area = self.rise / 2.0;
         let decay_area = -self.tau * (-decay_length / self.tau).exp_m1();
-        let peak = buyers / (rise_area + decay_area);
+        let peak = (buyers - of_base).max(0.0) / (rise_area + decay_area);
         let rise = Law::Linear {
             from: self.from,
             length: self.rise,
             start: 0.0,
             end: 1.0,
         };
-        let mut parts = vec![Part {
-            buyers: peak * rise_area,
-            law: rise,
-        }];
+        let mut parts = vec![
+            Part {
+                buyers: of_base,
+                law: Law::even(self.from, self.length),
+            },
+            Part {
+                buyers: peak * rise_area,
+                law: rise,
+            },
+        ];
         if decay_length > 0.0 {
             let decay = Law::Decay {
                 from: self.from + self.rise,
@@ -229,6 +227,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::units::Rate;
+
+    #[test]
+    fn a_rate_of_zero_plans_nobody() {
+        let shape = Shape::Ramp {
+            from: SimTime::ZERO,
+            until: SimTime::from_secs(10),
+            start_rate: Rate::default(),
+            end_rate: Rate::default(),
+        };
+        let part = shape.parts()[0];
+        assert!((part.buyers * part.law.cumulative(5.0)).abs() < 1e-12);
+        assert!(part.law.inverse(0.5).is_finite());
+    }
 
     proptest! {
         #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::arrival::{ArrivalPhase, Count, Shape};
+use super::arrival::{ArrivalPhase, Count, Level, Shape};
 use super::distribution::Distribution;
 use super::page::{Page, inline_table, instant, length, list, or_word, rate, table, text};
 use super::plan::{Plan, Retry, Temperament};
@@ -307,15 +307,10 @@ fn shape(shape: &Shape) -> (&'static str, Vec<(&'static str, String)>) {
                 ("until", instant(*until)),
             ],
         ),
-        Shape::Step { from, levels } => {
-            let levels = levels
-                .iter()
-                .map(|level| table(&[("rate", rate(level.rate)), ("lasts", length(level.lasts))]));
-            (
-                "step",
-                vec![("from", instant(*from)), ("levels", list(levels))],
-            )
-        }
+        Shape::Step { from, levels } => (
+            "step",
+            vec![("from", instant(*from)), ("levels", steps(levels))],
+        ),
         Shape::Ramp {
             from,
             until,
@@ -367,6 +362,12 @@ fn shape(shape: &Shape) -> (&'static str, Vec<(&'static str, String)>) {
             ],
         ),
     }
+}
+
+fn steps(levels: &[Level]) -> String {
+    let level =
+        |level: &Level| table(&[("rate", rate(level.rate)), ("lasts", length(level.lasts))]);
+    list(levels.iter().map(level))
 }
 
 fn distribution(distribution: Distribution) -> String {

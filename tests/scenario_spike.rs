@@ -1,0 +1,77 @@
+//! Whether `spike.toml` poses the question it says it poses, by arithmetic and the control plane alone.
+
+use tiketi_sim::cloud::ControlPlane;
+use tiketi_sim::cloud::order::{Input, Order};
+use tiketi_sim::scenario::arrival::ArrivalPhase;
+use tiketi_sim::scenario::{Overrides, Plan, arrival_times, load};
+use tiketi_sim::units::SimTime;
+
+fn spike() -> Plan {
+    let text = include_str!("../scenarios/spike.toml");
+    load("spike.toml", text, &Overrides::default()).unwrap_or_else(|d| panic!("{d}"))
+}
+
+/// Buyers waiting at `at` if every active place is held for 60 s, less than any buyer takes on average.
+fn waiting(plan: &Plan, at: SimTime) -> f64 {
+    let come: f64 = plan
+        .arrivals
+        .iter()
+        .map(|phase| ArrivalPhase::planned(phase, at))
+        .sum();
+    let active = f64::from(plan.waiting_room.active_max);
+    let rounds = 1.0 + at.as_secs_f64() / 60.0;
+    (come - active * rounds).max(0.0)
+}
+
+#[test]
+fn the_crowd_comes_before_the_zone_fails_and_waits_through_it() {
+    let plan = spike();
+    let fault = plan.faults[0];
+    let arrivals = arrival_times(&plan);
+    assert_eq!(arrivals.len(), 20_000);
+    assert!(arrivals.iter().all(|at| *at < fault.at));
+    let at_the_failure = waiting(&plan, fault.at);
+    assert!(at_the_failure > 15_000.0, "{at_the_failure} wait");
+    let at_the_end = SimTime::ZERO + plan.clock.duration;
+    assert!(waiting(&plan, at_the_end) > 15_000.0);
+}
+
+#[test]
+fn new_instances_answer_before_the_zone_fails() {
+    let plan = spike();
+    let fault = plan.faults[0];
+    let mut control_plane = ControlPlane::new(&plan);
+    let mut answers = Vec::new();
+    loop {
+        let now = control_plane.poll_timeout().unwrap_or(fault.at);
+        while let Some(order) = control_plane.poll_order() {
+            match order {
+                Order::Launch { answers_at, .. } if answers_at > SimTime::ZERO => {
+                    answers.push(answers_at);
+                }
+                Order::SampleQueue => {
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "a number of buyers"
+                    )]
+                    let size = Some(waiting(&plan, now) as u64);
+                    control_plane.handle(now, Input::QueueSampled { size });
+                }
+                _ => {}
+            }
+        }
+        if now >= fault.at {
+            break;
+        }
+        control_plane.handle_timeout(now);
+    }
+    // The load balancer's first check of a new target can come a whole interval after the application answers.
+    let check = plan.topology.alb.health_check.interval;
+    let in_time = answers.iter().filter(|at| **at + check < fault.at).count();
+    assert!(in_time >= 2, "only {in_time} of {answers:?} in time");
+    assert!(
+        plan.scaling.min + 2 <= plan.scaling.max,
+        "there is room to grow"
+    );
+}
