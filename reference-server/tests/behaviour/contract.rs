@@ -1,6 +1,6 @@
 //! The HTTP half of the wire contract, over real connections.
 
-use crate::common::{Deployment, settings};
+use crate::common::{Deployment, eventually, settings};
 use hyper::StatusCode;
 use serde_json::json;
 use tiketi_server::Settings;
@@ -225,6 +225,10 @@ async fn an_instance_is_as_slow_as_its_profile_says() {
     for _ in 0..10 {
         kim.post(&path, json!({})).await;
     }
-    let busy = deployment.instances[0].load().cpu_busy;
-    assert_eq!(busy, std::time::Duration::from_millis(17));
+    // An answer may leave half a step of the timer before its work is over.
+    let expected = std::time::Duration::from_millis(17);
+    eventually("17 ms of work", || async {
+        deployment.instances[0].load().cpu_busy == expected
+    })
+    .await;
 }

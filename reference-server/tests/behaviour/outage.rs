@@ -31,13 +31,14 @@ async fn without_redis_the_queue_is_closed_and_sales_go_on() {
 async fn a_redis_failover_loses_the_youngest_places_in_the_queue() {
     let closed = tiketi_server::Settings {
         active_max: 0,
+        speed: 1.0,
         ..settings()
     };
     let deployment = Deployment::start(1, closed);
     let check = deployment.path("/api/queue/check");
     deployment.user("early", 0).post(&check, json!({})).await;
-    // The replica is one scenario second behind: a tenth of one on the wall.
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    // The replica is one second behind.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
     deployment.user("late", 0).post(&check, json!({})).await;
     deployment.tier.lose_redis();
     deployment.tier.promote_redis();
@@ -91,11 +92,16 @@ async fn requests_that_hang_on_a_lost_database_fill_the_pool() {
 
 #[tokio::test]
 async fn a_payment_during_the_failover_is_not_taken_and_can_be_repeated() {
-    let deployment = Deployment::start(1, settings());
+    // The provider takes at least a quarter of a second on the wall.
+    let slow = tiketi_server::Settings {
+        speed: 2.0,
+        ..settings()
+    };
+    let deployment = Deployment::start(1, slow);
     let kim = deployment.user("kim", 0);
     let reservation = kim.hold(&deployment.show, "VIP-1-1").await;
     let (failed, ()) = tokio::join!(kim.pay(&reservation), async {
-        tokio::time::sleep(Duration::from_millis(25)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
         deployment.tier.lose_database();
     });
     assert_eq!(failed.status, StatusCode::SERVICE_UNAVAILABLE);

@@ -71,7 +71,7 @@ async fn a_hold_ends_by_itself_and_not_early() {
     let held_for = deployment.tier.now() - before;
     assert_eq!(released["seatId"], deployment.seat("VIP-1-3"));
     assert!(held_for >= Duration::from_secs(20), "{held_for:?}");
-    assert!(held_for < Duration::from_secs(30), "{held_for:?}");
+    assert!(held_for < Duration::from_secs(60), "{held_for:?}");
     let late = kim.pay(&reservation).await;
     assert_eq!(late.json["error"], "Reservation has expired");
     kim.hold(&deployment.show, "VIP-1-3").await;
@@ -90,7 +90,7 @@ async fn a_session_is_restored_on_another_instance() {
     let chosen = json!({ "eventId": show, "seats": ["s1", "s2"] });
     socket.emit("seat-selection-changed", chosen).await;
     socket.expect("room-info").await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
     deployment.instances[0].kill();
     socket.closed().await;
     let mut socket = deployment.user("kim", 1).connect().await.unwrap();
@@ -146,13 +146,18 @@ async fn admission_is_told_to_the_admitted_alone() {
 
 #[tokio::test]
 async fn a_draining_instance_finishes_and_then_leaves() {
-    let mut deployment = Deployment::start(2, settings());
+    // The payment takes at least a quarter of a second on the wall.
+    let slow = Settings {
+        speed: 2.0,
+        ..settings()
+    };
+    let mut deployment = Deployment::start(2, slow);
     let kim = deployment.user("kim", 0);
     let socket = kim.connect().await.unwrap();
     let reservation = kim.hold(&deployment.show, "VIP-1-4").await;
     let draining = deployment.instances.remove(0);
     let (paid, ()) = tokio::join!(kim.pay(&reservation), async {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
         draining.drain();
     });
     assert_eq!(paid.status, 200, "in flight when the drain began");

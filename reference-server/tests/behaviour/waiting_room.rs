@@ -77,16 +77,15 @@ async fn nobody_is_lost_or_admitted_twice_when_all_instances_admit() {
 #[tokio::test]
 async fn idle_people_lose_their_place_to_those_who_wait() {
     let idle = Settings {
-        idle_timeout: Duration::from_secs(5),
-        speed: 10.0,
+        idle_timeout: Duration::from_secs(10),
         ..small(1)
     };
     let deployment = Deployment::start(1, idle);
     let check = deployment.path("/api/queue/check");
-    deployment.user("idler", 0).post(&check, json!({})).await;
     let waiter = deployment.user("waiter", 0);
-    assert_eq!(waiter.post(&check, json!({})).await.json["queued"], true);
     let mut socket = waiter.connect().await.unwrap();
+    deployment.user("idler", 0).post(&check, json!({})).await;
+    assert_eq!(waiter.post(&check, json!({})).await.json["queued"], true);
     let allowed = socket.expect("queue-entry-allowed").await;
     let id = tiketi_server::user_id("waiter@example.com");
     assert_eq!(allowed["userId"], id.to_string());
