@@ -88,6 +88,7 @@ waiting_before = 0.5
 decay          = "1s"
 until          = "3s"
 [buyers]
+call_timeout = "60s"                  # 6 s of wall time: a busy machine must not decide a test
 browse    = {{ distribution = "uniform", from = "100ms", to = "300ms" }}
 patience  = "10m"
 seat_pick = {{ distribution = "uniform", from = "1s", to = "2s" }}

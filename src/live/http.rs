@@ -65,9 +65,10 @@ pub(super) struct Http {
     call_timeout: Duration,
     /// Kept connections by address; the one used last is used next, so that idle ones can run out.
     idle: RefCell<Vec<(SocketAddr, Vec<Channel>)>>,
-    /// Calls on their way, each on a connection: bounded by the files of this process.
+    /// Calls on their way, each on a connection.
     places: Semaphore,
     opened: Cell<u64>,
+    waits: Cell<u64>,
 }
 
 impl Http {
@@ -87,6 +88,7 @@ impl Http {
             idle: RefCell::default(),
             places: Semaphore::new(connections_max),
             opened: Cell::new(0),
+            waits: Cell::new(0),
         }
     }
 
@@ -105,19 +107,31 @@ impl Http {
         self.opened.get()
     }
 
+    /// Calls that found all connections busy.
+    pub(super) fn waits(&self) -> u64 {
+        self.waits.get()
+    }
+
     /// Sends a request; returns when it left, and the answer or why there is none.
+    ///
+    /// When the system is so slow that all connections wait for answers, a call waits for a free one, as it would at an
+    /// edge. That is the system's doing and not the generator's: it counts as part of the answer, and into its time-out.
     pub(super) async fn call(
         &self,
         request: &Outgoing,
         identity: &Identity,
     ) -> (SimTime, Result<Received, Failure>) {
-        let place = self.places.acquire().await;
         let sent = self.clock.now();
-        let exchange = Box::pin(self.exchange(request, identity));
+        let exchange = Box::pin(async {
+            if self.places.available_permits() == 0 {
+                self.waits.set(self.waits.get() + 1);
+            }
+            let _place = self.places.acquire().await;
+            self.exchange(request, identity).await
+        });
         let answer = timeout(self.call_timeout, exchange)
             .await
             .unwrap_or(Err(Failure::Timeout));
-        drop(place);
         (sent, answer)
     }
 

@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::worker::{Assignment, Command, FILES_RESERVED, WorkerReport};
+use super::worker::{Assignment, CONNECTIONS_MAX, Command, FILES_RESERVED, WorkerReport};
 
 /// Reports that may wait to be read.
 const REPORTS_WAITING_MAX: usize = 64;
@@ -22,11 +22,11 @@ pub struct Load {
     reports_rx: Receiver<(u32, WorkerReport)>,
 }
 
-/// How many workers `buyers` need when each process may open `files_limit` files: one for each socket, and one more for
-/// every third buyer's call.
+/// How many workers `buyers` need when each process may open `files_limit` files: one for each socket beside those for
+/// HTTP.
 pub fn workers_for(buyers: u64, files_limit: u64) -> u32 {
-    let free = files_limit.saturating_sub(FILES_RESERVED).max(1);
-    let needed = (buyers + buyers / 3).div_ceil(free);
+    let sockets = files_limit.saturating_sub(FILES_RESERVED + CONNECTIONS_MAX);
+    let needed = buyers.div_ceil(sockets.max(1));
     u32::try_from(needed).unwrap_or(u32::MAX).max(WORKERS_MIN)
 }
 
@@ -130,6 +130,6 @@ mod tests {
     fn buyers_are_split_so_that_each_process_stays_within_its_files() {
         assert_eq!(workers_for(300, 20_000), 2);
         assert_eq!(workers_for(20_000, 20_000), 2);
-        assert_eq!(workers_for(60_000, 20_000), 5);
+        assert_eq!(workers_for(60_000, 20_000), 4);
     }
 }
