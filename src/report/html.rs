@@ -32,7 +32,7 @@ pub fn render(document: &Document, run: &Measurements) -> String {
                     (cards(document))
                     (gates(document))
                     (over_time(run))
-                    (recovery(document))
+                    (recovery(document, run))
                     (funnel(document))
                     (latency(document, run))
                     (html_cost::cost(document))
@@ -138,7 +138,7 @@ fn figure(chart: &Chart) -> Markup {
     }
 }
 
-fn recovery(document: &Document) -> Markup {
+fn recovery(document: &Document, run: &Measurements) -> Markup {
     let recoveries = &document.verdicts.recoveries;
     let scaling = &document.verdicts.scaling;
     html! {
@@ -164,6 +164,25 @@ fn recovery(document: &Document) -> Markup {
                 @if !scaling.is_empty() {
                     h3 { "Scaling actions" }
                     ul { @for action in scaling { li { (words::scaling(action)) } } }
+                }
+                (timeline(run))
+            }
+        }
+    }
+}
+
+fn timeline(run: &Measurements) -> Markup {
+    html! {
+        details {
+            summary { "Everything the control plane announced" }
+            table {
+                tbody {
+                    @for notice in &run.timeline {
+                        tr {
+                            td.number { (in_words(notice.at.since_start())) }
+                            td { (words::notice(&notice.what, &run.plan.topology)) }
+                        }
+                    }
                 }
             }
         }

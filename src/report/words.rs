@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::document::RunHeader;
-use crate::cloud::notice::DataTierPart;
+use crate::cloud::notice::{AlarmState, DataTierPart, InstanceState, SwallowReason, What};
 use crate::cost::price_book::{Basis, Currency};
 use crate::measure::observation::{LeaveReason, Stage};
-use crate::units::{SimTime, Won};
+use crate::scenario::topology::Topology;
+use crate::units::{SimTime, Won, ZoneId};
 use crate::verdict::figure::{in_words, percent};
 use crate::verdict::recovery::{Outcome, Recovery, Work};
 use crate::verdict::scale::ScaleAction;
@@ -160,4 +161,74 @@ pub(super) fn scaling(action: &ScaleAction) -> String {
         told = format!("{told}; gone after {}", each(&action.gone_at));
     }
     told
+}
+
+/// One notice of the control plane.
+pub(super) fn notice(what: &What, topology: &Topology) -> String {
+    let zone = |zone: ZoneId| {
+        let known = topology.zones.get(zone.index());
+        known.map_or_else(|| zone.0.to_string(), |zone| zone.name.clone())
+    };
+    match what {
+        What::FaultStruck { action, zone: at } => format!("{action} strikes zone {}", zone(*at)),
+        What::FaultHealed { action, zone: at } => format!("{action} heals in zone {}", zone(*at)),
+        What::Alarm {
+            policy,
+            state,
+            datapoint,
+        } => {
+            let decided = datapoint.map_or_else(String::new, |value| format!(" at {value:.0}"));
+            format!("alarm of {policy}: {}{decided}", alarm(*state))
+        }
+        What::Scaled { policy, from, to } => format!("{policy} wants {to} instances, not {from}"),
+        What::Swallowed { policy, reason } => {
+            format!("{policy} does nothing: {}", swallowed(*reason))
+        }
+        What::Instance {
+            instance,
+            zone: at,
+            state,
+        } => format!("{instance} in zone {}: {}", zone(*at), lifecycle(*state)),
+        What::PrimaryLost {
+            tier: part,
+            zone: at,
+        } => {
+            format!("{} primary in zone {} lost", tier(*part), zone(*at))
+        }
+        What::Promoted {
+            tier: part,
+            zone: at,
+        } => {
+            format!("{} takes writes in zone {}", tier(*part), zone(*at))
+        }
+    }
+}
+
+const fn alarm(state: AlarmState) -> &'static str {
+    match state {
+        AlarmState::Ok => "OK",
+        AlarmState::Alarm => "ALARM",
+        AlarmState::InsufficientData => "not enough data",
+    }
+}
+
+const fn swallowed(reason: SwallowReason) -> &'static str {
+    match reason {
+        SwallowReason::ActivityInProgress => "the activity before has not ended",
+        SwallowReason::Cooldown => "cooldown",
+        SwallowReason::WarmingUp => "warming instances already count",
+        SwallowReason::AtLimit => "the fleet is at its limit",
+    }
+}
+
+const fn lifecycle(state: InstanceState) -> &'static str {
+    match state {
+        InstanceState::Pending => "launched",
+        InstanceState::InService => "registered",
+        InstanceState::Healthy => "healthy, gets requests",
+        InstanceState::Unhealthy => "unhealthy",
+        InstanceState::Draining => "draining",
+        InstanceState::Terminated => "terminated",
+        InstanceState::Lost => "lost",
+    }
 }
