@@ -24,6 +24,8 @@ use super::dialer::Dialer;
 use crate::measure::observation::Failure;
 use crate::units::SimTime;
 
+/// Buffer of a connection: most answers are a few hundred bytes, and a crowd keeps a thousand connections.
+const READ_BYTES: usize = 4 << 10;
 /// Largest answer that is read.
 const BODY_BYTES_MAX: usize = 16 << 20;
 
@@ -172,7 +174,7 @@ impl Http {
         let (address, connected) = self.dialer.connect(address).await?;
         self.opened.set(self.opened.get() + 1);
         let (channel, connection) = http1::Builder::new()
-            .max_buf_size(16 << 10)
+            .read_buf_exact_size(Some(READ_BYTES))
             .handshake(TokioIo::new(connected))
             .await
             .map_err(|_| Failure::Reset)?;
