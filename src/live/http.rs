@@ -245,15 +245,20 @@ impl Http {
 }
 
 /// The `AWSALB` cookie of an answer, ready to be sent back.
-pub(super) fn sticky_cookie(headers: &HeaderMap) -> Option<HeaderValue> {
-    headers.get_all(SET_COOKIE).iter().find_map(|value| {
-        let cookie = value.as_bytes();
-        if !cookie.starts_with(b"AWSALB=") {
-            return None;
-        }
-        let end = cookie.iter().position(|byte| *byte == b';');
-        HeaderValue::from_bytes(&cookie[..end.unwrap_or(cookie.len())]).ok()
-    })
+fn sticky_cookie(headers: &HeaderMap) -> Option<HeaderValue> {
+    headers
+        .get_all(SET_COOKIE)
+        .iter()
+        .find_map(|value| sticky_value(value.as_bytes()))
+}
+
+/// `AWSALB=…` out of a `Set-Cookie` header; `None` if it sets another cookie.
+pub(super) fn sticky_value(set_cookie: &[u8]) -> Option<HeaderValue> {
+    if !set_cookie.starts_with(b"AWSALB=") {
+        return None;
+    }
+    let end = set_cookie.iter().position(|byte| *byte == b';');
+    HeaderValue::from_bytes(&set_cookie[..end.unwrap_or(set_cookie.len())]).ok()
 }
 
 /// The seconds of a `Retry-After` header.
