@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tiketi_server::{Census, SeatState};
 use uuid::Uuid;
 
+use super::error::LiveError;
 use super::site::Closed;
 use super::worker::Done;
 use crate::measure::ending::{
@@ -25,6 +26,7 @@ pub(super) struct Closing {
     began: String,
     speed: f64,
     interrupted: bool,
+    failure: Option<String>,
     planned: u64,
     done: Vec<Done>,
 }
@@ -38,6 +40,7 @@ impl Closing {
             began,
             speed: plan.clock.speed,
             interrupted: false,
+            failure: None,
             planned: 0,
             done: Vec::new(),
         }
@@ -48,15 +51,19 @@ impl Closing {
         self.interrupted = true;
     }
 
-    /// A worker has said its last.
-    pub(super) fn handle_done(&mut self, done: Done) {
-        self.planned += done.planned;
-        self.done.push(done);
+    /// The run cannot go on. What went wrong first is kept: the rest mostly follows from it.
+    pub(super) fn handle_failure(&mut self, error: &LiveError) {
+        self.failure.get_or_insert_with(|| error.to_string());
     }
 
-    /// Workers that have said their last.
-    pub(super) fn workers_done(&self) -> usize {
-        self.done.len()
+    /// A worker has planned its buyers.
+    pub(super) const fn handle_ready(&mut self, buyers: u64) {
+        self.planned += buyers;
+    }
+
+    /// A worker has said its last.
+    pub(super) fn handle_done(&mut self, done: Done) {
+        self.done.push(done);
     }
 
     /// Everything that is known at the end.
@@ -73,6 +80,7 @@ impl Closing {
             began: self.began,
             ended_at,
             interrupted: self.interrupted,
+            failure: self.failure,
             wall: ended_at.since_start().div_f64(self.speed),
             generator: GeneratorCheck {
                 planned: self.planned,
