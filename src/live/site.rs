@@ -19,6 +19,7 @@ use crate::cost::Statement;
 use crate::fault::catalog::Action;
 use crate::fault::schedule::{Schedule, Strike, StrikeKind};
 use crate::measure::Gauges;
+use crate::measure::ending::Stickiness;
 use crate::measure::gauges::InstanceCount;
 use crate::measure::tally::Tally;
 use crate::scenario::Plan;
@@ -56,6 +57,8 @@ pub(super) struct Closed {
     pub(super) fleet: FleetRecord,
     /// Runs of the Lambda that samples the queue.
     pub(super) monitor_runs: u64,
+    /// How well cookies kept buyers on their instance; `None` if the load balancer sets none.
+    pub(super) stickiness: Option<Stickiness>,
     /// What it cost.
     pub(super) statement: Option<Statement>,
 }
@@ -166,9 +169,18 @@ impl Site {
     pub(super) async fn close(self, ended_at: SimTime, tally: &Tally) -> Closed {
         match self {
             Self::Testbed(cloud) => {
+                let shown = cloud.testbed.gauges();
+                let sticky = shown.load_balancer.sticky;
+                let stickiness = Stickiness {
+                    kept: sticky.kept,
+                    target_gone: sticky.target_gone,
+                    broken: sticky.broken,
+                };
+                let is_sticky = cloud.plan.topology.alb.stickiness.is_some();
                 let closed = Closed {
                     state: Some(cloud.testbed.final_state()),
-                    census: Some(cloud.testbed.gauges().census),
+                    census: Some(shown.census),
+                    stickiness: is_sticky.then_some(stickiness),
                     fleet: cloud.fleet,
                     monitor_runs: cloud.billing.lambda_runs(),
                     statement: cloud.billing.finish(&cloud.plan, ended_at, tally),
