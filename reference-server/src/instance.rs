@@ -91,12 +91,16 @@ impl Instance {
             let _inside = runtime.enter();
             tokio::net::TcpListener::from_std(listener)?
         };
+        let niceness = settings.niceness;
         let app = Arc::new(App::new(name.clone(), tier, settings));
         let (phase, changes) = watch::channel(Phase::Serving);
         let served = Arc::clone(&app);
         let thread = std::thread::Builder::new()
             .name(name.clone())
             .spawn(move || {
+                if let Err(error) = rustix::process::nice(niceness) {
+                    tracing::warn!(%error, niceness, "the thread keeps its priority");
+                }
                 runtime.block_on(serve(listener, Arc::clone(&served), changes));
                 // Dropping the runtime cuts every connection; bcrypt that still runs is not waited for.
                 runtime.shutdown_background();

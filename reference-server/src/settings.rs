@@ -50,6 +50,9 @@ pub struct Settings {
     pub speed: f64,
     /// Service times of the emulated instance.
     pub profile: Profile,
+    /// How far an instance's thread stands back in the operating system's scheduler (the increment of `nice`), so that a
+    /// load generator on the same machine sends on time.
+    pub niceness: i32,
     /// Seed of the provider's times, so that a run can be repeated.
     pub seed: u64,
 }
@@ -76,6 +79,7 @@ impl Default for Settings {
             trust_tokens: false,
             speed: 1.0,
             profile: Profile::native(),
+            niceness: 0,
             seed: 1,
         }
     }

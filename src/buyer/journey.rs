@@ -122,7 +122,7 @@ impl Journey {
             return; // The buyer has moved on: an answer to a poll after the admission, say.
         }
         if let Answer::Failed { retry_after, .. } = answer {
-            return self.handle_failure(now, retry_after);
+            return self.handle_failure(now, intended, retry_after);
         }
         self.backoff.handle_success();
         match (self.step, answer) {
@@ -154,7 +154,7 @@ impl Journey {
             (Step::Holding, Answer::Refused) => self.leave(now, LeaveReason::HoldExpired, true),
             (Step::Leaving, _) => self.finish(),
             // An answer of another kind than the request has: as good as none.
-            _ => self.handle_failure(now, None),
+            _ => self.handle_failure(now, intended, None),
         }
     }
 
@@ -413,19 +413,23 @@ impl Journey {
         self.go(Step::Holding, now + pause);
     }
 
-    /// Tries again after a pause, or gives up. Who waits in the queue never gives up over a failed poll: the page goes on
-    /// polling, and only patience ends the waiting. Leaving is tried once.
-    fn handle_failure(&mut self, now: SimTime, retry_after: Option<Duration>) {
+    /// Tries again after a pause, or gives up. A failed poll changes nothing for who waits in the queue: the page polls at
+    /// its interval whatever came of the last one, and only patience ends the waiting. Leaving is tried once.
+    fn handle_failure(&mut self, now: SimTime, intended: SimTime, retry_after: Option<Duration>) {
+        let not_before = now + retry_after.unwrap_or_default();
         if self.step == Step::Leaving {
             return self.finish();
         }
+        if self.step == Step::Waiting {
+            self.schedule_poll(now, intended);
+            self.due = self.due.map(|due| due.max(not_before));
+            return;
+        }
         let retry = self.temperament.retry;
-        let pause = match self.backoff.handle_failure(&retry, &mut self.draws.backoff) {
-            Some(pause) => pause,
-            None if self.step == Step::Waiting => retry.max,
-            None => return self.leave(now, LeaveReason::TooManyErrors, false),
-        };
-        self.due = Some(now + pause.max(retry_after.unwrap_or_default()));
+        match self.backoff.handle_failure(&retry, &mut self.draws.backoff) {
+            Some(pause) => self.due = Some(not_before.max(now + pause)),
+            None => self.leave(now, LeaveReason::TooManyErrors, false),
+        }
     }
 
     /// Decides to leave; `tells` is whether the system hears of it.

@@ -138,7 +138,6 @@ impl Visit {
             let sent = world.clock.now();
             let opening = Opening {
                 dialer: world.http.dialer(),
-                uri: &world.socket_uri,
                 host: world.http.host(),
                 identity,
                 stage_timeout: world.stage_timeout,

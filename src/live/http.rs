@@ -24,6 +24,8 @@ use super::dialer::Dialer;
 use crate::measure::observation::Failure;
 use crate::units::SimTime;
 
+/// Buffer of a connection: most answers are a few hundred bytes, and a crowd keeps a thousand connections.
+const READ_BYTES: usize = 4 << 10;
 /// Largest answer that is read.
 const BODY_BYTES_MAX: usize = 16 << 20;
 
@@ -172,7 +174,7 @@ impl Http {
         let (address, connected) = self.dialer.connect(address).await?;
         self.opened.set(self.opened.get() + 1);
         let (channel, connection) = http1::Builder::new()
-            .max_buf_size(16 << 10)
+            .read_buf_exact_size(Some(READ_BYTES))
             .handshake(TokioIo::new(connected))
             .await
             .map_err(|_| Failure::Reset)?;
@@ -243,15 +245,20 @@ impl Http {
 }
 
 /// The `AWSALB` cookie of an answer, ready to be sent back.
-pub(super) fn sticky_cookie(headers: &HeaderMap) -> Option<HeaderValue> {
-    headers.get_all(SET_COOKIE).iter().find_map(|value| {
-        let cookie = value.as_bytes();
-        if !cookie.starts_with(b"AWSALB=") {
-            return None;
-        }
-        let end = cookie.iter().position(|byte| *byte == b';');
-        HeaderValue::from_bytes(&cookie[..end.unwrap_or(cookie.len())]).ok()
-    })
+fn sticky_cookie(headers: &HeaderMap) -> Option<HeaderValue> {
+    headers
+        .get_all(SET_COOKIE)
+        .iter()
+        .find_map(|value| sticky_value(value.as_bytes()))
+}
+
+/// `AWSALB=…` out of a `Set-Cookie` header; `None` if it sets another cookie.
+pub(super) fn sticky_value(set_cookie: &[u8]) -> Option<HeaderValue> {
+    if !set_cookie.starts_with(b"AWSALB=") {
+        return None;
+    }
+    let end = set_cookie.iter().position(|byte| *byte == b';');
+    HeaderValue::from_bytes(&set_cookie[..end.unwrap_or(set_cookie.len())]).ok()
 }
 
 /// The seconds of a `Retry-After` header.

@@ -30,7 +30,6 @@ pub(super) struct World {
     pub(super) api: Api,
     pub(super) http: Http,
     pub(super) issuer: Issuer,
-    pub(super) socket_uri: http::Uri,
     pub(super) stage_timeout: Duration,
     /// The map read last; only ever borrowed while one answer is being handled.
     pub(super) seats: RefCell<Vec<SeatOffer>>,
@@ -70,8 +69,6 @@ impl World {
         let sources = assignment.source_addresses.clone();
         let dialer = Dialer::new(names, tls_host, sources, connect_timeout)?;
         let host = format!("{}:{}", entry.host, entry.port);
-        let socket_scheme = if is_tls { "wss" } else { "ws" };
-        let socket_uri = format!("{socket_scheme}://{host}/socket.io/?EIO=4&transport=websocket");
         let host = HeaderValue::try_from(host).map_err(|error| error.to_string())?;
         Ok(Self {
             clock,
@@ -80,9 +77,6 @@ impl World {
             api: Api::new(assignment.show, entry.page.as_deref())?,
             http: Http::new(dialer, host, clock, call_timeout, connections_max),
             issuer: Issuer::new(&assignment.credentials, plan.seed, clock.start_at_unix_s())?,
-            socket_uri: socket_uri
-                .parse()
-                .map_err(|error| format!("{socket_uri}: {error}"))?,
             stage_timeout: call_timeout,
             seats: RefCell::default(),
             tally: Tally::default(),

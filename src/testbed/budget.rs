@@ -1,5 +1,6 @@
 //! Open files: how many processes a load-balancer node needs, and whether the machine can hold the run at all.
 
+use crate::rng::Streams;
 use crate::scenario::Plan;
 use crate::units::SimTime;
 
@@ -10,6 +11,9 @@ const FILES_PER_RELAY: u64 = 2;
 /// How full a load-balancer process is planned, in percent: the kernel spreads connections over the processes of a
 /// node by chance, not evenly.
 const FILL_PERCENT: u64 = 90;
+
+/// Buyers asked for their patience.
+const PATIENCE_SAMPLE: usize = 1_000;
 
 /// How the run fits the limit on open files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,30 +67,60 @@ impl Budget {
     }
 }
 
-/// How many buyers may be connected at once: everyone who has come, less those whom the waiting room has let through
-/// to the end.
+/// How many buyers may be connected at once: everyone who has come, less those who have lost patience and those whom
+/// the waiting room has let through to the end.
 ///
-/// A fluid estimate on the safe side: nobody loses patience, and everyone who is let through stays to pay.
+/// A fluid estimate on the safe side: everyone who is let through stays to pay, and would have been the last to leave.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a float to integer cast saturates, and a number of buyers is never negative"
+    clippy::cast_precision_loss,
+    reason = "a float to integer cast saturates; a number of buyers is never negative, and far below 2^52"
 )]
 pub fn sockets_forecast(plan: &Plan) -> u64 {
     let come_by = |second: f64| -> f64 {
         let by = SimTime::from_secs_f64(second);
         plan.arrivals.iter().map(|phase| phase.planned(by)).sum()
     };
+    let seconds = plan.clock.duration.as_secs() as usize + 1;
+    let still_patient = still_patient(plan, seconds);
     let stay = plan.buyers.seat_pick.mean() + plan.buyers.payment.mean();
     let through_per_second = f64::from(plan.waiting_room.active_max) / stay.max(1.0);
+    let mut come: Vec<f64> = Vec::with_capacity(seconds);
     let mut gone: f64 = 0.0;
     let mut most: f64 = 0.0;
-    for second in 0..=plan.clock.duration.as_secs() + 1 {
-        let second = second as f64;
-        gone = (gone + through_per_second).min(come_by(second - stay));
-        most = most.max(come_by(second) - gone);
+    for second in 0..=seconds {
+        let now = second as f64;
+        come.push(come_by(now) - come_by(now - 1.0));
+        let here: f64 = come
+            .iter()
+            .rev()
+            .zip(&still_patient)
+            .map(|(come, share)| come * share)
+            .sum();
+        gone = (gone + through_per_second).min(come_by(now - stay));
+        most = most.max(here - gone * still_patient[second]);
     }
     most.ceil() as u64
+}
+
+/// The share of buyers who still wait after 0, 1, 2 … `seconds`, from a sample of their patience.
+#[expect(clippy::cast_precision_loss, reason = "a sample of a thousand")]
+fn still_patient(plan: &Plan, seconds: usize) -> Vec<f64> {
+    let mut stream = Streams::new(plan.seed).named("sockets-forecast");
+    let sample: Vec<u64> = (0..PATIENCE_SAMPLE)
+        .map(|_| plan.buyers.patience.sample(&mut stream).as_secs())
+        .collect();
+    let waiting = |second: u64| {
+        sample
+            .iter()
+            .filter(|patience| **patience >= second)
+            .count()
+    };
+    let seconds = seconds as u64;
+    (0..=seconds)
+        .map(|second| waiting(second) as f64 / PATIENCE_SAMPLE as f64)
+        .collect()
 }
 
 #[cfg(test)]

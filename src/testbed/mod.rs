@@ -51,6 +51,9 @@ pub const DATABASE_NAME: &str = "database.tiketi.test";
 
 /// Where the name server listens; its port is free.
 const NAME_SERVER_IP: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+/// How far everything of the testbed stands back in the operating system's scheduler: load workers on the same machine
+/// must send on time, or the run measures the machine.
+const NICENESS: i32 = 10;
 /// Wall time the load balancer has to come up.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 

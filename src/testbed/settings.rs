@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use tiketi_server::{Profile, Section, Settings, Show};
 
 use super::zone::on_loopback;
-use super::{ALB_NAME, DATABASE_NAME, REDIS_NAME, TestbedError};
+use super::{ALB_NAME, DATABASE_NAME, NICENESS, REDIS_NAME, TestbedError};
 use crate::cloud::name_service::NameService;
 use crate::scenario::Plan;
 use crate::scenario::topology::Zone;
@@ -38,6 +38,7 @@ pub(super) fn server(plan: &Plan) -> Result<Settings, TestbedError> {
         trust_tokens: true,
         speed: plan.clock.speed,
         profile,
+        niceness: NICENESS,
         seed: plan.seed,
         ..Settings::default()
     })

@@ -6,21 +6,21 @@ use std::time::Duration;
 
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use http::HeaderValue;
-use http::header::{
-    AUTHORIZATION, CONNECTION, COOKIE, HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
-};
 use tokio::time::{Instant, timeout};
-use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error, Message as Frame, Utf8Bytes};
-use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+use tokio_tungstenite::tungstenite::{Message as Frame, Utf8Bytes};
 
 use super::packet::Received;
 use super::session::{Session, Step};
+use super::upgrade::upgrade;
 use crate::live::clock::wall_now;
 use crate::live::dialer::{Connected, Dialer};
-use crate::live::http::{Identity, sticky_cookie};
+use crate::live::http::Identity;
 use crate::measure::observation::Failure;
+
+/// Where Socket.IO takes WebSockets.
+const PATH: &str = "/socket.io/?EIO=4&transport=websocket";
 
 /// The stages of opening a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +38,6 @@ pub(in crate::live) enum Stage {
 /// What it takes to open a socket.
 pub(in crate::live) struct Opening<'a> {
     pub(in crate::live) dialer: &'a Dialer,
-    /// `ws://host/socket.io/?EIO=4&transport=websocket`.
-    pub(in crate::live) uri: &'a http::Uri,
     pub(in crate::live) host: &'a HeaderValue,
     pub(in crate::live) identity: Identity,
     /// Wall time for each stage after TCP, which has its own.
@@ -73,17 +71,14 @@ impl Opening<'_> {
         let address = self.dialer.address().await.map_err(at(Stage::Tcp))?;
         let connected = self.dialer.connect(address).await;
         let (_, stream) = connected.map_err(at(Stage::Tcp))?;
-        let request = self
-            .upgrade_request()
-            .map_err(|_| (Stage::Upgrade, Failure::Handshake))?;
         let config = WebSocketConfig::default()
             .read_buffer_size(1024)
             .write_buffer_size(0);
-        let upgrade = client_async_with_config(request, stream, Some(config));
-        let (frames, response) = timeout(self.stage_timeout, upgrade)
+        let upgrade = upgrade(stream, self.host, PATH, &self.identity, config);
+        let (frames, cookie) = timeout(self.stage_timeout, upgrade)
             .await
-            .map_err(|_| (Stage::Upgrade, Failure::Timeout))?
-            .map_err(|error| (Stage::Upgrade, failure_of(&error)))?;
+            .unwrap_or(Err(Failure::Timeout))
+            .map_err(at(Stage::Upgrade))?;
         let mut connection = Connection {
             frames,
             session: Session::new(self.stage_timeout),
@@ -103,7 +98,7 @@ impl Opening<'_> {
             .await
             .map_err(at(Stage::Connect))?;
         connection.silent_until = wall_now() + connection.session.ping_within();
-        Ok((connection, sticky_cookie(response.headers())))
+        Ok((connection, cookie))
     }
 
     /// Reads until the session comes to `wanted`.
@@ -129,21 +124,6 @@ impl Opening<'_> {
         timeout(self.stage_timeout, reading)
             .await
             .unwrap_or(Err(Failure::Timeout))
-    }
-
-    fn upgrade_request(&self) -> http::Result<http::Request<()>> {
-        let mut request = http::Request::builder()
-            .uri(self.uri.clone())
-            .header(HOST, self.host.clone())
-            .header(CONNECTION, "Upgrade")
-            .header(UPGRADE, "websocket")
-            .header(SEC_WEBSOCKET_VERSION, "13")
-            .header(SEC_WEBSOCKET_KEY, generate_key())
-            .header(AUTHORIZATION, self.identity.authorization.clone());
-        if let Some(cookie) = &self.identity.cookie {
-            request = request.header(COOKIE, cookie.clone());
-        }
-        request.body(())
     }
 
     /// The Socket.IO connect packet with the buyer's token.
@@ -206,13 +186,5 @@ impl Connection {
             return Poll::Ready(Heard::Lost);
         }
         Poll::Pending
-    }
-}
-
-fn failure_of(error: &Error) -> Failure {
-    match error {
-        Error::Http(response) => Failure::Status(response.status().as_u16()),
-        Error::Io(_) => Failure::Reset,
-        _ => Failure::Handshake,
     }
 }

@@ -3,6 +3,7 @@
 mod connection;
 mod packet;
 mod session;
+mod upgrade;
 
 pub(super) use connection::{Connection, Heard, Opening, Stage};
 pub(super) use packet::emission_text;

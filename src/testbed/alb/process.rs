@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 
 use super::message::{Answer, NodeSettings};
 use super::node;
+use crate::testbed::NICENESS;
 
 /// Why a node process ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,7 @@ pub enum ProcessError {
 
 /// Is the whole of a node process: runs on standard input and output until the supervisor ends it or is gone.
 pub fn main() -> Result<(), ProcessError> {
+    rustix::process::nice(NICENESS).map_err(std::io::Error::from)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
