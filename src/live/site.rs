@@ -169,18 +169,10 @@ impl Site {
     pub(super) async fn close(self, ended_at: SimTime, tally: &Tally) -> Closed {
         match self {
             Self::Testbed(cloud) => {
-                let shown = cloud.testbed.gauges();
-                let sticky = shown.load_balancer.sticky;
-                let stickiness = Stickiness {
-                    kept: sticky.kept,
-                    target_gone: sticky.target_gone,
-                    broken: sticky.broken,
-                };
-                let is_sticky = cloud.plan.topology.alb.stickiness.is_some();
                 let closed = Closed {
                     state: Some(cloud.testbed.final_state()),
-                    census: Some(shown.census),
-                    stickiness: is_sticky.then_some(stickiness),
+                    census: Some(cloud.testbed.gauges().census),
+                    stickiness: cloud.stickiness(),
                     fleet: cloud.fleet,
                     monitor_runs: cloud.billing.lambda_runs(),
                     statement: cloud.billing.finish(&cloud.plan, ended_at, tally),
@@ -285,6 +277,17 @@ impl LocalCloud {
             }
         }
         Ok(())
+    }
+
+    /// What became of the load balancer's cookies; `None` if it sets none.
+    fn stickiness(&self) -> Option<Stickiness> {
+        self.plan.topology.alb.stickiness?;
+        let sticky = self.testbed.gauges().load_balancer.sticky;
+        Some(Stickiness {
+            kept: sticky.kept,
+            target_gone: sticky.target_gone,
+            broken: sticky.broken,
+        })
     }
 
     /// The levels now; the load balancer's counters go to the meter on the way.

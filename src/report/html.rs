@@ -79,7 +79,7 @@ fn cards(document: &Document) -> Markup {
             (card("Response time p(99)", seconds(p99), "what buyers waited".to_owned()))
             (card("Failed calls", grouped(failed), format!("of {}", grouped(all.map_or(0, |row| row.calls)))))
             (card("Sockets at once", grouped(document.sockets.peak), format!("{} lost on the way", grouped(document.sockets.counts.lost))))
-            (card("Calls a second", format!("{:.0}", document.calls_per_second), format!("{:.0} useful", document.useful_calls_per_second)))
+            (card("Calls a second", rounded(document.calls_per_second), format!("{} useful", rounded(document.useful_calls_per_second))))
             @if let Some(statement) = &document.cost {
                 @let money = |amount| words::money(amount, statement.currency);
                 @let each = statement.per_thousand_buyers.map_or_else(|| "no buyers".to_owned(), money);
@@ -186,7 +186,7 @@ fn timeline(document: &Document, run: &Measurements) -> Markup {
             tbody {
                 @for line in &document.highlights {
                     tr {
-                        td.number { (in_words(Duration::from_secs_f64(line.at_seconds))) }
+                        td.number.when { (in_words(Duration::from_secs_f64(line.at_seconds))) }
                         td { (line.told) }
                     }
                 }
@@ -198,7 +198,7 @@ fn timeline(document: &Document, run: &Measurements) -> Markup {
                 tbody {
                     @for notice in &run.timeline {
                         tr {
-                            td.number { (in_words(notice.at.since_start())) }
+                            td.number.when { (in_words(notice.at.since_start())) }
                             td { (words::notice(&notice.what, &run.plan.topology)) }
                         }
                     }
@@ -434,6 +434,15 @@ fn mark(held: Option<bool>) -> Markup {
         Some(false) => html! { span.mark.bad title="bad" { "✗" } },
         None => html! { span.mark.unknown title="unknown" { "?" } },
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "calls a second are not negative and far below 2^64"
+)]
+fn rounded(rate: f64) -> String {
+    grouped(rate.round() as u64)
 }
 
 fn seconds(figure: Option<f64>) -> String {

@@ -167,9 +167,7 @@ pub(super) fn in_service(row: &Row, evidence: &Evidence<'_>) -> Reading {
         .scaling
         .iter()
         .filter(|action| action.to < action.from);
-    let removed: Vec<_> = removed
-        .flat_map(|action| removal_in_words(action))
-        .collect();
+    let removed: Vec<_> = removed.flat_map(removal_in_words).collect();
     let max = evidence.run.plan.scaling.max;
     let by_two = |action: &&ScaleAction| action.to - action.from == 2 || action.to == max;
     let by_two = grown.iter().all(by_two);
