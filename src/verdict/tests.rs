@@ -339,6 +339,40 @@ fn counts_that_cannot_be_right_prove_nothing() {
 }
 
 #[test]
+fn what_was_on_its_way_to_buyers_who_hung_up_is_not_lost_and_the_rest_is() {
+    let of = |due: u64| {
+        let verdicts = judged(good_plan(), |run| {
+            run.tally.sockets.lost = 0;
+            run.tally.sockets.closed = 100;
+            run.ending.system.as_mut().unwrap().messages_due = Some(due);
+        });
+        let target = verdicts.targets.iter().find(|target| target.id == "A21");
+        target.unwrap().verdict
+    };
+    assert_eq!(of(2_100), Reached::Met);
+    assert_eq!(of(2_110), Reached::Missed);
+}
+
+#[test]
+fn a_monitor_that_runs_too_often_or_too_seldom_is_not_one_of_every_minute() {
+    let of = |runs: u64| {
+        let verdicts = judged(good_plan(), |run| {
+            run.ending.system.as_mut().unwrap().monitor_runs = Some(runs);
+        });
+        let target = verdicts.targets.iter().find(|target| target.id == "A13");
+        target.unwrap().verdict
+    };
+    let told = [4, 5, 10, 20].map(of);
+    let expected = [
+        Reached::NotExercised,
+        Reached::Missed,
+        Reached::Met,
+        Reached::Missed,
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn a_failover_in_time_is_not_the_whole_claim_about_aurora() {
     let of = |verdicts: &Verdicts| {
         let target = verdicts.targets.iter().find(|target| target.id == "A12");

