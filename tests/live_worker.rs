@@ -1,4 +1,8 @@
 //! A load worker from its assignment to its last report, against a small server on loopback.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on ends where it stands"
+)]
 
 use std::io::{BufRead, BufReader, PipeWriter, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -100,6 +104,10 @@ pays      = 1.0
         .unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a run begins at an instant of the calendar"
+)]
 fn unix_now_ns() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     u64::try_from(since.as_nanos()).unwrap()

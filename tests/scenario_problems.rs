@@ -1,25 +1,9 @@
 //! What a scenario with mistakes is answered: all of them, each at its line and column.
 
-use std::path::PathBuf;
-
+use snapshot::assert_snapshot;
 use tiketi_sim::scenario::{Diagnostics, Overrides, Rendering, load};
 
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots")
-}
-
-/// Holds `shown` against the accepted snapshot; with `BLESS=1` in the environment it becomes the accepted one.
-fn assert_snapshot(name: &str, shown: &str) {
-    let path = folder().join(name);
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&path, shown).expect("the snapshot can be written");
-    }
-    let accepted = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        accepted == shown,
-        "{name} differs; if this is right, accept it with BLESS=1:\n{shown}"
-    );
-}
+mod snapshot;
 
 fn problems(text: &str) -> Diagnostics {
     load("test.toml", text, &Overrides::default()).expect_err("the scenario has a mistake")
@@ -38,7 +22,7 @@ fn assert_problem(text: &str, (line, column): (usize, usize), message: &str) {
 
 #[test]
 fn a_broken_scenario_shows_every_problem_at_its_place() {
-    let text = std::fs::read_to_string(folder().join("broken.toml")).unwrap();
+    let text = std::fs::read_to_string(snapshot::folder().join("broken.toml")).unwrap();
     let diagnostics = load("broken.toml", &text, &Overrides::default()).unwrap_err();
     assert_snapshot("broken.lines.txt", &diagnostics.render(Rendering::Lines));
     assert_snapshot(

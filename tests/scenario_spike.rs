@@ -32,46 +32,46 @@ fn the_crowd_comes_before_the_zone_fails_and_waits_through_it() {
     assert!(arrivals.iter().all(|at| *at < fault.at));
     let at_the_failure = waiting(&plan, fault.at);
     assert!(at_the_failure > 15_000.0, "{at_the_failure} wait");
-    let at_the_end = SimTime::ZERO + plan.clock.duration;
-    assert!(waiting(&plan, at_the_end) > 15_000.0);
+}
+
+/// The queue as the Lambda would read it: buyers look at the page for a while before they join.
+fn queue_size(plan: &Plan, now: SimTime) -> u64 {
+    let browsing = 2.0 * plan.buyers.browse.mean();
+    let joined_by = SimTime::from_secs_f64(now.as_secs_f64() - browsing);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a number of buyers"
+    )]
+    let size = waiting(plan, joined_by) as u64;
+    size
 }
 
 #[test]
-fn new_instances_answer_before_the_zone_fails() {
+fn the_queue_has_scaled_the_fleet_out_before_the_zone_fails() {
     let plan = spike();
     let fault = plan.faults[0];
     let mut control_plane = ControlPlane::new(&plan);
+    let mut now = SimTime::ZERO;
     let mut answers = Vec::new();
-    loop {
-        let now = control_plane.poll_timeout().unwrap_or(fault.at);
+    while now < fault.at {
+        control_plane.handle_timeout(now);
         while let Some(order) = control_plane.poll_order() {
             match order {
                 Order::Launch { answers_at, .. } if answers_at > SimTime::ZERO => {
                     answers.push(answers_at);
                 }
                 Order::SampleQueue => {
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        clippy::cast_sign_loss,
-                        reason = "a number of buyers"
-                    )]
-                    let size = Some(waiting(&plan, now) as u64);
+                    let size = Some(queue_size(&plan, now));
                     control_plane.handle(now, Input::QueueSampled { size });
                 }
                 _ => {}
             }
         }
-        if now >= fault.at {
-            break;
-        }
-        control_plane.handle_timeout(now);
+        now = control_plane.poll_timeout().unwrap_or(fault.at);
     }
     // The load balancer's first check of a new target can come a whole interval after the application answers.
     let check = plan.topology.alb.health_check.interval;
     let in_time = answers.iter().filter(|at| **at + check < fault.at).count();
     assert!(in_time >= 2, "only {in_time} of {answers:?} in time");
-    assert!(
-        plan.scaling.min + 2 <= plan.scaling.max,
-        "there is room to grow"
-    );
 }

@@ -103,7 +103,7 @@ const MACHINE_PATHS: [&str; 4] = [
 
 #[test]
 fn imports_follow_the_flow() {
-    assert_none(sources("src"), |file| {
+    assert_none(&sources("src"), |file| {
         let Some(module) = module_of(&file.name) else {
             return Vec::new();
         };
@@ -115,7 +115,7 @@ fn imports_follow_the_flow() {
 fn pure_modules_do_not_touch_the_machine() {
     let mut files = sources("src");
     leave_out_tests(&mut files);
-    assert_none(files, |file| match module_of(&file.name) {
+    assert_none(&files, |file| match module_of(&file.name) {
         Some(module) if !IMPURE.contains(&module.as_str()) => impurities(&code(&file.text)),
         _ => Vec::new(),
     });
@@ -141,7 +141,7 @@ fn files_stay_short() {
     ];
     let mut files: Vec<_> = files.into_iter().flat_map(sources).collect();
     leave_out_tests(&mut files);
-    assert_none(files, too_long);
+    assert_none(&files, too_long);
 }
 
 #[test]
@@ -152,15 +152,14 @@ fn nothing_is_left_unfinished() {
         "tests",
         "reference-server/tests",
     ];
-    assert_none(files.into_iter().flat_map(sources).collect(), |file| {
-        found(&UNFINISHED, &file.text)
-    });
+    let files: Vec<_> = files.into_iter().flat_map(sources).collect();
+    assert_none(&files, |file| found(&UNFINISHED, &file.text));
 }
 
 #[test]
 fn nothing_refers_to_one_machine() {
     let endings = ["rs", "toml", "md", "json", "html", "yml", "run", "justfile"];
-    assert_none(files_under(Path::new(""), &endings), |file| {
+    assert_none(&files_under(Path::new(""), &endings), |file| {
         found(&MACHINE_PATHS, &file.text)
     });
 }
@@ -171,7 +170,7 @@ fn every_scenario_begins_with_a_question() {
     let mut files = files_under(folder, &["toml"]);
     files.retain(|file| Path::new(&file.name).parent() == Some(folder));
     assert!(!files.is_empty(), "no scenarios");
-    assert_none(files, |file| {
+    assert_none(&files, |file| {
         let problem = "does not begin with a comment that asks a question";
         let asks = begins_with_a_question(&file.text);
         if asks {
@@ -281,7 +280,7 @@ struct File {
 }
 
 /// Fails with every problem of every file.
-fn assert_none(files: Vec<File>, problems: impl Fn(&File) -> Vec<String>) {
+fn assert_none(files: &[File], problems: impl Fn(&File) -> Vec<String>) {
     assert!(!files.is_empty(), "no files were looked at");
     let found: Vec<_> = files
         .iter()

@@ -7,6 +7,7 @@ use super::exit::Exit;
 use super::source;
 use crate::scenario::Overrides;
 use crate::scenario::arrival::arrival_times;
+use crate::scenario::duration::Written;
 
 /// Validates every file and prints every problem of each.
 pub(super) fn check(flags: &CheckArguments) -> Exit {
@@ -17,15 +18,15 @@ pub(super) fn check(flags: &CheckArguments) -> Exit {
                 // A reader that closes the pipe early has seen enough.
                 let _closed = writeln!(
                     std::io::stdout().lock(),
-                    "{}: ok ({} buyers, {} seats, {} s at speed {})",
+                    "{}: ok ({} buyers, {} seats, {} at speed {})",
                     path.display(),
                     arrival_times(&plan).len(),
                     plan.show.seats_total(),
-                    plan.clock.duration.as_secs(),
+                    Written(plan.clock.duration),
                     plan.clock.speed,
                 );
             }
-            Err(exit) => worst = exit,
+            Err(exit) => worst = worst.max(exit),
         }
     }
     worst

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::verdict::Trouble;
 
-/// How a command ended.
+/// How a command ended, the more serious the greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// All well.
@@ -30,10 +30,10 @@ impl Exit {
     pub const fn code(self) -> u8 {
         match self {
             Self::Success => 0,
-            Self::GateFailed => 99,
-            Self::AuditViolated => 90,
-            Self::Inconclusive => 91,
-            Self::Interrupted => 105,
+            Self::GateFailed => Trouble::GateFailed.exit_code(),
+            Self::AuditViolated => Trouble::AuditViolated.exit_code(),
+            Self::Inconclusive => Trouble::Inconclusive.exit_code(),
+            Self::Interrupted => Trouble::Interrupted.exit_code(),
             Self::TargetRefused => 92,
             Self::BadScenario => 104,
         }
@@ -75,5 +75,25 @@ pub(super) fn of_child(role: &str, outcome: Result<(), impl Display>) -> Exit {
             complain(format_args!("{role}: {error}"), None);
             Exit::Inconclusive
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_endings_the_documented_first_is_the_greatest() {
+        let mut endings = [
+            Exit::Success,
+            Exit::AuditViolated,
+            Exit::GateFailed,
+            Exit::TargetRefused,
+            Exit::Inconclusive,
+            Exit::BadScenario,
+            Exit::Interrupted,
+        ];
+        endings.sort_unstable_by(|a, b| b.cmp(a));
+        assert_eq!(endings.map(Exit::code), [104, 92, 105, 91, 90, 99, 0]);
     }
 }

@@ -14,11 +14,16 @@ const SAME_SECOND_MAX: u32 = 100;
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
+    /// The folders above it that were made for it, the innermost first.
+    made_for_it: Vec<PathBuf>,
 }
 
 impl Folder {
     /// Makes `<out>/<scenario>-<UTC time>/`, so that a run that cannot be written never starts.
     pub(super) fn create(out: &Path, scenario: &str) -> io::Result<Self> {
+        let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+        let made_for_it = out.ancestors().take_while(is_missing);
+        let made_for_it = made_for_it.map(Path::to_owned).collect();
         fs::create_dir_all(out)?;
         let now = jiff::Timestamp::from_nanosecond(i128::from(crate::live::clock::unix_now_ns()))
             .map_err(io::Error::other)?;
@@ -29,7 +34,7 @@ impl Folder {
                 _ => out.join(format!("{name}-{number}")),
             };
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self { path }),
+                Ok(()) => return Ok(Self { path, made_for_it }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -44,21 +49,51 @@ impl Folder {
 
     /// Writes every file of the report.
     pub(super) fn write(&self, document: &Document, run: &Measurements) -> io::Result<()> {
-        fs::write(self.path.join("scenario.toml"), run.plan.to_toml())?;
-        fs::write(
-            self.path.join("summary.json"),
-            report::json::render(document),
-        )?;
-        fs::write(self.path.join("timeseries.csv"), report::csv::render(run))?;
-        fs::write(
-            self.path.join("report.html"),
-            report::html::render(document, run),
-        )
+        self.file("scenario.toml", &run.plan.to_toml())?;
+        self.file("summary.json", &report::json::render(document))?;
+        self.file("timeseries.csv", &report::csv::render(run))?;
+        self.file("report.html", &report::html::render(document, run))
     }
 
-    /// Takes the folder away again: the run could not be made, and there is nothing to report.
+    fn file(&self, name: &str, content: &str) -> io::Result<()> {
+        let path = self.path.join(name);
+        fs::write(&path, content)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    }
+
+    /// Takes the folder away again, and those made for it: the run could not be made, and there is nothing to report.
     pub(super) fn discard(self) {
-        // A folder that somebody has put something in stays.
-        let _not_empty = fs::remove_dir(self.path);
+        for path in [self.path].iter().chain(&self.made_for_it) {
+            // A folder that somebody has put something in stays.
+            let _not_empty = fs::remove_dir(path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_the_same_second_get_folders_of_their_own() {
+        let top = tempfile::tempdir().unwrap();
+        let folders = [(); 3].map(|()| Folder::create(top.path(), "rush").unwrap());
+        let [one, two, three] = folders.map(|folder| folder.path().to_owned());
+        assert!(one != two && two != three && one != three);
+        assert!(one.is_dir() && two.is_dir() && three.is_dir());
+    }
+
+    #[test]
+    fn a_discarded_folder_leaves_what_was_there_before() {
+        let top = tempfile::tempdir().unwrap();
+        let out = top.path().join("a/b");
+        Folder::create(&out, "rush").unwrap().discard();
+        assert!(!top.path().join("a").exists());
+        fs::create_dir(top.path().join("a")).unwrap();
+        Folder::create(&out, "rush").unwrap().discard();
+        assert!(top.path().join("a").is_dir() && !out.exists());
+        let kept = Folder::create(&out, "rush").unwrap();
+        Folder::create(&out, "rush").unwrap().discard();
+        assert!(kept.path().is_dir(), "another run's folder stays");
     }
 }

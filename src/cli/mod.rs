@@ -1,42 +1,59 @@
 //! The command line: one file a command, progress, exit codes, the report's folder.
 
+mod again;
 mod args;
 mod check;
+mod completions;
 mod exit;
 mod folder;
+mod interrupt;
 mod news;
 mod progress;
 mod run;
 mod source;
 mod summary;
+mod target;
+mod terminal;
 
 use std::io::BufReader;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 pub use args::{Arguments, Command};
 pub use exit::Exit;
 
-use crate::testbed::alb::process::{self, ProcessError};
+use crate::live::worker;
+use crate::testbed::alb;
 
 /// Does what the arguments say.
 pub fn dispatch(arguments: Arguments) -> Exit {
+    show_log();
     match arguments.command {
         Command::Run(flags) => run::run(&flags),
         Command::Check(flags) => check::check(&flags),
-        Command::AlbNode => exit::of_child("alb-node", alb_node()),
+        Command::Completions(flags) => completions::completions(&flags),
+        Command::AlbNode => exit::of_child("alb-node", alb::process::main()),
         Command::Worker => exit::of_child(
             "worker",
-            crate::live::worker::run(BufReader::new(std::io::stdin()), std::io::stdout()),
+            worker::run(BufReader::new(std::io::stdin()), std::io::stdout()),
         ),
     }
 }
 
-/// One process of a load-balancer node; it has one thread, as many of them share the machine.
-fn alb_node() -> Result<(), ProcessError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let ended = runtime.block_on(process::run(tokio::io::stdin(), tokio::io::stdout()));
-    // Reading standard input blocks a thread that nothing can wake.
-    runtime.shutdown_background();
-    ended
+/// Shows what the parts of the program log on stderr: errors, or what `TIKETI_SIM_LOG` asks for.
+fn show_log() {
+    let filter = EnvFilter::builder()
+        .with_default_directive(LevelFilter::ERROR.into())
+        .with_env_var("TIKETI_SIM_LOG")
+        .from_env_lossy();
+    let shown = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // A closed stderr is no reason to end a run.
+        .log_internal_errors(false)
+        .with_ansi(terminal::shows_color(&std::io::stderr()))
+        .try_init();
+    // Whoever calls this as a library may show the log in a way of its own.
+    drop(shown);
 }

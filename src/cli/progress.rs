@@ -1,10 +1,11 @@
 //! What the user sees while a run goes on: one live line on a terminal, plain lines elsewhere.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::news;
+use super::terminal;
 use crate::cloud::notice::Notice;
 use crate::live::progress::{Progress, Watcher};
 use crate::scenario::Plan;
@@ -61,7 +62,7 @@ impl Form {
         if quiet {
             return Self::Silent;
         }
-        if !std::io::stderr().is_terminal() || std::env::var_os("CI").is_some() {
+        if !terminal::is_live(&std::io::stderr()) {
             return Self::Plain {
                 next: SimTime::ZERO,
             };

@@ -1,21 +1,18 @@
 //! `tiketi-sim run`: the live engine, from the file to the report.
 
-use std::fs;
-use std::path::Path;
-
-use tokio::sync::watch;
-
+use super::again;
 use super::args::RunArguments;
 use super::exit::{Exit, complain};
 use super::folder::Folder;
+use super::interrupt;
 use super::progress::Display;
 use super::source;
 use super::summary;
-use crate::live::conductor::conduct;
-use crate::live::credential::Credentials;
-use crate::live::sut::{Remote, Sut};
+use super::target;
+use crate::live::conductor::{conduct, interrupted};
+use crate::live::error::LiveError;
 use crate::measure::Measurements;
-use crate::report::{self, Document};
+use crate::report;
 use crate::scenario::{Overrides, Plan};
 use crate::verdict::judge;
 
@@ -29,101 +26,16 @@ fn carry_out(flags: &RunArguments) -> Result<Exit, Exit> {
     let folder = Folder::create(&flags.out, &plan.name).map_err(|error| {
         let out = flags.out.display();
         complain(
-            format_args!("{out}: no report can be written: {error}"),
+            format_args!("{out}: no report can be written there: {error}"),
             Some("choose another folder with --out"),
         );
         Exit::BadScenario
     })?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| could_not_run(&error))?;
-    let measured = runtime.block_on(measure(flags, plan));
-    runtime.shutdown_background();
-    let run = match measured {
-        Ok(run) => run,
+    match measure(flags, plan) {
+        Ok(run) => Ok(report(flags, &run, &folder)),
         Err(exit) => {
             folder.discard();
-            return Err(exit);
-        }
-    };
-    let document = report::document(&run, judge(&run), &run_again(flags, &run));
-    folder.write(&document, &run).map_err(|error| {
-        complain(
-            format_args!("the report could not be written: {error}"),
-            None,
-        );
-        Exit::Inconclusive
-    })?;
-    if !flags.quiet {
-        summary::print(&document, folder.path());
-    }
-    Ok(exit_of(&document))
-}
-
-async fn measure(flags: &RunArguments, plan: Plan) -> Result<Measurements, Exit> {
-    let sut = sut(flags, &plan).await?;
-    let executable = std::env::current_exe().map_err(|error| could_not_run(&error))?;
-    let mut display = Display::new(flags.quiet, &plan);
-    let measured = conduct(plan, sut, &executable, interrupts(), &mut display).await;
-    display.finish();
-    measured.map_err(|error| {
-        complain(&error, error.hint());
-        Exit::Inconclusive
-    })
-}
-
-/// The system under test: the testbed, or what `--target` names if the guard admits it.
-async fn sut(flags: &RunArguments, plan: &Plan) -> Result<Sut, Exit> {
-    let Some(url) = &flags.target else {
-        return Ok(Sut::Testbed);
-    };
-    let credentials = credentials(flags)?;
-    Remote::admit(url, plan, credentials, flags.i_own_this_target)
-        .await
-        .map(Sut::Remote)
-        .map_err(|refusal| {
-            complain(refusal, None);
-            Exit::TargetRefused
-        })
-}
-
-fn credentials(flags: &RunArguments) -> Result<Credentials, Exit> {
-    let lines = |path: &Path| {
-        let text = fs::read_to_string(path).map_err(|error| {
-            complain(
-                format_args!("{}: cannot be read: {error}", path.display()),
-                None,
-            );
-            Exit::BadScenario
-        })?;
-        let lines: Vec<String> = text
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .map(str::to_owned)
-            .collect();
-        if lines.is_empty() {
-            complain(format_args!("{}: is empty", path.display()), None);
-            return Err(Exit::BadScenario);
-        }
-        Ok(lines)
-    };
-    match (&flags.token_secret_file, &flags.tokens) {
-        (Some(path), _) => Ok(Credentials::Minted {
-            secret: lines(path)?.remove(0),
-        }),
-        (None, Some(path)) => Ok(Credentials::Given {
-            tokens: lines(path)?,
-        }),
-        (None, None) => {
-            complain(
-                "a target needs to know its buyers",
-                Some(
-                    "give --token-secret-file FILE (tokens are minted) or --tokens FILE (one a line)",
-                ),
-            );
-            Err(Exit::BadScenario)
+            Err(exit)
         }
     }
 }
@@ -138,75 +50,62 @@ fn overrides(flags: &RunArguments) -> Overrides {
     }
 }
 
-/// Turns to `true` at the first Ctrl-C or SIGTERM; a second one ends the program at once.
-fn interrupts() -> watch::Receiver<bool> {
-    let (interrupt_tx, interrupt_rx) = watch::channel(false);
-    tokio::spawn(async move {
-        asked_to_end().await;
-        // Nobody listens any more if the run is over already.
-        let _over = interrupt_tx.send(true);
-        asked_to_end().await;
-        #[expect(
-            clippy::exit,
-            reason = "the second Ctrl-C means: now; children end with their standard input"
-        )]
-        std::process::exit(i32::from(Exit::Interrupted.code()));
-    });
-    interrupt_rx
+fn measure(flags: &RunArguments, plan: Plan) -> Result<Measurements, Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| could_not_run(&error))?;
+    let measured = runtime.block_on(measure_within(flags, plan));
+    runtime.shutdown_background();
+    measured
 }
 
-async fn asked_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-        }
-        Err(_) => drop(tokio::signal::ctrl_c().await),
-    }
-}
-
-/// The command line that repeats the run.
-fn run_again(flags: &RunArguments, run: &Measurements) -> String {
-    let mut command = format!(
-        "tiketi-sim run {} --seed {}",
-        flags.scenario.display(),
-        run.plan.seed
-    );
-    let mut add = |flag: &str, value: Option<String>| {
-        if let Some(value) = value {
-            command.push_str(&format!(" {flag} {value}"));
-        }
+async fn measure_within(flags: &RunArguments, plan: Plan) -> Result<Measurements, Exit> {
+    let executable = std::env::current_exe().map_err(|error| could_not_run(&error))?;
+    let mut interrupt = interrupt::listen().map_err(|error| could_not_run(&error))?;
+    let sut = tokio::select! {
+        sut = target::sut(flags, &plan) => sut?,
+        () = interrupted(&mut interrupt) => return Err(not_measured(&LiveError::Interrupted)),
     };
-    let path = |path: &std::path::PathBuf| path.display().to_string();
-    add("--buyers", flags.buyers.map(|buyers| buyers.to_string()));
-    add(
-        "--duration",
-        flags
-            .duration
-            .map(|length| format!("{}s", length.as_secs_f64())),
-    );
-    add("--target", flags.target.clone());
-    add(
-        "--token-secret-file",
-        flags.token_secret_file.as_ref().map(path),
-    );
-    add("--tokens", flags.tokens.as_ref().map(path));
-    if flags.i_own_this_target {
-        command.push_str(" --i-own-this-target");
-    }
-    command
+    let mut display = Display::new(flags.quiet, &plan);
+    let measured = Box::pin(conduct(plan, sut, &executable, interrupt, &mut display)).await;
+    display.finish();
+    measured.map_err(|error| not_measured(&error))
 }
 
-fn exit_of(document: &Document) -> Exit {
-    document
-        .verdicts
-        .troubles()
-        .first()
-        .copied()
-        .map_or(Exit::Success, Exit::from)
+/// Writes the report and shows its summary.
+fn report(flags: &RunArguments, run: &Measurements, folder: &Folder) -> Exit {
+    let run_again = again::command_line(flags, run.plan.seed);
+    let document = report::document(run, judge(run), &run_again);
+    let written = folder.write(&document, run);
+    if !flags.quiet {
+        summary::print(&document, written.is_ok().then(|| folder.path()));
+    }
+    let troubles = document.verdicts.troubles();
+    let exit = troubles.first().copied().map_or(Exit::Success, Exit::from);
+    match written {
+        Ok(()) => exit,
+        Err(error) => {
+            complain(
+                format_args!("the report could not be written: {error}"),
+                Some("make room, or choose another folder with --out, and run it again"),
+            );
+            exit.max(Exit::Inconclusive)
+        }
+    }
+}
+
+/// A run of which there is nothing to report.
+fn not_measured(error: &LiveError) -> Exit {
+    complain(error, error.hint());
+    match error {
+        LiveError::Interrupted => Exit::Interrupted,
+        LiveError::Testbed(_)
+        | LiveError::Workers(_)
+        | LiveError::Worker { .. }
+        | LiveError::WorkersLate
+        | LiveError::FleetNotReady { .. } => Exit::Inconclusive,
+    }
 }
 
 fn could_not_run(error: &std::io::Error) -> Exit {

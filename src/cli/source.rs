@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use super::exit::{Exit, complain};
+use super::terminal;
 use crate::scenario::diagnostic::Rendering;
 use crate::scenario::{self, Overrides, Plan};
 
@@ -28,12 +29,10 @@ pub(super) fn load(path: &Path, overrides: &Overrides) -> Result<Plan, Exit> {
 
 /// Excerpts on a terminal, a line a problem elsewhere.
 fn rendering() -> Rendering {
-    match (
-        std::io::stderr().is_terminal(),
-        std::env::var_os("NO_COLOR"),
-    ) {
+    let stderr = std::io::stderr();
+    match (stderr.is_terminal(), terminal::shows_color(&stderr)) {
         (false, _) => Rendering::Lines,
-        (true, None) => Rendering::Color,
-        (true, Some(_)) => Rendering::Monochrome,
+        (true, true) => Rendering::Color,
+        (true, false) => Rendering::Monochrome,
     }
 }

@@ -1,25 +1,25 @@
 //! Prints the summary of a run: data, so it goes to stdout.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::Path;
 
+use super::terminal;
 use crate::report::Document;
 use crate::report::text::{self, Color};
 
-/// Prints the summary; the last line says how to run it again.
-pub(super) fn print(document: &Document, folder: &Path) {
+/// Prints the summary; the last line says how to run it again. `folder` is where the report is, if it is anywhere.
+pub(super) fn print(document: &Document, folder: Option<&Path>) {
     let mut stdout = std::io::stdout().lock();
-    let color = if stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+    let color = if terminal::shows_color(&stdout) {
         Color::Ansi
     } else {
         Color::Plain
     };
     let text = text::render(document, color);
     let (summary, run_again) = text.trim_end().rsplit_once('\n').unwrap_or((&text, ""));
+    let report = folder.map_or_else(String::new, |folder| {
+        format!("  report: {}\n", folder.display())
+    });
     // A reader that closes the pipe early has seen enough.
-    let _closed = writeln!(
-        stdout,
-        "{summary}\nreport: {}\n{run_again}",
-        folder.display()
-    );
+    let _closed = write!(stdout, "{summary}\n{report}{run_again}\n");
 }

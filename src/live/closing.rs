@@ -6,6 +6,7 @@ use std::time::Duration;
 use tiketi_server::{Census, SeatState};
 use uuid::Uuid;
 
+use super::error::LiveError;
 use super::site::Closed;
 use super::worker::Done;
 use crate::measure::ending::{
@@ -23,6 +24,7 @@ const EXAMPLES_MAX: usize = 5;
 pub(super) struct Closing {
     began: String,
     interrupted: bool,
+    failure: Option<String>,
     planned: u64,
     done: Vec<Done>,
 }
@@ -35,6 +37,7 @@ impl Closing {
         Self {
             began,
             interrupted: false,
+            failure: None,
             planned: 0,
             done: Vec::new(),
         }
@@ -45,15 +48,19 @@ impl Closing {
         self.interrupted = true;
     }
 
-    /// A worker has said its last.
-    pub(super) fn handle_done(&mut self, done: Done) {
-        self.planned += done.planned;
-        self.done.push(done);
+    /// The run cannot go on. What went wrong first is kept: the rest mostly follows from it.
+    pub(super) fn handle_failure(&mut self, error: &LiveError) {
+        self.failure.get_or_insert_with(|| error.to_string());
     }
 
-    /// Workers that have said their last.
-    pub(super) fn workers_done(&self) -> usize {
-        self.done.len()
+    /// A worker has planned its buyers.
+    pub(super) const fn handle_ready(&mut self, buyers: u64) {
+        self.planned += buyers;
+    }
+
+    /// A worker has said its last.
+    pub(super) fn handle_done(&mut self, done: Done) {
+        self.done.push(done);
     }
 
     /// Everything that is known at the end, which came in scenario time and after a length of wall time.
@@ -74,6 +81,7 @@ impl Closing {
             began: self.began,
             ended_at,
             interrupted: self.interrupted,
+            failure: self.failure,
             wall,
             generator: GeneratorCheck {
                 planned: self.planned,

@@ -40,27 +40,26 @@ const SOURCES: u8 = 4;
 /// Runs `plan` against `sut` and returns what was measured.
 ///
 /// Child processes are started from `executable`, this project's binary. Setting `interrupt` to `true` stops the
-/// arrivals and ends the run early, with everything measured so far. `watcher` is shown how it goes.
+/// arrivals and ends the run early, with everything measured so far; so does whatever keeps the run from going on, and
+/// the measurements say what it was. `watcher` is shown how it goes.
 ///
 /// # Errors
 ///
-/// When the run cannot be made at all: too few files, a process that does not start, a fleet that does not come up,
-/// a target without the show.
+/// When nothing was measured: too few files, a process that does not start, a fleet that does not come up, an interrupt
+/// before the load began.
 pub async fn conduct(
     plan: Plan,
     sut: Sut,
     executable: &Path,
-    interrupt: watch::Receiver<bool>,
+    mut interrupt: watch::Receiver<bool>,
     watcher: &mut dyn Watcher,
 ) -> Result<Measurements, LiveError> {
     let buyers = arrival_times(&plan).len() as u64;
     watcher.tell(&sut.preparation());
-    let mut site = Site::open(&plan, sut, executable).await?;
-    timeout(FLEET_READY_TIMEOUT, site.fleet_ready())
-        .await
-        .map_err(|_| LiveError::FleetNotReady {
-            waited: FLEET_READY_TIMEOUT,
-        })??;
+    let site = tokio::select! {
+        site = Box::pin(prepare(&plan, sut, executable)) => site?,
+        () = interrupted(&mut interrupt) => return Err(LiveError::Interrupted),
+    };
     let start_at_unix_ns = unix_now_ns() + u64::try_from(LEAD.as_nanos()).unwrap_or(u64::MAX);
     let assignment = Assignment {
         plan: plan.clone(),
@@ -89,7 +88,18 @@ pub async fn conduct(
         interrupt,
         watcher,
     };
-    conductor.run().await
+    Box::pin(conductor.run()).await
+}
+
+/// Opens the site and waits until it can take the load.
+async fn prepare(plan: &Plan, sut: Sut, executable: &Path) -> Result<Site, LiveError> {
+    let mut site = Site::open(plan, sut, executable).await?;
+    timeout(FLEET_READY_TIMEOUT, site.fleet_ready())
+        .await
+        .map_err(|_| LiveError::FleetNotReady {
+            waited: FLEET_READY_TIMEOUT,
+        })??;
+    Ok(site)
 }
 
 /// A run under way.
@@ -118,17 +128,24 @@ enum Turn {
 impl Conductor<'_> {
     async fn run(mut self) -> Result<Measurements, LiveError> {
         self.show_notices();
-        loop {
-            match self.turn().await? {
-                Turn::On => {}
-                Turn::WorkersDone => break,
-                Turn::Interrupted => {
-                    self.closing.handle_interrupt();
-                    self.watcher.tell("interrupted: ending the load");
-                    self.load.stop().await;
-                    self.hear_the_last().await?;
-                    break;
-                }
+        let end = loop {
+            match self.turn().await {
+                Ok(Turn::On) => {}
+                end => break end,
+            }
+        };
+        match end {
+            Ok(Turn::On | Turn::WorkersDone) => {}
+            Ok(Turn::Interrupted) => {
+                self.closing.handle_interrupt();
+                self.watcher.tell("interrupted: ending the load");
+                self.end_load().await;
+            }
+            Err(error) if self.has_measured_nothing() => return Err(error),
+            Err(error) => {
+                self.closing.handle_failure(&error);
+                self.watcher.tell(&format!("ending the run early: {error}"));
+                self.end_load().await;
             }
         }
         let ended_at = self.clock.now().min(self.ends_at);
@@ -155,7 +172,12 @@ impl Conductor<'_> {
                 let now = self.now();
                 self.site.handle(now, input)?;
             }
-            report = self.load.next() => return self.handle_report(report),
+            report = self.load.next() => {
+                let Some((worker, report)) = report else {
+                    return Ok(Turn::WorkersDone);
+                };
+                self.handle_report(worker, report)?;
+            }
             () = sleep_until(due) => {
                 let now = self.now();
                 self.site.handle_timeout(now)?;
@@ -175,36 +197,36 @@ impl Conductor<'_> {
         self.clock.now().min(self.ends_at)
     }
 
-    fn handle_report(&mut self, report: Option<(u32, WorkerReport)>) -> Result<Turn, LiveError> {
+    fn handle_report(&mut self, worker: u32, report: WorkerReport) -> Result<(), LiveError> {
         match report {
-            None => return Ok(Turn::WorkersDone),
-            Some((_, WorkerReport::Ready { .. })) => {}
-            Some((_, WorkerReport::Frame(frame))) => self.assembly.absorb(*frame),
-            Some((_, WorkerReport::Done(done))) => {
-                self.closing.handle_done(*done);
-                if self.closing.workers_done() == self.load.workers() {
-                    return Ok(Turn::WorkersDone);
-                }
-            }
-            Some((worker, WorkerReport::Failed { reason })) => {
-                return Err(LiveError::Worker { worker, reason });
-            }
+            WorkerReport::Ready { buyers } => self.closing.handle_ready(buyers),
+            WorkerReport::Frame(frame) => self.assembly.absorb(*frame),
+            WorkerReport::Done(done) => self.closing.handle_done(*done),
+            WorkerReport::Failed { reason } => return Err(LiveError::Worker { worker, reason }),
         }
-        Ok(Turn::On)
+        Ok(())
     }
 
-    /// After an interrupt: takes the workers' last reports.
-    async fn hear_the_last(&mut self) -> Result<(), LiveError> {
+    /// Whether a report of this run would show nothing.
+    fn has_measured_nothing(&self) -> bool {
+        self.assembly.tally().arrivals.due == 0
+    }
+
+    /// Ends the load before its time and takes the workers' last reports, as far as they come.
+    async fn end_load(&mut self) {
+        self.load.stop().await;
         let deadline = sleep(WORKERS_END_TIMEOUT);
         tokio::pin!(deadline);
         loop {
-            tokio::select! {
-                report = self.load.next() => {
-                    if matches!(self.handle_report(report)?, Turn::WorkersDone) {
-                        return Ok(());
-                    }
-                }
-                () = &mut deadline => return Err(LiveError::WorkersLate),
+            let reported = tokio::select! {
+                reported = self.load.next() => reported,
+                () = &mut deadline => return self.closing.handle_failure(&LiveError::WorkersLate),
+            };
+            let Some((worker, report)) = reported else {
+                return;
+            };
+            if let Err(error) = self.handle_report(worker, report) {
+                self.closing.handle_failure(&error);
             }
         }
     }
@@ -230,7 +252,7 @@ impl Conductor<'_> {
 }
 
 /// Resolves when the user interrupts the run; never if nobody can any more.
-async fn interrupted(interrupt: &mut watch::Receiver<bool>) {
+pub async fn interrupted(interrupt: &mut watch::Receiver<bool>) {
     if interrupt.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;
     }

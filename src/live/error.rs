@@ -24,6 +24,9 @@ pub enum LiveError {
     /// The load workers did not end in time.
     #[error("the load workers did not end in time")]
     WorkersLate,
+    /// The user ended the run before it began.
+    #[error("interrupted before the load began: nothing was measured")]
+    Interrupted,
     /// The initial instances did not pass their health checks.
     #[error("the fleet did not become healthy within {} s", .waited.as_secs())]
     FleetNotReady {
@@ -36,7 +39,7 @@ impl LiveError {
     /// What the user can do about it; `None` if the message says all there is.
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Testbed(_) | Self::Worker { .. } => None,
+            Self::Testbed(_) | Self::Worker { .. } | Self::Interrupted => None,
             Self::Workers(_) => {
                 Some("the program starts itself: it must be executable where it lies")
             }

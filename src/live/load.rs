@@ -3,10 +3,12 @@
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::timeout;
 
 use super::worker::{Assignment, CONNECTIONS_MAX, Command, FILES_RESERVED, WorkerReport};
 
@@ -14,6 +16,9 @@ use super::worker::{Assignment, CONNECTIONS_MAX, Command, FILES_RESERVED, Worker
 const REPORTS_WAITING_MAX: usize = 64;
 /// Workers that share the buyers at least: a worker has one thread.
 const WORKERS_MIN: u32 = 2;
+
+/// Wall time that a worker whose input has ended has to go.
+const GONE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The load workers of one run. Dropped, it ends them.
 #[derive(Debug)]
@@ -47,6 +52,8 @@ impl Load {
                 .arg("worker")
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
+                // Ctrl-C in a terminal reaches the supervisor only, which takes the workers' last reports.
+                .process_group(0)
                 .kill_on_drop(true)
                 .spawn()?;
             let mut stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
@@ -65,12 +72,7 @@ impl Load {
         Ok(load)
     }
 
-    /// How many workers were started.
-    pub fn workers(&self) -> usize {
-        self.children.len()
-    }
-
-    /// The next report, and the worker it comes from; `None` when all of them have ended.
+    /// The next report, and the worker it comes from; `None` when all of them have said their last.
     pub async fn next(&mut self) -> Option<(u32, WorkerReport)> {
         self.reports_rx.recv().await
     }
@@ -85,11 +87,16 @@ impl Load {
         }
     }
 
-    /// Waits until all workers are gone.
+    /// Waits until all workers are gone; one that does not go is ended.
     pub async fn join(mut self) {
-        for (child, stdin) in &mut self.children {
+        for (_, stdin) in &mut self.children {
             drop(stdin.take());
-            drop(child.wait().await);
+        }
+        for (child, _) in &mut self.children {
+            if timeout(GONE_TIMEOUT, child.wait()).await.is_err() {
+                // Fails only if the worker has gone in between.
+                drop(child.kill().await);
+            }
         }
     }
 }
@@ -101,11 +108,11 @@ async fn listen(worker: u32, stdout: ChildStdout, reports_tx: Sender<(u32, Worke
         let report = match lines.next_line().await {
             Ok(Some(line)) => {
                 serde_json::from_str(&line).unwrap_or_else(|error| WorkerReport::Failed {
-                    reason: format!("worker {worker} was not understood: {error}"),
+                    reason: format!("what it said is not understood: {error}"),
                 })
             }
             Ok(None) | Err(_) => WorkerReport::Failed {
-                reason: format!("worker {worker} ended before its share was done"),
+                reason: "ended before its share was done".to_owned(),
             },
         };
         let is_last = matches!(report, WorkerReport::Done(_) | WorkerReport::Failed { .. });

@@ -28,7 +28,8 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Asks the guard whether the system at `url` may be put under load, and finds out what it sells.
+    /// Asks the guard whether the system at `url` may be put under load, and finds out what it sells and whether it
+    /// serves the page itself.
     ///
     /// # Errors
     ///
@@ -39,8 +40,13 @@ impl Remote {
         credentials: Credentials,
         is_owned: bool,
     ) -> Result<Self, Refusal> {
-        let entry = target::admit(url, &plan.target, plan.clock.speed, is_owned).await?;
+        let mut entry = target::admit(url, &plan.target, plan.clock.speed, is_owned).await?;
         let show = target::discover(&entry, &plan.target, &credentials).await?;
+        if let Some(page) = &entry.page
+            && !target::serves(&entry, &credentials, page).await
+        {
+            entry.page = None;
+        }
         Ok(Self {
             entry,
             credentials,
@@ -56,7 +62,16 @@ impl Sut {
             Self::Testbed => {
                 "starting the testbed: names, load balancer, data tier, instances".to_owned()
             }
-            Self::Remote(remote) => format!("target: {}:{}", remote.entry.host, remote.entry.port),
+            Self::Remote(remote) => {
+                let Entry {
+                    host, port, page, ..
+                } = &remote.entry;
+                let page = match page {
+                    Some(_) => "",
+                    None => "; it serves no page, so buyers begin at its API",
+                };
+                format!("target: {host}:{port}{page}")
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::clock::{Clock, unix_now_ns};
 use super::credential::{Credentials, Issuer};
 use super::dialer::Dialer;
-use super::http::{Http, Identity, Outgoing};
+use super::http::{Http, Identity, Outgoing, Received};
 use super::resolver::Names;
 use super::worker::{Entry, Scheme};
 use crate::scenario::plan::Target;
@@ -237,11 +237,12 @@ pub async fn discover(
         host: entry.host.clone(),
         reason,
     };
-    let body = LocalSet::new()
-        .run_until(fetch_shows(entry, credentials))
-        .await
-        .map_err(no_show)?;
-    let shows: ShowList = serde_json::from_slice(&body)
+    let answer = ask(entry, credentials, Uri::from_static("/api/events")).await;
+    let answer = answer.map_err(|reason| no_show(format!("no answer from its API ({reason})")))?;
+    if !answer.status.is_success() {
+        return Err(no_show(format!("its API answered {}", answer.status)));
+    }
+    let shows: ShowList = serde_json::from_slice(&answer.body)
         .map_err(|error| no_show(format!("the list of shows is not understood ({error})")))?;
     choose(&shows.events, target.show.as_deref()).map_err(no_show)
 }
@@ -264,7 +265,24 @@ fn choose(shows: &[ShowEntry], wanted: Option<&str>) -> Result<Uuid, String> {
         .ok_or_else(|| "its list of shows is empty".to_owned())
 }
 
-async fn fetch_shows(entry: &Entry, credentials: &Credentials) -> Result<bytes::Bytes, String> {
+/// Whether the system serves the page at `path` itself; one that stands behind an edge has its API only.
+pub async fn serves(entry: &Entry, credentials: &Credentials, path: &str) -> bool {
+    let Ok(uri) = path.parse() else { return false };
+    let answer = ask(entry, credentials, uri).await;
+    answer.is_ok_and(|received| received.status.is_success())
+}
+
+/// Asks the system one question before the run.
+async fn ask(entry: &Entry, credentials: &Credentials, uri: Uri) -> Result<Received, String> {
+    let asked = ask_locally(entry, credentials, uri);
+    LocalSet::new().run_until(asked).await
+}
+
+async fn ask_locally(
+    entry: &Entry,
+    credentials: &Credentials,
+    uri: Uri,
+) -> Result<Received, String> {
     let names = Names::new(&entry.host, entry.port, entry.dns)?;
     let tls_host = (entry.scheme == Scheme::Https).then_some(entry.host.as_str());
     let dialer = Dialer::new(names, tls_host, Vec::new(), PROBE_TIMEOUT / 2)?;
@@ -275,7 +293,7 @@ async fn fetch_shows(entry: &Entry, credentials: &Credentials) -> Result<bytes::
     let issuer = Issuer::new(credentials, 0, clock.start_at_unix_s())?;
     let request = Outgoing {
         method: Method::GET,
-        uri: Uri::from_static("/api/events"),
+        uri,
         body: bytes::Bytes::new(),
         is_idempotent: true,
     };
@@ -284,12 +302,7 @@ async fn fetch_shows(entry: &Entry, credentials: &Credentials) -> Result<bytes::
         cookie: None,
     };
     let (_, answer) = http.call(&request, &identity).await;
-    let received = answer.map_err(|failure| format!("no answer from its API ({failure:?})"))?;
-    if received.status.is_success() {
-        Ok(received.body)
-    } else {
-        Err(format!("its API answered {}", received.status))
-    }
+    answer.map_err(|failure| format!("{failure:?}"))
 }
 
 #[cfg(test)]

@@ -112,8 +112,6 @@ pub enum WorkerReport {
 pub struct Done {
     /// The worker's own figures.
     pub figures: WorkerFigures,
-    /// Buyers it had planned.
-    pub planned: u64,
     /// Sockets that could not be opened, by stage: TCP, upgrade, Engine.IO, Socket.IO.
     pub socket_failures: [u64; 4],
     /// HTTP connections opened.
@@ -179,7 +177,7 @@ fn run_reporting(
     let pass = pass_time(&world, ends_at, commands_rx, &mut sampler, reports_tx);
     runtime.block_on(local.run_until(pass));
     drop(local); // Buyers on their way record that they are unfinished.
-    finish(&world, buyers, &mut sampler, reports_tx);
+    finish(&world, &mut sampler, reports_tx);
     runtime.shutdown_background();
     Ok(())
 }
@@ -210,7 +208,7 @@ async fn pass_time(
     }
 }
 
-fn finish(world: &World, planned: u64, sampler: &mut Sampler, reports_tx: &mpsc::Sender<String>) {
+fn finish(world: &World, sampler: &mut Sampler, reports_tx: &mpsc::Sender<String>) {
     report(
         reports_tx,
         &WorkerReport::Frame(Box::new(world.take_frame())),
@@ -218,7 +216,6 @@ fn finish(world: &World, planned: u64, sampler: &mut Sampler, reports_tx: &mpsc:
     let tally = &world.tally;
     let done = Done {
         figures: sampler.sample(tally.connected_peak.get(), world.http.dialer().refused()),
-        planned,
         socket_failures: *tally.socket_failures.borrow(),
         connections_opened: world.http.opened(),
         connection_waits: world.http.waits(),

@@ -12,10 +12,12 @@ use crate::units::{InstanceId, SimTime};
 pub struct Ending {
     /// When the run began, RFC 3339 in UTC.
     pub began: String,
-    /// When it ended in scenario time; before the planned end if it was interrupted.
+    /// When it ended in scenario time; before the planned end if it was interrupted or could not go on.
     pub ended_at: SimTime,
     /// Whether it was interrupted.
     pub interrupted: bool,
+    /// Why it could not go on, as a fragment; `None` if it could.
+    pub failure: Option<String>,
     /// How long it took in wall time, from the first possible arrival to the end.
     pub wall: Duration,
     /// The load generator's own figures.

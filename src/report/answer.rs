@@ -50,7 +50,7 @@ fn sentence(trouble: Trouble, run: &Measurements, verdicts: &Verdicts) -> String
                 .map(|check| format!("{} ({})", check.name, check.evidence))
                 .collect();
             format!(
-                "Inconclusive: the generator may have set the pace: {}.",
+                "Inconclusive: the measurement cannot be trusted: {}.",
                 doubts.join("; ")
             )
         }

@@ -185,6 +185,24 @@ fn an_interruption_is_no_doubt_about_what_was_due_until_then() {
 }
 
 #[test]
+fn a_run_that_could_not_go_on_is_inconclusive_and_says_why() {
+    let verdicts = judged(good_plan(), |run| {
+        run.ending.failure = Some("load worker 1: ended before its share was done".to_owned());
+        run.ending.ended_at = crate::units::SimTime::from_secs(540);
+        run.ending.generator.planned += 500;
+    });
+    let failed: Vec<_> = verdicts.validity.iter().filter(|check| !check.ok).collect();
+    assert_eq!(failed.len(), 1, "only what went wrong: {failed:?}");
+    assert_eq!(failed[0].name, "carried through");
+    let evidence = &failed[0].evidence;
+    assert!(
+        evidence.contains("after 9m00s of 10m00s: load worker 1"),
+        "{evidence}"
+    );
+    assert_eq!(verdicts.troubles(), [Trouble::Inconclusive]);
+}
+
+#[test]
 fn the_most_serious_trouble_decides_and_all_are_told() {
     let verdicts = judged(example::plan(), |run| {
         run.ending.interrupted = true;

@@ -24,17 +24,32 @@ const CPU_SHARE_MAX: f64 = 0.9;
 
 /// Checks everything that could have made the generator the bottleneck.
 pub(super) fn judge(run: &Measurements) -> Vec<ValidityCheck> {
-    let mut checks = vec![
+    let mut checks: Vec<_> = carried_through(run).into_iter().collect();
+    checks.extend([
         send_lag(run),
         planned_reached(run),
         none_shed(run),
         journeys_balance(run),
-    ];
+    ]);
     if !run.ending.generator.workers.is_empty() {
         checks.push(cpu(run));
         checks.push(open_files(run));
     }
     checks
+}
+
+/// Fails a run that could not go on; one that could needs no line of its own.
+fn carried_through(run: &Measurements) -> Option<ValidityCheck> {
+    let reason = run.ending.failure.as_ref()?;
+    Some(ValidityCheck {
+        name: "carried through",
+        ok: false,
+        evidence: format!(
+            "the run could not go on after {} of {}: {reason}",
+            in_words(run.ending.ended_at.since_start()),
+            in_words(run.plan.clock.duration)
+        ),
+    })
 }
 
 fn send_lag(run: &Measurements) -> ValidityCheck {
@@ -53,8 +68,8 @@ fn send_lag(run: &Measurements) -> ValidityCheck {
 fn planned_reached(run: &Measurements) -> ValidityCheck {
     let arrivals = run.tally.arrivals;
     let planned = run.ending.generator.planned;
-    // Whoever interrupts a run knows that it was not carried through; what was due must still be accounted for.
-    let due_enough = if run.ending.interrupted {
+    // Of a run that ended early everyone knows that it did; what was due must still be accounted for.
+    let due_enough = if run.ending.interrupted || run.ending.failure.is_some() {
         arrivals.due <= planned
     } else {
         arrivals.due == planned

@@ -51,10 +51,11 @@ struct Shared {
 impl SmallServer {
     /// Serves `seats` seats; admits one of those who wait every `admit_every`. Everybody has to wait.
     pub(crate) fn start(seats: u128, admit_every: Duration) -> Self {
-        let mut books = Books::default();
-        books.seats = (0..seats)
-            .map(|n| (Uuid::from_u128(1_000 + n), None))
-            .collect();
+        let seats = (0..seats).map(|n| (Uuid::from_u128(1_000 + n), None));
+        let books = Books {
+            seats: seats.collect(),
+            ..Books::default()
+        };
         let shared = Shared {
             books: Arc::new(Mutex::new(books)),
             messages_tx: broadcast::channel(1_024).0,

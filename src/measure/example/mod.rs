@@ -209,6 +209,7 @@ pub(crate) fn ending() -> Ending {
         began: "2026-01-01T00:00:00Z".to_owned(),
         ended_at: SimTime::from_secs(600),
         interrupted: false,
+        failure: None,
         wall: secs(120),
         generator: GeneratorCheck {
             planned: 2_000,

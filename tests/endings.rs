@@ -1,0 +1,460 @@
+//! Each way in which a run can end: the exit code, the report it leaves, and that nothing of it goes on running.
+//!
+//! The real binary runs tiny sales, one at a time: the tests are about endings, not about load.
+#![cfg(target_os = "linux")]
+
+use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use command::{Ended, Workplace};
+use processes::{Running, assert_gone};
+use serde_json::Value;
+use tiketi_server::{EmbeddedTier, Instance, Section, Settings, Show};
+
+mod command;
+mod processes;
+
+/// Forty seats for twenty buyers within three seconds of wall time. No limit is tight: a busy machine must not decide.
+const TINY: &str = r#"# Does a tiny sale end as it should?
+name = "tiny"
+seed = 3
+
+[clock]
+duration = "30s"
+warmup   = "0s"
+speed    = 10
+
+[show]
+sections = [{ name = "A", rows = 4, seats_per_row = 10, price = 1_000 }]
+
+[waiting_room]
+active_max = 10
+
+[[arrivals]]
+shape          = "onsale"
+buyers         = 20
+opens_at       = "2s"
+waiting_before = 0.5
+decay          = "2s"
+until          = "8s"
+
+[buyers]
+call_timeout = "60s"
+browse       = { distribution = "uniform", from = "200ms", to = "500ms" }
+patience     = "10m"
+seat_pick    = { distribution = "uniform", from = "1s", to = "2s" }
+payment      = { distribution = "uniform", from = "1s", to = "2s" }
+pays         = 1.0
+
+[gates]
+"tickets_sold" = ["count >= 1"]
+
+[self_check]
+send_lag_p99_max = "1m"
+"#;
+
+/// The files of a report.
+const FILES: [&str; 4] = [
+    "report.html",
+    "scenario.toml",
+    "summary.json",
+    "timeseries.csv",
+];
+
+/// Long enough to be ended by something else.
+const LONG: [(&str, &str); 2] = [
+    ("duration = \"30s\"", "duration = \"10m\""),
+    ("speed    = 10", "speed    = 20"),
+];
+
+/// Lets one run have the machine for itself.
+fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static MACHINE: Mutex<()> = Mutex::new(());
+    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A folder with `tiny.toml` in it, in which some fragments are others.
+fn workplace(changes: &[(&str, &str)]) -> Workplace {
+    let mut text = TINY.to_owned();
+    for (fragment, other) in changes {
+        assert!(text.contains(fragment), "no `{fragment}` in the scenario");
+        text = text.replace(fragment, other);
+    }
+    let workplace = Workplace::new();
+    workplace.write("tiny.toml", text);
+    workplace
+}
+
+/// The reports in the workplace, the oldest first.
+fn reports(workplace: &Workplace) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(workplace.path("reports"));
+    let mut folders: Vec<_> = entries
+        .expect("there are reports")
+        .map(|entry| entry.expect("the folder can be listed").path())
+        .collect();
+    folders.sort();
+    folders
+}
+
+/// The one report of the workplace; asserts that it is whole and says how the run ended.
+fn report(workplace: &Workplace, code: i32) -> Value {
+    let reports = reports(workplace);
+    let [folder] = reports.as_slice() else {
+        panic!("not one report: {reports:?}");
+    };
+    for file in FILES {
+        let size = std::fs::metadata(folder.join(file)).map(|found| found.len());
+        assert!(size.is_ok_and(|size| size > 0), "{file} of {folder:?}");
+    }
+    let summary = read(&folder.join("summary.json"));
+    assert_eq!(summary["exit_code"], code, "{}", summary["answer"]);
+    summary
+}
+
+fn read(summary: &Path) -> Value {
+    let text = std::fs::read_to_string(summary).expect("the summary is there");
+    serde_json::from_str(&text).expect("the summary is JSON")
+}
+
+/// Buyers who reached a stage.
+fn reached(summary: &Value, stage: &str) -> u64 {
+    let steps = summary["funnel"].as_array().expect("a list of stages");
+    let step = steps.iter().find(|step| step["stage"] == stage);
+    let step = step.unwrap_or_else(|| panic!("no stage {stage}"));
+    step["buyers"].as_u64().expect("a number of buyers")
+}
+
+/// The verdict or evidence of one audit or check, by its name.
+fn found<'s>(summary: &'s Value, list: &str, name: (&str, &str)) -> &'s Value {
+    let entries = summary[list].as_array().expect("a list");
+    let entry = entries.iter().find(|entry| entry[name.0] == name.1);
+    entry.unwrap_or_else(|| panic!("no {} in {list}: {entries:?}", name.1))
+}
+
+fn assert_code(ended: &Ended, code: i32) {
+    assert_eq!(ended.code, Some(code), "{ended:#?}");
+}
+
+#[test]
+fn all_well_exits_with_0_and_the_last_line_repeats_the_run() {
+    let _machine = one_at_a_time();
+    let workplace = workplace(&[]);
+    let ended = workplace.run(&["run", "tiny.toml", "--buyers", "10"]);
+    assert_code(&ended, 0);
+    assert!(ended.stdout.starts_with("█ GATES\n"), "{}", ended.stdout);
+    let summary = report(&workplace, 0);
+    assert_eq!(reached(&summary, "arrived"), 10);
+    assert!(reached(&summary, "paid") > 0);
+
+    let last = ended.stdout.lines().last().expect("a summary");
+    let again = last.trim().strip_prefix("run again: tiketi-sim ");
+    let again = again.unwrap_or_else(|| panic!("`{last}` says nothing about running it again"));
+    let mut words: Vec<_> = again.split(' ').collect();
+    words.push("--quiet");
+    let repeated = workplace.run(&words);
+    assert_code(&repeated, 0);
+    assert_eq!(repeated.stdout + &repeated.stderr, "", "it was to be quiet");
+    let reports = reports(&workplace);
+    assert_eq!(reports.len(), 2);
+    let repeated = read(&reports[1].join("summary.json"));
+    assert_eq!(repeated["arrivals"], summary["arrivals"]);
+
+    // The scenario as run is a scenario.
+    let as_run = reports[0].join("scenario.toml");
+    let checked = workplace.run(&["check", as_run.to_str().expect("a plain path")]);
+    assert_code(&checked, 0);
+    assert!(
+        checked.stdout.contains("ok (10 buyers, 40 seats"),
+        "{checked:?}"
+    );
+}
+
+#[test]
+fn a_failed_gate_exits_with_99() {
+    let _machine = one_at_a_time();
+    let workplace = workplace(&[("count >= 1", "count >= 1000")]);
+    let ended = workplace.run(&["run", "tiny.toml"]);
+    assert_code(&ended, 99);
+    let summary = report(&workplace, 99);
+    assert_eq!(summary["gates"][0]["ok"], false);
+    assert!(
+        ended.stdout.contains("No: 1 of 1 gates failed"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_measurement_that_cannot_be_trusted_exits_with_91() {
+    let _machine = one_at_a_time();
+    let workplace = workplace(&[("\"1m\"", "\"1ns\"")]);
+    let ended = workplace.run(&["run", "tiny.toml"]);
+    assert_code(&ended, 91);
+    let summary = report(&workplace, 91);
+    assert_eq!(
+        found(&summary, "validity", ("name", "send lag"))["ok"],
+        false
+    );
+    assert_eq!(summary["gates"][0]["ok"], true, "the gate is told as well");
+    assert!(ended.stdout.contains("Inconclusive:"), "{ended:?}");
+}
+
+/// Redis without a replica is empty when its zone is back: whoever waited is forgotten.
+#[test]
+fn a_broken_promise_exits_with_90() {
+    let _machine = one_at_a_time();
+    let faults = r#"active_max = 1
+
+[topology.redis]
+primary  = "b"
+replica  = "none"
+failover = "2s"
+
+[[faults]]
+at     = "10s"
+action = "az-power-interruption"
+zone   = "b"
+lasts  = "8s"
+"#;
+    let workplace = workplace(&[("active_max = 10\n", faults)]);
+    let ended = workplace.run(&["run", "tiny.toml"]);
+    assert_code(&ended, 90);
+    let summary = report(&workplace, 90);
+    let audit = found(&summary, "audits", ("audit", "admissions_conserved"));
+    assert_eq!(audit["verdict"], "violated", "{audit}");
+    let audit = found(&summary, "audits", ("audit", "no_double_sale"));
+    assert_eq!(audit["verdict"], "held", "{audit}");
+    assert!(
+        ended
+            .stdout
+            .contains("broke a promise: admissions conserved"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_refused_target_exits_with_92_and_hears_nothing() {
+    let workplace = workplace(&[]);
+    workplace.write("secret.txt", "secret");
+    let run = |target: &str| {
+        let target = ["run", "tiny.toml", "--target", target];
+        workplace.run(&[&target[..], &["--token-secret-file", "secret.txt"]].concat())
+    };
+    let refused = run("http://192.0.2.7:3000");
+    assert_code(&refused, 92);
+    assert!(refused.stderr.contains("does not allow it"), "{refused:?}");
+    // A machine on a network can be its own stranger, and see whether anybody calls.
+    if let Some(address) = address_beyond_loopback() {
+        let listener = TcpListener::bind((address, 0)).expect("the address is this machine's");
+        listener
+            .set_nonblocking(true)
+            .expect("a socket can be set so");
+        let stranger = listener.local_addr().expect("it is bound");
+        assert_code(&run(&format!("http://{stranger}")), 92);
+        let heard = listener.accept().expect_err("nobody may call");
+        assert_eq!(heard.kind(), std::io::ErrorKind::WouldBlock);
+    }
+    assert!(!workplace.path("reports").exists(), "nothing was run");
+}
+
+/// An address of this machine that is not loopback; no packet is sent to find it.
+fn address_beyond_loopback() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 7), 9)).ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+}
+
+#[test]
+fn a_bad_scenario_exits_with_104_before_anything_starts() {
+    let workplace = workplace(&[("speed    = 10", "speed    = 0")]);
+    let ended = workplace.run(&["run", "tiny.toml"]);
+    assert_code(&ended, 104);
+    assert!(ended.stderr.contains("tiny.toml:8:12: "), "{ended:?}");
+    assert_eq!(ended.stdout, "");
+    assert!(!workplace.path("reports").exists(), "nothing was run");
+}
+
+#[test]
+fn a_place_that_cannot_take_the_report_exits_with_104_before_anything_starts() {
+    let workplace = workplace(&[]);
+    for out in ["tiny.toml", "tiny.toml/reports"] {
+        let ended = workplace.run(&["run", "tiny.toml", "--out", out]);
+        assert_code(&ended, 104);
+        assert!(
+            ended.stderr.contains("no report can be written there"),
+            "{ended:?}"
+        );
+        assert!(!ended.stderr.contains("testbed"), "it started: {ended:?}");
+    }
+    let text = std::fs::read_to_string(workplace.path("tiny.toml")).unwrap();
+    assert_eq!(text, TINY);
+}
+
+#[test]
+fn a_run_that_does_not_fit_the_open_files_is_refused_and_leaves_nothing() {
+    let _machine = one_at_a_time();
+    let workplace = workplace(&[]);
+    let program = workplace.program(&["run", "tiny.toml", "--out", "new/reports"]);
+    let ended = Command::new("sh")
+        .args(["-c", "ulimit -n 300 && exec \"$0\" \"$@\""])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .current_dir(workplace.path("."))
+        .stdin(Stdio::null())
+        .output()
+        .expect("there is a shell");
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(91), "{stderr}");
+    assert!(stderr.contains("the limit is 300"), "{stderr}");
+    assert!(
+        stderr.contains("ulimit -Hn"),
+        "it says what to do: {stderr}"
+    );
+    assert!(!workplace.path("new").exists(), "an empty folder is left");
+}
+
+#[test]
+fn ctrl_c_exits_with_105_and_leaves_a_report_and_nothing_running() {
+    let _machine = one_at_a_time();
+    let workplace = workplace(&LONG);
+    let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
+    running.wait_for_buyers();
+    let children = running.children();
+    assert!(children.len() >= 4, "workers and nodes: {children:?}");
+    running.interrupt();
+    let ended = running.finish();
+    assert_code(&ended, 105);
+    assert_gone(&children);
+    let summary = report(&workplace, 105);
+    assert!(reached(&summary, "arrived") > 0);
+    let lasted = summary["run"]["scenario_seconds"].as_f64().unwrap();
+    assert!(lasted < 600.0, "it went on to its end: {lasted}");
+    assert!(ended.stdout.contains("Interrupted after"), "{ended:?}");
+    // Nobody but the user ended it: what was measured until then is sound.
+    assert!(!ended.stdout.contains("Inconclusive"), "{ended:?}");
+}
+
+#[test]
+fn a_sigterm_before_the_load_exits_with_105_and_leaves_no_empty_folder() {
+    let _machine = one_at_a_time();
+    let workplace = workplace(&LONG);
+    let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
+    running.wait_for(|line| line.starts_with("starting the testbed"));
+    running.terminate();
+    let ended = running.finish();
+    assert_code(&ended, 105);
+    // On a machine that is quicker than this test the load had begun.
+    if ended.stderr.contains("nothing was measured") {
+        assert!(
+            !workplace.path("reports").exists(),
+            "an empty folder is left"
+        );
+    } else {
+        report(&workplace, 105);
+    }
+}
+
+#[test]
+fn a_load_worker_that_dies_makes_the_run_inconclusive_and_loses_no_measurement() {
+    let _machine = one_at_a_time();
+    let workplace = workplace(&LONG);
+    let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
+    running.wait_for_buyers();
+    let children = running.children();
+    let worker = children.iter().find(|child| child.arguments == ["worker"]);
+    worker.expect("there are workers").kill();
+    let ended = running.finish();
+    assert_code(&ended, 91);
+    assert_gone(&children);
+    let summary = report(&workplace, 91);
+    assert!(reached(&summary, "arrived") > 0);
+    let check = found(&summary, "validity", ("name", "carried through"));
+    let evidence = check["evidence"].as_str().unwrap();
+    assert!(
+        evidence.contains("ended before its share was done"),
+        "{evidence}"
+    );
+    assert!(ended.stdout.contains(evidence), "{ended:?}");
+    assert!(
+        ended.stderr.contains("ending the run early: load worker"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn nothing_survives_a_supervisor_that_is_killed() {
+    let _machine = one_at_a_time();
+    let workplace = workplace(&LONG);
+    let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
+    running.wait_for_buyers();
+    let children = running.children();
+    for role in ["worker", "alb-node"] {
+        let count = children.iter().filter(|child| child.arguments == [role]);
+        assert!(count.count() >= 2, "{role}: {children:?}");
+    }
+    running.kill();
+    assert_gone(&children);
+    assert_eq!(running.finish().code, None, "it was killed");
+}
+
+#[test]
+fn a_target_on_loopback_is_driven_at_its_own_speed() {
+    let _machine = one_at_a_time();
+    let section = Section {
+        name: "A".to_owned(),
+        rows: 2,
+        seats_per_row: 10,
+        price: 1_000,
+    };
+    let settings = Settings {
+        active_max: 3,
+        trust_tokens: true,
+        ..Settings::default()
+    };
+    let secret = settings.jwt_secret.clone();
+    let show = Show::new("target", vec![section]);
+    let tier = EmbeddedTier::new(&settings, vec![show], Duration::ZERO);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let instance = Instance::start("target", listener, tier.clone(), settings).unwrap();
+
+    let workplace = workplace(&[
+        ("duration = \"30s\"", "duration = \"20s\""),
+        (
+            "from = \"1s\", to = \"2s\"",
+            "from = \"100ms\", to = \"200ms\"",
+        ),
+    ]);
+    workplace.write("secret.txt", secret + "\n");
+    let target = ["--target", &url, "--token-secret-file", "secret.txt"];
+    let ended = workplace.run(&[&["run", "tiny.toml", "--buyers", "8"][..], &target].concat());
+    instance.kill();
+    instance.join();
+
+    assert_code(&ended, 0);
+    let summary = report(&workplace, 0);
+    assert_eq!(summary["run"]["speed"], 1.0);
+    let sold = tier.final_state().orders.len() as u64;
+    assert!(sold > 0, "{ended:?}");
+    assert_eq!(
+        reached(&summary, "paid"),
+        sold,
+        "what buyers saw is what was sold"
+    );
+    for audit in summary["audits"].as_array().unwrap() {
+        assert_eq!(audit["verdict"], "could_not_check", "{audit}");
+        assert_eq!(
+            audit["reason"],
+            "the target gives no access to its database"
+        );
+    }
+    assert!(ended.stdout.contains("could not check"), "{ended:?}");
+    assert!(ended.stderr.contains("it serves no page"), "{ended:?}");
+    assert!(
+        ended.stdout.ends_with("--token-secret-file secret.txt\n"),
+        "{ended:?}"
+    );
+}

@@ -1,0 +1,164 @@
+//! A run under way, and the processes that belong to it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Lines, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStderr};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+
+use crate::command::{Ended, Workplace};
+
+/// A run, started as from a terminal: it leads a process group, and Ctrl-C reaches the whole group.
+pub(crate) struct Running {
+    child: Child,
+    stderr: Lines<BufReader<ChildStderr>>,
+    heard: Vec<String>,
+}
+
+impl Running {
+    pub(crate) fn start(workplace: &Workplace, arguments: &[&str]) -> Self {
+        let mut child = workplace
+            .program(arguments)
+            .process_group(0)
+            .spawn()
+            .expect("the program can be started");
+        let stderr = child.stderr.take().expect("stderr is piped");
+        Self {
+            child,
+            stderr: BufReader::new(stderr).lines(),
+            heard: Vec::new(),
+        }
+    }
+
+    /// Reads what it says until a line is the one that is waited for.
+    pub(crate) fn wait_for(&mut self, is_it: impl Fn(&str) -> bool) {
+        for line in self.stderr.by_ref() {
+            let line = line.expect("it prints text");
+            let found = is_it(&line);
+            self.heard.push(line);
+            if found {
+                return;
+            }
+        }
+        panic!("it ended before that:\n{}", self.heard.join("\n"));
+    }
+
+    /// Waits until some buyers have come.
+    pub(crate) fn wait_for_buyers(&mut self) {
+        self.wait_for(|line| {
+            let arrived = line
+                .split(" · ")
+                .find_map(|part| part.strip_suffix(" arrived"));
+            arrived.is_some_and(|count| count != "0")
+        });
+    }
+
+    /// The processes it has started.
+    pub(crate) fn children(&self) -> Vec<Process> {
+        let supervisor = self.child.id().cast_signed();
+        processes()
+            .into_iter()
+            .filter(|process| process.parent == supervisor)
+            .collect()
+    }
+
+    /// Ctrl-C.
+    pub(crate) fn interrupt(&self) {
+        killpg(self.pid(), Signal::SIGINT).expect("it runs");
+    }
+
+    /// What a service manager sends.
+    pub(crate) fn terminate(&self) {
+        kill(self.pid(), Signal::SIGTERM).expect("it runs");
+    }
+
+    /// Ends the supervisor, and only it, without a chance to say a last word.
+    pub(crate) fn kill(&self) {
+        kill(self.pid(), Signal::SIGKILL).expect("it runs");
+    }
+
+    /// Waits for its end, and for that of everyone who shares its stderr.
+    pub(crate) fn finish(mut self) -> Ended {
+        for line in self.stderr.by_ref() {
+            self.heard.push(line.expect("it prints text"));
+        }
+        let mut stdout = String::new();
+        let mut pipe = self.child.stdout.take().expect("stdout is piped");
+        pipe.read_to_string(&mut stdout).expect("it prints text");
+        let status = self.child.wait().expect("it was started");
+        Ended {
+            code: status.code(),
+            stdout,
+            stderr: self.heard.join("\n"),
+        }
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
+    }
+}
+
+/// A process as the system lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    pid: i32,
+    parent: i32,
+    /// Its arguments but the first.
+    pub(crate) arguments: Vec<String>,
+}
+
+impl Process {
+    /// Ends it at once.
+    pub(crate) fn kill(&self) {
+        kill(Pid::from_raw(self.pid), Signal::SIGKILL).expect("it runs");
+    }
+
+    /// Whether it still runs; one that is only waiting to be collected does not.
+    pub(crate) fn runs(&self) -> bool {
+        let again = processes().into_iter().find(|other| other.pid == self.pid);
+        again.is_some_and(|process| process.arguments == self.arguments)
+    }
+}
+
+/// Fails if one of the processes still runs after ten seconds.
+pub(crate) fn assert_gone(processes: &[Process]) {
+    let left = || -> Vec<_> { processes.iter().filter(|process| process.runs()).collect() };
+    for _ in 0..200 {
+        if left().is_empty() {
+            return;
+        }
+        #[expect(clippy::disallowed_methods, reason = "nothing tells of their end")]
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("still there: {:?}", left());
+}
+
+/// Everything that runs on this machine and can be looked at.
+fn processes() -> Vec<Process> {
+    let entries = fs::read_dir("/proc").expect("Linux has it");
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names
+        .filter_map(|name| process(name.parse().ok()?))
+        .collect()
+}
+
+fn process(pid: i32) -> Option<Process> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program, in parentheses, may hold anything.
+    let (_, after_name) = stat.rsplit_once(") ")?;
+    let mut fields = after_name.split(' ');
+    let (state, parent) = (fields.next()?, fields.next()?);
+    if state == "Z" {
+        return None;
+    }
+    let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+    let arguments = line.split_terminator('\0').skip(1);
+    Some(Process {
+        pid,
+        parent: parent.parse().ok()?,
+        arguments: arguments.map(str::to_owned).collect(),
+    })
+}
