@@ -14,6 +14,9 @@ use crate::verdict::figure::{grouped, in_words};
 /// Points a line has at most; more cannot be told apart on a page.
 const POINTS_MAX: usize = 300;
 
+/// How long a level is taken to stand after its last reading, in seconds: at a high speed not every second has one.
+const READING_HOLDS_SECS: u64 = 10;
+
 /// Buyers in the queue, with faults and alarms.
 pub(super) fn queue(run: &Measurements) -> Chart {
     let waiting = |gauges: &Gauges| gauges.waiting.map(count);
@@ -251,7 +254,10 @@ fn level(run: &Measurements, name: &'static str, of: impl Fn(&Gauges) -> Option<
     Line {
         name,
         points: thinned(run, |ticks| {
-            let mut readings = run.series.ticks()[ticks].iter().rev();
+            let carried = READING_HOLDS_SECS.div_ceil(run.series.width_secs());
+            let carried = usize::try_from(carried).unwrap_or(usize::MAX);
+            let from = ticks.start.min(ticks.end.saturating_sub(carried));
+            let mut readings = run.series.ticks()[from..ticks.end].iter().rev();
             readings.find_map(|tick| tick.gauges.as_ref()).and_then(&of)
         }),
     }
@@ -287,4 +293,35 @@ fn thinned(
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 fn count(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::{Assembly, example};
+
+    #[test]
+    fn a_level_that_is_read_every_other_second_is_one_line() {
+        let whole = example::run();
+        let mut assembly = Assembly::new(example::plan());
+        let readings = whole
+            .series
+            .ticks()
+            .iter()
+            .filter_map(|tick| tick.gauges.clone());
+        for gauges in readings.step_by(2) {
+            assembly.handle_gauges(gauges);
+        }
+        let run = assembly.finish(example::ending());
+        let waiting = &queue(&run).lines[0];
+        let known = |from: f64, until: f64| {
+            let mut within = waiting
+                .points
+                .iter()
+                .filter(|(at, _)| (from..until).contains(at));
+            within.all(|(_, value)| value.is_some())
+        };
+        assert!(known(0.0, 4.0));
+        assert!(!known(4.0, 4.5), "Redis could not be read: that is a gap");
+    }
 }

@@ -401,7 +401,13 @@ fn bound(target: &TargetVerdict) -> Markup {
         BoundSource::Documented => "documented",
         BoundSource::Assumption => "assumption",
     };
-    html! { br; span.muted { span.tag { (source) } " " (bound.reads) } }
+    let limits = match (target.low, target.high) {
+        (Some(low), Some(high)) => format!("{low} to {high}: "),
+        (Some(low), None) => format!("at least {low}: "),
+        (None, Some(high)) => format!("at most {high}: "),
+        (None, None) => String::new(),
+    };
+    html! { br; span.muted { span.tag { (source) } " " (limits) (bound.reads) } }
 }
 
 fn footer(document: &Document, run: &Measurements) -> Markup {
@@ -409,8 +415,14 @@ fn footer(document: &Document, run: &Measurements) -> Markup {
     html! {
         footer {
             p {
-                "Instances are emulated as " (instances.class) " with the service times of the profile "
-                code { (instances.profile) } ", whose entries say which are measured and which assumed. "
+                @if run.ending.system.is_some() {
+                    "Instances are emulated as " (instances.class) " with the service times of the profile "
+                    code { (instances.profile) } ", whose entries say which are measured and which assumed. Redis and "
+                    "PostgreSQL are stores in memory that stand in for them; load balancer, DNS and network are real, on "
+                    "loopback addresses. "
+                } @else {
+                    "The system under test was there already: nothing of it is emulated. "
+                }
                 "Figures on this page are measured in this run unless they say otherwise."
             }
             p { "Run again: " code { (document.run.run_again) } }

@@ -55,7 +55,7 @@ pub enum BoundSource {
 }
 
 /// One documented claim, held against the run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TargetVerdict {
     /// Number of the row.
     pub id: String,
@@ -69,6 +69,10 @@ pub struct TargetVerdict {
     pub verdict: Reached,
     /// What was measured, or why the run does not exercise the claim.
     pub measured: String,
+    /// Least value that is as documented, for claims that are held against one.
+    pub low: Option<f64>,
+    /// Greatest value that is as documented.
+    pub high: Option<f64>,
     /// Where the bound comes from, for claims with one.
     pub bound: Option<Bound>,
 }
@@ -187,6 +191,8 @@ fn hold(row: Row, evidence: &Evidence<'_>) -> TargetVerdict {
         check: row.check,
         verdict,
         measured,
+        low: row.low,
+        high: row.high,
         bound: row.bound,
     }
 }
