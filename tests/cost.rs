@@ -97,6 +97,27 @@ fn the_sums_that_do_not_add_up_are_found() {
 }
 
 #[test]
+fn another_use_is_told_apart_from_another_price() {
+    let book = PriceBook::built_in("documented-krw").expect("is built in");
+    let little = Usage {
+        instance_hours: 2.0,
+        data_out_gb: 0.7,
+        ..PEAK_HOUR
+    };
+    let statement = Statement::new(&documented_plan(), little, SALES, &book);
+    let (_, _, transfer) = row(&statement, "transfer");
+    assert_close(transfer.expect("is computed"), 20.0 * 0.7 * 10.0);
+    let rows = &statement.documented.rows;
+    let used: Vec<_> = rows.iter().filter_map(|row| row.used.as_deref()).collect();
+    assert_eq!(used, ["14.0 GB", "0.0 instance-hours"]);
+    for row in rows {
+        if let Some(amount) = row.computed_at_documented_use {
+            assert_close(amount, row.documented);
+        }
+    }
+}
+
+#[test]
 fn a_run_is_billed_for_its_own_hours() {
     let mut plan = documented_plan();
     let with_nat = statement(&plan, "aws-ap-northeast-2");

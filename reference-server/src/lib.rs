@@ -35,7 +35,7 @@ pub use instance::{Instance, InstanceLoad};
 pub use settings::Settings;
 pub use show::{Section, Show, StandingArea};
 pub use tier::{
-    AdmissionLedger, Capture, Census, EmbeddedTier, FinalSeat, FinalState, PaidOrder, SeatState,
-    Unavailable,
+    AdmissionLedger, Capture, Census, EmbeddedTier, FinalDoors, FinalSeat, FinalState, PaidOrder,
+    SeatState, Unavailable,
 };
 pub use virtual_cpu::{Profile, Work};

@@ -45,6 +45,7 @@ fn render(app: &App) -> String {
     text.counter("queue_joined", ledger.joined as f64);
     text.counter("queue_admitted", ledger.admitted as f64);
     text.counter("queue_expired", ledger.expired as f64);
+    text.counter("queue_admitted_twice", ledger.admitted_twice as f64);
     text.gauge("seats_held", census.held as f64);
     text.gauge("seats_sold", census.sold as f64);
     text.counter("cache_hits", census.cache_hits as f64);

@@ -34,6 +34,17 @@ pub struct Route {
     pub cookie: Option<Cookie>,
 }
 
+/// What became of a cookie that still bound its bearer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The request went to the target it names.
+    Kept,
+    /// That target is gone or unhealthy.
+    TargetGone,
+    /// The request went elsewhere although that target is healthy.
+    Broken,
+}
+
 /// The value of an `AWSALB` cookie: a target and the instant until which it binds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cookie {
@@ -108,6 +119,21 @@ impl Router {
                 instance,
                 expires_at: now + life,
             }),
+        })
+    }
+
+    /// What became of the cookie of a request that was given to `chosen`; `None` if it did not bind any more.
+    pub fn fate(&self, now: SimTime, cookie: Cookie, chosen: InstanceId) -> Option<Fate> {
+        if self.stickiness.is_none() || now >= cookie.expires_at {
+            return None;
+        }
+        let is_healthy = |target: &Target| target.instance == cookie.instance && target.healthy;
+        Some(if chosen == cookie.instance {
+            Fate::Kept
+        } else if self.targets.iter().any(is_healthy) {
+            Fate::Broken
+        } else {
+            Fate::TargetGone
         })
     }
 
@@ -189,6 +215,20 @@ mod tests {
         router.set_health(A, true);
         router.deregister(A);
         assert_eq!(chosen(&mut router, cookie), B);
+    }
+
+    #[test]
+    fn a_cookie_is_broken_only_if_its_target_could_have_been_chosen() {
+        let mut router = router(&[A, B], &[]);
+        let cookie = router.route(SimTime::ZERO, None).unwrap().cookie.unwrap();
+        let fate = |router: &Router, chosen| router.fate(SimTime::ZERO, cookie, chosen);
+        assert_eq!(fate(&router, A), Some(Fate::Kept));
+        assert_eq!(fate(&router, B), Some(Fate::Broken));
+        router.set_health(A, false);
+        assert_eq!(fate(&router, B), Some(Fate::TargetGone));
+        router.deregister(A);
+        assert_eq!(fate(&router, B), Some(Fate::TargetGone));
+        assert_eq!(router.fate(SimTime::ZERO + HOUR, cookie, B), None);
     }
 
     #[test]

@@ -32,6 +32,10 @@ pub struct Row {
     pub added_up: Option<f64>,
     /// What the month of this statement comes to; `None` if the statement has no such line.
     pub computed: Option<f64>,
+    /// The same if as much were used as the documents state: what is left of a difference is not due to the use.
+    pub computed_at_documented_use: Option<f64>,
+    /// How much the computed amount is for, if the figure hangs on that: `14.7 GB`.
+    pub used: Option<String>,
 }
 
 impl Row {
@@ -59,29 +63,49 @@ pub(super) fn compare(figures: &[Figure], month: &Bill, won_per_unit: f64) -> Co
             Some((line.heading.name(), amount * won_per_unit))
         })
         .collect();
+    let mut at_documented_use = computed.clone();
     let mut stated: BTreeMap<&str, f64> = BTreeMap::new();
     let mut rows = Vec::new();
     for figure in figures {
         let is_sum = !figure.parts.is_empty();
-        let added_up = sum(figure, &stated);
-        let of_month = if is_sum {
-            sum(figure, &computed)
-        } else {
-            computed.get(figure.name.as_str()).copied()
-        };
+        let added_up = is_sum.then(|| sum(figure, &stated)).flatten();
         stated.insert(&figure.name, figure.amount);
-        if let Some(amount) = of_month {
-            computed.insert(&figure.name, amount);
+        if is_sum {
+            for amounts in [&mut computed, &mut at_documented_use] {
+                if let Some(amount) = sum(figure, amounts) {
+                    amounts.insert(&figure.name, amount);
+                }
+            }
+        } else if figure.by_use {
+            at_documented_use.insert(&figure.name, figure.amount);
         }
+        let of = |amounts: &BTreeMap<&str, f64>| amounts.get(figure.name.as_str()).copied();
         rows.push(Row {
             name: figure.name.clone(),
             title: figure.title.clone(),
             documented: figure.amount,
-            added_up: is_sum.then_some(added_up).flatten(),
-            computed: of_month,
+            added_up,
+            computed: of(&computed),
+            computed_at_documented_use: of(&at_documented_use),
+            used: figure.by_use.then(|| used(month, &figure.name)),
         });
     }
     Comparison { won_per_unit, rows }
+}
+
+/// How much the month uses under a heading.
+fn used(month: &Bill, heading: &str) -> String {
+    let lines = month
+        .lines
+        .iter()
+        .filter(|line| line.heading.name() == heading);
+    let quantities: Vec<_> = lines
+        .map(|line| {
+            let plural = if line.unit == "GB" { "" } else { "s" };
+            format!("{:.1} {}{plural}", line.quantity, line.unit)
+        })
+        .collect();
+    quantities.join(", ")
 }
 
 /// The parts of a figure less what it takes off; `None` if one of them is not known.

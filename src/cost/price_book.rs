@@ -15,7 +15,7 @@ pub struct PriceBook {
     pub name: String,
     /// Currency of all amounts.
     pub currency: Currency,
-    /// Date of the prices, or `undated`.
+    /// Date of the prices, or `as documented`.
     pub date: String,
     /// Where they come from.
     pub source: String,
@@ -92,6 +92,9 @@ pub struct Figure {
     pub title: String,
     /// The amount stated.
     pub amount: f64,
+    /// Whether it hangs on how much is used: on the load, not on what stands there.
+    #[serde(default)]
+    pub by_use: bool,
     /// Figures it claims to be the sum of.
     #[serde(default)]
     pub parts: Vec<String>,

@@ -53,6 +53,11 @@ impl Clock {
             .unwrap_or_else(|| self.start + Duration::from_hours(24 * 365))
     }
 
+    /// The wall time since the start of the run; zero before it.
+    pub fn wall_passed(&self) -> Duration {
+        self.wall(self.passed) + wall_now().saturating_duration_since(self.start)
+    }
+
     /// The wall time that a length of scenario time takes.
     pub fn wall(&self, scenario: Duration) -> Duration {
         scenario.div_f64(self.speed)
@@ -132,6 +137,8 @@ mod tests {
         let clock = Clock::starting_at(unix_now_ns() - 2_000_000_000, 5.0);
         let off = clock.now().as_secs_f64() - 10.0;
         assert!(off.abs() < 0.1, "off by {off} s");
+        let wall = clock.wall_passed().as_secs_f64();
+        assert!((wall - 2.0).abs() < 0.1, "{wall} s");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Puts together what is known at the end of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use tiketi_server::{Census, SeatState};
 use uuid::Uuid;
@@ -13,8 +14,6 @@ use crate::measure::ending::{
 };
 use crate::measure::observation::Stage;
 use crate::measure::tally::Tally;
-use crate::scenario::Plan;
-use crate::scenario::operation::Operation;
 use crate::units::SimTime;
 
 /// Lost orders named as evidence; the count tells the rest.
@@ -24,7 +23,6 @@ const EXAMPLES_MAX: usize = 5;
 #[derive(Debug)]
 pub(super) struct Closing {
     began: String,
-    speed: f64,
     interrupted: bool,
     failure: Option<String>,
     planned: u64,
@@ -33,12 +31,11 @@ pub(super) struct Closing {
 
 impl Closing {
     /// Notes the beginning.
-    pub(super) fn new(plan: &Plan, start_at_unix_ns: u64) -> Self {
+    pub(super) fn new(start_at_unix_ns: u64) -> Self {
         let began = jiff::Timestamp::from_nanosecond(i128::from(start_at_unix_ns))
             .map_or_else(|_| "unknown".to_owned(), |began| format!("{began:.0}"));
         Self {
             began,
-            speed: plan.clock.speed,
             interrupted: false,
             failure: None,
             planned: 0,
@@ -66,8 +63,13 @@ impl Closing {
         self.done.push(done);
     }
 
-    /// Everything that is known at the end.
-    pub(super) fn finish(self, ended_at: SimTime, mut closed: Closed, tally: &Tally) -> Ending {
+    /// Everything that is known at the end, which came in scenario time and after a length of wall time.
+    pub(super) fn finish(
+        self,
+        (ended_at, wall): (SimTime, Duration),
+        mut closed: Closed,
+        tally: &Tally,
+    ) -> Ending {
         let state = match &closed.state {
             Some(state) => FinalState::Read(self.audit_facts(state, tally)),
             None => FinalState::Unread {
@@ -75,13 +77,12 @@ impl Closing {
             },
         };
         let statement = closed.statement.take();
-        let pages = tally.operation(Some(Operation::PageLoad));
         Ending {
             began: self.began,
             ended_at,
             interrupted: self.interrupted,
             failure: self.failure,
-            wall: ended_at.since_start().div_f64(self.speed),
+            wall,
             generator: GeneratorCheck {
                 planned: self.planned,
                 workers: self.done.iter().map(|done| done.figures).collect(),
@@ -91,7 +92,7 @@ impl Closing {
             system: closed
                 .census
                 .as_ref()
-                .map(|census| system_figures(census, &closed, pages.ok)),
+                .map(|census| system_figures(census, &closed)),
         }
     }
 
@@ -120,7 +121,7 @@ impl Closing {
                 count: lost.len() as u64,
                 examples: lost.iter().take(EXAMPLES_MAX).map(words).collect(),
             },
-            admissions: Some(admission_facts(state)),
+            admissions: admission_facts(state),
         }
     }
 }
@@ -139,33 +140,32 @@ fn seats_paid_twice(state: &tiketi_server::FinalState) -> Vec<(String, u64)> {
     twice.map(|(seat, orders)| (label(seat), orders)).collect()
 }
 
-/// The ledger of the waiting room. A failover of Redis that puts somebody back into the queue makes a second join.
-fn admission_facts(state: &tiketi_server::FinalState) -> AdmissionFacts {
-    let ledger = &state.ledger;
-    AdmissionFacts {
-        joined: ledger.joined + ledger.resurrected_waiting,
+/// The ledger of the waiting room; `None` if Redis is out, so that nobody can tell who waits.
+fn admission_facts(state: &tiketi_server::FinalState) -> Option<AdmissionFacts> {
+    let (ledger, doors) = (&state.ledger, state.doors?);
+    Some(AdmissionFacts {
+        joined: ledger.joined,
+        put_back: ledger.resurrected_waiting,
         admitted: ledger.admitted,
         left: ledger.left_waiting + ledger.cleared,
-        expired: 0,
-        waiting: state.waiting,
-        admitted_twice: 0,
-    }
+        waiting: doors.waiting,
+        admitted_twice: ledger.admitted_twice,
+        astray: doors.astray,
+    })
 }
 
-fn system_figures(census: &Census, closed: &Closed, edge_hits: u64) -> SystemFigures {
+fn system_figures(census: &Census, closed: &Closed) -> SystemFigures {
     let fleet = &closed.fleet;
     SystemFigures {
         cache_hits: census.cache_hits,
         cache_misses: census.cache_misses,
         database_queries: census.database_queries,
         redis_operations: census.redis_operations,
-        edge_hits,
-        edge_misses: 0,
         monitor_runs: Some(closed.monitor_runs),
         pool_timeouts: fleet.sum(|load| load.pool_timeouts),
         pool_waits: fleet.sum(|load| load.pool_waits),
         targets: fleet.targets(),
-        stickiness: None,
+        stickiness: closed.stickiness,
         messages_due: Some(fleet.sum(|load| load.fan_out_messages)),
     }
 }

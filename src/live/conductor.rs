@@ -78,7 +78,7 @@ pub async fn conduct(
         .map_err(LiveError::Workers)?;
     let clock = Clock::starting_at(start_at_unix_ns, plan.clock.speed);
     let conductor = Conductor {
-        closing: Closing::new(&plan, start_at_unix_ns),
+        closing: Closing::new(start_at_unix_ns),
         assembly: Assembly::new(plan.clone()),
         ends_at: SimTime::ZERO + plan.clock.duration,
         reading_due: SimTime::ZERO,
@@ -149,10 +149,13 @@ impl Conductor<'_> {
             }
         }
         let ended_at = self.clock.now().min(self.ends_at);
+        let wall = self.clock.wall_passed();
         self.read(ended_at);
         self.load.join().await;
         let closed = self.site.close(ended_at, self.assembly.tally()).await;
-        let ending = self.closing.finish(ended_at, closed, self.assembly.tally());
+        let ending = self
+            .closing
+            .finish((ended_at, wall), closed, self.assembly.tally());
         Ok(self.assembly.finish(ending))
     }
 

@@ -19,6 +19,7 @@ use crate::cost::Statement;
 use crate::fault::catalog::Action;
 use crate::fault::schedule::{Schedule, Strike, StrikeKind};
 use crate::measure::Gauges;
+use crate::measure::ending::Stickiness;
 use crate::measure::gauges::InstanceCount;
 use crate::measure::tally::Tally;
 use crate::scenario::Plan;
@@ -56,6 +57,8 @@ pub(super) struct Closed {
     pub(super) fleet: FleetRecord,
     /// Runs of the Lambda that samples the queue.
     pub(super) monitor_runs: u64,
+    /// How well cookies kept buyers on their instance; `None` if the load balancer sets none.
+    pub(super) stickiness: Option<Stickiness>,
     /// What it cost.
     pub(super) statement: Option<Statement>,
 }
@@ -169,6 +172,7 @@ impl Site {
                 let closed = Closed {
                     state: Some(cloud.testbed.final_state()),
                     census: Some(cloud.testbed.gauges().census),
+                    stickiness: cloud.stickiness(),
                     fleet: cloud.fleet,
                     monitor_runs: cloud.billing.lambda_runs(),
                     statement: cloud.billing.finish(&cloud.plan, ended_at, tally),
@@ -273,6 +277,17 @@ impl LocalCloud {
             }
         }
         Ok(())
+    }
+
+    /// What became of the load balancer's cookies; `None` if it sets none.
+    fn stickiness(&self) -> Option<Stickiness> {
+        self.plan.topology.alb.stickiness?;
+        let sticky = self.testbed.gauges().load_balancer.sticky;
+        Some(Stickiness {
+            kept: sticky.kept,
+            target_gone: sticky.target_gone,
+            broken: sticky.broken,
+        })
     }
 
     /// The levels now; the load balancer's counters go to the meter on the way.

@@ -103,21 +103,23 @@ pub struct LostOrders {
     pub examples: Vec<String>,
 }
 
-/// The ledger of the waiting room.
+/// The ledger of the waiting room, kept by a witness outside Redis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdmissionFacts {
-    /// Buyers who joined the queue.
+    /// Joins: a buyer who came back after losing a place has joined twice.
     pub joined: u64,
-    /// Buyers who were admitted from the queue.
+    /// Places in the queue that a failover of Redis gave back to buyers who had left them.
+    pub put_back: u64,
+    /// Admissions, at once or from the head of the queue.
     pub admitted: u64,
-    /// Buyers who left the queue.
+    /// Places in the queue that their buyers left, or that an administrator cleared.
     pub left: u64,
-    /// Buyers whose place in the queue expired.
-    pub expired: u64,
     /// Buyers who still wait.
     pub waiting: u64,
-    /// Buyers who were admitted more than once for one join.
+    /// Admissions without a join of their own: somebody was admitted twice for one join.
     pub admitted_twice: u64,
+    /// Buyers whom the witness saw go elsewhere than Redis has them now, in sum as one by one.
+    pub astray: u64,
 }
 
 /// What the system under test counted about itself.
@@ -131,10 +133,6 @@ pub struct SystemFigures {
     pub database_queries: u64,
     /// Commands sent to Redis.
     pub redis_operations: u64,
-    /// Static requests that the edge answered.
-    pub edge_hits: u64,
-    /// Static requests that went on to the origin.
-    pub edge_misses: u64,
     /// Waits for a pooled database connection that took their full time (B6).
     pub pool_timeouts: u64,
     /// Waits for a pooled database connection (B6).
@@ -165,7 +163,7 @@ pub struct TargetLoad {
 pub struct Stickiness {
     /// Requests with a cookie that reached the instance it names.
     pub kept: u64,
-    /// Requests whose instance was gone, so that another one had to be chosen.
+    /// Requests whose instance was gone or unhealthy, so that another one had to be chosen.
     pub target_gone: u64,
     /// Requests that reached another instance although theirs was healthy.
     pub broken: u64,

@@ -70,8 +70,13 @@ fn sentence(trouble: Trouble, run: &Measurements, verdicts: &Verdicts) -> String
         Trouble::GateFailed => {
             let failed = verdicts.gates.iter().filter(|gate| !gate.passed);
             let failed: Vec<_> = failed.map(gate_in_words).collect();
+            // What may be the generator's doing, or only half of the run, is no answer to the question.
+            let troubles = verdicts.troubles();
+            let in_doubt = [Trouble::Interrupted, Trouble::Inconclusive];
+            let is_answer = !in_doubt.iter().any(|doubt| troubles.contains(doubt));
             format!(
-                "No: {} of {} gates failed: {}.",
+                "{}{} of {} gates failed: {}.",
+                if is_answer { "No: " } else { "As measured, " },
                 failed.len(),
                 verdicts.gates.len(),
                 failed.join("; ")

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::answer;
+use super::highlights::{Highlight, highlights};
 use crate::cloud::notice::{Notice, What};
 use crate::cost::Statement;
 use crate::measure::Measurements;
@@ -59,7 +60,9 @@ pub struct Document {
     pub cost: Option<Statement>,
     /// The load processes.
     pub generator: Vec<LoadProcess>,
-    /// What the control plane announced.
+    /// What happened, for readers.
+    pub highlights: Vec<Highlight>,
+    /// Everything that the control plane announced, for programs.
     pub timeline: Vec<TimelineEntry>,
 }
 
@@ -241,6 +244,7 @@ pub fn document(run: &Measurements, verdicts: Verdicts, run_again: &str) -> Docu
             .iter()
             .map(load_process)
             .collect(),
+        highlights: highlights(run),
         timeline: run.timeline.iter().map(entry).collect(),
     }
 }

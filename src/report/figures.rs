@@ -36,13 +36,18 @@ pub(super) fn instances(run: &Measurements) -> Chart {
         let states = [InstanceState::Pending, InstanceState::InService];
         Some(f64::from(gauges.instances_in(&states)))
     };
+    let ailing = |gauges: &Gauges| {
+        let states = [InstanceState::Unhealthy, InstanceState::Draining];
+        Some(f64::from(gauges.instances_in(&states)))
+    };
     over_time(
         run,
         "Instances over time",
         vec![
             level(run, "desired", desired),
-            level(run, "healthy", healthy),
             level(run, "starting", starting),
+            level(run, "unhealthy or draining", ailing),
+            level(run, "healthy", healthy),
         ],
     )
 }
@@ -177,6 +182,7 @@ fn from_logarithm(value: f64) -> String {
     let whole = length.as_micros().is_multiple_of(1_000);
     match (length.as_secs(), whole) {
         (0, true) => format!("{}ms", length.as_millis()),
+        (1.., true) if length.subsec_millis() == 0 => format!("{}s", length.as_secs()),
         _ => in_words(length),
     }
 }

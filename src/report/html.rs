@@ -1,5 +1,7 @@
 //! `report.html`: one self-contained page, the question and its answer first.
 
+use std::time::Duration;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::{Bar, Chart, bars};
@@ -77,7 +79,12 @@ fn cards(document: &Document) -> Markup {
             (card("Response time p(99)", seconds(p99), "what buyers waited".to_owned()))
             (card("Failed calls", grouped(failed), format!("of {}", grouped(all.map_or(0, |row| row.calls)))))
             (card("Sockets at once", grouped(document.sockets.peak), format!("{} lost on the way", grouped(document.sockets.counts.lost))))
-            (card("Calls a second", format!("{:.0}", document.calls_per_second), format!("{:.0} useful", document.useful_calls_per_second)))
+            (card("Calls a second", rounded(document.calls_per_second), format!("{} useful", rounded(document.useful_calls_per_second))))
+            @if let Some(statement) = &document.cost {
+                @let money = |amount| words::money(amount, statement.currency);
+                @let each = statement.per_thousand_buyers.map_or_else(|| "no buyers".to_owned(), money);
+                (card("Cost of this on-sale", money(statement.run.total), format!("{each} for each 1,000 buyers")))
+            }
         }
     }
 }
@@ -157,29 +164,41 @@ fn recovery(document: &Document, run: &Measurements) -> Markup {
                 }
                 @if !recoveries.is_empty() {
                     p.muted {
-                        "Successful work is back when, over 5 s, the part of successful calls and their number a second are at "
-                        "least 95 % of the minute before the fault (or of what was due, if less was due), and stay there."
+                        "Successful work is back when, over 5 s, the part of successful calls is at least 95 % of what it was in the "
+                        "minute before the fault, their number a second at least 95 % of what it was then (or of what was due, if "
+                        "that was less; answers may be 5 s late), and both stay there."
                     }
                 }
                 @if !scaling.is_empty() {
                     h3 { "Scaling actions" }
                     ul { @for action in scaling { li { (words::scaling(action)) } } }
                 }
-                (timeline(run))
+                (timeline(document, run))
             }
         }
     }
 }
 
-fn timeline(run: &Measurements) -> Markup {
+fn timeline(document: &Document, run: &Measurements) -> Markup {
     html! {
+        h3 { "What happened" }
+        table {
+            tbody {
+                @for line in &document.highlights {
+                    tr {
+                        td.number.when { (in_words(Duration::from_secs_f64(line.at_seconds))) }
+                        td { (line.told) }
+                    }
+                }
+            }
+        }
         details {
             summary { "Everything the control plane announced" }
             table {
                 tbody {
                     @for notice in &run.timeline {
                         tr {
-                            td.number { (in_words(notice.at.since_start())) }
+                            td.number.when { (in_words(notice.at.since_start())) }
                             td { (words::notice(&notice.what, &run.plan.topology)) }
                         }
                     }
@@ -339,13 +358,16 @@ fn targets(document: &Document) -> Markup {
     html! {
         section {
             h2 { "Documented targets" }
-            p.muted { "What the architecture documents claim, and what this run measured of it." }
+            p.muted {
+                "What the architecture documents claim, and what this run measured of it. ✓ as documented · ~ as documented as "
+                "far as it was measured · ✗ not as documented."
+            }
             table {
                 thead { tr { th { "" } th { "Row" } th { "Documented" } th { "Measured" } } }
                 tbody {
                     @for target in &shown {
                         tr {
-                            td { (mark(Some(target.verdict == Reached::Met))) }
+                            td { (reached(target.verdict)) }
                             td { (target.id) br; span.muted { (target.system) } }
                             td { (target.documented) }
                             td { (target.measured) (bound(target)) }
@@ -361,7 +383,7 @@ fn targets(document: &Document) -> Markup {
                             tr {
                                 td { (target.id) br; span.muted { (target.system) } }
                                 td { (target.documented) }
-                                td.muted { (target.measured) }
+                                td.muted { (target.measured) br; "To check it: " (target.check) }
                             }
                         }
                     }
@@ -397,6 +419,15 @@ fn footer(document: &Document, run: &Measurements) -> Markup {
     }
 }
 
+fn reached(verdict: Reached) -> Markup {
+    match verdict {
+        Reached::Met => mark(Some(true)),
+        Reached::PartlyMet => html! { span.mark.unknown title="met in part" { "~" } },
+        Reached::Missed => mark(Some(false)),
+        Reached::NotExercised => mark(None),
+    }
+}
+
 fn mark(held: Option<bool>) -> Markup {
     match held {
         Some(true) => html! { span.mark.good title="good" { "✓" } },
@@ -405,9 +436,18 @@ fn mark(held: Option<bool>) -> Markup {
     }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "calls a second are not negative and far below 2^64"
+)]
+fn rounded(rate: f64) -> String {
+    grouped(rate.round() as u64)
+}
+
 fn seconds(figure: Option<f64>) -> String {
     figure.map_or_else(
         || "–".to_owned(),
-        |seconds| in_words(std::time::Duration::from_secs_f64(seconds)),
+        |seconds| in_words(Duration::from_secs_f64(seconds)),
     )
 }

@@ -30,12 +30,15 @@ pub(super) fn cost(document: &Document) -> Markup {
         section {
             h2 { "Cost" }
             p {
-                "This run " strong { (money(statement.run.total)) } " · each 1,000 buyers "
+                "This on-sale " strong { (money(statement.run.total)) } " · each 1,000 buyers "
                 strong { (maybe(statement.per_thousand_buyers)) } " · each ticket sold "
                 strong { (maybe(statement.per_ticket)) } " · a month with " (statement.onsales_per_month)
                 " such on-sales " strong { (money(statement.month.total)) }
             }
-            p.muted { "Prices: " (statement.price_book) ", " (statement.price_date) "." }
+            p.muted {
+                "Prices: " (statement.price_book) ", " (statement.price_date) ". The on-sale is billed for its own length of all "
+                "that stands there; the month for the smallest fleet throughout and what the on-sales use on top."
+            }
             h3 { "A month, item by item" }
             figure { (PreEscaped(bars("Cost of a month by item", &bars_of_month))) }
             (bill(statement))
@@ -92,7 +95,10 @@ fn documented_month(statement: &Statement) -> Markup {
                         }
                         td.number { (words::won(row.documented)) }
                         td.number { (maybe(row.added_up)) }
-                        td.number { (maybe(row.computed)) }
+                        td.number {
+                            (maybe(row.computed))
+                            @if let Some(used) = &row.used { br; span.muted { "for " (used) } }
+                        }
                     }
                 }
             }

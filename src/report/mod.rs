@@ -7,6 +7,7 @@ mod chart;
 pub mod csv;
 pub mod document;
 mod figures;
+pub mod highlights;
 pub mod html;
 mod html_cost;
 pub mod json;

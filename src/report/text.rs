@@ -26,6 +26,7 @@ pub enum Color {
 enum Mark {
     Good,
     Bad,
+    Part,
     Unknown,
 }
 
@@ -48,6 +49,7 @@ pub fn render(document: &Document, color: Color) -> String {
     page.buyers(document);
     page.latency(document);
     page.errors(document);
+    page.timeline(document);
     page.recoveries(&document.verdicts.recoveries);
     page.scaling(&document.verdicts.scaling);
     page.cost(document);
@@ -73,6 +75,7 @@ impl Page {
         let mark = match mark {
             Mark::Good => self.paint("32", "✓"),
             Mark::Bad => self.paint("31", "✗"),
+            Mark::Part => self.paint("33", "~"),
             Mark::Unknown => self.paint("33", "?"),
         };
         self.line(&format!("  {mark} {line}"));
@@ -133,14 +136,16 @@ impl Page {
             matching.count()
         };
         self.section(&format!(
-            "DOCUMENTED TARGETS: {} met, {} missed, {} not exercised",
+            "DOCUMENTED TARGETS: {} met, {} met in part, {} missed, {} not exercised",
             count(Reached::Met),
+            count(Reached::PartlyMet),
             count(Reached::Missed),
             count(Reached::NotExercised)
         ));
         for target in targets {
             let mark = match target.verdict {
                 Reached::Met => Mark::Good,
+                Reached::PartlyMet => Mark::Part,
                 Reached::Missed => Mark::Bad,
                 Reached::NotExercised => continue,
             };
@@ -283,6 +288,17 @@ impl Page {
         }
     }
 
+    fn timeline(&mut self, document: &Document) {
+        if document.highlights.is_empty() {
+            return;
+        }
+        self.section("TIMELINE");
+        for line in &document.highlights {
+            let at = in_words(Duration::from_secs_f64(line.at_seconds));
+            self.line(&format!("  {at:>8}  {}", line.told));
+        }
+    }
+
     fn recoveries(&mut self, recoveries: &[Recovery]) {
         if recoveries.is_empty() {
             return;
@@ -291,7 +307,9 @@ impl Page {
         for recovery in recoveries {
             self.line(&format!(
                 "  {} in zone {} at {}",
-                recovery.action, recovery.zone, recovery.struck_at
+                recovery.action,
+                recovery.zone,
+                in_words(recovery.struck_at.since_start())
             ));
             for (name, told) in words::recovery(recovery) {
                 self.line(&format!("    {name:<34} {told}"));
@@ -318,7 +336,9 @@ impl Page {
             "COST (prices: {}, {})",
             statement.price_book, statement.price_date
         ));
-        self.leader("this run", &money(statement.run.total), "");
+        let length = Duration::from_secs_f64(document.run.scenario_seconds);
+        let length = format!("{} of all that stands there", in_words(length));
+        self.leader("this on-sale", &money(statement.run.total), &length);
         let each = [
             ("for each 1,000 buyers", statement.per_thousand_buyers),
             ("for each ticket sold", statement.per_ticket),
@@ -335,12 +355,13 @@ impl Page {
         ));
         for row in &statement.documented.rows {
             let maybe = |amount: Option<f64>| amount.map_or_else(|| "-".to_owned(), words::won);
-            let wrong = match row.adds_up() {
-                Some(false) => "  does not add up",
-                Some(true) | None => "",
+            let note = match (row.adds_up(), &row.used) {
+                (Some(false), _) => "  does not add up".to_owned(),
+                (_, Some(used)) => format!("  for {used}"),
+                (_, None) => String::new(),
             };
             self.line(&format!(
-                "  {:<40}{:>14}{:>14}{:>14}{wrong}",
+                "  {:<40}{:>14}{:>14}{:>14}{note}",
                 row.title,
                 words::won(row.documented),
                 maybe(row.added_up),

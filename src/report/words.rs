@@ -57,19 +57,18 @@ pub(super) const fn basis(basis: Basis) -> &'static str {
     }
 }
 
-/// An amount of money, as many digits as it takes.
+/// An amount of money; small ones with as many decimals as three figures take.
 pub(super) fn money(amount: f64, currency: Currency) -> String {
     match currency {
         Currency::Krw => won(amount),
-        Currency::Usd if amount.abs() < 10.0 => format!("${amount:.4}"),
-        Currency::Usd => format!("${amount:.2}"),
+        Currency::Usd => format!("${amount:.*}", decimals(amount).max(2)),
     }
 }
 
-/// An amount in won; small ones keep a fraction.
+/// An amount in won; what is less than a hundred keeps a fraction.
 pub(super) fn won(amount: f64) -> String {
     if amount.abs() < 100.0 {
-        return format!("₩{amount:.2}");
+        return format!("₩{amount:.*}", decimals(amount));
     }
     #[expect(
         clippy::cast_possible_truncation,
@@ -77,6 +76,19 @@ pub(super) fn won(amount: f64) -> String {
     )]
     let whole = amount.round() as i64;
     Won(whole).to_string()
+}
+
+/// Decimals that make three figures of an amount.
+fn decimals(amount: f64) -> usize {
+    match amount.abs() {
+        0.0 | 100.0.. => 0,
+        10.0.. => 1,
+        1.0.. => 2,
+        0.1.. => 3,
+        0.01.. => 4,
+        0.001.. => 5,
+        _ => 6,
+    }
 }
 
 /// Scenario time and wall time of a run, and what lies between them.
@@ -97,11 +109,26 @@ pub(super) fn recovery(recovery: &Recovery) -> Vec<(String, String)> {
         Outcome::NotRecovered => "not within the run".to_owned(),
         Outcome::CouldNotTell { reason } => format!("could not tell: {reason}"),
     };
+    let is_back = matches!(recovery.outcome, Outcome::Recovered { .. });
+    let until = if is_back {
+        "work until then"
+    } else {
+        "work since"
+    };
     let mut told = vec![
         ("successful work back after".to_owned(), outcome),
         ("work before".to_owned(), work(recovery.before)),
-        ("work until then".to_owned(), work(recovery.during)),
-        ("longest stop".to_owned(), in_words(recovery.longest_stop)),
+        (until.to_owned(), work(recovery.during)),
+    ];
+    if !is_back {
+        let name = format!("work in the last {} s", recovery.at_the_end.seconds);
+        told.push((name, work(recovery.at_the_end)));
+    }
+    told.extend([
+        (
+            "longest time without a success".to_owned(),
+            in_words(recovery.longest_stop),
+        ),
         (
             "control plane reacted after".to_owned(),
             maybe(recovery.detected_after),
@@ -110,7 +137,7 @@ pub(super) fn recovery(recovery: &Recovery) -> Vec<(String, String)> {
             "first replacement in use after".to_owned(),
             maybe(recovery.replaced_after),
         ),
-    ];
+    ]);
     told.extend(recovery.failovers.iter().map(|failover| {
         let name = format!("{} takes writes after", tier(failover.tier));
         (name, maybe(failover.took))
@@ -141,34 +168,44 @@ pub(super) fn scaling(action: &ScaleAction) -> String {
         action.to,
         at(action.acted_at)
     );
-    if let Some(crossed) = action.crossed_at {
-        told = format!("{told}; queue crossed at {}", at(crossed));
+    // An alarm that stays up makes its policy act again and again; it rose once.
+    match (action.crossed_at, action.alarm_at) {
+        (_, Some(alarm)) if alarm < action.acted_at => {
+            told = format!("{told}; its alarm stood since {}", at(alarm));
+        }
+        (Some(crossed), _) => told = format!("{told}; queue crossed at {}", at(crossed)),
+        (None, _) => {}
     }
-    if let Some(alarm) = action.alarm_at {
-        told = format!("{told}; alarm at {}", at(alarm));
-    }
-    let each = |instants: &[Option<SimTime>]| {
-        let shown = instants.iter().map(|instant| {
-            let after = instant.map(|instant| instant.saturating_since(action.acted_at));
-            maybe(after)
-        });
-        shown.collect::<Vec<_>>().join(", ")
+    let each = |instants: &[Option<SimTime>], reached: &str| {
+        let after = |instant: &SimTime| in_words(instant.saturating_since(action.acted_at));
+        let known: Vec<_> = instants.iter().flatten().map(after).collect();
+        let missing = instants.len() - known.len();
+        let mut parts = Vec::new();
+        if !known.is_empty() {
+            parts.push(format!("{reached} after {}", known.join(" and ")));
+        }
+        if missing > 0 {
+            parts.push(format!("{missing} not {reached} within the run"));
+        }
+        parts
     };
-    if !action.useful_at.is_empty() {
-        told = format!("{told}; in use after {}", each(&action.useful_at));
-    }
-    if !action.gone_at.is_empty() {
-        told = format!("{told}; gone after {}", each(&action.gone_at));
+    let useful = each(&action.useful_at, "in use");
+    let gone = each(&action.gone_at, "gone");
+    for part in useful.into_iter().chain(gone) {
+        told = format!("{told}; {part}");
     }
     told
 }
 
+/// The name of a zone.
+pub(super) fn zone(zone: ZoneId, topology: &Topology) -> String {
+    let known = topology.zones.get(zone.index());
+    known.map_or_else(|| zone.0.to_string(), |zone| zone.name.clone())
+}
+
 /// One notice of the control plane.
 pub(super) fn notice(what: &What, topology: &Topology) -> String {
-    let zone = |zone: ZoneId| {
-        let known = topology.zones.get(zone.index());
-        known.map_or_else(|| zone.0.to_string(), |zone| zone.name.clone())
-    };
+    let zone = |id: ZoneId| zone(id, topology);
     match what {
         What::FaultStruck { action, zone: at } => format!("{action} strikes zone {}", zone(*at)),
         What::FaultHealed { action, zone: at } => format!("{action} heals in zone {}", zone(*at)),
@@ -221,7 +258,8 @@ const fn swallowed(reason: SwallowReason) -> &'static str {
     }
 }
 
-const fn lifecycle(state: InstanceState) -> &'static str {
+/// A step in the life of an instance.
+pub(super) const fn lifecycle(state: InstanceState) -> &'static str {
     match state {
         InstanceState::Pending => "launched",
         InstanceState::InService => "registered",
@@ -230,5 +268,27 @@ const fn lifecycle(state: InstanceState) -> &'static str {
         InstanceState::Draining => "draining",
         InstanceState::Terminated => "terminated",
         InstanceState::Lost => "lost",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_keeps_three_figures() {
+        let shown = [0.0, 0.001_234, 0.0934, 5.488, 27.3, 104.4, 254_693.0].map(won);
+        let expected = [
+            "₩0",
+            "₩0.00123",
+            "₩0.0934",
+            "₩5.49",
+            "₩27.3",
+            "₩104",
+            "₩254,693",
+        ];
+        assert_eq!(shown, expected);
+        assert_eq!(money(12.5, Currency::Usd), "$12.50");
+        assert_eq!(money(0.004_56, Currency::Usd), "$0.00456");
     }
 }

@@ -16,6 +16,13 @@ const BACK_TO: f64 = 0.95;
 /// Time over which work is averaged, in seconds: shorter, and single retries look like outages.
 const WINDOW_SECS: u64 = 5;
 
+/// How late answers may come and still keep up with what was due, in seconds: buyers poll in waves, and while a wave
+/// rises more is due than has been answered.
+const LATE_SECS: u64 = 5;
+
+/// Stretch before the end of what is observed that shows how things stood then, in seconds.
+const END_SECS: u64 = 30;
+
 /// Longest stretch before a fault that shows what was normal.
 const BEFORE_SECS: u64 = 60;
 
@@ -56,6 +63,8 @@ pub struct Recovery {
     pub before: Work,
     /// Work from the fault to the end of the recovery, or of what was observed.
     pub during: Work,
+    /// Work in the last half minute of what was observed: until the next fault, or the end of the run.
+    pub at_the_end: Work,
     /// Longest time without a single successful call although calls were due.
     #[serde(rename = "longest_stop_seconds", serialize_with = "figure::as_seconds")]
     pub longest_stop: Duration,
@@ -131,14 +140,16 @@ impl Work {
         share(self.due, self.seconds).unwrap_or(0.0)
     }
 
-    /// Whether this is 95 % of the work `before`, or of what was due if less was due.
-    fn is_back_to(self, before: Self) -> bool {
-        let shares = (self.success_share(), before.success_share());
-        let (Some(now), Some(normal)) = shares else {
-            return false;
-        };
-        let asked_for = before.useful_per_second().min(self.due_per_second());
-        now >= BACK_TO * normal && self.useful_per_second() >= BACK_TO * asked_for
+    /// Whether 95 % of the part that succeeded `before` does.
+    fn succeeds_like(self, before: Self) -> bool {
+        let shares = self.success_share().zip(before.success_share());
+        shares.is_some_and(|(now, normal)| now >= BACK_TO * normal)
+    }
+
+    /// Whether this is 95 % of the work `before`, or of what was due if that was less.
+    fn is_as_much_as(self, before: Self, due_per_second: f64) -> bool {
+        let asked_for = before.useful_per_second().min(due_per_second);
+        self.useful_per_second() >= BACK_TO * asked_for
     }
 }
 
@@ -198,6 +209,7 @@ fn follow(run: &Measurements, strike: &Strike<'_>, until: SimTime) -> Recovery {
         failovers: failovers(&after),
         before,
         during: work_between(&run.series, strike.at, observed_until),
+        at_the_end: work_at_the_end(&run.series, strike.at, until),
         longest_stop: longest_stop(&run.series, strike.at, until),
         outcome,
     }
@@ -284,18 +296,23 @@ enum LastBad {
 /// Slides a window over the time after the fault and finds the end of the last one whose work was not back.
 fn last_bad(series: &Series, before: Work, struck: SimTime, until: SimTime) -> LastBad {
     let width = series.width_secs();
-    let ticks_per_window = usize::try_from(WINDOW_SECS.div_ceil(width)).unwrap_or(1);
+    let ticks_in = |seconds: u64| usize::try_from(seconds.div_ceil(width)).unwrap_or(1);
+    let window_before =
+        |end: usize| work_of(series, end.saturating_sub(ticks_in(WINDOW_SECS))..end);
     let first = tick_index(series, struck);
     // The tick in which the run ended is only half there: it is left out.
     let last = tick_index(series, until).min(series.ticks().len());
     let mut last_bad = LastBad::Unknown;
     let mut bad_at_the_end = false;
     for end in first + 1..=last {
-        let window = work_of(series, end.saturating_sub(ticks_per_window)..end);
+        let window = window_before(end);
         if window.due.max(window.ended) < CALLS_MIN {
             continue;
         }
-        bad_at_the_end = !window.is_back_to(before);
+        let earlier = end.saturating_sub(ticks_in(LATE_SECS))..=end;
+        let due = earlier.map(|end| window_before(end).due_per_second());
+        let is_enough = window.is_as_much_as(before, due.fold(f64::INFINITY, f64::min));
+        bad_at_the_end = !(window.succeeds_like(before) && is_enough);
         if bad_at_the_end {
             last_bad = LastBad::Until(SimTime::from_secs(series.start_secs(end)));
         } else if matches!(last_bad, LastBad::Unknown) {
@@ -326,6 +343,11 @@ fn longest_stop(series: &Series, struck: SimTime, until: SimTime) -> Duration {
 fn work_before(series: &Series, struck: SimTime) -> Work {
     let from = SimTime::from_secs(struck.as_secs().saturating_sub(BEFORE_SECS));
     work_between(series, from, struck)
+}
+
+fn work_at_the_end(series: &Series, struck: SimTime, until: SimTime) -> Work {
+    let from = SimTime::from_secs(until.as_secs().saturating_sub(END_SECS));
+    work_between(series, from.max(struck), until)
 }
 
 fn work_between(series: &Series, from: SimTime, until: SimTime) -> Work {

@@ -69,6 +69,28 @@ fn few_answers_without_a_single_failure_are_no_recovery() {
 }
 
 #[test]
+fn a_wave_that_is_answered_a_little_late_is_no_relapse() {
+    let mut series = Series::default();
+    for second in 0..300 {
+        // Polls in waves of thirty seconds, all of them answered two seconds later.
+        let due = |second: u64| if second % 30 < 8 { 200 } else { 50 };
+        let tick = Tick {
+            calls_due: due(second),
+            calls_ok: due(second.saturating_sub(2)),
+            ..Tick::default()
+        };
+        series.absorb(second, &tick);
+    }
+    let outcome = judged(&series);
+    assert_eq!(
+        outcome,
+        Outcome::Recovered {
+            after: Duration::ZERO
+        }
+    );
+}
+
+#[test]
 fn silence_is_a_stop_and_not_a_success() {
     let series = series(|second| match second {
         100..130 => (0, 0),

@@ -83,6 +83,8 @@ pub struct AdmissionLedger {
     pub left_active: u64,
     /// Active places taken back after the idle time.
     pub expired: u64,
+    /// Active places given to somebody who had none to get: inside already, or without a join before.
+    pub admitted_twice: u64,
 }
 
 /// Everything an audit needs after a run.
@@ -96,10 +98,18 @@ pub struct FinalState {
     pub captures: Vec<Capture>,
     /// What happened at the doors of the waiting rooms.
     pub ledger: AdmissionLedger,
+    /// Who stands before and behind these doors; `None` if Redis is out.
+    pub doors: Option<FinalDoors>,
+}
+
+/// The waiting rooms at the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FinalDoors {
     /// People in waiting rooms.
     pub waiting: u64,
-    /// People with an active place.
-    pub active: u64,
+    /// People who wait, or hold an active place, and should not by what the ledger saw of each; and people who should
+    /// and do not.
+    pub astray: u64,
 }
 
 /// A seat at the end.

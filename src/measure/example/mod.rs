@@ -234,11 +234,12 @@ pub(crate) fn ending() -> Ending {
             lost_orders: LostOrders::default(),
             admissions: Some(AdmissionFacts {
                 joined: 2_000,
+                put_back: 0,
                 admitted: 1_500,
                 left: 500,
-                expired: 0,
                 waiting: 0,
                 admitted_twice: 0,
+                astray: 0,
             }),
         }),
         system: Some(SystemFigures {
@@ -246,8 +247,6 @@ pub(crate) fn ending() -> Ending {
             cache_misses: 1_000,
             database_queries: 4_000,
             redis_operations: 40_000,
-            edge_hits: 1_990,
-            edge_misses: 10,
             monitor_runs: Some(10),
             targets: vec![
                 TargetLoad {

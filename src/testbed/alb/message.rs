@@ -97,8 +97,21 @@ pub struct Load {
     pub bytes_in: u64,
     /// Bytes written to clients.
     pub bytes_out: u64,
+    /// What became of stickiness cookies.
+    pub sticky: Sticky,
     /// Answers of the load balancer's own, by code.
     pub errors: Errors,
+}
+
+/// Requests that came with a cookie that still bound them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sticky {
+    /// They went to the target that the cookie names.
+    pub kept: u64,
+    /// That target is gone or unhealthy: they went to another one.
+    pub target_gone: u64,
+    /// They went to another one although that target is there and healthy.
+    pub broken: u64,
 }
 
 /// Requests that the load balancer answered itself, or could not answer.
@@ -127,6 +140,11 @@ impl std::ops::Add for Load {
             requests: self.requests + other.requests,
             bytes_in: self.bytes_in + other.bytes_in,
             bytes_out: self.bytes_out + other.bytes_out,
+            sticky: Sticky {
+                kept: self.sticky.kept + other.sticky.kept,
+                target_gone: self.sticky.target_gone + other.sticky.target_gone,
+                broken: self.sticky.broken + other.sticky.broken,
+            },
             errors: Errors {
                 client_closed: self.errors.client_closed + other.errors.client_closed,
                 bad_gateway: self.errors.bad_gateway + other.errors.bad_gateway,

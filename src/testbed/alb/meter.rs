@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::message::{Errors, Load};
+use super::message::{Errors, Load, Sticky};
 
 /// The counters of one process.
 #[derive(Debug, Default)]
@@ -20,6 +20,9 @@ pub(super) struct Meter {
     pub(super) requests: Counter,
     pub(super) bytes_in: Counter,
     pub(super) bytes_out: Counter,
+    pub(super) kept: Counter,
+    pub(super) target_gone: Counter,
+    pub(super) broken: Counter,
     pub(super) client_closed: Counter,
     pub(super) bad_gateway: Counter,
     pub(super) no_target: Counter,
@@ -36,6 +39,11 @@ impl Meter {
             requests: self.requests.get(),
             bytes_in: self.bytes_in.get(),
             bytes_out: self.bytes_out.get(),
+            sticky: Sticky {
+                kept: self.kept.get(),
+                target_gone: self.target_gone.get(),
+                broken: self.broken.get(),
+            },
             errors: Errors {
                 client_closed: self.client_closed.get(),
                 bad_gateway: self.bad_gateway.get(),

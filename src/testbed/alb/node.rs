@@ -18,7 +18,7 @@ use super::backend::{Backend, Held, Limits};
 use super::message::{Answer, Command, NodeSettings};
 use super::meter::{Meter, MeteredStream};
 use super::{checks, proxy};
-use crate::cloud::routing::{Cookie, Route, Router};
+use crate::cloud::routing::{Cookie, Fate, Route, Router};
 use crate::units::{InstanceId, SimTime};
 
 /// Connections that may wait to be accepted: a crowd arrives within a second.
@@ -57,6 +57,15 @@ impl Shared {
         let now = SimTime::from_nanos(self.now.load(Ordering::Relaxed));
         let mut group = self.group();
         let route = group.router.route(now, cookie)?;
+        if let Some(fate) = cookie.and_then(|cookie| group.router.fate(now, cookie, route.instance))
+        {
+            let counter = match fate {
+                Fate::Kept => &self.meter.kept,
+                Fate::TargetGone => &self.meter.target_gone,
+                Fate::Broken => &self.meter.broken,
+            };
+            counter.add(1);
+        }
         let held = group.members.get(&route.instance)?.backend.hold();
         Some((route, held))
     }

@@ -252,7 +252,7 @@ async fn requests_without_a_cookie_are_spread_evenly() {
 
 #[tokio::test]
 async fn a_cookie_keeps_its_bearer_on_one_target_until_the_target_is_gone() {
-    let (node, _a, _b) = pair().await;
+    let (mut node, _a, _b) = pair().await;
     let (_, headers, first) = node.get("/", None).await;
     let cookie = format!("theme=dark; {}", cookie_of(&headers));
     for _ in 0..10 {
@@ -266,6 +266,11 @@ async fn a_cookie_keeps_its_bearer_on_one_target_until_the_target_is_gone() {
     }
     assert_eq!(moved.0, StatusCode::OK);
     assert_ne!(cookie_of(&moved.1), cookie_of(&headers));
+    node.wait_load(|load| {
+        let sticky = load.sticky;
+        sticky.kept >= 10 && (sticky.target_gone, sticky.broken) == (1, 0)
+    })
+    .await;
 }
 
 #[tokio::test]

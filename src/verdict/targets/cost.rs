@@ -1,6 +1,6 @@
 //! The row about money: the documented month against the computed one.
 
-use super::{Evidence, Reading, Row};
+use super::{Evidence, Found, Reading, Row};
 use crate::cost::comparison;
 use crate::units::Won;
 
@@ -8,52 +8,64 @@ use crate::units::Won;
 const SHOWN_MAX: usize = 3;
 
 /// A24: line by line, and whether the documented sums are the sums of their parts.
+///
+/// What differs because more or less is used than the documents assume is told, and refutes nothing.
 pub(super) fn month(row: &Row, evidence: &Evidence<'_>) -> Reading {
     let statement = evidence.run.ending.statement.as_ref();
     let statement = statement.ok_or("the run has no statement of cost")?;
     let rows = &statement.documented.rows;
-    let compared: Vec<_> = rows.iter().filter(|line| line.computed.is_some()).collect();
-    if compared.is_empty() {
+    let priced = |line: &comparison::Row| {
+        let amount = line.computed_at_documented_use?;
+        let hangs_on_use = line.used.is_some();
+        (!hangs_on_use).then_some((amount - line.documented).abs() / line.documented.abs().max(1.0))
+    };
+    let compared: Vec<_> = rows
+        .iter()
+        .filter_map(|line| Some((line, priced(line)?)))
+        .collect();
+    if rows.iter().all(|line| line.computed.is_none()) {
         return Err("the price book has none of the documented lines".to_owned());
     }
-    let off = compared.iter().filter(|line| !is_near(line, row));
-    let off: Vec<_> = off
-        .map(|line| {
-            let computed = line.computed.map_or_else(String::new, in_won);
-            format!("{} {computed} for {}", line.title, in_won(line.documented))
-        })
-        .collect();
-    let wrong: Vec<_> = statement
-        .documented
-        .wrong_sums()
-        .map(|line| {
-            let sum = line.added_up.map_or_else(String::new, in_won);
-            format!(
-                "{} is stated as {}, its parts add up to {sum}",
-                line.title,
-                in_won(line.documented)
-            )
-        })
-        .collect();
-    let mut measured = format!(
-        "{} of {} documented lines as computed",
+    let off = compared
+        .iter()
+        .filter(|(_, difference)| !row.admits(*difference));
+    let off: Vec<_> = off.map(|(line, _)| line).collect();
+    let mut told = vec![format!(
+        "at the documented use {} of {} lines come to what is documented",
         compared.len() - off.len(),
         compared.len()
-    );
-    for finding in wrong.iter().chain(off.iter().take(SHOWN_MAX)) {
-        measured = format!("{measured}; {finding}");
-    }
+    )];
+    told.extend(statement.documented.wrong_sums().map(|line| {
+        format!(
+            "{} is stated as {}, its parts add up to {}",
+            line.title,
+            in_won(line.documented),
+            line.added_up.map_or_else(String::new, in_won)
+        )
+    }));
+    told.extend(off.iter().take(SHOWN_MAX).map(|line| {
+        let amount = line
+            .computed_at_documented_use
+            .map_or_else(String::new, in_won);
+        format!("{} {amount} for {}", line.title, in_won(line.documented))
+    }));
     if off.len() > SHOWN_MAX {
-        measured = format!("{measured}; and {} more", off.len() - SHOWN_MAX);
+        told.push(format!("and {} more", off.len() - SHOWN_MAX));
     }
-    Ok((off.is_empty() && wrong.is_empty(), measured))
+    told.extend(rows.iter().filter_map(other_use));
+    let adds_up = statement.documented.wrong_sums().next().is_none();
+    Ok(Found::new(off.is_empty() && adds_up, told.join("; ")))
 }
 
-fn is_near(line: &comparison::Row, row: &Row) -> bool {
-    let difference = line
-        .computed
-        .map_or(0.0, |computed| (computed - line.documented).abs());
-    row.admits(difference / line.documented.abs().max(1.0))
+/// A line for more or less than the documents assume.
+fn other_use(line: &comparison::Row) -> Option<String> {
+    let (used, computed) = (line.used.as_ref()?, line.computed?);
+    Some(format!(
+        "used differently: {} is {} for {used}, not {}",
+        line.title,
+        in_won(computed),
+        in_won(line.documented)
+    ))
 }
 
 fn in_won(amount: f64) -> String {

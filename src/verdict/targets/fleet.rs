@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Evidence, Reading, Row};
+use super::{Evidence, Found, Reading, Row};
 use crate::cloud::notice::InstanceState;
 use crate::measure::gauges::Gauges;
 use crate::scenario::scaling::{Comparison, Metric};
+use crate::units::SimTime;
 use crate::verdict::figure::{grouped, in_words, percent, share};
+use crate::verdict::scale::ScaleAction;
 
 /// Time in service from which an instance's share of the requests means something.
 const IN_SERVICE_MIN: Duration = Duration::from_secs(60);
@@ -34,20 +36,26 @@ pub(super) fn spread(row: &Row, evidence: &Evidence<'_>) -> Reading {
     }
     let uneven = busiest / mean;
     let mut measured = format!(
-        "busiest of {} instances {uneven:.2} × the mean rate",
+        "busiest of {} instances got {uneven:.2} × the mean rate of requests",
         rates.len()
     );
-    let mut kept = true;
-    if let Some(sticky) = system.and_then(|system| system.stickiness) {
-        let routed = sticky.kept + sticky.target_gone + sticky.broken;
-        let share_kept = share(sticky.kept, routed).map_or_else(|| "none".to_owned(), percent);
+    let sticky = system.and_then(|system| system.stickiness);
+    let routed = sticky.map_or(0, |sticky| sticky.kept + sticky.target_gone + sticky.broken);
+    let broken = sticky.map_or(0, |sticky| sticky.broken);
+    if let (Some(sticky), Some(kept)) =
+        (sticky, sticky.and_then(|sticky| share(sticky.kept, routed)))
+    {
         measured = format!(
-            "{measured}; {share_kept} of the requests with a cookie on the same instance, {} moved although theirs was healthy",
-            grouped(sticky.broken)
+            "{measured}; {} of {} requests with a cookie went to the instance it names, {} moved because that was gone \
+             or unhealthy, {} although it was healthy",
+            percent(kept),
+            grouped(routed),
+            grouped(sticky.target_gone),
+            grouped(broken)
         );
-        kept = sticky.broken == 0;
     }
-    Ok((row.admits(uneven) && kept, measured))
+    let found = Found::new(row.admits(uneven) && broken == 0, measured);
+    Ok(found.without_unless(routed > 0, "stickiness"))
 }
 
 /// A7: the fleet at the start.
@@ -66,28 +74,32 @@ pub(super) fn initial(evidence: &Evidence<'_>) -> Reading {
     let seen = readings(evidence).next();
     let seen = seen.ok_or("the fleet was never read")?;
     let serving = seen.instances_in(&SERVING);
-    Ok((
-        serving == 5,
-        format!("started with {shown}; {serving} in service at the first reading"),
-    ))
+    let measured = format!("started with {shown}; {serving} in service at the first reading");
+    Ok(Found::new(serving == 5, measured).without("Node.js: a reference server stands in for it"))
 }
+
+/// Runs of the Lambda from which its interval can be told.
+const MONITOR_RUNS_MIN: u64 = 5;
 
 /// A13: how often the Lambda ran.
 pub(super) fn monitor(row: &Row, evidence: &Evidence<'_>) -> Reading {
     let system = evidence.run.ending.system.as_ref();
     let runs = system.and_then(|system| system.monitor_runs);
-    let runs = runs.filter(|runs| *runs >= 2);
-    let runs = runs.ok_or("the queue monitor ran less than twice")?;
+    let runs = runs.filter(|runs| *runs >= MONITOR_RUNS_MIN);
+    let runs = runs.ok_or("the queue monitor ran too seldom to tell its interval")?;
     let length = evidence.run.ending.ended_at.as_secs_f64();
-    let per_run = length / share(runs, 1).unwrap_or(1.0);
+    let each = |runs: u64| length / share(runs, 1).unwrap_or(1.0);
     // Between n samples lie n - 1 intervals, and the first comes after a phase: n - 1 ..= n + 1 fit the length.
-    let shortest = length / share(runs + 1, 1).unwrap_or(1.0);
+    let (shortest, longest) = (each(runs + 1), each(runs - 1));
     let measured = format!(
-        "{} samples in {}, one each {per_run:.0} s",
+        "the emulated Lambda took {} samples in {}, one each {:.0} s",
         grouped(runs),
-        in_words(evidence.run.ending.ended_at.since_start())
+        in_words(evidence.run.ending.ended_at.since_start()),
+        each(runs)
     );
-    Ok((row.admits(shortest), measured))
+    let is_seldom = row.high.is_some_and(|high| shortest > high);
+    let is_often = row.low.is_some_and(|low| longest < low);
+    Ok(Found::new(!is_seldom && !is_often, measured))
 }
 
 /// A14: from the queue's crossing of a threshold to the alarm.
@@ -123,13 +135,17 @@ pub(super) fn alarms(row: &Row, evidence: &Evidence<'_>) -> Reading {
         .iter()
         .map(|(action, delay)| format!("{} after {}", action.policy, in_words(*delay)))
         .collect();
-    Ok((
-        row.admits(slowest.as_secs_f64()),
-        format!(
-            "from crossing to the alarm that acted: {}",
-            shown.join(", ")
-        ),
-    ))
+    let measured = format!(
+        "from crossing to the alarm that acted: {}",
+        shown.join(", ")
+    );
+    let acted = |grew: bool| {
+        let mut actions = delays.iter();
+        actions.any(|(action, _)| (action.to > action.from) == grew)
+    };
+    Ok(Found::new(row.admits(slowest.as_secs_f64()), measured)
+        .without_unless(acted(true), "scaling out")
+        .without_unless(acted(false), "scaling in"))
 }
 
 /// A15: from the scaling action to instances in service.
@@ -153,18 +169,43 @@ pub(super) fn in_service(row: &Row, evidence: &Evidence<'_>) -> Reading {
         .iter()
         .map(|(action, after)| format!("+{} after {}", action.to - action.from, in_words(*after)))
         .collect();
-    Ok((
-        row.admits(slowest.as_secs_f64()),
-        format!("in service after the action: {}", shown.join(", ")),
-    ))
+    let removed = evidence
+        .scaling
+        .iter()
+        .filter(|action| action.to < action.from);
+    let removed: Vec<_> = removed.flat_map(removal_in_words).collect();
+    let max = evidence.run.plan.scaling.max;
+    let by_two = |action: &&ScaleAction| action.to - action.from == 2 || action.to == max;
+    let by_two = grown.iter().all(by_two);
+    let mut measured = format!("in service after the action: {}", shown.join(", "));
+    if !removed.is_empty() {
+        measured = format!("{measured}; removed: {}", removed.join(", "));
+    }
+    let found = Found::new(row.admits(slowest.as_secs_f64()) && by_two, measured);
+    Ok(found
+        .without_unless(!removed.is_empty(), "the removal")
+        .without("whether draining dropped users"))
 }
 
+fn removal_in_words(action: &ScaleAction) -> Vec<String> {
+    let after = |gone: &SimTime| in_words(gone.saturating_since(action.acted_at));
+    let gone = action.gone_at.iter().flatten();
+    gone.map(|gone| format!("-1 after {}", after(gone)))
+        .collect()
+}
+
+/// Instances at the peak by the documents.
+const PEAK: u32 = 10;
+
 /// A16 and B4: the smallest and the largest fleet.
-pub(super) fn size(row: &Row, evidence: &Evidence<'_>) -> Reading {
-    let scaled = evidence.run.plan.scaling.policies.iter();
-    let by_queue = scaled
-        .filter(|policy| policy.alarm.metric == Metric::QueueSize)
-        .count();
+pub(super) fn size(evidence: &Evidence<'_>) -> Reading {
+    let scaling = &evidence.run.plan.scaling;
+    if (scaling.min, scaling.max) != (2, PEAK) {
+        return Err(format!(
+            "this scenario's fleet has {} to {} instances",
+            scaling.min, scaling.max
+        ));
+    }
     let desired: Vec<_> = readings(evidence)
         .map(|gauges| gauges.desired_instances)
         .collect();
@@ -174,12 +215,15 @@ pub(super) fn size(row: &Row, evidence: &Evidence<'_>) -> Reading {
     };
     let serving = readings(evidence).map(|gauges| gauges.instances_in(&SERVING));
     let serving_most = serving.max().unwrap_or(0);
-    Ok((
-        row.admits(f64::from(fewest)) && row.admits(f64::from(most)),
-        format!(
-            "{fewest} to {most} desired, at most {serving_most} in service, {by_queue} policies on the queue"
-        ),
-    ))
+    let desired = if fewest == most {
+        format!("{most} instances desired throughout")
+    } else {
+        format!("{fewest} to {most} instances desired")
+    };
+    let measured = format!("{desired}, at most {serving_most} in service at once");
+    let stayed = fewest >= scaling.min && most <= scaling.max;
+    Ok(Found::new(stayed, measured)
+        .without_unless(most == PEAK, "the peak of 10, which this run did not need"))
 }
 
 fn readings<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = &'a Gauges> + use<'a> {

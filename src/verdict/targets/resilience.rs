@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use super::{Database, Evidence, Reading, Row};
+use super::{Database, Evidence, Found, Reading, Row};
 use crate::cloud::notice::DataTierPart;
 use crate::fault::catalog::Action;
 use crate::scenario::topology::DatabaseKind;
 use crate::verdict::audit::{self, Audit, Finding};
 use crate::verdict::figure::{grouped, in_words, percent};
 use crate::verdict::recovery::{Outcome, Recovery};
+
+/// Part of the calls that must succeed for users to "hardly notice" (assumption).
+const UNNOTICED: f64 = 0.99;
 
 /// Seconds of a year.
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
@@ -41,11 +44,11 @@ pub(super) fn zone_loss(row: &Row, evidence: &Evidence<'_>) -> Reading {
         .map(|loss| {
             let success = loss.during.success_share();
             format!(
-                "zone {}: {} of the calls succeeded until then, longest stop {}, {}",
+                "zone {}: {}; meanwhile {} of the calls succeeded, longest time without one {}",
                 loss.zone,
+                outcome_in_words(loss),
                 success.map_or_else(|| "none".to_owned(), percent),
-                in_words(loss.longest_stop),
-                outcome_in_words(loss)
+                in_words(loss.longest_stop)
             )
         })
         .collect();
@@ -56,7 +59,7 @@ pub(super) fn zone_loss(row: &Row, evidence: &Evidence<'_>) -> Reading {
     if let Some(reason) = unknown(&losses) {
         return Err(reason);
     }
-    Ok((went_on, shown.join("; ")))
+    Ok(Found::new(went_on, shown.join("; ")))
 }
 
 /// A19: from the fault to the return of successful work.
@@ -70,7 +73,7 @@ pub(super) fn failover(row: &Row, evidence: &Evidence<'_>) -> Reading {
         Outcome::Recovered { after } => row.admits(after.as_secs_f64()),
         Outcome::NotRecovered | Outcome::CouldNotTell { .. } => false,
     });
-    Ok((in_time, shown.join("; ")))
+    Ok(Found::new(in_time, shown.join("; ")))
 }
 
 fn unknown(losses: &[&Recovery]) -> Option<String> {
@@ -98,7 +101,7 @@ pub(super) fn permanent_data(evidence: &Evidence<'_>) -> Reading {
             Finding::CouldNotCheck { reason } => return Err(reason.clone()),
         }
     }
-    Ok((kept, shown.join("; ")))
+    Ok(Found::new(kept, shown.join("; ")).without("users and events"))
 }
 
 /// A12 and B5: promotion of the database's standby.
@@ -122,7 +125,6 @@ pub(super) fn database_failover(row: &Row, evidence: &Evidence<'_>, which: Datab
     if took.is_empty() {
         return Err("the database never lost its primary".to_owned());
     }
-    let lost = audit::lost_orders(evidence.run);
     let shown: Vec<_> = took
         .iter()
         .map(|took| took.map_or_else(|| "not promoted within the run".to_owned(), in_words))
@@ -130,19 +132,33 @@ pub(super) fn database_failover(row: &Row, evidence: &Evidence<'_>, which: Datab
     let in_time = took
         .iter()
         .all(|took| took.is_some_and(|took| row.admits(took.as_secs_f64())));
-    let data_loss = match &lost {
-        Ok(count) => format!("{} acknowledged orders lost", grouped(*count)),
-        Err(reason) => format!("data loss unknown: {reason}"),
-    };
-    // Only the row of RDS promises that nothing is lost.
-    let nothing_lost = which == Database::Aurora || lost == Ok(0);
-    Ok((
-        in_time && nothing_lost,
-        format!(
-            "promotion took {}; {data_loss}; replication lag not measured",
-            shown.join(", ")
-        ),
-    ))
+    let promotion = format!("promotion took {}", shown.join(", "));
+    match which {
+        Database::Aurora => Ok(noticed(evidence, in_time, &promotion)),
+        Database::Rds => {
+            let lost = audit::lost_orders(evidence.run)?;
+            let measured = format!("{promotion}; {} acknowledged orders lost", grouped(lost));
+            let found = Found::new(in_time && lost == 0, measured);
+            Ok(found.without("PostgreSQL itself: an embedded store stands in for it"))
+        }
+    }
+}
+
+/// Aurora: whether users hardly noticed.
+fn noticed(evidence: &Evidence<'_>, in_time: bool, promotion: &str) -> Found {
+    let recoveries = evidence.recoveries.iter();
+    let with_failover = recoveries.filter(|recovery| {
+        let mut failovers = recovery.failovers.iter();
+        failovers.any(|failover| failover.tier == DataTierPart::Database)
+    });
+    let shares = with_failover.filter_map(|recovery| recovery.during.success_share());
+    // With nothing to recover from, nobody noticed anything.
+    let succeeded = shares.fold(1.0, f64::min);
+    let measured = format!(
+        "{promotion}; {} of the calls succeeded from the fault until the work was back, or the run ended",
+        percent(succeeded)
+    );
+    Found::new(in_time && succeeded >= UNNOTICED, measured).without("replication lag")
 }
 
 /// B1: what the measured outage makes of a year.
@@ -156,18 +172,19 @@ pub(super) fn availability(row: &Row, evidence: &Evidence<'_>) -> Reading {
         Outcome::NotRecovered | Outcome::CouldNotTell { .. } => None,
     });
     let Some(longest) = longest.collect::<Option<Vec<_>>>() else {
-        return Ok((false, "the service did not recover".to_owned()));
+        return Ok(Found::new(
+            false,
+            "the service did not recover within the run".to_owned(),
+        ));
     };
     let down = longest.into_iter().max().unwrap_or(Duration::ZERO);
     let available = 1.0 - down.div_duration_f64(YEAR);
-    Ok((
-        row.admits(available),
-        format!(
-            "{} degraded for one lost zone; one such loss a year (assumption) leaves {:.4}%",
-            in_words(down),
-            available * 100.0
-        ),
-    ))
+    let measured = format!(
+        "{} degraded for one lost zone; one such loss a year (assumption) leaves {:.4}%",
+        in_words(down),
+        available * 100.0
+    );
+    Ok(Found::new(row.admits(available), measured).without("a single server"))
 }
 
 /// B14: both terms for every failover.
@@ -179,14 +196,18 @@ pub(super) fn terms(evidence: &Evidence<'_>) -> Reading {
     if let Some(reason) = unknown(&losses) {
         return Err(reason);
     }
+    if losses
+        .iter()
+        .any(|loss| loss.outcome == Outcome::NotRecovered)
+    {
+        return Err("the run ended before the recovery did: its time is not known".to_owned());
+    }
     let lost = audit::lost_orders(evidence.run)?;
     let shown: Vec<_> = losses.iter().map(|loss| outcome_in_words(loss)).collect();
-    Ok((
-        true,
-        format!(
-            "recovery time: {}; data loss: {} acknowledged orders",
-            shown.join("; "),
-            grouped(lost)
-        ),
-    ))
+    let measured = format!(
+        "recovery time: {}; data loss: {} acknowledged orders",
+        shown.join("; "),
+        grouped(lost)
+    );
+    Ok(Found::new(true, measured))
 }

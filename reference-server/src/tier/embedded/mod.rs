@@ -1,6 +1,7 @@
 //! The embedded data tier: both roles in memory, shared by all instances of the process.
 
 mod admission;
+mod doors;
 mod fifo;
 mod postgres;
 mod redis;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{Cache, Census, Database, FinalState, Pool, Unavailable};
+use super::{Cache, Census, Database, FinalDoors, FinalState, Pool, Unavailable};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::settings::Settings;
@@ -22,6 +23,7 @@ use crate::show::Show;
 use admission::AdmissionLimits;
 pub(crate) use admission::{Admission, Place, QueueStatus};
 pub(crate) use postgres::PostgresStore;
+use redis::RedisData;
 pub(crate) use redis::Task;
 pub(crate) use scripts::RedisStore;
 
@@ -119,15 +121,21 @@ impl EmbeddedTier {
 
     /// Everything an audit needs. Read it after the last instance has stopped.
     pub fn final_state(&self) -> FinalState {
-        let census = self.census();
+        let (ledger, doors) = {
+            let redis = self.inner.redis();
+            let astray = redis.astray();
+            let waiting = redis.data().map(RedisData::waiting);
+            let doors = waiting.zip(astray);
+            let doors = doors.map(|(waiting, astray)| FinalDoors { waiting, astray });
+            (redis.census().ledger, doors)
+        };
         let database = self.inner.database();
         FinalState {
             seats: database.final_seats(),
             orders: database.orders().to_vec(),
             captures: database.captures().to_vec(),
-            ledger: census.ledger,
-            waiting: census.waiting,
-            active: census.active,
+            ledger,
+            doors,
         }
     }
 

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::admission::{Admission, AdmissionLimits, Place, QueueStatus};
+use super::doors::Doors;
 use super::redis::{RedisData, Task, WaitingRoom, Write};
 use super::replication::Replicated;
-use crate::tier::{AdmissionLedger, Census, Session, Unavailable};
+use crate::tier::{Census, Session, Unavailable};
 
 /// Weight of the newest admission in the measured rate.
 const RATE_SMOOTHING: f64 = 0.1;
@@ -20,22 +21,20 @@ const RATE_WINDOW: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct RedisStore {
     replicated: Replicated,
-    pub(crate) ledger: AdmissionLedger,
+    doors: Doors,
     pub(crate) hits: u64,
     pub(crate) misses: u64,
     pub(crate) operations: u64,
-    waiting_when_lost: Vec<(Uuid, Uuid)>,
 }
 
 impl RedisStore {
     pub(crate) fn new(lost_window: Duration) -> Self {
         Self {
             replicated: Replicated::new(lost_window),
-            ledger: AdmissionLedger::default(),
+            doors: Doors::default(),
             hits: 0,
             misses: 0,
             operations: 0,
-            waiting_when_lost: Vec::new(),
         }
     }
 
@@ -49,12 +48,17 @@ impl RedisStore {
         Census {
             waiting: data.map_or(0, RedisData::waiting),
             active: data.map_or(0, RedisData::active),
-            ledger: self.ledger,
+            ledger: self.doors.ledger(),
             cache_hits: self.hits,
             cache_misses: self.misses,
             redis_operations: self.operations,
             ..Census::default()
         }
+    }
+
+    /// People who stand elsewhere than the witness at the doors saw them go; `None` during an outage.
+    pub(crate) fn astray(&self) -> Option<u64> {
+        self.data().map(|data| self.doors.astray(data))
     }
 
     pub(crate) fn enter(
@@ -76,15 +80,15 @@ impl RedisStore {
             };
             self.replicated.write(now, activate);
             if !is_active {
-                self.ledger.joined += 1;
-                self.ledger.admitted += 1;
+                self.doors.handle_join((show, user));
+                self.doors.handle_admission((show, user));
             }
             let active = status.active + u32::from(!is_active);
             return Ok(Place::Active { active });
         }
         if status.position.is_none() {
             self.replicated.write(now, Write::Enqueue { show, user });
-            self.ledger.joined += 1;
+            self.doors.handle_join((show, user));
         }
         self.status(show, user).map(Place::Waiting)
     }
@@ -114,11 +118,11 @@ impl RedisStore {
         let (waits, is_active) = (room.queue.contains(&user), room.active.contains_key(&user));
         if waits {
             self.replicated.write(now, Write::Dequeue { show, user });
-            self.ledger.left_waiting += 1;
+            self.doors.handle_left_waiting((show, user));
         }
         if is_active {
             self.replicated.write(now, Write::Deactivate { show, user });
-            self.ledger.left_active += 1;
+            self.doors.handle_left_active((show, user));
         }
         Ok(())
     }
@@ -164,8 +168,8 @@ impl RedisStore {
             self.replicated.write(now, Write::Dequeue { show, user });
             self.replicated
                 .write(now, Write::Activate { show, user, seen });
+            self.doors.handle_admission((show, user));
         }
-        self.ledger.admitted += admitted.len() as u64;
         if waited > 0 {
             let measured = f64::from(count(admitted.len())) / limits.admit_every.as_secs_f64();
             let rate = rate + RATE_SMOOTHING * (measured - rate);
@@ -179,7 +183,7 @@ impl RedisStore {
         self.begin()?;
         let waiting = self.room(show).map_or(0, |room| room.queue.len());
         self.replicated.write(now, Write::ClearQueue { show });
-        self.ledger.cleared += waiting as u64;
+        self.doors.handle_cleared(show, waiting as u64);
         Ok(())
     }
 
@@ -305,9 +309,6 @@ impl RedisStore {
     }
 
     pub(crate) fn lose(&mut self, now: Duration) {
-        if let Some(data) = self.replicated.read() {
-            self.waiting_when_lost = waiting(data);
-        }
         self.replicated.lose(now);
     }
 
@@ -328,14 +329,9 @@ impl RedisStore {
     }
 
     fn account_for_failover(&mut self) {
-        let before = std::mem::take(&mut self.waiting_when_lost);
-        let after = self.data().map(waiting).unwrap_or_default();
-        let missing = |from: &[(Uuid, Uuid)], of: &[(Uuid, Uuid)]| {
-            let absent = of.iter().filter(|place| from.binary_search(place).is_err());
-            absent.count() as u64
-        };
-        self.ledger.lost_waiting += missing(&after, &before);
-        self.ledger.resurrected_waiting += missing(&before, &after);
+        if let Some(data) = self.replicated.read() {
+            self.doors.handle_failover(data);
+        }
     }
 
     fn begin(&mut self) -> Result<&RedisData, Unavailable> {
@@ -358,19 +354,11 @@ impl RedisStore {
             .filter(|(_, seen)| idle(**seen))
             .map(|(user, _)| *user)
             .collect();
-        self.ledger.expired += expired.len() as u64;
         for user in expired {
             self.replicated.write(now, Write::Deactivate { show, user });
+            self.doors.handle_expired((show, user));
         }
     }
-}
-
-/// Everyone who waits, sorted.
-fn waiting(data: &RedisData) -> Vec<(Uuid, Uuid)> {
-    let rooms = data.rooms.iter();
-    rooms
-        .flat_map(|(show, room)| room.queue.users().map(|user| (*show, *user)))
-        .collect()
 }
 
 fn count(length: usize) -> u32 {

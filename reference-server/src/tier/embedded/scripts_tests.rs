@@ -23,7 +23,8 @@ fn store_with(people: u128) -> RedisStore {
 }
 
 fn assert_conserved(store: &RedisStore) {
-    let ledger = store.ledger;
+    let ledger = store.census().ledger;
+    assert_eq!((ledger.admitted_twice, store.astray()), (0, Some(0)));
     let waiting = store
         .data()
         .and_then(|data| data.room(&SHOW))
@@ -81,7 +82,7 @@ fn idle_places_are_taken_back_one_user_at_a_time() {
     store.touch(200 * SECOND, SHOW, user(1)).unwrap();
     let admission = store.admit(300 * SECOND, (SHOW, 300), LIMITS).unwrap();
     assert_eq!(admission.admitted, vec![user(2)]);
-    assert_eq!(store.ledger.expired, 1);
+    assert_eq!(store.census().ledger.expired, 1);
     let touched_again = store.enter(301 * SECOND, (SHOW, user(1)), 2).unwrap();
     assert_eq!(touched_again, Place::Active { active: 2 });
     assert_conserved(&store);
@@ -95,9 +96,71 @@ fn the_ledger_accounts_for_places_that_a_failover_loses() {
     store.lose(10 * SECOND);
     assert_eq!(store.status(SHOW, user(3)), Err(Unavailable::Redis));
     store.promote();
-    assert_eq!(store.ledger.lost_waiting, 1, "user 7 came too late");
-    assert_eq!(store.ledger.resurrected_waiting, 1, "user 2 is back");
+    assert_eq!(
+        store.census().ledger.lost_waiting,
+        1,
+        "user 7 came too late"
+    );
+    assert_eq!(
+        store.census().ledger.resurrected_waiting,
+        1,
+        "user 2 is back"
+    );
     assert_conserved(&store);
+}
+
+/// Four people of whom two wait; then Redis puts one who has been admitted back into the line, behind the doors' back.
+fn store_with_a_planted_second_place() -> RedisStore {
+    let mut store = store_with(4);
+    store.leave(SECOND, SHOW, user(0)).unwrap();
+    let admitted = store.admit(SECOND, (SHOW, 1), LIMITS).unwrap().admitted;
+    assert_eq!(admitted, [user(2)]);
+    let planted = Write::Enqueue {
+        show: SHOW,
+        user: user(2),
+    };
+    store.replicated.write(SECOND, planted);
+    store
+}
+
+#[test]
+fn somebody_who_is_taken_from_the_queue_twice_for_one_join_is_counted() {
+    let mut store = store_with_a_planted_second_place();
+    for (slot, leaver) in [(2, 1), (3, 3)] {
+        store.leave(2 * SECOND, SHOW, user(leaver)).unwrap();
+        store.admit(2 * SECOND, (SHOW, slot), LIMITS).unwrap();
+    }
+    let ledger = store.census().ledger;
+    assert_eq!((ledger.joined, ledger.admitted), (4, 5));
+    assert_eq!(ledger.admitted_twice, 1, "user 2 has a place already");
+}
+
+#[test]
+fn somebody_admitted_without_ever_having_joined_is_counted() {
+    let mut store = store_with(2);
+    let planted = Write::Enqueue {
+        show: SHOW,
+        user: user(9),
+    };
+    store.replicated.write(SECOND, planted);
+    store.leave(SECOND, SHOW, user(0)).unwrap();
+    store.admit(SECOND, (SHOW, 1), LIMITS).unwrap();
+    assert_eq!(store.census().ledger.admitted_twice, 1);
+}
+
+#[test]
+fn one_person_too_many_in_the_line_and_one_too_few_do_not_cancel_out() {
+    let mut store = store_with_a_planted_second_place();
+    assert_eq!(store.astray(), Some(1));
+    let dropped = Write::Dequeue {
+        show: SHOW,
+        user: user(3),
+    };
+    store.replicated.write(SECOND, dropped);
+    let ledger = store.census().ledger;
+    let waiting = store.data().unwrap().waiting();
+    assert_eq!(ledger.joined, ledger.admitted + waiting, "the sum is right");
+    assert_eq!(store.astray(), Some(2), "the people are not");
 }
 
 #[test]
