@@ -109,6 +109,7 @@ fn what_cannot_be_run_is_refused_before_anything_starts() {
         "run good.toml --target http://127.0.0.1:1",
         "run good.toml --target http://127.0.0.1:1 --tokens missing.txt",
         "run good.toml --target http://127.0.0.1:1 --tokens nothing.txt",
+        "run good.toml --target http://127.0.0.1:1 --tokens secret.txt",
     ]);
     let codes = shown.lines().filter(|line| line.starts_with('['));
     assert!(codes.into_iter().all(|code| code == "[104]"), "{shown}");

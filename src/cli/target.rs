@@ -24,14 +24,17 @@ pub(super) async fn sut(flags: &RunArguments, plan: &Plan) -> Result<Sut, Exit> 
         })
 }
 
+/// The buyers' credentials, checked before the target hears anything.
 fn credentials(flags: &RunArguments) -> Result<Credentials, Exit> {
-    match (&flags.token_secret_file, &flags.tokens) {
-        (Some(path), _) => Ok(Credentials::Minted {
-            secret: lines(path)?.remove(0),
-        }),
-        (None, Some(path)) => Ok(Credentials::Given {
-            tokens: lines(path)?,
-        }),
+    let (path, credentials) = match (&flags.token_secret_file, &flags.tokens) {
+        (Some(path), _) => {
+            let secret = lines(path)?.remove(0);
+            (path, Credentials::Minted { secret })
+        }
+        (None, Some(path)) => {
+            let tokens = lines(path)?;
+            (path, Credentials::Given { tokens })
+        }
         (None, None) => {
             complain(
                 "a target needs to know its buyers",
@@ -39,6 +42,13 @@ fn credentials(flags: &RunArguments) -> Result<Credentials, Exit> {
                     "give --token-secret-file FILE (tokens are minted) or --tokens FILE (one a line)",
                 ),
             );
+            return Err(Exit::BadScenario);
+        }
+    };
+    match credentials.check() {
+        Ok(()) => Ok(credentials),
+        Err(reason) => {
+            complain(format_args!("{}: {reason}", path.display()), None);
             Err(Exit::BadScenario)
         }
     }

@@ -26,6 +26,17 @@ pub enum Credentials {
     },
 }
 
+impl Credentials {
+    /// Says what is wrong with them: that there are none, or which token cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// The reason, as a fragment.
+    pub fn check(&self) -> Result<(), String> {
+        Issuer::new(self, 0, 0).map(drop)
+    }
+}
+
 /// The user id of a buyer whose token is minted here: the same in every run with this seed.
 pub fn user_of(seed: u64, buyer: BuyerId) -> Uuid {
     let name = format!("tiketi-sim/{seed}/{}", buyer.0);

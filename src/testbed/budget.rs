@@ -168,6 +168,7 @@ mod tests {
                 [buyers]
                 seat_pick = "10s"
                 payment = "10s"
+                patience = "10h"
                 "#
             );
             let loaded = crate::scenario::load("test.toml", &text, &Default::default());
