@@ -27,6 +27,7 @@ impl Sampler {
         Self {
             figures: WorkerFigures {
                 cpu: Duration::ZERO,
+                resident_connected_bytes: 0,
                 resident_peak_bytes: 0,
                 connected_peak: 0,
                 files_peak: 0,
@@ -43,7 +44,10 @@ impl Sampler {
         let resident = resident_pages().unwrap_or(0) * self.page_bytes;
         self.figures.resident_peak_bytes = self.figures.resident_peak_bytes.max(resident);
         self.figures.files_peak = self.figures.files_peak.max(open_files());
-        self.figures.connected_peak = connected_peak;
+        if connected_peak > self.figures.connected_peak {
+            self.figures.connected_peak = connected_peak;
+            self.figures.resident_connected_bytes = resident;
+        }
         self.figures.files_refused = files_refused;
         self.figures
     }

@@ -44,7 +44,9 @@ pub struct GeneratorCheck {
 pub struct WorkerFigures {
     /// CPU time used; one process uses one thread, so the wall time of the run is all it can have.
     pub cpu: Duration,
-    /// Resident bytes at the peak.
+    /// Resident bytes when the most sockets were connected.
+    pub resident_connected_bytes: u64,
+    /// The most resident bytes there were, sockets being opened in a storm included.
     pub resident_peak_bytes: u64,
     /// Sockets connected at the peak.
     pub connected_peak: u64,

@@ -71,11 +71,13 @@ pub struct Document {
 pub struct LoadProcess {
     /// CPU time used.
     pub cpu_seconds: f64,
-    /// Resident bytes at the peak.
+    /// Resident bytes when the most sockets were connected.
+    pub resident_connected_bytes: u64,
+    /// The most resident bytes there were.
     pub resident_peak_bytes: u64,
     /// Sockets connected at the peak.
     pub connected_peak: u64,
-    /// Resident bytes for each connected socket, both at their peak; `None` without sockets.
+    /// Resident bytes for each socket when the most were connected; `None` without sockets.
     pub bytes_per_connected: Option<f64>,
     /// Open files at the peak.
     pub files_peak: u64,
@@ -252,9 +254,10 @@ pub fn document(run: &Measurements, verdicts: Verdicts, run_again: &str) -> Docu
 fn load_process(worker: &WorkerFigures) -> LoadProcess {
     LoadProcess {
         cpu_seconds: worker.cpu.as_secs_f64(),
+        resident_connected_bytes: worker.resident_connected_bytes,
         resident_peak_bytes: worker.resident_peak_bytes,
         connected_peak: worker.connected_peak,
-        bytes_per_connected: share(worker.resident_peak_bytes, worker.connected_peak),
+        bytes_per_connected: share(worker.resident_connected_bytes, worker.connected_peak),
         files_peak: worker.files_peak,
         files_limit: worker.files_limit,
     }

@@ -187,9 +187,11 @@ impl Page {
                     )
                 },
             );
-            let memory = format!("{} MiB", process.resident_peak_bytes >> 20);
+            let memory = format!("{} MiB", process.resident_connected_bytes >> 20);
+            let peak = process.resident_peak_bytes >> 20;
             let cpu = in_words(Duration::from_secs_f64(process.cpu_seconds));
-            self.leader("load process", &memory, &format!("{each}, {cpu} of CPU"));
+            let told = format!("{each}, {peak} MiB at the most, {cpu} of CPU");
+            self.leader("load process", &memory, &told);
         }
     }
 

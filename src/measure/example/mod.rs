@@ -215,6 +215,7 @@ pub(crate) fn ending() -> Ending {
             planned: 2_000,
             workers: vec![WorkerFigures {
                 cpu: secs(40),
+                resident_connected_bytes: 22 << 20,
                 resident_peak_bytes: 24 << 20,
                 connected_peak: 300,
                 files_peak: 500,
