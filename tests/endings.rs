@@ -359,13 +359,23 @@ fn a_sigterm_before_the_load_exits_with_105_and_leaves_no_empty_folder() {
 
 #[test]
 fn a_load_worker_that_dies_makes_the_run_inconclusive_and_loses_no_measurement() {
+    the_death_of_a_child_is_told("worker", "ended before its share was done");
+}
+
+#[test]
+fn a_load_balancer_process_that_dies_unbidden_makes_the_run_inconclusive() {
+    the_death_of_a_child_is_told("alb-node", "ended unbidden");
+}
+
+/// Kills one child of a run that has this role; the run ends early, inconclusive, with what it has measured.
+fn the_death_of_a_child_is_told(role: &str, words: &str) {
     let _machine = one_at_a_time();
     let workplace = workplace(&LONG);
     let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
     running.wait_for_buyers();
     let children = running.children();
-    let worker = children.iter().find(|child| child.arguments == ["worker"]);
-    worker.expect("there are workers").kill();
+    let victim = children.iter().find(|child| child.arguments == [role]);
+    victim.expect("there are children of each role").kill();
     let ended = running.finish();
     assert_code(&ended, 91);
     assert_gone(&children);
@@ -373,15 +383,9 @@ fn a_load_worker_that_dies_makes_the_run_inconclusive_and_loses_no_measurement()
     assert!(reached(&summary, "arrived") > 0);
     let check = found(&summary, "validity", ("name", "carried through"));
     let evidence = check["evidence"].as_str().unwrap();
-    assert!(
-        evidence.contains("ended before its share was done"),
-        "{evidence}"
-    );
+    assert!(evidence.contains(words), "{evidence}");
     assert!(ended.stdout.contains(evidence), "{ended:?}");
-    assert!(
-        ended.stderr.contains("ending the run early: load worker"),
-        "{ended:?}"
-    );
+    assert!(ended.stderr.contains("ending the run early: "), "{ended:?}");
 }
 
 #[test]

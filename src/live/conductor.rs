@@ -181,7 +181,7 @@ impl Conductor<'_> {
             () = sleep_until(due) => {
                 let now = self.now();
                 self.site.handle_timeout(now)?;
-                if now >= self.reading_due {
+                if self.clock.now() >= self.reading_due {
                     self.read(now);
                 }
             }

@@ -224,6 +224,7 @@ impl LocalCloud {
     }
 
     fn handle_timeout(&mut self, now: SimTime) -> Result<(), LiveError> {
+        self.testbed.soundness()?;
         while let Some(strike) = self.schedule.poll_due(now) {
             self.strike(now, strike)?;
         }

@@ -40,8 +40,8 @@ pub enum TestbedError {
         /// Why.
         source: std::io::Error,
     },
-    /// A load-balancer process ended during the start.
-    #[error("a load-balancer process of zone {} ended during the start", zone.0)]
+    /// A load-balancer process ended unbidden, and no fault of the scenario took it.
+    #[error("a load-balancer process of zone {} ended unbidden", zone.0)]
     NodeEnded {
         /// Its zone.
         zone: ZoneId,

@@ -80,6 +80,8 @@ pub struct Testbed {
     evictions: BTreeMap<ZoneId, AbortHandle>,
     /// Told to the control plane next.
     pending: VecDeque<Input>,
+    /// Zone of a load-balancer process that has ended unbidden.
+    broken_node: Option<ZoneId>,
 }
 
 /// What a load worker needs to reach the testbed.
@@ -169,6 +171,7 @@ impl Testbed {
             lost_zones: BTreeSet::new(),
             evictions: BTreeMap::new(),
             pending: VecDeque::new(),
+            broken_node: None,
         };
         let all = testbed.start_nodes(topology.zone_ids());
         tokio::time::timeout(START_TIMEOUT, all)

@@ -105,6 +105,14 @@ impl Testbed {
         Ok(())
     }
 
+    /// Whether the testbed is what the plan says it is.
+    ///
+    /// A load-balancer process that ends unbidden takes sockets with it that no fault of the scenario explains.
+    pub fn soundness(&self) -> Result<(), TestbedError> {
+        self.broken_node
+            .map_or(Ok(()), |zone| Err(TestbedError::NodeEnded { zone }))
+    }
+
     /// Acts on what the load balancer has to say.
     pub(super) fn take(&mut self, news: impl IntoIterator<Item = News>) {
         for item in news {
@@ -115,7 +123,7 @@ impl Testbed {
                     lock(&self.name_server.names()).add(ALB_NAME, address);
                 }
                 News::ProcessLost(zone) => {
-                    tracing::error!(zone = zone.0, "a load-balancer process has ended unbidden");
+                    self.broken_node.get_or_insert(zone);
                 }
             }
         }

@@ -201,7 +201,6 @@ async fn the_address_of_a_lost_node_leaves_the_record_and_returns_with_the_zone(
     let mut bench = Bench::start().await;
     let nodes = bench.resolve(ALB_NAME).await;
     bench.testbed.lose_zone(ZONE_A);
-    assert_eq!(bench.resolve(ALB_NAME).await.len(), 2, "not noticed yet");
     while bench.resolve(ALB_NAME).await.len() == 2 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
