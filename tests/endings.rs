@@ -382,7 +382,7 @@ fn the_death_of_a_child_is_told(role: &str, words: &str) {
     let summary = report(&workplace, 91);
     assert!(reached(&summary, "arrived") > 0);
     let check = found(&summary, "validity", ("name", "carried through"));
-    let evidence = check["evidence"].as_str().unwrap();
+    let evidence = check["evidence"].as_str().expect("evidence is text");
     assert!(evidence.contains(words), "{evidence}");
     assert!(ended.stdout.contains(evidence), "{ended:?}");
     assert!(ended.stderr.contains("ending the run early: "), "{ended:?}");
