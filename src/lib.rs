@@ -20,6 +20,8 @@ pub mod buyer;
 
 pub mod measure;
 
+pub mod model;
+
 pub mod testbed;
 
 pub mod live;

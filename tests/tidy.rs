@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules of the library a module may import, and of those in parentheses only the named part.
-const MAY_IMPORT: [(&str, &[&str]); 13] = [
+const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("units", &[]),
     ("rng", &["units"]),
     ("fault", &["rng", "units"]),
@@ -47,6 +47,12 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
             "verdict",
         ],
     ),
+    (
+        "model",
+        &[
+            "buyer", "cloud", "cost", "fault", "measure", "rng", "scenario", "units",
+        ],
+    ),
     ("testbed", &["cloud", "fault", "rng", "scenario", "units"]),
     (
         "live",
@@ -57,8 +63,8 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     (
         "cli",
         &[
-            "buyer", "cloud", "cost", "fault", "live", "measure", "report", "rng", "scenario",
-            "testbed", "units", "verdict",
+            "buyer", "cloud", "cost", "fault", "live", "measure", "model", "report", "rng",
+            "scenario", "testbed", "units", "verdict",
         ],
     ),
 ];

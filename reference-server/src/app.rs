@@ -12,8 +12,8 @@ use crate::auth::TokenCache;
 use crate::clock::Clock;
 use crate::settings::Settings;
 use crate::tier::{Cache, Database, EmbeddedTier, Pool};
-use crate::virtual_cpu::{ServiceTimes, VirtualCpu, Work};
 use crate::{auth, health, metrics, payments, reservations, seats, shows, waiting_room};
+use tiketi_station::{Fifo, ServiceTimes, SimTime, Work};
 
 /// One instance's share of the deployment.
 #[derive(Debug)]
@@ -32,7 +32,8 @@ pub(crate) struct App {
     pub(crate) shows: Vec<Uuid>,
     /// Number under which the bus counts this instance's sockets.
     pub(crate) number: u64,
-    cpu: Mutex<VirtualCpu>,
+    /// The emulated processor: one server, as Node runs JavaScript on one thread.
+    cpu: Mutex<Fifo>,
 }
 
 /// What an instance counts about itself.
@@ -66,7 +67,7 @@ impl App {
             counters: Counters::default(),
             shows: tier.shows().iter().map(|show| show.id).collect(),
             number: tier.bus().join_as_instance(),
-            cpu: Mutex::new(VirtualCpu::default()),
+            cpu: Mutex::new(Fifo::new(1)),
             tier,
             settings,
         }
@@ -88,14 +89,18 @@ impl App {
 
     /// Virtual processor time spent so far.
     pub(crate) fn cpu_busy(&self) -> Duration {
-        self.cpu().busy_until(self.clock.now())
+        self.cpu().busy_until(self.sim_now())
     }
 
     fn book(&self, service_time: Duration) -> Duration {
-        self.cpu().book(self.clock.now(), service_time)
+        self.cpu().book(self.sim_now(), service_time).since_start()
     }
 
-    fn cpu(&self) -> std::sync::MutexGuard<'_, VirtualCpu> {
+    fn sim_now(&self) -> SimTime {
+        SimTime::ZERO + self.clock.now()
+    }
+
+    fn cpu(&self) -> std::sync::MutexGuard<'_, Fifo> {
         self.cpu.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

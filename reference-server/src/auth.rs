@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::error::{self, ApiError};
 use crate::show::stable_id;
 use crate::tier::Credential;
-use crate::virtual_cpu::Work;
+use tiketi_station::Work;
 
 /// Cost factor of bcrypt, as the contract has it.
 const BCRYPT_COST: u32 = 10;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::tier::Unavailable;
-use crate::virtual_cpu::Work;
+use tiketi_station::Work;
 
 /// `GET /health`: the load balancer's check. It waits its turn at the processor, so an overloaded instance fails it.
 pub(crate) async fn alive(State(app): State<Arc<App>>) -> Json<Value> {

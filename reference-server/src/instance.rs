@@ -19,8 +19,8 @@ use tower::Service as _;
 use crate::app::{App, Counters};
 use crate::settings::Settings;
 use crate::tier::EmbeddedTier;
-use crate::virtual_cpu::Work;
 use crate::{app, realtime, schedule};
+use tiketi_station::Work;
 
 /// Connections the kernel may hold until they are accepted: a reconnect storm after a lost zone comes at once.
 const BACKLOG: i32 = 4_096;

@@ -27,7 +27,6 @@ mod settings;
 mod show;
 mod shows;
 mod tier;
-mod virtual_cpu;
 mod waiting_room;
 
 pub use auth::{mint_token, user_id};
@@ -38,4 +37,4 @@ pub use tier::{
     AdmissionLedger, Capture, Census, EmbeddedTier, FinalDoors, FinalSeat, FinalState, PaidOrder,
     SeatState, Unavailable,
 };
-pub use virtual_cpu::{Profile, Work};
+pub use tiketi_station::{Profile, Work};

@@ -8,7 +8,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 
 use crate::app::{App, Counters};
-use crate::virtual_cpu::Work;
+use tiketi_station::Work;
 
 /// `GET /metrics`.
 pub(crate) async fn scrape(State(app): State<Arc<App>>) -> impl IntoResponse {

@@ -18,7 +18,7 @@ use crate::seats::{announce, seat_taken};
 use crate::show::stable_id;
 use crate::shows::invalidate;
 use crate::tier::Paid;
-use crate::virtual_cpu::Work;
+use tiketi_station::Work;
 
 /// How to pay.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]

@@ -16,7 +16,7 @@ use crate::app::{App, Counters};
 use crate::bus::{Change, Envelope, Room};
 use crate::error::ApiError;
 use crate::tier::Session;
-use crate::virtual_cpu::Work;
+use tiketi_station::Work;
 
 /// Frames a client sends are tiny, and there are many clients.
 const READ_BUFFER: usize = 1_024;

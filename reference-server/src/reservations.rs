@@ -16,7 +16,7 @@ use crate::error::{self, ApiError};
 use crate::seats::announce_released;
 use crate::shows::{invalidate, parse_id};
 use crate::tier::{ReservationRow, StandingOrder};
-use crate::virtual_cpu::Work;
+use tiketi_station::Work;
 
 /// Body of `create`.
 #[derive(Debug, Deserialize)]

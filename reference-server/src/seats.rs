@@ -21,7 +21,7 @@ use crate::reservations;
 use crate::show::{Show, stable_id};
 use crate::shows::{invalidate, json_body, parse_id, show_on_sale};
 use crate::tier::Released;
-use crate::virtual_cpu::Work;
+use tiketi_station::Work;
 
 /// Body of `reserve`.
 #[derive(Debug, Deserialize)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::virtual_cpu::Profile;
+use tiketi_station::Profile;
 
 /// Settings of a deployment; every instance of one deployment has the same.
 ///

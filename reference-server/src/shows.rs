@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::tier::{ShowRow, TicketTypeRow};
-use crate::virtual_cpu::Work;
+use tiketi_station::Work;
 
 /// Shows on a page of the list unless the client asks for another number.
 const PAGE_SIZE: usize = 10;

@@ -14,7 +14,7 @@ use crate::bus::{Envelope, Message, Room};
 use crate::error::ApiError;
 use crate::shows::show_on_sale;
 use crate::tier::{Place, QueueStatus};
-use crate::virtual_cpu::Work;
+use tiketi_station::Work;
 
 /// Slowest admission that an estimate is made from; below it the estimate would be of no use.
 const RATE_MIN: f64 = 0.1;

@@ -47,6 +47,7 @@ fn overrides(flags: &RunArguments) -> Overrides {
         buyers: flags.buyers,
         duration: flags.duration,
         speed: flags.target.is_some().then_some(1.0),
+        profile: None,
     }
 }
 

@@ -10,7 +10,8 @@ use super::error::LiveError;
 use super::site::Closed;
 use super::worker::Done;
 use crate::measure::ending::{
-    AdmissionFacts, AuditFacts, Ending, FinalState, GeneratorCheck, LostOrders, SystemFigures,
+    AdmissionFacts, AuditFacts, Ending, Engine, FinalState, GeneratorCheck, LostOrders,
+    SystemFigures,
 };
 use crate::measure::observation::Stage;
 use crate::measure::tally::Tally;
@@ -78,6 +79,7 @@ impl Closing {
         };
         let statement = closed.statement.take();
         Ending {
+            engine: Engine::Live,
             began: self.began,
             ended_at,
             interrupted: self.interrupted,

@@ -7,10 +7,22 @@ use serde::{Deserialize, Serialize};
 use crate::cost::Statement;
 use crate::units::{InstanceId, SimTime};
 
+/// Which engine played the scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// Real traffic to a real system, in wall time.
+    Live,
+    /// The model, in virtual time: no generator that could be late, no machine that could be too slow.
+    Model,
+}
+
 /// What a run was like at its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ending {
-    /// When the run began, RFC 3339 in UTC.
+    /// Which engine it was.
+    pub engine: Engine,
+    /// When the run began, RFC 3339 in UTC; empty for the model, whose result depends on no clock.
     pub began: String,
     /// When it ended in scenario time; before the planned end if it was interrupted or could not go on.
     pub ended_at: SimTime,
@@ -18,7 +30,7 @@ pub struct Ending {
     pub interrupted: bool,
     /// Why it could not go on, as a fragment; `None` if it could.
     pub failure: Option<String>,
-    /// How long it took in wall time, from the first possible arrival to the end.
+    /// How long it took in wall time, from the first possible arrival to the end; whoever runs the model fills it in.
     pub wall: Duration,
     /// The load generator's own figures.
     pub generator: GeneratorCheck,

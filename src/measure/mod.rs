@@ -18,7 +18,7 @@ pub mod series;
 pub mod tally;
 
 pub use assembly::Assembly;
-pub use ending::Ending;
+pub use ending::{Ending, Engine};
 pub use gauges::Gauges;
 pub use measurements::Measurements;
 pub use recorder::{Frame, Recorder};

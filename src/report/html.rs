@@ -417,7 +417,7 @@ fn footer(document: &Document, run: &Measurements) -> Markup {
             p {
                 @if run.ending.system.is_some() {
                     "Instances are emulated as " (instances.class) " with the service times of the profile "
-                    code { (instances.profile) } ", whose entries say which are measured and which assumed. Redis and "
+                    code { (instances.profile.name) } ", whose entries say which are measured and which assumed. Redis and "
                     "PostgreSQL are stores in memory that stand in for them; load balancer, DNS and network are real, on "
                     "loopback addresses. "
                 } @else {

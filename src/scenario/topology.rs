@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
+use tiketi_station::Profile;
 
 use crate::units::ZoneId;
 
@@ -46,8 +47,8 @@ pub struct Zone {
 pub struct Instances {
     /// EC2 instance type, such as `t3.medium`; the price book must know it.
     pub class: String,
-    /// Name of the service-time profile (`t3-medium-node`, `native`).
-    pub profile: String,
+    /// Service times of their operations: `t3-medium-node`, `native`, or a profile that was calibrated.
+    pub profile: Profile,
     /// Instances in service when the run starts, an entry a zone.
     pub initial: Vec<u32>,
 }

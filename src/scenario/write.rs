@@ -145,7 +145,7 @@ fn topology(page: &mut Page, topology: &Topology) {
     page.entry("data", tier(|zone| zone.data.to_string()));
     page.header("topology.instances");
     page.entry("class", text(&topology.instances.class));
-    page.entry("profile", text(&topology.instances.profile));
+    page.entry("profile", text(&topology.instances.profile.name));
     let initial = zones().zip(&topology.instances.initial);
     let initial = initial.map(|(zone, count)| (zone.name.as_str(), count.to_string()));
     page.entry("initial", inline_table(initial));

@@ -15,12 +15,6 @@ pub enum TestbedError {
     /// The limit on open files cannot be read or raised.
     #[error("cannot raise the limit on open files: {0}")]
     Limit(std::io::Error),
-    /// The scenario names a profile the reference server does not have.
-    #[error("unknown profile `{name}` (known profiles: t3-medium-node, native)")]
-    UnknownProfile {
-        /// The name.
-        name: String,
-    },
     /// The name server cannot listen.
     #[error("the name server cannot listen on {NAME_SERVER_IP}: {0}")]
     NameServer(std::io::Error),

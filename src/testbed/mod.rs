@@ -128,7 +128,7 @@ impl Testbed {
     async fn start_with(plan: &Plan, launcher: Launcher) -> Result<Self, TestbedError> {
         let limit = Budget::raise_limit().map_err(TestbedError::Limit)?;
         let budget = Budget::new(budget::sockets_forecast(plan), limit)?;
-        let settings = settings::server(plan)?;
+        let settings = settings::server(plan);
         let topology = &plan.topology;
         let speed = plan.clock.speed;
         let node_addresses: Vec<_> = topology

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 
 use ipnet::Ipv4Net;
-use tiketi_server::{Profile, Section, Settings, Show};
+use tiketi_server::{Section, Settings, Show};
 
 use super::zone::on_loopback;
 use super::{ALB_NAME, DATABASE_NAME, NICENESS, REDIS_NAME, TestbedError};
@@ -17,13 +17,10 @@ const DATA_HOST: u32 = 200;
 const PORT_TRIES: u32 = 16;
 
 /// The settings of every instance.
-pub(super) fn server(plan: &Plan) -> Result<Settings, TestbedError> {
-    let name = &plan.topology.instances.profile;
-    let profile =
-        Profile::named(name).ok_or_else(|| TestbedError::UnknownProfile { name: name.clone() })?;
+pub(super) fn server(plan: &Plan) -> Settings {
     let (room, server) = (&plan.waiting_room, &plan.server);
     let database = &plan.topology.database;
-    Ok(Settings {
+    Settings {
         active_max: room.active_max,
         admit_every: room.admit_every,
         idle_timeout: room.idle_timeout,
@@ -37,11 +34,11 @@ pub(super) fn server(plan: &Plan) -> Result<Settings, TestbedError> {
         pool_connect_timeout: database.pool_connect_timeout,
         trust_tokens: true,
         speed: plan.clock.speed,
-        profile,
+        profile: plan.topology.instances.profile.clone(),
         niceness: NICENESS,
         seed: plan.seed,
         ..Settings::default()
-    })
+    }
 }
 
 /// The show on sale.

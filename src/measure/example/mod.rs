@@ -10,7 +10,7 @@ use super::ending::{
 };
 use super::gauges::InstanceCount;
 use super::observation::{Call, Failure, LeaveReason, Observation, Outcome, SocketChange, Stage};
-use super::{Assembly, Ending, Gauges, Measurements, Recorder};
+use super::{Assembly, Ending, Engine, Gauges, Measurements, Recorder};
 use crate::cloud::notice::{AlarmState, DataTierPart, InstanceState, Notice, What};
 use crate::cost::{PriceBook, Sales, Statement, Usage};
 use crate::fault::catalog::Action;
@@ -206,6 +206,7 @@ fn statement() -> Statement {
 /// How the example ended: well.
 pub(crate) fn ending() -> Ending {
     Ending {
+        engine: Engine::Live,
         began: "2026-01-01T00:00:00Z".to_owned(),
         ended_at: SimTime::from_secs(600),
         interrupted: false,

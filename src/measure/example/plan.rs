@@ -153,7 +153,7 @@ fn topology() -> Topology {
         zones: vec![zone("a", 1), zone("b", 2)],
         instances: Instances {
             class: "t3.medium".to_owned(),
-            profile: "t3-medium-node".to_owned(),
+            profile: tiketi_station::Profile::t3_medium_node(),
             initial: vec![1, 1],
         },
         alb: Alb {

@@ -111,6 +111,7 @@ fn resolve(
         zones: zones.as_deref(),
         scaling_section: &scaling_section,
         scaling: scaling.as_ref(),
+        profile: overrides.profile.as_ref(),
         database: each("database"),
         connections_max: each("connections_max"),
     };

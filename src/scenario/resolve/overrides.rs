@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use tiketi_station::Profile;
+
 /// Values that win over the file's; `None` leaves the file's.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
     /// Seed of every random stream.
     pub seed: Option<u64>,
@@ -13,4 +15,6 @@ pub struct Overrides {
     pub duration: Option<Duration>,
     /// Scenario seconds in a second of wall time; the caller has checked that it is above zero.
     pub speed: Option<f64>,
+    /// Service times of the instances; the caller has read them from a file.
+    pub profile: Option<Profile>,
 }

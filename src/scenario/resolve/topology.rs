@@ -1,6 +1,7 @@
 //! The architecture: zones, subnets, instances.
 
 use ipnet::Ipv4Net;
+use tiketi_station::Profile;
 
 use super::data_tier;
 use crate::scenario::diagnostic::Problem;
@@ -27,6 +28,8 @@ pub(super) struct Context<'s, 'd> {
     pub(super) zones: Option<&'s [String]>,
     pub(super) scaling_section: &'s Section<'d>,
     pub(super) scaling: Option<&'s Scaling>,
+    /// Service times in place of those the scenario names.
+    pub(super) profile: Option<&'s Profile>,
     /// Defaults by the kind of the database, and its connections by class.
     pub(super) database: Option<Layer<'d>>,
     pub(super) connections_max: Option<Layer<'d>>,
@@ -270,8 +273,10 @@ fn check_sizes(subnets: &[&Placed<'_>], scaling: Option<&Scaling>) {
 fn instances(section: &Section<'_>, context: &Context<'_, '_>) -> Option<Instances> {
     let class = section.value("class");
     let class = class.and_then(|value| value.word(&INSTANCE_CLASSES));
-    let profile = section.value("profile");
-    let profile = profile.and_then(|value| value.word(&PROFILES));
+    let named = section.value("profile");
+    let named = named.and_then(|value| value.word(&PROFILES));
+    let profile = named.and_then(|name| Profile::named(&name));
+    let profile = context.profile.cloned().or(profile);
     let initial = section.value("initial");
     let stated = initial.as_ref().is_some_and(|value| !value.is_word("min"));
     let (zones, scaling) = (context.zones?, context.scaling);

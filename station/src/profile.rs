@@ -1,4 +1,4 @@
-//! The emulated processor of an instance: one first-come-first-served server, as Node runs JavaScript on one thread.
+//! What work costs the processor of an instance, and how long it keeps a database connection.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -127,6 +127,28 @@ pub struct Profile {
     /// Milliseconds for which one query holds its database connection.
     #[serde(default)]
     pub query_ms: f64,
+    /// Spread of the service time by the name of the work: the standard deviation of its natural logarithm, around the
+    /// same mean. Work that is not named always takes the same time. The testbed's virtual processor leaves it out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub work_sigma: BTreeMap<String, f64>,
+    /// What an answer takes beyond the processor and the data tier, by the name of the work: the network, the load
+    /// balancer, the machine. Only the model adds it; a live run has its own. Work that is not named takes nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub latency: BTreeMap<String, Latency>,
+    /// Where the figures come from, for the report.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
+}
+
+/// A lognormal length of time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Latency {
+    /// Half of the draws are shorter, milliseconds.
+    pub median_ms: f64,
+    /// Standard deviation of the natural logarithm; 0 is always the median.
+    #[serde(default)]
+    pub sigma: f64,
 }
 
 impl Profile {
@@ -139,6 +161,9 @@ impl Profile {
             seat_us: 0.0,
             receiver_us: 0.0,
             query_ms: 0.0,
+            work_sigma: BTreeMap::new(),
+            latency: BTreeMap::new(),
+            source: "the machine the server runs on".to_owned(),
         }
     }
 
@@ -175,6 +200,10 @@ impl Profile {
             seat_us: 7.0,
             receiver_us: 10.0,
             query_ms: 1.0,
+            work_sigma: BTreeMap::new(),
+            latency: BTreeMap::new(),
+            source: "measured: queue check and seat list; everything else is an assumption"
+                .to_owned(),
         }
     }
 
@@ -196,16 +225,17 @@ impl Profile {
 
 /// A [`Profile`] with its service times at hand.
 #[derive(Clone, Debug)]
-pub(crate) struct ServiceTimes {
+pub struct ServiceTimes {
     by_work: [Duration; Work::ALL.len()],
     seat: Duration,
     receiver: Duration,
     /// For how long one query holds its database connection.
-    pub(crate) query: Duration,
+    pub query: Duration,
 }
 
 impl ServiceTimes {
-    pub(crate) fn of(profile: &Profile) -> Self {
+    /// Reads the service times of a profile.
+    pub fn of(profile: &Profile) -> Self {
         let time = |work: Work| {
             let ms = profile.work_ms.get(work.name()).copied();
             Duration::from_secs_f64(ms.unwrap_or(profile.other_ms).max(0.0) / 1e3)
@@ -218,61 +248,25 @@ impl ServiceTimes {
         }
     }
 
-    pub(crate) fn work(&self, work: Work) -> Duration {
+    /// Service time of one piece of work.
+    pub fn work(&self, work: Work) -> Duration {
         self.by_work[work as usize]
     }
 
-    pub(crate) fn seat_list(&self, seats: u32) -> Duration {
+    /// Service time of a seat list with this many seats.
+    pub fn seat_list(&self, seats: u32) -> Duration {
         self.work(Work::SeatList) + self.seat * seats
     }
 
-    pub(crate) fn fan_out(&self, receivers: u32) -> Duration {
+    /// Service time of sending one message to this many sockets.
+    pub fn fan_out(&self, receivers: u32) -> Duration {
         self.receiver * receivers
-    }
-}
-
-/// One processor that serves work in the order of its arrival.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct VirtualCpu {
-    free_at: Duration,
-    busy: Duration,
-}
-
-impl VirtualCpu {
-    /// Books work that arrives at `now`; returns when it is done.
-    pub(crate) fn book(&mut self, now: Duration, service_time: Duration) -> Duration {
-        self.free_at = self.free_at.max(now) + service_time;
-        self.busy += service_time;
-        self.free_at
-    }
-
-    /// Processor time spent until `now`, without the work that still waits.
-    pub(crate) fn busy_until(&self, now: Duration) -> Duration {
-        self.busy.saturating_sub(self.free_at.saturating_sub(now))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const MS: Duration = Duration::from_millis(1);
-
-    #[test]
-    fn work_waits_for_the_work_before_it() {
-        let mut cpu = VirtualCpu::default();
-        assert_eq!(cpu.book(10 * MS, 2 * MS), 12 * MS);
-        assert_eq!(cpu.book(11 * MS, 3 * MS), 15 * MS);
-        assert_eq!(cpu.book(20 * MS, MS), 21 * MS);
-    }
-
-    #[test]
-    fn busy_time_counts_only_what_is_done() {
-        let mut cpu = VirtualCpu::default();
-        cpu.book(Duration::ZERO, 10 * MS);
-        assert_eq!(cpu.busy_until(4 * MS), 4 * MS);
-        assert_eq!(cpu.busy_until(50 * MS), 10 * MS);
-    }
 
     #[test]
     fn a_seat_list_costs_by_its_seats() {
