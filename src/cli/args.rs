@@ -9,6 +9,10 @@ use clap_complete::Shell;
 
 use crate::scenario::duration;
 
+mod theory;
+
+pub(super) use theory::TheoryArguments;
+
 /// Load test and capacity simulator for ticket sales.
 ///
 /// One scenario file says what is sold, who comes, what it runs on and what breaks. `run` sends real traffic to a
@@ -26,6 +30,7 @@ Examples:
   tiketi-sim run scenarios/spike.toml                 the main job: a spike, and a zone lost
   tiketi-sim run scenarios/spike.toml --buyers 2000   the same question with a smaller crowd
   tiketi-sim check scenarios/*.toml                   validate without running
+  tiketi-sim theory                                   hold the engine against mathematics
   tiketi-sim run my.toml --target http://localhost:3000 --token-secret-file secret.txt
   tiketi-sim completions bash > ~/.local/share/bash-completion/completions/tiketi-sim
 
@@ -45,6 +50,8 @@ pub enum Command {
     Run(RunArguments),
     /// Validate scenarios: every problem with its line, the legal values, and a hint.
     Check(CheckArguments),
+    /// Hold the engine against queueing theory: exact and simulated figures side by side.
+    Theory(TheoryArguments),
     /// Print the script that completes this command line in a shell.
     Completions(CompletionsArguments),
     /// One process of a load-balancer node (started by `run`).

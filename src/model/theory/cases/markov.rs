@@ -28,8 +28,10 @@ pub(super) static MMC: Case = Case {
     prepare: prepare_mmc,
 };
 
-/// Arrivals of a replication: what the percentiles need to be known to 2 %.
-const ARRIVALS: u64 = 1_000_000;
+/// Arrivals of a replication: what the suite's questions need for a narrow interval.
+const ARRIVALS_MM1: u64 = 1_200_000;
+/// The same with several servers.
+const ARRIVALS_MMC: u64 = 2_200_000;
 
 fn prepare_mm1(values: &Values) -> Result<Experiment, Problem> {
     let (arrival_rate, service_rate) =
@@ -48,7 +50,7 @@ fn prepare_mm1(values: &Values) -> Result<Experiment, Problem> {
     let queue = Queue::markov(arrival_rate, service_rate, 1);
     Ok(Experiment::new(
         figures,
-        ARRIVALS,
+        ARRIVALS_MM1,
         move |streams, arrivals| {
             let seen = queue.simulate(streams, arrivals, Keep::Responses(0.05));
             vec![
@@ -84,7 +86,7 @@ fn prepare_mmc(values: &Values) -> Result<Experiment, Problem> {
     let queue = Queue::markov(arrival_rate, service_rate, servers);
     Ok(Experiment::new(
         figures,
-        ARRIVALS,
+        ARRIVALS_MMC,
         move |streams, arrivals| {
             let keep = if has_p99 {
                 Keep::Waits(0.01)

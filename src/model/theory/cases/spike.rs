@@ -27,7 +27,7 @@ pub(super) static SPIKE: Case = Case {
         ),
         Parameter::seconds("decay", "time constant, seconds", &[60.0]),
         Parameter::rate("drain-rate", "drained a second", &[1_000.0]),
-        scale(&[8.0]),
+        scale(&[3.0]),
     ],
     prepare,
 };
