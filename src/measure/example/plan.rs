@@ -14,7 +14,8 @@ use crate::scenario::scaling::{
     Alarm, Comparison, HealthType, Metric, MissingData, Monitor, Policy, PolicyKind, Scaling,
 };
 use crate::scenario::topology::{
-    Alb, Database, DatabaseKind, HealthCheck, Instances, Redis, Topology, Zone,
+    Alb, CpuCredits, Database, DatabaseKind, Eviction, HealthCheck, Instances, Redis, Topology,
+    Zone,
 };
 use crate::units::{Rate, Share, SimTime, Won, ZoneId};
 
@@ -176,6 +177,13 @@ fn topology() -> Topology {
             failover: secs(30),
             lost_window: Duration::from_millis(100),
             dns_ttl: secs(5),
+            memory_mib: 512,
+            reserved: share(0.25),
+            other_mib: 0,
+            eviction: Eviction::AllKeysLru,
+            command: Duration::from_micros(10),
+            cpu_credits: CpuCredits::Full,
+            baseline: share(0.2),
         },
         database: Database {
             kind: DatabaseKind::Aurora,
@@ -187,6 +195,8 @@ fn topology() -> Topology {
             pool_max: 20,
             pool_connect_timeout: secs(2),
             connections_max: 400,
+            cores: 2,
+            commit: Duration::from_millis(2),
         },
         s3_endpoint: true,
     }

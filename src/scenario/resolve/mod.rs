@@ -112,8 +112,10 @@ fn resolve(
         scaling_section: &scaling_section,
         scaling: scaling.as_ref(),
         profile: overrides.profile.as_ref(),
+        redis: each("redis"),
         database: each("database"),
         connections_max: each("connections_max"),
+        cores: each("cores"),
     };
     let topology = topology::topology(&topology_section, &context);
     let faults = faults::faults(root, zones.as_deref(), end);
