@@ -8,10 +8,11 @@
 //! [`ControlPlane`] joins them. It behaves as AWS documents it, not as one would wish: the alarm fires its policy
 //! every minute and most of that is swallowed, "in service" is not "answers", and a zone that returns is filled by
 //! moving instances whose users are cut once more. Beside it stand the machines of the load balancer and of the names:
-//! [`target_health`], [`routing`], [`name_service`].
+//! [`target_health`], [`routing`], [`name_service`]; and the account of a burstable instance, [`credits`].
 
 pub mod alarm;
 pub mod control_plane;
+pub mod credits;
 pub mod datapoint;
 pub mod failover;
 pub mod instance_group;

@@ -7,7 +7,7 @@ use super::distribution::Distribution;
 use super::page::{Page, inline_table, instant, length, list, or_word, rate, table, text};
 use super::plan::{Plan, Retry, Temperament};
 use super::scaling::{Alarm, Comparison, HealthType, Metric, MissingData, PolicyKind, Scaling};
-use super::topology::{Database, DatabaseKind, Topology, Zone};
+use super::topology::{CreditMode, Database, DatabaseKind, Topology, Zone};
 use crate::fault::catalog::Action;
 use crate::units::ZoneId;
 
@@ -145,6 +145,11 @@ fn topology(page: &mut Page, topology: &Topology) {
     page.entry("data", tier(|zone| zone.data.to_string()));
     page.header("topology.instances");
     page.entry("class", text(&topology.instances.class));
+    let credits = match topology.instances.credits {
+        CreditMode::Unlimited => "unlimited",
+        CreditMode::Standard => "standard",
+    };
+    page.entry("credits", text(credits));
     page.entry("profile", text(&topology.instances.profile.name));
     let initial = zones().zip(&topology.instances.initial);
     let initial = initial.map(|(zone, count)| (zone.name.as_str(), count.to_string()));

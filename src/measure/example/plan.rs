@@ -14,7 +14,7 @@ use crate::scenario::scaling::{
     Alarm, Comparison, HealthType, Metric, MissingData, Monitor, Policy, PolicyKind, Scaling,
 };
 use crate::scenario::topology::{
-    Alb, Database, DatabaseKind, HealthCheck, Instances, Redis, Topology, Zone,
+    Alb, CreditMode, Database, DatabaseKind, HealthCheck, Instances, Redis, Topology, Zone,
 };
 use crate::units::{Rate, Share, SimTime, Won, ZoneId};
 
@@ -153,6 +153,7 @@ fn topology() -> Topology {
         zones: vec![zone("a", 1), zone("b", 2)],
         instances: Instances {
             class: "t3.medium".to_owned(),
+            credits: CreditMode::Unlimited,
             profile: tiketi_station::Profile::t3_medium_node(),
             initial: vec![1, 1],
         },

@@ -7,7 +7,7 @@ use super::data_tier;
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::document::{Layer, Section};
 use crate::scenario::scaling::Scaling;
-use crate::scenario::topology::{Instances, Topology, Zone};
+use crate::scenario::topology::{CreditMode, Instances, Topology, Zone};
 use crate::scenario::value::Value;
 use crate::units::ZoneId;
 
@@ -273,6 +273,12 @@ fn check_sizes(subnets: &[&Placed<'_>], scaling: Option<&Scaling>) {
 fn instances(section: &Section<'_>, context: &Context<'_, '_>) -> Option<Instances> {
     let class = section.value("class");
     let class = class.and_then(|value| value.word(&INSTANCE_CLASSES));
+    let modes = [
+        ("unlimited", CreditMode::Unlimited),
+        ("standard", CreditMode::Standard),
+    ];
+    let credits = section.value("credits");
+    let credits = credits.and_then(|value| value.choice(&modes));
     let named = section.value("profile");
     let named = named.and_then(|value| value.word(&PROFILES));
     let profile = named.and_then(|name| Profile::named(&name));
@@ -302,6 +308,7 @@ fn instances(section: &Section<'_>, context: &Context<'_, '_>) -> Option<Instanc
     }
     Some(Instances {
         class: class?,
+        credits: credits?,
         profile: profile?,
         initial: initial?,
     })
