@@ -11,7 +11,7 @@ use super::termination;
 use super::zone_balance::ZoneBalance;
 use crate::rng::Streams;
 use crate::scenario::Plan;
-use crate::scenario::scaling::{HealthType, Scaling};
+use crate::scenario::scaling::{HealthType, LaunchHook, Scaling};
 use crate::units::{InstanceId, SimTime, ZoneId};
 
 /// From the loss of an instance to the order that takes its remains out of the target group: EC2 looks at the state of
@@ -159,6 +159,12 @@ impl InstanceGroup {
         self.desired_instances = desired;
         self.activity_cooldown = resize.cooldown.or(self.activity_cooldown);
         self.reconcile(now, Cause::ScaleOut, out);
+    }
+
+    /// Permits other sizes from now on; the caller sets a desired number within them.
+    pub(super) const fn set_limits(&mut self, min: u32, max: u32) {
+        self.scaling.min = min;
+        self.scaling.max = max;
     }
 
     /// Notes the load balancer's verdict on a target.
@@ -311,15 +317,21 @@ impl InstanceGroup {
     fn launch(&mut self, zone: ZoneId, cause: Cause, now: SimTime, out: &mut Outbox) {
         let instance = self.next_instance();
         let mut boot = self.streams.numbered("boot", u64::from(instance.0));
+        let answers_at = now + self.scaling.boot.sample(&mut boot);
+        let runs_at = now + self.scaling.pending;
         out.order(Order::Launch {
             instance,
             zone,
-            answers_at: now + self.scaling.boot.sample(&mut boot),
+            answers_at,
         });
+        let in_service_at = match self.scaling.launch_hook {
+            LaunchHook::None => runs_at,
+            LaunchHook::UntilAnswers => runs_at.max(answers_at),
+        };
         let member = Member {
             instance,
             zone,
-            phase: Phase::Pending(now + self.scaling.pending),
+            phase: Phase::Pending(in_service_at),
             cause,
             launched_at: now,
             in_service_at: None,

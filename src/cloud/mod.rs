@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! queue_monitor ─sample─▶ datapoint ─▶ alarm ─fires─▶ scaling ─desired─▶ instance_group ─▶ orders
+//!                                                        schedule ─size─▶ instance_group
 //!                                                       zone lost ─▶ instance_group, failover ─▶ orders
 //! ```
 //!
@@ -24,6 +25,7 @@ mod outbox;
 pub mod queue_monitor;
 pub mod routing;
 pub mod scaling;
+pub mod schedule;
 pub mod target_health;
 mod termination;
 mod zone_balance;

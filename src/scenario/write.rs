@@ -6,7 +6,10 @@ use super::arrival::{ArrivalPhase, Count, Level, Shape};
 use super::distribution::Distribution;
 use super::page::{Page, inline_table, instant, length, list, or_word, rate, table, text};
 use super::plan::{Plan, Retry, Temperament};
-use super::scaling::{Alarm, Comparison, HealthType, Metric, MissingData, PolicyKind, Scaling};
+use super::scaling::{
+    Alarm, Comparison, HealthType, LaunchHook, Metric, MissingData, PolicyKind, Scaling,
+    ScheduledAction,
+};
 use super::topology::{CreditMode, Database, DatabaseKind, Topology, Zone};
 use crate::fault::catalog::Action;
 use crate::units::ZoneId;
@@ -218,6 +221,11 @@ fn scaling(page: &mut Page, scaling: &Scaling) {
     };
     page.entry("health_type", text(health_type));
     page.entry("grace", length(scaling.grace));
+    let launch_hook = match scaling.launch_hook {
+        LaunchHook::None => "none",
+        LaunchHook::UntilAnswers => "until-answers",
+    };
+    page.entry("launch_hook", text(launch_hook));
     let phase = scaling.monitor.phase.as_ref();
     page.entry(
         "monitor",
@@ -241,6 +249,24 @@ fn scaling(page: &mut Page, scaling: &Scaling) {
         table(&entries)
     });
     page.entry("policies", list(policies));
+    page.entry("scheduled", list(scaling.scheduled.iter().map(scheduled)));
+}
+
+fn scheduled(action: &ScheduledAction) -> String {
+    let late = or_word(action.late.as_ref(), "random", |late| length(*late));
+    let mut entries = vec![
+        ("name", text(&action.name)),
+        ("at", instant(action.at)),
+        ("late", late),
+    ];
+    let sizes = [
+        ("min", action.min),
+        ("max", action.max),
+        ("desired", action.desired),
+    ];
+    let stated = |(key, size): (_, Option<u32>)| size.map(|size| (key, size.to_string()));
+    entries.extend(sizes.into_iter().filter_map(stated));
+    table(&entries)
 }
 
 fn alarm(alarm: &Alarm) -> String {

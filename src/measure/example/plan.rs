@@ -11,7 +11,8 @@ use crate::scenario::plan::{
     Clock, Cost, Poll, Retry, Section, SelfCheck, Server, Show, Target, Temperament, WaitingRoom,
 };
 use crate::scenario::scaling::{
-    Alarm, Comparison, HealthType, Metric, MissingData, Monitor, Policy, PolicyKind, Scaling,
+    Alarm, Comparison, HealthType, LaunchHook, Metric, MissingData, Monitor, Policy, PolicyKind,
+    Scaling,
 };
 use crate::scenario::topology::{
     Alb, CreditMode, Database, DatabaseKind, HealthCheck, Instances, Redis, Topology, Zone,
@@ -214,6 +215,8 @@ fn scaling() -> Scaling {
         min: 2,
         max: 10,
         pending: secs(30),
+        launch_hook: LaunchHook::None,
+        scheduled: Vec::new(),
         boot: Distribution::Constant { value: 240.0 },
         monitor: Monitor {
             period: secs(60),

@@ -249,7 +249,7 @@ fn check_sizes(subnets: &[&Placed<'_>], scaling: Option<&Scaling>) {
     const PUBLIC_ADDRESSES: u64 = 8 + 1;
     let Some(scaling) = scaling else { return };
     // Rebalancing may exceed the maximum by a tenth; with the other zones lost all of it is here, beside Redis.
-    let fleet = u64::from(scaling.max + scaling.max.div_ceil(10)) + 1;
+    let fleet = u64::from(scaling.fleet_max() + scaling.fleet_max().div_ceil(10)) + 1;
     for placed in subnets {
         let free = (1_u64 << (32 - placed.range.prefix_len())) - ADDRESSES_KEPT;
         let (needed, for_what) = match placed.tier {
