@@ -5,7 +5,7 @@ use tiketi_sim::cloud::order::{Input, Order};
 use tiketi_sim::scenario::scaling::HealthType;
 use tiketi_sim::units::{InstanceId, SimTime, ZoneId};
 
-use crate::common::documented_plan;
+use crate::common::{documented_plan, secs};
 use crate::drive::{Drive, ZONE_A, ZONE_B, long_from, minutes};
 
 #[test]
@@ -101,4 +101,23 @@ fn unhealthy_instances_are_replaced_one_at_a_time_if_the_group_looks_at_the_load
     assert_eq!(drive.launches_after(0).len(), 1);
     drive.run_until(SimTime::from_secs(571));
     assert_eq!(drive.launches_after(0).len(), 2);
+}
+
+#[test]
+fn a_grace_shorter_than_the_boot_replaces_an_instance_that_never_had_time_to_answer() {
+    let launches = |grace| {
+        let mut plan = documented_plan();
+        plan.scaling.health_type = HealthType::Elb;
+        plan.scaling.grace = secs(grace);
+        let mut drive = Drive::new(&plan, |_| Some(2_000));
+        let instance = InstanceId(0);
+        drive.tell(400, Input::InstanceLost { instance });
+        drive.run_until(minutes(20));
+        drive.launches_after(400).len()
+    };
+    // It is in service after 17 s and answers its first check after 270 s.
+    assert_eq!(launches(300), 1);
+    assert_eq!(launches(254), 1);
+    assert!(launches(200) >= 3, "replaced for ever");
+    assert!(launches(0) >= 8, "as soon as two checks have failed");
 }

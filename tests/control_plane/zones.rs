@@ -1,7 +1,8 @@
 //! Zones that are lost and return.
 
 use tiketi_sim::cloud::notice::{InstanceState, What};
-use tiketi_sim::cloud::order::Input;
+use tiketi_sim::cloud::order::{Input, Order};
+use tiketi_sim::scenario::scaling::{HealthType, LaunchHook};
 use tiketi_sim::units::{InstanceId, SimTime};
 
 use crate::common::documented_plan;
@@ -76,4 +77,32 @@ fn scaling_out_while_a_zone_is_down_uses_the_other_one() {
     drive.tell(50, Input::ZoneLost { zone: ZONE_B });
     drive.run_until(minutes(5));
     assert_eq!(drive.launches_after(50), [ZONE_A, ZONE_A, ZONE_A]);
+}
+
+/// When a zone returns, the group launches there and ends instances elsewhere as soon as the new ones are in service.
+/// Looking at the load balancer's checks does not make it wait for an answer; a launch hook does.
+#[test]
+fn only_a_launch_hook_makes_rebalancing_wait_until_the_application_answers() {
+    let cases = [
+        (HealthType::Ec2, LaunchHook::None, 17),
+        (HealthType::Elb, LaunchHook::None, 17),
+        (HealthType::Ec2, LaunchHook::UntilAnswers, 240),
+        (HealthType::Elb, LaunchHook::UntilAnswers, 240),
+    ];
+    for (health_type, launch_hook, delay) in cases {
+        let mut plan = documented_plan();
+        plan.topology.instances.initial = vec![2, 2];
+        plan.scaling.health_type = health_type;
+        plan.scaling.launch_hook = launch_hook;
+        let mut drive = Drive::new(&plan, |_| Some(2_000));
+        drive.tell(200, Input::ZoneLost { zone: ZONE_A });
+        drive.tell(900, Input::ZoneRestored { zone: ZONE_A });
+        drive.run_until(minutes(30));
+        let ended = drive.orders.iter().find_map(|(at, order)| match order {
+            Order::Deregister { .. } => Some(at.as_secs()),
+            _ => None,
+        });
+        assert_eq!(ended, Some(900 + delay), "{health_type:?}, {launch_hook:?}");
+        assert_eq!((drive.in_zone(ZONE_A), drive.in_zone(ZONE_B)), (2, 2));
+    }
 }
