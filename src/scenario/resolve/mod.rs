@@ -10,6 +10,7 @@ mod faults;
 mod gates;
 mod overrides;
 mod scaling;
+mod schedule;
 mod show;
 mod topology;
 
@@ -104,7 +105,12 @@ fn resolve(
     let buyers = buyers::temperament(&root.section("buyers"));
     let server = show::server(&root.section("server"));
     let scaling_section = root.section("scaling");
-    let scaling = scaling::scaling(&scaling_section, each("policy"), each("alarm"));
+    let fallbacks = scaling::Fallbacks {
+        policy: each("policy"),
+        alarm: each("alarm"),
+        scheduled: each("scheduled"),
+    };
+    let scaling = scaling::scaling(&scaling_section, &fallbacks, end);
     let topology_section = root.section("topology");
     let zones = topology::zone_names(&topology_section);
     let context = topology::Context {
