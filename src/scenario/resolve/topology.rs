@@ -273,10 +273,12 @@ fn check_sizes(subnets: &[&Placed<'_>], scaling: Option<&Scaling>) {
 fn instances(section: &Section<'_>, context: &Context<'_, '_>) -> Option<Instances> {
     let class = section.value("class");
     let class = class.and_then(|value| value.word(&INSTANCE_CLASSES));
+    // A profile from a file of its own may have any name; so may the one a run with it wrote into its scenario.
     let named = section.value("profile");
-    let named = named.and_then(|value| value.word(&PROFILES));
-    let profile = named.and_then(|name| Profile::named(&name));
-    let profile = context.profile.cloned().or(profile);
+    let profile = context.profile.cloned().or_else(|| {
+        let name = named.and_then(|value| value.word(&PROFILES))?;
+        Profile::named(&name)
+    });
     let initial = section.value("initial");
     let stated = initial.as_ref().is_some_and(|value| !value.is_word("min"));
     let (zones, scaling) = (context.zones?, context.scaling);
