@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use tiketi_station::Profile;
 
-use crate::measure::Measurements;
+use crate::measure::{Measurements, archive};
 use crate::report::{self, Document};
 use crate::scenario;
 
@@ -51,17 +51,18 @@ impl Folder {
 
     /// Writes every file of the report; the service times have one of their own if they did not come with the program.
     pub(super) fn write(&self, document: &Document, run: &Measurements) -> io::Result<()> {
-        self.file("scenario.toml", &run.plan.to_toml())?;
+        self.file("scenario.toml", run.plan.to_toml())?;
         let profile = &run.plan.topology.instances.profile;
         if Profile::named(&profile.name).as_ref() != Some(profile) {
-            self.file("profile.toml", &scenario::profile::to_toml(profile))?;
+            self.file("profile.toml", scenario::profile::to_toml(profile))?;
         }
-        self.file("summary.json", &report::json::render(document))?;
-        self.file("timeseries.csv", &report::csv::render(run))?;
-        self.file("report.html", &report::html::render(document, run))
+        self.file("summary.json", report::json::render(document))?;
+        self.file(archive::FILE_NAME, archive::pack(run))?;
+        self.file("timeseries.csv", report::csv::render(run))?;
+        self.file("report.html", report::html::render(document, run))
     }
 
-    fn file(&self, name: &str, content: &str) -> io::Result<()> {
+    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> io::Result<()> {
         let path = self.path.join(name);
         fs::write(&path, content)
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
