@@ -41,7 +41,12 @@ fn the_table_names_case_figures_and_verdict() {
     let workplace = Workplace::new();
     let ended = workplace.run(&["theory", "seat-collision"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    for part in ["seat-collision --buyers 1000", "0.048329", "holds", "seed 1"] {
+    for part in [
+        "seat-collision --buyers 1000",
+        "0.048329",
+        "holds",
+        "seed 1",
+    ] {
         assert!(ended.stdout.contains(part), "no {part} in {}", ended.stdout);
     }
 }
@@ -77,7 +82,10 @@ fn values_without_a_meaning_are_refused() {
         ("mmc --servers 0", "legal: a whole number, 1 to 10000"),
         ("mmck --servers 5 --limit 3", "legal: at least the servers"),
         ("tandem --service-rates 10,7", "utilization 1.14"),
-        ("fluid-spike --drain-rate 50", "legal: between the base rate"),
+        (
+            "fluid-spike --drain-rate 50",
+            "legal: between the base rate",
+        ),
         ("fluid-steps --instances 4,8", "legal: both growing"),
     ];
     let workplace = Workplace::new();
@@ -87,6 +95,10 @@ fn values_without_a_meaning_are_refused() {
             .collect();
         let ended = workplace.run(&arguments);
         assert_eq!(ended.code, Some(104), "{arguments:?}: {}", ended.stderr);
-        assert!(ended.stderr.contains(said), "{arguments:?}: {}", ended.stderr);
+        assert!(
+            ended.stderr.contains(said),
+            "{arguments:?}: {}",
+            ended.stderr
+        );
     }
 }
