@@ -77,6 +77,7 @@ fn help_is_as_kept() {
         "run --help",
         "simulate --help",
         "check --help",
+        "theory --help",
         "completions --help",
     ];
     assert_snapshot("help.txt", &transcript(&commands));

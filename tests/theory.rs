@@ -4,6 +4,7 @@
 use command::Workplace;
 use tiketi_sim::model::theory::{self, Settings};
 
+#[expect(dead_code, reason = "no files are needed here")]
 mod command;
 
 /// Cases whose replications are short.
