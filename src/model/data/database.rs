@@ -428,3 +428,7 @@ fn number(job: usize) -> u32 {
 fn pop_due(list: &mut VecDeque<(SimTime, u32)>, now: SimTime) -> Option<(SimTime, u32)> {
     list.pop_front_if(|(at, _)| *at <= now)
 }
+
+#[cfg(test)]
+#[path = "database_tests.rs"]
+mod tests;
