@@ -47,10 +47,22 @@ pub struct Zone {
 pub struct Instances {
     /// EC2 instance type, such as `t3.medium`; the price book must know it.
     pub class: String,
+    /// What happens to a burstable instance that has spent its CPU credits.
+    pub credits: CreditMode,
     /// Service times of their operations: `t3-medium-node`, `native`, or a profile that was calibrated.
     pub profile: Profile,
     /// Instances in service when the run starts, an entry a zone.
     pub initial: Vec<u32>,
+}
+
+/// What happens to a burstable instance that has spent its CPU credits. Only the model keeps accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CreditMode {
+    /// It is held at its baseline.
+    Standard,
+    /// It goes on at full speed, and surplus is charged (the default of AWS for T3).
+    Unlimited,
 }
 
 /// The Application Load Balancer.

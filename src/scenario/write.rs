@@ -6,8 +6,11 @@ use super::arrival::{ArrivalPhase, Count, Level, Shape};
 use super::distribution::Distribution;
 use super::page::{Page, inline_table, instant, length, list, or_word, rate, table, text};
 use super::plan::{Plan, Retry, Temperament};
-use super::scaling::{Alarm, Comparison, HealthType, Metric, MissingData, PolicyKind, Scaling};
-use super::topology::{CpuCredits, Database, DatabaseKind, Eviction, Topology, Zone};
+use super::scaling::{
+    Alarm, Comparison, HealthType, LaunchHook, Metric, MissingData, PolicyKind, Scaling,
+    ScheduledAction,
+};
+use super::topology::{CpuCredits, CreditMode, Database, DatabaseKind, Eviction, Topology, Zone};
 use crate::fault::catalog::Action;
 use crate::units::ZoneId;
 
@@ -145,6 +148,11 @@ fn topology(page: &mut Page, topology: &Topology) {
     page.entry("data", tier(|zone| zone.data.to_string()));
     page.header("topology.instances");
     page.entry("class", text(&topology.instances.class));
+    let credits = match topology.instances.credits {
+        CreditMode::Unlimited => "unlimited",
+        CreditMode::Standard => "standard",
+    };
+    page.entry("credits", text(credits));
     page.entry("profile", text(&topology.instances.profile.name));
     let initial = zones().zip(&topology.instances.initial);
     let initial = initial.map(|(zone, count)| (zone.name.as_str(), count.to_string()));
@@ -231,6 +239,11 @@ fn scaling(page: &mut Page, scaling: &Scaling) {
     };
     page.entry("health_type", text(health_type));
     page.entry("grace", length(scaling.grace));
+    let launch_hook = match scaling.launch_hook {
+        LaunchHook::None => "none",
+        LaunchHook::UntilAnswers => "until-answers",
+    };
+    page.entry("launch_hook", text(launch_hook));
     let phase = scaling.monitor.phase.as_ref();
     page.entry(
         "monitor",
@@ -254,6 +267,24 @@ fn scaling(page: &mut Page, scaling: &Scaling) {
         table(&entries)
     });
     page.entry("policies", list(policies));
+    page.entry("scheduled", list(scaling.scheduled.iter().map(scheduled)));
+}
+
+fn scheduled(action: &ScheduledAction) -> String {
+    let late = or_word(action.late.as_ref(), "random", |late| length(*late));
+    let mut entries = vec![
+        ("name", text(&action.name)),
+        ("at", instant(action.at)),
+        ("late", late),
+    ];
+    let sizes = [
+        ("min", action.min),
+        ("max", action.max),
+        ("desired", action.desired),
+    ];
+    let stated = |(key, size): (_, Option<u32>)| size.map(|size| (key, size.to_string()));
+    entries.extend(sizes.into_iter().filter_map(stated));
+    table(&entries)
 }
 
 fn alarm(alarm: &Alarm) -> String {

@@ -11,11 +11,12 @@ use crate::scenario::plan::{
     Clock, Cost, Poll, Retry, Section, SelfCheck, Server, Show, Target, Temperament, WaitingRoom,
 };
 use crate::scenario::scaling::{
-    Alarm, Comparison, HealthType, Metric, MissingData, Monitor, Policy, PolicyKind, Scaling,
+    Alarm, Comparison, HealthType, LaunchHook, Metric, MissingData, Monitor, Policy, PolicyKind,
+    Scaling,
 };
 use crate::scenario::topology::{
-    Alb, CpuCredits, Database, DatabaseKind, Eviction, HealthCheck, Instances, Redis, Topology,
-    Zone,
+    Alb, CpuCredits, CreditMode, Database, DatabaseKind, Eviction, HealthCheck, Instances, Redis,
+    Topology, Zone,
 };
 use crate::units::{Rate, Share, SimTime, Won, ZoneId};
 
@@ -154,6 +155,7 @@ fn topology() -> Topology {
         zones: vec![zone("a", 1), zone("b", 2)],
         instances: Instances {
             class: "t3.medium".to_owned(),
+            credits: CreditMode::Unlimited,
             profile: tiketi_station::Profile::t3_medium_node(),
             initial: vec![1, 1],
         },
@@ -223,6 +225,8 @@ fn scaling() -> Scaling {
         min: 2,
         max: 10,
         pending: secs(30),
+        launch_hook: LaunchHook::None,
+        scheduled: Vec::new(),
         boot: Distribution::Constant { value: 240.0 },
         monitor: Monitor {
             period: secs(60),

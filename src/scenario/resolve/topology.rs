@@ -7,7 +7,7 @@ use super::data_tier;
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::document::{Layer, Section};
 use crate::scenario::scaling::Scaling;
-use crate::scenario::topology::{Instances, Topology, Zone};
+use crate::scenario::topology::{CreditMode, Instances, Topology, Zone};
 use crate::scenario::value::Value;
 use crate::units::ZoneId;
 
@@ -252,7 +252,7 @@ fn check_sizes(subnets: &[&Placed<'_>], scaling: Option<&Scaling>) {
     const PUBLIC_ADDRESSES: u64 = 8 + 1;
     let Some(scaling) = scaling else { return };
     // Rebalancing may exceed the maximum by a tenth; with the other zones lost all of it is here, beside Redis.
-    let fleet = u64::from(scaling.max + scaling.max.div_ceil(10)) + 1;
+    let fleet = u64::from(scaling.fleet_max() + scaling.fleet_max().div_ceil(10)) + 1;
     for placed in subnets {
         let free = (1_u64 << (32 - placed.range.prefix_len())) - ADDRESSES_KEPT;
         let (needed, for_what) = match placed.tier {
@@ -276,6 +276,12 @@ fn check_sizes(subnets: &[&Placed<'_>], scaling: Option<&Scaling>) {
 fn instances(section: &Section<'_>, context: &Context<'_, '_>) -> Option<Instances> {
     let class = section.value("class");
     let class = class.and_then(|value| value.word(&INSTANCE_CLASSES));
+    let modes = [
+        ("unlimited", CreditMode::Unlimited),
+        ("standard", CreditMode::Standard),
+    ];
+    let credits = section.value("credits");
+    let credits = credits.and_then(|value| value.choice(&modes));
     let named = section.value("profile");
     let named = named.and_then(|value| value.word(&PROFILES));
     let profile = named.and_then(|name| Profile::named(&name));
@@ -305,6 +311,7 @@ fn instances(section: &Section<'_>, context: &Context<'_, '_>) -> Option<Instanc
     }
     Some(Instances {
         class: class?,
+        credits: credits?,
         profile: profile?,
         initial: initial?,
     })
