@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tiketi_sim::cost::PriceBook;
 use tiketi_sim::cost::item::Item;
-use tiketi_sim::scenario::topology::DatabaseKind;
+use tiketi_sim::scenario::topology::{CpuCredits, DatabaseKind, Eviction};
 use tiketi_sim::scenario::{
     Diagnostics, INSTANCE_CLASSES, Overrides, PRICE_BOOKS, PROFILES, Plan, arrival_times, load,
 };
@@ -93,7 +93,7 @@ fn a_scenario_as_run_is_loaded_into_the_same_plan() {
         nat_gateways = ["b"]
         subnets = { public = { "a 1" = "10.0.7.0/24" }, private = { "a 1" = "10.0.8.0/24" }, data = { "a 1" = "10.0.9.0/24" } }
         alb.stickiness = "none"
-        redis.replica = "none"
+        redis = { replica = "none", other_mib = 7, reserved = "30%", eviction = "volatile-lru", command = "12us" }
         database = { kind = "rds-multi-az", primary = "b", standby = "a 1" }
         instances.credits = "standard"
         [scaling]
@@ -123,6 +123,24 @@ fn the_database_kind_brings_its_own_defaults() {
     assert_eq!(database.class, "db.t3.micro");
     assert_eq!(database.failover, Duration::from_secs(90));
     assert_eq!(database.connections_max, 112);
+    assert_eq!(database.commit, Duration::from_millis(4));
+}
+
+#[test]
+fn the_classes_of_the_data_tier_bring_their_size() {
+    let plan = legal("[topology.redis]\nclass = \"cache.t3.medium\"\neviction = \"noeviction\"\n");
+    let redis = plan.topology.redis;
+    assert_eq!((redis.memory_mib, redis.other_mib), (3_164, 0));
+    assert!((redis.baseline.get() - 0.4).abs() < f64::EPSILON);
+    assert_eq!(redis.eviction, Eviction::NoEviction);
+    let plan = legal("topology.redis = { memory_mib = 100, cpu_credits = \"spent\" }\n");
+    assert_eq!(plan.topology.redis.memory_mib, 100, "the file wins");
+    assert_eq!(plan.topology.redis.cpu_credits, CpuCredits::Spent);
+    assert_eq!(plan.topology.redis.eviction, Eviction::AllKeysLru, "B7");
+    assert_eq!(plan.topology.database.cores, 2);
+    let plan = legal("topology.database = { cores = 8, commit = \"1ms\" }\n");
+    assert_eq!(plan.topology.database.cores, 8);
+    assert_eq!(plan.topology.database.commit, Duration::from_millis(1));
 }
 
 #[test]
