@@ -36,8 +36,10 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ),
     (
         "report",
+        // Timelines of policies are shown as they are: sizes over time, no machinery of the control plane.
         &[
             "cloud::notice",
+            "cloud::policy_timeline",
             "cost",
             "fault",
             "measure",

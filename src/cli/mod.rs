@@ -14,6 +14,7 @@ mod source;
 mod summary;
 mod target;
 mod terminal;
+mod timeline;
 
 use std::io::BufReader;
 
@@ -32,6 +33,7 @@ pub fn dispatch(arguments: Arguments) -> Exit {
     match arguments.command {
         Command::Run(flags) => run::run(&flags),
         Command::Check(flags) => check::check(&flags),
+        Command::Timeline(flags) => timeline::timeline(&flags),
         Command::Completions(flags) => completions::completions(&flags),
         Command::AlbNode => exit::of_child("alb-node", alb::process::main()),
         Command::Worker => exit::of_child(

@@ -11,6 +11,8 @@ pub mod highlights;
 pub mod html;
 mod html_cost;
 pub mod json;
+pub mod policies;
+mod policy_chart;
 pub mod text;
 mod words;
 
