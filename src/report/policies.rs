@@ -94,7 +94,7 @@ fn answer(policies: &[PolicyTimeline]) -> String {
         }
         let parts = by_size.into_iter().rev();
         let parts = parts.map(|(size, names)| format!("{size} with {}", joined(&names)));
-        parts.collect::<Vec<_>>().join(", ")
+        parts.collect::<Vec<_>>().join("; ")
     };
     format!(
         "Five minutes after the queue has passed its threshold, instances of use: {}. After ten minutes: {} (medians of {} \
@@ -105,10 +105,10 @@ fn answer(policies: &[PolicyTimeline]) -> String {
     )
 }
 
-/// `"a"`, `"b" and "c"`: names have commas of their own.
+/// Names in quotes, as they have commas of their own.
 fn joined(names: &[&str]) -> String {
     let quoted: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
-    quoted.join(" and ")
+    quoted.join(", ")
 }
 
 fn seeds(policies: &[PolicyTimeline]) -> usize {
@@ -161,7 +161,7 @@ fn sizes(spread: Spread<u32>) -> String {
 
 fn times(spread: Option<Spread<Duration>>) -> String {
     let Some(Spread { min, median, max }) = spread else {
-        return "not within 15 min".to_owned();
+        return "not in every seed".to_owned();
     };
     if max == Duration::ZERO {
         return "before".to_owned();
