@@ -7,9 +7,12 @@ mod completions;
 mod exit;
 mod folder;
 mod interrupt;
+mod model_display;
 mod news;
+mod outcome;
 mod progress;
 mod run;
+mod simulate;
 mod source;
 mod summary;
 mod target;
@@ -32,6 +35,7 @@ pub fn dispatch(arguments: Arguments) -> Exit {
     show_log();
     match arguments.command {
         Command::Run(flags) => run::run(&flags),
+        Command::Simulate(flags) => simulate::simulate(&flags),
         Command::Check(flags) => check::check(&flags),
         Command::Timeline(flags) => timeline::timeline(&flags),
         Command::Completions(flags) => completions::completions(&flags),

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::document::RunHeader;
 use crate::cloud::notice::{AlarmState, DataTierPart, InstanceState, SwallowReason, What};
 use crate::cost::price_book::{Basis, Currency};
+use crate::cost::statement::{Bill, Line};
 use crate::measure::observation::{LeaveReason, Stage};
+use crate::measure::{Engine, Measurements};
 use crate::scenario::topology::Topology;
 use crate::units::{SimTime, Won, ZoneId};
 use crate::verdict::figure::{in_words, percent};
@@ -57,6 +59,23 @@ pub(super) const fn basis(basis: Basis) -> &'static str {
     }
 }
 
+/// What a bill leaves out, and why: `not metered: …`, `without a price: …`; empty if it has everything.
+pub(super) fn left_out(bill: &Bill) -> Vec<String> {
+    let named = |why: &str, lines: &mut dyn Iterator<Item = &Line>| {
+        let titles: Vec<_> = lines.map(|line| line.title.as_str()).collect();
+        (!titles.is_empty()).then(|| format!("{why}: {}", titles.join(", ")))
+    };
+    let without_price = |line: &&Line| line.basis == Basis::NotFound;
+    let mut unmetered = bill.not_metered().filter(|line| !without_price(line));
+    [
+        named("not metered", &mut unmetered),
+        named("without a price", &mut bill.not_priced()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
 /// An amount of money; small ones with as many decimals as three figures take.
 pub(super) fn money(amount: f64, currency: Currency) -> String {
     match currency {
@@ -93,13 +112,62 @@ fn decimals(amount: f64) -> usize {
 
 /// Scenario time and wall time of a run, and what lies between them.
 pub(super) fn both_times(run: &RunHeader) -> String {
-    format!(
-        "{} of scenario time in {} of wall time (speed {}); seed {}",
-        in_words(Duration::from_secs_f64(run.scenario_seconds)),
-        in_words(Duration::from_secs_f64(run.wall_seconds)),
-        run.speed,
-        run.seed
-    )
+    let scenario = in_words(Duration::from_secs_f64(run.scenario_seconds));
+    let wall = in_words(Duration::from_secs_f64(run.wall_seconds));
+    let seed = run.seed;
+    match run.engine {
+        Engine::Live => format!(
+            "{scenario} of scenario time in {wall} of wall time (speed {}); seed {seed}",
+            run.speed
+        ),
+        Engine::Model => format!(
+            "{scenario} of virtual time in {wall} of wall time ({:.0} scenario seconds a second); seed {seed}",
+            run.speed
+        ),
+    }
+}
+
+/// The engine that played.
+pub(super) const fn engine(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Live => "live: real traffic",
+        Engine::Model => "model: virtual time",
+    }
+}
+
+/// What stands in place of the generator's checks where there is no generator; `None` where there is one.
+pub(super) const fn no_generator(engine: Engine) -> Option<&'static str> {
+    match engine {
+        Engine::Live => None,
+        Engine::Model => Some(
+            "virtual time: there is no load generator that could be late, and no processor or open files of it to check",
+        ),
+    }
+}
+
+/// What the system under test was made of.
+pub(super) fn emulation(run: &Measurements) -> String {
+    let instances = &run.plan.topology.instances;
+    let profile = &instances.profile.name;
+    match (run.ending.engine, &run.ending.system) {
+        (Engine::Model, _) => format!(
+            "Nothing was sent anywhere: the model played buyers, load balancer, instances, Redis and database in virtual \
+             time. Instances are modelled as {} with the service times of the profile {profile}, whose entries say which \
+             are measured and which assumed; what the model leaves out (the machine, the kernel, the network beyond the \
+             profile's latency) is an assumption. How far it agrees with a live run is what `tiketi-sim compare --model` \
+             tells.",
+            instances.class
+        ),
+        (Engine::Live, Some(_)) => format!(
+            "Instances are emulated as {} with the service times of the profile {profile}, whose entries say which are \
+             measured and which assumed. Redis and PostgreSQL are stores in memory that stand in for them; load balancer, \
+             DNS and network are real, on loopback addresses.",
+            instances.class
+        ),
+        (Engine::Live, None) => {
+            "The system under test was there already: nothing of it is emulated.".to_owned()
+        }
+    }
 }
 
 /// What there is to tell about one recovery, as names and figures.

@@ -10,7 +10,7 @@ use super::scaling::{
     Alarm, Comparison, HealthType, LaunchHook, Metric, MissingData, PolicyKind, Scaling,
     ScheduledAction,
 };
-use super::topology::{CreditMode, Database, DatabaseKind, Topology, Zone};
+use super::topology::{CpuCredits, CreditMode, Database, DatabaseKind, Eviction, Topology, Zone};
 use crate::fault::catalog::Action;
 use crate::units::ZoneId;
 
@@ -187,6 +187,22 @@ fn topology(page: &mut Page, topology: &Topology) {
     page.entry("failover", length(redis.failover));
     page.entry("lost_window", length(redis.lost_window));
     page.entry("dns_ttl", length(redis.dns_ttl));
+    page.entry("memory_mib", redis.memory_mib);
+    page.entry("reserved", redis.reserved.get());
+    page.entry("other_mib", redis.other_mib);
+    let eviction = match redis.eviction {
+        Eviction::AllKeysLru => "allkeys-lru",
+        Eviction::VolatileLru => "volatile-lru",
+        Eviction::NoEviction => "noeviction",
+    };
+    page.entry("eviction", text(eviction));
+    page.entry("command", length(redis.command));
+    let cpu_credits = match redis.cpu_credits {
+        CpuCredits::Full => "full",
+        CpuCredits::Spent => "spent",
+    };
+    page.entry("cpu_credits", text(cpu_credits));
+    page.entry("baseline", redis.baseline.get());
 }
 
 fn database(page: &mut Page, topology: &Topology, database: &Database) {
@@ -207,6 +223,8 @@ fn database(page: &mut Page, topology: &Topology, database: &Database) {
         length(database.pool_connect_timeout),
     );
     page.entry("connections_max", database.connections_max);
+    page.entry("cores", database.cores);
+    page.entry("commit", length(database.commit));
 }
 
 fn scaling(page: &mut Page, scaling: &Scaling) {

@@ -15,7 +15,8 @@ use crate::scenario::scaling::{
     Scaling,
 };
 use crate::scenario::topology::{
-    Alb, CreditMode, Database, DatabaseKind, HealthCheck, Instances, Redis, Topology, Zone,
+    Alb, CpuCredits, CreditMode, Database, DatabaseKind, Eviction, HealthCheck, Instances, Redis,
+    Topology, Zone,
 };
 use crate::units::{Rate, Share, SimTime, Won, ZoneId};
 
@@ -178,6 +179,13 @@ fn topology() -> Topology {
             failover: secs(30),
             lost_window: Duration::from_millis(100),
             dns_ttl: secs(5),
+            memory_mib: 512,
+            reserved: share(0.25),
+            other_mib: 0,
+            eviction: Eviction::AllKeysLru,
+            command: Duration::from_micros(10),
+            cpu_credits: CpuCredits::Full,
+            baseline: share(0.2),
         },
         database: Database {
             kind: DatabaseKind::Aurora,
@@ -189,6 +197,8 @@ fn topology() -> Topology {
             pool_max: 20,
             pool_connect_timeout: secs(2),
             connections_max: 400,
+            cores: 2,
+            commit: Duration::from_millis(2),
         },
         s3_endpoint: true,
     }

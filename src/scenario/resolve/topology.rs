@@ -30,9 +30,12 @@ pub(super) struct Context<'s, 'd> {
     pub(super) scaling: Option<&'s Scaling>,
     /// Service times in place of those the scenario names.
     pub(super) profile: Option<&'s Profile>,
-    /// Defaults by the kind of the database, and its connections by class.
+    /// Defaults by the class of the Redis node.
+    pub(super) redis: Option<Layer<'d>>,
+    /// Defaults by the kind of the database, and its connections and cores by class.
     pub(super) database: Option<Layer<'d>>,
     pub(super) connections_max: Option<Layer<'d>>,
+    pub(super) cores: Option<Layer<'d>>,
 }
 
 /// The names of the zones.
@@ -75,7 +78,7 @@ pub(super) fn topology(section: &Section<'_>, context: &Context<'_, '_>) -> Opti
     let zones = zones(section, context, vpc);
     let instances = instances(&section.section("instances"), context);
     let alb = data_tier::alb(&section.section("alb"));
-    let redis = data_tier::redis(&section.section("redis"), context.zones);
+    let redis = data_tier::redis(section, context);
     let database = data_tier::database(section, context);
     let s3_endpoint = section.value("s3_endpoint").and_then(|value| value.truth());
     Some(Topology {
@@ -279,10 +282,12 @@ fn instances(section: &Section<'_>, context: &Context<'_, '_>) -> Option<Instanc
     ];
     let credits = section.value("credits");
     let credits = credits.and_then(|value| value.choice(&modes));
+    // A profile from a file of its own may have any name; so may the one a run with it wrote into its scenario.
     let named = section.value("profile");
-    let named = named.and_then(|value| value.word(&PROFILES));
-    let profile = named.and_then(|name| Profile::named(&name));
-    let profile = context.profile.cloned().or(profile);
+    let profile = context.profile.cloned().or_else(|| {
+        let name = named.and_then(|value| value.word(&PROFILES))?;
+        Profile::named(&name)
+    });
     let initial = section.value("initial");
     let stated = initial.as_ref().is_some_and(|value| !value.is_word("min"));
     let (zones, scaling) = (context.zones?, context.scaling);
