@@ -60,7 +60,7 @@ pub struct Spread<T> {
     pub max: T,
 }
 
-/// The policies of [`BUILT_IN`] as plans.
+/// The policies worth comparing, each the documented architecture with its own changes.
 pub fn built_in() -> Vec<(String, Plan)> {
     let plan = |(name, text): (&str, _)| {
         let plan = scenario::load("policy.toml", text, &Overrides::default());
