@@ -77,9 +77,37 @@ fn help_is_as_kept() {
         "run --help",
         "simulate --help",
         "check --help",
+        "timeline --help",
         "completions --help",
     ];
     assert_snapshot("help.txt", &transcript(&commands));
+}
+
+#[test]
+fn a_timeline_answers_first_and_needs_a_policy_that_follows_the_queue() {
+    let workplace = workplace();
+    workplace.write("cpu.toml", "[scaling]\npolicies = []\n");
+    let ended = workplace.run(&["timeline", "good.toml", "--seeds", "3", "--out", "page"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(
+        ended
+            .stdout
+            .starts_with("Five minutes after the queue has passed its threshold")
+    );
+    assert!(
+        ended
+            .stdout
+            .ends_with("Run again: `tiketi-sim timeline good.toml --seeds 3`\n")
+    );
+    let page = std::fs::read_to_string(workplace.path("page/report.html")).expect("a page");
+    assert!(page.contains("<svg"));
+    let refused = workplace.run(&["timeline", "cpu.toml"]);
+    assert_eq!(refused.code, Some(104));
+    assert!(
+        refused
+            .stderr
+            .contains("no policy grows the fleet by the queue")
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The scenarios that come with the program, and what a scenario gets without asking.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tiketi_sim::cost::PriceBook;
@@ -20,9 +21,12 @@ fn legal(text: &str) -> Plan {
 }
 
 fn shipped() -> Vec<(String, String)> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
-    let mut scenarios: Vec<_> = std::fs::read_dir(folder)
-        .expect("the folder of scenarios is there")
+    let mut scenarios: Vec<_> = ["scenarios", "scenarios/studies"]
+        .into_iter()
+        .flat_map(|folder| {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+            std::fs::read_dir(folder).expect("the folder of scenarios is there")
+        })
         .map(|entry| entry.expect("the folder can be listed").path())
         .filter(|path| path.extension().is_some_and(|end| end == "toml"))
         .map(|path| {
@@ -36,17 +40,26 @@ fn shipped() -> Vec<(String, String)> {
     scenarios
 }
 
+/// The scenario with a small crowd: drawing the arrivals of a million takes its time.
+fn with_few_buyers(name: &str, text: &str) -> Plan {
+    let flags = Overrides {
+        buyers: Some(500),
+        ..Overrides::default()
+    };
+    load(name, text, &flags).unwrap_or_else(|diagnostics| panic!("{diagnostics}"))
+}
+
 #[test]
 fn every_shipped_scenario_loads_and_asks_a_question() {
     let scenarios = shipped();
-    assert!(scenarios.len() >= 4, "only {} scenarios", scenarios.len());
+    assert!(scenarios.len() >= 14, "only {} scenarios", scenarios.len());
     for (name, text) in scenarios {
         let plan = load(&name, &text, &Overrides::default())
             .unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
         assert!(plan.question.contains('?'), "{name}: {:?}", plan.question);
         assert_eq!(format!("{}.toml", plan.name), name);
         assert!(!plan.gates.is_empty(), "{name} judges nothing");
-        assert!(!arrival_times(&plan).is_empty());
+        assert!(!arrival_times(&with_few_buyers(&name, &text)).is_empty());
     }
 }
 
@@ -203,7 +216,7 @@ fn flags_win_over_the_file() {
 #[test]
 fn a_plan_reaches_a_load_worker_as_it_is() {
     for (name, text) in shipped() {
-        let plan = load(&name, &text, &Overrides::default()).unwrap();
+        let plan = with_few_buyers(&name, &text);
         let sent = serde_json::to_string(&plan).unwrap();
         let received: Plan = serde_json::from_str(&sent).unwrap();
         assert_eq!(plan, received);

@@ -48,6 +48,8 @@ pub enum Command {
     Simulate(SimulateArguments),
     /// Validate scenarios: every problem with its line, the legal values, and a hint.
     Check(CheckArguments),
+    /// Show how many instances scaling policies have of use, minutes after the queue has grown too long.
+    Timeline(TimelineArguments),
     /// Print the script that completes this command line in a shell.
     Completions(CompletionsArguments),
     /// One process of a load-balancer node (started by `run`).
@@ -177,6 +179,32 @@ Examples:
 What is right goes to stdout, a line a file. What is wrong goes to stderr: excerpts on a terminal,
 elsewhere a line a problem, FILE:LINE:COLUMN: what is wrong (legal: what would be right).
 Exit code 0 if all is right, else 104.";
+
+/// Flags of `timeline`.
+#[derive(Debug, Args)]
+#[command(after_help = TIMELINE_EXAMPLES)]
+pub struct TimelineArguments {
+    /// A scenario whose policies are followed, in place of those that come with the program.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub scenario: Option<PathBuf>,
+    /// Seeds to follow each policy with: phases, boots, and delays are drawn anew for each.
+    #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub seeds: u32,
+    /// When the queue passes the threshold, in scenario time [default: 20m].
+    #[arg(long, value_name = "LENGTH", value_parser = parse_duration)]
+    pub at: Option<Duration>,
+    /// Folder for `report.html`, which has a chart, and `summary.md`.
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+}
+
+const TIMELINE_EXAMPLES: &str = "\
+Examples:
+  tiketi-sim timeline                                       simple, step, and scheduled scaling
+  tiketi-sim timeline --out reports/policies                the same as a page with a chart
+  tiketi-sim timeline scenarios/studies/prescale.toml --at 10m
+
+Only the control plane is simulated: no buyer, no server. Exit code 0, or 104.";
 
 /// Flags of `completions`.
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ mod source;
 mod summary;
 mod target;
 mod terminal;
+mod timeline;
 
 use std::io::BufReader;
 
@@ -36,6 +37,7 @@ pub fn dispatch(arguments: Arguments) -> Exit {
         Command::Run(flags) => run::run(&flags),
         Command::Simulate(flags) => simulate::simulate(&flags),
         Command::Check(flags) => check::check(&flags),
+        Command::Timeline(flags) => timeline::timeline(&flags),
         Command::Completions(flags) => completions::completions(&flags),
         Command::AlbNode => exit::of_child("alb-node", alb::process::main()),
         Command::Worker => exit::of_child(

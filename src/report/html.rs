@@ -13,7 +13,7 @@ use crate::verdict::figure::{grouped, in_words, percent};
 use crate::verdict::targets::{BoundSource, Reached, TargetVerdict};
 
 /// Looks of the page; no file, font or script beside it.
-const STYLE: &str = include_str!("report.css");
+pub(super) const STYLE: &str = include_str!("report.css");
 
 /// Renders the page.
 pub fn render(document: &Document, run: &Measurements) -> String {
