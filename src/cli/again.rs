@@ -13,6 +13,7 @@ pub(super) fn command_line(flags: &RunArguments, seed: u64) -> String {
         ("--buyers", flags.buyers.map(|buyers| buyers.to_string())),
         ("--duration", duration),
         ("--out", out),
+        ("--prices", flags.prices.prices.clone()),
         ("--target", flags.target.clone()),
         (
             "--token-secret-file",
@@ -34,7 +35,7 @@ pub(super) fn command_line(flags: &RunArguments, seed: u64) -> String {
 }
 
 /// A word as a shell reads it back.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()
@@ -72,6 +73,10 @@ mod tests {
                 "-q"
             ]),
             "tiketi-sim run a.toml --seed 7 --buyers 20 --duration 1s500ms"
+        );
+        assert_eq!(
+            again(&["a.toml", "--prices", "mine.toml"]),
+            "tiketi-sim run a.toml --seed 7 --prices mine.toml"
         );
         let target =
             "--target http://127.0.0.1:3000 --token-secret-file secret.txt --i-own-this-target";

@@ -4,10 +4,12 @@ mod again;
 mod args;
 mod check;
 mod completions;
+mod cost;
 mod exit;
 mod folder;
 mod interrupt;
 mod news;
+mod prices;
 mod progress;
 mod run;
 mod source;
@@ -32,6 +34,7 @@ pub fn dispatch(arguments: Arguments) -> Exit {
     match arguments.command {
         Command::Run(flags) => run::run(&flags),
         Command::Check(flags) => check::check(&flags),
+        Command::Cost(flags) => cost::cost(&flags),
         Command::Completions(flags) => completions::completions(&flags),
         Command::AlbNode => exit::of_child("alb-node", alb::process::main()),
         Command::Worker => exit::of_child(

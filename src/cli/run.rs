@@ -5,6 +5,7 @@ use super::args::RunArguments;
 use super::exit::{Exit, complain};
 use super::folder::Folder;
 use super::interrupt;
+use super::prices;
 use super::progress::Display;
 use super::source;
 use super::summary;
@@ -23,6 +24,7 @@ pub(super) fn run(flags: &RunArguments) -> Exit {
 
 fn carry_out(flags: &RunArguments) -> Result<Exit, Exit> {
     let plan = source::load(&flags.scenario, &overrides(flags))?;
+    let book = prices::asked_for(&flags.prices)?;
     let folder = Folder::create(&flags.out, &plan.name).map_err(|error| {
         let out = flags.out.display();
         complain(
@@ -32,7 +34,10 @@ fn carry_out(flags: &RunArguments) -> Result<Exit, Exit> {
         Exit::BadScenario
     })?;
     match measure(flags, plan) {
-        Ok(run) => Ok(report(flags, &run, &folder)),
+        Ok(mut run) => {
+            prices::bill_with(book.as_ref(), &mut run);
+            Ok(report(flags, &run, &folder))
+        }
         Err(exit) => {
             folder.discard();
             Err(exit)

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::exit::{Exit, complain};
 use super::terminal;
 use crate::scenario::diagnostic::Rendering;
-use crate::scenario::{self, Overrides, Plan};
+use crate::scenario::{self, Diagnostics, Overrides, Plan};
 
 /// Loads a scenario and prints every problem it has.
 pub(super) fn load(path: &Path, overrides: &Overrides) -> Result<Plan, Exit> {
@@ -18,13 +18,16 @@ pub(super) fn load(path: &Path, overrides: &Overrides) -> Result<Plan, Exit> {
         );
         Exit::BadScenario
     })?;
-    scenario::load(&name, &text, overrides).map_err(|diagnostics| {
-        // A reader that has closed stderr has seen enough.
-        let _closed = std::io::stderr()
-            .lock()
-            .write_all(diagnostics.render(rendering()).as_bytes());
-        Exit::BadScenario
-    })
+    scenario::load(&name, &text, overrides).map_err(|problems| refuse(&problems))
+}
+
+/// Prints every problem of a file.
+pub(super) fn refuse(diagnostics: &Diagnostics) -> Exit {
+    // A reader that has closed stderr has seen enough.
+    let _closed = std::io::stderr()
+        .lock()
+        .write_all(diagnostics.render(rendering()).as_bytes());
+    Exit::BadScenario
 }
 
 /// Excerpts on a terminal, a line a problem elsewhere.

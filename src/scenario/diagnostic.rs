@@ -98,7 +98,7 @@ pub enum Rendering {
     Lines,
 }
 
-/// All problems of one scenario, in the order of the file.
+/// All problems of one file, in its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostics {
     source_name: String,
@@ -108,7 +108,7 @@ pub struct Diagnostics {
 
 impl Diagnostics {
     /// Collects the problems of the file called `source_name`, which holds `text`.
-    pub(super) fn new(source_name: &str, text: &str, mut problems: Vec<Problem>) -> Self {
+    pub(crate) fn new(source_name: &str, text: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
         Self {
             source_name: source_name.to_owned(),
