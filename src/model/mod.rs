@@ -4,6 +4,7 @@
 //! here reads a clock: the same plan and seed give the same measurements, byte for byte, on any machine.
 
 pub mod calendar;
+pub mod data;
 mod watcher;
 
 pub use watcher::{Progress, Unwatched, Watcher, Wish};
