@@ -68,7 +68,13 @@ fn shown_lines(mark: &str, text: &str) -> String {
 
 #[test]
 fn help_is_as_kept() {
-    let commands = ["--help", "run --help", "check --help", "completions --help"];
+    let commands = [
+        "--help",
+        "run --help",
+        "check --help",
+        "cost --help",
+        "completions --help",
+    ];
     assert_snapshot("help.txt", &transcript(&commands));
 }
 

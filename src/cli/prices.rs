@@ -44,3 +44,25 @@ pub(super) fn load(name: &str) -> Result<PriceBook, Exit> {
     })?;
     PriceBook::read(name, &text).map_err(|problems| source::refuse(&problems))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::example;
+
+    #[test]
+    fn a_run_is_billed_at_the_prices_that_are_asked_for_and_else_at_its_own() {
+        let mut run = example::run();
+        let own = run.ending.statement.clone().unwrap();
+        bill_with(None, &mut run);
+        assert_eq!(run.ending.statement.as_ref(), Some(&own));
+        let book = load("aws-ap-northeast-2").unwrap();
+        bill_with(Some(&book), &mut run);
+        let billed = run.ending.statement.as_ref().unwrap();
+        assert_eq!(billed.price_book, "aws-ap-northeast-2");
+        assert_eq!(billed.usage, own.usage);
+        run.ending.statement = None;
+        bill_with(Some(&book), &mut run);
+        assert_eq!(run.ending.statement, None);
+    }
+}

@@ -62,6 +62,9 @@ pub struct Month {
     pub nat_gateways: u32,
     /// What the month would save with one NAT gateway for all zones (B12), before the traffic that then crosses zones.
     pub saved_by_one_gateway: f64,
+    /// What one zone more would cost, with an address of the load balancer and, if the others have one, a NAT gateway;
+    /// `None` if the topology has no zone to go by.
+    pub another_zone_costs: Option<f64>,
 }
 
 /// An hour of what stands there, at the prices of one book.
@@ -128,11 +131,15 @@ fn month(plan: &Plan, book: &PriceBook) -> Month {
     for zone in zones.filter(|zone| zone.nat_gateway).skip(1) {
         zone.nat_gateway = false;
     }
+    let mut wider = plan.clone();
+    let last = wider.topology.zones.last().cloned();
+    wider.topology.zones.extend(last.clone());
     let statement = bill(plan);
     let zones = plan.topology.zones.iter();
     let gateways = zones.filter(|zone| zone.nat_gateway).count();
     Month {
         nat_gateways: u32::try_from(gateways).unwrap_or(u32::MAX),
+        another_zone_costs: last.map(|_| bill(&wider).month.total - statement.month.total),
         saved_by_one_gateway: statement.month.total - bill(&one_gateway).month.total,
         statement,
     }

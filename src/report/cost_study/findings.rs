@@ -3,9 +3,8 @@
 use crate::cost::comparison::Row;
 use crate::cost::item::Item;
 use crate::cost::price_book::{Basis, Currency, HOURS_A_MONTH};
-use crate::cost::study::{CLOUDMART_HOUR, CLOUDMART_MONTH, Hour, Month, Piece, Study};
-use crate::report::words::{money, won};
-use crate::verdict::figure::percent;
+use crate::cost::study::{CLOUDMART_HOUR, CLOUDMART_MONTH, Hour, Month, PEAK_HOURS, Study};
+use crate::report::words::{basis, money, won};
 
 /// Part of a documented figure by which a computed one may differ and still agree with it (an assumption: rounding).
 const AGREES: f64 = 0.05;
@@ -62,6 +61,7 @@ pub(super) fn findings(study: &Study) -> Vec<String> {
     for month in listed(study) {
         told.extend(lines(month));
         told.extend(gateways(month));
+        told.extend(another_zone(month));
         told.extend(nodes(month));
         told.extend(addresses(month));
         told.extend(optimized(month));
@@ -77,6 +77,12 @@ pub(super) fn findings(study: &Study) -> Vec<String> {
 fn documented(study: &Study) -> &[Row] {
     let first = study.months.first();
     first.map_or(&[], |month| &month.statement.documented.rows)
+}
+
+/// The month at the documents' own prices.
+fn own(study: &Study) -> Option<&Month> {
+    let is_own = |month: &&Month| month.statement.price_book == DOCUMENTED;
+    study.months.iter().find(is_own)
 }
 
 fn listed(study: &Study) -> impl Iterator<Item = &Month> {
@@ -103,10 +109,13 @@ fn sums(study: &Study) -> Vec<String> {
     wrong
         .filter_map(|row| {
             let gap = row.added_up? - row.documented;
-            let as_large: Vec<_> = rows
-                .iter()
-                .filter(|other| (other.documented - gap.abs()).abs() < 0.5)
+            let is_gap = |amount: f64| (amount - gap.abs()).abs() < 0.5;
+            let as_large = rows.iter().filter(|other| is_gap(other.documented));
+            let instance = own(study).and_then(|month| month.piece(Item::Instance));
+            let instance = instance.filter(|instance| is_gap(instance.won_a_month()));
+            let as_large: Vec<_> = as_large
                 .map(|other| other.title.as_str())
+                .chain(instance.map(|_| "one instance"))
                 .collect();
             let hint = if as_large.is_empty() {
                 String::new()
@@ -157,8 +166,7 @@ fn saving_nat(study: &Study) -> Option<String> {
 
 /// The documented peak at the documents' own prices.
 fn peak(study: &Study) -> Option<String> {
-    let own = |month: &&Month| month.statement.price_book == DOCUMENTED;
-    let month = study.months.iter().find(own)?;
+    let month = own(study)?;
     let (stated, computed) = both(month, "peak")?;
     let verdict = if (computed / stated - 1.0).abs() <= AGREES {
         "agrees"
@@ -168,7 +176,7 @@ fn peak(study: &Study) -> Option<String> {
     Some(format!(
         "The peak of {} {verdict} with the documents' own price of an instance: the largest fleet for {} hours comes to {}.",
         won(stated),
-        crate::cost::study::PEAK_HOURS,
+        PEAK_HOURS,
         won(computed),
     ))
 }
@@ -202,9 +210,9 @@ fn lines(month: &Month) -> Option<String> {
         .collect();
     (!told.is_empty()).then(|| {
         format!(
-            "{}: {agree} of {all} lines are within {} of the documents. Furthest off: {}.",
+            "{}: {agree} of {all} lines are within {:.0}% of the documents. Furthest off: {}.",
             month.statement.price_book,
-            percent(AGREES),
+            AGREES * 100.0,
             told.join("; ")
         )
     })
@@ -220,7 +228,7 @@ fn gateways(month: &Month) -> Option<String> {
     let saved = month.saved_by_one_gateway * month.won_per_unit();
     let one = if month.nat_gateways > 1 {
         format!(
-            " One for all zones would save {} a month; the other zones' traffic then crosses a border, and ends with it.",
+            " One for all zones would save {} a month; what the other zones send through it then crosses a border, and is cut off when it fails.",
             won(saved)
         )
     } else {
@@ -235,6 +243,15 @@ fn gateways(month: &Month) -> Option<String> {
     ))
 }
 
+/// What a zone more costs (B12: "two AZs or three?").
+fn another_zone(month: &Month) -> Option<String> {
+    let won_more = month.another_zone_costs? * month.won_per_unit();
+    Some(format!(
+        "A zone more costs {} a month with a NAT gateway of its own, before instances and nodes in it (B12).",
+        won(won_more)
+    ))
+}
+
 /// How many nodes the documented figures of the data tier pay for.
 fn nodes(month: &Month) -> Vec<String> {
     let tiers = [
@@ -243,7 +260,7 @@ fn nodes(month: &Month) -> Vec<String> {
     ];
     let told = |(name, item, title): (&str, Item, &str)| {
         let (stated, _) = both(month, name)?;
-        let node: Piece = month.piece(item)?;
+        let node = month.piece(item)?;
         let paid = stated / node.won_a_month();
         Some(format!(
             "{title}: {} nodes at {} a month each are {}; the documented {} pay for {paid:.2}.",
@@ -312,7 +329,7 @@ fn exchange(month: &Month) -> Option<String> {
     Some(format!(
         "A dollar is counted as {} ({}: {}). The totals would agree only at {}.",
         won(rate),
-        crate::report::words::basis(statement.exchange.basis),
+        basis(statement.exchange.basis),
         statement.exchange.source,
         won(rate * stated / computed),
     ))
@@ -328,8 +345,8 @@ fn stand_ins(month: &Month) -> Option<String> {
     let amount: f64 = assumed.filter_map(|line| line.amount).sum();
     (amount > 0.0).then(|| {
         format!(
-            "{} of the month at {} rest on stand-ins for prices that were not found; the list of lines names them.",
-            percent(amount / bill.total),
+            "{:.0}% of the month at {} rest on stand-ins for prices that were not found; the list of lines names them.",
+            100.0 * amount / bill.total,
             month.statement.price_book
         )
     })
