@@ -193,7 +193,9 @@ fn what_is_wrong_with_a_book_is_told_with_its_place() {
     assert!(ended.stderr.contains("hint: "));
     // A run is refused before anything starts.
     workplace.write("rush.toml", "[clock]\nduration = \"90s\"\n");
-    let ended = workplace.run(&["run", "rush.toml", "--prices", "mine.toml"]);
-    assert_eq!(ended.code, Some(104), "{}", ended.stderr);
+    for command in ["run", "simulate"] {
+        let ended = workplace.run(&[command, "rush.toml", "--prices", "mine.toml"]);
+        assert_eq!(ended.code, Some(104), "{}", ended.stderr);
+    }
     assert!(!workplace.path("reports").exists());
 }

@@ -8,10 +8,13 @@ mod cost;
 mod exit;
 mod folder;
 mod interrupt;
+mod model_display;
 mod news;
+mod outcome;
 mod prices;
 mod progress;
 mod run;
+mod simulate;
 mod source;
 mod summary;
 mod target;
@@ -33,6 +36,7 @@ pub fn dispatch(arguments: Arguments) -> Exit {
     show_log();
     match arguments.command {
         Command::Run(flags) => run::run(&flags),
+        Command::Simulate(flags) => simulate::simulate(&flags),
         Command::Check(flags) => check::check(&flags),
         Command::Cost(flags) => cost::cost(&flags),
         Command::Completions(flags) => completions::completions(&flags),

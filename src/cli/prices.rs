@@ -42,7 +42,7 @@ pub(super) fn load(name: &str) -> Result<PriceBook, Exit> {
         );
         Exit::BadScenario
     })?;
-    PriceBook::read(name, &text).map_err(|problems| source::refuse(&problems))
+    PriceBook::read(name, &text).map_err(|problems| source::refused(&problems))
 }
 
 #[cfg(test)]

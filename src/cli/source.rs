@@ -1,32 +1,57 @@
-//! Reads a scenario from disk.
+//! Reads scenarios and service-time profiles from disk.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
+use tiketi_station::Profile;
+
+use super::args::ScenarioArguments;
 use super::exit::{Exit, complain};
 use super::terminal;
-use crate::scenario::diagnostic::Rendering;
-use crate::scenario::{self, Diagnostics, Overrides, Plan};
+use crate::scenario::{self, Diagnostics, Overrides, Plan, Rendering};
 
 /// Loads a scenario and prints every problem it has.
 pub(super) fn load(path: &Path, overrides: &Overrides) -> Result<Plan, Exit> {
+    let hint = "name a scenario file, such as scenarios/smoke.toml";
+    let text = text(path, hint)?;
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        complain(
-            format_args!("{name}: cannot be read: {error}"),
-            Some("name a scenario file, such as scenarios/smoke.toml"),
-        );
+    scenario::load(&name, &text, overrides).map_err(|problems| refused(&problems))
+}
+
+/// Loads what `run` and `simulate` were told to play; `speed` replaces the scenario's.
+pub(super) fn played(flags: &ScenarioArguments, speed: Option<f64>) -> Result<Plan, Exit> {
+    let profile = flags.profile.as_deref().map(profile).transpose()?;
+    let overrides = Overrides {
+        seed: flags.seed,
+        buyers: flags.buyers,
+        duration: flags.duration,
+        speed,
+        profile,
+    };
+    load(&flags.scenario, &overrides)
+}
+
+/// Loads a service-time profile and prints what is wrong with it.
+pub(super) fn profile(path: &Path) -> Result<Profile, Exit> {
+    let text = text(path, "name a profile, a file that `calibrate` wrote")?;
+    let name = path.display().to_string();
+    scenario::profile::load(&name, &text).map_err(|problems| refused(&problems))
+}
+
+fn text(path: &Path, hint: &str) -> Result<String, Exit> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let name = path.display();
+        complain(format_args!("{name}: cannot be read: {error}"), Some(hint));
         Exit::BadScenario
-    })?;
-    scenario::load(&name, &text, overrides).map_err(|problems| refuse(&problems))
+    })
 }
 
 /// Prints every problem of a file.
-pub(super) fn refuse(diagnostics: &Diagnostics) -> Exit {
+pub(super) fn refused(problems: &Diagnostics) -> Exit {
     // A reader that has closed stderr has seen enough.
     let _closed = std::io::stderr()
         .lock()
-        .write_all(diagnostics.render(rendering()).as_bytes());
+        .write_all(problems.render(rendering()).as_bytes());
     Exit::BadScenario
 }
 
