@@ -78,6 +78,7 @@ fn help_is_as_kept() {
         "simulate --help",
         "check --help",
         "timeline --help",
+        "cost --help",
         "completions --help",
     ];
     assert_snapshot("help.txt", &transcript(&commands));

@@ -7,6 +7,8 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
+use super::cost::CostArguments;
+use super::prices::PricesArguments;
 use crate::scenario::duration;
 
 /// Load test and capacity simulator for ticket sales.
@@ -50,6 +52,8 @@ pub enum Command {
     Check(CheckArguments),
     /// Show how many instances scaling policies have of use, minutes after the queue has grown too long.
     Timeline(TimelineArguments),
+    /// Price a month of an architecture, line by line, without a run.
+    Cost(CostArguments),
     /// Print the script that completes this command line in a shell.
     Completions(CompletionsArguments),
     /// One process of a load-balancer node (started by `run`).
@@ -97,6 +101,9 @@ pub struct ScenarioArguments {
         default_value = OUT_DEFAULT
     )]
     pub out: PathBuf,
+    /// Prices other than those the scenario names.
+    #[command(flatten)]
+    pub prices: PricesArguments,
     /// Say nothing but errors; the exit code and the report tell the rest.
     #[arg(long, short, env = "TIKETI_SIM_QUIET", value_parser = FalseyValueParser::new())]
     pub quiet: bool,

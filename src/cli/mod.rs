@@ -4,12 +4,14 @@ mod again;
 mod args;
 mod check;
 mod completions;
+mod cost;
 mod exit;
 mod folder;
 mod interrupt;
 mod model_display;
 mod news;
 mod outcome;
+mod prices;
 mod progress;
 mod run;
 mod simulate;
@@ -38,6 +40,7 @@ pub fn dispatch(arguments: Arguments) -> Exit {
         Command::Simulate(flags) => simulate::simulate(&flags),
         Command::Check(flags) => check::check(&flags),
         Command::Timeline(flags) => timeline::timeline(&flags),
+        Command::Cost(flags) => cost::cost(&flags),
         Command::Completions(flags) => completions::completions(&flags),
         Command::AlbNode => exit::of_child("alb-node", alb::process::main()),
         Command::Worker => exit::of_child(

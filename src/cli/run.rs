@@ -5,6 +5,7 @@ use super::args::RunArguments;
 use super::exit::{Exit, complain};
 use super::interrupt;
 use super::outcome;
+use super::prices;
 use super::progress::Display;
 use super::source;
 use super::target;
@@ -22,9 +23,11 @@ fn carry_out(flags: &RunArguments) -> Result<Exit, Exit> {
     // A target runs in its own time.
     let speed = flags.target.is_some().then_some(1.0);
     let plan = source::played(&flags.played, speed)?;
+    let book = prices::asked_for(&flags.played.prices)?;
     let folder = outcome::folder(&flags.played, &plan)?;
     match measure(flags, plan) {
-        Ok(run) => {
+        Ok(mut run) => {
+            prices::bill_with(book.as_ref(), &mut run);
             let run_again = again::run(flags, run.plan.seed);
             Ok(outcome::report(
                 &run,

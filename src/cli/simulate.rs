@@ -9,6 +9,7 @@ use super::folder::utc_now;
 use super::interrupt;
 use super::model_display::ModelDisplay;
 use super::outcome;
+use super::prices;
 use super::source;
 use crate::live::clock::wall_now;
 use crate::measure::Measurements;
@@ -22,9 +23,11 @@ pub(super) fn simulate(flags: &SimulateArguments) -> Exit {
 
 fn carry_out(flags: &ScenarioArguments) -> Result<Exit, Exit> {
     let plan = source::played(flags, None)?;
+    let book = prices::asked_for(&flags.prices)?;
     let folder = outcome::folder(flags, &plan)?;
     match measure(flags.quiet, &plan) {
-        Ok(run) => {
+        Ok(mut run) => {
+            prices::bill_with(book.as_ref(), &mut run);
             let run_again = again::simulate(flags, run.plan.seed);
             Ok(outcome::report(&run, &run_again, &folder, flags.quiet))
         }

@@ -4,6 +4,7 @@
 
 mod answer;
 mod chart;
+pub mod cost_study;
 pub mod csv;
 pub mod document;
 mod figures;
