@@ -11,6 +11,10 @@ use super::cost::CostArguments;
 use super::prices::PricesArguments;
 use crate::scenario::duration;
 
+mod theory;
+
+pub(super) use theory::TheoryArguments;
+
 /// Load test and capacity simulator for ticket sales.
 ///
 /// One scenario file says what is sold, who comes, what it runs on and what breaks. `run` sends real traffic to a
@@ -29,6 +33,7 @@ Examples:
   tiketi-sim run scenarios/spike.toml --buyers 2000   the same question with a smaller crowd
   tiketi-sim simulate scenarios/spike.toml            the same in virtual time, without any traffic
   tiketi-sim check scenarios/*.toml                   validate without running
+  tiketi-sim theory                                   hold the engine against mathematics
   tiketi-sim run my.toml --target http://localhost:3000 --token-secret-file secret.txt
   tiketi-sim completions bash > ~/.local/share/bash-completion/completions/tiketi-sim
 
@@ -54,6 +59,8 @@ pub enum Command {
     Timeline(TimelineArguments),
     /// Price a month of an architecture, line by line, without a run.
     Cost(CostArguments),
+    /// Hold the engine against queueing theory: exact and simulated figures side by side.
+    Theory(TheoryArguments),
     /// Print the script that completes this command line in a shell.
     Completions(CompletionsArguments),
     /// One process of a load-balancer node (started by `run`).

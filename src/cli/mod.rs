@@ -20,6 +20,7 @@ mod summary;
 mod target;
 mod terminal;
 mod timeline;
+mod theory;
 
 use std::io::BufReader;
 
@@ -41,6 +42,7 @@ pub fn dispatch(arguments: Arguments) -> Exit {
         Command::Check(flags) => check::check(&flags),
         Command::Timeline(flags) => timeline::timeline(&flags),
         Command::Cost(flags) => cost::cost(&flags),
+        Command::Theory(flags) => theory::theory(&flags),
         Command::Completions(flags) => completions::completions(&flags),
         Command::AlbNode => exit::of_child("alb-node", alb::process::main()),
         Command::Worker => exit::of_child(
