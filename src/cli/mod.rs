@@ -3,13 +3,16 @@
 mod again;
 mod args;
 mod check;
+mod compare;
 mod completions;
 mod exit;
 mod folder;
 mod interrupt;
+mod kept;
 mod model_display;
 mod news;
 mod outcome;
+mod player;
 mod progress;
 mod run;
 mod simulate;
@@ -35,6 +38,7 @@ pub fn dispatch(arguments: Arguments) -> Exit {
     match arguments.command {
         Command::Run(flags) => run::run(&flags),
         Command::Simulate(flags) => simulate::simulate(&flags),
+        Command::Compare(flags) => compare::compare(&flags),
         Command::Check(flags) => check::check(&flags),
         Command::Completions(flags) => completions::completions(&flags),
         Command::AlbNode => exit::of_child("alb-node", alb::process::main()),
