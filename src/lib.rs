@@ -28,6 +28,8 @@ pub mod live;
 
 pub mod verdict;
 
+pub mod capacity;
+
 pub mod report;
 
 pub mod cli;

@@ -95,8 +95,11 @@ fn a_scenario_as_run_is_loaded_into_the_same_plan() {
         alb.stickiness = "none"
         redis.replica = "none"
         database = { kind = "rds-multi-az", primary = "b", standby = "a 1" }
+        instances.credits = "standard"
         [scaling]
         monitor.phase = "12s"
+        launch_hook = "until-answers"
+        scheduled = [{ at = "3m", min = 4, max = 12 }, { name = "back", at = "2m", late = "5s", desired = 3 }]
         policies = [
             { metric = "cpu_utilization", alarm = { above = 60.5, datapoints = "2 of 3", missing = "notBreaching" }, kind = "step", steps = [{ to = 10, adjust = 1 }, { from = 10, adjust = 2 }] },
         ]

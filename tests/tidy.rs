@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules of the library a module may import, and of those in parentheses only the named part.
-const MAY_IMPORT: [(&str, &[&str]); 14] = [
+const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("units", &[]),
     ("rng", &["units"]),
     ("fault", &["rng", "units"]),
@@ -35,8 +35,16 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
         ],
     ),
     (
+        "capacity",
+        &[
+            "buyer", "cloud", "cost", "fault", "measure", "model", "rng", "scenario", "units",
+            "verdict",
+        ],
+    ),
+    (
         "report",
         &[
+            "capacity",
             "cloud::notice",
             "cost",
             "fault",
@@ -63,8 +71,8 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
     (
         "cli",
         &[
-            "buyer", "cloud", "cost", "fault", "live", "measure", "model", "report", "rng",
-            "scenario", "testbed", "units", "verdict",
+            "buyer", "capacity", "cloud", "cost", "fault", "live", "measure", "model", "report",
+            "rng", "scenario", "testbed", "units", "verdict",
         ],
     ),
 ];

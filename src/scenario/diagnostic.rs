@@ -108,7 +108,7 @@ pub struct Diagnostics {
 
 impl Diagnostics {
     /// Collects the problems of the file called `source_name`, which holds `text`.
-    pub(super) fn new(source_name: &str, text: &str, mut problems: Vec<Problem>) -> Self {
+    pub(crate) fn new(source_name: &str, text: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
         Self {
             source_name: source_name.to_owned(),

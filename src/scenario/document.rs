@@ -16,25 +16,25 @@ use super::value::Value;
 
 /// The problems found so far, and the text they are found in.
 #[derive(Debug)]
-pub(super) struct Problems<'d> {
+pub(crate) struct Problems<'d> {
     text: &'d str,
     list: RefCell<Vec<Problem>>,
 }
 
 impl<'d> Problems<'d> {
-    pub(super) fn new(text: &'d str) -> Self {
+    pub(crate) fn new(text: &'d str) -> Self {
         Self {
             text,
             list: RefCell::default(),
         }
     }
 
-    pub(super) fn report(&self, problem: Problem) {
+    pub(crate) fn report(&self, problem: Problem) {
         self.list.borrow_mut().push(problem);
     }
 
     /// Adds `word` to the legal values of the latest problem.
-    pub(super) fn also_legal(&self, word: &str) {
+    pub(crate) fn also_legal(&self, word: &str) {
         if let Some(problem) = self.list.borrow_mut().last_mut()
             && let Some(legal) = &mut problem.legal
         {
@@ -43,28 +43,28 @@ impl<'d> Problems<'d> {
     }
 
     /// The file's text at `span`.
-    pub(super) fn text_at(&self, span: Range<usize>) -> &'d str {
+    pub(crate) fn text_at(&self, span: Range<usize>) -> &'d str {
         self.text.get(span).unwrap_or_default()
     }
 
-    pub(super) fn into_list(self) -> Vec<Problem> {
+    pub(crate) fn into_list(self) -> Vec<Problem> {
         self.list.into_inner()
     }
 }
 
 /// One table of one layer.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Layer<'d> {
-    pub(super) table: &'d DeTable<'d>,
+pub(crate) struct Layer<'d> {
+    pub(crate) table: &'d DeTable<'d>,
     /// Where the table stands in the file; `None` for the preset.
-    pub(super) header: Option<(usize, usize)>,
+    pub(crate) header: Option<(usize, usize)>,
 }
 
 /// One table of the scenario as it holds: what the file says, and under it what the preset says.
 ///
 /// Dropping it reports the keys of the file that nobody asked for.
 #[derive(Debug)]
-pub(super) struct Section<'d> {
+pub(crate) struct Section<'d> {
     path: String,
     layers: Vec<Layer<'d>>,
     asked: RefCell<BTreeSet<&'static str>>,
@@ -74,7 +74,7 @@ pub(super) struct Section<'d> {
 
 impl<'d> Section<'d> {
     /// Opens the table called `path` (empty for the top level).
-    pub(super) fn new(path: String, layers: Vec<Layer<'d>>, problems: &'d Problems<'d>) -> Self {
+    pub(crate) fn new(path: String, layers: Vec<Layer<'d>>, problems: &'d Problems<'d>) -> Self {
         Self {
             path,
             layers,
@@ -85,19 +85,19 @@ impl<'d> Section<'d> {
     }
 
     /// The same table over one more layer, which answers what the others leave open.
-    pub(super) fn over(mut self, fallback: Option<Layer<'d>>) -> Self {
+    pub(crate) fn over(mut self, fallback: Option<Layer<'d>>) -> Self {
         self.layers.extend(fallback);
         self
     }
 
     /// The value of `key`, from the uppermost layer that has it.
-    pub(super) fn find(&self, key: &'static str) -> Option<Value<'d>> {
+    pub(crate) fn find(&self, key: &'static str) -> Option<Value<'d>> {
         self.asked.borrow_mut().insert(key);
         self.look_up(key)
     }
 
     /// The value of `key`; reports a problem if no layer has it.
-    pub(super) fn value(&self, key: &'static str) -> Option<Value<'d>> {
+    pub(crate) fn value(&self, key: &'static str) -> Option<Value<'d>> {
         let found = self.find(key);
         if found.is_none() {
             let of = if self.path.is_empty() {
@@ -133,7 +133,7 @@ impl<'d> Section<'d> {
     }
 
     /// The table under `key`, merged over all layers that have it.
-    pub(super) fn section(&self, key: &'static str) -> Self {
+    pub(crate) fn section(&self, key: &'static str) -> Self {
         self.asked.borrow_mut().insert(key);
         let layers = self
             .layers
@@ -150,13 +150,13 @@ impl<'d> Section<'d> {
     }
 
     /// The table under `key` in the preset alone, for defaults that are looked up by a value of the file.
-    pub(super) fn preset_layer(&self, key: &str) -> Option<Layer<'d>> {
+    pub(crate) fn preset_layer(&self, key: &str) -> Option<Layer<'d>> {
         let layer = self.layers.iter().find(|layer| layer.header.is_none())?;
         self.layer_in(*layer, key)
     }
 
     /// The value of `key` in `layer`, which belongs to the preset.
-    pub(super) fn value_in(&self, layer: Layer<'d>, key: &str) -> Option<Value<'d>> {
+    pub(crate) fn value_in(&self, layer: Layer<'d>, key: &str) -> Option<Value<'d>> {
         let (_, node) = layer
             .table
             .iter()
@@ -165,19 +165,19 @@ impl<'d> Section<'d> {
     }
 
     /// The table under `key` in `layer`, which belongs to the preset.
-    pub(super) fn layer_in(&self, layer: Layer<'d>, key: &str) -> Option<Layer<'d>> {
+    pub(crate) fn layer_in(&self, layer: Layer<'d>, key: &str) -> Option<Layer<'d>> {
         self.value_in(layer, key)?.layer()
     }
 
     /// The table under `key` in the uppermost layer that has it, not merged with those below.
-    pub(super) fn topmost(&self, key: &'static str) -> Self {
+    pub(crate) fn topmost(&self, key: &'static str) -> Self {
         let layers = self.value(key).and_then(|value| value.layer());
         let layers = layers.into_iter().collect();
         Self::new(self.path_of(key), layers, self.problems)
     }
 
     /// The elements of the array of tables under `key`, each over `fallback`.
-    pub(super) fn elements(&self, key: &'static str, fallback: Option<Layer<'d>>) -> Vec<Self> {
+    pub(crate) fn elements(&self, key: &'static str, fallback: Option<Layer<'d>>) -> Vec<Self> {
         let Some(elements) = self.value(key).and_then(|value| value.elements()) else {
             return Vec::new();
         };
@@ -189,7 +189,7 @@ impl<'d> Section<'d> {
     }
 
     /// All entries in the order of the file, for tables whose keys are names of the author's choice.
-    pub(super) fn entries(&self) -> Vec<(&'d Spanned<toml::de::DeString<'d>>, Value<'d>)> {
+    pub(crate) fn entries(&self) -> Vec<(&'d Spanned<toml::de::DeString<'d>>, Value<'d>)> {
         self.keys_are_free.set(true);
         let mut entries: Vec<_> = self
             .layers
@@ -204,17 +204,17 @@ impl<'d> Section<'d> {
     }
 
     /// Stops looking for unknown keys: which ones are legal hangs on a value that is wrong itself.
-    pub(super) fn accept_any_key(&self) {
+    pub(crate) fn accept_any_key(&self) {
         self.keys_are_free.set(true);
     }
 
     /// Whether the file (and not the preset) says something about `key`.
-    pub(super) fn is_in_file(&self, key: &str) -> bool {
+    pub(crate) fn is_in_file(&self, key: &str) -> bool {
         self.look_up(key).is_some_and(|value| value.is_in_file())
     }
 
     /// Reports a problem at the first of these keys that stands in the file, else at the table's header.
-    pub(super) fn complain(&self, keys: &[&str], problem: Problem) {
+    pub(crate) fn complain(&self, keys: &[&str], problem: Problem) {
         let stated = keys
             .iter()
             .filter_map(|key| self.look_up(key))
@@ -227,7 +227,7 @@ impl<'d> Section<'d> {
     }
 
     /// Reports a problem that knows its place.
-    pub(super) fn report(&self, problem: Problem) {
+    pub(crate) fn report(&self, problem: Problem) {
         self.problems.report(problem);
     }
 

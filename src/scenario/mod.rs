@@ -9,7 +9,7 @@
 pub mod arrival;
 pub mod diagnostic;
 pub mod distribution;
-mod document;
+pub(crate) mod document;
 pub mod duration;
 pub mod grammar;
 mod law;
@@ -21,10 +21,11 @@ pub mod profile;
 mod resolve;
 pub mod scaling;
 pub mod topology;
-mod value;
+pub(crate) mod value;
 mod write;
 
 pub use arrival::arrival_times;
 pub use diagnostic::{Diagnostics, Rendering};
 pub use plan::Plan;
 pub use resolve::{INSTANCE_CLASSES, Overrides, PRICE_BOOKS, PROFILES, load};
+pub(crate) use resolve::{name, question};

@@ -15,7 +15,7 @@ use crate::units::{Rate, Share};
 
 /// One value with its place and its path (`clock.speed`).
 #[derive(Clone, Debug)]
-pub(super) struct Value<'d> {
+pub(crate) struct Value<'d> {
     path: String,
     node: &'d Spanned<DeValue<'d>>,
     is_in_file: bool,
@@ -23,7 +23,7 @@ pub(super) struct Value<'d> {
 }
 
 impl<'d> Value<'d> {
-    pub(super) const fn new(
+    pub(crate) const fn new(
         path: String,
         node: &'d Spanned<DeValue<'d>>,
         is_in_file: bool,
@@ -37,12 +37,12 @@ impl<'d> Value<'d> {
         }
     }
 
-    pub(super) const fn is_in_file(&self) -> bool {
+    pub(crate) const fn is_in_file(&self) -> bool {
         self.is_in_file
     }
 
     /// Where it stands in the file; the start of the file if it comes from the preset.
-    pub(super) fn span(&self) -> Range<usize> {
+    pub(crate) fn span(&self) -> Range<usize> {
         if self.is_in_file {
             self.node.span()
         } else {
@@ -51,17 +51,17 @@ impl<'d> Value<'d> {
     }
 
     /// Reports what is wrong with it.
-    pub(super) fn complain(&self, problem: Problem) {
+    pub(crate) fn complain(&self, problem: Problem) {
         self.problems.report(problem.at(self.span()));
     }
 
     /// Reports that the value is not one of the legal ones.
-    pub(super) fn refuse(&self, legal: impl Into<String>) {
+    pub(crate) fn refuse(&self, legal: impl Into<String>) {
         self.complain(self.refusal("").legal(legal));
     }
 
     /// A problem that quotes the value; `why` may begin with a space and say what is wrong with it.
-    pub(super) fn refusal(&self, why: &str) -> Problem {
+    pub(crate) fn refusal(&self, why: &str) -> Problem {
         Problem::new(format!("`{}` is {}{why}", self.path, self.quoted()))
     }
 
@@ -83,6 +83,11 @@ impl<'d> Value<'d> {
             }
         };
         format!("{kind}{short}{rest}")
+    }
+
+    /// The value as written.
+    pub(crate) fn written(&self) -> &'d str {
+        self.problems.text_at(self.span())
     }
 
     fn as_str(&self) -> Option<&'d str> {
@@ -115,17 +120,17 @@ impl<'d> Value<'d> {
     }
 
     /// Whether it is a table.
-    pub(super) fn is_table(&self) -> bool {
+    pub(crate) fn is_table(&self) -> bool {
         matches!(self.node.get_ref(), DeValue::Table(_))
     }
 
     /// Whether it is the text `word`.
-    pub(super) fn is_word(&self, word: &str) -> bool {
+    pub(crate) fn is_word(&self, word: &str) -> bool {
         self.as_str() == Some(word)
     }
 
     /// `None` if it is the text `word`, else what `read` makes of it.
-    pub(super) fn unless<T>(
+    pub(crate) fn unless<T>(
         &self,
         word: &str,
         read: impl FnOnce(&Self) -> Option<T>,
@@ -141,7 +146,7 @@ impl<'d> Value<'d> {
     }
 
     /// A text of one line.
-    pub(super) fn text(&self) -> Option<&'d str> {
+    pub(crate) fn text(&self) -> Option<&'d str> {
         let text = self.as_str();
         let text = text.filter(|text| !text.chars().any(char::is_control));
         if text.is_none() {
@@ -151,7 +156,7 @@ impl<'d> Value<'d> {
     }
 
     /// `true` or `false`.
-    pub(super) fn truth(&self) -> Option<bool> {
+    pub(crate) fn truth(&self) -> Option<bool> {
         if let DeValue::Boolean(truth) = self.node.get_ref() {
             return Some(*truth);
         }
@@ -160,7 +165,7 @@ impl<'d> Value<'d> {
     }
 
     /// A whole number in a range.
-    pub(super) fn whole<N>(&self, legal: RangeInclusive<N>) -> Option<N>
+    pub(crate) fn whole<N>(&self, legal: RangeInclusive<N>) -> Option<N>
     where
         N: Copy + Display + PartialOrd + TryFrom<i128>,
     {
@@ -177,7 +182,7 @@ impl<'d> Value<'d> {
     }
 
     /// A number for which `is_legal` holds; `legal` says so in words.
-    pub(super) fn number(&self, legal: &str, is_legal: impl Fn(f64) -> bool) -> Option<f64> {
+    pub(crate) fn number(&self, legal: &str, is_legal: impl Fn(f64) -> bool) -> Option<f64> {
         let number = self.as_number().filter(|number| is_legal(*number));
         if number.is_none() {
             self.refuse(legal);
@@ -186,7 +191,7 @@ impl<'d> Value<'d> {
     }
 
     /// A part of a whole: `0.25` or `"25%"`.
-    pub(super) fn share(&self) -> Option<Share> {
+    pub(crate) fn share(&self) -> Option<Share> {
         let percent = self.as_str().and_then(|text| text.strip_suffix('%'));
         let percent = percent.and_then(|text| text.trim().parse::<f64>().ok());
         let number = percent.map(|percent| percent / 100.0).or(self.as_number());
@@ -198,7 +203,7 @@ impl<'d> Value<'d> {
     }
 
     /// A rate: `"5/s"`, `"300/m"`, or a plain number a second.
-    pub(super) fn rate(&self) -> Option<Rate> {
+    pub(crate) fn rate(&self) -> Option<Rate> {
         let per_second = match self.as_str() {
             Some(text) => rate_per_second(text),
             None => self.as_number(),
@@ -211,7 +216,7 @@ impl<'d> Value<'d> {
     }
 
     /// A length of time in a range.
-    pub(super) fn length(&self, legal: RangeInclusive<Duration>) -> Option<Duration> {
+    pub(crate) fn length(&self, legal: RangeInclusive<Duration>) -> Option<Duration> {
         let examples = "a length of time such as \"90s\", \"1m30s\", \"500ms\", \"2h\"";
         let Some(text) = self.as_str() else {
             self.complain(match self.as_number() {
@@ -249,7 +254,7 @@ impl<'d> Value<'d> {
     }
 
     /// One of several words, each standing for a value.
-    pub(super) fn choice<T: Copy>(&self, words: &[(&'static str, T)]) -> Option<T> {
+    pub(crate) fn choice<T: Copy>(&self, words: &[(&'static str, T)]) -> Option<T> {
         let names = || words.iter().map(|(word, _)| *word);
         let written = self.as_str();
         let chosen = written.and_then(|text| words.iter().find(|(word, _)| *word == text));
@@ -262,13 +267,13 @@ impl<'d> Value<'d> {
     }
 
     /// One of several words.
-    pub(super) fn word(&self, words: &[&'static str]) -> Option<String> {
+    pub(crate) fn word(&self, words: &[&'static str]) -> Option<String> {
         let pairs: Vec<_> = words.iter().map(|word| (*word, *word)).collect();
         self.choice(&pairs).map(str::to_owned)
     }
 
     /// A text that some type can be read from.
-    pub(super) fn parsed<T: FromStr>(&self, legal: &str) -> Option<T> {
+    pub(crate) fn parsed<T: FromStr>(&self, legal: &str) -> Option<T> {
         let parsed = self.as_str().and_then(|text| text.parse().ok());
         if parsed.is_none() {
             self.refuse(legal);
@@ -277,7 +282,7 @@ impl<'d> Value<'d> {
     }
 
     /// The elements of a list.
-    pub(super) fn elements(&self) -> Option<Vec<Self>> {
+    pub(crate) fn elements(&self) -> Option<Vec<Self>> {
         let DeValue::Array(array) = self.node.get_ref() else {
             self.refuse("a list in brackets");
             return None;
@@ -290,7 +295,7 @@ impl<'d> Value<'d> {
     }
 
     /// The table as a layer of a section.
-    pub(super) fn layer(&self) -> Option<Layer<'d>> {
+    pub(crate) fn layer(&self) -> Option<Layer<'d>> {
         let DeValue::Table(table) = self.node.get_ref() else {
             self.refuse("a table");
             return None;
@@ -301,13 +306,13 @@ impl<'d> Value<'d> {
     }
 
     /// The table, without anything under it.
-    pub(super) fn section(&self) -> Option<Section<'d>> {
+    pub(crate) fn section(&self) -> Option<Section<'d>> {
         let layer = self.layer()?;
         Some(Section::new(self.path.clone(), vec![layer], self.problems))
     }
 
     /// The bytes of the file that hold `part` of the text; all of the value if it is written with escapes.
-    pub(super) fn span_of(&self, part: Range<usize>) -> Range<usize> {
+    pub(crate) fn span_of(&self, part: Range<usize>) -> Range<usize> {
         let span = self.span();
         let is_literal = self.as_str().is_some_and(|text| {
             let written = self.problems.text_at(span.clone());
@@ -321,7 +326,7 @@ impl<'d> Value<'d> {
     }
 
     /// Reports a problem at a part of the text.
-    pub(super) fn complain_at(&self, part: Range<usize>, problem: Problem) {
+    pub(crate) fn complain_at(&self, part: Range<usize>, problem: Problem) {
         self.problems.report(problem.at(self.span_of(part)));
     }
 }

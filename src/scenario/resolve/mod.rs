@@ -10,6 +10,7 @@ mod faults;
 mod gates;
 mod overrides;
 mod scaling;
+mod schedule;
 mod show;
 mod topology;
 
@@ -91,7 +92,7 @@ fn resolve(
     if let Some(preset) = root.find("preset") {
         preset.word(&["tiketi"]);
     }
-    let name = name(source_name, root);
+    let name = name("scenario", source_name, root);
     let seed = root.value("seed").and_then(|seed| seed.whole(0..=u64::MAX));
     let (end, clock) = clock(root, overrides);
     let each = |key| {
@@ -104,7 +105,12 @@ fn resolve(
     let buyers = buyers::temperament(&root.section("buyers"));
     let server = show::server(&root.section("server"));
     let scaling_section = root.section("scaling");
-    let scaling = scaling::scaling(&scaling_section, each("policy"), each("alarm"));
+    let fallbacks = scaling::Fallbacks {
+        policy: each("policy"),
+        alarm: each("alarm"),
+        scheduled: each("scheduled"),
+    };
+    let scaling = scaling::scaling(&scaling_section, &fallbacks, end);
     let topology_section = root.section("topology");
     let zones = topology::zone_names(&topology_section);
     let context = topology::Context {
@@ -112,8 +118,10 @@ fn resolve(
         scaling_section: &scaling_section,
         scaling: scaling.as_ref(),
         profile: overrides.profile.as_ref(),
+        redis: each("redis"),
         database: each("database"),
         connections_max: each("connections_max"),
+        cores: each("cores"),
     };
     let topology = topology::topology(&topology_section, &context);
     let faults = faults::faults(root, zones.as_deref(), end);
@@ -141,8 +149,8 @@ fn resolve(
     })
 }
 
-/// The scenario's name: as written, else that of its file.
-fn name(source_name: &str, root: &Section<'_>) -> Option<String> {
+/// The name of a scenario (or of a `what` else): as written, else that of its file.
+pub(crate) fn name(what: &str, source_name: &str, root: &Section<'_>) -> Option<String> {
     let legal = "lower-case words, digits and hyphens";
     let is_legal = |name: &str| {
         !name.is_empty()
@@ -163,7 +171,7 @@ fn name(source_name: &str, root: &Section<'_>) -> Option<String> {
     let file = source_name.rsplit(['/', '\\']).next().unwrap_or_default();
     let stem = file.strip_suffix(".toml").unwrap_or(file);
     if !is_legal(stem) {
-        let problem = Problem::new(format!("`{stem}` cannot name the scenario")).legal(legal);
+        let problem = Problem::new(format!("`{stem}` cannot name the {what}")).legal(legal);
         root.complain(&[], problem.help("add a line such as `name = \"rush\"`"));
         return None;
     }
@@ -171,7 +179,7 @@ fn name(source_name: &str, root: &Section<'_>) -> Option<String> {
 }
 
 /// The first paragraph of the file's first comment: the question that the scenario asks.
-fn question(text: &str) -> String {
+pub(crate) fn question(text: &str) -> String {
     let comment = text
         .lines()
         .map(str::trim)

@@ -1,0 +1,140 @@
+//! A system for tests of the searches: it holds crowds up to a limit that hangs on its fleet, and on luck.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rand::RngExt;
+
+use super::figures::{Figures, Measure};
+use super::miss::Miss;
+use super::question::Search;
+use super::tier_use::{Tier, TierUse};
+use super::{Evaluate, Question, Sample, ScenarioFile, State};
+use crate::cost::price_book::Currency;
+use crate::rng::Streams;
+use crate::scenario::{self, Overrides, Plan, arrival_times};
+use crate::units::Share;
+
+/// A scenario of 1,000 buyers.
+pub(super) const SCENARIO: &str = "# Does it hold?\n\n[clock]\nduration = \"10m\"\n";
+
+/// The example with this many buyers.
+pub(super) fn plan(buyers: u32) -> Plan {
+    let overrides = Overrides {
+        buyers: Some(buyers),
+        ..Overrides::default()
+    };
+    scenario::load("example.toml", SCENARIO, &overrides).expect("the example is right")
+}
+
+/// The question of a plan file about the example.
+pub(super) fn question(text: &str) -> Question {
+    super::load("question.toml", text, read).unwrap_or_else(|wrong| panic!("{wrong}"))
+}
+
+/// Reads the example, whatever it is called.
+pub(super) fn read(path: &str) -> Result<ScenarioFile, String> {
+    match path {
+        "absent.toml" => Err("is not there".to_owned()),
+        _ => Ok(ScenarioFile {
+            name: path.to_owned(),
+            text: SCENARIO.to_owned(),
+        }),
+    }
+}
+
+pub(super) fn search() -> Search {
+    Search {
+        replications: 5,
+        confirm: 20,
+        confidence: Share::try_from(0.95).expect("a share"),
+        holds_in: Share::try_from(0.8).expect("a share"),
+        seed: 7,
+    }
+}
+
+/// What holds and what does not.
+#[derive(Debug)]
+pub(super) struct Fake {
+    /// Buyers that each instance of the smallest fleet holds.
+    per_instance: f64,
+    /// Part by which luck varies that, up or down.
+    luck: f64,
+    /// Runs that were played.
+    pub(super) runs: AtomicUsize,
+    /// Runs after which it is stopped.
+    pub(super) stops_after: usize,
+    /// Plans that were played, by the size of their smallest fleet and by buyers.
+    pub(super) played: Mutex<Vec<(u32, u64)>>,
+}
+
+impl Fake {
+    /// Holds this many buyers with the two instances of the example.
+    pub(super) fn holding_up_to(buyers: u32) -> Self {
+        Self {
+            per_instance: f64::from(buyers) / 2.0,
+            luck: 0.0,
+            runs: AtomicUsize::new(0),
+            stops_after: usize::MAX,
+            played: Mutex::default(),
+        }
+    }
+
+    /// The same with luck.
+    pub(super) fn with_luck(mut self, luck: f64) -> Self {
+        self.luck = luck;
+        self
+    }
+
+    /// The sample of one run.
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand buyers")]
+    fn sample(&self, plan: &Plan) -> Sample {
+        let luck = Streams::new(plan.seed)
+            .named("luck")
+            .random_range(-1.0..=1.0);
+        let fleet = f64::from(plan.scaling.min);
+        let limit = self.per_instance * fleet * (1.0 + self.luck * luck);
+        let buyers = arrival_times(plan).len() as f64;
+        let over = buyers / limit - 1.0;
+        let misses = (over > 0.0).then(|| Miss {
+            what: "errors".to_owned(),
+            wanted: "rate < 1%".to_owned(),
+            found: format!("{over:.4}"),
+            by: Some(format!("{over:.4}")),
+            excess: Some(over),
+        });
+        let cost = fleet * 100.0 + f64::from(plan.scaling.max);
+        let figures = [
+            (Measure::WaitingP95, buyers / limit * 60.0),
+            (Measure::CostMonth, cost * 1_000_000.0),
+            (Measure::CostRun, cost),
+            (Measure::Errors, over.max(0.0)),
+        ];
+        Sample {
+            seed: plan.seed,
+            misses: misses.into_iter().collect(),
+            figures: Figures::from(figures),
+            tiers: vec![TierUse {
+                tier: Tier::InstanceCpu,
+                used: buyers / limit,
+                limit: Some(1.0),
+            }],
+            currency: Some(Currency::Krw),
+        }
+    }
+}
+
+impl Evaluate for Fake {
+    fn evaluate(&self, plan: &Plan) -> Option<Sample> {
+        if self.runs.fetch_add(1, Ordering::Relaxed) >= self.stops_after {
+            return None;
+        }
+        let buyers = arrival_times(plan).len() as u64;
+        let mut played = self.played.lock().expect("nobody panics with it");
+        played.push((plan.scaling.min, buyers));
+        drop(played);
+        Some(self.sample(plan))
+    }
+
+    fn hear(&self, _: &State) {}
+}
