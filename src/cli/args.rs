@@ -51,6 +51,8 @@ pub enum Command {
     Simulate(SimulateArguments),
     /// Compare two runs, or live runs with the model.
     Compare(CompareArguments),
+    /// Write a service-time profile from a live run.
+    Calibrate(CalibrateArguments),
     /// Validate scenarios: every problem with its line, the legal values, and a hint.
     Check(CheckArguments),
     /// Print the script that completes this command line in a shell.
@@ -200,6 +202,33 @@ Bars: throughput=5 waiting_time=5 response_time_p95=15; the other kinds, respons
 response_time_p99, abandonment, instances and cost, are shown and not judged unless they get one.
 Exit code 93 when a figure is worse than the baseline by more than its bar, or when the model is off
 by more; 91 when nothing can be told. Too few samples are no pass.";
+
+/// Flags of `calibrate`.
+#[derive(Debug, Args)]
+#[command(after_help = CALIBRATE_EXAMPLES)]
+pub struct CalibrateArguments {
+    /// Folder of a finished live run.
+    #[arg(value_name = "RUN", value_hint = ValueHint::DirPath)]
+    pub run: PathBuf,
+    /// The profile to begin with, by its name or its file; the run's own if none is given.
+    #[arg(long, value_name = "PROFILE")]
+    pub base: Option<String>,
+    /// File for the profile; also names it.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub out: PathBuf,
+    /// Say nothing but errors.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+const CALIBRATE_EXAMPLES: &str = "\
+Examples:
+  tiketi-sim calibrate reports/mid-20260101T120000Z --out profile.toml
+  tiketi-sim simulate scenarios/spike.toml --profile profile.toml
+
+On the testbed, processor times are those of the emulated instances, and what an answer takes beyond
+them is fitted with the model in the loop. Of a --target nobody knows the processor: its times are
+read off the answers, which is an assumption. What is left of the error is written into the file.";
 
 /// Flags of `check`.
 #[derive(Debug, Args)]

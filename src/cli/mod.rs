@@ -2,6 +2,7 @@
 
 mod again;
 mod args;
+mod calibrate;
 mod check;
 mod compare;
 mod completions;
@@ -39,6 +40,7 @@ pub fn dispatch(arguments: Arguments) -> Exit {
         Command::Run(flags) => run::run(&flags),
         Command::Simulate(flags) => simulate::simulate(&flags),
         Command::Compare(flags) => compare::compare(&flags),
+        Command::Calibrate(flags) => calibrate::calibrate(&flags),
         Command::Check(flags) => check::check(&flags),
         Command::Completions(flags) => completions::completions(&flags),
         Command::AlbNode => exit::of_child("alb-node", alb::process::main()),
