@@ -76,6 +76,8 @@ fn help_is_as_kept() {
         "--help",
         "run --help",
         "simulate --help",
+        "compare --help",
+        "calibrate --help",
         "check --help",
         "timeline --help",
         "cost --help",
@@ -268,7 +270,16 @@ fn completions_know_the_commands_and_hide_what_is_hidden() {
             stderr,
         } = workplace.run(&["completions", shell]);
         assert_eq!((code, stderr.as_str()), (Some(0), ""), "{shell}");
-        for word in ["run", "check", "completions", "buyers", "token-secret-file"] {
+        for word in [
+            "run",
+            "simulate",
+            "compare",
+            "calibrate",
+            "check",
+            "completions",
+            "buyers",
+            "token-secret-file",
+        ] {
             assert!(stdout.contains(word), "{shell}: no {word}");
         }
         assert!(

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules of the library a module may import, and of those in parentheses only the named part.
-const MAY_IMPORT: [(&str, &[&str]); 15] = [
+const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("units", &[]),
     ("rng", &["units"]),
     ("fault", &["rng", "units"]),
@@ -33,6 +33,10 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
             "scenario",
             "units",
         ],
+    ),
+    (
+        "calibration",
+        &["measure", "model", "rng", "scenario", "units", "verdict"],
     ),
     (
         "capacity",
@@ -73,8 +77,21 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     (
         "cli",
         &[
-            "buyer", "capacity", "cloud", "cost", "fault", "live", "measure", "model", "report",
-            "rng", "scenario", "testbed", "units", "verdict",
+            "buyer",
+            "calibration",
+            "capacity",
+            "cloud",
+            "cost",
+            "fault",
+            "live",
+            "measure",
+            "model",
+            "report",
+            "rng",
+            "scenario",
+            "testbed",
+            "units",
+            "verdict",
         ],
     ),
 ];

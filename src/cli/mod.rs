@@ -2,15 +2,19 @@
 
 mod again;
 mod args;
+mod calibrate;
 mod check;
+mod compare;
 mod completions;
 mod cost;
 mod exit;
 mod folder;
 mod interrupt;
+mod kept;
 mod model_display;
 mod news;
 mod outcome;
+mod player;
 mod prices;
 mod progress;
 mod run;
@@ -39,6 +43,8 @@ pub fn dispatch(arguments: Arguments) -> Exit {
     match arguments.command {
         Command::Run(flags) => run::run(&flags),
         Command::Simulate(flags) => simulate::simulate(&flags),
+        Command::Compare(flags) => compare::compare(&flags),
+        Command::Calibrate(flags) => calibrate::calibrate(&flags),
         Command::Check(flags) => check::check(&flags),
         Command::Timeline(flags) => timeline::timeline(&flags),
         Command::Cost(flags) => cost::cost(&flags),

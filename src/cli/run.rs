@@ -47,15 +47,15 @@ fn measure(flags: &RunArguments, plan: Plan) -> Result<Measurements, Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| outcome::could_not_run(&error))?;
+        .map_err(|error| could_not_run(&error))?;
     let measured = runtime.block_on(measure_within(flags, plan));
     runtime.shutdown_background();
     measured
 }
 
 async fn measure_within(flags: &RunArguments, plan: Plan) -> Result<Measurements, Exit> {
-    let executable = std::env::current_exe().map_err(|error| outcome::could_not_run(&error))?;
-    let mut interrupt = interrupt::listen().map_err(|error| outcome::could_not_run(&error))?;
+    let executable = std::env::current_exe().map_err(|error| could_not_run(&error))?;
+    let mut interrupt = interrupt::listen().map_err(|error| could_not_run(&error))?;
     let sut = tokio::select! {
         sut = target::sut(flags, &plan) => sut?,
         () = interrupted(&mut interrupt) => return Err(not_measured(&LiveError::Interrupted)),
@@ -77,4 +77,9 @@ fn not_measured(error: &LiveError) -> Exit {
         | LiveError::WorkersLate
         | LiveError::FleetNotReady { .. } => Exit::Inconclusive,
     }
+}
+
+fn could_not_run(error: &std::io::Error) -> Exit {
+    complain(error, None);
+    Exit::Inconclusive
 }

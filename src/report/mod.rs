@@ -2,6 +2,7 @@
 //!
 //! All functions are pure: they return text, and the command line writes it.
 
+pub mod agreement;
 mod answer;
 mod chart;
 pub mod cost_study;
