@@ -23,8 +23,16 @@ run SCENARIO:
 
 # Validate every scenario.
 scenarios:
-    cargo run --release -- check scenarios/*.toml
+    cargo run --release -- check scenarios/*.toml scenarios/agreement/*.toml scenarios/studies/*.toml
 
 # Accept the changed snapshots.
 bless:
     BLESS=1 cargo test --workspace
+
+# Hold the engine against queueing theory.
+theory:
+    cargo run --release -- theory
+
+# Measure the calendar and the stations, beside SimPy and Ciw.
+peers:
+    benches/peers/run

@@ -38,6 +38,7 @@ fn played(command: &str, flags: &ScenarioArguments, seed: u64) -> String {
             "--out",
             Some(path(&flags.out)).filter(|out| out != OUT_DEFAULT),
         ),
+        ("--prices", flags.prices.prices.clone()),
     ];
     let scenario = quoted(&path(&flags.scenario));
     format!("tiketi-sim {command} {scenario}{}", written(&options))
@@ -52,7 +53,7 @@ fn written(options: &[(&str, Option<String>)]) -> String {
 }
 
 /// A word as a shell reads it back.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()
@@ -95,6 +96,10 @@ mod tests {
                 "-q"
             ]),
             "tiketi-sim run a.toml --seed 7 --buyers 20 --duration 1s500ms"
+        );
+        assert_eq!(
+            again(&["a.toml", "--prices", "mine.toml"]),
+            "tiketi-sim run a.toml --seed 7 --prices mine.toml"
         );
         let target =
             "--target http://127.0.0.1:3000 --token-secret-file secret.txt --i-own-this-target";

@@ -2,14 +2,20 @@
 
 mod again;
 mod args;
+mod calibrate;
 mod check;
+mod compare;
 mod completions;
+mod cost;
 mod exit;
 mod folder;
 mod interrupt;
+mod kept;
 mod model_display;
 mod news;
 mod outcome;
+mod player;
+mod prices;
 mod progress;
 mod run;
 mod simulate;
@@ -17,6 +23,7 @@ mod source;
 mod summary;
 mod target;
 mod terminal;
+mod timeline;
 mod theory;
 
 use std::io::BufReader;
@@ -36,7 +43,11 @@ pub fn dispatch(arguments: Arguments) -> Exit {
     match arguments.command {
         Command::Run(flags) => run::run(&flags),
         Command::Simulate(flags) => simulate::simulate(&flags),
+        Command::Compare(flags) => compare::compare(&flags),
+        Command::Calibrate(flags) => calibrate::calibrate(&flags),
         Command::Check(flags) => check::check(&flags),
+        Command::Timeline(flags) => timeline::timeline(&flags),
+        Command::Cost(flags) => cost::cost(&flags),
         Command::Theory(flags) => theory::theory(&flags),
         Command::Completions(flags) => completions::completions(&flags),
         Command::AlbNode => exit::of_child("alb-node", alb::process::main()),

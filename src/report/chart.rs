@@ -9,7 +9,7 @@ const WIDTH: u32 = 960;
 const HEIGHT: u32 = 250;
 
 /// Colors that plotters writes, and the CSS variable that takes the place of each.
-const PALETTE: [(RGBColor, &str); 9] = [
+pub(super) const PALETTE: [(RGBColor, &str); 9] = [
     (RGBColor(1, 1, 1), "--line-1"),
     (RGBColor(2, 2, 2), "--line-2"),
     (RGBColor(3, 3, 3), "--line-3"),
@@ -20,11 +20,11 @@ const PALETTE: [(RGBColor, &str); 9] = [
     (BAND, "--bad"),
     (MARK, "--mark"),
 ];
-const AXIS: RGBColor = RGBColor(5, 5, 5);
-const GRID: RGBColor = RGBColor(6, 6, 6);
-const TEXT: RGBColor = RGBColor(7, 7, 7);
+pub(super) const AXIS: RGBColor = RGBColor(5, 5, 5);
+pub(super) const GRID: RGBColor = RGBColor(6, 6, 6);
+pub(super) const TEXT: RGBColor = RGBColor(7, 7, 7);
 const BAND: RGBColor = RGBColor(8, 8, 8);
-const MARK: RGBColor = RGBColor(9, 9, 9);
+pub(super) const MARK: RGBColor = RGBColor(9, 9, 9);
 
 /// Rows in which the labels of marks take turns, so that near ones do not cover each other.
 const LABEL_ROWS: usize = 3;
@@ -74,7 +74,7 @@ pub(super) struct Chart {
 }
 
 type Plane<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
-type Drawn = Result<(), Box<dyn std::error::Error>>;
+pub(super) type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 impl Chart {
     /// Whether there is anything to draw.
@@ -229,7 +229,7 @@ fn draw_bars(svg: &mut String, bars: &[Bar], height: u32) -> Drawn {
 }
 
 /// Makes a drawing fit the page: scales with its column, takes its colors from the page, tells screen readers.
-fn themed(svg: &str, (width, height): (u32, u32), title: &str) -> String {
+pub(super) fn themed(svg: &str, (width, height): (u32, u32), title: &str) -> String {
     let sized = format!("width=\"{width}\" height=\"{height}\"");
     let scaling = format!("viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{title}\"");
     let mut svg = svg
