@@ -23,8 +23,8 @@ mod source;
 mod summary;
 mod target;
 mod terminal;
-mod timeline;
 mod theory;
+mod timeline;
 
 use std::io::BufReader;
 

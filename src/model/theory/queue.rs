@@ -1,7 +1,6 @@
 //! One station with a line: simulated once for all the cases that differ in laws, servers, limit and patience.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 
 use tiketi_station::{Arrival, Line, Started, Ticket};
 
@@ -251,7 +250,7 @@ impl Seen {
 
     /// The length of time, in seconds, that a share `p` of those who were served does not exceed: within the part that is
     /// kept.
-    pub(super) fn quantile(&self, p: f64) -> f64 {
+    pub(super) fn quantile(&mut self, p: f64) -> f64 {
         self.longest.nth(count(self.started as f64 * (1.0 - p)))
     }
 }
@@ -266,37 +265,49 @@ impl Keep {
     }
 }
 
-/// The longest of many lengths of time, in nanoseconds. All of them would be megabytes a replication.
+/// The longest of many lengths of time, in nanoseconds. All of them would be megabytes a replication; a heap would be
+/// put in order at each of them.
 #[derive(Clone, Debug)]
 struct Longest {
     room: usize,
-    kept: BinaryHeap<Reverse<u64>>,
+    /// Up to twice as many as there is room for, in no order.
+    kept: Vec<u64>,
+    /// What is not longer is not among the longest. Those that are zero are never kept.
+    floor: u64,
 }
 
 impl Longest {
     fn new(room: usize) -> Self {
         Self {
             room,
-            kept: BinaryHeap::with_capacity(room),
+            kept: Vec::with_capacity(2 * room),
+            floor: 0,
         }
     }
 
     fn keep(&mut self, nanos: u128) {
         let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
-        if self.kept.len() < self.room {
-            self.kept.push(Reverse(nanos));
-        } else if let Some(mut shortest) = self.kept.peek_mut()
-            && nanos > shortest.0
-        {
-            *shortest = Reverse(nanos);
+        if nanos <= self.floor {
+            return;
+        }
+        self.kept.push(nanos);
+        if self.kept.len() == 2 * self.room {
+            let last = self.room - 1;
+            let (_, floor, _) = self
+                .kept
+                .select_nth_unstable_by_key(last, |nanos| Reverse(*nanos));
+            self.floor = *floor;
+            self.kept.truncate(self.room);
         }
     }
 
-    /// The one that `longer` are longer than, seconds; the shortest that is kept, if there are not so many.
-    fn nth(&self, longer: usize) -> f64 {
-        let mut kept: Vec<u64> = self.kept.iter().map(|kept| kept.0).collect();
-        let place = longer.min(kept.len() - 1);
-        let (_, nanos, _) = kept.select_nth_unstable_by_key(place, |nanos| Reverse(*nanos));
+    /// The one that `longer` are longer than, seconds; 0 if no more than that are longer than zero.
+    fn nth(&mut self, longer: usize) -> f64 {
+        if longer >= self.kept.len() {
+            return 0.0;
+        }
+        let by_length = |nanos: &u64| Reverse(*nanos);
+        let (_, nanos, _) = self.kept.select_nth_unstable_by_key(longer, by_length);
         *nanos as f64 / 1e9
     }
 }
@@ -308,4 +319,31 @@ impl Longest {
 )]
 const fn count(number: f64) -> usize {
     number as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_lengths_the_longest_are_kept() {
+        let mut longest = Longest::new(11);
+        for number in 0..1_000_u128 {
+            // All numbers below 1,000 once, well mixed.
+            longest.keep(number * 387 % 1_000);
+        }
+        assert!(longest.kept.len() < 22);
+        let nths = [0, 5, 10].map(|longer| longest.nth(longer) * 1e9);
+        assert_eq!(nths.map(f64::round), [999.0, 994.0, 989.0]);
+    }
+
+    #[test]
+    fn where_too_few_waited_the_percentile_is_zero() {
+        let mut longest = Longest::new(4);
+        for nanos in [0, 0, 7, 0] {
+            longest.keep(nanos);
+        }
+        assert!(longest.nth(0) > 0.0);
+        assert!(longest.nth(1) <= 0.0);
+    }
 }

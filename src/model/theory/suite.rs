@@ -16,7 +16,7 @@ const ROUNDS_MAX: u64 = 3;
 /// Runs grow by this much at most, all rounds together: a minute where the suite takes seconds.
 const GROWTH_MAX: f64 = 60.0;
 /// Longer than the width of the interval asks for, since that width is an estimate too.
-const GROWTH_MARGIN: f64 = 1.4;
+const GROWTH_MARGIN: f64 = 1.3;
 
 /// How questions are run.
 #[derive(Clone, Copy, Debug)]

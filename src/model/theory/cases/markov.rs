@@ -29,9 +29,9 @@ pub(super) static MMC: Case = Case {
 };
 
 /// Arrivals of a replication: what the suite's questions need for a narrow interval.
-const ARRIVALS_MM1: u64 = 1_200_000;
+const ARRIVALS_MM1: u64 = 1_000_000;
 /// The same with several servers.
-const ARRIVALS_MMC: u64 = 2_200_000;
+const ARRIVALS_MMC: u64 = 2_000_000;
 
 fn prepare_mm1(values: &Values) -> Result<Experiment, Problem> {
     let (arrival_rate, service_rate) =
@@ -52,7 +52,7 @@ fn prepare_mm1(values: &Values) -> Result<Experiment, Problem> {
         figures,
         ARRIVALS_MM1,
         move |streams, arrivals| {
-            let seen = queue.simulate(streams, arrivals, Keep::Responses(0.05));
+            let mut seen = queue.simulate(streams, arrivals, Keep::Responses(0.05));
             vec![
                 seen.in_system(),
                 seen.response(),
@@ -93,7 +93,7 @@ fn prepare_mmc(values: &Values) -> Result<Experiment, Problem> {
             } else {
                 Keep::Nothing
             };
-            let seen = queue.simulate(streams, arrivals, keep);
+            let mut seen = queue.simulate(streams, arrivals, keep);
             let mut estimates = vec![seen.share_waited(), seen.wait()];
             estimates.extend(has_p99.then(|| seen.quantile(0.99)));
             estimates

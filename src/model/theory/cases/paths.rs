@@ -80,7 +80,7 @@ fn prepare_flash_crowd(values: &Values) -> Result<Experiment, Problem> {
     };
     let service_rate = values.number("service-rate");
     let servers = values.count("servers");
-    prepare_markov(births, service_rate, servers, values.list("times"), 500)
+    prepare_markov(births, service_rate, servers, values.list("times"), 650)
 }
 
 /// The exact figures are integrated state by state.

@@ -40,7 +40,7 @@ fn prepare(values: &Values) -> Result<Experiment, Problem> {
     });
     Ok(Experiment::new(
         figures.collect(),
-        400_000,
+        480_000,
         move |streams, arrivals| {
             laws.map(|(_, law)| {
                 simulate(arrival_rate, law, streams, arrivals).response_near_mean(service_time)
