@@ -32,7 +32,8 @@ pub struct Findings {
     pub search: Search,
     /// Seeds of the search: the same for every set-up.
     pub seeds: Vec<u64>,
-    /// What was found.
+    /// What was found; in files `answer` is the sentence that says it.
+    #[serde(rename = "findings")]
     pub answer: Answer,
 }
 

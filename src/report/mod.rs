@@ -11,6 +11,7 @@ pub mod highlights;
 pub mod html;
 mod html_cost;
 pub mod json;
+pub mod plan;
 pub mod text;
 mod words;
 
