@@ -7,18 +7,26 @@ use common::{documented_plan, secs};
 use tiketi_sim::cost::item::{Heading, Item};
 use tiketi_sim::cost::price_book::{Basis, Currency};
 use tiketi_sim::cost::statement::Line;
-use tiketi_sim::cost::{PriceBook, Sales, Statement, Usage};
+use tiketi_sim::cost::{LcuHour, PriceBook, Sales, Statement, Traffic, Usage};
 use tiketi_sim::scenario::Plan;
+use tiketi_sim::scenario::topology::DatabaseKind;
 
 /// One hour with the smallest fleet and eight more instances, and a twentieth of the documented transfer.
-const PEAK_HOUR: Usage = Usage {
-    hours: 1.0,
-    instance_hours: 10.0,
-    lambda_runs: 60,
-    lcu_hours: 2.0,
-    requests: 1_000_000,
-    data_out_gb: 25.0,
-};
+fn peak_hour() -> Usage {
+    Usage {
+        hours: 1.0,
+        instance_hours: 10.0,
+        lambda_runs: 60,
+        load_balancer: vec![LcuHour {
+            new_connections: 2.0,
+            active_connections: 1.5,
+            ..LcuHour::default()
+        }],
+        requests: Some(1_000_000),
+        data_out_gb: 25.0,
+        ..Usage::default()
+    }
+}
 
 const SALES: Sales = Sales {
     buyers: 20_000,
@@ -27,7 +35,7 @@ const SALES: Sales = Sales {
 
 fn statement(plan: &Plan, book: &str) -> Statement {
     let book = PriceBook::built_in(book).expect("is built in");
-    Statement::new(plan, PEAK_HOUR, SALES, &book)
+    Statement::new(plan, peak_hour(), SALES, &book)
 }
 
 fn assert_close(value: f64, expected: f64) {
@@ -44,6 +52,17 @@ fn line(statement: &Statement, item: Item, heading: Heading) -> &Line {
         .iter()
         .find(|line| line.item == item && line.heading == heading)
         .expect("is on the bill")
+}
+
+fn assert_quantity(statement: &Statement, item: Item, heading: Heading, expected: f64) {
+    let quantity = line(statement, item, heading).quantity;
+    assert_close(quantity.expect("is metered"), expected);
+}
+
+/// What one item comes to in the run, its lines taken together.
+fn amount(statement: &Statement, item: Item) -> f64 {
+    let lines = statement.run.lines.iter().filter(|line| line.item == item);
+    lines.map(|line| line.amount.expect("is metered")).sum()
 }
 
 fn row(statement: &Statement, name: &str) -> (f64, Option<f64>, Option<f64>) {
@@ -91,7 +110,13 @@ fn the_sums_that_do_not_add_up_are_found() {
     let (documented, added_up, computed) = row(&statement, "optimized");
     assert_close(documented, 154_500.0);
     assert_close(added_up.expect("is a sum"), 194_500.0);
-    assert_eq!(computed, None, "nothing was run without NAT");
+    // What this month's NAT costs, and two instances at 24,000 instead of 40,000.
+    let all = 259_000.0 + 160.0 * 40_000.0 / 730.0;
+    assert_close(computed.expect("is a sum"), all - 36_500.0 - 32_000.0);
+    assert_close(
+        statement.savings.optimized.expect("has its prices"),
+        all - 36_500.0 - 32_000.0,
+    );
     let (total, added_up, _) = row(&statement, "all");
     assert_close(added_up.expect("is a sum"), total);
 }
@@ -102,7 +127,7 @@ fn another_use_is_told_apart_from_another_price() {
     let little = Usage {
         instance_hours: 2.0,
         data_out_gb: 0.7,
-        ..PEAK_HOUR
+        ..peak_hour()
     };
     let statement = Statement::new(&documented_plan(), little, SALES, &book);
     let (_, _, transfer) = row(&statement, "transfer");
@@ -111,9 +136,16 @@ fn another_use_is_told_apart_from_another_price() {
     let used: Vec<_> = rows.iter().filter_map(|row| row.used.as_deref()).collect();
     assert_eq!(used, ["14.0 GB", "0.0 instance-hours"]);
     for row in rows {
-        if let Some(amount) = row.computed_at_documented_use {
-            assert_close(amount, row.documented);
-        }
+        let expected = match row.name.as_str() {
+            // The documents take off all of the network, with the transfer to buyers; without NAT there is still that.
+            "saving-nat" => 36_500.0,
+            "optimized" => 268_000.0 - 36_500.0 - 32_000.0,
+            _ => row.documented,
+        };
+        assert_close(
+            row.computed_at_documented_use.expect("has its prices"),
+            expected,
+        );
     }
 }
 
@@ -122,8 +154,12 @@ fn a_run_is_billed_for_its_own_hours() {
     let mut plan = documented_plan();
     let with_nat = statement(&plan, "aws-ap-northeast-2");
     assert_eq!(with_nat.currency, Currency::Usd);
-    // 10 instances, ALB, 2 capacity units, 4 addresses, 60 runs of the Lambda, 2 + 2 nodes, 2 gateways, transfer, the rest.
+    // 10 instances with volumes, ALB, 2 capacity units, 4 addresses, 60 runs of the Lambda and its calls, 2 + 2 nodes and
+    // rows, 2 gateways, transfer, the rest.
     let expected = 0.52
+        + 10.0 * 8.0 * 0.0912 / 730.0
+        + 60.0 * 0.000_01
+        + 10.0 * 0.12 / 730.0
         + 0.0225
         + 0.016
         + 4.0 * 0.005
@@ -158,28 +194,140 @@ fn a_run_is_billed_for_its_own_hours() {
 }
 
 #[test]
+fn what_is_not_metered_is_named_and_counts_nothing() {
+    let plan = documented_plan();
+    let unseen = statement(&plan, "aws-ap-northeast-2");
+    let named: Vec<_> = unseen
+        .run
+        .not_metered()
+        .map(|line| (line.title.as_str(), line.amount))
+        .collect();
+    assert_eq!(
+        named,
+        [
+            ("Surplus credits", None),
+            ("Traffic through NAT", None),
+            ("Traffic through S3 endpoint", None),
+            ("Transfer out through NAT", None),
+            ("Redis across zones", None),
+            ("Database across zones", None),
+            ("NAT across zones", None),
+            ("ALB across zones", None),
+            ("Replication across zones", None),
+            ("Database I/O", None),
+        ]
+    );
+    assert_eq!(unseen.run.not_priced().count(), 0);
+    let nothing = Usage {
+        surplus_vcpu_hours: Some(0.0),
+        traffic: Some(Traffic::default()),
+        ..peak_hour()
+    };
+    let book = PriceBook::built_in("aws-ap-northeast-2").expect("is built in");
+    let seen = Statement::new(&plan, nothing, SALES, &book);
+    assert_eq!(seen.run.not_metered().count(), 0);
+    assert_close(seen.run.total, unseen.run.total);
+}
+
+#[test]
+fn each_path_of_the_traffic_has_its_price() {
+    let mut plan = documented_plan();
+    let usage = Usage {
+        surplus_vcpu_hours: Some(2.0),
+        traffic: Some(Traffic {
+            nat_gb: 10.0,
+            nat_out_gb: 4.0,
+            s3_gb: 100.0,
+            detour_gb: 3.0,
+            load_balancer_cross_zone_gb: 50.0,
+            redis_cross_zone_gb: 20.0,
+            database_cross_zone_gb: 7.0,
+            replication_gb: 5.0,
+            database_io: 3_000_000,
+        }),
+        ..peak_hour()
+    };
+    let book = PriceBook::built_in("aws-ap-northeast-2").expect("is built in");
+    let by_endpoint = Statement::new(&plan, usage.clone(), SALES, &book);
+    assert_close(amount(&by_endpoint, Item::Surplus), 2.0 * 0.05);
+    assert_close(amount(&by_endpoint, Item::NatTraffic), 10.0 * 0.059);
+    assert_close(amount(&by_endpoint, Item::EndpointTraffic), 0.0);
+    assert_close(amount(&by_endpoint, Item::DataOutNat), 4.0 * 0.126);
+    // Redis, database and the detour to another zone's gateway: a cent to each side.
+    assert_close(
+        amount(&by_endpoint, Item::CrossZone),
+        (20.0 + 7.0 + 3.0) * 2.0 * 0.01,
+    );
+    assert_close(amount(&by_endpoint, Item::CrossZoneLoadBalancer), 0.0);
+    assert_close(amount(&by_endpoint, Item::CrossZoneReplication), 0.0);
+    assert_close(amount(&by_endpoint, Item::DatabaseIo), 3.0 * 0.24);
+    assert_quantity(&by_endpoint, Item::Surplus, Heading::Peak, 40.0);
+
+    // Without the endpoint, what goes to S3 passes NAT (A17).
+    plan.topology.s3_endpoint = false;
+    let by_nat = Statement::new(&plan, usage, SALES, &book);
+    assert_close(amount(&by_nat, Item::NatTraffic), 110.0 * 0.059);
+    assert_close(by_nat.run.total - by_endpoint.run.total, 100.0 * 0.059);
+}
+
+#[test]
+fn every_line_adds_up_to_the_total() {
+    for name in PriceBook::BUILT_IN {
+        let statement = statement(&documented_plan(), name);
+        for bill in [&statement.run, &statement.month] {
+            let mut sum = 0.0;
+            for line in &bill.lines {
+                let product = line.quantity.zip(line.unit_price).map(|(a, b)| a * b);
+                assert_eq!(line.amount, product, "{}", line.title);
+                sum += product.unwrap_or(0.0);
+            }
+            assert_close(bill.total, sum);
+        }
+    }
+}
+
+#[test]
+fn the_same_use_can_be_priced_anew() {
+    let plan = documented_plan();
+    let documented = statement(&plan, "documented-krw");
+    let listed = PriceBook::built_in("aws-ap-northeast-2").expect("is built in");
+    assert_eq!(
+        documented.at_prices_of(&plan, &listed),
+        statement(&plan, "aws-ap-northeast-2")
+    );
+}
+
+#[test]
+fn a_database_pays_for_the_storage_of_its_kind() {
+    let mut plan = documented_plan();
+    let storage = |plan: &Plan| {
+        let statement = statement(plan, "aws-ap-northeast-2");
+        line(&statement, Item::DatabaseStorage, Heading::Database)
+            .amount
+            .expect("has a price")
+    };
+    assert_close(storage(&plan), 10.0 * 0.12);
+    plan.topology.database.kind = DatabaseKind::RdsMultiAz;
+    assert_close(storage(&plan), 20.0 * 0.262);
+    plan.topology.database.standby = None;
+    assert_close(storage(&plan), 20.0 * 0.131);
+}
+
+#[test]
 fn a_month_has_the_base_fleet_throughout_and_the_extra_hours_of_its_onsales() {
     let mut plan = documented_plan();
     plan.cost.onsales_per_month = 3;
     let statement = statement(&plan, "aws-ap-northeast-2");
-    assert_close(
-        line(&statement, Item::Instance, Heading::Instances).quantity,
-        1_460.0,
-    );
-    assert_close(
-        line(&statement, Item::Instance, Heading::Peak).quantity,
-        24.0,
-    );
-    assert_close(
-        line(&statement, Item::LambdaRuns, Heading::Lambda).quantity,
-        43_800.0,
-    );
+    assert_quantity(&statement, Item::Instance, Heading::Instances, 1_460.0);
+    assert_quantity(&statement, Item::Instance, Heading::Peak, 24.0);
+    assert_quantity(&statement, Item::LambdaRuns, Heading::Lambda, 43_800.0);
+    assert_quantity(&statement, Item::MetricCalls, Heading::Monitoring, 43_800.0);
+    // 8 GB each: two instances all month, and 24 hours of others.
+    assert_quantity(&statement, Item::Volumes, Heading::Instances, 16.0);
+    assert_quantity(&statement, Item::Volumes, Heading::Peak, 8.0 * 24.0 / 730.0);
     plan.scaling.monitor.period = secs(10);
     let faster = self::statement(&plan, "aws-ap-northeast-2");
-    assert_close(
-        line(&faster, Item::LambdaRuns, Heading::Lambda).quantity,
-        262_800.0,
-    );
+    assert_quantity(&faster, Item::LambdaRuns, Heading::Lambda, 262_800.0);
 }
 
 #[test]
@@ -205,7 +353,8 @@ fn without_buyers_or_tickets_nothing_is_divided() {
         buyers: 0,
         tickets: 0,
     };
-    let statement = Statement::new(&plan, PEAK_HOUR, nobody, &book);
+    let statement = Statement::new(&plan, peak_hour(), nobody, &book);
+    assert!(statement.run.total > 0.0);
     assert_eq!(statement.per_thousand_buyers, None);
     assert_eq!(statement.per_ticket, None);
 }

@@ -94,8 +94,11 @@ fn a_scenario_as_run_is_loaded_into_the_same_plan() {
         alb.stickiness = "none"
         redis.replica = "none"
         database = { kind = "rds-multi-az", primary = "b", standby = "a 1" }
+        instances.credits = "standard"
         [scaling]
         monitor.phase = "12s"
+        launch_hook = "until-answers"
+        scheduled = [{ at = "3m", min = 4, max = 12 }, { name = "back", at = "2m", late = "5s", desired = 3 }]
         policies = [
             { metric = "cpu_utilization", alarm = { above = 60.5, datapoints = "2 of 3", missing = "notBreaching" }, kind = "step", steps = [{ to = 10, adjust = 1 }, { from = 10, adjust = 2 }] },
         ]
@@ -148,6 +151,7 @@ fn flags_win_over_the_file() {
         buyers: Some(800),
         duration: Some(Duration::from_secs(120)),
         speed: Some(2.0),
+        profile: None,
     };
     let plan = load("test.toml", text, &flags).unwrap_or_else(|d| panic!("{d}"));
     assert_eq!(plan.seed, 8);

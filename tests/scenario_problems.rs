@@ -51,6 +51,21 @@ fn combinations_that_cannot_be_are_refused() {
             "`min` of 11 is above `max` of 10",
         ),
         (
+            "[scaling]\nscheduled = [{ at = \"3m\", min = 12 }]\n",
+            (2, 33),
+            "from 3m on `min` of 12 is above `max` of 10 (legal: 0 to 10)",
+        ),
+        (
+            "[scaling]\nscheduled = [{ at = \"3m\", max = 5 }, { at = \"4m\", desired = 6 }]\n",
+            (2, 61),
+            "`desired` of 6 is outside the limits from 4m on (legal: 2 to 5)",
+        ),
+        (
+            "[scaling]\nscheduled = [{ at = \"3m\" }]\n",
+            (2, 21),
+            "the scheduled action changes nothing (legal: min, max, desired)",
+        ),
+        (
             "topology.instances.initial = { a = 1 }\n",
             (1, 30),
             "starts with 1 instances (legal: 2 to 10)",

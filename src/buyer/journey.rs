@@ -290,6 +290,19 @@ impl Journey {
             .min()
     }
 
+    /// The seat the buyer is about to ask for; `None` unless one has been picked from the map and not been asked for yet.
+    ///
+    /// For a driver that does not deliver every message about seats: only those about this one would change anything.
+    pub fn wanted_seat(&self) -> Option<Uuid> {
+        let is_choosing = self.step == Step::Picking && self.in_flight.is_none();
+        is_choosing.then(|| self.choice.favorite()).flatten()
+    }
+
+    /// Whether the buyer has found every seat taken and waits for one to come back.
+    pub fn is_watching(&self) -> bool {
+        self.step == Step::Watching
+    }
+
     /// Whether the journey is over.
     pub fn is_over(&self) -> bool {
         self.step == Step::Gone

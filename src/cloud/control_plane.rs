@@ -14,9 +14,10 @@ use super::order::{Input, Order};
 use super::outbox::Outbox;
 use super::queue_monitor::QueueMonitor;
 use super::scaling::{self, Decision, Resize};
+use super::schedule::Schedule;
 use crate::rng::Streams;
 use crate::scenario::Plan;
-use crate::scenario::scaling::{Metric, Policy};
+use crate::scenario::scaling::{Metric, Policy, ScheduledAction};
 use crate::units::SimTime;
 
 /// Time between two CPU datapoints: detailed monitoring of EC2.
@@ -32,6 +33,7 @@ pub struct ControlPlane {
     monitors: Vec<(Metric, QueueMonitor)>,
     histories: BTreeMap<Metric, MetricHistory>,
     watched: Vec<WatchedPolicy>,
+    schedule: Schedule,
     group: InstanceGroup,
     failovers: Vec<Failover>,
     out: Outbox,
@@ -67,6 +69,7 @@ impl ControlPlane {
                     rests_at_limit: false,
                 })
                 .collect(),
+            schedule: Schedule::new(&plan.scaling, streams),
             group,
             failovers: vec![
                 Failover::new(
@@ -148,6 +151,7 @@ impl ControlPlane {
         monitors
             .chain(alarms)
             .chain(failovers)
+            .chain(self.schedule.poll_timeout())
             .chain(self.group.poll_timeout())
             .min()
     }
@@ -187,7 +191,37 @@ impl ControlPlane {
             failover.handle_timeout(now, &mut self.out);
         }
         self.group.handle_timeout(now, &mut self.out);
+        while let Some(action) = self.schedule.poll_due(now) {
+            self.follow_schedule(now, &action);
+        }
         self.evaluate_alarms(now);
+    }
+
+    /// Sets the size that a scheduled action asks for; no cooldown holds it back, and none follows it.
+    fn follow_schedule(&mut self, now: SimTime, action: &ScheduledAction) {
+        let (min, max) = self.group.limits();
+        let (min, max) = (action.min.unwrap_or(min), action.max.unwrap_or(max));
+        let desired = action.desired.unwrap_or(self.group.desired());
+        self.group.set_limits(min, max);
+        let resize = Resize {
+            desired: desired.clamp(min, max),
+            cooldown: None,
+        };
+        if resize.desired != self.group.desired() {
+            self.resize(now, &action.name, resize);
+        }
+    }
+
+    fn resize(&mut self, now: SimTime, cause: &str, resize: Resize) {
+        self.out.announce(
+            now,
+            What::Scaled {
+                policy: cause.to_owned(),
+                from: self.group.desired(),
+                to: resize.desired,
+            },
+        );
+        self.group.handle_desired(now, resize, &mut self.out);
     }
 
     /// Evaluates the alarms that are due, and follows one of the policies that fire.
@@ -210,16 +244,10 @@ impl ControlPlane {
                 resizes.push((&watched.policy, resize));
             }
         }
-        if let Some((policy, resize)) = scaling::winner(&resizes) {
-            self.out.announce(
-                now,
-                What::Scaled {
-                    policy: policy.name.clone(),
-                    from: self.group.desired(),
-                    to: resize.desired,
-                },
-            );
-            self.group.handle_desired(now, resize, &mut self.out);
+        let winner =
+            scaling::winner(&resizes).map(|(policy, resize)| (policy.name.clone(), resize));
+        if let Some((policy, resize)) = winner {
+            self.resize(now, &policy, resize);
         }
     }
 }

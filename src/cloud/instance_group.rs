@@ -11,7 +11,7 @@ use super::termination;
 use super::zone_balance::ZoneBalance;
 use crate::rng::Streams;
 use crate::scenario::Plan;
-use crate::scenario::scaling::{HealthType, Scaling};
+use crate::scenario::scaling::{HealthType, LaunchHook, Scaling};
 use crate::units::{InstanceId, SimTime, ZoneId};
 
 /// From the loss of an instance to the order that takes its remains out of the target group: EC2 looks at the state of
@@ -23,6 +23,8 @@ const BURIAL_DELAY: Duration = Duration::from_secs(60);
 pub struct InstanceGroup {
     scaling: Scaling,
     deregistration_delay: Duration,
+    /// From the registration until a target that does not answer counts as unhealthy.
+    initial_checks: Duration,
     streams: Streams,
     is_zone_down: Vec<bool>,
     members: Vec<Member>,
@@ -42,6 +44,8 @@ impl InstanceGroup {
         let mut group = Self {
             scaling: plan.scaling.clone(),
             deregistration_delay: topology.alb.deregistration_delay,
+            initial_checks: topology.alb.health_check.interval
+                * topology.alb.health_check.unhealthy_count,
             streams: Streams::new(plan.seed),
             is_zone_down: vec![false; topology.zones.len()],
             members: Vec::new(),
@@ -161,6 +165,12 @@ impl InstanceGroup {
         self.reconcile(now, Cause::ScaleOut, out);
     }
 
+    /// Permits other sizes from now on; the caller sets a desired number within them.
+    pub(super) const fn set_limits(&mut self, min: u32, max: u32) {
+        self.scaling.min = min;
+        self.scaling.max = max;
+    }
+
     /// Notes the load balancer's verdict on a target.
     pub(super) fn handle_target_health(
         &mut self,
@@ -239,8 +249,10 @@ impl InstanceGroup {
         self.conclude_activity(now);
     }
 
-    /// Launches instances in the emptier zones; those they stand in for end when these are in service. The group may
-    /// exceed its maximum by 10 % or one instance meanwhile, whichever is more.
+    /// Launches instances in the emptier zones; those they stand in for end when these are in service, which is before
+    /// they answer unless a launch hook holds them back. The health type makes no difference: AWS documents that new ones
+    /// are launched before old ones end, and that one which is registered is in service, whoever checks its health. The
+    /// group may exceed its maximum by 10 % or one instance meanwhile, whichever is more.
     fn rebalance(&mut self, now: SimTime, out: &mut Outbox) {
         let (_, max) = self.limits();
         let margin = (max / 10).max(1);
@@ -267,19 +279,19 @@ impl InstanceGroup {
     }
 
     /// Ends instances that fail the load balancer's checks, if the group looks at them: 10 % of the group or one at a
-    /// time, and the next only when the replacement has answered a check.
+    /// time, and the next only when the replacement has answered a check. One that has never answered when its grace
+    /// ends fails them too: a grace shorter than the boot replaces instances for ever.
     fn give_up_unhealthy(&mut self, now: SimTime, out: &mut Outbox) {
         if self.scaling.health_type == HealthType::Ec2 {
             return;
         }
         let at_once = (self.desired_instances / 10).max(1);
-        while count_where(&self.members, Member::is_unproven_replacement) < at_once {
-            let Some(index) = self.members.iter().position(|member| {
-                member.phase == Phase::Unhealthy
-                    && member
-                        .in_service_at
-                        .is_some_and(|since| since + self.scaling.grace <= now)
-            }) else {
+        let is_unproven = |group: &Self, member: &Member| {
+            member.is_unproven_replacement() && !group.is_failing(member, now)
+        };
+        while count_where(&self.members, |member| is_unproven(self, member)) < at_once {
+            let failing = |member: &Member| self.is_failing(member, now);
+            let Some(index) = self.members.iter().position(failing) else {
                 return;
             };
             self.retire(index, now, out);
@@ -287,6 +299,18 @@ impl InstanceGroup {
                 self.launch(zone, Cause::Replacement, now, out);
             }
         }
+    }
+
+    /// Whether a group that looks at the load balancer's checks gives the instance up.
+    fn is_failing(&self, member: &Member, now: SimTime) -> bool {
+        let checked_for = match member.phase {
+            Phase::Unhealthy => self.scaling.grace,
+            Phase::InService => self.scaling.grace.max(self.initial_checks),
+            Phase::Pending(_) | Phase::Healthy | Phase::Draining(_) => return false,
+        };
+        member
+            .in_service_at
+            .is_some_and(|since| since + checked_for <= now)
     }
 
     fn add_initial(&mut self, zone: ZoneId, out: &mut Outbox) {
@@ -311,15 +335,21 @@ impl InstanceGroup {
     fn launch(&mut self, zone: ZoneId, cause: Cause, now: SimTime, out: &mut Outbox) {
         let instance = self.next_instance();
         let mut boot = self.streams.numbered("boot", u64::from(instance.0));
+        let answers_at = now + self.scaling.boot.sample(&mut boot);
+        let runs_at = now + self.scaling.pending;
         out.order(Order::Launch {
             instance,
             zone,
-            answers_at: now + self.scaling.boot.sample(&mut boot),
+            answers_at,
         });
+        let in_service_at = match self.scaling.launch_hook {
+            LaunchHook::None => runs_at,
+            LaunchHook::UntilAnswers => runs_at.max(answers_at),
+        };
         let member = Member {
             instance,
             zone,
-            phase: Phase::Pending(now + self.scaling.pending),
+            phase: Phase::Pending(in_service_at),
             cause,
             launched_at: now,
             in_service_at: None,
@@ -335,6 +365,8 @@ impl InstanceGroup {
         member.in_service_at = Some(now);
         if self.scaling.health_type == HealthType::Elb {
             self.grace_ends.push(now + self.scaling.grace);
+            self.grace_ends
+                .push(now + self.scaling.grace.max(self.initial_checks));
         }
         out.order(Order::Register {
             instance: member.instance,

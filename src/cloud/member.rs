@@ -18,7 +18,7 @@ pub struct Member {
     pub cause: Cause,
     /// When it was launched; initial ones at the start of the run.
     pub launched_at: SimTime,
-    /// When it was registered with the target group; `None` while pending.
+    /// When it was registered with the target group and in service; `None` while pending.
     pub in_service_at: Option<SimTime>,
     /// Whether a scaling activity waits for it to finish launching or draining.
     pub in_activity: bool,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::price_book::Figure;
-use super::statement::Bill;
+use super::statement::{Bill, Savings};
 
 /// Won by which a documented sum may differ from its parts: figures are whole won.
 const TOLERANCE_WON: f64 = 0.5;
@@ -54,14 +54,23 @@ impl Comparison {
 }
 
 /// Sets `month` beside `figures`; figures that are sums come after their parts.
-pub(super) fn compare(figures: &[Figure], month: &Bill, won_per_unit: f64) -> Comparison {
-    let mut computed: BTreeMap<&str, f64> = month
-        .lines
-        .iter()
-        .filter_map(|line| {
-            let amount = month.under(line.heading)?;
-            Some((line.heading.name(), amount * won_per_unit))
-        })
+pub(super) fn compare(
+    figures: &[Figure],
+    month: &Bill,
+    savings: &Savings,
+    won_per_unit: f64,
+) -> Comparison {
+    let lines = month.lines.iter().map(|line| {
+        let heading = line.heading;
+        (heading.name(), month.under(heading))
+    });
+    let saved = [
+        ("saving-nat", savings.nat),
+        ("saving-reserved", savings.reserved),
+    ];
+    let mut computed: BTreeMap<&str, f64> = lines
+        .chain(saved)
+        .filter_map(|(name, amount)| Some((name, amount? * won_per_unit)))
         .collect();
     let mut at_documented_use = computed.clone();
     let mut stated: BTreeMap<&str, f64> = BTreeMap::new();
@@ -100,9 +109,10 @@ fn used(month: &Bill, heading: &str) -> String {
         .iter()
         .filter(|line| line.heading.name() == heading);
     let quantities: Vec<_> = lines
-        .map(|line| {
-            let plural = if line.unit == "GB" { "" } else { "s" };
-            format!("{:.1} {}{plural}", line.quantity, line.unit)
+        .filter(|line| line.amount.is_some())
+        .filter_map(|line| {
+            let plural = if line.unit.starts_with("GB") { "" } else { "s" };
+            Some(format!("{:.1} {}{plural}", line.quantity?, line.unit))
         })
         .collect();
     quantities.join(", ")

@@ -6,8 +6,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Item {
-    /// Back-end instances.
+    /// Back-end instances, on demand.
     Instance,
+    /// Back-end instances of which an hour each month is paid for in advance; only for what a month could save.
+    InstanceReserved,
+    /// Processor time of T3 instances in unlimited mode beyond the credits they have earned.
+    Surplus,
+    /// Root volumes of the instances.
+    Volumes,
     /// The load balancer itself.
     LoadBalancer,
     /// Its capacity units.
@@ -20,12 +26,28 @@ pub enum Item {
     LambdaCompute,
     /// Nodes of the database.
     Database,
+    /// Storage of the database; the class of its price is the kind of the database.
+    DatabaseStorage,
+    /// Reads and writes of that storage.
+    DatabaseIo,
     /// Nodes of Redis.
     Cache,
     /// NAT gateways.
     NatGateway,
+    /// Bytes through NAT gateways, either way.
+    NatTraffic,
+    /// Bytes between instances and S3 through the gateway endpoint.
+    EndpointTraffic,
+    /// Bytes between zones that the sender and the receiver pay for: to the data tier, and to a NAT gateway elsewhere.
+    CrossZone,
+    /// Bytes between a load-balancer node and an instance in another zone.
+    CrossZoneLoadBalancer,
+    /// Bytes between primaries and replicas in different zones.
+    CrossZoneReplication,
     /// Bytes to the internet, through the edge.
     DataOut,
+    /// Bytes to the internet, through NAT.
+    DataOutNat,
     /// Requests at the edge.
     EdgeRequests,
     /// S3.
@@ -36,6 +58,8 @@ pub enum Item {
     Secrets,
     /// Custom metrics of CloudWatch.
     Metrics,
+    /// Calls that report them.
+    MetricCalls,
     /// Its alarms.
     Alarms,
 }
@@ -44,9 +68,9 @@ pub enum Item {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Heading {
-    /// The smallest fleet.
+    /// The smallest fleet, with its volumes.
     Instances,
-    /// Instances beyond the smallest fleet.
+    /// Instances beyond the smallest fleet with their volumes, and surplus credits.
     Peak,
     /// The load balancer.
     LoadBalancer,
@@ -58,6 +82,8 @@ pub enum Heading {
     Cache,
     /// NAT.
     Nat,
+    /// Bytes between zones.
+    CrossZone,
     /// Bytes and requests to the internet.
     Transfer,
     /// S3.
@@ -81,6 +107,7 @@ impl Heading {
             Self::Database => "database",
             Self::Cache => "cache",
             Self::Nat => "nat",
+            Self::CrossZone => "cross-zone",
             Self::Transfer => "transfer",
             Self::Storage => "storage",
             Self::Dns => "dns",

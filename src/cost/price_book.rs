@@ -19,13 +19,28 @@ pub struct PriceBook {
     pub date: String,
     /// Where they come from.
     pub source: String,
-    /// Won for one unit of the currency.
-    pub won_per_unit: f64,
+    /// What one unit of the currency is in won.
+    pub exchange: Exchange,
+    /// Whether a price stands for all of its heading, so that items without one are included in it and not missing.
+    #[serde(default)]
+    pub by_heading: bool,
     /// The prices.
     pub prices: Vec<Price>,
     /// The month as documents state it; empty in books of list prices.
     #[serde(default)]
     pub figures: Vec<Figure>,
+}
+
+/// What one unit of a currency is in won.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// Won for one unit.
+    pub won_per_unit: f64,
+    /// How sure the rate is.
+    pub basis: Basis,
+    /// Where it comes from.
+    pub source: String,
 }
 
 /// A currency.
@@ -54,6 +69,16 @@ pub struct Price {
     pub basis: Basis,
     /// Where it comes from.
     pub source: String,
+}
+
+impl Price {
+    /// What one unit costs, as the meter counts; of a flat price, an hour of the whole.
+    pub fn for_one(&self) -> f64 {
+        match self.per {
+            Per::Unit => self.amount,
+            Per::Month | Per::Flat => self.amount / HOURS_A_MONTH,
+        }
+    }
 }
 
 /// What an amount buys.
@@ -213,7 +238,7 @@ mod tests {
 
     #[test]
     fn unknown_keys_bad_amounts_and_dangling_sums_are_refused() {
-        let head = "name='x'\ncurrency='KRW'\ndate='d'\nsource='s'\nwon_per_unit=1\n";
+        let head = "name='x'\ncurrency='KRW'\ndate='d'\nsource='s'\nexchange={won_per_unit=1,basis='documented',source='s'}\n";
         let price = |amount: &str| {
             format!(
                 "{head}[[prices]]\nitem='cache'\namount={amount}\nper='unit'\nbasis='reported'\nsource='s'\n"

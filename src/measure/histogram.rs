@@ -44,10 +44,18 @@ struct Buckets {
 impl Histogram {
     /// Counts one length.
     pub fn record(&mut self, length: Duration) {
+        self.record_many(length, 1);
+    }
+
+    /// Counts `number` equal lengths.
+    pub fn record_many(&mut self, length: Duration, number: u64) {
+        if number == 0 {
+            return;
+        }
         let value = micros(length);
         let recorded = self.recorded.get_or_insert_with(Recorded::empty);
-        recorded.add(value, 1);
-        recorded.widen(value, value, value);
+        recorded.add(value, number);
+        recorded.widen(value, value, value * number);
     }
 
     /// Counts everything that `other` has counted.

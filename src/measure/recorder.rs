@@ -1,6 +1,7 @@
 //! Folds observations into frames; what it holds does not depend on how long the run is.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,8 @@ pub struct Recorder {
     judged_from: SimTime,
     tally: Tally,
     ticks: BTreeMap<u64, Tick>,
+    /// The tick that was looked for last, taken out of the map: most observations fall into the same second.
+    open: Option<(u64, Tick)>,
 }
 
 /// Everything a recorder has seen since its last frame; what is empty takes no room.
@@ -33,6 +36,7 @@ impl Recorder {
             judged_from: SimTime::ZERO + plan.clock.warmup,
             tally: Tally::default(),
             ticks: BTreeMap::new(),
+            open: None,
         }
     }
 
@@ -62,18 +66,23 @@ impl Recorder {
                 }
             }
             Observation::Socket { at, change } => self.observe_socket(at, change),
-            Observation::Message { at, delay } => {
-                self.tally.messages += 1;
-                self.tick(at).messages += 1;
-                if let (true, Some(delay)) = (at >= self.judged_from, delay) {
-                    self.tally.fan_out_delay.record(delay);
-                }
-            }
+            Observation::Message { at, delay } => self.observe_messages(at, delay, 1),
+        }
+    }
+
+    /// Folds in the receipt of one message by `receivers` buyers at once, `delay` after its publication; `None` if it
+    /// carried no time.
+    pub fn observe_messages(&mut self, at: SimTime, delay: Option<Duration>, receivers: u64) {
+        self.tally.messages += receivers;
+        self.tick(at).messages += receivers;
+        if let (true, Some(delay)) = (at >= self.judged_from, delay) {
+            self.tally.fan_out_delay.record_many(delay, receivers);
         }
     }
 
     /// Gives out everything seen since the last frame, and forgets it.
     pub fn take_frame(&mut self) -> Frame {
+        self.ticks.extend(self.open.take());
         Frame {
             tally: std::mem::take(&mut self.tally),
             ticks: std::mem::take(&mut self.ticks).into_iter().collect(),
@@ -150,6 +159,12 @@ impl Recorder {
     }
 
     fn tick(&mut self, at: SimTime) -> &mut Tick {
-        self.ticks.entry(at.as_secs()).or_default()
+        let second = at.as_secs();
+        if self.open.as_ref().is_none_or(|(open, _)| *open != second) {
+            let tick = self.ticks.remove(&second).unwrap_or_default();
+            self.ticks.extend(self.open.replace((second, tick)));
+        }
+        let (_, tick) = self.open.as_mut().expect("it has just been opened");
+        tick
     }
 }

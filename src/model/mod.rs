@@ -1,17 +1,39 @@
 //! Engine 2: the same scenario in virtual time.
 //!
+//! ```text
+//! buyers ─call─▶ front ─▶ instance (processor) ─▶ redis ─▶ database ─▶ provider ─▶ answer ─▶ buyers
+//!    ▲                        ▲ sockets, rooms                                              │
+//!    └──────── calendar: what happens next, by time and order of entry ◀────────────────────┘
+//!                  cloud: control plane, faults, meter
+//! ```
+//!
 //! The same buyers, control plane, faults and cost meter as in a live run, around stations instead of sockets. Nothing
 //! here reads a clock: the same plan and seed give the same measurements, byte for byte, on any machine.
 
+mod backend;
+mod buyers;
 pub mod calendar;
+mod calls;
+mod closing;
+mod cloud;
+mod crowd;
+pub mod data;
+mod entry;
+mod fleet;
+mod front;
+mod rooms;
+mod service;
+mod traffic;
 mod watcher;
+mod world;
 
+pub use service::work_of;
 pub use watcher::{Progress, Unwatched, Watcher, Wish};
 
 use crate::measure::Measurements;
 use crate::scenario::Plan;
 
 /// Plays `plan` in virtual time and returns what was measured; `watcher` sees each scenario second, and may end it.
-pub fn simulate(_plan: &Plan, _watcher: &mut dyn Watcher) -> Measurements {
-    unreachable!("the world follows")
+pub fn simulate(plan: &Plan, watcher: &mut dyn Watcher) -> Measurements {
+    world::World::new(plan).run(watcher)
 }

@@ -5,7 +5,7 @@ use maud::{Markup, PreEscaped, html};
 use super::chart::{Bar, bars};
 use super::document::Document;
 use super::words;
-use crate::cost::Statement;
+use crate::cost::{Dimension, Statement};
 
 /// What the run and a month cost, and whether the documented month adds up.
 pub(super) fn cost(document: &Document) -> Markup {
@@ -39,8 +39,10 @@ pub(super) fn cost(document: &Document) -> Markup {
                 "Prices: " (statement.price_book) ", " (statement.price_date) ". The on-sale is billed for its own length of all "
                 "that stands there; the month for the smallest fleet throughout and what the on-sales use on top."
             }
+            @for left_out in words::left_out(&statement.run) { p.muted { "Counted as nothing, " (left_out) "." } }
             h3 { "A month, item by item" }
             figure { (PreEscaped(bars("Cost of a month by item", &bars_of_month))) }
+            (capacity(statement))
             (bill(statement))
             (documented_month(statement))
         }
@@ -66,12 +68,40 @@ fn bill(statement: &Statement) -> Markup {
                         @for line in &statement.run.lines {
                             tr {
                                 td { (line.title) }
-                                td.number { (format!("{:.3}", line.quantity)) }
+                                td.number { (line.quantity.map_or_else(|| "not metered".to_owned(), |quantity| format!("{quantity:.3}"))) }
                                 td { (line.unit) }
                                 td.number { (money(line.unit_price)) }
                                 td.number { (money(line.amount)) }
                                 td.muted { span.tag { (words::basis(line.basis)) } " " (line.source) }
                             }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The load balancer's capacity units, hour by hour and by dimension.
+fn capacity(statement: &Statement) -> Markup {
+    let usage = &statement.usage;
+    html! {
+        details {
+            summary { "Capacity units of the load balancer: " (format!("{:.3}", usage.lcu_hours())) " LCU-hours, hour by hour" }
+            table {
+                thead {
+                    tr {
+                        th { "Hour" }
+                        @for dimension in Dimension::ALL { th.number { (dimension.name()) } }
+                        th { "Billed" }
+                    }
+                }
+                tbody {
+                    @for hour in &usage.load_balancer {
+                        tr {
+                            td { (hour.hour + 1) }
+                            @for dimension in Dimension::ALL { td.number { (format!("{:.4}", hour.of(dimension))) } }
+                            td { (hour.billed().0.name()) }
                         }
                     }
                 }

@@ -351,6 +351,9 @@ impl Page {
         }
         let month = format!("with {} such on-sales", statement.onsales_per_month);
         self.leader("a month", &money(statement.month.total), &month);
+        for left_out in words::left_out(&statement.run) {
+            self.line(&format!("  {left_out}"));
+        }
         self.line(&format!(
             "  {:<40}{:>14}{:>14}{:>14}",
             "a month in won (A24)", "documented", "added up", "computed"

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::document::RunHeader;
 use crate::cloud::notice::{AlarmState, DataTierPart, InstanceState, SwallowReason, What};
 use crate::cost::price_book::{Basis, Currency};
+use crate::cost::statement::{Bill, Line};
 use crate::measure::observation::{LeaveReason, Stage};
 use crate::scenario::topology::Topology;
 use crate::units::{SimTime, Won, ZoneId};
@@ -55,6 +56,23 @@ pub(super) const fn basis(basis: Basis) -> &'static str {
         Basis::Assumption => "assumption",
         Basis::NotFound => "no price found",
     }
+}
+
+/// What a bill leaves out, and why: `not metered: …`, `without a price: …`; empty if it has everything.
+pub(super) fn left_out(bill: &Bill) -> Vec<String> {
+    let named = |why: &str, lines: &mut dyn Iterator<Item = &Line>| {
+        let titles: Vec<_> = lines.map(|line| line.title.as_str()).collect();
+        (!titles.is_empty()).then(|| format!("{why}: {}", titles.join(", ")))
+    };
+    let without_price = |line: &&Line| line.basis == Basis::NotFound;
+    let mut unmetered = bill.not_metered().filter(|line| !without_price(line));
+    [
+        named("not metered", &mut unmetered),
+        named("without a price", &mut bill.not_priced()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// An amount of money; small ones with as many decimals as three figures take.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::distribution::Distribution;
+use crate::units::SimTime;
 
 /// The Auto Scaling group and what drives it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,12 +20,51 @@ pub struct Scaling {
     pub boot: Distribution,
     /// The Lambda that samples the queue.
     pub monitor: Monitor,
+    /// What holds an instance back from being in service.
+    pub launch_hook: LaunchHook,
     /// Policies, each with its alarm.
     pub policies: Vec<Policy>,
+    /// Sizes at set times, in the order of time.
+    pub scheduled: Vec<ScheduledAction>,
     /// Health that makes the group replace an instance.
     pub health_type: HealthType,
     /// Time after the launch during which failed load-balancer checks do not count.
     pub grace: Duration,
+}
+
+impl Scaling {
+    /// The largest fleet at any time of the run, scheduled actions included.
+    pub fn fleet_max(&self) -> u32 {
+        let scheduled = self.scheduled.iter().filter_map(|action| action.max);
+        scheduled.fold(self.max, u32::max)
+    }
+}
+
+/// What holds an instance back from being in service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LaunchHook {
+    /// Nothing: it is registered as soon as its machine runs, minutes before its application answers.
+    None,
+    /// A lifecycle hook that the application completes: registration, cooldown, and warm-up begin when it answers.
+    UntilAnswers,
+}
+
+/// A scheduled action of the group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduledAction {
+    /// Name in timelines, such as `before-the-opening`.
+    pub name: String,
+    /// When it is due.
+    pub at: SimTime,
+    /// How late it is; `None` draws it from the seed, up to two minutes.
+    pub late: Option<Duration>,
+    /// Fewest instances from then on; `None` leaves it.
+    pub min: Option<u32>,
+    /// Most instances from then on; `None` leaves it.
+    pub max: Option<u32>,
+    /// Instances wanted from then on; `None` leaves it, as far as the limits permit.
+    pub desired: Option<u32>,
 }
 
 /// The Lambda that reads the queue's size and publishes it as a metric (A13).

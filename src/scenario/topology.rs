@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use tiketi_station::Profile;
 
-use crate::units::ZoneId;
+use crate::units::{Share, ZoneId};
 
 /// The architecture under test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,10 +47,22 @@ pub struct Zone {
 pub struct Instances {
     /// EC2 instance type, such as `t3.medium`; the price book must know it.
     pub class: String,
+    /// What happens to a burstable instance that has spent its CPU credits.
+    pub credits: CreditMode,
     /// Service times of their operations: `t3-medium-node`, `native`, or a profile that was calibrated.
     pub profile: Profile,
     /// Instances in service when the run starts, an entry a zone.
     pub initial: Vec<u32>,
+}
+
+/// What happens to a burstable instance that has spent its CPU credits. Only the model keeps accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CreditMode {
+    /// It is held at its baseline.
+    Standard,
+    /// It goes on at full speed, and surplus is charged (the default of AWS for T3).
+    Unlimited,
 }
 
 /// The Application Load Balancer.
@@ -98,6 +110,42 @@ pub struct Redis {
     pub lost_window: Duration,
     /// Time to live of the primary's DNS record.
     pub dns_ttl: Duration,
+    /// Memory of the node, MiB.
+    pub memory_mib: u32,
+    /// Part of the memory that is not for keys (`reserved-memory-percent`).
+    pub reserved: Share,
+    /// Memory that others take and that eviction cannot free (buffers of connections, keys in constant use), MiB.
+    pub other_mib: u32,
+    /// What happens to a write when the memory is full.
+    pub eviction: Eviction,
+    /// Time of one command on a node with CPU credits.
+    pub command: Duration,
+    /// Whether the node has CPU credits.
+    pub cpu_credits: CpuCredits,
+    /// Part of a core that the one thread of Redis has left without credits.
+    pub baseline: Share,
+}
+
+/// What Redis does with a write when its memory is full (`maxmemory-policy`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Eviction {
+    /// Drops the key that was used longest ago, of a few that it looks at (B7).
+    AllKeysLru,
+    /// The same, but only of the keys that expire.
+    VolatileLru,
+    /// Refuses the write.
+    NoEviction,
+}
+
+/// CPU credits of a burstable cache node. It runs in standard mode: without credits it is throttled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CpuCredits {
+    /// Enough for the whole run.
+    Full,
+    /// None left: the node has its baseline.
+    Spent,
 }
 
 /// The relational database.
@@ -121,6 +169,10 @@ pub struct Database {
     pub pool_connect_timeout: Duration,
     /// Connections the server admits in all.
     pub connections_max: u32,
+    /// Cores that queries share.
+    pub cores: u32,
+    /// What a commit takes beyond its query until it is durable, in another zone too.
+    pub commit: Duration,
 }
 
 /// The database service.

@@ -6,8 +6,11 @@ use super::arrival::{ArrivalPhase, Count, Level, Shape};
 use super::distribution::Distribution;
 use super::page::{Page, inline_table, instant, length, list, or_word, rate, table, text};
 use super::plan::{Plan, Retry, Temperament};
-use super::scaling::{Alarm, Comparison, HealthType, Metric, MissingData, PolicyKind, Scaling};
-use super::topology::{Database, DatabaseKind, Topology, Zone};
+use super::scaling::{
+    Alarm, Comparison, HealthType, LaunchHook, Metric, MissingData, PolicyKind, Scaling,
+    ScheduledAction,
+};
+use super::topology::{CpuCredits, CreditMode, Database, DatabaseKind, Eviction, Topology, Zone};
 use crate::fault::catalog::Action;
 use crate::units::ZoneId;
 
@@ -145,6 +148,11 @@ fn topology(page: &mut Page, topology: &Topology) {
     page.entry("data", tier(|zone| zone.data.to_string()));
     page.header("topology.instances");
     page.entry("class", text(&topology.instances.class));
+    let credits = match topology.instances.credits {
+        CreditMode::Unlimited => "unlimited",
+        CreditMode::Standard => "standard",
+    };
+    page.entry("credits", text(credits));
     page.entry("profile", text(&topology.instances.profile.name));
     let initial = zones().zip(&topology.instances.initial);
     let initial = initial.map(|(zone, count)| (zone.name.as_str(), count.to_string()));
@@ -179,6 +187,22 @@ fn topology(page: &mut Page, topology: &Topology) {
     page.entry("failover", length(redis.failover));
     page.entry("lost_window", length(redis.lost_window));
     page.entry("dns_ttl", length(redis.dns_ttl));
+    page.entry("memory_mib", redis.memory_mib);
+    page.entry("reserved", redis.reserved.get());
+    page.entry("other_mib", redis.other_mib);
+    let eviction = match redis.eviction {
+        Eviction::AllKeysLru => "allkeys-lru",
+        Eviction::VolatileLru => "volatile-lru",
+        Eviction::NoEviction => "noeviction",
+    };
+    page.entry("eviction", text(eviction));
+    page.entry("command", length(redis.command));
+    let cpu_credits = match redis.cpu_credits {
+        CpuCredits::Full => "full",
+        CpuCredits::Spent => "spent",
+    };
+    page.entry("cpu_credits", text(cpu_credits));
+    page.entry("baseline", redis.baseline.get());
 }
 
 fn database(page: &mut Page, topology: &Topology, database: &Database) {
@@ -199,6 +223,8 @@ fn database(page: &mut Page, topology: &Topology, database: &Database) {
         length(database.pool_connect_timeout),
     );
     page.entry("connections_max", database.connections_max);
+    page.entry("cores", database.cores);
+    page.entry("commit", length(database.commit));
 }
 
 fn scaling(page: &mut Page, scaling: &Scaling) {
@@ -213,6 +239,11 @@ fn scaling(page: &mut Page, scaling: &Scaling) {
     };
     page.entry("health_type", text(health_type));
     page.entry("grace", length(scaling.grace));
+    let launch_hook = match scaling.launch_hook {
+        LaunchHook::None => "none",
+        LaunchHook::UntilAnswers => "until-answers",
+    };
+    page.entry("launch_hook", text(launch_hook));
     let phase = scaling.monitor.phase.as_ref();
     page.entry(
         "monitor",
@@ -236,6 +267,24 @@ fn scaling(page: &mut Page, scaling: &Scaling) {
         table(&entries)
     });
     page.entry("policies", list(policies));
+    page.entry("scheduled", list(scaling.scheduled.iter().map(scheduled)));
+}
+
+fn scheduled(action: &ScheduledAction) -> String {
+    let late = or_word(action.late.as_ref(), "random", |late| length(*late));
+    let mut entries = vec![
+        ("name", text(&action.name)),
+        ("at", instant(action.at)),
+        ("late", late),
+    ];
+    let sizes = [
+        ("min", action.min),
+        ("max", action.max),
+        ("desired", action.desired),
+    ];
+    let stated = |(key, size): (_, Option<u32>)| size.map(|size| (key, size.to_string()));
+    entries.extend(sizes.into_iter().filter_map(stated));
+    table(&entries)
 }
 
 fn alarm(alarm: &Alarm) -> String {

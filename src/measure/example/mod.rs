@@ -12,7 +12,7 @@ use super::gauges::InstanceCount;
 use super::observation::{Call, Failure, LeaveReason, Observation, Outcome, SocketChange, Stage};
 use super::{Assembly, Ending, Engine, Gauges, Measurements, Recorder};
 use crate::cloud::notice::{AlarmState, DataTierPart, InstanceState, Notice, What};
-use crate::cost::{PriceBook, Sales, Statement, Usage};
+use crate::cost::{LcuHour, PriceBook, Sales, Statement, Usage};
 use crate::fault::catalog::Action;
 use crate::scenario::Plan;
 use crate::scenario::operation::Operation;
@@ -191,9 +191,14 @@ fn statement() -> Statement {
         hours: 600.0 / 3_600.0,
         instance_hours: 0.6,
         lambda_runs: 10,
-        lcu_hours: 0.2,
-        requests: 40_000,
+        load_balancer: vec![LcuHour {
+            active_connections: 0.2,
+            processed_bytes: 0.06,
+            ..LcuHour::default()
+        }],
+        requests: Some(40_000),
         data_out_gb: 0.05,
+        ..Usage::default()
     };
     let sales = Sales {
         buyers: 2_000,

@@ -11,10 +11,12 @@ use crate::scenario::plan::{
     Clock, Cost, Poll, Retry, Section, SelfCheck, Server, Show, Target, Temperament, WaitingRoom,
 };
 use crate::scenario::scaling::{
-    Alarm, Comparison, HealthType, Metric, MissingData, Monitor, Policy, PolicyKind, Scaling,
+    Alarm, Comparison, HealthType, LaunchHook, Metric, MissingData, Monitor, Policy, PolicyKind,
+    Scaling,
 };
 use crate::scenario::topology::{
-    Alb, Database, DatabaseKind, HealthCheck, Instances, Redis, Topology, Zone,
+    Alb, CpuCredits, CreditMode, Database, DatabaseKind, Eviction, HealthCheck, Instances, Redis,
+    Topology, Zone,
 };
 use crate::units::{Rate, Share, SimTime, Won, ZoneId};
 
@@ -153,6 +155,7 @@ fn topology() -> Topology {
         zones: vec![zone("a", 1), zone("b", 2)],
         instances: Instances {
             class: "t3.medium".to_owned(),
+            credits: CreditMode::Unlimited,
             profile: tiketi_station::Profile::t3_medium_node(),
             initial: vec![1, 1],
         },
@@ -176,6 +179,13 @@ fn topology() -> Topology {
             failover: secs(30),
             lost_window: Duration::from_millis(100),
             dns_ttl: secs(5),
+            memory_mib: 512,
+            reserved: share(0.25),
+            other_mib: 0,
+            eviction: Eviction::AllKeysLru,
+            command: Duration::from_micros(10),
+            cpu_credits: CpuCredits::Full,
+            baseline: share(0.2),
         },
         database: Database {
             kind: DatabaseKind::Aurora,
@@ -187,6 +197,8 @@ fn topology() -> Topology {
             pool_max: 20,
             pool_connect_timeout: secs(2),
             connections_max: 400,
+            cores: 2,
+            commit: Duration::from_millis(2),
         },
         s3_endpoint: true,
     }
@@ -213,6 +225,8 @@ fn scaling() -> Scaling {
         min: 2,
         max: 10,
         pending: secs(30),
+        launch_hook: LaunchHook::None,
+        scheduled: Vec::new(),
         boot: Distribution::Constant { value: 240.0 },
         monitor: Monitor {
             period: secs(60),

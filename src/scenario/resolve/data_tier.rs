@@ -6,11 +6,13 @@ use std::time::Duration;
 use super::topology::{Context, zone_at, zone_id};
 use super::{ANY_LENGTH, SOME_LENGTH};
 use crate::scenario::diagnostic::Problem;
-use crate::scenario::document::Section;
+use crate::scenario::document::{Layer, Section};
 use crate::scenario::duration::Written;
-use crate::scenario::topology::{Alb, Database, DatabaseKind, HealthCheck, Redis};
+use crate::scenario::topology::{
+    Alb, CpuCredits, Database, DatabaseKind, Eviction, HealthCheck, Redis,
+};
 use crate::scenario::value::Value;
-use crate::units::ZoneId;
+use crate::units::{Share, ZoneId};
 
 /// Redis node types that the price books know.
 const REDIS_CLASSES: [&str; 3] = ["cache.t3.micro", "cache.t3.small", "cache.t3.medium"];
@@ -24,6 +26,15 @@ const DATABASE_CLASSES: [&str; 6] = [
     "db.t4g.medium",
     "db.t4g.large",
 ];
+
+const EVICTIONS: [(&str, Eviction); 3] = [
+    ("allkeys-lru", Eviction::AllKeysLru),
+    ("volatile-lru", Eviction::VolatileLru),
+    ("noeviction", Eviction::NoEviction),
+];
+
+const CPU_CREDITS: [(&str, CpuCredits); 2] =
+    [("full", CpuCredits::Full), ("spent", CpuCredits::Spent)];
 
 /// A range of whole seconds, as AWS states its limits.
 const fn seconds(from: u64, to: u64) -> RangeInclusive<Duration> {
@@ -72,23 +83,58 @@ fn health_check(section: &Section<'_>) -> Option<HealthCheck> {
     })
 }
 
-pub(super) fn redis(section: &Section<'_>, zones: Option<&[String]>) -> Option<Redis> {
+pub(super) fn redis(topology: &Section<'_>, context: &Context<'_, '_>) -> Option<Redis> {
+    let section = topology.section("redis");
     let class = section.value("class");
     let class = class.and_then(|value| value.word(&REDIS_CLASSES));
+    let Some(class) = class else {
+        section.accept_any_key();
+        return None;
+    };
+    let by_class = context.redis;
+    let section = section.over(by_class.and_then(|layer| topology.layer_in(layer, &class)));
     let length = |key| section.value(key).and_then(|v| v.length(ANY_LENGTH));
     let failover = length("failover");
     let lost_window = length("lost_window");
     let dns_ttl = length("dns_ttl");
-    let pair = pair(section, "replica", zones);
+    let command = length("command");
+    let mebibytes = |key, from| section.value(key).and_then(|v| v.whole(from..=1_000_000));
+    let memory_mib = mebibytes("memory_mib", 1);
+    let other_mib = mebibytes("other_mib", 0);
+    let share = |key| section.value(key).and_then(|v| v.share());
+    let reserved = share("reserved");
+    let baseline = baseline(&section);
+    let eviction = section.value("eviction").and_then(|v| v.choice(&EVICTIONS));
+    let cpu_credits = section.value("cpu_credits");
+    let cpu_credits = cpu_credits.and_then(|value| value.choice(&CPU_CREDITS));
+    let pair = pair(&section, "replica", context.zones);
     let (primary, replica) = pair?;
     Some(Redis {
-        class: class?,
+        class,
         primary,
         replica,
         failover: failover?,
         lost_window: lost_window?,
         dns_ttl: dns_ttl?,
+        memory_mib: memory_mib?,
+        reserved: reserved?,
+        other_mib: other_mib?,
+        eviction: eviction?,
+        command: command?,
+        cpu_credits: cpu_credits?,
+        baseline: baseline?,
     })
+}
+
+/// Nothing of a core would be no Redis at all.
+fn baseline(section: &Section<'_>) -> Option<Share> {
+    let value = section.value("baseline")?;
+    let share = value.share()?;
+    if share.get() > 0.0 {
+        return Some(share);
+    }
+    value.refuse("above 0, at most 1");
+    None
 }
 
 pub(super) fn database(topology: &Section<'_>, context: &Context<'_, '_>) -> Option<Database> {
@@ -114,13 +160,16 @@ pub(super) fn database(topology: &Section<'_>, context: &Context<'_, '_>) -> Opt
     let pool_connect_timeout = length("pool_connect_timeout");
     let count = |key| section.value(key).and_then(|v| v.whole(1..=100_000));
     let pool_max = count("pool_max");
-    let connections_max = match section.find("connections_max") {
-        Some(value) => value.whole(1..=100_000),
+    let commit = length("commit");
+    let by_class = |key, values: Option<Layer<'_>>, max: u32| match section.find(key) {
+        Some(value) => value.whole(1..=max),
         None => class.as_ref().and_then(|class| {
-            let value = topology.value_in(context.connections_max?, class)?;
-            value.whole(1..=100_000)
+            let value = topology.value_in(values?, class)?;
+            value.whole(1..=max)
         }),
     };
+    let connections_max = by_class("connections_max", context.connections_max, 100_000);
+    let cores = by_class("cores", context.cores, 256);
     let pair = pair(&section, "standby", context.zones);
     let (primary, standby) = pair?;
     Some(Database {
@@ -133,6 +182,8 @@ pub(super) fn database(topology: &Section<'_>, context: &Context<'_, '_>) -> Opt
         pool_max: pool_max?,
         pool_connect_timeout: pool_connect_timeout?,
         connections_max: connections_max?,
+        cores: cores?,
+        commit: commit?,
     })
 }
 

@@ -10,6 +10,7 @@ mod faults;
 mod gates;
 mod overrides;
 mod scaling;
+mod schedule;
 mod show;
 mod topology;
 
@@ -104,7 +105,12 @@ fn resolve(
     let buyers = buyers::temperament(&root.section("buyers"));
     let server = show::server(&root.section("server"));
     let scaling_section = root.section("scaling");
-    let scaling = scaling::scaling(&scaling_section, each("policy"), each("alarm"));
+    let fallbacks = scaling::Fallbacks {
+        policy: each("policy"),
+        alarm: each("alarm"),
+        scheduled: each("scheduled"),
+    };
+    let scaling = scaling::scaling(&scaling_section, &fallbacks, end);
     let topology_section = root.section("topology");
     let zones = topology::zone_names(&topology_section);
     let context = topology::Context {
@@ -112,8 +118,10 @@ fn resolve(
         scaling_section: &scaling_section,
         scaling: scaling.as_ref(),
         profile: overrides.profile.as_ref(),
+        redis: each("redis"),
         database: each("database"),
         connections_max: each("connections_max"),
+        cores: each("cores"),
     };
     let topology = topology::topology(&topology_section, &context);
     let faults = faults::faults(root, zones.as_deref(), end);

@@ -1,29 +1,39 @@
 //! How the fleet follows the load.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::buyers::distribution;
+use super::schedule::scheduled;
 use super::{ANY_LENGTH, SOME_LENGTH};
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::distribution::Distribution;
 use crate::scenario::document::{Layer, Section};
 use crate::scenario::duration::Written;
 use crate::scenario::scaling::{
-    Alarm, Comparison, HealthType, Metric, MissingData, Monitor, Policy, PolicyKind, Scaling, Step,
+    Alarm, Comparison, HealthType, LaunchHook, Metric, MissingData, Monitor, Policy, PolicyKind,
+    Scaling, ScheduledAction, Step,
 };
 use crate::scenario::value::Value;
 
 /// More instances than the testbed can emulate on one machine.
-const FLEET_MAX: u32 = 200;
+pub(super) const FLEET_MAX: u32 = 200;
 
 /// Time within which a day's alarm history fits (CloudWatch looks back a day at most).
 const EVALUATION_PERIODS_MAX: u32 = 1_440;
 
+/// What elements of the lists get where they say nothing.
+pub(super) struct Fallbacks<'d> {
+    pub(super) policy: Option<Layer<'d>>,
+    pub(super) alarm: Option<Layer<'d>>,
+    pub(super) scheduled: Option<Layer<'d>>,
+}
+
 pub(super) fn scaling<'d>(
     section: &Section<'d>,
-    policy_fallback: Option<Layer<'d>>,
-    alarm_fallback: Option<Layer<'d>>,
+    fallbacks: &Fallbacks<'d>,
+    end: Option<Duration>,
 ) -> Option<Scaling> {
     let fleet = |key| section.value(key).and_then(|v| v.whole(0..=FLEET_MAX));
     let (min, max) = (fleet("min"), fleet("max"));
@@ -47,13 +57,24 @@ pub(super) fn scaling<'d>(
     let health_type = health_type.and_then(|value| value.choice(&health_types));
     let grace = section.value("grace");
     let grace = grace.and_then(|value| value.length(ANY_LENGTH));
-    let policies = section.elements("policies", policy_fallback);
+    let hooks = [
+        ("none", LaunchHook::None),
+        ("until-answers", LaunchHook::UntilAnswers),
+    ];
+    let launch_hook = section.value("launch_hook");
+    let launch_hook = launch_hook.and_then(|value| value.choice(&hooks));
+    let scheduled = scheduled(section, fallbacks.scheduled, (min, max), end);
+    let policies = section.elements("policies", fallbacks.policy);
     let policies: Vec<_> = policies
         .iter()
-        .map(|element| policy(element, alarm_fallback))
+        .map(|element| policy(element, fallbacks.alarm))
         .collect();
     let policies: Option<Vec<Policy>> = policies.into_iter().collect();
-    report_twins(section, policies.as_deref().unwrap_or_default());
+    report_twins(
+        section,
+        policies.as_deref().unwrap_or_default(),
+        scheduled.as_deref().unwrap_or_default(),
+    );
     report_crossed(section, policies.as_deref().unwrap_or_default());
     Some(Scaling {
         min: min?,
@@ -61,7 +82,9 @@ pub(super) fn scaling<'d>(
         pending: pending?,
         boot: boot?,
         monitor: monitor?,
+        launch_hook: launch_hook?,
         policies: policies?,
+        scheduled: scheduled?,
         health_type: health_type?,
         grace: grace?,
     })
@@ -89,12 +112,17 @@ fn report_early_boot(section: &Section<'_>, pending: Option<Duration>, boot: Opt
     section.complain(&["boot", "pending"], Problem::new(message).help(help));
 }
 
-fn report_twins(section: &Section<'_>, policies: &[Policy]) {
-    for (index, policy) in policies.iter().enumerate() {
-        let is_twin = |other: &Policy| other.name == policy.name;
-        if policies[..index].iter().any(is_twin) {
-            let problem = Problem::new(format!("two policies are called `{}`", policy.name));
-            section.complain(&["policies"], problem.help("give each a `name` of its own"));
+/// Timelines tell policies and scheduled actions by their names.
+fn report_twins(section: &Section<'_>, policies: &[Policy], scheduled: &[ScheduledAction]) {
+    let policies = policies.iter().map(|policy| ("policies", &policy.name));
+    let scheduled = scheduled.iter().map(|action| ("scheduled", &action.name));
+    let mut taken = BTreeSet::new();
+    for (key, name) in policies.chain(scheduled) {
+        if !taken.insert(name) {
+            let problem = Problem::new(format!(
+                "two policies or scheduled actions are called `{name}`"
+            ));
+            section.complain(&[key], problem.help("give each a `name` of its own"));
         }
     }
 }

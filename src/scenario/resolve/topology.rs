@@ -7,7 +7,7 @@ use super::data_tier;
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::document::{Layer, Section};
 use crate::scenario::scaling::Scaling;
-use crate::scenario::topology::{Instances, Topology, Zone};
+use crate::scenario::topology::{CreditMode, Instances, Topology, Zone};
 use crate::scenario::value::Value;
 use crate::units::ZoneId;
 
@@ -30,9 +30,12 @@ pub(super) struct Context<'s, 'd> {
     pub(super) scaling: Option<&'s Scaling>,
     /// Service times in place of those the scenario names.
     pub(super) profile: Option<&'s Profile>,
-    /// Defaults by the kind of the database, and its connections by class.
+    /// Defaults by the class of the Redis node.
+    pub(super) redis: Option<Layer<'d>>,
+    /// Defaults by the kind of the database, and its connections and cores by class.
     pub(super) database: Option<Layer<'d>>,
     pub(super) connections_max: Option<Layer<'d>>,
+    pub(super) cores: Option<Layer<'d>>,
 }
 
 /// The names of the zones.
@@ -75,7 +78,7 @@ pub(super) fn topology(section: &Section<'_>, context: &Context<'_, '_>) -> Opti
     let zones = zones(section, context, vpc);
     let instances = instances(&section.section("instances"), context);
     let alb = data_tier::alb(&section.section("alb"));
-    let redis = data_tier::redis(&section.section("redis"), context.zones);
+    let redis = data_tier::redis(section, context);
     let database = data_tier::database(section, context);
     let s3_endpoint = section.value("s3_endpoint").and_then(|value| value.truth());
     Some(Topology {
@@ -249,7 +252,7 @@ fn check_sizes(subnets: &[&Placed<'_>], scaling: Option<&Scaling>) {
     const PUBLIC_ADDRESSES: u64 = 8 + 1;
     let Some(scaling) = scaling else { return };
     // Rebalancing may exceed the maximum by a tenth; with the other zones lost all of it is here, beside Redis.
-    let fleet = u64::from(scaling.max + scaling.max.div_ceil(10)) + 1;
+    let fleet = u64::from(scaling.fleet_max() + scaling.fleet_max().div_ceil(10)) + 1;
     for placed in subnets {
         let free = (1_u64 << (32 - placed.range.prefix_len())) - ADDRESSES_KEPT;
         let (needed, for_what) = match placed.tier {
@@ -273,6 +276,12 @@ fn check_sizes(subnets: &[&Placed<'_>], scaling: Option<&Scaling>) {
 fn instances(section: &Section<'_>, context: &Context<'_, '_>) -> Option<Instances> {
     let class = section.value("class");
     let class = class.and_then(|value| value.word(&INSTANCE_CLASSES));
+    let modes = [
+        ("unlimited", CreditMode::Unlimited),
+        ("standard", CreditMode::Standard),
+    ];
+    let credits = section.value("credits");
+    let credits = credits.and_then(|value| value.choice(&modes));
     let named = section.value("profile");
     let named = named.and_then(|value| value.word(&PROFILES));
     let profile = named.and_then(|name| Profile::named(&name));
@@ -302,6 +311,7 @@ fn instances(section: &Section<'_>, context: &Context<'_, '_>) -> Option<Instanc
     }
     Some(Instances {
         class: class?,
+        credits: credits?,
         profile: profile?,
         initial: initial?,
     })

@@ -150,13 +150,17 @@ pub(super) fn alarms(row: &Row, evidence: &Evidence<'_>) -> Reading {
 
 /// A15: from the scaling action to instances in service.
 pub(super) fn in_service(row: &Row, evidence: &Evidence<'_>) -> Reading {
+    let policies = &evidence.run.plan.scaling.policies;
+    let by_policy =
+        |action: &&ScaleAction| policies.iter().any(|policy| policy.name == action.policy);
     let grown: Vec<_> = evidence
         .scaling
         .iter()
+        .filter(by_policy)
         .filter(|action| action.to > action.from)
         .collect();
     if grown.is_empty() {
-        return Err("nothing made the fleet grow".to_owned());
+        return Err("no policy made the fleet grow".to_owned());
     }
     // An action whose instances the end of the run cut off says nothing.
     let times: Vec<_> = grown
@@ -221,7 +225,7 @@ pub(super) fn size(evidence: &Evidence<'_>) -> Reading {
         format!("{fewest} to {most} instances desired")
     };
     let measured = format!("{desired}, at most {serving_most} in service at once");
-    let stayed = fewest >= scaling.min && most <= scaling.max;
+    let stayed = fewest >= scaling.min && most <= scaling.fleet_max();
     Ok(Found::new(stayed, measured)
         .without_unless(most == PEAK, "the peak of 10, which this run did not need"))
 }

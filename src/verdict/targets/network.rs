@@ -40,7 +40,7 @@ pub(super) fn subnets(evidence: &Evidence<'_>) -> Reading {
         .min();
     let room = room.ok_or("the plan has no zones")?;
     // With the other zones lost all of the fleet is in one, beside Redis.
-    let needed = u64::from(evidence.run.plan.scaling.max) + 1;
+    let needed = u64::from(evidence.run.plan.scaling.fleet_max()) + 1;
     let measured = format!(
         "in the plan: {} subnets, {overlapping} overlapping, {inside} inside {}; a private subnet has {room} addresses for \
          the {needed} that the whole fleet and Redis need in one zone",
