@@ -87,7 +87,7 @@ pub(super) fn tiers(run: &Measurements) -> Vec<TierUse> {
         && seconds > 0.0
     {
         let hours = seconds / 3_600.0;
-        let used = statement.usage.lcu_hours / hours;
+        let used = statement.usage.lcu_hours() / hours;
         tiers.push(unlimited(Tier::LoadBalancerUnits, used));
     }
     let sockets = run.series.sockets().into_iter().max().unwrap_or(0);

@@ -7,6 +7,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
+use super::plan_args::PlanArguments;
 use crate::scenario::duration;
 
 /// Load test and capacity simulator for ticket sales.
@@ -25,6 +26,7 @@ const EXAMPLES: &str = "\
 Examples:
   tiketi-sim run scenarios/spike.toml                 the main job: a spike, and a zone lost
   tiketi-sim run scenarios/spike.toml --buyers 2000   the same question with a smaller crowd
+  tiketi-sim plan scenarios/plans/documented-capacity.toml   how large a crowd does it hold?
   tiketi-sim check scenarios/*.toml                   validate without running
   tiketi-sim run my.toml --target http://localhost:3000 --token-secret-file secret.txt
   tiketi-sim completions bash > ~/.local/share/bash-completion/completions/tiketi-sim
@@ -43,7 +45,9 @@ Environment:
 pub enum Command {
     /// Run a scenario live and judge it.
     Run(RunArguments),
-    /// Validate scenarios: every problem with its line, the legal values, and a hint.
+    /// Search the largest crowd or the cheapest set-up, or compare several, with the model.
+    Plan(PlanArguments),
+    /// Validate scenarios and plan files: every problem with its line, the legal values, and a hint.
     Check(CheckArguments),
     /// Print the script that completes this command line in a shell.
     Completions(CompletionsArguments),
@@ -128,7 +132,7 @@ A target beyond loopback must be named in the scenario's `target.allow` and conf
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_EXAMPLES)]
 pub struct CheckArguments {
-    /// The scenarios, TOML files.
+    /// The scenarios and plan files, TOML files.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub scenarios: Vec<PathBuf>,
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::measure::Measurements;
+use crate::report::plan::{self, PlanDocument};
 use crate::report::{self, Document};
 
 /// Folders of the same scenario and second that are told apart by a number.
@@ -53,6 +54,14 @@ impl Folder {
         self.file("summary.json", &report::json::render(document))?;
         self.file("timeseries.csv", &report::csv::render(run))?;
         self.file("report.html", &report::html::render(document, run))
+    }
+
+    /// Writes every file of the report of a search.
+    pub(super) fn write_plan(&self, document: &PlanDocument) -> io::Result<()> {
+        self.file("plan.json", &plan::json::render(document))?;
+        self.file("plan.csv", &plan::csv::render(document))?;
+        self.file("plan.md", &plan::markdown::render(document))?;
+        self.file("plan.html", &plan::html::render(document))
     }
 
     fn file(&self, name: &str, content: &str) -> io::Result<()> {

@@ -7,9 +7,13 @@ mod completions;
 mod exit;
 mod folder;
 mod interrupt;
+mod journal;
 mod news;
+mod plan;
+mod plan_args;
 mod progress;
 mod run;
+mod search_progress;
 mod source;
 mod summary;
 mod target;
@@ -31,6 +35,7 @@ pub fn dispatch(arguments: Arguments) -> Exit {
     show_log();
     match arguments.command {
         Command::Run(flags) => run::run(&flags),
+        Command::Plan(flags) => plan::plan(&flags),
         Command::Check(flags) => check::check(&flags),
         Command::Completions(flags) => completions::completions(&flags),
         Command::AlbNode => exit::of_child("alb-node", alb::process::main()),
