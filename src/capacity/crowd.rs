@@ -151,11 +151,10 @@ impl Hunt<'_> {
             if is_confirmed {
                 return Ok(Some(Confirmed { crowd, samples }));
             }
-            let smaller = self.smaller(crowd, number);
-            if smaller < self.range.from || smaller == crowd {
+            if crowd == self.range.from {
                 break;
             }
-            crowd = smaller;
+            crowd = self.smaller(crowd, number);
         }
         Ok(None)
     }
@@ -169,7 +168,7 @@ impl Hunt<'_> {
             reason = "a part of a number of buyers"
         )]
         let smaller = (f64::from(crowd) * (1.0 - below)).floor() as u32;
-        smaller
+        smaller.max(self.range.from)
     }
 
     /// Plays the crowd that the scenario asks for, for its buffers; one beyond the range may take too long.

@@ -210,7 +210,7 @@ fn facts_of_crowd(found: &LargestCrowd) -> Vec<String> {
     ));
     if found.asked_tiers.is_empty() {
         facts.push(format!(
-            "The {} buyers of the scenario lie beyond the range and were not played.",
+            "The {} buyers of the scenario lie outside the range and were not played.",
             buyers(found.asked_crowd)
         ));
     }
