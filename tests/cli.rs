@@ -39,6 +39,10 @@ fn workplace() -> Workplace {
     workplace.write("broken.toml", BROKEN);
     workplace.write("latin-1.toml", b"# Caf\xe9?\n");
     workplace.write("secret.txt", "secret\n");
+    workplace.write(
+        "profile.toml",
+        "name = \"a\"\n[work_ms]\nqueue_chek = 1.0\n",
+    );
     workplace.write("nothing.txt", "\n");
     std::fs::create_dir(workplace.path("folder")).expect("the folder can be written");
     workplace
@@ -68,7 +72,13 @@ fn shown_lines(mark: &str, text: &str) -> String {
 
 #[test]
 fn help_is_as_kept() {
-    let commands = ["--help", "run --help", "check --help", "completions --help"];
+    let commands = [
+        "--help",
+        "run --help",
+        "simulate --help",
+        "check --help",
+        "completions --help",
+    ];
     assert_snapshot("help.txt", &transcript(&commands));
 }
 
@@ -88,6 +98,9 @@ fn what_is_no_command_line_is_refused_with_2() {
         "run good.toml --tokens secret.txt",
         "run good.toml --i-own-this-target",
         "run good.toml --target http://localhost --tokens t --token-secret-file s",
+        "simulate",
+        "simulate good.toml --target http://localhost",
+        "simulate good.toml --threads 4",
         "check",
         "completions tcsh",
     ]);
@@ -106,6 +119,12 @@ fn what_cannot_be_run_is_refused_before_anything_starts() {
         "run good.toml --duration 20s",
         "run good.toml --buyers 4000000000",
         "run good.toml --out good.toml",
+        "run good.toml --profile missing.toml",
+        "simulate missing.toml",
+        "simulate broken.toml",
+        "simulate good.toml --profile profile.toml",
+        "simulate good.toml --profile good.toml",
+        "simulate good.toml --out good.toml",
         "run good.toml --target http://127.0.0.1:1",
         "run good.toml --target http://127.0.0.1:1 --tokens missing.txt",
         "run good.toml --target http://127.0.0.1:1 --tokens nothing.txt",

@@ -57,7 +57,8 @@ send_lag_p99_max = "1m"
 "#;
 
 /// The files of a report.
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
+    "measurements.json.gz",
     "report.html",
     "scenario.toml",
     "summary.json",

@@ -9,6 +9,7 @@ use tiketi_sim::scenario::{
     Diagnostics, INSTANCE_CLASSES, Overrides, PRICE_BOOKS, PROFILES, Plan, arrival_times, load,
 };
 use tiketi_sim::units::ZoneId;
+use tiketi_station::Profile;
 
 fn plan(text: &str) -> Result<Plan, Diagnostics> {
     load("test.toml", text, &Overrides::default())
@@ -143,6 +144,21 @@ fn a_third_zone_and_a_moved_primary_find_their_places() {
 }
 
 #[test]
+fn a_profile_of_its_own_repeats_the_run_whatever_its_name() {
+    let mut profile = Profile::t3_medium_node();
+    profile.name = "calibrated".to_owned();
+    profile.query_ms = 2.5;
+    let flags = Overrides {
+        profile: Some(profile.clone()),
+        ..Overrides::default()
+    };
+    let plan = load("test.toml", "seed = 3\n", &flags).unwrap_or_else(|d| panic!("{d}"));
+    assert_eq!(plan.topology.instances.profile, profile);
+    let again = load("test.toml", &plan.to_toml(), &flags);
+    assert_eq!(plan, again.unwrap_or_else(|d| panic!("{d}")));
+}
+
+#[test]
 fn flags_win_over_the_file() {
     let text = "seed = 3\n[[arrivals]]\nshape = \"onsale\"\nbuyers = 300\nopens_at = \"10s\"\nuntil = \"9m\"\n\
                 [[arrivals]]\nshape = \"poisson\"\nrate = 1\nuntil = \"100s\"\n";
@@ -181,10 +197,7 @@ fn a_plan_reaches_a_load_worker_as_it_is() {
 fn every_name_that_a_scenario_may_use_is_known_where_it_is_used() {
     assert_eq!(PRICE_BOOKS, PriceBook::BUILT_IN);
     for profile in PROFILES {
-        assert!(
-            tiketi_server::Profile::named(profile).is_some(),
-            "{profile}"
-        );
+        assert!(Profile::named(profile).is_some(), "{profile}");
     }
     let book = PriceBook::built_in("aws-ap-northeast-2").unwrap();
     for class in INSTANCE_CLASSES {

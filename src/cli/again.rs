@@ -1,18 +1,12 @@
 //! The command line that repeats a run.
 
-use super::args::{OUT_DEFAULT, RunArguments};
+use super::args::{OUT_DEFAULT, RunArguments, ScenarioArguments};
 use crate::scenario::duration::Written;
 
 /// The command that runs the scenario again as it was run, whatever the environment says then.
-pub(super) fn command_line(flags: &RunArguments, seed: u64) -> String {
+pub(super) fn run(flags: &RunArguments, seed: u64) -> String {
     let path = |path: &std::path::PathBuf| path.display().to_string();
-    let out = Some(path(&flags.out)).filter(|out| out != OUT_DEFAULT);
-    let duration = flags.duration.map(|length| Written(length).to_string());
     let options = [
-        ("--seed", Some(seed.to_string())),
-        ("--buyers", flags.buyers.map(|buyers| buyers.to_string())),
-        ("--duration", duration),
-        ("--out", out),
         ("--target", flags.target.clone()),
         (
             "--token-secret-file",
@@ -20,17 +14,41 @@ pub(super) fn command_line(flags: &RunArguments, seed: u64) -> String {
         ),
         ("--tokens", flags.tokens.as_ref().map(path)),
     ];
-    let mut words = vec!["tiketi-sim".to_owned(), "run".to_owned()];
-    words.push(quoted(&path(&flags.scenario)));
-    for (flag, value) in options {
-        if let Some(value) = value {
-            words.extend([flag.to_owned(), quoted(&value)]);
-        }
-    }
+    let mut line = played("run", &flags.played, seed) + &written(&options);
     if flags.i_own_this_target {
-        words.push("--i-own-this-target".to_owned());
+        line.push_str(" --i-own-this-target");
     }
-    words.join(" ")
+    line
+}
+
+/// The command that plays the scenario again in the model.
+pub(super) fn simulate(flags: &ScenarioArguments, seed: u64) -> String {
+    played("simulate", flags, seed)
+}
+
+fn played(command: &str, flags: &ScenarioArguments, seed: u64) -> String {
+    let path = |path: &std::path::PathBuf| path.display().to_string();
+    let duration = flags.duration.map(|length| Written(length).to_string());
+    let options = [
+        ("--seed", Some(seed.to_string())),
+        ("--buyers", flags.buyers.map(|buyers| buyers.to_string())),
+        ("--duration", duration),
+        ("--profile", flags.profile.as_ref().map(path)),
+        (
+            "--out",
+            Some(path(&flags.out)).filter(|out| out != OUT_DEFAULT),
+        ),
+    ];
+    let scenario = quoted(&path(&flags.scenario));
+    format!("tiketi-sim {command} {scenario}{}", written(&options))
+}
+
+/// The options that are there, each with a space before it.
+fn written(options: &[(&str, Option<String>)]) -> String {
+    let given = options
+        .iter()
+        .filter_map(|(flag, value)| Some(format!(" {flag} {}", quoted(value.as_ref()?))));
+    given.collect()
 }
 
 /// A word as a shell reads it back.
@@ -50,12 +68,17 @@ mod tests {
     use super::super::args::{Arguments, Command};
     use super::*;
 
-    fn again(words: &[&str]) -> String {
-        let words = ["tiketi-sim", "run"].iter().chain(words);
+    fn again_as(command: &str, words: &[&str]) -> String {
+        let words = ["tiketi-sim", command].into_iter().chain(words.to_vec());
         match Arguments::parse_from(words).command {
-            Command::Run(flags) => command_line(&flags, 7),
-            other => panic!("not a run: {other:?}"),
+            Command::Run(flags) => run(&flags, 7),
+            Command::Simulate(flags) => simulate(&flags.played, 7),
+            other => panic!("not played: {other:?}"),
         }
+    }
+
+    fn again(words: &[&str]) -> String {
+        again_as("run", words)
     }
 
     #[test]
@@ -80,6 +103,13 @@ mod tests {
             again(&[&["a.toml", "--out", "o"][..], &words].concat()),
             format!("tiketi-sim run a.toml --seed 7 --out o {target}")
         );
+    }
+
+    #[test]
+    fn a_model_run_is_repeated_in_the_model() {
+        let words = ["a.toml", "--profile", "b.toml", "--buyers", "20"];
+        let expected = "tiketi-sim simulate a.toml --seed 7 --buyers 20 --profile b.toml";
+        assert_eq!(again_as("simulate", &words), expected);
     }
 
     #[test]

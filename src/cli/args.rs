@@ -13,7 +13,7 @@ use crate::scenario::duration;
 /// Load test and capacity simulator for ticket sales.
 ///
 /// One scenario file says what is sold, who comes, what it runs on and what breaks. `run` sends real traffic to a
-/// local testbed, or to your own staging system, and judges what came back.
+/// local testbed, or to your own staging system, and judges what came back; `simulate` plays the same in virtual time.
 #[derive(Debug, Parser)]
 #[command(name = "tiketi-sim", version, max_term_width = 100, after_help = EXAMPLES)]
 pub struct Arguments {
@@ -26,25 +26,29 @@ const EXAMPLES: &str = "\
 Examples:
   tiketi-sim run scenarios/spike.toml                 the main job: a spike, and a zone lost
   tiketi-sim run scenarios/spike.toml --buyers 2000   the same question with a smaller crowd
-  tiketi-sim plan scenarios/plans/documented-capacity.toml   how large a crowd does it hold?
+  tiketi-sim simulate scenarios/spike.toml            the same in virtual time, without any traffic
+  tiketi-sim plan scenarios/plans/documented-capacity.toml
+                                                      how large a crowd does it hold?
   tiketi-sim check scenarios/*.toml                   validate without running
   tiketi-sim run my.toml --target http://localhost:3000 --token-secret-file secret.txt
   tiketi-sim completions bash > ~/.local/share/bash-completion/completions/tiketi-sim
 
 Exit codes:
   0 all well · 2 usage · 90 an audit was violated · 91 inconclusive · 92 target refused ·
-  99 a gate failed · 101 a bug · 104 bad scenario or configuration · 105 interrupted
+  99 a gate failed, or nothing holds · 101 a bug · 104 bad scenario or configuration · 105 interrupted
   Several at once: the first of 104, 92, 105, 91, 90, 99; all are printed.
 
 Environment:
-  TIKETI_SIM_* stand in for flags of `run` that are not given; TIKETI_SIM_LOG=debug shows the log;
-  NO_COLOR and CI are honored.";
+  TIKETI_SIM_* stand in for flags that are not given;
+  TIKETI_SIM_LOG=debug shows the log; NO_COLOR and CI are honored.";
 
 /// One command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a scenario live and judge it.
     Run(RunArguments),
+    /// Play a scenario in the model, in virtual time, and judge it.
+    Simulate(SimulateArguments),
     /// Search the largest crowd or the cheapest set-up, or compare several, with the model.
     Plan(PlanArguments),
     /// Validate scenarios and plan files: every problem with its line, the legal values, and a hint.
@@ -59,10 +63,9 @@ pub enum Command {
     Worker,
 }
 
-/// Flags of `run`.
+/// What is played, and where its report goes: flags of `run` and `simulate`.
 #[derive(Debug, Args)]
-#[command(after_help = RUN_EXAMPLES)]
-pub struct RunArguments {
+pub struct ScenarioArguments {
     /// The scenario, a TOML file.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub scenario: PathBuf,
@@ -80,6 +83,14 @@ pub struct RunArguments {
     /// Length of the run in scenario time, such as `90s` or `12m`.
     #[arg(long, env = "TIKETI_SIM_DURATION", value_name = "LENGTH", value_parser = parse_duration)]
     pub duration: Option<Duration>,
+    /// Service times of the instances, a TOML file as `calibrate` writes it, in place of the scenario's profile.
+    #[arg(
+        long,
+        env = "TIKETI_SIM_PROFILE",
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath
+    )]
+    pub profile: Option<PathBuf>,
     /// Folder in which the run's own folder is made.
     #[arg(
         long,
@@ -92,6 +103,33 @@ pub struct RunArguments {
     /// Say nothing but errors; the exit code and the report tell the rest.
     #[arg(long, short, env = "TIKETI_SIM_QUIET", value_parser = FalseyValueParser::new())]
     pub quiet: bool,
+}
+
+/// Flags of `simulate`.
+#[derive(Debug, Args)]
+#[command(after_help = SIMULATE_EXAMPLES)]
+pub struct SimulateArguments {
+    /// What is played.
+    #[command(flatten)]
+    pub played: ScenarioArguments,
+}
+
+const SIMULATE_EXAMPLES: &str = "\
+Examples:
+  tiketi-sim simulate scenarios/spike.toml
+  tiketi-sim simulate scenarios/spike.toml --buyers 100000 --duration 30m
+  tiketi-sim simulate scenarios/spike.toml --profile profile.toml
+
+The same plan and seed give the same figures on any machine. `clock.speed` does not matter: the
+model takes as long as it takes.";
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct RunArguments {
+    /// What is played.
+    #[command(flatten)]
+    pub played: ScenarioArguments,
     /// Drive a system that is already there instead of the testbed: `http://` or `https://` and a host.
     #[arg(long, env = "TIKETI_SIM_TARGET", value_name = "URL", value_hint = ValueHint::Url)]
     pub target: Option<String>,

@@ -4,9 +4,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::measure::Measurements;
+use jiff::Timestamp;
+use tiketi_station::Profile;
+
+use crate::measure::{Measurements, archive};
 use crate::report::plan::{self, PlanDocument};
 use crate::report::{self, Document};
+use crate::scenario;
 
 /// Folders of the same scenario and second that are told apart by a number.
 const SAME_SECOND_MAX: u32 = 100;
@@ -26,9 +30,7 @@ impl Folder {
         let made_for_it = out.ancestors().take_while(is_missing);
         let made_for_it = made_for_it.map(Path::to_owned).collect();
         fs::create_dir_all(out)?;
-        let now = jiff::Timestamp::from_nanosecond(i128::from(crate::live::clock::unix_now_ns()))
-            .map_err(io::Error::other)?;
-        let name = format!("{scenario}-{}", now.strftime("%Y%m%dT%H%M%SZ"));
+        let name = format!("{scenario}-{}", now().strftime("%Y%m%dT%H%M%SZ"));
         for number in 1..=SAME_SECOND_MAX {
             let path = match number {
                 1 => out.join(&name),
@@ -48,23 +50,28 @@ impl Folder {
         &self.path
     }
 
-    /// Writes every file of the report.
+    /// Writes every file of the report; the service times have one of their own if they did not come with the program.
     pub(super) fn write(&self, document: &Document, run: &Measurements) -> io::Result<()> {
-        self.file("scenario.toml", &run.plan.to_toml())?;
-        self.file("summary.json", &report::json::render(document))?;
-        self.file("timeseries.csv", &report::csv::render(run))?;
-        self.file("report.html", &report::html::render(document, run))
+        self.file("scenario.toml", run.plan.to_toml())?;
+        let profile = &run.plan.topology.instances.profile;
+        if Profile::named(&profile.name).as_ref() != Some(profile) {
+            self.file("profile.toml", scenario::profile::to_toml(profile))?;
+        }
+        self.file("summary.json", report::json::render(document))?;
+        self.file(archive::FILE_NAME, archive::pack(run))?;
+        self.file("timeseries.csv", report::csv::render(run))?;
+        self.file("report.html", report::html::render(document, run))
     }
 
     /// Writes every file of the report of a search.
     pub(super) fn write_plan(&self, document: &PlanDocument) -> io::Result<()> {
-        self.file("plan.json", &plan::json::render(document))?;
-        self.file("plan.csv", &plan::csv::render(document))?;
-        self.file("plan.md", &plan::markdown::render(document))?;
-        self.file("plan.html", &plan::html::render(document))
+        self.file("plan.json", plan::json::render(document))?;
+        self.file("plan.csv", plan::csv::render(document))?;
+        self.file("plan.md", plan::markdown::render(document))?;
+        self.file("plan.html", plan::html::render(document))
     }
 
-    fn file(&self, name: &str, content: &str) -> io::Result<()> {
+    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> io::Result<()> {
         let path = self.path.join(name);
         fs::write(&path, content)
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
@@ -77,6 +84,16 @@ impl Folder {
             let _not_empty = fs::remove_dir(path);
         }
     }
+}
+
+/// The present time, RFC 3339 in UTC, to the second.
+pub(super) fn utc_now() -> String {
+    now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn now() -> Timestamp {
+    let nanos = i128::from(crate::live::clock::unix_now_ns());
+    Timestamp::from_nanosecond(nanos).expect("64 bits of nanoseconds end before the calendar does")
 }
 
 #[cfg(test)]

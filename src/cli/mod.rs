@@ -8,12 +8,15 @@ mod exit;
 mod folder;
 mod interrupt;
 mod journal;
+mod model_display;
 mod news;
+mod outcome;
 mod plan;
 mod plan_args;
 mod progress;
 mod run;
 mod search_progress;
+mod simulate;
 mod source;
 mod summary;
 mod target;
@@ -35,6 +38,7 @@ pub fn dispatch(arguments: Arguments) -> Exit {
     show_log();
     match arguments.command {
         Command::Run(flags) => run::run(&flags),
+        Command::Simulate(flags) => simulate::simulate(&flags),
         Command::Plan(flags) => plan::plan(&flags),
         Command::Check(flags) => check::check(&flags),
         Command::Completions(flags) => completions::completions(&flags),

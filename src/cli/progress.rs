@@ -67,13 +67,18 @@ impl Form {
                 next: SimTime::ZERO,
             };
         }
-        let bar = ProgressBar::new(duration_secs);
-        bar.set_style(
-            ProgressStyle::with_template("{bar:24} {percent:>3}% {msg}")
-                .expect("the template is a constant that is known to parse"),
-        );
-        Self::Bar(bar)
+        Self::Bar(bar(duration_secs))
     }
+}
+
+/// A bar that is full when the run is over.
+pub(super) fn bar(duration_secs: u64) -> ProgressBar {
+    let bar = ProgressBar::new(duration_secs);
+    bar.set_style(
+        ProgressStyle::with_template("{bar:24} {percent:>3}% {msg}")
+            .expect("the template is a constant that is known to parse"),
+    );
+    bar
 }
 
 impl Watcher for Display {
@@ -110,7 +115,8 @@ impl Watcher for Display {
     }
 }
 
-fn line(text: std::fmt::Arguments<'_>) {
+/// Prints one plain line.
+pub(super) fn line(text: std::fmt::Arguments<'_>) {
     // A closed stderr is no reason to end a run.
     let _closed = writeln!(std::io::stderr().lock(), "{text}");
 }

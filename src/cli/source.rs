@@ -1,27 +1,48 @@
-//! Reads scenarios and plan files from disk.
+//! Reads scenarios, plan files and service-time profiles from disk.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
+use tiketi_station::Profile;
+
+use super::args::ScenarioArguments;
 use super::exit::{Exit, complain};
 use super::terminal;
 use crate::capacity::{self, Question, ScenarioFile};
-use crate::scenario::diagnostic::Rendering;
-use crate::scenario::{self, Diagnostics, Overrides, Plan};
+use crate::scenario::{self, Diagnostics, Overrides, Plan, Rendering};
 
 /// Loads a scenario and prints every problem it has.
 pub(super) fn load(path: &Path, overrides: &Overrides) -> Result<Plan, Exit> {
-    let text = read(path, "name a scenario file, such as scenarios/smoke.toml")?;
-    scenario::load(&path.display().to_string(), &text, overrides).map_err(|diagnostics| {
-        print(&diagnostics);
-        Exit::BadScenario
-    })
+    let hint = "name a scenario file, such as scenarios/smoke.toml";
+    let text = text(path, hint)?;
+    let name = path.display().to_string();
+    scenario::load(&name, &text, overrides).map_err(|problems| refused(&problems))
+}
+
+/// Loads what `run` and `simulate` were told to play; `speed` replaces the scenario's.
+pub(super) fn played(flags: &ScenarioArguments, speed: Option<f64>) -> Result<Plan, Exit> {
+    let profile = flags.profile.as_deref().map(profile).transpose()?;
+    let overrides = Overrides {
+        seed: flags.seed,
+        buyers: flags.buyers,
+        duration: flags.duration,
+        speed,
+        profile,
+    };
+    load(&flags.scenario, &overrides)
+}
+
+/// Loads a service-time profile and prints what is wrong with it.
+pub(super) fn profile(path: &Path) -> Result<Profile, Exit> {
+    let text = text(path, "name a profile, a file that `calibrate` wrote")?;
+    let name = path.display().to_string();
+    scenario::profile::load(&name, &text).map_err(|problems| refused(&problems))
 }
 
 /// Loads a plan file with its scenario and prints every problem they have.
 pub(super) fn question(path: &Path) -> Result<Question, Exit> {
     let hint = "name a plan file, such as scenarios/plans/documented-capacity.toml";
-    let text = read(path, hint)?;
+    let text = text(path, hint)?;
     let beside = path.parent().unwrap_or(Path::new(""));
     let read_scenario = |relative: &str| {
         let path = beside.join(relative);
@@ -31,10 +52,7 @@ pub(super) fn question(path: &Path) -> Result<Question, Exit> {
         Ok(ScenarioFile { name, text })
     };
     let question = capacity::load(&path.display().to_string(), &text, read_scenario);
-    question.map_err(|diagnostics| {
-        print(&diagnostics);
-        Exit::BadScenario
-    })
+    question.map_err(|problems| refused(&problems))
 }
 
 /// Whether the file is a plan file; what cannot be read is taken for a scenario.
@@ -42,7 +60,7 @@ pub(super) fn is_question(path: &Path) -> bool {
     std::fs::read_to_string(path).is_ok_and(|text| capacity::is_question(&text))
 }
 
-fn read(path: &Path, hint: &str) -> Result<String, Exit> {
+fn text(path: &Path, hint: &str) -> Result<String, Exit> {
     std::fs::read_to_string(path).map_err(|error| {
         let name = path.display();
         complain(format_args!("{name}: cannot be read: {error}"), Some(hint));
@@ -50,10 +68,12 @@ fn read(path: &Path, hint: &str) -> Result<String, Exit> {
     })
 }
 
-fn print(diagnostics: &Diagnostics) {
-    let text = diagnostics.render(rendering());
+fn refused(problems: &Diagnostics) -> Exit {
     // A reader that has closed stderr has seen enough.
-    let _closed = std::io::stderr().lock().write_all(text.as_bytes());
+    let _closed = std::io::stderr()
+        .lock()
+        .write_all(problems.render(rendering()).as_bytes());
+    Exit::BadScenario
 }
 
 /// Excerpts on a terminal, a line a problem elsewhere.

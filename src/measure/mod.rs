@@ -4,6 +4,7 @@
 //! puts the frames of all processes, the notices of the control plane and the gauges of the system together with an
 //! [`Assembly`]. Nothing here keeps single observations: memory does not grow with the length of a run.
 
+pub mod archive;
 pub mod assembly;
 pub mod ending;
 #[cfg(test)]

@@ -8,11 +8,11 @@ use super::answer;
 use super::highlights::{Highlight, highlights};
 use crate::cloud::notice::{Notice, What};
 use crate::cost::Statement;
-use crate::measure::Measurements;
 use crate::measure::ending::WorkerFigures;
 use crate::measure::histogram::Histogram;
 use crate::measure::observation::{Failure, LeaveReason, Stage};
 use crate::measure::tally::{Arrivals, OperationTally, Sockets};
+use crate::measure::{Engine, Measurements};
 use crate::scenario::operation::Operation;
 use crate::verdict::Verdicts;
 use crate::verdict::figure::share;
@@ -102,6 +102,8 @@ pub struct RunHeader {
     pub scenario: String,
     /// Its question.
     pub question: String,
+    /// Which engine played it.
+    pub engine: Engine,
     /// Seed of every random stream.
     pub seed: u64,
     /// When the run began, RFC 3339 in UTC.
@@ -112,7 +114,7 @@ pub struct RunHeader {
     pub scenario_seconds: f64,
     /// Length in wall time.
     pub wall_seconds: f64,
-    /// Scenario seconds in a second of wall time.
+    /// Scenario seconds in a second of wall time: of a live run the planned ones, of the model those it came to.
     pub speed: f64,
     /// Scenario time at the start that is measured and not judged.
     pub warmup_seconds: f64,
@@ -272,15 +274,21 @@ fn entry(notice: &Notice) -> TimelineEntry {
 
 fn header(run: &Measurements, run_again: &str) -> RunHeader {
     let clock = &run.plan.clock;
+    let wall = run.ending.wall.as_secs_f64();
+    let speed = match run.ending.engine {
+        Engine::Live => clock.speed,
+        Engine::Model => run.ending.ended_at.as_secs_f64() / wall.max(1e-9),
+    };
     RunHeader {
         scenario: run.plan.name.clone(),
         question: run.plan.question.clone(),
+        engine: run.ending.engine,
         seed: run.plan.seed,
         began: run.ending.began.clone(),
         planned_seconds: clock.duration.as_secs_f64(),
         scenario_seconds: run.ending.ended_at.as_secs_f64(),
-        wall_seconds: run.ending.wall.as_secs_f64(),
-        speed: clock.speed,
+        wall_seconds: wall,
+        speed,
         warmup_seconds: clock.warmup.as_secs_f64(),
         run_again: run_again.to_owned(),
     }

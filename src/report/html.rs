@@ -7,7 +7,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::chart::{Bar, Chart, bars};
 use super::document::{CallRow, Document, Statistics};
 use super::{figures, html_cost, words};
-use crate::measure::Measurements;
+use crate::measure::{Engine, Measurements};
 use crate::verdict::audit::Finding;
 use crate::verdict::figure::{grouped, in_words, percent};
 use crate::verdict::targets::{BoundSource, Reached, TargetVerdict};
@@ -52,7 +52,7 @@ fn header(document: &Document) -> Markup {
     let verdict = if document.ok { "good" } else { "bad" };
     html! {
         header {
-            p.eyebrow { "Scenario " (document.run.scenario) " · " (document.run.began) }
+            p.eyebrow { "Scenario " (document.run.scenario) " · " (words::engine(document.run.engine)) " · " (document.run.began) }
             h1 {
                 @if document.run.question.is_empty() { (document.run.scenario) }
                 @else { (document.run.question) }
@@ -74,7 +74,7 @@ fn cards(document: &Document) -> Markup {
         }
     };
     html! {
-        section.cards aria-label="Key figures, measured" {
+        section.cards aria-label="Key figures" {
             (card("Buyers", grouped(document.arrivals.started), format!("{} paid", grouped(paid))))
             (card("Response time p(99)", seconds(p99), "what buyers waited".to_owned()))
             (card("Failed calls", grouped(failed), format!("of {}", grouped(all.map_or(0, |row| row.calls)))))
@@ -332,7 +332,13 @@ fn promises(document: &Document) -> Markup {
                 }
             }
             h2 { "Validity of the measurement" }
-            p.muted { "If one of these fails, the load generator and not the system may have set the pace: the run is inconclusive." }
+            p.muted {
+                @if let Some(told) = words::no_generator(document.run.engine) {
+                    "If one of these fails, buyers got lost on the way and the run is inconclusive. In " (told) "."
+                } @else {
+                    "If one of these fails, the load generator and not the system may have set the pace: the run is inconclusive."
+                }
+            }
             table {
                 tbody {
                     @for check in &document.verdicts.validity {
@@ -411,20 +417,13 @@ fn bound(target: &TargetVerdict) -> Markup {
 }
 
 fn footer(document: &Document, run: &Measurements) -> Markup {
-    let instances = &run.plan.topology.instances;
+    let figures = match document.run.engine {
+        Engine::Live => "measured in this run",
+        Engine::Model => "computed by the model",
+    };
     html! {
         footer {
-            p {
-                @if run.ending.system.is_some() {
-                    "Instances are emulated as " (instances.class) " with the service times of the profile "
-                    code { (instances.profile.name) } ", whose entries say which are measured and which assumed. Redis and "
-                    "PostgreSQL are stores in memory that stand in for them; load balancer, DNS and network are real, on "
-                    "loopback addresses. "
-                } @else {
-                    "The system under test was there already: nothing of it is emulated. "
-                }
-                "Figures on this page are measured in this run unless they say otherwise."
-            }
+            p { (words::emulation(run)) " Figures on this page are " (figures) " unless they say otherwise." }
             p { "Run again: " code { (document.run.run_again) } }
             p.muted { (document.program) " · exit code " (document.exit_code) }
         }

@@ -20,9 +20,10 @@ pub use document::{Document, document};
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::time::Duration;
 
     use super::*;
-    use crate::measure::example;
+    use crate::measure::{Engine, example};
     use crate::verdict::judge;
 
     const RUN_AGAIN: &str = "tiketi-sim run scenarios/example.toml --seed 7";
@@ -90,6 +91,28 @@ mod tests {
             }
         }
         assert!(open.is_empty(), "never closed: {open:?}");
+    }
+
+    #[test]
+    fn a_model_run_says_so_and_says_nothing_of_a_generator() {
+        let mut run = example::run();
+        run.ending.engine = Engine::Model;
+        run.ending.generator.workers.clear();
+        run.ending.wall = Duration::from_millis(500);
+        let document = document(
+            &run,
+            judge(&run),
+            "tiketi-sim simulate example.toml --seed 7",
+        );
+        let shown = text::render(&document, text::Color::Plain);
+        assert!(shown.contains("there is no load generator that could be late"));
+        assert!(shown.contains("10m00s of virtual time in 500.00ms of wall time (1200 scenario"));
+        assert!(!shown.contains("send lag  ") && !shown.contains("load process"));
+        assert!(json::render(&document).contains("\"engine\": \"model\""));
+        let page = html::render(&document, &run);
+        assert!(page.contains("Nothing was sent anywhere"));
+        assert!(!page.contains("on loopback addresses"));
+        assert_well_formed(&page);
     }
 
     #[test]

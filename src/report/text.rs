@@ -127,6 +127,9 @@ impl Page {
                 &format!("{:<31} {}", check.name, check.evidence),
             );
         }
+        if let Some(told) = words::no_generator(document.run.engine) {
+            self.line(&format!("    {told}"));
+        }
         self.generator(document);
     }
 

@@ -7,6 +7,7 @@ use crate::cloud::notice::{AlarmState, DataTierPart, InstanceState, SwallowReaso
 use crate::cost::price_book::{Basis, Currency};
 use crate::cost::statement::{Bill, Line};
 use crate::measure::observation::{LeaveReason, Stage};
+use crate::measure::{Engine, Measurements};
 use crate::scenario::topology::Topology;
 use crate::units::{SimTime, Won, ZoneId};
 use crate::verdict::figure::{in_words, percent};
@@ -111,13 +112,62 @@ fn decimals(amount: f64) -> usize {
 
 /// Scenario time and wall time of a run, and what lies between them.
 pub(super) fn both_times(run: &RunHeader) -> String {
-    format!(
-        "{} of scenario time in {} of wall time (speed {}); seed {}",
-        in_words(Duration::from_secs_f64(run.scenario_seconds)),
-        in_words(Duration::from_secs_f64(run.wall_seconds)),
-        run.speed,
-        run.seed
-    )
+    let scenario = in_words(Duration::from_secs_f64(run.scenario_seconds));
+    let wall = in_words(Duration::from_secs_f64(run.wall_seconds));
+    let seed = run.seed;
+    match run.engine {
+        Engine::Live => format!(
+            "{scenario} of scenario time in {wall} of wall time (speed {}); seed {seed}",
+            run.speed
+        ),
+        Engine::Model => format!(
+            "{scenario} of virtual time in {wall} of wall time ({:.0} scenario seconds a second); seed {seed}",
+            run.speed
+        ),
+    }
+}
+
+/// The engine that played.
+pub(super) const fn engine(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Live => "live: real traffic",
+        Engine::Model => "model: virtual time",
+    }
+}
+
+/// What stands in place of the generator's checks where there is no generator; `None` where there is one.
+pub(super) const fn no_generator(engine: Engine) -> Option<&'static str> {
+    match engine {
+        Engine::Live => None,
+        Engine::Model => Some(
+            "virtual time: there is no load generator that could be late, and no processor or open files of it to check",
+        ),
+    }
+}
+
+/// What the system under test was made of.
+pub(super) fn emulation(run: &Measurements) -> String {
+    let instances = &run.plan.topology.instances;
+    let profile = &instances.profile.name;
+    match (run.ending.engine, &run.ending.system) {
+        (Engine::Model, _) => format!(
+            "Nothing was sent anywhere: the model played buyers, load balancer, instances, Redis and database in virtual \
+             time. Instances are modelled as {} with the service times of the profile {profile}, whose entries say which \
+             are measured and which assumed; what the model leaves out (the machine, the kernel, the network beyond the \
+             profile's latency) is an assumption. How far it agrees with a live run is what `tiketi-sim compare --model` \
+             tells.",
+            instances.class
+        ),
+        (Engine::Live, Some(_)) => format!(
+            "Instances are emulated as {} with the service times of the profile {profile}, whose entries say which are \
+             measured and which assumed. Redis and PostgreSQL are stores in memory that stand in for them; load balancer, \
+             DNS and network are real, on loopback addresses.",
+            instances.class
+        ),
+        (Engine::Live, None) => {
+            "The system under test was there already: nothing of it is emulated.".to_owned()
+        }
+    }
 }
 
 /// What there is to tell about one recovery, as names and figures.

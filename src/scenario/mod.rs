@@ -17,6 +17,7 @@ pub mod objective;
 pub mod operation;
 mod page;
 pub mod plan;
+pub mod profile;
 mod resolve;
 pub mod scaling;
 pub mod topology;

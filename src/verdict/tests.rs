@@ -7,7 +7,8 @@ use super::figure::Figure;
 use super::targets::Reached;
 use super::*;
 use crate::measure::ending::{Ending, FinalState};
-use crate::measure::{Measurements, example};
+use crate::measure::histogram::Histogram;
+use crate::measure::{Engine, Measurements, example};
 use crate::scenario::Plan;
 use crate::scenario::objective::{Gate, GateMetric, Relation, Statistic};
 use crate::scenario::operation::Operation;
@@ -124,6 +125,33 @@ fn what_could_not_be_read_is_neither_held_nor_violated() {
     assert_eq!(verdicts.exit_code(), 99);
     let reason = verdicts.gates[1].reason.as_deref();
     assert_eq!(reason, Some("no access to the database"));
+}
+
+#[test]
+fn the_model_has_no_generator_and_must_still_lose_nobody() {
+    let model = |change: fn(&mut Measurements)| {
+        judged(good_plan(), |run| {
+            run.ending.engine = Engine::Model;
+            run.ending.generator.workers.clear();
+            run.tally.send_lag = Histogram::default();
+            change(run);
+        })
+    };
+    let verdicts = model(|_| ());
+    assert_eq!(verdicts.troubles(), []);
+    let checked = verdicts.validity.iter().map(|check| check.name);
+    let kept = [
+        "planned = started + shed",
+        "shed",
+        "started = finished + unfinished",
+    ];
+    assert!(checked.eq(kept));
+    for lost in [
+        model(|run| run.tally.left[0] -= 1),
+        model(|run| run.ending.generator.planned += 1),
+    ] {
+        assert_eq!(lost.troubles(), [Trouble::Inconclusive]);
+    }
 }
 
 #[test]

@@ -214,12 +214,42 @@ impl Profile {
             .find(|profile| profile.name == name)
     }
 
-    /// The first name in `work_ms` that is no [`Work`], or `None` when all are known.
+    /// The first name in `work_ms`, `work_sigma` or `latency` that is no [`Work`], or `None` when all are known.
     pub fn unknown_work(&self) -> Option<&str> {
-        self.work_ms
-            .keys()
+        let names = self.work_ms.keys().chain(self.work_sigma.keys());
+        names
+            .chain(self.latency.keys())
             .map(String::as_str)
             .find(|name| Work::ALL.iter().all(|work| work.name() != *name))
+    }
+
+    /// The first figure that is negative or no number, with the name of its place, or `None` when all can be used.
+    pub fn illegal_figure(&self) -> Option<(String, f64)> {
+        let plain = [
+            ("other_ms", self.other_ms),
+            ("seat_us", self.seat_us),
+            ("receiver_us", self.receiver_us),
+            ("query_ms", self.query_ms),
+        ];
+        let plain = plain.map(|(name, figure)| (name.to_owned(), figure));
+        let named = |table: &'static str, figures: &BTreeMap<String, f64>| -> Vec<_> {
+            let named = figures.iter();
+            named
+                .map(|(work, figure)| (format!("{table}.{work}"), *figure))
+                .collect()
+        };
+        let latency = self.latency.iter().flat_map(|(work, latency)| {
+            [
+                (format!("latency.{work}.median_ms"), latency.median_ms),
+                (format!("latency.{work}.sigma"), latency.sigma),
+            ]
+        });
+        plain
+            .into_iter()
+            .chain(named("work_ms", &self.work_ms))
+            .chain(named("work_sigma", &self.work_sigma))
+            .chain(latency)
+            .find(|(_, figure)| !figure.is_finite() || *figure < 0.0)
     }
 }
 
@@ -281,5 +311,21 @@ mod tests {
         assert_eq!(profile.unknown_work(), None);
         profile.work_ms.insert("queue_chek".to_owned(), 1.0);
         assert_eq!(profile.unknown_work(), Some("queue_chek"));
+        let mut profile = Profile::t3_medium_node();
+        profile.work_sigma.insert("queue_chek".to_owned(), 0.3);
+        assert_eq!(profile.unknown_work(), Some("queue_chek"));
+    }
+
+    #[test]
+    fn a_profile_takes_no_negative_time() {
+        let mut profile = Profile::t3_medium_node();
+        assert_eq!(profile.illegal_figure(), None);
+        let latency = Latency {
+            median_ms: 1.0,
+            sigma: -0.5,
+        };
+        profile.latency.insert("queue_check".to_owned(), latency);
+        let place = "latency.queue_check.sigma".to_owned();
+        assert_eq!(profile.illegal_figure(), Some((place, -0.5)));
     }
 }

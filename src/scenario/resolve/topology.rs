@@ -282,10 +282,12 @@ fn instances(section: &Section<'_>, context: &Context<'_, '_>) -> Option<Instanc
     ];
     let credits = section.value("credits");
     let credits = credits.and_then(|value| value.choice(&modes));
+    // A profile from a file of its own may have any name; so may the one a run with it wrote into its scenario.
     let named = section.value("profile");
-    let named = named.and_then(|value| value.word(&PROFILES));
-    let profile = named.and_then(|name| Profile::named(&name));
-    let profile = context.profile.cloned().or(profile);
+    let profile = context.profile.cloned().or_else(|| {
+        let name = named.and_then(|value| value.word(&PROFILES))?;
+        Profile::named(&name)
+    });
     let initial = section.value("initial");
     let stated = initial.as_ref().is_some_and(|value| !value.is_word("min"));
     let (zones, scaling) = (context.zones?, context.scaling);

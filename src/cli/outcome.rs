@@ -1,0 +1,49 @@
+//! From the measurements of either engine to the report and the exit code.
+
+use super::args::ScenarioArguments;
+use super::exit::{Exit, complain};
+use super::folder::Folder;
+use super::summary;
+use crate::measure::Measurements;
+use crate::report;
+use crate::scenario::Plan;
+use crate::verdict::judge;
+
+/// Makes the folder of a run before anything starts.
+pub(super) fn folder(flags: &ScenarioArguments, plan: &Plan) -> Result<Folder, Exit> {
+    Folder::create(&flags.out, &plan.name).map_err(|error| {
+        let out = flags.out.display();
+        complain(
+            format_args!("{out}: no report can be written there: {error}"),
+            Some("choose another folder with --out"),
+        );
+        Exit::BadScenario
+    })
+}
+
+/// Writes the report and shows its summary.
+pub(super) fn report(run: &Measurements, run_again: &str, folder: &Folder, quiet: bool) -> Exit {
+    let document = report::document(run, judge(run), run_again);
+    let written = folder.write(&document, run);
+    if !quiet {
+        summary::print(&document, written.is_ok().then(|| folder.path()));
+    }
+    let troubles = document.verdicts.troubles();
+    let exit = troubles.first().copied().map_or(Exit::Success, Exit::from);
+    match written {
+        Ok(()) => exit,
+        Err(error) => {
+            complain(
+                format_args!("the report could not be written: {error}"),
+                Some("make room, or choose another folder with --out, and run it again"),
+            );
+            exit.max(Exit::Inconclusive)
+        }
+    }
+}
+
+/// The machine did not let a run begin.
+pub(super) fn could_not_run(error: &std::io::Error) -> Exit {
+    complain(error, None);
+    Exit::Inconclusive
+}
