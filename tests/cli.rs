@@ -76,6 +76,7 @@ fn help_is_as_kept() {
         "--help",
         "run --help",
         "simulate --help",
+        "plan --help",
         "check --help",
         "completions --help",
     ];

@@ -268,7 +268,7 @@ fn a_search_that_is_stopped_goes_on_where_it_was() {
     let journal = workplace.path("reports/long.journal.jsonl");
     let runs = || fs::read_to_string(&journal).map_or(0, |text| text.lines().count());
     while runs() == 0 {
-        std::thread::sleep(Duration::from_millis(5));
+        pause();
     }
     let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process number"));
     kill(pid, Signal::SIGINT).expect("it still runs");
@@ -289,6 +289,14 @@ fn a_search_that_is_stopped_goes_on_where_it_was() {
     assert!(text.lines().count() > kept);
     let keys: BTreeSet<_> = text.lines().map(key).collect();
     assert_eq!(keys.len(), text.lines().count(), "a run was played twice");
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing else runs in this thread"
+)]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(5));
 }
 
 /// The key of a line of the journal.
