@@ -28,6 +28,7 @@ pub mod live;
 
 pub mod verdict;
 
+pub mod calibration;
 pub mod capacity;
 
 pub mod report;

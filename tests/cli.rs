@@ -76,11 +76,42 @@ fn help_is_as_kept() {
         "--help",
         "run --help",
         "simulate --help",
+        "compare --help",
+        "calibrate --help",
         "plan --help",
         "check --help",
+        "timeline --help",
+        "cost --help",
         "completions --help",
     ];
     assert_snapshot("help.txt", &transcript(&commands));
+}
+
+#[test]
+fn a_timeline_answers_first_and_needs_a_policy_that_follows_the_queue() {
+    let workplace = workplace();
+    workplace.write("cpu.toml", "[scaling]\npolicies = []\n");
+    let ended = workplace.run(&["timeline", "good.toml", "--seeds", "3", "--out", "page"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(
+        ended
+            .stdout
+            .starts_with("Five minutes after the queue has passed its threshold")
+    );
+    assert!(
+        ended
+            .stdout
+            .ends_with("Run again: `tiketi-sim timeline good.toml --seeds 3`\n")
+    );
+    let page = std::fs::read_to_string(workplace.path("page/report.html")).expect("a page");
+    assert!(page.contains("<svg"));
+    let refused = workplace.run(&["timeline", "cpu.toml"]);
+    assert_eq!(refused.code, Some(104));
+    assert!(
+        refused
+            .stderr
+            .contains("no policy grows the fleet by the queue")
+    );
 }
 
 #[test]
@@ -240,7 +271,16 @@ fn completions_know_the_commands_and_hide_what_is_hidden() {
             stderr,
         } = workplace.run(&["completions", shell]);
         assert_eq!((code, stderr.as_str()), (Some(0), ""), "{shell}");
-        for word in ["run", "check", "completions", "buyers", "token-secret-file"] {
+        for word in [
+            "run",
+            "simulate",
+            "compare",
+            "calibrate",
+            "check",
+            "completions",
+            "buyers",
+            "token-secret-file",
+        ] {
             assert!(stdout.contains(word), "{shell}: no {word}");
         }
         assert!(

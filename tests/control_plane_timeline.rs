@@ -28,7 +28,7 @@ const SEEDS: u32 = 200;
 
 fn plan(name: &str) -> tiketi_sim::scenario::Plan {
     let mut policies = built_in().into_iter();
-    let found = policies.find(|(other, _)| *other == name);
+    let found = policies.find(|(other, _)| other == name);
     found.unwrap_or_else(|| panic!("no policy `{name}`")).1
 }
 

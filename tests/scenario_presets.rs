@@ -1,10 +1,11 @@
 //! The scenarios that come with the program, and what a scenario gets without asking.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tiketi_sim::cost::PriceBook;
 use tiketi_sim::cost::item::Item;
-use tiketi_sim::scenario::topology::DatabaseKind;
+use tiketi_sim::scenario::topology::{CpuCredits, DatabaseKind, Eviction};
 use tiketi_sim::scenario::{
     Diagnostics, INSTANCE_CLASSES, Overrides, PRICE_BOOKS, PROFILES, Plan, arrival_times, load,
 };
@@ -20,9 +21,12 @@ fn legal(text: &str) -> Plan {
 }
 
 fn shipped() -> Vec<(String, String)> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
-    let mut scenarios: Vec<_> = std::fs::read_dir(folder)
-        .expect("the folder of scenarios is there")
+    let mut scenarios: Vec<_> = ["scenarios", "scenarios/studies"]
+        .into_iter()
+        .flat_map(|folder| {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+            std::fs::read_dir(folder).expect("the folder of scenarios is there")
+        })
         .map(|entry| entry.expect("the folder can be listed").path())
         .filter(|path| path.extension().is_some_and(|end| end == "toml"))
         .map(|path| {
@@ -36,17 +40,26 @@ fn shipped() -> Vec<(String, String)> {
     scenarios
 }
 
+/// The scenario with a small crowd: drawing the arrivals of a million takes its time.
+fn with_few_buyers(name: &str, text: &str) -> Plan {
+    let flags = Overrides {
+        buyers: Some(500),
+        ..Overrides::default()
+    };
+    load(name, text, &flags).unwrap_or_else(|diagnostics| panic!("{diagnostics}"))
+}
+
 #[test]
 fn every_shipped_scenario_loads_and_asks_a_question() {
     let scenarios = shipped();
-    assert!(scenarios.len() >= 4, "only {} scenarios", scenarios.len());
+    assert!(scenarios.len() >= 14, "only {} scenarios", scenarios.len());
     for (name, text) in scenarios {
         let plan = load(&name, &text, &Overrides::default())
             .unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
         assert!(plan.question.contains('?'), "{name}: {:?}", plan.question);
         assert_eq!(format!("{}.toml", plan.name), name);
         assert!(!plan.gates.is_empty(), "{name} judges nothing");
-        assert!(!arrival_times(&plan).is_empty());
+        assert!(!arrival_times(&with_few_buyers(&name, &text)).is_empty());
     }
 }
 
@@ -93,7 +106,7 @@ fn a_scenario_as_run_is_loaded_into_the_same_plan() {
         nat_gateways = ["b"]
         subnets = { public = { "a 1" = "10.0.7.0/24" }, private = { "a 1" = "10.0.8.0/24" }, data = { "a 1" = "10.0.9.0/24" } }
         alb.stickiness = "none"
-        redis.replica = "none"
+        redis = { replica = "none", other_mib = 7, reserved = "30%", eviction = "volatile-lru", command = "12us" }
         database = { kind = "rds-multi-az", primary = "b", standby = "a 1" }
         instances.credits = "standard"
         [scaling]
@@ -123,6 +136,24 @@ fn the_database_kind_brings_its_own_defaults() {
     assert_eq!(database.class, "db.t3.micro");
     assert_eq!(database.failover, Duration::from_secs(90));
     assert_eq!(database.connections_max, 112);
+    assert_eq!(database.commit, Duration::from_millis(4));
+}
+
+#[test]
+fn the_classes_of_the_data_tier_bring_their_size() {
+    let plan = legal("[topology.redis]\nclass = \"cache.t3.medium\"\neviction = \"noeviction\"\n");
+    let redis = plan.topology.redis;
+    assert_eq!((redis.memory_mib, redis.other_mib), (3_164, 0));
+    assert!((redis.baseline.get() - 0.4).abs() < f64::EPSILON);
+    assert_eq!(redis.eviction, Eviction::NoEviction);
+    let plan = legal("topology.redis = { memory_mib = 100, cpu_credits = \"spent\" }\n");
+    assert_eq!(plan.topology.redis.memory_mib, 100, "the file wins");
+    assert_eq!(plan.topology.redis.cpu_credits, CpuCredits::Spent);
+    assert_eq!(plan.topology.redis.eviction, Eviction::AllKeysLru, "B7");
+    assert_eq!(plan.topology.database.cores, 2);
+    let plan = legal("topology.database = { cores = 8, commit = \"1ms\" }\n");
+    assert_eq!(plan.topology.database.cores, 8);
+    assert_eq!(plan.topology.database.commit, Duration::from_millis(1));
 }
 
 #[test]
@@ -185,7 +216,7 @@ fn flags_win_over_the_file() {
 #[test]
 fn a_plan_reaches_a_load_worker_as_it_is() {
     for (name, text) in shipped() {
-        let plan = load(&name, &text, &Overrides::default()).unwrap();
+        let plan = with_few_buyers(&name, &text);
         let sent = serde_json::to_string(&plan).unwrap();
         let received: Plan = serde_json::from_str(&sent).unwrap();
         assert_eq!(plan, received);

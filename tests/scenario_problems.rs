@@ -76,6 +76,16 @@ fn combinations_that_cannot_be_are_refused() {
             "the fault at 10m comes after the end of the run at 10m",
         ),
         (
+            "[topology.redis]\neviction = \"allkeys-lfu\"\n",
+            (2, 12),
+            "`topology.redis.eviction` is \"allkeys-lfu\" (legal: allkeys-lru, volatile-lru, noeviction)",
+        ),
+        (
+            "[topology.redis]\nbaseline = 0\n",
+            (2, 12),
+            "`topology.redis.baseline` is 0 (legal: above 0, at most 1)",
+        ),
+        (
             "[topology.subnets]\nprivate.b = \"10.0.12.0/28\"\n",
             (2, 13),
             "has 11 addresses that AWS leaves free; the largest fleet in one zone, and Redis need 12",

@@ -50,12 +50,7 @@ impl App {
     pub(crate) fn new(name: String, tier: EmbeddedTier, settings: Settings) -> Self {
         let times = ServiceTimes::of(&settings.profile);
         let clock = tier.clock();
-        let pool = Arc::new(Pool::new(
-            clock,
-            settings.pool_max,
-            settings.pool_connect_timeout,
-            times.query,
-        ));
+        let pool = Arc::new(Pool::new(clock, &settings, times.query));
         Self {
             name,
             clock,

@@ -34,6 +34,8 @@ pub struct Settings {
     pub pool_max: u32,
     /// Wait for a database connection after which a request gets 503 (B6).
     pub pool_connect_timeout: Duration,
+    /// What a transaction that writes takes beyond its query until it is durable.
+    pub commit_time: Duration,
     /// Shortest and longest time the payment provider takes.
     pub provider_time: (Duration, Duration),
     /// Time between two Engine.IO pings.
@@ -71,6 +73,7 @@ impl Default for Settings {
             rate_limit: Some(100),
             pool_max: 20,
             pool_connect_timeout: Duration::from_secs(2),
+            commit_time: Duration::ZERO,
             provider_time: (Duration::from_millis(500), Duration::from_millis(1_500)),
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(60),

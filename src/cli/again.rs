@@ -38,6 +38,7 @@ fn played(command: &str, flags: &ScenarioArguments, seed: u64) -> String {
             "--out",
             Some(path(&flags.out)).filter(|out| out != OUT_DEFAULT),
         ),
+        ("--prices", flags.prices.prices.clone()),
     ];
     let scenario = quoted(&path(&flags.scenario));
     format!("tiketi-sim {command} {scenario}{}", written(&options))
@@ -95,6 +96,10 @@ mod tests {
                 "-q"
             ]),
             "tiketi-sim run a.toml --seed 7 --buyers 20 --duration 1s500ms"
+        );
+        assert_eq!(
+            again(&["a.toml", "--prices", "mine.toml"]),
+            "tiketi-sim run a.toml --seed 7 --prices mine.toml"
         );
         let target =
             "--target http://127.0.0.1:3000 --token-secret-file secret.txt --i-own-this-target";

@@ -5,12 +5,15 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use crate::verdict::Trouble;
+use crate::verdict::agreement::Conclusion;
 
 /// How a command ended, the more serious the greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// All well.
     Success,
+    /// Worse than the baseline, or the model is off by more than it may be.
+    WorseThanBaseline,
     /// A gate failed.
     GateFailed,
     /// An audit was violated.
@@ -30,6 +33,7 @@ impl Exit {
     pub const fn code(self) -> u8 {
         match self {
             Self::Success => 0,
+            Self::WorseThanBaseline => Conclusion::Beyond.exit_code(),
             Self::GateFailed => Trouble::GateFailed.exit_code(),
             Self::AuditViolated => Trouble::AuditViolated.exit_code(),
             Self::Inconclusive => Trouble::Inconclusive.exit_code(),
@@ -47,6 +51,16 @@ impl From<Trouble> for Exit {
             Trouble::Inconclusive => Self::Inconclusive,
             Trouble::AuditViolated => Self::AuditViolated,
             Trouble::GateFailed => Self::GateFailed,
+        }
+    }
+}
+
+impl From<Conclusion> for Exit {
+    fn from(conclusion: Conclusion) -> Self {
+        match conclusion {
+            Conclusion::Within => Self::Success,
+            Conclusion::Beyond => Self::WorseThanBaseline,
+            Conclusion::Inconclusive => Self::Inconclusive,
         }
     }
 }
@@ -86,6 +100,7 @@ mod tests {
     fn of_several_endings_the_documented_first_is_the_greatest() {
         let mut endings = [
             Exit::Success,
+            Exit::WorseThanBaseline,
             Exit::AuditViolated,
             Exit::GateFailed,
             Exit::TargetRefused,
@@ -94,6 +109,6 @@ mod tests {
             Exit::Interrupted,
         ];
         endings.sort_unstable_by(|a, b| b.cmp(a));
-        assert_eq!(endings.map(Exit::code), [104, 92, 105, 91, 90, 99, 0]);
+        assert_eq!(endings.map(Exit::code), [104, 92, 105, 91, 90, 99, 93, 0]);
     }
 }

@@ -2,17 +2,23 @@
 
 mod again;
 mod args;
+mod calibrate;
 mod check;
+mod compare;
 mod completions;
+mod cost;
 mod exit;
 mod folder;
 mod interrupt;
 mod journal;
+mod kept;
 mod model_display;
 mod news;
 mod outcome;
 mod plan;
 mod plan_args;
+mod player;
+mod prices;
 mod progress;
 mod run;
 mod search_progress;
@@ -21,6 +27,8 @@ mod source;
 mod summary;
 mod target;
 mod terminal;
+mod theory;
+mod timeline;
 
 use std::io::BufReader;
 
@@ -39,8 +47,13 @@ pub fn dispatch(arguments: Arguments) -> Exit {
     match arguments.command {
         Command::Run(flags) => run::run(&flags),
         Command::Simulate(flags) => simulate::simulate(&flags),
+        Command::Compare(flags) => compare::compare(&flags),
+        Command::Calibrate(flags) => calibrate::calibrate(&flags),
         Command::Plan(flags) => plan::plan(&flags),
         Command::Check(flags) => check::check(&flags),
+        Command::Timeline(flags) => timeline::timeline(&flags),
+        Command::Cost(flags) => cost::cost(&flags),
+        Command::Theory(flags) => theory::theory(&flags),
         Command::Completions(flags) => completions::completions(&flags),
         Command::AlbNode => exit::of_child("alb-node", alb::process::main()),
         Command::Worker => exit::of_child(

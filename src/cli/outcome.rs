@@ -41,9 +41,3 @@ pub(super) fn report(run: &Measurements, run_again: &str, folder: &Folder, quiet
         }
     }
 }
-
-/// The machine did not let a run begin.
-pub(super) fn could_not_run(error: &std::io::Error) -> Exit {
-    complain(error, None);
-    Exit::Inconclusive
-}

@@ -5,6 +5,7 @@ use super::args::RunArguments;
 use super::exit::{Exit, complain};
 use super::interrupt;
 use super::outcome;
+use super::prices;
 use super::progress::Display;
 use super::source;
 use super::target;
@@ -22,9 +23,11 @@ fn carry_out(flags: &RunArguments) -> Result<Exit, Exit> {
     // A target runs in its own time.
     let speed = flags.target.is_some().then_some(1.0);
     let plan = source::played(&flags.played, speed)?;
+    let book = prices::asked_for(&flags.played.prices)?;
     let folder = outcome::folder(&flags.played, &plan)?;
     match measure(flags, plan) {
-        Ok(run) => {
+        Ok(mut run) => {
+            prices::bill_with(book.as_ref(), &mut run);
             let run_again = again::run(flags, run.plan.seed);
             Ok(outcome::report(
                 &run,
@@ -44,15 +47,15 @@ fn measure(flags: &RunArguments, plan: Plan) -> Result<Measurements, Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| outcome::could_not_run(&error))?;
+        .map_err(|error| could_not_run(&error))?;
     let measured = runtime.block_on(measure_within(flags, plan));
     runtime.shutdown_background();
     measured
 }
 
 async fn measure_within(flags: &RunArguments, plan: Plan) -> Result<Measurements, Exit> {
-    let executable = std::env::current_exe().map_err(|error| outcome::could_not_run(&error))?;
-    let mut interrupt = interrupt::listen().map_err(|error| outcome::could_not_run(&error))?;
+    let executable = std::env::current_exe().map_err(|error| could_not_run(&error))?;
+    let mut interrupt = interrupt::listen().map_err(|error| could_not_run(&error))?;
     let sut = tokio::select! {
         sut = target::sut(flags, &plan) => sut?,
         () = interrupted(&mut interrupt) => return Err(not_measured(&LiveError::Interrupted)),
@@ -74,4 +77,9 @@ fn not_measured(error: &LiveError) -> Exit {
         | LiveError::WorkersLate
         | LiveError::FleetNotReady { .. } => Exit::Inconclusive,
     }
+}
+
+fn could_not_run(error: &std::io::Error) -> Exit {
+    complain(error, None);
+    Exit::Inconclusive
 }

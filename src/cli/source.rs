@@ -68,7 +68,8 @@ fn text(path: &Path, hint: &str) -> Result<String, Exit> {
     })
 }
 
-fn refused(problems: &Diagnostics) -> Exit {
+/// Prints every problem of a file.
+pub(super) fn refused(problems: &Diagnostics) -> Exit {
     // A reader that has closed stderr has seen enough.
     let _closed = std::io::stderr()
         .lock()

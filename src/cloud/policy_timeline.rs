@@ -60,11 +60,14 @@ pub struct Spread<T> {
     pub max: T,
 }
 
-/// The policies of [`BUILT_IN`] as plans.
-pub fn built_in() -> Vec<(&'static str, Plan)> {
-    let plan = |(name, text)| {
+/// The policies worth comparing, each the documented architecture with its own changes.
+pub fn built_in() -> Vec<(String, Plan)> {
+    let plan = |(name, text): (&str, _)| {
         let plan = scenario::load("policy.toml", text, &Overrides::default());
-        (name, plan.expect("a test reads the built-in policies"))
+        (
+            name.to_owned(),
+            plan.expect("a test reads the built-in policies"),
+        )
     };
     BUILT_IN.into_iter().map(plan).collect()
 }
@@ -121,6 +124,12 @@ impl PolicyTimeline {
     /// Instances that get requests, this long after the crossing.
     pub fn useful(&self, after: Duration) -> Spread<u32> {
         self.sizes(|run| run.useful(self.crossing + after))
+    }
+
+    /// How long after the crossing the group first wants more instances than at the start; `None` if some seed never
+    /// does. What happened before the crossing counts as zero.
+    pub fn grows(&self) -> Option<Spread<Duration>> {
+        self.times(|run| run.first_desired(run.desired(SimTime::ZERO) + 1))
     }
 
     /// How long after the crossing the group first wants `size` instances; `None` if some seed never does. What

@@ -25,9 +25,11 @@ pub mod comparison;
 pub mod item;
 pub mod meter;
 pub mod price_book;
+mod price_file;
 mod quantity;
 pub mod sample;
 pub mod statement;
+pub mod study;
 pub mod usage;
 
 pub use capacity::{Dimension, LcuHour};
@@ -35,4 +37,5 @@ pub use meter::Meter;
 pub use price_book::PriceBook;
 pub use sample::{LoadSample, Scope, TrafficSample};
 pub use statement::{Sales, Statement};
+pub use study::Study;
 pub use usage::{Traffic, Usage};

@@ -1,15 +1,16 @@
-//! Price books: TOML with a source for each price.
+//! Price books: prices, each with its source, and what documents state of a month.
 
 use serde::{Deserialize, Serialize};
 
 use super::item::Item;
+use super::price_file;
+use crate::scenario::Diagnostics;
 
 /// Hours of a month, as AWS counts them.
 pub const HOURS_A_MONTH: f64 = 730.0;
 
 /// Prices of one region and date.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PriceBook {
     /// Name, as scenarios give it.
     pub name: String,
@@ -22,18 +23,15 @@ pub struct PriceBook {
     /// What one unit of the currency is in won.
     pub exchange: Exchange,
     /// Whether a price stands for all of its heading, so that items without one are included in it and not missing.
-    #[serde(default)]
     pub by_heading: bool,
     /// The prices.
     pub prices: Vec<Price>,
     /// The month as documents state it; empty in books of list prices.
-    #[serde(default)]
     pub figures: Vec<Figure>,
 }
 
 /// What one unit of a currency is in won.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Exchange {
     /// Won for one unit.
     pub won_per_unit: f64,
@@ -54,8 +52,7 @@ pub enum Currency {
 }
 
 /// One price.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Price {
     /// What it is for.
     pub item: Item,
@@ -128,30 +125,6 @@ pub struct Figure {
     pub minus: Vec<String>,
 }
 
-/// Why a price book cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum PriceBookError {
-    /// Not TOML, or not a price book.
-    #[error("price book is not understood: {0}")]
-    Syntax(#[from] toml::de::Error),
-    /// An amount nobody can be billed.
-    #[error("price of `{item:?}` is {amount} (legal: finite, 0 or more)")]
-    Amount {
-        /// The item.
-        item: Item,
-        /// The offending amount.
-        amount: f64,
-    },
-    /// A figure is the sum of one that comes later or not at all.
-    #[error("figure `{figure}` adds up `{part}`, which is not stated before it")]
-    UnknownPart {
-        /// The figure.
-        figure: String,
-        /// The part.
-        part: String,
-    },
-}
-
 impl PriceBook {
     /// Names of the built-in books.
     pub const BUILT_IN: [&str; 2] = ["documented-krw", "aws-ap-northeast-2"];
@@ -165,34 +138,12 @@ impl PriceBook {
             }
             _ => return None,
         };
-        Some(Self::parse(text).expect("built-in books are tested"))
+        Some(Self::read(name, text).expect("built-in books are tested"))
     }
 
-    /// Reads a book.
-    pub fn parse(text: &str) -> Result<Self, PriceBookError> {
-        let book: Self = toml::from_str(text)?;
-        for price in &book.prices {
-            if !(price.amount.is_finite() && price.amount >= 0.0) {
-                return Err(PriceBookError::Amount {
-                    item: price.item,
-                    amount: price.amount,
-                });
-            }
-        }
-        for (place, figure) in book.figures.iter().enumerate() {
-            let unknown = figure.parts.iter().chain(&figure.minus).find(|part| {
-                !book.figures[..place]
-                    .iter()
-                    .any(|stated| stated.name == **part)
-            });
-            if let Some(part) = unknown {
-                return Err(PriceBookError::UnknownPart {
-                    figure: figure.name.clone(),
-                    part: part.clone(),
-                });
-            }
-        }
-        Ok(book)
+    /// Reads the book `text` of the file `source_name`, or reports what is wrong with it.
+    pub fn read(source_name: &str, text: &str) -> Result<Self, Diagnostics> {
+        price_file::read(source_name, text)
     }
 
     /// The price of `item`; `class` is the instance or node type where that matters.
@@ -234,29 +185,5 @@ mod tests {
         let book = PriceBook::built_in("aws-ap-northeast-2").expect("is built in");
         assert!(book.price(Item::Instance, Some("t3.medium")).is_some());
         assert!(book.price(Item::Instance, Some("m5.large")).is_none());
-    }
-
-    #[test]
-    fn unknown_keys_bad_amounts_and_dangling_sums_are_refused() {
-        let head = "name='x'\ncurrency='KRW'\ndate='d'\nsource='s'\nexchange={won_per_unit=1,basis='documented',source='s'}\n";
-        let price = |amount: &str| {
-            format!(
-                "{head}[[prices]]\nitem='cache'\namount={amount}\nper='unit'\nbasis='reported'\nsource='s'\n"
-            )
-        };
-        assert!(PriceBook::parse(&price("1")).is_ok());
-        assert!(matches!(
-            PriceBook::parse(&price("-1")),
-            Err(PriceBookError::Amount { .. })
-        ));
-        assert!(matches!(
-            PriceBook::parse(&format!("{}colour='red'\n", price("1"))),
-            Err(PriceBookError::Syntax(_))
-        ));
-        let figure = "[[figures]]\nname='sum'\ntitle='Sum'\namount=1\nparts=['missing']\n";
-        assert!(matches!(
-            PriceBook::parse(&(price("1") + figure)),
-            Err(PriceBookError::UnknownPart { .. })
-        ));
     }
 }

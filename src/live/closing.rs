@@ -169,5 +169,6 @@ fn system_figures(census: &Census, closed: &Closed) -> SystemFigures {
         targets: fleet.targets(),
         stickiness: closed.stickiness,
         messages_due: Some(fleet.sum(|load| load.fan_out_messages)),
+        data_tier: None,
     }
 }

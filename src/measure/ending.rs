@@ -159,6 +159,34 @@ pub struct SystemFigures {
     pub stickiness: Option<Stickiness>,
     /// Messages that were due to connected sockets (A11, A21); `None` if nobody counted.
     pub messages_due: Option<u64>,
+    /// How far Redis and the database were used; `None` where only the system itself could tell.
+    #[serde(default)]
+    pub data_tier: Option<DataTierFigures>,
+}
+
+/// How far the data tier was used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataTierFigures {
+    /// Time that Redis' one thread was busy.
+    pub redis_busy: Duration,
+    /// Bytes of memory at their peak.
+    pub redis_memory_peak: u64,
+    /// Bytes beyond which keys are evicted or writes refused.
+    pub redis_memory_max: u64,
+    /// Sessions and cached bodies evicted under memory pressure.
+    pub redis_keys_evicted: u64,
+    /// Times the queue itself, which is one key, was evicted.
+    pub redis_queues_evicted: u64,
+    /// Buyers who stood in it.
+    pub redis_waiting_evicted: u64,
+    /// Writes that Redis refused for lack of memory.
+    pub redis_writes_refused: u64,
+    /// Most connections to the database at once.
+    pub database_connections_peak: u32,
+    /// Connections that the database refused because it had all it admits.
+    pub database_connections_refused: u64,
+    /// Writes that waited for another one to the same row.
+    pub database_row_lock_waits: u64,
 }
 
 /// Requests that one instance answered.

@@ -143,6 +143,8 @@ struct Wheel<W> {
     buckets: Vec<Vec<Entry<W>>>,
     /// A bit for each bucket that holds something.
     filled: Vec<u64>,
+    /// Buckets that hold something: none is the common case of a small calendar, and then there is nothing to search.
+    filled_count: usize,
     /// The first bucket that has not been sorted in yet.
     next: u64,
 }
@@ -152,6 +154,7 @@ impl<W: Copy> Wheel<W> {
         Self {
             buckets: (0..WHEEL_BUCKETS).map(|_| Vec::new()).collect(),
             filled: vec![0; WHEEL_BUCKETS / 64],
+            filled_count: 0,
             next: 0,
         }
     }
@@ -166,12 +169,16 @@ impl<W: Copy> Wheel<W> {
 
     fn put(&mut self, bucket: u64, entry: Entry<W>) {
         let place = place(bucket);
+        self.filled_count += usize::from(self.buckets[place].is_empty());
         self.buckets[place].push(entry);
         self.filled[place / 64] |= 1 << (place % 64);
     }
 
     /// The first filled bucket of this turn.
     fn first(&self) -> Option<u64> {
+        if self.filled_count == 0 {
+            return None;
+        }
         let start = place(self.next);
         let mut word = start / 64;
         let mut bits = self.filled[word] & (u64::MAX << (start % 64));
@@ -186,6 +193,7 @@ impl<W: Copy> Wheel<W> {
     /// Takes what is in a bucket; entries for it go to the heap from now on.
     fn take(&mut self, bucket: u64) -> Vec<Entry<W>> {
         let place = place(bucket);
+        self.filled_count -= 1;
         self.filled[place / 64] &= !(1 << (place % 64));
         // The last bucket of a turn leaves `next` in that turn: the next turn starts with its own first entry.
         self.next = if place + 1 == WHEEL_BUCKETS {

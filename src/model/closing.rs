@@ -6,7 +6,7 @@ use super::world::World;
 use crate::cost::{PriceBook, Sales, Statement};
 use crate::measure::Measurements;
 use crate::measure::ending::{
-    Ending, Engine, FinalState, GeneratorCheck, SystemFigures, TargetLoad,
+    DataTierFigures, Ending, Engine, FinalState, GeneratorCheck, SystemFigures, TargetLoad,
 };
 use crate::measure::observation::Stage;
 use crate::units::SimTime;
@@ -73,6 +73,18 @@ impl World<'_> {
             targets: self.targets(ended_at),
             stickiness: has_cookies.then(|| self.front.stickiness()),
             messages_due: Some(self.assembly.tally().messages),
+            data_tier: Some(DataTierFigures {
+                redis_busy: self.redis.busy_until(ended_at),
+                redis_memory_peak: redis.memory_peak,
+                redis_memory_max: redis.memory_max,
+                redis_keys_evicted: redis.evicted.sessions + redis.evicted.bodies,
+                redis_queues_evicted: redis.evicted.lines,
+                redis_waiting_evicted: redis.evicted.waiting,
+                redis_writes_refused: redis.writes_refused,
+                database_connections_peak: database.connections_peak,
+                database_connections_refused: database.connections_refused,
+                database_row_lock_waits: database.row_lock_waits,
+            }),
         }
     }
 

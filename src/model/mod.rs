@@ -23,6 +23,7 @@ mod fleet;
 mod front;
 mod rooms;
 mod service;
+pub mod theory;
 mod traffic;
 mod watcher;
 mod world;

@@ -9,7 +9,7 @@ const WIDTH: u32 = 960;
 const HEIGHT: u32 = 250;
 
 /// Colors that plotters writes, and the CSS variable that takes the place of each.
-const PALETTE: [(RGBColor, &str); 9] = [
+pub(super) const PALETTE: [(RGBColor, &str); 9] = [
     (RGBColor(1, 1, 1), "--line-1"),
     (RGBColor(2, 2, 2), "--line-2"),
     (RGBColor(3, 3, 3), "--line-3"),
@@ -20,11 +20,11 @@ const PALETTE: [(RGBColor, &str); 9] = [
     (BAND, "--bad"),
     (MARK, "--mark"),
 ];
-const AXIS: RGBColor = RGBColor(5, 5, 5);
-const GRID: RGBColor = RGBColor(6, 6, 6);
-const TEXT: RGBColor = RGBColor(7, 7, 7);
+pub(super) const AXIS: RGBColor = RGBColor(5, 5, 5);
+pub(super) const GRID: RGBColor = RGBColor(6, 6, 6);
+pub(super) const TEXT: RGBColor = RGBColor(7, 7, 7);
 const BAND: RGBColor = RGBColor(8, 8, 8);
-const MARK: RGBColor = RGBColor(9, 9, 9);
+pub(super) const MARK: RGBColor = RGBColor(9, 9, 9);
 
 /// Radius of a point that stands alone.
 const DOT_RADIUS: i32 = 4;
@@ -77,7 +77,7 @@ pub(super) struct Chart {
 }
 
 type Plane<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
-type Drawn = Result<(), Box<dyn std::error::Error>>;
+pub(super) type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 impl Chart {
     /// Whether there is anything to draw.
@@ -162,8 +162,12 @@ impl Chart {
             until = until.max(*x);
             top = top.max(value.unwrap_or(0.0));
         }
-        if from >= until {
+        if from > until {
             (from, until) = (0.0, 1.0);
+        } else if from >= until {
+            // A single position stands in the middle.
+            let around = (from.abs() * 0.1).max(0.5);
+            (from, until) = (from - around, until + around);
         }
         (from..until, if top > 0.0 { top } else { 1.0 })
     }
@@ -236,7 +240,7 @@ fn draw_bars(svg: &mut String, bars: &[Bar], height: u32) -> Drawn {
 }
 
 /// Makes a drawing fit the page: scales with its column, takes its colors from the page, tells screen readers.
-fn themed(svg: &str, (width, height): (u32, u32), title: &str) -> String {
+pub(super) fn themed(svg: &str, (width, height): (u32, u32), title: &str) -> String {
     let sized = format!("width=\"{width}\" height=\"{height}\"");
     let scaling = format!("viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{title}\"");
     let mut svg = svg
@@ -295,6 +299,12 @@ mod tests {
     fn a_point_that_stands_alone_is_a_dot() {
         let points = vec![(0.0, Some(1.0)), (1.0, None), (2.0, Some(3.0))];
         assert_eq!(chart(points).svg().matches("<circle").count(), 2);
+    }
+
+    #[test]
+    fn a_single_position_lies_within_the_plane() {
+        let (x, _) = chart(vec![(304_000.0, Some(59.0))]).ranges();
+        assert!(x.contains(&304_000.0), "{x:?}");
     }
 
     #[test]

@@ -146,7 +146,8 @@ fn percentile_line(name: &'static str, histogram: &Histogram) -> Line {
     }
 }
 
-fn over_time(run: &Measurements, title: &'static str, lines: Vec<Line>) -> Chart {
+/// Lines over time, with the faults and alarms of a run.
+pub(super) fn over_time(run: &Measurements, title: &'static str, lines: Vec<Line>) -> Chart {
     Chart {
         title,
         lines,
@@ -175,11 +176,12 @@ fn over_time(run: &Measurements, title: &'static str, lines: Vec<Line>) -> Chart
 }
 
 /// Where a length stands on the axis: latency is read by factors, and an outage must not flatten all the rest.
-fn logarithm(length: Duration) -> f64 {
+pub(super) fn logarithm(length: Duration) -> f64 {
     (length.as_secs_f64() * 1e3).max(1.0).log10()
 }
 
-fn from_logarithm(value: f64) -> String {
+/// What stands at a place of that axis.
+pub(super) fn from_logarithm(value: f64) -> String {
     let length = Duration::try_from_secs_f64(10_f64.powf(value) / 1e3);
     let length = length.unwrap_or(Duration::MAX);
     let whole = length.as_micros().is_multiple_of(1_000);
@@ -250,7 +252,12 @@ fn marks(run: &Measurements) -> Vec<Mark> {
     merged
 }
 
-fn level(run: &Measurements, name: &'static str, of: impl Fn(&Gauges) -> Option<f64>) -> Line {
+/// A level as it was read.
+pub(super) fn level(
+    run: &Measurements,
+    name: &'static str,
+    of: impl Fn(&Gauges) -> Option<f64>,
+) -> Line {
     Line {
         name,
         points: thinned(run, |ticks| {
@@ -275,7 +282,7 @@ fn rate(run: &Measurements, name: &'static str, of: impl Fn(&Tick) -> u64) -> Li
 }
 
 /// One point for each group of ticks.
-fn thinned(
+pub(super) fn thinned(
     run: &Measurements,
     value: impl Fn(std::ops::Range<usize>) -> Option<f64>,
 ) -> Vec<(f64, Option<f64>)> {

@@ -13,7 +13,7 @@ use crate::verdict::figure::{grouped, in_words, percent};
 use crate::verdict::targets::{BoundSource, Reached, TargetVerdict};
 
 /// Looks of the page; no file, font or script beside it.
-const STYLE: &str = include_str!("report.css");
+pub(super) const STYLE: &str = include_str!("report.css");
 
 /// Renders the page.
 pub fn render(document: &Document, run: &Measurements) -> String {
@@ -130,7 +130,8 @@ fn over_time(run: &Measurements) -> Markup {
     }
 }
 
-fn figure(chart: &Chart) -> Markup {
+/// One chart with its legend.
+pub(super) fn figure(chart: &Chart) -> Markup {
     html! {
         figure {
             figcaption {
@@ -439,7 +440,8 @@ fn reached(verdict: Reached) -> Markup {
     }
 }
 
-fn mark(held: Option<bool>) -> Markup {
+/// The mark of what held, did not, or is unknown.
+pub(super) fn mark(held: Option<bool>) -> Markup {
     match held {
         Some(true) => html! { span.mark.good title="good" { "✓" } },
         Some(false) => html! { span.mark.bad title="bad" { "✗" } },

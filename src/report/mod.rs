@@ -2,8 +2,10 @@
 //!
 //! All functions are pure: they return text, and the command line writes it.
 
+pub mod agreement;
 mod answer;
 mod chart;
+pub mod cost_study;
 pub mod csv;
 pub mod document;
 mod figures;
@@ -12,6 +14,8 @@ pub mod html;
 mod html_cost;
 pub mod json;
 pub mod plan;
+pub mod policies;
+mod policy_chart;
 pub mod text;
 mod words;
 
@@ -23,6 +27,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::cloud::policy_timeline::{CROSSING, PolicyTimeline, built_in};
     use crate::measure::{Engine, example};
     use crate::verdict::judge;
 
@@ -91,6 +96,24 @@ mod tests {
             }
         }
         assert!(open.is_empty(), "never closed: {open:?}");
+    }
+
+    #[test]
+    fn the_timeline_of_policies_answers_first_and_its_page_stands_alone() {
+        let follow = |(name, plan): (String, _)| PolicyTimeline::new(&name, &plan, CROSSING, 5);
+        let timelines: Vec<_> = built_in().into_iter().filter_map(follow).collect();
+        assert_eq!(timelines.len(), 5);
+        let table = policies::markdown(&timelines, "tiketi-sim timeline");
+        let answer = table.lines().next().expect("there is a first line");
+        let early = "instances of use: 10 with \"scheduled, 15 min before\"; 3";
+        assert!(
+            answer.contains(early) || answer.contains(&early.replace("; 3", "; 2")),
+            "{answer}"
+        );
+        assert!(table.contains("| naive (not AWS) | 0.0 min | 4.0 min | 2 | 6 | 10 | 10 | 10 |"));
+        let page = policies::page(&timelines, "tiketi-sim timeline");
+        assert!(!page.contains("http://") && !page.contains("=\"#"));
+        assert_well_formed(&page);
     }
 
     #[test]

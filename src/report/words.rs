@@ -106,7 +106,10 @@ fn decimals(amount: f64) -> usize {
         0.1.. => 3,
         0.01.. => 4,
         0.001.. => 5,
-        _ => 6,
+        0.000_1.. => 6,
+        0.000_01.. => 7,
+        0.000_001.. => 8,
+        _ => 9,
     }
 }
 
@@ -358,5 +361,6 @@ mod tests {
         assert_eq!(shown, expected);
         assert_eq!(money(12.5, Currency::Usd), "$12.50");
         assert_eq!(money(0.004_56, Currency::Usd), "$0.00456");
+        assert_eq!(money(0.000_000_24, Currency::Usd), "$0.000000240");
     }
 }

@@ -98,7 +98,7 @@ pub enum Rendering {
     Lines,
 }
 
-/// All problems of one scenario, in the order of the file.
+/// All problems of one file, in its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostics {
     source_name: String,

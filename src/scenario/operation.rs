@@ -3,7 +3,6 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tiketi_station::Work;
 
 /// One kind of request or connection; the unit by which latency is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,22 +66,6 @@ impl Operation {
         Self::ALL
             .into_iter()
             .find(|operation| operation.name() == name)
-    }
-
-    /// What the back end works on to answer it; `None` for what the edge answers.
-    pub const fn work(self) -> Option<Work> {
-        match self {
-            Self::PageLoad => None,
-            Self::ShowList => Some(Work::ShowList),
-            Self::ShowDetail => Some(Work::ShowDetail),
-            Self::QueueCheck => Some(Work::QueueCheck),
-            Self::QueueStatus => Some(Work::QueueStatus),
-            Self::QueueLeave => Some(Work::QueueLeave),
-            Self::SocketConnect => Some(Work::SocketConnect),
-            Self::SeatList => Some(Work::SeatList),
-            Self::SeatReserve => Some(Work::SeatReserve),
-            Self::PaymentProcess => Some(Work::PaymentProcess),
-        }
     }
 
     /// The operation's place in [`Self::ALL`], for tables with an entry an operation.

@@ -32,6 +32,7 @@ pub(super) fn server(plan: &Plan) -> Settings {
         rate_limit: server.rate_limit,
         pool_max: database.pool_max,
         pool_connect_timeout: database.pool_connect_timeout,
+        commit_time: database.commit,
         trust_tokens: true,
         speed: plan.clock.speed,
         profile: plan.topology.instances.profile.clone(),

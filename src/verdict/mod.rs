@@ -2,6 +2,7 @@
 //!
 //! One entry: [`judge`]. Nothing here reads anything but the measurements.
 
+pub mod agreement;
 pub mod audit;
 pub mod figure;
 pub mod recovery;

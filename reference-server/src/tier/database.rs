@@ -161,7 +161,7 @@ impl Database {
         &self,
         user: Credential,
     ) -> Result<Option<Credential>, Unavailable> {
-        self.transaction(|store, _| store.register(user)).await
+        self.write(|store, _| store.register(user)).await
     }
 
     pub(crate) async fn user_by_email(
@@ -195,7 +195,7 @@ impl Database {
         (user, show, seat): (Uuid, Uuid, Uuid),
         hold: Duration,
     ) -> Answer<ReservationRow> {
-        self.transaction(|store, now| store.hold(now, (user, show, seat), hold))
+        self.write(|store, now| store.hold(now, (user, show, seat), hold))
             .await
     }
 
@@ -205,7 +205,7 @@ impl Database {
         order: &StandingOrder,
         hold: Duration,
     ) -> Answer<ReservationRow> {
-        self.transaction(|store, now| store.order_standing(now, order, hold))
+        self.write(|store, now| store.order_standing(now, order, hold))
             .await
     }
 
@@ -232,7 +232,7 @@ impl Database {
         payment: (Uuid, Uuid, &str),
         grace: Duration,
     ) -> Answer<Option<Paid>> {
-        self.transaction(|store, now| store.begin_payment(now, payment, now + grace))
+        self.write(|store, now| store.begin_payment(now, payment, now + grace))
             .await
     }
 
@@ -242,19 +242,18 @@ impl Database {
         payment: (Uuid, Uuid, &str),
         method: &str,
     ) -> Answer<Paid> {
-        self.transaction(|store, now| store.commit_payment(now, payment, method))
+        self.write(|store, now| store.commit_payment(now, payment, method))
             .await
     }
 
     /// Cancels a reservation.
     pub(crate) async fn cancel(&self, user: Uuid, id: Uuid) -> Answer<Released> {
-        self.transaction(|store, now| store.cancel(now, user, id))
-            .await
+        self.write(|store, now| store.cancel(now, user, id)).await
     }
 
     /// Releases every hold that has expired.
     pub(crate) async fn release_expired(&self) -> Result<Vec<Released>, Unavailable> {
-        self.transaction(super::embedded::PostgresStore::release_expired)
+        self.write(super::embedded::PostgresStore::release_expired)
             .await
     }
 
@@ -277,13 +276,23 @@ impl Database {
         self.transaction(|_, _| ()).await
     }
 
-    /// Runs one transaction on a pooled connection.
+    /// Runs one transaction that reads on a pooled connection.
     async fn transaction<T>(
         &self,
         body: impl FnOnce(&mut super::embedded::PostgresStore, Duration) -> T,
     ) -> Result<T, Unavailable> {
         let connection = self.pool.acquire(&self.inner).await?;
         connection.hold_for_query().await;
+        self.inner.with_database(body)
+    }
+
+    /// Runs one transaction that writes: others see it, and its caller hears of it, when its commit is durable.
+    async fn write<T>(
+        &self,
+        body: impl FnOnce(&mut super::embedded::PostgresStore, Duration) -> T,
+    ) -> Result<T, Unavailable> {
+        let connection = self.pool.acquire(&self.inner).await?;
+        connection.hold_for_write().await;
         self.inner.with_database(body)
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::Unavailable;
 use super::embedded::Inner;
 use crate::clock::Clock;
+use crate::settings::Settings;
 
 /// At most `max` connections; whoever waits longer than the connect time-out fails.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub(crate) struct Pool {
     clock: Clock,
     connect_timeout: Duration,
     query_time: Duration,
+    commit_time: Duration,
     waits: AtomicU64,
     timeouts: AtomicU64,
     opened: AtomicU64,
@@ -33,18 +35,14 @@ pub(crate) struct Connection<'a> {
 }
 
 impl Pool {
-    pub(crate) fn new(
-        clock: Clock,
-        max: u32,
-        connect_timeout: Duration,
-        query_time: Duration,
-    ) -> Self {
+    pub(crate) fn new(clock: Clock, settings: &Settings, query_time: Duration) -> Self {
         Self {
-            permits: Semaphore::new(max as usize),
+            permits: Semaphore::new(settings.pool_max as usize),
             idle: Mutex::new(Vec::new()),
             clock,
-            connect_timeout,
+            connect_timeout: settings.pool_connect_timeout,
             query_time,
+            commit_time: settings.commit_time,
             waits: AtomicU64::new(0),
             timeouts: AtomicU64::new(0),
             opened: AtomicU64::new(0),
@@ -114,8 +112,18 @@ impl Pool {
 impl Connection<'_> {
     /// Waits as long as a query takes.
     pub(crate) async fn hold_for_query(&self) {
-        if !self.pool.query_time.is_zero() {
-            self.pool.clock.sleep(self.pool.query_time).await;
+        self.hold_for(self.pool.query_time).await;
+    }
+
+    /// Waits as long as a query that writes takes, and its commit.
+    pub(crate) async fn hold_for_write(&self) {
+        self.hold_for(self.pool.query_time + self.pool.commit_time)
+            .await;
+    }
+
+    async fn hold_for(&self, length: Duration) {
+        if !length.is_zero() {
+            self.pool.clock.sleep(length).await;
         }
     }
 }

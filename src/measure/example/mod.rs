@@ -273,6 +273,7 @@ pub(crate) fn ending() -> Ending {
                 broken: 0,
             }),
             messages_due: Some(2_000),
+            data_tier: None,
             ..SystemFigures::default()
         }),
         statement: Some(statement()),

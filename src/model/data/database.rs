@@ -55,8 +55,6 @@ pub struct DatabaseFigures {
     pub connections_refused: u64,
     /// Writes that waited for another one to the same row.
     pub row_lock_waits: u64,
-    /// Time that the server's cores have worked together.
-    pub cores_busy: Duration,
 }
 
 /// The database server and a pool for each instance.
@@ -265,11 +263,14 @@ impl Database {
         pool.and_then(Option::as_ref).map_or(0, |pool| pool.in_use)
     }
 
+    /// Time that the server's cores have worked together until `now`.
+    pub fn busy_until(&self, now: SimTime) -> Duration {
+        self.cores.busy_until(now)
+    }
+
     /// What was counted so far.
     pub const fn figures(&self) -> DatabaseFigures {
-        let mut figures = self.figures;
-        figures.cores_busy = self.cores.busy();
-        figures
+        self.figures
     }
 
     /// One thing that is due at `now`. What ends comes before what times out: a place that is free in the last moment is
@@ -428,3 +429,7 @@ fn number(job: usize) -> u32 {
 fn pop_due(list: &mut VecDeque<(SimTime, u32)>, now: SimTime) -> Option<(SimTime, u32)> {
     list.pop_front_if(|(at, _)| *at <= now)
 }
+
+#[cfg(test)]
+#[path = "database_tests.rs"]
+mod tests;

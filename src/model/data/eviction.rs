@@ -130,9 +130,10 @@ impl Evictor {
 
     fn fill_pool(&mut self, second: u32, contents: &Contents, (few, used): (&[Key], &LastUsed)) {
         let total = few.len() + contents.sessions.count();
+        let first = self.stream.random_range(0..total);
         for sample in 0..SAMPLES.min(total) {
             let place = if total <= SAMPLES {
-                sample
+                (first + sample) % total
             } else {
                 self.stream.random_range(0..total)
             };

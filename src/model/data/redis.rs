@@ -506,3 +506,7 @@ impl Redis {
 fn second(now: SimTime) -> u32 {
     u32::try_from(now.as_secs()).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+#[path = "redis_tests.rs"]
+mod tests;

@@ -362,3 +362,7 @@ impl SeatMap {
 const fn offer(seat: SeatNumber) -> SeatOffer {
     SeatOffer { seat: seat.id() }
 }
+
+#[cfg(test)]
+#[path = "seat_map_tests.rs"]
+mod tests;

@@ -1,7 +1,8 @@
-//! The row about money: the documented month against the computed one.
+//! The rows about money: the documented month against the computed one, and what the S3 endpoint saves.
 
 use super::{Evidence, Found, Reading, Row};
 use crate::cost::comparison;
+use crate::cost::item::Item;
 use crate::units::Won;
 
 /// Lines told one by one; the statement of cost has all of them.
@@ -57,6 +58,32 @@ pub(super) fn month(row: &Row, evidence: &Evidence<'_>) -> Reading {
     Ok(Found::new(off.is_empty() && adds_up, told.join("; ")))
 }
 
+/// A17: what a month of such on-sales would pay NAT for the bytes that go to S3.
+pub(super) fn endpoint(row: &Row, evidence: &Evidence<'_>) -> Reading {
+    let statement = evidence.run.ending.statement.as_ref();
+    let statement = statement.ok_or("the run has no statement of cost")?;
+    let traffic = statement.usage.traffic.as_ref();
+    let traffic = traffic.ok_or("this engine does not meter what goes to S3")?;
+    if traffic.s3_gb <= 0.0 {
+        return Err("nothing in this run talks to S3".to_owned());
+    }
+    let mut lines = statement.month.lines.iter();
+    let through_nat = lines.find(|line| line.item == Item::NatTraffic);
+    let price = through_nat.and_then(|line| line.unit_price);
+    let price = price.ok_or_else(|| {
+        let book = &statement.price_book;
+        format!("{book} has no price of its own for a gigabyte through NAT")
+    })?;
+    let month = traffic.s3_gb * f64::from(statement.onsales_per_month);
+    let saved = month * price * statement.exchange.won_per_unit;
+    let measured = format!(
+        "{month:.1} GB a month go to S3, for which NAT would take {} at the prices of {}",
+        in_won(saved),
+        statement.price_book
+    );
+    Ok(Found::new(row.admits(saved), measured))
+}
+
 /// A line for more or less than the documents assume.
 fn other_use(line: &comparison::Row) -> Option<String> {
     let (used, computed) = (line.used.as_ref()?, line.computed?);
@@ -75,4 +102,51 @@ fn in_won(amount: f64) -> String {
     )]
     let whole = amount.round() as i64;
     Won(whole).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cost::{PriceBook, Statement, Traffic, Usage};
+    use crate::measure::example;
+    use crate::verdict::judge;
+    use crate::verdict::targets::Reached;
+
+    /// The verdict on A17 when a run sends this to S3, at the prices of a book.
+    fn endpoint(s3_gb: Option<f64>, book: &str) -> (Reached, String) {
+        let mut run = example::run();
+        let statement = run.ending.statement.take().unwrap();
+        let usage = Usage {
+            traffic: s3_gb.map(|s3_gb| Traffic {
+                s3_gb,
+                ..Traffic::default()
+            }),
+            ..statement.usage
+        };
+        let book = PriceBook::built_in(book).unwrap();
+        run.ending.statement = Some(Statement::new(&run.plan, usage, statement.sales, &book));
+        let targets = judge(&run).targets;
+        let row = targets.into_iter().find(|row| row.id == "A17").unwrap();
+        (row.verdict, row.measured)
+    }
+
+    #[test]
+    fn the_endpoint_saves_what_the_bytes_to_s3_would_cost_through_nat() {
+        let list = "aws-ap-northeast-2";
+        // Four on-sales a month: 400 GB at 0.059 dollars are 31,624 won, 800 GB twice that.
+        let (verdict, measured) = endpoint(Some(100.0), list);
+        assert_eq!(verdict, Reached::Missed);
+        assert!(measured.starts_with("400.0 GB a month") && measured.contains("₩31,624"));
+        assert_eq!(endpoint(Some(200.0), list).0, Reached::Met);
+    }
+
+    #[test]
+    fn what_cannot_be_said_of_the_endpoint_is_not_said() {
+        for (s3_gb, book) in [
+            (None, "aws-ap-northeast-2"),
+            (Some(0.0), "aws-ap-northeast-2"),
+            (Some(100.0), "documented-krw"),
+        ] {
+            assert_eq!(endpoint(s3_gb, book).0, Reached::NotExercised);
+        }
+    }
 }

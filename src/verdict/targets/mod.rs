@@ -211,6 +211,7 @@ fn read(row: &Row, evidence: &Evidence<'_>) -> Reading {
         "A14" => fleet::alarms(row, evidence),
         "A15" => fleet::in_service(row, evidence),
         "A16" => fleet::size(evidence),
+        "A17" => cost::endpoint(row, evidence),
         "A19" => resilience::failover(row, evidence),
         "A21" => data_path::delivery(row, evidence),
         "A24" => cost::month(row, evidence),

@@ -1,0 +1,144 @@
+//! `tiketi-sim cost`: the month of an architecture at the prices of one book or several, without a run.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueHint};
+
+use super::again::quoted;
+use super::exit::{Exit, complain};
+use super::{prices, source};
+use crate::cost::price_book::{Basis, Currency, Exchange, PriceBook};
+use crate::cost::study::Study;
+use crate::report::cost_study::{self, CostStudy};
+use crate::scenario::{self, Overrides, Plan};
+
+/// The documented architecture: everything is the preset's.
+const DOCUMENTED: &str = "name = \"documented\"\n";
+/// The topology of the CloudMart documents.
+const CLOUDMART: &str = include_str!("../../scenarios/studies/cloudmart.toml");
+
+/// Flags of `cost`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct CostArguments {
+    /// The scenario whose topology is priced; without it the documented architecture, and CloudMart's hour beside it.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub scenario: Option<PathBuf>,
+    /// A price book, built in or a file; may be given several times. Without it all that are built in.
+    #[arg(long, value_name = "BOOK|FILE")]
+    pub prices: Vec<String>,
+    /// Won for a dollar, in place of the books' rate.
+    #[arg(long, value_name = "NUMBER", value_parser = parse_rate)]
+    pub won_per_dollar: Option<f64>,
+    /// Folder in which `cost-table.md`, `.html` and `.json` are written.
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tiketi-sim cost
+  tiketi-sim cost scenarios/spike.toml --prices aws-ap-northeast-2 --won-per-dollar 1450
+  tiketi-sim cost --prices documented-krw --prices my-prices.toml --out reports/cost
+
+Nothing is run: the month uses what the documents state (20 hours with the largest fleet, 500 GB).
+The table goes to stdout. Exit code 0 whatever it finds; 104 for a bad scenario or price book.";
+
+/// Prints the study, and writes it where it is asked for.
+pub(super) fn cost(flags: &CostArguments) -> Exit {
+    carry_out(flags).unwrap_or_else(|exit| exit)
+}
+
+fn carry_out(flags: &CostArguments) -> Result<Exit, Exit> {
+    let (plan, cloudmart) = match &flags.scenario {
+        Some(path) => (source::load(path, &Overrides::default())?, None),
+        None => (
+            shipped("documented.toml", DOCUMENTED),
+            Some(shipped("cloudmart.toml", CLOUDMART)),
+        ),
+    };
+    let books = books(flags)?;
+    let study = Study::new(&plan, &books, cloudmart.as_ref());
+    let document = cost_study::document(study, &command_line(flags));
+    // A reader that closes the pipe early has seen enough.
+    let _closed = io::stdout()
+        .lock()
+        .write_all(cost_study::markdown(&document).as_bytes());
+    if let Some(folder) = &flags.out {
+        write(folder, &document).map_err(|error| {
+            complain(
+                format_args!("the study could not be written: {error}"),
+                Some("choose another folder with --out"),
+            );
+            Exit::BadScenario
+        })?;
+    }
+    Ok(Exit::Success)
+}
+
+fn shipped(name: &str, text: &str) -> Plan {
+    scenario::load(name, text, &Overrides::default()).expect("what is shipped is tested")
+}
+
+/// The books that are asked for, at the rate that is asked for.
+fn books(flags: &CostArguments) -> Result<Vec<PriceBook>, Exit> {
+    let names: Vec<&str> = if flags.prices.is_empty() {
+        PriceBook::BUILT_IN.to_vec()
+    } else {
+        flags.prices.iter().map(String::as_str).collect()
+    };
+    let mut books: Vec<_> = names
+        .into_iter()
+        .map(prices::load)
+        .collect::<Result<_, _>>()?;
+    if let Some(won_per_unit) = flags.won_per_dollar {
+        let in_dollars = |book: &&mut PriceBook| book.currency == Currency::Usd;
+        for book in books.iter_mut().filter(in_dollars) {
+            book.exchange = Exchange {
+                won_per_unit,
+                basis: Basis::Assumption,
+                source: "given with --won-per-dollar".to_owned(),
+            };
+        }
+    }
+    Ok(books)
+}
+
+fn write(folder: &Path, document: &CostStudy) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let file = |name: &str, content: &str| {
+        let path = folder.join(name);
+        fs::write(&path, content)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    };
+    file("cost-table.md", &cost_study::markdown(document))?;
+    file("cost-table.html", &cost_study::html(document))?;
+    file("cost-table.json", &cost_study::json(document))
+}
+
+/// The command that makes the same study again.
+fn command_line(flags: &CostArguments) -> String {
+    let path = |path: &PathBuf| quoted(&path.display().to_string());
+    let mut words = vec!["tiketi-sim".to_owned(), "cost".to_owned()];
+    words.extend(flags.scenario.as_ref().map(path));
+    for book in &flags.prices {
+        words.extend(["--prices".to_owned(), quoted(book)]);
+    }
+    if let Some(rate) = flags.won_per_dollar {
+        words.extend(["--won-per-dollar".to_owned(), rate.to_string()]);
+    }
+    if let Some(folder) = &flags.out {
+        words.extend(["--out".to_owned(), path(folder)]);
+    }
+    words.join(" ")
+}
+
+/// Reads a rate of exchange.
+fn parse_rate(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|rate: &f64| rate.is_finite() && *rate > 0.0)
+        .ok_or_else(|| "no rate of exchange (expected a number above 0, such as 1450)".to_owned())
+}

@@ -1,0 +1,227 @@
+//! `tiketi-sim theory`: the engine held against mathematics.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::args::TheoryArguments;
+use super::exit::{Exit, complain};
+use super::terminal;
+use crate::model::theory::{self, Compared, Outcome, Precision, Question, Settings, Verdict};
+
+/// Runs the suite, or one case, and prints what came out.
+pub(super) fn theory(flags: &TheoryArguments) -> Exit {
+    let questions = match &flags.case {
+        None => theory::questions(),
+        Some(asked) => match asked.case.ask(|name| asked.given(name)) {
+            Ok(question) => vec![question],
+            Err(problem) => {
+                let error = format!("theory {}: {problem}", asked.case.name);
+                complain(error, Some(problem.hint()));
+                return Exit::BadScenario;
+            }
+        },
+    };
+    let settings = Settings {
+        seed: flags.seed,
+        replications: flags.replications,
+    };
+    let outcomes = run(&questions, settings);
+    let shown = if flags.json {
+        as_json(&outcomes, settings)
+    } else {
+        as_table(&outcomes, settings)
+    };
+    // A reader that closes the pipe early has seen enough.
+    let _closed = std::io::stdout().lock().write_all(shown.as_bytes());
+    if outcomes.iter().all(Outcome::holds) {
+        Exit::Success
+    } else {
+        Exit::AuditViolated
+    }
+}
+
+fn run(questions: &[Question], settings: Settings) -> Vec<Outcome> {
+    let progress = Progress::start();
+    let outcomes = theory::run(questions, settings, &|done, of| progress.show(done, of));
+    progress.finish();
+    outcomes
+}
+
+/// What is written with `--json`.
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    seed: u64,
+    replications: u32,
+    /// Of all intervals together.
+    confidence: f64,
+    holds: bool,
+    cases: &'a [Outcome],
+}
+
+fn as_json(outcomes: &[Outcome], settings: Settings) -> String {
+    let document = Document {
+        version: 1,
+        seed: settings.seed,
+        replications: settings.replications,
+        confidence: 0.99,
+        holds: outcomes.iter().all(Outcome::holds),
+        cases: outcomes,
+    };
+    serde_json::to_string_pretty(&document).expect("plain structs and lists") + "\n"
+}
+
+const WRITABLE: &str = "a String takes all";
+
+fn as_table(outcomes: &[Outcome], settings: Settings) -> String {
+    let mut table = format!(
+        "{:<50}{:>14}{:>14}{:>10}{:>10}  verdict\n",
+        "", "exact", "simulated", "error", "±"
+    );
+    for outcome in outcomes {
+        writeln!(table, "{}", heading(outcome)).expect(WRITABLE);
+        for figure in &outcome.figures {
+            writeln!(table, "{}", row(figure)).expect(WRITABLE);
+        }
+    }
+    table + &closing(outcomes, settings)
+}
+
+/// The case and the values of its parameters.
+fn heading(outcome: &Outcome) -> String {
+    let values = outcome.parameters.iter().map(|(name, values)| {
+        let values: Vec<_> = values.iter().map(f64::to_string).collect();
+        format!(" --{name} {}", values.join(","))
+    });
+    outcome.case.to_owned() + &values.collect::<String>()
+}
+
+fn row(figure: &Compared) -> String {
+    let percent = |share: f64, sign: &str| format!("{sign}{:.3} %", 100.0 * share);
+    let error = figure.relative_error.map_or_else(
+        || "-".to_owned(),
+        |error| percent(error.abs(), if error < 0.0 { "-" } else { "+" }),
+    );
+    let half_width = if figure.precision == Precision::Identity {
+        "-".to_owned()
+    } else {
+        percent(figure.half_width / figure.exact.abs(), "")
+    };
+    format!(
+        "  {:<48}{:>14}{:>14}{error:>10}{half_width:>10}  {}",
+        figure.figure,
+        number(figure.exact),
+        number(figure.simulated),
+        in_words(figure.verdict)
+    )
+}
+
+/// Seven digits, or whole numbers where those say enough.
+fn number(value: f64) -> String {
+    match value.abs() {
+        size if size >= 1e5 => format!("{value:.0}"),
+        size if size >= 100.0 => format!("{value:.3}"),
+        size if size > 0.0 => format!("{value:.6}"),
+        _ => "0".to_owned(),
+    }
+}
+
+const fn in_words(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Holds => "holds",
+        Verdict::Differs => "DIFFERS: the exact value is outside the interval",
+        Verdict::TooWide => "PROVES NOTHING: the interval is too wide",
+    }
+}
+
+fn closing(outcomes: &[Outcome], settings: Settings) -> String {
+    let figures: Vec<_> = outcomes
+        .iter()
+        .flat_map(|outcome| &outcome.figures)
+        .collect();
+    let holds = figures
+        .iter()
+        .filter(|figure| figure.verdict == Verdict::Holds)
+        .count();
+    format!(
+        "\n{holds} of {} figures hold; ± is half of an interval that is right for all figures together with 99 % confidence, \
+         over {} replications, seed {}\n",
+        figures.len(),
+        settings.replications,
+        settings.seed
+    )
+}
+
+/// Says how far the work is once it takes longer than a glance.
+struct Progress {
+    started: Instant,
+    shown: Mutex<Shown>,
+}
+
+enum Shown {
+    Nothing,
+    Bar(ProgressBar),
+    /// A line, this long after the start.
+    Line(Duration),
+}
+
+/// Silence before the first sign: most single cases are done by then.
+const SILENCE: Duration = Duration::from_secs(2);
+/// Between two lines where no line can be drawn anew.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+impl Progress {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "for the user's patience only: no figure depends on it"
+    )]
+    fn start() -> Self {
+        Self {
+            started: Instant::now(),
+            shown: Mutex::new(Shown::Nothing),
+        }
+    }
+
+    fn show(&self, done: u64, of: u64) {
+        let elapsed = self.started.elapsed();
+        if elapsed < SILENCE {
+            return;
+        }
+        let mut shown = self.shown.lock().expect("nobody panics with it");
+        match &*shown {
+            Shown::Nothing if terminal::is_live(&std::io::stderr()) => {
+                *shown = Shown::Bar(bar());
+            }
+            Shown::Bar(bar) => {
+                bar.set_length(of);
+                bar.set_position(done);
+            }
+            Shown::Line(last) if elapsed < *last + LINE_EVERY => {}
+            Shown::Nothing | Shown::Line(_) => {
+                let mut stderr = std::io::stderr().lock();
+                let _closed = writeln!(stderr, "{done} of {of} replications");
+                *shown = Shown::Line(elapsed);
+            }
+        }
+    }
+
+    fn finish(&self) {
+        if let Shown::Bar(bar) = &*self.shown.lock().expect("nobody panics with it") {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    bar.set_style(
+        ProgressStyle::with_template("{bar:24} {pos} of {len} replications")
+            .expect("the template is a constant that is known to parse"),
+    );
+    bar
+}

@@ -1,0 +1,79 @@
+//! `tiketi-sim timeline`: how many instances scaling policies have of use, minutes after the queue has passed its threshold.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::args::TimelineArguments;
+use super::exit::{Exit, complain};
+use super::source;
+use crate::cloud::policy_timeline::{CROSSING, PolicyTimeline, built_in};
+use crate::report::policies;
+use crate::scenario::duration::Written;
+use crate::scenario::{Overrides, Plan};
+use crate::units::SimTime;
+
+/// Prints the table, and writes the page if a folder is given.
+pub(super) fn timeline(flags: &TimelineArguments) -> Exit {
+    match followed(flags) {
+        Ok(timelines) => show(flags, &timelines),
+        Err(exit) => exit,
+    }
+}
+
+fn followed(flags: &TimelineArguments) -> Result<Vec<PolicyTimeline>, Exit> {
+    let plans = match &flags.scenario {
+        None => built_in(),
+        Some(path) => {
+            let plan = source::load(path, &Overrides::default())?;
+            vec![(plan.name.clone(), plan)]
+        }
+    };
+    let crossing = flags.at.map_or(CROSSING, |at| SimTime::ZERO + at);
+    let follow = |(name, plan): (String, Plan)| {
+        PolicyTimeline::new(&name, &plan, crossing, flags.seeds).ok_or_else(|| {
+            complain(
+                format_args!("{name}: no policy grows the fleet by the queue, and no scheduled action sets its size"),
+                Some("add a policy with `metric = \"queue_size\"`, or an entry of `scaling.scheduled`"),
+            );
+            Exit::BadScenario
+        })
+    };
+    plans.into_iter().map(follow).collect()
+}
+
+fn show(flags: &TimelineArguments, timelines: &[PolicyTimeline]) -> Exit {
+    let again = run_again(flags);
+    let table = policies::markdown(timelines, &again);
+    // A reader that closes the pipe early has seen enough.
+    let _closed = io::stdout().lock().write_all(table.as_bytes());
+    let Some(folder) = &flags.out else {
+        return Exit::Success;
+    };
+    match write(folder, &table, &policies::page(timelines, &again)) {
+        Ok(()) => Exit::Success,
+        Err(error) => {
+            let folder = folder.display();
+            complain(format_args!("{folder}: cannot be written: {error}"), None);
+            Exit::BadScenario
+        }
+    }
+}
+
+fn write(folder: &Path, table: &str, page: &str) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(folder.join("summary.md"), table)?;
+    std::fs::write(folder.join("report.html"), page)
+}
+
+/// The command that gives the same figures again.
+fn run_again(flags: &TimelineArguments) -> String {
+    let scenario = flags.scenario.as_ref();
+    let scenario = scenario.map(|path| format!(" {}", path.display()));
+    let at = flags.at.map(|at| format!(" --at {}", Written(at)));
+    format!(
+        "tiketi-sim timeline{}{} --seeds {}",
+        scenario.unwrap_or_default(),
+        at.unwrap_or_default(),
+        flags.seeds
+    )
+}

@@ -1,0 +1,24 @@
+//! The closed forms, in one place: what queueing theory says the simulation must give.
+//!
+//! Rates a second, times in seconds, λ arrival rate, μ service rate of one server, ρ utilization. Sources, where a
+//! formula names no other: Kleinrock, *Queueing Systems*, volume 1 (1975).
+
+mod birth_death;
+mod fluid;
+mod network;
+mod single;
+mod transient;
+
+pub(super) use birth_death::{
+    erlang_a, erlang_b, erlang_c, erlang_c_wait, erlang_c_wait_quantile, limited,
+};
+pub(super) use fluid::{Burst, Spike, Steps};
+pub(super) use network::{closed_network, tandem};
+pub(super) use single::{
+    batch_wait, deterministic_wait_within, mm1_in_system, mm1_response_quantile,
+    pollaczek_khinchine, priority_waits, seat_collision, sessions, sharing_response, tries,
+};
+pub(super) use transient::{Births, in_system_at};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! Confidence intervals over replications, and what is concluded from them.
+
+use serde::Serialize;
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+/// A mean over replications with its confidence interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Estimate {
+    pub(super) mean: f64,
+    pub(super) half_width: f64,
+}
+
+/// How closely a figure must be known before it proves anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// A mean or a share: within 1 % of its value.
+    Mean,
+    /// A percentile or a small probability: within 2 %.
+    Tail,
+    /// An identity: every replication must give it, to the last nanosecond.
+    Identity,
+}
+
+/// What is concluded of a figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The exact value is inside an interval that is narrow enough.
+    Holds,
+    /// The exact value is outside the interval.
+    Differs,
+    /// The interval is too wide: it proves nothing.
+    TooWide,
+}
+
+impl Precision {
+    /// The widest half of an interval around `value` that still proves something.
+    pub(super) fn half_width_max(self, value: f64) -> f64 {
+        match self {
+            Self::Mean => 0.01 * value.abs(),
+            Self::Tail => 0.02 * value.abs(),
+            Self::Identity => 0.0,
+        }
+    }
+}
+
+impl Estimate {
+    /// The mean of independent replications, at least two, with the two-sided interval of Student's t that misses the true
+    /// mean with probability `level`.
+    pub(super) fn new(samples: &[f64], level: f64) -> Self {
+        let count = samples.len() as f64;
+        let mean = samples.iter().sum::<f64>() / count;
+        let squares: f64 = samples.iter().map(|sample| (sample - mean).powi(2)).sum();
+        let error = (squares / (count - 1.0) / count).sqrt();
+        Self {
+            mean,
+            half_width: error * student_t(count - 1.0, level),
+        }
+    }
+
+    pub(super) fn verdict(self, exact: f64, precision: Precision) -> Verdict {
+        if self.half_width > precision.half_width_max(exact) {
+            Verdict::TooWide
+        } else if (self.mean - exact).abs() <= self.half_width {
+            Verdict::Holds
+        } else {
+            Verdict::Differs
+        }
+    }
+}
+
+/// The quantile of Student's t that is exceeded, on both sides together, with probability `level`.
+fn student_t(freedom: f64, level: f64) -> f64 {
+    StudentsT::new(0.0, 1.0, freedom)
+        .expect("at least one degree of freedom")
+        .inverse_cdf(1.0 - level / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_those_of_the_tables() {
+        for (freedom, level, quantile) in [
+            (1.0, 0.05, 12.706),
+            (19.0, 0.01, 2.861),
+            (29.0, 0.01, 2.756),
+            (29.0, 0.001, 3.659),
+        ] {
+            let found = student_t(freedom, level);
+            assert!((found - quantile).abs() < 5.1e-4, "{found}");
+        }
+    }
+
+    #[test]
+    fn a_wide_interval_proves_nothing_and_a_narrow_one_must_hold_the_value() {
+        let narrow = Estimate {
+            mean: 10.02,
+            half_width: 0.05,
+        };
+        assert_eq!(narrow.verdict(10.0, Precision::Mean), Verdict::Holds);
+        assert_eq!(narrow.verdict(10.1, Precision::Mean), Verdict::Differs);
+        let wide = Estimate {
+            half_width: 0.15,
+            ..narrow
+        };
+        assert_eq!(wide.verdict(10.0, Precision::Mean), Verdict::TooWide);
+        assert_eq!(wide.verdict(10.0, Precision::Tail), Verdict::Holds);
+    }
+
+    #[test]
+    fn an_identity_holds_in_every_replication_or_not_at_all() {
+        let estimate = |samples: &[f64]| Estimate::new(samples, 0.01);
+        let exact = estimate(&[0.0, 0.0, 0.0]);
+        assert_eq!(exact.verdict(0.0, Precision::Identity), Verdict::Holds);
+        let off = estimate(&[1.0, 1.0, 1.0]);
+        assert_eq!(off.verdict(0.0, Precision::Identity), Verdict::Differs);
+        let off_once = estimate(&[0.0, 1.0, 0.0]);
+        assert_ne!(off_once.verdict(0.0, Precision::Identity), Verdict::Holds);
+    }
+}

@@ -1,0 +1,137 @@
+//! `compare` as its user meets it: exit codes, what is refused, the files it leaves.
+
+use command::{Ended, Workplace};
+use kept_run::{keep, measured};
+use tiketi_sim::measure::{Engine, archive};
+
+mod command;
+mod kept_run;
+
+/// A folder with a live run, a slower one, one of the model, half of one, and none.
+fn workplace() -> Workplace {
+    let workplace = Workplace::new();
+    keep(&measured(Engine::Live, 1.0), &workplace.path("before"));
+    keep(&measured(Engine::Live, 1.3), &workplace.path("slower"));
+    keep(&measured(Engine::Model, 1.0), &workplace.path("model"));
+    let whole = std::fs::read(workplace.path("before").join(archive::FILE_NAME));
+    let whole = whole.expect("just written");
+    std::fs::create_dir(workplace.path("half")).expect("the folder can be made");
+    let half = &whole[..whole.len() / 2];
+    workplace.write(&format!("half/{}", archive::FILE_NAME), half);
+    std::fs::create_dir(workplace.path("empty")).expect("the folder can be made");
+    workplace
+}
+
+#[test]
+fn a_run_is_no_worse_than_itself_and_a_slower_one_is() {
+    let workplace = workplace();
+    let compare = |base, new| workplace.run(&["compare", base, new]);
+    let same = compare("before", "model");
+    assert_eq!((same.code, same.stderr.as_str()), (Some(0), ""));
+    assert!(
+        same.stdout.contains("✓ waiting time p95"),
+        "{}",
+        same.stdout
+    );
+    let slower = compare("before", "slower/");
+    assert_eq!(slower.code, Some(93), "{}", slower.stdout);
+    let line = slower
+        .stdout
+        .lines()
+        .find(|line| line.contains("time p95: queue_check"));
+    let line = line.expect("the operation is in the table");
+    assert!(line.contains("+30.") && line.contains("BEYOND"), "{line}");
+    let faster = compare("slower", "before");
+    assert_eq!(faster.code, Some(0), "{}", faster.stdout);
+    assert!(faster.stdout.contains("better"), "{}", faster.stdout);
+}
+
+#[test]
+fn bars_of_ones_own_decide() {
+    let workplace = workplace();
+    let bars = ["--bar", "waiting_time=50", "--bar", "response_time_p95=50%"];
+    let compare = ["compare", "before", "slower"];
+    let ended = workplace.run(&[&compare[..], &bars].concat());
+    assert_eq!(ended.code, Some(0), "{}", ended.stdout);
+    for bar in [
+        "waiting=5",
+        "waiting_time",
+        "waiting_time=0",
+        "waiting_time=x",
+    ] {
+        let Ended { code, stderr, .. } = workplace.run(&[&compare[..], &["--bar", bar]].concat());
+        assert_eq!(code, Some(2), "{bar}: {stderr}");
+    }
+}
+
+#[test]
+fn the_report_is_written_where_it_is_asked_for() {
+    let workplace = workplace();
+    let words = ["compare", "before", "slower", "--out", "a/b", "--quiet"];
+    let Ended {
+        code,
+        stdout,
+        stderr,
+    } = workplace.run(&words);
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(93), "", ""));
+    for file in ["agreement.html", "agreement.md", "agreement.json"] {
+        let path = workplace.path("a/b").join(file);
+        assert!(std::fs::metadata(&path).is_ok_and(|found| found.len() > 1_000));
+    }
+    let words = [
+        "compare",
+        "before",
+        "slower",
+        "--out",
+        "empty/../half/x",
+        "-q",
+    ];
+    assert_eq!(workplace.run(&words).code, Some(93));
+}
+
+#[test]
+fn what_is_no_finished_run_is_refused_with_104() {
+    let workplace = workplace();
+    for (words, told) in [
+        (
+            &["before", "missing"][..],
+            "missing/measurements.json.gz: cannot be read",
+        ),
+        (
+            &["before", "empty"],
+            "empty/measurements.json.gz: cannot be read",
+        ),
+        (
+            &["half", "before"],
+            "half/measurements.json.gz: holds no whole measurements",
+        ),
+        (&["--model", "model"], "model: is a run of the model"),
+        (&["--model", "before", "missing"], "cannot be read"),
+        (
+            &["--model", "before", "--profile", "missing.toml"],
+            "cannot be read",
+        ),
+        (
+            &["before", "model", "--out", "half/measurements.json.gz"],
+            "half",
+        ),
+    ] {
+        let Ended { code, stderr, .. } = workplace.run(&[&["compare"], words].concat());
+        assert_eq!(code, Some(104), "{words:?}: {stderr}");
+        assert!(stderr.contains(told), "{words:?}: {stderr}");
+    }
+}
+
+#[test]
+fn one_run_or_three_are_no_comparison() {
+    let workplace = workplace();
+    for words in [
+        &["compare"][..],
+        &["compare", "before"],
+        &["compare", "before", "slower", "model"],
+        &["compare", "before", "slower", "--profile", "profile.toml"],
+    ] {
+        let Ended { code, stderr, .. } = workplace.run(words);
+        assert_eq!(code, Some(2), "{words:?}: {stderr}");
+    }
+}

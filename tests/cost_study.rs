@@ -1,0 +1,201 @@
+//! `tiketi-sim cost`: the documented month beside price books, and price books of the user's own.
+
+use command::Workplace;
+use snapshot::assert_snapshot;
+use tiketi_sim::cost::price_book::{Currency, PriceBook};
+use tiketi_sim::cost::study::{Study, documented_use};
+use tiketi_sim::report::cost_study::{self, CostStudy};
+use tiketi_sim::scenario::{self, Overrides, Plan};
+
+mod command;
+mod snapshot;
+
+/// A book in which everything the documents price costs what they say, but NAT.
+const MINE: &str = r#"
+name     = "mine"
+currency = "KRW"
+date     = "today"
+source   = "our contract"
+exchange = { won_per_unit = 1, basis = "documented", source = "in won" }
+
+[[prices]]
+item   = "nat-gateway"
+amount = 50
+per    = "unit"
+basis  = "reported"
+source = "our contract"
+"#;
+
+fn plan() -> Plan {
+    let text = "name = \"documented\"";
+    scenario::load("documented.toml", text, &Overrides::default()).expect("is a scenario")
+}
+
+fn study(books: &[&str]) -> CostStudy {
+    let book = |name: &&str| PriceBook::built_in(name).expect("is built in");
+    let books: Vec<_> = books.iter().map(book).collect();
+    cost_study::document(Study::new(&plan(), &books, None), "tiketi-sim cost")
+}
+
+fn finding<'a>(document: &'a CostStudy, start: &str) -> &'a str {
+    let mut findings = document.findings.iter();
+    findings
+        .find(|finding| finding.starts_with(start))
+        .unwrap_or_else(|| panic!("nothing begins with {start}: {:#?}", document.findings))
+}
+
+#[test]
+fn the_month_uses_what_the_documents_state_however_many_onsales_it_has() {
+    let mut plan = plan();
+    for onsales in [1, 20, 100] {
+        plan.cost.onsales_per_month = onsales;
+        let used = documented_use(&plan);
+        let month = f64::from(onsales);
+        assert!((used.hours * month - 20.0).abs() < 1e-9);
+        assert!((used.instance_hours * month - 200.0).abs() < 1e-9);
+        assert!((used.data_out_gb * month - 500.0).abs() < 1e-9);
+        assert!((used.lcu_hours() * month - 500.0).abs() < 1e-9);
+        assert_eq!((used.traffic, used.surplus_vcpu_hours), (None, None));
+    }
+    plan.cost.onsales_per_month = 0;
+    assert!(documented_use(&plan).data_out_gb.abs() < f64::EPSILON);
+}
+
+#[test]
+fn at_their_own_prices_the_documents_fail_by_their_last_sum_alone() {
+    let document = study(&["documented-krw"]);
+    assert!(!document.ok);
+    assert_eq!(
+        document.answer,
+        "No: Optimized is stated as ₩154,500 where its parts lead to ₩194,500."
+    );
+    assert!(
+        finding(&document, "Optimized does not add up")
+            .contains("₩40,000 too low, as much as ElastiCache Multi-AZ or one instance")
+    );
+    assert!(finding(&document, "Giving up NAT").contains(
+        "₩41,500, which is all of Network; NAT itself is ₩36,500; Transfer (500 GB) goes on without NAT"
+    ));
+    assert!(finding(&document, "The peak of ₩9,000").contains("₩8,767"));
+}
+
+#[test]
+fn list_prices_are_held_against_each_line() {
+    let document = study(&["documented-krw", "aws-ap-northeast-2"]);
+    // Two gateways of 0.059 dollars an hour, a dollar being 1,340 won.
+    let month: f64 = 2.0 * 0.059 * 730.0 * 1_340.0;
+    assert!((month - 115_427.6).abs() < 0.1);
+    let nat = finding(&document, "NAT: 2 gateways");
+    assert!(
+        nat.contains("₩115,428") && nat.contains("₩36,500 pay for 0.63 of one"),
+        "{nat}"
+    );
+    // One gateway less, and its address.
+    assert!(nat.contains("would save ₩62,605"), "{nat}");
+    let database = finding(&document, "Database: 2 nodes");
+    assert!(
+        database.contains("the documented ₩60,000 pay for 0.54"),
+        "{database}"
+    );
+    // 40,000 won at 0.059 dollars a gigabyte.
+    assert!(finding(&document, "The S3 endpoint").contains("506 GB"));
+    assert!(finding(&document, "A dollar is counted as ₩1,340").contains("documented"));
+}
+
+#[test]
+fn other_prices_make_other_sentences() {
+    let mut book = PriceBook::built_in("aws-ap-northeast-2").expect("is built in");
+    book.exchange.won_per_unit = 1.0;
+    let study = Study::new(&plan(), &[book], None);
+    assert_eq!(study.months[0].statement.currency, Currency::Usd);
+    let document = cost_study::document(study, "");
+    assert!(finding(&document, "NAT: 2 gateways").contains("₩86.1 a month"));
+    assert!(document.answer.contains("(0.00 times as much)"));
+}
+
+#[test]
+fn the_page_stands_alone() {
+    let page = cost_study::html(&study(&["documented-krw", "aws-ap-northeast-2"]));
+    for outside in ["http://", "https://", "<script", "<link", "<img", "url("] {
+        assert!(!page.contains(outside), "the page refers to {outside}");
+    }
+    assert!(page.contains("does not add up"));
+}
+
+#[test]
+fn the_command_prints_the_study_and_writes_it() {
+    let workplace = Workplace::new();
+    let ended = workplace.run(&["cost", "--out", "study"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    assert_snapshot("cost-table.md", &ended.stdout);
+    let kept = |name: &str| {
+        std::fs::read_to_string(workplace.path("study").join(name)).expect("is written")
+    };
+    assert_eq!(kept("cost-table.md"), ended.stdout);
+    assert!(kept("cost-table.html").contains("CloudMart"));
+    let json: serde_json::Value = serde_json::from_str(&kept("cost-table.json")).expect("is JSON");
+    assert_eq!(json["version"], 1);
+    let first_line = ended.stdout.lines().next();
+    assert_eq!(json["answer"].as_str(), first_line);
+}
+
+#[test]
+fn a_book_and_a_rate_of_the_users_own_are_taken() {
+    let workplace = Workplace::new();
+    workplace.write("mine.toml", MINE);
+    let ended = workplace.run(&[
+        "cost",
+        "--prices",
+        "mine.toml",
+        "--prices",
+        "aws-ap-northeast-2",
+        "--won-per-dollar",
+        "1000",
+    ]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    // Two gateways of 50 won an hour; what the book does not price is named.
+    let nat = "| NAT | ₩36,500 | – | ₩73,000 |";
+    assert!(ended.stdout.contains(nat), "{}", ended.stdout);
+    assert!(
+        ended
+            .stdout
+            .contains("Counted as nothing, without a price: 2 x t3.medium, always on, ")
+    );
+    assert!(
+        ended
+            .stdout
+            .contains("A dollar is counted as ₩1,000 (assumption: given with --won-per-dollar)")
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_book_is_told_with_its_place() {
+    let workplace = Workplace::new();
+    workplace.write("mine.toml", MINE.replace("50", "-50"));
+    let ended = workplace.run(&["cost", "--prices", "mine.toml"]);
+    assert_eq!(ended.code, Some(104));
+    assert!(
+        ended
+            .stderr
+            .starts_with("mine.toml:10:10: `amount` is -50 (legal: finite, 0 or more)"),
+        "{}",
+        ended.stderr
+    );
+    let ended = workplace.run(&["cost", "--prices", "theirs.toml"]);
+    assert_eq!(ended.code, Some(104));
+    assert!(
+        ended
+            .stderr
+            .contains("(legal: documented-krw, aws-ap-northeast-2, or a file)"),
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.stderr.contains("hint: "));
+    // A run is refused before anything starts.
+    workplace.write("rush.toml", "[clock]\nduration = \"90s\"\n");
+    for command in ["run", "simulate"] {
+        let ended = workplace.run(&[command, "rush.toml", "--prices", "mine.toml"]);
+        assert_eq!(ended.code, Some(104), "{}", ended.stderr);
+    }
+    assert!(!workplace.path("reports").exists());
+}

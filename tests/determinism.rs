@@ -1,0 +1,52 @@
+//! The model gives the same measurements for the same plan and seed, byte for byte, alone or beside others.
+
+use tiketi_sim::measure::Measurements;
+use tiketi_sim::model::{Unwatched, simulate};
+use tiketi_sim::scenario::{self, Overrides, Plan};
+
+/// Small versions of what is shipped: faults, scaling, holds that expire, sockets that are lost.
+const SCENARIOS: [(&str, u32); 4] = [
+    ("scenarios/spike.toml", 1_500),
+    ("scenarios/az-loss.toml", 600),
+    ("scenarios/steady.toml", 600),
+    ("scenarios/smoke.toml", 200),
+];
+
+fn plan(file: &str, buyers: u32, seed: u64) -> Plan {
+    let text = std::fs::read_to_string(file).unwrap();
+    let overrides = Overrides {
+        buyers: Some(buyers),
+        seed: Some(seed),
+        ..Overrides::default()
+    };
+    scenario::load(file, &text, &overrides).unwrap()
+}
+
+fn bytes(run: &Measurements) -> String {
+    serde_json::to_string(run).unwrap()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
+    for (file, buyers) in SCENARIOS {
+        let plan = plan(file, buyers, 7);
+        let alone = bytes(&simulate(&plan, &mut Unwatched));
+        let beside: Vec<String> = std::thread::scope(|scope| {
+            let runs: Vec<_> = (0..3)
+                .map(|_| scope.spawn(|| bytes(&simulate(&plan, &mut Unwatched))))
+                .collect();
+            runs.into_iter().map(|run| run.join().unwrap()).collect()
+        });
+        for other in beside {
+            assert!(alone == other, "{file} differs from run to run");
+        }
+    }
+}
+
+#[test]
+fn another_seed_gives_another_run() {
+    let (file, buyers) = SCENARIOS[0];
+    let one = bytes(&simulate(&plan(file, buyers, 7), &mut Unwatched));
+    let other = bytes(&simulate(&plan(file, buyers, 8), &mut Unwatched));
+    assert!(one != other);
+}

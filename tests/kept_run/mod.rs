@@ -1,0 +1,86 @@
+//! The folder of a finished run, made by arithmetic: enough of it for comparing and calibrating.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tiketi_sim::measure::ending::{FinalState, GeneratorCheck};
+use tiketi_sim::measure::observation::{Call, LeaveReason, Observation, Outcome};
+use tiketi_sim::measure::{Assembly, Ending, Engine, Measurements, Recorder, archive};
+use tiketi_sim::scenario::operation::Operation;
+use tiketi_sim::scenario::{self, Overrides};
+use tiketi_sim::units::SimTime;
+
+/// Buyers of the run.
+const BUYERS: u64 = 4_000;
+
+/// A run of 4,000 buyers in which every call takes `factor` times as long as usual.
+pub(crate) fn measured(engine: Engine, factor: f64) -> Measurements {
+    let text = "# Is it a run?\nname = \"kept\"\n[clock]\nduration = \"5m\"\nwarmup = \"0s\"\n";
+    let plan = scenario::load("kept.toml", text, &Overrides::default()).expect("is a scenario");
+    let mut recorder = Recorder::new(&plan);
+    for buyer in 0..BUYERS {
+        for observation in journey(buyer, factor) {
+            recorder.observe(&observation);
+        }
+    }
+    let mut assembly = Assembly::new(plan);
+    assembly.absorb(recorder.take_frame());
+    assembly.finish(ending(engine))
+}
+
+fn journey(buyer: u64, factor: f64) -> [Observation; 4] {
+    let at = SimTime::from_nanos(buyer * 60_000_000);
+    let took = Duration::from_micros(4_000 + buyer * 7_919 % 8_000).mul_f64(factor);
+    let waited = Duration::from_millis(20_000 + buyer * 7_919 % 20_000).mul_f64(factor);
+    [
+        Observation::Arrival {
+            intended: at,
+            sent: at,
+            started: true,
+        },
+        Observation::Call(Call {
+            operation: Operation::QueueCheck,
+            intended: at,
+            sent: at,
+            answered: at + took,
+            outcome: Outcome::Ok,
+            bytes: 100,
+        }),
+        Observation::Admitted {
+            at: at + waited,
+            waited,
+        },
+        Observation::Left {
+            at: at + waited,
+            reason: LeaveReason::WalkedAway,
+            waited: None,
+        },
+    ]
+}
+
+fn ending(engine: Engine) -> Ending {
+    Ending {
+        engine,
+        began: "2026-01-01T00:00:00Z".to_owned(),
+        ended_at: SimTime::from_secs(300),
+        interrupted: false,
+        failure: None,
+        wall: Duration::from_secs(300),
+        generator: GeneratorCheck {
+            planned: BUYERS,
+            workers: Vec::new(),
+        },
+        state: FinalState::Unread {
+            reason: "made by arithmetic".to_owned(),
+        },
+        system: None,
+        statement: None,
+    }
+}
+
+/// Puts a run where a finished one would be.
+pub(crate) fn keep(run: &Measurements, folder: &Path) {
+    std::fs::create_dir_all(folder).expect("the folder can be made");
+    let file = folder.join(archive::FILE_NAME);
+    std::fs::write(file, archive::pack(run)).expect("the folder can be written");
+}

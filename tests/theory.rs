@@ -1,0 +1,104 @@
+//! The engine against queueing theory: the cases that are quick in a debug build, and what the command line says. The
+//! whole suite runs with the release build.
+
+use command::Workplace;
+use tiketi_sim::model::theory::{self, Settings};
+
+mod command;
+
+/// Cases whose replications are short.
+const QUICK: [&str; 4] = ["seat-collision", "retry", "little", "mm1-from-empty"];
+
+#[test]
+fn quick_cases_hold() {
+    let questions: Vec<_> = QUICK
+        .iter()
+        .map(|name| theory::named(name).expect("it is a case"))
+        .map(|case| case.ask(|_| None).expect("its defaults are legal"))
+        .collect();
+    let settings = Settings {
+        seed: 1,
+        replications: 20,
+    };
+    for outcome in theory::run(&questions, settings, &|_, _| {}) {
+        assert!(outcome.holds(), "{outcome:#?}");
+    }
+}
+
+#[test]
+fn parameters_of_your_own_are_asked_and_shown() {
+    let workplace = Workplace::new();
+    let arguments = "theory retry --failing 0.25 --retries 1 --json --replications 10";
+    let ended = workplace.run(&arguments.split(' ').collect::<Vec<_>>());
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let document: serde_json::Value = serde_json::from_str(&ended.stdout).expect("it is JSON");
+    assert_eq!(document["holds"], true);
+    assert_eq!(document["cases"][0]["figures"][0]["exact"], 1.25);
+}
+
+#[test]
+fn the_table_names_case_figures_and_verdict() {
+    let workplace = Workplace::new();
+    let ended = workplace.run(&["theory", "seat-collision"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    for part in [
+        "seat-collision --buyers 1000",
+        "0.048329",
+        "holds",
+        "seed 1",
+    ] {
+        assert!(ended.stdout.contains(part), "no {part} in {}", ended.stdout);
+    }
+}
+
+#[test]
+fn an_interval_that_stays_too_wide_is_a_failure() {
+    let workplace = Workplace::new();
+    // One collision in a million picks: no affordable run knows that to 1 %.
+    let arguments = "theory seat-collision --buyers 2 --seats 1000000 --replications 5";
+    let ended = workplace.run(&arguments.split(' ').collect::<Vec<_>>());
+    assert_eq!(ended.code, Some(90));
+    assert!(ended.stdout.contains("PROVES NOTHING"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_steady_state_that_does_not_exist_is_refused_with_the_numbers() {
+    let workplace = Workplace::new();
+    let arguments = "theory mmc --arrival-rate 12 --service-rate 1 --servers 10";
+    let ended = workplace.run(&arguments.split(' ').collect::<Vec<_>>());
+    assert_eq!(ended.code, Some(104));
+    assert_eq!(ended.stdout, "");
+    for part in ["12 arrivals a second", "utilization 1.2", "hint: "] {
+        assert!(ended.stderr.contains(part), "no {part} in {}", ended.stderr);
+    }
+}
+
+#[test]
+fn values_without_a_meaning_are_refused() {
+    let refused = [
+        ("mm1 --arrival-rate -1", "`arrival-rate` is -1"),
+        ("mm1 --arrival-rate NaN", "`arrival-rate` is NaN"),
+        ("mm1 --service-rate 1e300", "legal: 0.01 to 100000"),
+        ("mmc --servers 0", "legal: a whole number, 1 to 10000"),
+        ("mmck --servers 5 --limit 3", "legal: at least the servers"),
+        ("tandem --service-rates 10,7", "utilization 1.14"),
+        (
+            "fluid-spike --drain-rate 50",
+            "legal: between the base rate",
+        ),
+        ("fluid-steps --instances 4,8", "legal: both growing"),
+    ];
+    let workplace = Workplace::new();
+    for (arguments, said) in refused {
+        let arguments: Vec<_> = std::iter::once("theory")
+            .chain(arguments.split(' '))
+            .collect();
+        let ended = workplace.run(&arguments);
+        assert_eq!(ended.code, Some(104), "{arguments:?}: {}", ended.stderr);
+        assert!(
+            ended.stderr.contains(said),
+            "{arguments:?}: {}",
+            ended.stderr
+        );
+    }
+}
