@@ -162,8 +162,12 @@ impl Chart {
             until = until.max(*x);
             top = top.max(value.unwrap_or(0.0));
         }
-        if from >= until {
+        if from > until {
             (from, until) = (0.0, 1.0);
+        } else if from >= until {
+            // A single position stands in the middle.
+            let around = (from.abs() * 0.1).max(0.5);
+            (from, until) = (from - around, until + around);
         }
         (from..until, if top > 0.0 { top } else { 1.0 })
     }
@@ -295,6 +299,12 @@ mod tests {
     fn a_point_that_stands_alone_is_a_dot() {
         let points = vec![(0.0, Some(1.0)), (1.0, None), (2.0, Some(3.0))];
         assert_eq!(chart(points).svg().matches("<circle").count(), 2);
+    }
+
+    #[test]
+    fn a_single_position_lies_within_the_plane() {
+        let (x, _) = chart(vec![(304_000.0, Some(59.0))]).ranges();
+        assert!(x.contains(&304_000.0), "{x:?}");
     }
 
     #[test]

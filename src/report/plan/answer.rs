@@ -260,18 +260,17 @@ fn told_tightest(tiers: &[TierUse], place: &str) -> Option<String> {
 
 fn facts_of_setup(found: &CheapestSetup) -> Vec<String> {
     let played = found.setups.iter().filter(|setup| setup.runs > 0).count();
-    let mut facts = vec![format!(
-        "{played} of {} set-ups were played; {}.",
-        found.setups.len(),
-        match found.explore {
-            Explore::Cheapest => "the others could not be the answer",
-            Explore::Frontier => "the others could not hold",
-        }
-    )];
+    let all = found.setups.len();
+    let others = match found.explore {
+        _ if played == all => "",
+        Explore::Cheapest => "; the others could not be the answer",
+        Explore::Frontier => "; the others could not hold",
+    };
+    let mut facts = vec![format!("{played} of {all} set-ups were played{others}.")];
     facts.extend(told_tightest(&found.tiers, "at the answer"));
     if !found.left_out.is_empty() {
         facts.push(format!(
-            "{} combinations are no legal scenario and were left out.",
+            "Left out, because they are no legal scenario: {} of the combinations.",
             found.left_out.len()
         ));
     }
