@@ -1,5 +1,7 @@
 //! Calls on their way through the system.
 
+use std::hint::black_box;
+
 use crate::measure::observation::Failure;
 use crate::scenario::operation::Operation;
 use crate::units::{BuyerId, SimTime};
@@ -114,6 +116,11 @@ impl Calls {
         *generation = generation.wrapping_add(1);
         self.free.push(call.slot);
         Some(ended)
+    }
+
+    /// Brings a call into the cache.
+    pub(super) fn fetch(&self, call: CallRef) {
+        black_box(self.slots[call.slot as usize].0);
     }
 
     /// The call in a slot, by the number the database knows it by.

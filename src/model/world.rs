@@ -51,6 +51,7 @@ pub(super) struct World<'p> {
     pub(super) admitted: Vec<BuyerId>,
     /// Payments that buyers were told of.
     pub(super) acknowledged: Vec<ReservationNumber>,
+    coming: Vec<Entry>,
 }
 
 impl<'p> World<'p> {
@@ -91,6 +92,7 @@ impl<'p> World<'p> {
             hold_end_due: None,
             admitted: Vec::new(),
             acknowledged: Vec::new(),
+            coming: Vec::new(),
         }
     }
 
@@ -104,6 +106,7 @@ impl<'p> World<'p> {
                 break;
             }
             now = at;
+            self.fetch_coming();
             if entry == Entry::Second {
                 let progress = Progress {
                     now,
@@ -120,6 +123,27 @@ impl<'p> World<'p> {
         }
         let ended_at = if interrupted { now } else { self.ends_at };
         self.close(ended_at, interrupted)
+    }
+
+    /// Looks at what comes up within the next milliseconds, all at once. A crowd is larger than any cache: looked at one by
+    /// one, each buyer would be waited for; together, the memory is asked for all of them at the same time.
+    fn fetch_coming(&mut self) {
+        if !self.calendar.take_sorted_in(&mut self.coming) {
+            return;
+        }
+        for entry in &self.coming {
+            match *entry {
+                Entry::Wake(buyer) => self.crowd.fetch(BuyerId(buyer)),
+                Entry::Step(call) => self.calls.fetch(call),
+                _ => {}
+            }
+        }
+        for entry in &self.coming {
+            if let Entry::Wake(buyer) = *entry {
+                self.crowd.fetch_journey(BuyerId(buyer));
+            }
+        }
+        self.coming.clear();
     }
 
     /// Makes the entries everything starts with.
