@@ -44,7 +44,7 @@ const PLAN_EXAMPLES: &str = "\
 Examples:
   tiketi-sim plan scenarios/plans/documented-capacity.toml     how large a crowd does it hold?
   tiketi-sim plan scenarios/plans/cheapest-fleet.toml          what is the cheapest that holds it?
-  tiketi-sim plan scenarios/plans/scaling-metric.toml --threads 4 --json | jq .answer
+  tiketi-sim plan scenarios/plans/queue-or-cpu.toml --threads 4 --json | jq .answer
 
 Every run that was played is kept in a journal beside the report: the same command goes on where it was
 stopped, and searches again in no time. A program that was built anew, or another scenario, has runs of its own.
