@@ -1,7 +1,5 @@
 //! Calls on their way through the system.
 
-use std::hint::black_box;
-
 use crate::measure::observation::Failure;
 use crate::scenario::operation::Operation;
 use crate::units::{BuyerId, SimTime};
@@ -118,9 +116,11 @@ impl Calls {
         Some(ended)
     }
 
-    /// Brings a call into the cache.
-    pub(super) fn fetch(&self, call: CallRef) {
-        black_box(self.slots[call.slot as usize].0);
+    /// Whose call it is, if it has not ended.
+    pub(super) fn buyer(&self, call: CallRef) -> Option<BuyerId> {
+        let (generation, place) = &self.slots[call.slot as usize];
+        let open = place.as_ref().filter(|_| *generation == call.generation)?;
+        Some(open.buyer)
     }
 
     /// The call in a slot, by the number the database knows it by.

@@ -52,6 +52,7 @@ pub(super) struct World<'p> {
     /// Payments that buyers were told of.
     pub(super) acknowledged: Vec<ReservationNumber>,
     coming: Vec<Entry>,
+    coming_buyers: Vec<BuyerId>,
 }
 
 impl<'p> World<'p> {
@@ -93,6 +94,7 @@ impl<'p> World<'p> {
             admitted: Vec::new(),
             acknowledged: Vec::new(),
             coming: Vec::new(),
+            coming_buyers: Vec::new(),
         }
     }
 
@@ -131,19 +133,21 @@ impl<'p> World<'p> {
         if !self.calendar.take_sorted_in(&mut self.coming) {
             return;
         }
-        for entry in &self.coming {
-            match *entry {
-                Entry::Wake(buyer) => self.crowd.fetch(BuyerId(buyer)),
-                Entry::Step(call) => self.calls.fetch(call),
+        for entry in self.coming.drain(..) {
+            match entry {
+                Entry::Wake(buyer) => self.coming_buyers.push(BuyerId(buyer)),
+                Entry::Step(call) => self.coming_buyers.extend(self.calls.buyer(call)),
                 _ => {}
             }
         }
-        for entry in &self.coming {
-            if let Entry::Wake(buyer) = *entry {
-                self.crowd.fetch_journey(BuyerId(buyer));
-            }
+        for buyer in &self.coming_buyers {
+            self.crowd.fetch(*buyer);
+            self.redis.fetch(*buyer);
         }
-        self.coming.clear();
+        for buyer in &self.coming_buyers {
+            self.crowd.fetch_journey(*buyer);
+        }
+        self.coming_buyers.clear();
     }
 
     /// Makes the entries everything starts with.
