@@ -11,8 +11,8 @@ use crate::units::SimTime;
 
 /// Width of a bucket, as a power of two of nanoseconds: 16.8 ms.
 const BUCKET_BITS: u32 = 24;
-/// Buckets of the wheel, as a power of two: together 137 s, more than the pause between two polls.
-const WHEEL_BITS: u32 = 13;
+/// Buckets of the wheel, as a power of two: together nine minutes, more than the pause between two polls.
+const WHEEL_BITS: u32 = 15;
 const WHEEL_BUCKETS: usize = 1 << WHEEL_BITS;
 /// Entries up to which the heap takes whatever comes: it is then in the cache, and buckets would only be a detour.
 const HEAP_SMALL: usize = 512;

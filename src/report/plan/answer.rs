@@ -7,8 +7,10 @@ use crate::capacity::findings::{
     Answer, Break, CheapestSetup, Closest, Comparison, Confirmation, LargestCrowd, Variant,
 };
 use crate::capacity::question::{Bill, Explore, Search};
+use crate::capacity::statistics::Estimate;
 use crate::capacity::tier_use::{TierUse, tightest};
 use crate::cost::price_book::Currency;
+use crate::scenario::operation::Operation;
 use crate::verdict::figure::grouped;
 
 /// The answer in one or two sentences.
@@ -130,19 +132,21 @@ fn comparison(found: &Comparison, search: &Search) -> String {
     let others = found.variants.iter().enumerate();
     let others = others.filter(|(place, _)| *place != found.against);
     let sentences = others.map(|(_, variant)| {
-        let differences = [Measure::WaitingP95, Measure::CostMonth]
-            .map(|measure| told_difference(variant, measure, found.currency));
+        let differences = HEADLINE
+            .into_iter()
+            .filter_map(|measure| told_difference(variant, measure, found.currency));
+        let differences: Vec<_> = differences.collect();
         format!(
             "{} held in {} of {}, with {}",
             variant.name,
             variant.held,
             found.runs,
-            differences.join(" and ")
+            listed(&differences)
         )
     });
     let sentences: Vec<_> = sentences.collect();
     format!(
-        "Against {}, which held in {} of {} on-sales: {} ({} intervals).",
+        "Against {}, which held in {} of {} on-sales: {} (mean differences that are shown by {} intervals).",
         base.name,
         base.held,
         found.runs,
@@ -151,18 +155,37 @@ fn comparison(found: &Comparison, search: &Search) -> String {
     )
 }
 
-fn told_difference(variant: &Variant, measure: Measure, currency: Option<Currency>) -> String {
-    let title = measure.title();
-    let row = variant.rows.iter().find(|row| row.measure == measure);
-    match row.and_then(|row| row.difference) {
-        Some(difference) if difference.is_shown() => {
-            format!(
-                "{title} {}",
-                words::difference(measure, &difference, currency)
-            )
-        }
-        Some(_) => format!("no difference shown in {title}"),
-        None => format!("{title} not compared"),
+/// What the answer tells of a variant, where a difference is shown.
+const HEADLINE: [Measure; 8] = [
+    Measure::TicketsSold,
+    Measure::WaitingP95,
+    Measure::ResponseP95(Operation::QueueCheck),
+    Measure::Errors,
+    Measure::Recovery,
+    Measure::QueueEvicted,
+    Measure::WritesRefused,
+    Measure::CostMonth,
+];
+
+/// A difference that is shown, in words.
+fn told_difference(
+    variant: &Variant,
+    measure: Measure,
+    currency: Option<Currency>,
+) -> Option<String> {
+    let row = variant.rows.iter().find(|row| row.measure == measure)?;
+    let difference = row.difference.filter(Estimate::is_shown)?;
+    let (title, told) = (
+        measure.title(),
+        words::signed(measure, difference.mean, currency),
+    );
+    Some(format!("{title} {told}"))
+}
+
+fn listed(differences: &[String]) -> String {
+    match differences {
+        [] => "no difference shown".to_owned(),
+        _ => differences.join(", "),
     }
 }
 
