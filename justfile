@@ -28,3 +28,11 @@ scenarios:
 # Accept the changed snapshots.
 bless:
     BLESS=1 cargo test --workspace
+
+# Hold the engine against queueing theory.
+theory:
+    cargo run --release -- theory
+
+# Measure the calendar and the stations, beside SimPy and Ciw.
+peers:
+    benches/peers/run

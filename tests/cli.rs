@@ -82,6 +82,7 @@ fn help_is_as_kept() {
         "check --help",
         "timeline --help",
         "cost --help",
+        "theory --help",
         "completions --help",
     ];
     assert_snapshot("help.txt", &transcript(&commands));

@@ -126,7 +126,8 @@ fn number(value: f64) -> String {
     match value.abs() {
         size if size >= 1e5 => format!("{value:.0}"),
         size if size >= 100.0 => format!("{value:.3}"),
-        size if size > 0.0 => format!("{value:.6}"),
+        size if size >= 1e-3 => format!("{value:.6}"),
+        size if size > 0.0 => format!("{value:.3e}"),
         _ => "0".to_owned(),
     }
 }

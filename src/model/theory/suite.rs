@@ -165,15 +165,14 @@ impl<'a> Run<'a> {
         if self.next_length.take().is_none() {
             return;
         }
-        let figures = self.question.experiment.figures.iter().enumerate();
-        self.compared = figures
-            .map(|(index, figure)| {
-                let samples: Vec<f64> = self.samples.iter().map(|sample| sample[index]).collect();
-                Compared::new(figure, Estimate::new(&samples, level))
-            })
-            .collect();
-        let excess = self.compared.iter().map(Compared::excess);
-        let widest = excess.fold(0.0, f64::max);
+        self.compared.clear();
+        let mut widest = 0.0_f64;
+        for (index, figure) in self.question.experiment.figures.iter().enumerate() {
+            let samples: Vec<f64> = self.samples.iter().map(|sample| sample[index]).collect();
+            let estimate = Estimate::new(&samples, level);
+            widest = widest.max(estimate.excess(figure.exact, figure.precision));
+            self.compared.push(Compared::new(figure, estimate));
+        }
         if widest > 1.0 {
             self.next_length = self.longer(widest);
         }
@@ -215,16 +214,6 @@ impl Compared {
             half_width: estimate.half_width,
             precision: figure.precision,
             verdict: estimate.verdict(figure.exact, figure.precision),
-        }
-    }
-
-    /// How many times too wide the interval is. An identity does not get truer in a longer run.
-    fn excess(&self) -> f64 {
-        match self.precision {
-            Precision::Identity => 0.0,
-            Precision::Mean | Precision::Tail => {
-                self.half_width / self.precision.half_width_max(self.exact)
-            }
         }
     }
 }
