@@ -93,7 +93,7 @@ fn prepare_mg1(values: &Values) -> Result<Experiment, Problem> {
     let service = lognormal(service_time, sigma);
     Ok(Experiment::new(
         figures,
-        1_200_000,
+        1_700_000,
         move |streams, arrivals| vec![simulate(arrival_rate, service, 0.0, streams, arrivals).wait],
     ))
 }

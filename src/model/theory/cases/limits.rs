@@ -57,7 +57,7 @@ fn prepare_erlang_b(values: &Values) -> Result<Experiment, Problem> {
         .map(|(name, _)| Figure::mean(format!("blocked, {name} service"), blocked));
     Ok(Experiment::new(
         figures.collect(),
-        250_000,
+        280_000,
         move |streams, arrivals| {
             let share_blocked = |service: Distribution| {
                 let queue = Queue {

@@ -29,9 +29,9 @@ pub(super) static MMC: Case = Case {
 };
 
 /// Arrivals of a replication: what the suite's questions need for a narrow interval.
-const ARRIVALS_MM1: u64 = 1_200_000;
+const ARRIVALS_MM1: u64 = 750_000;
 /// The same with several servers.
-const ARRIVALS_MMC: u64 = 2_200_000;
+const ARRIVALS_MMC: u64 = 1_300_000;
 
 fn prepare_mm1(values: &Values) -> Result<Experiment, Problem> {
     let (arrival_rate, service_rate) =

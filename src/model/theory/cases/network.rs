@@ -54,7 +54,7 @@ fn prepare_tandem(values: &Values) -> Result<Experiment, Problem> {
     let figures = vec![Figure::mean("response time (W), s", response)];
     Ok(Experiment::new(
         figures,
-        1_200_000,
+        850_000,
         move |streams, arrivals| {
             vec![simulate_tandem(
                 arrival_rate,

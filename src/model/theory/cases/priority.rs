@@ -39,7 +39,7 @@ fn prepare(values: &Values) -> Result<Experiment, Problem> {
         .map(|(wait, class)| Figure::mean(format!("wait of class {class}, s"), wait));
     Ok(Experiment::new(
         figures.collect(),
-        600_000,
+        800_000,
         move |streams, arrivals| simulate(&arrival_rates, service_rate, streams, arrivals).waits(),
     ))
 }
