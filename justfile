@@ -23,7 +23,7 @@ run SCENARIO:
 
 # Validate every scenario.
 scenarios:
-    cargo run --release -- check scenarios/*.toml scenarios/agreement/*.toml scenarios/studies/*.toml
+    cargo run --release -- check scenarios/*.toml scenarios/agreement/*.toml scenarios/studies/*.toml scenarios/plans/*.toml
 
 # Accept the changed snapshots.
 bless:

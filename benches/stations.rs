@@ -34,9 +34,12 @@ enum Entry {
     Timer,
 }
 
+/// A name, and what makes entries and says how many.
+type Case = (&'static str, fn() -> u64);
+
 #[expect(clippy::print_stdout, reason = "the figures are what it is for")]
 fn main() {
-    let cases: [(&str, fn() -> u64); 6] = [
+    let cases: [Case; 6] = [
         ("m-m-4, fifo station", || fifo(0)),
         ("m-m-4, line station", || line(0)),
         ("m-m-4, fifo station, 100,000 pending", || fifo(PENDING)),

@@ -1,6 +1,6 @@
 //! Quantities with their unit in the type: instants, rates, shares, money.
 //!
-//! Lengths of time are plain [`Duration`]s; instants are [`SimTime`]. Both count *scenario* time unless a
+//! Lengths of time are plain [`Duration`](std::time::Duration)s; instants are [`SimTime`]. Both count *scenario* time unless a
 //! name says `wall`.
 
 use std::fmt;

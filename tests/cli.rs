@@ -78,6 +78,7 @@ fn help_is_as_kept() {
         "simulate --help",
         "compare --help",
         "calibrate --help",
+        "plan --help",
         "check --help",
         "timeline --help",
         "cost --help",

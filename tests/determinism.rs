@@ -13,17 +13,17 @@ const SCENARIOS: [(&str, u32); 4] = [
 ];
 
 fn plan(file: &str, buyers: u32, seed: u64) -> Plan {
-    let text = std::fs::read_to_string(file).unwrap();
+    let text = std::fs::read_to_string(file).expect("tests run in the repository");
     let overrides = Overrides {
         buyers: Some(buyers),
         seed: Some(seed),
         ..Overrides::default()
     };
-    scenario::load(file, &text, &overrides).unwrap()
+    scenario::load(file, &text, &overrides).expect("what is shipped is checked")
 }
 
 fn bytes(run: &Measurements) -> String {
-    serde_json::to_string(run).unwrap()
+    serde_json::to_string(run).expect("measurements have string keys only")
 }
 
 #[test]

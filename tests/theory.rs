@@ -4,7 +4,7 @@
 use command::Workplace;
 use tiketi_sim::model::theory::{self, Settings};
 
-#[expect(dead_code, reason = "no files are needed here")]
+#[expect(dead_code, reason = "no file is needed to ask about mathematics")]
 mod command;
 
 /// Cases whose replications are short.

@@ -99,6 +99,39 @@ pub struct SeatOffer {
     pub seat: Uuid,
 }
 
+/// The seats that can be had, best first, as the map lists them.
+///
+/// A live buyer has a list. The model's map of a stadium keeps none: a list of 60,000 seats would have to be moved for
+/// every seat that is held.
+pub trait Offers: std::fmt::Debug {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// The one at this place of the list, counted from 0; `None` beyond its end.
+    fn seat(&self, place: usize) -> Option<Uuid>;
+}
+
+impl Offers for Vec<SeatOffer> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn seat(&self, place: usize) -> Option<Uuid> {
+        self.get(place).map(|offer| offer.seat)
+    }
+}
+
+/// Two maps are the same if they list the same seats.
+impl PartialEq for dyn Offers + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        let seats = 0..self.count();
+        self.count() == other.count()
+            && seats
+                .into_iter()
+                .all(|place| self.seat(place) == other.seat(place))
+    }
+}
+
 /// What came of a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Answer<'a> {
@@ -110,8 +143,8 @@ pub enum Answer<'a> {
     Admitted,
     /// The seat map.
     Seats {
-        /// The seats that can be had, best first, as the map lists them.
-        available: &'a [SeatOffer],
+        /// The seats that can be had.
+        available: &'a dyn Offers,
         /// Seats that others hold and have not paid yet.
         locked: u32,
     },

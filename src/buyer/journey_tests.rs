@@ -128,7 +128,7 @@ impl Play {
                 seat: Uuid::from_u128(1_000 + number),
             })
             .collect();
-        let available = available.as_slice();
+        let available = &available;
         self.answer(Operation::SeatList, Answer::Seats { available, locked });
     }
 

@@ -10,5 +10,5 @@ mod seat_choice;
 mod socket;
 pub mod temperament;
 
-pub use action::{Action, Answer, Emission, Message, Request, SeatOffer};
+pub use action::{Action, Answer, Emission, Message, Offers, Request, SeatOffer};
 pub use journey::Journey;

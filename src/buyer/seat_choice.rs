@@ -3,7 +3,7 @@
 use rand::RngExt;
 use uuid::Uuid;
 
-use super::action::SeatOffer;
+use super::action::Offers;
 use crate::rng::Stream;
 
 /// Seats remembered from one look at the map.
@@ -22,14 +22,15 @@ impl SeatChoice {
     ///
     /// The place in the list is `n · u²` with `u` uniform: half of the picks fall into the best quarter. That people want
     /// the front is certain, how much is an assumption.
-    pub(super) fn pick(available: &[SeatOffer], stream: &mut Stream) -> Self {
+    pub(super) fn pick(available: &dyn Offers, stream: &mut Stream) -> Self {
         let mut choice = Self::default();
-        for _ in 0..CANDIDATES_MAX.min(available.len()) {
-            let Some(offer) = available.get(front_biased(available.len(), stream)) else {
+        let count = available.count();
+        for _ in 0..CANDIDATES_MAX.min(count) {
+            let Some(seat) = available.seat(front_biased(count, stream)) else {
                 continue;
             };
-            if !choice.seats().contains(&offer.seat) {
-                choice.push(offer.seat);
+            if !choice.seats().contains(&seat) {
+                choice.push(seat);
             }
         }
         choice
@@ -81,6 +82,7 @@ fn front_biased(length: usize, stream: &mut Stream) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::action::SeatOffer;
     use super::*;
     use crate::rng::Streams;
 
@@ -115,7 +117,11 @@ mod tests {
                     .is_some()
             );
         }
-        assert!(SeatChoice::pick(&[], &mut stream).favorite().is_none());
+        assert!(
+            SeatChoice::pick(&offers(0), &mut stream)
+                .favorite()
+                .is_none()
+        );
     }
 
     #[test]

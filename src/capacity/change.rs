@@ -34,12 +34,9 @@ impl Leaf<'_> {
     /// The key set to `value`, which is the leaf's own or one of its elements.
     pub(super) fn change(&self, value: &Value<'_>) -> Change {
         let written = value.written();
-        let table: Table = format!("value = {written}")
-            .parse()
-            .expect("what was read as a value is one");
         Change {
             path: self.path.clone(),
-            value: table["value"].clone(),
+            value: value.toml(),
             key_span: self.key_span.clone(),
             value_span: value.span(),
             written: written.split_whitespace().collect::<Vec<_>>().join(" "),
@@ -203,7 +200,10 @@ fn put(table: &mut Table, path: &[String], value: &Toml) {
 
 #[cfg(test)]
 mod tests {
+    use toml::de::DeTable;
+
     use super::*;
+    use crate::scenario::document::{Layer, Problems};
 
     #[test]
     fn a_key_in_quotes_has_the_parts_of_a_dotted_key() {
@@ -213,6 +213,27 @@ mod tests {
             ["gates", "response_time{operation:queue_check}"]
         );
         assert_eq!(parts("errors{x:y}"), ["errors{x:y}"], "no dotted key");
+    }
+
+    #[test]
+    fn a_list_of_tables_is_taken_as_a_whole_however_it_is_written() {
+        let text = "[[set.scaling.policies]]\nadjust = +2\n[[set.scaling.policies]]\nadjust = -1\n";
+        let inline = "set = { scaling.policies = [{ adjust = 2 }, { adjust = -1 }] }";
+        let [long, short] = [text, inline].map(|text| {
+            let problems = Problems::new(text);
+            let document = DeTable::parse(text).unwrap();
+            let layer = Layer {
+                table: document.get_ref(),
+                header: Some((0, 0)),
+            };
+            let root = Section::new(String::new(), vec![layer], &problems);
+            let leaves = leaves(&root.section("set"));
+            let change = leaves[0].change(&leaves[0].value);
+            (leaves.len(), leaves[0].key(), change.value)
+        });
+        assert_eq!(long, short);
+        assert_eq!((long.0, long.1.as_str()), (1, "scaling.policies"));
+        assert_eq!(long.2.as_array().map(Vec::len), Some(2));
     }
 
     #[test]

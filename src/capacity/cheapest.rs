@@ -73,7 +73,7 @@ pub(super) fn search(
         }
         hunt.entries[best].is_refuted = true;
     }
-    Ok(hunt.result(answer, confirmations))
+    Ok(hunt.result(answer.as_ref(), confirmations))
 }
 
 /// One set-up while the search goes on.
@@ -216,11 +216,11 @@ impl<'a> Hunt<'a> {
 
     fn result(
         self,
-        answer: Option<(usize, Vec<Sample>)>,
+        answer: Option<&(usize, Vec<Sample>)>,
         confirmations: Vec<Confirmation>,
     ) -> CheapestSetup {
-        let cheapest = answer.as_ref().map(|(best, _)| *best);
-        let runs_of_answer = answer.iter().flat_map(|(best, fresh)| {
+        let cheapest = answer.map(|(best, _)| *best);
+        let runs_of_answer = answer.into_iter().flat_map(|(best, fresh)| {
             let searched = self.entries[*best].samples.iter();
             searched.chain(fresh)
         });

@@ -34,7 +34,7 @@ pub(super) fn search(
         confirmed = hunt.confirm(holds, &mut confirmations)?;
     }
     hunt.play_asked()?;
-    Ok(hunt.result(confirmed, confirmations))
+    Ok(hunt.result(confirmed.as_ref(), confirmations))
 }
 
 /// The largest crowd that is known to hold, and the smallest that is known not to.
@@ -151,11 +151,10 @@ impl Hunt<'_> {
             if is_confirmed {
                 return Ok(Some(Confirmed { crowd, samples }));
             }
-            let smaller = self.smaller(crowd, number);
-            if smaller < self.range.from || smaller == crowd {
+            if crowd == self.range.from {
                 break;
             }
-            crowd = smaller;
+            crowd = self.smaller(crowd, number);
         }
         Ok(None)
     }
@@ -169,7 +168,7 @@ impl Hunt<'_> {
             reason = "a part of a number of buyers"
         )]
         let smaller = (f64::from(crowd) * (1.0 - below)).floor() as u32;
-        smaller
+        smaller.max(self.range.from)
     }
 
     /// Plays the crowd that the scenario asks for, for its buffers; one beyond the range may take too long.
@@ -188,15 +187,17 @@ impl Hunt<'_> {
 
     fn result(
         self,
-        confirmed: Option<Confirmed>,
+        confirmed: Option<&Confirmed>,
         confirmations: Vec<Confirmation>,
     ) -> LargestCrowd {
-        let crowd = confirmed.as_ref().map(|confirmed| confirmed.crowd);
+        let crowd = confirmed.map(|confirmed| confirmed.crowd);
         let held_in_search = |crowd: &u32| self.played[crowd].iter().all(Sample::holds);
         let largest_held = self.played.keys().copied().filter(held_in_search).max();
         let breaks = self.first_break(crowd.or(largest_held));
         let searched = crowd.and_then(|crowd| self.played.get(&crowd));
-        let tested = confirmed.iter().flat_map(|confirmed| &confirmed.samples);
+        let tested = confirmed
+            .into_iter()
+            .flat_map(|confirmed| &confirmed.samples);
         let at_answer: Vec<_> = searched.into_iter().flatten().chain(tested).collect();
         let currency = self
             .played

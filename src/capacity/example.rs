@@ -16,10 +16,49 @@ use crate::scenario::{self, Overrides, Plan, arrival_times};
 use crate::units::Share;
 
 /// A scenario of 1,000 buyers.
-pub(super) const SCENARIO: &str = "# Does it hold?\n\n[clock]\nduration = \"10m\"\n";
+pub(crate) const SCENARIO: &str = "# Does it hold?\n\n[clock]\nduration = \"10m\"\n";
+
+/// A question about the crowd.
+pub(crate) const CROWD: &str = r#"# How large a crowd?
+question = "largest-crowd"
+scenario = "example.toml"
+
+[crowd]
+from = 100
+to = 20_000
+within = "1%"
+"#;
+
+/// A question about the set-up.
+pub(crate) const GRID: &str = r#"# What is the cheapest?
+question = "cheapest-setup"
+scenario = "example.toml"
+ascending = ["scaling.min", "scaling.max"]
+
+[crowd]
+buyers = 1_900
+
+[vary]
+scaling.min = [2, 3, 4, 5]
+scaling.max = [4, 6]
+"#;
+
+/// A question about differences.
+pub(crate) const COMPARE: &str = r#"# Which is better?
+question = "compare"
+scenario = "example.toml"
+
+[[variants]]
+name = "four"
+set = { scaling.min = 4 }
+
+[[variants]]
+name = "same again"
+set = { "scaling.min" = 2 }
+"#;
 
 /// The example with this many buyers.
-pub(super) fn plan(buyers: u32) -> Plan {
+pub(crate) fn plan(buyers: u32) -> Plan {
     let overrides = Overrides {
         buyers: Some(buyers),
         ..Overrides::default()
@@ -28,12 +67,12 @@ pub(super) fn plan(buyers: u32) -> Plan {
 }
 
 /// The question of a plan file about the example.
-pub(super) fn question(text: &str) -> Question {
+pub(crate) fn question(text: &str) -> Question {
     super::load("question.toml", text, read).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
 /// Reads the example, whatever it is called.
-pub(super) fn read(path: &str) -> Result<ScenarioFile, String> {
+pub(crate) fn read(path: &str) -> Result<ScenarioFile, String> {
     match path {
         "absent.toml" => Err("is not there".to_owned()),
         _ => Ok(ScenarioFile {
@@ -43,7 +82,7 @@ pub(super) fn read(path: &str) -> Result<ScenarioFile, String> {
     }
 }
 
-pub(super) fn search() -> Search {
+pub(crate) fn search() -> Search {
     Search {
         replications: 5,
         confirm: 20,
@@ -55,22 +94,22 @@ pub(super) fn search() -> Search {
 
 /// What holds and what does not.
 #[derive(Debug)]
-pub(super) struct Fake {
+pub(crate) struct Fake {
     /// Buyers that each instance of the smallest fleet holds.
     per_instance: f64,
     /// Part by which luck varies that, up or down.
     luck: f64,
     /// Runs that were played.
-    pub(super) runs: AtomicUsize,
+    pub(crate) runs: AtomicUsize,
     /// Runs after which it is stopped.
-    pub(super) stops_after: usize,
+    pub(crate) stops_after: usize,
     /// Plans that were played, by the size of their smallest fleet and by buyers.
-    pub(super) played: Mutex<Vec<(u32, u64)>>,
+    pub(crate) played: Mutex<Vec<(u32, u64)>>,
 }
 
 impl Fake {
     /// Holds this many buyers with the two instances of the example.
-    pub(super) fn holding_up_to(buyers: u32) -> Self {
+    pub(crate) fn holding_up_to(buyers: u32) -> Self {
         Self {
             per_instance: f64::from(buyers) / 2.0,
             luck: 0.0,
@@ -81,7 +120,7 @@ impl Fake {
     }
 
     /// The same with luck.
-    pub(super) fn with_luck(mut self, luck: f64) -> Self {
+    pub(crate) fn with_luck(mut self, luck: f64) -> Self {
         self.luck = luck;
         self
     }

@@ -32,6 +32,12 @@ pub enum Measure {
     SoldOutAt,
     /// Longest way back from a fault, in seconds.
     Recovery,
+    /// Buyers whose place in the queue Redis evicted for lack of memory.
+    QueueEvicted,
+    /// Sessions and cached bodies that Redis evicted for lack of memory.
+    KeysEvicted,
+    /// Writes that Redis refused for lack of memory.
+    WritesRefused,
     /// Most instances that were wanted at once.
     InstancesPeak,
     /// Hours of all instances together.
@@ -74,6 +80,9 @@ impl Measure {
             Self::TicketsSold,
             Self::SoldOutAt,
             Self::Recovery,
+            Self::QueueEvicted,
+            Self::KeysEvicted,
+            Self::WritesRefused,
             Self::InstancesPeak,
             Self::InstanceHours,
             Self::CostRun,
@@ -95,6 +104,9 @@ impl Measure {
             Self::TicketsSold => "tickets_sold".to_owned(),
             Self::SoldOutAt => "sold_out_at".to_owned(),
             Self::Recovery => "recovery".to_owned(),
+            Self::QueueEvicted => "queue_evicted".to_owned(),
+            Self::KeysEvicted => "keys_evicted".to_owned(),
+            Self::WritesRefused => "writes_refused".to_owned(),
             Self::InstancesPeak => "instances_peak".to_owned(),
             Self::InstanceHours => "instance_hours".to_owned(),
             Self::CostRun => "cost_run".to_owned(),
@@ -115,6 +127,9 @@ impl Measure {
             Self::TicketsSold => "tickets sold".to_owned(),
             Self::SoldOutAt => "sold out after".to_owned(),
             Self::Recovery => "recovery from a fault".to_owned(),
+            Self::QueueEvicted => "buyers evicted with the queue".to_owned(),
+            Self::KeysEvicted => "sessions and cached bodies evicted".to_owned(),
+            Self::WritesRefused => "writes that Redis refused".to_owned(),
             Self::InstancesPeak => "instances wanted at the peak".to_owned(),
             Self::InstanceHours => "instance hours".to_owned(),
             Self::CostRun => "cost of one on-sale".to_owned(),
@@ -133,7 +148,12 @@ impl Measure {
             | Self::SoldOutAt
             | Self::Recovery => Unit::Seconds,
             Self::Errors | Self::Abandoned => Unit::Share,
-            Self::TicketsSold | Self::InstancesPeak | Self::InstanceHours => Unit::Count,
+            Self::TicketsSold
+            | Self::QueueEvicted
+            | Self::KeysEvicted
+            | Self::WritesRefused
+            | Self::InstancesPeak
+            | Self::InstanceHours => Unit::Count,
             Self::CostRun | Self::CostMonth | Self::CostPerThousand | Self::CostPerTicket => {
                 Unit::Money
             }
@@ -172,6 +192,11 @@ pub(super) fn figures(run: &Measurements, verdicts: &Verdicts) -> Figures {
 fn value(measure: Measure, run: &Measurements, verdicts: &Verdicts) -> Option<f64> {
     let tally = &run.tally;
     let statement = run.ending.statement.as_ref();
+    let data_tier = run
+        .ending
+        .system
+        .as_ref()
+        .and_then(|system| system.data_tier);
     let seconds = |length: Option<Duration>| length.map(|length| length.as_secs_f64());
     match measure {
         Measure::WaitingP50 => seconds(tally.waiting_time.percentile(50.0)),
@@ -192,6 +217,9 @@ fn value(measure: Measure, run: &Measurements, verdicts: &Verdicts) -> Option<f6
         Measure::TicketsSold => Some(count(tally.reached(Stage::Paid))),
         Measure::SoldOutAt => sold_out_at(run),
         Measure::Recovery => recovery(verdicts),
+        Measure::QueueEvicted => Some(count(data_tier?.redis_waiting_evicted)),
+        Measure::KeysEvicted => Some(count(data_tier?.redis_keys_evicted)),
+        Measure::WritesRefused => Some(count(data_tier?.redis_writes_refused)),
         Measure::InstancesPeak => instances_peak(run),
         Measure::InstanceHours => statement.map(|statement| statement.usage.instance_hours),
         Measure::CostRun => statement.map(|statement| statement.run.total),

@@ -129,11 +129,15 @@ fn base(
     path: &str,
     read: impl FnOnce(&str) -> Result<ScenarioFile, String>,
 ) -> Result<Option<Base>, Refused> {
-    let file = match read(path) {
+    let file = read(path).and_then(|file| match is_question(&file.text) {
+        true => Err("is a plan file".to_owned()),
+        false => Ok(file),
+    });
+    let file = match file {
         Ok(file) => file,
         Err(reason) => {
             let problem = Problem::new(format!("`scenario` is \"{path}\", which {reason}"));
-            let help = "the path is relative to this file";
+            let help = "name a scenario; its path is relative to this file";
             root.complain(&["scenario"], problem.help(help));
             return Ok(None);
         }

@@ -32,7 +32,8 @@ pub struct Findings {
     pub search: Search,
     /// Seeds of the search: the same for every set-up.
     pub seeds: Vec<u64>,
-    /// What was found.
+    /// What was found; in files `answer` is the sentence that says it.
+    #[serde(rename = "findings")]
     pub answer: Answer,
 }
 
@@ -71,7 +72,7 @@ pub struct LargestCrowd {
     pub tiers: Vec<TierUse>,
     /// The crowd of the scenario as it is written.
     pub asked_crowd: u32,
-    /// Highest use of each tier at that crowd; empty if it lies beyond the range.
+    /// Highest use of each tier at that crowd; empty if it lies outside the range.
     pub asked_tiers: Vec<TierUse>,
     /// Crowds that did not hold although a larger one did: pairs of the smaller and the larger.
     pub not_monotone: Vec<(u32, u32)>,

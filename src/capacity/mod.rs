@@ -16,7 +16,7 @@ mod confirmation;
 mod contest;
 mod crowd;
 #[cfg(test)]
-mod example;
+pub(crate) mod example;
 pub mod figures;
 mod file;
 pub mod findings;

@@ -2,49 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
-use super::example::{Fake, question, read};
+use super::example::{COMPARE, CROWD, Fake, GRID, question, read};
 use super::figures::Measure;
 use super::findings::{
     Answer, CheapestSetup, Comparison, Findings, LargestCrowd, SetupState, mean_of,
 };
 use super::{Stopped, answer, is_question, load};
 use crate::scenario::Diagnostics;
-
-const CROWD: &str = r#"# How large a crowd?
-question = "largest-crowd"
-scenario = "example.toml"
-
-[crowd]
-from = 100
-to = 20_000
-within = "1%"
-"#;
-
-const GRID: &str = r#"# What is the cheapest?
-question = "cheapest-setup"
-scenario = "example.toml"
-ascending = ["scaling.min", "scaling.max"]
-
-[crowd]
-buyers = 1_900
-
-[vary]
-scaling.min = [2, 3, 4, 5]
-scaling.max = [4, 6]
-"#;
-
-const COMPARE: &str = r#"# Which is better?
-question = "compare"
-scenario = "example.toml"
-
-[[variants]]
-name = "four"
-set = { scaling.min = 4 }
-
-[[variants]]
-name = "same again"
-set = { "scaling.min" = 2 }
-"#;
 
 fn findings(text: &str, fake: &Fake) -> Findings {
     answer(&question(text), fake).expect("nobody stops it")

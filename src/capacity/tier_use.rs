@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::figures::count;
 use crate::cloud::notice::InstanceState;
 use crate::measure::Measurements;
+use crate::measure::ending::DataTierFigures;
 use crate::measure::gauges::Gauges;
+
+const BYTES_A_MIB: f64 = 1_048_576.0;
 
 /// Something that can run out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -17,8 +20,14 @@ pub enum Tier {
     Instances,
     /// Buyers on an active place, of `waiting_room.active_max`.
     ActivePlaces,
-    /// Connections to the database if every pool is full, of those it admits.
+    /// Connections to the database at their most, or where nobody counted them if every pool is full, of those it admits.
     DatabaseConnections,
+    /// Cores of the database, on average over the run.
+    DatabaseCores,
+    /// Redis' one thread, on average over the run.
+    RedisCpu,
+    /// Memory of Redis at its most, of what it may use.
+    RedisMemory,
     /// Waits for a pooled connection that took their full time, of all waits.
     PoolTimeouts,
     /// Commands sent to Redis a second, on average.
@@ -49,7 +58,10 @@ impl Tier {
             Self::InstanceCpu => "CPU of the instances, busiest reading",
             Self::Instances => "instances wanted",
             Self::ActivePlaces => "active places of the waiting room",
-            Self::DatabaseConnections => "database connections, all pools full",
+            Self::DatabaseConnections => "database connections",
+            Self::DatabaseCores => "cores of the database, mean",
+            Self::RedisCpu => "CPU of Redis, mean",
+            Self::RedisMemory => "memory of Redis, MiB",
             Self::PoolTimeouts => "waits for a pooled connection that timed out",
             Self::RedisCommands => "Redis commands a second, mean",
             Self::DatabaseStatements => "database statements a second, mean",
@@ -66,7 +78,10 @@ impl Tier {
 
     /// Whether it is a part of a whole.
     pub const fn is_share(self) -> bool {
-        matches!(self, Self::InstanceCpu | Self::PoolTimeouts)
+        matches!(
+            self,
+            Self::InstanceCpu | Self::PoolTimeouts | Self::RedisCpu
+        )
     }
 }
 
@@ -82,6 +97,7 @@ impl TierUse {
 pub(super) fn tiers(run: &Measurements) -> Vec<TierUse> {
     let mut tiers = of_gauges(run);
     tiers.extend(of_system(run));
+    tiers.extend(of_data_tier(run));
     let seconds = run.ending.ended_at.as_secs_f64();
     if let Some(statement) = &run.ending.statement
         && seconds > 0.0
@@ -111,7 +127,10 @@ fn of_gauges(run: &Measurements) -> Vec<TierUse> {
         InstanceState::Unhealthy,
     ];
     let pool_max = f64::from(plan.topology.database.pool_max);
-    let connections = |gauges: &Gauges| Some(f64::from(gauges.instances_in(&serving)) * pool_max);
+    let counted = data_tier(run).map(|figures| f64::from(figures.database_connections_peak));
+    let connections = |gauges: &Gauges| {
+        counted.or_else(|| Some(f64::from(gauges.instances_in(&serving)) * pool_max))
+    };
     let found = [
         (Tier::InstanceCpu, peak(&|gauges| gauges.cpu), 1.0),
         (
@@ -167,6 +186,36 @@ fn of_system(run: &Measurements) -> Vec<TierUse> {
             Tier::DatabaseStatements,
             count(system.database_queries) / seconds,
         ),
+    ]
+}
+
+fn data_tier(run: &Measurements) -> Option<DataTierFigures> {
+    run.ending.system.as_ref()?.data_tier
+}
+
+/// What Redis and the database told of themselves, if they did.
+fn of_data_tier(run: &Measurements) -> Vec<TierUse> {
+    let seconds = run.ending.ended_at.as_secs_f64();
+    let Some(figures) = data_tier(run).filter(|_| seconds > 0.0) else {
+        return Vec::new();
+    };
+    let mib = |bytes: u64| count(bytes) / BYTES_A_MIB;
+    vec![
+        TierUse {
+            tier: Tier::DatabaseCores,
+            used: figures.database_busy.as_secs_f64() / seconds,
+            limit: Some(f64::from(run.plan.topology.database.cores)),
+        },
+        TierUse {
+            tier: Tier::RedisCpu,
+            used: figures.redis_busy.as_secs_f64() / seconds,
+            limit: Some(1.0),
+        },
+        TierUse {
+            tier: Tier::RedisMemory,
+            used: mib(figures.redis_memory_peak),
+            limit: Some(mib(figures.redis_memory_max)),
+        },
     ]
 }
 

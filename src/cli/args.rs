@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 use super::cost::CostArguments;
+use super::plan_args::PlanArguments;
 use super::prices::PricesArguments;
 use crate::scenario::duration;
 use crate::verdict::agreement::Measure;
@@ -33,6 +34,8 @@ Examples:
   tiketi-sim run scenarios/spike.toml                 the main job: a spike, and a zone lost
   tiketi-sim run scenarios/spike.toml --buyers 2000   the same question with a smaller crowd
   tiketi-sim simulate scenarios/spike.toml            the same in virtual time, without any traffic
+  tiketi-sim plan scenarios/plans/documented-capacity.toml
+                                                      how large a crowd does it hold?
   tiketi-sim compare reports/before reports/after     is the new run worse than the one before?
   tiketi-sim check scenarios/*.toml                   validate without running
   tiketi-sim theory                                   hold the engine against mathematics
@@ -41,12 +44,12 @@ Examples:
 
 Exit codes:
   0 all well · 2 usage · 90 an audit was violated · 91 inconclusive · 92 target refused ·
-  93 worse than the baseline · 99 a gate failed · 101 a bug · 104 bad scenario or configuration ·
-  105 interrupted
+  93 worse than the baseline · 99 a gate failed, or nothing holds · 101 a bug ·
+  104 bad scenario or configuration · 105 interrupted
   Several at once: the first of 104, 92, 105, 91, 90, 99, 93; all are printed.
 
 Environment:
-  TIKETI_SIM_* stand in for flags of `run` and `simulate` that are not given;
+  TIKETI_SIM_* stand in for flags that are not given;
   TIKETI_SIM_LOG=debug shows the log; NO_COLOR and CI are honored.";
 
 /// One command.
@@ -60,7 +63,9 @@ pub enum Command {
     Compare(CompareArguments),
     /// Write a service-time profile from a live run.
     Calibrate(CalibrateArguments),
-    /// Validate scenarios: every problem with its line, the legal values, and a hint.
+    /// Search the largest crowd or the cheapest set-up, or compare several, with the model.
+    Plan(PlanArguments),
+    /// Validate scenarios and plan files: every problem with its line, the legal values, and a hint.
     Check(CheckArguments),
     /// Show how many instances scaling policies have of use, minutes after the queue has grown too long.
     Timeline(TimelineArguments),
@@ -250,7 +255,7 @@ read off the answers, which is an assumption. What is left of the error is writt
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_EXAMPLES)]
 pub struct CheckArguments {
-    /// The scenarios, TOML files.
+    /// The scenarios and plan files, TOML files.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub scenarios: Vec<PathBuf>,
 }

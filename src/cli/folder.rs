@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tiketi_station::Profile;
 
 use crate::measure::{Measurements, archive};
+use crate::report::plan::{self, PlanDocument};
 use crate::report::{self, Document};
 use crate::scenario;
 
@@ -60,6 +61,14 @@ impl Folder {
         self.file(archive::FILE_NAME, archive::pack(run))?;
         self.file("timeseries.csv", report::csv::render(run))?;
         self.file("report.html", report::html::render(document, run))
+    }
+
+    /// Writes every file of the report of a search.
+    pub(super) fn write_plan(&self, document: &PlanDocument) -> io::Result<()> {
+        self.file("plan.json", plan::json::render(document))?;
+        self.file("plan.csv", plan::csv::render(document))?;
+        self.file("plan.md", plan::markdown::render(document))?;
+        self.file("plan.html", plan::html::render(document))
     }
 
     fn file(&self, name: &str, content: impl AsRef<[u8]>) -> io::Result<()> {

@@ -10,14 +10,18 @@ mod cost;
 mod exit;
 mod folder;
 mod interrupt;
+mod journal;
 mod kept;
 mod model_display;
 mod news;
 mod outcome;
+mod plan;
+mod plan_args;
 mod player;
 mod prices;
 mod progress;
 mod run;
+mod search_progress;
 mod simulate;
 mod source;
 mod summary;
@@ -45,6 +49,7 @@ pub fn dispatch(arguments: Arguments) -> Exit {
         Command::Simulate(flags) => simulate::simulate(&flags),
         Command::Compare(flags) => compare::compare(&flags),
         Command::Calibrate(flags) => calibrate::calibrate(&flags),
+        Command::Plan(flags) => plan::plan(&flags),
         Command::Check(flags) => check::check(&flags),
         Command::Timeline(flags) => timeline::timeline(&flags),
         Command::Cost(flags) => cost::cost(&flags),

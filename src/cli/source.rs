@@ -1,4 +1,4 @@
-//! Reads scenarios and service-time profiles from disk.
+//! Reads scenarios, plan files and service-time profiles from disk.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -8,6 +8,7 @@ use tiketi_station::Profile;
 use super::args::ScenarioArguments;
 use super::exit::{Exit, complain};
 use super::terminal;
+use crate::capacity::{self, Question, ScenarioFile};
 use crate::scenario::{self, Diagnostics, Overrides, Plan, Rendering};
 
 /// Loads a scenario and prints every problem it has.
@@ -36,6 +37,27 @@ pub(super) fn profile(path: &Path) -> Result<Profile, Exit> {
     let text = text(path, "name a profile, a file that `calibrate` wrote")?;
     let name = path.display().to_string();
     scenario::profile::load(&name, &text).map_err(|problems| refused(&problems))
+}
+
+/// Loads a plan file with its scenario and prints every problem they have.
+pub(super) fn question(path: &Path) -> Result<Question, Exit> {
+    let hint = "name a plan file, such as scenarios/plans/documented-capacity.toml";
+    let text = text(path, hint)?;
+    let beside = path.parent().unwrap_or(Path::new(""));
+    let read_scenario = |relative: &str| {
+        let path = beside.join(relative);
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| format!("cannot be read: {error}"))?;
+        let name = path.display().to_string();
+        Ok(ScenarioFile { name, text })
+    };
+    let question = capacity::load(&path.display().to_string(), &text, read_scenario);
+    question.map_err(|problems| refused(&problems))
+}
+
+/// Whether the file is a plan file; what cannot be read is taken for a scenario.
+pub(super) fn is_question(path: &Path) -> bool {
+    std::fs::read_to_string(path).is_ok_and(|text| capacity::is_question(&text))
 }
 
 fn text(path: &Path, hint: &str) -> Result<String, Exit> {

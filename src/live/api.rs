@@ -233,7 +233,7 @@ mod tests {
         let mut seats = Vec::new();
         let (outcome, answer) = understand(Request::SeatList, &received(200, body), &mut seats);
         assert_eq!(outcome, Outcome::Ok);
-        let only = [SeatOffer {
+        let only = vec![SeatOffer {
             seat: Uuid::from_u128(1),
         }];
         assert_eq!(

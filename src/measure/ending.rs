@@ -181,6 +181,8 @@ pub struct DataTierFigures {
     pub redis_waiting_evicted: u64,
     /// Writes that Redis refused for lack of memory.
     pub redis_writes_refused: u64,
+    /// Time that the database's cores were busy, all together.
+    pub database_busy: Duration,
     /// Most connections to the database at once.
     pub database_connections_peak: u32,
     /// Connections that the database refused because it had all it admits.

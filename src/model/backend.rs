@@ -293,8 +293,9 @@ impl World<'_> {
     fn ask_provider(&mut self, now: SimTime, call: CallRef, open: &Call) {
         let zone = self.fleet.of(open.instance).zone;
         let Some(way_out) = self.cloud.way_out(zone) else {
-            self.watch(call);
-            return self.answer(now + PROVIDER_CONNECT_TIMEOUT, call, BAD_GATEWAY);
+            let open = self.calls.find(call).expect("the caller has it");
+            open.reply = BAD_GATEWAY;
+            return self.step_at(call, Step::Answer, now + PROVIDER_CONNECT_TIMEOUT);
         };
         self.traffic.handle_payment(way_out != zone);
         let takes = Duration::from_millis(self.provider.random_range(PROVIDER_MS));
@@ -334,6 +335,9 @@ impl World<'_> {
         open.step = Step::Answer;
         let operation = open.operation;
         let latency = self.service.latency(operation);
+        if latency.is_zero() {
+            return self.end_call(now, call);
+        }
         self.wait_until(call, now + latency);
     }
 

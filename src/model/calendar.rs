@@ -11,8 +11,8 @@ use crate::units::SimTime;
 
 /// Width of a bucket, as a power of two of nanoseconds: 16.8 ms.
 const BUCKET_BITS: u32 = 24;
-/// Buckets of the wheel, as a power of two: together 137 s, more than the pause between two polls.
-const WHEEL_BITS: u32 = 13;
+/// Buckets of the wheel, as a power of two: together nine minutes, more than the pause between two polls.
+const WHEEL_BITS: u32 = 15;
 const WHEEL_BUCKETS: usize = 1 << WHEEL_BITS;
 /// Entries up to which the heap takes whatever comes: it is then in the cache, and buckets would only be a detour.
 const HEAP_SMALL: usize = 512;
@@ -33,6 +33,8 @@ pub struct Calendar<W> {
     wheel: Wheel<W>,
     /// Beyond the wheel, by turn of the wheel.
     later: BTreeMap<u64, Vec<Entry<W>>>,
+    /// What was sorted in since it was asked for last.
+    sorted_in: Vec<W>,
     sequence: u64,
     length: usize,
 }
@@ -50,6 +52,7 @@ impl<W: Copy> Calendar<W> {
             near: BinaryHeap::new(),
             wheel: Wheel::new(),
             later: BTreeMap::new(),
+            sorted_in: Vec::new(),
             sequence: 0,
             length: 0,
         }
@@ -99,6 +102,13 @@ impl<W: Copy> Calendar<W> {
         Some((entry.at, entry.what))
     }
 
+    /// Exchanges `entries`, which is empty, for those of the bucket that has just been sorted in, in the order in which they
+    /// were made: they come up within the next milliseconds. Returns whether there are any.
+    pub fn take_sorted_in(&mut self, entries: &mut Vec<W>) -> bool {
+        std::mem::swap(&mut self.sorted_in, entries);
+        !entries.is_empty()
+    }
+
     /// Entries that have not come up yet.
     pub const fn len(&self) -> usize {
         self.length
@@ -132,6 +142,8 @@ impl<W: Copy> Calendar<W> {
 
     fn sort_in(&mut self, bucket: u64) {
         let mut entries = self.wheel.take(bucket);
+        self.sorted_in
+            .extend(entries.iter().map(|entry| entry.what));
         self.near.extend(entries.drain(..));
         self.wheel.give_back(bucket, entries);
     }

@@ -116,6 +116,13 @@ impl Calls {
         Some(ended)
     }
 
+    /// Whose call it is, if it has not ended.
+    pub(super) fn buyer(&self, call: CallRef) -> Option<BuyerId> {
+        let (generation, place) = &self.slots[call.slot as usize];
+        let open = place.as_ref().filter(|_| *generation == call.generation)?;
+        Some(open.buyer)
+    }
+
     /// The call in a slot, by the number the database knows it by.
     pub(super) fn in_slot(&self, slot: u32) -> Option<CallRef> {
         let (generation, place) = self.slots.get(slot as usize)?;

@@ -81,6 +81,7 @@ impl World<'_> {
                 redis_queues_evicted: redis.evicted.lines,
                 redis_waiting_evicted: redis.evicted.waiting,
                 redis_writes_refused: redis.writes_refused,
+                database_busy: self.database.busy_until(ended_at),
                 database_connections_peak: database.connections_peak,
                 database_connections_refused: database.connections_refused,
                 database_row_lock_waits: database.row_lock_waits,

@@ -280,9 +280,13 @@ impl World<'_> {
         {
             return;
         }
-        let sockets = self
-            .crowd
-            .sockets(|browser| browser.line_instance == instance);
+        let has_sockets = self.fleet.of(instance).sockets > 0;
+        let sockets = if has_sockets {
+            self.crowd
+                .sockets(|browser| browser.line_instance == instance)
+        } else {
+            Vec::new() // Most instances end drained: no need to look at everybody.
+        };
         let calls = self.calls.matching(|call| call.instance == instance);
         let surplus = self.fleet.end(now, instance);
         self.cloud.meter.handle_surplus(surplus);

@@ -1,5 +1,6 @@
 //! The buyers: the same journeys as in a live run, and what the model keeps beside each.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -134,6 +135,18 @@ impl Crowd {
             *wake_at = NEVER;
         }
         is_valid
+    }
+
+    /// Brings a buyer into the cache.
+    pub(super) fn fetch(&self, buyer: BuyerId) {
+        black_box(self.visitors[buyer.0 as usize].wake_at);
+    }
+
+    /// Brings a buyer's journey into the cache.
+    pub(super) fn fetch_journey(&self, buyer: BuyerId) {
+        if let Some(journey) = &self.visitors[buyer.0 as usize].journey {
+            black_box((journey.poll_timeout(), journey.wanted_seat()));
+        }
     }
 
     pub(super) fn browser(&mut self, buyer: BuyerId) -> &mut Browser {

@@ -51,6 +51,8 @@ pub(super) struct World<'p> {
     pub(super) admitted: Vec<BuyerId>,
     /// Payments that buyers were told of.
     pub(super) acknowledged: Vec<ReservationNumber>,
+    coming: Vec<Entry>,
+    coming_buyers: Vec<BuyerId>,
 }
 
 impl<'p> World<'p> {
@@ -91,6 +93,8 @@ impl<'p> World<'p> {
             hold_end_due: None,
             admitted: Vec::new(),
             acknowledged: Vec::new(),
+            coming: Vec::new(),
+            coming_buyers: Vec::new(),
         }
     }
 
@@ -104,6 +108,7 @@ impl<'p> World<'p> {
                 break;
             }
             now = at;
+            self.fetch_coming();
             if entry == Entry::Second {
                 let progress = Progress {
                     now,
@@ -120,6 +125,29 @@ impl<'p> World<'p> {
         }
         let ended_at = if interrupted { now } else { self.ends_at };
         self.close(ended_at, interrupted)
+    }
+
+    /// Looks at what comes up within the next milliseconds, all at once. A crowd is larger than any cache: looked at one by
+    /// one, each buyer would be waited for; together, the memory is asked for all of them at the same time.
+    fn fetch_coming(&mut self) {
+        if !self.calendar.take_sorted_in(&mut self.coming) {
+            return;
+        }
+        for entry in self.coming.drain(..) {
+            match entry {
+                Entry::Wake(buyer) => self.coming_buyers.push(BuyerId(buyer)),
+                Entry::Step(call) => self.coming_buyers.extend(self.calls.buyer(call)),
+                _ => {}
+            }
+        }
+        for buyer in &self.coming_buyers {
+            self.crowd.fetch(*buyer);
+            self.redis.fetch(*buyer);
+        }
+        for buyer in &self.coming_buyers {
+            self.crowd.fetch_journey(*buyer);
+        }
+        self.coming_buyers.clear();
     }
 
     /// Makes the entries everything starts with.

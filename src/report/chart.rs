@@ -26,6 +26,9 @@ pub(super) const TEXT: RGBColor = RGBColor(7, 7, 7);
 const BAND: RGBColor = RGBColor(8, 8, 8);
 pub(super) const MARK: RGBColor = RGBColor(9, 9, 9);
 
+/// Radius of a point that stands alone.
+const DOT_RADIUS: i32 = 4;
+
 /// Rows in which the labels of marks take turns, so that near ones do not cover each other.
 const LABEL_ROWS: usize = 3;
 
@@ -122,6 +125,10 @@ impl Chart {
         self.draw_marks(&mut plane, top * head)?;
         for (line, (color, _)) in self.lines.iter().zip(PALETTE) {
             for stretch in stretches(&line.points) {
+                // A point between two gaps would leave no trace as a line.
+                if let [alone] = stretch[..] {
+                    plane.draw_series([Circle::new(alone, DOT_RADIUS, color.filled())])?;
+                }
                 plane.draw_series(LineSeries::new(stretch, color.stroke_width(2)))?;
             }
         }
@@ -155,8 +162,12 @@ impl Chart {
             until = until.max(*x);
             top = top.max(value.unwrap_or(0.0));
         }
-        if from >= until {
+        if from > until {
             (from, until) = (0.0, 1.0);
+        } else if from >= until {
+            // A single position stands in the middle.
+            let around = (from.abs() * 0.1).max(0.5);
+            (from, until) = (from - around, until + around);
         }
         (from..until, if top > 0.0 { top } else { 1.0 })
     }
@@ -282,6 +293,18 @@ mod tests {
     fn a_gap_interrupts_the_line() {
         let points = vec![(0.0, Some(1.0)), (1.0, None), (2.0, Some(3.0))];
         assert_eq!(stretches(&points).len(), 2);
+    }
+
+    #[test]
+    fn a_point_that_stands_alone_is_a_dot() {
+        let points = vec![(0.0, Some(1.0)), (1.0, None), (2.0, Some(3.0))];
+        assert_eq!(chart(points).svg().matches("<circle").count(), 2);
+    }
+
+    #[test]
+    fn a_single_position_lies_within_the_plane() {
+        let (x, _) = chart(vec![(304_000.0, Some(59.0))]).ranges();
+        assert!(x.contains(&304_000.0), "{x:?}");
     }
 
     #[test]

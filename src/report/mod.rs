@@ -13,6 +13,7 @@ pub mod highlights;
 pub mod html;
 mod html_cost;
 pub mod json;
+pub mod plan;
 pub mod policies;
 mod policy_chart;
 pub mod text;

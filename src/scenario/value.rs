@@ -5,8 +5,9 @@ use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::Deserialize;
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeValue, ValueDeserializer};
 
 use super::diagnostic::Problem;
 use super::document::{Layer, Problems, Section};
@@ -83,6 +84,12 @@ impl<'d> Value<'d> {
             }
         };
         format!("{kind}{short}{rest}")
+    }
+
+    /// The value as plain TOML, without places.
+    pub(crate) fn toml(&self) -> toml::Value {
+        let deserializer = ValueDeserializer::from(self.node.clone());
+        toml::Value::deserialize(deserializer).expect("what was parsed as a value is one")
     }
 
     /// The value as written.

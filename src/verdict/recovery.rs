@@ -26,6 +26,10 @@ const END_SECS: u64 = 30;
 /// Longest stretch before a fault that shows what was normal.
 const BEFORE_SECS: u64 = 60;
 
+/// Standard deviations of a Poisson count that a window may fall short by: buyers come by chance, and with a hundred calls
+/// in a window every other one would miss 95 % of what is normal.
+const CHANCE_DEVIATIONS: f64 = 2.0;
+
 /// Calls in a window below which it tells nothing.
 const CALLS_MIN: u64 = 20;
 
@@ -146,10 +150,12 @@ impl Work {
         shares.is_some_and(|(now, normal)| now >= BACK_TO * normal)
     }
 
-    /// Whether this is 95 % of the work `before`, or of what was due if that was less.
+    /// Whether this is 95 % of the work `before`, or of what was due if that was less; what chance alone takes away from
+    /// so many calls does not count.
     fn is_as_much_as(self, before: Self, due_per_second: f64) -> bool {
-        let asked_for = before.useful_per_second().min(due_per_second);
-        self.useful_per_second() >= BACK_TO * asked_for
+        let per_second = before.useful_per_second().min(due_per_second);
+        let asked_for = per_second * count(self.seconds);
+        count(self.useful) >= BACK_TO * asked_for - CHANCE_DEVIATIONS * asked_for.sqrt()
     }
 }
 
@@ -361,6 +367,14 @@ fn work_of(series: &Series, ticks: std::ops::Range<usize>) -> Work {
         work.add(tick, series.width_secs());
     }
     work
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of a run stay far below 2^53"
+)]
+const fn count(number: u64) -> f64 {
+    number as f64
 }
 
 fn tick_index(series: &Series, at: SimTime) -> usize {

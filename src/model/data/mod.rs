@@ -11,6 +11,7 @@ mod contents;
 mod cores;
 mod database;
 mod eviction;
+mod free_seats;
 mod pool;
 mod redis;
 mod replication;

@@ -1,5 +1,6 @@
 //! Redis: one thread that works on commands in turn, a replica that is a little behind, and a limit of memory.
 
+use std::hint::black_box;
 use std::time::Duration;
 
 use tiketi_station::Fifo;
@@ -159,6 +160,11 @@ impl Redis {
     /// Time that the thread has worked until `now`.
     pub fn busy_until(&self, now: SimTime) -> Duration {
         self.busy_before + self.thread.busy_until(now)
+    }
+
+    /// Brings what is kept of a buyer into the cache.
+    pub fn fetch(&self, buyer: BuyerId) {
+        black_box(self.contents.room.waits(buyer));
     }
 
     /// Takes an active place or joins the line; whoever is in either stays there.

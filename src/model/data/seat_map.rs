@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::free_seats::FreeSeats;
 use super::{ReservationNumber, SeatNumber};
-use crate::buyer::SeatOffer;
+use crate::buyer::Offers;
 use crate::measure::ending::{AdmissionFacts, AuditFacts, LostOrders};
 use crate::scenario::Plan;
 use crate::scenario::plan::Section;
@@ -20,7 +21,7 @@ const NONE: u32 = u32::MAX;
 #[derive(Clone, Debug)]
 pub struct SeatMap {
     seats: Vec<Seat>,
-    offers: Vec<SeatOffer>,
+    free: FreeSeats,
     reservations: Vec<Reservation>,
     /// The latest reservation of each buyer: only the latest can be live, since a live one bars the next.
     latest: Vec<u32>,
@@ -98,7 +99,7 @@ impl SeatMap {
         };
         Self {
             seats: vec![free; seats as usize],
-            offers: (0..seats).map(|seat| offer(SeatNumber(seat))).collect(),
+            free: FreeSeats::all(seats),
             reservations: Vec::new(),
             latest: vec![NONE; buyers],
             expiries: BTreeSet::new(),
@@ -112,8 +113,8 @@ impl SeatMap {
     }
 
     /// The seats that can be had, best first: by section, row and number, as the seat list has them.
-    pub fn offers(&self) -> &[SeatOffer] {
-        &self.offers
+    pub fn offers(&self) -> &dyn Offers {
+        &self.free
     }
 
     /// Seats under an unpaid hold.
@@ -294,9 +295,7 @@ impl SeatMap {
             since: now,
         };
         self.locked += 1;
-        if let Ok(place) = self.place(seat) {
-            self.offers.remove(place);
-        }
+        self.free.remove(seat);
     }
 
     fn give_back(&mut self, now: SimTime, seat: SeatNumber) {
@@ -305,15 +304,7 @@ impl SeatMap {
             since: now,
         };
         self.locked -= 1;
-        if let Err(place) = self.place(seat) {
-            self.offers.insert(place, offer(seat));
-        }
-    }
-
-    /// Where the seat stands among the offers, or where it would.
-    fn place(&self, seat: SeatNumber) -> Result<usize, usize> {
-        let id = seat.id();
-        self.offers.binary_search_by_key(&id, |offer| offer.seat)
+        self.free.insert(seat);
     }
 
     /// Seats with more than one paid order, by their label.
@@ -357,10 +348,6 @@ impl SeatMap {
         }
         format!("seat {}", seat.0)
     }
-}
-
-const fn offer(seat: SeatNumber) -> SeatOffer {
-    SeatOffer { seat: seat.id() }
 }
 
 #[cfg(test)]

@@ -21,10 +21,9 @@ fn seats() -> SeatMap {
 }
 
 fn offered(map: &SeatMap) -> Vec<u32> {
-    let seats = map.offers().iter();
-    seats
-        .map(|offer| SeatNumber::of(offer.seat).unwrap().0)
-        .collect()
+    let offers = map.offers();
+    let seats = (0..offers.count()).map(|place| offers.seat(place).unwrap());
+    seats.map(|seat| SeatNumber::of(seat).unwrap().0).collect()
 }
 
 fn hold(map: &mut SeatMap, now: u64, buyer: u32, seat: u32) -> Result<ReservationNumber, Refusal> {

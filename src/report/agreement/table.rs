@@ -21,7 +21,7 @@ pub(super) fn text(comparison: &Comparison) -> String {
         put(
             &mut text,
             &format!(
-                "    {:<42}{base:>12}{new:>12}{:>10}{:>10}{:>8}  {:<14}samples",
+                "    {:<42}{base:>12}{new:>12}{:>10}{:>10}{:>8}  {:<16}samples",
                 "", "error", "chance", "bar", ""
             ),
         );
@@ -43,7 +43,7 @@ pub(super) fn text(comparison: &Comparison) -> String {
 fn text_row(row: &Row, section: &Section) -> String {
     let cells = Cells::of(row, section);
     format!(
-        "  {} {:<42}{:>12}{:>12}{:>10}{:>10}{:>8}  {:<14}{}",
+        "  {} {:<42}{:>12}{:>12}{:>10}{:>10}{:>8}  {:<16}{}",
         cells.mark,
         row.name,
         cells.base,

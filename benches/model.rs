@@ -1,0 +1,75 @@
+//! Whole on-sales in virtual time, on one thread: how long they take, and how that grows with the crowd.
+//!
+//! `cargo bench --bench model` prints a line a run: scenario, buyers, wall time, calendar entries a second, time for each
+//! buyer and each entry, how much faster than live, and the most memory the process has had so far.
+
+use std::time::{Duration, Instant};
+
+use tiketi_sim::model::{Progress, Watcher, Wish, simulate};
+use tiketi_sim::scenario::{self, Overrides, Plan};
+
+/// The spike at its own size, and one crowd at three; the largest last, since memory is that of the whole process.
+const RUNS: [(&str, Option<u32>); 4] = [
+    ("scenarios/spike.toml", None),
+    ("scenarios/studies/crowd-100x.toml", Some(10_000)),
+    ("scenarios/studies/crowd-100x.toml", Some(100_000)),
+    ("scenarios/studies/crowd-100x.toml", Some(1_000_000)),
+];
+
+/// Counts entries.
+#[derive(Default)]
+struct Counter {
+    entries: u64,
+}
+
+impl Watcher for Counter {
+    fn show(&mut self, progress: &Progress) -> Wish {
+        self.entries = progress.entries;
+        Wish::GoOn
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are what it is for")]
+fn main() {
+    println!("scenario\tbuyers\twall s\tentries/s\tus/buyer\tns/entry\tlive/model\tpeak MiB");
+    for (file, buyers) in RUNS {
+        let plan = plan(file, buyers);
+        let mut counter = Counter::default();
+        let (started, wall) = play(&plan, &mut counter);
+        let (seconds, entries) = (wall.as_secs_f64(), counter.entries as f64);
+        let live = plan.clock.duration.as_secs_f64() / plan.clock.speed;
+        println!(
+            "{}\t{started}\t{seconds:.2}\t{:.0}\t{:.1}\t{:.0}\t{:.0}\t{:.0}",
+            plan.name,
+            entries / seconds,
+            seconds * 1e6 / started as f64,
+            seconds * 1e9 / entries,
+            live / seconds,
+            peak_mib(),
+        );
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a measurement of this machine")]
+fn play(plan: &Plan, counter: &mut Counter) -> (u64, Duration) {
+    let start = Instant::now();
+    let run = simulate(plan, counter);
+    (run.tally.arrivals.started, start.elapsed())
+}
+
+fn plan(file: &str, buyers: Option<u32>) -> Plan {
+    let text = std::fs::read_to_string(file).expect("benches run in the repository");
+    let overrides = Overrides {
+        buyers,
+        ..Overrides::default()
+    };
+    scenario::load(file, &text, &overrides).expect("a test checks what is shipped")
+}
+
+/// Resident memory at its most, in MiB; 0 where the system does not tell.
+fn peak_mib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kib.unwrap_or(0.0) / 1024.0
+}

@@ -1,0 +1,211 @@
+//! `tiketi-sim plan`: answers a question about capacity with runs of the model.
+
+use std::io::Write;
+use std::path::Path;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio::sync::watch;
+
+use super::again::quoted;
+use super::args::OUT_DEFAULT;
+use super::exit::{Exit, complain};
+use super::folder::Folder;
+use super::interrupt;
+use super::journal::Journal;
+use super::plan_args::PlanArguments;
+use super::search_progress::SearchProgress;
+use super::source;
+use crate::capacity::{self, Evaluate, Findings, Question, Sample, State};
+use crate::model::{Progress, Watcher, Wish, simulate};
+use crate::report::plan::{self as report, PlanDocument};
+use crate::scenario::Plan;
+
+/// Answers the question of a plan file and writes the report.
+pub(super) fn plan(flags: &PlanArguments) -> Exit {
+    carry_out(flags).unwrap_or_else(|exit| exit)
+}
+
+fn carry_out(flags: &PlanArguments) -> Result<Exit, Exit> {
+    let mut question = source::question(&flags.plan)?;
+    question.search.seed = flags.seed.unwrap_or(question.search.seed);
+    let folder = Folder::create(&flags.out, &question.name)
+        .map_err(|error| cannot_write(&flags.out, &error))?;
+    match search(flags, &question) {
+        Ok(findings) => Ok(write(flags, findings, &folder)),
+        Err(exit) => {
+            folder.discard();
+            Err(exit)
+        }
+    }
+}
+
+fn search(flags: &PlanArguments, question: &Question) -> Result<Findings, Exit> {
+    let program = program().map_err(|error| could_not_search(&error))?;
+    let journal = Journal::open(&flags.out, &question.name, &program, flags.fresh)
+        .map_err(|error| cannot_write(&flags.out, &error))?;
+    let threads = pool(flags).map_err(|error| could_not_search(&error))?;
+    // One thread listens for Ctrl-C while the others play.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| could_not_search(&error))?;
+    let interrupt = {
+        let _entered = runtime.enter();
+        interrupt::listen().map_err(|error| could_not_search(&error))?
+    };
+    let bench = Bench {
+        journal: &journal,
+        interrupt,
+        progress: SearchProgress::new(flags.quiet),
+    };
+    let answer = threads.install(|| capacity::answer(question, &bench));
+    bench.progress.finish();
+    runtime.shutdown_background();
+    answer.map_err(|stopped| {
+        let played = bench.progress.runs_played();
+        let kept = journal.path().display();
+        complain(
+            format_args!("{stopped}: {played} runs were played"),
+            Some(&format!(
+                "they are kept in {kept}; the same command goes on from there"
+            )),
+        );
+        Exit::Interrupted
+    })
+}
+
+/// The program itself: a run of another one may come out differently.
+fn program() -> std::io::Result<Vec<u8>> {
+    std::fs::read(std::env::current_exe()?)
+}
+
+fn pool(flags: &PlanArguments) -> Result<ThreadPool, rayon::ThreadPoolBuildError> {
+    // Zero is rayon's word for one a core.
+    let threads = flags.threads.map_or(0, usize::from);
+    ThreadPoolBuilder::new().num_threads(threads).build()
+}
+
+/// Plays runs with the model, unless the journal has them.
+struct Bench<'a> {
+    journal: &'a Journal,
+    interrupt: watch::Receiver<bool>,
+    progress: SearchProgress,
+}
+
+impl Evaluate for Bench<'_> {
+    fn evaluate(&self, plan: &Plan) -> Option<Sample> {
+        let key = self.journal.key(plan);
+        if let Some(sample) = self.journal.find(&key) {
+            self.progress.found();
+            return Some(sample.clone());
+        }
+        let mut listener = Listener(&self.interrupt);
+        if listener.wish() == Wish::Stop {
+            return None;
+        }
+        let run = simulate(plan, &mut listener);
+        if run.ending.interrupted {
+            return None;
+        }
+        let sample = Sample::of(&run);
+        if let Err(error) = self.journal.keep(key, &sample) {
+            let journal = self.journal.path().display();
+            self.progress
+                .tell(&format!("{journal}: a run could not be kept: {error}"));
+        }
+        self.progress.played();
+        Some(sample)
+    }
+
+    fn hear(&self, state: &State) {
+        self.progress.hear(state);
+    }
+}
+
+/// Ends a run at the first Ctrl-C.
+struct Listener<'a>(&'a watch::Receiver<bool>);
+
+impl Listener<'_> {
+    fn wish(&self) -> Wish {
+        if *self.0.borrow() {
+            Wish::Stop
+        } else {
+            Wish::GoOn
+        }
+    }
+}
+
+impl Watcher for Listener<'_> {
+    fn show(&mut self, _: &Progress) -> Wish {
+        self.wish()
+    }
+}
+
+/// Writes the report and shows the answer.
+fn write(flags: &PlanArguments, findings: Findings, folder: &Folder) -> Exit {
+    let run_again = command_line(flags, findings.search.seed);
+    let document = report::document(findings, &run_again);
+    let written = folder.write_plan(&document);
+    if !flags.quiet {
+        show(
+            &document,
+            flags.json,
+            written.is_ok().then(|| folder.path()),
+        );
+    }
+    let exit = if document.found {
+        Exit::Success
+    } else {
+        Exit::GateFailed
+    };
+    match written {
+        Ok(()) => exit,
+        Err(error) => {
+            complain(
+                format_args!("the report could not be written: {error}"),
+                Some("make room, or choose another folder with --out; the runs are kept"),
+            );
+            exit.max(Exit::Inconclusive)
+        }
+    }
+}
+
+/// Prints the answer: data, so it goes to stdout.
+fn show(document: &PlanDocument, as_json: bool, folder: Option<&Path>) {
+    let text = if as_json {
+        report::json::render(document)
+    } else {
+        let folder = folder.map(|folder| folder.display().to_string());
+        report::text::render(document, folder.as_deref())
+    };
+    // A reader that closes the pipe early has seen enough.
+    let _closed = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// The command that searches again.
+fn command_line(flags: &PlanArguments, seed: u64) -> String {
+    let path = |path: &Path| quoted(&path.display().to_string());
+    let mut words = vec![
+        "tiketi-sim plan".to_owned(),
+        path(&flags.plan),
+        format!("--seed {seed}"),
+    ];
+    if flags.out != Path::new(OUT_DEFAULT) {
+        words.push(format!("--out {}", path(&flags.out)));
+    }
+    words.join(" ")
+}
+
+fn cannot_write(out: &Path, error: &std::io::Error) -> Exit {
+    complain(
+        format_args!("{}: no report can be written there: {error}", out.display()),
+        Some("choose another folder with --out"),
+    );
+    Exit::BadScenario
+}
+
+fn could_not_search(error: &dyn std::error::Error) -> Exit {
+    complain(error, None);
+    Exit::Inconclusive
+}

@@ -1,0 +1,181 @@
+//! What must hold in every modelled on-sale, whatever fails: no seat sold twice, no paid order lost, nobody dropped.
+
+use tiketi_sim::measure::Measurements;
+use tiketi_sim::measure::ending::FinalState;
+use tiketi_sim::measure::observation::Stage;
+use tiketi_sim::model::{Progress, Unwatched, Watcher, Wish, simulate};
+use tiketi_sim::scenario::{self, Overrides, Plan};
+use tiketi_sim::units::SimTime;
+use tiketi_sim::verdict::audit::{Audit, Finding};
+use tiketi_sim::verdict::judge;
+
+/// A small sale that loses a zone while people wait, choose and pay.
+const SALE: &str = r#"
+# Does the small sale keep its promises when a zone fails?
+name   = "small"
+preset = "tiketi"
+[clock]
+duration = "6m"
+warmup   = "5s"
+[show]
+hold     = "30s"
+sections = [{ name = "R", rows = 10, seats_per_row = 12, price = 110_000 }]
+[waiting_room]
+active_max = 40
+[[arrivals]]
+shape    = "onsale"
+buyers   = 600
+opens_at = "10s"
+decay    = "40s"
+[buyers]
+payment = { distribution = "lognormal", median = "10s", sigma = 0.6 }
+[topology.instances]
+initial = { a = 2, b = 2 }
+[scaling]
+min = 4
+[[faults]]
+at     = "1m30s"
+action = "az-power-interruption"
+zone   = "a"
+lasts  = "2m"
+[gates]
+"errors" = ["rate < 100%"]
+"#;
+
+fn plan(seed: u64, changes: &[(&str, &str)]) -> Plan {
+    let mut text = SALE.to_owned();
+    for (from, to) in changes {
+        assert!(text.contains(from), "the sale has no `{from}`");
+        text = text.replace(from, to);
+    }
+    let overrides = Overrides {
+        seed: Some(seed),
+        ..Overrides::default()
+    };
+    scenario::load("small.toml", &text, &overrides).expect("the sale is a legal scenario")
+}
+
+fn play(plan: &Plan) -> Measurements {
+    simulate(plan, &mut Unwatched)
+}
+
+fn assert_kept(run: &Measurements, seed: u64, kept: impl Fn(Audit) -> bool) {
+    let verdicts = judge(run);
+    for verdict in verdicts.audits.iter().filter(|verdict| kept(verdict.audit)) {
+        let is_held = matches!(verdict.finding, Finding::Held { .. });
+        assert!(is_held, "seed {seed}: {verdict:?}");
+    }
+    for check in &verdicts.validity {
+        assert!(check.ok, "seed {seed}: {check:?}");
+    }
+}
+
+/// Buyers who joined the queue, minus those whom the ledger can account for.
+fn dropped(run: &Measurements) -> u64 {
+    let FinalState::Read(facts) = &run.ending.state else {
+        panic!("the model always knows its state");
+    };
+    let ledger = facts.admissions.expect("Redis is up at the end");
+    (ledger.joined + ledger.put_back) - (ledger.admitted + ledger.left + ledger.waiting)
+}
+
+#[test]
+fn every_promise_is_kept_when_the_primaries_are_elsewhere() {
+    for seed in 0..6 {
+        let run = play(&plan(seed, &[("zone   = \"a\"", "zone   = \"b\"")]));
+        assert_kept(&run, seed, |_| true);
+    }
+}
+
+#[test]
+fn seats_and_orders_are_safe_through_the_loss_of_the_primaries() {
+    let mut lost = 0;
+    for seed in 0..12 {
+        let run = play(&plan(seed, &[]));
+        assert_kept(&run, seed, |audit| audit != Audit::AdmissionsConserved);
+        assert!(
+            run.tally.reached(Stage::Paid) > 0,
+            "seed {seed} sold nothing"
+        );
+        lost += dropped(&run);
+    }
+    // Redis replicates asynchronously: who joined in the last tenth of a second is lost, and the audit says so.
+    assert!(lost < 12, "{lost} buyers lost in twelve failovers");
+}
+
+#[test]
+fn without_a_replica_the_queue_is_lost_and_the_audit_says_so() {
+    let changes = [(
+        "[topology.instances]",
+        "[topology.redis]\nreplica = \"none\"\n[topology.instances]",
+    )];
+    let run = play(&plan(0, &changes));
+    assert!(dropped(&run) > 100, "{} dropped", dropped(&run));
+    let verdicts = judge(&run);
+    let admissions = verdicts
+        .audits
+        .iter()
+        .find(|verdict| verdict.audit == Audit::AdmissionsConserved);
+    let finding = &admissions.expect("it is always looked at").finding;
+    assert!(matches!(finding, Finding::Violated { .. }), "{finding:?}");
+    assert_kept(&run, 0, |audit| audit != Audit::AdmissionsConserved);
+}
+
+#[test]
+fn without_a_way_out_nobody_can_pay() {
+    let kept = play(&plan(3, &[("zone   = \"a\"", "zone   = \"b\"")]));
+    let cut = [
+        ("zone   = \"a\"", "zone   = \"b\""),
+        (
+            "[topology.instances]",
+            "[topology]\nnat_gateways = [\"b\"]\n[topology.instances]",
+        ),
+    ];
+    let cut = play(&plan(3, &cut));
+    let paid = |run: &Measurements| run.tally.reached(Stage::Paid);
+    assert!(
+        paid(&cut) < paid(&kept),
+        "{} of {}",
+        paid(&cut),
+        paid(&kept)
+    );
+}
+
+#[test]
+fn more_processors_never_answer_later() {
+    let p95 = |instances: &str| {
+        let calm = [
+            ("initial = { a = 2, b = 2 }", instances),
+            ("min = 4", "min = 2"),
+            ("at     = \"1m30s\"", "at     = \"5m59s\""),
+        ];
+        let run = play(&plan(5, &calm));
+        run.tally.operation(None).response_time.percentile(95.0)
+    };
+    assert!(p95("initial = { a = 4, b = 4 }") <= p95("initial = { a = 1, b = 1 }"));
+}
+
+/// Stops after a while.
+struct Impatient;
+
+impl Watcher for Impatient {
+    fn show(&mut self, progress: &Progress) -> Wish {
+        if progress.now >= SimTime::from_secs(60) {
+            Wish::Stop
+        } else {
+            Wish::GoOn
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_run_tells_what_there_was() {
+    let run = simulate(&plan(1, &[]), &mut Impatient);
+    assert!(run.ending.interrupted);
+    assert_eq!(run.ending.ended_at, SimTime::from_secs(60));
+    let ended: u64 = run.tally.left.iter().sum();
+    assert_eq!(
+        ended, run.tally.arrivals.started,
+        "a journey without an end"
+    );
+}

@@ -1,0 +1,306 @@
+//! `tiketi-sim plan` as its user meets it: answers, reports, exit codes, and a search that goes on where it was stopped.
+#![cfg(unix)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use command::{Ended, Workplace};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+mod command;
+
+/// Forty seats within half a minute: a run takes milliseconds.
+const TINY: &str = r#"# Does a tiny sale go through?
+[clock]
+duration = "30s"
+warmup   = "0s"
+
+[show]
+sections = [{ name = "A", rows = 4, seats_per_row = 10, price = 1_000 }]
+
+[waiting_room]
+active_max = 10
+
+[[arrivals]]
+shape          = "onsale"
+buyers         = 20
+opens_at       = "2s"
+waiting_before = 0.5
+decay          = "2s"
+until          = "8s"
+
+[buyers]
+payment = { distribution = "uniform", from = "1s", to = "2s" }
+pays    = 1.0
+
+[gates]
+"waiting_time" = ["p(95) < 20s"]
+"#;
+
+const CROWD: &str = r#"# How many get in within twenty seconds?
+question = "largest-crowd"
+scenario = "tiny.toml"
+
+[crowd]
+from   = 15
+to     = 200
+within = "20%"
+
+[search]
+replications = 2
+confirm = 20
+holds_in = "40%"
+"#;
+
+const SETUPS: &str = r#"# How large must the waiting room be?
+question  = "cheapest-setup"
+scenario  = "tiny.toml"
+explore   = "frontier"
+ascending = ["waiting_room.active_max"]
+
+[crowd]
+buyers = 60
+
+[vary]
+waiting_room.active_max = [5, 20, 40]
+scaling.min             = [2, 3]
+
+[search]
+replications = 2
+"#;
+
+const VARIANTS: &str = r#"# Does a larger waiting room let people in sooner?
+question = "compare"
+scenario = "tiny.toml"
+
+[crowd]
+buyers = 60
+
+[search]
+replications = 4
+
+[[variants]]
+name = "fifty places"
+set  = { waiting_room.active_max = 50 }
+"#;
+
+const FILES: [&str; 4] = ["plan.csv", "plan.html", "plan.json", "plan.md"];
+
+fn workplace() -> Workplace {
+    let workplace = Workplace::new();
+    workplace.write("tiny.toml", TINY);
+    workplace.write("crowd.toml", CROWD);
+    workplace.write("setups.toml", SETUPS);
+    workplace.write("variants.toml", VARIANTS);
+    workplace
+}
+
+/// Runs a search that ends with `code`, and returns where its report is.
+fn search(workplace: &Workplace, words: &[&str], code: i32) -> (Ended, PathBuf) {
+    let ended = workplace.run(&[&["plan"], words].concat());
+    assert_eq!(ended.code, Some(code), "{ended:?}");
+    let folder = ended
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("  report: "));
+    let folder = workplace.path(folder.expect("the summary says where the report is"));
+    (ended, folder)
+}
+
+fn read(folder: &Path, name: &str) -> String {
+    fs::read_to_string(folder.join(name)).expect("the report has the file")
+}
+
+fn json(folder: &Path) -> Value {
+    serde_json::from_str(&read(folder, "plan.json")).expect("it is JSON")
+}
+
+#[test]
+fn a_crowd_that_waits_too_long_is_the_limit() {
+    let workplace = workplace();
+    let (ended, folder) = search(&workplace, &["crowd.toml"], 0);
+    let report = json(&folder);
+    let answer = report["answer"].as_str().expect("a text");
+    assert!(ended.stdout.starts_with(answer));
+    assert!(
+        answer.contains("the first to break is waiting_time p(95) < 20s by"),
+        "{answer}"
+    );
+    let crowd = report["findings"]["crowd"].as_u64().expect("an answer");
+    assert!((15..200).contains(&crowd), "{crowd}");
+    let last = ended.stdout.lines().last();
+    assert_eq!(last, Some("run again: tiketi-sim plan crowd.toml --seed 1"));
+}
+
+#[test]
+fn a_search_again_plays_nothing_and_reports_the_same_whatever_the_threads() {
+    let workplace = workplace();
+    for file in ["crowd.toml", "setups.toml", "variants.toml"] {
+        let journal = workplace
+            .path("reports")
+            .join(file.replace("toml", "journal.jsonl"));
+        let (_, first) = search(&workplace, &[file, "--threads", "1"], 0);
+        let kept = fs::read_to_string(&journal).expect("a journal");
+        let (_, again) = search(&workplace, &[file], 0);
+        assert_eq!(
+            fs::read_to_string(&journal).expect("a journal"),
+            kept,
+            "something was played"
+        );
+        let (_, fresh) = search(&workplace, &[file, "--fresh", "--threads", "3"], 0);
+        for name in FILES {
+            assert!(
+                read(&first, name) == read(&again, name),
+                "{file}: {name} differs"
+            );
+            assert!(
+                read(&first, name) == read(&fresh, name),
+                "{file}: fresh {name} differs"
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_that_holds_is_an_answer_with_code_99() {
+    let workplace = workplace();
+    let strict = CROWD.replace(
+        "[crowd]",
+        "[set]\ngates.waiting_time = [\"p(95) < 1ms\"]\n\n[crowd]",
+    );
+    workplace.write("strict.toml", strict);
+    let ended = workplace.run(&["plan", "strict.toml", "--quiet", "--out", "there"]);
+    assert_eq!(ended.code, Some(99), "{ended:?}");
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", ""));
+    let folders = fs::read_dir(workplace.path("there")).expect("a report was written");
+    let mut folders = folders.map(|entry| entry.expect("it can be listed").path());
+    let folder = folders
+        .find(|path| path.is_dir())
+        .expect("a folder of its own");
+    let answer = json(&folder)["answer"].as_str().expect("a text").to_owned();
+    assert!(
+        answer.starts_with("No crowd of 15 to 200 buyers holds; the closest, 15 buyers, misses")
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_at_its_place_with_code_104() {
+    let workplace = workplace();
+    workplace.write("typo.toml", CROWD.replace("from ", "form "));
+    workplace.write("lost.toml", CROWD.replace("tiny", "gone"));
+    workplace.write("itself.toml", CROWD.replace("tiny", "crowd"));
+    workplace.write("bad.toml", TINY.replace("30s", "30"));
+    workplace.write("of-bad.toml", CROWD.replace("tiny", "bad"));
+    let cases = [
+        ("typo.toml", "typo.toml:6:1: unknown key `form` in `crowd`"),
+        (
+            "lost.toml",
+            "lost.toml:3:12: `scenario` is \"gone.toml\", which cannot be read",
+        ),
+        (
+            "itself.toml",
+            "itself.toml:3:12: `scenario` is \"crowd.toml\", which is a plan file",
+        ),
+        (
+            "of-bad.toml",
+            "bad.toml:3:12: `clock.duration` is \"30\", which has no unit",
+        ),
+        ("tiny.toml", "tiny.toml:1:1: `question` is missing"),
+    ];
+    for (file, told) in cases {
+        for command in ["plan", "check"] {
+            // A scenario is right by itself.
+            if (file, command) == ("tiny.toml", "check") {
+                continue;
+            }
+            let ended = workplace.run(&[command, file]);
+            assert_eq!(ended.code, Some(104), "{ended:?}");
+            assert!(ended.stderr.contains(told), "{ended:?}");
+        }
+    }
+    assert!(
+        !workplace.path("reports").exists(),
+        "something was searched"
+    );
+}
+
+#[test]
+fn machines_read_the_findings_from_stdout() {
+    let workplace = workplace();
+    let ended = workplace.run(&["plan", "variants.toml", "--json"]);
+    let report: Value = serde_json::from_str(&ended.stdout).expect("it is JSON");
+    assert_eq!(report["version"], 1);
+    assert_eq!(report["findings"]["question"], "compare");
+    assert_eq!(report["findings"]["variants"][1]["name"], "fifty places");
+}
+
+#[test]
+fn plan_files_are_checked_beside_scenarios() {
+    let workplace = workplace();
+    let ended = workplace.run(&["check", "tiny.toml", "crowd.toml", "setups.toml"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        ended
+            .stdout
+            .contains("crowd.toml: ok (largest-crowd, 15 to 200 buyers of tiny.toml)")
+    );
+    assert!(
+        ended
+            .stdout
+            .contains("setups.toml: ok (cheapest-setup, 6 set-ups of tiny.toml)")
+    );
+}
+
+#[test]
+fn a_search_that_is_stopped_goes_on_where_it_was() {
+    let workplace = workplace();
+    let long = CROWD.replace("confirm = 20", "confirm = 300");
+    workplace.write("long.toml", long);
+    let words = ["plan", "long.toml", "--threads", "1"];
+    let child = workplace
+        .program(&words)
+        .spawn()
+        .expect("the program can be started");
+    let journal = workplace.path("reports/long.journal.jsonl");
+    let runs = || fs::read_to_string(&journal).map_or(0, |text| text.lines().count());
+    while runs() == 0 {
+        pause();
+    }
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process number"));
+    kill(pid, Signal::SIGINT).expect("it still runs");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(105), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        told.contains("the same command goes on from there"),
+        "{told}"
+    );
+    let kept = runs();
+    let folders = fs::read_dir(workplace.path("reports")).expect("the journal lies there");
+    assert_eq!(folders.count(), 1, "no report of half a search");
+
+    let (_, folder) = search(&workplace, &["long.toml", "--threads", "1"], 0);
+    assert!(json(&folder)["findings"]["crowd"].is_number());
+    let text = fs::read_to_string(&journal).expect("a journal");
+    assert!(text.lines().count() > kept);
+    let keys: BTreeSet<_> = text.lines().map(key).collect();
+    assert_eq!(keys.len(), text.lines().count(), "a run was played twice");
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing else runs in this thread"
+)]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(5));
+}
+
+/// The key of a line of the journal.
+fn key(line: &str) -> String {
+    let entry: Value = serde_json::from_str(line).expect("a line is JSON");
+    entry["key"].as_str().expect("a text").to_owned()
+}
