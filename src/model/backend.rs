@@ -15,7 +15,7 @@ use super::entry::Entry;
 use super::world::World;
 use crate::measure::observation::Failure;
 use crate::scenario::operation::Operation;
-use crate::units::{BuyerId, SimTime, ZoneId};
+use crate::units::{BuyerId, InstanceId, SimTime, ZoneId};
 
 /// The payment provider takes 0.5 to 1.5 s [contract].
 const PROVIDER_MS: std::ops::Range<u64> = 500..1_500;
@@ -98,7 +98,7 @@ impl World<'_> {
         match open.step {
             Step::Processor => self.after_processor(now, call, &open),
             Step::Cache => self.after_cache(now, call, &open),
-            Step::Provider => self.after_provider(now, call, &open),
+            Step::Provider => self.ask_database(now, call, Step::Commit),
             Step::Announce => self.after_announce(now, call, &open),
             Step::Answer => self.end_call(now, call),
             Step::Database | Step::Commit => {
@@ -214,12 +214,8 @@ impl World<'_> {
             Operation::PaymentProcess => Transaction::Write { seat: None },
             _ => Transaction::Read,
         };
-        self.database.handle_request(
-            now,
-            crate::units::InstanceId(instance),
-            call.slot(),
-            transaction,
-        );
+        self.database
+            .handle_request(now, InstanceId(instance), call.slot(), transaction);
         self.handle_database(now);
     }
 
@@ -300,10 +296,6 @@ impl World<'_> {
         self.traffic.handle_payment(way_out != zone);
         let takes = Duration::from_millis(self.provider.random_range(PROVIDER_MS));
         self.step_at(call, Step::Provider, now + takes);
-    }
-
-    fn after_provider(&mut self, now: SimTime, call: CallRef, _open: &Call) {
-        self.ask_database(now, call, Step::Commit);
     }
 
     /// What was committed is told to Redis: the cached stock is dropped, the sockets hear of the seat, the active place is

@@ -1,5 +1,7 @@
 //! Drives the buyers: does what a journey says, tells it what came of it.
 
+use std::time::Duration;
+
 use crate::buyer::{Action, Answer, Emission, Journey, Message, Request};
 use crate::measure::observation::{Call as Observed, Failure, Observation, Outcome};
 use crate::scenario::operation::Operation;
@@ -138,7 +140,7 @@ impl World<'_> {
             },
             Reply::TooMany(seconds) => Answer::Failed {
                 failure: Failure::Status(429),
-                retry_after: Some(std::time::Duration::from_secs(u64::from(seconds))),
+                retry_after: Some(Duration::from_secs(u64::from(seconds))),
             },
         };
         if call.reply == Reply::Paid {

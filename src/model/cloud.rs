@@ -1,10 +1,12 @@
 //! Drives the control plane: carries out its orders, tells it what happens, lets faults strike.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use rand::RngExt;
 
 use super::buyers::is_idempotent;
+use super::calls::{Call, CallRef, Reply};
 use super::entry::Entry;
 use super::front::NODE_EVICTION;
 use super::world::World;
@@ -198,7 +200,7 @@ impl World<'_> {
         let pause = if now == SimTime::ZERO {
             interval.mul_f64(self.cloud.check_phase.random::<f64>())
         } else {
-            std::time::Duration::ZERO
+            Duration::ZERO
         };
         let (node, instance) = (node.0, instance.0);
         self.calendar
@@ -351,7 +353,7 @@ impl World<'_> {
 
     /// What went through the lost node is cut, whichever instance it was for.
     fn cut_node(&mut self, now: SimTime, zone: ZoneId) {
-        let through = |call: &super::calls::Call| call.node == zone.0 && !call.is_abandoned;
+        let through = |call: &Call| call.node == zone.0 && !call.is_abandoned;
         for call in self.calls.matching(through) {
             self.cut_from_buyer(now, call);
         }
@@ -363,7 +365,7 @@ impl World<'_> {
 
     /// The connection breaks between the buyer and the load balancer; the system goes on with the call. A request that
     /// may be repeated is, on a fresh connection, as browsers do it.
-    fn cut_from_buyer(&mut self, now: SimTime, call: super::calls::CallRef) {
+    fn cut_from_buyer(&mut self, now: SimTime, call: CallRef) {
         let Some(open) = self.calls.find(call) else {
             return;
         };
@@ -373,7 +375,7 @@ impl World<'_> {
         if is_idempotent(cut.operation) {
             return self.send(now, cut.buyer, (cut.operation, cut.subject), cut.intended);
         }
-        cut.reply = super::calls::Reply::Failed(Failure::Reset);
+        cut.reply = Reply::Failed(Failure::Reset);
         self.deliver(now, &cut);
     }
 

@@ -3,6 +3,8 @@
 //! A message to a room costs each instance's processor by the sockets it has there. It is counted for all of them at
 //! once, and only buyers for whom it changes something are told.
 
+use std::time::Duration;
+
 use crate::buyer::{Emission, Message};
 use crate::units::{BuyerId, InstanceId, SimTime};
 
@@ -119,7 +121,7 @@ impl World<'_> {
         let due = if due > now {
             due
         } else {
-            now + std::time::Duration::from_secs(1)
+            now + Duration::from_secs(1)
         };
         if self.hold_end_due.is_none_or(|entered| due < entered) {
             self.hold_end_due = Some(due);
