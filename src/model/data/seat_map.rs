@@ -20,7 +20,7 @@ const NONE: u32 = u32::MAX;
 /// The seats of the show and the reservations of its buyers.
 #[derive(Clone, Debug)]
 pub struct SeatMap {
-    seats: Vec<Seat>,
+    seats: Vec<SeatState>,
     free: FreeSeats,
     reservations: Vec<Reservation>,
     /// The latest reservation of each buyer: only the latest can be live, since a live one bars the next.
@@ -33,12 +33,6 @@ pub struct SeatMap {
     sold: u32,
     hold: Duration,
     sections: Vec<Section>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Seat {
-    state: SeatState,
-    since: SimTime,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,12 +87,8 @@ impl SeatMap {
     /// All seats free.
     pub fn new(plan: &Plan, buyers: usize) -> Self {
         let seats = plan.show.seats_total();
-        let free = Seat {
-            state: SeatState::Available,
-            since: SimTime::ZERO,
-        };
         Self {
-            seats: vec![free; seats as usize],
+            seats: vec![SeatState::Available; seats as usize],
             free: FreeSeats::all(seats),
             reservations: Vec::new(),
             latest: vec![NONE; buyers],
@@ -129,14 +119,7 @@ impl SeatMap {
 
     /// Whether the seat can be had.
     pub fn is_free(&self, seat: SeatNumber) -> bool {
-        let seat = self.seats.get(seat.index());
-        seat.is_some_and(|seat| seat.state == SeatState::Available)
-    }
-
-    /// Since when the seat is held or sold; `None` while it is free.
-    pub fn taken_at(&self, seat: SeatNumber) -> Option<SimTime> {
-        let seat = self.seats.get(seat.index())?;
-        (seat.state != SeatState::Available).then_some(seat.since)
+        self.seats.get(seat.index()) == Some(&SeatState::Available)
     }
 
     /// The buyer and the seat of a reservation, or `None` if there is no such reservation.
@@ -156,7 +139,7 @@ impl SeatMap {
         if self.has_one(now, buyer) {
             return Err(Refusal::OneSeatEach);
         }
-        match state.state {
+        match state {
             SeatState::Available => {}
             SeatState::Locked => return Err(Refusal::SeatLocked),
             SeatState::Reserved => return Err(Refusal::SeatReserved),
@@ -171,7 +154,7 @@ impl SeatMap {
         });
         self.latest[buyer.0 as usize] = number;
         self.expiries.insert((expires, number));
-        self.take(now, seat);
+        self.take(seat);
         Ok(ReservationNumber(number))
     }
 
@@ -211,7 +194,7 @@ impl SeatMap {
         row.state = ReservationState::Paid;
         let (expires, seat) = (row.expires, row.seat);
         self.expiries.remove(&(expires, reservation.0));
-        self.seats[seat.index()].state = SeatState::Reserved;
+        self.seats[seat.index()] = SeatState::Reserved;
         self.locked -= 1;
         self.sold += 1;
         self.orders.push(reservation.0);
@@ -231,7 +214,7 @@ impl SeatMap {
             let row = &mut self.reservations[number as usize];
             row.state = ReservationState::Expired;
             let seat = row.seat;
-            self.give_back(now, seat);
+            self.give_back(seat);
             released.push(seat);
         }
     }
@@ -243,7 +226,7 @@ impl SeatMap {
         admissions: Option<AdmissionFacts>,
     ) -> AuditFacts {
         let in_state = |wanted| {
-            let seats = self.seats.iter().filter(|seat| seat.state == wanted);
+            let seats = self.seats.iter().filter(|seat| **seat == wanted);
             seats.count() as u64
         };
         AuditFacts {
@@ -289,20 +272,14 @@ impl SeatMap {
         }
     }
 
-    fn take(&mut self, now: SimTime, seat: SeatNumber) {
-        self.seats[seat.index()] = Seat {
-            state: SeatState::Locked,
-            since: now,
-        };
+    fn take(&mut self, seat: SeatNumber) {
+        self.seats[seat.index()] = SeatState::Locked;
         self.locked += 1;
         self.free.remove(seat);
     }
 
-    fn give_back(&mut self, now: SimTime, seat: SeatNumber) {
-        self.seats[seat.index()] = Seat {
-            state: SeatState::Available,
-            since: now,
-        };
+    fn give_back(&mut self, seat: SeatNumber) {
+        self.seats[seat.index()] = SeatState::Available;
         self.locked -= 1;
         self.free.insert(seat);
     }
