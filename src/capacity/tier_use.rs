@@ -189,8 +189,8 @@ fn of_system(run: &Measurements) -> Vec<TierUse> {
     ]
 }
 
-fn data_tier(run: &Measurements) -> Option<DataTierFigures> {
-    run.ending.system.as_ref()?.data_tier
+fn data_tier(run: &Measurements) -> Option<&DataTierFigures> {
+    run.ending.system.as_ref()?.data_tier.as_ref()
 }
 
 /// What Redis and the database told of themselves, if they did.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cloud::notice::DataTierPart;
 use crate::cost::Statement;
-use crate::units::{InstanceId, SimTime};
+use crate::units::{InstanceId, SimTime, ZoneId};
 
 /// Which engine played the scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,7 +166,8 @@ pub struct SystemFigures {
 }
 
 /// How far the data tier was used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DataTierFigures {
     /// Time that Redis' one thread was busy.
     pub redis_busy: Duration,
@@ -189,6 +191,63 @@ pub struct DataTierFigures {
     pub database_connections_refused: u64,
     /// Writes that waited for another one to the same row.
     pub database_row_lock_waits: u64,
+    /// How far the replica of Redis was behind; `None` if nobody measured it, or there was no replica.
+    pub redis_lag: Option<LagFigures>,
+    /// How far the replica of the database was behind (A12); `None` as for Redis.
+    pub database_lag: Option<LagFigures>,
+    /// Each loss of a primary, in order of time (A12, A19, B5).
+    pub failovers: Vec<FailoverFigures>,
+}
+
+/// How far a replica was behind its primary, in scenario time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LagFigures {
+    /// Times it was measured.
+    pub samples: u64,
+    /// Median.
+    pub p50: Duration,
+    /// The 99th percentile.
+    pub p99: Duration,
+    /// The most.
+    pub max: Duration,
+}
+
+/// What the loss of one primary did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailoverFigures {
+    /// Which part.
+    pub part: DataTierPart,
+    /// When the primary was lost.
+    pub lost_at: SimTime,
+    /// Its zone.
+    pub lost_zone: ZoneId,
+    /// When another member, or the same one again, took writes; `None` if none did until the end.
+    pub promoted_at: Option<SimTime>,
+    /// The zone of that member.
+    pub promoted_zone: Option<ZoneId>,
+    /// How long writes failed as a client sees it that follows the name: from the last that succeeded to the next.
+    /// `None` if nobody tried, or none succeeded until the end.
+    pub writes_failed_for: Option<Duration>,
+    /// What was lost with it (RPO).
+    pub loss: Loss,
+}
+
+/// What a failover lost of what had been acknowledged (RPO).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Loss {
+    /// Places in the queue.
+    pub places: u64,
+    /// Places in the queue that came back although their buyers had left them.
+    pub places_put_back: u64,
+    /// Active places of admitted buyers.
+    pub active_places: u64,
+    /// Sessions.
+    pub sessions: u64,
+    /// Paid orders.
+    pub orders: u64,
+    /// Age of the oldest write that was lost, at the moment of the loss; `None` if nothing was lost.
+    pub reaches_back: Option<Duration>,
 }
 
 /// Requests that one instance answered.

@@ -85,6 +85,7 @@ impl World<'_> {
                 database_connections_peak: database.connections_peak,
                 database_connections_refused: database.connections_refused,
                 database_row_lock_waits: database.row_lock_waits,
+                ..DataTierFigures::default()
             }),
         }
     }
