@@ -196,7 +196,7 @@ fn value(measure: Measure, run: &Measurements, verdicts: &Verdicts) -> Option<f6
         .ending
         .system
         .as_ref()
-        .and_then(|system| system.data_tier);
+        .and_then(|system| system.data_tier.as_ref());
     let seconds = |length: Option<Duration>| length.map(|length| length.as_secs_f64());
     match measure {
         Measure::WaitingP50 => seconds(tally.waiting_time.percentile(50.0)),
