@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::auth::TokenCache;
 use crate::clock::Clock;
 use crate::settings::Settings;
-use crate::tier::{Cache, Database, EmbeddedTier, Pool};
+use crate::tier::{Cache, DataTier, Database, TierUse};
 use crate::{auth, health, metrics, payments, reservations, seats, shows, waiting_room};
 use tiketi_station::{Fifo, ServiceTimes, SimTime, Work};
 
@@ -21,17 +21,14 @@ pub(crate) struct App {
     pub(crate) name: String,
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
-    pub(crate) tier: EmbeddedTier,
+    pub(crate) tier: DataTier,
     pub(crate) cache: Cache,
     pub(crate) database: Database,
-    pub(crate) pool: Arc<Pool>,
     pub(crate) tokens: TokenCache,
     pub(crate) times: ServiceTimes,
     pub(crate) counters: Counters,
     /// Ids of the shows on sale, which do not change while the server runs.
     pub(crate) shows: Vec<Uuid>,
-    /// Number under which the bus counts this instance's sockets.
-    pub(crate) number: u64,
     /// The emulated processor: one server, as Node runs JavaScript on one thread.
     cpu: Mutex<Fifo>,
 }
@@ -47,24 +44,32 @@ pub(crate) struct Counters {
 }
 
 impl App {
-    pub(crate) fn new(name: String, tier: EmbeddedTier, settings: Settings) -> Self {
+    pub(crate) fn new(name: String, tier: DataTier, settings: Settings) -> Self {
         let times = ServiceTimes::of(&settings.profile);
         let clock = tier.clock();
-        let pool = Arc::new(Pool::new(clock, &settings, times.query));
         Self {
-            name,
             clock,
-            cache: tier.cache(),
-            database: tier.database(Arc::clone(&pool)),
-            pool,
+            cache: tier.cache(&name, &settings),
+            database: tier.database(&settings, times.query),
+            name,
             tokens: TokenCache::new(&settings.jwt_secret),
             times,
             counters: Counters::default(),
             shows: tier.shows().iter().map(|show| show.id).collect(),
-            number: tier.bus().join_as_instance(),
             cpu: Mutex::new(Fifo::new(1)),
             tier,
             settings,
+        }
+    }
+
+    /// What this instance asked of the data tier; nothing of an embedded one, which counts itself.
+    pub(crate) fn tier_use(&self) -> TierUse {
+        match (&self.cache, &self.database) {
+            (Cache::Servers(cache), Database::Servers(database)) => TierUse {
+                database_queries: database.queries(),
+                ..cache.tier_use()
+            },
+            _ => TierUse::default(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The bus between instances: messages for rooms, and how many sockets are in each room.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use tokio::sync::mpsc;
 use uuid::Uuid;
+
+use crate::tier::News;
 
 /// Where a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,14 +42,14 @@ impl Room {
 pub(crate) enum Message {
     QueueEntryAllowed {
         user_id: Uuid,
-        message: &'static str,
+        message: Cow<'static, str>,
     },
     QueueUpdated {
         queue_size: u32,
         timestamp: String,
     },
     QueueCleared {
-        message: &'static str,
+        message: Cow<'static, str>,
     },
     TicketUpdated {
         ticket_type_id: Uuid,
@@ -57,12 +60,12 @@ pub(crate) enum Message {
     SeatLocked {
         seat_id: Uuid,
         user_id: Uuid,
-        status: &'static str,
+        status: Cow<'static, str>,
         timestamp: String,
     },
     SeatReleased {
         seat_id: Uuid,
-        status: &'static str,
+        status: Cow<'static, str>,
         timestamp: String,
     },
     RoomInfo {
@@ -112,8 +115,8 @@ struct Presence {
     sockets: BTreeMap<(Uuid, u64), u64>,
     changed: BTreeSet<Uuid>,
     instances: u64,
-    /// Queue sizes as last announced.
-    announced: BTreeMap<Uuid, u32>,
+    /// Levels as last announced.
+    announced: BTreeMap<News, u32>,
 }
 
 impl Bus {
@@ -166,10 +169,13 @@ impl Bus {
         presence.changed.insert(show);
     }
 
-    /// Notes the queue size that is announced now; returns whether it is news.
-    pub(crate) fn announce_queue_size(&self, show: Uuid, size: u32) -> bool {
-        let before = lock(&self.presence).announced.insert(show, size);
-        before.unwrap_or(0) != size
+    /// Notes a level that is announced now; returns whether it is news. A queue nobody spoke of is known to be empty.
+    pub(crate) fn is_news(&self, news: News, level: u32) -> bool {
+        let before = lock(&self.presence).announced.insert(news, level);
+        match news {
+            News::QueueSize(_) => before.unwrap_or(0) != level,
+            News::Stock(_) => before != Some(level),
+        }
     }
 
     /// Sockets in the room of the show's page if that has changed since the last call.

@@ -30,6 +30,21 @@ impl Clock {
         }
     }
 
+    /// Scenario time that started at a moment of the wall clock, the same for all processes of a deployment.
+    #[expect(clippy::disallowed_methods, reason = "the server's one clock")]
+    pub(crate) fn since(origin_unix_ns: u64, speed: f64) -> Self {
+        let started = Self::start(speed);
+        let origin_wall = Timestamp::from_nanosecond(i128::from(origin_unix_ns));
+        let origin_wall = origin_wall.unwrap_or(started.origin_wall);
+        let passed = started.origin_wall.duration_since(origin_wall);
+        let passed = Duration::try_from(passed).unwrap_or_default();
+        Self {
+            origin: started.origin.checked_sub(passed).unwrap_or(started.origin),
+            origin_wall,
+            speed,
+        }
+    }
+
     /// Scenario time since the start.
     #[expect(clippy::disallowed_methods, reason = "the server's one clock")]
     pub(crate) fn now(&self) -> Duration {

@@ -18,7 +18,7 @@ use tower::Service as _;
 
 use crate::app::{App, Counters};
 use crate::settings::Settings;
-use crate::tier::EmbeddedTier;
+use crate::tier::{DataTier, TierUse};
 use crate::{app, realtime, schedule};
 use tiketi_station::Work;
 
@@ -69,6 +69,8 @@ pub struct InstanceLoad {
     pub pool_waits: u64,
     /// Times a request got no database connection in time.
     pub pool_timeouts: u64,
+    /// What it asked of the data tier.
+    pub tier_use: TierUse,
 }
 
 impl Instance {
@@ -76,7 +78,7 @@ impl Instance {
     pub fn start(
         name: impl Into<String>,
         listener: TcpListener,
-        tier: EmbeddedTier,
+        tier: impl Into<DataTier>,
         settings: Settings,
     ) -> io::Result<Self> {
         let name = name.into();
@@ -92,7 +94,7 @@ impl Instance {
             tokio::net::TcpListener::from_std(listener)?
         };
         let niceness = settings.niceness;
-        let app = Arc::new(App::new(name.clone(), tier, settings));
+        let app = Arc::new(App::new(name.clone(), tier.into(), settings));
         let (phase, changes) = watch::channel(Phase::Serving);
         let served = Arc::clone(&app);
         let thread = std::thread::Builder::new()
@@ -104,7 +106,7 @@ impl Instance {
                 runtime.block_on(serve(listener, Arc::clone(&served), changes));
                 // Dropping the runtime cuts every connection; bcrypt that still runs is not waited for.
                 runtime.shutdown_background();
-                served.tier.bus().forget_instance(served.number);
+                served.cache.leave_bus();
                 served
                     .counters
                     .sockets
@@ -147,14 +149,16 @@ impl Instance {
     /// What the instance has done so far.
     pub fn load(&self) -> InstanceLoad {
         let counters = &self.app.counters;
+        let pool = self.app.database.pool_load();
         InstanceLoad {
             requests: Counters::read(&counters.requests),
             sockets: Counters::read(&counters.sockets),
             sockets_opened: Counters::read(&counters.sockets_opened),
             cpu_busy: self.app.cpu_busy(),
             fan_out_messages: Counters::read(&counters.fan_out_messages),
-            pool_waits: self.app.pool.waits(),
-            pool_timeouts: self.app.pool.timeouts(),
+            pool_waits: pool.waits,
+            pool_timeouts: pool.timeouts,
+            tier_use: self.app.tier_use(),
         }
     }
 

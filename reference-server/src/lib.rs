@@ -34,7 +34,8 @@ pub use instance::{Instance, InstanceLoad};
 pub use settings::Settings;
 pub use show::{Section, Show, StandingArea};
 pub use tier::{
-    AdmissionLedger, Capture, Census, EmbeddedTier, FinalDoors, FinalSeat, FinalState, PaidOrder,
-    SeatState, Unavailable,
+    AdmissionLedger, Capture, Census, DataTier, DatabaseEndpoint, EmbeddedTier, FinalDoors,
+    FinalSeat, FinalState, PaidOrder, RedisEndpoint, SeatState, Secret, ServersConfig, ServersTier,
+    TierUse, Unavailable,
 };
 pub use tiketi_station::{Profile, Work};

@@ -163,7 +163,7 @@ fn closed(app: &App, socket: &SocketRef) {
         .sockets
         .fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
     if let Some(Viewing(show)) = socket.extensions.remove::<Viewing>() {
-        app.tier.bus().set_presence(show, app.number, Change::Left);
+        app.cache.set_presence(show, Change::Left);
     }
 }
 
@@ -206,15 +206,14 @@ async fn heard(app: &App, socket: &SocketRef, user: Uuid, (name, data): (&str, V
 
 /// Opens or leaves the page of a show; a socket has one page.
 fn view(app: &App, socket: &SocketRef, show: Option<Uuid>) {
-    let bus = app.tier.bus();
     if let Some(Viewing(before)) = socket.extensions.remove::<Viewing>() {
         socket.leave(Room::Show(before).name());
-        bus.set_presence(before, app.number, Change::Left);
+        app.cache.set_presence(before, Change::Left);
     }
     if let Some(show) = show {
         socket.extensions.insert(Viewing(show));
         socket.join(Room::Show(show).name());
-        bus.set_presence(show, app.number, Change::Joined);
+        app.cache.set_presence(show, Change::Joined);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::bus::{Envelope, Message, Room};
 use crate::clock::Clock;
 use crate::seats::announce_released;
-use crate::tier::{Task, Unavailable};
+use crate::tier::{News, Task, Unavailable};
 
 /// Shortest time between two `room-info` or `ticket-updated` messages of a show.
 const ROOM_UPDATE_EVERY: Duration = Duration::from_secs(1);
@@ -85,7 +85,7 @@ async fn admit(app: &App, show: Uuid, slot: u64) -> Result<(), Unavailable> {
     for user_id in admission.admitted {
         let message = Message::QueueEntryAllowed {
             user_id,
-            message: "It is your turn",
+            message: "It is your turn".into(),
         };
         let room = Room::User(user_id);
         app.cache.publish(Envelope { room, message }).await?;
@@ -96,7 +96,7 @@ async fn admit(app: &App, show: Uuid, slot: u64) -> Result<(), Unavailable> {
 async fn update_queue(app: &App, show: Uuid) -> Result<(), Unavailable> {
     let status = app.cache.queue_status(show, Uuid::nil()).await?;
     let queue_size = status.queue_size;
-    if !app.tier.bus().announce_queue_size(show, queue_size) {
+    if !app.cache.is_news(News::QueueSize(show), queue_size).await? {
         return Ok(());
     }
     let message = Message::QueueUpdated {
@@ -109,7 +109,7 @@ async fn update_queue(app: &App, show: Uuid) -> Result<(), Unavailable> {
 
 async fn update_rooms(app: &App, show: Uuid) -> Result<(), Unavailable> {
     let room = Room::Show(show);
-    if let Some(user_count) = app.tier.bus().take_changed_presence(show) {
+    if let Some(user_count) = app.cache.take_changed_presence(show).await? {
         let message = Message::RoomInfo {
             event_id: show,
             user_count,
@@ -117,6 +117,13 @@ async fn update_rooms(app: &App, show: Uuid) -> Result<(), Unavailable> {
         app.cache.publish(Envelope { room, message }).await?;
     }
     for kind in app.database.take_changed_types(show).await? {
+        if !app
+            .cache
+            .is_news(News::Stock(kind.id), kind.available)
+            .await?
+        {
+            continue;
+        }
         let message = Message::TicketUpdated {
             ticket_type_id: kind.id,
             available_quantity: kind.available,
@@ -132,25 +139,23 @@ async fn update_rooms(app: &App, show: Uuid) -> Result<(), Unavailable> {
 async fn end_holds(app: Arc<App>) {
     loop {
         let look = app.clock.now() + HOLD_LOOK_EVERY;
-        let next = app
-            .database
-            .next_expiry()
-            .map_or(look, |expiry| expiry.min(look));
-        app.clock.sleep_past(next).await;
-        if app
-            .database
-            .next_expiry()
-            .is_none_or(|expiry| expiry > app.clock.now())
-        {
-            continue;
-        }
-        match app.database.release_expired().await {
-            Ok(released) => {
-                for released in &released {
-                    announce_released(&app, released).await;
-                }
-            }
-            Err(error) => tracing::debug!(%error, "holds not ended"),
+        let next = app.database.next_expiry().await.ok().flatten();
+        app.clock
+            .sleep_past(next.map_or(look, |expiry| expiry.min(look)))
+            .await;
+        if let Err(error) = end_due_holds(&app).await {
+            tracing::debug!(%error, "holds not ended");
         }
     }
+}
+
+async fn end_due_holds(app: &App) -> Result<(), Unavailable> {
+    let next = app.database.next_expiry().await?;
+    if next.is_none_or(|expiry| expiry > app.clock.now()) {
+        return Ok(());
+    }
+    for released in &app.database.release_expired().await? {
+        announce_released(app, released).await;
+    }
+    Ok(())
 }

@@ -109,7 +109,7 @@ pub(crate) async fn announce_released(app: &App, released: &Released) {
     for &seat_id in &released.seats {
         let message = Message::SeatReleased {
             seat_id,
-            status: "available",
+            status: "available".into(),
             timestamp: Clock::timestamp(),
         };
         announce(app, released.show, message).await;
@@ -121,7 +121,7 @@ pub(crate) fn seat_taken(seat_id: Uuid, user_id: Uuid, status: &'static str) -> 
     Message::SeatLocked {
         seat_id,
         user_id,
-        status,
+        status: status.into(),
         timestamp: Clock::timestamp(),
     }
 }

@@ -34,7 +34,11 @@ pub struct Settings {
     pub pool_max: u32,
     /// Wait for a database connection after which a request gets 503 (B6).
     pub pool_connect_timeout: Duration,
-    /// What a transaction that writes takes beyond its query until it is durable.
+    /// Time after which an idle database connection is closed (B6).
+    pub pool_idle_timeout: Duration,
+    /// Time after which a command of Redis is given up (an assumption: as long as the wait for a database connection).
+    pub redis_timeout: Duration,
+    /// What a transaction that writes takes beyond its query until it is durable, on the embedded tier.
     pub commit_time: Duration,
     /// Shortest and longest time the payment provider takes.
     pub provider_time: (Duration, Duration),
@@ -73,6 +77,8 @@ impl Default for Settings {
             rate_limit: Some(100),
             pool_max: 20,
             pool_connect_timeout: Duration::from_secs(2),
+            pool_idle_timeout: Duration::from_secs(30),
+            redis_timeout: Duration::from_secs(2),
             commit_time: Duration::ZERO,
             provider_time: (Duration::from_millis(500), Duration::from_millis(1_500)),
             ping_interval: Duration::from_secs(25),

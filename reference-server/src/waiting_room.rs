@@ -138,7 +138,7 @@ pub(crate) async fn clear(
     let show = show_on_sale(&app, &show)?;
     app.cache.clear_queue(show).await?;
     let message = Message::QueueCleared {
-        message: "The queue was cleared",
+        message: "The queue was cleared".into(),
     };
     let room = Room::Queue(show);
     app.cache.publish(Envelope { room, message }).await?;

@@ -1,15 +1,15 @@
 //! The cache role as handlers see it: waiting room, sessions, cache, rate limit, bus.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Unavailable;
-use super::embedded::{Admission, Inner, Place, QueueStatus, RedisStore, Task};
-use crate::bus::{Envelope, Subscription};
+use super::embedded::EmbeddedCache;
+use super::servers::RedisCache;
+use super::{Admission, Place, QueueStatus, Task, Unavailable};
+use crate::bus::{Change, Envelope, Subscription};
 
 /// What is remembered of a user's socket, on whichever instance it was.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,21 +25,36 @@ pub(crate) struct Session {
     pub(crate) selected_seats: Vec<String>,
 }
 
-/// Redis.
+/// A level that sockets are told when it changes, and which one it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum News {
+    /// People in the queue of a show.
+    QueueSize(Uuid),
+    /// Tickets left of a ticket type.
+    Stock(Uuid),
+}
+
+/// The cache role of the tier that an instance stands on.
 #[derive(Clone, Debug)]
-pub(crate) struct Cache {
-    inner: Arc<Inner>,
+pub(crate) enum Cache {
+    Embedded(EmbeddedCache),
+    Servers(RedisCache),
+}
+
+/// Does the same on whichever store it is.
+macro_rules! on_store {
+    ($role:expr, $store:ident => $call:expr) => {
+        match $role {
+            Self::Embedded($store) => $call,
+            Self::Servers($store) => $call,
+        }
+    };
 }
 
 impl Cache {
-    pub(super) fn new(inner: Arc<Inner>) -> Self {
-        Self { inner }
-    }
-
     /// Takes an active place or joins the queue; whoever is in either stays there.
     pub(crate) async fn enter(&self, show: Uuid, user: Uuid) -> Result<Place, Unavailable> {
-        let active_max = self.inner.limits.active_max;
-        self.script(|store, now| store.enter(now, (show, user), active_max))
+        on_store!(self, store => store.enter(show, user).await)
     }
 
     pub(crate) async fn queue_status(
@@ -47,27 +62,26 @@ impl Cache {
         show: Uuid,
         user: Uuid,
     ) -> Result<QueueStatus, Unavailable> {
-        self.script(|store, _| store.status(show, user))
+        on_store!(self, store => store.queue_status(show, user).await)
     }
 
     /// Leaves the queue, or gives the active place back.
     pub(crate) async fn leave(&self, show: Uuid, user: Uuid) -> Result<(), Unavailable> {
-        self.script(|store, now| store.leave(now, show, user))
+        on_store!(self, store => store.leave(show, user).await)
     }
 
     /// Notes that an active user is not idle.
     pub(crate) async fn touch(&self, show: Uuid, user: Uuid) -> Result<(), Unavailable> {
-        self.script(|store, now| store.touch(now, show, user))
+        on_store!(self, store => store.touch(show, user).await)
     }
 
     /// Admits from the head of the queue, once in each slot however many instances ask.
     pub(crate) async fn admit(&self, show: Uuid, slot: u64) -> Result<Admission, Unavailable> {
-        let limits = self.inner.limits;
-        self.script(|store, now| store.admit(now, (show, slot), limits))
+        on_store!(self, store => store.admit(show, slot).await)
     }
 
     pub(crate) async fn clear_queue(&self, show: Uuid) -> Result<(), Unavailable> {
-        self.script(|store, now| store.clear(now, show))
+        on_store!(self, store => store.clear_queue(show).await)
     }
 
     /// Whether the caller is the first to do the task in this slot.
@@ -77,11 +91,11 @@ impl Cache {
         show: Uuid,
         slot: u64,
     ) -> Result<bool, Unavailable> {
-        self.script(|store, now| store.claim(now, task, (show, slot)))
+        on_store!(self, store => store.claim(task, show, slot).await)
     }
 
     pub(crate) async fn session(&self, user: Uuid) -> Result<Option<Session>, Unavailable> {
-        self.script(|store, now| store.session(now, user))
+        on_store!(self, store => store.session(user).await)
     }
 
     pub(crate) async fn set_session(
@@ -90,11 +104,11 @@ impl Cache {
         session: Session,
         ttl: Duration,
     ) -> Result<(), Unavailable> {
-        self.script(|store, now| store.set_session(now, (user, session), ttl))
+        on_store!(self, store => store.set_session(user, session, ttl).await)
     }
 
     pub(crate) async fn cached(&self, key: &str) -> Result<Option<Bytes>, Unavailable> {
-        self.script(|store, now| store.cached(now, key))
+        on_store!(self, store => store.cached(key).await)
     }
 
     pub(crate) async fn set_cached(
@@ -103,11 +117,11 @@ impl Cache {
         body: Bytes,
         ttl: Duration,
     ) -> Result<(), Unavailable> {
-        self.script(|store, now| store.set_cached(now, (key, body), ttl))
+        on_store!(self, store => store.set_cached(key, body, ttl).await)
     }
 
     pub(crate) async fn drop_cached(&self, key: &str) -> Result<(), Unavailable> {
-        self.script(|store, now| store.drop_cached(now, key))
+        on_store!(self, store => store.drop_cached(key).await)
     }
 
     /// Counts a request of a user; the time to wait when it is over the limit.
@@ -116,35 +130,49 @@ impl Cache {
         user: Uuid,
         limit: u32,
     ) -> Result<Option<Duration>, Unavailable> {
-        self.script(|store, now| store.count_request(now, user, limit))
+        on_store!(self, store => store.count_request(user, limit).await)
     }
 
     /// Drops sessions, cached bodies and counters that have expired.
     pub(crate) async fn sweep(&self) -> Result<(), Unavailable> {
-        self.script(RedisStore::sweep)
+        on_store!(self, store => store.sweep().await)
     }
 
     /// Whether a command gets an answer.
     pub(crate) async fn ping(&self) -> Result<(), Unavailable> {
-        self.script(|store, _| store.ping())
+        on_store!(self, store => store.ping().await)
     }
 
     /// Sends a message to every instance.
     pub(crate) async fn publish(&self, envelope: Envelope) -> Result<(), Unavailable> {
-        self.script(|store, _| store.ping())?;
-        self.inner.bus.publish(envelope);
-        Ok(())
+        on_store!(self, store => store.publish(envelope).await)
+    }
+
+    /// Sockets of all instances in the room of a show's page if that has changed since the last call.
+    pub(crate) async fn take_changed_presence(
+        &self,
+        show: Uuid,
+    ) -> Result<Option<u64>, Unavailable> {
+        on_store!(self, store => store.take_changed_presence(show).await)
+    }
+
+    /// Notes a level that is about to be announced; returns whether it differs from the one announced last.
+    pub(crate) async fn is_news(&self, news: News, level: u32) -> Result<bool, Unavailable> {
+        on_store!(self, store => store.is_news(news, level).await)
     }
 
     /// Messages of every instance, this one's own included.
     pub(crate) fn subscribe(&self) -> Subscription {
-        self.inner.bus.subscribe()
+        on_store!(self, store => store.subscribe())
     }
 
-    fn script<T>(
-        &self,
-        body: impl FnOnce(&mut RedisStore, Duration) -> Result<T, Unavailable>,
-    ) -> Result<T, Unavailable> {
-        self.inner.with_redis(body)
+    /// Notes that a socket of this instance opened or left the page of a show.
+    pub(crate) fn set_presence(&self, show: Uuid, change: Change) {
+        on_store!(self, store => store.set_presence(show, change));
+    }
+
+    /// Forgets the sockets of this instance, which is gone.
+    pub(crate) fn leave_bus(&self) {
+        on_store!(self, store => store.leave_bus());
     }
 }

@@ -1,14 +1,14 @@
 //! The database role as handlers see it: rows, refusals, and one method for each transaction.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::embedded::Inner;
-use super::{Pool, Unavailable};
+use super::Unavailable;
+use super::embedded::EmbeddedDatabase;
+use super::servers::PostgresDatabase;
 
 /// Why a transaction was rolled back although the database is well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -142,17 +142,34 @@ pub(crate) struct Released {
     pub(crate) seats: Vec<Uuid>,
 }
 
-/// The database through one instance's connection pool.
-#[derive(Clone, Debug)]
-pub(crate) struct Database {
-    inner: Arc<Inner>,
-    pool: Arc<Pool>,
+/// What the pool of an instance has seen so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PoolLoad {
+    /// Times a request found all connections busy.
+    pub(crate) waits: u64,
+    /// Times a request got no connection in time.
+    pub(crate) timeouts: u64,
+    /// Connections opened, the reopened ones after a failover included.
+    pub(crate) opened: u64,
+    /// Connections in use now.
+    pub(crate) in_use: u64,
 }
 
-impl Database {
-    pub(super) fn new(inner: Arc<Inner>, pool: Arc<Pool>) -> Self {
-        Self { inner, pool }
-    }
+/// The database role of the tier that an instance stands on, through that instance's connection pool.
+#[derive(Clone, Debug)]
+pub(crate) enum Database {
+    Embedded(EmbeddedDatabase),
+    Servers(PostgresDatabase),
+}
+
+/// Does the same on whichever store it is.
+macro_rules! on_store {
+    ($role:expr, $store:ident => $call:expr) => {
+        match $role {
+            Self::Embedded($store) => $call,
+            Self::Servers($store) => $call,
+        }
+    };
 }
 
 impl Database {
@@ -161,42 +178,40 @@ impl Database {
         &self,
         user: Credential,
     ) -> Result<Option<Credential>, Unavailable> {
-        self.write(|store, _| store.register(user)).await
+        on_store!(self, store => store.register(user).await)
     }
 
     pub(crate) async fn user_by_email(
         &self,
         email: &str,
     ) -> Result<Option<Credential>, Unavailable> {
-        self.transaction(|store, _| store.user_by_email(email))
-            .await
+        on_store!(self, store => store.user_by_email(email).await)
     }
 
     pub(crate) async fn knows_user(&self, id: Uuid) -> Result<bool, Unavailable> {
-        self.transaction(|store, _| store.knows_user(&id)).await
+        on_store!(self, store => store.knows_user(id).await)
     }
 
     pub(crate) async fn shows(&self) -> Result<Vec<ShowRow>, Unavailable> {
-        self.transaction(|store, _| store.shows()).await
+        on_store!(self, store => store.shows().await)
     }
 
     pub(crate) async fn show(&self, id: Uuid) -> Result<Option<ShowRow>, Unavailable> {
-        self.transaction(|store, _| store.show(&id)).await
+        on_store!(self, store => store.show(id).await)
     }
 
     /// The seats of a show as a JSON array.
     pub(crate) async fn seat_list(&self, show: Uuid) -> Result<Option<Bytes>, Unavailable> {
-        self.transaction(|store, _| store.seat_list(&show)).await
+        on_store!(self, store => store.seat_list(show).await)
     }
 
     /// Holds a seat.
     pub(crate) async fn hold(
         &self,
-        (user, show, seat): (Uuid, Uuid, Uuid),
+        place: (Uuid, Uuid, Uuid),
         hold: Duration,
     ) -> Answer<ReservationRow> {
-        self.write(|store, now| store.hold(now, (user, show, seat), hold))
-            .await
+        on_store!(self, store => store.hold(place, hold).await)
     }
 
     /// Reserves standing tickets.
@@ -205,8 +220,7 @@ impl Database {
         order: &StandingOrder,
         hold: Duration,
     ) -> Answer<ReservationRow> {
-        self.write(|store, now| store.order_standing(now, order, hold))
-            .await
+        on_store!(self, store => store.order_standing(order, hold).await)
     }
 
     /// The reservation if it is this user's.
@@ -215,15 +229,14 @@ impl Database {
         user: Uuid,
         id: Uuid,
     ) -> Result<Option<ReservationRow>, Unavailable> {
-        self.transaction(|store, _| store.reservation(&user, &id))
-            .await
+        on_store!(self, store => store.reservation(user, id).await)
     }
 
     pub(crate) async fn reservations(
         &self,
         user: Uuid,
     ) -> Result<Vec<ReservationRow>, Unavailable> {
-        self.transaction(|store, _| store.reservations(&user)).await
+        on_store!(self, store => store.reservations(user).await)
     }
 
     /// Checks that a payment may begin and keeps the hold for `grace`; the receipt when it is paid already.
@@ -232,8 +245,7 @@ impl Database {
         payment: (Uuid, Uuid, &str),
         grace: Duration,
     ) -> Answer<Option<Paid>> {
-        self.write(|store, now| store.begin_payment(now, payment, now + grace))
-            .await
+        on_store!(self, store => store.begin_payment(payment, grace).await)
     }
 
     /// Commits an authorised payment.
@@ -242,58 +254,40 @@ impl Database {
         payment: (Uuid, Uuid, &str),
         method: &str,
     ) -> Answer<Paid> {
-        self.write(|store, now| store.commit_payment(now, payment, method))
-            .await
+        on_store!(self, store => store.commit_payment(payment, method).await)
     }
 
     /// Cancels a reservation.
     pub(crate) async fn cancel(&self, user: Uuid, id: Uuid) -> Answer<Released> {
-        self.write(|store, now| store.cancel(now, user, id)).await
+        on_store!(self, store => store.cancel(user, id).await)
     }
 
     /// Releases every hold that has expired.
     pub(crate) async fn release_expired(&self) -> Result<Vec<Released>, Unavailable> {
-        self.write(super::embedded::PostgresStore::release_expired)
-            .await
+        on_store!(self, store => store.release_expired().await)
     }
 
-    /// When the next hold expires; what a scheduler reads without a connection of its own.
-    pub(crate) fn next_expiry(&self) -> Option<Duration> {
-        self.inner.next_expiry()
+    /// When the next hold expires; read without a connection.
+    pub(crate) async fn next_expiry(&self) -> Result<Option<Duration>, Unavailable> {
+        on_store!(self, store => store.next_expiry().await)
     }
 
-    /// Ticket types of a show whose stock has changed since the last call.
+    /// Ticket types of a show whose stock may have changed since the last call.
     pub(crate) async fn take_changed_types(
         &self,
         show: Uuid,
     ) -> Result<Vec<TicketTypeRow>, Unavailable> {
-        self.transaction(|store, _| store.take_changed_types(&show))
-            .await
+        on_store!(self, store => store.take_changed_types(show).await)
     }
 
     /// Whether a query gets an answer.
     pub(crate) async fn ping(&self) -> Result<(), Unavailable> {
-        self.transaction(|_, _| ()).await
+        on_store!(self, store => store.ping().await)
     }
 
-    /// Runs one transaction that reads on a pooled connection.
-    async fn transaction<T>(
-        &self,
-        body: impl FnOnce(&mut super::embedded::PostgresStore, Duration) -> T,
-    ) -> Result<T, Unavailable> {
-        let connection = self.pool.acquire(&self.inner).await?;
-        connection.hold_for_query().await;
-        self.inner.with_database(body)
-    }
-
-    /// Runs one transaction that writes: others see it, and its caller hears of it, when its commit is durable.
-    async fn write<T>(
-        &self,
-        body: impl FnOnce(&mut super::embedded::PostgresStore, Duration) -> T,
-    ) -> Result<T, Unavailable> {
-        let connection = self.pool.acquire(&self.inner).await?;
-        connection.hold_for_write().await;
-        self.inner.with_database(body)
+    /// What the pool has seen so far.
+    pub(crate) fn pool_load(&self) -> PoolLoad {
+        on_store!(self, store => store.pool_load())
     }
 }
 

@@ -1,27 +1,86 @@
 //! The data tier as the instances see it: a cache role (Redis) and a database role (PostgreSQL).
 //!
-//! [`Cache`] and [`Database`] are the seam: handlers know nothing else. Today both stand on the
-//! [`embedded`] stores, which behave like the servers they stand for: scripts are atomic, seat rows are locked
-//! while they change, a failover loses the cache's youngest writes and none of the database's.
+//! [`Cache`] and [`Database`] are the seam: handlers know nothing else. They stand on the [`embedded`] stores, which behave
+//! like the servers they stand for, or on real [`servers`].
 
 mod cache;
 mod database;
+mod doors;
 mod embedded;
-mod pool;
+mod servers;
+mod waiting;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub(crate) use cache::{Cache, Session};
+pub(crate) use cache::{Cache, News, Session};
 pub(crate) use database::{
     Credential, Database, Paid, Refusal, Released, ReservationRow, ShowRow, StandingOrder,
     TicketTypeRow,
 };
 pub use embedded::EmbeddedTier;
-pub(crate) use embedded::{Place, QueueStatus, Task};
-pub(crate) use pool::Pool;
+pub use servers::{DatabaseEndpoint, RedisEndpoint, Secret, ServersConfig, ServersTier};
+pub(crate) use waiting::{Admission, Place, QueueStatus, Task};
+
+use crate::clock::Clock;
+use crate::settings::Settings;
+use crate::show::Show;
+
+/// The data tier a deployment stands on. Clones share it.
+#[derive(Clone, Debug)]
+pub enum DataTier {
+    /// In memory, shared by the instances of one process.
+    Embedded(EmbeddedTier),
+    /// Redis and PostgreSQL, shared by all instances that have the same endpoints.
+    Servers(ServersTier),
+}
+
+impl From<EmbeddedTier> for DataTier {
+    fn from(tier: EmbeddedTier) -> Self {
+        Self::Embedded(tier)
+    }
+}
+
+impl From<ServersTier> for DataTier {
+    fn from(tier: ServersTier) -> Self {
+        Self::Servers(tier)
+    }
+}
+
+impl DataTier {
+    pub(crate) fn clock(&self) -> Clock {
+        match self {
+            Self::Embedded(tier) => tier.clock(),
+            Self::Servers(tier) => tier.clock(),
+        }
+    }
+
+    /// The shows on sale.
+    pub(crate) fn shows(&self) -> &[Show] {
+        match self {
+            Self::Embedded(tier) => tier.shows(),
+            Self::Servers(tier) => tier.shows(),
+        }
+    }
+
+    /// The cache role for the instance with this name.
+    pub(crate) fn cache(&self, instance: &str, settings: &Settings) -> Cache {
+        match self {
+            Self::Embedded(tier) => Cache::Embedded(tier.cache()),
+            Self::Servers(tier) => Cache::Servers(tier.cache(instance, settings)),
+        }
+    }
+
+    /// The database role for one more instance, behind a pool of its own; a query of the embedded store takes `query_time`.
+    pub(crate) fn database(&self, settings: &Settings, query_time: Duration) -> Database {
+        match self {
+            Self::Embedded(tier) => Database::Embedded(tier.database(settings, query_time)),
+            Self::Servers(tier) => Database::Servers(tier.database(settings)),
+        }
+    }
+}
 
 /// Why the data tier did not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +91,9 @@ pub enum Unavailable {
     /// The database's primary is lost, and the wait for a connection ended first.
     #[error("database is unavailable")]
     Database,
+    /// Redis takes no writes: its memory is full, and nothing may be evicted.
+    #[error("redis refuses writes")]
+    RedisRefused,
     /// All pooled connections were busy for the whole connect time-out.
     #[error("timeout waiting for a database connection")]
     PoolTimeout,
@@ -50,6 +112,22 @@ pub struct Census {
     pub sold: u64,
     /// What happened at the doors of the waiting rooms.
     pub ledger: AdmissionLedger,
+    /// Reads the cache answered.
+    pub cache_hits: u64,
+    /// Reads the cache could not answer.
+    pub cache_misses: u64,
+    /// Queries and transactions of the database.
+    pub database_queries: u64,
+    /// Commands and scripts of Redis.
+    pub redis_operations: u64,
+    /// Messages published on the bus.
+    pub messages_published: u64,
+}
+
+/// What one instance asked of the data tier since it started. The embedded tier counts for all instances together, in its
+/// [`Census`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TierUse {
     /// Reads the cache answered.
     pub cache_hits: u64,
     /// Reads the cache could not answer.

@@ -1,8 +1,9 @@
 //! The embedded data tier: both roles in memory, shared by all instances of the process.
 
-mod admission;
-mod doors;
+mod cache;
+mod database;
 mod fifo;
+mod pool;
 mod postgres;
 mod redis;
 mod replication;
@@ -15,17 +16,18 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{Cache, Census, Database, FinalDoors, FinalState, Pool, Unavailable};
+use super::waiting::AdmissionLimits;
+use super::{Census, FinalDoors, FinalState, Unavailable};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::settings::Settings;
 use crate::show::Show;
-use admission::AdmissionLimits;
-pub(crate) use admission::{Admission, Place, QueueStatus};
-pub(crate) use postgres::PostgresStore;
+pub(crate) use cache::EmbeddedCache;
+pub(crate) use database::EmbeddedDatabase;
+use pool::Pool;
+use postgres::PostgresStore;
 use redis::RedisData;
-pub(crate) use redis::Task;
-pub(crate) use scripts::RedisStore;
+use scripts::RedisStore;
 
 /// Redis and PostgreSQL in memory. Clones share the data.
 #[derive(Clone, Debug)]
@@ -52,11 +54,7 @@ impl EmbeddedTier {
     ///
     /// `lost_window` is how far the Redis replica is behind its primary.
     pub fn new(settings: &Settings, shows: Vec<Show>, lost_window: Duration) -> Self {
-        let limits = AdmissionLimits {
-            active_max: settings.active_max,
-            admit_every: settings.admit_every,
-            idle_timeout: settings.idle_timeout,
-        };
+        let limits = AdmissionLimits::of(settings);
         let inner = Inner {
             clock: Clock::start(settings.speed),
             limits,
@@ -144,14 +142,15 @@ impl EmbeddedTier {
         self.inner.clock.now()
     }
 
-    /// The cache role.
-    pub(crate) fn cache(&self) -> Cache {
-        Cache::new(Arc::clone(&self.inner))
+    /// The cache role for one more instance.
+    pub(crate) fn cache(&self) -> EmbeddedCache {
+        EmbeddedCache::new(Arc::clone(&self.inner))
     }
 
-    /// The database role behind a pool.
-    pub(crate) fn database(&self, pool: Arc<Pool>) -> Database {
-        Database::new(Arc::clone(&self.inner), pool)
+    /// The database role behind a pool of its own; a query takes `query_time`.
+    pub(crate) fn database(&self, settings: &Settings, query_time: Duration) -> EmbeddedDatabase {
+        let pool = Pool::new(self.inner.clock, settings, query_time);
+        EmbeddedDatabase::new(Arc::clone(&self.inner), Arc::new(pool))
     }
 
     pub(crate) fn clock(&self) -> Clock {
@@ -161,11 +160,6 @@ impl EmbeddedTier {
     /// The shows on sale.
     pub(crate) fn shows(&self) -> &[Show] {
         &self.inner.shows
-    }
-
-    /// Live room counts are kept by the bus, as a Socket.IO adapter keeps them.
-    pub(crate) fn bus(&self) -> &Bus {
-        &self.inner.bus
     }
 }
 

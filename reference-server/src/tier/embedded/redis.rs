@@ -7,10 +7,9 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::fifo::Fifo;
-use crate::tier::Session;
-
-/// Admissions a second that are assumed until some are measured.
-const ADMISSION_RATE_ASSUMED: f64 = 50.0;
+use crate::tier::doors::{People, Whereabouts};
+use crate::tier::waiting::ADMISSION_RATE_ASSUMED;
+use crate::tier::{Session, Task};
 
 /// One effect, as Redis replicates the effects of a script and not the script.
 #[derive(Clone, Debug)]
@@ -70,19 +69,6 @@ pub(crate) enum Write {
     },
 }
 
-/// What is done once in each slot of time, by whichever instance comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Task {
-    /// Admission from the head of the queue.
-    Admission,
-    /// `queue-updated`.
-    QueueUpdate,
-    /// `room-info` and `ticket-updated`.
-    RoomUpdate,
-    /// Removal of what has expired.
-    Sweep,
-}
-
 /// The contents of one Redis node.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RedisData {
@@ -132,6 +118,18 @@ impl RedisData {
             .values()
             .map(|room| room.active.len() as u64)
             .sum()
+    }
+
+    /// Where everyone stands. Who waits although inside counts as waiting: that is the place too many.
+    pub(crate) fn standing(&self) -> People {
+        let rooms = || self.rooms.iter();
+        let inside = rooms().flat_map(|(show, room)| room.active.keys().map(|user| (*show, *user)));
+        let waiting =
+            rooms().flat_map(|(show, room)| room.queue.users().map(|user| (*show, *user)));
+        let inside = inside.map(|person| (person, Whereabouts::Inside));
+        inside
+            .chain(waiting.map(|person| (person, Whereabouts::Waiting)))
+            .collect()
     }
 
     /// Applies an effect; the same effects in the same order make the same data.

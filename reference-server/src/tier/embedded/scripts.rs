@@ -5,17 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::admission::{Admission, AdmissionLimits, Place, QueueStatus};
-use super::doors::Doors;
-use super::redis::{RedisData, Task, WaitingRoom, Write};
+use super::redis::{RedisData, WaitingRoom, Write};
 use super::replication::Replicated;
+use crate::tier::doors::Doors;
+use crate::tier::waiting::{
+    Admission, AdmissionLimits, Place, QueueStatus, RATE_SMOOTHING, RATE_WINDOW, Task,
+};
 use crate::tier::{Census, Session, Unavailable};
-
-/// Weight of the newest admission in the measured rate.
-const RATE_SMOOTHING: f64 = 0.1;
-
-/// Length of a rate-limit window (B8).
-const RATE_WINDOW: Duration = Duration::from_secs(60);
 
 /// Redis with its scripts and counters.
 #[derive(Debug)]
@@ -58,7 +54,7 @@ impl RedisStore {
 
     /// People who stand elsewhere than the witness at the doors saw them go; `None` during an outage.
     pub(crate) fn astray(&self) -> Option<u64> {
-        self.data().map(|data| self.doors.astray(data))
+        self.data().map(|data| self.doors.astray(&data.standing()))
     }
 
     pub(crate) fn enter(
@@ -330,7 +326,7 @@ impl RedisStore {
 
     fn account_for_failover(&mut self) {
         if let Some(data) = self.replicated.read() {
-            self.doors.handle_failover(data);
+            self.doors.handle_failover(data.standing());
         }
     }
 

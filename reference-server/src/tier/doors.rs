@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::redis::RedisData;
-use crate::tier::AdmissionLedger;
+use super::AdmissionLedger;
 
 /// A person at the door of a show.
-type Person = (Uuid, Uuid);
+pub(crate) type Person = (Uuid, Uuid);
 
-type People = BTreeMap<Person, Whereabouts>;
+/// Where each person stands.
+pub(crate) type People = BTreeMap<Person, Whereabouts>;
 
 /// Where everyone stands, and the counts of how they came there.
 #[derive(Debug, Default)]
@@ -22,8 +22,9 @@ pub(crate) struct Doors {
     ledger: AdmissionLedger,
 }
 
+/// Before the door or behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whereabouts {
+pub(crate) enum Whereabouts {
     Waiting,
     Inside,
 }
@@ -74,16 +75,14 @@ impl Doors {
     }
 
     /// Redis is back after a failover, without its youngest writes: what is there now counts from here on.
-    pub(crate) fn handle_failover(&mut self, data: &RedisData) {
-        let after = standing(data);
+    pub(crate) fn handle_failover(&mut self, after: People) {
         self.ledger.lost_waiting += waiting_only_in(&self.people, &after);
         self.ledger.resurrected_waiting += waiting_only_in(&after, &self.people);
         self.people = after;
     }
 
-    /// People who stand elsewhere in Redis than the witness saw them go.
-    pub(crate) fn astray(&self, data: &RedisData) -> u64 {
-        let there = standing(data);
+    /// People who stand elsewhere in Redis (`there`) than the witness saw them go.
+    pub(crate) fn astray(&self, there: &People) -> u64 {
         let differs = self
             .people
             .iter()
@@ -101,15 +100,4 @@ fn waiting_only_in(these: &People, those: &People) -> u64 {
     let here = these.iter().filter(|(_, at)| waits(Some(*at)));
     here.filter(|(person, _)| !waits(those.get(*person)))
         .count() as u64
-}
-
-/// Where everyone stands by the data. Who waits although inside counts as waiting: that is the place too many.
-fn standing(data: &RedisData) -> People {
-    let rooms = || data.rooms.iter();
-    let inside = rooms().flat_map(|(show, room)| room.active.keys().map(|user| (*show, *user)));
-    let waiting = rooms().flat_map(|(show, room)| room.queue.users().map(|user| (*show, *user)));
-    let inside = inside.map(|person| (person, Whereabouts::Inside));
-    inside
-        .chain(waiting.map(|person| (person, Whereabouts::Waiting)))
-        .collect()
 }

@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::Unavailable;
-use super::embedded::Inner;
+use super::Inner;
 use crate::clock::Clock;
 use crate::settings::Settings;
+use crate::tier::Unavailable;
+use crate::tier::database::PoolLoad;
 
 /// At most `max` connections; whoever waits longer than the connect time-out fails.
 #[derive(Debug)]
 pub(crate) struct Pool {
     permits: Semaphore,
+    max: usize,
     /// Which incarnation of the database each idle connection was opened to.
     idle: Mutex<Vec<u64>>,
     clock: Clock,
@@ -38,6 +40,7 @@ impl Pool {
     pub(crate) fn new(clock: Clock, settings: &Settings, query_time: Duration) -> Self {
         Self {
             permits: Semaphore::new(settings.pool_max as usize),
+            max: settings.pool_max as usize,
             idle: Mutex::new(Vec::new()),
             clock,
             connect_timeout: settings.pool_connect_timeout,
@@ -49,24 +52,16 @@ impl Pool {
         }
     }
 
-    /// Times a request found all connections busy.
-    pub(crate) fn waits(&self) -> u64 {
-        self.waits.load(Ordering::Relaxed)
-    }
-
-    /// Times a request got no connection in time.
-    pub(crate) fn timeouts(&self) -> u64 {
-        self.timeouts.load(Ordering::Relaxed)
-    }
-
-    /// Connections opened, the reopened ones after a failover included.
-    pub(crate) fn opened(&self) -> u64 {
-        self.opened.load(Ordering::Relaxed)
-    }
-
-    /// Connections in use.
-    pub(crate) fn in_use(&self, max: u32) -> usize {
-        (max as usize).saturating_sub(self.permits.available_permits())
+    /// What the pool has seen so far.
+    pub(crate) fn load(&self) -> PoolLoad {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let idle = self.permits.available_permits();
+        PoolLoad {
+            waits: read(&self.waits),
+            timeouts: read(&self.timeouts),
+            opened: read(&self.opened),
+            in_use: self.max.saturating_sub(idle) as u64,
+        }
     }
 
     /// Takes an idle connection or opens one.

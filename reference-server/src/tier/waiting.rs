@@ -1,8 +1,32 @@
-//! What the waiting room's scripts take and give.
+//! The waiting room in the words of both tiers: what its scripts take and give.
 
 use std::time::Duration;
 
 use uuid::Uuid;
+
+use crate::settings::Settings;
+
+/// Admissions a second that are assumed until some are measured.
+pub(crate) const ADMISSION_RATE_ASSUMED: f64 = 50.0;
+
+/// Weight of the newest admission in the measured rate.
+pub(crate) const RATE_SMOOTHING: f64 = 0.1;
+
+/// Length of a rate-limit window (B8).
+pub(crate) const RATE_WINDOW: Duration = Duration::from_secs(60);
+
+/// What is done once in each slot of time, by whichever instance comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Task {
+    /// Admission from the head of the queue.
+    Admission,
+    /// `queue-updated`.
+    QueueUpdate,
+    /// `room-info` and `ticket-updated`.
+    RoomUpdate,
+    /// Removal of what has expired.
+    Sweep,
+}
 
 /// Where somebody stands after entering.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,4 +66,14 @@ pub(crate) struct AdmissionLimits {
     pub(crate) active_max: u32,
     pub(crate) admit_every: Duration,
     pub(crate) idle_timeout: Duration,
+}
+
+impl AdmissionLimits {
+    pub(crate) const fn of(settings: &Settings) -> Self {
+        Self {
+            active_max: settings.active_max,
+            admit_every: settings.admit_every,
+            idle_timeout: settings.idle_timeout,
+        }
+    }
 }

@@ -1,0 +1,161 @@
+//! The cache role on the embedded store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::{Inner, RedisStore};
+use crate::bus::{Change, Envelope, Subscription};
+use crate::tier::{Admission, News, Place, QueueStatus, Session, Task, Unavailable};
+
+/// The embedded Redis as one instance sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct EmbeddedCache {
+    inner: Arc<Inner>,
+    /// Number under which the bus counts the instance's sockets.
+    instance: u64,
+}
+
+impl EmbeddedCache {
+    pub(super) fn new(inner: Arc<Inner>) -> Self {
+        let instance = inner.bus.join_as_instance();
+        Self { inner, instance }
+    }
+
+    /// Takes an active place or joins the queue; whoever is in either stays there.
+    pub(crate) async fn enter(&self, show: Uuid, user: Uuid) -> Result<Place, Unavailable> {
+        let active_max = self.inner.limits.active_max;
+        self.script(|store, now| store.enter(now, (show, user), active_max))
+    }
+
+    pub(crate) async fn queue_status(
+        &self,
+        show: Uuid,
+        user: Uuid,
+    ) -> Result<QueueStatus, Unavailable> {
+        self.script(|store, _| store.status(show, user))
+    }
+
+    /// Leaves the queue, or gives the active place back.
+    pub(crate) async fn leave(&self, show: Uuid, user: Uuid) -> Result<(), Unavailable> {
+        self.script(|store, now| store.leave(now, show, user))
+    }
+
+    /// Notes that an active user is not idle.
+    pub(crate) async fn touch(&self, show: Uuid, user: Uuid) -> Result<(), Unavailable> {
+        self.script(|store, now| store.touch(now, show, user))
+    }
+
+    /// Admits from the head of the queue, once in each slot however many instances ask.
+    pub(crate) async fn admit(&self, show: Uuid, slot: u64) -> Result<Admission, Unavailable> {
+        let limits = self.inner.limits;
+        self.script(|store, now| store.admit(now, (show, slot), limits))
+    }
+
+    pub(crate) async fn clear_queue(&self, show: Uuid) -> Result<(), Unavailable> {
+        self.script(|store, now| store.clear(now, show))
+    }
+
+    /// Whether the caller is the first to do the task in this slot.
+    pub(crate) async fn claim(
+        &self,
+        task: Task,
+        show: Uuid,
+        slot: u64,
+    ) -> Result<bool, Unavailable> {
+        self.script(|store, now| store.claim(now, task, (show, slot)))
+    }
+
+    pub(crate) async fn session(&self, user: Uuid) -> Result<Option<Session>, Unavailable> {
+        self.script(|store, now| store.session(now, user))
+    }
+
+    pub(crate) async fn set_session(
+        &self,
+        user: Uuid,
+        session: Session,
+        ttl: Duration,
+    ) -> Result<(), Unavailable> {
+        self.script(|store, now| store.set_session(now, (user, session), ttl))
+    }
+
+    pub(crate) async fn cached(&self, key: &str) -> Result<Option<Bytes>, Unavailable> {
+        self.script(|store, now| store.cached(now, key))
+    }
+
+    pub(crate) async fn set_cached(
+        &self,
+        key: String,
+        body: Bytes,
+        ttl: Duration,
+    ) -> Result<(), Unavailable> {
+        self.script(|store, now| store.set_cached(now, (key, body), ttl))
+    }
+
+    pub(crate) async fn drop_cached(&self, key: &str) -> Result<(), Unavailable> {
+        self.script(|store, now| store.drop_cached(now, key))
+    }
+
+    /// Counts a request of a user; the time to wait when it is over the limit.
+    pub(crate) async fn count_request(
+        &self,
+        user: Uuid,
+        limit: u32,
+    ) -> Result<Option<Duration>, Unavailable> {
+        self.script(|store, now| store.count_request(now, user, limit))
+    }
+
+    /// Drops sessions, cached bodies and counters that have expired.
+    pub(crate) async fn sweep(&self) -> Result<(), Unavailable> {
+        self.script(RedisStore::sweep)
+    }
+
+    /// Whether a command gets an answer.
+    pub(crate) async fn ping(&self) -> Result<(), Unavailable> {
+        self.script(|store, _| store.ping())
+    }
+
+    /// Sends a message to every instance.
+    pub(crate) async fn publish(&self, envelope: Envelope) -> Result<(), Unavailable> {
+        self.script(|store, _| store.ping())?;
+        self.inner.bus.publish(envelope);
+        Ok(())
+    }
+
+    /// Messages of every instance, this one's own included.
+    pub(crate) fn subscribe(&self) -> Subscription {
+        self.inner.bus.subscribe()
+    }
+
+    /// Notes that a socket of this instance opened or left the page of a show.
+    pub(crate) fn set_presence(&self, show: Uuid, change: Change) {
+        self.inner.bus.set_presence(show, self.instance, change);
+    }
+
+    /// Sockets of all instances in the room of a show's page if that has changed since the last call.
+    pub(crate) async fn take_changed_presence(
+        &self,
+        show: Uuid,
+    ) -> Result<Option<u64>, Unavailable> {
+        Ok(self.inner.bus.take_changed_presence(show))
+    }
+
+    /// Notes a level that is about to be announced; returns whether it differs from the one announced last.
+    pub(crate) async fn is_news(&self, news: News, level: u32) -> Result<bool, Unavailable> {
+        Ok(self.inner.bus.is_news(news, level))
+    }
+
+    /// Forgets the sockets of this instance, which is gone.
+    pub(crate) fn leave_bus(&self) {
+        self.inner.bus.forget_instance(self.instance);
+    }
+
+    fn script<T>(
+        &self,
+        body: impl FnOnce(&mut RedisStore, Duration) -> Result<T, Unavailable>,
+    ) -> Result<T, Unavailable> {
+        self.inner.with_redis(body)
+    }
+}

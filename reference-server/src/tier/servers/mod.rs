@@ -1,0 +1,58 @@
+//! The data tier on real servers: Redis and PostgreSQL, shared by instances that may be processes of their own.
+//!
+//! ```text
+//! instance ── RedisCache ──scripts, pub/sub──▶ Redis      (the name is resolved anew at each connect, as it moves in a failover)
+//!          └─ PostgresDatabase ──pool──▶ PostgreSQL       (reads that decide go to the writer)
+//! ```
+
+mod cache;
+mod config;
+mod database;
+mod names;
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::settings::Settings;
+use crate::show::Show;
+pub(crate) use cache::RedisCache;
+pub use config::{DatabaseEndpoint, RedisEndpoint, Secret, ServersConfig};
+pub(crate) use database::PostgresDatabase;
+
+/// Redis and PostgreSQL that run somewhere. Clones share the description; each instance has connections of its own, opened
+/// in its own runtime.
+#[derive(Clone, Debug)]
+pub struct ServersTier {
+    config: Arc<ServersConfig>,
+    shows: Arc<Vec<Show>>,
+    clock: Clock,
+}
+
+impl ServersTier {
+    /// Describes the tier; nothing is connected yet. The tables must be there, and hold these shows.
+    pub fn new(config: ServersConfig, settings: &Settings, shows: Vec<Show>) -> Self {
+        Self {
+            clock: Clock::since(config.origin_unix_ns, settings.speed),
+            config: Arc::new(config),
+            shows: Arc::new(shows),
+        }
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    pub(crate) fn shows(&self) -> &[Show] {
+        &self.shows
+    }
+
+    /// The cache role for the instance with this name.
+    pub(crate) fn cache(&self, instance: &str, settings: &Settings) -> RedisCache {
+        RedisCache::new(Arc::clone(&self.config), self.clock, instance, settings)
+    }
+
+    /// The database role behind a pool of its own.
+    pub(crate) fn database(&self, settings: &Settings) -> PostgresDatabase {
+        PostgresDatabase::new(&self.config, self.clock, Arc::clone(&self.shows), settings)
+    }
+}
