@@ -156,6 +156,16 @@ impl fmt::Display for InstanceId {
     }
 }
 
+/// A part of the data tier that fails over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataTierPart {
+    /// Redis.
+    Redis,
+    /// The relational database.
+    Database,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -199,6 +199,7 @@ fn flags_win_over_the_file() {
         duration: Some(Duration::from_secs(120)),
         speed: Some(2.0),
         profile: None,
+        data_tier: None,
     };
     let plan = load("test.toml", text, &flags).unwrap_or_else(|d| panic!("{d}"));
     assert_eq!(plan.seed, 8);

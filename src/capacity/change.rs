@@ -5,8 +5,10 @@ use std::ops::Range;
 
 use toml::{Table, Value as Toml};
 
+use crate::model;
 use crate::scenario::diagnostic::{Diagnostics, Problem};
 use crate::scenario::document::Section;
+use crate::scenario::server_url::redacted;
 use crate::scenario::value::Value;
 use crate::scenario::{self, Overrides, Plan};
 
@@ -33,7 +35,7 @@ pub(super) struct Leaf<'d> {
 impl Leaf<'_> {
     /// The key set to `value`, which is the leaf's own or one of its elements.
     pub(super) fn change(&self, value: &Value<'_>) -> Change {
-        let written = value.written();
+        let written = redacted(value.written());
         Change {
             path: self.path.clone(),
             value: value.toml(),
@@ -151,7 +153,15 @@ impl Base {
             buyers,
             ..Overrides::default()
         };
-        scenario::load(&self.source_name, &self.text, &overrides)
+        let plan = scenario::load(&self.source_name, &self.text, &overrides)?;
+        match unplayed(&plan) {
+            None => Ok(plan),
+            Some(problem) => Err(Diagnostics::new(
+                &self.source_name,
+                &self.text,
+                vec![problem],
+            )),
+        }
     }
 
     /// The problems of a scenario with `changes`, each at the change in the plan file that makes it, else at `whole`.
@@ -176,6 +186,16 @@ impl Base {
         });
         placed.collect()
     }
+}
+
+/// The first fault that the model cannot play, if there is one.
+fn unplayed(plan: &Plan) -> Option<Problem> {
+    plan.faults.iter().find_map(|fault| {
+        let reason = model::plays(fault.action, &plan.topology.data_tier).err()?;
+        let (name, at) = (fault.action.name(), fault.at);
+        let message = format!("the model cannot play the fault `{name}` at {at}: {reason}");
+        Some(Problem::new(message).help("take the fault out"))
+    })
 }
 
 /// Sets one key, making the tables above it as needed; what is no table there gives way.

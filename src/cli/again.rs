@@ -14,7 +14,8 @@ pub(super) fn run(flags: &RunArguments, seed: u64) -> String {
         ),
         ("--tokens", flags.tokens.as_ref().map(path)),
     ];
-    let mut line = played("run", &flags.played, seed) + &written(&options);
+    let mut line =
+        played("run", &flags.played, seed) + &written(&flags.data.again()) + &written(&options);
     if flags.i_own_this_target {
         line.push_str(" --i-own-this-target");
     }

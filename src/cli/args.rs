@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 use super::cost::CostArguments;
+use super::data_tier::DataTierArguments;
 use super::plan_args::PlanArguments;
 use super::prices::PricesArguments;
 use crate::scenario::duration;
@@ -156,6 +157,9 @@ pub struct RunArguments {
     /// Drive a system that is already there instead of the testbed: `http://` or `https://` and a host.
     #[arg(long, env = "TIKETI_SIM_TARGET", value_name = "URL", value_hint = ValueHint::Url)]
     pub target: Option<String>,
+    /// What keeps the data.
+    #[command(flatten)]
+    pub data: DataTierArguments,
     /// Mint the buyers' tokens with the secret in this file (with `--target`).
     #[arg(
         long,
@@ -184,6 +188,7 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   tiketi-sim run scenarios/smoke.toml
   tiketi-sim run scenarios/spike.toml --seed 11 --out /var/tmp/reports
+  tiketi-sim run scenarios/az-loss.toml --data-tier servers
   tiketi-sim run scenarios/steady.toml --target http://127.0.0.1:3000 --token-secret-file secret.txt
 
 A target beyond loopback must be named in the scenario's `target.allow` and confirmed with

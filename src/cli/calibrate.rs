@@ -7,6 +7,7 @@ use tiketi_station::Profile;
 
 use super::args::CalibrateArguments;
 use super::compare::live_run;
+use super::data_tier;
 use super::exit::{Exit, complain};
 use super::player::Player;
 use super::source;
@@ -23,6 +24,7 @@ pub(super) fn calibrate(flags: &CalibrateArguments) -> Exit {
 fn carry_out(flags: &CalibrateArguments) -> Result<Exit, Exit> {
     let run = live_run(&flags.run)?;
     trusted(&run.name, &run.measured)?;
+    data_tier::admit_modeled(&run.measured.plan)?;
     let mut base = match flags.base.as_deref() {
         Some(base) => named_or_file(base)?,
         None => run.measured.plan.topology.instances.profile.clone(),

@@ -8,6 +8,7 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 
 use super::args::{Arguments, CompareArguments};
+use super::data_tier;
 use super::exit::{Exit, complain};
 use super::kept::{self, KeptRun};
 use super::player::Player;
@@ -51,6 +52,9 @@ fn with_model(flags: &CompareArguments, bars: &Bars) -> Result<Exit, Exit> {
     let profile = flags.profile.as_deref().map(source::profile).transpose()?;
     let live = flags.runs.iter().map(|run| live_run(run));
     let live: Vec<_> = live.collect::<Result<_, _>>()?;
+    for run in &live {
+        data_tier::admit_modeled(&run.measured.plan)?;
+    }
     let player = Player::new()?;
     let mut modelled = Vec::new();
     for run in &live {

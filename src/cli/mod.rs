@@ -7,6 +7,7 @@ mod check;
 mod compare;
 mod completions;
 mod cost;
+mod data_tier;
 mod exit;
 mod folder;
 mod interrupt;

@@ -8,8 +8,20 @@ pub(super) fn line(notice: &Notice, zones: &[String]) -> Option<String> {
     let name = |zone: ZoneId| zones.get(zone.index()).map_or("?", String::as_str);
     let news = match &notice.what {
         What::Swallowed { .. } => return None,
-        What::FaultStruck { action, zone } => format!("fault: {action} in zone {}", name(*zone)),
-        What::FaultHealed { action, zone } => format!("healed: {action} in zone {}", name(*zone)),
+        What::FaultStruck {
+            action,
+            zone,
+            part: of,
+        } => {
+            format!("fault: {action}{}", subject(zone.map(name), *of))
+        }
+        What::FaultHealed {
+            action,
+            zone,
+            part: of,
+        } => {
+            format!("healed: {action}{}", subject(zone.map(name), *of))
+        }
         What::Alarm {
             policy,
             state,
@@ -48,6 +60,15 @@ pub(super) fn line(notice: &Notice, zones: &[String]) -> Option<String> {
         }
     };
     Some(format!("{}  {news}", notice.at))
+}
+
+/// What a fault is about: ` in zone a`, ` of Redis`.
+fn subject(zone: Option<&str>, of: Option<DataTierPart>) -> String {
+    match (zone, of) {
+        (Some(zone), _) => format!(" in zone {zone}"),
+        (None, Some(of)) => format!(" of {}", part(of)),
+        (None, None) => String::new(),
+    }
 }
 
 const fn part(tier: DataTierPart) -> &'static str {

@@ -2,6 +2,7 @@
 
 use super::again;
 use super::args::RunArguments;
+use super::data_tier;
 use super::exit::{Exit, complain};
 use super::interrupt;
 use super::outcome;
@@ -22,7 +23,10 @@ pub(super) fn run(flags: &RunArguments) -> Exit {
 fn carry_out(flags: &RunArguments) -> Result<Exit, Exit> {
     // A target runs in its own time.
     let speed = flags.target.is_some().then_some(1.0);
-    let plan = source::played(&flags.played, speed)?;
+    let plan = source::played(&flags.played, speed, flags.data.asked_for()?)?;
+    if flags.target.is_none() {
+        data_tier::admit_live(&plan)?;
+    }
     let book = prices::asked_for(&flags.played.prices)?;
     let folder = outcome::folder(&flags.played, &plan)?;
     match measure(flags, plan) {
@@ -72,6 +76,7 @@ fn not_measured(error: &LiveError) -> Exit {
     match error {
         LiveError::Interrupted => Exit::Interrupted,
         LiveError::Testbed(_)
+        | LiveError::FaultNotPlayed { .. }
         | LiveError::Workers(_)
         | LiveError::Worker { .. }
         | LiveError::WorkersLate

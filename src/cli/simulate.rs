@@ -2,6 +2,7 @@
 
 use super::again;
 use super::args::{ScenarioArguments, SimulateArguments};
+use super::data_tier;
 use super::exit::Exit;
 use super::outcome;
 use super::player::Player;
@@ -14,7 +15,8 @@ pub(super) fn simulate(flags: &SimulateArguments) -> Exit {
 }
 
 fn carry_out(flags: &ScenarioArguments) -> Result<Exit, Exit> {
-    let plan = source::played(flags, None)?;
+    let plan = source::played(flags, None, None)?;
+    data_tier::admit_modeled(&plan)?;
     let book = prices::asked_for(&flags.prices)?;
     let player = Player::new()?;
     let folder = outcome::folder(flags, &plan)?;

@@ -9,6 +9,7 @@ use super::args::ScenarioArguments;
 use super::exit::{Exit, complain};
 use super::terminal;
 use crate::capacity::{self, Question, ScenarioFile};
+use crate::scenario::data_tier::DataTier;
 use crate::scenario::{self, Diagnostics, Overrides, Plan, Rendering};
 
 /// Loads a scenario and prints every problem it has.
@@ -19,8 +20,12 @@ pub(super) fn load(path: &Path, overrides: &Overrides) -> Result<Plan, Exit> {
     scenario::load(&name, &text, overrides).map_err(|problems| refused(&problems))
 }
 
-/// Loads what `run` and `simulate` were told to play; `speed` replaces the scenario's.
-pub(super) fn played(flags: &ScenarioArguments, speed: Option<f64>) -> Result<Plan, Exit> {
+/// Loads what `run` and `simulate` were told to play; `speed` and `data_tier` replace the scenario's.
+pub(super) fn played(
+    flags: &ScenarioArguments,
+    speed: Option<f64>,
+    data_tier: Option<DataTier>,
+) -> Result<Plan, Exit> {
     let profile = flags.profile.as_deref().map(profile).transpose()?;
     let overrides = Overrides {
         seed: flags.seed,
@@ -28,6 +33,7 @@ pub(super) fn played(flags: &ScenarioArguments, speed: Option<f64>) -> Result<Pl
         duration: flags.duration,
         speed,
         profile,
+        data_tier,
     };
     load(&flags.scenario, &overrides)
 }

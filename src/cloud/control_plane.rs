@@ -53,8 +53,6 @@ impl ControlPlane {
         let streams = Streams::new(plan.seed);
         let mut out = Outbox::default();
         let group = InstanceGroup::new(plan, &mut out);
-        let topology = &plan.topology;
-        let (redis, database) = (&topology.redis, &topology.database);
         Self {
             monitors: monitors(plan, streams),
             histories: histories(plan),
@@ -71,20 +69,7 @@ impl ControlPlane {
                 .collect(),
             schedule: Schedule::new(&plan.scaling, streams),
             group,
-            failovers: vec![
-                Failover::new(
-                    DataTierPart::Redis,
-                    redis.primary,
-                    redis.replica,
-                    redis.failover,
-                ),
-                Failover::new(
-                    DataTierPart::Database,
-                    database.primary,
-                    database.standby,
-                    database.failover,
-                ),
-            ],
+            failovers: failovers(plan),
             out,
         }
     }
@@ -115,6 +100,16 @@ impl ControlPlane {
             }
             Input::Drained { instance } => group.handle_drained(now, instance, out),
             Input::InstanceLost { instance } => group.handle_instance_lost(now, instance, out),
+            Input::PrimaryLost { part } => {
+                for failover in failovers.iter_mut().filter(|other| other.part() == part) {
+                    failover.handle_primary_lost(now, out);
+                }
+            }
+            Input::MemberRestored { part } => {
+                for failover in failovers.iter_mut().filter(|other| other.part() == part) {
+                    failover.handle_member_restored(now);
+                }
+            }
             Input::ZoneLost { zone } => {
                 for failover in failovers {
                     failover.handle_zone_lost(now, zone, out);
@@ -285,6 +280,29 @@ impl WatchedPolicy {
             );
         }
     }
+}
+
+/// A failover for each part of the data tier; none where the servers are not the run's to promote.
+fn failovers(plan: &Plan) -> Vec<Failover> {
+    let topology = &plan.topology;
+    if !topology.data_tier.is_of_the_run() {
+        return Vec::new();
+    }
+    let (redis, database) = (&topology.redis, &topology.database);
+    vec![
+        Failover::new(
+            DataTierPart::Redis,
+            redis.primary,
+            redis.replica,
+            redis.failover,
+        ),
+        Failover::new(
+            DataTierPart::Database,
+            database.primary,
+            database.standby,
+            database.failover,
+        ),
+    ]
 }
 
 /// The Lambda, always (it runs whether an alarm listens or not), and the CPU agent if a policy watches the CPU.

@@ -15,6 +15,8 @@ pub struct Failover {
     primary: ZoneId,
     replica: Option<ZoneId>,
     zones_down: Vec<ZoneId>,
+    /// Zones of members that were lost alone and are not back, first lost first.
+    members_down: Vec<ZoneId>,
     status: Status,
 }
 
@@ -42,8 +44,14 @@ impl Failover {
             primary,
             replica,
             zones_down: Vec::new(),
+            members_down: Vec::new(),
             status: Status::Up,
         }
+    }
+
+    /// Which part it is.
+    pub const fn part(&self) -> DataTierPart {
+        self.part
     }
 
     /// When a promotion is due.
@@ -84,20 +92,31 @@ impl Failover {
     pub(super) fn handle_zone_lost(&mut self, now: SimTime, zone: ZoneId, out: &mut Outbox) {
         self.zones_down.push(zone);
         match self.status {
-            Status::Up if zone == self.primary => {
-                out.announce(
-                    now,
-                    What::PrimaryLost {
-                        tier: self.part,
-                        zone,
-                    },
-                );
-                self.promote_survivor(now, self.replica);
-            }
+            Status::Up if zone == self.primary => self.lose_primary(now, out),
             Status::Promoting { zone: next, .. } if zone == next => {
                 self.status = Status::Down;
             }
             Status::Up | Status::Promoting { .. } | Status::Down => {}
+        }
+    }
+
+    /// Notes the loss of the primary alone; without a primary there is none to lose.
+    pub(super) fn handle_primary_lost(&mut self, now: SimTime, out: &mut Outbox) {
+        if self.status == Status::Up {
+            self.members_down.push(self.primary);
+            self.lose_primary(now, out);
+        }
+    }
+
+    /// Notes that the member that was lost first is back, as a replica: if no other was left, it is promoted, which takes
+    /// as long as a failover (an assumption, as for a zone).
+    pub(super) fn handle_member_restored(&mut self, now: SimTime) {
+        if self.members_down.is_empty() {
+            return;
+        }
+        let zone = self.members_down.remove(0);
+        if self.status == Status::Down {
+            self.promote_survivor(now, Some(zone));
         }
     }
 
@@ -110,9 +129,22 @@ impl Failover {
         }
     }
 
+    fn lose_primary(&mut self, now: SimTime, out: &mut Outbox) {
+        out.announce(
+            now,
+            What::PrimaryLost {
+                tier: self.part,
+                zone: self.primary,
+            },
+        );
+        self.promote_survivor(now, self.replica);
+    }
+
     fn promote_survivor(&mut self, now: SimTime, survivor: Option<ZoneId>) {
+        let is_down =
+            |zone: &ZoneId| self.zones_down.contains(zone) || self.members_down.contains(zone);
         self.status = survivor
-            .filter(|zone| !self.zones_down.contains(zone))
+            .filter(|zone| !is_down(zone))
             .map_or(Status::Down, |zone| Status::Promoting {
                 zone,
                 at: now + self.takes,

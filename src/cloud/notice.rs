@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fault::catalog::Action;
+pub use crate::units::DataTierPart;
 use crate::units::{InstanceId, SimTime, ZoneId};
 
 /// One entry of the timeline.
@@ -22,15 +24,21 @@ pub enum What {
     FaultStruck {
         /// Name of the action.
         action: String,
-        /// The zone it struck.
-        zone: ZoneId,
+        /// The zone it struck; `None` if it is about no zone.
+        zone: Option<ZoneId>,
+        /// The part of the data tier it struck; `None` if it is about none.
+        #[serde(default)]
+        part: Option<DataTierPart>,
     },
     /// A planned fault healed.
     FaultHealed {
         /// Name of the action.
         action: String,
-        /// The zone it struck.
-        zone: ZoneId,
+        /// The zone it struck; `None` if it is about no zone.
+        zone: Option<ZoneId>,
+        /// The part of the data tier it struck; `None` if it is about none.
+        #[serde(default)]
+        part: Option<DataTierPart>,
     },
     /// An alarm changed state.
     Alarm {
@@ -82,6 +90,26 @@ pub enum What {
     },
 }
 
+impl What {
+    /// A fault of this action begins.
+    pub fn struck(action: Action) -> Self {
+        Self::FaultStruck {
+            action: action.name().to_owned(),
+            zone: action.zone(),
+            part: action.part(),
+        }
+    }
+
+    /// A fault of this action is over.
+    pub fn healed(action: Action) -> Self {
+        Self::FaultHealed {
+            action: action.name().to_owned(),
+            zone: action.zone(),
+            part: action.part(),
+        }
+    }
+}
+
 /// State of an alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -126,14 +154,4 @@ pub enum InstanceState {
     Terminated,
     /// Taken by a fault.
     Lost,
-}
-
-/// A part of the data tier that fails over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DataTierPart {
-    /// Redis.
-    Redis,
-    /// The relational database.
-    Database,
 }

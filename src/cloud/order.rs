@@ -1,6 +1,6 @@
 //! What the control plane is told, and what it orders: the words between it and the drivers of both engines.
 
-use crate::units::{InstanceId, SimTime, ZoneId};
+use crate::units::{DataTierPart, InstanceId, SimTime, ZoneId};
 
 /// What happened, told to the control plane by a driver.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,6 +41,16 @@ pub enum Input {
     InstanceLost {
         /// The instance.
         instance: InstanceId,
+    },
+    /// The primary of one part of the data tier is gone, and nothing else of its zone.
+    PrimaryLost {
+        /// Which part.
+        part: DataTierPart,
+    },
+    /// The member that was lost as primary is back, as a replica.
+    MemberRestored {
+        /// Of which part.
+        part: DataTierPart,
     },
 }
 

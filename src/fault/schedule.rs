@@ -12,7 +12,7 @@ pub struct Schedule {
 }
 
 /// The beginning or the end of a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Strike {
     /// The fault.
     pub fault: Fault,
@@ -40,15 +40,20 @@ impl Strike {
 }
 
 impl Schedule {
-    /// Plans the strikes of `faults`; one that lasts no time breaks nothing.
+    /// Plans the strikes of `faults`. A momentary one never heals; any other that lasts no time breaks nothing.
     pub fn new(faults: &[Fault]) -> Self {
-        let mut strikes: Vec<Strike> = faults
-            .iter()
-            .filter(|fault| !fault.lasts.is_zero())
-            .flat_map(|&fault| {
-                [StrikeKind::Struck, StrikeKind::Healed].map(|kind| Strike { fault, kind })
-            })
-            .collect();
+        let kinds = |fault: &Fault| match (fault.action.is_momentary(), fault.lasts.is_zero()) {
+            (true, _) => &[StrikeKind::Struck][..],
+            (false, false) => &[StrikeKind::Struck, StrikeKind::Healed],
+            (false, true) => &[],
+        };
+        let strikes = |fault: &Fault| {
+            let fault = *fault;
+            kinds(&fault)
+                .iter()
+                .map(move |&kind| Strike { fault, kind })
+        };
+        let mut strikes: Vec<Strike> = faults.iter().flat_map(strikes).collect();
         strikes.sort_by_key(|strike| (strike.at(), strike.kind));
         Self {
             strikes: strikes.into(),
@@ -80,6 +85,20 @@ mod tests {
             lasts: Duration::from_secs(lasts),
             action: Action::AzPowerInterruption { zone: ZoneId(zone) },
         }
+    }
+
+    #[test]
+    fn what_is_momentary_strikes_and_never_heals() {
+        let zone = ZoneId(0);
+        let fault = Fault {
+            at: SimTime::from_secs(40),
+            lasts: Duration::ZERO,
+            action: Action::TerminateInstances { zone, count: 1 },
+        };
+        let mut schedule = Schedule::new(&[fault]);
+        let strike = schedule.poll_due(fault.at).expect("is due");
+        assert_eq!(strike.kind, StrikeKind::Struck);
+        assert_eq!(schedule.poll_timeout(), None);
     }
 
     #[test]

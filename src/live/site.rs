@@ -248,19 +248,19 @@ impl LocalCloud {
 
     /// Takes a zone, or gives it back, in the testbed and in the control plane at the same instant.
     fn strike(&mut self, now: SimTime, strike: Strike) -> Result<(), LiveError> {
-        let Action::AzPowerInterruption { zone } = strike.fault.action;
-        let action = strike.fault.action.name().to_owned();
+        let action = strike.fault.action;
+        let Action::AzPowerInterruption { zone } = action else {
+            let action = action.name();
+            return Err(LiveError::FaultNotPlayed { action });
+        };
         let (what, input) = match strike.kind {
             StrikeKind::Struck => {
                 self.testbed.lose_zone(zone);
-                (What::FaultStruck { action, zone }, Input::ZoneLost { zone })
+                (What::struck(action), Input::ZoneLost { zone })
             }
             StrikeKind::Healed => {
                 self.testbed.restore_zone(now, zone)?;
-                (
-                    What::FaultHealed { action, zone },
-                    Input::ZoneRestored { zone },
-                )
+                (What::healed(action), Input::ZoneRestored { zone })
             }
         };
         self.notices.push_back(Notice { at: now, what });

@@ -22,7 +22,7 @@ use crate::measure::gauges::InstanceCount;
 use crate::measure::observation::Failure;
 use crate::rng::{Stream, Streams};
 use crate::scenario::Plan;
-use crate::units::{InstanceId, SimTime, ZoneId};
+use crate::units::{DataTierPart, InstanceId, SimTime, ZoneId};
 
 /// The control plane and what its driver keeps beside it.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub(super) struct Cloud {
     /// Where the writer of the database is, or was.
     pub(super) database_zone: ZoneId,
     is_zone_lost: Vec<bool>,
+    /// Zones whose load-balancer node a fault of its own keeps down.
+    is_node_lost: Vec<bool>,
     has_nat: Vec<bool>,
     check_phase: Stream,
     control_due: Option<SimTime>,
@@ -55,6 +57,7 @@ impl Cloud {
             redis_zone: plan.topology.redis.primary,
             database_zone: plan.topology.database.primary,
             is_zone_lost: vec![false; zones.len()],
+            is_node_lost: vec![false; zones.len()],
             has_nat: zones.iter().map(|zone| zone.nat_gateway).collect(),
             check_phase: Streams::new(plan.seed).named("check-phase"),
             control_due: None,
@@ -312,31 +315,84 @@ impl World<'_> {
     }
 
     fn strike(&mut self, now: SimTime, strike: Strike) {
-        let Action::AzPowerInterruption { zone } = strike.fault.action;
-        let action = strike.fault.action.name().to_owned();
-        let (what, input) = match strike.kind {
-            StrikeKind::Struck => {
-                self.lose_zone(now, zone);
-                (What::FaultStruck { action, zone }, Input::ZoneLost { zone })
-            }
-            StrikeKind::Healed => {
-                self.restore_zone(now, zone);
-                let what = What::FaultHealed { action, zone };
-                (what, Input::ZoneRestored { zone })
-            }
+        let action = strike.fault.action;
+        let what = match strike.kind {
+            StrikeKind::Struck => What::struck(action),
+            StrikeKind::Healed => What::healed(action),
         };
         self.cloud.notices.push_back(Notice { at: now, what });
-        self.tell_control(now, input);
+        match strike.kind {
+            StrikeKind::Struck => self.break_by(now, action),
+            StrikeKind::Healed => self.heal(now, action),
+        }
+    }
+
+    fn break_by(&mut self, now: SimTime, action: Action) {
+        match action {
+            Action::AzPowerInterruption { zone } => {
+                self.lose_zone(now, zone);
+                self.tell_control(now, Input::ZoneLost { zone });
+            }
+            Action::TerminateInstances { zone, count } => {
+                let lost: Vec<_> = self.fleet.in_zone(zone);
+                for instance in lost.into_iter().take(count as usize) {
+                    self.end_instance(now, instance, Failure::Status(502));
+                    let instance = InstanceId(instance);
+                    self.tell_control(now, Input::InstanceLost { instance });
+                }
+                self.handle_database(now);
+            }
+            Action::LoseAlbNode { zone } => {
+                self.cloud.is_node_lost[zone.index()] = true;
+                self.lose_node(now, zone);
+            }
+            Action::LosePrimary { part } => {
+                self.lose_primary(now, part);
+                self.handle_database(now);
+                self.tell_control(now, Input::PrimaryLost { part });
+            }
+            Action::PauseInstances { .. }
+            | Action::PausePrimary { .. }
+            | Action::DelayReplica { .. }
+            | Action::FillRedisMemory { .. }
+            | Action::HoldDatabaseConnections { .. } => refused(action),
+        }
+    }
+
+    fn heal(&mut self, now: SimTime, action: Action) {
+        match action {
+            Action::AzPowerInterruption { zone } => {
+                self.cloud.is_zone_lost[zone.index()] = false;
+                self.restore_node(now, zone);
+                self.tell_control(now, Input::ZoneRestored { zone });
+            }
+            Action::LoseAlbNode { zone } => {
+                self.cloud.is_node_lost[zone.index()] = false;
+                self.restore_node(now, zone);
+            }
+            Action::LosePrimary { part } => {
+                self.tell_control(now, Input::MemberRestored { part });
+            }
+            Action::TerminateInstances { .. }
+            | Action::PauseInstances { .. }
+            | Action::PausePrimary { .. }
+            | Action::DelayReplica { .. }
+            | Action::FillRedisMemory { .. }
+            | Action::HoldDatabaseConnections { .. } => refused(action),
+        }
     }
 
     /// Everything in the zone is gone at once: instances, the load balancer's node, primaries of the data tier, NAT.
+    /// Servers that existed before the run are in no zone.
     fn lose_zone(&mut self, now: SimTime, zone: ZoneId) {
         self.cloud.is_zone_lost[zone.index()] = true;
-        if self.cloud.redis_zone == zone {
-            self.redis.handle_lost(now);
-        }
-        if self.cloud.database_zone == zone {
-            self.database.handle_lost(now);
+        if self.plan.topology.data_tier.is_of_the_run() {
+            if self.cloud.redis_zone == zone {
+                self.lose_primary(now, DataTierPart::Redis);
+            }
+            if self.cloud.database_zone == zone {
+                self.lose_primary(now, DataTierPart::Database);
+            }
         }
         let changed = self.front.lose_node(zone);
         self.calendar
@@ -345,10 +401,31 @@ impl World<'_> {
             self.end_instance(now, instance, Failure::Status(502));
         }
         self.cut_node(now, zone);
+        self.tell_health(now, changed);
+        self.handle_database(now);
+    }
+
+    /// The primary is gone until another member is promoted; nothing happens if there is none to lose.
+    fn lose_primary(&mut self, now: SimTime, part: DataTierPart) {
+        match part {
+            DataTierPart::Redis => self.redis.handle_lost(now),
+            DataTierPart::Database => self.database.handle_lost(now),
+        }
+    }
+
+    /// The load balancer's node is gone; its address stays in the record until the record's health checks have failed.
+    fn lose_node(&mut self, now: SimTime, zone: ZoneId) {
+        let changed = self.front.lose_node(zone);
+        self.calendar
+            .enter(now + NODE_EVICTION, Entry::NodeEviction(zone.0));
+        self.cut_node(now, zone);
+        self.tell_health(now, changed);
+    }
+
+    fn tell_health(&mut self, now: SimTime, changed: Vec<(InstanceId, bool)>) {
         for (instance, healthy) in changed {
             self.tell_control(now, Input::TargetHealth { instance, healthy });
         }
-        self.handle_database(now);
     }
 
     /// What went through the lost node is cut, whichever instance it was for.
@@ -379,8 +456,11 @@ impl World<'_> {
         self.deliver(now, &cut);
     }
 
-    fn restore_zone(&mut self, now: SimTime, zone: ZoneId) {
-        self.cloud.is_zone_lost[zone.index()] = false;
+    /// The load balancer's node in a zone starts again, unless another fault still keeps it down.
+    fn restore_node(&mut self, now: SimTime, zone: ZoneId) {
+        if self.cloud.is_zone_lost[zone.index()] || self.cloud.is_node_lost[zone.index()] {
+            return;
+        }
         self.front.restore_node(zone);
         let targets: Vec<_> = self.front.targets().collect();
         for instance in targets {
@@ -456,4 +536,9 @@ impl World<'_> {
             cpu: self.fleet.read_cpu(now),
         });
     }
+}
+
+/// Whoever runs the model asks [`super::plays`] first.
+fn refused(action: Action) -> ! {
+    unreachable!("the model does not play `{}`", action.name());
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::chart::{Band, Chart, Line, Mark};
+use super::words;
 use crate::cloud::notice::{AlarmState, InstanceState, What};
 use crate::measure::Measurements;
 use crate::measure::gauges::Gauges;
@@ -197,19 +198,25 @@ fn minutes(at: SimTime) -> f64 {
     at.as_secs_f64() / 60.0
 }
 
-/// Each fault from its strike to its healing, or to the end.
+/// Each fault from its strike to its healing, or to the end; what is momentary has a mark and no band.
 fn bands(run: &Measurements) -> Vec<Band> {
     let mut bands: Vec<Band> = Vec::new();
+    let mut open = Vec::new();
     for notice in &run.timeline {
         let at = minutes(notice.at);
-        match notice.what {
-            What::FaultStruck { .. } => bands.push(Band {
-                from: at,
-                until: minutes(run.ending.ended_at),
-            }),
-            What::FaultHealed { .. } => {
-                if let Some(band) = bands.last_mut() {
-                    band.until = at;
+        match &notice.what {
+            What::FaultStruck { action, zone, part } => {
+                let is_momentary = action == "terminate-instances";
+                let until = minutes(run.ending.ended_at);
+                let until = if is_momentary { at } else { until };
+                bands.push(Band { from: at, until });
+                open.push((action, *zone, *part));
+            }
+            What::FaultHealed { action, zone, part } => {
+                let fault = (action, *zone, *part);
+                let last = open.iter().rposition(|other| *other == fault);
+                if let Some(last) = last {
+                    bands[last].until = at;
                 }
             }
             _ => {}
@@ -220,10 +227,7 @@ fn bands(run: &Measurements) -> Vec<Band> {
 
 fn marks(run: &Measurements) -> Vec<Mark> {
     let label = |what: &What| match what {
-        What::FaultStruck { zone, .. } => {
-            let zone = run.plan.topology.zones.get(zone.index());
-            Some(format!("zone {} lost", zone.map_or("?", |zone| &zone.name)))
-        }
+        What::FaultStruck { .. } => Some(words::struck_short(what, &run.plan.topology)),
         What::FaultHealed { .. } => Some("healed".to_owned()),
         What::Alarm {
             policy,

@@ -154,7 +154,7 @@ fn recovery(document: &Document, run: &Measurements) -> Markup {
             section {
                 h2 { "Recovery and scaling" }
                 @for recovery in recoveries {
-                    h3 { (recovery.action) " in zone " (recovery.zone) " at " (in_words(recovery.struck_at.since_start())) }
+                    h3 { (recovery.fault()) " at " (in_words(recovery.struck_at.since_start())) }
                     table {
                         tbody {
                             @for (name, told) in words::recovery(recovery) {

@@ -311,9 +311,8 @@ impl Page {
         self.section("RECOVERY");
         for recovery in recoveries {
             self.line(&format!(
-                "  {} in zone {} at {}",
-                recovery.action,
-                recovery.zone,
+                "  {} at {}",
+                recovery.fault(),
                 in_words(recovery.struck_at.since_start())
             ));
             for (name, told) in words::recovery(recovery) {

@@ -49,6 +49,41 @@ pub(super) const fn tier(part: DataTierPart) -> &'static str {
     }
 }
 
+/// A part of the data tier in the middle of a sentence.
+pub(super) const fn the_tier(part: DataTierPart) -> &'static str {
+    match part {
+        DataTierPart::Redis => "Redis",
+        DataTierPart::Database => "the database",
+    }
+}
+
+/// A fault that strikes, in as few words as a mark on a chart has room for.
+pub(super) fn struck_short(what: &What, topology: &Topology) -> String {
+    let What::FaultStruck {
+        action,
+        zone: at,
+        part,
+    } = what
+    else {
+        return notice(what, topology);
+    };
+    let place = at.map(|at| zone(at, topology));
+    let place = place.as_deref().unwrap_or_default();
+    let primary = part.map_or("", tier);
+    match action.as_str() {
+        "az-power-interruption" => format!("zone {place} lost"),
+        "terminate-instances" => format!("instances in {place} ended"),
+        "pause-instances" => format!("instances in {place} paused"),
+        "lose-alb-node" => format!("ALB node {place} lost"),
+        "lose-primary" => format!("{primary} primary lost"),
+        "pause-primary" => format!("{primary} primary paused"),
+        "delay-replica" => format!("{primary} replica delayed"),
+        "fill-redis-memory" => "Redis memory filled".to_owned(),
+        "hold-database-connections" => "connections held".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
 /// How sure a price is.
 pub(super) const fn basis(basis: Basis) -> &'static str {
     match basis {
@@ -278,8 +313,24 @@ pub(super) fn zone(zone: ZoneId, topology: &Topology) -> String {
 pub(super) fn notice(what: &What, topology: &Topology) -> String {
     let zone = |id: ZoneId| zone(id, topology);
     match what {
-        What::FaultStruck { action, zone: at } => format!("{action} strikes zone {}", zone(*at)),
-        What::FaultHealed { action, zone: at } => format!("{action} heals in zone {}", zone(*at)),
+        What::FaultStruck {
+            action,
+            zone: at,
+            part,
+        } => match (at, part) {
+            (Some(at), _) => format!("{action} strikes zone {}", zone(*at)),
+            (None, Some(part)) => format!("{action} strikes {}", the_tier(*part)),
+            (None, None) => format!("{action} strikes"),
+        },
+        What::FaultHealed {
+            action,
+            zone: at,
+            part,
+        } => match (at, part) {
+            (Some(at), _) => format!("{action} heals in zone {}", zone(*at)),
+            (None, Some(part)) => format!("{action} of {} heals", the_tier(*part)),
+            (None, None) => format!("{action} heals"),
+        },
         What::Alarm {
             policy,
             state,

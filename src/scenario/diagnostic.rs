@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 
+use super::server_url::masked;
+
 /// One problem of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -112,7 +114,8 @@ impl Diagnostics {
         problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
         Self {
             source_name: source_name.to_owned(),
-            text: text.to_owned(),
+            // Excerpts of the file are shown: a password in a URL must not be among them.
+            text: masked(text),
             problems,
         }
     }

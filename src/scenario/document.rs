@@ -42,6 +42,15 @@ impl<'d> Problems<'d> {
         }
     }
 
+    /// Adds to the legal values of the latest problem what cannot be listed.
+    pub(crate) fn or_legal(&self, words: &str) {
+        if let Some(problem) = self.list.borrow_mut().last_mut()
+            && let Some(legal) = &mut problem.legal
+        {
+            *legal = format!("{legal}, or {words}");
+        }
+    }
+
     /// The file's text at `span`.
     pub(crate) fn text_at(&self, span: Range<usize>) -> &'d str {
         self.text.get(span).unwrap_or_default()

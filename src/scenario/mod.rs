@@ -7,6 +7,7 @@
 //! ```
 
 pub mod arrival;
+pub mod data_tier;
 pub mod diagnostic;
 pub mod distribution;
 pub(crate) mod document;
@@ -20,6 +21,7 @@ pub mod plan;
 pub mod profile;
 mod resolve;
 pub mod scaling;
+pub mod server_url;
 pub mod topology;
 pub(crate) mod value;
 mod write;

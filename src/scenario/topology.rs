@@ -6,6 +6,8 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use tiketi_station::Profile;
 
+pub use super::data_tier::{DataTier, ExternalServers};
+pub use super::server_url::ServerUrl;
 use crate::units::{Share, ZoneId};
 
 /// The architecture under test.
@@ -19,6 +21,9 @@ pub struct Topology {
     pub instances: Instances,
     /// The load balancer.
     pub alb: Alb,
+    /// What keeps the data of a live run.
+    #[serde(default)]
+    pub data_tier: DataTier,
     /// Redis.
     pub redis: Redis,
     /// PostgreSQL.
@@ -96,6 +101,9 @@ pub struct HealthCheck {
 }
 
 /// ElastiCache for Redis.
+///
+/// Class, zones, `failover` and `dns_ttl` hold for the model and for every tier that a run starts. What else a field
+/// means for whom is said with it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Redis {
     /// Node type, such as `cache.t3.micro`.
@@ -106,24 +114,44 @@ pub struct Redis {
     pub replica: Option<ZoneId>,
     /// From the loss of the primary to the first write on the promoted replica.
     pub failover: Duration,
-    /// Age of the youngest writes that asynchronous replication loses with the primary.
+    /// Age of the youngest writes that asynchronous replication loses with the primary; with servers, the delay of the
+    /// link to the replica, so that what is really lost is measured.
     pub lost_window: Duration,
     /// Time to live of the primary's DNS record.
     pub dns_ttl: Duration,
-    /// Memory of the node, MiB.
+    /// Whether servers of the run speak TLS. Neither the model nor the embedded tier knows of it.
+    #[serde(default)]
+    pub tls: bool,
+    /// Idle time after which Redis closes a connection (B7). Servers alone have it.
+    #[serde(default = "redis_idle_timeout")]
+    pub idle_timeout: Duration,
+    /// Wait for the answer to a command after which the application gives it up. Only a server can be silent: the model
+    /// and the embedded tier fail at once.
+    #[serde(default = "redis_timeout")]
+    pub timeout: Duration,
+    /// Memory of the node, MiB; with servers, less [`Self::reserved`] it is `maxmemory`. The embedded tier has no limit.
     pub memory_mib: u32,
     /// Part of the memory that is not for keys (`reserved-memory-percent`).
     pub reserved: Share,
-    /// Memory that others take and that eviction cannot free (buffers of connections, keys in constant use), MiB.
+    /// Memory that others take and that eviction cannot free (buffers of connections, keys in constant use), MiB. The
+    /// model's alone: with servers a fault does it (`fill-redis-memory`).
     pub other_mib: u32,
-    /// What happens to a write when the memory is full.
+    /// What happens to a write when the memory is full; `maxmemory-policy` of a server. The embedded tier is never full.
     pub eviction: Eviction,
-    /// Time of one command on a node with CPU credits.
+    /// Time of one command on a node with CPU credits. The model's alone: a live run takes the time it takes.
     pub command: Duration,
-    /// Whether the node has CPU credits.
+    /// Whether the node has CPU credits. The model's alone.
     pub cpu_credits: CpuCredits,
-    /// Part of a core that the one thread of Redis has left without credits.
+    /// Part of a core that the one thread of Redis has left without credits. The model's alone.
     pub baseline: Share,
+}
+
+fn redis_idle_timeout() -> Duration {
+    Duration::from_secs(300)
+}
+
+fn redis_timeout() -> Duration {
+    Duration::from_secs(2)
 }
 
 /// What Redis does with a write when its memory is full (`maxmemory-policy`).
@@ -149,6 +177,8 @@ pub enum CpuCredits {
 }
 
 /// The relational database.
+///
+/// Kind, class, zones, `failover`, `dns_ttl`, and the pool hold for the model and for every tier that a run starts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Database {
     /// Which service, and so how failover and durability behave.
@@ -167,12 +197,28 @@ pub struct Database {
     pub pool_max: u32,
     /// Wait for a pooled connection after which a request fails (B6).
     pub pool_connect_timeout: Duration,
-    /// Connections the server admits in all.
+    /// Idle time after which a pooled connection is closed (B6). With servers; pools elsewhere keep what they have.
+    #[serde(default = "pool_idle")]
+    pub pool_idle: Duration,
+    /// Connections the server admits in all (`max_connections`). The embedded tier has no limit.
     pub connections_max: u32,
-    /// Cores that queries share.
+    /// Cores that queries share. The model's alone.
     pub cores: u32,
-    /// What a commit takes beyond its query until it is durable, in another zone too.
+    /// What a commit takes beyond its query until it is durable, in another zone too; with servers of the kind
+    /// `rds-multi-az`, the delay of the link to the standby, which each commit waits for.
     pub commit: Duration,
+    /// How far the reader of `aurora` is behind (A12): with servers, the delay of the link to it. AWS documents "usually
+    /// much less than 100 ms"; the figure is an assumption. Neither the model nor the embedded tier has a reader.
+    #[serde(default = "replica_lag")]
+    pub replica_lag: Duration,
+}
+
+fn pool_idle() -> Duration {
+    Duration::from_secs(30)
+}
+
+fn replica_lag() -> Duration {
+    Duration::from_millis(20)
 }
 
 /// The database service.

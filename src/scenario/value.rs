@@ -12,6 +12,7 @@ use toml::de::{DeValue, ValueDeserializer};
 use super::diagnostic::Problem;
 use super::document::{Layer, Problems, Section};
 use super::duration::{self, LengthError, Written};
+use super::server_url::redacted;
 use crate::units::{Rate, Share};
 
 /// One value with its place and its path (`clock.speed`).
@@ -51,6 +52,11 @@ impl<'d> Value<'d> {
         }
     }
 
+    /// Its path, such as `clock.speed`.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// Reports what is wrong with it.
     pub(crate) fn complain(&self, problem: Problem) {
         self.problems.report(problem.at(self.span()));
@@ -71,9 +77,9 @@ impl<'d> Value<'d> {
         /// Longer values are cut: the place is shown anyway.
         const CHARACTERS_MAX: usize = 48;
         let written = self.problems.text_at(self.span());
-        let line = written.lines().next().unwrap_or_default();
+        let line = redacted(written.lines().next().unwrap_or_default());
         let short: String = line.chars().take(CHARACTERS_MAX).collect();
-        let is_cut = short.len() < written.len();
+        let is_cut = short.len() < line.len() || written.lines().nth(1).is_some();
         let rest = if is_cut { "…" } else { "" };
         let kind = match self.node.get_ref() {
             DeValue::Array(_) => "the list ",
@@ -277,6 +283,15 @@ impl<'d> Value<'d> {
     pub(crate) fn word(&self, words: &[&'static str]) -> Option<String> {
         let pairs: Vec<_> = words.iter().map(|word| (*word, *word)).collect();
         self.choice(&pairs).map(str::to_owned)
+    }
+
+    /// One of several words; `or` says in words what else is legal.
+    pub(crate) fn word_or(&self, words: &[&'static str], or: &str) -> Option<String> {
+        let chosen = self.word(words);
+        if chosen.is_none() {
+            self.problems.or_legal(or);
+        }
+        chosen
     }
 
     /// A text that some type can be read from.

@@ -1,18 +1,20 @@
 //! A plan as a scenario file: every value spelled out, so that the run can be repeated whatever the preset becomes.
 
+mod topology;
+
 use std::time::Duration;
 
+use self::topology::{topology, zone_name};
 use super::arrival::{ArrivalPhase, Count, Level, Shape};
 use super::distribution::Distribution;
-use super::page::{Page, inline_table, instant, length, list, or_word, rate, table, text};
+use super::page::{Page, instant, length, list, or_word, rate, table, text};
 use super::plan::{Plan, Retry, Temperament};
 use super::scaling::{
     Alarm, Comparison, HealthType, LaunchHook, Metric, MissingData, PolicyKind, Scaling,
     ScheduledAction,
 };
-use super::topology::{CpuCredits, CreditMode, Database, DatabaseKind, Eviction, Topology, Zone};
 use crate::fault::catalog::Action;
-use crate::units::ZoneId;
+use crate::units::DataTierPart;
 
 impl Plan {
     /// The scenario *as run*: loading it gives this plan again.
@@ -30,7 +32,6 @@ impl Plan {
         self.sale(&mut page);
         buyers(&mut page, &self.buyers);
         topology(&mut page, &self.topology);
-        database(&mut page, &self.topology, &self.topology.database);
         scaling(&mut page, &self.scaling);
         self.judgment(&mut page);
         page.text
@@ -38,15 +39,39 @@ impl Plan {
 
     fn faults(&self) -> String {
         let faults = self.faults.iter().map(|fault| {
-            let Action::AzPowerInterruption { zone } = fault.action;
-            table(&[
-                ("at", instant(fault.at)),
-                ("lasts", length(fault.lasts)),
-                ("action", text(fault.action.name())),
-                ("zone", zone_name(&self.topology, zone)),
-            ])
+            let mut entries = vec![("at", instant(fault.at))];
+            if !fault.action.is_momentary() {
+                entries.push(("lasts", length(fault.lasts)));
+            }
+            entries.push(("action", text(fault.action.name())));
+            entries.extend(self.action(fault.action));
+            table(&entries)
         });
         list(faults)
+    }
+
+    /// What an action says of itself.
+    fn action(&self, action: Action) -> Vec<(&'static str, String)> {
+        let in_zone = |zone| ("zone", zone_name(&self.topology, zone));
+        let of = |part| {
+            let part = match part {
+                DataTierPart::Redis => "redis",
+                DataTierPart::Database => "database",
+            };
+            ("part", text(part))
+        };
+        match action {
+            Action::AzPowerInterruption { zone } | Action::LoseAlbNode { zone } => {
+                vec![in_zone(zone)]
+            }
+            Action::TerminateInstances { zone, count } | Action::PauseInstances { zone, count } => {
+                vec![in_zone(zone), ("count", count.to_string())]
+            }
+            Action::LosePrimary { part } | Action::PausePrimary { part } => vec![of(part)],
+            Action::DelayReplica { part, lag } => vec![of(part), ("lag", length(lag))],
+            Action::FillRedisMemory { share } => vec![("share", share.get().to_string())],
+            Action::HoldDatabaseConnections { count } => vec![("count", count.to_string())],
+        }
     }
 
     /// Clock, show, waiting room, server.
@@ -129,102 +154,6 @@ fn buyers(page: &mut Page, buyers: &Temperament) {
     page.entry("retry", retry(buyers.retry));
     page.entry("reconnect", retry(buyers.reconnect));
     page.entry("call_timeout", length(buyers.call_timeout));
-}
-
-fn topology(page: &mut Page, topology: &Topology) {
-    let zones = || topology.zones.iter();
-    page.header("topology");
-    page.entry("vpc", text(&topology.vpc.to_string()));
-    page.entry("zones", list(zones().map(|zone| text(&zone.name))));
-    let with_nat = zones().filter(|zone| zone.nat_gateway);
-    page.entry("nat_gateways", list(with_nat.map(|zone| text(&zone.name))));
-    page.entry("s3_endpoint", topology.s3_endpoint);
-    page.header("topology.subnets");
-    let tier = |range: fn(&Zone) -> String| {
-        inline_table(zones().map(|zone| (zone.name.as_str(), text(&range(zone)))))
-    };
-    page.entry("public", tier(|zone| zone.public.to_string()));
-    page.entry("private", tier(|zone| zone.private.to_string()));
-    page.entry("data", tier(|zone| zone.data.to_string()));
-    page.header("topology.instances");
-    page.entry("class", text(&topology.instances.class));
-    let credits = match topology.instances.credits {
-        CreditMode::Unlimited => "unlimited",
-        CreditMode::Standard => "standard",
-    };
-    page.entry("credits", text(credits));
-    page.entry("profile", text(&topology.instances.profile.name));
-    let initial = zones().zip(&topology.instances.initial);
-    let initial = initial.map(|(zone, count)| (zone.name.as_str(), count.to_string()));
-    page.entry("initial", inline_table(initial));
-    let alb = &topology.alb;
-    page.header("topology.alb");
-    page.entry(
-        "health_check",
-        table(&[
-            ("interval", length(alb.health_check.interval)),
-            ("timeout", length(alb.health_check.timeout)),
-            ("healthy_count", alb.health_check.healthy_count.to_string()),
-            (
-                "unhealthy_count",
-                alb.health_check.unhealthy_count.to_string(),
-            ),
-        ]),
-    );
-    page.entry("deregistration_delay", length(alb.deregistration_delay));
-    page.entry(
-        "stickiness",
-        or_word(alb.stickiness.as_ref(), "none", |life| length(*life)),
-    );
-    page.entry("idle_timeout", length(alb.idle_timeout));
-    page.entry("connect_timeout", length(alb.connect_timeout));
-    page.entry("dns_ttl", length(alb.dns_ttl));
-    let redis = &topology.redis;
-    page.header("topology.redis");
-    page.entry("class", text(&redis.class));
-    page.entry("primary", zone_name(topology, redis.primary));
-    page.entry("replica", second(topology, redis.replica));
-    page.entry("failover", length(redis.failover));
-    page.entry("lost_window", length(redis.lost_window));
-    page.entry("dns_ttl", length(redis.dns_ttl));
-    page.entry("memory_mib", redis.memory_mib);
-    page.entry("reserved", redis.reserved.get());
-    page.entry("other_mib", redis.other_mib);
-    let eviction = match redis.eviction {
-        Eviction::AllKeysLru => "allkeys-lru",
-        Eviction::VolatileLru => "volatile-lru",
-        Eviction::NoEviction => "noeviction",
-    };
-    page.entry("eviction", text(eviction));
-    page.entry("command", length(redis.command));
-    let cpu_credits = match redis.cpu_credits {
-        CpuCredits::Full => "full",
-        CpuCredits::Spent => "spent",
-    };
-    page.entry("cpu_credits", text(cpu_credits));
-    page.entry("baseline", redis.baseline.get());
-}
-
-fn database(page: &mut Page, topology: &Topology, database: &Database) {
-    page.header("topology.database");
-    let kind = match database.kind {
-        DatabaseKind::Aurora => "aurora",
-        DatabaseKind::RdsMultiAz => "rds-multi-az",
-    };
-    page.entry("kind", text(kind));
-    page.entry("class", text(&database.class));
-    page.entry("primary", zone_name(topology, database.primary));
-    page.entry("standby", second(topology, database.standby));
-    page.entry("failover", length(database.failover));
-    page.entry("dns_ttl", length(database.dns_ttl));
-    page.entry("pool_max", database.pool_max);
-    page.entry(
-        "pool_connect_timeout",
-        length(database.pool_connect_timeout),
-    );
-    page.entry("connections_max", database.connections_max);
-    page.entry("cores", database.cores);
-    page.entry("commit", length(database.commit));
 }
 
 fn scaling(page: &mut Page, scaling: &Scaling) {
@@ -450,12 +379,4 @@ fn retry(retry: Retry) -> String {
         ("jitter", retry.jitter.get().to_string()),
         ("tries_max", tries_max),
     ])
-}
-
-fn zone_name(topology: &Topology, zone: ZoneId) -> String {
-    text(&topology.zones[zone.index()].name)
-}
-
-fn second(topology: &Topology, zone: Option<ZoneId>) -> String {
-    or_word(zone.as_ref(), "none", |zone| zone_name(topology, *zone))
 }

@@ -38,8 +38,10 @@ const CALLS_MIN: u64 = 20;
 pub struct Recovery {
     /// Name of the fault's action.
     pub action: String,
-    /// Name of the zone it struck.
-    pub zone: String,
+    /// Name of the zone it struck; `None` if it is about no zone.
+    pub zone: Option<String>,
+    /// The part of the data tier that it struck alone; `None` if it is about none.
+    pub part: Option<DataTierPart>,
     /// When it struck.
     #[serde(rename = "struck_at_seconds", serialize_with = "figure::at_seconds")]
     pub struck_at: SimTime,
@@ -75,6 +77,19 @@ pub struct Recovery {
     /// Whether, and when, successful work was back.
     #[serde(flatten)]
     pub outcome: Outcome,
+}
+
+impl Recovery {
+    /// The fault in words: `az-power-interruption in zone a`, `lose-primary of Redis`.
+    pub fn fault(&self) -> String {
+        let of = match (&self.zone, self.part) {
+            (Some(zone), _) => format!(" in zone {zone}"),
+            (None, Some(DataTierPart::Redis)) => " of Redis".to_owned(),
+            (None, Some(DataTierPart::Database)) => " of the database".to_owned(),
+            (None, None) => String::new(),
+        };
+        format!("{}{of}", self.action)
+    }
 }
 
 /// Whether successful work came back.
@@ -171,34 +186,57 @@ pub(super) fn judge(run: &Measurements) -> Vec<Recovery> {
     strikes.iter().enumerate().map(follow).collect()
 }
 
+#[derive(Clone, Copy)]
 struct Strike<'a> {
     at: SimTime,
+    fault: Subject<'a>,
+}
+
+/// What tells one fault from another that may be there at the same time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Subject<'a> {
     action: &'a str,
-    zone: ZoneId,
+    zone: Option<ZoneId>,
+    part: Option<DataTierPart>,
 }
 
 fn strike(notice: &Notice) -> Option<Strike<'_>> {
     match &notice.what {
-        What::FaultStruck { action, zone } => Some(Strike {
+        What::FaultStruck { action, zone, part } => Some(Strike {
             at: notice.at,
-            action,
-            zone: *zone,
+            fault: Subject {
+                action,
+                zone: *zone,
+                part: *part,
+            },
         }),
         _ => None,
     }
 }
 
+/// When this fault healed, however many others struck meanwhile; `None` if it did not within the run.
+fn healed_at(timeline: &[Notice], strike: &Strike<'_>) -> Option<SimTime> {
+    let heals = |notice: &&Notice| match &notice.what {
+        What::FaultHealed { action, zone, part } => {
+            let (zone, part) = (*zone, *part);
+            notice.at >= strike.at && strike.fault == Subject { action, zone, part }
+        }
+        _ => false,
+    };
+    timeline.iter().find(heals).map(|notice| notice.at)
+}
+
 fn follow(run: &Measurements, strike: &Strike<'_>, until: SimTime) -> Recovery {
     let zones = &run.plan.topology.zones;
-    let zone = zones.get(strike.zone.index());
+    let zone = |zone: ZoneId| {
+        let known = zones.get(zone.index());
+        known.map_or_else(|| zone.0.to_string(), |zone| zone.name.clone())
+    };
     let after: Vec<_> = run
         .timeline
         .iter()
         .filter(|notice| notice.at >= strike.at && notice.at <= until)
         .collect();
-    let healed = after.iter().find(
-        |notice| matches!(&notice.what, What::FaultHealed { zone, .. } if *zone == strike.zone),
-    );
     let before = work_before(&run.series, strike.at);
     let outcome = outcome(&run.series, before, strike.at, until);
     let observed_until = match outcome {
@@ -206,10 +244,11 @@ fn follow(run: &Measurements, strike: &Strike<'_>, until: SimTime) -> Recovery {
         Outcome::NotRecovered | Outcome::CouldNotTell { .. } => until,
     };
     Recovery {
-        action: strike.action.to_owned(),
-        zone: zone.map_or_else(|| strike.zone.0.to_string(), |zone| zone.name.clone()),
+        action: strike.fault.action.to_owned(),
+        zone: strike.fault.zone.map(zone),
+        part: strike.fault.part,
         struck_at: strike.at,
-        healed_at: healed.map(|notice| notice.at),
+        healed_at: healed_at(&run.timeline, strike),
         detected_after: first_reaction(&after).map(|at| at - strike.at),
         replaced_after: first_replacement(&after).map(|at| at - strike.at),
         failovers: failovers(&after),

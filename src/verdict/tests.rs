@@ -339,7 +339,7 @@ fn a_system_that_never_recovers_fails_every_gate_on_recovery() {
 fn recovery_tells_what_reacted_and_when() {
     let verdicts = judged(good_plan(), |_| ());
     let recovery = &verdicts.recoveries[0];
-    assert_eq!(recovery.zone, "a");
+    assert_eq!(recovery.zone.as_deref(), Some("a"));
     assert_eq!(recovery.detected_after, Some(Duration::from_secs(2)));
     assert_eq!(recovery.replaced_after, Some(Duration::from_secs(250)));
     let took: Vec<_> = recovery.failovers.iter().map(|each| each.took).collect();

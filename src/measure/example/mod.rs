@@ -105,7 +105,7 @@ fn timeline() -> Vec<Notice> {
         zone: ZoneId(zone),
         state,
     };
-    let action = || Action::NAMES[0].to_owned();
+    let action = Action::AzPowerInterruption { zone };
     let lost = |tier| What::PrimaryLost { tier, zone };
     let promoted = |tier| What::Promoted {
         tier,
@@ -132,13 +132,7 @@ fn timeline() -> Vec<Notice> {
         ),
         at(130, instance(2, 0, InstanceState::Pending)),
         at(130, instance(3, 1, InstanceState::Pending)),
-        at(
-            240,
-            What::FaultStruck {
-                action: action(),
-                zone,
-            },
-        ),
+        at(240, What::struck(action)),
         at(240, instance(0, 0, InstanceState::Lost)),
         at(240, lost(DataTierPart::Redis)),
         at(240, lost(DataTierPart::Database)),
@@ -147,13 +141,7 @@ fn timeline() -> Vec<Notice> {
         at(271, promoted(DataTierPart::Database)),
         at(380, instance(2, 0, InstanceState::Healthy)),
         at(390, instance(3, 1, InstanceState::Healthy)),
-        at(
-            480,
-            What::FaultHealed {
-                action: action(),
-                zone,
-            },
-        ),
+        at(480, What::healed(action)),
         at(490, instance(4, 1, InstanceState::Healthy)),
     ]
 }

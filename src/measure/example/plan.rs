@@ -15,8 +15,8 @@ use crate::scenario::scaling::{
     Scaling,
 };
 use crate::scenario::topology::{
-    Alb, CpuCredits, CreditMode, Database, DatabaseKind, Eviction, HealthCheck, Instances, Redis,
-    Topology, Zone,
+    Alb, CpuCredits, CreditMode, DataTier, Database, DatabaseKind, Eviction, HealthCheck,
+    Instances, Redis, Topology, Zone,
 };
 use crate::units::{Rate, Share, SimTime, Won, ZoneId};
 
@@ -172,6 +172,7 @@ fn topology() -> Topology {
             connect_timeout: secs(10),
             dns_ttl: secs(60),
         },
+        data_tier: DataTier::Embedded,
         redis: Redis {
             class: "cache.t3.micro".to_owned(),
             primary: ZoneId(0),
@@ -179,6 +180,9 @@ fn topology() -> Topology {
             failover: secs(30),
             lost_window: Duration::from_millis(100),
             dns_ttl: secs(5),
+            tls: false,
+            idle_timeout: secs(300),
+            timeout: secs(2),
             memory_mib: 512,
             reserved: share(0.25),
             other_mib: 0,
@@ -196,9 +200,11 @@ fn topology() -> Topology {
             dns_ttl: secs(5),
             pool_max: 20,
             pool_connect_timeout: secs(2),
+            pool_idle: secs(30),
             connections_max: 400,
             cores: 2,
             commit: Duration::from_millis(2),
+            replica_lag: Duration::from_millis(20),
         },
         s3_endpoint: true,
     }

@@ -1,13 +1,15 @@
-//! Load balancer, Redis, database.
+//! Load balancer, data tier, Redis, database.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::topology::{Context, zone_at, zone_id};
 use super::{ANY_LENGTH, SOME_LENGTH};
+use crate::scenario::data_tier::{self, DataTier, ExternalServers};
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::document::{Layer, Section};
 use crate::scenario::duration::Written;
+use crate::scenario::server_url::{ServerKind, ServerUrl};
 use crate::scenario::topology::{
     Alb, CpuCredits, Database, DatabaseKind, Eviction, HealthCheck, Redis,
 };
@@ -83,6 +85,52 @@ fn health_check(section: &Section<'_>) -> Option<HealthCheck> {
     })
 }
 
+/// A word, or a table with the servers that exist already.
+pub(super) fn data_tier(section: &Section<'_>) -> Option<DataTier> {
+    let value = section.value("data_tier")?;
+    if !value.is_table() {
+        let table = "a table with the keys redis, database";
+        let word = value.word_or(&["embedded", "servers"], table)?;
+        return Some(match word.as_str() {
+            "servers" => DataTier::Servers,
+            _ => DataTier::Embedded,
+        });
+    }
+    let servers = value.section()?;
+    let url = |key, kind| server_url(&servers.value(key)?, kind);
+    let redis = url("redis", ServerKind::Redis);
+    let database = url("database", ServerKind::Postgres);
+    let name = |key, is_legal: fn(&str) -> bool, legal| match servers.find(key) {
+        Some(value) => {
+            let name = value.text()?;
+            if !is_legal(name) {
+                value.refuse(legal);
+                return None;
+            }
+            Some(Some(name.to_owned()))
+        }
+        None => Some(None),
+    };
+    let prefix = name("prefix", data_tier::is_prefix, data_tier::PREFIX_LEGAL);
+    let schema = name("schema", data_tier::is_schema, data_tier::SCHEMA_LEGAL);
+    Some(DataTier::External(ExternalServers {
+        redis: redis?,
+        database: database?,
+        prefix: prefix?,
+        schema: schema?,
+    }))
+}
+
+/// A URL is never quoted: what is wrong with it may be its password.
+fn server_url(value: &Value<'_>, kind: ServerKind) -> Option<ServerUrl> {
+    let read = ServerUrl::parse(value.text()?, kind);
+    read.map_err(|error| {
+        let problem = Problem::new(format!("`{}` {error}", value.path()));
+        value.complain(problem.legal(kind.legal()));
+    })
+    .ok()
+}
+
 pub(super) fn redis(topology: &Section<'_>, context: &Context<'_, '_>) -> Option<Redis> {
     let section = topology.section("redis");
     let class = section.value("class");
@@ -98,6 +146,10 @@ pub(super) fn redis(topology: &Section<'_>, context: &Context<'_, '_>) -> Option
     let lost_window = length("lost_window");
     let dns_ttl = length("dns_ttl");
     let command = length("command");
+    let tls = section.value("tls").and_then(|value| value.truth());
+    let some_length = |key| section.value(key).and_then(|v| v.length(SOME_LENGTH));
+    let idle_timeout = some_length("idle_timeout");
+    let timeout = some_length("timeout");
     let mebibytes = |key, from| section.value(key).and_then(|v| v.whole(from..=1_000_000));
     let memory_mib = mebibytes("memory_mib", 1);
     let other_mib = mebibytes("other_mib", 0);
@@ -116,6 +168,9 @@ pub(super) fn redis(topology: &Section<'_>, context: &Context<'_, '_>) -> Option
         failover: failover?,
         lost_window: lost_window?,
         dns_ttl: dns_ttl?,
+        tls: tls?,
+        idle_timeout: idle_timeout?,
+        timeout: timeout?,
         memory_mib: memory_mib?,
         reserved: reserved?,
         other_mib: other_mib?,
@@ -161,6 +216,9 @@ pub(super) fn database(topology: &Section<'_>, context: &Context<'_, '_>) -> Opt
     let count = |key| section.value(key).and_then(|v| v.whole(1..=100_000));
     let pool_max = count("pool_max");
     let commit = length("commit");
+    let replica_lag = length("replica_lag");
+    let pool_idle = section.value("pool_idle");
+    let pool_idle = pool_idle.and_then(|value| value.length(SOME_LENGTH));
     let by_class = |key, values: Option<Layer<'_>>, max: u32| match section.find(key) {
         Some(value) => value.whole(1..=max),
         None => class.as_ref().and_then(|class| {
@@ -181,9 +239,11 @@ pub(super) fn database(topology: &Section<'_>, context: &Context<'_, '_>) -> Opt
         dns_ttl: dns_ttl?,
         pool_max: pool_max?,
         pool_connect_timeout: pool_connect_timeout?,
+        pool_idle: pool_idle?,
         connections_max: connections_max?,
         cores: cores?,
         commit: commit?,
+        replica_lag: replica_lag?,
     })
 }
 

@@ -8,7 +8,15 @@ use crate::fault::catalog::{Action, Fault};
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::document::Section;
 use crate::scenario::duration::Written;
-use crate::units::SimTime;
+use crate::units::{DataTierPart, SimTime, ZoneId};
+
+const PARTS: [(&str, DataTierPart); 2] = [
+    ("redis", DataTierPart::Redis),
+    ("database", DataTierPart::Database),
+];
+
+/// More instances or connections than any scenario has.
+const COUNT_MAX: u32 = 100_000;
 
 /// The planned faults in the order of time; none if the scenario has no `faults`.
 pub(super) fn faults(
@@ -31,12 +39,6 @@ pub(super) fn faults(
 
 fn fault(section: &Section<'_>, zones: Option<&[String]>, end: Option<Duration>) -> Option<Fault> {
     let at = section.value("at").and_then(|at| at.length(ANY_LENGTH));
-    let lasts = section.value("lasts");
-    let lasts = lasts.and_then(|lasts| lasts.length(SOME_LENGTH));
-    let action = section.value("action");
-    let action = action.and_then(|action| action.word(&Action::NAMES));
-    let zone = section.value("zone");
-    let zone = zone.and_then(|zone| zone_id(&zone, zones?));
     if let (Some(at), Some(end)) = (at, end)
         && at >= end
     {
@@ -45,10 +47,154 @@ fn fault(section: &Section<'_>, zones: Option<&[String]>, end: Option<Duration>)
         let help = "lengthen `clock.duration`, or let it strike earlier";
         section.complain(&["at"], Problem::new(message).help(help));
     }
-    action?;
+    let name = section.value("action");
+    let Some(name) = name.and_then(|name| name.word(&Action::NAMES)) else {
+        section.accept_any_key();
+        return None;
+    };
+    // All keys are read before anything is given up, so that one bad value hides no other.
+    let action = action(&name, section, zones);
+    let is_momentary = name == "terminate-instances";
+    let lasts = (!is_momentary).then(|| {
+        let lasts = section.value("lasts");
+        lasts.and_then(|lasts| lasts.length(SOME_LENGTH))
+    });
+    let action = action?;
+    assert_eq!(action.is_momentary(), is_momentary, "{name}");
     Some(Fault {
         at: SimTime::ZERO + at?,
-        lasts: lasts?,
-        action: Action::AzPowerInterruption { zone: zone? },
+        lasts: lasts.unwrap_or(Some(Duration::ZERO))?,
+        action,
     })
+}
+
+/// The action with the keys that it has; any other key of the table is unknown.
+fn action(name: &str, section: &Section<'_>, zones: Option<&[String]>) -> Option<Action> {
+    let zone = || -> Option<ZoneId> {
+        let zone = section.value("zone")?;
+        zone_id(&zone, zones?)
+    };
+    let part = || section.value("part")?.choice(&PARTS);
+    let count = || section.value("count")?.whole(1..=COUNT_MAX);
+    match name {
+        "az-power-interruption" => Some(Action::AzPowerInterruption { zone: zone()? }),
+        "terminate-instances" => {
+            let (zone, count) = (zone(), count());
+            Some(Action::TerminateInstances {
+                zone: zone?,
+                count: count?,
+            })
+        }
+        "pause-instances" => {
+            let (zone, count) = (zone(), count());
+            Some(Action::PauseInstances {
+                zone: zone?,
+                count: count?,
+            })
+        }
+        "lose-alb-node" => Some(Action::LoseAlbNode { zone: zone()? }),
+        "lose-primary" => Some(Action::LosePrimary { part: part()? }),
+        "pause-primary" => Some(Action::PausePrimary { part: part()? }),
+        "delay-replica" => {
+            let (part, lag) = (part(), section.value("lag"));
+            let lag = lag.and_then(|lag| lag.length(SOME_LENGTH));
+            Some(Action::DelayReplica {
+                part: part?,
+                lag: lag?,
+            })
+        }
+        "fill-redis-memory" => {
+            let value = section.value("share")?;
+            let share = value.share()?;
+            if share.get() > 0.0 {
+                return Some(Action::FillRedisMemory { share });
+            }
+            value.refuse("above 0, at most 1");
+            None
+        }
+        "hold-database-connections" => Some(Action::HoldDatabaseConnections { count: count()? }),
+        other => unreachable!("`{other}` is none of the names an action was chosen from"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Overrides, load};
+
+    /// Each action with all of its keys.
+    const ALL: [(&str, &str); 9] = [
+        ("az-power-interruption", "lasts = \"1m\"\nzone = \"b\""),
+        ("terminate-instances", "zone = \"b\"\ncount = 2"),
+        ("pause-instances", "lasts = \"1m\"\nzone = \"b\"\ncount = 1"),
+        ("lose-alb-node", "lasts = \"1m\"\nzone = \"a\""),
+        ("lose-primary", "lasts = \"1m\"\npart = \"redis\""),
+        ("pause-primary", "lasts = \"1m\"\npart = \"database\""),
+        (
+            "delay-replica",
+            "lasts = \"1m\"\npart = \"redis\"\nlag = \"2s\"",
+        ),
+        ("fill-redis-memory", "lasts = \"1m\"\nshare = \"90%\""),
+        ("hold-database-connections", "lasts = \"1m\"\ncount = 40"),
+    ];
+
+    fn scenario(action: &str, keys: &str) -> String {
+        format!("name = \"x\"\n[[faults]]\naction = \"{action}\"\nat = \"2m\"\n{keys}\n")
+    }
+
+    #[test]
+    fn every_action_is_read_and_written_as_it_was_read() {
+        assert_eq!(ALL.map(|(name, _)| name), Action::NAMES);
+        for (name, keys) in ALL {
+            let read = load("x.toml", &scenario(name, keys), &Overrides::default());
+            let plan = read.unwrap_or_else(|problems| panic!("{name}: {problems}"));
+            assert_eq!(plan.faults[0].action.name(), name);
+            let again = load("x.toml", &plan.to_toml(), &Overrides::default());
+            let again = again.unwrap_or_else(|problems| panic!("{name}: {problems}"));
+            assert_eq!(again.faults, plan.faults, "{}", plan.to_toml());
+        }
+    }
+
+    #[test]
+    fn a_key_that_an_action_does_not_have_is_refused_with_those_it_has() {
+        let cases = [
+            (
+                "terminate-instances",
+                "zone = \"a\"\ncount = 1\nlasts = \"1m\"",
+                "unknown key `lasts`",
+            ),
+            (
+                "lose-primary",
+                "lasts = \"1m\"\npart = \"redis\"\nzone = \"a\"",
+                "unknown key `zone`",
+            ),
+            ("lose-primary", "lasts = \"1m\"", "`part` is missing"),
+            ("lose-primary", "part = \"redis\"", "`lasts` is missing"),
+            (
+                "lose-primary",
+                "lasts = \"1m\"\npart = \"postgres\"",
+                "(legal: redis, database)",
+            ),
+            (
+                "fill-redis-memory",
+                "lasts = \"1m\"\nshare = 0",
+                "above 0, at most 1",
+            ),
+            (
+                "pause-instances",
+                "lasts = \"1m\"\nzone = \"a\"\ncount = 0",
+                "1 to 100000",
+            ),
+            ("pause-everything", "what = 1", "did you mean `pause-"),
+        ];
+        for (action, keys, message) in cases {
+            let read = load("x.toml", &scenario(action, keys), &Overrides::default());
+            let problems = read.expect_err("has a mistake");
+            assert_eq!(problems.problems().len(), 1, "{action}: {problems}");
+            let shown = problems.render(crate::scenario::Rendering::Monochrome);
+            let flat = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+            let found = flat.contains(message) || problems.to_string().contains(message);
+            assert!(found, "{action}: {shown}");
+        }
+    }
 }

@@ -118,6 +118,7 @@ fn resolve(
         scaling_section: &scaling_section,
         scaling: scaling.as_ref(),
         profile: overrides.profile.as_ref(),
+        data_tier: overrides.data_tier.as_ref(),
         redis: each("redis"),
         database: each("database"),
         connections_max: each("connections_max"),

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tiketi_station::Profile;
 
+use crate::scenario::data_tier::DataTier;
+
 /// Values that win over the file's; `None` leaves the file's.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
@@ -17,4 +19,6 @@ pub struct Overrides {
     pub speed: Option<f64>,
     /// Service times of the instances; the caller has read them from a file.
     pub profile: Option<Profile>,
+    /// What keeps the data of a live run.
+    pub data_tier: Option<DataTier>,
 }

@@ -4,6 +4,7 @@ use ipnet::Ipv4Net;
 use tiketi_station::Profile;
 
 use super::data_tier;
+use crate::scenario::data_tier::DataTier;
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::document::{Layer, Section};
 use crate::scenario::scaling::Scaling;
@@ -30,6 +31,8 @@ pub(super) struct Context<'s, 'd> {
     pub(super) scaling: Option<&'s Scaling>,
     /// Service times in place of those the scenario names.
     pub(super) profile: Option<&'s Profile>,
+    /// The data tier in place of the one the scenario names.
+    pub(super) data_tier: Option<&'s DataTier>,
     /// Defaults by the class of the Redis node.
     pub(super) redis: Option<Layer<'d>>,
     /// Defaults by the kind of the database, and its connections and cores by class.
@@ -78,6 +81,7 @@ pub(super) fn topology(section: &Section<'_>, context: &Context<'_, '_>) -> Opti
     let zones = zones(section, context, vpc);
     let instances = instances(&section.section("instances"), context);
     let alb = data_tier::alb(&section.section("alb"));
+    let data_tier = data_tier::data_tier(section);
     let redis = data_tier::redis(section, context);
     let database = data_tier::database(section, context);
     let s3_endpoint = section.value("s3_endpoint").and_then(|value| value.truth());
@@ -86,6 +90,7 @@ pub(super) fn topology(section: &Section<'_>, context: &Context<'_, '_>) -> Opti
         zones: zones?,
         instances: instances?,
         alb: alb?,
+        data_tier: context.data_tier.cloned().or(data_tier)?,
         redis: redis?,
         database: database?,
         s3_endpoint: s3_endpoint?,

@@ -45,7 +45,7 @@ pub(super) fn zone_loss(row: &Row, evidence: &Evidence<'_>) -> Reading {
             let success = loss.during.success_share();
             format!(
                 "zone {}: {}; meanwhile {} of the calls succeeded, longest time without one {}",
-                loss.zone,
+                loss.zone.as_deref().unwrap_or("?"),
                 outcome_in_words(loss),
                 success.map_or_else(|| "none".to_owned(), percent),
                 in_words(loss.longest_stop)

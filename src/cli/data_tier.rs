@@ -1,0 +1,270 @@
+//! What keeps the data of a live run: flags, and what is checked before anything runs.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use clap::{Args, ValueHint};
+
+use super::exit::{Exit, complain};
+use crate::fault::catalog::Action;
+use crate::model;
+use crate::scenario::Plan;
+use crate::scenario::data_tier::{
+    DataTier, ExternalServers, PREFIX_LEGAL, SCHEMA_LEGAL, is_prefix, is_schema,
+};
+use crate::scenario::server_url::{ServerKind, ServerUrl, redacted};
+
+/// Flags of `run` about the data tier.
+#[derive(Debug, Default, Args)]
+pub struct DataTierArguments {
+    /// What keeps the data, in place of the scenario's: stores in memory, or Redis and PostgreSQL started for the run.
+    #[arg(
+        long,
+        env = "TIKETI_SIM_DATA_TIER",
+        value_name = "TIER",
+        value_parser = ["embedded", "servers"],
+        conflicts_with_all = ["target", "redis"]
+    )]
+    pub data_tier: Option<String>,
+    /// Use this Redis server on this machine: `redis://` or `rediss://`. A password is better in the environment.
+    #[arg(
+        long,
+        env = "TIKETI_SIM_REDIS",
+        hide_env_values = true,
+        value_name = "URL",
+        value_hint = ValueHint::Url,
+        requires = "database",
+        conflicts_with = "target"
+    )]
+    pub redis: Option<UrlWord>,
+    /// Use this PostgreSQL server on this machine: `postgres://`. A password is better in the environment.
+    #[arg(
+        long,
+        env = "TIKETI_SIM_DATABASE",
+        hide_env_values = true,
+        value_name = "URL",
+        value_hint = ValueHint::Url,
+        requires = "redis",
+        conflicts_with = "target"
+    )]
+    pub database: Option<UrlWord>,
+    /// What the run's keys begin with (with `--redis`); without it the Redis database must be empty.
+    #[arg(
+        long,
+        env = "TIKETI_SIM_PREFIX",
+        value_name = "TEXT",
+        requires = "redis"
+    )]
+    pub prefix: Option<String>,
+    /// Schema of the run's tables (with `--database`); without it the schema `public` must be empty.
+    #[arg(
+        long,
+        env = "TIKETI_SIM_SCHEMA",
+        value_name = "NAME",
+        requires = "database"
+    )]
+    pub schema: Option<String>,
+}
+
+/// The URL of a server as it was typed: it is read later, because an error of the command line would repeat it.
+#[derive(Clone)]
+pub struct UrlWord(String);
+
+impl FromStr for UrlWord {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl std::fmt::Debug for UrlWord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&redacted(&self.0))
+    }
+}
+
+/// Prints the URL without its password.
+impl std::fmt::Display for UrlWord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&redacted(&self.0))
+    }
+}
+
+impl DataTierArguments {
+    /// The data tier that was asked for; `None` leaves the scenario's.
+    pub(super) fn asked_for(&self) -> Result<Option<DataTier>, Exit> {
+        let (Some(redis), Some(database)) = (&self.redis, &self.database) else {
+            let asked = self.data_tier.as_deref().map(|name| match name {
+                "servers" => DataTier::Servers,
+                _ => DataTier::Embedded,
+            });
+            return Ok(asked);
+        };
+        let servers = ExternalServers {
+            redis: server_url("--redis", redis, ServerKind::Redis)?,
+            database: server_url("--database", database, ServerKind::Postgres)?,
+            prefix: name("--prefix", self.prefix.as_ref(), is_prefix, PREFIX_LEGAL)?,
+            schema: name("--schema", self.schema.as_ref(), is_schema, SCHEMA_LEGAL)?,
+        };
+        Ok(Some(DataTier::External(servers)))
+    }
+
+    /// The flags that ask for the same again, without passwords: who repeats the run has them.
+    pub(super) fn again(&self) -> [(&'static str, Option<String>); 5] {
+        [
+            ("--data-tier", self.data_tier.clone()),
+            ("--redis", self.redis.as_ref().map(UrlWord::to_string)),
+            ("--database", self.database.as_ref().map(UrlWord::to_string)),
+            ("--prefix", self.prefix.clone()),
+            ("--schema", self.schema.clone()),
+        ]
+    }
+}
+
+fn server_url(flag: &str, word: &UrlWord, kind: ServerKind) -> Result<ServerUrl, Exit> {
+    ServerUrl::parse(&word.0, kind).map_err(|error| {
+        let hint = format!("give {}", kind.legal());
+        complain(format_args!("`{flag}` {error}"), Some(&hint));
+        Exit::BadScenario
+    })
+}
+
+fn name(
+    flag: &str,
+    written: Option<&String>,
+    is_legal: fn(&str) -> bool,
+    legal: &str,
+) -> Result<Option<String>, Exit> {
+    match written {
+        Some(name) if !is_legal(name) => {
+            complain(format_args!("`{flag}` is `{name}` (legal: {legal})"), None);
+            Err(Exit::BadScenario)
+        }
+        Some(_) | None => Ok(written.cloned()),
+    }
+}
+
+/// Refuses faults that a live run cannot play, and servers beyond this machine.
+pub(super) fn admit_live(plan: &Plan) -> Result<(), Exit> {
+    let tier = &plan.topology.data_tier;
+    let hint = "take the fault out, or choose another `topology.data_tier` (`--data-tier servers`)";
+    admit_faults(plan, "this run", |action| tier.plays(action), hint)?;
+    let DataTier::External(servers) = tier else {
+        return Ok(());
+    };
+    for url in [&servers.redis, &servers.database] {
+        if !is_loopback(url.host()) {
+            let host = url.host();
+            complain(
+                format_args!("`{url}` is beyond this machine: `{host}` is no loopback address"),
+                Some(
+                    "name 127.0.0.1, [::1] or localhost; a system elsewhere is put under load with --target",
+                ),
+            );
+            return Err(Exit::TargetRefused);
+        }
+    }
+    Ok(())
+}
+
+/// Refuses faults that the model cannot play.
+pub(super) fn admit_modeled(plan: &Plan) -> Result<(), Exit> {
+    let hint = "take the fault out, or play the scenario with `tiketi-sim run --data-tier servers`";
+    let tier = &plan.topology.data_tier;
+    admit_faults(plan, "the model", |action| model::plays(action, tier), hint)
+}
+
+fn admit_faults(
+    plan: &Plan,
+    who: &str,
+    plays: impl Fn(Action) -> Result<(), &'static str>,
+    hint: &str,
+) -> Result<(), Exit> {
+    for fault in &plan.faults {
+        if let Err(reason) = plays(fault.action) {
+            let (name, scenario) = (fault.action.name(), &plan.name);
+            let at = fault.at;
+            complain(
+                format_args!("{scenario}: {who} cannot play the fault `{name}` at {at}: {reason}"),
+                Some(hint),
+            );
+            return Err(Exit::BadScenario);
+        }
+    }
+    Ok(())
+}
+
+/// Whether the host is this machine by its own words; no name but `localhost` is looked up.
+fn is_loopback(host: &str) -> bool {
+    let address = host.parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{self, Overrides};
+
+    fn plan(toml: &str) -> Plan {
+        scenario::load("x.toml", toml, &Overrides::default()).expect("a good scenario")
+    }
+
+    fn external(redis: &str, database: &str) -> String {
+        format!("[topology]\ndata_tier = {{ redis = \"{redis}\", database = \"{database}\" }}\n")
+    }
+
+    #[test]
+    fn servers_beyond_this_machine_are_refused_like_a_foreign_target() {
+        let here = "postgres://u:p@[::1]:5432/d";
+        for (redis, database, exit) in [
+            ("redis://127.0.0.1", here, Ok(())),
+            ("redis://localhost:1", here, Ok(())),
+            ("redis://10.0.0.1", here, Err(Exit::TargetRefused)),
+            (
+                "redis://127.0.0.1.example.org",
+                here,
+                Err(Exit::TargetRefused),
+            ),
+            (
+                "redis://127.0.0.1",
+                "postgres://db.example.org/d",
+                Err(Exit::TargetRefused),
+            ),
+        ] {
+            assert_eq!(
+                admit_live(&plan(&external(redis, database))),
+                exit,
+                "{redis}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_engine_and_tier_refuses_what_it_cannot_play() {
+        let fault = |action: &str, keys: &str| {
+            format!("[[faults]]\nat = \"2m\"\naction = \"{action}\"\n{keys}\n")
+        };
+        let lose = fault("lose-primary", "lasts = \"1m\"\npart = \"redis\"");
+        let pause = fault("pause-primary", "lasts = \"1m\"\npart = \"redis\"");
+        let end = fault("terminate-instances", "zone = \"a\"\ncount = 1");
+        let tier = |name: &str| format!("topology.data_tier = \"{name}\"\n");
+        let theirs = external("redis://localhost", "postgres://localhost/d");
+        let theirs = theirs.replace("[topology]\ndata_tier", "topology.data_tier");
+        let refused = Err(Exit::BadScenario);
+        for (faults, tier, live, modeled) in [
+            (&lose, tier("embedded"), Ok(()), Ok(())),
+            (&lose, tier("servers"), Ok(()), Ok(())),
+            (&lose, theirs.clone(), refused, refused),
+            (&pause, tier("embedded"), refused, refused),
+            (&pause, tier("servers"), Ok(()), refused),
+            (&pause, theirs.clone(), refused, refused),
+            (&end, theirs, Ok(()), Ok(())),
+        ] {
+            let plan = plan(&format!("{tier}{faults}"));
+            assert_eq!(admit_live(&plan), live, "{tier}{faults}");
+            assert_eq!(admit_modeled(&plan), modeled, "{tier}{faults}");
+        }
+    }
+}
