@@ -10,8 +10,11 @@ use tiketi_station::Profile;
 use crate::measure::{Measurements, archive};
 use crate::report::plan::{self, PlanDocument};
 use crate::report::{self, Document};
-use crate::scenario;
+use crate::scenario::data_tier::DataTier;
+use crate::scenario::{self, Plan};
 
+/// Folder of the logs within a run's.
+const LOGS: &str = "logs";
 /// Folders of the same scenario and second that are told apart by a number.
 const SAME_SECOND_MAX: u32 = 100;
 
@@ -50,6 +53,16 @@ impl Folder {
         &self.path
     }
 
+    /// Makes the folder for what child processes say; `None` where the supervisor says it all, without servers.
+    pub(super) fn logs(&self, plan: &Plan) -> io::Result<Option<PathBuf>> {
+        if plan.topology.data_tier == DataTier::Embedded {
+            return Ok(None);
+        }
+        let logs = self.path.join(LOGS);
+        fs::create_dir(&logs)?;
+        Ok(Some(logs))
+    }
+
     /// Writes every file of the report; the service times have one of their own if they did not come with the program.
     pub(super) fn write(&self, document: &Document, run: &Measurements) -> io::Result<()> {
         self.file("scenario.toml", run.plan.to_toml())?;
@@ -79,7 +92,8 @@ impl Folder {
 
     /// Takes the folder away again, and those made for it: the run could not be made, and there is nothing to report.
     pub(super) fn discard(self) {
-        for path in [self.path].iter().chain(&self.made_for_it) {
+        let logs = self.path.join(LOGS);
+        for path in [logs, self.path].iter().chain(&self.made_for_it) {
             // A folder that somebody has put something in stays.
             let _not_empty = fs::remove_dir(path);
         }

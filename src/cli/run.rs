@@ -1,5 +1,7 @@
 //! `tiketi-sim run`: the live engine, from the file to the report.
 
+use std::path::Path;
+
 use super::again;
 use super::args::RunArguments;
 use super::data_tier;
@@ -29,7 +31,8 @@ fn carry_out(flags: &RunArguments) -> Result<Exit, Exit> {
     }
     let book = prices::asked_for(&flags.played.prices)?;
     let folder = outcome::folder(&flags.played, &plan)?;
-    match measure(flags, plan) {
+    let logs = folder.logs(&plan).map_err(|error| could_not_run(&error))?;
+    match measure(flags, plan, logs.as_deref()) {
         Ok(mut run) => {
             prices::bill_with(book.as_ref(), &mut run);
             let run_again = again::run(flags, run.plan.seed);
@@ -47,17 +50,25 @@ fn carry_out(flags: &RunArguments) -> Result<Exit, Exit> {
     }
 }
 
-fn measure(flags: &RunArguments, plan: Plan) -> Result<Measurements, Exit> {
+fn measure(
+    flags: &RunArguments,
+    plan: Plan,
+    logs: Option<&Path>,
+) -> Result<Measurements, Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| could_not_run(&error))?;
-    let measured = runtime.block_on(measure_within(flags, plan));
+    let measured = runtime.block_on(measure_within(flags, plan, logs));
     runtime.shutdown_background();
     measured
 }
 
-async fn measure_within(flags: &RunArguments, plan: Plan) -> Result<Measurements, Exit> {
+async fn measure_within(
+    flags: &RunArguments,
+    plan: Plan,
+    logs: Option<&Path>,
+) -> Result<Measurements, Exit> {
     let executable = std::env::current_exe().map_err(|error| could_not_run(&error))?;
     let mut interrupt = interrupt::listen().map_err(|error| could_not_run(&error))?;
     let sut = tokio::select! {
@@ -65,7 +76,7 @@ async fn measure_within(flags: &RunArguments, plan: Plan) -> Result<Measurements
         () = interrupted(&mut interrupt) => return Err(not_measured(&LiveError::Interrupted)),
     };
     let mut display = Display::new(flags.played.quiet, &plan);
-    let measured = Box::pin(conduct(plan, sut, &executable, interrupt, &mut display)).await;
+    let measured = Box::pin(conduct(plan, sut, &executable, logs, interrupt, &mut display)).await;
     display.finish();
     measured.map_err(|error| not_measured(&error))
 }

@@ -72,9 +72,9 @@ impl Closing {
         tally: &Tally,
     ) -> Ending {
         let state = match &closed.state {
-            Some(state) => FinalState::Read(self.audit_facts(state, tally)),
-            None => FinalState::Unread {
-                reason: "the target gives no access to its database".to_owned(),
+            Ok(state) => FinalState::Read(self.audit_facts(state, tally)),
+            Err(reason) => FinalState::Unread {
+                reason: reason.clone(),
             },
         };
         let statement = closed.statement.take();
@@ -159,16 +159,19 @@ fn admission_facts(state: &tiketi_server::FinalState) -> Option<AdmissionFacts> 
 fn system_figures(census: &Census, closed: &Closed) -> SystemFigures {
     let fleet = &closed.fleet;
     SystemFigures {
-        cache_hits: census.cache_hits,
-        cache_misses: census.cache_misses,
-        database_queries: census.database_queries,
-        redis_operations: census.redis_operations,
+        // The embedded tier counts for all instances together; of servers each instance counts what it asks.
+        cache_hits: census.cache_hits + fleet.sum(|load| load.tier_use.cache_hits),
+        cache_misses: census.cache_misses + fleet.sum(|load| load.tier_use.cache_misses),
+        database_queries: census.database_queries
+            + fleet.sum(|load| load.tier_use.database_queries),
+        redis_operations: census.redis_operations
+            + fleet.sum(|load| load.tier_use.redis_operations),
         monitor_runs: Some(closed.monitor_runs),
         pool_timeouts: fleet.sum(|load| load.pool_timeouts),
         pool_waits: fleet.sum(|load| load.pool_waits),
         targets: fleet.targets(),
         stickiness: closed.stickiness,
         messages_due: Some(fleet.sum(|load| load.fan_out_messages)),
-        data_tier: None,
+        data_tier: closed.data_tier.clone(),
     }
 }

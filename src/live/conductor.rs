@@ -22,6 +22,7 @@ use super::worker::{Assignment, WorkerReport};
 use crate::measure::{Assembly, Measurements};
 use crate::scenario::Plan;
 use crate::scenario::arrival::arrival_times;
+use crate::testbed::Ground;
 use crate::units::SimTime;
 
 /// Wall time from the start of the workers to the start of the run: they read the plan and draw their buyers in it.
@@ -39,7 +40,8 @@ const SOURCES: u8 = 4;
 
 /// Runs `plan` against `sut` and returns what was measured.
 ///
-/// Child processes are started from `executable`, this project's binary. Setting `interrupt` to `true` stops the
+/// Child processes are started from `executable`, this project's binary; what they say goes to files in `logs`, a folder that
+/// is there, or to the standard error. Setting `interrupt` to `true` stops the
 /// arrivals and ends the run early, with everything measured so far; so does whatever keeps the run from going on, and
 /// the measurements say what it was. `watcher` is shown how it goes.
 ///
@@ -51,13 +53,19 @@ pub async fn conduct(
     plan: Plan,
     sut: Sut,
     executable: &Path,
+    logs: Option<&Path>,
     mut interrupt: watch::Receiver<bool>,
     watcher: &mut dyn Watcher,
 ) -> Result<Measurements, LiveError> {
     let buyers = arrival_times(&plan).len() as u64;
-    watcher.tell(&sut.preparation());
+    watcher.tell(&sut.preparation(&plan));
+    let ground = Ground {
+        executable: executable.to_owned(),
+        logs: logs.map(Path::to_owned),
+        now_unix_ns: unix_now_ns(),
+    };
     let site = tokio::select! {
-        site = Box::pin(prepare(&plan, sut, executable)) => site?,
+        site = Box::pin(prepare(&plan, sut, &ground)) => site?,
         () = interrupted(&mut interrupt) => return Err(LiveError::Interrupted),
     };
     let start_at_unix_ns = unix_now_ns() + u64::try_from(LEAD.as_nanos()).unwrap_or(u64::MAX);
@@ -92,8 +100,8 @@ pub async fn conduct(
 }
 
 /// Opens the site and waits until it can take the load.
-async fn prepare(plan: &Plan, sut: Sut, executable: &Path) -> Result<Site, LiveError> {
-    let mut site = Site::open(plan, sut, executable).await?;
+async fn prepare(plan: &Plan, sut: Sut, ground: &Ground) -> Result<Site, LiveError> {
+    let mut site = Site::open(plan, sut, ground).await?;
     timeout(FLEET_READY_TIMEOUT, site.fleet_ready())
         .await
         .map_err(|_| LiveError::FleetNotReady {

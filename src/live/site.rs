@@ -1,7 +1,6 @@
 //! What the load is sent to: the testbed with its control plane and faults, or a system that is already there.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::path::Path;
 
 use tiketi_server::{Census, FinalState};
 use uuid::Uuid;
@@ -16,14 +15,13 @@ use crate::cloud::ControlPlane;
 use crate::cloud::notice::{InstanceState, Notice, What};
 use crate::cloud::order::{Input, Order};
 use crate::cost::Statement;
-use crate::fault::catalog::Action;
 use crate::fault::schedule::{Schedule, Strike, StrikeKind};
 use crate::measure::Gauges;
-use crate::measure::ending::Stickiness;
+use crate::measure::ending::{DataTierFigures, Stickiness};
 use crate::measure::gauges::InstanceCount;
 use crate::measure::tally::Tally;
 use crate::scenario::Plan;
-use crate::testbed::Testbed;
+use crate::testbed::{Ground, Testbed};
 use crate::units::{InstanceId, SimTime};
 
 /// What the load is sent to.
@@ -47,10 +45,12 @@ pub(super) struct LocalCloud {
 }
 
 /// What only the end of a run can tell; nothing of it is known of a remote system.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Closed {
-    /// The final state, from the writer of the database.
-    pub(super) state: Option<FinalState>,
+    /// The final state, from the writer of the database, or why it could not be read.
+    pub(super) state: Result<FinalState, String>,
+    /// What was measured of the data tier's servers; `None` if it has none.
+    pub(super) data_tier: Option<DataTierFigures>,
     /// Counts of the data tier.
     pub(super) census: Option<Census>,
     /// What the instances did.
@@ -65,9 +65,9 @@ pub(super) struct Closed {
 
 impl Site {
     /// Starts the testbed, or takes the remote system as it is.
-    pub(super) async fn open(plan: &Plan, sut: Sut, executable: &Path) -> Result<Self, LiveError> {
+    pub(super) async fn open(plan: &Plan, sut: Sut, ground: &Ground) -> Result<Self, LiveError> {
         match sut {
-            Sut::Testbed => LocalCloud::start(plan, executable)
+            Sut::Testbed => LocalCloud::start(plan, ground)
                 .await
                 .map(|cloud| Self::Testbed(Box::new(cloud))),
             Sut::Remote(remote) => Ok(Self::Remote(remote)),
@@ -170,7 +170,8 @@ impl Site {
         match self {
             Self::Testbed(cloud) => {
                 let closed = Closed {
-                    state: Some(cloud.testbed.final_state()),
+                    state: cloud.testbed.final_state().await,
+                    data_tier: cloud.testbed.data_tier_figures(),
                     census: Some(cloud.testbed.gauges().census),
                     stickiness: cloud.stickiness(),
                     fleet: cloud.fleet,
@@ -180,14 +181,22 @@ impl Site {
                 cloud.testbed.stop().await;
                 closed
             }
-            Self::Remote(_) => Closed::default(),
+            Self::Remote(_) => Closed {
+                state: Err("the target gives no access to its database".to_owned()),
+                data_tier: None,
+                census: None,
+                fleet: FleetRecord::default(),
+                monitor_runs: 0,
+                stickiness: None,
+                statement: None,
+            },
         }
     }
 }
 
 impl LocalCloud {
-    async fn start(plan: &Plan, executable: &Path) -> Result<Self, LiveError> {
-        let testbed = Testbed::start(plan, executable).await?;
+    async fn start(plan: &Plan, ground: &Ground) -> Result<Self, LiveError> {
+        let testbed = Testbed::start(plan, ground).await?;
         Ok(Self {
             show: testbed.show(),
             testbed,
@@ -246,25 +255,17 @@ impl LocalCloud {
         Some(notice)
     }
 
-    /// Takes a zone, or gives it back, in the testbed and in the control plane at the same instant.
+    /// Breaks something, or mends it, in the testbed, and tells the control plane what it sees of it at the same instant.
     fn strike(&mut self, now: SimTime, strike: Strike) -> Result<(), LiveError> {
         let action = strike.fault.action;
-        let Action::AzPowerInterruption { zone } = action else {
-            let action = action.name();
-            return Err(LiveError::FaultNotPlayed { action });
-        };
-        let (what, input) = match strike.kind {
-            StrikeKind::Struck => {
-                self.testbed.lose_zone(zone);
-                (What::struck(action), Input::ZoneLost { zone })
-            }
-            StrikeKind::Healed => {
-                self.testbed.restore_zone(now, zone)?;
-                (What::healed(action), Input::ZoneRestored { zone })
-            }
+        let (what, told) = match strike.kind {
+            StrikeKind::Struck => (What::struck(action), self.testbed.strike(now, action)),
+            StrikeKind::Healed => (What::healed(action), self.testbed.heal(now, action)?),
         };
         self.notices.push_back(Notice { at: now, what });
-        self.control.handle(now, input);
+        for input in told {
+            self.control.handle(now, input);
+        }
         Ok(())
     }
 

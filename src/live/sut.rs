@@ -6,6 +6,7 @@ use super::credential::Credentials;
 use super::target::{self, Refusal};
 use super::worker::Entry;
 use crate::scenario::Plan;
+use crate::scenario::data_tier::DataTier;
 
 /// The system under test.
 #[derive(Debug)]
@@ -57,10 +58,17 @@ impl Remote {
 
 impl Sut {
     /// What is going on until the load starts, for the user.
-    pub(super) fn preparation(&self) -> String {
+    pub(super) fn preparation(&self, plan: &Plan) -> String {
         match self {
             Self::Testbed => {
-                "starting the testbed: names, load balancer, data tier, instances".to_owned()
+                let data_tier = match &plan.topology.data_tier {
+                    DataTier::Embedded => "data tier".to_owned(),
+                    DataTier::Servers => "redis-server, PostgreSQL".to_owned(),
+                    DataTier::External(servers) => {
+                        format!("tables in {} and {}", servers.redis, servers.database)
+                    }
+                };
+                format!("starting the testbed: names, load balancer, {data_tier}, instances")
             }
             Self::Remote(remote) => {
                 let Entry {

@@ -1,6 +1,10 @@
 //! Why the testbed cannot start or go on.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use tiketi_server::SetupError;
+use tiketi_stores::StoresError;
 
 use super::budget::TooFewFiles;
 use super::{NAME_SERVER_IP, START_TIMEOUT};
@@ -43,6 +47,20 @@ pub enum TestbedError {
     /// The load balancer did not come up.
     #[error("the load balancer did not listen within {} s", START_TIMEOUT.as_secs())]
     StartTimeout,
+    /// A server of the data tier failed.
+    #[error("the data tier: {0}")]
+    Server(Arc<StoresError>),
+    /// The data tier could not be prepared.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The URL of a server cannot be used.
+    #[error("{url}: {reason}")]
+    BadUrl {
+        /// The URL, without its password.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An instance cannot be started.
     #[error("{instance} cannot be started: {source}")]
     Instance {
@@ -51,4 +69,20 @@ pub enum TestbedError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl From<StoresError> for TestbedError {
+    fn from(error: StoresError) -> Self {
+        Self::Server(Arc::new(error))
+    }
+}
+
+impl TestbedError {
+    /// What the user can do about it; `None` if the message says all there is.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Server(error) => error.hint(),
+            _ => None,
+        }
+    }
 }

@@ -13,6 +13,7 @@ pub mod budget;
 pub mod data_tier;
 pub mod dns;
 mod error;
+mod faults;
 pub mod fleet;
 mod orders;
 mod settings;
@@ -20,23 +21,24 @@ pub mod zone;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tiketi_server::{Census, EmbeddedTier, FinalState};
+use tiketi_server::{Census, EmbeddedTier, FinalState, ServersConfig, Settings, Show};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
 use crate::cloud::order::Input;
-use crate::scenario::Plan;
+use crate::measure::ending::DataTierFigures;
+use crate::scenario::{Plan, topology};
 use crate::units::{InstanceId, ZoneId};
 use alb::balancer::{Balancer, Blueprint, Heard};
 use alb::launch::Launcher;
 use alb::message::Load;
 use budget::Budget;
-use data_tier::DataTier;
+use data_tier::{DataTier, Embedded, Endpoints, External, Premises, Servers};
 use dns::NameServer;
 pub use error::TestbedError;
 use fleet::{Fleet, InstanceGauge};
@@ -64,8 +66,6 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 )]
 pub struct Testbed {
     speed: f64,
-    redis_addresses: Vec<Ipv4Addr>,
-    database_addresses: Vec<Ipv4Addr>,
     node_addresses: Vec<Ipv4Addr>,
     port: u16,
     token_secret: String,
@@ -82,6 +82,17 @@ pub struct Testbed {
     pending: VecDeque<Input>,
     /// Zone of a load-balancer process that has ended unbidden.
     broken_node: Option<ZoneId>,
+}
+
+/// Where a testbed is built.
+#[derive(Clone, Debug)]
+pub struct Ground {
+    /// This project's binary, from which child processes are started.
+    pub executable: PathBuf,
+    /// Folder for the logs of child processes, which is there; `None` leaves them on the standard error.
+    pub logs: Option<PathBuf>,
+    /// The moment, in nanoseconds since 1970: scenario time of all servers starts here.
+    pub now_unix_ns: u64,
 }
 
 /// What a load worker needs to reach the testbed.
@@ -113,19 +124,19 @@ pub struct Gauges {
 }
 
 impl Testbed {
-    /// Starts names, load balancer and data tier for a plan; instances come by orders. Node processes are started
-    /// from `executable`, this project's binary.
+    /// Starts names, load balancer and data tier for a plan; instances come by orders.
     ///
     /// Returns when every node listens, or refuses before anything starts if the machine cannot hold the run.
-    pub async fn start(plan: &Plan, executable: &Path) -> Result<Self, TestbedError> {
-        Box::pin(Self::start_with(
-            plan,
-            Launcher::Binary(executable.to_owned()),
-        ))
-        .await
+    pub async fn start(plan: &Plan, ground: &Ground) -> Result<Self, TestbedError> {
+        let launcher = Launcher::Binary(ground.executable.clone());
+        Box::pin(Self::start_with(plan, ground, launcher)).await
     }
 
-    async fn start_with(plan: &Plan, launcher: Launcher) -> Result<Self, TestbedError> {
+    async fn start_with(
+        plan: &Plan,
+        ground: &Ground,
+        launcher: Launcher,
+    ) -> Result<Self, TestbedError> {
         let limit = Budget::raise_limit().map_err(TestbedError::Limit)?;
         let budget = Budget::new(budget::sockets_forecast(plan), limit)?;
         let settings = settings::server(plan);
@@ -150,14 +161,22 @@ impl Testbed {
         });
         let show = settings::show(plan);
         let show_id = show.id;
-        let tier = EmbeddedTier::new(&settings, vec![show], topology.redis.lost_window);
+        let endpoints = Endpoints::new(
+            name_server.names(),
+            settings::endpoints(plan, |zone| zone.private),
+            settings::endpoints(plan, |zone| zone.data),
+        );
+        let premises = Premises {
+            ground,
+            endpoints,
+            name_server: name_server.address(),
+        };
+        let (data_tier, kind) = build_data_tier(plan, &settings, premises, show).await?;
         let token_secret = settings.jwt_secret.clone();
         let subnets = topology.zones.iter().map(|zone| zone.private).collect();
-        let (fleet, booted) = Fleet::new(tier.clone(), settings, subnets);
+        let (fleet, booted) = Fleet::new(kind, settings, subnets);
         let mut testbed = Self {
             speed,
-            redis_addresses: settings::endpoints(plan, |zone| zone.private),
-            database_addresses: settings::endpoints(plan, |zone| zone.data),
             node_addresses,
             port,
             token_secret,
@@ -167,7 +186,7 @@ impl Testbed {
             heard,
             fleet: Box::new(fleet),
             booted,
-            data_tier: DataTier::new(tier, topology),
+            data_tier,
             lost_zones: BTreeSet::new(),
             evictions: BTreeMap::new(),
             pending: VecDeque::new(),
@@ -208,9 +227,14 @@ impl Testbed {
         }
     }
 
-    /// Everything an audit needs; read it when the run has ended.
-    pub fn final_state(&self) -> FinalState {
-        self.data_tier.final_state()
+    /// Everything an audit needs, or why it could not be read; read it when the run has ended.
+    pub async fn final_state(&self) -> Result<FinalState, String> {
+        self.data_tier.final_state().await
+    }
+
+    /// What was measured of the data tier's servers; `None` if it has none.
+    pub fn data_tier_figures(&self) -> Option<DataTierFigures> {
+        self.data_tier.figures()
     }
 
     /// Ends everything: nothing listens and no process is left when this returns.
@@ -220,7 +244,42 @@ impl Testbed {
         }
         Box::pin(self.balancer.stop()).await;
         self.fleet.stop().await;
+        self.data_tier.stop().await;
     }
+}
+
+/// The data tier that the plan asks for, and the kind of instances that stand on it.
+async fn build_data_tier(
+    plan: &Plan,
+    settings: &Settings,
+    premises: Premises<'_>,
+    show: Show,
+) -> Result<(DataTier, Kind), TestbedError> {
+    let processes = |config: &ServersConfig, ground: &Ground, show: Show| Kind::Processes {
+        launcher: InstanceLauncher::Binary(ground.executable.clone()),
+        config: config.clone(),
+        shows: vec![show],
+        logs: ground.logs.clone(),
+    };
+    let ground = premises.ground;
+    Ok(match &plan.topology.data_tier {
+        topology::DataTier::Embedded => {
+            let tier = EmbeddedTier::new(settings, vec![show], plan.topology.redis.lost_window);
+            let embedded = Embedded::new(tier.clone(), &plan.topology, premises.endpoints);
+            (DataTier::Embedded(embedded), Kind::Threads(tier))
+        }
+        topology::DataTier::Servers => {
+            let servers = Servers::start(plan, premises, std::slice::from_ref(&show)).await?;
+            let kind = processes(servers.config(), ground, show);
+            (DataTier::Servers(Box::new(servers)), kind)
+        }
+        topology::DataTier::External(existing) => {
+            let clock = (plan.clock.speed, ground.now_unix_ns);
+            let external = External::open(existing, std::slice::from_ref(&show), clock).await?;
+            let kind = processes(external.config(), ground, show);
+            (DataTier::External(Box::new(external)), kind)
+        }
+    })
 }
 
 /// Locks what panicking tasks may have left poisoned: records and routes stay valid at every step.

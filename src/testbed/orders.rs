@@ -1,9 +1,9 @@
 //! Orders of the control plane in, what it is told out.
 
 use super::alb::balancer::News;
-use super::{ALB_NAME, DATABASE_NAME, REDIS_NAME, Testbed, TestbedError, lock};
+use super::{ALB_NAME, Testbed, TestbedError, lock};
 use crate::cloud::order::{Input, Order};
-use crate::units::{InstanceId, SimTime, ZoneId};
+use crate::units::{DataTierPart, InstanceId, SimTime, ZoneId};
 
 impl Testbed {
     /// Does what the control plane orders. Returns the answer if the order asks for one.
@@ -45,15 +45,9 @@ impl Testbed {
                 self.balancer.remove(instance);
                 self.fleet.terminate(instance);
             }
-            Order::PromoteRedis { zone } => {
-                self.data_tier.promote_redis(zone);
-                let address = self.redis_addresses[zone.index()];
-                lock(&self.name_server.names()).point(REDIS_NAME, address);
-            }
+            Order::PromoteRedis { zone } => self.data_tier.promote(DataTierPart::Redis, zone),
             Order::PromoteDatabase { zone } => {
-                self.data_tier.promote_database(zone);
-                let address = self.database_addresses[zone.index()];
-                lock(&self.name_server.names()).point(DATABASE_NAME, address);
+                self.data_tier.promote(DataTierPart::Database, zone);
             }
         }
         Ok(None)
@@ -109,8 +103,10 @@ impl Testbed {
     ///
     /// A load-balancer process that ends unbidden takes sockets with it that no fault of the scenario explains.
     pub fn soundness(&self) -> Result<(), TestbedError> {
-        self.broken_node
-            .map_or(Ok(()), |zone| Err(TestbedError::NodeEnded { zone }))
+        if let Some(zone) = self.broken_node {
+            return Err(TestbedError::NodeEnded { zone });
+        }
+        self.data_tier.soundness()
     }
 
     /// Acts on what the load balancer has to say.

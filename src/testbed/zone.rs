@@ -26,12 +26,16 @@ pub(super) fn on_loopback(subnet: Ipv4Net, host: u32) -> Ipv4Addr {
 }
 
 impl Testbed {
-    /// Takes everything in a zone at once: load-balancer node, instances, primaries of the data tier. The zone's
-    /// address leaves the DNS record [`NODE_EVICTION`] later.
-    pub fn lose_zone(&mut self, zone: ZoneId) {
+    /// Takes everything in a zone at once: load-balancer node, instances, servers of the data tier.
+    pub(super) fn lose_zone(&mut self, now: SimTime, zone: ZoneId) {
         self.lost_zones.insert(zone);
         self.fleet.lose_zone(zone);
-        self.data_tier.lose_zone(zone);
+        self.data_tier.lose_zone(now, zone);
+        self.lose_node(zone);
+    }
+
+    /// Takes the load-balancer node of a zone. Its address leaves the DNS record [`NODE_EVICTION`] later.
+    pub(super) fn lose_node(&mut self, zone: ZoneId) {
         let news = self.balancer.kill_node(zone);
         self.take(news);
         let names = self.name_server.names();
@@ -46,12 +50,17 @@ impl Testbed {
         }
     }
 
-    /// Brings a zone back, without instances: its load-balancer node starts again, and its address returns to the DNS
-    /// record once it listens.
-    pub fn restore_zone(&mut self, now: SimTime, zone: ZoneId) -> Result<(), TestbedError> {
+    /// Brings a zone back, without instances: its load-balancer node and its servers of the data tier start again.
+    pub(super) fn restore_zone(&mut self, now: SimTime, zone: ZoneId) -> Result<(), TestbedError> {
         if !self.lost_zones.remove(&zone) {
             return Ok(());
         }
+        self.data_tier.restore_zone(zone);
+        self.restore_node(now, zone)
+    }
+
+    /// Starts the load-balancer node of a zone again; its address returns to the DNS record once it listens.
+    pub(super) fn restore_node(&mut self, now: SimTime, zone: ZoneId) -> Result<(), TestbedError> {
         if let Some(eviction) = self.evictions.remove(&zone) {
             eviction.abort();
         }

@@ -1,0 +1,271 @@
+//! Real servers of the testbed: redis-server and PostgreSQL in their zones, killed, stopped, promoted and restored.
+//!
+//! Whatever goes wrong with a server, and no fault explains it, makes the testbed unsound: the run ends with the reason.
+
+mod part;
+mod pressure;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tiketi_server::{
+    DatabaseEndpoint, RedisEndpoint, Secret, ServersConfig, Show, prepare_database,
+};
+use tiketi_stores::{
+    Eviction, Guard, Host, PostgresKind, PostgresPair, PostgresSettings, RedisPair, RedisSettings,
+};
+
+use super::probe::Watch;
+use super::{Endpoints, Strain};
+use crate::scenario::Plan;
+use crate::scenario::topology::{self, DatabaseKind};
+use crate::testbed::{DATABASE_NAME, REDIS_NAME, TestbedError};
+use crate::units::{DataTierPart, SimTime, ZoneId};
+use part::{Broken, Ground, Part};
+use pressure::{Ballast, HeldConnections};
+
+/// Hidden subcommand of the executable that keeps a server for as long as the supervisor lives.
+pub const GUARD_SUBCOMMAND: &str = "guard";
+/// Schema of the tables in a database of the testbed's own.
+const SCHEMA: &str = "tiketi";
+
+/// What servers need of their surroundings.
+pub(in crate::testbed) struct Premises<'a> {
+    pub(in crate::testbed) ground: &'a crate::testbed::Ground,
+    pub(in crate::testbed) endpoints: Endpoints,
+    pub(in crate::testbed) name_server: SocketAddr,
+}
+
+/// The servers, and the watch over them.
+pub(in crate::testbed) struct Servers {
+    redis: Part<RedisPair>,
+    database: Part<PostgresPair>,
+    config: ServersConfig,
+    watch: Watch,
+    ballast: Option<Ballast>,
+    held: Option<HeldConnections>,
+    /// How far the replica of Redis and the standby of the database are behind when nothing is wrong, in wall time.
+    lags: (Duration, Duration),
+    /// Where Redis of each site answers without TLS.
+    redis_addresses: Vec<SocketAddr>,
+    database_addresses: Vec<SocketAddr>,
+    speed: f64,
+    broken: Broken,
+    _host: Host,
+}
+
+impl Servers {
+    /// Starts all servers of the plan's topology, with the tables and the shows in them.
+    pub(in crate::testbed) async fn start(
+        plan: &Plan,
+        premises: Premises<'_>,
+        shows: &[Show],
+    ) -> Result<Self, TestbedError> {
+        let speed = plan.clock.speed;
+        let guard = Guard::Binary(premises.ground.executable.clone(), GUARD_SUBCOMMAND);
+        let host = Host::open(guard, premises.ground.logs.as_deref())?;
+        let (redis_zones, database_zones) = zones(plan);
+        let addresses = |zones: &[ZoneId], all: &[Ipv4Addr]| -> Vec<Ipv4Addr> {
+            zones.iter().map(|zone| all[zone.index()]).collect()
+        };
+        let endpoints = &premises.endpoints;
+        let redis = redis_settings(plan, addresses(&redis_zones, &endpoints.redis));
+        let database = postgres_settings(plan, addresses(&database_zones, &endpoints.database));
+        let (redis_lag, database_lag) = (redis.lag, database.lag);
+        let (redis, database) = tokio::try_join!(
+            RedisPair::start(&host, redis),
+            PostgresPair::start(&host, database)
+        )?;
+        let config = ServersConfig {
+            redis: RedisEndpoint {
+                host: REDIS_NAME.to_owned(),
+                port: redis.port(),
+                username: None,
+                password: Some(Secret(redis.password().to_owned())),
+                database: 0,
+                tls: plan.topology.redis.tls,
+                ca_pem: redis.ca_pem().map(str::to_owned),
+                prefix: String::new(),
+            },
+            database: DatabaseEndpoint {
+                host: DATABASE_NAME.to_owned(),
+                port: database.port(),
+                user: "tiketi".to_owned(),
+                password: Some(Secret(database.password().to_owned())),
+                database: "tiketi".to_owned(),
+                schema: SCHEMA.to_owned(),
+            },
+            name_server: Some(premises.name_server),
+            origin_unix_ns: premises.ground.now_unix_ns,
+        };
+        prepare_database(&config, shows).await?;
+        let watch = Watch::begin(&config, shows, speed).await?;
+        let broken = Broken::default();
+        let redis_addresses = (0..redis_zones.len())
+            .map(|site| redis.plain_address(site))
+            .collect();
+        let database_addresses = (0..database_zones.len())
+            .map(|site| database.address(site))
+            .collect();
+        let lags = (redis_lag, database_lag);
+        let ground = Ground {
+            endpoints: premises.endpoints.clone(),
+            eyes: watch.eyes(),
+            broken: Arc::clone(&broken),
+        };
+        Ok(Self {
+            redis: Part::new(redis, &redis_zones, ground.clone()),
+            database: Part::new(database, &database_zones, ground),
+            config,
+            watch,
+            ballast: None,
+            held: None,
+            lags,
+            redis_addresses,
+            database_addresses,
+            speed,
+            broken,
+            _host: host,
+        })
+    }
+
+    /// How instances reach the servers.
+    pub(in crate::testbed) const fn config(&self) -> &ServersConfig {
+        &self.config
+    }
+
+    /// The watch over them.
+    pub(super) const fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    pub(super) fn lose_zone(&mut self, now: SimTime, zone: ZoneId) {
+        self.redis.close(now, zone);
+        self.database.close(now, zone);
+    }
+
+    pub(super) fn restore_zone(&mut self, zone: ZoneId) {
+        self.redis.open(zone);
+        self.database.open(zone);
+    }
+
+    pub(super) fn promote(&mut self, part: DataTierPart, zone: ZoneId) {
+        match part {
+            DataTierPart::Redis => self.redis.promote(zone),
+            DataTierPart::Database => self.database.promote(zone),
+        }
+    }
+
+    pub(super) fn strain(&mut self, now: SimTime, strain: Strain) {
+        match strain {
+            Strain::LosePrimary(DataTierPart::Redis) => self.redis.close_primary(now),
+            Strain::LosePrimary(DataTierPart::Database) => self.database.close_primary(now),
+            Strain::PausePrimary(DataTierPart::Redis) => self.redis.pause_primary(),
+            Strain::PausePrimary(DataTierPart::Database) => self.database.pause_primary(),
+            Strain::DelayReplica(part, lag) => self.set_lag(part, lag.div_f64(self.speed)),
+            Strain::FillRedisMemory(share) => {
+                let address = self.redis.primary().map(|site| self.redis_addresses[site]);
+                let password = self.config.redis.password.as_ref();
+                self.ballast = address
+                    .zip(password)
+                    .map(|(address, Secret(password))| Ballast::load(address, password, share));
+            }
+            Strain::HoldDatabaseConnections(count) => {
+                let address = self.database.primary().map(|site| self.database_addresses[site]);
+                let endpoint = &self.config.database;
+                self.held = address.map(|address| HeldConnections::take(address, endpoint, count));
+            }
+        }
+    }
+
+    pub(super) fn relieve(&mut self, strain: Strain) {
+        match strain {
+            Strain::LosePrimary(DataTierPart::Redis) => self.redis.open_all(),
+            Strain::LosePrimary(DataTierPart::Database) => self.database.open_all(),
+            Strain::PausePrimary(DataTierPart::Redis) => self.redis.resume_all(),
+            Strain::PausePrimary(DataTierPart::Database) => self.database.resume_all(),
+            Strain::DelayReplica(part, _) => {
+                let wall = match part {
+                    DataTierPart::Redis => self.lags.0,
+                    DataTierPart::Database => self.lags.1,
+                };
+                self.set_lag(part, wall);
+            }
+            Strain::FillRedisMemory(_) => {
+                if let Some(ballast) = self.ballast.take() {
+                    tokio::spawn(async move { ballast.unload().await });
+                }
+            }
+            Strain::HoldDatabaseConnections(_) => self.held = None,
+        }
+    }
+
+    /// Whether all servers are what orders and faults have made them.
+    pub(super) fn soundness(&self) -> Result<(), TestbedError> {
+        self.redis.check();
+        self.database.check();
+        let broken = self.broken.get();
+        broken.map_or(Ok(()), |error| Err(TestbedError::Server(Arc::clone(error))))
+    }
+
+    /// Ends all servers; nothing of them is left when this returns.
+    pub(super) async fn stop(self) {
+        drop(self.watch);
+        tokio::join!(self.redis.stop(), self.database.stop());
+    }
+
+    /// Sets how far the replica of a part is behind, in wall time.
+    fn set_lag(&self, part: DataTierPart, wall: Duration) {
+        match part {
+            DataTierPart::Redis => self.redis.with(move |pair| pair.set_lag(wall)),
+            DataTierPart::Database => self.database.with(move |pair| pair.set_lag(wall)),
+        }
+    }
+}
+
+/// The zones of the primary and of the second of each part.
+fn zones(plan: &Plan) -> (Vec<ZoneId>, Vec<ZoneId>) {
+    let (redis, database) = (&plan.topology.redis, &plan.topology.database);
+    let redis = std::iter::once(redis.primary).chain(redis.replica);
+    let database = std::iter::once(database.primary).chain(database.standby);
+    (redis.collect(), database.collect())
+}
+
+fn redis_settings(plan: &Plan, sites: Vec<Ipv4Addr>) -> RedisSettings {
+    let redis = &plan.topology.redis;
+    RedisSettings {
+        sites,
+        lag: redis.lost_window.div_f64(plan.clock.speed),
+        memory_max: Some(redis.memory_max_bytes()),
+        eviction: match redis.eviction {
+            topology::Eviction::AllKeysLru => Eviction::AllKeysLru,
+            topology::Eviction::VolatileLru => Eviction::VolatileLru,
+            topology::Eviction::NoEviction => Eviction::NoEviction,
+        },
+        tls: redis.tls,
+        names: vec![REDIS_NAME.to_owned()],
+        idle_timeout: redis.idle_timeout.div_f64(plan.clock.speed),
+    }
+}
+
+fn postgres_settings(plan: &Plan, sites: Vec<Ipv4Addr>) -> PostgresSettings {
+    let (database, speed) = (&plan.topology.database, plan.clock.speed);
+    let is_aurora = database.kind == DatabaseKind::Aurora;
+    PostgresSettings {
+        sites,
+        kind: if is_aurora {
+            PostgresKind::Aurora
+        } else {
+            PostgresKind::RdsMultiAz
+        },
+        // An Aurora commit waits for the storage, and its reader is behind; a Multi-AZ one waits for the standby.
+        lag: if is_aurora {
+            Duration::ZERO
+        } else {
+            database.commit.div_f64(speed)
+        },
+        connections_max: database.connections_max,
+        replica_lag: database.replica_lag.div_f64(speed),
+    }
+}
