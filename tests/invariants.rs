@@ -1,11 +1,14 @@
 //! What must hold in every modelled on-sale, whatever fails: no seat sold twice, no paid order lost, nobody dropped.
 
+use std::time::Duration;
+
+use tiketi_sim::cloud::notice::{InstanceState, What};
 use tiketi_sim::measure::Measurements;
 use tiketi_sim::measure::ending::FinalState;
 use tiketi_sim::measure::observation::Stage;
 use tiketi_sim::model::{Progress, Unwatched, Watcher, Wish, simulate};
 use tiketi_sim::scenario::{self, Overrides, Plan};
-use tiketi_sim::units::SimTime;
+use tiketi_sim::units::{DataTierPart, SimTime};
 use tiketi_sim::verdict::audit::{Audit, Finding};
 use tiketi_sim::verdict::judge;
 
@@ -153,6 +156,123 @@ fn more_processors_never_answer_later() {
         run.tally.operation(None).response_time.percentile(95.0)
     };
     assert!(p95("initial = { a = 4, b = 4 }") <= p95("initial = { a = 1, b = 1 }"));
+}
+
+/// The sale with another fault in place of the loss of a zone.
+fn with_fault(seed: u64, action: &str, keys: &str) -> Plan {
+    let fault = "action = \"az-power-interruption\"\nzone   = \"a\"\nlasts  = \"2m\"";
+    plan(seed, &[(fault, &format!("action = \"{action}\"\n{keys}"))])
+}
+
+fn happened(run: &Measurements, wanted: impl Fn(&What) -> bool) -> usize {
+    let notices = run.timeline.iter().map(|notice| &notice.what);
+    notices.filter(|what| wanted(what)).count()
+}
+
+#[test]
+fn a_lost_primary_fails_over_alone_and_the_fleet_stays() {
+    for (name, part) in [
+        ("redis", DataTierPart::Redis),
+        ("database", DataTierPart::Database),
+    ] {
+        let keys = format!("part = \"{name}\"\nlasts = \"2m\"");
+        let run = play(&with_fault(2, "lose-primary", &keys));
+        let is_loss = |what: &What| matches!(what, What::PrimaryLost { tier, .. } if *tier == part);
+        let any_loss = |what: &What| matches!(what, What::PrimaryLost { .. });
+        assert_eq!(
+            (happened(&run, is_loss), happened(&run, any_loss)),
+            (1, 1),
+            "{name}"
+        );
+        assert_eq!(
+            happened(&run, is_lost),
+            0,
+            "{name}: an instance went with it"
+        );
+        assert_eq!(
+            happened(&run, |what| matches!(what, What::Promoted { .. })),
+            1,
+            "{name}"
+        );
+        assert_kept(&run, 2, |audit| audit != Audit::AdmissionsConserved);
+        let recovery = &judge(&run).recoveries[0];
+        assert_eq!(recovery.part, Some(part));
+        assert_eq!(recovery.zone, None);
+        assert_eq!(recovery.healed_at, Some(SimTime::from_secs(210)));
+        assert!(
+            recovery.longest_stop < Duration::from_secs(60),
+            "{recovery:?}"
+        );
+    }
+}
+
+#[test]
+fn terminated_instances_are_replaced_and_nothing_heals() {
+    let run = play(&with_fault(
+        2,
+        "terminate-instances",
+        "zone = \"a\"\ncount = 1",
+    ));
+    assert_eq!(happened(&run, is_lost), 1);
+    assert_eq!(
+        happened(&run, |what| matches!(what, What::FaultStruck { .. })),
+        1
+    );
+    assert_eq!(
+        happened(&run, |what| matches!(what, What::FaultHealed { .. })),
+        0
+    );
+    let is_launch = |what: &What| {
+        matches!(
+            what,
+            What::Instance {
+                state: InstanceState::Pending,
+                ..
+            }
+        )
+    };
+    assert_eq!(happened(&run, is_launch), 1, "one instance replaces it");
+    assert_kept(&run, 2, |_| true);
+    assert_eq!(judge(&run).recoveries[0].healed_at, None);
+    let all = play(&with_fault(
+        2,
+        "terminate-instances",
+        "zone = \"a\"\ncount = 100",
+    ));
+    assert_eq!(happened(&all, is_lost), 2, "both of the zone, and no more");
+}
+
+#[test]
+fn a_lost_node_takes_its_sockets_and_no_instance() {
+    let run = play(&with_fault(
+        2,
+        "lose-alb-node",
+        "zone = \"a\"\nlasts = \"2m\"",
+    ));
+    assert_eq!(happened(&run, is_lost), 0);
+    assert_eq!(
+        happened(&run, |what| matches!(what, What::PrimaryLost { .. })),
+        0
+    );
+    let sockets = run.series.sockets();
+    // Their owners are back within a second or two: the dip is all that a second's level shows.
+    let lowest = sockets[88..94].iter().min().expect("the run is longer");
+    assert!(
+        lowest * 10 < sockets[88] * 9,
+        "no sockets went: {:?}",
+        &sockets[86..96]
+    );
+    assert_kept(&run, 2, |_| true);
+}
+
+fn is_lost(what: &What) -> bool {
+    matches!(
+        what,
+        What::Instance {
+            state: InstanceState::Lost,
+            ..
+        }
+    )
 }
 
 /// Stops after a while.

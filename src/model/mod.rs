@@ -11,6 +11,7 @@
 //! here reads a clock: the same plan and seed give the same measurements, byte for byte, on any machine.
 
 mod backend;
+mod breakage;
 mod buyers;
 pub mod calendar;
 mod calls;

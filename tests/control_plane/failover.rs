@@ -2,6 +2,8 @@
 
 use tiketi_sim::cloud::notice::{DataTierPart, What};
 use tiketi_sim::cloud::order::{Input, Order};
+use tiketi_sim::scenario::data_tier::{DataTier, ExternalServers};
+use tiketi_sim::scenario::server_url::{ServerKind, ServerUrl};
 use tiketi_sim::units::{SimTime, ZoneId};
 
 use crate::common::documented_plan;
@@ -79,4 +81,93 @@ fn the_loss_of_the_replica_alone_promotes_nothing_and_leaves_nothing_to_promote(
     drive.tell(1_300, Input::ZoneRestored { zone: ZONE_B });
     drive.run_until(minutes(25));
     assert_eq!(promotions(&drive)[0], (1_330, DataTierPart::Redis, ZONE_B));
+}
+
+#[test]
+fn the_loss_of_one_primary_promotes_its_replica_and_leaves_the_rest_alone() {
+    let mut drive = Drive::new(&documented_plan(), |_| Some(2_000));
+    let part = DataTierPart::Redis;
+    drive.tell(100, Input::PrimaryLost { part });
+    drive.run_until(minutes(5));
+    assert_eq!(promotions(&drive), [(130, part, ZONE_B)]);
+    assert_eq!(drive.in_zone(ZONE_A), 1, "no instance was lost");
+    // The old primary is not back: nobody is left when the new one is lost too, until the first one is.
+    drive.tell(400, Input::PrimaryLost { part });
+    drive.run_until(minutes(10));
+    assert_eq!(promotions(&drive).len(), 1);
+    drive.tell(700, Input::MemberRestored { part });
+    drive.run_until(minutes(20));
+    assert_eq!(promotions(&drive)[1..], [(730, part, ZONE_A)]);
+}
+
+#[test]
+fn a_lost_primary_that_is_back_takes_over_from_the_next_one_lost() {
+    let mut drive = Drive::new(&documented_plan(), |_| Some(2_000));
+    let part = DataTierPart::Database;
+    drive.tell(100, Input::PrimaryLost { part });
+    drive.tell(200, Input::MemberRestored { part });
+    drive.run_until(minutes(5));
+    assert_eq!(
+        promotions(&drive),
+        [(145, part, ZONE_B)],
+        "it comes back as a replica"
+    );
+    drive.tell(400, Input::PrimaryLost { part });
+    drive.run_until(minutes(10));
+    assert_eq!(promotions(&drive)[1..], [(445, part, ZONE_A)]);
+}
+
+#[test]
+fn a_primary_without_a_replica_is_promoted_again_when_it_is_back() {
+    let mut plan = documented_plan();
+    plan.topology.redis.replica = None;
+    let mut drive = Drive::new(&plan, |_| Some(2_000));
+    let part = DataTierPart::Redis;
+    drive.tell(100, Input::PrimaryLost { part });
+    drive.run_until(minutes(10));
+    assert_eq!(promotions(&drive), []);
+    drive.tell(700, Input::MemberRestored { part });
+    drive.run_until(minutes(20));
+    assert_eq!(promotions(&drive), [(730, part, ZONE_A)]);
+}
+
+#[test]
+fn a_zone_that_is_back_does_not_bring_back_a_primary_that_was_lost_alone() {
+    let mut plan = documented_plan();
+    plan.topology.redis.replica = None;
+    let mut drive = Drive::new(&plan, |_| Some(2_000));
+    let part = DataTierPart::Redis;
+    drive.tell(100, Input::PrimaryLost { part });
+    drive.tell(200, Input::ZoneLost { zone: ZONE_A });
+    drive.tell(300, Input::ZoneRestored { zone: ZONE_A });
+    drive.run_until(minutes(10));
+    let of_redis = |drive: &Drive| {
+        let promotions = promotions(drive).into_iter();
+        promotions
+            .filter(|(_, of, _)| *of == part)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of_redis(&drive), []);
+    drive.tell(700, Input::MemberRestored { part });
+    drive.run_until(minutes(20));
+    assert_eq!(of_redis(&drive), [(730, part, ZONE_A)]);
+}
+
+#[test]
+fn servers_that_existed_before_the_run_are_never_promoted() {
+    let mut plan = documented_plan();
+    let url = |text: &str, kind| ServerUrl::parse(text, kind).expect("a good URL");
+    plan.topology.data_tier = DataTier::External(ExternalServers {
+        redis: url("redis://127.0.0.1", ServerKind::Redis),
+        database: url("postgres://127.0.0.1/d", ServerKind::Postgres),
+        prefix: None,
+        schema: None,
+    });
+    let mut drive = Drive::new(&plan, |_| Some(2_000));
+    drive.tell(100, Input::ZoneLost { zone: ZONE_A });
+    drive.tell(300, Input::ZoneRestored { zone: ZONE_A });
+    drive.run_until(minutes(20));
+    assert_eq!(promotions(&drive), []);
+    let is_lost = |what: &What| matches!(what, What::PrimaryLost { .. });
+    assert!(!drive.notices.iter().any(|notice| is_lost(&notice.what)));
 }

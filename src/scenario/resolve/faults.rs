@@ -49,7 +49,11 @@ fn fault(section: &Section<'_>, zones: Option<&[String]>, end: Option<Duration>)
     }
     let name = section.value("action");
     let Some(name) = name.and_then(|name| name.word(&Action::NAMES)) else {
+        // Which keys it has nobody can tell; what is wrong with those that most have is still said.
         section.accept_any_key();
+        let _lasts = section.find("lasts").map(|lasts| lasts.length(SOME_LENGTH));
+        let zone = section.find("zone").zip(zones);
+        let _zone = zone.map(|(zone, zones)| zone_id(&zone, zones));
         return None;
     };
     // All keys are read before anything is given up, so that one bad value hides no other.
