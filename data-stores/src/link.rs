@@ -1,0 +1,254 @@
+//! The replica's way to its primary: a relay that delays what the primary says, and loses it with the primary.
+//!
+//! Bytes keep their order and none is lost while the link stands. What it holds when the primary is lost was
+//! acknowledged by an asynchronous primary and never reached the replica: that is the data such a failover loses.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::{StoresError, now};
+
+/// Bytes a link holds at most; then it stops reading, and the primary's own buffer fills.
+///
+/// Redis gives up on a replica that is 256 MiB behind; a link that holds as much is not the narrower of the two.
+const HELD_MAX: usize = 256 * 1_024 * 1_024;
+/// Bytes taken at a time. Small pieces share a buffer of this size.
+const CHUNK: usize = 64 * 1_024;
+/// How long a connection must stand to count as following: a replica that is refused comes back each second.
+const STEADY: Duration = Duration::from_secs(3);
+
+/// One link of one replica. Its tasks end with it.
+pub(crate) struct Link {
+    address: SocketAddr,
+    route: watch::Sender<Route>,
+    standing: Arc<Mutex<Standing>>,
+    acceptor: AbortHandle,
+}
+
+#[derive(Clone, Debug)]
+struct Route {
+    /// The primary; `None` while there is none.
+    upstream: Option<SocketAddr>,
+    lag: Duration,
+    /// Counts cuts: a connection ends when this is not what it was.
+    cuts: u64,
+}
+
+/// Since when the replica is connected, or not.
+struct Standing {
+    connected: Option<Instant>,
+    /// The end of the last connection that stood, or the begin of the wait for the first.
+    broken: Option<Instant>,
+}
+
+impl Link {
+    /// Opens a link that leads nowhere yet. Must be called within a runtime.
+    pub(crate) async fn open() -> Result<Self, StoresError> {
+        let failed = |source| StoresError::io("cannot open a replication link", source);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let (route, _) = watch::channel(Route {
+            upstream: None,
+            lag: Duration::ZERO,
+            cuts: 0,
+        });
+        let standing = Arc::new(Mutex::new(Standing {
+            connected: None,
+            broken: None,
+        }));
+        let accepting = accept(listener, route.clone(), Arc::clone(&standing));
+        let acceptor = tokio::spawn(accepting).abort_handle();
+        Ok(Self {
+            address,
+            route,
+            standing,
+            acceptor,
+        })
+    }
+
+    /// Where the replica finds its primary.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Leads to a primary from now on. What was under way to the replica is lost.
+    pub(crate) fn lead_to(&self, primary: SocketAddr) {
+        self.lock().broken = Some(now());
+        self.route.send_modify(|route| {
+            route.upstream = Some(primary);
+            route.cuts += 1;
+        });
+    }
+
+    /// Leads nowhere from now on. What was under way to the replica is lost.
+    pub(crate) fn cut(&self) {
+        self.lock().broken = None;
+        self.route.send_modify(|route| {
+            route.upstream = None;
+            route.cuts += 1;
+        });
+    }
+
+    /// Sets how long each byte is under way, those that already are included.
+    pub(crate) fn set_lag(&self, lag: Duration) {
+        self.route.send_modify(|route| route.lag = lag);
+    }
+
+    /// How long a primary has been there and the replica has not followed it; `None` if it follows.
+    pub(crate) fn broken_for(&self) -> Option<Duration> {
+        let mut standing = self.lock();
+        if standing.connected.is_some_and(|it| it.elapsed() >= STEADY) {
+            standing.broken = None;
+        }
+        standing.broken.map(|since| since.elapsed())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Standing> {
+        lock(&self.standing)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.acceptor.abort();
+        self.cut();
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    route: watch::Sender<Route>,
+    standing: Arc<Mutex<Standing>>,
+) {
+    loop {
+        // Fails when files run out; the replica tries again, and so does the link.
+        let Ok((replica, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        tokio::spawn(carry(replica, route.subscribe(), Arc::clone(&standing)));
+    }
+}
+
+/// Carries one connection until either end closes or the link is cut.
+async fn carry(
+    replica: TcpStream,
+    mut route: watch::Receiver<Route>,
+    standing: Arc<Mutex<Standing>>,
+) {
+    let Route { upstream, cuts, .. } = route.borrow_and_update().clone();
+    let Some(upstream) = upstream else {
+        return;
+    };
+    let Ok(primary) = TcpStream::connect(upstream).await else {
+        return;
+    };
+    // Only makes small messages later if it fails.
+    drop(replica.set_nodelay(true));
+    drop(primary.set_nodelay(true));
+    let (replica_read, replica_write) = replica.into_split();
+    let (primary_read, primary_write) = primary.into_split();
+    lock(&standing).connected = Some(now());
+    let mut cut = route.clone();
+    tokio::select! {
+        // First, so that nothing passes once the link is cut. The link itself is gone on an error.
+        biased;
+        _ = cut.wait_for(|it| it.cuts != cuts) => {}
+        () = delay(primary_read, replica_write, route) => {}
+        () = copy(replica_read, primary_write) => {}
+    }
+    let mut standing = lock(&standing);
+    standing.connected = None;
+    if standing.broken.is_none() {
+        standing.broken = Some(now());
+    }
+}
+
+async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+    // Either end may close at any time; the replica comes back.
+    drop(tokio::io::copy(&mut from, &mut to).await);
+}
+
+/// Passes on what it reads once it is as old as the lag.
+async fn delay(from: OwnedReadHalf, to: OwnedWriteHalf, route: watch::Receiver<Route>) {
+    let (held_tx, held) = mpsc::unbounded_channel();
+    let room = Semaphore::new(HELD_MAX);
+    // The reader's end closes the channel, and the writer ends when it has passed on the rest.
+    tokio::join!(
+        take_in(from, held_tx, &room),
+        pass_on(to, held, &room, route)
+    );
+}
+
+async fn take_in(
+    mut from: OwnedReadHalf,
+    held: mpsc::UnboundedSender<(Instant, Bytes)>,
+    room: &Semaphore,
+) {
+    let mut buffer = BytesMut::new();
+    loop {
+        buffer.reserve(CHUNK);
+        match from.read_buf(&mut buffer).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let bytes = buffer.split().freeze();
+        let size = u32::try_from(bytes.len()).expect("a read is not larger than its buffer");
+        match room.acquire_many(size).await {
+            Ok(permit) => permit.forget(),
+            Err(_) => return,
+        }
+        if held.send((now(), bytes)).is_err() {
+            return;
+        }
+    }
+}
+
+async fn pass_on(
+    mut to: OwnedWriteHalf,
+    mut held: mpsc::UnboundedReceiver<(Instant, Bytes)>,
+    room: &Semaphore,
+    mut route: watch::Receiver<Route>,
+) {
+    while let Some((taken, bytes)) = held.recv().await {
+        wait_until_due(taken, &mut route).await;
+        if to.write_all(&bytes).await.is_err() {
+            break;
+        }
+        room.add_permits(bytes.len());
+    }
+    // The reader may wait for room that nobody makes any more.
+    room.close();
+}
+
+async fn wait_until_due(taken: Instant, route: &mut watch::Receiver<Route>) {
+    loop {
+        let due = taken + route.borrow_and_update().lag;
+        if due <= now() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep_until(due) => return,
+            changed = route.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn lock(standing: &Mutex<Standing>) -> MutexGuard<'_, Standing> {
+    standing.lock().unwrap_or_else(PoisonError::into_inner)
+}

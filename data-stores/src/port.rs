@@ -1,0 +1,41 @@
+//! Ports that are free on all sites.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+
+use crate::{StoresError, secret};
+
+/// The lowest port tried.
+const PORT_MIN: u16 = 10_000;
+/// Where the kernel's own range for outgoing connections begins, if the kernel does not say.
+const EPHEMERAL_MIN: u16 = 32_768;
+/// Ports tried. One in ten might be taken on a busy machine; a hundred in a row are not.
+const TRIES: u32 = 100;
+
+/// Returns a port that is free on all addresses.
+///
+/// It lies below the range of outgoing connections, so that it is still free when a site comes back.
+pub(crate) fn free(addresses: &[Ipv4Addr]) -> Result<u16, StoresError> {
+    let range = ephemeral_min().max(PORT_MIN + 1) - PORT_MIN;
+    for _ in 0..TRIES {
+        let port = PORT_MIN + secret::number()? % range;
+        if addresses.iter().all(|address| is_free(*address, port)) {
+            return Ok(port);
+        }
+    }
+    Err(StoresError::NoFreePort {
+        addresses: addresses.to_vec(),
+        tries: TRIES,
+    })
+}
+
+fn is_free(address: Ipv4Addr, port: u16) -> bool {
+    TcpListener::bind((address, port)).is_ok()
+}
+
+fn ephemeral_min() -> u16 {
+    fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")
+        .ok()
+        .and_then(|range| range.split_whitespace().next()?.parse().ok())
+        .unwrap_or(EPHEMERAL_MIN)
+}

@@ -1,0 +1,374 @@
+//! A primary Redis and its asynchronous replica.
+
+mod client;
+mod config;
+mod tls;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use client::{Client, Role};
+use config::Ports;
+pub use config::{Eviction, RedisSettings};
+use tls::Certificates;
+
+use crate::guard::{Invocation, Order};
+use crate::link::Link;
+use crate::server::Server;
+use crate::site::{self, Site};
+use crate::{Host, StoresError, port, secret};
+
+/// How long a server has to answer after its start; it takes some 50 ms on an idle machine.
+const START_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a replica has to copy the primary's data and follow it; it takes a second or two.
+const FOLLOW_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a replica has to take over once it was asked to; it answers at once.
+const PROMOTION_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a server is asked whether it is ready.
+const POLL: Duration = Duration::from_millis(10);
+/// How long a sample waits for the replica beyond the lag that was set.
+const LAG_MARGIN: Duration = Duration::from_secs(2);
+/// Ports that are tried when another process takes one between its choice and the start of the server.
+const PORT_TRIES: u32 = 5;
+
+/// A primary Redis and its replica, if it has one. What is not stopped ends when this is dropped.
+#[expect(
+    missing_debug_implementations,
+    reason = "holds a password, and servers that have nothing to show"
+)]
+pub struct RedisPair {
+    host: Host,
+    settings: RedisSettings,
+    ports: Ports,
+    password: String,
+    certificates: Option<Certificates>,
+    link: Link,
+    sites: Vec<Site>,
+    primary: Option<usize>,
+}
+
+/// What Redis shows of itself at one moment: counts since the start of the present primary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisSample {
+    /// Memory in use.
+    pub memory_used_bytes: u64,
+    /// Memory for data; `None` means no limit.
+    pub memory_max_bytes: Option<u64>,
+    /// Keys evicted to make room.
+    pub keys_evicted: u64,
+    /// Commands refused because memory was full.
+    pub writes_refused: u64,
+    /// Clients connected, this sample's own connection included.
+    pub clients_connected: u64,
+    /// Measured: from a write to the replica's word that it has it. `None` without a replica that follows. When the
+    /// replica did not answer within two seconds more than the lag that was set, the lag is at least this.
+    pub replica_lag: Option<Duration>,
+}
+
+impl RedisPair {
+    /// Starts the servers, and returns when the primary answers and the replica follows it.
+    pub async fn start(host: &Host, settings: RedisSettings) -> Result<Self, StoresError> {
+        site::assert_sites(&settings.sites);
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match Self::start_once(host, settings.clone()).await {
+                Err(StoresError::PortTaken { .. }) if tries < PORT_TRIES => {}
+                result => return result,
+            }
+        }
+    }
+
+    async fn start_once(host: &Host, settings: RedisSettings) -> Result<Self, StoresError> {
+        let certificates = match settings.tls {
+            true => Some(Certificates::make(&settings.sites, &settings.names)?),
+            false => None,
+        };
+        let mut pair = Self {
+            host: host.clone(),
+            ports: free_ports(&settings)?,
+            password: secret::password()?,
+            certificates,
+            link: Link::open().await?,
+            sites: settings.sites.iter().map(|it| Site::new(*it)).collect(),
+            primary: None,
+            settings,
+        };
+        for site in 0..pair.sites.len() {
+            pair.restore(site).await?;
+        }
+        Ok(pair)
+    }
+
+    /// Returns the port clients use, the same on every site.
+    pub fn port(&self) -> u16 {
+        self.ports.clients
+    }
+
+    /// Returns where clients find the server of a site.
+    pub fn address(&self, site: usize) -> SocketAddr {
+        SocketAddr::from((self.sites[site].address, self.ports.clients))
+    }
+
+    /// Returns the password of the default user.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// Returns the certificate authority that clients trust, as PEM; `None` without TLS.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.certificates.as_ref().map(|it| it.ca_pem.as_str())
+    }
+
+    /// Returns the site of the primary; `None` from its loss until a promotion or its return.
+    pub fn primary(&self) -> Option<usize> {
+        self.primary
+    }
+
+    /// Kills the server of a site at once. What is still under way to the replica is lost with a primary.
+    ///
+    /// Does nothing to a site that is lost already.
+    pub fn lose(&mut self, site: usize) {
+        self.sites[site].lose();
+        if self.primary == Some(site) {
+            self.primary = None;
+            self.link.cut();
+        }
+    }
+
+    /// Makes a replica the primary with the data it has, and returns when it takes writes.
+    ///
+    /// A primary that still runs is shut out first, as though its site were lost: there are never two.
+    pub async fn promote(&mut self, site: usize) -> Result<(), StoresError> {
+        if self.primary == Some(site) {
+            return Ok(());
+        }
+        if let Some(former) = self.primary {
+            self.lose(former);
+        }
+        let Some(server) = self.sites[site].alive() else {
+            return Err(StoresError::PromotionFailed {
+                server: name(site),
+                reason: "its site is lost".to_owned(),
+                log_tail: String::new(),
+            });
+        };
+        let failed = |reason: String| StoresError::PromotionFailed {
+            server: server.name().to_owned(),
+            reason,
+            log_tail: server.log_tail(),
+        };
+        let address = self.own_address(site);
+        let takeover = async {
+            let mut client = Client::connect(address, &self.password).await?;
+            client.follow_nobody().await?;
+            while client.role().await? != Role::Primary {
+                tokio::time::sleep(POLL).await;
+            }
+            Ok::<_, redis::RedisError>(())
+        };
+        match tokio::time::timeout(PROMOTION_TIMEOUT, takeover).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(failed(error.to_string())),
+            Err(_) => {
+                return Err(failed(format!(
+                    "no answer within {} s",
+                    PROMOTION_TIMEOUT.as_secs()
+                )));
+            }
+        }
+        self.primary = Some(site);
+        Ok(())
+    }
+
+    /// Brings back a site, with an empty server: it follows the primary if there is one, and else is the primary.
+    ///
+    /// A replica of a primary that comes back empty copies that as well. Returns when the replica follows. Does nothing
+    /// to a site that is not lost. The future may be dropped: the site is then lost still, or its server still copies.
+    pub async fn restore(&mut self, site: usize) -> Result<(), StoresError> {
+        if self.sites[site].is_alive() {
+            return Ok(());
+        }
+        if let Some(lost) = self.sites[site].server.take() {
+            lost.close().await;
+        }
+        let server = self.start_server(site).await?;
+        self.sites[site].run(server);
+        if self.primary.is_none() {
+            self.primary = Some(site);
+        }
+        let result = self.wait_until_followed().await;
+        if result.is_err() {
+            self.lose(site);
+        }
+        result
+    }
+
+    /// Stops the server of a site: it accepts connections and never answers. Does nothing to a lost site.
+    pub fn pause(&mut self, site: usize) {
+        self.sites[site].pause();
+    }
+
+    /// Lets a stopped server go on.
+    pub fn resume(&mut self, site: usize) {
+        self.sites[site].resume();
+    }
+
+    /// Sets how long a write is under way to the replica from now on, writes that already are included.
+    pub fn set_lag(&mut self, lag: Duration) {
+        self.settings.lag = lag;
+        self.link.set_lag(lag);
+    }
+
+    /// Asks the primary how it is, and measures the replica's lag, which takes as long as the lag.
+    pub async fn sample(&self) -> Result<RedisSample, StoresError> {
+        let site = self.primary.ok_or(StoresError::NoPrimary)?;
+        let unreachable = |error: redis::RedisError| StoresError::Unreachable {
+            server: name(site),
+            reason: error.to_string(),
+        };
+        let mut client = Client::connect(self.own_address(site), &self.password)
+            .await
+            .map_err(unreachable)?;
+        let mut sample = client.sample().await.map_err(unreachable)?;
+        let limit = self.settings.lag + LAG_MARGIN;
+        sample.replica_lag = client.replica_lag(limit).await.map_err(unreachable)?;
+        Ok(sample)
+    }
+
+    /// Says whether a server died that nobody had lost, or a replica cannot follow its primary.
+    pub fn check(&mut self) -> Result<(), StoresError> {
+        site::check(&self.sites, self.primary, &self.link, FOLLOW_TIMEOUT)
+    }
+
+    /// Ends the servers and removes their files.
+    pub async fn stop(self) {
+        site::stop(self.sites).await;
+    }
+
+    /// Leads the replica, if there is one, to the primary, and waits until it follows.
+    async fn wait_until_followed(&self) -> Result<(), StoresError> {
+        let primary = self.primary.expect("a primary was just found or made");
+        let Some((follower, replica)) = site::other_alive(&self.sites, primary) else {
+            return Ok(());
+        };
+        // The copy itself is not delayed: it takes many rounds, and nothing depends on it yet.
+        self.link.set_lag(Duration::ZERO);
+        self.link.lead_to(self.own_address(primary));
+        let following = async {
+            loop {
+                if let Some(death) = replica.death() {
+                    return Err(death);
+                }
+                if let Ok(true) = self.is_followed(primary, follower).await {
+                    return Ok(());
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        let result = tokio::time::timeout(FOLLOW_TIMEOUT, following).await;
+        self.link.set_lag(self.settings.lag);
+        result.unwrap_or_else(|_| {
+            Err(StoresError::NeverCaughtUp {
+                server: replica.name().to_owned(),
+                waited: FOLLOW_TIMEOUT,
+                log_tail: replica.log_tail(),
+            })
+        })
+    }
+
+    /// Whether both ends say so, and a write gets across: each may believe for a moment in a connection that was cut,
+    /// and a replica that has the data gets no writes before it has said so.
+    async fn is_followed(&self, primary: usize, replica: usize) -> redis::RedisResult<bool> {
+        let mut replica = Client::connect(self.own_address(replica), &self.password).await?;
+        let mut primary = Client::connect(self.own_address(primary), &self.password).await?;
+        Ok(replica.has_primary().await?
+            && primary.has_replica().await?
+            && primary.reaches_replica(LAG_MARGIN).await?)
+    }
+
+    async fn start_server(&self, site: usize) -> Result<Server, StoresError> {
+        let name = name(site);
+        let directory = self.host.directory(&name)?;
+        self.write_files(site, &directory)?;
+        let order = Order {
+            log: self.host.log(&name, &directory),
+            ids: self.host.account().ids(),
+            steps: Vec::new(),
+            server: Invocation {
+                program: self.host.programs().redis_server.clone(),
+                arguments: vec![config::path(&directory).display().to_string()],
+                environment: Vec::new(),
+            },
+            shared_memory: None,
+            directory,
+        };
+        let server = Server::start(&self.host, &name, &order).await?;
+        self.wait_until_answers(site, server).await
+    }
+
+    fn write_files(&self, site: usize, directory: &Path) -> Result<(), StoresError> {
+        let primary = self.primary.map(|_| self.link.address());
+        let address = self.sites[site].address;
+        let text = config::file(&self.settings, address, self.ports, &self.password, primary);
+        self.host.write(&config::path(directory), &text)?;
+        let Some(certificates) = &self.certificates else {
+            return Ok(());
+        };
+        for (file, text) in [
+            (Certificates::CA_FILE, &certificates.ca_pem),
+            (
+                Certificates::CERTIFICATE_FILE,
+                &certificates.certificate_pem,
+            ),
+            (Certificates::KEY_FILE, &certificates.key_pem),
+        ] {
+            self.host.write(&directory.join(file), text)?;
+        }
+        Ok(())
+    }
+
+    async fn wait_until_answers(&self, site: usize, server: Server) -> Result<Server, StoresError> {
+        let answering = async {
+            loop {
+                if let Some(how) = server.end() {
+                    return Err(server.death_at_start(how));
+                }
+                let client = Client::connect(self.own_address(site), &self.password).await;
+                if let Ok(mut client) = client
+                    && client.role().await.is_ok()
+                {
+                    return Ok(());
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        match tokio::time::timeout(START_TIMEOUT, answering).await {
+            Ok(Ok(())) => Ok(server),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(StoresError::StartTimeout {
+                server: server.name().to_owned(),
+                waited: START_TIMEOUT,
+                log_tail: server.log_tail(),
+            }),
+        }
+    }
+
+    fn own_address(&self, site: usize) -> SocketAddr {
+        SocketAddr::from((self.sites[site].address, self.ports.own))
+    }
+}
+
+fn free_ports(settings: &RedisSettings) -> Result<Ports, StoresError> {
+    let clients = port::free(&settings.sites)?;
+    let mut own = clients;
+    while settings.tls && own == clients {
+        own = port::free(&settings.sites)?;
+    }
+    Ok(Ports { clients, own })
+}
+
+fn name(site: usize) -> String {
+    format!("redis-{site}")
+}

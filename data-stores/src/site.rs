@@ -1,0 +1,121 @@
+//! What fails together: an address and the server on it.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::StoresError;
+use crate::link::Link;
+use crate::server::Server;
+
+/// One site of a pair.
+pub(crate) struct Site {
+    pub(crate) address: Ipv4Addr,
+    /// The server; of a lost site it is kept until the site comes back, for its files.
+    pub(crate) server: Option<Server>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Running,
+    Paused,
+    Lost,
+}
+
+impl Site {
+    pub(crate) fn new(address: Ipv4Addr) -> Self {
+        Self {
+            address,
+            server: None,
+            state: State::Lost,
+        }
+    }
+
+    /// Puts a server to work that was just started.
+    pub(crate) fn run(&mut self, server: Server) {
+        self.server = Some(server);
+        self.state = State::Running;
+    }
+
+    /// Whether a server is there that was not lost; it may be stopped, or have died unbidden.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.state != State::Lost && self.server.is_some()
+    }
+
+    /// The server, if the site is not lost.
+    pub(crate) fn alive(&self) -> Option<&Server> {
+        self.server.as_ref().filter(|_| self.is_alive())
+    }
+
+    pub(crate) fn lose(&mut self) {
+        if let Some(server) = self.alive() {
+            server.kill();
+        }
+        self.state = State::Lost;
+    }
+
+    pub(crate) fn pause(&mut self) {
+        if let Some(server) = self.alive() {
+            server.pause();
+            self.state = State::Paused;
+        }
+    }
+
+    pub(crate) fn resume(&mut self) {
+        if let Some(server) = self.alive() {
+            server.resume();
+            self.state = State::Running;
+        }
+    }
+}
+
+/// One or two sites, and no address twice: anything else is a mistake of the caller.
+pub(crate) fn assert_sites(sites: &[Ipv4Addr]) {
+    assert!(
+        matches!(sites, [_]) || matches!(sites, [first, second] if first != second),
+        "a pair has one or two sites with different addresses, not {sites:?}"
+    );
+}
+
+/// The other site and its server, if it is not lost.
+pub(crate) fn other_alive(sites: &[Site], site: usize) -> Option<(usize, &Server)> {
+    let (other, found) = sites.iter().enumerate().find(|(it, _)| *it != site)?;
+    Some((other, found.alive()?))
+}
+
+/// Says whether a server died unbidden, or a replica has not followed its primary for so long.
+pub(crate) fn check(
+    sites: &[Site],
+    primary: Option<usize>,
+    link: &Link,
+    patience: Duration,
+) -> Result<(), StoresError> {
+    if let Some(death) = sites.iter().find_map(|site| site.alive()?.death()) {
+        return Err(death);
+    }
+    let is_paused = sites.iter().any(|site| site.state == State::Paused);
+    let Some((_, replica)) = primary.and_then(|primary| other_alive(sites, primary)) else {
+        return Ok(());
+    };
+    match link.broken_for() {
+        Some(waited) if waited > patience && !is_paused => Err(StoresError::NeverCaughtUp {
+            server: replica.name().to_owned(),
+            waited,
+            log_tail: replica.log_tail(),
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Ends all servers at the same time.
+pub(crate) async fn stop(sites: Vec<Site>) {
+    let closing: Vec<_> = sites
+        .into_iter()
+        .filter_map(|site| site.server)
+        .map(|server| tokio::spawn(server.close()))
+        .collect();
+    for closed in closing {
+        // A panic in there would have been printed.
+        drop(closed.await);
+    }
+}

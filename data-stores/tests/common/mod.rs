@@ -1,0 +1,43 @@
+//! What the tests of real servers share.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use tiketi_stores::{Eviction, Guard, Host, Programs, RedisSettings, StoresError};
+
+/// Two sites; every test has ports of its own on them.
+pub const SITES: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2)];
+
+/// A host with guards in threads; `None`, said loudly, on a machine without the servers.
+pub fn host() -> Option<Host> {
+    has_servers().then(|| Host::open(Guard::Bare, None).unwrap())
+}
+
+/// Whether the servers are installed. Where everything must be tested (`CI=true`) they must be.
+pub fn has_servers() -> bool {
+    match Programs::find() {
+        Ok(_) => true,
+        Err(error @ (StoresError::MissingPrograms(_) | StoresError::WrongVersion { .. })) => {
+            assert!(
+                std::env::var("CI").as_deref() != Ok("true"),
+                "{error}, and CI=true"
+            );
+            eprintln!("SKIPPED, NOTHING WAS TESTED: {error}");
+            false
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[allow(dead_code, reason = "not every file of tests starts Redis")]
+pub fn redis(sites: &[Ipv4Addr], lag: Duration) -> RedisSettings {
+    RedisSettings {
+        sites: sites.to_vec(),
+        lag,
+        memory_max: None,
+        eviction: Eviction::AllKeysLru,
+        tls: false,
+        names: Vec::new(),
+        idle_timeout: Duration::ZERO,
+    }
+}

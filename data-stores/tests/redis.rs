@@ -1,0 +1,170 @@
+//! A pair of real Redis servers: replication, loss, promotion, return.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{SITES, redis as settings};
+use redis::AsyncCommands;
+use redis::aio::MultiplexedConnection;
+use tiketi_stores::{Eviction, RedisPair, StoresError};
+
+async fn connect(pair: &RedisPair, site: usize) -> MultiplexedConnection {
+    let url = format!("redis://:{}@{}/", pair.password(), pair.address(site));
+    let client = redis::Client::open(url).unwrap();
+    client.get_multiplexed_async_connection().await.unwrap()
+}
+
+async fn start(sites: usize, lag: Duration) -> Option<RedisPair> {
+    let host = common::host()?;
+    Some(
+        RedisPair::start(&host, settings(&SITES[..sites], lag))
+            .await
+            .unwrap(),
+    )
+}
+
+#[tokio::test]
+async fn a_replica_gets_what_is_written() {
+    let Some(mut pair) = start(2, Duration::ZERO).await else {
+        return;
+    };
+    assert_eq!(pair.primary(), Some(0));
+    let mut primary = connect(&pair, 0).await;
+    let () = primary.set("seat", "A1").await.unwrap();
+    assert!(pair.sample().await.unwrap().replica_lag.unwrap() < Duration::from_secs(1));
+    let seat: String = connect(&pair, 1).await.get("seat").await.unwrap();
+    assert_eq!(seat, "A1");
+    pair.check().unwrap();
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn loss_of_the_primary_loses_what_was_within_the_lag() {
+    let lag = Duration::from_millis(600);
+    let Some(mut pair) = start(2, lag).await else {
+        return;
+    };
+    let mut primary = connect(&pair, 0).await;
+    let () = primary.set("early", 1).await.unwrap();
+    // Twice the lag: a loaded machine may be late to pass it on.
+    tokio::time::sleep(2 * lag).await;
+    let () = primary.set("late", 1).await.unwrap();
+    pair.lose(0);
+    assert_eq!(pair.primary(), None);
+    pair.promote(1).await.unwrap();
+    assert_eq!(pair.primary(), Some(1));
+
+    let mut promoted = connect(&pair, 1).await;
+    let () = promoted.set("after", 1).await.unwrap();
+    tokio::time::sleep(2 * lag).await;
+    let kept: Vec<Option<u32>> = promoted.mget(&["early", "late", "after"]).await.unwrap();
+    assert_eq!(kept, [Some(1), None, Some(1)]);
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn the_lag_that_is_set_is_measured() {
+    let Some(mut pair) = start(2, Duration::from_millis(150)).await else {
+        return;
+    };
+    let lag = pair.sample().await.unwrap().replica_lag.unwrap();
+    assert!(lag >= Duration::from_millis(150), "{lag:?}");
+    pair.set_lag(Duration::from_millis(400));
+    let lag = pair.sample().await.unwrap().replica_lag.unwrap();
+    assert!(lag >= Duration::from_millis(400), "{lag:?}");
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn the_old_primary_comes_back_as_a_replica() {
+    let Some(mut pair) = start(2, Duration::ZERO).await else {
+        return;
+    };
+    let () = connect(&pair, 0).await.set("seat", "A1").await.unwrap();
+    pair.sample().await.unwrap();
+    pair.lose(0);
+    pair.promote(1).await.unwrap();
+    assert_eq!(pair.sample().await.unwrap().replica_lag, None);
+    pair.restore(0).await.unwrap();
+    assert_eq!(pair.primary(), Some(1));
+    let seat: String = connect(&pair, 0).await.get("seat").await.unwrap();
+    assert_eq!(seat, "A1");
+
+    // And the other way round, without a loss first: the former primary is shut out.
+    let () = connect(&pair, 1).await.set("seat", "A2").await.unwrap();
+    pair.sample().await.unwrap();
+    pair.promote(0).await.unwrap();
+    assert_eq!(pair.primary(), Some(0));
+    let seat: String = connect(&pair, 0).await.get("seat").await.unwrap();
+    assert_eq!(seat, "A2");
+    pair.restore(1).await.unwrap();
+    pair.check().unwrap();
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn a_single_site_comes_back_empty() {
+    let Some(mut pair) = start(1, Duration::ZERO).await else {
+        return;
+    };
+    let () = connect(&pair, 0).await.set("seat", "A1").await.unwrap();
+    pair.lose(0);
+    assert!(matches!(pair.sample().await, Err(StoresError::NoPrimary)));
+    pair.restore(0).await.unwrap();
+    assert_eq!(pair.primary(), Some(0));
+    let seat: Option<String> = connect(&pair, 0).await.get("seat").await.unwrap();
+    assert_eq!(seat, None);
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn a_stopped_server_does_not_answer_and_goes_on_later() {
+    let Some(mut pair) = start(1, Duration::ZERO).await else {
+        return;
+    };
+    pair.pause(0);
+    let sample = pair.sample().await;
+    assert!(
+        matches!(sample, Err(StoresError::Unreachable { .. })),
+        "{sample:?}"
+    );
+    pair.check().unwrap();
+    pair.resume(0);
+    pair.sample().await.unwrap();
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn full_memory_evicts_or_refuses() {
+    let Some(host) = common::host() else {
+        return;
+    };
+    for eviction in [Eviction::AllKeysLru, Eviction::NoEviction] {
+        let mut limited = settings(&SITES[..1], Duration::ZERO);
+        limited.memory_max = Some(4 * 1_024 * 1_024);
+        limited.eviction = eviction;
+        let pair = RedisPair::start(&host, limited).await.unwrap();
+        let mut client = connect(&pair, 0).await;
+        let mut refusals = 0;
+        for key in 0..64 {
+            let value = vec![0_u8; 100_000];
+            let written: Result<(), _> = client.set(key, value).await;
+            refusals += u64::from(written.is_err());
+        }
+        let sample = pair.sample().await.unwrap();
+        assert_eq!(sample.memory_max_bytes, Some(4 * 1_024 * 1_024));
+        assert_eq!(sample.writes_refused, refusals);
+        match eviction {
+            Eviction::AllKeysLru => {
+                assert_eq!(refusals, 0);
+                assert!(sample.keys_evicted > 0);
+            }
+            Eviction::VolatileLru | Eviction::NoEviction => {
+                assert!(refusals > 0);
+                assert_eq!(sample.keys_evicted, 0);
+            }
+        }
+        pair.stop().await;
+    }
+}
