@@ -17,6 +17,7 @@ pub mod guard;
 mod host;
 mod link;
 mod port;
+mod postgres;
 mod programs;
 mod redis;
 mod secret;
@@ -27,6 +28,7 @@ mod tree;
 pub use account::Account;
 pub use error::{MissingProgram, StoresError};
 pub use host::{Guard, Host};
+pub use postgres::{PostgresKind, PostgresPair, PostgresSample, PostgresSettings};
 pub use programs::Programs;
 pub use redis::{Eviction, RedisPair, RedisSample, RedisSettings};
 

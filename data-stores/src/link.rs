@@ -51,8 +51,8 @@ struct Standing {
 }
 
 impl Link {
-    /// Opens a link that leads nowhere yet. Must be called within a runtime.
-    pub(crate) async fn open() -> Result<Self, StoresError> {
+    /// Opens a link that leads nowhere yet.
+    pub(crate) async fn open(lag: Duration) -> Result<Self, StoresError> {
         let failed = |source| StoresError::io("cannot open a replication link", source);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
@@ -60,7 +60,7 @@ impl Link {
         let address = listener.local_addr().map_err(failed)?;
         let (route, _) = watch::channel(Route {
             upstream: None,
-            lag: Duration::ZERO,
+            lag,
             cuts: 0,
         });
         let standing = Arc::new(Mutex::new(Standing {
@@ -105,6 +105,13 @@ impl Link {
         self.route.send_modify(|route| route.lag = lag);
     }
 
+    /// Lifts the lag for as long as the answer lives: a first copy takes many rounds, and nothing depends on it yet.
+    pub(crate) fn without_lag(&self) -> WithoutLag<'_> {
+        let lag = self.route.borrow().lag;
+        self.set_lag(Duration::ZERO);
+        WithoutLag { link: self, lag }
+    }
+
     /// How long a primary has been there and the replica has not followed it; `None` if it follows.
     pub(crate) fn broken_for(&self) -> Option<Duration> {
         let mut standing = self.lock();
@@ -116,6 +123,18 @@ impl Link {
 
     fn lock(&self) -> MutexGuard<'_, Standing> {
         lock(&self.standing)
+    }
+}
+
+/// A link whose lag is lifted; dropping this sets it again.
+pub(crate) struct WithoutLag<'a> {
+    link: &'a Link,
+    lag: Duration,
+}
+
+impl Drop for WithoutLag<'_> {
+    fn drop(&mut self) {
+        self.link.set_lag(self.lag);
     }
 }
 

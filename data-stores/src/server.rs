@@ -22,10 +22,12 @@ const GUARD_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a guard that should end is looked at.
 const GUARD_POLL: Duration = Duration::from_millis(2);
 
-/// A server and its guard. Dropping it ends both and removes the server's directory, which blocks for milliseconds.
+/// A server and its guard. Dropping it ends both, which blocks for milliseconds.
 pub(crate) struct Server {
     name: String,
     directory: PathBuf,
+    /// What becomes of the directory when this is dropped.
+    ending: Ending,
     log: Log,
     /// The guard's input: when it closes, the guard ends everything.
     input: Option<Box<dyn Write + Send + Sync>>,
@@ -46,7 +48,14 @@ struct Log {
 
 impl Server {
     /// Has a guard carry out an order, and returns once the server runs, though it may not answer yet.
-    pub(crate) async fn start(host: &Host, name: &str, order: &Order) -> Result<Self, StoresError> {
+    ///
+    /// `ending` says what becomes of the directory when this is dropped.
+    pub(crate) async fn start(
+        host: &Host,
+        name: &str,
+        order: &Order,
+        ending: Ending,
+    ) -> Result<Self, StoresError> {
         let failed = |source| StoresError::io(format!("cannot start the guard of {name}"), source);
         let log = Log {
             start: fs::metadata(&order.log).map_or(0, |it| it.len()),
@@ -63,6 +72,7 @@ impl Server {
         let mut server = Self {
             name: name.to_owned(),
             directory: order.directory.clone(),
+            ending,
             log,
             input: Some(input),
             reports,
@@ -131,10 +141,9 @@ impl Server {
         drop(tokio::task::spawn_blocking(move || drop(self)).await);
     }
 
-    /// Ends the guard of a server that has ended, and leaves the directory to the next.
-    pub(crate) async fn release(mut self) {
-        self.tell(Ending::Keep);
-        self.close().await;
+    /// Sets what becomes of the directory when this is dropped.
+    pub(crate) fn set_ending(&mut self, ending: Ending) {
+        self.ending = ending;
     }
 
     /// The end of what the server wrote to its log, on one line.
@@ -181,10 +190,10 @@ impl Server {
         })
     }
 
-    /// Tells the guard to end. Does nothing the second time.
-    fn tell(&mut self, ending: Ending) {
+    /// Tells the guard to end.
+    fn dismiss_guard(&mut self) {
         if let Some(mut input) = self.input.take() {
-            let mut line = serde_json::to_string(&ending).expect("an ending is plain data");
+            let mut line = serde_json::to_string(&self.ending).expect("an ending is plain data");
             line.push('\n');
             // Fails only if the guard is gone.
             drop(
@@ -222,7 +231,7 @@ impl Drop for Server {
         reason = "files are gone when a drop returns; pairs are closed on a thread that may block"
     )]
     fn drop(&mut self) {
-        self.tell(Ending::Remove);
+        self.dismiss_guard();
         match self.life.take() {
             Some(Life::Process(mut guard)) => {
                 let mut waited = Duration::ZERO;

@@ -13,7 +13,7 @@ use config::Ports;
 pub use config::{Eviction, RedisSettings};
 use tls::Certificates;
 
-use crate::guard::{Invocation, Order};
+use crate::guard::{Ending, Invocation, Order};
 use crate::link::Link;
 use crate::server::Server;
 use crate::site::{self, Site};
@@ -90,7 +90,7 @@ impl RedisPair {
             ports: free_ports(&settings)?,
             password: secret::password()?,
             certificates,
-            link: Link::open().await?,
+            link: Link::open(settings.lag).await?,
             sites: settings.sites.iter().map(|it| Site::new(*it)).collect(),
             primary: None,
             settings,
@@ -253,8 +253,7 @@ impl RedisPair {
         let Some((follower, replica)) = site::other_alive(&self.sites, primary) else {
             return Ok(());
         };
-        // The copy itself is not delayed: it takes many rounds, and nothing depends on it yet.
-        self.link.set_lag(Duration::ZERO);
+        let _without_lag = self.link.without_lag();
         self.link.lead_to(self.own_address(primary));
         let following = async {
             loop {
@@ -268,7 +267,6 @@ impl RedisPair {
             }
         };
         let result = tokio::time::timeout(FOLLOW_TIMEOUT, following).await;
-        self.link.set_lag(self.settings.lag);
         result.unwrap_or_else(|_| {
             Err(StoresError::NeverCaughtUp {
                 server: replica.name().to_owned(),
@@ -304,7 +302,7 @@ impl RedisPair {
             shared_memory: None,
             directory,
         };
-        let server = Server::start(&self.host, &name, &order).await?;
+        let server = Server::start(&self.host, &name, &order, Ending::Remove).await?;
         self.wait_until_answers(site, server).await
     }
 

@@ -3,7 +3,9 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use tiketi_stores::{Eviction, Guard, Host, Programs, RedisSettings, StoresError};
+use tiketi_stores::{
+    Eviction, Guard, Host, PostgresKind, PostgresSettings, Programs, RedisSettings, StoresError,
+};
 
 /// Two sites; every test has ports of its own on them.
 pub const SITES: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2)];
@@ -39,5 +41,16 @@ pub fn redis(sites: &[Ipv4Addr], lag: Duration) -> RedisSettings {
         tls: false,
         names: Vec::new(),
         idle_timeout: Duration::ZERO,
+    }
+}
+
+#[allow(dead_code, reason = "not every file of tests starts PostgreSQL")]
+pub fn postgres(sites: &[Ipv4Addr], kind: PostgresKind, lag: Duration) -> PostgresSettings {
+    PostgresSettings {
+        sites: sites.to_vec(),
+        kind,
+        lag,
+        connections_max: 20,
+        replica_lag: Duration::ZERO,
     }
 }

@@ -1,0 +1,207 @@
+//! How a server of a pair comes to life: created, copied from the primary, or started again.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::config::{Config, Files, HBA_TEXT, SUPERUSER};
+use super::{POLL, PostgresPair, words};
+use crate::StoresError;
+use crate::guard::{Ending, Invocation, Order, SharedMemory, Step};
+use crate::server::Server;
+
+/// How long a server has to be ready after its start; a copy of the primary is made before that.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// Size of a segment of the write-ahead log in MiB. PostgreSQL's own 16 make a copy of an empty database twice as long.
+const WAL_SEGMENT_MIB: u32 = 4;
+
+/// The name of a site's server.
+pub(super) fn name(site: usize) -> String {
+    format!("postgres-{site}")
+}
+
+impl PostgresPair {
+    /// Creates a database, starts its server, and makes the clients' user and database in it.
+    pub(super) async fn create(&self, site: usize) -> Result<Server, StoresError> {
+        let directory = self.host.directory(&name(site))?;
+        let files = Files(&directory);
+        self.host
+            .write(&files.password(), &self.superuser_password)?;
+        let mut arguments = vec![
+            "--pgdata".to_owned(),
+            text(files.data()),
+            format!("--username={SUPERUSER}"),
+            "--pwfile".to_owned(),
+            text(files.password()),
+        ];
+        arguments.extend(
+            [
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--no-sync",
+                "--no-instructions",
+            ]
+            .map(ToOwned::to_owned),
+        );
+        arguments.push(format!("--wal-segsize={WAL_SEGMENT_MIB}"));
+        let initdb = Invocation {
+            program: self.host.programs().initdb.clone(),
+            arguments,
+            environment: Vec::new(),
+        };
+        let steps = vec![Step::Run(initdb)];
+        let server = self
+            .start_server(site, &directory, steps, Ending::Remove)
+            .await?;
+        let set_up = async { self.connect(site).await?.set_up(&self.password).await };
+        set_up.await.map_err(|error| StoresError::Unreachable {
+            server: name(site),
+            reason: words(&error),
+        })?;
+        Ok(server)
+    }
+
+    /// Copies the primary's data and starts a standby with it.
+    pub(super) async fn copy(&self, site: usize, primary: usize) -> Result<Server, StoresError> {
+        let directory = self.host.directory(&name(site))?;
+        let files = Files(&directory);
+        let primary = self.address(primary);
+        let pg_basebackup = Invocation {
+            program: self.host.programs().pg_basebackup.clone(),
+            arguments: vec![
+                format!("--pgdata={}", text(files.data())),
+                format!("--host={}", primary.ip()),
+                format!("--port={}", primary.port()),
+                format!("--username={SUPERUSER}"),
+                "--no-password".to_owned(),
+                "--wal-method=stream".to_owned(),
+                "--checkpoint=fast".to_owned(),
+                "--no-sync".to_owned(),
+                "--no-manifest".to_owned(),
+            ],
+            environment: vec![("PGPASSFILE".to_owned(), text(files.passfile()))],
+        };
+        let steps = vec![
+            Step::Run(pg_basebackup),
+            Step::Touch(files.standby_signal()),
+        ];
+        self.start_server(site, &directory, steps, Ending::Remove)
+            .await
+    }
+
+    /// Starts a server with the data it had. Its directory stays what it is if this fails.
+    pub(super) async fn start_again(
+        &self,
+        site: usize,
+        directory: &Path,
+    ) -> Result<Server, StoresError> {
+        self.start_server(site, directory, Vec::new(), Ending::Keep)
+            .await
+    }
+
+    /// Writes a running server's configuration again and has it read that.
+    pub(super) fn configure(
+        &self,
+        site: usize,
+        waits_for_standby: bool,
+    ) -> Result<(), StoresError> {
+        let Some(server) = self.sites[site].alive() else {
+            return Ok(());
+        };
+        self.write_config(site, server.directory(), waits_for_standby)?;
+        server.signal(Signal::SIGHUP);
+        Ok(())
+    }
+
+    /// Starts a server after these steps, and waits until it is ready: as a primary for queries, as a standby for data.
+    async fn start_server(
+        &self,
+        site: usize,
+        directory: &Path,
+        steps: Vec<Step>,
+        ending: Ending,
+    ) -> Result<Server, StoresError> {
+        let name = name(site);
+        let files = Files(directory);
+        self.write_config(site, directory, false)?;
+        self.host.write(&files.hba(), HBA_TEXT)?;
+        let passfile = format!("*:*:*:{SUPERUSER}:{}\n", self.superuser_password);
+        self.host.write(&files.passfile(), &passfile)?;
+        let order = Order {
+            directory: directory.to_owned(),
+            log: self.host.log(&name, directory),
+            ids: self.host.account().ids(),
+            steps,
+            server: Invocation {
+                program: self.host.programs().postgres.clone(),
+                arguments: vec![
+                    "-D".to_owned(),
+                    text(files.data()),
+                    "-c".to_owned(),
+                    format!("config_file={}", text(files.config())),
+                ],
+                environment: Vec::new(),
+            },
+            shared_memory: Some(SharedMemory {
+                lock_file: files.lock(),
+                ipcrm: self.host.programs().ipcrm.clone(),
+            }),
+        };
+        let server = Server::start(&self.host, &name, &order, ending).await?;
+        wait_until_ready(server, &files.lock()).await
+    }
+
+    fn write_config(
+        &self,
+        site: usize,
+        directory: &Path,
+        waits_for_standby: bool,
+    ) -> Result<(), StoresError> {
+        let config = Config {
+            settings: &self.settings,
+            site: self.sites[site].address,
+            port: self.port,
+            link: self.link.address(),
+            waits_for_standby,
+        };
+        self.host.write(&Files(directory).config(), &config.file())
+    }
+}
+
+async fn wait_until_ready(server: Server, lock: &Path) -> Result<Server, StoresError> {
+    let starting = async {
+        loop {
+            if let Some(how) = server.end() {
+                return Err(server.death_at_start(how));
+            }
+            if is_ready(lock) {
+                return Ok(());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    match tokio::time::timeout(START_TIMEOUT, starting).await {
+        Ok(Ok(())) => Ok(server),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(StoresError::StartTimeout {
+            server: server.name().to_owned(),
+            waited: START_TIMEOUT,
+            log_tail: server.log_tail(),
+        }),
+    }
+}
+
+/// Whether the lock file says so: in its eighth line, `ready` of a server that takes queries, `standby` of one that
+/// follows and takes none.
+fn is_ready(lock: &Path) -> bool {
+    let text = std::fs::read_to_string(lock).unwrap_or_default();
+    let status = text.lines().nth(7).map(str::trim);
+    matches!(status, Some("ready" | "standby"))
+}
+
+/// A path as an argument. Directories are this crate's own, below the system's temporary one.
+fn text(path: PathBuf) -> String {
+    path.into_os_string().to_string_lossy().into_owned()
+}

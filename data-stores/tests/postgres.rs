@@ -1,0 +1,288 @@
+//! A pair of real PostgreSQL servers: synchronous standby, loss, promotion, return.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{SITES, postgres as settings};
+use tiketi_stores::{PostgresKind, PostgresPair, StoresError};
+use tokio_postgres::{Client, NoTls};
+
+/// Long enough for any commit here, short enough for a test that must fail.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
+
+async fn start(sites: usize, kind: PostgresKind, lag: Duration) -> Option<PostgresPair> {
+    let host = common::host()?;
+    let pair = PostgresPair::start(&host, settings(&SITES[..sites], kind, lag)).await;
+    Some(pair.unwrap())
+}
+
+async fn try_connect(pair: &PostgresPair, site: usize) -> Result<Client, tokio_postgres::Error> {
+    let (client, connection) = tokio_postgres::Config::new()
+        .host(pair.address(site).ip().to_string())
+        .port(pair.address(site).port())
+        .user("tiketi")
+        .dbname("tiketi")
+        .password(pair.password())
+        .connect(NoTls)
+        .await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+async fn connect(pair: &PostgresPair, site: usize) -> Client {
+    try_connect(pair, site).await.unwrap()
+}
+
+async fn buy(client: &Client, seat: i32) {
+    let statement = "insert into ticket values ($1)";
+    let bought = tokio::time::timeout(COMMIT_TIMEOUT, client.execute(statement, &[&seat])).await;
+    assert_eq!(bought.unwrap().unwrap(), 1);
+}
+
+async fn with_table(pair: &PostgresPair) -> Client {
+    let client = connect(pair, 0).await;
+    let made = client.batch_execute("create table ticket (seat int primary key)");
+    made.await.unwrap();
+    client
+}
+
+async fn count(pair: &PostgresPair, site: usize) -> i64 {
+    let client = connect(pair, site).await;
+    let row = client.query_one("select count(*) from ticket", &[]).await;
+    row.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn a_kill_in_the_middle_of_commits_loses_no_acknowledged_commit() {
+    let lag = Duration::from_millis(3);
+    let Some(mut pair) = start(2, PostgresKind::RdsMultiAz, lag).await else {
+        return;
+    };
+    drop(with_table(&pair).await);
+    let mut buyers = Vec::new();
+    for buyer in 0..8 {
+        let client = connect(&pair, 0).await;
+        buyers.push(tokio::spawn(async move {
+            let mut acknowledged = Vec::new();
+            for seat in (buyer..).step_by(8) {
+                let statement = "insert into ticket values ($1)";
+                match client.execute(statement, &[&seat]).await {
+                    Ok(_) => acknowledged.push(seat),
+                    Err(_) => return acknowledged,
+                }
+            }
+            acknowledged
+        }));
+    }
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    pair.lose(0);
+    pair.promote(1).await.unwrap();
+    let mut acknowledged = Vec::new();
+    for buyer in buyers {
+        acknowledged.extend(buyer.await.unwrap());
+    }
+    assert!(
+        acknowledged.len() > 8,
+        "only {} commits",
+        acknowledged.len()
+    );
+
+    let client = connect(&pair, 1).await;
+    let row = client
+        .query_one(
+            "select count(*) from ticket where seat = any($1)",
+            &[&acknowledged],
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        row.get::<_, i64>(0),
+        i64::try_from(acknowledged.len()).unwrap()
+    );
+    buy(&client, -1).await;
+    pair.check().unwrap();
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn the_old_primary_comes_back_as_a_standby_that_can_take_over() {
+    let Some(mut pair) = start(2, PostgresKind::RdsMultiAz, Duration::ZERO).await else {
+        return;
+    };
+    buy(&with_table(&pair).await, 1).await;
+    pair.lose(0);
+    assert_eq!(pair.primary(), None);
+    assert!(matches!(pair.sample().await, Err(StoresError::NoPrimary)));
+    pair.promote(1).await.unwrap();
+    buy(&connect(&pair, 1).await, 2).await;
+    pair.restore(0).await.unwrap();
+    assert_eq!(pair.primary(), Some(1));
+    buy(&connect(&pair, 1).await, 3).await;
+    // Without a loss first: the former primary is shut out.
+    pair.promote(0).await.unwrap();
+    assert_eq!(pair.primary(), Some(0));
+    assert_eq!(count(&pair, 0).await, 3);
+    assert!(try_connect(&pair, 1).await.is_err());
+    pair.check().unwrap();
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn a_lost_standby_does_not_hang_commits() {
+    let Some(mut pair) = start(2, PostgresKind::RdsMultiAz, Duration::ZERO).await else {
+        return;
+    };
+    let client = with_table(&pair).await;
+    buy(&client, 1).await;
+    pair.lose(1);
+    buy(&client, 2).await;
+    assert_eq!(pair.sample().await.unwrap().replica_lag, None);
+    let promoted = pair.promote(1).await;
+    assert!(matches!(promoted, Err(StoresError::PromotionFailed { .. })));
+    pair.restore(1).await.unwrap();
+    buy(&client, 3).await;
+    pair.lose(0);
+    pair.promote(1).await.unwrap();
+    assert_eq!(count(&pair, 1).await, 3);
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn a_primary_that_returns_before_a_promotion_goes_on_with_its_standby() {
+    let Some(mut pair) = start(2, PostgresKind::RdsMultiAz, Duration::ZERO).await else {
+        return;
+    };
+    buy(&with_table(&pair).await, 1).await;
+    pair.lose(0);
+    pair.restore(0).await.unwrap();
+    assert_eq!(pair.primary(), Some(0));
+    buy(&connect(&pair, 0).await, 2).await;
+    pair.lose(0);
+    pair.promote(1).await.unwrap();
+    assert_eq!(count(&pair, 1).await, 2);
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn a_single_site_comes_back_with_its_data() {
+    let Some(mut pair) = start(1, PostgresKind::RdsMultiAz, Duration::ZERO).await else {
+        return;
+    };
+    buy(&with_table(&pair).await, 1).await;
+    pair.lose(0);
+    pair.restore(0).await.unwrap();
+    assert_eq!(pair.primary(), Some(0));
+    assert_eq!(count(&pair, 0).await, 1);
+    // And once more: the directory now belongs to another server.
+    pair.lose(0);
+    pair.restore(0).await.unwrap();
+    assert_eq!(count(&pair, 0).await, 1);
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn commits_wait_for_the_lag_of_the_link() {
+    let lag = Duration::from_millis(100);
+    let Some(mut pair) = start(2, PostgresKind::RdsMultiAz, lag).await else {
+        return;
+    };
+    let client = with_table(&pair).await;
+    let started = Instant::now();
+    buy(&client, 1).await;
+    assert!(started.elapsed() >= lag, "{:?}", started.elapsed());
+    let sample = pair.sample().await.unwrap();
+    assert!(sample.commit_time >= lag, "{sample:?}");
+    assert!(sample.replica_lag.unwrap() >= lag, "{sample:?}");
+    // A standby of RDS is not read.
+    assert!(try_connect(&pair, 1).await.is_err());
+
+    pair.set_lag(2 * lag);
+    let sample = pair.sample().await.unwrap();
+    assert!(sample.commit_time >= 2 * lag, "{sample:?}");
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn a_reader_shows_commits_after_its_lag_and_a_promotion_does_not_wait_for_it() {
+    let lag = Duration::from_secs(1);
+    let Some(host) = common::host() else {
+        return;
+    };
+    let mut aurora = settings(&SITES, PostgresKind::Aurora, Duration::ZERO);
+    aurora.replica_lag = lag;
+    let mut pair = PostgresPair::start(&host, aurora).await.unwrap();
+    let client = with_table(&pair).await;
+    let sample = pair.sample().await.unwrap();
+    assert!(sample.replica_lag.unwrap() >= lag, "{sample:?}");
+    assert!(sample.commit_time < lag, "{sample:?}");
+    assert_eq!(count(&pair, 1).await, 0);
+    buy(&client, 1).await;
+    assert_eq!(count(&pair, 1).await, 0);
+    pair.lose(0);
+    pair.promote(1).await.unwrap();
+    assert_eq!(count(&pair, 1).await, 1);
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn a_sample_counts_connections_and_row_locks() {
+    let Some(pair) = start(1, PostgresKind::Aurora, Duration::ZERO).await else {
+        return;
+    };
+    let mut first = with_table(&pair).await;
+    buy(&first, 1).await;
+    let second = connect(&pair, 0).await;
+    let locking = first.transaction().await.unwrap();
+    locking
+        .execute("update ticket set seat = 2 where seat = 1", &[])
+        .await
+        .unwrap();
+    let waiting = tokio::spawn(async move {
+        second
+            .execute("update ticket set seat = 3 where seat = 1", &[])
+            .await
+            .unwrap()
+    });
+    loop {
+        let sample = pair.sample().await.unwrap();
+        assert_eq!(sample.connections, 2);
+        assert_eq!(sample.replica_lag, None);
+        assert!(sample.size_bytes > 1_000_000);
+        if sample.row_locks_waited_for == 1 {
+            break;
+        }
+    }
+    locking.rollback().await.unwrap();
+    assert_eq!(waiting.await.unwrap(), 1);
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn clients_that_take_every_connection_do_not_shut_out_a_sample() {
+    let Some(pair) = start(1, PostgresKind::RdsMultiAz, Duration::ZERO).await else {
+        return;
+    };
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        clients.push(connect(&pair, 0).await);
+    }
+    assert!(try_connect(&pair, 0).await.is_err());
+    assert_eq!(pair.sample().await.unwrap().connections, 20);
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn a_stopped_server_does_not_answer_and_goes_on_later() {
+    let Some(mut pair) = start(1, PostgresKind::RdsMultiAz, Duration::ZERO).await else {
+        return;
+    };
+    let client = with_table(&pair).await;
+    pair.pause(0);
+    let insert = client.execute("insert into ticket values (1)", &[]);
+    let answer = tokio::time::timeout(Duration::from_millis(300), insert).await;
+    assert!(answer.is_err());
+    pair.resume(0);
+    buy(&client, 2).await;
+    pair.stop().await;
+}
