@@ -159,7 +159,7 @@ impl RedisPair {
             reason,
             log_tail: server.log_tail(),
         };
-        let address = self.own_address(site);
+        let address = self.plain_address(site);
         let takeover = async {
             let mut client = Client::connect(address, &self.password).await?;
             client.follow_nobody().await?;
@@ -228,7 +228,7 @@ impl RedisPair {
             server: name(site),
             reason: error.to_string(),
         };
-        let mut client = Client::connect(self.own_address(site), &self.password)
+        let mut client = Client::connect(self.plain_address(site), &self.password)
             .await
             .map_err(unreachable)?;
         let mut sample = client.sample().await.map_err(unreachable)?;
@@ -254,7 +254,7 @@ impl RedisPair {
             return Ok(());
         };
         let _without_lag = self.link.without_lag();
-        self.link.lead_to(self.own_address(primary));
+        self.link.lead_to(self.plain_address(primary));
         let following = async {
             loop {
                 if let Some(death) = replica.death() {
@@ -279,8 +279,8 @@ impl RedisPair {
     /// Whether both ends say so, and a write gets across: each may believe for a moment in a connection that was cut,
     /// and a replica that has the data gets no writes before it has said so.
     async fn is_followed(&self, primary: usize, replica: usize) -> redis::RedisResult<bool> {
-        let mut replica = Client::connect(self.own_address(replica), &self.password).await?;
-        let mut primary = Client::connect(self.own_address(primary), &self.password).await?;
+        let mut replica = Client::connect(self.plain_address(replica), &self.password).await?;
+        let mut primary = Client::connect(self.plain_address(primary), &self.password).await?;
         Ok(replica.has_primary().await?
             && primary.has_replica().await?
             && primary.reaches_replica(LAG_MARGIN).await?)
@@ -333,7 +333,7 @@ impl RedisPair {
                 if let Some(how) = server.end() {
                     return Err(server.death_at_start(how));
                 }
-                let client = Client::connect(self.own_address(site), &self.password).await;
+                let client = Client::connect(self.plain_address(site), &self.password).await;
                 if let Ok(mut client) = client
                     && client.role().await.is_ok()
                 {
@@ -353,7 +353,8 @@ impl RedisPair {
         }
     }
 
-    fn own_address(&self, site: usize) -> SocketAddr {
+    /// Returns where the server of a site answers without TLS; that of the clients if they do not use TLS either.
+    pub fn plain_address(&self, site: usize) -> SocketAddr {
         SocketAddr::from((self.sites[site].address, self.ports.own))
     }
 }
