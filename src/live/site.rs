@@ -214,6 +214,7 @@ impl LocalCloud {
                 healthy.insert(instance);
             }
             self.handle(SimTime::ZERO, input)?;
+            self.testbed.soundness()?;
         }
         Ok(())
     }

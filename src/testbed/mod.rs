@@ -10,10 +10,12 @@
 
 pub mod alb;
 pub mod budget;
+pub mod child;
 pub mod data_tier;
 pub mod dns;
 mod error;
 pub mod fleet;
+pub mod instance;
 mod orders;
 mod settings;
 pub mod zone;
@@ -33,13 +35,13 @@ use crate::cloud::order::Input;
 use crate::scenario::Plan;
 use crate::units::{InstanceId, ZoneId};
 use alb::balancer::{Balancer, Blueprint, Heard};
-use alb::launch::Launcher;
 use alb::message::Load;
 use budget::Budget;
+use child::Launcher;
 use data_tier::DataTier;
 use dns::NameServer;
 pub use error::TestbedError;
-use fleet::{Fleet, InstanceGauge};
+use fleet::{Fleet, InstanceGauge, Kind};
 use zone::{FIRST_HOST, on_loopback};
 
 /// Name of the load balancer.
@@ -74,7 +76,9 @@ pub struct Testbed {
     balancer: Box<Balancer>,
     heard: UnboundedReceiver<Heard>,
     fleet: Box<Fleet>,
-    booted: UnboundedReceiver<InstanceId>,
+    fleet_heard: UnboundedReceiver<fleet::Heard>,
+    /// Instances that become targets as soon as they listen.
+    unregistered: BTreeSet<InstanceId>,
     data_tier: DataTier,
     lost_zones: BTreeSet<ZoneId>,
     evictions: BTreeMap<ZoneId, AbortHandle>,
@@ -82,6 +86,8 @@ pub struct Testbed {
     pending: VecDeque<Input>,
     /// Zone of a load-balancer process that has ended unbidden.
     broken_node: Option<ZoneId>,
+    /// An instance that could not be started, and why.
+    broken_instance: Option<(InstanceId, String)>,
 }
 
 /// What a load worker needs to reach the testbed.
@@ -147,13 +153,14 @@ impl Testbed {
             addresses: node_addresses.clone(),
             port,
             processes_per_node: budget.processes_per_node,
+            logs: Vec::new(),
         });
         let show = settings::show(plan);
         let show_id = show.id;
         let tier = EmbeddedTier::new(&settings, vec![show], topology.redis.lost_window);
         let token_secret = settings.jwt_secret.clone();
         let subnets = topology.zones.iter().map(|zone| zone.private).collect();
-        let (fleet, booted) = Fleet::new(tier.clone(), settings, subnets);
+        let (fleet, fleet_heard) = Fleet::new(Kind::Threads(tier.clone()), settings, subnets);
         let mut testbed = Self {
             speed,
             redis_addresses: settings::endpoints(plan, |zone| zone.private),
@@ -166,12 +173,14 @@ impl Testbed {
             balancer: Box::new(balancer),
             heard,
             fleet: Box::new(fleet),
-            booted,
+            fleet_heard,
+            unregistered: BTreeSet::new(),
             data_tier: DataTier::new(tier, topology),
             lost_zones: BTreeSet::new(),
             evictions: BTreeMap::new(),
             pending: VecDeque::new(),
             broken_node: None,
+            broken_instance: None,
         };
         let all = testbed.start_nodes(topology.zone_ids());
         tokio::time::timeout(START_TIMEOUT, all)
