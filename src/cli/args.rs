@@ -79,6 +79,9 @@ pub enum Command {
     /// One process of a load-balancer node (started by `run`).
     #[command(hide = true)]
     AlbNode,
+    /// One instance of the reference server (started by `run`).
+    #[command(hide = true)]
+    Instance,
     /// One load process (started by `run`).
     #[command(hide = true)]
     Worker,

@@ -40,7 +40,7 @@ pub use args::{Arguments, Command};
 pub use exit::Exit;
 
 use crate::live::worker;
-use crate::testbed::alb;
+use crate::testbed::{alb, instance};
 
 /// Does what the arguments say.
 pub fn dispatch(arguments: Arguments) -> Exit {
@@ -57,6 +57,7 @@ pub fn dispatch(arguments: Arguments) -> Exit {
         Command::Theory(flags) => theory::theory(&flags),
         Command::Completions(flags) => completions::completions(&flags),
         Command::AlbNode => exit::of_child("alb-node", alb::process::main()),
+        Command::Instance => exit::of_child("instance", instance::main()),
         Command::Worker => exit::of_child(
             "worker",
             worker::run(BufReader::new(std::io::stdin()), std::io::stdout()),

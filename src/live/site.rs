@@ -223,6 +223,7 @@ impl LocalCloud {
                 healthy.insert(instance);
             }
             self.handle(SimTime::ZERO, input)?;
+            self.testbed.soundness()?;
         }
         Ok(())
     }
@@ -259,7 +260,7 @@ impl LocalCloud {
     fn strike(&mut self, now: SimTime, strike: Strike) -> Result<(), LiveError> {
         let action = strike.fault.action;
         let (what, told) = match strike.kind {
-            StrikeKind::Struck => (What::struck(action), self.testbed.strike(now, action)),
+            StrikeKind::Struck => (What::struck(action), self.testbed.strike(now, action)?),
             StrikeKind::Healed => (What::healed(action), self.testbed.heal(now, action)?),
         };
         self.notices.push_back(Notice { at: now, what });

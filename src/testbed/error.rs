@@ -61,7 +61,7 @@ pub enum TestbedError {
         /// What is wrong with it.
         reason: String,
     },
-    /// An instance cannot be started.
+    /// An instance cannot be started, or not be told what to do.
     #[error("{instance} cannot be started: {source}")]
     Instance {
         /// The instance.

@@ -8,23 +8,23 @@ use crate::units::{InstanceId, SimTime, ZoneId};
 
 impl Testbed {
     /// A fault strikes. Returns what the control plane sees of it at once.
-    pub fn strike(&mut self, now: SimTime, action: Action) -> Vec<Input> {
-        match action {
+    pub fn strike(&mut self, now: SimTime, action: Action) -> Result<Vec<Input>, TestbedError> {
+        let told = match action {
             Action::AzPowerInterruption { zone } => {
                 self.lose_zone(now, zone);
                 vec![Input::ZoneLost { zone }]
             }
             Action::TerminateInstances { zone, count } => {
-                let lost = self.first_in(zone, count);
-                let told = lost.map(|instance| {
+                // The fleet tells of each loss itself, as of a crash.
+                for instance in self.first_in(zone, count) {
                     self.fleet.kill(instance);
-                    Input::InstanceLost { instance }
-                });
-                told.collect()
+                }
+                Vec::new()
             }
             Action::PauseInstances { zone, count } => {
                 for instance in self.first_in(zone, count) {
-                    self.fleet.pause(instance);
+                    let paused = self.fleet.pause(instance);
+                    paused.map_err(|source| TestbedError::Instance { instance, source })?;
                 }
                 Vec::new()
             }
@@ -45,7 +45,8 @@ impl Testbed {
                 }
                 Vec::new()
             }
-        }
+        };
+        Ok(told)
     }
 
     /// A fault heals. Returns what the control plane sees of it at once.
@@ -63,7 +64,8 @@ impl Testbed {
             }
             Action::PauseInstances { zone, .. } => {
                 for instance in self.fleet.in_zone(zone) {
-                    self.fleet.resume(instance);
+                    let resumed = self.fleet.resume(instance);
+                    resumed.map_err(|source| TestbedError::Instance { instance, source })?;
                 }
                 Vec::new()
             }

@@ -10,11 +10,13 @@
 
 pub mod alb;
 pub mod budget;
+pub mod child;
 pub mod data_tier;
 pub mod dns;
 mod error;
 mod faults;
 pub mod fleet;
+pub mod instance;
 mod orders;
 mod settings;
 pub mod zone;
@@ -35,13 +37,13 @@ use crate::measure::ending::DataTierFigures;
 use crate::scenario::{Plan, topology};
 use crate::units::{InstanceId, ZoneId};
 use alb::balancer::{Balancer, Blueprint, Heard};
-use alb::launch::Launcher;
 use alb::message::Load;
 use budget::Budget;
+use child::Launcher;
 use data_tier::{DataTier, Embedded, Endpoints, External, Premises, Servers};
 use dns::NameServer;
 pub use error::TestbedError;
-use fleet::{Fleet, InstanceGauge};
+use fleet::{Fleet, InstanceGauge, Kind};
 use zone::{FIRST_HOST, on_loopback};
 
 /// Name of the load balancer.
@@ -74,7 +76,9 @@ pub struct Testbed {
     balancer: Box<Balancer>,
     heard: UnboundedReceiver<Heard>,
     fleet: Box<Fleet>,
-    booted: UnboundedReceiver<InstanceId>,
+    fleet_heard: UnboundedReceiver<fleet::Heard>,
+    /// Instances that become targets as soon as they listen.
+    unregistered: BTreeSet<InstanceId>,
     data_tier: DataTier,
     lost_zones: BTreeSet<ZoneId>,
     evictions: BTreeMap<ZoneId, AbortHandle>,
@@ -82,6 +86,8 @@ pub struct Testbed {
     pending: VecDeque<Input>,
     /// Zone of a load-balancer process that has ended unbidden.
     broken_node: Option<ZoneId>,
+    /// An instance that could not be started, and why.
+    broken_instance: Option<(InstanceId, String)>,
 }
 
 /// Where a testbed is built.
@@ -158,6 +164,7 @@ impl Testbed {
             addresses: node_addresses.clone(),
             port,
             processes_per_node: budget.processes_per_node,
+            logs: Vec::new(),
         });
         let show = settings::show(plan);
         let show_id = show.id;
@@ -174,7 +181,7 @@ impl Testbed {
         let (data_tier, kind) = build_data_tier(plan, &settings, premises, show).await?;
         let token_secret = settings.jwt_secret.clone();
         let subnets = topology.zones.iter().map(|zone| zone.private).collect();
-        let (fleet, booted) = Fleet::new(kind, settings, subnets);
+        let (fleet, fleet_heard) = Fleet::new(kind, settings, subnets);
         let mut testbed = Self {
             speed,
             node_addresses,
@@ -185,12 +192,14 @@ impl Testbed {
             balancer: Box::new(balancer),
             heard,
             fleet: Box::new(fleet),
-            booted,
+            fleet_heard,
+            unregistered: BTreeSet::new(),
             data_tier,
             lost_zones: BTreeSet::new(),
             evictions: BTreeMap::new(),
             pending: VecDeque::new(),
             broken_node: None,
+            broken_instance: None,
         };
         let all = testbed.start_nodes(topology.zone_ids());
         tokio::time::timeout(START_TIMEOUT, all)
@@ -255,13 +264,15 @@ async fn build_data_tier(
     premises: Premises<'_>,
     show: Show,
 ) -> Result<(DataTier, Kind), TestbedError> {
-    let processes = |config: &ServersConfig, ground: &Ground, show: Show| Kind::Processes {
-        launcher: InstanceLauncher::Binary(ground.executable.clone()),
-        config: config.clone(),
-        shows: vec![show],
-        logs: ground.logs.clone(),
-    };
     let ground = premises.ground;
+    let processes = |config: &ServersConfig, show: Show| {
+        Kind::Processes(fleet::Blueprint {
+            launcher: Launcher::Binary(ground.executable.clone()),
+            config: config.clone(),
+            shows: vec![show],
+            logs: ground.logs.clone(),
+        })
+    };
     Ok(match &plan.topology.data_tier {
         topology::DataTier::Embedded => {
             let tier = EmbeddedTier::new(settings, vec![show], plan.topology.redis.lost_window);
@@ -270,13 +281,13 @@ async fn build_data_tier(
         }
         topology::DataTier::Servers => {
             let servers = Servers::start(plan, premises, std::slice::from_ref(&show)).await?;
-            let kind = processes(servers.config(), ground, show);
+            let kind = processes(servers.config(), show);
             (DataTier::Servers(Box::new(servers)), kind)
         }
         topology::DataTier::External(existing) => {
             let clock = (plan.clock.speed, ground.now_unix_ns);
             let external = External::open(existing, std::slice::from_ref(&show), clock).await?;
-            let kind = processes(external.config(), ground, show);
+            let kind = processes(external.config(), show);
             (DataTier::External(Box::new(external)), kind)
         }
     })

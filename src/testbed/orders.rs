@@ -1,6 +1,7 @@
 //! Orders of the control plane in, what it is told out.
 
 use super::alb::balancer::News;
+use super::fleet::{self, Cause};
 use super::{ALB_NAME, Testbed, TestbedError, lock};
 use crate::cloud::order::{Input, Order};
 use crate::units::{DataTierPart, InstanceId, SimTime, ZoneId};
@@ -31,17 +32,20 @@ impl Testbed {
                     .map_err(|source| TestbedError::Instance { instance, source })?;
             }
             Order::Register { instance } => {
-                // An instance that its zone has just taken with it gets no target.
-                if let Some(address) = self.fleet.address(instance) {
-                    self.balancer.register(instance, address);
+                self.unregistered.insert(instance);
+                // The first health check must find the socket that a process opens this very moment.
+                if !self.fleet.is_opening(instance) {
+                    self.register(instance);
                 }
             }
             Order::Deregister { instance, until } => {
                 let delay = until.saturating_since(now);
+                self.unregistered.remove(&instance);
                 let news = self.balancer.deregister(instance, delay);
                 self.take(news);
             }
             Order::Terminate { instance } => {
+                self.unregistered.remove(&instance);
                 self.balancer.remove(instance);
                 self.fleet.terminate(instance);
             }
@@ -66,7 +70,11 @@ impl Testbed {
                     let news = self.balancer.handle(&heard);
                     self.take(news);
                 }
-                Some(instance) = self.booted.recv() => self.end_boot(instance),
+                Some(heard) = self.fleet_heard.recv() => {
+                    if let Some(news) = self.fleet.handle(heard) {
+                        self.take_fleet(news);
+                    }
+                }
             }
         }
     }
@@ -101,10 +109,17 @@ impl Testbed {
 
     /// Whether the testbed is what the plan says it is.
     ///
-    /// A load-balancer process that ends unbidden takes sockets with it that no fault of the scenario explains.
+    /// A load-balancer process that ends unbidden takes sockets with it that no fault of the scenario explains, and an
+    /// instance that cannot be started is missing for no reason of the scenario.
     pub fn soundness(&self) -> Result<(), TestbedError> {
         if let Some(zone) = self.broken_node {
             return Err(TestbedError::NodeEnded { zone });
+        }
+        if let Some((instance, reason)) = &self.broken_instance {
+            return Err(TestbedError::Instance {
+                instance: *instance,
+                source: std::io::Error::other(reason.clone()),
+            });
         }
         self.data_tier.soundness()
     }
@@ -125,10 +140,31 @@ impl Testbed {
         }
     }
 
-    fn end_boot(&mut self, instance: InstanceId) {
-        if let Err(error) = self.fleet.answer(instance) {
-            tracing::error!(%instance, %error, "an instance could not be started");
-            self.pending.push_back(Input::InstanceLost { instance });
+    /// Acts on what the fleet has to say.
+    fn take_fleet(&mut self, news: fleet::News) {
+        let (instance, cause) = match news {
+            fleet::News::Answers(instance) => return self.register(instance),
+            fleet::News::Lost { instance, cause } => (instance, cause),
+        };
+        match cause {
+            Cause::Killed => {}
+            Cause::Crashed => tracing::error!(%instance, "an instance ended unbidden"),
+            Cause::NotStarted(error) => {
+                tracing::error!(%instance, %error, "an instance could not be started");
+                let reason = error.to_string();
+                self.broken_instance.get_or_insert((instance, reason));
+            }
+        }
+        self.unregistered.remove(&instance);
+        self.pending.push_back(Input::InstanceLost { instance });
+    }
+
+    /// Registers an instance with the load balancer. One that its zone has just taken with it gets no target.
+    fn register(&mut self, instance: InstanceId) {
+        if self.unregistered.remove(&instance)
+            && let Some(address) = self.fleet.address(instance)
+        {
+            self.balancer.register(instance, address);
         }
     }
 }

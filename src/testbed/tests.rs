@@ -11,7 +11,7 @@ use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::alb::launch::Launcher;
+use super::child::Launcher;
 use super::{ALB_NAME, DATABASE_NAME, REDIS_NAME, Testbed};
 use crate::cloud::order::{Input, Order};
 use crate::scenario::{Plan, load};

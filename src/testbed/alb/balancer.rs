@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use futures_util::future::join_all;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
-use super::launch::{Launched, Launcher, Life};
 use super::message::{Answer, Command, Load, NodeSettings};
+use super::process::AlbNode;
 use crate::cloud::order::Input;
 use crate::scenario::topology::Alb;
+use crate::testbed::child::{self, Launcher};
 use crate::units::{InstanceId, SimTime, ZoneId};
 
 /// How the nodes are built.
@@ -28,6 +30,8 @@ pub struct Blueprint {
     pub port: u16,
     /// Processes a node.
     pub processes_per_node: u64,
+    /// File that takes the standard error of each zone's node; empty if they share that of this process.
+    pub logs: Vec<PathBuf>,
 }
 
 /// The load balancer.
@@ -70,8 +74,7 @@ struct Process {
     /// Whether it makes the checks of its node.
     checks: bool,
     ready: bool,
-    life: Life,
-    commands: UnboundedSender<Command>,
+    child: child::Process<AlbNode>,
     load: Load,
 }
 
@@ -217,34 +220,34 @@ impl Balancer {
     /// Ends all processes and waits until they are gone.
     pub async fn stop(mut self) {
         self.tell_all(Command::Stop);
-        for (_, process) in std::mem::take(&mut self.processes) {
-            process.life.wait().await;
-        }
+        let processes = std::mem::take(&mut self.processes).into_values();
+        join_all(processes.map(|process| process.child.end())).await;
     }
 
     fn start_process(&mut self, zone: ZoneId, settings: &NodeSettings) -> std::io::Result<()> {
-        let Launched {
-            input,
-            output,
-            life,
-        } = self.blueprint.launcher.launch()?;
         let id = self.next_process;
         self.next_process += 1;
-        let (commands, commands_rx) = mpsc::unbounded_channel();
-        let mut first = serde_json::to_vec(settings)?;
-        first.push(b'\n');
-        tokio::spawn(write(input, first, commands_rx));
-        tokio::spawn(read(output, id, self.heard_tx.clone()));
+        let heard_tx = self.heard_tx.clone();
+        let log = self.blueprint.logs.get(zone.index());
+        let child = child::Process::start(
+            &self.blueprint.launcher,
+            log.map(PathBuf::as_path),
+            settings,
+            move |answer| {
+                let process = id;
+                // Without a receiver the load balancer has ended.
+                drop(heard_tx.send(Heard { process, answer }));
+            },
+        )?;
         for (&instance, target) in &self.targets {
             let address = target.address;
-            let _ = commands.send(Command::Register { instance, address });
+            child.tell(Command::Register { instance, address });
         }
         let process = Process {
             zone,
             checks: settings.checks,
             ready: false,
-            life,
-            commands,
+            child,
             load: Load::default(),
         };
         self.processes.insert(id, process);
@@ -268,7 +271,7 @@ impl Balancer {
                 web_sockets: 0,
                 ..process.load
             };
-        process.life.kill();
+        tokio::spawn(process.child.kill());
         for waiting_for in self.draining.values_mut() {
             waiting_for.remove(&id);
         }
@@ -308,8 +311,7 @@ impl Balancer {
 
     fn tell_all(&self, command: Command) {
         for process in self.processes.values() {
-            // A process that is gone is heard of through its output.
-            let _ = process.commands.send(command);
+            process.child.tell(command);
         }
     }
 
@@ -317,40 +319,8 @@ impl Balancer {
         let zone = self.processes[&speaker].zone;
         for (&id, process) in &self.processes {
             if id != speaker && process.zone == zone {
-                let _ = process.commands.send(command);
+                process.child.tell(command);
             }
         }
     }
-}
-
-/// Writes the settings and then commands to a process; ends with either side.
-async fn write(
-    mut input: impl AsyncWrite + Unpin,
-    first: Vec<u8>,
-    mut commands: UnboundedReceiver<Command>,
-) {
-    let mut line = first;
-    while input.write_all(&line).await.is_ok() {
-        let Some(command) = commands.recv().await else {
-            return;
-        };
-        line = serde_json::to_vec(&command).expect("a command has no map with odd keys");
-        line.push(b'\n');
-    }
-}
-
-/// Reads what a process says until its end, which is passed on as well.
-async fn read(output: impl AsyncRead + Unpin, process: ProcessId, heard: UnboundedSender<Heard>) {
-    let mut lines = BufReader::new(output).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        let Ok(answer) = serde_json::from_str(&line) else {
-            break;
-        };
-        let answer = Some(answer);
-        if heard.send(Heard { process, answer }).is_err() {
-            return;
-        }
-    }
-    let answer = None;
-    let _ = heard.send(Heard { process, answer });
 }

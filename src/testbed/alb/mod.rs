@@ -9,7 +9,6 @@
 mod backend;
 pub mod balancer;
 mod checks;
-pub mod launch;
 pub mod message;
 mod meter;
 pub mod node;

@@ -50,6 +50,8 @@ pub(in crate::testbed) struct Servers {
     /// Where Redis of each site answers without TLS.
     redis_addresses: Vec<SocketAddr>,
     database_addresses: Vec<SocketAddr>,
+    /// Whether the second of the database is read (Aurora).
+    has_reader: bool,
     speed: f64,
     broken: Broken,
     _host: Host,
@@ -72,7 +74,8 @@ impl Servers {
         let endpoints = &premises.endpoints;
         let redis = redis_settings(plan, addresses(&redis_zones, &endpoints.redis));
         let database = postgres_settings(plan, addresses(&database_zones, &endpoints.database));
-        let (redis_lag, database_lag) = (redis.lag, database.lag);
+        let database_lag = database.lag.max(database.replica_lag);
+        let redis_lag = redis.lag;
         let (redis, database) = tokio::try_join!(
             RedisPair::start(&host, redis),
             PostgresPair::start(&host, database)
@@ -124,6 +127,7 @@ impl Servers {
             lags,
             redis_addresses,
             database_addresses,
+            has_reader: plan.topology.database.kind == DatabaseKind::Aurora,
             speed,
             broken,
             _host: host,
@@ -219,6 +223,14 @@ impl Servers {
     fn set_lag(&self, part: DataTierPart, wall: Duration) {
         match part {
             DataTierPart::Redis => self.redis.with(move |pair| pair.set_lag(wall)),
+            DataTierPart::Database if self.has_reader => {
+                let broken = Arc::clone(&self.broken);
+                self.database.with(move |pair: &mut PostgresPair| {
+                    if let Err(error) = pair.set_replica_lag(wall) {
+                        broken.get_or_init(|| Arc::new(error));
+                    }
+                });
+            }
             DataTierPart::Database => self.database.with(move |pair| pair.set_lag(wall)),
         }
     }

@@ -58,7 +58,6 @@ pub(super) trait Pair: Send + 'static {
     fn restore(&mut self, site: usize) -> impl Future<Output = Result<(), StoresError>> + Send;
     fn pause(&mut self, site: usize);
     fn resume(&mut self, site: usize);
-    fn set_lag(&mut self, lag: Duration);
     fn check(&mut self) -> Result<(), StoresError>;
     fn stop(self) -> impl Future<Output = ()> + Send;
     /// Takes a sample, and notes it.
@@ -89,10 +88,6 @@ macro_rules! pair {
 
             fn resume(&mut self, site: usize) {
                 self.resume(site);
-            }
-
-            fn set_lag(&mut self, lag: Duration) {
-                self.set_lag(lag);
             }
 
             fn check(&mut self) -> Result<(), StoresError> {

@@ -1,0 +1,116 @@
+//! The supervisor's side: one child, told and heard.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use rustix::process::Signal;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+
+use super::Role;
+use super::launch::{Launched, Launcher, Life};
+
+/// A child process. Dropping it kills it.
+pub struct Process<R: Role> {
+    life: Life,
+    commands: UnboundedSender<R::Command>,
+}
+
+impl<R: Role> Process<R> {
+    /// Starts a child. `hear` gets what it says, and `None` when it has ended. Its standard error is appended to `log`;
+    /// `None` lets it share that of this process.
+    pub fn start(
+        launcher: &Launcher,
+        log: Option<&Path>,
+        settings: &R::Settings,
+        hear: impl FnMut(Option<R::Answer>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let mut first = serde_json::to_vec(settings)?;
+        first.push(b'\n');
+        let Launched {
+            input,
+            output,
+            life,
+        } = launcher.launch::<R>(log)?;
+        let (commands, commands_rx) = mpsc::unbounded_channel();
+        tokio::spawn(write(input, first, commands_rx));
+        tokio::spawn(read(output, hear));
+        Ok(Self { life, commands })
+    }
+
+    /// Tells the child something. One that has ended is heard of through its output.
+    pub fn tell(&self, command: R::Command) {
+        drop(self.commands.send(command));
+    }
+
+    /// Kills the child at once, as a power failure does. Nothing of it is left when the future returns.
+    #[must_use = "a process that is not waited for is left as a zombie"]
+    pub fn kill(mut self) -> impl Future<Output = ()> + Send + use<R> {
+        self.life.kill();
+        let mut life = self.life;
+        async move { life.gone().await }
+    }
+
+    /// Ends the input of the child and waits until it is gone; one that does not go is killed.
+    pub async fn end(self) {
+        drop(self.commands);
+        self.life.end().await;
+    }
+
+    /// Stops the child (SIGSTOP): its sockets accept, and nobody answers.
+    pub fn pause(&self) -> io::Result<()> {
+        self.life.signal(Signal::STOP)
+    }
+
+    /// Lets a paused child go on.
+    pub fn resume(&self) -> io::Result<()> {
+        self.life.signal(Signal::CONT)
+    }
+
+    /// The process id; `None` if it runs as a task of a test.
+    pub fn id(&self) -> Option<u32> {
+        self.life.pid()
+    }
+}
+
+impl<R: Role> fmt::Debug for Process<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(R::SUBCOMMAND)
+            .field("id", &self.id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Writes the settings and then commands to a child; ends with either side.
+async fn write<C: Serialize>(
+    mut input: impl AsyncWrite + Unpin,
+    first: Vec<u8>,
+    mut commands: UnboundedReceiver<C>,
+) {
+    let mut line = first;
+    while input.write_all(&line).await.is_ok() {
+        let Some(command) = commands.recv().await else {
+            return;
+        };
+        line = serde_json::to_vec(&command).expect("a command has no map with odd keys");
+        line.push(b'\n');
+    }
+}
+
+/// Reads what a child says until its end, which is passed on as well.
+async fn read<A: DeserializeOwned>(
+    output: impl AsyncRead + Unpin,
+    mut hear: impl FnMut(Option<A>),
+) {
+    let mut lines = BufReader::new(output).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let Ok(answer) = serde_json::from_str(&line) else {
+            break;
+        };
+        hear(Some(answer));
+    }
+    hear(None);
+}

@@ -1,0 +1,73 @@
+//! The server of one instance: a thread of this process, or a process of its own.
+
+use std::io;
+
+use tiketi_server::{Instance, InstanceLoad};
+use tokio_util::task::TaskTracker;
+
+use crate::testbed::child::Process;
+use crate::testbed::instance::InstanceRole;
+
+/// The server of one instance.
+pub(super) enum Server {
+    /// A thread that starts when the boot is over.
+    Awaited,
+    /// A thread that serves.
+    Thread(Instance),
+    /// A process, from the beginning of the boot.
+    Process(InstanceProcess),
+}
+
+/// An instance process as its supervisor knows it.
+pub(super) struct InstanceProcess {
+    pub(super) process: Process<InstanceRole>,
+    /// The load last told; `None` until it listens.
+    pub(super) load: Option<InstanceLoad>,
+    pub(super) is_paused: bool,
+}
+
+impl Server {
+    /// The load; `None` until it answers. That of a process is the one it told last.
+    pub(super) fn load(&self) -> Option<InstanceLoad> {
+        match self {
+            Self::Awaited => None,
+            Self::Thread(instance) => Some(instance.load()),
+            Self::Process(process) => process.load,
+        }
+    }
+
+    /// Whether requests get an answer.
+    pub(super) fn answers(&self) -> bool {
+        match self {
+            Self::Awaited => false,
+            Self::Thread(_) => true,
+            Self::Process(process) => process.load.is_some() && !process.is_paused,
+        }
+    }
+
+    /// Ends it at once, with whatever is connected; `ending` waits until nothing of it is left.
+    pub(super) fn kill(self, ending: &TaskTracker) {
+        match self {
+            Self::Awaited => {}
+            Self::Thread(instance) => {
+                instance.kill();
+                // A thread that panicked has said so itself.
+                ending.spawn_blocking(|| instance.join());
+            }
+            Self::Process(server) => {
+                ending.spawn(server.process.kill());
+            }
+        }
+    }
+
+    /// The process, if it is one that can be stopped.
+    pub(super) fn process(&mut self) -> io::Result<&mut InstanceProcess> {
+        match self {
+            Self::Process(process) => Ok(process),
+            Self::Awaited | Self::Thread(_) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "a thread cannot be stopped: only instances that are processes can",
+            )),
+        }
+    }
+}
