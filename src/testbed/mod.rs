@@ -164,7 +164,7 @@ impl Testbed {
             addresses: node_addresses.clone(),
             port,
             processes_per_node: budget.processes_per_node,
-            logs: Vec::new(),
+            logs: node_logs(plan, ground.logs.as_deref()),
         });
         let show = settings::show(plan);
         let show_id = show.id;
@@ -290,6 +290,16 @@ async fn build_data_tier(
             let kind = processes(external.config(), show);
             (DataTier::External(Box::new(external)), kind)
         }
+    })
+}
+
+/// A log file for the load-balancer node of each zone; none without a folder for them.
+fn node_logs(plan: &Plan, logs: Option<&Path>) -> Vec<PathBuf> {
+    let zones = plan.topology.zones.iter();
+    logs.map_or_else(Vec::new, |logs| {
+        zones
+            .map(|zone| logs.join(format!("alb-{}.log", zone.name)))
+            .collect()
     })
 }
 

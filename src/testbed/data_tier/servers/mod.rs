@@ -74,7 +74,12 @@ impl Servers {
         let endpoints = &premises.endpoints;
         let redis = redis_settings(plan, addresses(&redis_zones, &endpoints.redis));
         let database = postgres_settings(plan, addresses(&database_zones, &endpoints.database));
-        let database_lag = database.lag.max(database.replica_lag);
+        let has_reader = plan.topology.database.kind == DatabaseKind::Aurora;
+        let database_lag = if has_reader {
+            database.replica_lag
+        } else {
+            database.lag
+        };
         let redis_lag = redis.lag;
         let (redis, database) = tokio::try_join!(
             RedisPair::start(&host, redis),
@@ -127,7 +132,7 @@ impl Servers {
             lags,
             redis_addresses,
             database_addresses,
-            has_reader: plan.topology.database.kind == DatabaseKind::Aurora,
+            has_reader,
             speed,
             broken,
             _host: host,
