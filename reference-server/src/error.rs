@@ -50,6 +50,7 @@ impl From<Refusal> for ApiError {
             | Refusal::ShortStock
             | Refusal::HoldExpired
             | Refusal::PaidAlready
+            | Refusal::KeyUsed
             | Refusal::Cancelled
             | Refusal::NotCancellable => Self::BadRequest(refusal.to_string()),
         }

@@ -34,8 +34,9 @@ pub use instance::{Instance, InstanceLoad};
 pub use settings::Settings;
 pub use show::{Section, Show, StandingArea};
 pub use tier::{
-    AdmissionLedger, Capture, Census, DataTier, DatabaseEndpoint, EmbeddedTier, FinalDoors,
-    FinalSeat, FinalState, PaidOrder, RedisEndpoint, SeatState, Secret, ServersConfig, ServersTier,
-    TierUse, Unavailable,
+    AdmissionLedger, Capture, Census, DataTier, DatabaseAuditor, DatabaseEndpoint, DatabaseLevels,
+    DatabaseState, EmbeddedTier, FinalDoors, FinalSeat, FinalState, PaidOrder, RedisEndpoint,
+    SeatState, Secret, ServersConfig, ServersTier, SetupError, TierUse, Unavailable,
+    clear_database, migrate_database, prepare_database,
 };
 pub use tiketi_station::{Profile, Work};

@@ -105,13 +105,13 @@ pub(crate) fn to_json(app: &App, row: &ReservationRow) -> Value {
     let items: Vec<Value> = row
         .items
         .iter()
-        .map(|(kind, quantity)| {
+        .map(|item| {
             json!({
-                "ticketTypeId": kind.id,
-                "ticketTypeName": kind.name,
-                "quantity": quantity,
-                "unitPrice": kind.price,
-                "subtotal": kind.price * u64::from(*quantity),
+                "ticketTypeId": item.id,
+                "ticketTypeName": item.name,
+                "quantity": item.quantity,
+                "unitPrice": item.price,
+                "subtotal": item.price * u64::from(item.quantity),
             })
         })
         .collect();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Unavailable;
@@ -35,6 +35,8 @@ pub(crate) enum Refusal {
     HoldExpired,
     #[error("Reservation is already paid")]
     PaidAlready,
+    #[error("This idempotency key has paid another reservation")]
+    KeyUsed,
     #[error("Reservation is cancelled")]
     Cancelled,
     #[error("Reservation cannot be cancelled any more")]
@@ -70,8 +72,18 @@ pub(crate) struct TicketTypeRow {
     pub(crate) available: u32,
 }
 
+/// Tickets of one type in a reservation.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct ItemRow {
+    /// The ticket type.
+    pub(crate) id: Uuid,
+    pub(crate) name: String,
+    pub(crate) price: u64,
+    pub(crate) quantity: u32,
+}
+
 /// A seat of a reservation.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SeatRow {
     pub(crate) id: Uuid,
     pub(crate) section: String,
@@ -82,7 +94,7 @@ pub(crate) struct SeatRow {
 }
 
 /// A reservation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReservationRow {
     pub(crate) id: Uuid,
     pub(crate) number: String,
@@ -90,7 +102,7 @@ pub(crate) struct ReservationRow {
     pub(crate) show: Uuid,
     pub(crate) show_title: String,
     pub(crate) seats: Vec<SeatRow>,
-    pub(crate) items: Vec<(TicketTypeRow, u32)>,
+    pub(crate) items: Vec<ItemRow>,
     pub(crate) amount: u64,
     pub(crate) state: ReservationState,
     pub(crate) created: Duration,
@@ -98,7 +110,7 @@ pub(crate) struct ReservationRow {
 }
 
 /// State of a reservation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ReservationState {
     Pending,
@@ -127,7 +139,7 @@ pub(crate) struct StandingOrder {
 }
 
 /// Receipt of a payment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Paid {
     pub(crate) reservation: ReservationRow,
     pub(crate) method: String,
@@ -267,7 +279,7 @@ impl Database {
         on_store!(self, store => store.release_expired().await)
     }
 
-    /// When the next hold expires; read without a connection.
+    /// When the next hold expires; the embedded store reads it without a connection.
     pub(crate) async fn next_expiry(&self) -> Result<Option<Duration>, Unavailable> {
         on_store!(self, store => store.next_expiry().await)
     }
@@ -293,3 +305,7 @@ impl Database {
 
 /// Answers of the database: a row or a refusal, unless it does not answer at all.
 pub(crate) type Answer<T> = Result<Result<T, Refusal>, Unavailable>;
+
+#[cfg(test)]
+#[path = "database_tests.rs"]
+mod tests;

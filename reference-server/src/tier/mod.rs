@@ -7,6 +7,7 @@ mod cache;
 mod database;
 mod doors;
 mod embedded;
+mod seats;
 mod servers;
 mod waiting;
 
@@ -21,7 +22,10 @@ pub(crate) use database::{
     TicketTypeRow,
 };
 pub use embedded::EmbeddedTier;
-pub use servers::{DatabaseEndpoint, RedisEndpoint, Secret, ServersConfig, ServersTier};
+pub use servers::{
+    DatabaseAuditor, DatabaseEndpoint, DatabaseLevels, DatabaseState, RedisEndpoint, Secret,
+    ServersConfig, ServersTier, SetupError, clear_database, migrate_database, prepare_database,
+};
 pub(crate) use waiting::{Admission, Place, QueueStatus, Task};
 
 use crate::clock::Clock;

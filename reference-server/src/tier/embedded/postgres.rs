@@ -24,6 +24,8 @@ pub(crate) struct PostgresStore {
     reservations: IndexMap<Uuid, Reservation>,
     by_user: BTreeMap<Uuid, Vec<Uuid>>,
     expiries: BTreeSet<(Duration, Uuid)>,
+    /// Idempotency keys that have paid for something.
+    keys: BTreeSet<String>,
     orders: Vec<PaidOrder>,
     captures: Vec<Capture>,
     pub(crate) held: u64,
@@ -51,6 +53,7 @@ impl PostgresStore {
             reservations: IndexMap::new(),
             by_user: BTreeMap::new(),
             expiries: BTreeSet::new(),
+            keys: BTreeSet::new(),
             orders: Vec::new(),
             captures: Vec::new(),
             held: 0,
@@ -122,10 +125,7 @@ impl PostgresStore {
         self.held += 1;
         let reservation = &mut self.reservations[&id];
         reservation.row.seats.push(row);
-        reservation
-            .row
-            .items
-            .push((stock.types[section].clone(), 1));
+        reservation.row.items.push(stock.item(section, 1));
         reservation.places.push(place);
         reservation.items.push((section, 1));
         Ok(reservation.row.clone())
@@ -163,10 +163,7 @@ impl PostgresStore {
         let reservation = &mut self.reservations[&id];
         for (place, quantity) in items {
             stock.take(place, quantity);
-            reservation
-                .row
-                .items
-                .push((stock.types[place].clone(), quantity));
+            reservation.row.items.push(stock.item(place, quantity));
             reservation.items.push((place, quantity));
         }
         Ok(reservation.row.clone())
@@ -355,7 +352,12 @@ impl PostgresStore {
             .filter(|reservation| reservation.row.user == user)
             .ok_or(Refusal::UnknownReservation)?;
         match reservation.row.state {
-            ReservationState::Pending if reservation.row.expires > now => Ok(reservation),
+            ReservationState::Pending if reservation.row.expires > now => {
+                if self.keys.contains(key) {
+                    return Err(Refusal::KeyUsed);
+                }
+                Ok(reservation)
+            }
             ReservationState::Paid
                 if reservation
                     .paid
@@ -372,6 +374,7 @@ impl PostgresStore {
 
     fn record_order(&mut self, paid: &Paid) {
         let row = &paid.reservation;
+        self.keys.insert(paid.key.clone());
         self.captures.push(Capture {
             idempotency_key: paid.key.clone(),
             reservation: row.id,

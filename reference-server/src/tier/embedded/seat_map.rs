@@ -1,13 +1,13 @@
 //! The seats of one show as rows, and as the JSON that a query would aggregate from them.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::show::Show;
 use crate::tier::SeatState;
+use crate::tier::seats::{json_head, seat_rows};
 
 /// One seat row.
 #[derive(Clone, Debug)]
@@ -37,30 +37,24 @@ pub(crate) struct SeatMap {
 
 impl SeatMap {
     pub(crate) fn new(show: &Show) -> Self {
-        let mut seats = Vec::new();
-        for (index, section) in show.sections.iter().enumerate() {
-            for row in 1..=section.rows {
-                for number in 1..=section.seats_per_row {
-                    let label = format!("{}-{row}-{number}", section.name);
-                    seats.push(Seat {
-                        id: show.seat_id(&label),
-                        label,
-                        section: index,
-                        row,
-                        number,
-                        price: section.price,
-                        state: SeatState::Available,
-                        reservation: None,
-                    });
-                }
-            }
-        }
+        let seats: Vec<Seat> = seat_rows(show)
+            .map(|(section, row)| Seat {
+                id: row.id,
+                label: row.seat_label,
+                section,
+                row: row.row_number,
+                number: row.seat_number,
+                price: row.price,
+                state: SeatState::Available,
+                reservation: None,
+            })
+            .collect();
         let by_id = seats
             .iter()
             .enumerate()
             .map(|(at, seat)| (seat.id, at))
             .collect();
-        let (json, status_at) = render(show, &seats);
+        let (json, status_at) = render(show);
         Self {
             seats,
             by_id,
@@ -103,19 +97,14 @@ fn status_field(state: SeatState) -> &'static [u8; 11] {
     }
 }
 
-fn render(show: &Show, seats: &[Seat]) -> (Vec<u8>, Vec<usize>) {
+fn render(show: &Show) -> (Vec<u8>, Vec<usize>) {
     let mut json = String::from("[");
-    let mut status_at = Vec::with_capacity(seats.len());
-    for seat in seats {
-        let separator = if json.len() > 1 { "," } else { "" };
-        let section = serde_json::Value::from(show.sections[seat.section].name.as_str());
-        let label = serde_json::Value::from(seat.label.as_str());
-        write!(
-            json,
-            r#"{separator}{{"id":"{}","section":{section},"row_number":{},"seat_number":{},"seat_label":{label},"price":{},"status":"#,
-            seat.id, seat.row, seat.number, seat.price
-        )
-        .expect("writing to a string cannot fail");
+    let mut status_at = Vec::new();
+    for (_, seat) in seat_rows(show) {
+        if json.len() > 1 {
+            json.push(',');
+        }
+        json.push_str(&json_head(&seat));
         status_at.push(json.len());
         json.push_str(r#""available"}"#);
     }

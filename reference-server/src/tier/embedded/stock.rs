@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::seat_map::SeatMap;
 use crate::show::Show;
-use crate::tier::database::{SeatRow, ShowRow, TicketTypeRow};
+use crate::tier::database::{ItemRow, SeatRow, ShowRow, TicketTypeRow};
 
 /// A show with its seats and ticket types.
 #[derive(Debug)]
@@ -62,6 +62,16 @@ impl Stock {
             seat_number: seat.number,
             seat_label: seat.label.clone(),
             price: seat.price,
+        }
+    }
+
+    pub(crate) fn item(&self, place: usize, quantity: u32) -> ItemRow {
+        let kind = &self.types[place];
+        ItemRow {
+            id: kind.id,
+            name: kind.name.clone(),
+            price: kind.price,
+            quantity,
         }
     }
 

@@ -56,6 +56,11 @@ pub struct DatabaseEndpoint {
     pub schema: String,
 }
 
+impl DatabaseEndpoint {
+    /// The schema where none is named.
+    pub const DEFAULT_SCHEMA: &'static str = "tiketi";
+}
+
 /// A password: shown to nobody, and written only where an instance reads it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]

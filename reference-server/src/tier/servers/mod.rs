@@ -7,8 +7,11 @@
 
 mod cache;
 mod config;
-mod database;
 mod names;
+mod postgres;
+mod setup;
+#[cfg(test)]
+pub(crate) mod test_server;
 
 use std::sync::Arc;
 
@@ -17,7 +20,12 @@ use crate::settings::Settings;
 use crate::show::Show;
 pub(crate) use cache::RedisCache;
 pub use config::{DatabaseEndpoint, RedisEndpoint, Secret, ServersConfig};
-pub(crate) use database::PostgresDatabase;
+pub(crate) use postgres::PostgresDatabase;
+pub use postgres::{
+    DatabaseAuditor, DatabaseLevels, DatabaseState, clear_database, migrate_database,
+    prepare_database,
+};
+pub use setup::SetupError;
 
 /// Redis and PostgreSQL that run somewhere. Clones share the description; each instance has connections of its own, opened
 /// in its own runtime.
@@ -53,6 +61,6 @@ impl ServersTier {
 
     /// The database role behind a pool of its own.
     pub(crate) fn database(&self, settings: &Settings) -> PostgresDatabase {
-        PostgresDatabase::new(&self.config, self.clock, Arc::clone(&self.shows), settings)
+        PostgresDatabase::new(Arc::clone(&self.config), self.clock, settings)
     }
 }

@@ -1,0 +1,190 @@
+//! Connections to the writer: the name is resolved at each, and a node that takes no writes is refused.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::{Client, Config, NoTls};
+
+use crate::tier::servers::names::Names;
+use crate::tier::servers::{DatabaseEndpoint, ServersConfig};
+
+/// Silence of the peer after which the kernel asks whether it lives, and the time between two questions.
+///
+/// With [`KEEPALIVE_RETRIES`] a host that is gone is noticed in 5 s, as the Aurora user guide recommends; wall time, since
+/// that is what kernels count in.
+const KEEPALIVE: Duration = Duration::from_secs(1);
+
+/// Questions without an answer after which the connection is broken.
+const KEEPALIVE_RETRIES: u32 = 4;
+
+/// Time after which sent bytes that nobody confirms break the connection: as long as keepalive takes.
+const UNCONFIRMED_MAX: Duration = Duration::from_secs(5);
+
+/// Most bytes of a name in PostgreSQL; what is longer is cut off.
+const NAME_MAX: usize = 63;
+
+/// Opens connections to the writer endpoint.
+#[derive(Clone, Debug)]
+pub(super) struct Connector {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    names: Names,
+    host: String,
+    port: u16,
+    config: Config,
+    opened: AtomicU64,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConnectError {
+    /// The name has no address.
+    #[error("{0}")]
+    Name(#[from] io::Error),
+    /// The server refused, or is not there.
+    #[error("{}", describe(.0))]
+    Postgres(#[from] tokio_postgres::Error),
+    /// Nothing was heard in time.
+    #[error("no answer in {0:?}")]
+    Timeout(Duration),
+}
+
+impl Connector {
+    pub(super) fn new(config: &ServersConfig) -> io::Result<Self> {
+        let endpoint = &config.database;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                names: Names::new(config.name_server)?,
+                host: endpoint.host.clone(),
+                port: endpoint.port,
+                config: session(endpoint),
+                opened: AtomicU64::new(0),
+            }),
+        })
+    }
+
+    /// Connections opened so far.
+    pub(super) fn opened(&self) -> u64 {
+        self.shared.opened.load(Ordering::Relaxed)
+    }
+
+    /// Connects to the node that the name leads to now. The task ends with the connection.
+    pub(super) async fn connect(&self) -> Result<(Client, JoinHandle<()>), ConnectError> {
+        let shared = &self.shared;
+        let address = shared.names.address(&shared.host, shared.port).await?;
+        let (client, connection) = self.config_for(address).connect(NoTls).await?;
+        let task = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(error = describe(&error), "connection to PostgreSQL broke");
+            }
+        });
+        self.shared.opened.fetch_add(1, Ordering::Relaxed);
+        Ok((client, task))
+    }
+
+    /// Connects, but gives up after `wait` of wall time.
+    pub(super) async fn connect_within(
+        &self,
+        wait: Duration,
+    ) -> Result<(Client, JoinHandle<()>), ConnectError> {
+        let connected = tokio::time::timeout(wait, self.connect()).await;
+        connected.unwrap_or(Err(ConnectError::Timeout(wait)))
+    }
+
+    fn config_for(&self, address: SocketAddr) -> Config {
+        let mut config = self.shared.config.clone();
+        config.hostaddr(address.ip()).port(address.port());
+        config
+    }
+}
+
+impl deadpool_postgres::Connect for Connector {
+    fn connect(
+        &self,
+        _: &Config,
+    ) -> Pin<
+        Box<
+            dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>>
+                + Send
+                + '_,
+        >,
+    > {
+        Box::pin(async move {
+            match Self::connect(self).await {
+                Ok(connected) => Ok(connected),
+                Err(ConnectError::Postgres(error)) => Err(error),
+                Err(error @ (ConnectError::Name(_) | ConnectError::Timeout(_))) => {
+                    tracing::debug!(%error, host = self.shared.host, "no address to connect to");
+                    // The pool knows errors of this type only, and one without a host is the nearest to be had.
+                    let error = Config::new().connect(NoTls).await.err();
+                    Err(error.expect("without a host there is nothing to connect to"))
+                }
+            }
+        })
+    }
+}
+
+/// What the sessions in a schema are called, so that another run can see that the schema is in use.
+pub(super) fn session_name(schema: &str) -> String {
+    let mut name = format!("tiketi {schema}");
+    while name.len() > NAME_MAX {
+        name.pop();
+    }
+    name
+}
+
+/// An identifier as SQL text.
+pub(super) fn quoted(identifier: &str) -> String {
+    format!("\"{}\"", identifier.replace('"', "\"\""))
+}
+
+/// What went wrong, with what PostgreSQL says about it; there is no password in it.
+pub(super) fn describe(error: &tokio_postgres::Error) -> String {
+    if let Some(refusal) = error.as_db_error() {
+        return format!("{} ({})", refusal.message(), refusal.code().code());
+    }
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+fn session(endpoint: &DatabaseEndpoint) -> Config {
+    let mut config = Config::new();
+    config
+        .user(&endpoint.user)
+        .dbname(&endpoint.database)
+        .application_name(session_name(&endpoint.schema))
+        .options(search_path(&endpoint.schema))
+        .target_session_attrs(TargetSessionAttrs::ReadWrite)
+        .keepalives_idle(KEEPALIVE)
+        .keepalives_interval(KEEPALIVE)
+        .keepalives_retries(KEEPALIVE_RETRIES)
+        .tcp_user_timeout(UNCONFIRMED_MAX);
+    if let Some(password) = &endpoint.password {
+        config.password(&password.0);
+    }
+    config
+}
+
+/// The option that makes a schema the only one; a backslash there protects the next character.
+fn search_path(schema: &str) -> String {
+    let protected = quoted(schema)
+        .chars()
+        .flat_map(|letter| {
+            let needs_it = letter.is_whitespace() || letter == '\\';
+            needs_it.then_some('\\').into_iter().chain([letter])
+        })
+        .collect::<String>();
+    format!("-c search_path={protected}")
+}
