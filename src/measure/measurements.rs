@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::ending::Ending;
+use super::ending::{DataTierFigures, Ending, Engine};
 use super::series::Series;
 use super::tally::Tally;
 use crate::cloud::notice::Notice;
 use crate::scenario::Plan;
+use crate::scenario::data_tier::DataTier;
 
 /// Everything measured in one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,5 +33,28 @@ impl Measurements {
     pub fn judged(&self) -> Duration {
         let ended = self.ending.ended_at.since_start();
         ended.saturating_sub(self.plan.clock.warmup)
+    }
+
+    /// What was measured of the data tier; `None` if nobody measured it.
+    pub fn data_tier(&self) -> Option<&DataTierFigures> {
+        self.ending.system.as_ref()?.data_tier.as_ref()
+    }
+
+    /// What kept the data: the plan's word for it, or `model`; `None` for a system that was there already, which keeps
+    /// its data as it does.
+    pub fn data_tier_name(&self) -> Option<&'static str> {
+        match self.ending.engine {
+            Engine::Model => Some("model"),
+            Engine::Live => {
+                let tier = &self.plan.topology.data_tier;
+                self.ending.system.as_ref().map(|_| tier.name())
+            }
+        }
+    }
+
+    /// Whether Redis and PostgreSQL were servers, and not stores in memory that stand in for them.
+    pub fn has_real_servers(&self) -> bool {
+        let is_testbed = self.ending.engine == Engine::Live && self.ending.system.is_some();
+        is_testbed && self.plan.topology.data_tier != DataTier::Embedded
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::answer;
+use super::data_tier::{self, DataTierReport};
 use super::highlights::{Highlight, highlights};
 use crate::cloud::notice::{Notice, What};
 use crate::cost::Statement;
@@ -56,6 +57,8 @@ pub struct Document {
     pub calls_per_second: f64,
     /// Calls answered as they should be, a second after the warm-up.
     pub useful_calls_per_second: f64,
+    /// Replicas, failovers, memory and connections; `None` if nobody measured them.
+    pub data_tier: Option<DataTierReport>,
     /// What it cost; `None` for a system that is not the testbed.
     pub cost: Option<Statement>,
     /// The load processes.
@@ -104,6 +107,8 @@ pub struct RunHeader {
     pub question: String,
     /// Which engine played it.
     pub engine: Engine,
+    /// What kept the data: `embedded`, `servers`, `external`, or `model`; `None` for a system that was there already.
+    pub data_tier: Option<&'static str>,
     /// Seed of every random stream.
     pub seed: u64,
     /// When the run began, RFC 3339 in UTC.
@@ -240,6 +245,7 @@ pub fn document(run: &Measurements, verdicts: Verdicts, run_again: &str) -> Docu
         },
         calls_per_second: per_second(all.calls(), judged),
         useful_calls_per_second: per_second(all.ok + all.refused, judged),
+        data_tier: data_tier::report(run),
         cost: run.ending.statement.clone(),
         generator: run
             .ending
@@ -283,6 +289,7 @@ fn header(run: &Measurements, run_again: &str) -> RunHeader {
         scenario: run.plan.name.clone(),
         question: run.plan.question.clone(),
         engine: run.ending.engine,
+        data_tier: run.data_tier_name(),
         seed: run.plan.seed,
         began: run.ending.began.clone(),
         planned_seconds: clock.duration.as_secs_f64(),

@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::{Bar, Chart, bars};
 use super::document::{CallRow, Document, Statistics};
-use super::{figures, html_cost, words};
+use super::{figures, html_cost, html_data_tier, words};
 use crate::measure::{Engine, Measurements};
 use crate::verdict::audit::Finding;
 use crate::verdict::figure::{grouped, in_words, percent};
@@ -35,6 +35,7 @@ pub fn render(document: &Document, run: &Measurements) -> String {
                     (gates(document))
                     (over_time(run))
                     (recovery(document, run))
+                    (html_data_tier::data_tier(document))
                     (funnel(document))
                     (latency(document, run))
                     (html_cost::cost(document))
@@ -52,7 +53,11 @@ fn header(document: &Document) -> Markup {
     let verdict = if document.ok { "good" } else { "bad" };
     html! {
         header {
-            p.eyebrow { "Scenario " (document.run.scenario) " · " (words::engine(document.run.engine)) " · " (document.run.began) }
+            p.eyebrow {
+                "Scenario " (document.run.scenario) " · " (words::engine(document.run.engine))
+                @if let Some(tier) = document.run.data_tier { " · data tier: " (tier) }
+                " · " (document.run.began)
+            }
             h1 {
                 @if document.run.question.is_empty() { (document.run.scenario) }
                 @else { (document.run.question) }
@@ -119,7 +124,7 @@ fn over_time(run: &Measurements) -> Markup {
         section {
             h2 { "Over time" }
             p.muted {
-                "Shaded: a zone is down. Vertical lines: alarms, changes of the fleet's desired size, the fault and its healing."
+                "Shaded: a fault lasts. Vertical lines: alarms, changes of the fleet's desired size, the fault and its healing."
             }
             (figure(&figures::queue(run)))
             (figure(&figures::instances(run)))

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::document::{CallRow, Document, Metric};
-use super::words;
+use super::{data_tier, words};
 use crate::verdict::audit::Finding;
 use crate::verdict::figure::{grouped, in_words, percent};
 use crate::verdict::recovery::Recovery;
@@ -51,6 +51,7 @@ pub fn render(document: &Document, color: Color) -> String {
     page.errors(document);
     page.timeline(document);
     page.recoveries(&document.verdicts.recoveries);
+    page.data_tier(document);
     page.scaling(&document.verdicts.scaling);
     page.cost(document);
     page.closing(document);
@@ -321,6 +322,33 @@ impl Page {
         }
     }
 
+    /// The table of failovers, and what else was measured of the data tier.
+    fn data_tier(&mut self, document: &Document) {
+        let Some(report) = &document.data_tier else {
+            return;
+        };
+        let line = |cells: [&str; 9]| {
+            let [part, lost_at, promoted, failed, counts @ .., back] = cells;
+            let counts = counts.map(|count| format!("{count:>10}")).concat();
+            format!("  {part:<10}{lost_at:>16}{promoted:>22}{failed:>20}{counts}{back:>14}")
+        };
+        if !report.failovers.is_empty() {
+            self.section("FAILOVERS: recovery time (RTO) and data loss (RPO)");
+            self.line(&line(data_tier::COLUMNS));
+            for failover in &report.failovers {
+                let cells = failover.cells();
+                self.line(&line(cells.each_ref().map(String::as_str)));
+            }
+        }
+        let lines = report.lines();
+        if !lines.is_empty() {
+            self.section("DATA TIER");
+        }
+        for (name, told) in lines {
+            self.line(&format!("  {name:<28} {told}"));
+        }
+    }
+
     fn scaling(&mut self, actions: &[ScaleAction]) {
         if actions.is_empty() {
             return;
@@ -384,6 +412,12 @@ impl Page {
             document.answer, document.exit_code
         ));
         self.line(&format!("  {}", words::both_times(run)));
+        if let Some(tier) = run.data_tier {
+            self.line(&format!(
+                "  {}, data tier: {tier}",
+                words::engine(run.engine)
+            ));
+        }
         self.line(&format!("  run again: {}", run.run_again));
     }
 }

@@ -8,6 +8,7 @@ use crate::cost::price_book::{Basis, Currency};
 use crate::cost::statement::{Bill, Line};
 use crate::measure::observation::{LeaveReason, Stage};
 use crate::measure::{Engine, Measurements};
+use crate::scenario::data_tier::DataTier;
 use crate::scenario::topology::Topology;
 use crate::units::{SimTime, Won, ZoneId};
 use crate::verdict::figure::{in_words, percent};
@@ -196,12 +197,26 @@ pub(super) fn emulation(run: &Measurements) -> String {
              tells.",
             instances.class
         ),
-        (Engine::Live, Some(_)) => format!(
-            "Instances are emulated as {} with the service times of the profile {profile}, whose entries say which are \
-             measured and which assumed. Redis and PostgreSQL are stores in memory that stand in for them; load balancer, \
-             DNS and network are real, on loopback addresses.",
-            instances.class
-        ),
+        (Engine::Live, Some(_)) => {
+            let data = match &run.plan.topology.data_tier {
+                DataTier::Embedded => {
+                    "Redis and PostgreSQL are stores in memory that stand in for them"
+                }
+                DataTier::Servers => {
+                    "Redis and PostgreSQL are servers, replicated, on this machine, and the delays of their links stand in \
+                     for the way between zones"
+                }
+                DataTier::External(_) => {
+                    "Redis and PostgreSQL are servers that existed before the run: they are in no zone, so no fault took \
+                     them, and none was promoted"
+                }
+            };
+            format!(
+                "Instances are emulated as {} with the service times of the profile {profile}, whose entries say which \
+                 are measured and which assumed. {data}; load balancer, DNS and network are real, on loopback addresses.",
+                instances.class
+            )
+        }
         (Engine::Live, None) => {
             "The system under test was there already: nothing of it is emulated.".to_owned()
         }

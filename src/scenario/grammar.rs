@@ -140,7 +140,7 @@ fn parse_statistic(
             return Err(misread.suggesting(word, words));
         }
     };
-    if statistic.kind() == kind {
+    if statistic.is_of(kind) {
         return Ok(statistic);
     }
     let message = format!("`{}` has no `{word}`", metric.name());
@@ -151,7 +151,7 @@ fn parse_bound(kind: MetricKind, text: &str, part: Range<usize>) -> Result<f64, 
     let part = trimmed(text, part);
     let word = &text[part.clone()];
     let (bound, legal) = match kind {
-        MetricKind::Trend => (
+        MetricKind::Trend | MetricKind::Lag => (
             duration::parse(word).ok().map(nanos),
             "a length of time such as 500ms or 60s",
         ),
@@ -207,6 +207,10 @@ mod tests {
             (Statistic::Count, Relation::Equal, 0.0)
         );
         assert_eq!(
+            read(GateMetric::DatabaseLag, "p(99) < 1s"),
+            (Statistic::Percentile(99.0), Relation::Less, 1e9)
+        );
+        assert_eq!(
             read(GateMetric::RecoveryTime, " max  >=  1m30s "),
             (Statistic::Max, Relation::AtLeast, 9e10)
         );
@@ -221,6 +225,8 @@ mod tests {
         assert_eq!(wrong(GateMetric::ResponseTime, "p(101) < 5s"), "p(101)");
         assert_eq!(wrong(GateMetric::ResponseTime, "rate < 1%"), "rate");
         assert_eq!(wrong(GateMetric::ResponseTime, "avg < 500"), "500");
+        assert_eq!(wrong(GateMetric::RedisLag, "p(95) < 1s"), "p(95)");
+        assert_eq!(wrong(GateMetric::DatabaseLag, "avg < 1s"), "avg");
         assert_eq!(wrong(GateMetric::Errors, "rate < 101%"), "101%");
         assert_eq!(wrong(GateMetric::Errors, "rate < NaN"), "NaN");
         assert_eq!(wrong(GateMetric::LostOrders, "count = 0"), "count = 0");

@@ -68,6 +68,14 @@ pub enum GateMetric {
     LostOrders,
     /// Buyers who vanished from the queue without being admitted.
     LostAdmissions,
+    /// How far the replica of Redis is behind.
+    RedisLag,
+    /// How far the replica of the database is behind.
+    DatabaseLag,
+    /// Places in the queue that failovers of Redis lost.
+    LostPlaces,
+    /// Sessions that failovers of Redis lost.
+    LostSessions,
     /// Arrivals the generator could not start.
     Shed,
 }
@@ -77,6 +85,8 @@ pub enum GateMetric {
 pub enum MetricKind {
     /// Many lengths of time: `p(N)`, `avg`, `min`, `med`, `max`.
     Trend,
+    /// Many lengths of time of which only these are kept: `med`, `p(50)`, `p(99)`, `max`.
+    Lag,
     /// A part of a whole: `rate`.
     Rate,
     /// A number of things: `count`.
@@ -88,6 +98,7 @@ impl MetricKind {
     pub(super) const fn statistics(self) -> &'static str {
         match self {
             Self::Trend => "p(N), avg, min, med, max",
+            Self::Lag => "p(50), p(99), med, max",
             Self::Rate => "rate",
             Self::Count => "count",
         }
@@ -96,7 +107,7 @@ impl MetricKind {
 
 impl GateMetric {
     /// All metrics, in the order of the documentation.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::ResponseTime,
         Self::ServiceTime,
         Self::SendLag,
@@ -111,6 +122,10 @@ impl GateMetric {
         Self::DoubleSales,
         Self::LostOrders,
         Self::LostAdmissions,
+        Self::RedisLag,
+        Self::DatabaseLag,
+        Self::LostPlaces,
+        Self::LostSessions,
         Self::Shed,
     ];
 
@@ -136,6 +151,10 @@ impl GateMetric {
             Self::DoubleSales => "double_sales",
             Self::LostOrders => "lost_orders",
             Self::LostAdmissions => "lost_admissions",
+            Self::RedisLag => "redis_lag",
+            Self::DatabaseLag => "database_lag",
+            Self::LostPlaces => "lost_places",
+            Self::LostSessions => "lost_sessions",
             Self::Shed => "shed",
         }
     }
@@ -149,6 +168,7 @@ impl GateMetric {
             | Self::WaitingTime
             | Self::FanOutDelay
             | Self::RecoveryTime => MetricKind::Trend,
+            Self::RedisLag | Self::DatabaseLag => MetricKind::Lag,
             Self::Errors | Self::Abandoned => MetricKind::Rate,
             Self::Calls
             | Self::TicketsSold
@@ -156,6 +176,8 @@ impl GateMetric {
             | Self::DoubleSales
             | Self::LostOrders
             | Self::LostAdmissions
+            | Self::LostPlaces
+            | Self::LostSessions
             | Self::Shed => MetricKind::Count,
         }
     }
@@ -190,14 +212,22 @@ pub enum Statistic {
 }
 
 impl Statistic {
-    /// The kind of metric that has this statistic.
-    pub const fn kind(self) -> MetricKind {
+    /// Whether metrics of this kind have this statistic.
+    #[expect(
+        clippy::float_cmp,
+        reason = "percentiles are compared as they were written"
+    )]
+    pub fn is_of(self, kind: MetricKind) -> bool {
         match self {
-            Self::Percentile(_) | Self::Mean | Self::Min | Self::Median | Self::Max => {
-                MetricKind::Trend
-            }
-            Self::Rate => MetricKind::Rate,
-            Self::Count => MetricKind::Count,
+            Self::Percentile(percent) => match kind {
+                MetricKind::Trend => true,
+                MetricKind::Lag => percent == 50.0 || percent == 99.0,
+                MetricKind::Rate | MetricKind::Count => false,
+            },
+            Self::Median | Self::Max => matches!(kind, MetricKind::Trend | MetricKind::Lag),
+            Self::Mean | Self::Min => kind == MetricKind::Trend,
+            Self::Rate => kind == MetricKind::Rate,
+            Self::Count => kind == MetricKind::Count,
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::figure::grouped;
+use crate::cloud::notice::DataTierPart;
 use crate::measure::Measurements;
 use crate::measure::ending::{AdmissionFacts, AuditFacts, FinalState};
 
@@ -79,7 +80,7 @@ pub(super) fn judge(run: &Measurements) -> Vec<AuditVerdict> {
         verdict(Audit::Ledger, facts(run).map(ledger)),
         verdict(
             Audit::AdmissionsConserved,
-            admissions(run).map(admissions_conserved),
+            admissions(run).map(|ledger| admissions_conserved(ledger, places_lost(run))),
         ),
     ]
 }
@@ -192,7 +193,18 @@ fn ledger(facts: &AuditFacts) -> Finding {
     found(facts.captures == facts.paid_orders, evidence)
 }
 
-fn admissions_conserved(ledger: &AdmissionFacts) -> Finding {
+/// Places in the queue that went with a primary of Redis; `None` if nobody counted them.
+fn places_lost(run: &Measurements) -> Option<u64> {
+    let failovers = &run.data_tier()?.failovers;
+    let of_redis = failovers
+        .iter()
+        .filter(|failover| failover.part == DataTierPart::Redis);
+    let lost: u64 = of_redis.map(|failover| failover.loss.places).sum();
+    (lost > 0).then_some(lost)
+}
+
+/// A place that went with a primary is a broken promise as any other; how many did is said, because it explains them.
+fn admissions_conserved(ledger: &AdmissionFacts, places_lost: Option<u64>) -> Finding {
     let mut entered_in_words = format!("{} joined", grouped(ledger.joined));
     if ledger.put_back > 0 {
         let put_back = grouped(ledger.put_back);
@@ -200,7 +212,7 @@ fn admissions_conserved(ledger: &AdmissionFacts) -> Finding {
             format!("{entered_in_words} + {put_back} put back by a failover of Redis");
     }
     let is_even = accounted_for(ledger) == entered(ledger);
-    let evidence = format!(
+    let mut evidence = format!(
         "{entered_in_words} {} {} admitted + {} left + {} waiting; {} admitted twice for one join; {} not where the \
          witness at the door saw them go",
         if is_even { "=" } else { "≠" },
@@ -210,6 +222,12 @@ fn admissions_conserved(ledger: &AdmissionFacts) -> Finding {
         grouped(ledger.admitted_twice),
         grouped(ledger.astray),
     );
+    if let Some(lost) = places_lost {
+        evidence = format!(
+            "{evidence}; {} places went with a primary of Redis",
+            grouped(lost)
+        );
+    }
     found(
         is_even && ledger.admitted_twice == 0 && ledger.astray == 0,
         evidence,

@@ -121,4 +121,6 @@ impl Verdicts {
 }
 
 #[cfg(test)]
+mod data_tier_tests;
+#[cfg(test)]
 mod tests;

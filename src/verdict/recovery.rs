@@ -232,11 +232,12 @@ fn follow(run: &Measurements, strike: &Strike<'_>, until: SimTime) -> Recovery {
         let known = zones.get(zone.index());
         known.map_or_else(|| zone.0.to_string(), |zone| zone.name.clone())
     };
-    let after: Vec<_> = run
-        .timeline
-        .iter()
-        .filter(|notice| notice.at >= strike.at && notice.at <= until)
-        .collect();
+    // What happens as the next fault strikes is that one's.
+    let is_last = until == run.ending.ended_at;
+    let is_own = |notice: &&Notice| {
+        notice.at >= strike.at && (notice.at < until || (is_last && notice.at == until))
+    };
+    let after: Vec<_> = run.timeline.iter().filter(is_own).collect();
     let before = work_before(&run.series, strike.at);
     let outcome = outcome(&run.series, before, strike.at, until);
     let observed_until = match outcome {
@@ -251,7 +252,7 @@ fn follow(run: &Measurements, strike: &Strike<'_>, until: SimTime) -> Recovery {
         healed_at: healed_at(&run.timeline, strike),
         detected_after: first_reaction(&after).map(|at| at - strike.at),
         replaced_after: first_replacement(&after).map(|at| at - strike.at),
-        failovers: failovers(&after),
+        failovers: failovers(&after, &run.timeline),
         before,
         during: work_between(&run.series, strike.at, observed_until),
         at_the_end: work_at_the_end(&run.series, strike.at, until),
@@ -293,13 +294,14 @@ fn first_replacement(after: &[&Notice]) -> Option<SimTime> {
     None
 }
 
-fn failovers(after: &[&Notice]) -> Vec<Failover> {
+/// The primaries lost in a stretch of the timeline; they may be promoted long after it, when something else has struck.
+fn failovers(after: &[&Notice], timeline: &[Notice]) -> Vec<Failover> {
     let lost = after.iter().filter_map(|notice| match notice.what {
         What::PrimaryLost { tier, .. } => Some((tier, notice.at)),
         _ => None,
     });
     let promoted = |tier, lost_at| {
-        let found = after.iter().find(|notice| {
+        let found = timeline.iter().find(|notice| {
             notice.at >= lost_at
                 && matches!(notice.what, What::Promoted { tier: promoted, .. } if promoted == tier)
         });

@@ -7,7 +7,9 @@ use serde::Serialize;
 use super::audit;
 use super::figure::{self, Figure};
 use super::recovery::{Outcome, Recovery};
+use crate::cloud::notice::{DataTierPart, What};
 use crate::measure::Measurements;
+use crate::measure::ending::{LagFigures, Loss};
 use crate::measure::histogram::Histogram;
 use crate::measure::observation::{LeaveReason, Stage};
 use crate::scenario::objective::{Gate, GateMetric, Statistic};
@@ -83,8 +85,50 @@ fn measure(gate: &Gate, run: &Measurements, recoveries: &[Recovery]) -> Result<F
         GateMetric::OversoldSeats => audit::oversold_seats(run).map(Figure::Count),
         GateMetric::DoubleSales => audit::double_sales(run).map(Figure::Count),
         GateMetric::LostOrders => audit::lost_orders(run).map(Figure::Count),
+        GateMetric::RedisLag => {
+            let figures = run.data_tier().and_then(|figures| figures.redis_lag);
+            lag(figures, gate.statistic)
+        }
+        GateMetric::DatabaseLag => {
+            let figures = run.data_tier().and_then(|figures| figures.database_lag);
+            lag(figures, gate.statistic)
+        }
+        GateMetric::LostPlaces => lost_by_redis(run, |loss| loss.places).map(Figure::Count),
+        GateMetric::LostSessions => lost_by_redis(run, |loss| loss.sessions).map(Figure::Count),
         GateMetric::LostAdmissions => audit::lost_admissions(run).map(Figure::Count),
     }
+}
+
+/// How far a replica was behind; nothing if nobody looked.
+fn lag(figures: Option<LagFigures>, statistic: Statistic) -> Result<Figure, String> {
+    let figures = figures.filter(|figures| figures.samples > 0);
+    let figures = figures.ok_or("no replica's lag was measured")?;
+    let length = match statistic {
+        Statistic::Percentile(percent) if percent < 99.0 => figures.p50,
+        Statistic::Percentile(_) => figures.p99,
+        Statistic::Median => figures.p50,
+        Statistic::Max => figures.max,
+        // The scenario refuses these.
+        Statistic::Mean | Statistic::Min | Statistic::Rate | Statistic::Count => {
+            return Err("no samples".to_owned());
+        }
+    };
+    Ok(Figure::Length(length))
+}
+
+/// What all failovers of Redis lost together, which is only known if each of them was looked at.
+fn lost_by_redis(run: &Measurements, of: fn(&Loss) -> u64) -> Result<u64, String> {
+    let figures = run
+        .data_tier()
+        .ok_or("nobody measured what failovers lose")?;
+    let part = DataTierPart::Redis;
+    let measured = figures.failovers.iter().filter(|loss| loss.part == part);
+    let is_loss = |what: &What| matches!(what, What::PrimaryLost { tier, .. } if *tier == part);
+    let losses = run.timeline.iter().filter(|notice| is_loss(&notice.what));
+    if measured.clone().count() < losses.count() {
+        return Err("nobody measured what the failover of Redis lost".to_owned());
+    }
+    Ok(measured.map(|failover| of(&failover.loss)).sum())
 }
 
 fn part_of(part: u64, whole: u64) -> Result<Figure, String> {

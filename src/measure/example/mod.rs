@@ -18,7 +18,7 @@ use crate::scenario::Plan;
 use crate::scenario::operation::Operation;
 use crate::units::{InstanceId, SimTime, ZoneId};
 
-pub(crate) use plan::{gate, plan};
+pub(crate) use plan::{external_servers, gate, plan};
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

@@ -14,9 +14,10 @@ use crate::scenario::scaling::{
     Alarm, Comparison, HealthType, LaunchHook, Metric, MissingData, Monitor, Policy, PolicyKind,
     Scaling,
 };
+use crate::scenario::server_url::{ServerKind, ServerUrl};
 use crate::scenario::topology::{
-    Alb, CpuCredits, CreditMode, DataTier, Database, DatabaseKind, Eviction, HealthCheck,
-    Instances, Redis, Topology, Zone,
+    Alb, CpuCredits, CreditMode, DataTier, Database, DatabaseKind, Eviction, ExternalServers,
+    HealthCheck, Instances, Redis, Topology, Zone,
 };
 use crate::units::{Rate, Share, SimTime, Won, ZoneId};
 
@@ -112,6 +113,17 @@ pub(crate) fn plan() -> Plan {
             onsales_per_month: 4,
         },
         target: Target::default(),
+    }
+}
+
+/// Servers that exist already, with passwords.
+pub(crate) fn external_servers() -> ExternalServers {
+    let url = |text: &str, kind| ServerUrl::parse(text, kind).unwrap();
+    ExternalServers {
+        redis: url("redis://:s3cret@127.0.0.1:6379", ServerKind::Redis),
+        database: url("postgres://u:s3cret@127.0.0.1/d", ServerKind::Postgres),
+        prefix: Some("run:".to_owned()),
+        schema: None,
     }
 }
 

@@ -1,7 +1,6 @@
 //! Rows about the path of requests and messages: cache, database, Redis.
 
-use super::{Evidence, Found, Reading, Row};
-use crate::cloud::notice::DataTierPart;
+use super::{Evidence, Found, Reading, Row, failover};
 use crate::measure::ending::SystemFigures;
 use crate::measure::observation::{Failure, Stage};
 use crate::verdict::figure::{grouped, in_words, percent, share};
@@ -24,26 +23,21 @@ pub(super) fn redis_jobs(evidence: &Evidence<'_>) -> Reading {
     if messages == 0 || queued == 0 || system.cache_hits == 0 {
         return Err("not all three jobs were exercised".to_owned());
     }
-    let failovers = evidence
-        .recoveries
-        .iter()
-        .flat_map(|recovery| &recovery.failovers);
-    let mut failovers = failovers.filter(|failover| failover.tier == DataTierPart::Redis);
-    let failover = failovers.next().map(|failover| failover.took);
-    let (held, outage) = match failover {
-        None => (true, String::new()),
-        Some(Some(took)) => (true, format!("; failover in {}", in_words(took))),
-        Some(None) => (false, "; lost, and not promoted within the run".to_owned()),
-    };
+    let (promoted, outage) = failover::of_redis(evidence);
+    let lag = evidence.data_tier().and_then(|figures| figures.redis_lag);
+    let lag = failover::lag_in_words(lag);
+    let behind = lag
+        .as_ref()
+        .map_or_else(String::new, |lag| format!("; {lag}"));
     let measured = format!(
-        "{} messages delivered, {} buyers queued, {} cache hits{outage}",
+        "{} messages delivered, {} buyers queued, {} cache hits{outage}{behind}",
         grouped(messages),
         grouped(queued),
         grouped(system.cache_hits)
     );
-    Ok(Found::new(held, measured)
-        .without_unless(failover.is_some(), "failover")
-        .without("replication lag"))
+    Ok(Found::new(promoted.unwrap_or(true), measured)
+        .without_unless(promoted.is_some(), "failover")
+        .without_unless(lag.is_some(), "replication lag"))
 }
 
 /// A10: the cache answers first.
@@ -119,7 +113,9 @@ pub(super) fn pool(evidence: &Evidence<'_>) -> Reading {
             database.pool_max
         ));
     }
-    let as_documented = database.pool_max == 20 && database.pool_connect_timeout.as_secs() == 2;
+    let as_documented = database.pool_max == 20
+        && database.pool_connect_timeout.as_secs() == 2
+        && database.pool_idle.as_secs() == 30;
     let measured = format!(
         "{} connections an instance: {} requests waited for one, {} gave up after {}",
         database.pool_max,
@@ -127,7 +123,7 @@ pub(super) fn pool(evidence: &Evidence<'_>) -> Reading {
         grouped(system.pool_timeouts),
         in_words(database.pool_connect_timeout)
     );
-    Ok(Found::new(as_documented, measured).without("idle timeout"))
+    Ok(Found::new(as_documented, measured).without("that idle connections are closed"))
 }
 
 /// B8: requests over the limit.

@@ -5,6 +5,7 @@
 
 mod cost;
 mod data_path;
+mod failover;
 mod fleet;
 mod network;
 mod resilience;
@@ -206,7 +207,7 @@ fn read(row: &Row, evidence: &Evidence<'_>) -> Reading {
         "A9" => resilience::permanent_data(evidence),
         "A10" => data_path::cache_first(row, evidence),
         "A11" => data_path::real_time(row, evidence),
-        "A12" => resilience::database_failover(row, evidence, Database::Aurora),
+        "A12" => failover::database(row, evidence, Database::Aurora),
         "A13" => fleet::monitor(row, evidence),
         "A14" => fleet::alarms(row, evidence),
         "A15" => fleet::in_service(row, evidence),
@@ -218,10 +219,11 @@ fn read(row: &Row, evidence: &Evidence<'_>) -> Reading {
         "B1" => resilience::availability(row, evidence),
         "B2" => network::subnets(evidence),
         "B4" => fleet::size(evidence),
-        "B5" => resilience::database_failover(row, evidence, Database::Rds),
+        "B5" => failover::database(row, evidence, Database::Rds),
         "B6" => data_path::pool(evidence),
+        "B7" => failover::redis_losses(row, evidence),
         "B8" => data_path::rate_limit(evidence),
-        "B14" => resilience::terms(evidence),
+        "B14" => failover::terms(evidence),
         _ => Err(row.unmeasured.clone().unwrap_or_default()),
     }
 }
