@@ -141,6 +141,8 @@ impl PostgresPair {
                     text(files.data()),
                     "-c".to_owned(),
                     format!("config_file={}", text(files.config())),
+                    "-c".to_owned(),
+                    format!("hba_file={}", text(files.hba())),
                 ],
                 environment: Vec::new(),
             },
