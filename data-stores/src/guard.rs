@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
@@ -248,7 +248,7 @@ impl Guarded {
         let failed = |error| format!("{} cannot be started: {error}", name(&invocation.program));
         let child = self.command(invocation).and_then(|mut it| it.spawn());
         let child = child.map_err(failed)?;
-        let pid = Pid::from_raw(i32::try_from(child.id()).expect("process ids are positive i32"));
+        let pid = pid_of(&child);
         self.children.push(child);
         let happenings = self.happenings_tx.clone();
         thread::spawn(move || {
@@ -303,14 +303,15 @@ impl Guarded {
     fn clean_up(&mut self) {
         let mut killed = Vec::new();
         for child in &self.children {
-            let pid =
-                Pid::from_raw(i32::try_from(child.id()).expect("process ids are positive i32"));
-            killed.extend(tree::kill(pid));
+            killed.extend(tree::kill(pid_of(child)));
         }
         if self.reach == Reach::Process {
             killed.extend(tree::kill_below(nix::unistd::getpid()));
         }
         tree::wait_until_gone(&killed);
+        if self.reach == Reach::Process {
+            reap_orphans(&self.children);
+        }
         if let Some(shared_memory) = &self.order.shared_memory {
             shared_memory.free();
         }
@@ -348,6 +349,21 @@ impl SharedMemory {
         }
         drop(fs::remove_file(&self.lock_file));
     }
+}
+
+/// Waits for what came to this process from below the server, so that nobody else has to.
+fn reap_orphans(children: &[Child]) {
+    let ours: Vec<Pid> = children.iter().map(pid_of).collect();
+    for orphan in tree::children(nix::unistd::getpid()) {
+        if !ours.contains(&orphan) {
+            // Fails only for one that has not ended, and that was killed.
+            let _ = waitpid(orphan, Some(WaitPidFlag::WNOHANG));
+        }
+    }
+}
+
+fn pid_of(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).expect("process ids are positive i32"))
 }
 
 fn say(output: &mut impl Write, report: &Report) {

@@ -106,10 +106,13 @@ impl Link {
     }
 
     /// Lifts the lag for as long as the answer lives: a first copy takes many rounds, and nothing depends on it yet.
-    pub(crate) fn without_lag(&self) -> WithoutLag<'_> {
+    pub(crate) fn without_lag(&self) -> WithoutLag {
         let lag = self.route.borrow().lag;
         self.set_lag(Duration::ZERO);
-        WithoutLag { link: self, lag }
+        WithoutLag {
+            route: self.route.clone(),
+            lag,
+        }
     }
 
     /// How long a primary has been there and the replica has not followed it; `None` if it follows.
@@ -127,14 +130,14 @@ impl Link {
 }
 
 /// A link whose lag is lifted; dropping this sets it again.
-pub(crate) struct WithoutLag<'a> {
-    link: &'a Link,
+pub(crate) struct WithoutLag {
+    route: watch::Sender<Route>,
     lag: Duration,
 }
 
-impl Drop for WithoutLag<'_> {
+impl Drop for WithoutLag {
     fn drop(&mut self) {
-        self.link.set_lag(self.lag);
+        self.route.send_modify(|route| route.lag = self.lag);
     }
 }
 

@@ -60,6 +60,15 @@ pub(crate) fn wait_until_gone(pids: &[Pid]) {
     }
 }
 
+/// The processes started by a process, or handed down to it, those that have ended included.
+pub(crate) fn children(parent: Pid) -> Vec<Pid> {
+    Status::all()
+        .into_iter()
+        .filter(|status| status.parent == parent)
+        .map(|status| status.pid)
+        .collect()
+}
+
 /// Whether a process runs or is stopped; one that has ended and was not waited for does neither.
 pub(crate) fn is_alive(pid: Pid) -> bool {
     Status::of(pid).is_some_and(|status| !matches!(status.state, 'Z' | 'X'))

@@ -1,7 +1,7 @@
 //! What this crate asks a PostgreSQL server, as its superuser.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::task::AbortHandle;
 use tokio_postgres::{Config, Error, NoTls};
@@ -11,8 +11,8 @@ use super::config::{STANDBY, SUPERUSER};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often the reader is asked for what was just committed.
-const READER_POLL: Duration = Duration::from_millis(2);
+/// How often a standby is asked for what was just committed.
+const STANDBY_POLL: Duration = Duration::from_millis(2);
 
 /// A connection of the superuser, to the database that holds nothing of the clients.
 pub(super) struct Client {
@@ -115,49 +115,42 @@ impl Client {
 
     /// Waits until the reader shows the last beat of its primary, and returns how old that was when it did.
     ///
-    /// Both ends are read from the servers' clocks, which are those of this machine. After `limit` the answer is the
-    /// age by then: the lag is at least that.
+    /// Ages are read from the servers' clock, which is that of this machine. After `limit` the answer is the age by
+    /// then: the lag is at least that.
     pub(super) async fn lag_of_reader(
         &self,
         reader: &Self,
         limit: Duration,
     ) -> Result<Duration, Error> {
-        let beaten_at: std::time::SystemTime = self
+        let beaten_at: SystemTime = self
             .client
             .query_one("select beaten_at from heartbeat", &[])
             .await?
             .try_get(0)?;
-        let started = crate::now();
-        loop {
-            let row = reader
-                .client
-                .query_one(
-                    "select beaten_at >= $1, (extract(epoch from clock_timestamp() - $1) * 1e6)::bigint
-                     from heartbeat",
-                    &[&beaten_at],
-                )
-                .await?;
-            let is_there: bool = row.try_get(0)?;
-            let age_us: i64 = row.try_get(1)?;
-            if is_there || started.elapsed() > limit {
-                return Ok(Duration::from_micros(age_us.max(0).unsigned_abs()));
-            }
-            tokio::time::sleep(READER_POLL).await;
-        }
+        let statement = "select beaten_at >= $1,
+                                (extract(epoch from clock_timestamp() - $1) * 1e6)::bigint
+                         from heartbeat";
+        let lag = age_when_there(&reader.client, statement, &beaten_at, limit).await?;
+        Ok(lag.unwrap_or_default())
     }
 
-    /// The standby's lag as the primary sees it: from writing to applying; `None` if there is none, or it never said.
-    pub(super) async fn lag_of_standby(&self) -> Result<Option<Duration>, Error> {
-        let row = self.client.query_opt(
-            "select (extract(epoch from coalesce(replay_lag, flush_lag)) * 1e6)::bigint
-             from pg_stat_replication where application_name = $1",
-            &[&STANDBY],
+    /// Waits until the standby has written the last beat, and returns how old that was when the primary knew it; `None`
+    /// without a standby. After `limit` the answer is the age by then: the lag is at least that.
+    pub(super) async fn lag_of_standby(&self, limit: Duration) -> Result<Option<Duration>, Error> {
+        let row = self.client.query_one(
+            "select beaten_at, pg_current_wal_lsn()::text from heartbeat",
+            &[],
         );
-        let Some(row) = row.await? else {
-            return Ok(None);
-        };
-        let lag_us: Option<i64> = row.try_get(0)?;
-        Ok(lag_us.map(|it| Duration::from_micros(it.max(0).unsigned_abs())))
+        let row = row.await?;
+        let beaten_at: SystemTime = row.try_get(0)?;
+        let position: String = row.try_get(1)?;
+        // The position is text of PostgreSQL's own making, such as 0/3000148.
+        let statement = format!(
+            "select coalesce(flush_lsn >= '{position}', false),
+                    (extract(epoch from clock_timestamp() - $1) * 1e6)::bigint
+             from pg_stat_replication where application_name = '{STANDBY}'"
+        );
+        age_when_there(&self.client, &statement, &beaten_at, limit).await
     }
 
     pub(super) async fn sample(&self) -> Result<PostgresSample, Error> {
@@ -193,5 +186,27 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         self.connection.abort();
+    }
+}
+
+/// Asks until the statement's first column says that a beat is there, and returns the second: its age then, in
+/// microseconds. `None` if there is no row to ask.
+async fn age_when_there(
+    client: &tokio_postgres::Client,
+    statement: &str,
+    beaten_at: &SystemTime,
+    limit: Duration,
+) -> Result<Option<Duration>, Error> {
+    let started = crate::now();
+    loop {
+        let Some(row) = client.query_opt(statement, &[beaten_at]).await? else {
+            return Ok(None);
+        };
+        let is_there: bool = row.try_get(0)?;
+        let age_us: i64 = row.try_get(1)?;
+        if is_there || started.elapsed() > limit {
+            return Ok(Some(Duration::from_micros(age_us.max(0).unsigned_abs())));
+        }
+        tokio::time::sleep(STANDBY_POLL).await;
     }
 }

@@ -73,7 +73,6 @@ impl Config<'_> {
              port = {port}\n\
              unix_socket_directories = ''\n\
              dynamic_shared_memory_type = mmap\n\
-             hba_file = '{HBA_FILE}'\n\
              max_connections = {connections}\n\
              superuser_reserved_connections = {CONNECTIONS_RESERVED}\n\
              shared_buffers = 64MB\n\
@@ -103,9 +102,7 @@ impl Config<'_> {
     }
 }
 
-/// Who may connect. Read from the directory the server is started in; all else it reads from its data directory.
-const HBA_FILE: &str = "pg_hba.conf";
-/// The file's text: anybody on loopback who has the password.
+/// Who may connect: anybody on loopback who has the password.
 pub(super) const HBA_TEXT: &str = "host all all 127.0.0.0/8 scram-sha-256\n\
                                    host replication postgres 127.0.0.0/8 scram-sha-256\n";
 const PASSFILE: &str = "pgpass";
@@ -124,7 +121,7 @@ impl Files<'_> {
     }
 
     pub(super) fn hba(&self) -> std::path::PathBuf {
-        self.0.join(HBA_FILE)
+        self.0.join("pg_hba.conf")
     }
 
     /// The superuser's password in the form clients of PostgreSQL read.

@@ -71,9 +71,9 @@ pub struct PostgresSample {
     pub size_bytes: u64,
     /// Measured: how long the commit of one small row took, the wait for the standby included.
     pub commit_time: Duration,
-    /// Measured with that row: from its commit until the reader showed it, or, of a standby that cannot be read, until
-    /// it had applied it, as the primary knows it. `None` without a standby that follows. When the row was not there
-    /// within two seconds more than the lags that were set, the lag is at least this.
+    /// Measured with that row: from its making until the reader showed it, or, of a standby that cannot be read, until
+    /// the primary knew that it had written it. `None` without a standby that follows. When the row was not there within
+    /// two seconds more than the lags that were set, the lag is at least this.
     pub replica_lag: Option<Duration>,
 }
 
@@ -218,10 +218,17 @@ impl PostgresPair {
                 if let Some(lost) = self.sites[site].server.take() {
                     lost.close().await;
                 }
+                // A standby that finds its primary at once need not try again later.
+                self.link.lead_to(self.address(primary));
                 let server = self.copy(site, primary).await?;
                 self.sites[site].run(server);
             }
-            None => self.restart(site).await?,
+            None => {
+                self.restart(site).await?;
+                if let Some(primary) = self.primary {
+                    self.link.lead_to(self.address(primary));
+                }
+            }
         }
         let Some(primary) = self.primary else {
             return Ok(());
@@ -319,21 +326,18 @@ impl PostgresPair {
         sample.commit_time = client.beat().await?;
         sample.replica_lag = match reader.and_then(|it| clients[it].as_ref()) {
             Some(reader) => Some(client.lag_of_reader(reader, limit).await?),
-            None => client.lag_of_standby().await?,
+            None => client.lag_of_standby(limit).await?,
         };
         Ok(sample)
     }
 
-    /// Leads the standby to the primary, waits until it has everything, and lets commits wait for it from then on.
+    /// Waits until the standby has everything, and lets commits wait for it from then on.
     async fn wait_until_in_sync(
         &mut self,
         primary: usize,
         standby: usize,
     ) -> Result<(), StoresError> {
-        let address = self.address(primary);
-        let link = &self.link;
-        let _without_lag = link.without_lag();
-        link.lead_to(address);
+        let _without_lag = self.link.without_lag();
         let following = async {
             let client = self
                 .connect(primary)

@@ -141,6 +141,8 @@ impl PostgresPair {
                     text(files.data()),
                     "-c".to_owned(),
                     format!("config_file={}", text(files.config())),
+                    "-c".to_owned(),
+                    format!("hba_file={}", text(files.hba())),
                 ],
                 environment: Vec::new(),
             },
@@ -150,7 +152,7 @@ impl PostgresPair {
             }),
         };
         let server = Server::start(&self.host, &name, &order, ending).await?;
-        wait_until_ready(server, &files.lock()).await
+        wait_until_ready(server, &files).await
     }
 
     fn write_config(
@@ -170,13 +172,14 @@ impl PostgresPair {
     }
 }
 
-async fn wait_until_ready(server: Server, lock: &Path) -> Result<Server, StoresError> {
+async fn wait_until_ready(server: Server, files: &Files<'_>) -> Result<Server, StoresError> {
+    let is_standby = files.standby_signal().exists();
     let starting = async {
         loop {
             if let Some(how) = server.end() {
                 return Err(server.death_at_start(how));
             }
-            if is_ready(lock) {
+            if is_ready(&files.lock(), is_standby) {
                 return Ok(());
             }
             tokio::time::sleep(POLL).await;
@@ -193,12 +196,15 @@ async fn wait_until_ready(server: Server, lock: &Path) -> Result<Server, StoresE
     }
 }
 
-/// Whether the lock file says so: in its eighth line, `ready` of a server that takes queries, `standby` of one that
-/// follows and takes none.
-fn is_ready(lock: &Path) -> bool {
+/// Whether the lock file says so in its eighth line: `ready` of a server that takes queries, `standby` of one that only
+/// follows. A primary says `standby` as well while it recovers from a kill.
+fn is_ready(lock: &Path, is_standby: bool) -> bool {
     let text = std::fs::read_to_string(lock).unwrap_or_default();
-    let status = text.lines().nth(7).map(str::trim);
-    matches!(status, Some("ready" | "standby"))
+    match text.lines().nth(7).map(str::trim) {
+        Some("ready") => true,
+        Some("standby") => is_standby,
+        Some(_) | None => false,
+    }
 }
 
 /// A path as an argument. Directories are this crate's own, below the system's temporary one.

@@ -193,10 +193,16 @@ impl RedisPair {
         if let Some(lost) = self.sites[site].server.take() {
             lost.close().await;
         }
+        let _without_lag = self.link.without_lag();
+        if let Some(primary) = self.primary {
+            // A replica that finds its primary at once need not try again a second later.
+            self.link.lead_to(self.plain_address(primary));
+        }
         let server = self.start_server(site).await?;
         self.sites[site].run(server);
         if self.primary.is_none() {
             self.primary = Some(site);
+            self.link.lead_to(self.plain_address(site));
         }
         let result = self.wait_until_followed().await;
         if result.is_err() {
@@ -247,14 +253,12 @@ impl RedisPair {
         site::stop(self.sites).await;
     }
 
-    /// Leads the replica, if there is one, to the primary, and waits until it follows.
+    /// Waits until the replica, if there is one, follows the primary.
     async fn wait_until_followed(&self) -> Result<(), StoresError> {
         let primary = self.primary.expect("a primary was just found or made");
         let Some((follower, replica)) = site::other_alive(&self.sites, primary) else {
             return Ok(());
         };
-        let _without_lag = self.link.without_lag();
-        self.link.lead_to(self.plain_address(primary));
         let following = async {
             loop {
                 if let Some(death) = replica.death() {

@@ -8,15 +8,15 @@ use tiketi_stores::{
 };
 
 /// Two sites; every test has ports of its own on them.
-pub const SITES: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2)];
+pub(crate) const SITES: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2)];
 
 /// A host with guards in threads; `None`, said loudly, on a machine without the servers.
-pub fn host() -> Option<Host> {
+pub(crate) fn host() -> Option<Host> {
     has_servers().then(|| Host::open(Guard::Bare, None).unwrap())
 }
 
 /// Whether the servers are installed. Where everything must be tested (`CI=true`) they must be.
-pub fn has_servers() -> bool {
+pub(crate) fn has_servers() -> bool {
     match Programs::find() {
         Ok(_) => true,
         Err(error @ (StoresError::MissingPrograms(_) | StoresError::WrongVersion { .. })) => {
@@ -32,7 +32,7 @@ pub fn has_servers() -> bool {
 }
 
 #[allow(dead_code, reason = "not every file of tests starts Redis")]
-pub fn redis(sites: &[Ipv4Addr], lag: Duration) -> RedisSettings {
+pub(crate) fn redis(sites: &[Ipv4Addr], lag: Duration) -> RedisSettings {
     RedisSettings {
         sites: sites.to_vec(),
         lag,
@@ -45,7 +45,7 @@ pub fn redis(sites: &[Ipv4Addr], lag: Duration) -> RedisSettings {
 }
 
 #[allow(dead_code, reason = "not every file of tests starts PostgreSQL")]
-pub fn postgres(sites: &[Ipv4Addr], kind: PostgresKind, lag: Duration) -> PostgresSettings {
+pub(crate) fn postgres(sites: &[Ipv4Addr], kind: PostgresKind, lag: Duration) -> PostgresSettings {
     PostgresSettings {
         sites: sites.to_vec(),
         kind,
