@@ -50,11 +50,7 @@ fn carry_out(flags: &RunArguments) -> Result<Exit, Exit> {
     }
 }
 
-fn measure(
-    flags: &RunArguments,
-    plan: Plan,
-    logs: Option<&Path>,
-) -> Result<Measurements, Exit> {
+fn measure(flags: &RunArguments, plan: Plan, logs: Option<&Path>) -> Result<Measurements, Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -76,7 +72,15 @@ async fn measure_within(
         () = interrupted(&mut interrupt) => return Err(not_measured(&LiveError::Interrupted)),
     };
     let mut display = Display::new(flags.played.quiet, &plan);
-    let measured = Box::pin(conduct(plan, sut, &executable, logs, interrupt, &mut display)).await;
+    let measured = Box::pin(conduct(
+        plan,
+        sut,
+        &executable,
+        logs,
+        interrupt,
+        &mut display,
+    ))
+    .await;
     display.finish();
     measured.map_err(|error| not_measured(&error))
 }

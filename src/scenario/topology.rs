@@ -231,6 +231,21 @@ pub enum DatabaseKind {
     RdsMultiAz,
 }
 
+impl Redis {
+    /// Bytes that keys may take together with everything else: `maxmemory`.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a part of the memory of a node, far below 2^53 bytes"
+    )]
+    pub fn memory_max_bytes(&self) -> u64 {
+        const MIB: u64 = 1 << 20;
+        let bytes = u64::from(self.memory_mib) * MIB;
+        (bytes as f64 * (1.0 - self.reserved.get())) as u64
+    }
+}
+
 impl Topology {
     /// The zone with this name, or `None`.
     pub fn zone_named(&self, name: &str) -> Option<ZoneId> {

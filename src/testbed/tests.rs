@@ -1,6 +1,7 @@
 //! The whole testbed in this process: real name server, load-balancer nodes as tasks, real servers.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
@@ -12,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::child::Launcher;
-use super::{ALB_NAME, DATABASE_NAME, REDIS_NAME, Testbed};
+use super::{ALB_NAME, DATABASE_NAME, Ground, REDIS_NAME, Testbed};
 use crate::cloud::order::{Input, Order};
 use crate::scenario::{Plan, load};
 use crate::units::{InstanceId, SimTime, ZoneId};
@@ -41,6 +42,15 @@ fn plan() -> Plan {
     plan
 }
 
+/// No child process is started in these tests.
+fn ground() -> Ground {
+    Ground {
+        executable: PathBuf::new(),
+        logs: None,
+        now_unix_ns: 0,
+    }
+}
+
 struct Bench {
     testbed: Testbed,
     resolver: TokioResolver,
@@ -64,7 +74,7 @@ impl Bench {
     }
 
     async fn start_empty() -> Self {
-        let testbed = Box::pin(Testbed::start_with(&plan(), Launcher::Tasks))
+        let testbed = Box::pin(Testbed::start_with(&plan(), &ground(), Launcher::Tasks))
             .await
             .unwrap();
         let server = testbed.entry().name_server;
@@ -171,7 +181,7 @@ async fn a_lost_zone_takes_its_node_its_instances_and_the_primaries_with_it() {
     let mut bench = Bench::start().await;
     let nodes = bench.resolve(ALB_NAME).await;
     let redis = bench.resolve(REDIS_NAME).await;
-    bench.testbed.lose_zone(ZONE_A);
+    bench.testbed.lose_zone(SimTime::ZERO, ZONE_A);
     let outage = bench.obey(Order::SampleQueue);
     assert_eq!(outage, Some(Input::QueueSampled { size: None }));
     bench
@@ -200,7 +210,7 @@ async fn a_lost_zone_takes_its_node_its_instances_and_the_primaries_with_it() {
 async fn the_address_of_a_lost_node_leaves_the_record_and_returns_with_the_zone() {
     let mut bench = Bench::start().await;
     let nodes = bench.resolve(ALB_NAME).await;
-    bench.testbed.lose_zone(ZONE_A);
+    bench.testbed.lose_zone(SimTime::ZERO, ZONE_A);
     while bench.resolve(ALB_NAME).await.len() == 2 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -230,7 +240,7 @@ async fn the_address_of_a_lost_node_leaves_the_record_and_returns_with_the_zone(
 #[tokio::test]
 async fn a_node_that_starts_again_does_not_make_the_fleet_unhealthy() {
     let mut bench = Bench::start().await;
-    bench.testbed.lose_zone(ZONE_A);
+    bench.testbed.lose_zone(SimTime::ZERO, ZONE_A);
     bench
         .wait_for(Input::TargetHealth {
             instance: IN_A,
@@ -279,7 +289,7 @@ async fn nothing_listens_after_the_stop() {
 #[tokio::test]
 async fn nothing_can_be_launched_in_a_zone_that_is_down() {
     let mut bench = Bench::start_empty().await;
-    bench.testbed.lose_zone(ZONE_B);
+    bench.testbed.lose_zone(SimTime::ZERO, ZONE_B);
     let answer = bench.obey(Order::Launch {
         instance: IN_B,
         zone: ZONE_B,

@@ -63,10 +63,9 @@ pub(super) struct Evictor {
 impl Evictor {
     pub(super) fn new(plan: &Plan) -> Self {
         let redis = &plan.topology.redis;
-        let bytes_max = u64::from(redis.memory_mib) * MIB;
         Self {
             policy: redis.eviction,
-            bytes_max: usable(bytes_max, redis.reserved.get()),
+            bytes_max: redis.memory_max_bytes(),
             bytes_fixed: EMPTY_BYTES + u64::from(redis.other_mib) * MIB,
             pool: Vec::with_capacity(POOL + 1),
             stream: Streams::new(plan.seed).named("eviction"),
@@ -155,16 +154,6 @@ impl Evictor {
             self.pool.remove(0);
         }
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "a part of the memory of a node, far below 2^53 bytes"
-)]
-fn usable(bytes: u64, reserved: f64) -> u64 {
-    (bytes as f64 * (1.0 - reserved)) as u64
 }
 
 fn exists(key: Key, contents: &Contents) -> bool {

@@ -5,8 +5,8 @@ use std::str::FromStr as _;
 
 use redis::{ConnectionAddr, IntoConnectionInfo as _};
 use tiketi_server::{
-    DatabaseEndpoint, RedisEndpoint, Secret, ServersConfig, SetupError, Show, claim_namespace,
-    clear_database, clear_namespace, prepare_database,
+    DatabaseEndpoint, RedisEndpoint, Secret, ServersConfig, Show, claim_namespace, clear_database,
+    clear_namespace, prepare_database,
 };
 
 use super::probe::Watch;
@@ -76,7 +76,9 @@ fn redis_endpoint(servers: &ExternalServers) -> Result<RedisEndpoint, TestbedErr
         host: url.host().to_owned(),
         port: url.port(),
         username: settings.username().map(str::to_owned),
-        password: settings.password().map(|password| Secret(password.to_owned())),
+        password: settings
+            .password()
+            .map(|password| Secret(password.to_owned())),
         database: u8::try_from(settings.db()).unwrap_or(0),
         tls: matches!(info.addr(), ConnectionAddr::TcpTls { .. }),
         ca_pem: None,

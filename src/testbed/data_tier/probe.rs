@@ -64,7 +64,9 @@ impl Watch {
 
     /// Buyers in the waiting room, at most some tenths of a wall second ago; `None` while Redis does not answer.
     pub(super) fn waiting(&self) -> Option<u64> {
-        lock(&self.eyes.census).as_ref().map(|census| census.waiting)
+        lock(&self.eyes.census)
+            .as_ref()
+            .map(|census| census.waiting)
     }
 
     /// Levels, as fresh as [`Self::waiting`], and the ledger of the doors.
@@ -110,7 +112,7 @@ impl Eyes {
     pub(super) fn handle_lost(&self, part: DataTierPart, zone: ZoneId, now: SimTime) {
         self.record().handle_lost(part, zone, (now, wall_now()));
         if part == DataTierPart::Redis {
-            self.witness.handle_lost();
+            self.witness.handle_lost(Duration::ZERO);
             lock(&self.census).take();
         }
     }

@@ -185,12 +185,19 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_outage_lasts_from_the_last_write_to_the_next_in_scenario_time() {
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an instant to count from; nobody waits"
+    )]
+    fn an_outage_lasts_from_the_last_write_to_the_next_in_scenario_time() {
         let origin = Instant::now();
         let mut record = Record::new(2.0);
         record.handle_beat(REDIS, beat(origin, 900, Some(901)));
-        let lost = (SimTime::from_secs(10), origin + Duration::from_millis(1_000));
+        let lost = (
+            SimTime::from_secs(10),
+            origin + Duration::from_millis(1_000),
+        );
         record.handle_lost(REDIS, ZoneId(0), lost);
         // Sent before the loss and answered after it: no sign of life of the new primary.
         record.handle_beat(REDIS, beat(origin, 999, Some(1_001)));

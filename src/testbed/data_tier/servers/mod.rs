@@ -181,7 +181,10 @@ impl Servers {
                     .map(|(address, Secret(password))| Ballast::load(address, password, share));
             }
             Strain::HoldDatabaseConnections(count) => {
-                let address = self.database.primary().map(|site| self.database_addresses[site]);
+                let address = self
+                    .database
+                    .primary()
+                    .map(|site| self.database_addresses[site]);
                 let endpoint = &self.config.database;
                 self.held = address.map(|address| HeldConnections::take(address, endpoint, count));
             }

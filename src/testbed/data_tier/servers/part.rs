@@ -127,7 +127,8 @@ fn note_database(sample: &PostgresSample, record: &mut Record) {
         record.handle_lag(DataTierPart::Database, lag);
     }
     let levels = record.levels();
-    levels.database_connections_peak = levels.database_connections_peak.max(sample.connections);
+    let connections = u32::try_from(sample.connections).unwrap_or(u32::MAX);
+    levels.database_connections_peak = levels.database_connections_peak.max(connections);
 }
 
 impl<P: Pair> Part<P> {
