@@ -5,19 +5,21 @@
 //!          └─ PostgresDatabase ──pool──▶ PostgreSQL       (reads that decide go to the writer)
 //! ```
 
-mod cache;
 mod config;
 mod database;
 mod names;
+mod redis;
 
+#[cfg(test)]
+pub(crate) use redis::test_node;
 use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::settings::Settings;
 use crate::show::Show;
-pub(crate) use cache::RedisCache;
 pub use config::{DatabaseEndpoint, RedisEndpoint, Secret, ServersConfig};
 pub(crate) use database::PostgresDatabase;
+pub(crate) use redis::RedisCache;
 
 /// Redis and PostgreSQL that run somewhere. Clones share the description; each instance has connections of its own, opened
 /// in its own runtime.
