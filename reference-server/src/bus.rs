@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::tier::News;
 
 /// Where a message goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Room {
     /// Sockets that have the show's page open.
     Show(Uuid),
@@ -72,11 +74,28 @@ pub(crate) enum Message {
         event_id: Uuid,
         user_count: u64,
     },
+    /// What another instance said, as it came over the wire.
+    Heard(Heard),
+}
+
+/// A message of another instance.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Heard {
+    #[serde(skip)]
+    name: String,
+    data: Value,
+}
+
+impl Heard {
+    pub(crate) fn new(name: String, data: Value) -> Self {
+        Self { name, data }
+    }
 }
 
 impl Message {
     /// The message's name in Socket.IO.
-    pub(crate) const fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Self::QueueEntryAllowed { .. } => "queue-entry-allowed",
             Self::QueueUpdated { .. } => "queue-updated",
@@ -85,6 +104,7 @@ impl Message {
             Self::SeatLocked { .. } => "seat-locked",
             Self::SeatReleased { .. } => "seat-released",
             Self::RoomInfo { .. } => "room-info",
+            Self::Heard(heard) => &heard.name,
         }
     }
 }

@@ -58,6 +58,11 @@ impl Clock {
         scenario.div_f64(self.speed)
     }
 
+    /// How much scenario time passes in a wall duration.
+    pub(crate) fn scenario(&self, wall: Duration) -> Duration {
+        wall.mul_f64(self.speed)
+    }
+
     /// Wall time of publication, RFC 3339 with milliseconds.
     pub(crate) fn timestamp() -> String {
         format!("{:.3}", Timestamp::now())

@@ -82,15 +82,15 @@ async fn run(app: &App, task: Task, show: Uuid, slot: u64) -> Result<(), Unavail
 
 async fn admit(app: &App, show: Uuid, slot: u64) -> Result<(), Unavailable> {
     let admission = app.cache.admit(show, slot).await?;
-    for user_id in admission.admitted {
+    let allowed = admission.admitted.into_iter().map(|user_id| {
         let message = Message::QueueEntryAllowed {
             user_id,
             message: "It is your turn".into(),
         };
         let room = Room::User(user_id);
-        app.cache.publish(Envelope { room, message }).await?;
-    }
-    Ok(())
+        Envelope { room, message }
+    });
+    app.cache.publish_all(allowed.collect()).await
 }
 
 async fn update_queue(app: &App, show: Uuid) -> Result<(), Unavailable> {

@@ -145,7 +145,12 @@ impl Cache {
 
     /// Sends a message to every instance.
     pub(crate) async fn publish(&self, envelope: Envelope) -> Result<(), Unavailable> {
-        on_store!(self, store => store.publish(envelope).await)
+        self.publish_all(vec![envelope]).await
+    }
+
+    /// Sends messages to every instance, in this order.
+    pub(crate) async fn publish_all(&self, envelopes: Vec<Envelope>) -> Result<(), Unavailable> {
+        on_store!(self, store => store.publish_all(envelopes).await)
     }
 
     /// Sockets of all instances in the room of a show's page if that has changed since the last call.
@@ -176,3 +181,7 @@ impl Cache {
         on_store!(self, store => store.leave_bus());
     }
 }
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;

@@ -117,10 +117,12 @@ impl EmbeddedCache {
         self.script(|store, _| store.ping())
     }
 
-    /// Sends a message to every instance.
-    pub(crate) async fn publish(&self, envelope: Envelope) -> Result<(), Unavailable> {
-        self.script(|store, _| store.ping())?;
-        self.inner.bus.publish(envelope);
+    /// Sends messages to every instance, in this order.
+    pub(crate) async fn publish_all(&self, envelopes: Vec<Envelope>) -> Result<(), Unavailable> {
+        for envelope in envelopes {
+            self.script(|store, _| store.ping())?;
+            self.inner.bus.publish(envelope);
+        }
         Ok(())
     }
 

@@ -5,10 +5,10 @@
 //!          └─ PostgresDatabase ──pool──▶ PostgreSQL       (reads that decide go to the writer)
 //! ```
 
-mod cache;
 mod config;
 mod names;
 mod postgres;
+mod redis;
 mod setup;
 #[cfg(test)]
 pub(crate) mod test_server;
@@ -18,13 +18,15 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::settings::Settings;
 use crate::show::Show;
-pub(crate) use cache::RedisCache;
 pub use config::{DatabaseEndpoint, RedisEndpoint, Secret, ServersConfig};
 pub(crate) use postgres::PostgresDatabase;
 pub use postgres::{
     DatabaseAuditor, DatabaseLevels, DatabaseState, clear_database, migrate_database,
     prepare_database,
 };
+pub(crate) use redis::RedisCache;
+#[cfg(test)]
+pub(crate) use redis::test_node;
 pub use setup::SetupError;
 
 /// Redis and PostgreSQL that run somewhere. Clones share the description; each instance has connections of its own, opened

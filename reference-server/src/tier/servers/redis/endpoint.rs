@@ -1,0 +1,147 @@
+//! A way to Redis: the name resolved anew at each connect, encryption, and who one is.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::{MultiplexedConnection, PubSub};
+use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisResult};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::super::ServersConfig;
+use super::super::names::Names;
+
+/// The primary endpoint, and how to get in.
+#[derive(Debug)]
+pub(in crate::tier::servers) struct Endpoint {
+    host: String,
+    port: u16,
+    names: Names,
+    identity: RedisConnectionInfo,
+    tls: Option<Tls>,
+    timeout: Duration,
+}
+
+struct Tls {
+    connector: TlsConnector,
+    server: ServerName<'static>,
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}
+
+/// An open connection, encrypted or not.
+trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+impl Endpoint {
+    /// Describes the way; nothing is connected yet. `timeout` (wall time) bounds a connect, and each answer.
+    pub(in crate::tier::servers) fn new(
+        config: &ServersConfig,
+        timeout: Duration,
+    ) -> io::Result<Self> {
+        let redis = &config.redis;
+        let mut identity = RedisConnectionInfo::default().set_db(i64::from(redis.database));
+        if let Some(username) = &redis.username {
+            identity = identity.set_username(username);
+        }
+        if let Some(password) = &redis.password {
+            identity = identity.set_password(&password.0);
+        }
+        let tls = redis
+            .tls
+            .then(|| Tls::new(&redis.host, redis.ca_pem.as_deref()));
+        Ok(Self {
+            host: redis.host.clone(),
+            port: redis.port,
+            names: Names::new(config.name_server)?,
+            identity,
+            tls: tls.transpose()?,
+            timeout,
+        })
+    }
+
+    /// Longest wait for an answer, wall time.
+    pub(in crate::tier::servers) const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Connects for commands. The second value is the work of the connection, which ends when it breaks.
+    pub(in crate::tier::servers) async fn connect(
+        &self,
+    ) -> RedisResult<(MultiplexedConnection, impl Future<Output = ()> + 'static)> {
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(self.timeout));
+        self.bounded(async {
+            let wire = self.open().await?;
+            MultiplexedConnection::new_with_config(&self.identity, wire, config).await
+        })
+        .await
+    }
+
+    /// Connects and listens on a channel.
+    pub(in crate::tier::servers) async fn subscribe(&self, channel: &str) -> RedisResult<PubSub> {
+        self.bounded(async {
+            let mut subscription = PubSub::new(&self.identity, self.open().await?).await?;
+            subscription.subscribe(channel).await?;
+            Ok(subscription)
+        })
+        .await
+    }
+
+    async fn open(&self) -> io::Result<Box<dyn Wire>> {
+        let address = self.names.address(&self.host, self.port).await?;
+        let stream = TcpStream::connect(address).await?;
+        // Commands are small and complete: waiting for more to send only delays them.
+        stream.set_nodelay(true)?;
+        let Some(tls) = &self.tls else {
+            return Ok(Box::new(stream));
+        };
+        let encrypted = tls.connector.connect(tls.server.clone(), stream).await?;
+        Ok(Box::new(encrypted))
+    }
+
+    async fn bounded<T>(&self, work: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+        let timed_out = || io::Error::new(io::ErrorKind::TimedOut, "redis does not answer");
+        let done = tokio::time::timeout(self.timeout, work);
+        done.await.unwrap_or_else(|_| Err(timed_out().into()))
+    }
+}
+
+impl Tls {
+    fn new(host: &str, ca_pem: Option<&str>) -> io::Result<Self> {
+        let mut roots = RootCertStore::empty();
+        match ca_pem {
+            Some(pem) => {
+                for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+                    let certificate = certificate.map_err(invalid)?;
+                    roots.add(certificate).map_err(invalid)?;
+                }
+            }
+            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(invalid)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        Ok(Self {
+            connector: TlsConnector::from(Arc::new(config)),
+            server: ServerName::try_from(bare.to_owned()).map_err(invalid)?,
+        })
+    }
+}
+
+fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, error)
+}

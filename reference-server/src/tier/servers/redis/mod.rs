@@ -1,0 +1,428 @@
+//! The cache role on Redis: scripts for what must be one step, TTLs by Redis itself, the bus by publish and subscribe.
+
+mod bus;
+mod endpoint;
+mod keys;
+mod link;
+mod presence;
+mod scripts;
+#[cfg(test)]
+pub(crate) mod test_node;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use redis::{RedisResult, ScriptInvocation, cmd, pipe};
+use tokio::sync::{OnceCell, mpsc};
+use uuid::Uuid;
+
+use super::ServersConfig;
+use crate::bus::{Change, Envelope, Subscription};
+use crate::clock::Clock;
+use crate::settings::Settings;
+use crate::tier::waiting::{ADMISSION_RATE_ASSUMED, AdmissionLimits, RATE_SMOOTHING, RATE_WINDOW};
+use crate::tier::{Admission, News, Place, QueueStatus, Session, Task, TierUse, Unavailable};
+pub(super) use endpoint::Endpoint;
+pub(super) use keys::Keys;
+pub(super) use link::{Link, unavailable};
+use presence::Presence;
+pub(super) use scripts::SCRIPTS;
+
+/// Time after which the sockets of an instance that says nothing more are counted as gone (an assumption: enough for an
+/// instance that is slow, and short beside the boot of the next one). Scenario time.
+const PRESENCE_TTL: Duration = Duration::from_secs(15);
+
+/// The least of [`PRESENCE_TTL`] on the wall, however fast the clock.
+const PRESENCE_TTL_WALL_MIN: Duration = Duration::from_secs(1);
+
+/// Redis as one instance sees it, through connections of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct RedisCache {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: Arc<ServersConfig>,
+    clock: Clock,
+    /// Name under which the sockets of the instance are counted.
+    instance: String,
+    limits: AdmissionLimits,
+    /// Wall time after which Redis counts as out.
+    timeout: Duration,
+    keys: Keys,
+    link: OnceCell<Link>,
+    presence: Presence,
+    counts: Counts,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    hits: AtomicU64,
+    misses: AtomicU64,
+    operations: AtomicU64,
+    published: AtomicU64,
+}
+
+impl RedisCache {
+    pub(crate) fn new(
+        config: Arc<ServersConfig>,
+        clock: Clock,
+        instance: &str,
+        settings: &Settings,
+    ) -> Self {
+        let inner = Inner {
+            keys: Keys::of(&config.redis),
+            config,
+            clock,
+            instance: instance.to_owned(),
+            limits: AdmissionLimits::of(settings),
+            timeout: clock.wall(settings.redis_timeout),
+            link: OnceCell::new(),
+            presence: Presence::default(),
+            counts: Counts::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// What this instance asked of Redis.
+    pub(crate) fn tier_use(&self) -> TierUse {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let counts = &self.inner.counts;
+        TierUse {
+            cache_hits: read(&counts.hits),
+            cache_misses: read(&counts.misses),
+            database_queries: 0,
+            redis_operations: read(&counts.operations),
+            messages_published: read(&counts.published),
+        }
+    }
+
+    /// Takes an active place or joins the queue; whoever is in either stays there.
+    pub(crate) async fn enter(&self, show: Uuid, user: Uuid) -> Result<Place, Unavailable> {
+        let keys = &self.inner.keys;
+        let mut script = SCRIPTS.enter.key(keys.queue(show));
+        script.key(keys.active(show)).key(keys.admission_rate(show));
+        script.key(keys.doors());
+        script.arg(user.to_string()).arg(show.to_string());
+        script.arg(self.inner.limits.active_max);
+        script.arg(keys.doors_channel());
+        let stands: Stands = self.invoke(&script).await?;
+        let status = status_of(&stands);
+        Ok(match status.position {
+            Some(_) => Place::Waiting(status),
+            None => Place::Active {
+                active: status.active,
+            },
+        })
+    }
+
+    pub(crate) async fn queue_status(
+        &self,
+        show: Uuid,
+        user: Uuid,
+    ) -> Result<QueueStatus, Unavailable> {
+        let keys = &self.inner.keys;
+        let mut script = SCRIPTS.status.key(keys.queue(show));
+        script.key(keys.active(show)).key(keys.admission_rate(show));
+        script.arg(user.to_string());
+        let stands: Stands = self.invoke(&script).await?;
+        Ok(status_of(&stands))
+    }
+
+    /// Leaves the queue, or gives the active place back.
+    pub(crate) async fn leave(&self, show: Uuid, user: Uuid) -> Result<(), Unavailable> {
+        let keys = &self.inner.keys;
+        let mut script = SCRIPTS.leave.key(keys.queue(show));
+        script.key(keys.active(show)).key(keys.doors());
+        script.arg(user.to_string()).arg(show.to_string());
+        script.arg(keys.doors_channel());
+        self.invoke(&script).await
+    }
+
+    /// Notes that an active user is not idle.
+    pub(crate) async fn touch(&self, show: Uuid, user: Uuid) -> Result<(), Unavailable> {
+        let mut script = SCRIPTS.touch.key(self.inner.keys.active(show));
+        script.arg(user.to_string());
+        self.invoke(&script).await
+    }
+
+    /// Admits from the head of the queue, once in each slot however many instances ask.
+    pub(crate) async fn admit(&self, show: Uuid, slot: u64) -> Result<Admission, Unavailable> {
+        let (keys, limits) = (&self.inner.keys, self.inner.limits);
+        let mut script = SCRIPTS.admit.key(keys.slot(Task::Admission, show));
+        script.key(keys.queue(show)).key(keys.active(show));
+        script.key(keys.admission_rate(show)).key(keys.doors());
+        script.arg(slot).arg(show.to_string());
+        script.arg(limits.active_max);
+        script.arg(self.wall_ms(limits.idle_timeout));
+        script.arg(limits.admit_every.as_secs_f64().recip());
+        script.arg(ADMISSION_RATE_ASSUMED).arg(RATE_SMOOTHING);
+        script.arg(keys.doors_channel());
+        let admitted: Vec<String> = self.invoke(&script).await?;
+        let admitted = admitted
+            .iter()
+            .filter_map(|user| Uuid::parse_str(user).ok());
+        Ok(Admission {
+            admitted: admitted.collect(),
+        })
+    }
+
+    pub(crate) async fn clear_queue(&self, show: Uuid) -> Result<(), Unavailable> {
+        let keys = &self.inner.keys;
+        let mut script = SCRIPTS.clear.key(keys.queue(show));
+        script.key(keys.doors());
+        script.arg(show.to_string()).arg(keys.doors_channel());
+        self.invoke(&script).await
+    }
+
+    /// Whether the caller is the first to do the task in this slot.
+    pub(crate) async fn claim(
+        &self,
+        task: Task,
+        show: Uuid,
+        slot: u64,
+    ) -> Result<bool, Unavailable> {
+        if task == Task::RoomUpdate {
+            // Whoever wins the slot counts what all have shared by then, in this slot or the one before.
+            self.share_presence(show).await?;
+        }
+        let mut script = SCRIPTS.claim.key(self.inner.keys.slot(task, show));
+        self.invoke(script.arg(slot)).await
+    }
+
+    pub(crate) async fn session(&self, user: Uuid) -> Result<Option<Session>, Unavailable> {
+        let mut get = cmd("GET");
+        get.arg(self.inner.keys.session(user));
+        let text: Option<Vec<u8>> = self.query(&get).await?;
+        // A session that cannot be read is as good as none.
+        Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
+    }
+
+    pub(crate) async fn set_session(
+        &self,
+        user: Uuid,
+        session: Session,
+        ttl: Duration,
+    ) -> Result<(), Unavailable> {
+        let keys = &self.inner.keys;
+        let text = serde_json::to_string(&session).expect("a session is plain ids and texts");
+        let mut script = SCRIPTS.set_session.key(keys.session(user));
+        script.key(keys.doors());
+        script.arg(text).arg(self.wall_ms(ttl));
+        script.arg(user.to_string()).arg(keys.doors_channel());
+        self.invoke(&script).await
+    }
+
+    pub(crate) async fn cached(&self, key: &str) -> Result<Option<Bytes>, Unavailable> {
+        let mut get = cmd("GET");
+        get.arg(self.inner.keys.cached(key));
+        let body: Option<Vec<u8>> = self.query(&get).await?;
+        let counts = &self.inner.counts;
+        let count = if body.is_some() {
+            &counts.hits
+        } else {
+            &counts.misses
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        Ok(body.map(Bytes::from))
+    }
+
+    pub(crate) async fn set_cached(
+        &self,
+        key: String,
+        body: Bytes,
+        ttl: Duration,
+    ) -> Result<(), Unavailable> {
+        let mut set = cmd("SET");
+        set.arg(self.inner.keys.cached(&key)).arg(&body[..]);
+        set.arg("PX").arg(self.wall_ms(ttl));
+        self.query(&set).await
+    }
+
+    pub(crate) async fn drop_cached(&self, key: &str) -> Result<(), Unavailable> {
+        let mut delete = cmd("DEL");
+        delete.arg(self.inner.keys.cached(key));
+        self.query(&delete).await
+    }
+
+    /// Counts a request of a user; the time to wait when it is over the limit.
+    pub(crate) async fn count_request(
+        &self,
+        user: Uuid,
+        limit: u32,
+    ) -> Result<Option<Duration>, Unavailable> {
+        let mut script = SCRIPTS.count_request.key(self.inner.keys.requests(user));
+        script.arg(limit).arg(self.wall_ms(RATE_WINDOW));
+        let wait_ms: u64 = self.invoke(&script).await?;
+        let wait = self.inner.clock.scenario(Duration::from_millis(wait_ms));
+        Ok((wait_ms > 0).then_some(wait))
+    }
+
+    /// What has expired is dropped by Redis itself.
+    pub(crate) async fn sweep(&self) -> Result<(), Unavailable> {
+        Ok(())
+    }
+
+    /// Whether a command gets an answer.
+    pub(crate) async fn ping(&self) -> Result<(), Unavailable> {
+        let answer: String = self.query(&cmd("PING")).await?;
+        (answer == "PONG").then_some(()).ok_or(Unavailable::Redis)
+    }
+
+    /// Sends messages to every instance, in this order.
+    pub(crate) async fn publish_all(&self, envelopes: Vec<Envelope>) -> Result<(), Unavailable> {
+        if envelopes.is_empty() {
+            return Ok(());
+        }
+        let channel = self.inner.keys.bus_channel();
+        let mut commands = pipe();
+        for envelope in &envelopes {
+            let publish = commands.cmd("PUBLISH").arg(&channel);
+            publish.arg(bus::write(envelope)).ignore();
+        }
+        let count = envelopes.len() as u64;
+        let link = self.link(count).await?;
+        let sent: RedisResult<()> = link.pipe(&commands).await;
+        sent.map_err(|error| refused(&error))?;
+        self.inner
+            .counts
+            .published
+            .fetch_add(count, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Sockets of all instances in the room of a show's page if that has changed since the last call.
+    pub(crate) async fn take_changed_presence(
+        &self,
+        show: Uuid,
+    ) -> Result<Option<u64>, Unavailable> {
+        let keys = &self.inner.keys;
+        let mut script = SCRIPTS.take_presence.key(keys.presence(show));
+        script.key(keys.presence_changed(show));
+        let sockets: i64 = self.invoke(&script).await?;
+        Ok(u64::try_from(sockets).ok())
+    }
+
+    /// Notes a level that is about to be announced; returns whether it differs from the one announced last. A queue nobody
+    /// spoke of is known to be empty.
+    pub(crate) async fn is_news(&self, news: News, level: u32) -> Result<bool, Unavailable> {
+        let mut set = cmd("SET");
+        set.arg(self.inner.keys.announced(news))
+            .arg(level)
+            .arg("GET");
+        let before: Option<u32> = self.query(&set).await?;
+        Ok(match news {
+            News::QueueSize(_) => before.unwrap_or(0) != level,
+            News::Stock(_) => before != Some(level),
+        })
+    }
+
+    /// Messages of every instance, this one's own included. Call it within the instance's runtime.
+    pub(crate) fn subscribe(&self) -> Subscription {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        match self.endpoint() {
+            Ok(endpoint) => {
+                let channel = self.inner.keys.bus_channel();
+                tokio::spawn(bus::listen(endpoint, channel, sender));
+            }
+            Err(error) => tracing::warn!(%error, "no way to redis"),
+        }
+        receiver
+    }
+
+    /// Notes that a socket of this instance opened or left the page of a show.
+    pub(crate) fn set_presence(&self, show: Uuid, change: Change) {
+        self.inner.presence.change(show, change);
+    }
+
+    /// Forgets the sockets of this instance, which is gone; the other instances do when its share has expired.
+    pub(crate) fn leave_bus(&self) {
+        self.inner.presence.clear();
+    }
+
+    async fn share_presence(&self, show: Uuid) -> Result<(), Unavailable> {
+        let Some(share) = self.inner.presence.take_share(show) else {
+            return Ok(());
+        };
+        let keys = &self.inner.keys;
+        let ttl = self.inner.clock.wall(PRESENCE_TTL);
+        let mut script = SCRIPTS.share_presence.key(keys.presence(show));
+        script.key(keys.presence_changed(show));
+        script.arg(&self.inner.instance).arg(share.sockets);
+        script.arg(millis(ttl.max(PRESENCE_TTL_WALL_MIN)));
+        script.arg(u8::from(share.has_changed));
+        let shared = self.invoke(&script).await;
+        if shared.is_err() {
+            self.inner.presence.put_back(show, share);
+        }
+        shared
+    }
+
+    async fn query<T: redis::FromRedisValue>(
+        &self,
+        command: &redis::Cmd,
+    ) -> Result<T, Unavailable> {
+        let link = self.link(1).await?;
+        link.query(command).await.map_err(|error| refused(&error))
+    }
+
+    async fn invoke<T: redis::FromRedisValue>(
+        &self,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<T, Unavailable> {
+        let link = self.link(1).await?;
+        link.invoke(script).await.map_err(|error| refused(&error))
+    }
+
+    /// The way to Redis for this many operations.
+    async fn link(&self, operations: u64) -> Result<&Link, Unavailable> {
+        self.inner
+            .counts
+            .operations
+            .fetch_add(operations, Ordering::Relaxed);
+        let link = self.inner.link.get_or_try_init(async || {
+            let endpoint = self.endpoint()?;
+            Ok::<_, std::io::Error>(Link::new(endpoint, self.inner.clock))
+        });
+        link.await.map_err(|error| {
+            tracing::warn!(%error, "no way to redis");
+            Unavailable::Redis
+        })
+    }
+
+    fn endpoint(&self) -> std::io::Result<Endpoint> {
+        Endpoint::new(&self.inner.config, self.inner.timeout)
+    }
+
+    /// A scenario duration in milliseconds of the wall, which Redis' clocks show.
+    fn wall_ms(&self, scenario: Duration) -> u64 {
+        millis(self.inner.clock.wall(scenario))
+    }
+}
+
+/// Place (below 1 when not waiting), people waiting, people inside, admission rate (empty when none is measured).
+type Stands = (i64, u32, u32, String);
+
+fn status_of((place, queue_size, active, rate): &Stands) -> QueueStatus {
+    QueueStatus {
+        position: u32::try_from(*place).ok(),
+        queue_size: *queue_size,
+        active: *active,
+        rate: rate.parse().unwrap_or(ADMISSION_RATE_ASSUMED),
+    }
+}
+
+fn refused(error: &redis::RedisError) -> Unavailable {
+    tracing::debug!(%error, "redis failed");
+    unavailable(error)
+}
+
+/// Whole milliseconds, at least one: Redis refuses a life of none.
+fn millis(wall: Duration) -> u64 {
+    u64::try_from(wall.as_millis()).unwrap_or(u64::MAX).max(1)
+}

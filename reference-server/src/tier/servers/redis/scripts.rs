@@ -1,0 +1,52 @@
+//! The scripts: each is one atomic step on the primary.
+
+use std::sync::LazyLock;
+
+use redis::Script;
+
+/// A script behind the functions it uses.
+macro_rules! script {
+    ($name:literal) => {
+        Script::new(concat!(
+            include_str!("scripts/now.lua"),
+            include_str!("scripts/note.lua"),
+            include_str!(concat!("scripts/", $name, ".lua")),
+        ))
+    };
+}
+
+/// All scripts; a node learns each when it is first asked for it.
+#[derive(Debug)]
+pub(in crate::tier::servers) struct Scripts {
+    pub(super) enter: Script,
+    pub(super) status: Script,
+    pub(super) leave: Script,
+    pub(super) touch: Script,
+    pub(super) admit: Script,
+    pub(super) clear: Script,
+    pub(super) claim: Script,
+    pub(super) share_presence: Script,
+    pub(super) take_presence: Script,
+    pub(super) set_session: Script,
+    pub(super) count_request: Script,
+    pub(in crate::tier::servers) standing: Script,
+    pub(in crate::tier::servers) levels: Script,
+    pub(in crate::tier::servers) catch_up: Script,
+}
+
+pub(in crate::tier::servers) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
+    enter: script!("enter"),
+    status: script!("status"),
+    leave: script!("leave"),
+    touch: script!("touch"),
+    admit: script!("admit"),
+    clear: script!("clear"),
+    claim: script!("claim"),
+    share_presence: script!("share_presence"),
+    take_presence: script!("take_presence"),
+    set_session: script!("set_session"),
+    count_request: script!("count_request"),
+    standing: script!("standing"),
+    levels: script!("levels"),
+    catch_up: script!("catch_up"),
+});

@@ -1,0 +1,5 @@
+-- Sends everyone away who waits. KEYS: queue, doors. ARGV: show, channel of the doors.
+local waiting = redis.call('ZCARD', KEYS[1])
+if redis.call('DEL', KEYS[1]) == 1 then
+  note(KEYS[2], ARGV[2], 'cleared ' .. ARGV[1] .. ' ' .. waiting)
+end

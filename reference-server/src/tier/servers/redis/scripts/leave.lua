@@ -1,0 +1,8 @@
+-- Leaves the queue, or gives the active place back. KEYS: queue, active, doors. ARGV: user, show, channel of the doors.
+local who = ARGV[2] .. ' ' .. ARGV[1]
+if redis.call('ZREM', KEYS[1], ARGV[1]) == 1 then
+  note(KEYS[3], ARGV[3], 'left-waiting ' .. who)
+end
+if redis.call('ZREM', KEYS[2], ARGV[1]) == 1 then
+  note(KEYS[3], ARGV[3], 'left-active ' .. who)
+end

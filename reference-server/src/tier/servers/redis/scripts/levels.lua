@@ -1,0 +1,7 @@
+-- People who wait and people with an active place. KEYS: queue and active of each show.
+local levels = {0, 0}
+for index = 1, #KEYS do
+  local side = 2 - index % 2
+  levels[side] = levels[side] + redis.call('ZCARD', KEYS[index])
+end
+return levels

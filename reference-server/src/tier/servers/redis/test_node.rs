@@ -1,0 +1,133 @@
+//! A Redis of a test's own.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::tier::servers::{DatabaseEndpoint, RedisEndpoint, ServersConfig};
+
+/// Longest wait for the node to answer.
+const START: Duration = Duration::from_secs(10);
+
+/// A `redis-server` on a free port, in memory; it ends with this value.
+#[derive(Debug)]
+pub(crate) struct TestNode {
+    process: Child,
+    port: u16,
+}
+
+impl TestNode {
+    /// `None`, said loudly, when there is no `redis-server`; where tests decide about a merge that is a failure.
+    pub(crate) fn start(options: &[&str]) -> Option<Self> {
+        let port = free_port();
+        Self::start_on(port, options)
+    }
+
+    pub(crate) fn start_on(port: u16, options: &[&str]) -> Option<Self> {
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--save", "", "--port"]);
+        command.arg(port.to_string()).args(options);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let Ok(process) = command.spawn() else {
+            skip("redis-server is not installed");
+            return None;
+        };
+        let node = Self { process, port };
+        node.wait_until_it_answers();
+        Some(node)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A deployment on this node, with keys of its own.
+    pub(crate) fn config(&self) -> ServersConfig {
+        config_at(self.port, &format!("{}:", Uuid::new_v4()))
+    }
+
+    pub(crate) fn send(&self, signal: &str) {
+        let id = self.process.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status().unwrap();
+        assert!(sent.success(), "{signal} {id}");
+    }
+
+    /// Sends a command and returns the answer as it comes.
+    pub(crate) fn ask<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> T {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap();
+        command
+            .query(&mut client.get_connection().unwrap())
+            .unwrap()
+    }
+
+    fn wait_until_it_answers(&self) {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a bound on waiting for a process"
+        )]
+        let begun = Instant::now();
+        while !client
+            .get_connection()
+            .is_ok_and(|mut connection| redis::cmd("PING").exec(&mut connection).is_ok())
+        {
+            assert!(begun.elapsed() < START, "redis-server does not answer");
+            #[expect(clippy::disallowed_methods, reason = "there is no runtime here")]
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for TestNode {
+    fn drop(&mut self) {
+        // A node that a test has killed needs no ending.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// A free port below those that the system gives to clients: a client that tries such a port before the server is there
+/// may be given it as its own, and then it talks to itself.
+fn free_port() -> u16 {
+    let candidates = std::iter::repeat_with(|| 20_000 + Uuid::new_v4().as_u128() as u16 % 10_000);
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    candidates.take(100).find(is_free).expect("a free port")
+}
+
+/// A deployment on the node at this port.
+pub(crate) fn config_at(port: u16, prefix: &str) -> ServersConfig {
+    ServersConfig {
+        redis: RedisEndpoint {
+            host: "127.0.0.1".to_owned(),
+            port,
+            username: None,
+            password: None,
+            database: 0,
+            tls: false,
+            ca_pem: None,
+            prefix: prefix.to_owned(),
+        },
+        database: DatabaseEndpoint {
+            host: "127.0.0.1".to_owned(),
+            port: 0,
+            user: String::new(),
+            password: None,
+            database: String::new(),
+            schema: String::new(),
+        },
+        name_server: None,
+        origin_unix_ns: u64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap(),
+    }
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the test harness shows it to whoever asks what was tested"
+)]
+fn skip(reason: &str) {
+    let decides = std::env::var("CI").is_ok_and(|value| value == "true");
+    assert!(!decides, "cannot test the cache role: {reason}");
+    println!("SKIPPED: {reason}");
+}
