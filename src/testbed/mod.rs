@@ -36,7 +36,7 @@ use crate::scenario::Plan;
 use crate::units::{InstanceId, ZoneId};
 use alb::balancer::{Balancer, Blueprint, Heard};
 use alb::message::Load;
-use budget::Budget;
+use budget::{Budget, Holder};
 use child::Launcher;
 use data_tier::DataTier;
 use dns::NameServer;
@@ -133,7 +133,7 @@ impl Testbed {
 
     async fn start_with(plan: &Plan, launcher: Launcher) -> Result<Self, TestbedError> {
         let limit = Budget::raise_limit().map_err(TestbedError::Limit)?;
-        let budget = Budget::new(budget::sockets_forecast(plan), limit)?;
+        let budget = Budget::new(budget::sockets_forecast(plan), limit, Holder::Threads)?;
         let settings = settings::server(plan);
         let topology = &plan.topology;
         let speed = plan.clock.speed;
