@@ -38,7 +38,7 @@ use crate::scenario::{Plan, topology};
 use crate::units::{InstanceId, ZoneId};
 use alb::balancer::{Balancer, Blueprint, Heard};
 use alb::message::Load;
-use budget::Budget;
+use budget::{Budget, Holder};
 use child::Launcher;
 use data_tier::{DataTier, Embedded, Endpoints, External, Premises, Servers};
 use dns::NameServer;
@@ -144,7 +144,7 @@ impl Testbed {
         launcher: Launcher,
     ) -> Result<Self, TestbedError> {
         let limit = Budget::raise_limit().map_err(TestbedError::Limit)?;
-        let budget = Budget::new(budget::sockets_forecast(plan), limit)?;
+        let budget = Budget::new(budget::sockets_forecast(plan), limit, Holder::Threads)?;
         let settings = settings::server(plan);
         let topology = &plan.topology;
         let speed = plan.clock.speed;

@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::child::Launcher;
+use super::fleet::{self, Fleet};
 use super::{ALB_NAME, DATABASE_NAME, Ground, REDIS_NAME, Testbed};
 use crate::cloud::order::{Input, Order};
 use crate::scenario::{Plan, load};
@@ -60,21 +61,41 @@ impl Bench {
     /// A testbed with one healthy instance in each zone.
     async fn start() -> Self {
         let mut bench = Self::start_empty().await;
-        for (instance, zone) in [(IN_A, ZONE_A), (IN_B, ZONE_B)] {
-            bench.launch(instance, zone, SimTime::ZERO);
-            bench.obey(Order::Register { instance });
-            bench
-                .wait_for(Input::TargetHealth {
-                    instance,
-                    healthy: true,
-                })
-                .await;
-        }
+        bench.start_instances().await;
         bench
     }
 
+    /// The same with instances that are processes.
+    async fn start_with_processes(plan: &Plan) -> Self {
+        let mut bench = Self::start_empty_with(plan).await;
+        let kind = fleet::tests::processes(Launcher::Tasks, None);
+        let zones = plan.topology.zones.iter();
+        let subnets = zones.map(|zone| zone.private).collect();
+        let (fleet, heard) = Fleet::new(kind, super::settings::server(plan), subnets);
+        bench.testbed.fleet = Box::new(fleet);
+        bench.testbed.fleet_heard = heard;
+        bench.start_instances().await;
+        bench
+    }
+
+    async fn start_instances(&mut self) {
+        for (instance, zone) in [(IN_A, ZONE_A), (IN_B, ZONE_B)] {
+            self.launch(instance, zone, SimTime::ZERO);
+            self.obey(Order::Register { instance });
+            self.wait_for(Input::TargetHealth {
+                instance,
+                healthy: true,
+            })
+            .await;
+        }
+    }
+
     async fn start_empty() -> Self {
-        let testbed = Box::pin(Testbed::start_with(&plan(), &ground(), Launcher::Tasks))
+        Self::start_empty_with(&plan()).await
+    }
+
+    async fn start_empty_with(plan: &Plan) -> Self {
+        let testbed = Box::pin(Testbed::start_with(plan, &ground(), Launcher::Tasks))
             .await
             .unwrap();
         let server = testbed.entry().name_server;
@@ -177,6 +198,61 @@ async fn an_instance_refuses_connections_until_its_boot_is_over() {
 }
 
 #[tokio::test]
+async fn a_process_becomes_a_target_when_it_listens() {
+    let mut plan = plan();
+    // There will be no second check: the first must find it listening.
+    plan.topology.alb.health_check.interval = Duration::from_hours(10);
+    let mut bench = Bench::start_with_processes(&plan).await;
+    for node in bench.resolve(ALB_NAME).await {
+        assert_eq!(bench.get(node, "/health").await.unwrap(), StatusCode::OK);
+    }
+    bench.obey(Order::Deregister {
+        instance: IN_A,
+        until: SimTime::from_secs(300),
+    });
+    bench.wait_for(Input::Drained { instance: IN_A }).await;
+    bench.obey(Order::Terminate { instance: IN_A });
+    assert_eq!(bench.testbed.gauges().instances.len(), 1);
+    bench.testbed.stop().await;
+}
+
+#[tokio::test]
+async fn the_control_plane_is_told_of_a_killed_instance() {
+    for mut bench in [
+        Bench::start().await,
+        Bench::start_with_processes(&plan()).await,
+    ] {
+        bench.testbed.fleet.kill(IN_A);
+        bench.wait_for(Input::InstanceLost { instance: IN_A }).await;
+        bench.testbed.soundness().unwrap();
+        bench.obey(Order::Terminate { instance: IN_A });
+        let node = bench.resolve(ALB_NAME).await[0];
+        assert_eq!(bench.get(node, "/health").await.unwrap(), StatusCode::OK);
+        bench.testbed.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_cannot_be_started_is_told_and_makes_the_testbed_unsound() {
+    let mut bench = Bench::start_empty().await;
+    let broken = Launcher::Binary("/bin/false".into());
+    let kind = fleet::tests::processes(broken, None);
+    let subnets = vec!["10.0.11.0/24".parse().unwrap()];
+    let (fleet, heard) = Fleet::new(kind, super::settings::server(&plan()), subnets);
+    bench.testbed.fleet = Box::new(fleet);
+    bench.testbed.fleet_heard = heard;
+    bench.launch(IN_A, ZONE_A, SimTime::ZERO);
+    bench.obey(Order::Register { instance: IN_A });
+    bench.wait_for(Input::InstanceLost { instance: IN_A }).await;
+    let problem = bench.testbed.soundness().unwrap_err().to_string();
+    assert_eq!(
+        problem,
+        "i-0 cannot be started: its process ended before it listened"
+    );
+    bench.testbed.stop().await;
+}
+
+#[tokio::test]
 async fn a_lost_zone_takes_its_node_its_instances_and_the_primaries_with_it() {
     let mut bench = Bench::start().await;
     let nodes = bench.resolve(ALB_NAME).await;
@@ -215,6 +291,8 @@ async fn the_address_of_a_lost_node_leaves_the_record_and_returns_with_the_zone(
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(bench.resolve(ALB_NAME).await, nodes[1..]);
+    // A node that has just been started would try the dead target until its first check.
+    bench.obey(Order::Terminate { instance: IN_A });
 
     bench.testbed.restore_zone(SimTime::ZERO, ZONE_A).unwrap();
     let again = InstanceId(2);

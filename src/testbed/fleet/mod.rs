@@ -403,4 +403,4 @@ impl Member {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

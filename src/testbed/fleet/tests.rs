@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tiketi_server::{DatabaseEndpoint, RedisEndpoint, Secret, Section};
+use tiketi_server::{DatabaseEndpoint, Profile, RedisEndpoint, Secret, Section};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn settings() -> Settings {
     Settings {
         speed: 50.0,
+        profile: Profile::t3_medium_node(),
         ..Settings::default()
     }
 }
@@ -67,7 +68,7 @@ fn config() -> ServersConfig {
     }
 }
 
-fn processes(launcher: Launcher, logs: Option<&Path>) -> Kind {
+pub(in crate::testbed) fn processes(launcher: Launcher, logs: Option<&Path>) -> Kind {
     Kind::Processes(Blueprint {
         launcher,
         config: config(),
