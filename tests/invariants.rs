@@ -101,6 +101,21 @@ fn seats_and_orders_are_safe_through_the_loss_of_the_primaries() {
             "seed {seed} sold nothing"
         );
         lost += dropped(&run);
+        let [redis, database] = &run.data_tier().expect("the model counts").failovers[..] else {
+            panic!("seed {seed}: both primaries were in the zone");
+        };
+        assert_eq!(
+            redis.loss.places,
+            dropped(&run),
+            "seed {seed}: what is missing was lost"
+        );
+        assert_eq!(database.loss.orders, 0, "seed {seed}");
+        let failed_for = [redis, database].map(|one| one.writes_failed_for);
+        assert_eq!(
+            failed_for,
+            [Some(Duration::from_secs(30)); 2],
+            "seed {seed}"
+        );
     }
     // Redis replicates asynchronously: who joined in the last tenth of a second is lost, and the audit says so.
     assert!(lost < 12, "{lost} buyers lost in twelve failovers");
@@ -114,6 +129,9 @@ fn without_a_replica_the_queue_is_lost_and_the_audit_says_so() {
     )];
     let run = play(&plan(0, &changes));
     assert!(dropped(&run) > 100, "{} dropped", dropped(&run));
+    let failovers = &run.data_tier().expect("the model counts").failovers;
+    let places: u64 = failovers.iter().map(|one| one.loss.places).sum();
+    assert_eq!(places, dropped(&run));
     let verdicts = judge(&run);
     let admissions = verdicts
         .audits

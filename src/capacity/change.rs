@@ -8,6 +8,7 @@ use toml::{Table, Value as Toml};
 use crate::model;
 use crate::scenario::diagnostic::{Diagnostics, Problem};
 use crate::scenario::document::Section;
+use crate::scenario::duration::Written;
 use crate::scenario::server_url::redacted;
 use crate::scenario::value::Value;
 use crate::scenario::{self, Overrides, Plan};
@@ -192,7 +193,7 @@ impl Base {
 fn unplayed(plan: &Plan) -> Option<Problem> {
     plan.faults.iter().find_map(|fault| {
         let reason = model::plays(fault.action, &plan.topology.data_tier).err()?;
-        let (name, at) = (fault.action.name(), fault.at);
+        let (name, at) = (fault.action.name(), Written(fault.at.since_start()));
         let message = format!("the model cannot play the fault `{name}` at {at}: {reason}");
         Some(Problem::new(message).help("take the fault out"))
     })

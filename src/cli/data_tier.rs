@@ -13,6 +13,7 @@ use crate::scenario::Plan;
 use crate::scenario::data_tier::{
     DataTier, ExternalServers, PREFIX_LEGAL, SCHEMA_LEGAL, is_prefix, is_schema,
 };
+use crate::scenario::duration::Written;
 use crate::scenario::server_url::{ServerKind, ServerUrl, redacted};
 
 /// Flags of `run` about the data tier.
@@ -185,7 +186,7 @@ fn admit_faults(
     for fault in &plan.faults {
         if let Err(reason) = plays(fault.action) {
             let (name, scenario) = (fault.action.name(), &plan.name);
-            let at = fault.at;
+            let at = Written(fault.at.since_start());
             complain(
                 format_args!("{scenario}: {who} cannot play the fault `{name}` at {at}: {reason}"),
                 Some(hint),

@@ -115,6 +115,14 @@ impl World<'_> {
 
     /// The primary is gone until another member is promoted; nothing happens if there is none to lose.
     fn lose_primary(&mut self, now: SimTime, part: DataTierPart) {
+        let is_up = match part {
+            DataTierPart::Redis => self.redis.is_up(),
+            DataTierPart::Database => self.database.is_up(),
+        };
+        if !is_up {
+            return;
+        }
+        self.cloud.note_loss(now, part);
         match part {
             DataTierPart::Redis => self.redis.handle_lost(now),
             DataTierPart::Database => self.database.handle_lost(now),

@@ -14,11 +14,12 @@ use crate::cloud::order::{Input, Order};
 use crate::cost::{Meter, Scope};
 use crate::fault::Schedule;
 use crate::measure::Gauges;
+use crate::measure::ending::{FailoverFigures, Loss};
 use crate::measure::gauges::InstanceCount;
 use crate::measure::observation::Failure;
 use crate::rng::{Stream, Streams};
 use crate::scenario::Plan;
-use crate::units::{InstanceId, SimTime, ZoneId};
+use crate::units::{DataTierPart, InstanceId, SimTime, ZoneId};
 
 /// The control plane and what its driver keeps beside it.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(super) struct Cloud {
     pub(super) notices: VecDeque<Notice>,
     pub(super) meter: Meter,
     pub(super) monitor_runs: u64,
+    /// Each loss of a primary, in order of time.
+    pub(super) failovers: Vec<FailoverFigures>,
     /// Where the primary of Redis is, or was when it was lost.
     pub(super) redis_zone: ZoneId,
     /// Where the writer of the database is, or was.
@@ -50,6 +53,7 @@ impl Cloud {
             notices: VecDeque::new(),
             meter: Meter::new(Scope::Everything),
             monitor_runs: 0,
+            failovers: Vec::new(),
             redis_zone: plan.topology.redis.primary,
             database_zone: plan.topology.database.primary,
             is_zone_lost: vec![false; zones.len()],
@@ -57,6 +61,33 @@ impl Cloud {
             has_nat: zones.iter().map(|zone| zone.nat_gateway).collect(),
             check_phase: Streams::new(plan.seed).named("check-phase"),
             control_due: None,
+        }
+    }
+
+    /// Notes that a primary is lost.
+    pub(super) fn note_loss(&mut self, now: SimTime, part: DataTierPart) {
+        self.failovers.push(FailoverFigures {
+            part,
+            lost_at: now,
+            lost_zone: match part {
+                DataTierPart::Redis => self.redis_zone,
+                DataTierPart::Database => self.database_zone,
+            },
+            promoted_at: None,
+            promoted_zone: None,
+            writes_failed_for: None,
+            loss: Loss::default(),
+        });
+    }
+
+    /// Notes that a member takes writes. Clients of the model follow it at once, so that is when writes succeed again.
+    fn note_promotion(&mut self, now: SimTime, (part, zone): (DataTierPart, ZoneId), loss: Loss) {
+        let is_open = |one: &&mut FailoverFigures| one.part == part && one.promoted_at.is_none();
+        if let Some(failover) = self.failovers.iter_mut().find(is_open) {
+            failover.promoted_at = Some(now);
+            failover.promoted_zone = Some(zone);
+            failover.writes_failed_for = Some(now - failover.lost_at);
+            failover.loss = loss;
         }
     }
 
@@ -161,6 +192,10 @@ impl World<'_> {
             Order::PromoteDatabase { zone } => {
                 self.cloud.database_zone = zone;
                 self.database.handle_promoted(now);
+                // What was committed is in the other zone as well, or still on the disk of the same one.
+                let loss = Loss::default();
+                self.cloud
+                    .note_promotion(now, (DataTierPart::Database, zone), loss);
                 self.handle_database(now);
             }
         }
@@ -169,12 +204,14 @@ impl World<'_> {
 
     /// Where the lost primary itself comes back, because there was no replica, it is empty.
     fn promote_redis(&mut self, now: SimTime, zone: ZoneId) {
-        if self.cloud.redis_zone == zone {
-            self.redis.handle_restored_empty(now);
+        let loss = if self.cloud.redis_zone == zone {
+            self.redis.handle_restored_empty(now)
         } else {
-            self.redis.handle_promoted(now);
-        }
+            self.redis.handle_promoted(now)
+        };
         self.cloud.redis_zone = zone;
+        self.cloud
+            .note_promotion(now, (DataTierPart::Redis, zone), loss);
     }
 
     fn register(&mut self, now: SimTime, instance: InstanceId) {

@@ -40,6 +40,27 @@ pub(super) enum Change {
     },
 }
 
+impl Change {
+    /// Whose keys it changes; `None` if they belong to nobody.
+    pub(super) const fn buyer(&self) -> Option<BuyerId> {
+        match *self {
+            Self::Ticket { buyer, .. }
+            | Self::Seen { buyer, .. }
+            | Self::Session { buyer, .. }
+            | Self::Requests { buyer, .. } => Some(buyer),
+            Self::Body { .. } => None,
+        }
+    }
+}
+
+/// What one buyer has in Redis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Holdings {
+    pub(super) waits: bool,
+    pub(super) is_active: bool,
+    pub(super) has_session: bool,
+}
+
 /// The contents of the node.
 #[derive(Clone, Debug)]
 pub(super) struct Contents {
@@ -138,6 +159,15 @@ impl Contents {
                     count: before.count,
                 }
             }
+        }
+    }
+
+    /// What a buyer has here, expired or not.
+    pub(super) fn holdings(&self, buyer: BuyerId) -> Holdings {
+        Holdings {
+            waits: self.room.waits(buyer),
+            is_active: self.room.is_active(buyer),
+            has_session: self.sessions.set_at(buyer).is_some(),
         }
     }
 

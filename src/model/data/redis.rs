@@ -11,7 +11,7 @@ use super::eviction::{Evictor, Key, LastUsed};
 use super::replication::Unseen;
 use super::waiting_room::{NONE, millis};
 use super::witness::Witness;
-use crate::measure::ending::AdmissionFacts;
+use crate::measure::ending::{AdmissionFacts, Loss};
 use crate::scenario::Plan;
 use crate::scenario::topology::CpuCredits;
 use crate::units::{BuyerId, SimTime};
@@ -30,6 +30,8 @@ pub struct Redis {
     busy_before: Duration,
     command: Duration,
     is_up: bool,
+    /// When the primary was lost, the last time it was.
+    lost_at: SimTime,
     contents: Contents,
     unseen: Unseen,
     evictor: Evictor,
@@ -130,6 +132,7 @@ impl Redis {
             busy_before: Duration::ZERO,
             command: redis.command.mul_f64(slowdown),
             is_up: true,
+            lost_at: SimTime::ZERO,
             contents,
             unseen: Unseen::new(redis.lost_window),
             evictor,
@@ -365,34 +368,60 @@ impl Redis {
     /// Loses the primary, together with the writes that the replica has not seen.
     pub fn handle_lost(&mut self, now: SimTime) {
         if std::mem::replace(&mut self.is_up, false) {
+            self.lost_at = now;
             self.unseen.forget_seen(now);
             self.busy_before += self.thread.busy_until(now);
             self.thread = Fifo::new(1);
         }
     }
 
-    /// Makes the replica the primary. Nothing happens without an outage.
-    pub fn handle_promoted(&mut self, _now: SimTime) {
+    /// Makes the replica the primary; returns what was lost with the old one. Nothing happens without an outage.
+    pub fn handle_promoted(&mut self, _now: SimTime) -> Loss {
         if std::mem::replace(&mut self.is_up, true) {
-            return;
+            return Loss::default();
         }
+        let mut loss = Loss {
+            reaches_back: self.unseen.reaches_back(self.lost_at),
+            ..Loss::default()
+        };
+        let changed: Vec<_> = self.unseen.buyers().into_iter().collect();
+        let had = |contents: &Contents| -> Vec<_> {
+            let each = changed.iter().map(|buyer| contents.holdings(*buyer));
+            each.collect()
+        };
+        let before = had(&self.contents);
         for reverse in self.unseen.take() {
             self.contents.apply(reverse);
+        }
+        for (before, after) in before.iter().zip(had(&self.contents)) {
+            loss.places += u64::from(before.waits && !after.waits);
+            loss.places_put_back += u64::from(after.waits && !before.waits);
+            loss.active_places += u64::from(before.is_active && !after.is_active);
+            loss.sessions += u64::from(before.has_session && !after.has_session);
         }
         self.contents.room.rebuild_due();
         self.witness.handle_failover(&self.contents.room);
         self.note_memory();
+        loss
     }
 
-    /// Starts an empty Redis, as it comes back where there is no replica. Nothing happens without an outage.
-    pub fn handle_restored_empty(&mut self, _now: SimTime) {
+    /// Starts an empty Redis, as it comes back where there is no replica; returns what there was, without how far it
+    /// reached back. Nothing happens without an outage.
+    pub fn handle_restored_empty(&mut self, _now: SimTime) -> Loss {
         if std::mem::replace(&mut self.is_up, true) {
-            return;
+            return Loss::default();
         }
+        let loss = Loss {
+            places: u64::from(self.contents.room.waiting()),
+            active_places: u64::from(self.contents.room.active()),
+            sessions: self.contents.sessions.count() as u64,
+            ..Loss::default()
+        };
         self.contents = self.contents.emptied();
         self.unseen.clear();
         self.witness.handle_failover(&self.contents.room);
         self.note_memory();
+        loss
     }
 
     /// The ledger of the waiting room; `None` during an outage, when nobody can tell who waits.

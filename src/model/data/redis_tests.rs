@@ -133,7 +133,15 @@ fn a_failover_loses_only_the_writes_of_the_last_window() {
     redis.enter(at(10), BuyerId(7)).unwrap();
     redis.leave(at(10), BuyerId(2)).unwrap();
     redis.handle_lost(SimTime::from_nanos(10_999_999_999));
-    redis.handle_promoted(at(40));
+    let loss = redis.handle_promoted(at(40));
+    let expected = Loss {
+        places: 1,
+        places_put_back: 1,
+        reaches_back: Some(Duration::from_nanos(999_999_999)),
+        ..Loss::default()
+    };
+    assert_eq!(loss, expected);
+    assert_eq!(redis.handle_promoted(at(41)), Loss::default(), "no outage");
     assert_eq!(status(&mut redis, at(40), 7), Standing::Unknown, "too late");
     assert_eq!(status(&mut redis, at(40), 2), Standing::Waiting, "is back");
     let facts = redis.admission_facts().unwrap();
@@ -146,7 +154,13 @@ fn without_a_replica_everything_is_gone() {
     let mut redis = redis_with(4);
     redis.session(at(1), BuyerId(0)).unwrap();
     redis.handle_lost(at(10));
-    redis.handle_restored_empty(at(40));
+    let expected = Loss {
+        places: 2,
+        active_places: 2,
+        sessions: 1,
+        ..Loss::default()
+    };
+    assert_eq!(redis.handle_restored_empty(at(40)), expected);
     assert_eq!((redis.waiting(), redis.active()), (0, 0));
     assert_eq!(redis.session(at(41), BuyerId(0)), Ok(false));
     assert_eq!(redis.enter(at(41), BuyerId(3)), Ok(Place::Active));
@@ -179,7 +193,10 @@ fn a_promoted_replica_is_the_primary_of_a_window_ago() {
             pictures.push((now, picture(&redis)));
         }
         redis.handle_lost(now);
-        redis.handle_promoted(now + Duration::from_secs(30));
+        let waiting = u64::from(redis.waiting());
+        let loss = redis.handle_promoted(now + Duration::from_secs(30));
+        let left = waiting + loss.places_put_back - loss.places;
+        assert_eq!(u64::from(redis.waiting()), left, "run {run}: {loss:?}");
         let horizon = now.as_nanos().saturating_sub(1_000_000_000);
         let seen = pictures
             .iter()

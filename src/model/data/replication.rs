@@ -1,10 +1,10 @@
 //! The writes that an asynchronous replica has not seen yet: a failover takes them back.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::contents::Change;
-use crate::units::SimTime;
+use crate::units::{BuyerId, SimTime};
 
 /// How to take back the writes of the last window.
 #[derive(Clone, Debug)]
@@ -37,6 +37,18 @@ impl Unseen {
         while self.reverses.front().is_some_and(|(at, _)| is_seen(*at)) {
             self.reverses.pop_front();
         }
+    }
+
+    /// The buyers whose keys such writes changed.
+    pub(super) fn buyers(&self) -> BTreeSet<BuyerId> {
+        let changes = self.reverses.iter().map(|(_, change)| change);
+        changes.filter_map(Change::buyer).collect()
+    }
+
+    /// Age of the oldest such write at `lost_at`; `None` without one.
+    pub(super) fn reaches_back(&self, lost_at: SimTime) -> Option<Duration> {
+        let (oldest, _) = self.reverses.front()?;
+        Some(lost_at.saturating_since(*oldest))
     }
 
     /// Forgets all of them: there is no replica to be behind.

@@ -33,8 +33,30 @@ pub(super) fn faults(
         .map(|section| fault(section, zones, end))
         .collect();
     let mut faults: Vec<_> = faults.into_iter().collect::<Option<_>>()?;
+    report_overlaps(&sections, &faults);
     faults.sort_by_key(|fault| fault.at);
     Some(faults)
+}
+
+/// What is broken already cannot break again: nobody could tell which of the two heals.
+fn report_overlaps(sections: &[Section<'_>], faults: &[Fault]) {
+    let subject = |fault: &Fault| {
+        let action = fault.action;
+        (action.name(), action.zone(), action.part())
+    };
+    for (section, fault) in sections.iter().zip(faults) {
+        let is_there = |other: &&Fault| {
+            subject(other) == subject(fault) && other.at < fault.at && fault.at < other.heal_at()
+        };
+        if let Some(other) = faults.iter().find(is_there) {
+            let at = Written(fault.at.since_start());
+            let until = Written(other.heal_at().since_start());
+            let name = fault.action.name();
+            let message = format!("`{name}` strikes at {at} what it has struck until {until}");
+            let help = "let it strike later, or make it one longer fault";
+            section.complain(&["at"], Problem::new(message).help(help));
+        }
+    }
 }
 
 fn fault(section: &Section<'_>, zones: Option<&[String]>, end: Option<Duration>) -> Option<Fault> {
@@ -157,6 +179,25 @@ mod tests {
             let again = again.unwrap_or_else(|problems| panic!("{name}: {problems}"));
             assert_eq!(again.faults, plan.faults, "{}", plan.to_toml());
         }
+    }
+
+    #[test]
+    fn what_is_broken_does_not_break_again_before_it_has_healed() {
+        let two = |at: &str, zone: &str| {
+            let keys = "lasts = \"1m\"\nzone = \"a\"";
+            let first = scenario("az-power-interruption", keys);
+            let second = format!(
+                "[[faults]]\naction = \"az-power-interruption\"\nat = \"{at}\"\nlasts = \"1m\"\nzone = \"{zone}\"\n"
+            );
+            load("x.toml", &(first + &second), &Overrides::default())
+        };
+        let overlap = two("2m30s", "a").expect_err("overlaps").to_string();
+        assert!(
+            overlap.contains("strikes at 2m30s what it has struck until 3m"),
+            "{overlap}"
+        );
+        assert!(two("3m", "a").is_ok(), "one can follow the other");
+        assert!(two("2m30s", "b").is_ok(), "another zone is another thing");
     }
 
     #[test]
