@@ -292,10 +292,11 @@ impl RedisPair {
 
     async fn start_server(&self, site: usize) -> Result<Server, StoresError> {
         let name = name(site);
-        let directory = self.host.directory(&name)?;
+        let directory = self.host.directory(&name);
+        let mut server = Server::claim(&self.host, &name, &directory, Ending::Remove)?;
+        self.host.make(&directory)?;
         self.write_files(site, &directory)?;
         let order = Order {
-            log: self.host.log(&name, &directory),
             ids: self.host.account().ids(),
             steps: Vec::new(),
             server: Invocation {
@@ -304,9 +305,8 @@ impl RedisPair {
                 environment: Vec::new(),
             },
             shared_memory: None,
-            directory,
         };
-        let server = Server::start(&self.host, &name, &order, Ending::Remove).await?;
+        server.start(order).await?;
         self.wait_until_answers(site, server).await
     }
 
