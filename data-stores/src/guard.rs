@@ -166,6 +166,9 @@ pub(crate) fn serve(input: impl Read + Send + 'static, mut output: impl Write, r
             let mut guarded = Guarded::new(&claim, order, reach, input);
             let ending = guarded.run(&mut output);
             guarded.clean_up();
+            // Said while the process id is still the server's: an end without it means that the guard was killed.
+            let how = "as it was told".to_owned();
+            say(&mut output, &Report::Ended { how });
             ending
         }
         Some(Said::Ending(ending)) => ending,

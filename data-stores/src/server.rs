@@ -321,15 +321,16 @@ fn read_reports(output: impl Read, reports: &watch::Sender<Option<Report>>) {
         };
         reports.send_replace(Some(report));
     }
-    // The guard is gone: if nobody wanted that, its server is of no use any more.
-    reports.send_if_modified(|report| match report {
-        Some(Report::Ended { .. } | Report::Failed { .. }) => false,
-        Some(Report::Running { .. }) | None => {
-            *report = Some(Report::Ended {
-                how: "its guard ended".to_owned(),
-            });
-            true
+    // The guard is gone. If that was not its work's end, its server runs on, and is ended here.
+    reports.send_if_modified(|report| {
+        match report {
+            Some(Report::Ended { .. } | Report::Failed { .. }) => return false,
+            Some(Report::Running { pid }) => drop(tree::kill(Pid::from_raw(*pid))),
+            None => {}
         }
+        let how = "its guard ended".to_owned();
+        *report = Some(Report::Ended { how });
+        true
     });
 }
 

@@ -219,6 +219,7 @@ impl RedisPair {
     /// Lets a stopped server go on.
     pub fn resume(&mut self, site: usize) {
         self.sites[site].resume();
+        self.link.forgive();
     }
 
     /// Sets how long a write is under way to the replica from now on, writes that already are included.
