@@ -1,9 +1,10 @@
 //! Stands between a server and the process that wanted it, so that nothing of the server outlives that process.
 //!
-//! A guard reads one order as a JSON line on its standard input, makes the files, starts the server and says on its
-//! standard output what becomes of it, a JSON line each. While the input is open it keeps the server's process id from
-//! being used again. When the input ends, for whatever reason, it kills the server with all its children, frees its
-//! shared memory and removes its directory. A second line does the same, but says what becomes of the directory.
+//! A guard reads JSON lines on its standard input: a claim on a directory, then the order to start a server in it. It
+//! says on its standard output what becomes of the server, a JSON line each. While the input is open it keeps the
+//! server's process id from being used again. When the input ends, for whatever reason, it kills the server with all its
+//! children, frees its shared memory and removes its directory. A third line does the same, but says what becomes of the
+//! directory.
 //!
 //! Orders hold no secrets: passwords are in files that only the server's user can read.
 
@@ -19,6 +20,7 @@ use std::time::Duration;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::tree;
@@ -57,13 +59,18 @@ pub(crate) enum Reach {
     Thread,
 }
 
-/// What a guard is asked to start and to look after.
+/// What a guard looks after from its first moment.
 #[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct Order {
-    /// The server's directory: removed at the end, and its parent too once that is empty.
+pub(crate) struct Claim {
+    /// The server's directory, which need not be there yet.
     pub(crate) directory: PathBuf,
     /// Where everything that is started writes its output to.
     pub(crate) log: PathBuf,
+}
+
+/// What a guard is asked to start.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Order {
     /// User and group of everything that is started; `None`: those of the guard.
     pub(crate) ids: Option<(u32, u32)>,
     /// What comes before the server, in order.
@@ -127,6 +134,15 @@ enum Happening {
     Over(Ending),
 }
 
+/// What a guard is told once it has a claim.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) enum Said {
+    /// To start a server.
+    Order(Order),
+    /// To end.
+    Ending(Ending),
+}
+
 /// What becomes of the directory at the end.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) enum Ending {
@@ -141,33 +157,29 @@ pub(crate) enum Ending {
 /// Serves one order until its input ends.
 pub(crate) fn serve(input: impl Read + Send + 'static, mut output: impl Write, reach: Reach) {
     let mut input = BufReader::new(input);
-    let mut line = String::new();
-    // Without an order there is nothing to guard and nobody to tell.
-    let Ok(order) = input
-        .read_line(&mut line)
-        .map_err(drop)
-        .and_then(|_| serde_json::from_str::<Order>(&line).map_err(drop))
-    else {
+    // Without a claim there is nothing to guard and nobody to tell.
+    let Some(claim) = read_line(&mut input) else {
         return;
     };
-    let (happenings_tx, happenings) = mpsc::channel();
-    let listener = happenings_tx.clone();
-    thread::spawn(move || listen(input, &listener));
-    let mut guarded = Guarded {
-        order,
-        reach,
-        happenings_tx,
-        happenings,
-        children: Vec::new(),
+    let ending = match read_line(&mut input) {
+        Some(Said::Order(order)) => {
+            let mut guarded = Guarded::new(&claim, order, reach, input);
+            let ending = guarded.run(&mut output);
+            guarded.clean_up();
+            // Said while the process id is still the server's: an end without it means that the guard was killed.
+            let how = "as it was told".to_owned();
+            say(&mut output, &Report::Ended { how });
+            ending
+        }
+        Some(Said::Ending(ending)) => ending,
+        None => Ending::Orphaned,
     };
-    let ending = guarded.run(&mut output);
-    guarded.clean_up();
     match ending {
         Ending::Keep => {}
-        Ending::Remove => remove(&guarded.order.directory),
+        Ending::Remove => remove(&claim.directory),
         Ending::Orphaned => {
-            remove(&guarded.order.directory);
-            if let Some(parent) = guarded.order.directory.parent() {
+            remove(&claim.directory);
+            if let Some(parent) = claim.directory.parent() {
                 // Fails while other servers have directories in it.
                 drop(fs::remove_dir(parent));
             }
@@ -175,17 +187,23 @@ pub(crate) fn serve(input: impl Read + Send + 'static, mut output: impl Write, r
     }
 }
 
-fn listen(mut input: impl BufRead, happenings: &Sender<Happening>) {
+fn read_line<T: DeserializeOwned>(input: &mut impl BufRead) -> Option<T> {
     let mut line = String::new();
-    let ending = match input.read_line(&mut line) {
-        Ok(_) => serde_json::from_str(&line).unwrap_or(Ending::Orphaned),
-        Err(_) => Ending::Orphaned,
+    input.read_line(&mut line).ok()?;
+    serde_json::from_str(&line).ok()
+}
+
+fn listen(mut input: impl BufRead, happenings: &Sender<Happening>) {
+    let ending = match read_line(&mut input) {
+        Some(Said::Ending(ending)) => ending,
+        Some(Said::Order(_)) | None => Ending::Orphaned,
     };
     // Fails only if the guard has done its work.
     drop(happenings.send(Happening::Over(ending)));
 }
 
-struct Guarded {
+struct Guarded<'a> {
+    claim: &'a Claim,
     order: Order,
     reach: Reach,
     happenings_tx: Sender<Happening>,
@@ -194,7 +212,26 @@ struct Guarded {
     children: Vec<Child>,
 }
 
-impl Guarded {
+impl<'a> Guarded<'a> {
+    fn new(
+        claim: &'a Claim,
+        order: Order,
+        reach: Reach,
+        input: impl BufRead + Send + 'static,
+    ) -> Self {
+        let (happenings_tx, happenings) = mpsc::channel();
+        let listener = happenings_tx.clone();
+        thread::spawn(move || listen(input, &listener));
+        Self {
+            claim,
+            order,
+            reach,
+            happenings_tx,
+            happenings,
+            children: Vec::new(),
+        }
+    }
+
     fn run(&mut self, output: &mut impl Write) -> Ending {
         let steps = std::mem::take(&mut self.order.steps);
         for step in &steps {
@@ -263,7 +300,7 @@ impl Guarded {
         let log = File::options()
             .create(true)
             .append(true)
-            .open(&self.order.log)?;
+            .open(&self.claim.log)?;
         let mut command = Command::new(&invocation.program);
         command
             .args(&invocation.arguments)
@@ -271,7 +308,7 @@ impl Guarded {
             .env_clear()
             .envs([("LC_ALL", "C"), ("TZ", "UTC"), ("PATH", "/usr/bin:/bin")])
             .envs(invocation.environment.iter().cloned())
-            .current_dir(&self.order.directory)
+            .current_dir(&self.claim.directory)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -318,7 +355,7 @@ impl Guarded {
     }
 }
 
-impl Drop for Guarded {
+impl Drop for Guarded<'_> {
     fn drop(&mut self) {
         for child in &mut self.children {
             // Fails only for a child that was waited for.

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -100,18 +100,21 @@ impl Host {
         &self.inner.guard
     }
 
-    /// Makes an empty directory for a server; the name is the site's (`redis-0`).
-    pub(crate) fn directory(&self, name: &str) -> Result<PathBuf, StoresError> {
+    /// Returns the place of a new directory for a server; the name is the site's (`redis-0`).
+    pub(crate) fn directory(&self, name: &str) -> PathBuf {
         let number = self.inner.directories.fetch_add(1, Ordering::Relaxed);
-        let directory = self.root().join(format!("{name}.{number}"));
+        self.root().join(format!("{name}.{number}"))
+    }
+
+    /// Makes a directory that only the servers' account can look into.
+    pub(crate) fn make(&self, directory: &Path) -> Result<(), StoresError> {
         fs::DirBuilder::new()
-            .create(&directory)
-            .and_then(|()| fs::set_permissions(&directory, fs::Permissions::from_mode(0o700)))
-            .and_then(|()| give(&directory, self.account()))
+            .mode(0o700)
+            .create(directory)
+            .and_then(|()| give(directory, self.account()))
             .map_err(|source| {
                 StoresError::io(format!("cannot make {}", directory.display()), source)
-            })?;
-        Ok(directory)
+            })
     }
 
     /// Where a server's output goes.

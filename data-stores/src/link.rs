@@ -115,6 +115,12 @@ impl Link {
         }
     }
 
+    /// Counts from now how long the replica has not followed: one that was stopped gets the time again.
+    pub(crate) fn forgive(&self) {
+        let mut standing = self.lock();
+        standing.broken = standing.broken.map(|_| now());
+    }
+
     /// How long a primary has been there and the replica has not followed it; `None` if it follows.
     pub(crate) fn broken_for(&self) -> Option<Duration> {
         let mut standing = self.lock();
@@ -273,4 +279,96 @@ async fn wait_until_due(taken: Instant, route: &mut watch::Receiver<Route>) {
 
 fn lock(standing: &Mutex<Standing>) -> MutexGuard<'_, Standing> {
     standing.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A link with an end for each side.
+    struct Ends {
+        link: Link,
+        primary: TcpStream,
+        replica: TcpStream,
+    }
+
+    async fn ends(lag: Duration) -> Ends {
+        let link = Link::open(lag).await.unwrap();
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        link.lead_to(server.local_addr().unwrap());
+        let replica = TcpStream::connect(link.address()).await.unwrap();
+        let (primary, _) = server.accept().await.unwrap();
+        Ends {
+            link,
+            primary,
+            replica,
+        }
+    }
+
+    #[tokio::test]
+    async fn many_bytes_arrive_in_order_and_not_early() {
+        const WORDS: u32 = 1_000_000;
+        let lag = Duration::from_millis(100);
+        let Ends {
+            link: _link,
+            mut primary,
+            mut replica,
+        } = ends(lag).await;
+        let started = now();
+        let writing = tokio::spawn(async move {
+            for block in 0..WORDS / 1_000 {
+                let words = block * 1_000..(block + 1) * 1_000;
+                let bytes: Vec<u8> = words.flat_map(u32::to_be_bytes).collect();
+                primary.write_all(&bytes).await.unwrap();
+            }
+            primary
+        });
+        for word in 0..WORDS {
+            assert_eq!(replica.read_u32().await.unwrap(), word);
+            if word == 0 {
+                assert!(started.elapsed() >= lag);
+            }
+        }
+        // What the replica says is not delayed.
+        replica.write_u32(7).await.unwrap();
+        assert_eq!(writing.await.unwrap().read_u32().await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn a_cut_loses_what_is_under_way() {
+        let mut ends = ends(Duration::from_secs(60)).await;
+        ends.primary.write_u32(1).await.unwrap();
+        ends.link.cut();
+        let read = ends.replica.read_u32().await;
+        assert!(read.is_err(), "{read:?}");
+        // And nobody is let through until there is a primary again.
+        let mut refused = TcpStream::connect(ends.link.address()).await.unwrap();
+        assert!(refused.read_u32().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_shorter_lag_counts_for_what_is_under_way() {
+        let mut ends = ends(Duration::from_secs(60)).await;
+        ends.primary.write_u32(1).await.unwrap();
+        {
+            let _without_lag = ends.link.without_lag();
+            assert_eq!(ends.replica.read_u32().await.unwrap(), 1);
+        }
+        ends.primary.write_u32(2).await.unwrap();
+        let late = tokio::time::timeout(Duration::from_millis(50), ends.replica.read_u32());
+        assert!(late.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_replica_that_does_not_come_is_missed_from_the_moment_there_is_a_primary() {
+        let link = Link::open(Duration::ZERO).await.unwrap();
+        assert_eq!(link.broken_for(), None);
+        link.lead_to(link.address());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(link.broken_for().unwrap() >= Duration::from_millis(20));
+        link.forgive();
+        assert!(link.broken_for().unwrap() < Duration::from_millis(20));
+        link.cut();
+        assert_eq!(link.broken_for(), None);
+    }
 }

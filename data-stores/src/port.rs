@@ -39,3 +39,24 @@ fn ephemeral_min() -> u16 {
         .and_then(|range| range.split_whitespace().next()?.parse().ok())
         .unwrap_or(EPHEMERAL_MIN)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_is_taken_on_one_site_is_not_free() {
+        let sites = [Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2)];
+        let port = free(&sites).unwrap();
+        assert!((PORT_MIN..ephemeral_min()).contains(&port), "{port}");
+        let _holder = TcpListener::bind((sites[1], port)).unwrap();
+        assert!(!is_free(sites[1], port));
+    }
+
+    #[test]
+    fn an_address_of_another_machine_has_no_free_port() {
+        let elsewhere = [Ipv4Addr::new(192, 0, 2, 1)];
+        let error = free(&elsewhere).unwrap_err();
+        assert!(matches!(error, StoresError::NoFreePort { .. }), "{error}");
+    }
+}

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::guard::{self, Ending, Order, Reach, Report};
+use crate::guard::{self, Claim, Ending, Order, Reach, Report, Said};
 use crate::{Guard, Host, StoresError, tree};
 
 /// Bytes of a log that an error shows: some ten lines.
@@ -47,41 +48,46 @@ struct Log {
 }
 
 impl Server {
-    /// Has a guard carry out an order, and returns once the server runs, though it may not answer yet.
+    /// Has a guard look after a directory, which need not be there yet.
     ///
     /// `ending` says what becomes of the directory when this is dropped.
-    pub(crate) async fn start(
+    pub(crate) fn claim(
         host: &Host,
         name: &str,
-        order: &Order,
+        directory: &Path,
         ending: Ending,
     ) -> Result<Self, StoresError> {
-        let failed = |source| StoresError::io(format!("cannot start the guard of {name}"), source);
-        let log = Log {
-            start: fs::metadata(&order.log).map_or(0, |it| it.len()),
-            path: order.log.clone(),
+        let claim = Claim {
+            directory: directory.to_owned(),
+            log: host.log(name, directory),
         };
-        let (mut input, output, life) = launch(host.guard(), &order.log).map_err(failed)?;
+        let (input, output, life) = launch(host.guard()).map_err(|source| {
+            StoresError::io(format!("cannot start the guard of {name}"), source)
+        })?;
         let (reports_tx, reports) = watch::channel(None);
         thread::spawn(move || read_reports(output, &reports_tx));
-        let mut line = serde_json::to_string(order).expect("an order is plain data");
-        line.push('\n');
-        let written = input
-            .write_all(line.as_bytes())
-            .and_then(|()| input.flush());
         let mut server = Self {
             name: name.to_owned(),
-            directory: order.directory.clone(),
+            directory: claim.directory.clone(),
             ending,
-            log,
+            log: Log {
+                start: fs::metadata(&claim.log).map_or(0, |it| it.len()),
+                path: claim.log.clone(),
+            },
             input: Some(input),
             reports,
             life: Some(life),
         };
-        written.map_err(failed)?;
-        match server.wait_for(|_| true).await {
-            Report::Running { .. } => Ok(server),
-            Report::Failed { how } | Report::Ended { how } => Err(server.death_at_start(how)),
+        server.say(&claim)?;
+        Ok(server)
+    }
+
+    /// Has the guard carry out its order, and returns once the server runs, though it may not answer yet.
+    pub(crate) async fn start(&mut self, order: Order) -> Result<(), StoresError> {
+        self.say(&Said::Order(order))?;
+        match self.wait_for(|_| true).await {
+            Report::Running { .. } => Ok(()),
+            Report::Failed { how } | Report::Ended { how } => Err(self.death_at_start(how)),
         }
     }
 
@@ -190,18 +196,18 @@ impl Server {
         })
     }
 
-    /// Tells the guard to end.
-    fn dismiss_guard(&mut self) {
-        if let Some(mut input) = self.input.take() {
-            let mut line = serde_json::to_string(&self.ending).expect("an ending is plain data");
-            line.push('\n');
-            // Fails only if the guard is gone.
-            drop(
-                input
-                    .write_all(line.as_bytes())
-                    .and_then(|()| input.flush()),
-            );
-        }
+    fn say(&mut self, message: &impl Serialize) -> Result<(), StoresError> {
+        let Some(input) = &mut self.input else {
+            return Ok(());
+        };
+        let mut line = serde_json::to_string(message).expect("messages are plain data");
+        line.push('\n');
+        let said = input
+            .write_all(line.as_bytes())
+            .and_then(|()| input.flush());
+        said.map_err(|source| {
+            StoresError::io(format!("the guard of {} is gone", self.name), source)
+        })
     }
 
     fn pid(&self) -> Option<Pid> {
@@ -231,7 +237,9 @@ impl Drop for Server {
         reason = "files are gone when a drop returns; pairs are closed on a thread that may block"
     )]
     fn drop(&mut self) {
-        self.dismiss_guard();
+        // Fails only if the guard is gone.
+        drop(self.say(&Said::Ending(self.ending)));
+        drop(self.input.take());
         match self.life.take() {
             Some(Life::Process(mut guard)) => {
                 let mut waited = Duration::ZERO;
@@ -281,15 +289,13 @@ impl Log {
 
 type Launched = (Box<dyn Write + Send + Sync>, Box<dyn Read + Send>, Life);
 
-fn launch(guard: &Guard, log: &Path) -> std::io::Result<Launched> {
+fn launch(guard: &Guard) -> std::io::Result<Launched> {
     match guard {
         Guard::Binary(binary, subcommand) => {
-            let log = File::options().create(true).append(true).open(log)?;
             let mut child = Command::new(binary)
                 .arg(subcommand)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
-                .stderr(log)
                 // Ctrl-C in a terminal reaches this process only, which ends its guards in order.
                 .process_group(0)
                 .spawn()?;
@@ -315,15 +321,16 @@ fn read_reports(output: impl Read, reports: &watch::Sender<Option<Report>>) {
         };
         reports.send_replace(Some(report));
     }
-    // The guard is gone: if nobody wanted that, its server is of no use any more.
-    reports.send_if_modified(|report| match report {
-        Some(Report::Ended { .. } | Report::Failed { .. }) => false,
-        Some(Report::Running { .. }) | None => {
-            *report = Some(Report::Ended {
-                how: "its guard ended".to_owned(),
-            });
-            true
+    // The guard is gone. If that was not its work's end, its server runs on, and is ended here.
+    reports.send_if_modified(|report| {
+        match report {
+            Some(Report::Ended { .. } | Report::Failed { .. }) => return false,
+            Some(Report::Running { pid }) => drop(tree::kill(Pid::from_raw(*pid))),
+            None => {}
         }
+        let how = "its guard ended".to_owned();
+        *report = Some(Report::Ended { how });
+        true
     });
 }
 

@@ -168,3 +168,73 @@ async fn full_memory_evicts_or_refuses() {
         pair.stop().await;
     }
 }
+
+#[tokio::test]
+async fn clients_with_the_runs_authority_get_in_by_tls_and_others_do_not() {
+    let Some(host) = common::host() else {
+        return;
+    };
+    // Fails if another test was first.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let mut with_tls = settings(&SITES, Duration::ZERO);
+    with_tls.tls = true;
+    with_tls.names = vec!["redis.tiketi.test".to_owned(), "localhost".to_owned()];
+    let mut pair = RedisPair::start(&host, with_tls).await.unwrap();
+    let authority = pair.ca_pem().unwrap().to_owned();
+    let address = pair.address(0).to_string();
+    let mut primary = connect_by_tls(&pair, &address, Some(&authority))
+        .await
+        .unwrap();
+    let () = primary.set("seat", "A1").await.unwrap();
+    let named = format!("localhost:{}", pair.port());
+    let mut named = connect_by_tls(&pair, &named, Some(&authority))
+        .await
+        .unwrap();
+    let seat: String = named.get("seat").await.unwrap();
+    assert_eq!(seat, "A1");
+    assert!(connect_by_tls(&pair, &address, None).await.is_err());
+
+    // The sample's write comes after it on the same link.
+    pair.sample().await.unwrap();
+    pair.lose(0);
+    pair.promote(1).await.unwrap();
+    let address = pair.address(1).to_string();
+    let mut promoted = connect_by_tls(&pair, &address, Some(&authority))
+        .await
+        .unwrap();
+    let seat: String = promoted.get("seat").await.unwrap();
+    assert_eq!(seat, "A1");
+    pair.stop().await;
+}
+
+async fn connect_by_tls(
+    pair: &RedisPair,
+    address: &str,
+    authority: Option<&str>,
+) -> redis::RedisResult<MultiplexedConnection> {
+    let certificates = redis::TlsCertificates {
+        client_tls: None,
+        root_cert: authority.map(|pem| pem.as_bytes().to_vec()),
+    };
+    let url = format!("rediss://:{}@{address}/", pair.password());
+    redis::Client::build_with_tls(url, certificates)?
+        .get_multiplexed_async_connection()
+        .await
+}
+
+#[tokio::test]
+async fn silent_clients_are_closed_after_the_idle_timeout() {
+    let Some(host) = common::host() else {
+        return;
+    };
+    let mut impatient = settings(&SITES[..1], Duration::ZERO);
+    impatient.idle_timeout = Duration::from_secs(1);
+    let pair = RedisPair::start(&host, impatient).await.unwrap();
+    let mut stream = tokio::net::TcpStream::connect(pair.address(0))
+        .await
+        .unwrap();
+    let closing = tokio::io::AsyncReadExt::read_u8(&mut stream);
+    let closed = tokio::time::timeout(Duration::from_secs(10), closing).await;
+    assert!(closed.unwrap().is_err());
+    pair.stop().await;
+}

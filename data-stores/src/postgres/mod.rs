@@ -252,6 +252,7 @@ impl PostgresPair {
     /// Lets a stopped server go on.
     pub fn resume(&mut self, site: usize) {
         self.sites[site].resume();
+        self.link.forgive();
     }
 
     /// Sets how long data is under way to the standby from now on, data that already is included.

@@ -24,7 +24,7 @@ pub(super) fn name(site: usize) -> String {
 impl PostgresPair {
     /// Creates a database, starts its server, and makes the clients' user and database in it.
     pub(super) async fn create(&self, site: usize) -> Result<Server, StoresError> {
-        let directory = self.host.directory(&name(site))?;
+        let (server, directory) = self.claim(site)?;
         let files = Files(&directory);
         self.host
             .write(&files.password(), &self.superuser_password)?;
@@ -52,9 +52,7 @@ impl PostgresPair {
             environment: Vec::new(),
         };
         let steps = vec![Step::Run(initdb)];
-        let server = self
-            .start_server(site, &directory, steps, Ending::Remove)
-            .await?;
+        let server = self.start_server(site, server, steps).await?;
         let set_up = async { self.connect(site).await?.set_up(&self.password).await };
         set_up.await.map_err(|error| StoresError::Unreachable {
             server: name(site),
@@ -65,7 +63,7 @@ impl PostgresPair {
 
     /// Copies the primary's data and starts a standby with it.
     pub(super) async fn copy(&self, site: usize, primary: usize) -> Result<Server, StoresError> {
-        let directory = self.host.directory(&name(site))?;
+        let (server, directory) = self.claim(site)?;
         let files = Files(&directory);
         let primary = self.address(primary);
         let pg_basebackup = Invocation {
@@ -87,8 +85,7 @@ impl PostgresPair {
             Step::Run(pg_basebackup),
             Step::Touch(files.standby_signal()),
         ];
-        self.start_server(site, &directory, steps, Ending::Remove)
-            .await
+        self.start_server(site, server, steps).await
     }
 
     /// Starts a server with the data it had. Its directory stays what it is if this fails.
@@ -97,8 +94,8 @@ impl PostgresPair {
         site: usize,
         directory: &Path,
     ) -> Result<Server, StoresError> {
-        self.start_server(site, directory, Vec::new(), Ending::Keep)
-            .await
+        let server = Server::claim(&self.host, &name(site), directory, Ending::Keep)?;
+        self.start_server(site, server, Vec::new()).await
     }
 
     /// Writes a running server's configuration again and has it read that.
@@ -115,23 +112,29 @@ impl PostgresPair {
         Ok(())
     }
 
+    /// Makes a directory that a guard looks after.
+    fn claim(&self, site: usize) -> Result<(Server, PathBuf), StoresError> {
+        let name = name(site);
+        let directory = self.host.directory(&name);
+        let server = Server::claim(&self.host, &name, &directory, Ending::Remove)?;
+        self.host.make(&directory)?;
+        Ok((server, directory))
+    }
+
     /// Starts a server after these steps, and waits until it is ready: as a primary for queries, as a standby for data.
     async fn start_server(
         &self,
         site: usize,
-        directory: &Path,
+        mut server: Server,
         steps: Vec<Step>,
-        ending: Ending,
     ) -> Result<Server, StoresError> {
-        let name = name(site);
-        let files = Files(directory);
-        self.write_config(site, directory, false)?;
+        let directory = server.directory().to_owned();
+        let files = Files(&directory);
+        self.write_config(site, &directory, false)?;
         self.host.write(&files.hba(), HBA_TEXT)?;
         let passfile = format!("*:*:*:{SUPERUSER}:{}\n", self.superuser_password);
         self.host.write(&files.passfile(), &passfile)?;
         let order = Order {
-            directory: directory.to_owned(),
-            log: self.host.log(&name, directory),
             ids: self.host.account().ids(),
             steps,
             server: Invocation {
@@ -151,7 +154,7 @@ impl PostgresPair {
                 ipcrm: self.host.programs().ipcrm.clone(),
             }),
         };
-        let server = Server::start(&self.host, &name, &order, ending).await?;
+        server.start(order).await?;
         wait_until_ready(server, &files).await
     }
 

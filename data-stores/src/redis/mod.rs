@@ -219,6 +219,7 @@ impl RedisPair {
     /// Lets a stopped server go on.
     pub fn resume(&mut self, site: usize) {
         self.sites[site].resume();
+        self.link.forgive();
     }
 
     /// Sets how long a write is under way to the replica from now on, writes that already are included.
@@ -292,10 +293,11 @@ impl RedisPair {
 
     async fn start_server(&self, site: usize) -> Result<Server, StoresError> {
         let name = name(site);
-        let directory = self.host.directory(&name)?;
+        let directory = self.host.directory(&name);
+        let mut server = Server::claim(&self.host, &name, &directory, Ending::Remove)?;
+        self.host.make(&directory)?;
         self.write_files(site, &directory)?;
         let order = Order {
-            log: self.host.log(&name, &directory),
             ids: self.host.account().ids(),
             steps: Vec::new(),
             server: Invocation {
@@ -304,9 +306,8 @@ impl RedisPair {
                 environment: Vec::new(),
             },
             shared_memory: None,
-            directory,
         };
-        let server = Server::start(&self.host, &name, &order, Ending::Remove).await?;
+        server.start(order).await?;
         self.wait_until_answers(site, server).await
     }
 

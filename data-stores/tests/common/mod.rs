@@ -10,6 +10,10 @@ use tiketi_stores::{
 /// Two sites; every test has ports of its own on them.
 pub(crate) const SITES: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2)];
 
+#[allow(
+    dead_code,
+    reason = "not every file of tests opens a host in this process"
+)]
 /// A host with guards in threads; `None`, said loudly, on a machine without the servers.
 pub(crate) fn host() -> Option<Host> {
     has_servers().then(|| Host::open(Guard::Bare, None).unwrap())
