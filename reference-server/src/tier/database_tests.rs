@@ -30,7 +30,7 @@ impl Stage {
     fn embedded() -> Self {
         let (settings, show) = (Settings::default(), show());
         let tier = EmbeddedTier::new(&settings, vec![show.clone()], Duration::ZERO);
-        Self::on(tier.into(), show, None)
+        Self::on(&tier.into(), show, None)
     }
 
     async fn servers(schema: &str) -> Self {
@@ -40,10 +40,10 @@ impl Stage {
         let shows = vec![show.clone()];
         prepare_database(&config, &shows).await.unwrap();
         let tier = ServersTier::new(config, &settings, shows);
-        Self::on(tier.into(), show, Some(server))
+        Self::on(&tier.into(), show, Some(server))
     }
 
-    fn on(tier: DataTier, show: Show, server: Option<Arc<TestServer>>) -> Self {
+    fn on(tier: &DataTier, show: Show, server: Option<Arc<TestServer>>) -> Self {
         Self {
             database: tier.database(&Settings::default(), Duration::ZERO),
             show,

@@ -217,3 +217,7 @@ fn capture(row: &Row) -> Capture {
         amount: whole(row.get("amount")),
     }
 }
+
+#[cfg(test)]
+#[path = "auditor_tests.rs"]
+mod tests;

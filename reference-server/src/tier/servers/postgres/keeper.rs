@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tokio_postgres::error::DbError;
 use tokio_postgres::types::{FromSql, ToSql};
 use tokio_postgres::{Client, Error, Transaction};
 use uuid::Uuid;
@@ -398,8 +399,17 @@ pub(super) fn unreachable(
 
 /// Makes an error of PostgreSQL one of ours.
 pub(super) fn failed(action: &'static str) -> impl Fn(Error) -> SetupError {
-    move |error| SetupError::Database {
-        action,
-        reason: describe(&error),
+    move |error| {
+        let reason = describe(&error);
+        let detail = error.as_db_error().and_then(DbError::detail);
+        let detail = detail.map(|detail| format!(": {detail}"));
+        SetupError::Database {
+            action,
+            reason: reason + detail.as_deref().unwrap_or_default(),
+        }
     }
 }
+
+#[cfg(test)]
+#[path = "keeper_tests.rs"]
+mod tests;

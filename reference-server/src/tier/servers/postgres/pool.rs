@@ -241,3 +241,7 @@ fn close_idle(pool: &deadpool_postgres::Pool, idle_timeout: Duration) {
         }
     });
 }
+
+#[cfg(test)]
+#[path = "pool_tests.rs"]
+mod tests;

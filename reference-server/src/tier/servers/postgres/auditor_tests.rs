@@ -1,0 +1,128 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::settings::Settings;
+use crate::show::{Section, Show, StandingArea};
+use crate::tier::database::StandingOrder;
+use crate::tier::servers::test_server::TestServer;
+use crate::tier::{DataTier, Database, ServersTier, prepare_database};
+
+const HOLD: Duration = Duration::from_secs(300);
+
+struct Stage {
+    database: Database,
+    auditor: DatabaseAuditor,
+    show: Show,
+    server: Arc<TestServer>,
+}
+
+impl Stage {
+    async fn new(schema: &str, server: Arc<TestServer>) -> Self {
+        let section = Section {
+            name: "VIP".to_owned(),
+            rows: 1,
+            seats_per_row: 3,
+            price: 150_000,
+        };
+        let floor = StandingArea {
+            name: "Floor".to_owned(),
+            quantity: 5,
+            price: 80_000,
+        };
+        let show = Show::new("Night", vec![section]).with_standing(vec![floor]);
+        let config = server.config(schema);
+        let shows = vec![show.clone()];
+        prepare_database(&config, &shows).await.unwrap();
+        let auditor = DatabaseAuditor::open(&config).await.unwrap();
+        let settings = Settings::default();
+        let tier = DataTier::from(ServersTier::new(config, &settings, shows));
+        Self {
+            database: tier.database(&settings, Duration::ZERO),
+            auditor,
+            show,
+            server,
+        }
+    }
+
+    async fn hold(&self, user: Uuid, seat: u32) -> Uuid {
+        let seat = self.show.seat_id(&format!("VIP-1-{seat}"));
+        let held = self.database.hold((user, self.show.id, seat), HOLD).await;
+        held.unwrap().unwrap().id
+    }
+
+    async fn pay(&self, user: Uuid, id: Uuid, key: &str) {
+        let paid = self.database.commit_payment((user, id, key), "naver_pay");
+        paid.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_auditor_sees_what_buyers_have_done() {
+    let stage = Stage::new("audited", TestServer::shared()).await;
+    let [kim, lee, park] = [1, 2, 3].map(Uuid::from_u128);
+    let paid = stage.hold(kim, 2).await;
+    let refunded = stage.hold(lee, 3).await;
+    let held = stage.hold(park, 1).await;
+    stage.pay(lee, refunded, "second").await;
+    stage.pay(kim, paid, "first").await;
+    let cancelled = stage.database.cancel(lee, refunded).await;
+    cancelled.unwrap().unwrap();
+    let order = StandingOrder {
+        user: lee,
+        show: stage.show.id,
+        items: vec![(stage.show.ticket_type_id("Floor"), 2)],
+    };
+    let standing = stage.database.order_standing(&order, HOLD).await;
+    let standing = standing.unwrap().unwrap().id;
+    stage.pay(lee, standing, "third").await;
+
+    let levels = stage.auditor.levels().await;
+    assert_eq!(levels, Some(DatabaseLevels { held: 1, sold: 1 }));
+    assert!(stage.auditor.beat().await);
+    let state = stage.auditor.final_state().await.unwrap();
+    let seats: Vec<_> = state
+        .seats
+        .iter()
+        .map(|seat| (seat.label.as_str(), seat.state, seat.reservation))
+        .collect();
+    let expected = [
+        ("VIP-1-1", SeatState::Locked, Some(held)),
+        ("VIP-1-2", SeatState::Reserved, Some(paid)),
+        ("VIP-1-3", SeatState::Available, None),
+    ];
+    assert_eq!(seats, expected);
+    let orders: Vec<_> = state
+        .orders
+        .iter()
+        .map(|order| {
+            (
+                order.reservation,
+                order.user,
+                order.seats.len(),
+                order.amount,
+            )
+        })
+        .collect();
+    assert_eq!(
+        orders,
+        [(paid, kim, 1, 150_000), (standing, lee, 0, 160_000)]
+    );
+    assert!(state.orders[0].paid_at <= state.orders[1].paid_at);
+    let captures: Vec<_> = state
+        .captures
+        .iter()
+        .map(|capture| (capture.reservation, capture.idempotency_key.as_str()))
+        .collect();
+    assert_eq!(captures, [(paid, "first"), (standing, "third")]);
+}
+
+#[tokio::test]
+async fn an_auditor_does_not_wait_for_what_does_not_answer() {
+    let stage = Stage::new("silent", Arc::new(TestServer::start())).await;
+    stage.server.pause();
+    assert_eq!(stage.auditor.levels().await, None);
+    assert!(!stage.auditor.beat().await);
+    stage.server.resume();
+    assert!(stage.auditor.beat().await);
+    assert!(stage.auditor.levels().await.is_some());
+}

@@ -1,0 +1,173 @@
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use super::*;
+use crate::tier::servers::test_server::TestServer;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A pool of three connections to a server of the tests.
+struct Stage {
+    pool: Pool,
+    _server: Arc<TestServer>,
+}
+
+impl Stage {
+    fn new(connect_timeout: Duration) -> Self {
+        Self::with_idle(connect_timeout, 30 * SECOND)
+    }
+
+    fn with_idle(connect_timeout: Duration, idle_timeout: Duration) -> Self {
+        let server = TestServer::shared();
+        let connector = Connector::new(&server.config("pool")).unwrap();
+        let limits = PoolLimits {
+            max: 3,
+            connect_timeout,
+            idle_timeout,
+        };
+        Self {
+            pool: Pool::new(connector, limits),
+            _server: server,
+        }
+    }
+
+    async fn run(&self, statement: &str) -> Result<(), Unavailable> {
+        self.pool.query(statement, &[]).await.map(drop)
+    }
+}
+
+#[tokio::test]
+async fn who_finds_all_connections_busy_waits_and_is_counted() {
+    let stage = Stage::new(10 * SECOND);
+    let answers = join_all((0..10).map(|_| stage.run("SELECT pg_sleep(0.05)"))).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    let load = stage.pool.load();
+    assert_eq!((load.waits, load.timeouts, load.opened), (7, 0, 3));
+    assert_eq!((load.in_use, stage.pool.queries()), (0, 10));
+}
+
+#[tokio::test]
+async fn who_waits_too_long_is_refused_and_counted() {
+    let stage = Stage::new(SECOND / 2);
+    let slow = join_all((0..10).map(|_| stage.run("SELECT pg_sleep(1.5)"))).await;
+    let refused = slow
+        .iter()
+        .filter(|answer| **answer == Err(Unavailable::PoolTimeout));
+    assert_eq!(refused.count(), 7);
+    assert_eq!(slow.iter().filter(|answer| answer.is_ok()).count(), 3);
+    let load = stage.pool.load();
+    assert_eq!((load.waits, load.timeouts), (7, 7));
+    assert!(stage.run("SELECT").await.is_ok());
+}
+
+#[tokio::test]
+async fn connections_in_use_are_seen() {
+    let stage = Stage::new(10 * SECOND);
+    stage.run("SELECT").await.unwrap();
+    let both = join_all([
+        stage.run("SELECT pg_sleep(0.4)"),
+        stage.run("SELECT pg_sleep(0.4)"),
+    ]);
+    let look = async {
+        tokio::time::sleep(SECOND / 5).await;
+        stage.pool.load().in_use
+    };
+    let (answers, in_use) = tokio::join!(both, look);
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(in_use, 2);
+}
+
+#[tokio::test]
+async fn idle_connections_are_closed() {
+    let stage = Stage::with_idle(10 * SECOND, SECOND / 5);
+    join_all((0..3).map(|_| stage.run("SELECT pg_sleep(0.05)"))).await;
+    assert_eq!(stage.pool.pool.status().size, 3);
+    for _ in 0..100 {
+        tokio::time::sleep(SECOND / 20).await;
+        if stage.pool.pool.status().size == 0 {
+            break;
+        }
+    }
+    assert_eq!(stage.pool.pool.status().size, 0);
+    stage.run("SELECT").await.unwrap();
+    assert_eq!(stage.pool.load().opened, 4);
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_not_handed_out_again() {
+    let stage = Stage::new(10 * SECOND);
+    let broken = stage.run("SELECT pg_terminate_backend(pg_backend_pid())");
+    assert_eq!(broken.await, Err(Unavailable::Database));
+    stage.run("SELECT").await.unwrap();
+    assert_eq!(stage.pool.load().opened, 2);
+}
+
+#[tokio::test]
+async fn a_node_that_takes_no_writes_is_left_with_all_connections() {
+    let stage = Stage::new(10 * SECOND);
+    join_all((0..3).map(|_| stage.run("SELECT pg_sleep(0.05)"))).await;
+    let demote = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY";
+    stage.run(demote).await.unwrap();
+    let write = stage.run("CREATE TABLE public.never (id int)");
+    assert_eq!(write.await, Err(Unavailable::Database));
+    assert_eq!(stage.pool.pool.status().size, 0);
+    stage.run("SELECT").await.unwrap();
+    assert_eq!(stage.pool.load().opened, 4);
+}
+
+#[tokio::test]
+async fn a_server_that_accepts_and_never_answers_is_given_up() {
+    let stage = Stage::new(SECOND / 10);
+    let silent = stage.run("SELECT pg_sleep(60)").await;
+    assert_eq!(silent, Err(Unavailable::Database));
+    stage.run("SELECT").await.unwrap();
+    assert_eq!(stage.pool.load().opened, 2);
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_away_does_not_spoil_the_connection() {
+    let stage = Stage::new(10 * SECOND);
+    for _ in 0..5 {
+        let gone = stage.run("SELECT pg_sleep(0.1)");
+        assert!(tokio::time::timeout(SECOND / 50, gone).await.is_err());
+        let row = stage.pool.query("SELECT 7", &[]).await.unwrap();
+        assert_eq!(row[0].get::<_, i32>(0), 7);
+    }
+    let load = stage.pool.load();
+    assert_eq!((load.timeouts, load.in_use), (0, 0));
+    assert_eq!(load.opened, 1, "an opened connection is used again");
+}
+
+#[tokio::test]
+async fn conflicts_are_tried_again_but_not_for_ever() {
+    let stage = Stage::new(10 * SECOND);
+    for statement in [
+        "CREATE SCHEMA IF NOT EXISTS pool",
+        "CREATE SEQUENCE IF NOT EXISTS pool.tries",
+        "CREATE OR REPLACE FUNCTION pool.conflict(goes_well_at bigint) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+             IF nextval('pool.tries') < goes_well_at THEN RAISE EXCEPTION 'x' USING ERRCODE = '40001'; END IF;
+         END $$",
+    ] {
+        stage.run(statement).await.unwrap();
+    }
+    let before = stage.pool.queries();
+    stage.run("SELECT pool.conflict(3)").await.unwrap();
+    assert_eq!(stage.pool.queries() - before, 3);
+    let hopeless = stage.run("SELECT pool.conflict(1000)").await;
+    assert_eq!(hopeless, Err(Unavailable::Database));
+    assert_eq!(stage.pool.queries() - before, 6);
+    assert_eq!(stage.pool.load().opened, 1, "the connection is well");
+}
+
+#[tokio::test]
+async fn nobody_there_is_no_connection() {
+    let stage = Stage::new(SECOND);
+    let mut config = stage._server.config("pool");
+    // The discard port: nobody listens there.
+    config.database.port = 9;
+    let connector = Connector::new(&config).unwrap();
+    let pool = Pool::new(connector, stage.pool.limits);
+    let refused = pool.query("SELECT", &[]).await.map(drop);
+    assert_eq!(refused, Err(Unavailable::Database));
+}
