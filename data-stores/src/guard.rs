@@ -12,7 +12,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
@@ -31,7 +31,7 @@ const REMOVE_TRIES: u32 = 20;
 const REMOVE_PAUSE: Duration = Duration::from_millis(10);
 
 /// Runs a guard as a process of its own: what the hidden subcommand of [`Guard::Binary`](crate::Guard::Binary) calls.
-pub fn main() -> ExitCode {
+pub fn main() -> std::io::Result<()> {
     // A signal to the whole group (a terminal's Ctrl-C, a service manager's stop) must not end the guard before its
     // work is done; the end of its input does. Children start with an empty mask again.
     let ignored = [
@@ -40,14 +40,11 @@ pub fn main() -> ExitCode {
         Signal::SIGQUIT,
         Signal::SIGTERM,
     ];
-    let is_prepared = SigSet::from_iter(ignored).thread_block().is_ok()
-        // Children of a server that died come to the guard, which then finds and kills them.
-        && nix::sys::prctl::set_child_subreaper(true).is_ok();
-    if !is_prepared {
-        return ExitCode::FAILURE;
-    }
+    SigSet::from_iter(ignored).thread_block()?;
+    // Children of a server that died come to the guard, which then finds and kills them.
+    nix::sys::prctl::set_child_subreaper(true)?;
     serve(std::io::stdin(), std::io::stdout(), Reach::Process);
-    ExitCode::SUCCESS
+    Ok(())
 }
 
 /// What a guard may take for its own.

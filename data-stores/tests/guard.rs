@@ -18,7 +18,7 @@ const GONE_TIMEOUT: Duration = Duration::from_secs(10);
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
-        Some("guard") => return tiketi_stores::guard::main(),
+        Some("guard") => tiketi_stores::guard::main().expect("the guard runs"),
         Some("supervise") => supervise(Path::new(&arguments[1])),
         Some("--list") => println!("{}: test", NAMES.join(": test\n")),
         _ if common::has_servers() => {

@@ -82,6 +82,9 @@ pub enum Command {
     /// One instance of the reference server (started by `run`).
     #[command(hide = true)]
     Instance,
+    /// What ends a server of the data tier with the run (started by `run`).
+    #[command(hide = true)]
+    Guard,
     /// One load process (started by `run`).
     #[command(hide = true)]
     Worker,

@@ -144,7 +144,11 @@ impl Testbed {
         launcher: Launcher,
     ) -> Result<Self, TestbedError> {
         let limit = Budget::raise_limit().map_err(TestbedError::Limit)?;
-        let budget = Budget::new(budget::sockets_forecast(plan), limit, Holder::Threads)?;
+        let holder = match plan.topology.data_tier {
+            topology::DataTier::Embedded => Holder::Threads,
+            topology::DataTier::Servers | topology::DataTier::External(_) => Holder::process(plan),
+        };
+        let budget = Budget::new(budget::sockets_forecast(plan), limit, holder)?;
         let settings = settings::server(plan);
         let topology = &plan.topology;
         let speed = plan.clock.speed;
