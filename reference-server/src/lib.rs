@@ -35,7 +35,8 @@ pub use settings::Settings;
 pub use show::{Section, Show, StandingArea};
 pub use tier::{
     AdmissionLedger, Capture, Census, DataTier, DatabaseEndpoint, EmbeddedTier, FinalDoors,
-    FinalSeat, FinalState, PaidOrder, RedisEndpoint, SeatState, Secret, ServersConfig, ServersTier,
-    TierUse, Unavailable,
+    FinalSeat, FinalState, PaidOrder, RedisEndpoint, RedisLevels, RedisLoss, RedisWitness,
+    SeatState, Secret, ServersConfig, ServersTier, SetupError, TierUse, Unavailable,
+    claim_namespace, clear_namespace,
 };
 pub use tiketi_station::{Profile, Work};

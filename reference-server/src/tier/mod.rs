@@ -21,7 +21,10 @@ pub(crate) use database::{
     TicketTypeRow,
 };
 pub use embedded::EmbeddedTier;
-pub use servers::{DatabaseEndpoint, RedisEndpoint, Secret, ServersConfig, ServersTier};
+pub use servers::{
+    DatabaseEndpoint, RedisEndpoint, RedisLevels, RedisLoss, RedisWitness, Secret, ServersConfig,
+    ServersTier, SetupError, claim_namespace, clear_namespace,
+};
 pub(crate) use waiting::{Admission, Place, QueueStatus, Task};
 
 use crate::clock::Clock;

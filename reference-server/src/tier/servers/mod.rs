@@ -8,7 +8,10 @@
 mod config;
 mod database;
 mod names;
+mod namespace;
 mod redis;
+mod setup;
+mod witness;
 
 #[cfg(test)]
 pub(crate) use redis::test_node;
@@ -19,7 +22,10 @@ use crate::settings::Settings;
 use crate::show::Show;
 pub use config::{DatabaseEndpoint, RedisEndpoint, Secret, ServersConfig};
 pub(crate) use database::PostgresDatabase;
+pub use namespace::{claim_namespace, clear_namespace};
 pub(crate) use redis::RedisCache;
+pub use setup::SetupError;
+pub use witness::{RedisLevels, RedisLoss, RedisWitness};
 
 /// Redis and PostgreSQL that run somewhere. Clones share the description; each instance has connections of its own, opened
 /// in its own runtime.
