@@ -34,6 +34,16 @@ impl Doors {
         self.ledger
     }
 
+    /// Where everyone stands.
+    pub(crate) const fn people(&self) -> &People {
+        &self.people
+    }
+
+    /// What is there counts from here on, without a word about how it came to be.
+    pub(crate) fn adopt(&mut self, people: People) {
+        self.people = people;
+    }
+
     /// Somebody asked for a place. Who is inside already stays there, whatever Redis made of it.
     pub(crate) fn handle_join(&mut self, person: Person) {
         self.ledger.joined += 1;
@@ -95,9 +105,13 @@ impl Doors {
 }
 
 /// People who wait by `these` and not by `those`.
-fn waiting_only_in(these: &People, those: &People) -> u64 {
-    let waits = |at: Option<&Whereabouts>| at == Some(&Whereabouts::Waiting);
-    let here = these.iter().filter(|(_, at)| waits(Some(*at)));
-    here.filter(|(person, _)| !waits(those.get(*person)))
+pub(crate) fn waiting_only_in(these: &People, those: &People) -> u64 {
+    only_in(Whereabouts::Waiting, these, those)
+}
+
+/// People who stand there by `these` and not by `those`.
+pub(crate) fn only_in(there: Whereabouts, these: &People, those: &People) -> u64 {
+    let here = these.iter().filter(|(_, at)| **at == there);
+    here.filter(|(person, _)| those.get(*person) != Some(&there))
         .count() as u64
 }

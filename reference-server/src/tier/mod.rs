@@ -23,8 +23,9 @@ pub(crate) use database::{
 };
 pub use embedded::EmbeddedTier;
 pub use servers::{
-    DatabaseAuditor, DatabaseEndpoint, DatabaseLevels, DatabaseState, RedisEndpoint, Secret,
-    ServersConfig, ServersTier, SetupError, clear_database, migrate_database, prepare_database,
+    DatabaseAuditor, DatabaseEndpoint, DatabaseLevels, DatabaseState, RedisEndpoint, RedisLevels,
+    RedisLoss, RedisWitness, Secret, ServersConfig, ServersTier, SetupError, claim_namespace,
+    clear_database, clear_namespace, migrate_database, prepare_database,
 };
 pub(crate) use waiting::{Admission, Place, QueueStatus, Task};
 

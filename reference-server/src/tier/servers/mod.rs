@@ -7,11 +7,13 @@
 
 mod config;
 mod names;
+mod namespace;
 mod postgres;
 mod redis;
 mod setup;
 #[cfg(test)]
 pub(crate) mod test_server;
+mod witness;
 
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ use crate::clock::Clock;
 use crate::settings::Settings;
 use crate::show::Show;
 pub use config::{DatabaseEndpoint, RedisEndpoint, Secret, ServersConfig};
+pub use namespace::{claim_namespace, clear_namespace};
 pub(crate) use postgres::PostgresDatabase;
 pub use postgres::{
     DatabaseAuditor, DatabaseLevels, DatabaseState, clear_database, migrate_database,
@@ -28,6 +31,7 @@ pub(crate) use redis::RedisCache;
 #[cfg(test)]
 pub(crate) use redis::test_node;
 pub use setup::SetupError;
+pub use witness::{RedisLevels, RedisLoss, RedisWitness};
 
 /// Redis and PostgreSQL that run somewhere. Clones share the description; each instance has connections of its own, opened
 /// in its own runtime.

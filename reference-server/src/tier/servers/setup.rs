@@ -51,6 +51,48 @@ pub enum SetupError {
         /// Connections.
         sessions: i64,
     },
+    /// Redis does not answer, or does not let us in.
+    #[error("Redis at {host}:{port} cannot be used: {reason}")]
+    RedisUnreachable {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+        /// What the operating system, the name server or Redis said.
+        reason: String,
+    },
+    /// Redis refused a command or did not answer it.
+    #[error("Redis failed to {action}: {reason}")]
+    Redis {
+        /// What was to be done.
+        action: &'static str,
+        /// What Redis said.
+        reason: String,
+    },
+    /// Redis is older than what the scripts need.
+    #[error("Redis {found} is too old (needed: {needed} or later)")]
+    RedisTooOld {
+        /// What the server calls itself.
+        found: String,
+        /// The oldest version that is supported.
+        needed: u32,
+    },
+    /// Redis holds keys that this program did not make.
+    #[error("Redis holds keys below the prefix {prefix:?} that are not ours: {found}")]
+    ForeignKeys {
+        /// What our keys begin with; may be empty.
+        prefix: String,
+        /// Names of some of them.
+        found: String,
+    },
+    /// Instances of another run listen below the prefix.
+    #[error("the prefix {prefix:?} is in use by {listeners} connections of another run")]
+    PrefixInUse {
+        /// What our keys begin with; may be empty.
+        prefix: String,
+        /// Connections.
+        listeners: i64,
+    },
 }
 
 impl SetupError {
@@ -67,7 +109,15 @@ impl SetupError {
             Self::SchemaInUse { .. } => {
                 Some("wait for the other run to end, or give another schema")
             }
-            Self::Database { .. } => None,
+            Self::RedisUnreachable { .. } => {
+                Some("check that the server runs, its address, the user, the password and TLS")
+            }
+            Self::RedisTooOld { .. } => Some("use Redis 7"),
+            Self::ForeignKeys { .. } => Some("give a prefix of its own, such as `tiketi-sim:`"),
+            Self::PrefixInUse { .. } => {
+                Some("wait for the other run to end, or give another prefix")
+            }
+            Self::Database { .. } | Self::Redis { .. } => None,
         }
     }
 }

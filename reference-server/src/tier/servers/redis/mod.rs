@@ -26,7 +26,8 @@ use crate::tier::waiting::{ADMISSION_RATE_ASSUMED, AdmissionLimits, RATE_SMOOTHI
 use crate::tier::{Admission, News, Place, QueueStatus, Session, Task, TierUse, Unavailable};
 pub(super) use endpoint::Endpoint;
 pub(super) use keys::Keys;
-pub(super) use link::{Link, unavailable};
+use link::unavailable;
+pub(super) use link::{Link, RECONNECT_PAUSE};
 use presence::Presence;
 pub(super) use scripts::SCRIPTS;
 

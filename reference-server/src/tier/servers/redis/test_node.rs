@@ -16,6 +16,8 @@ const START: Duration = Duration::from_secs(10);
 pub(crate) struct TestNode {
     process: Child,
     port: u16,
+    /// What a replica writes while it catches up.
+    _folder: tempfile::TempDir,
 }
 
 impl TestNode {
@@ -28,13 +30,19 @@ impl TestNode {
     pub(crate) fn start_on(port: u16, options: &[&str]) -> Option<Self> {
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--save", "", "--port"]);
+        let folder = tempfile::tempdir().unwrap();
         command.arg(port.to_string()).args(options);
+        command.arg("--dir").arg(folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let Ok(process) = command.spawn() else {
             skip("redis-server is not installed");
             return None;
         };
-        let node = Self { process, port };
+        let node = Self {
+            process,
+            port,
+            _folder: folder,
+        };
         node.wait_until_it_answers();
         Some(node)
     }
@@ -62,6 +70,11 @@ impl TestNode {
             .unwrap()
     }
 
+    /// Sends a command that must succeed.
+    pub(crate) fn run(&self, command: &redis::Cmd) {
+        let _answer: redis::Value = self.ask(command);
+    }
+
     fn wait_until_it_answers(&self) {
         let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap();
         #[expect(
@@ -69,10 +82,7 @@ impl TestNode {
             reason = "a bound on waiting for a process"
         )]
         let begun = Instant::now();
-        while !client
-            .get_connection()
-            .is_ok_and(|mut connection| redis::cmd("PING").exec(&mut connection).is_ok())
-        {
+        while client.get_connection().is_err() {
             assert!(begun.elapsed() < START, "redis-server does not answer");
             #[expect(clippy::disallowed_methods, reason = "there is no runtime here")]
             std::thread::sleep(Duration::from_millis(10));

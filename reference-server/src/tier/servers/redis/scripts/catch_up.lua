@@ -3,7 +3,8 @@
 -- Only a primary lets a write pass, also one that changes nothing: a replica would answer with what is old.
 redis.call('DEL', KEYS[2])
 if redis.call('EXISTS', KEYS[1]) == 0 then
-  return {1, {}}
+  -- Where there were notes before, the stream is gone: with everything else, or evicted alone.
+  return {ARGV[1] == '0-0' and 1 or 0, {}}
 end
 local about = redis.call('XINFO', 'STREAM', KEYS[1])
 local length, added = 0, -1

@@ -3,8 +3,8 @@
 -- Only a primary lets a write pass, also one that changes nothing: a replica would answer with what is old.
 redis.call('DEL', KEYS[2])
 local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-local answer = {newest and newest[1] or '0-0'}
+local lists = {}
 for index = 3, #KEYS do
-  answer[#answer + 1] = redis.call('ZRANGE', KEYS[index], 0, -1)
+  lists[#lists + 1] = redis.call('ZRANGE', KEYS[index], 0, -1)
 end
-return answer
+return {newest and newest[1] or '0-0', lists}
