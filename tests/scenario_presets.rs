@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tiketi_sim::cost::PriceBook;
 use tiketi_sim::cost::item::Item;
+use tiketi_sim::scenario::data_tier::DataTier;
 use tiketi_sim::scenario::topology::{CpuCredits, DatabaseKind, Eviction};
 use tiketi_sim::scenario::{
     Diagnostics, INSTANCE_CLASSES, Overrides, PRICE_BOOKS, PROFILES, Plan, arrival_times, load,
@@ -243,4 +244,28 @@ fn every_name_that_a_scenario_may_use_is_known_where_it_is_used() {
 #[test]
 fn an_empty_scenario_is_the_preset_itself() {
     assert!(plan("").is_ok(), "{:?}", plan(""));
+}
+
+#[test]
+fn servers_that_exist_already_are_written_without_their_passwords() {
+    let text = "name = \"theirs\"\n[topology.data_tier]\nredis = \"redis://:s3cret@127.0.0.1:6380/1\"\n\
+                database = \"postgres://u:s3cret@localhost/d?sslmode=disable\"\nprefix = \"run:\"\nschema = \"run\"\n";
+    let plan = load("theirs.toml", text, &Overrides::default()).unwrap_or_else(|d| panic!("{d}"));
+    let DataTier::External(servers) = &plan.topology.data_tier else {
+        panic!("{:?}", plan.topology.data_tier);
+    };
+    let asked = "redis://:s3cret@127.0.0.1:6380/1";
+    assert_eq!(servers.redis.with_password(), asked);
+    assert_eq!(servers.prefix.as_deref(), Some("run:"));
+    assert_eq!(servers.schema.as_deref(), Some("run"));
+    let json = serde_json::to_string(&plan).expect("a plan is sent to workers");
+    for shown in [plan.to_toml(), json.clone(), format!("{plan:?}")] {
+        assert!(!shown.contains("s3cret"), "{shown}");
+        assert!(shown.contains("127.0.0.1:6380/1"), "{shown}");
+    }
+    let again = load("theirs.toml", &plan.to_toml(), &Overrides::default());
+    let again = again.unwrap_or_else(|d| panic!("{d}"));
+    assert_eq!(again.to_toml(), plan.to_toml());
+    let sent: Plan = serde_json::from_str(&json).expect("workers read it");
+    assert_eq!(sent.to_toml(), plan.to_toml());
 }

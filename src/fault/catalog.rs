@@ -144,8 +144,13 @@ impl Action {
     }
 
     /// Whether it is over as soon as it has struck, so that nothing heals.
-    pub const fn is_momentary(self) -> bool {
-        matches!(self, Self::TerminateInstances { .. })
+    pub fn is_momentary(self) -> bool {
+        Self::is_momentary_name(self.name())
+    }
+
+    /// The same of the action with this name.
+    pub fn is_momentary_name(name: &str) -> bool {
+        name == Self::NAMES[1]
     }
 }
 

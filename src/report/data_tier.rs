@@ -145,7 +145,7 @@ fn loss_row(loss: &Loss) -> LossRow {
 
 /// A lag without a sample is none.
 fn lag_row(lag: LagFigures) -> Option<LagRow> {
-    (lag.samples > 0).then(|| LagRow {
+    (lag.samples > 0).then_some(LagRow {
         samples: lag.samples,
         p50: lag.p50.as_secs_f64(),
         p99: lag.p99.as_secs_f64(),
@@ -215,7 +215,7 @@ impl MemoryRow {
     fn in_words(self) -> String {
         /// One mebibyte, with a decimal: a small sale needs little of one.
         fn mebibytes(bytes: u64) -> String {
-            let tenths = bytes * 10 >> 20;
+            let tenths = (bytes * 10) >> 20;
             format!("{}.{}", grouped(tenths / 10), tenths % 10)
         }
         format!(

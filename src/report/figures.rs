@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::chart::{Band, Chart, Line, Mark};
 use super::words;
 use crate::cloud::notice::{AlarmState, InstanceState, What};
+use crate::fault::catalog::Action;
 use crate::measure::Measurements;
 use crate::measure::gauges::Gauges;
 use crate::measure::histogram::{CoarseHistogram, Histogram};
@@ -206,9 +207,11 @@ fn bands(run: &Measurements) -> Vec<Band> {
         let at = minutes(notice.at);
         match &notice.what {
             What::FaultStruck { action, zone, part } => {
-                let is_momentary = action == "terminate-instances";
-                let until = minutes(run.ending.ended_at);
-                let until = if is_momentary { at } else { until };
+                let until = if Action::is_momentary_name(action) {
+                    at
+                } else {
+                    minutes(run.ending.ended_at)
+                };
                 bands.push(Band { from: at, until });
                 open.push((action, *zone, *part));
             }

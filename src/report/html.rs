@@ -55,7 +55,7 @@ fn header(document: &Document) -> Markup {
         header {
             p.eyebrow {
                 "Scenario " (document.run.scenario) " · " (words::engine(document.run.engine))
-                @if let Some(tier) = document.run.data_tier { " · data tier: " (tier) }
+                @if let Some(tier) = document.run.data_tier { " · data tier: " (words::data_tier(tier)) }
                 " · " (document.run.began)
             }
             h1 {

@@ -413,8 +413,9 @@ impl Page {
         ));
         self.line(&format!("  {}", words::both_times(run)));
         if let Some(tier) = run.data_tier {
+            let tier = words::data_tier(tier);
             self.line(&format!(
-                "  {}, data tier: {tier}",
+                "  {}; data tier: {tier}",
                 words::engine(run.engine)
             ));
         }

@@ -174,6 +174,17 @@ pub(super) const fn engine(engine: Engine) -> &'static str {
     }
 }
 
+/// What kept the data, by its name in the report's head.
+pub(super) fn data_tier(name: &str) -> String {
+    let means = match name {
+        "embedded" => "stores in memory",
+        "servers" => "Redis and PostgreSQL, replicated",
+        "external" => "servers that existed before the run: in no zone, and broken by no fault",
+        _ => return name.to_owned(),
+    };
+    format!("{name} ({means})")
+}
+
 /// What stands in place of the generator's checks where there is no generator; `None` where there is one.
 pub(super) const fn no_generator(engine: Engine) -> Option<&'static str> {
     match engine {

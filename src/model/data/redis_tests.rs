@@ -193,10 +193,10 @@ fn a_promoted_replica_is_the_primary_of_a_window_ago() {
             pictures.push((now, picture(&redis)));
         }
         redis.handle_lost(now);
-        let waiting = u64::from(redis.waiting());
+        let waiting = redis.waiting();
         let loss = redis.handle_promoted(now + Duration::from_secs(30));
         let left = waiting + loss.places_put_back - loss.places;
-        assert_eq!(u64::from(redis.waiting()), left, "run {run}: {loss:?}");
+        assert_eq!(redis.waiting(), left, "run {run}: {loss:?}");
         let horizon = now.as_nanos().saturating_sub(1_000_000_000);
         let seen = pictures
             .iter()

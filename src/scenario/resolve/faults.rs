@@ -80,13 +80,11 @@ fn fault(section: &Section<'_>, zones: Option<&[String]>, end: Option<Duration>)
     };
     // All keys are read before anything is given up, so that one bad value hides no other.
     let action = action(&name, section, zones);
-    let is_momentary = name == "terminate-instances";
-    let lasts = (!is_momentary).then(|| {
+    let lasts = (!Action::is_momentary_name(&name)).then(|| {
         let lasts = section.value("lasts");
         lasts.and_then(|lasts| lasts.length(SOME_LENGTH))
     });
     let action = action?;
-    assert_eq!(action.is_momentary(), is_momentary, "{name}");
     Some(Fault {
         at: SimTime::ZERO + at?,
         lasts: lasts.unwrap_or(Some(Duration::ZERO))?,
