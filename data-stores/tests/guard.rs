@@ -1,5 +1,20 @@
 //! Nothing outlives the process that started it: this binary plays the supervisor, the guard, and the test.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on ends where it stands"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "processes that were killed end in wall time"
+)]
+#![expect(
+    clippy::print_stdout,
+    reason = "this is its own test harness, and says what it tested"
+)]
+
+#[expect(dead_code, reason = "the servers here are another process's")]
+#[path = "stores/common.rs"]
 mod common;
 
 use std::fs::Permissions;
