@@ -18,8 +18,8 @@ use crate::{Guard, Host, StoresError, tree};
 
 /// Bytes of a log that an error shows: some ten lines.
 const TAIL_BYTES: u64 = 1_200;
-/// How long a guard has to clean up. It takes milliseconds; a guard that is stuck is killed, and its files remain.
-const GUARD_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a guard has to clean up. It takes some 50 ms; a guard that is stuck is killed, and its files remain.
+const GUARD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a guard that should end is looked at.
 const GUARD_POLL: Duration = Duration::from_millis(2);
 

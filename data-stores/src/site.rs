@@ -119,3 +119,73 @@ pub(crate) async fn stop(sites: Vec<Site>) {
         drop(closed.await);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::guard::{Ending, Invocation, Order};
+    use crate::{Guard, Host, Programs};
+
+    const PATIENCE: Duration = Duration::from_millis(50);
+
+    /// A host whose servers only sleep.
+    fn host() -> Host {
+        let programs = Programs {
+            redis_server: PathBuf::new(),
+            postgres: PathBuf::new(),
+            initdb: PathBuf::new(),
+            pg_basebackup: PathBuf::new(),
+            ipcrm: PathBuf::new(),
+        };
+        Host::with(programs, Guard::Bare, None, &std::env::temp_dir()).unwrap()
+    }
+
+    async fn site(host: &Host, name: &str) -> Site {
+        let directory = host.directory(name);
+        let mut server = Server::claim(host, name, &directory, Ending::Remove).unwrap();
+        host.make(&directory).unwrap();
+        let order = Order {
+            ids: host.account().ids(),
+            steps: Vec::new(),
+            server: Invocation {
+                program: PathBuf::from("/bin/sleep"),
+                arguments: vec!["60".to_owned()],
+                environment: Vec::new(),
+            },
+            shared_memory: None,
+        };
+        server.start(order).await.unwrap();
+        let mut site = Site::new(Ipv4Addr::LOCALHOST);
+        site.run(server);
+        site
+    }
+
+    #[tokio::test]
+    async fn a_replica_that_does_not_follow_is_reported_once_patience_ends() {
+        let host = host();
+        let mut sites = vec![site(&host, "first").await, site(&host, "second").await];
+        let link = Link::open(Duration::ZERO).await.unwrap();
+        check(&sites, Some(0), &link, PATIENCE).unwrap();
+        link.lead_to(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
+        check(&sites, Some(0), &link, PATIENCE).unwrap();
+        tokio::time::sleep(2 * PATIENCE).await;
+        let error = check(&sites, Some(0), &link, PATIENCE).unwrap_err();
+        assert!(
+            matches!(&error, StoresError::NeverCaughtUp { server, .. } if server == "second"),
+            "{error}"
+        );
+
+        // Nothing is asked of a replica while its primary is stopped or lost.
+        sites[0].pause();
+        check(&sites, Some(0), &link, PATIENCE).unwrap();
+        sites[0].resume();
+        assert!(check(&sites, Some(0), &link, PATIENCE).is_err());
+        sites[0].lose();
+        check(&sites, None, &link, PATIENCE).unwrap();
+        stop(sites).await;
+        assert_eq!(std::fs::read_dir(host.root()).unwrap().count(), 0);
+    }
+}

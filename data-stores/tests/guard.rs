@@ -1,5 +1,20 @@
 //! Nothing outlives the process that started it: this binary plays the supervisor, the guard, and the test.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on ends where it stands"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "processes that were killed end in wall time"
+)]
+#![expect(
+    clippy::print_stdout,
+    reason = "this is its own test harness, and says what it tested"
+)]
+
+#[expect(dead_code, reason = "the servers here are another process's")]
+#[path = "stores/common.rs"]
 mod common;
 
 use std::fs::Permissions;
@@ -10,7 +25,10 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{SITES, postgres, redis};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tiketi_stores::{Guard, Host, PostgresKind, PostgresPair, Programs, RedisPair};
+use tokio::runtime::Runtime;
 
 /// How long everything has to be gone after a kill; it takes some 100 ms.
 const GONE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,9 +40,12 @@ fn main() -> ExitCode {
         Some("supervise") => supervise(Path::new(&arguments[1])),
         Some("--list") => println!("{}: test", NAMES.join(": test\n")),
         _ if common::has_servers() => {
-            for (name, test) in NAMES.iter().zip([killed as fn(), stopped, preparing]) {
-                test();
-                println!("test {name} ... ok");
+            let filter = arguments.iter().find(|it| !it.starts_with('-'));
+            for (name, test) in NAMES.iter().zip(TESTS) {
+                if filter.is_none_or(|filter| name.contains(filter.as_str())) {
+                    test();
+                    println!("test {name} ... ok");
+                }
             }
         }
         _ => {}
@@ -32,10 +53,12 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-const NAMES: [&str; 3] = [
+const TESTS: [fn(); 4] = [killed, stopped, preparing, unguarded];
+const NAMES: [&str; 4] = [
     "kill_of_the_supervisor_leaves_nothing",
     "stop_leaves_nothing",
     "kill_of_the_supervisor_during_the_start_leaves_nothing",
+    "a_killed_guard_takes_its_server_along",
 ];
 
 fn killed() {
@@ -75,15 +98,29 @@ fn preparing() {
     ground.assert_empty();
 }
 
+fn unguarded() {
+    let ground = Ground::new();
+    runtime().block_on(async {
+        let host = ground.host();
+        let settings = redis(&SITES[..1], Duration::ZERO);
+        let mut pair = RedisPair::start(&host, settings).await.unwrap();
+        let guards = children_of(std::process::id());
+        assert_eq!(guards.len(), 1, "{guards:?}");
+        kill(guards[0], Signal::SIGKILL).unwrap();
+        let started = Instant::now();
+        while pair.check().is_ok() {
+            assert!(started.elapsed() < GONE_TIMEOUT);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        pair.stop().await;
+    });
+    ground.assert_empty();
+}
+
 /// Starts both pairs and says so; ends them in order at the end of its input, if it lives to see that.
 fn supervise(parent: &Path) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let guard = Guard::Binary(std::env::current_exe().unwrap(), "guard");
-        let host = Host::with(Programs::find().unwrap(), guard, None, parent).unwrap();
+    runtime().block_on(async {
+        let host = host_in(parent);
         let lag = Duration::from_millis(1);
         let aurora = postgres(&SITES, PostgresKind::Aurora, lag);
         let (redis, postgres) = tokio::join!(
@@ -106,6 +143,30 @@ fn supervise(parent: &Path) {
         tokio::join!(redis.stop(), postgres.stop());
         assert!(started.elapsed() < Duration::from_secs(2));
     });
+}
+
+fn runtime() -> Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().unwrap()
+}
+
+/// A host with guards in processes of their own.
+fn host_in(parent: &Path) -> Host {
+    let guard = Guard::Binary(std::env::current_exe().unwrap(), "guard");
+    Host::with(Programs::find().unwrap(), guard, None, parent).unwrap()
+}
+
+fn children_of(parent: u32) -> Vec<Pid> {
+    let entries = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    entries
+        .filter_map(|entry| {
+            let status = std::fs::read_to_string(entry.path().join("status")).ok()?;
+            let mut lines = status.lines();
+            let theirs = lines.find_map(|line| line.strip_prefix("PPid:"))?.trim();
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            (theirs == parent.to_string()).then_some(Pid::from_raw(pid))
+        })
+        .collect()
 }
 
 /// A directory for one supervisor, by whose path everything of it is recognized.
@@ -142,6 +203,10 @@ impl Ground {
             parent: parent.unwrap(),
             segments: Vec::new(),
         }
+    }
+
+    fn host(&self) -> Host {
+        host_in(self.parent.path())
     }
 
     fn supervisor(&self) -> Supervisor {

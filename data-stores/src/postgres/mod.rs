@@ -84,7 +84,8 @@ impl PostgresPair {
         let mut tries = 0;
         loop {
             tries += 1;
-            match Self::start_once(host, settings.clone()).await {
+            // Boxed: starts are rare, and their futures large.
+            match Box::pin(Self::start_once(host, settings.clone())).await {
                 Err(StoresError::PortTaken { .. }) if tries < PORT_TRIES => {}
                 result => return result,
             }

@@ -1,10 +1,8 @@
 //! A pair of real Redis servers: replication, loss, promotion, return.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{SITES, redis as settings};
+use crate::common::{self, SITES, redis as settings};
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
 use tiketi_stores::{Eviction, RedisPair, StoresError};

@@ -1,14 +1,12 @@
 //! What goes wrong, and what is said of it. Most programs here are scripts in the place of the real ones.
 
-mod common;
-
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{SITES, postgres, redis};
+use crate::common::{self, SITES, postgres, redis};
 use tempfile::TempDir;
 use tiketi_stores::{
     Guard, Host, MissingProgram, PostgresKind, PostgresPair, Programs, RedisPair, StoresError,

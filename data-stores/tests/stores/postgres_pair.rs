@@ -1,10 +1,8 @@
 //! A pair of real PostgreSQL servers: synchronous standby, loss, promotion, return.
 
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::{SITES, postgres as settings};
+use crate::common::{self, SITES, postgres as settings};
 use tiketi_stores::{PostgresKind, PostgresPair, StoresError};
 use tokio_postgres::{Client, NoTls};
 
