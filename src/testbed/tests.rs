@@ -77,7 +77,21 @@ impl Bench {
                 healthy: true,
             })
             .await;
+            // A node that has never seen the target well would not say when it is gone.
+            let voted = async {
+                while self.testbed.balancer.votes(instance) < 2 {
+                    self.go_on().await;
+                }
+            };
+            let timely = tokio::time::timeout(Duration::from_secs(10), voted).await;
+            timely.expect("both nodes check it");
         }
+    }
+
+    /// Keeps the testbed moving for a moment.
+    async fn go_on(&mut self) {
+        let moment = Duration::from_millis(20);
+        drop(tokio::time::timeout(moment, self.testbed.next_input()).await);
     }
 
     async fn start_empty() -> Self {
@@ -295,8 +309,7 @@ async fn the_address_of_a_lost_node_leaves_the_record_and_returns_with_the_zone(
         })
         .await;
     while bench.resolve(ALB_NAME).await != nodes {
-        let idle = Duration::from_millis(20);
-        drop(tokio::time::timeout(idle, bench.testbed.next_input()).await);
+        bench.go_on().await;
     }
     assert_eq!(
         bench.get(nodes[0], "/health").await.unwrap(),
