@@ -207,6 +207,18 @@ async fn a_process_becomes_a_target_when_it_listens() {
     // There will be no second check: the first must find it listening.
     plan.topology.alb.health_check.interval = Duration::from_hours(10);
     let mut bench = Bench::start_with_processes(&plan).await;
+    let third = InstanceId(2);
+    bench.launch(third, ZONE_A, SimTime::ZERO);
+    bench.obey(Order::Register { instance: third });
+    // Nothing has run since the launch, so it cannot listen yet.
+    assert!(bench.testbed.unregistered.contains(&third));
+    bench
+        .wait_for(Input::TargetHealth {
+            instance: third,
+            healthy: true,
+        })
+        .await;
+    assert!(bench.testbed.unregistered.is_empty());
     for node in bench.resolve(ALB_NAME).await {
         assert_eq!(bench.get(node, "/health").await.unwrap(), StatusCode::OK);
     }
@@ -216,7 +228,7 @@ async fn a_process_becomes_a_target_when_it_listens() {
     });
     bench.wait_for(Input::Drained { instance: IN_A }).await;
     bench.obey(Order::Terminate { instance: IN_A });
-    assert_eq!(bench.testbed.gauges().instances.len(), 1);
+    assert_eq!(bench.testbed.gauges().instances.len(), 2);
     bench.testbed.stop().await;
 }
 
