@@ -58,7 +58,7 @@ impl Bench {
             jwt_secret: "token-secret".to_owned(),
             ..Settings::default()
         };
-        let (fleet, heard) = Fleet::new(Kind::Processes(blueprint), settings, subnets);
+        let (fleet, heard) = Fleet::new(Kind::Processes(Box::new(blueprint)), settings, subnets);
         let mut bench = Self { fleet, heard, logs };
         for (instance, zone) in INSTANCES.into_iter().zip([0, 0, 1, 1]) {
             let boot = Duration::ZERO;

@@ -87,7 +87,21 @@ impl Bench {
                 healthy: true,
             })
             .await;
+            // A node that has never seen the target well would not say when it is gone.
+            let voted = async {
+                while self.testbed.balancer.votes(instance) < 2 {
+                    self.go_on().await;
+                }
+            };
+            let timely = tokio::time::timeout(Duration::from_secs(10), voted).await;
+            timely.expect("both nodes check it");
         }
+    }
+
+    /// Keeps the testbed moving for a moment.
+    async fn go_on(&mut self) {
+        let moment = Duration::from_millis(20);
+        drop(tokio::time::timeout(moment, self.testbed.next_input()).await);
     }
 
     async fn start_empty() -> Self {
@@ -203,6 +217,18 @@ async fn a_process_becomes_a_target_when_it_listens() {
     // There will be no second check: the first must find it listening.
     plan.topology.alb.health_check.interval = Duration::from_hours(10);
     let mut bench = Bench::start_with_processes(&plan).await;
+    let third = InstanceId(2);
+    bench.launch(third, ZONE_A, SimTime::ZERO);
+    bench.obey(Order::Register { instance: third });
+    // Nothing has run since the launch, so it cannot listen yet.
+    assert!(bench.testbed.unregistered.contains(&third));
+    bench
+        .wait_for(Input::TargetHealth {
+            instance: third,
+            healthy: true,
+        })
+        .await;
+    assert!(bench.testbed.unregistered.is_empty());
     for node in bench.resolve(ALB_NAME).await {
         assert_eq!(bench.get(node, "/health").await.unwrap(), StatusCode::OK);
     }
@@ -212,7 +238,7 @@ async fn a_process_becomes_a_target_when_it_listens() {
     });
     bench.wait_for(Input::Drained { instance: IN_A }).await;
     bench.obey(Order::Terminate { instance: IN_A });
-    assert_eq!(bench.testbed.gauges().instances.len(), 1);
+    assert_eq!(bench.testbed.gauges().instances.len(), 2);
     bench.testbed.stop().await;
 }
 
@@ -305,8 +331,7 @@ async fn the_address_of_a_lost_node_leaves_the_record_and_returns_with_the_zone(
         })
         .await;
     while bench.resolve(ALB_NAME).await != nodes {
-        let idle = Duration::from_millis(20);
-        drop(tokio::time::timeout(idle, bench.testbed.next_input()).await);
+        bench.go_on().await;
     }
     assert_eq!(
         bench.get(nodes[0], "/health").await.unwrap(),

@@ -217,6 +217,13 @@ impl Balancer {
         self.past + self.processes.values().map(|process| process.load).sum()
     }
 
+    /// Nodes that have made up their mind about a target.
+    #[cfg(test)]
+    pub(in crate::testbed) fn votes(&self, instance: InstanceId) -> usize {
+        let target = self.targets.get(&instance);
+        target.map_or(0, |target| target.votes.len())
+    }
+
     /// Ends all processes and waits until they are gone.
     pub async fn stop(mut self) {
         self.tell_all(Command::Stop);

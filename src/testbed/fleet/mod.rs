@@ -38,7 +38,7 @@ pub enum Kind {
     /// A thread of this process: the embedded data tier lives here.
     Threads(EmbeddedTier),
     /// A process of its own.
-    Processes(Blueprint),
+    Processes(Box<Blueprint>),
 }
 
 /// How instance processes are built.
@@ -335,11 +335,11 @@ impl Fleet {
             drop(heard_tx.send(Heard { instance, what }));
         };
         let process = Process::start(&blueprint.launcher, log.as_deref(), &settings, hear)?;
-        Ok(Server::Process(InstanceProcess {
+        Ok(Server::Process(Box::new(InstanceProcess {
             process,
             load: None,
             is_paused: false,
-        }))
+        })))
     }
 
     /// Ends the boot of an instance: it listens from now on. Does nothing if it is gone.

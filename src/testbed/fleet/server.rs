@@ -15,7 +15,7 @@ pub(super) enum Server {
     /// A thread that serves.
     Thread(Instance),
     /// A process, from the beginning of the boot.
-    Process(InstanceProcess),
+    Process(Box<InstanceProcess>),
 }
 
 /// An instance process as its supervisor knows it.

@@ -69,12 +69,12 @@ fn config() -> ServersConfig {
 }
 
 pub(in crate::testbed) fn processes(launcher: Launcher, logs: Option<&Path>) -> Kind {
-    Kind::Processes(Blueprint {
+    Kind::Processes(Box::new(Blueprint {
         launcher,
         config: config(),
         shows: vec![show()],
         logs: logs.map(Path::to_owned),
-    })
+    }))
 }
 
 struct Bench {
