@@ -169,17 +169,18 @@ impl Site {
     pub(super) async fn close(self, ended_at: SimTime, tally: &Tally) -> Closed {
         match self {
             Self::Testbed(cloud) => {
-                let closed = Closed {
-                    state: cloud.testbed.final_state().await,
-                    data_tier: cloud.testbed.data_tier_figures(),
-                    census: Some(cloud.testbed.gauges().census),
-                    stickiness: cloud.stickiness(),
+                let census = Some(cloud.testbed.gauges().census);
+                let stickiness = cloud.stickiness();
+                let ended = cloud.testbed.end().await;
+                Closed {
+                    state: ended.state,
+                    data_tier: ended.data_tier,
+                    census,
+                    stickiness,
                     fleet: cloud.fleet,
                     monitor_runs: cloud.billing.lambda_runs(),
                     statement: cloud.billing.finish(&cloud.plan, ended_at, tally),
-                };
-                cloud.testbed.stop().await;
-                closed
+                }
             }
             Self::Remote(_) => Closed {
                 state: Err("the target gives no access to its database".to_owned()),

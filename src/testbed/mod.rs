@@ -114,6 +114,15 @@ pub struct Entry {
     pub token_secret: String,
 }
 
+/// What a testbed says at its end.
+#[derive(Debug)]
+pub struct Ended {
+    /// Everything an audit needs, or why it could not be read.
+    pub state: Result<FinalState, String>,
+    /// What was measured of the data tier's servers; `None` if it has none.
+    pub data_tier: Option<DataTierFigures>,
+}
+
 /// What the testbed shows of itself at one moment.
 #[derive(Clone, Debug)]
 pub struct Gauges {
@@ -240,24 +249,20 @@ impl Testbed {
         }
     }
 
-    /// Everything an audit needs, or why it could not be read; read it when the run has ended.
-    pub async fn final_state(&self) -> Result<FinalState, String> {
-        self.data_tier.final_state().await
-    }
-
-    /// What was measured of the data tier's servers; `None` if it has none.
-    pub fn data_tier_figures(&self) -> Option<DataTierFigures> {
-        self.data_tier.figures()
-    }
-
-    /// Ends everything: nothing listens and no process is left when this returns.
-    pub async fn stop(self) {
+    /// Ends everything, and says what is left to say: nothing listens and no process is left when this returns.
+    pub async fn end(self) -> Ended {
         for eviction in self.evictions.values() {
             eviction.abort();
         }
         Box::pin(self.balancer.stop()).await;
         self.fleet.stop().await;
+        // Only now does nobody change anything any more.
+        let ended = Ended {
+            state: self.data_tier.final_state().await,
+            data_tier: self.data_tier.figures(),
+        };
         self.data_tier.stop().await;
+        ended
     }
 }
 
@@ -270,12 +275,12 @@ async fn build_data_tier(
 ) -> Result<(DataTier, Kind), TestbedError> {
     let ground = premises.ground;
     let processes = |config: &ServersConfig, show: Show| {
-        Kind::Processes(fleet::Blueprint {
+        Kind::Processes(Box::new(fleet::Blueprint {
             launcher: Launcher::Binary(ground.executable.clone()),
             config: config.clone(),
             shows: vec![show],
             logs: ground.logs.clone(),
-        })
+        }))
     };
     Ok(match &plan.topology.data_tier {
         topology::DataTier::Embedded => {

@@ -185,7 +185,7 @@ async fn buyers_reach_any_instance_through_the_node_of_either_zone() {
     for gauge in &gauges.instances {
         assert!(gauge.load.as_ref().unwrap().requests > 0, "{gauge:?}");
     }
-    bench.testbed.stop().await;
+    bench.testbed.end().await.state.unwrap();
 }
 
 #[tokio::test]
@@ -208,7 +208,7 @@ async fn an_instance_refuses_connections_until_its_boot_is_over() {
         })
         .await;
     assert_eq!(bench.get(node, "/health").await.unwrap(), StatusCode::OK);
-    bench.testbed.stop().await;
+    bench.testbed.end().await.state.unwrap();
 }
 
 #[tokio::test]
@@ -239,7 +239,7 @@ async fn a_process_becomes_a_target_when_it_listens() {
     bench.wait_for(Input::Drained { instance: IN_A }).await;
     bench.obey(Order::Terminate { instance: IN_A });
     assert_eq!(bench.testbed.gauges().instances.len(), 2);
-    bench.testbed.stop().await;
+    bench.testbed.end().await.state.unwrap();
 }
 
 #[tokio::test]
@@ -254,7 +254,7 @@ async fn the_control_plane_is_told_of_a_killed_instance() {
         bench.obey(Order::Terminate { instance: IN_A });
         let node = bench.resolve(ALB_NAME).await[0];
         assert_eq!(bench.get(node, "/health").await.unwrap(), StatusCode::OK);
-        bench.testbed.stop().await;
+        bench.testbed.end().await.state.unwrap();
     }
 }
 
@@ -275,7 +275,7 @@ async fn an_instance_that_cannot_be_started_is_told_and_makes_the_testbed_unsoun
         problem,
         "i-0 cannot be started: its process ended before it listened"
     );
-    bench.testbed.stop().await;
+    bench.testbed.end().await.state.unwrap();
 }
 
 #[tokio::test]
@@ -305,7 +305,7 @@ async fn a_lost_zone_takes_its_node_its_instances_and_the_primaries_with_it() {
     assert_eq!(healed, Some(Input::QueueSampled { size: Some(0) }));
     assert_ne!(bench.resolve(REDIS_NAME).await, redis);
     assert_eq!(bench.resolve(DATABASE_NAME).await.len(), 1);
-    bench.testbed.stop().await;
+    bench.testbed.end().await.state.unwrap();
 }
 
 #[tokio::test]
@@ -337,7 +337,7 @@ async fn the_address_of_a_lost_node_leaves_the_record_and_returns_with_the_zone(
         bench.get(nodes[0], "/health").await.unwrap(),
         StatusCode::OK
     );
-    bench.testbed.stop().await;
+    bench.testbed.end().await.state.unwrap();
 }
 
 #[tokio::test]
@@ -354,7 +354,7 @@ async fn a_node_that_starts_again_does_not_make_the_fleet_unhealthy() {
     bench.testbed.restore_zone(SimTime::ZERO, ZONE_A).unwrap();
     let quiet = tokio::time::timeout(Duration::from_secs(1), bench.testbed.next_input()).await;
     assert!(quiet.is_err(), "heard {quiet:?}");
-    bench.testbed.stop().await;
+    bench.testbed.end().await.state.unwrap();
 }
 
 #[tokio::test]
@@ -370,7 +370,7 @@ async fn a_deregistered_instance_drains_on_every_node() {
     for node in bench.resolve(ALB_NAME).await {
         assert_eq!(bench.get(node, "/health").await.unwrap(), StatusCode::OK);
     }
-    bench.testbed.stop().await;
+    bench.testbed.end().await.state.unwrap();
 }
 
 #[tokio::test]
@@ -379,7 +379,7 @@ async fn nothing_listens_after_the_stop() {
     let nodes = bench.resolve(ALB_NAME).await;
     let port = bench.testbed.entry().port;
     let instance = bench.testbed.fleet.address(IN_B).unwrap();
-    bench.testbed.stop().await;
+    bench.testbed.end().await.state.unwrap();
     for address in nodes
         .into_iter()
         .map(|node| (node, port).into())
@@ -400,7 +400,7 @@ async fn nothing_can_be_launched_in_a_zone_that_is_down() {
     });
     assert_eq!(answer, Some(Input::InstanceLost { instance: IN_B }));
     assert!(bench.testbed.gauges().instances.is_empty());
-    bench.testbed.stop().await;
+    bench.testbed.end().await.state.unwrap();
 }
 
 #[tokio::test]
@@ -422,10 +422,10 @@ async fn the_mean_cpu_of_the_fleet_is_sampled_between_two_instants() {
         panic!("instances answer");
     };
     assert!(busy > 0.0 && busy <= 100.0, "{busy} %");
-    bench.testbed.stop().await;
+    bench.testbed.end().await.state.unwrap();
 
     let mut empty = Bench::start_empty().await;
     let unknown = empty.obey(Order::SampleCpu);
     assert_eq!(unknown, Some(Input::CpuSampled { percent: None }));
-    empty.testbed.stop().await;
+    empty.testbed.end().await.state.unwrap();
 }

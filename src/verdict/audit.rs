@@ -114,7 +114,10 @@ fn facts(run: &Measurements) -> Result<&AuditFacts, String> {
 
 fn admissions(run: &Measurements) -> Result<&AdmissionFacts, String> {
     let ledger = facts(run)?.admissions.as_ref();
-    ledger.ok_or_else(|| "Redis was out at the end: nobody could tell who waited".to_owned())
+    ledger.ok_or_else(|| {
+        "Redis was out at the end, or a step at its doors was not witnessed: nobody can tell who waited"
+            .to_owned()
+    })
 }
 
 fn entered(ledger: &AdmissionFacts) -> u64 {

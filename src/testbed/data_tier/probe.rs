@@ -112,7 +112,7 @@ impl Eyes {
     pub(super) fn handle_lost(&self, part: DataTierPart, zone: ZoneId, now: SimTime) {
         self.record().handle_lost(part, zone, (now, wall_now()));
         if part == DataTierPart::Redis {
-            self.witness.handle_lost(Duration::ZERO);
+            self.witness.handle_lost(self.witness.now());
             lock(&self.census).take();
         }
     }
@@ -130,7 +130,7 @@ impl Eyes {
                 active_places: loss.active_places,
                 sessions: loss.sessions,
                 orders: 0,
-                reaches_back: loss.reaches_back,
+                reaches_back: Some(loss.reaches_back).filter(|age| !age.is_zero()),
             };
             self.record().handle_loss(part, loss);
         }

@@ -99,6 +99,11 @@ impl Keys {
         format!("{}rate:{user}", self.prefix)
     }
 
+    /// What is written to see whether it can be.
+    pub(in crate::tier::servers) fn beat(&self) -> String {
+        format!("{}announced:beat", self.prefix)
+    }
+
     /// The stream of what happened at the doors.
     pub(in crate::tier::servers) fn doors(&self) -> String {
         format!("{}{DOORS}", self.prefix)

@@ -146,6 +146,18 @@ impl RedisWitness {
         Some(RedisLevels { waiting, active })
     }
 
+    /// Writes a little, as a client that follows the name; whether Redis took it within 2 s of the wall.
+    pub async fn beat(&self) -> bool {
+        let set = redis::Cmd::set(self.shared.keys.beat(), "");
+        let taken: RedisResult<()> = self.shared.link.query(&set).await;
+        taken.is_ok()
+    }
+
+    /// Scenario time of the tier.
+    pub fn now(&self) -> Duration {
+        self.shared.clock.now()
+    }
+
     /// What happened at the doors so far. Only as good as [`Self::is_complete`] says.
     pub fn ledger(&self) -> AdmissionLedger {
         self.shared.account().ledger()
