@@ -15,6 +15,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 use tiketi_server::{EmbeddedTier, Instance, InstanceLoad, ServersConfig, Settings, Show};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio_util::task::TaskTracker;
 
@@ -95,8 +96,19 @@ enum What {
     Booted,
     /// [`Fleet::kill`] has taken it.
     Killed,
-    /// Its process said something; `None` if it has ended.
-    Said(Option<Answer>),
+    /// Its process said something.
+    Said(Said),
+}
+
+/// What is heard of a process.
+#[derive(Debug)]
+enum Said {
+    /// It listens.
+    Listening,
+    /// It cannot serve.
+    Failed { reason: String },
+    /// It has ended.
+    Ended,
 }
 
 /// What follows from what was heard.
@@ -194,7 +206,7 @@ impl Fleet {
         let cause = match what {
             What::Booted => Cause::NotStarted(self.answer(instance).err()?),
             What::Killed => Cause::Killed,
-            What::Said(answer) => match self.hear(instance, answer)? {
+            What::Said(said) => match self.hear(instance, said)? {
                 Ok(()) => return Some(News::Answers(instance)),
                 Err(cause) => cause,
             },
@@ -328,18 +340,39 @@ impl Fleet {
         };
         let log = |logs: &PathBuf| logs.join(format!("instance-{}.log", instance.0));
         let log = blueprint.logs.as_ref().map(log);
-        let heard_tx = self.heard_tx.clone();
-        let hear = move |answer| {
-            let what = What::Said(answer);
-            // Without a receiver the fleet has ended.
-            drop(heard_tx.send(Heard { instance, what }));
-        };
+        let (load_tx, load) = watch::channel(InstanceLoad::default());
+        let hear = self.hears(instance, load_tx);
         let process = Process::start(&blueprint.launcher, log.as_deref(), &settings, hear)?;
         Ok(Server::Process(Box::new(InstanceProcess {
             process,
-            load: None,
+            load,
+            listens: false,
             is_paused: false,
         })))
+    }
+
+    /// Takes what the process of an instance says to where it belongs.
+    fn hears(
+        &self,
+        instance: InstanceId,
+        load_tx: watch::Sender<InstanceLoad>,
+    ) -> impl FnMut(Option<Answer>) + Send + use<> {
+        let heard_tx = self.heard_tx.clone();
+        move |answer| {
+            let said = match answer {
+                // Read when somebody wants to know: nobody has to be woken for it.
+                Some(Answer::Load(load)) => {
+                    load_tx.send_replace(load);
+                    return;
+                }
+                Some(Answer::Listening) => Said::Listening,
+                Some(Answer::Failed { reason }) => Said::Failed { reason },
+                None => Said::Ended,
+            };
+            let what = What::Said(said);
+            // Without a receiver the fleet has ended.
+            drop(heard_tx.send(Heard { instance, what }));
+        }
     }
 
     /// Ends the boot of an instance: it listens from now on. Does nothing if it is gone.
@@ -361,28 +394,19 @@ impl Fleet {
         Ok(())
     }
 
-    /// Takes what a process said; returns whether it answers from now on, or why it is gone.
-    fn hear(&mut self, instance: InstanceId, answer: Option<Answer>) -> Option<Result<(), Cause>> {
-        // One that was ended may still have said something.
+    /// Takes what a process said: it answers from now on, or this is why it is gone. `None` if it was ended before.
+    fn hear(&mut self, instance: InstanceId, said: Said) -> Option<Result<(), Cause>> {
         let server = self.process(instance).ok()?;
-        match answer {
-            Some(Answer::Listening) => {
-                server.load = Some(InstanceLoad::default());
-                Some(Ok(()))
+        let not_started = |reason| Err(Cause::NotStarted(io::Error::other(reason)));
+        Some(match said {
+            Said::Listening => {
+                server.listens = true;
+                Ok(())
             }
-            Some(Answer::Load(load)) => {
-                server.load = Some(load);
-                None
-            }
-            Some(Answer::Failed { reason }) => {
-                Some(Err(Cause::NotStarted(io::Error::other(reason))))
-            }
-            None if server.load.is_some() => Some(Err(Cause::Crashed)),
-            None => {
-                let reason = "its process ended before it listened";
-                Some(Err(Cause::NotStarted(io::Error::other(reason))))
-            }
-        }
+            Said::Failed { reason } => not_started(reason),
+            Said::Ended if server.listens => Err(Cause::Crashed),
+            Said::Ended => not_started("its process ended before it listened".to_owned()),
+        })
     }
 
     fn process(&mut self, instance: InstanceId) -> io::Result<&mut InstanceProcess> {

@@ -3,6 +3,7 @@
 use std::io;
 
 use tiketi_server::{Instance, InstanceLoad};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::testbed::child::Process;
@@ -21,8 +22,9 @@ pub(super) enum Server {
 /// An instance process as its supervisor knows it.
 pub(super) struct InstanceProcess {
     pub(super) process: Process<InstanceRole>,
-    /// The load last told; `None` until it listens.
-    pub(super) load: Option<InstanceLoad>,
+    /// The load last told.
+    pub(super) load: watch::Receiver<InstanceLoad>,
+    pub(super) listens: bool,
     pub(super) is_paused: bool,
 }
 
@@ -32,7 +34,7 @@ impl Server {
         match self {
             Self::Awaited => None,
             Self::Thread(instance) => Some(instance.load()),
-            Self::Process(process) => process.load,
+            Self::Process(server) => server.listens.then(|| *server.load.borrow()),
         }
     }
 
@@ -41,7 +43,7 @@ impl Server {
         match self {
             Self::Awaited => false,
             Self::Thread(_) => true,
-            Self::Process(process) => process.load.is_some() && !process.is_paused,
+            Self::Process(server) => server.listens && !server.is_paused,
         }
     }
 
@@ -63,7 +65,7 @@ impl Server {
     /// The process, if it is one that can be stopped.
     pub(super) fn process(&mut self) -> io::Result<&mut InstanceProcess> {
         match self {
-            Self::Process(process) => Ok(process),
+            Self::Process(server) => Ok(server),
             Self::Awaited | Self::Thread(_) => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
                 "a thread cannot be stopped: only instances that are processes can",
