@@ -380,10 +380,8 @@ impl Redis {
         if std::mem::replace(&mut self.is_up, true) {
             return Loss::default();
         }
-        let mut loss = Loss {
-            reaches_back: self.unseen.reaches_back(self.lost_at),
-            ..Loss::default()
-        };
+        let mut loss = Loss::default();
+        let reaches_back = self.unseen.reaches_back(self.lost_at);
         let changed: Vec<_> = self.unseen.buyers().into_iter().collect();
         let had = |contents: &Contents| -> Vec<_> {
             let each = changed.iter().map(|buyer| contents.holdings(*buyer));
@@ -398,6 +396,10 @@ impl Redis {
             loss.places_put_back += u64::from(after.waits && !before.waits);
             loss.active_places += u64::from(before.is_active && !after.is_active);
             loss.sessions += u64::from(before.has_session && !after.has_session);
+        }
+        if loss != Loss::default() {
+            // Renewals of places are writes too, but nobody misses one.
+            loss.reaches_back = reaches_back;
         }
         self.contents.room.rebuild_due();
         self.witness.handle_failover(&self.contents.room);
