@@ -224,7 +224,7 @@ async fn commits_wait_for_the_lag_of_the_link() {
 
 #[tokio::test]
 async fn a_reader_shows_commits_after_its_lag_and_a_promotion_does_not_wait_for_it() {
-    let lag = Duration::from_secs(1);
+    let lag = Duration::from_secs(2);
     let Some(host) = common::host() else {
         return;
     };
@@ -236,8 +236,11 @@ async fn a_reader_shows_commits_after_its_lag_and_a_promotion_does_not_wait_for_
     assert!(sample.replica_lag.unwrap() >= lag, "{sample:?}");
     assert!(sample.commit_time < lag, "{sample:?}");
     assert_eq!(count(&pair, 1).await, 0);
+    let started = Instant::now();
     buy(&client, 1).await;
-    assert_eq!(count(&pair, 1).await, 0);
+    let shown = count(&pair, 1).await;
+    // On a machine that took so long to ask, the answer says nothing.
+    assert!(shown == 0 || started.elapsed() >= lag);
     pair.lose(0);
     pair.promote(1).await.unwrap();
     assert_eq!(count(&pair, 1).await, 1);
@@ -263,7 +266,9 @@ async fn a_sample_counts_connections_and_row_locks() {
             .await
             .unwrap()
     });
+    let started = Instant::now();
     loop {
+        assert!(started.elapsed() < COMMIT_TIMEOUT);
         let sample = pair.sample().await.unwrap();
         assert_eq!(sample.connections, 2);
         assert_eq!(sample.replica_lag, None);
