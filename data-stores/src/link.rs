@@ -364,10 +364,11 @@ mod tests {
         let link = Link::open(Duration::ZERO).await.unwrap();
         assert_eq!(link.broken_for(), None);
         link.lead_to(link.address());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        assert!(link.broken_for().unwrap() >= Duration::from_millis(20));
+        let long = Duration::from_millis(300);
+        tokio::time::sleep(long).await;
+        assert!(link.broken_for().unwrap() >= long);
         link.forgive();
-        assert!(link.broken_for().unwrap() < Duration::from_millis(20));
+        assert!(link.broken_for().unwrap() < long);
         link.cut();
         assert_eq!(link.broken_for(), None);
     }

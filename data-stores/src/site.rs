@@ -129,7 +129,8 @@ mod tests {
     use crate::guard::{Ending, Invocation, Order};
     use crate::{Guard, Host, Programs};
 
-    const PATIENCE: Duration = Duration::from_millis(50);
+    /// Far longer than the steps of a test take.
+    const PATIENCE: Duration = Duration::from_secs(1);
 
     /// A host whose servers only sleep.
     fn host() -> Host {
@@ -171,7 +172,8 @@ mod tests {
         check(&sites, Some(0), &link, PATIENCE).unwrap();
         link.lead_to(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
         check(&sites, Some(0), &link, PATIENCE).unwrap();
-        tokio::time::sleep(2 * PATIENCE).await;
+        tokio::time::sleep(PATIENCE).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
         let error = check(&sites, Some(0), &link, PATIENCE).unwrap_err();
         assert!(
             matches!(&error, StoresError::NeverCaughtUp { server, .. } if server == "second"),

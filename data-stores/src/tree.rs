@@ -152,6 +152,7 @@ impl Status {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::process::{Child, Command, Stdio};
 
     use super::*;
@@ -181,10 +182,16 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "nothing tells of what does not happen"
+    )]
     fn a_stopped_tree_goes_on_where_it_was() {
-        let mut child = parent_of("sleep 0.05; exit 7");
+        let mut child = parent_of("read line; exit 7");
         let root = Pid::from_raw(i32::try_from(child.id()).unwrap());
         stop(root);
+        child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+        std::thread::sleep(Duration::from_millis(50));
         assert_eq!(child.try_wait().unwrap(), None);
         resume(root);
         assert_eq!(child.wait().unwrap().code(), Some(7));
@@ -193,6 +200,7 @@ mod tests {
     fn parent_of(script: &str) -> Child {
         Command::new("sh")
             .args(["-c", script])
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
             .unwrap()

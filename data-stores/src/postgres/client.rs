@@ -23,7 +23,7 @@ pub(super) struct Client {
 /// How far a standby has come, as the primary sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Following {
-    /// It has all the primary had when it connected, and gets what is written.
+    /// It has caught up with the primary once, and gets what is written.
     pub(super) is_streaming: bool,
     /// Commits wait for it.
     pub(super) is_synchronous: bool,
@@ -83,34 +83,18 @@ impl Client {
     }
 
     pub(super) async fn following(&self) -> Result<Following, Error> {
-        let row = self.client.query_opt(
-            "select state = 'streaming', sync_state = 'sync'
+        // Aggregated: a connection that was cut may be in the view for a moment beside the one that replaced it.
+        let row = self.client.query_one(
+            "select coalesce(bool_or(state = 'streaming'), false),
+                    coalesce(bool_or(sync_state = 'sync'), false)
              from pg_stat_replication where application_name = $1",
             &[&STANDBY],
         );
-        Ok(match row.await? {
-            Some(row) => Following {
-                is_streaming: row.try_get(0)?,
-                is_synchronous: row.try_get(1)?,
-            },
-            None => Following {
-                is_streaming: false,
-                is_synchronous: false,
-            },
+        let row = row.await?;
+        Ok(Following {
+            is_streaming: row.try_get(0)?,
+            is_synchronous: row.try_get(1)?,
         })
-    }
-
-    /// Whether the standby has written everything that is written here by now.
-    pub(super) async fn is_level(&self) -> Result<bool, Error> {
-        let row = self.client.query_opt(
-            "select coalesce(flush_lsn >= pg_current_wal_lsn(), false)
-             from pg_stat_replication where application_name = $1",
-            &[&STANDBY],
-        );
-        match row.await? {
-            Some(row) => row.try_get(0),
-            None => Ok(false),
-        }
     }
 
     /// Waits until the reader shows the last beat of its primary, and returns how old that was when it did.
@@ -148,7 +132,8 @@ impl Client {
         let statement = format!(
             "select coalesce(flush_lsn >= '{position}', false),
                     (extract(epoch from clock_timestamp() - $1) * 1e6)::bigint
-             from pg_stat_replication where application_name = '{STANDBY}'"
+             from pg_stat_replication where application_name = '{STANDBY}'
+             order by backend_start desc limit 1"
         );
         age_when_there(&self.client, &statement, &beaten_at, limit).await
     }

@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 
 use crate::guard::Ending;
 use crate::link::Link;
+use crate::server::Server;
 use crate::site::{self, Site};
 use crate::{Host, StoresError, port, secret};
 
@@ -341,37 +342,24 @@ impl PostgresPair {
     ) -> Result<(), StoresError> {
         let _without_lag = self.link.without_lag();
         let following = async {
-            let client = self
-                .connect(primary)
-                .await
-                .map_err(|error| StoresError::Unreachable {
-                    server: servers::name(primary),
-                    reason: words(&error),
-                })?;
+            let unreachable = |error: tokio_postgres::Error| StoresError::Unreachable {
+                server: servers::name(primary),
+                reason: words(&error),
+            };
+            let client = self.connect(primary).await.map_err(unreachable)?;
             let mut is_asked = false;
             loop {
-                let server = self.sites[standby]
-                    .alive()
-                    .expect("nobody lost it meanwhile");
-                if let Some(death) = server.death() {
+                let server = self.sites[standby].alive();
+                if let Some(death) = server.and_then(Server::death) {
                     return Err(death);
                 }
-                match client.following().await {
-                    Ok(following) if following.is_synchronous && is_asked => return Ok(()),
-                    // Commits may wait once there is nothing left to catch up with.
-                    Ok(following) if following.is_streaming && !is_asked => {
-                        if client.is_level().await.unwrap_or(false) {
-                            self.configure(primary, true)?;
-                            is_asked = true;
-                        }
-                    }
-                    Ok(_) => {}
-                    Err(error) => {
-                        return Err(StoresError::Unreachable {
-                            server: servers::name(primary),
-                            reason: words(&error),
-                        });
-                    }
+                let following = client.following().await.map_err(unreachable)?;
+                if following.is_streaming && !is_asked {
+                    // What a commit has to wait for is now on its way.
+                    self.configure(primary, true)?;
+                    is_asked = true;
+                } else if following.is_synchronous && is_asked {
+                    return Ok(());
                 }
                 tokio::time::sleep(POLL).await;
             }

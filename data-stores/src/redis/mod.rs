@@ -145,16 +145,17 @@ impl RedisPair {
         if self.primary == Some(site) {
             return Ok(());
         }
-        if let Some(former) = self.primary {
-            self.lose(former);
-        }
-        let Some(server) = self.sites[site].alive() else {
+        if !self.sites[site].is_alive() {
             return Err(StoresError::PromotionFailed {
                 server: name(site),
                 reason: "its site is lost".to_owned(),
-                log_tail: String::new(),
+                log_tail: "nothing to read".to_owned(),
             });
-        };
+        }
+        if let Some(former) = self.primary {
+            self.lose(former);
+        }
+        let server = self.sites[site].alive().expect("it was alive just now");
         let failed = |reason: String| StoresError::PromotionFailed {
             server: server.name().to_owned(),
             reason,

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::{self, SITES, postgres as settings};
 use tiketi_stores::{PostgresKind, PostgresPair, StoresError};
+use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 
 /// Long enough for any commit here, short enough for a test that must fail.
@@ -51,16 +52,12 @@ async fn count(pair: &PostgresPair, site: usize) -> i64 {
     row.unwrap().get(0)
 }
 
-#[tokio::test]
-async fn a_kill_in_the_middle_of_commits_loses_no_acknowledged_commit() {
-    let lag = Duration::from_millis(3);
-    let Some(mut pair) = start(2, PostgresKind::RdsMultiAz, lag).await else {
-        return;
-    };
-    drop(with_table(&pair).await);
+/// Starts buyers who buy one seat after the other until the database fails them, and return what was acknowledged.
+async fn start_buyers(pair: &PostgresPair) -> Vec<JoinHandle<Vec<i32>>> {
+    const BUYERS: i32 = 8;
     let mut buyers = Vec::new();
-    for buyer in 0..8 {
-        let client = connect(&pair, 0).await;
+    for buyer in 0..BUYERS {
+        let client = connect(pair, 0).await;
         buyers.push(tokio::spawn(async move {
             let mut acknowledged = Vec::new();
             for seat in (buyer..).step_by(8) {
@@ -73,33 +70,57 @@ async fn a_kill_in_the_middle_of_commits_loses_no_acknowledged_commit() {
             acknowledged
         }));
     }
-    tokio::time::sleep(Duration::from_millis(400)).await;
-    pair.lose(0);
-    pair.promote(1).await.unwrap();
+    buyers
+}
+
+/// Holds a database against what its buyers were told.
+async fn assert_all_there(client: &Client, buyers: Vec<JoinHandle<Vec<i32>>>) {
     let mut acknowledged = Vec::new();
     for buyer in buyers {
         acknowledged.extend(buyer.await.unwrap());
     }
-    assert!(
-        acknowledged.len() > 8,
-        "only {} commits",
-        acknowledged.len()
-    );
-
-    let client = connect(&pair, 1).await;
-    let row = client
+    assert!(acknowledged.len() > 8, "{acknowledged:?}");
+    let found = client
         .query_one(
             "select count(*) from ticket where seat = any($1)",
             &[&acknowledged],
         )
         .await
         .unwrap();
-    assert_eq!(
-        row.get::<_, i64>(0),
-        i64::try_from(acknowledged.len()).unwrap()
-    );
+    let found: i64 = found.get(0);
+    assert_eq!(found, i64::try_from(acknowledged.len()).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_in_the_middle_of_commits_loses_no_acknowledged_commit() {
+    let lag = Duration::from_millis(3);
+    let Some(mut pair) = start(2, PostgresKind::RdsMultiAz, lag).await else {
+        return;
+    };
+    drop(with_table(&pair).await);
+    let buyers = start_buyers(&pair).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    pair.lose(0);
+    pair.promote(1).await.unwrap();
+    let client = connect(&pair, 1).await;
+    assert_all_there(&client, buyers).await;
     buy(&client, -1).await;
     pair.check().unwrap();
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn a_standby_joins_while_commits_go_on_and_has_them_all_when_it_takes_over() {
+    let Some(mut pair) = start(2, PostgresKind::Aurora, Duration::from_millis(1)).await else {
+        return;
+    };
+    drop(with_table(&pair).await);
+    let buyers = start_buyers(&pair).await;
+    pair.lose(1);
+    pair.restore(1).await.unwrap();
+    pair.lose(0);
+    pair.promote(1).await.unwrap();
+    assert_all_there(&connect(&pair, 1).await, buyers).await;
     pair.stop().await;
 }
 
@@ -203,7 +224,7 @@ async fn commits_wait_for_the_lag_of_the_link() {
 
 #[tokio::test]
 async fn a_reader_shows_commits_after_its_lag_and_a_promotion_does_not_wait_for_it() {
-    let lag = Duration::from_secs(1);
+    let lag = Duration::from_secs(2);
     let Some(host) = common::host() else {
         return;
     };
@@ -215,8 +236,11 @@ async fn a_reader_shows_commits_after_its_lag_and_a_promotion_does_not_wait_for_
     assert!(sample.replica_lag.unwrap() >= lag, "{sample:?}");
     assert!(sample.commit_time < lag, "{sample:?}");
     assert_eq!(count(&pair, 1).await, 0);
+    let started = Instant::now();
     buy(&client, 1).await;
-    assert_eq!(count(&pair, 1).await, 0);
+    let shown = count(&pair, 1).await;
+    // On a machine that took so long to ask, the answer says nothing.
+    assert!(shown == 0 || started.elapsed() >= lag);
     pair.lose(0);
     pair.promote(1).await.unwrap();
     assert_eq!(count(&pair, 1).await, 1);
@@ -242,7 +266,9 @@ async fn a_sample_counts_connections_and_row_locks() {
             .await
             .unwrap()
     });
+    let started = Instant::now();
     loop {
+        assert!(started.elapsed() < COMMIT_TIMEOUT);
         let sample = pair.sample().await.unwrap();
         assert_eq!(sample.connections, 2);
         assert_eq!(sample.replica_lag, None);
