@@ -11,6 +11,8 @@ mod postgres;
 mod redis;
 mod setup;
 #[cfg(test)]
+pub(crate) mod test_names;
+#[cfg(test)]
 pub(crate) mod test_server;
 
 use std::sync::Arc;
