@@ -418,10 +418,14 @@ fn print_conditions(cores: &Cores, extent: Extent) {
     ));
 }
 
+/// What a program calls itself, such as `Redis server v=7.0.15`.
 fn version(program: &str) -> String {
-    let output = Command::new(program).arg("--version").output();
-    let output = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    output.unwrap_or_else(|_| format!("no {program}"))
+    let Ok(output) = Command::new(program).arg("--version").output() else {
+        return format!("no {program}");
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let words: Vec<&str> = text.split_whitespace().take(3).collect();
+    words.join(" ")
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are what it is for")]

@@ -28,7 +28,7 @@ struct Stage {
 
 impl Stage {
     fn embedded() -> Self {
-        let (settings, show) = (Settings::default(), show());
+        let (settings, show) = (settings(), show());
         let tier = EmbeddedTier::new(&settings, vec![show.clone()], Duration::ZERO);
         Self::on(&tier.into(), show, None)
     }
@@ -36,7 +36,7 @@ impl Stage {
     /// `None` on a machine without PostgreSQL.
     async fn servers(schema: &str) -> Option<Self> {
         let server = TestServer::shared().await?;
-        let (settings, show) = (Settings::default(), show());
+        let (settings, show) = (settings(), show());
         let config = server.config(schema);
         let shows = vec![show.clone()];
         prepare_database(&config, &shows).await.unwrap();
@@ -46,7 +46,7 @@ impl Stage {
 
     fn on(tier: &DataTier, show: Show, server: Option<Arc<TestServer>>) -> Self {
         Self {
-            database: tier.database(&Settings::default(), Duration::ZERO),
+            database: tier.database(&settings(), Duration::ZERO),
             show,
             _server: server,
         }
@@ -90,6 +90,14 @@ impl Stage {
         let list: Vec<Value> = serde_json::from_slice(&list.unwrap()).unwrap();
         let states = list.iter().map(|seat| seat["status"].as_str().unwrap());
         states.map(ToOwned::to_owned).collect()
+    }
+}
+
+/// Patient, for a machine that is busy with other tests.
+fn settings() -> Settings {
+    Settings {
+        pool_connect_timeout: Duration::from_secs(20),
+        ..Settings::default()
     }
 }
 

@@ -52,7 +52,7 @@ impl Stage {
         let auditor = DatabaseAuditor::open(&config).await.unwrap();
         let settings = Settings {
             pool_max: 4,
-            pool_connect_timeout: Duration::from_secs(5),
+            pool_connect_timeout: Duration::from_secs(20),
             ..Settings::default()
         };
         let tier = DataTier::from(ServersTier::new(config, &settings, shows.clone()));
