@@ -12,6 +12,8 @@ mod postgres;
 mod redis;
 mod setup;
 #[cfg(test)]
+pub(crate) mod test_names;
+#[cfg(test)]
 pub(crate) mod test_server;
 mod witness;
 

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::super::RELEASED_AT_ONCE;
 use super::*;
 use crate::settings::Settings;
 use crate::show::{Section, Show, StandingArea};
@@ -11,6 +12,8 @@ const HOLD: Duration = Duration::from_secs(300);
 
 struct Stage {
     database: Database,
+    /// The database of a second instance.
+    other: Database,
     auditor: DatabaseAuditor,
     show: Show,
     server: Arc<TestServer>,
@@ -26,7 +29,7 @@ impl Stage {
         };
         let floor = StandingArea {
             name: "Floor".to_owned(),
-            quantity: 5,
+            quantity: 1_000,
             price: 80_000,
         };
         let show = Show::new("Night", vec![section]).with_standing(vec![floor]);
@@ -34,10 +37,14 @@ impl Stage {
         let shows = vec![show.clone()];
         prepare_database(&config, &shows).await.unwrap();
         let auditor = DatabaseAuditor::open(&config).await.unwrap();
-        let settings = Settings::default();
+        let settings = Settings {
+            pool_connect_timeout: Duration::from_secs(20),
+            ..Settings::default()
+        };
         let tier = DataTier::from(ServersTier::new(config, &settings, shows));
         Self {
             database: tier.database(&settings, Duration::ZERO),
+            other: tier.database(&settings, Duration::ZERO),
             auditor,
             show,
             server,
@@ -58,7 +65,10 @@ impl Stage {
 
 #[tokio::test]
 async fn an_auditor_sees_what_buyers_have_done() {
-    let stage = Stage::new("audited", TestServer::shared()).await;
+    let Some(server) = TestServer::shared().await else {
+        return;
+    };
+    let stage = Stage::new("audited", server).await;
     let [kim, lee, park] = [1, 2, 3].map(Uuid::from_u128);
     let paid = stage.hold(kim, 2).await;
     let refunded = stage.hold(lee, 3).await;
@@ -117,12 +127,65 @@ async fn an_auditor_sees_what_buyers_have_done() {
 }
 
 #[tokio::test]
+async fn holds_are_ended_once_however_many_instances_end_them() {
+    let Some(server) = TestServer::shared().await else {
+        return;
+    };
+    let stage = Stage::new("ended", server).await;
+    let floor = stage.show.ticket_type_id("Floor");
+    // More than one transaction ends.
+    let orders = 2 * RELEASED_AT_ONCE + 50;
+    let buy = |buyer: i32| {
+        let order = StandingOrder {
+            user: Uuid::from_u128(buyer.unsigned_abs().into()),
+            show: stage.show.id,
+            items: vec![(floor, 2)],
+        };
+        let database = &stage.database;
+        async move { database.order_standing(&order, Duration::ZERO).await }
+    };
+    for bought in futures_util::future::join_all((0..orders).map(buy)).await {
+        bought.unwrap().unwrap();
+    }
+    let stock = stage.database.take_changed_types(stage.show.id).await;
+    assert_eq!(stock.unwrap()[1].available, 100);
+    let (one, two) = tokio::join!(
+        stage.database.release_expired(),
+        stage.other.release_expired()
+    );
+    let later = stage.database.release_expired().await.unwrap();
+    let ended = one.unwrap().len() + two.unwrap().len() + later.len();
+    assert_eq!(ended, usize::try_from(orders).unwrap());
+    let stock = stage.other.take_changed_types(stage.show.id).await;
+    assert_eq!(stock.unwrap()[1].available, 1_000);
+    assert_eq!(stage.other.next_expiry().await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn an_auditor_does_not_wait_for_what_does_not_answer() {
-    let stage = Stage::new("silent", Arc::new(TestServer::start())).await;
+    let Some(server) = TestServer::start().await else {
+        return;
+    };
+    let stage = Stage::new("silent", Arc::new(server)).await;
     stage.server.pause();
     assert_eq!(stage.auditor.levels().await, None);
     assert!(!stage.auditor.beat().await);
     stage.server.resume();
-    assert!(stage.auditor.beat().await);
-    assert!(stage.auditor.levels().await.is_some());
+    let mut looks = 0;
+    while !stage.auditor.beat().await || stage.auditor.levels().await.is_none() {
+        looks += 1;
+        assert!(looks < 20, "the auditor does not find its way back");
+    }
+}
+
+/// A supervisor with several threads moves what it waits for between them.
+#[expect(dead_code, reason = "it is enough that it compiles")]
+fn everything_can_be_awaited_on_any_thread(auditor: &DatabaseAuditor, config: &ServersConfig) {
+    fn on_any_thread<T: Send>(_: T) {}
+    on_any_thread(auditor.levels());
+    on_any_thread(auditor.beat());
+    on_any_thread(auditor.final_state());
+    on_any_thread(DatabaseAuditor::open(config));
+    on_any_thread(prepare_database(config, &[]));
+    on_any_thread(crate::tier::clear_database(config));
 }

@@ -8,6 +8,8 @@
 
 mod auditor;
 mod connect;
+#[cfg(test)]
+mod failover_tests;
 mod keeper;
 mod pool;
 mod rows;

@@ -1,0 +1,72 @@
+//! A name server of the tests' own: every name leads to one address, which can be changed.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::task::JoinHandle;
+
+/// Bytes of a question's header.
+const HEADER: usize = 12;
+
+/// A running name server; it ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct TestNames {
+    address: SocketAddr,
+    answer: Arc<Mutex<Ipv4Addr>>,
+    task: JoinHandle<()>,
+}
+
+impl TestNames {
+    pub(crate) fn start(answer: Ipv4Addr) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let address = socket.local_addr().unwrap();
+        let answer = Arc::new(Mutex::new(answer));
+        let task = tokio::spawn(serve(socket, Arc::clone(&answer)));
+        Self {
+            address,
+            answer,
+            task,
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn lead_to(&self, answer: Ipv4Addr) {
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+    }
+}
+
+impl Drop for TestNames {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(socket: UdpSocket, answer: Arc<Mutex<Ipv4Addr>>) {
+    let socket = tokio::net::UdpSocket::from_std(socket).unwrap();
+    let mut question = [0; 512];
+    loop {
+        let (length, client) = socket.recv_from(&mut question).await.unwrap();
+        let address = *answer.lock().unwrap_or_else(PoisonError::into_inner);
+        let reply = reply(&question[..length], address);
+        socket.send_to(&reply, client).await.unwrap();
+    }
+}
+
+/// The answer to a question for an A record, good for this moment only; no record to any other question.
+fn reply(question: &[u8], address: Ipv4Addr) -> Vec<u8> {
+    let name = question[HEADER..].iter().position(|byte| *byte == 0);
+    let end = HEADER + name.unwrap() + 5;
+    let is_for_a = question[end - 4..end - 2] == [0, 1];
+    let mut reply = question[..2].to_vec();
+    reply.extend([0x81, 0x80, 0, 1, 0, u8::from(is_for_a), 0, 0, 0, 0]);
+    reply.extend(&question[HEADER..end]);
+    if is_for_a {
+        reply.extend([0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
+        reply.extend(address.octets());
+    }
+    reply
+}
