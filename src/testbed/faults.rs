@@ -1,5 +1,7 @@
 //! What a planned fault does to the testbed, and what the control plane is told of it.
 
+use std::io::ErrorKind;
+
 use super::data_tier::Strain;
 use super::{Testbed, TestbedError};
 use crate::cloud::order::Input;
@@ -25,6 +27,7 @@ impl Testbed {
                 for instance in self.first_in(zone, count) {
                     let paused = self.fleet.pause(instance);
                     paused.map_err(|source| TestbedError::Instance { instance, source })?;
+                    self.paused.insert((zone, instance));
                 }
                 Vec::new()
             }
@@ -63,9 +66,13 @@ impl Testbed {
                 Vec::new()
             }
             Action::PauseInstances { zone, .. } => {
-                for instance in self.fleet.in_zone(zone) {
-                    let resumed = self.fleet.resume(instance);
-                    resumed.map_err(|source| TestbedError::Instance { instance, source })?;
+                for (_, instance) in self.paused.extract_if(.., |(of, _)| *of == zone) {
+                    match self.fleet.resume(instance) {
+                        Ok(()) => {}
+                        // The group has replaced it meanwhile.
+                        Err(error) if error.kind() == ErrorKind::NotFound => {}
+                        Err(source) => return Err(TestbedError::Instance { instance, source }),
+                    }
                 }
                 Vec::new()
             }

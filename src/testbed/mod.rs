@@ -81,6 +81,8 @@ pub struct Testbed {
     unregistered: BTreeSet<InstanceId>,
     data_tier: DataTier,
     lost_zones: BTreeSet<ZoneId>,
+    /// Instances that a fault has stopped, by zone.
+    paused: BTreeSet<(ZoneId, InstanceId)>,
     evictions: BTreeMap<ZoneId, AbortHandle>,
     /// Told to the control plane next.
     pending: VecDeque<Input>,
@@ -209,6 +211,7 @@ impl Testbed {
             unregistered: BTreeSet::new(),
             data_tier,
             lost_zones: BTreeSet::new(),
+            paused: BTreeSet::new(),
             evictions: BTreeMap::new(),
             pending: VecDeque::new(),
             broken_node: None,
