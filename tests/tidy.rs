@@ -70,7 +70,14 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     (
         "testbed",
         // What was measured of servers goes into the measurements as it is.
-        &["cloud", "fault", "measure::ending", "rng", "scenario", "units"],
+        &[
+            "cloud",
+            "fault",
+            "measure::ending",
+            "rng",
+            "scenario",
+            "units",
+        ],
     ),
     (
         "live",

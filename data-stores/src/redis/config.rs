@@ -78,7 +78,8 @@ pub(super) fn file(
          repl-disable-tcp-nodelay no\n\
          timeout {timeout}\n\
          maxmemory {memory}\n\
-         maxmemory-policy {policy}\n",
+         maxmemory-policy {policy}\n\
+         notify-keyspace-events Ee\n",
         port = ports.own,
         timeout = settings.idle_timeout.as_millis().div_ceil(1_000),
         memory = settings.memory_max.unwrap_or(0),

@@ -64,9 +64,7 @@ impl Watch {
 
     /// Buyers in the waiting room, at most some tenths of a wall second ago; `None` while Redis does not answer.
     pub(super) fn waiting(&self) -> Option<u64> {
-        lock(&self.eyes.census)
-            .as_ref()
-            .map(|census| census.waiting)
+        self.eyes.waiting()
     }
 
     /// Levels, as fresh as [`Self::waiting`], and the ledger of the doors.
@@ -104,6 +102,11 @@ impl Drop for Watch {
 }
 
 impl Eyes {
+    /// Buyers in the waiting room when it was read last; `None` while Redis does not answer.
+    pub(super) fn waiting(&self) -> Option<u64> {
+        lock(&self.census).as_ref().map(|census| census.waiting)
+    }
+
     pub(super) fn record(&self) -> MutexGuard<'_, Record> {
         lock(&self.record)
     }

@@ -2,8 +2,10 @@
 //!
 //! Whatever goes wrong with a server, and no fault explains it, makes the testbed unsound: the run ends with the reason.
 
+mod evictions;
 mod part;
 mod pressure;
+mod reach;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -22,8 +24,10 @@ use crate::scenario::Plan;
 use crate::scenario::topology::{self, DatabaseKind};
 use crate::testbed::{DATABASE_NAME, REDIS_NAME, TestbedError};
 use crate::units::{DataTierPart, SimTime, ZoneId};
+use evictions::Evictions;
 use part::{Broken, Ground, Part};
 use pressure::{Ballast, HeldConnections};
+use reach::Reach;
 
 /// Hidden subcommand of the executable that keeps a server for as long as the supervisor lives.
 pub const GUARD_SUBCOMMAND: &str = "guard";
@@ -47,13 +51,14 @@ pub(in crate::testbed) struct Servers {
     held: Option<HeldConnections>,
     /// How far the replica of Redis and the standby of the database are behind when nothing is wrong, in wall time.
     lags: (Duration, Duration),
-    /// Where Redis of each site answers without TLS.
-    redis_addresses: Vec<SocketAddr>,
+    /// Redis of each site.
+    redis_reach: Vec<Reach>,
     database_addresses: Vec<SocketAddr>,
     /// Whether the second of the database is read (Aurora).
     has_reader: bool,
     speed: f64,
     broken: Broken,
+    _evictions: Evictions,
     _host: Host,
 }
 
@@ -110,8 +115,8 @@ impl Servers {
         prepare_database(&config, shows).await?;
         let watch = Watch::begin(&config, shows, speed).await?;
         let broken = Broken::default();
-        let redis_addresses = (0..redis_zones.len())
-            .map(|site| redis.plain_address(site))
+        let redis_reach: Vec<_> = (0..redis_zones.len())
+            .map(|site| Reach::new(redis.plain_address(site), redis.password()))
             .collect();
         let database_addresses = (0..database_zones.len())
             .map(|site| database.address(site))
@@ -122,6 +127,7 @@ impl Servers {
             eyes: watch.eyes(),
             broken: Arc::clone(&broken),
         };
+        let evictions = Evictions::watch(&redis_reach, &watch.eyes());
         Ok(Self {
             redis: Part::new(redis, &redis_zones, ground.clone()),
             database: Part::new(database, &database_zones, ground),
@@ -130,7 +136,8 @@ impl Servers {
             ballast: None,
             held: None,
             lags,
-            redis_addresses,
+            _evictions: evictions,
+            redis_reach,
             database_addresses,
             has_reader,
             speed,
@@ -174,11 +181,11 @@ impl Servers {
             Strain::PausePrimary(DataTierPart::Database) => self.database.pause_primary(),
             Strain::DelayReplica(part, lag) => self.set_lag(part, lag.div_f64(self.speed)),
             Strain::FillRedisMemory(share) => {
-                let address = self.redis.primary().map(|site| self.redis_addresses[site]);
-                let password = self.config.redis.password.as_ref();
-                self.ballast = address
-                    .zip(password)
-                    .map(|(address, Secret(password))| Ballast::load(address, password, share));
+                let server = self
+                    .redis
+                    .primary()
+                    .map(|site| self.redis_reach[site].clone());
+                self.ballast = server.map(|server| Ballast::load(server, share));
             }
             Strain::HoldDatabaseConnections(count) => {
                 let address = self

@@ -118,7 +118,6 @@ fn note_redis(sample: &RedisSample, record: &mut Record) {
     let levels = record.levels();
     levels.redis_memory_peak = levels.redis_memory_peak.max(sample.memory_used_bytes);
     levels.redis_memory_max = sample.memory_max_bytes.unwrap_or(0);
-    levels.redis_keys_evicted = sample.keys_evicted;
     levels.redis_writes_refused = sample.writes_refused;
 }
 

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use redis::RedisResult;
 use redis::aio::MultiplexedConnection;
-use redis::{Client, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo, RedisResult};
 use tiketi_server::DatabaseEndpoint;
 use tokio::task::AbortHandle;
 
+use super::reach::Reach;
 use crate::units::Share;
 
 /// Bytes of one key of ballast.
@@ -21,24 +22,13 @@ const BATCH: usize = 64;
 
 /// Keys that fill memory until this is dropped; then they go.
 pub(super) struct Ballast {
-    server: Server,
+    server: Reach,
     filling: AbortHandle,
 }
 
-/// The Redis that is filled.
-#[derive(Clone)]
-struct Server {
-    address: SocketAddr,
-    password: String,
-}
-
 impl Ballast {
-    /// Fills the memory of the Redis at `address` up to `share` of what it may use, and keeps it there.
-    pub(super) fn load(address: SocketAddr, password: &str, share: Share) -> Self {
-        let server = Server {
-            address,
-            password: password.to_owned(),
-        };
+    /// Fills the memory of a Redis up to `share` of what it may use, and keeps it there.
+    pub(super) fn load(server: Reach, share: Share) -> Self {
         let filling = tokio::spawn({
             let server = server.clone();
             async move {
@@ -68,17 +58,8 @@ impl Drop for Ballast {
     }
 }
 
-impl Server {
-    async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        let address = ConnectionAddr::Tcp(self.address.ip().to_string(), self.address.port());
-        let settings = RedisConnectionInfo::default().set_password(&self.password);
-        let info = address.into_connection_info()?.set_redis_settings(settings);
-        Client::open(info)?.get_multiplexed_async_connection().await
-    }
-}
-
-async fn fill(server: &Server, share: f64) -> RedisResult<()> {
-    let mut connection = server.connect().await?;
+async fn fill(server: &Reach, share: f64) -> RedisResult<()> {
+    let mut connection = server.client()?.get_multiplexed_async_connection().await?;
     let value = vec![b'.'; KEY_BYTES];
     let mut keys = 0_usize;
     loop {
@@ -111,8 +92,8 @@ async fn memory(connection: &mut MultiplexedConnection) -> RedisResult<(f64, f64
     Ok((figure("used_memory"), figure("maxmemory")))
 }
 
-async fn clear(server: &Server) -> RedisResult<()> {
-    let mut connection = server.connect().await?;
+async fn clear(server: &Reach) -> RedisResult<()> {
+    let mut connection = server.client()?.get_multiplexed_async_connection().await?;
     let mut cursor = 0_u64;
     loop {
         let (next, keys): (u64, Vec<String>) = redis::cmd("SCAN")
