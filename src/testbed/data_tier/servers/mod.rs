@@ -31,7 +31,11 @@ use reach::Reach;
 
 /// Hidden subcommand of the executable that keeps a server for as long as the supervisor lives.
 pub const GUARD_SUBCOMMAND: &str = "guard";
-/// Schema of the tables in a database of the testbed's own.
+/// User of a database of the testbed's own.
+const USER: &str = "tiketi";
+/// Name of that database.
+const DATABASE: &str = "tiketi";
+/// Schema of the tables in it.
 const SCHEMA: &str = "tiketi";
 
 /// What servers need of their surroundings.
@@ -76,42 +80,23 @@ impl Servers {
         let addresses = |zones: &[ZoneId], all: &[Ipv4Addr]| -> Vec<Ipv4Addr> {
             zones.iter().map(|zone| all[zone.index()]).collect()
         };
-        let endpoints = &premises.endpoints;
+        let endpoints = premises.endpoints.clone();
         let redis = redis_settings(plan, addresses(&redis_zones, &endpoints.redis));
         let database = postgres_settings(plan, addresses(&database_zones, &endpoints.database));
         let has_reader = plan.topology.database.kind == DatabaseKind::Aurora;
-        let database_lag = if has_reader {
-            database.replica_lag
-        } else {
-            database.lag
-        };
-        let redis_lag = redis.lag;
+        let lags = (
+            redis.lag,
+            if has_reader {
+                database.replica_lag
+            } else {
+                database.lag
+            },
+        );
         let (redis, database) = tokio::try_join!(
             RedisPair::start(&host, redis),
             PostgresPair::start(&host, database)
         )?;
-        let config = ServersConfig {
-            redis: RedisEndpoint {
-                host: REDIS_NAME.to_owned(),
-                port: redis.port(),
-                username: None,
-                password: Some(Secret(redis.password().to_owned())),
-                database: 0,
-                tls: plan.topology.redis.tls,
-                ca_pem: redis.ca_pem().map(str::to_owned),
-                prefix: String::new(),
-            },
-            database: DatabaseEndpoint {
-                host: DATABASE_NAME.to_owned(),
-                port: database.port(),
-                user: "tiketi".to_owned(),
-                password: Some(Secret(database.password().to_owned())),
-                database: "tiketi".to_owned(),
-                schema: SCHEMA.to_owned(),
-            },
-            name_server: Some(premises.name_server),
-            origin_unix_ns: premises.ground.now_unix_ns,
-        };
+        let config = config(plan, &premises, (&redis, &database));
         prepare_database(&config, shows).await?;
         let watch = Watch::begin(&config, shows, speed).await?;
         let broken = Broken::default();
@@ -121,9 +106,8 @@ impl Servers {
         let database_addresses = (0..database_zones.len())
             .map(|site| database.address(site))
             .collect();
-        let lags = (redis_lag, database_lag);
         let ground = Ground {
-            endpoints: premises.endpoints.clone(),
+            endpoints,
             eyes: watch.eyes(),
             broken: Arc::clone(&broken),
         };
@@ -248,6 +232,36 @@ impl Servers {
             }
             DataTierPart::Database => self.database.with(move |pair| pair.set_lag(wall)),
         }
+    }
+}
+
+/// How instances reach the servers: by their names, which move in a failover.
+fn config(
+    plan: &Plan,
+    premises: &Premises<'_>,
+    (redis, database): (&RedisPair, &PostgresPair),
+) -> ServersConfig {
+    ServersConfig {
+        redis: RedisEndpoint {
+            host: REDIS_NAME.to_owned(),
+            port: redis.port(),
+            username: None,
+            password: Some(Secret(redis.password().to_owned())),
+            database: 0,
+            tls: plan.topology.redis.tls,
+            ca_pem: redis.ca_pem().map(str::to_owned),
+            prefix: String::new(),
+        },
+        database: DatabaseEndpoint {
+            host: DATABASE_NAME.to_owned(),
+            port: database.port(),
+            user: USER.to_owned(),
+            password: Some(Secret(database.password().to_owned())),
+            database: DATABASE.to_owned(),
+            schema: SCHEMA.to_owned(),
+        },
+        name_server: Some(premises.name_server),
+        origin_unix_ns: premises.ground.now_unix_ns,
     }
 }
 
