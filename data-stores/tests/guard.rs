@@ -109,6 +109,12 @@ fn unguarded() {
         let mut pair = RedisPair::start(&host, settings).await.unwrap();
         let guards = children_of(std::process::id());
         assert_eq!(guards.len(), 1, "{guards:?}");
+        // What a terminal or a service manager sends to everybody is the supervisor's to answer.
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+            kill(guards[0], signal).unwrap();
+        }
+        pair.sample().await.unwrap();
+        pair.check().unwrap();
         kill(guards[0], Signal::SIGKILL).unwrap();
         let started = Instant::now();
         while pair.check().is_ok() {

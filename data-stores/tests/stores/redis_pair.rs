@@ -102,6 +102,44 @@ async fn the_old_primary_comes_back_as_a_replica() {
 }
 
 #[tokio::test]
+async fn a_lost_replica_is_not_promoted_and_comes_back_with_all_data() {
+    let Some(mut pair) = start(2, Duration::ZERO).await else {
+        return;
+    };
+    pair.lose(1);
+    let promoted = pair.promote(1).await;
+    assert!(
+        matches!(promoted, Err(StoresError::PromotionFailed { .. })),
+        "{promoted:?}"
+    );
+    assert_eq!(pair.primary(), Some(0));
+    let () = connect(&pair, 0).await.set("seat", "A1").await.unwrap();
+    pair.restore(1).await.unwrap();
+    let seat: String = connect(&pair, 1).await.get("seat").await.unwrap();
+    assert_eq!(seat, "A1");
+    pair.check().unwrap();
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn a_replica_copies_a_primary_that_comes_back_empty() {
+    let Some(mut pair) = start(2, Duration::ZERO).await else {
+        return;
+    };
+    let () = connect(&pair, 0).await.set("seat", "A1").await.unwrap();
+    pair.sample().await.unwrap();
+    pair.lose(0);
+    pair.restore(0).await.unwrap();
+    assert_eq!(pair.primary(), Some(0));
+    let () = connect(&pair, 0).await.set("new", "B1").await.unwrap();
+    pair.sample().await.unwrap();
+    let mut replica = connect(&pair, 1).await;
+    let kept: Vec<Option<String>> = replica.mget(&["seat", "new"]).await.unwrap();
+    assert_eq!(kept, [None, Some("B1".to_owned())]);
+    pair.stop().await;
+}
+
+#[tokio::test]
 async fn a_single_site_comes_back_empty() {
     let Some(mut pair) = start(1, Duration::ZERO).await else {
         return;
