@@ -106,7 +106,7 @@ impl Bench {
 
     async fn servers(&self) {
         let (settings, shows) = (settings(), vec![self.show()]);
-        let servers = Servers::start().await;
+        let servers = Box::pin(Servers::start()).await;
         let config = servers.config();
         prepare_database(&config, &shows)
             .await

@@ -32,7 +32,11 @@ impl Stage {
             quantity: 1_000,
             price: 80_000,
         };
-        let show = Show::new("Night", vec![section]).with_standing(vec![floor]);
+        let balcony = StandingArea {
+            name: "Balcony".to_owned(),
+            ..floor.clone()
+        };
+        let show = Show::new("Night", vec![section]).with_standing(vec![floor, balcony]);
         let config = server.config(schema);
         let shows = vec![show.clone()];
         prepare_database(&config, &shows).await.unwrap();
@@ -159,6 +163,112 @@ async fn holds_are_ended_once_however_many_instances_end_them() {
     let stock = stage.other.take_changed_types(stage.show.id).await;
     assert_eq!(stock.unwrap()[1].available, 1_000);
     assert_eq!(stage.other.next_expiry().await.unwrap(), None);
+}
+
+/// What must never be: rows of the schema `rush` that do not fit together.
+const MISFITS: [(&str, &str); 4] = [
+    (
+        "a seat that is not claimed as its reservation says",
+        "SELECT count(*) FROM rush.seats s LEFT JOIN rush.reservations r ON r.id = s.reservation_id
+         WHERE CASE s.state WHEN 'available' THEN r.id IS NOT NULL
+                            ELSE r.seat_id IS DISTINCT FROM s.id
+                              OR r.state <> CASE s.state WHEN 'locked' THEN 'pending' ELSE 'paid' END END",
+    ),
+    (
+        "a claim whose seat does not know of it",
+        "SELECT count(*) FROM rush.reservations r JOIN rush.seats s ON s.id = r.seat_id
+         WHERE r.state IN ('pending', 'paid') AND s.reservation_id IS DISTINCT FROM r.id",
+    ),
+    (
+        "an area whose tickets do not add up",
+        "SELECT count(*) FROM rush.ticket_types t WHERE t.available <> t.total - (
+             SELECT coalesce(sum(i.quantity), 0) FROM rush.reservation_items i
+             JOIN rush.reservations r ON r.id = i.reservation_id
+             WHERE i.ticket_type_id = t.id AND r.state IN ('pending', 'paid'))",
+    ),
+    (
+        "money without an order, or an order without money",
+        "SELECT count(*) FROM rush.reservations r LEFT JOIN rush.payments p ON p.reservation_id = r.id
+         WHERE (r.state = 'paid') <> coalesce(NOT p.refunded, false)",
+    ),
+];
+
+#[tokio::test]
+async fn after_a_rush_all_rows_fit_together() {
+    let Some(server) = TestServer::shared().await else {
+        return;
+    };
+    let stage = Stage::new("rush", server).await;
+    let buyers = (0..60).map(|buyer| rush(&stage, buyer));
+    futures_util::future::join_all(buyers).await;
+    let misfits = stage
+        .auditor
+        .reader
+        .run(ANSWER_WAIT * 20, async |client: &mut Client| {
+            let mut misfits = Vec::new();
+            for (misfit, sql) in MISFITS {
+                let count: i64 = client.query_one(sql, &[]).await?.get(0);
+                misfits.push((misfit, count));
+            }
+            Ok(misfits)
+        });
+    for (misfit, count) in misfits.await.unwrap() {
+        assert_eq!(count, 0, "{misfit}");
+    }
+    let state = stage.auditor.final_state().await.unwrap();
+    assert!(!state.orders.is_empty());
+}
+
+/// A buyer who tries for every seat and orders standing tickets, on one of two instances; nothing may fail.
+async fn rush(stage: &Stage, buyer: u32) {
+    let database = if buyer.is_multiple_of(2) {
+        &stage.database
+    } else {
+        &stage.other
+    };
+    let user = Uuid::from_u128(u128::from(buyer));
+    let mut areas = vec![
+        (stage.show.ticket_type_id("Floor"), 1),
+        (stage.show.ticket_type_id("Balcony"), 2),
+    ];
+    // In both orders, so that a lock taken in the order of the request would end in a deadlock.
+    areas.rotate_left(buyer as usize / 2 % 2);
+    for seat in 1..=3 {
+        let place = (
+            user,
+            stage.show.id,
+            stage.show.seat_id(&format!("VIP-1-{seat}")),
+        );
+        let held = database.hold(place, Duration::from_millis(20)).await;
+        let order = StandingOrder {
+            user,
+            show: stage.show.id,
+            items: areas.clone(),
+        };
+        let ordered = database.order_standing(&order, HOLD).await.unwrap();
+        finish(database, user, ordered.unwrap().id, buyer + seat).await;
+        if let Ok(held) = held.unwrap() {
+            finish(database, user, held.id, buyer + seat).await;
+        }
+        database.release_expired().await.unwrap();
+    }
+}
+
+/// Pays, cancels, pays and cancels, or leaves the hold to its end.
+async fn finish(database: &Database, user: Uuid, id: Uuid, way: u32) {
+    let key = id.to_string();
+    if way % 4 < 2 {
+        // The hold may have ended meanwhile.
+        drop(
+            database
+                .commit_payment((user, id, &key), "naver_pay")
+                .await
+                .unwrap(),
+        );
+    }
+    if way % 4 == 1 || way % 4 == 2 {
+        drop(database.cancel(user, id).await.unwrap());
+    }
 }
 
 #[tokio::test]

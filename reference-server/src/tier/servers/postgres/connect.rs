@@ -136,11 +136,13 @@ impl deadpool_postgres::Connect for Connector {
 
 /// What the sessions in a schema are called, so that another run can see that the schema is in use.
 pub(super) fn session_name(schema: &str) -> String {
-    let mut name = format!("tiketi {schema}");
-    while name.len() > NAME_MAX {
-        name.pop();
-    }
-    name
+    // PostgreSQL changes other letters, and then the name would not be found again.
+    let plain = |letter: char| match letter {
+        ' '..='~' => letter,
+        _ => '?',
+    };
+    let name = "tiketi ".chars().chain(schema.chars().map(plain));
+    name.take(NAME_MAX).collect()
 }
 
 /// An identifier as SQL text.
@@ -187,4 +189,59 @@ fn search_path(schema: &str) -> String {
         })
         .collect::<String>();
     format!("-c search_path={protected}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tier::{RedisEndpoint, Secret};
+
+    fn config() -> ServersConfig {
+        ServersConfig {
+            redis: RedisEndpoint {
+                host: "127.0.0.1".to_owned(),
+                port: 1,
+                username: None,
+                password: None,
+                database: 0,
+                tls: false,
+                ca_pem: None,
+                prefix: String::new(),
+            },
+            database: DatabaseEndpoint {
+                host: "127.0.0.1".to_owned(),
+                // Nobody listens on the port of discarded data.
+                port: 9,
+                user: "kim".to_owned(),
+                password: Some(Secret("hunter2".to_owned())),
+                database: "tiketi".to_owned(),
+                schema: "석 \\ \"x\"".to_owned(),
+            },
+            name_server: None,
+            origin_unix_ns: 0,
+        }
+    }
+
+    #[tokio::test]
+    async fn passwords_are_not_shown() {
+        let config = config();
+        let connector = Connector::new(&config).unwrap();
+        let error = connector.connect().await.map(drop).unwrap_err();
+        for shown in [
+            format!("{config:?}"),
+            format!("{connector:?}"),
+            format!("{error:?} {error}"),
+        ] {
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn names_of_schemas_are_quoted_and_recognized() {
+        let schema = &config().database.schema;
+        assert_eq!(quoted(schema), r#""석 \ ""x""""#);
+        assert_eq!(search_path(schema), r#"-c search_path="석\ \\\ ""x""""#);
+        assert_eq!(session_name(schema), r#"tiketi ? \ "x""#);
+        assert_eq!(session_name(&"s".repeat(63)).len(), NAME_MAX);
+    }
 }

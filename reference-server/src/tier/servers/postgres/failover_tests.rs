@@ -83,7 +83,7 @@ async fn pay(database: &Database, (user, id): (Uuid, Uuid)) -> (Uuid, Answer<Pai
 #[tokio::test]
 async fn payments_acknowledged_before_the_writer_is_killed_are_paid_once_after_it() {
     let Some(host) = host() else { return };
-    let mut stage = Stage::new(&host).await;
+    let mut stage = Box::pin(Stage::new(&host)).await;
     let mut holds = Vec::new();
     for buyer in 1..=BUYERS {
         holds.push(stage.hold(buyer).await);
