@@ -90,8 +90,9 @@ fn not_measured(error: &LiveError) -> Exit {
     complain(error, error.hint());
     match error {
         LiveError::Interrupted => Exit::Interrupted,
+        LiveError::Testbed(error) if error.is_refusal() => Exit::TargetRefused,
+        LiveError::Testbed(error) if error.is_configuration() => Exit::BadScenario,
         LiveError::Testbed(_)
-        | LiveError::FaultNotPlayed { .. }
         | LiveError::Workers(_)
         | LiveError::Worker { .. }
         | LiveError::WorkersLate

@@ -10,12 +10,6 @@ pub enum LiveError {
     /// The testbed did not start, or could not do what it was told.
     #[error(transparent)]
     Testbed(#[from] TestbedError),
-    /// The testbed does not play this fault.
-    #[error("the testbed does not play the fault `{action}`")]
-    FaultNotPlayed {
-        /// Its name.
-        action: &'static str,
-    },
     /// The load workers could not be started.
     #[error("the load workers could not be started: {0}")]
     Workers(#[source] std::io::Error),
@@ -43,12 +37,10 @@ pub enum LiveError {
 
 impl LiveError {
     /// What the user can do about it; `None` if the message says all there is.
-    pub const fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::Testbed(_)
-            | Self::FaultNotPlayed { .. }
-            | Self::Worker { .. }
-            | Self::Interrupted => None,
+            Self::Testbed(error) => error.hint(),
+            Self::Worker { .. } | Self::Interrupted => None,
             Self::Workers(_) => {
                 Some("the program starts itself: it must be executable where it lies")
             }

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::timeout;
 
 use super::worker::{Assignment, CONNECTIONS_MAX, Command, FILES_RESERVED, WorkerReport};
+use crate::testbed::child::{DATABASE_VARIABLE, REDIS_VARIABLE};
 
 /// Reports that may wait to be read.
 const REPORTS_WAITING_MAX: usize = 64;
@@ -50,6 +51,8 @@ impl Load {
         for worker in 0..assignment.workers {
             let mut child = tokio::process::Command::new(executable)
                 .arg("worker")
+                .env_remove(REDIS_VARIABLE)
+                .env_remove(DATABASE_VARIABLE)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 // Ctrl-C in a terminal reaches the supervisor only, which takes the workers' last reports.

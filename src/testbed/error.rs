@@ -82,7 +82,33 @@ impl TestbedError {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Server(error) => error.hint(),
+            Self::Setup(error) => error.hint(),
             _ => None,
+        }
+    }
+
+    /// Whether servers that exist already hold what is not the run's, so that it kept its hands off them.
+    pub const fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Setup(
+                SetupError::ForeignTables { .. }
+                    | SetupError::ForeignKeys { .. }
+                    | SetupError::SchemaInUse { .. }
+                    | SetupError::PrefixInUse { .. }
+            )
+        )
+    }
+
+    /// Whether the scenario asks for what this machine does not have.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Server(error) => matches!(
+                **error,
+                StoresError::MissingPrograms(_) | StoresError::WrongVersion { .. }
+            ),
+            Self::BadUrl { .. } => true,
+            _ => false,
         }
     }
 }

@@ -15,6 +15,11 @@ use super::Role;
 /// Wall time a child has to end by itself.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Variables of the environment with the URLs of servers, passwords and all: no child needs them.
+pub const REDIS_VARIABLE: &str = "TIKETI_SIM_REDIS";
+/// The same of the database.
+pub const DATABASE_VARIABLE: &str = "TIKETI_SIM_DATABASE";
+
 /// What runs the child processes.
 #[derive(Clone, Debug)]
 pub enum Launcher {
@@ -47,6 +52,8 @@ impl Launcher {
             Self::Binary(executable) => {
                 let mut child = tokio::process::Command::new(executable)
                     .arg(R::SUBCOMMAND)
+                    .env_remove(REDIS_VARIABLE)
+                    .env_remove(DATABASE_VARIABLE)
                     .stdin(Stdio::piped())
                     .stdout(Stdio::piped())
                     .stderr(log.map_or(Ok(Stdio::inherit()), append)?)

@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-pub use launch::Launcher;
+pub use launch::{DATABASE_VARIABLE, Launcher, REDIS_VARIABLE};
 pub use process::Process;
 pub use serve::{ChildError, main, run};
 
