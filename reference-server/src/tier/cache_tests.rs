@@ -41,7 +41,7 @@ fn stores(settings: &Settings) -> (Vec<[Cache; 2]>, Option<TestNode>) {
 async fn on_each<F: Future<Output = ()>>(settings: Settings, case: impl Fn([Cache; 2]) -> F) {
     let (stores, _node) = stores(&settings);
     for store in stores {
-        case(store).await;
+        Box::pin(case(store)).await;
     }
 }
 
