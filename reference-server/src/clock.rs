@@ -31,7 +31,6 @@ impl Clock {
     }
 
     /// Scenario time that started at a moment of the wall clock, the same for all processes of a deployment.
-    #[expect(clippy::disallowed_methods, reason = "the server's one clock")]
     pub(crate) fn since(origin_unix_ns: u64, speed: f64) -> Self {
         let started = Self::start(speed);
         let origin_wall = Timestamp::from_nanosecond(i128::from(origin_unix_ns));

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::app::{App, Counters};
 use crate::bus::{Change, Envelope, Room};
 use crate::error::ApiError;
-use crate::tier::Session;
+use crate::tier::SessionChange;
 use tiketi_station::Work;
 
 /// Frames a client sends are tiny, and there are many clients.
@@ -179,23 +179,22 @@ async fn heard(app: &App, socket: &SocketRef, user: Uuid, (name, data): (&str, V
     let changed = match name {
         "join-event" => {
             view(app, socket, Some(show));
-            remember(app, user, |session| session.event_id = Some(show)).await
+            remember(app, user, SessionChange::Page(Some(show))).await
         }
         "leave-event" => {
             view(app, socket, None);
-            remember(app, user, |session| session.event_id = None).await
+            remember(app, user, SessionChange::Page(None)).await
         }
         "join-queue" => {
             socket.join(Room::Queue(show).name());
-            remember(app, user, |session| session.queue_event_id = Some(show)).await
+            remember(app, user, SessionChange::Queue(show)).await
         }
         "join-seat-selection" => {
             socket.join(Room::Seats(show).name());
-            remember(app, user, |session| session.seat_event_id = Some(show)).await
+            remember(app, user, SessionChange::Seats(show)).await
         }
         "seat-selection-changed" => {
-            let seats = seats_of(&data);
-            remember(app, user, |session| session.selected_seats = seats).await
+            remember(app, user, SessionChange::Selected(seats_of(&data))).await
         }
         _ => Ok(()),
     };
@@ -218,23 +217,15 @@ fn view(app: &App, socket: &SocketRef, show: Option<Uuid>) {
 }
 
 /// Updates the session and renews its life.
-async fn remember(
-    app: &App,
-    user: Uuid,
-    change: impl FnOnce(&mut Session),
-) -> Result<(), ApiError> {
-    let mut session = app.cache.session(user).await?.unwrap_or_default();
-    change(&mut session);
+async fn remember(app: &App, user: Uuid, change: SessionChange) -> Result<(), ApiError> {
     let ttl = app.settings.session_ttl;
-    Ok(app.cache.set_session(user, session, ttl).await?)
+    Ok(app.cache.change_session(user, change, ttl).await?)
 }
 
 /// Creates the session, or restores it and joins its rooms again.
 async fn restore(app: &App, socket: &SocketRef, user: Uuid) -> Result<(), ApiError> {
     let known = app.cache.session(user).await?;
-    let ttl = app.settings.session_ttl;
-    let session = known.clone().unwrap_or_default();
-    app.cache.set_session(user, session, ttl).await?;
+    remember(app, user, SessionChange::Connected).await?;
     let Some(session) = known else {
         return Ok(());
     };

@@ -25,6 +25,36 @@ pub(crate) struct Session {
     pub(crate) selected_seats: Vec<String>,
 }
 
+/// What a message of a socket changes of its user's session. Sessions are changed and not replaced: two messages at the
+/// same time, maybe on two instances, must both count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SessionChange {
+    /// The session begins, or goes on.
+    Connected,
+    /// The page of a show was opened, or left.
+    Page(Option<Uuid>),
+    /// The queue of a show is watched.
+    Queue(Uuid),
+    /// The seats of a show are watched.
+    Seats(Uuid),
+    /// Seats were picked on the page.
+    Selected(Vec<String>),
+}
+
+impl Session {
+    /// The session after a change.
+    pub(crate) fn changed(mut self, change: SessionChange) -> Self {
+        match change {
+            SessionChange::Connected => {}
+            SessionChange::Page(show) => self.event_id = show,
+            SessionChange::Queue(show) => self.queue_event_id = Some(show),
+            SessionChange::Seats(show) => self.seat_event_id = Some(show),
+            SessionChange::Selected(seats) => self.selected_seats = seats,
+        }
+        self
+    }
+}
+
 /// A level that sockets are told when it changes, and which one it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum News {
@@ -98,13 +128,14 @@ impl Cache {
         on_store!(self, store => store.session(user).await)
     }
 
-    pub(crate) async fn set_session(
+    /// Changes a session, or begins one, and renews its life.
+    pub(crate) async fn change_session(
         &self,
         user: Uuid,
-        session: Session,
+        change: SessionChange,
         ttl: Duration,
     ) -> Result<(), Unavailable> {
-        on_store!(self, store => store.set_session(user, session, ttl).await)
+        on_store!(self, store => store.change_session(user, change, ttl).await)
     }
 
     pub(crate) async fn cached(&self, key: &str) -> Result<Option<Bytes>, Unavailable> {

@@ -41,7 +41,7 @@ fn stores(settings: &Settings) -> (Vec<[Cache; 2]>, Option<TestNode>) {
 async fn on_each<F: Future<Output = ()>>(settings: Settings, case: impl Fn([Cache; 2]) -> F) {
     let (stores, _node) = stores(&settings);
     for store in stores {
-        case(store).await;
+        Box::pin(case(store)).await;
     }
 }
 
@@ -165,16 +165,25 @@ async fn cached_bodies_and_sessions_end_with_their_time() {
         one.drop_cached("event:1").await.unwrap();
         assert_eq!(two.cached("event:1").await, Ok(None));
         let session = Session {
-            event_id: Some(SHOW),
-            selected_seats: vec!["s1".to_owned()],
-            ..Session::default()
+            event_id: None,
+            queue_event_id: Some(SHOW),
+            seat_event_id: Some(user(3)),
+            selected_seats: vec!["s1".to_owned(), "s2".to_owned()],
         };
+        let changes = [
+            SessionChange::Connected,
+            SessionChange::Page(Some(SHOW)),
+            SessionChange::Queue(SHOW),
+            SessionChange::Seats(user(3)),
+            SessionChange::Selected(session.selected_seats.clone()),
+            SessionChange::Page(None),
+        ];
         one.set_cached("event:1".to_owned(), body, ttl)
             .await
             .unwrap();
-        one.set_session(user(1), session.clone(), ttl)
-            .await
-            .unwrap();
+        for (change, cache) in changes.into_iter().zip([&one, &two].into_iter().cycle()) {
+            cache.change_session(user(1), change, ttl).await.unwrap();
+        }
         assert_eq!(two.session(user(1)).await, Ok(Some(session)));
         assert_eq!(two.session(user(2)).await, Ok(None));
         tokio::time::sleep(Duration::from_millis(250)).await;
@@ -273,6 +282,31 @@ async fn what_one_instance_says_all_hear() {
             sizes.retain(|size| *size > 0);
             assert_eq!(sizes, [1, 2]);
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn changes_of_a_session_at_the_same_time_all_count() {
+    on_each(settings(), async |[one, two]| {
+        let ttl = 60 * SECOND;
+        let picked = SessionChange::Selected(vec!["s1".to_owned()]);
+        let (page, queue) = (SessionChange::Page(Some(SHOW)), SessionChange::Queue(SHOW));
+        let done = tokio::join!(
+            one.change_session(user(1), page, ttl),
+            one.change_session(user(1), queue, ttl),
+            two.change_session(user(1), SessionChange::Seats(SHOW), ttl),
+            two.change_session(user(1), picked, ttl),
+        );
+        assert_eq!(done, (Ok(()), Ok(()), Ok(()), Ok(())));
+        let session = one.session(user(1)).await.unwrap().unwrap();
+        let all = [
+            session.event_id,
+            session.queue_event_id,
+            session.seat_event_id,
+        ];
+        assert_eq!(all, [Some(SHOW); 3]);
+        assert_eq!(session.selected_seats, ["s1"]);
     })
     .await;
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub(crate) use cache::{Cache, News, Session};
+pub(crate) use cache::{Cache, News, Session, SessionChange};
 pub(crate) use database::{
     Credential, Database, Paid, Refusal, Released, ReservationRow, ShowRow, StandingOrder,
     TicketTypeRow,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Inner, RedisStore};
 use crate::bus::{Change, Envelope, Subscription};
-use crate::tier::{Admission, News, Place, QueueStatus, Session, Task, Unavailable};
+use crate::tier::{Admission, News, Place, QueueStatus, Session, SessionChange, Task, Unavailable};
 
 /// The embedded Redis as one instance sees it.
 #[derive(Clone, Debug)]
@@ -72,13 +72,13 @@ impl EmbeddedCache {
         self.script(|store, now| store.session(now, user))
     }
 
-    pub(crate) async fn set_session(
+    pub(crate) async fn change_session(
         &self,
         user: Uuid,
-        session: Session,
+        change: SessionChange,
         ttl: Duration,
     ) -> Result<(), Unavailable> {
-        self.script(|store, now| store.set_session(now, (user, session), ttl))
+        self.script(|store, now| store.change_session(now, (user, change), ttl))
     }
 
     pub(crate) async fn cached(&self, key: &str) -> Result<Option<Bytes>, Unavailable> {

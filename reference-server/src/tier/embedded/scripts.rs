@@ -11,7 +11,7 @@ use crate::tier::doors::Doors;
 use crate::tier::waiting::{
     Admission, AdmissionLimits, Place, QueueStatus, RATE_SMOOTHING, RATE_WINDOW, Task,
 };
-use crate::tier::{Census, Session, Unavailable};
+use crate::tier::{Census, Session, SessionChange, Unavailable};
 
 /// Redis with its scripts and counters.
 #[derive(Debug)]
@@ -214,13 +214,14 @@ impl RedisStore {
             .map(|(session, _)| session.clone()))
     }
 
-    pub(crate) fn set_session(
+    pub(crate) fn change_session(
         &mut self,
         now: Duration,
-        (user, session): (Uuid, Session),
+        (user, change): (Uuid, SessionChange),
         ttl: Duration,
     ) -> Result<(), Unavailable> {
-        self.begin()?;
+        let session = self.session(now, user)?.unwrap_or_default();
+        let session = session.changed(change);
         let expires = now + ttl;
         let write = Write::SetSession {
             user,

@@ -188,7 +188,7 @@ fn cached_bodies_and_sessions_end_with_their_time() {
     assert_eq!(store.cached(11 * SECOND, "event:1").unwrap(), None);
     assert_eq!((store.hits, store.misses), (1, 1));
     store
-        .set_session(SECOND, (user(1), Session::default()), 60 * SECOND)
+        .change_session(SECOND, (user(1), SessionChange::Connected), 60 * SECOND)
         .unwrap();
     assert!(store.session(60 * SECOND, user(1)).unwrap().is_some());
     assert!(store.session(61 * SECOND, user(1)).unwrap().is_none());

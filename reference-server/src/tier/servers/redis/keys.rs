@@ -135,8 +135,6 @@ impl Keys {
             return false;
         };
         let is_kind = |kind: &&str| name.starts_with(kind.as_bytes());
-        name == MARKER.as_bytes()
-            || name == DOORS.as_bytes()
-            || KINDS.iter().any(|kind| is_kind(&kind))
+        name == MARKER.as_bytes() || name == DOORS.as_bytes() || KINDS.iter().any(is_kind)
     }
 }

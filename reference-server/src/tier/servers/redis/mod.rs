@@ -23,7 +23,9 @@ use crate::bus::{Change, Envelope, Subscription};
 use crate::clock::Clock;
 use crate::settings::Settings;
 use crate::tier::waiting::{ADMISSION_RATE_ASSUMED, AdmissionLimits, RATE_SMOOTHING, RATE_WINDOW};
-use crate::tier::{Admission, News, Place, QueueStatus, Session, Task, TierUse, Unavailable};
+use crate::tier::{
+    Admission, News, Place, QueueStatus, Session, SessionChange, Task, TierUse, Unavailable,
+};
 pub(super) use endpoint::Endpoint;
 pub(super) use keys::Keys;
 use link::unavailable;
@@ -197,24 +199,23 @@ impl RedisCache {
     }
 
     pub(crate) async fn session(&self, user: Uuid) -> Result<Option<Session>, Unavailable> {
-        let mut get = cmd("GET");
-        get.arg(self.inner.keys.session(user));
-        let text: Option<Vec<u8>> = self.query(&get).await?;
-        // A session that cannot be read is as good as none.
-        Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
+        let mut get = cmd("HMGET");
+        get.arg(self.inner.keys.session(user)).arg(&SESSION_FIELDS);
+        let fields: Fields = self.query(&get).await?;
+        Ok(session_of(fields))
     }
 
-    pub(crate) async fn set_session(
+    pub(crate) async fn change_session(
         &self,
         user: Uuid,
-        session: Session,
+        change: SessionChange,
         ttl: Duration,
     ) -> Result<(), Unavailable> {
         let keys = &self.inner.keys;
-        let text = serde_json::to_string(&session).expect("a session is plain ids and texts");
-        let mut script = SCRIPTS.set_session.key(keys.session(user));
+        let (field, value) = field_of(change);
+        let mut script = SCRIPTS.change_session.key(keys.session(user));
         script.key(keys.doors());
-        script.arg(text).arg(self.wall_ms(ttl));
+        script.arg(field).arg(value).arg(self.wall_ms(ttl));
         script.arg(user.to_string()).arg(keys.doors_channel());
         self.invoke(&script).await
     }
@@ -416,6 +417,45 @@ fn status_of((place, queue_size, active, rate): &Stands) -> QueueStatus {
         active: *active,
         rate: rate.parse().unwrap_or(ADMISSION_RATE_ASSUMED),
     }
+}
+
+/// Fields of a session in Redis: the first is there as long as the session is.
+const SESSION_FIELDS: [&str; 5] = ["connected", "page", "queue", "seats", "selected"];
+
+/// What [`SESSION_FIELDS`] hold.
+type Fields = (
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
+
+/// The field that a change is about, and what it holds from now on.
+fn field_of(change: SessionChange) -> (&'static str, String) {
+    let [connected, page, queue, seats, selected] = SESSION_FIELDS;
+    match change {
+        SessionChange::Connected => (connected, "1".to_owned()),
+        SessionChange::Page(show) => (page, show.map_or_else(String::new, |show| show.to_string())),
+        SessionChange::Queue(show) => (queue, show.to_string()),
+        SessionChange::Seats(show) => (seats, show.to_string()),
+        SessionChange::Selected(picked) => {
+            let picked = serde_json::to_string(&picked);
+            (selected, picked.expect("a list of texts"))
+        }
+    }
+}
+
+/// The session in these fields; `None` where there is none.
+fn session_of((connected, page, queue, seats, selected): Fields) -> Option<Session> {
+    let id = |field: Option<String>| Uuid::parse_str(&field?).ok();
+    let picked = |field: Option<String>| serde_json::from_str(&field?).ok();
+    connected.map(|_| Session {
+        event_id: id(page),
+        queue_event_id: id(queue),
+        seat_event_id: id(seats),
+        selected_seats: picked(selected).unwrap_or_default(),
+    })
 }
 
 fn refused(error: &redis::RedisError) -> Unavailable {

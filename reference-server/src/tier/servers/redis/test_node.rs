@@ -101,7 +101,10 @@ impl Drop for TestNode {
 /// A free port below those that the system gives to clients: a client that tries such a port before the server is there
 /// may be given it as its own, and then it talks to itself.
 fn free_port() -> u16 {
-    let candidates = std::iter::repeat_with(|| 20_000 + Uuid::new_v4().as_u128() as u16 % 10_000);
+    let candidates = std::iter::repeat_with(|| {
+        let [first, second, ..] = *Uuid::new_v4().as_bytes();
+        20_000 + u16::from_ne_bytes([first, second]) % 10_000
+    });
     let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     candidates.take(100).find(is_free).expect("a free port")
 }
@@ -132,10 +135,6 @@ pub(crate) fn config_at(port: u16, prefix: &str) -> ServersConfig {
     }
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the test harness shows it to whoever asks what was tested"
-)]
 fn skip(reason: &str) {
     let decides = std::env::var("CI").is_ok_and(|value| value == "true");
     assert!(!decides, "cannot test the cache role: {reason}");

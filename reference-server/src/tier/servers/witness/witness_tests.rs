@@ -2,7 +2,7 @@ use super::*;
 use crate::settings::Settings;
 use crate::tier::servers::RedisCache;
 use crate::tier::servers::test_node::TestNode;
-use crate::tier::{Place, Session};
+use crate::tier::{Place, SessionChange};
 
 const SHOW: Uuid = Uuid::from_u128(1);
 
@@ -52,7 +52,7 @@ async fn every_step_at_the_doors_is_in_the_ledger() {
     cache.leave(SHOW, user(3)).await.unwrap();
     cache.admit(SHOW, 1).await.unwrap();
     cache
-        .set_session(user(1), Session::default(), Duration::from_secs(60))
+        .change_session(user(1), SessionChange::Connected, Duration::from_secs(60))
         .await
         .unwrap();
     let levels = RedisLevels {
@@ -140,7 +140,7 @@ async fn a_promoted_replica_lacks_what_it_never_got_and_the_witness_says_how_muc
     let old = cache(&config);
     enter(&old, 0..5).await;
     let expire = Duration::from_secs(60);
-    old.set_session(user(1), Session::default(), expire)
+    old.change_session(user(1), SessionChange::Connected, expire)
         .await
         .unwrap();
     let mut wait = redis::cmd("WAIT");
@@ -149,7 +149,7 @@ async fn a_promoted_replica_lacks_what_it_never_got_and_the_witness_says_how_muc
     // From here on nothing reaches the replica.
     follow(&["NO", "ONE"]);
     enter(&old, 5..8).await;
-    old.set_session(user(2), Session::default(), expire)
+    old.change_session(user(2), SessionChange::Connected, expire)
         .await
         .unwrap();
     old.leave(SHOW, user(2)).await.unwrap();
