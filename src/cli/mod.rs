@@ -40,9 +40,8 @@ pub use args::{Arguments, Command};
 pub use exit::Exit;
 
 use crate::live::worker;
-use crate::testbed::data_tier::GUARD_SUBCOMMAND;
+use crate::testbed::data_tier as servers;
 use crate::testbed::{alb, instance};
-use tiketi_stores::guard;
 
 /// Does what the arguments say.
 pub fn dispatch(arguments: Arguments) -> Exit {
@@ -60,7 +59,7 @@ pub fn dispatch(arguments: Arguments) -> Exit {
         Command::Completions(flags) => completions::completions(&flags),
         Command::AlbNode => exit::of_child("alb-node", alb::process::main()),
         Command::Instance => exit::of_child("instance", instance::main()),
-        Command::Guard => exit::of_child(GUARD_SUBCOMMAND, guard::main()),
+        Command::Guard => exit::of_child(servers::GUARD_SUBCOMMAND, servers::guard()),
         Command::Worker => exit::of_child(
             "worker",
             worker::run(BufReader::new(std::io::stdin()), std::io::stdout()),

@@ -22,7 +22,7 @@ use crate::measure::ending::DataTierFigures;
 use crate::units::{DataTierPart, Share, SimTime, ZoneId};
 pub(super) use embedded::Embedded;
 pub(super) use external::External;
-pub use servers::GUARD_SUBCOMMAND;
+pub use servers::{GUARD_SUBCOMMAND, guard};
 pub(super) use servers::{Premises, Servers};
 
 /// The data tier of a testbed.

@@ -22,7 +22,7 @@ use super::probe::Watch;
 use super::{Endpoints, Strain};
 use crate::scenario::Plan;
 use crate::scenario::topology::{self, DatabaseKind};
-use crate::testbed::{DATABASE_NAME, REDIS_NAME, TestbedError};
+use crate::testbed::{DATABASE_NAME, NICENESS, REDIS_NAME, TestbedError};
 use crate::units::{DataTierPart, SimTime, ZoneId};
 use evictions::Evictions;
 use part::{Broken, Ground, Part};
@@ -37,6 +37,12 @@ const USER: &str = "tiketi";
 const DATABASE: &str = "tiketi";
 /// Schema of the tables in it.
 const SCHEMA: &str = "tiketi";
+
+/// Is the whole of a guard process. Servers stand back in the operating system's scheduler like the rest of the testbed.
+pub fn guard() -> std::io::Result<()> {
+    rustix::process::nice(NICENESS)?;
+    tiketi_stores::guard::main()
+}
 
 /// What servers need of their surroundings.
 pub(in crate::testbed) struct Premises<'a> {
