@@ -10,12 +10,12 @@ use super::error::LiveError;
 use super::site::Closed;
 use super::worker::Done;
 use crate::measure::ending::{
-    AdmissionFacts, AuditFacts, Ending, Engine, FinalState, GeneratorCheck, LostOrders,
-    SystemFigures,
+    AdmissionFacts, AuditFacts, DataTierFigures, Ending, Engine, FinalState, GeneratorCheck,
+    LostOrders, SystemFigures,
 };
 use crate::measure::observation::Stage;
 use crate::measure::tally::Tally;
-use crate::units::SimTime;
+use crate::units::{DataTierPart, SimTime};
 
 /// Lost orders named as evidence; the count tells the rest.
 const EXAMPLES_MAX: usize = 5;
@@ -78,6 +78,9 @@ impl Closing {
             },
         };
         let statement = closed.statement.take();
+        if let (FinalState::Read(facts), Some(data_tier)) = (&state, &mut closed.data_tier) {
+            blame_for_lost_orders(data_tier, facts.lost_orders.count);
+        }
         Ending {
             engine: Engine::Live,
             began: self.began,
@@ -125,6 +128,14 @@ impl Closing {
             },
             admissions: admission_facts(state),
         }
+    }
+}
+
+/// Orders are missed at the end of the run: of several failovers of the database the last one could have lost them all.
+fn blame_for_lost_orders(data_tier: &mut DataTierFigures, lost: u64) {
+    let mut failovers = data_tier.failovers.iter_mut().rev();
+    if let Some(last) = failovers.find(|failover| failover.part == DataTierPart::Database) {
+        last.loss.orders = lost;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Lines, Read};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStderr};
+use std::process::{Child, ChildStderr, Command};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill, killpg};
@@ -20,8 +20,12 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(workplace: &Workplace, arguments: &[&str]) -> Self {
-        let mut child = workplace
-            .program(arguments)
+        Self::spawn(&mut workplace.program(arguments))
+    }
+
+    /// The same for a program that was given more than arguments.
+    pub(crate) fn spawn(program: &mut Command) -> Self {
+        let mut child = program
             .process_group(0)
             .spawn()
             .expect("the program can be started");
@@ -65,6 +69,21 @@ impl Running {
             .collect()
     }
 
+    /// These, and theirs.
+    pub(crate) fn descendants(&self) -> Vec<Process> {
+        let all = processes();
+        let mut found: Vec<Process> = Vec::new();
+        let mut parents = vec![self.child.id().cast_signed()];
+        while let Some(parent) = parents.pop() {
+            let children = all.iter().filter(|process| process.parent == parent);
+            for child in children {
+                parents.push(child.pid);
+                found.push(child.clone());
+            }
+        }
+        found
+    }
+
     /// Ctrl-C.
     pub(crate) fn interrupt(&self) {
         killpg(self.pid(), Signal::SIGINT).expect("it runs");
@@ -106,6 +125,8 @@ impl Running {
 pub(crate) struct Process {
     pid: i32,
     parent: i32,
+    /// Its first argument, which some programs change.
+    pub(crate) title: String,
     /// Its arguments but the first.
     pub(crate) arguments: Vec<String>,
 }
@@ -155,10 +176,12 @@ fn process(pid: i32) -> Option<Process> {
         return None;
     }
     let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
-    let arguments = line.split_terminator('\0').skip(1);
+    let mut words = line.split_terminator('\0');
+    let title = words.next().unwrap_or_default().to_owned();
     Some(Process {
         pid,
         parent: parent.parse().ok()?,
-        arguments: arguments.map(str::to_owned).collect(),
+        title,
+        arguments: words.map(str::to_owned).collect(),
     })
 }

@@ -1,0 +1,400 @@
+//! A run on real servers, as its user meets it: what it leaves, what it says when something is missing, and that it never
+//! touches what is somebody else's.
+//!
+//! Where redis-server and PostgreSQL are not installed the tests say that they are skipped; with `CI` set that is a failure.
+#![cfg(target_os = "linux")]
+
+use std::ffi::OsStr;
+use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use command::{Ended, Workplace};
+use processes::{Running, assert_gone};
+use serde_json::Value;
+use tiketi_stores::{
+    Eviction, Guard, Host, PostgresKind, PostgresPair, PostgresSettings, Programs, RedisPair,
+    RedisSettings,
+};
+
+mod command;
+#[expect(dead_code, reason = "shared with tests of other endings")]
+mod processes;
+
+/// Forty seats for twenty buyers; both parts fail over within the run, their zone is back before its end.
+const TINY: &str = r#"# Does a tiny sale on real servers end as it should?
+name = "tiny"
+seed = 3
+
+[clock]
+duration = "90s"
+warmup   = "0s"
+speed    = 10
+
+[show]
+sections = [{ name = "A", rows = 4, seats_per_row = 10, price = 1_000 }]
+
+[waiting_room]
+active_max = 10
+
+[[arrivals]]
+shape          = "onsale"
+buyers         = 20
+opens_at       = "2s"
+waiting_before = 0.5
+decay          = "2s"
+until          = "8s"
+
+[buyers]
+call_timeout = "60s"
+browse       = { distribution = "uniform", from = "200ms", to = "500ms" }
+patience     = "10m"
+seat_pick    = { distribution = "uniform", from = "1s", to = "2s" }
+payment      = { distribution = "uniform", from = "1s", to = "2s" }
+pays         = 1.0
+
+[topology]
+data_tier = "servers"
+
+[gates]
+"tickets_sold" = ["count >= 1"]
+"double_sales" = ["count == 0"]
+"lost_orders"  = ["count == 0"]
+
+[self_check]
+send_lag_p99_max = "1m"
+"#;
+
+/// Takes the zone of both primaries when the tickets are sold.
+const ZONE_LOSS: &str = r#"
+[[faults]]
+at     = "40s"
+action = "az-power-interruption"
+zone   = "a"
+lasts  = "15s"
+"#;
+
+/// Lets one run have the machine for itself.
+fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static MACHINE: Mutex<()> = Mutex::new(());
+    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the programs are there; says loudly if not, and fails where that is an error.
+#[expect(clippy::print_stderr, reason = "a skip must be seen")]
+fn has_servers() -> bool {
+    match Programs::find() {
+        Ok(_) => true,
+        Err(error) => {
+            assert!(std::env::var_os("CI").is_none(), "{error}");
+            eprintln!("SKIPPED: {error}");
+            false
+        }
+    }
+}
+
+fn workplace(text: &str) -> Workplace {
+    let workplace = Workplace::new();
+    workplace.write("tiny.toml", text);
+    workplace
+}
+
+/// The one report of the workplace.
+fn report(workplace: &Workplace) -> (PathBuf, Value) {
+    let entries = std::fs::read_dir(workplace.path("reports")).expect("there is a report");
+    let folders: Vec<_> = entries
+        .map(|entry| entry.expect("it can be listed").path())
+        .collect();
+    let [folder] = folders.as_slice() else {
+        panic!("not one report: {folders:?}");
+    };
+    let text = std::fs::read_to_string(folder.join("summary.json")).expect("it has a summary");
+    let summary = serde_json::from_str(&text).expect("the summary is JSON");
+    (folder.clone(), summary)
+}
+
+fn assert_code(ended: &Ended, code: i32) {
+    assert_eq!(ended.code, Some(code), "{ended:#?}");
+}
+
+#[test]
+fn a_lost_zone_is_survived_and_what_was_measured_is_told() {
+    if !has_servers() {
+        return;
+    }
+    let _machine = one_at_a_time();
+    let workplace = workplace(&format!("{TINY}{ZONE_LOSS}"));
+    let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
+    running.wait_for_buyers();
+    let children = running.children();
+    let guards = children.iter().filter(|child| child.arguments == ["guard"]);
+    assert_eq!(guards.count(), 4, "{children:?}");
+    let ended = running.finish();
+    assert_code(&ended, 0);
+    assert_gone(&children);
+    let (folder, summary) = report(&workplace);
+    for log in [
+        "redis-0",
+        "redis-1",
+        "postgres-0",
+        "postgres-1",
+        "instance-0",
+    ] {
+        assert!(folder.join(format!("logs/{log}.log")).is_file(), "{log}");
+    }
+    let failovers = &summary["data_tier"]["failovers"];
+    let failovers = failovers.as_array().expect("both parts failed over");
+    assert_eq!(failovers.len(), 2, "{failovers:?}");
+    for failover in failovers {
+        assert!(!failover["promoted_after_seconds"].is_null(), "{failover}");
+        assert!(
+            !failover["writes_failed_for_seconds"].is_null(),
+            "{failover}"
+        );
+    }
+}
+
+#[test]
+fn nothing_survives_a_supervisor_that_is_killed() {
+    if !has_servers() {
+        return;
+    }
+    let _machine = one_at_a_time();
+    let workplace = workplace(&TINY.replace("\"90s\"", "\"20m\""));
+    let temporary = temporary_folder();
+    let mut running = start_with(&workplace, &[("TMPDIR", temporary.path().as_os_str())]);
+    running.wait_for_buyers();
+    let tree = running.descendants();
+    assert!(tree.len() > 12, "servers have children: {tree:?}");
+    assert!(entries(temporary.path()) > 0, "they have files");
+    running.kill();
+    assert_gone(&tree);
+    assert_eq!(running.finish().code, None, "it was killed");
+    assert_eq!(entries(temporary.path()), 0, "files are left");
+}
+
+#[test]
+fn ctrl_c_ends_all_servers_and_leaves_a_report() {
+    if !has_servers() {
+        return;
+    }
+    let _machine = one_at_a_time();
+    let workplace = workplace(&TINY.replace("\"90s\"", "\"20m\""));
+    let temporary = temporary_folder();
+    let mut running = start_with(&workplace, &[("TMPDIR", temporary.path().as_os_str())]);
+    running.wait_for_buyers();
+    let tree = running.descendants();
+    running.interrupt();
+    let ended = running.finish();
+    assert_code(&ended, 105);
+    assert_gone(&tree);
+    assert_eq!(entries(temporary.path()), 0, "files are left");
+    let (_, summary) = report(&workplace);
+    assert_eq!(summary["exit_code"], 105);
+}
+
+#[test]
+fn a_server_that_dies_unbidden_makes_the_run_inconclusive_with_its_name() {
+    if !has_servers() {
+        return;
+    }
+    let _machine = one_at_a_time();
+    let workplace = workplace(&TINY.replace("\"90s\"", "\"20m\""));
+    let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
+    running.wait_for_buyers();
+    let tree = running.descendants();
+    let is_replica = |title: &str| title.contains("redis-server 127.0.12.");
+    let redis = tree.iter().find(|process| is_replica(&process.title));
+    redis.expect("a replica of Redis runs in zone b").kill();
+    let ended = running.finish();
+    assert_code(&ended, 91);
+    assert_gone(&tree);
+    assert!(
+        ended
+            .stderr
+            .contains("ending the run early: the data tier: redis-1"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn missing_programs_are_named_with_what_brings_them() {
+    let workplace = workplace(TINY);
+    let mut program = workplace.program(&["run", "tiny.toml"]);
+    let ended = program.env("PATH", workplace.path(".")).output();
+    let ended = ended.expect("the program can be started");
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(104), "{stderr}");
+    assert!(stderr.contains("redis-server"), "{stderr}");
+    assert!(stderr.contains("package redis-server"), "{stderr}");
+    assert!(!workplace.path("reports").exists(), "nothing was run");
+}
+
+/// Servers of somebody else, on which a run is a guest.
+struct Theirs {
+    redis: RedisPair,
+    database: PostgresPair,
+    runtime: tokio::runtime::Runtime,
+    _host: Host,
+}
+
+impl Theirs {
+    fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("the system gives a thread");
+        let host = Host::open(Guard::Bare, None).expect("the programs are there");
+        let site = vec![Ipv4Addr::new(127, 0, 77, 1)];
+        let redis = RedisSettings {
+            sites: site.clone(),
+            lag: Duration::ZERO,
+            memory_max: None,
+            eviction: Eviction::NoEviction,
+            tls: false,
+            names: Vec::new(),
+            idle_timeout: Duration::ZERO,
+        };
+        let database = PostgresSettings {
+            sites: site,
+            kind: PostgresKind::RdsMultiAz,
+            lag: Duration::ZERO,
+            connections_max: 100,
+            replica_lag: Duration::ZERO,
+        };
+        let (redis, database) = runtime
+            .block_on(async {
+                tokio::try_join!(
+                    RedisPair::start(&host, redis),
+                    PostgresPair::start(&host, database)
+                )
+            })
+            .expect("the servers start");
+        Self {
+            redis,
+            database,
+            runtime,
+            _host: host,
+        }
+    }
+
+    fn redis_url(&self) -> String {
+        format!(
+            "redis://:{}@{}/0",
+            self.redis.password(),
+            self.redis.address(0)
+        )
+    }
+
+    fn database_url(&self) -> String {
+        let (password, address) = (self.database.password(), self.database.address(0));
+        format!("postgres://tiketi:{password}@{address}/tiketi")
+    }
+
+    fn redis(&self, command: &redis::Cmd) -> redis::Value {
+        let client = redis::Client::open(self.redis_url()).expect("the URL is one");
+        self.runtime
+            .block_on(async {
+                let mut connection = client.get_multiplexed_async_connection().await?;
+                command.query_async(&mut connection).await
+            })
+            .expect("Redis answers")
+    }
+
+    /// The first column of a query's only row, as text.
+    fn sql(&self, statement: &str) -> Option<String> {
+        let url = self.database_url();
+        self.runtime.block_on(async {
+            let connected = tokio_postgres::connect(&url, tokio_postgres::NoTls).await;
+            let (client, connection) = connected.expect("PostgreSQL answers");
+            let talking = tokio::spawn(connection);
+            let rows = client.simple_query(statement).await.expect("it is SQL");
+            talking.abort();
+            rows.into_iter().find_map(|message| match message {
+                tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                _ => None,
+            })
+        })
+    }
+
+    fn stop(self) {
+        let Self {
+            redis,
+            database,
+            runtime,
+            ..
+        } = self;
+        runtime.block_on(async { tokio::join!(redis.stop(), database.stop()) });
+    }
+}
+
+#[test]
+fn servers_of_somebody_else_get_back_as_they_were() {
+    if !has_servers() {
+        return;
+    }
+    let _machine = one_at_a_time();
+    let theirs = Theirs::start();
+    theirs.redis(&redis::Cmd::set("theirs", "untouched"));
+    theirs.sql("CREATE TABLE theirs (word text); INSERT INTO theirs VALUES ('untouched')");
+    let workplace = workplace(&format!("{TINY}{ZONE_LOSS}"));
+    let (redis_url, database_url) = (theirs.redis_url(), theirs.database_url());
+    let urls = [
+        ("TIKETI_SIM_REDIS", redis_url.as_str()),
+        ("TIKETI_SIM_DATABASE", database_url.as_str()),
+    ];
+    let run = |arguments: &[&str]| {
+        let mut program = workplace.program(&[&["run", "tiny.toml"][..], arguments].concat());
+        let ended = program.envs(urls).output().expect("it can be started");
+        let text = [ended.stdout, ended.stderr].concat();
+        (
+            ended.status.code(),
+            String::from_utf8_lossy(&text).into_owned(),
+        )
+    };
+
+    let (code, said) = run(&[]);
+    assert_eq!(code, Some(92), "{said}");
+    assert!(said.contains("are not ours"), "{said}");
+    assert!(!workplace.path("reports").exists(), "nothing was run");
+
+    let (code, said) = run(&["--prefix", "guest:", "--schema", "guest"]);
+    assert_eq!(code, Some(0), "{said}");
+    for password in [theirs.redis.password(), theirs.database.password()] {
+        assert!(!said.contains(password), "a password was shown");
+        let (folder, _) = report(&workplace);
+        for file in std::fs::read_dir(folder).expect("it can be listed") {
+            let path = file.expect("it can be listed").path();
+            let text = std::fs::read(&path).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            assert!(!text.contains(password), "a password is in {path:?}");
+        }
+    }
+    let keys = theirs.redis(&redis::cmd("DBSIZE"));
+    assert_eq!(keys, redis::Value::Int(1), "keys are left");
+    let word = theirs.sql("SELECT word FROM theirs");
+    assert_eq!(word.as_deref(), Some("untouched"));
+    let schemas = theirs.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'guest'");
+    assert_eq!(schemas.as_deref(), Some("0"), "the schema is left");
+    theirs.stop();
+}
+
+/// A folder that the unprivileged user of the servers may pass.
+fn temporary_folder() -> tempfile::TempDir {
+    let open = std::fs::Permissions::from_mode(0o755);
+    let folder = tempfile::Builder::new().permissions(open).tempdir();
+    folder.expect("the system has a place for temporary files")
+}
+
+fn entries(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder);
+    entries.expect("it is there").count()
+}
+
+fn start_with(workplace: &Workplace, variables: &[(&str, &OsStr)]) -> Running {
+    let mut program = workplace.program(&["run", "tiny.toml"]);
+    Running::spawn(program.envs(variables.iter().copied()))
+}
