@@ -3,11 +3,19 @@
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::Parser;
-use tiketi_server::{EmbeddedTier, Instance, Profile, Section, Settings, Show, StandingArea};
-use tokio::signal::unix::{SignalKind, signal};
+use tiketi_server::{
+    DataTier, DatabaseEndpoint, EmbeddedTier, Instance, Profile, Section, ServersConfig,
+    ServersTier, Settings, SetupError, Show, StandingArea, claim_namespace, prepare_database,
+};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+mod url;
+
+use url::{DatabaseUrl, RedisUrl};
 
 /// Time for open sockets and requests to end after SIGTERM.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
@@ -21,11 +29,14 @@ Examples:
   tiketi-server --instances 2 --active-max 5      two instances, ports 3001 and 3002, a tiny waiting room
   tiketi-server --profile t3-medium-node          as slow as a Node back end on a t3.medium
 
+  REDIS_URL=redis://127.0.0.1 DATABASE_URL=postgres://user:password@127.0.0.1/tickets tiketi-server --prefix sim:
+                                                  on servers of your own
+
   token=$(tiketi-server --print-token kim@example.com)
   tiketi-server --trust-tokens &
   curl -H \"Authorization: Bearer $token\" http://127.0.0.1:3001/api/seats/layouts";
 
-/// Reference ticketing server: the TIKETI wire contract over an embedded data tier.
+/// Reference ticketing server: the TIKETI wire contract over an embedded data tier, or over Redis and PostgreSQL.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
 struct Args {
@@ -38,6 +49,23 @@ struct Args {
     /// Instances on the same data tier, on consecutive ports.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     instances: u16,
+    /// Redis, `redis://…` or `rediss://…`; a password belongs in the environment, where other users cannot read it.
+    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL", value_parser = RedisUrl::parse, requires = "database")]
+    redis: Option<RedisUrl>,
+    /// PostgreSQL, `postgres://…`; a password belongs in the environment, where other users cannot read it.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = DatabaseUrl::parse, requires = "redis")]
+    database: Option<DatabaseUrl>,
+    /// What all keys in Redis begin with. What an earlier run has left behind it is dropped; foreign keys are refused.
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        requires = "redis"
+    )]
+    prefix: String,
+    /// Schema of all tables. What an earlier run has left in it is dropped; foreign tables are refused.
+    #[arg(long, default_value = DatabaseEndpoint::DEFAULT_SCHEMA, requires = "database")]
+    schema: String,
     /// Title of the show on sale.
     #[arg(long, default_value = "TIKETI Demo Night")]
     title: String,
@@ -104,10 +132,13 @@ fn print_token(args: &Args, user: &str) -> std::io::Result<()> {
 }
 
 fn serve(args: &Args) -> std::io::Result<()> {
+    // Before anybody is told that the server is there: who knows it may end it.
+    let runtime = runtime()?;
+    let signals = runtime.block_on(async { Signals::listen() })?;
     let settings = settings(args);
     let show = show(args);
     let id = show.id;
-    let tier = EmbeddedTier::new(&settings, vec![show], Duration::from_secs(1));
+    let tier = tier(args, &settings, show)?;
     let mut instances = Vec::new();
     for index in 0..args.instances {
         let port = match args.port {
@@ -130,37 +161,88 @@ fn serve(args: &Args) -> std::io::Result<()> {
         instances.push(instance);
     }
     writeln!(std::io::stdout(), "show {id}: {}", args.title)?;
-    wait_for_the_end(instances)
+    runtime.block_on(wait_for_the_end(signals, instances));
+    Ok(())
+}
+
+/// The data tier: servers where some are given, else memory.
+fn tier(args: &Args, settings: &Settings, show: Show) -> std::io::Result<DataTier> {
+    let (Some(redis), Some(database)) = (&args.redis, &args.database) else {
+        let lost_window = Duration::from_secs(1);
+        return Ok(EmbeddedTier::new(settings, vec![show], lost_window).into());
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "scenario time begins when the server starts"
+    )]
+    let origin = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let origin = origin.map_err(std::io::Error::other)?;
+    let config = ServersConfig {
+        redis: redis.clone().with_prefix(args.prefix.clone()),
+        database: database.clone().with_schema(args.schema.clone()),
+        name_server: None,
+        origin_unix_ns: u64::try_from(origin.as_nanos()).unwrap_or(u64::MAX),
+    };
+    let shows = vec![show];
+    let prepared = runtime()?.block_on(async {
+        claim_namespace(&config).await?;
+        prepare_database(&config, &shows).await
+    });
+    prepared.map_err(|error| told(&error))?;
+    Ok(ServersTier::new(config, settings, shows).into())
+}
+
+fn told(error: &SetupError) -> std::io::Error {
+    std::io::Error::other(match error.hint() {
+        Some(hint) => format!("{error}\n\nhint: {hint}"),
+        None => error.to_string(),
+    })
+}
+
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
+
+/// What ends the server.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// Serves until SIGTERM or Ctrl-C, then drains; a second signal ends at once.
-fn wait_for_the_end(instances: Vec<Instance>) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+async fn wait_for_the_end(mut signals: Signals, instances: Vec<Instance>) {
+    signals.next().await;
+    instances.iter().for_each(Instance::drain);
+    let drained = async {
+        while !instances.iter().all(Instance::is_stopped) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        instances.iter().for_each(Instance::drain);
-        let drained = async {
-            while !instances.iter().all(Instance::is_stopped) {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        tokio::select! {
-            () = drained => {}
-            () = tokio::time::sleep(DRAIN_TIME) => {}
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        instances.iter().for_each(Instance::kill);
-        instances.into_iter().for_each(Instance::join);
-        Ok(())
-    })
+    };
+    tokio::select! {
+        () = drained => {}
+        () = tokio::time::sleep(DRAIN_TIME) => {}
+        () = signals.next() => {}
+    }
+    instances.iter().for_each(Instance::kill);
+    instances.into_iter().for_each(Instance::join);
 }
 
 fn settings(args: &Args) -> Settings {

@@ -4,14 +4,28 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use hyper::StatusCode;
+use serde_json::json;
 use tiketi_server::Settings;
+use tokio::task::spawn_blocking;
 
-use crate::common::{Deployment, settings};
+use crate::case::{On, cases};
+use crate::common::{Deployment, Tier, eventually, settings};
+use crate::servers::Own;
 
 const SERVER: &str = env!("CARGO_BIN_EXE_tiketi-server");
 
-#[tokio::test]
-async fn a_printed_token_is_good_for_a_server_with_the_same_secret() {
+cases! {
+    Servers: [
+        the_server_runs_on_servers_of_its_own_and_refuses_those_of_others,
+    ],
+    Embedded: [
+        a_printed_token_is_good_for_a_server_with_the_same_secret,
+        the_server_says_where_it_listens_and_ends_well_when_asked_to,
+        help_shows_examples_and_a_bad_option_says_what_is_legal,
+    ],
+}
+
+async fn a_printed_token_is_good_for_a_server_with_the_same_secret(on: On) {
     let printed = |secret: &str| {
         let mut command = Command::new(SERVER);
         command.args(["--print-token", "kim@example.com", "--jwt-secret", secret]);
@@ -21,12 +35,14 @@ async fn a_printed_token_is_good_for_a_server_with_the_same_secret() {
     };
     let secret = "of this deployment";
     let deployment = Deployment::start(
+        &on,
         1,
         Settings {
             jwt_secret: secret.to_owned(),
             ..settings()
         },
-    );
+    )
+    .await;
     let mut api = deployment.stranger(0);
     api.token = Some(printed(secret));
     assert_eq!(api.get("/api/seats/layouts").await.status, StatusCode::OK);
@@ -35,8 +51,7 @@ async fn a_printed_token_is_good_for_a_server_with_the_same_secret() {
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
 }
 
-#[test]
-fn the_server_says_where_it_listens_and_ends_well_when_asked_to() {
+async fn the_server_says_where_it_listens_and_ends_well_when_asked_to(_: On) {
     let mut server = Server(
         Command::new(SERVER)
             .args(["--port", "0", "--instances", "2"])
@@ -60,8 +75,63 @@ fn the_server_says_where_it_listens_and_ends_well_when_asked_to() {
     );
 }
 
-#[test]
-fn help_shows_examples_and_a_bad_option_says_what_is_legal() {
+async fn the_server_runs_on_servers_of_its_own_and_refuses_those_of_others(on: On) {
+    let own = Own::Redis(std::time::Duration::ZERO);
+    let deployment = Deployment::start_with(&on, 1, settings(), own).await;
+    let Tier::Servers(servers) = &deployment.tier else {
+        return;
+    };
+    deployment
+        .user("kim", 0)
+        .post(&deployment.path("/api/queue/check"), json!({}))
+        .await;
+    let (redis, database) = servers.urls();
+    let server = |arguments: &[&str]| {
+        let mut command = Command::new(SERVER);
+        command
+            .env("REDIS_URL", &redis)
+            .env("DATABASE_URL", &database);
+        command
+            .args(["--port", "0", "--trust-tokens"])
+            .args(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    // The address of the servers is served by this case's own thread, which must not block.
+    let mut foreign = server(&[]);
+    let foreign = spawn_blocking(move || foreign.output().unwrap());
+    let foreign = foreign.await.unwrap();
+    assert_eq!(foreign.status.code(), Some(1));
+    let reason = String::from_utf8(foreign.stderr).unwrap();
+    assert!(
+        reason.contains("not ours") && reason.contains("hint: "),
+        "{reason}"
+    );
+    let mut command = server(&["--prefix", "binary:", "--schema", "of_the_binary"]);
+    let mut server = Server(command.spawn().unwrap());
+    let lines = BufReader::new(server.0.stdout.take().unwrap()).lines();
+    let lines = spawn_blocking(|| lines.take(2).map(Result::unwrap).collect());
+    let lines: Vec<String> = lines.await.unwrap();
+    let mut api = deployment.user("lee", 0);
+    api.base = lines[0].strip_prefix("listening on ").unwrap().to_owned();
+    let (_, show) = lines[1].split_once(' ').unwrap();
+    let show = show.split(':').next().unwrap();
+    eventually("a purchase", || async {
+        let check = api
+            .post(&format!("/api/queue/check/{show}"), json!({}))
+            .await;
+        let seats = api.get(&format!("/api/seats/events/{show}")).await;
+        check.json["queued"] == false && seats.json["seats"][0]["status"] == "available"
+    })
+    .await;
+    assert_eq!(
+        deployment.census().await.active,
+        1,
+        "the other one's keys are its own"
+    );
+}
+
+async fn help_shows_examples_and_a_bad_option_says_what_is_legal(_: On) {
     let run = |args: &[&str]| Command::new(SERVER).args(args).output().unwrap();
     let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
     assert!(help.contains("Examples:") && help.contains("--print-token"));

@@ -1,6 +1,7 @@
 //! A deployment on free ports, an HTTP client and a Socket.IO client that is as plain as the protocol.
 
 use std::net::TcpListener;
+use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -10,20 +11,35 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
-use tiketi_server::{EmbeddedTier, Instance, Section, Settings, Show, StandingArea, mint_token};
+use tiketi_server::{
+    Census, DataTier, EmbeddedTier, FinalState, Instance, Section, Settings, Show, StandingArea,
+    mint_token,
+};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use crate::case::On;
+use crate::servers::{Own, ServersDeployment};
 
 /// Longest time any step of a test may take.
 const STEP: Duration = Duration::from_secs(10);
 
 /// A tier with instances on it.
 pub(crate) struct Deployment {
-    pub(crate) tier: EmbeddedTier,
+    pub(crate) tier: Tier,
     pub(crate) instances: Vec<Instance>,
     pub(crate) show: Show,
     pub(crate) settings: Settings,
+}
+
+/// A deployment that starts.
+pub(crate) type Starting<'a> = Pin<Box<dyn Future<Output = Deployment> + 'a>>;
+
+/// The tier of one case.
+pub(crate) enum Tier {
+    Embedded(EmbeddedTier),
+    Servers(Box<ServersDeployment>),
 }
 
 /// Documented values, tokens trusted, no rate limit, and a clock ten times as fast as the wall.
@@ -37,7 +53,21 @@ pub(crate) fn settings() -> Settings {
 }
 
 impl Deployment {
-    pub(crate) fn start(instances: usize, settings: Settings) -> Self {
+    pub(crate) fn start(on: &On, instances: usize, settings: Settings) -> Starting<'_> {
+        Self::start_with(on, instances, settings, Own::Nothing)
+    }
+
+    /// A deployment on servers that the case may lose; the embedded tier is of a case's own anyway.
+    pub(crate) fn start_with(
+        on: &On,
+        instances: usize,
+        settings: Settings,
+        own: Own,
+    ) -> Starting<'_> {
+        Box::pin(Self::begin(on, instances, settings, own))
+    }
+
+    async fn begin(on: &On, instances: usize, mut settings: Settings, own: Own) -> Self {
         let section = Section {
             name: "VIP".to_owned(),
             rows: 2,
@@ -50,7 +80,23 @@ impl Deployment {
             price: 80_000,
         };
         let show = Show::new("Night", vec![section]).with_standing(vec![floor]);
-        let tier = EmbeddedTier::new(&settings, vec![show.clone()], Duration::from_secs(1));
+        let tier = match on {
+            On::Embedded => {
+                let window = Duration::from_secs(1);
+                Tier::Embedded(EmbeddedTier::new(&settings, vec![show.clone()], window))
+            }
+            On::Servers(servers) => {
+                // A busy machine is slow in wall time, of which a fast clock makes a lot.
+                // Cases that are about time-outs set their own.
+                let usual = Settings::default().pool_connect_timeout;
+                if settings.pool_connect_timeout == usual {
+                    settings.pool_connect_timeout = usual.mul_f64(settings.speed);
+                }
+                settings.redis_timeout = settings.redis_timeout.mul_f64(settings.speed);
+                let deployed = Box::pin(servers.deploy(&settings, &show, own));
+                Tier::Servers(Box::new(deployed.await))
+            }
+        };
         let mut deployment = Self {
             tier,
             instances: Vec::new(),
@@ -60,6 +106,9 @@ impl Deployment {
         for _ in 0..instances {
             deployment.launch();
         }
+        if let Tier::Servers(servers) = &deployment.tier {
+            servers.until_heard_by(instances).await;
+        }
         deployment
     }
 
@@ -67,9 +116,12 @@ impl Deployment {
     pub(crate) fn launch(&mut self) -> usize {
         let number = self.instances.len();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (tier, settings) = (self.tier.clone(), self.settings.clone());
+        let tier = match &self.tier {
+            Tier::Embedded(tier) => DataTier::from(tier.clone()),
+            Tier::Servers(servers) => DataTier::from(servers.tier.clone()),
+        };
         let name = format!("test-{number}");
-        let instance = Instance::start(name, listener, tier, settings).unwrap();
+        let instance = Instance::start(name, listener, tier, self.settings.clone()).unwrap();
         self.instances.push(instance);
         number
     }
@@ -93,6 +145,79 @@ impl Deployment {
             socket: format!("ws://{address}/socket.io/?EIO=4&transport=websocket"),
             token: None,
             client: Client::builder(TokioExecutor::new()).build_http(),
+        }
+    }
+
+    /// Scenario time.
+    pub(crate) fn now(&self) -> Duration {
+        match &self.tier {
+            Tier::Embedded(tier) => tier.now(),
+            Tier::Servers(servers) => servers.now(),
+        }
+    }
+
+    pub(crate) async fn census(&self) -> Census {
+        match &self.tier {
+            Tier::Embedded(tier) => tier.census(),
+            Tier::Servers(servers) => servers.census().await,
+        }
+    }
+
+    /// People in the waiting room; `None` during an outage of Redis.
+    pub(crate) async fn queue_size(&self) -> Option<u64> {
+        match &self.tier {
+            Tier::Embedded(tier) => tier.queue_size(),
+            Tier::Servers(servers) => servers.queue_size().await,
+        }
+    }
+
+    pub(crate) async fn final_state(&self) -> FinalState {
+        match &self.tier {
+            Tier::Embedded(tier) => tier.final_state(),
+            Tier::Servers(servers) => servers.final_state().await,
+        }
+    }
+
+    pub(crate) async fn lose_redis(&self) {
+        match &self.tier {
+            Tier::Embedded(tier) => tier.lose_redis(),
+            Tier::Servers(servers) => servers.lose_redis().await,
+        }
+    }
+
+    pub(crate) async fn promote_redis(&self) {
+        match &self.tier {
+            Tier::Embedded(tier) => tier.promote_redis(),
+            Tier::Servers(servers) => drop(servers.promote_redis().await),
+        }
+    }
+
+    pub(crate) async fn restore_redis_empty(&self) {
+        match &self.tier {
+            Tier::Embedded(tier) => tier.restore_redis_empty(),
+            Tier::Servers(servers) => drop(servers.restore_redis_empty().await),
+        }
+    }
+
+    pub(crate) async fn lose_database(&self) {
+        match &self.tier {
+            Tier::Embedded(tier) => tier.lose_database(),
+            Tier::Servers(servers) => servers.lose_database().await,
+        }
+    }
+
+    /// Has the database accept connections and never answer, as the embedded one does when it is lost.
+    pub(crate) async fn hang_database(&self) {
+        match &self.tier {
+            Tier::Embedded(tier) => tier.lose_database(),
+            Tier::Servers(servers) => servers.pause_database().await,
+        }
+    }
+
+    pub(crate) async fn promote_database(&self) {
+        match &self.tier {
+            Tier::Embedded(tier) => tier.promote_database(),
+            Tier::Servers(servers) => servers.promote_database().await,
         }
     }
 

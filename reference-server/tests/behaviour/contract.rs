@@ -1,19 +1,35 @@
 //! The HTTP half of the wire contract, over real connections.
 
+use crate::case::{On, cases};
 use crate::common::{Deployment, eventually, settings};
 use hyper::StatusCode;
 use serde_json::json;
 use tiketi_server::Settings;
 
-#[tokio::test]
-async fn a_person_registers_logs_in_and_is_known() {
+cases! {
+    Both: [
+        a_person_registers_logs_in_and_is_known,
+        tokens_and_roles_are_checked,
+        shows_are_listed_with_their_stock,
+        a_purchase_goes_from_hold_to_ticket_and_shows_everywhere,
+        payments_at_the_same_time_with_one_key_are_one_order,
+        standing_tickets_are_reserved_and_cancelled,
+        request_101_of_a_minute_is_refused,
+        health_and_metrics_speak_of_this_instance,
+        an_instance_is_as_slow_as_its_profile_says,
+    ],
+}
+
+async fn a_person_registers_logs_in_and_is_known(on: On) {
     let deployment = Deployment::start(
+        &on,
         2,
         Settings {
             trust_tokens: false,
             ..settings()
         },
-    );
+    )
+    .await;
     let mut api = deployment.stranger(0);
     let who = json!({ "email": "kim@example.com", "password": "secret1", "name": "Kim" });
     let registered = api.post("/api/auth/register", who.clone()).await;
@@ -36,9 +52,8 @@ async fn a_person_registers_logs_in_and_is_known() {
     assert_eq!(status.status, StatusCode::UNAUTHORIZED);
 }
 
-#[tokio::test]
-async fn tokens_and_roles_are_checked() {
-    let deployment = Deployment::start(1, settings());
+async fn tokens_and_roles_are_checked(on: On) {
+    let deployment = Deployment::start(&on, 1, settings()).await;
     let path = deployment.path("/api/queue/status");
     let mut api = deployment.stranger(0);
     assert_eq!(api.get(&path).await.status, StatusCode::UNAUTHORIZED);
@@ -57,9 +72,8 @@ async fn tokens_and_roles_are_checked() {
     assert_eq!(answer.json["available"], 1_000);
 }
 
-#[tokio::test]
-async fn shows_are_listed_with_their_stock() {
-    let deployment = Deployment::start(1, settings());
+async fn shows_are_listed_with_their_stock(on: On) {
+    let deployment = Deployment::start(&on, 1, settings()).await;
     let api = deployment.stranger(0);
     let list = api
         .get("/api/events?status=on_sale&q=nig&page=1&limit=5")
@@ -78,9 +92,8 @@ async fn shows_are_listed_with_their_stock() {
     assert!(unknown.json["error"].is_string());
 }
 
-#[tokio::test]
-async fn a_purchase_goes_from_hold_to_ticket_and_shows_everywhere() {
-    let deployment = Deployment::start(2, settings());
+async fn a_purchase_goes_from_hold_to_ticket_and_shows_everywhere(on: On) {
+    let deployment = Deployment::start(&on, 2, settings()).await;
     let (kim, lee) = (deployment.user("kim", 0), deployment.user("lee", 1));
     let detail = deployment.path("/api/events");
     let seats = deployment.path("/api/seats/events");
@@ -110,9 +123,9 @@ async fn a_purchase_goes_from_hold_to_ticket_and_shows_everywhere() {
     assert_eq!(paid.json["payment"]["totalAmount"], 150_000);
     assert_eq!(kim.pay(&reservation).await.json, paid.json, "paid once");
     assert_eq!(lee.get(&seats).await.json["seats"][0]["status"], "reserved");
-    let census = deployment.tier.census();
+    let census = deployment.census().await;
     assert_eq!((census.sold, census.held, census.active), (1, 0, 0));
-    let state = deployment.tier.final_state();
+    let state = deployment.final_state().await;
     assert_eq!((state.orders.len(), state.captures.len()), (1, 1));
     let mine = kim.get("/api/reservations/my").await;
     assert_eq!(mine.json["reservations"][0]["status"], "paid");
@@ -127,9 +140,8 @@ async fn a_purchase_goes_from_hold_to_ticket_and_shows_everywhere() {
     assert_eq!(foreign.status, StatusCode::NOT_FOUND);
 }
 
-#[tokio::test]
-async fn payments_at_the_same_time_with_one_key_are_one_order() {
-    let deployment = Deployment::start(2, settings());
+async fn payments_at_the_same_time_with_one_key_are_one_order(on: On) {
+    let deployment = Deployment::start(&on, 2, settings()).await;
     let kim = [deployment.user("kim", 0), deployment.user("kim", 1)];
     let reservation = kim[0].hold(&deployment.show, "VIP-1-1").await;
     let body = json!({ "reservationId": reservation, "paymentMethod": "naver_pay" });
@@ -144,12 +156,11 @@ async fn payments_at_the_same_time_with_one_key_are_one_order() {
     let other = [("idempotency-key", "another")];
     let other = kim[0].call("POST", path, Some(body), &other).await;
     assert_eq!(other.json["error"], "Reservation is already paid");
-    assert_eq!(deployment.tier.final_state().captures.len(), 1);
+    assert_eq!(deployment.final_state().await.captures.len(), 1);
 }
 
-#[tokio::test]
-async fn standing_tickets_are_reserved_and_cancelled() {
-    let deployment = Deployment::start(1, settings());
+async fn standing_tickets_are_reserved_and_cancelled(on: On) {
+    let deployment = Deployment::start(&on, 1, settings()).await;
     let kim = deployment.user("kim", 0);
     let floor = deployment.show.ticket_type_id("Floor");
     let order = |quantity: u32| {
@@ -170,13 +181,12 @@ async fn standing_tickets_are_reserved_and_cancelled() {
     assert_eq!(full.status, StatusCode::CREATED);
 }
 
-#[tokio::test]
-async fn request_101_of_a_minute_is_refused() {
+async fn request_101_of_a_minute_is_refused(on: On) {
     let limited = Settings {
         rate_limit: Some(100),
         ..settings()
     };
-    let deployment = Deployment::start(2, limited);
+    let deployment = Deployment::start(&on, 2, limited).await;
     let path = deployment.path("/api/queue/status");
     let kim = [deployment.user("kim", 0), deployment.user("kim", 1)];
     for request in 0..100 {
@@ -195,9 +205,8 @@ async fn request_101_of_a_minute_is_refused() {
     assert_eq!(other.status, StatusCode::OK);
 }
 
-#[tokio::test]
-async fn health_and_metrics_speak_of_this_instance() {
-    let deployment = Deployment::start(1, settings());
+async fn health_and_metrics_speak_of_this_instance(on: On) {
+    let deployment = Deployment::start(&on, 1, settings()).await;
     let api = deployment.stranger(0);
     assert_eq!(api.get("/health").await.json["status"], "ok");
     assert_eq!(api.get("/health/all").await.json["redis"], "ok");
@@ -211,15 +220,14 @@ async fn health_and_metrics_speak_of_this_instance() {
     assert_eq!(api.get("/nothing").await.status, StatusCode::NOT_FOUND);
 }
 
-#[tokio::test]
-async fn an_instance_is_as_slow_as_its_profile_says() {
+async fn an_instance_is_as_slow_as_its_profile_says(on: On) {
     let profile = tiketi_server::Profile::t3_medium_node();
     let slow = Settings {
         profile,
         speed: 1.0,
         ..settings()
     };
-    let deployment = Deployment::start(1, slow);
+    let deployment = Deployment::start(&on, 1, slow).await;
     let kim = deployment.user("kim", 0);
     let path = deployment.path("/api/queue/check");
     for _ in 0..10 {

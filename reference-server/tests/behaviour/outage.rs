@@ -5,16 +5,28 @@ use std::time::Duration;
 use hyper::StatusCode;
 use serde_json::json;
 
+use crate::case::{On, cases};
 use crate::common::{Deployment, eventually, settings};
+use crate::servers::Own;
 
-#[tokio::test]
-async fn without_redis_the_queue_is_closed_and_sales_go_on() {
-    let deployment = Deployment::start(1, settings());
+cases! {
+    Both: [
+        without_redis_the_queue_is_closed_and_sales_go_on,
+        a_redis_failover_loses_the_youngest_places_in_the_queue,
+        a_database_failover_loses_nothing_that_was_acknowledged,
+        requests_that_hang_on_a_lost_database_fill_the_pool,
+        a_payment_during_the_failover_is_not_taken_and_can_be_repeated,
+    ],
+}
+
+async fn without_redis_the_queue_is_closed_and_sales_go_on(on: On) {
+    let own = Own::Redis(Duration::ZERO);
+    let deployment = Deployment::start_with(&on, 1, settings(), own).await;
     let check = deployment.path("/api/queue/check");
     let kim = deployment.user("kim", 0);
     kim.post(&check, json!({})).await;
-    deployment.tier.lose_redis();
-    assert_eq!(deployment.tier.queue_size(), None);
+    deployment.lose_redis().await;
+    assert_eq!(deployment.queue_size().await, None);
     let refused = kim.post(&check, json!({})).await;
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
     let health = kim.get("/health/redis").await;
@@ -22,62 +34,73 @@ async fn without_redis_the_queue_is_closed_and_sales_go_on() {
     assert_eq!(kim.get("/health").await.status, StatusCode::OK);
     let reservation = kim.hold(&deployment.show, "VIP-1-1").await;
     assert_eq!(kim.pay(&reservation).await.status, StatusCode::OK);
-    deployment.tier.promote_redis();
-    assert_eq!(deployment.tier.queue_size(), Some(0));
-    assert_eq!(kim.post(&check, json!({})).await.status, StatusCode::OK);
+    deployment.promote_redis().await;
+    eventually("an open queue", || async {
+        kim.post(&check, json!({})).await.status == StatusCode::OK
+    })
+    .await;
+    assert_eq!(deployment.queue_size().await, Some(0));
 }
 
-#[tokio::test]
-async fn a_redis_failover_loses_the_youngest_places_in_the_queue() {
+async fn a_redis_failover_loses_the_youngest_places_in_the_queue(on: On) {
     let closed = tiketi_server::Settings {
         active_max: 0,
         speed: 1.0,
         ..settings()
     };
-    let deployment = Deployment::start(1, closed);
+    let own = Own::Redis(Duration::from_secs(1));
+    let deployment = Deployment::start_with(&on, 1, closed, own).await;
     let check = deployment.path("/api/queue/check");
     deployment.user("early", 0).post(&check, json!({})).await;
     // The replica is one second behind.
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
     deployment.user("late", 0).post(&check, json!({})).await;
-    deployment.tier.lose_redis();
-    deployment.tier.promote_redis();
-    let census = deployment.tier.census();
+    deployment.lose_redis().await;
+    deployment.promote_redis().await;
+    let census = deployment.census().await;
     assert_eq!((census.waiting, census.ledger.lost_waiting), (1, 1));
-    deployment.tier.lose_redis();
-    deployment.tier.restore_redis_empty();
-    assert_eq!(deployment.tier.queue_size(), Some(0));
+    deployment.lose_redis().await;
+    deployment.restore_redis_empty().await;
+    assert_eq!(deployment.queue_size().await, Some(0));
 }
 
-#[tokio::test]
-async fn a_database_failover_loses_nothing_that_was_acknowledged() {
-    let deployment = Deployment::start(1, settings());
+async fn a_database_failover_loses_nothing_that_was_acknowledged(on: On) {
+    let deployment = Deployment::start_with(&on, 1, settings(), Own::Database).await;
     let kim = deployment.user("kim", 0);
     let reservation = kim.hold(&deployment.show, "VIP-1-1").await;
     let paid = kim.pay(&reservation).await;
-    deployment.tier.lose_database();
+    deployment.lose_database().await;
     let body = json!({ "eventId": deployment.show.id, "seatIds": [deployment.seat("VIP-1-2")] });
     let lee = deployment.user("lee", 0);
     let refused = lee.post("/api/seats/reserve", body).await;
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(refused.json["error"], "database is unavailable");
+    let reasons = [
+        "database is unavailable",
+        "timeout waiting for a database connection",
+    ];
+    let reason = refused.json["error"].as_str().unwrap();
+    assert!(reasons.contains(&reason), "{reason}");
     let queue = lee
         .post(&deployment.path("/api/queue/check"), json!({}))
         .await;
     assert_eq!(queue.status, StatusCode::OK, "queueing needs no database");
-    deployment.tier.promote_database();
+    deployment.promote_database().await;
+    eventually("a writer", || async {
+        kim.pay(&reservation).await.status == StatusCode::OK
+    })
+    .await;
     assert_eq!(kim.pay(&reservation).await.json, paid.json);
     lee.hold(&deployment.show, "VIP-1-2").await;
 }
 
-#[tokio::test]
-async fn requests_that_hang_on_a_lost_database_fill_the_pool() {
+async fn requests_that_hang_on_a_lost_database_fill_the_pool(on: On) {
     let two = tiketi_server::Settings {
         pool_max: 2,
+        pool_connect_timeout: Duration::from_secs(3),
         ..settings()
     };
-    let deployment = Deployment::start(1, two);
-    deployment.tier.lose_database();
+    let deployment = Deployment::start_with(&on, 1, two, Own::Database).await;
+    deployment.hang_database().await;
     let path = deployment.path("/api/seats/events");
     let people: Vec<_> = (0..6)
         .map(|number| deployment.user(&format!("user-{number}"), 0))
@@ -90,26 +113,25 @@ async fn requests_that_hang_on_a_lost_database_fill_the_pool() {
     assert!(load.pool_waits >= 4 && load.pool_timeouts >= 4, "{load:?}");
 }
 
-#[tokio::test]
-async fn a_payment_during_the_failover_is_not_taken_and_can_be_repeated() {
+async fn a_payment_during_the_failover_is_not_taken_and_can_be_repeated(on: On) {
     // The provider takes at least a quarter of a second on the wall.
     let slow = tiketi_server::Settings {
         speed: 2.0,
         ..settings()
     };
-    let deployment = Deployment::start(1, slow);
+    let deployment = Deployment::start_with(&on, 1, slow, Own::Database).await;
     let kim = deployment.user("kim", 0);
     let reservation = kim.hold(&deployment.show, "VIP-1-1").await;
     let (failed, ()) = tokio::join!(kim.pay(&reservation), async {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        deployment.tier.lose_database();
+        deployment.lose_database().await;
     });
     assert_eq!(failed.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(deployment.tier.final_state().captures.is_empty());
-    deployment.tier.promote_database();
+    deployment.promote_database().await;
+    assert!(deployment.final_state().await.captures.is_empty());
     eventually("payment", || async {
         kim.pay(&reservation).await.status == StatusCode::OK
     })
     .await;
-    assert_eq!(deployment.tier.final_state().captures.len(), 1);
+    assert_eq!(deployment.final_state().await.captures.len(), 1);
 }

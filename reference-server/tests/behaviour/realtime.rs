@@ -5,11 +5,23 @@ use std::time::Duration;
 use serde_json::json;
 use tiketi_server::Settings;
 
+use crate::case::{On, cases};
 use crate::common::{Deployment, eventually, settings};
 
-#[tokio::test]
-async fn only_a_valid_token_connects() {
-    let deployment = Deployment::start(1, settings());
+cases! {
+    Both: [
+        only_a_valid_token_connects,
+        a_hold_and_a_purchase_reach_the_sockets_of_every_instance,
+        a_hold_ends_by_itself_and_not_early,
+        a_session_is_restored_on_another_instance,
+        admission_is_told_to_the_admitted_alone,
+        a_draining_instance_finishes_and_then_leaves,
+        sockets_are_counted_while_they_are_open,
+    ],
+}
+
+async fn only_a_valid_token_connects(on: On) {
+    let deployment = Deployment::start(&on, 1, settings()).await;
     let mut api = deployment.stranger(0);
     let refused = api.connect().await.err();
     assert_eq!(refused.as_deref(), Some("Authentication required"));
@@ -19,9 +31,8 @@ async fn only_a_valid_token_connects() {
     assert!(deployment.user("kim", 0).connect().await.is_ok());
 }
 
-#[tokio::test]
-async fn a_hold_and_a_purchase_reach_the_sockets_of_every_instance() {
-    let deployment = Deployment::start(2, settings());
+async fn a_hold_and_a_purchase_reach_the_sockets_of_every_instance(on: On) {
+    let deployment = Deployment::start(&on, 2, settings()).await;
     let show = json!({ "eventId": deployment.show.id });
     let mut watchers = Vec::new();
     for number in 0..2 {
@@ -47,14 +58,13 @@ async fn a_hold_and_a_purchase_reach_the_sockets_of_every_instance() {
     }
 }
 
-#[tokio::test]
-async fn a_hold_ends_by_itself_and_not_early() {
+async fn a_hold_ends_by_itself_and_not_early(on: On) {
     let short = Settings {
         hold: Duration::from_secs(20),
         speed: 20.0,
         ..settings()
     };
-    let deployment = Deployment::start(2, short);
+    let deployment = Deployment::start(&on, 2, short).await;
     let watcher = deployment.user("watcher", 1);
     let mut socket = watcher.connect().await.unwrap();
     let show = json!({ "eventId": deployment.show.id });
@@ -65,10 +75,10 @@ async fn a_hold_ends_by_itself_and_not_early() {
         .emit("join-event", json!({ "eventId": deployment.show.id }))
         .await;
     socket.expect("room-info").await;
-    let before = deployment.tier.now();
+    let before = deployment.now();
     let reservation = kim.hold(&deployment.show, "VIP-1-3").await;
     let released = socket.expect("seat-released").await;
-    let held_for = deployment.tier.now() - before;
+    let held_for = deployment.now() - before;
     assert_eq!(released["seatId"], deployment.seat("VIP-1-3"));
     assert!(held_for >= Duration::from_secs(20), "{held_for:?}");
     assert!(held_for < Duration::from_secs(60), "{held_for:?}");
@@ -77,9 +87,8 @@ async fn a_hold_ends_by_itself_and_not_early() {
     kim.hold(&deployment.show, "VIP-1-3").await;
 }
 
-#[tokio::test]
-async fn a_session_is_restored_on_another_instance() {
-    let deployment = Deployment::start(2, settings());
+async fn a_session_is_restored_on_another_instance(on: On) {
+    let deployment = Deployment::start(&on, 2, settings()).await;
     let show = deployment.show.id.to_string();
     let kim = deployment.user("kim", 0);
     let mut socket = kim.connect().await.unwrap();
@@ -111,13 +120,12 @@ async fn a_session_is_restored_on_another_instance() {
     socket.expect("seat-locked").await;
 }
 
-#[tokio::test]
-async fn admission_is_told_to_the_admitted_alone() {
+async fn admission_is_told_to_the_admitted_alone(on: On) {
     let one = Settings {
         active_max: 1,
         ..settings()
     };
-    let deployment = Deployment::start(2, one);
+    let deployment = Deployment::start(&on, 2, one).await;
     let check = deployment.path("/api/queue/check");
     let show = json!({ "eventId": deployment.show.id });
     let first = deployment.user("first", 0);
@@ -144,14 +152,13 @@ async fn admission_is_told_to_the_admitted_alone() {
     );
 }
 
-#[tokio::test]
-async fn a_draining_instance_finishes_and_then_leaves() {
+async fn a_draining_instance_finishes_and_then_leaves(on: On) {
     // The payment takes at least a quarter of a second on the wall.
     let slow = Settings {
         speed: 2.0,
         ..settings()
     };
-    let mut deployment = Deployment::start(2, slow);
+    let mut deployment = Deployment::start(&on, 2, slow).await;
     let kim = deployment.user("kim", 0);
     let socket = kim.connect().await.unwrap();
     let reservation = kim.hold(&deployment.show, "VIP-1-4").await;
@@ -168,9 +175,8 @@ async fn a_draining_instance_finishes_and_then_leaves() {
     eventually("the end", || async { draining.is_stopped() }).await;
 }
 
-#[tokio::test]
-async fn sockets_are_counted_while_they_are_open() {
-    let deployment = Deployment::start(1, settings());
+async fn sockets_are_counted_while_they_are_open(on: On) {
+    let deployment = Deployment::start(&on, 1, settings()).await;
     let one = deployment.user("one", 0).connect().await.unwrap();
     let _two = deployment.user("two", 0).connect().await.unwrap();
     let sockets = || deployment.instances[0].load().sockets;

@@ -2,13 +2,22 @@
 
 use std::process::{Command, Output, Stdio};
 
+use crate::case::{On, cases};
 use crate::common::{Deployment, settings};
 
 /// The client library's version, as the contract names it.
 const CLIENT: &str = "socket.io-client@4";
 
-#[test]
-fn npm_socket_io_client_speaks_with_the_server_on_both_transports() {
+cases! {
+    Embedded: [
+        npm_socket_io_client_speaks_with_the_server_on_both_transports,
+    ],
+    Both: [
+        curl_buys_a_ticket,
+    ],
+}
+
+async fn npm_socket_io_client_speaks_with_the_server_on_both_transports(on: On) {
     if !present("node") || !present("npm") {
         return skip("node and npm are not installed");
     }
@@ -23,7 +32,7 @@ fn npm_socket_io_client_speaks_with_the_server_on_both_transports() {
     }
     let script = folder.path().join("client.js");
     std::fs::write(&script, include_str!("socket_io_client.js")).unwrap();
-    let deployment = Deployment::start(2, settings());
+    let deployment = Deployment::start(&on, 2, settings()).await;
     for transport in ["websocket", "polling"] {
         let user = format!("node-{transport}");
         let (one, two) = (deployment.user(&user, 0), deployment.user(&user, 1));
@@ -44,12 +53,11 @@ fn npm_socket_io_client_speaks_with_the_server_on_both_transports() {
     }
 }
 
-#[test]
-fn curl_buys_a_ticket() {
+async fn curl_buys_a_ticket(on: On) {
     if !present("curl") {
         return skip("curl is not installed");
     }
-    let deployment = Deployment::start(1, settings());
+    let deployment = Deployment::start(&on, 1, settings()).await;
     let api = deployment.user("curl", 0);
     let token = api.token.clone().unwrap();
     let curl = |path: &str, body: Option<String>| -> serde_json::Value {

@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tiketi_server::Settings;
 
+use crate::case::{On, cases};
 use crate::common::{Deployment, eventually, settings};
 
 fn small(active_max: u32) -> Settings {
@@ -16,9 +17,18 @@ fn small(active_max: u32) -> Settings {
     }
 }
 
-#[tokio::test]
-async fn a_refresh_keeps_the_place_on_any_instance() {
-    let deployment = Deployment::start(2, small(1));
+cases! {
+    Both: [
+        a_refresh_keeps_the_place_on_any_instance,
+        nobody_is_lost_or_admitted_twice_when_all_instances_admit,
+        idle_people_lose_their_place_to_those_who_wait,
+        an_administrator_clears_the_queue_and_everyone_hears_of_it,
+        seats_are_drawn_by_one_of_many,
+    ],
+}
+
+async fn a_refresh_keeps_the_place_on_any_instance(on: On) {
+    let deployment = Deployment::start(&on, 2, small(1)).await;
     let check = deployment.path("/api/queue/check");
     for name in ["first", "second", "third"] {
         deployment.user(name, 0).post(&check, json!({})).await;
@@ -30,12 +40,11 @@ async fn a_refresh_keeps_the_place_on_any_instance() {
     assert_eq!(status.json["queued"], true);
     assert_eq!(status.json["position"], 2);
     assert_eq!(status.json["queueSize"], 2);
-    assert_eq!(deployment.tier.queue_size(), Some(2));
+    assert_eq!(deployment.queue_size().await, Some(2));
 }
 
-#[tokio::test]
-async fn nobody_is_lost_or_admitted_twice_when_all_instances_admit() {
-    let mut deployment = Deployment::start(3, small(5));
+async fn nobody_is_lost_or_admitted_twice_when_all_instances_admit(on: On) {
+    let mut deployment = Deployment::start(&on, 3, small(5)).await;
     let people: Vec<_> = (0..60)
         .map(|number| deployment.user(&format!("user-{number}"), number % 3))
         .collect();
@@ -66,7 +75,7 @@ async fn nobody_is_lost_or_admitted_twice_when_all_instances_admit() {
     let dying = deployment.instances.pop().unwrap();
     dying.kill();
     join_all(stay).await;
-    let census = deployment.tier.census();
+    let census = deployment.census().await;
     assert_eq!((census.waiting, census.active), (0, 0));
     assert_eq!(census.ledger.joined, 60);
     assert_eq!(census.ledger.admitted, 60);
@@ -74,13 +83,12 @@ async fn nobody_is_lost_or_admitted_twice_when_all_instances_admit() {
     assert!(dying.is_stopped());
 }
 
-#[tokio::test]
-async fn idle_people_lose_their_place_to_those_who_wait() {
+async fn idle_people_lose_their_place_to_those_who_wait(on: On) {
     let idle = Settings {
         idle_timeout: Duration::from_secs(10),
         ..small(1)
     };
-    let deployment = Deployment::start(1, idle);
+    let deployment = Deployment::start(&on, 1, idle).await;
     let check = deployment.path("/api/queue/check");
     let waiter = deployment.user("waiter", 0);
     let mut socket = waiter.connect().await.unwrap();
@@ -89,31 +97,31 @@ async fn idle_people_lose_their_place_to_those_who_wait() {
     let allowed = socket.expect("queue-entry-allowed").await;
     let id = tiketi_server::user_id("waiter@example.com");
     assert_eq!(allowed["userId"], id.to_string());
-    assert_eq!(deployment.tier.census().ledger.expired, 1);
+    assert_eq!(deployment.census().await.ledger.expired, 1);
 }
 
-#[tokio::test]
-async fn an_administrator_clears_the_queue_and_everyone_hears_of_it() {
-    let deployment = Deployment::start(2, small(0));
+async fn an_administrator_clears_the_queue_and_everyone_hears_of_it(on: On) {
+    let deployment = Deployment::start(&on, 2, small(0)).await;
     let check = deployment.path("/api/queue/check");
     let kim = deployment.user("kim", 1);
-    kim.post(&check, json!({})).await;
     let mut socket = kim.connect().await.unwrap();
-    socket
-        .emit("join-queue", json!({ "eventId": deployment.show.id }))
-        .await;
+    let show = json!({ "eventId": deployment.show.id });
+    socket.emit("join-queue", show.clone()).await;
+    // The joins have been handled once a message comes back; the queue is announced only when it changes.
+    socket.emit("join-event", show).await;
+    socket.expect("room-info").await;
+    kim.post(&check, json!({})).await;
     let update = socket.expect("queue-updated").await;
     assert_eq!(update["queueSize"], 1);
     assert!(update["timestamp"].as_str().unwrap().ends_with('Z'));
     let clear = deployment.path("/api/queue/admin/clear");
     deployment.user("admin", 0).post(&clear, json!({})).await;
     socket.expect("queue-cleared").await;
-    assert_eq!(deployment.tier.queue_size(), Some(0));
+    assert_eq!(deployment.queue_size().await, Some(0));
 }
 
-#[tokio::test]
-async fn seats_are_drawn_by_one_of_many() {
-    let deployment = Deployment::start(2, settings());
+async fn seats_are_drawn_by_one_of_many(on: On) {
+    let deployment = Deployment::start(&on, 2, settings()).await;
     let people: Vec<_> = (0..20)
         .map(|number| deployment.user(&format!("user-{number}"), number % 2))
         .collect();
