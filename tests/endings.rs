@@ -15,6 +15,7 @@ use serde_json::Value;
 use tiketi_server::{EmbeddedTier, Instance, Section, Settings, Show};
 
 mod command;
+#[expect(dead_code, reason = "shared with the tests of real servers")]
 mod processes;
 
 /// Forty seats for twenty buyers within three seconds of wall time. No limit is tight: a busy machine must not decide.

@@ -193,7 +193,7 @@ impl Testbed {
             endpoints,
             name_server: name_server.address(),
         };
-        let (data_tier, kind) = build_data_tier(plan, &settings, premises, show).await?;
+        let (data_tier, kind) = Box::pin(build_data_tier(plan, &settings, premises, show)).await?;
         let token_secret = settings.jwt_secret.clone();
         let subnets = topology.zones.iter().map(|zone| zone.private).collect();
         let (fleet, fleet_heard) = Fleet::new(kind, settings, subnets);
@@ -254,6 +254,10 @@ impl Testbed {
 
     /// Ends everything, and says what is left to say: nothing listens and no process is left when this returns.
     pub async fn end(self) -> Ended {
+        Box::pin(self.end_in_order()).await
+    }
+
+    async fn end_in_order(self) -> Ended {
         for eviction in self.evictions.values() {
             eviction.abort();
         }
@@ -292,7 +296,8 @@ async fn build_data_tier(
             (DataTier::Embedded(embedded), Kind::Threads(tier))
         }
         topology::DataTier::Servers => {
-            let servers = Servers::start(plan, premises, std::slice::from_ref(&show)).await?;
+            let servers =
+                Box::pin(Servers::start(plan, premises, std::slice::from_ref(&show))).await?;
             let kind = processes(servers.config(), show);
             (DataTier::Servers(Box::new(servers)), kind)
         }

@@ -177,7 +177,7 @@ impl DataTier {
     pub(super) async fn stop(self) {
         match self {
             Self::Embedded(_) => {}
-            Self::Servers(tier) => tier.stop().await,
+            Self::Servers(tier) => Box::pin(tier.stop()).await,
             Self::External(tier) => tier.stop().await,
         }
     }

@@ -142,7 +142,7 @@ impl Eyes {
 
 async fn watch_redis(eyes: Arc<Eyes>) {
     for turn in 0_u32.. {
-        beat(&eyes, DataTierPart::Redis, eyes.witness.beat()).await;
+        Box::pin(beat(&eyes, DataTierPart::Redis, eyes.witness.beat())).await;
         if turn.is_multiple_of(BEATS_PER_READING) {
             let levels = eyes.witness.levels().await;
             let mut census = lock(&eyes.census);
@@ -158,7 +158,7 @@ async fn watch_redis(eyes: Arc<Eyes>) {
 
 async fn watch_database(eyes: Arc<Eyes>) {
     for turn in 0_u32.. {
-        beat(&eyes, DataTierPart::Database, eyes.auditor.beat()).await;
+        Box::pin(beat(&eyes, DataTierPart::Database, eyes.auditor.beat())).await;
         if turn.is_multiple_of(BEATS_PER_READING)
             && let Some(levels) = eyes.auditor.levels().await
             && let Some(census) = lock(&eyes.census).as_mut()
