@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use command::{Ended, Workplace};
-use processes::{Running, assert_gone};
+use processes::{Running, assert_gone, assert_no_shared_memory};
 use serde_json::Value;
 use tiketi_stores::{
     Eviction, Guard, Host, PostgresKind, PostgresPair, PostgresSettings, Programs, RedisPair,
@@ -129,12 +129,13 @@ fn a_lost_zone_is_survived_and_what_was_measured_is_told() {
     let workplace = workplace(&format!("{TINY}{ZONE_LOSS}"));
     let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
     running.wait_for_buyers();
-    let children = running.children();
+    let (children, tree) = (running.children(), running.descendants());
     let guards = children.iter().filter(|child| child.arguments == ["guard"]);
     assert_eq!(guards.count(), 4, "{children:?}");
     let ended = running.finish();
     assert_code(&ended, 0);
-    assert_gone(&children);
+    assert_gone(&tree);
+    assert_no_shared_memory(&tree);
     let (folder, summary) = report(&workplace);
     for log in [
         "redis-0",
@@ -172,6 +173,7 @@ fn nothing_survives_a_supervisor_that_is_killed() {
     assert!(entries(temporary.path()) > 0, "they have files");
     running.kill();
     assert_gone(&tree);
+    assert_no_shared_memory(&tree);
     assert_eq!(running.finish().code, None, "it was killed");
     assert_eq!(entries(temporary.path()), 0, "files are left");
 }
@@ -191,6 +193,7 @@ fn ctrl_c_ends_all_servers_and_leaves_a_report() {
     let ended = running.finish();
     assert_code(&ended, 105);
     assert_gone(&tree);
+    assert_no_shared_memory(&tree);
     assert_eq!(entries(temporary.path()), 0, "files are left");
     let (_, summary) = report(&workplace);
     assert_eq!(summary["exit_code"], 105);
@@ -212,6 +215,7 @@ fn a_server_that_dies_unbidden_makes_the_run_inconclusive_with_its_name() {
     let ended = running.finish();
     assert_code(&ended, 91);
     assert_gone(&tree);
+    assert_no_shared_memory(&tree);
     assert!(
         ended
             .stderr

@@ -157,6 +157,19 @@ pub(crate) fn assert_gone(processes: &[Process]) {
     panic!("still there: {:?}", left());
 }
 
+/// Fails if a segment of shared memory is left that one of the processes has made.
+pub(crate) fn assert_no_shared_memory(processes: &[Process]) {
+    let table = fs::read_to_string("/proc/sysvipc/shm").expect("Linux has it");
+    let left = |line: &&str| {
+        let creator = line.split_whitespace().nth(4).unwrap_or_default();
+        processes
+            .iter()
+            .any(|process| process.pid.to_string() == creator)
+    };
+    let left: Vec<_> = table.lines().skip(1).filter(left).collect();
+    assert!(left.is_empty(), "shared memory is left: {left:?}");
+}
+
 /// Everything that runs on this machine and can be looked at.
 fn processes() -> Vec<Process> {
     let entries = fs::read_dir("/proc").expect("Linux has it");

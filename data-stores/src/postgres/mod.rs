@@ -38,7 +38,6 @@ const PORT_TRIES: u32 = 5;
     reason = "holds passwords, and servers that have nothing to show"
 )]
 pub struct PostgresPair {
-    host: Host,
     settings: PostgresSettings,
     port: u16,
     password: String,
@@ -52,6 +51,8 @@ pub struct PostgresPair {
     clients: Mutex<Vec<Option<Client>>>,
     /// What went wrong where nobody could be told.
     trouble: Option<StoresError>,
+    /// The last to go: its directory must outlive the servers, whose guards read in it what to free.
+    host: Host,
 }
 
 /// What PostgreSQL shows of itself at one moment: counts of the clients' database since the present primary started,

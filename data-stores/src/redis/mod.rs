@@ -38,7 +38,6 @@ const PORT_TRIES: u32 = 5;
     reason = "holds a password, and servers that have nothing to show"
 )]
 pub struct RedisPair {
-    host: Host,
     settings: RedisSettings,
     ports: Ports,
     password: String,
@@ -46,6 +45,8 @@ pub struct RedisPair {
     link: Link,
     sites: Vec<Site>,
     primary: Option<usize>,
+    /// The last to go: its directory must outlive the servers, whose guards read in it what to free.
+    host: Host,
 }
 
 /// What Redis shows of itself at one moment: counts since the start of the present primary.

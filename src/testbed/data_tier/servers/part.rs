@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tiketi_stores::{PostgresPair, PostgresSample, RedisPair, RedisSample, StoresError};
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use crate::testbed::data_tier::Endpoints;
 use crate::testbed::data_tier::probe::Eyes;
@@ -16,6 +16,9 @@ use crate::units::{DataTierPart, SimTime, ZoneId};
 
 /// Wall time between two measurements of a pair.
 const MEASURE_EVERY: Duration = Duration::from_millis(250);
+
+/// Turns that tasks which were under way get to end before their pair is ended all the same.
+const TURNS_MAX: u32 = 1_000;
 
 /// The first failure of a server that no fault explains.
 pub(super) type Broken = Arc<OnceLock<Arc<StoresError>>>;
@@ -37,7 +40,7 @@ pub(super) struct Part<P> {
     /// Whoever waits for the pair rings here, so that a measurement gives way.
     wanted: Arc<Notify>,
     ground: Ground,
-    measuring: AbortHandle,
+    measuring: JoinHandle<()>,
 }
 
 /// A place for one server.
@@ -149,7 +152,7 @@ impl<P: Pair> Part<P> {
             primary: Some(0),
             wanted,
             ground,
-            measuring: tokio::spawn(measuring).abort_handle(),
+            measuring: tokio::spawn(measuring),
         }
     }
 
@@ -291,8 +294,14 @@ impl<P: Pair> Part<P> {
 
     pub(super) async fn stop(self) {
         self.measuring.abort();
-        let pair = self.pair_in_turn().await;
-        drop(pair);
+        // It ends cancelled, as it was told.
+        drop(self.measuring.await);
+        let mut turns = 0;
+        while Arc::strong_count(&self.pair) > 1 && turns < TURNS_MAX {
+            drop(Arc::clone(&self.pair).lock_owned().await);
+            tokio::task::yield_now().await;
+            turns += 1;
+        }
         // Tasks that were under way have ended with their turn: nobody else has the pair.
         if let Some(pair) = Arc::into_inner(self.pair) {
             pair.into_inner().stop().await;
