@@ -158,6 +158,50 @@ fn a_lost_zone_is_survived_and_what_was_measured_is_told() {
     }
 }
 
+/// Without a second Redis comes back empty, and the database with what it had.
+#[test]
+fn a_single_zone_that_fails_loses_the_queue_and_no_order() {
+    if !has_servers() {
+        return;
+    }
+    let _machine = one_at_a_time();
+    let alone = r#"data_tier = "servers"
+
+[topology.redis]
+primary  = "b"
+replica  = "none"
+failover = "2s"
+
+[topology.database]
+primary  = "b"
+standby  = "none"
+failover = "2s"
+"#;
+    let text = TINY
+        .replace("data_tier = \"servers\"\n", alone)
+        .replace("active_max = 10", "active_max = 1");
+    let zone_loss = ZONE_LOSS
+        .replace("\"40s\"", "\"15s\"")
+        .replace("\"a\"", "\"b\"");
+    let workplace = workplace(&format!("{text}{zone_loss}"));
+    let ended = workplace.run(&["run", "tiny.toml"]);
+    assert_code(&ended, 90);
+    let (_, summary) = report(&workplace);
+    let failovers = summary["data_tier"]["failovers"].as_array();
+    let failovers = failovers.expect("both parts failed");
+    let lost = |part: &str| {
+        let failover = failovers.iter().find(|failover| failover["part"] == part);
+        &failover.expect("it failed")["lost"]
+    };
+    assert!(lost("redis")["places"].as_u64() > Some(0), "{failovers:?}");
+    assert!(
+        lost("redis")["sessions"].as_u64() > Some(0),
+        "{failovers:?}"
+    );
+    assert_eq!(lost("database")["orders"], 0);
+    assert!(ended.stdout.contains("lost_orders"), "{ended:?}");
+}
+
 #[test]
 fn nothing_survives_a_supervisor_that_is_killed() {
     if !has_servers() {
