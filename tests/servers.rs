@@ -19,7 +19,6 @@ use tiketi_stores::{
     RedisSettings,
 };
 
-#[expect(dead_code, reason = "shared with tests of other endings")]
 mod command;
 #[expect(dead_code, reason = "shared with tests of other endings")]
 mod processes;
