@@ -55,6 +55,11 @@ async fn a_redis_failover_loses_the_youngest_places_in_the_queue(on: On) {
     // The replica is one second behind.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     deployment.user("late", 0).post(&check, json!({})).await;
+    // What has not reached the witness when the node dies, nobody can know.
+    eventually("a witness of both", || async {
+        deployment.census().await.ledger.joined == 2
+    })
+    .await;
     deployment.lose_redis().await;
     deployment.promote_redis().await;
     let census = deployment.census().await;
