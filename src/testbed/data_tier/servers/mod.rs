@@ -25,7 +25,7 @@ use crate::scenario::topology::{self, DatabaseKind};
 use crate::testbed::{DATABASE_NAME, NICENESS, REDIS_NAME, TestbedError};
 use crate::units::{DataTierPart, SimTime, ZoneId};
 use evictions::Evictions;
-use part::{Broken, Ground, Part};
+use part::{Broken, Part, Shared};
 use pressure::{Ballast, HeldConnections};
 use reach::Reach;
 
@@ -112,15 +112,15 @@ impl Servers {
         let database_addresses = (0..database_zones.len())
             .map(|site| database.address(site))
             .collect();
-        let ground = Ground {
+        let shared = Shared {
             endpoints,
             eyes: watch.eyes(),
             broken: Arc::clone(&broken),
         };
         let evictions = Evictions::watch(&redis_reach, &watch.eyes());
         Ok(Self {
-            redis: Part::new(redis, &redis_zones, ground.clone()),
-            database: Part::new(database, &database_zones, ground),
+            redis: Part::new(redis, &redis_zones, shared.clone()),
+            database: Part::new(database, &database_zones, shared),
             config,
             watch,
             ballast: None,

@@ -25,7 +25,7 @@ pub(super) type Broken = Arc<OnceLock<Arc<StoresError>>>;
 
 /// What the parts share.
 #[derive(Clone)]
-pub(super) struct Ground {
+pub(super) struct Shared {
     pub(super) endpoints: Endpoints,
     pub(super) eyes: Arc<Eyes>,
     pub(super) broken: Broken,
@@ -39,7 +39,7 @@ pub(super) struct Part<P> {
     primary: Option<usize>,
     /// Whoever waits for the pair rings here, so that a measurement gives way.
     wanted: Arc<Notify>,
-    ground: Ground,
+    shared: Shared,
     measuring: JoinHandle<()>,
 }
 
@@ -134,7 +134,7 @@ fn note_database(sample: &PostgresSample, record: &mut Record) {
 }
 
 impl<P: Pair> Part<P> {
-    pub(super) fn new(pair: P, zones: &[ZoneId], ground: Ground) -> Self {
+    pub(super) fn new(pair: P, zones: &[ZoneId], shared: Shared) -> Self {
         let site = |&zone: &ZoneId| Site {
             zone,
             is_open: true,
@@ -144,14 +144,14 @@ impl<P: Pair> Part<P> {
         let measuring = measure(
             Arc::clone(&pair),
             Arc::clone(&wanted),
-            Arc::clone(&ground.eyes),
+            Arc::clone(&shared.eyes),
         );
         Self {
             pair,
             sites: zones.iter().map(site).collect(),
             primary: Some(0),
             wanted,
-            ground,
+            shared,
             measuring: tokio::spawn(measuring),
         }
     }
@@ -191,7 +191,7 @@ impl<P: Pair> Part<P> {
         self.with(move |pair| pair.lose(site));
         if self.primary == Some(site) {
             self.primary = None;
-            self.ground.eyes.handle_lost(P::PART, zone, now);
+            self.shared.eyes.handle_lost(P::PART, zone, now);
         }
     }
 
@@ -212,9 +212,9 @@ impl<P: Pair> Part<P> {
         let was_manned = std::mem::replace(&mut self.sites[site].is_manned, true);
         self.primary = Some(site);
         let pair = self.pair_in_turn();
-        let Ground {
+        let Shared {
             endpoints, eyes, ..
-        } = self.ground.clone();
+        } = self.shared.clone();
         self.attempt(async move {
             let mut pair = pair.await;
             if was_manned {
@@ -275,7 +275,7 @@ impl<P: Pair> Part<P> {
 
     /// Carries out what takes time; an error makes the testbed unsound.
     fn attempt(&self, work: impl Future<Output = Result<(), StoresError>> + Send + 'static) {
-        let broken = Arc::clone(&self.ground.broken);
+        let broken = Arc::clone(&self.shared.broken);
         tokio::spawn(async move {
             if let Err(error) = work.await {
                 broken.get_or_init(|| Arc::new(error));
@@ -288,7 +288,7 @@ impl<P: Pair> Part<P> {
         if let Ok(mut pair) = self.pair.try_lock()
             && let Err(error) = pair.check()
         {
-            self.ground.broken.get_or_init(|| Arc::new(error));
+            self.shared.broken.get_or_init(|| Arc::new(error));
         }
     }
 
