@@ -3,6 +3,7 @@
 //! The witness at the doors of the waiting rooms, small writes that show when none succeed, the levels a queue monitor
 //! reads, and at the end everything an audit needs.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ use crate::units::{DataTierPart, SimTime, ZoneId};
 
 /// Wall time between two probing writes; also how fresh the levels are.
 const BEAT_EVERY: Duration = Duration::from_millis(100);
+/// Wall time that the end of a run waits to learn what a failover lost.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Probing writes between two readings of the levels.
 const BEATS_PER_READING: u32 = 3;
 
@@ -34,6 +37,8 @@ pub(super) struct Eyes {
     auditor: DatabaseAuditor,
     record: Mutex<Record>,
     census: Mutex<Option<Census>>,
+    /// Whether what a failover of Redis lost is still to be found out.
+    is_loss_open: AtomicBool,
 }
 
 impl Watch {
@@ -49,6 +54,7 @@ impl Watch {
             auditor: DatabaseAuditor::open(config).await?,
             record: Mutex::new(Record::new(speed)),
             census: Mutex::new(None),
+            is_loss_open: AtomicBool::new(false),
         });
         let tasks = vec![
             tokio::spawn(watch_redis(Arc::clone(&eyes))).abort_handle(),
@@ -85,12 +91,17 @@ impl Watch {
     pub(super) async fn final_state(&self) -> Result<FinalState, String> {
         let database = self.eyes.auditor.final_state().await;
         let database = database.map_err(|error| error.to_string())?;
+        let doors = if self.eyes.settle().await {
+            self.eyes.witness.doors().await
+        } else {
+            None
+        };
         Ok(FinalState {
             seats: database.seats,
             orders: database.orders,
             captures: database.captures,
             ledger: self.eyes.witness.ledger(),
-            doors: self.eyes.witness.doors().await,
+            doors,
         })
     }
 }
@@ -116,6 +127,7 @@ impl Eyes {
         self.record().handle_lost(part, zone, (now, wall_now()));
         if part == DataTierPart::Redis {
             self.witness.handle_lost(self.witness.now());
+            self.is_loss_open.store(true, Ordering::Relaxed);
             lock(&self.census).take();
         }
     }
@@ -123,9 +135,22 @@ impl Eyes {
     /// The member in `zone` takes writes; returns when it is known what was lost.
     pub(super) async fn handle_promoted(&self, part: DataTierPart, zone: ZoneId) {
         self.record().handle_promoted(part, zone, wall_now());
-        if part == DataTierPart::Database {
-            return;
+        if part == DataTierPart::Redis {
+            self.find_loss().await;
         }
+    }
+
+    /// Finds out what is still open; whether nothing is any more. What was lost is never taken for nothing.
+    async fn settle(&self) -> bool {
+        if self.is_loss_open.load(Ordering::Relaxed) {
+            // It is given up when the run has waited long enough: then nobody can vouch for the waiting rooms.
+            drop(tokio::time::timeout(SETTLE_TIMEOUT, self.find_loss()).await);
+        }
+        !self.is_loss_open.load(Ordering::Relaxed)
+    }
+
+    /// Notes what the last failover of Redis lost, if its new primary can be asked.
+    async fn find_loss(&self) {
         if let Some(loss) = self.witness.handle_failover().await {
             let loss = Loss {
                 places: loss.places,
@@ -135,7 +160,8 @@ impl Eyes {
                 orders: 0,
                 reaches_back: Some(loss.reaches_back).filter(|age| !age.is_zero()),
             };
-            self.record().handle_loss(part, loss);
+            self.record().handle_loss(DataTierPart::Redis, loss);
+            self.is_loss_open.store(false, Ordering::Relaxed);
         }
     }
 }
