@@ -246,6 +246,13 @@ fn gates_on_replicas_and_losses_fail_where_nobody_measured() {
     let unseen = |run: &mut Measurements| of_system(run).failovers.clear();
     let verdict = gate(GateMetric::LostPlaces, Statistic::Count, unseen);
     assert_eq!(verdict.measured, None);
+    let unpromoted = |run: &mut Measurements| {
+        for failover in &mut of_system(run).failovers {
+            failover.promoted_at = None;
+        }
+    };
+    let verdict = gate(GateMetric::LostPlaces, Statistic::Count, unpromoted);
+    assert_eq!(verdict.measured, None);
     let verdict = gate(GateMetric::LostPlaces, Statistic::Count, |run| {
         of_system(run).failovers.clear();
         run.timeline.clear();

@@ -9,7 +9,7 @@ use super::figure::{self, Figure};
 use super::recovery::{Outcome, Recovery};
 use crate::cloud::notice::{DataTierPart, What};
 use crate::measure::Measurements;
-use crate::measure::ending::{LagFigures, Loss};
+use crate::measure::ending::{FailoverFigures, LagFigures, Loss};
 use crate::measure::histogram::Histogram;
 use crate::measure::observation::{LeaveReason, Stage};
 use crate::scenario::objective::{Gate, GateMetric, Statistic};
@@ -122,7 +122,10 @@ fn lost_by_redis(run: &Measurements, of: fn(&Loss) -> u64) -> Result<u64, String
         .data_tier()
         .ok_or("nobody measured what failovers lose")?;
     let part = DataTierPart::Redis;
-    let measured = figures.failovers.iter().filter(|loss| loss.part == part);
+    // Before there is a primary again nobody can compare.
+    let is_told =
+        |failover: &&FailoverFigures| failover.part == part && failover.promoted_at.is_some();
+    let measured = figures.failovers.iter().filter(is_told);
     let is_loss = |what: &What| matches!(what, What::PrimaryLost { tier, .. } if *tier == part);
     let losses = run.timeline.iter().filter(|notice| is_loss(&notice.what));
     if measured.clone().count() < losses.count() {
