@@ -1,7 +1,7 @@
 //! Problems of invalid scenarios: all are reported, each with line and column.
 
 use snapshot::assert_snapshot;
-use tiketi_sim::scenario::{Diagnostics, Overrides, Rendering, load};
+use tiketi_scenario::{Diagnostics, Overrides, Rendering, load};
 
 mod snapshot;
 

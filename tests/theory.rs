@@ -2,7 +2,7 @@
 //! release build.
 
 use command::Workplace;
-use tiketi_sim::model::theory::{self, Settings};
+use tiketi_theory::{self as theory, Settings};
 
 #[expect(dead_code, reason = "these tests need no files")]
 mod command;

@@ -1,7 +1,7 @@
 //! The command that reproduces a run.
 
 use super::args::{OUT_DEFAULT, RunArguments, ScenarioArguments};
-use crate::scenario::duration::Written;
+use tiketi_scenario::duration::Written;
 
 /// Returns the command that repeats a live run, independent of environment variables.
 pub(super) fn run(flags: &RunArguments, seed: u64) -> String {

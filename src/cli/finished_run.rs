@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::exit::{Exit, complain};
 use super::source;
-use crate::measure::{Measurements, archive};
+use tiketi_measure::{Measurements, archive};
 
 /// A finished run.
 #[derive(Debug)]

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::cloud::notice::{AlarmState, DataTierPart, InstanceState, Notice, What};
-use crate::scenario::Plan;
-use crate::scenario::scaling::{Alarm, Metric};
-use crate::units::ZoneId;
-use crate::verdict::figure::grouped;
+use tiketi_cloud::notice::{AlarmState, DataTierPart, InstanceState, Notice, What};
+use tiketi_scenario::Plan;
+use tiketi_scenario::scaling::{Alarm, Metric};
+use tiketi_core::units::ZoneId;
+use tiketi_verdict::figure::grouped;
 
 /// Writes notices as lines, with the names and thresholds of one plan.
 #[derive(Debug)]
@@ -135,8 +135,8 @@ fn number(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{self, Overrides};
-    use crate::units::SimTime;
+    use tiketi_scenario::{self, Overrides};
+    use tiketi_core::units::SimTime;
 
     fn line(what: What) -> Option<String> {
         let plan = scenario::load("x.toml", "", &Overrides::default()).expect("the defaults");

@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::exit::{Exit, complain};
 use super::source;
-use crate::cost::PriceBook;
-use crate::measure::Measurements;
+use tiketi_cost::PriceBook;
+use tiketi_measure::Measurements;
 
 /// The flag for the price book.
 #[derive(Clone, Debug, Default, Args)]
@@ -48,7 +48,7 @@ pub(super) fn load(name: &str) -> Result<PriceBook, Exit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::example;
+    use tiketi_measure::example;
 
     #[test]
     fn requested_prices_replace_those_of_the_run() {

@@ -8,8 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
 use super::terminal;
-use crate::capacity::State;
-use crate::live::clock::wall_now;
+use tiketi_capacity::State;
+use tiketi_live::clock::wall_now;
 
 /// Real time between two plain lines.
 const PLAIN_LINE_EVERY: Duration = Duration::from_secs(5);

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::Path;
 
 use super::terminal;
-use crate::report::Document;
-use crate::report::text::{self, Color};
+use tiketi_report::Document;
+use tiketi_report::text::{self, Color};
 
 /// Prints the summary, whose last line is the command that repeats the run. `folder` is the report folder, or `None` if
 /// the report could not be written.

@@ -6,9 +6,9 @@ use std::path::Path;
 use super::args::RunArguments;
 use super::exit::{Exit, complain};
 use super::source;
-use crate::live::credential::Credentials;
-use crate::live::sut::{Remote, Sut};
-use crate::scenario::Plan;
+use tiketi_live::credential::Credentials;
+use tiketi_live::sut::{Remote, Sut};
+use tiketi_scenario::Plan;
 
 /// Returns the system under test: the testbed, or the target of `--target` if it may be put under load.
 pub(super) async fn sut(flags: &RunArguments, plan: &Plan) -> Result<Sut, Exit> {
