@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use clap::Parser as _;
 use command::{Ended, Workplace};
 use snapshot::assert_snapshot;
+use tiketi_sim::cli::Arguments;
 
 mod command;
 mod snapshot;
@@ -57,7 +59,8 @@ fn transcript(commands: &[&str]) -> String {
         let ended = workplace.run(&arguments);
         let said = shown_lines("", &ended.stdout) + &shown_lines("! ", &ended.stderr);
         let code = ended.code.expect("it exits normally");
-        writeln!(shown, "$ tiketi-sim {command}\n{said}[{code}]\n").expect("writing to a String cannot fail");
+        writeln!(shown, "$ tiketi-sim {command}\n{said}[{code}]\n")
+            .expect("writing to a String cannot fail");
     }
     assert!(!workplace.path("reports").exists(), "a run was started");
     shown
@@ -201,8 +204,8 @@ fn check_reports_valid_and_invalid_files() {
     for wrong in [
         "broken.toml:3:12: ",
         "broken.toml:4:1: ",
-        "missing.toml: ",
-        "folder: ",
+        "scenario not found: missing.toml",
+        "cannot read scenario `folder`: ",
     ] {
         assert!(stderr.contains(wrong), "{wrong}: {stderr}");
     }
@@ -289,4 +292,71 @@ fn completions_list_commands_but_not_hidden_ones() {
             "{shell} offers what is hidden"
         );
     }
+}
+
+/// The code blocks of the README with this language.
+fn readme_blocks(language: &str) -> Vec<String> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = std::fs::read_to_string(path).expect("the README exists");
+    let start = format!("```{language}\n");
+    let blocks = text.split(&start).skip(1);
+    blocks
+        .map(|rest| rest.split("```").next().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[test]
+fn readme_scenarios_are_valid() {
+    let workplace = Workplace::new();
+    let blocks = readme_blocks("toml");
+    let [whole, fragments @ ..] = blocks.as_slice() else {
+        panic!("the README has no scenario");
+    };
+    assert!(!fragments.is_empty(), "the README has no fragments");
+    workplace.write("whole.toml", whole);
+    for (number, fragment) in fragments.iter().enumerate() {
+        let name = format!("with-fragment-{number}.toml");
+        workplace.write(&name, format!("{whole}\n{fragment}"));
+    }
+    let files = std::fs::read_dir(workplace.path(".")).expect("the folder can be listed");
+    for file in files {
+        let name = file.expect("it can be listed").file_name();
+        let ended = workplace.run(&["check", name.to_str().expect("a plain name")]);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn readme_commands_are_valid() {
+    let mut commands = 0;
+    for block in readme_blocks("sh") {
+        let block = block.replace("\\\n", "");
+        let lines = block
+            .lines()
+            .map(|line| line.split('#').next().unwrap_or_default());
+        for line in lines {
+            let Some((environment, arguments)) = line.split_once("tiketi-sim ") else {
+                continue;
+            };
+            // A placeholder such as `<live run>…` is one argument.
+            let arguments = arguments.replace("<live run>", "run").replace('…', "");
+            let variables = environment.split_whitespace().flat_map(as_flag);
+            let words = ["tiketi-sim".to_owned()].into_iter();
+            let words = words.chain(arguments.split_whitespace().map(str::to_owned));
+            if let Err(error) = Arguments::try_parse_from(words.chain(variables)) {
+                panic!("{line}: {error}");
+            }
+            commands += 1;
+        }
+    }
+    assert!(commands > 15, "only {commands} commands");
+}
+
+/// The flag that an assignment such as `TIKETI_SIM_SEED=7` sets, and its value.
+fn as_flag(assignment: &str) -> Vec<String> {
+    let flag = assignment.strip_prefix("TIKETI_SIM_");
+    let (name, value) = flag
+        .and_then(|flag| flag.split_once('='))
+        .expect("an assignment");
+    vec![format!("--{}", name.to_lowercase()), value.to_owned()]
 }

@@ -32,7 +32,8 @@ fn plan(name: &str) -> tiketi_scenario::Plan {
 }
 
 fn timeline(name: &str) -> PolicyTimeline {
-    PolicyTimeline::new(name, &plan(name), CROSSING, SEEDS).expect("the plan has a policy on queue size")
+    PolicyTimeline::new(name, &plan(name), CROSSING, SEEDS)
+        .expect("the plan has a policy on queue size")
 }
 
 const fn minutes(count: u64) -> Duration {
@@ -110,14 +111,18 @@ fn step_policy_without_warm_up_desires_ten_within_minutes() {
     assert_between(step.has_of_use(10), 6.08, 10.6);
     let (min, median, _) = sizes(step.useful(minutes(10)));
     assert!(min >= 8 && median == 10);
-    assert!(step.useful(minutes(6)).median <= 6, "desired is not healthy");
+    assert!(
+        step.useful(minutes(6)).median <= 6,
+        "desired is not healthy"
+    );
 }
 
 #[test]
 fn slow_launch_halves_the_pace_of_step_scaling() {
     let mut plan = plan("step, warm-up 0");
     plan.scaling.pending = Duration::from_secs(80);
-    let step = PolicyTimeline::new("slow", &plan, CROSSING, SEEDS).expect("the plan has a policy on queue size");
+    let step = PolicyTimeline::new("slow", &plan, CROSSING, SEEDS)
+        .expect("the plan has a policy on queue size");
     assert_between(step.wants(10), 6.08, 8.1);
     assert_between(step.has_of_use(10), 9.08, 13.6);
 }

@@ -185,7 +185,11 @@ fn run_is_billed_for_its_own_hours() {
         zone.nat_gateway = false;
     }
     let (_, _, computed) = row(&statement(&plan, "documented-krw"), "nat");
-    assert_eq!(computed, Some(0.0), "a flat price does not apply without gateways");
+    assert_eq!(
+        computed,
+        Some(0.0),
+        "a flat price does not apply without gateways"
+    );
     let without = statement(&plan, "aws-ap-northeast-2");
     assert_close(
         with_nat.month.total - without.month.total,

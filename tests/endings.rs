@@ -158,7 +158,11 @@ fn passed_run_exits_with_0_and_prints_how_to_repeat_it() {
     words.push("--quiet");
     let repeated = workplace.run(&words);
     assert_code(&repeated, 0);
-    assert_eq!(repeated.stdout + &repeated.stderr, "", "--quiet must print nothing");
+    assert_eq!(
+        repeated.stdout + &repeated.stderr,
+        "",
+        "--quiet must print nothing"
+    );
     let reports = reports(&workplace);
     assert_eq!(reports.len(), 2);
     let repeated = read(&reports[1].join("summary.json"));
@@ -199,7 +203,10 @@ fn unreliable_measurement_exits_with_91() {
         found(&summary, "validity", ("name", "send lag"))["ok"],
         false
     );
-    assert_eq!(summary["gates"][0]["ok"], true, "the gate is reported as well");
+    assert_eq!(
+        summary["gates"][0]["ok"], true,
+        "the gate is reported as well"
+    );
     assert!(ended.stdout.contains("Inconclusive:"), "{ended:?}");
 }
 

@@ -233,7 +233,9 @@ async fn killed_instance_refuses_connections_and_is_reported() {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(PATIENCE, gone).await.expect("the process is gone, zombie included");
+    timeout(PATIENCE, gone)
+        .await
+        .expect("the process is gone, zombie included");
     assert!(health(bench.address(left)).await.is_ok());
     bench.fleet.stop().await;
 }
@@ -274,7 +276,10 @@ async fn paused_instance_accepts_but_responds_only_when_resumed() {
     let asked = tokio::spawn(health(address));
     sleep(SILENCE).await;
     assert!(!asked.is_finished(), "a paused process responded");
-    assert!(bench.fleet.gauges()[2].load.is_some(), "the last known load is kept");
+    assert!(
+        bench.fleet.gauges()[2].load.is_some(),
+        "the last known load is kept"
+    );
 
     bench.fleet.resume(instance).unwrap();
     let answer = timeout(PATIENCE, asked).await.expect("it resumes");
@@ -300,7 +305,10 @@ fn killing_the_supervisor_leaves_no_process() {
     supervisor.kill().unwrap();
     supervisor.wait().unwrap();
     assert_eq!(processes.len(), INSTANCES.len());
-    assert!(states.iter().all(Option::is_some), "not all ran: {states:?}");
+    assert!(
+        states.iter().all(Option::is_some),
+        "not all ran: {states:?}"
+    );
     assert!(states.contains(&Some('T')), "none was paused: {states:?}");
     // The process that adopts them may leave them as zombies.
     let gone = |process: &i32| matches!(state(*process), None | Some('Z'));

@@ -69,7 +69,9 @@ impl Sum {
     }
 
     fn done(&self) -> &Done {
-        self.done.as_ref().expect("the worker reported that it was done")
+        self.done
+            .as_ref()
+            .expect("the worker reported that it was done")
     }
 }
 
@@ -210,7 +212,10 @@ fn fifty_buyers_buy_from_the_reference_server() {
     let mut acknowledged = sum.done().paid.clone();
     found.sort_unstable();
     acknowledged.sort_unstable();
-    assert_eq!(found, acknowledged, "acknowledged orders differ from those on the server");
+    assert_eq!(
+        found, acknowledged,
+        "acknowledged orders differ from those on the server"
+    );
     assert!(sum.total(QUEUED) >= 30);
     assert!(sum.total("/tally/messages") > 0);
     assert_eq!(sum.done().socket_failures, [0; 4]);

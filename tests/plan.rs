@@ -222,10 +222,7 @@ fn plan_file_errors_have_a_position_and_exit_with_104() {
             assert!(ended.stderr.contains(told), "{ended:?}");
         }
     }
-    assert!(
-        !workplace.path("reports").exists(),
-        "a search was started"
-    );
+    assert!(!workplace.path("reports").exists(), "a search was started");
 }
 
 #[test]
@@ -288,7 +285,11 @@ fn interrupted_search_resumes() {
     let text = fs::read_to_string(&journal).expect("a journal");
     assert!(text.lines().count() > kept);
     let keys: BTreeSet<_> = text.lines().map(key).collect();
-    assert_eq!(keys.len(), text.lines().count(), "a run was simulated twice");
+    assert_eq!(
+        keys.len(),
+        text.lines().count(),
+        "a run was simulated twice"
+    );
 }
 
 #[expect(

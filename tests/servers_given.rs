@@ -208,9 +208,5 @@ fn help_does_not_show_server_urls_from_the_environment() {
         92,
         "redis://u:***@10.1.2.3",
     );
-    assert_refused(
-        &with_servers(&["run", "--help"]),
-        0,
-        "[env: TIKETI_SIM_REDIS]",
-    );
+    assert_refused(&with_servers(&["run", "--help"]), 0, "TIKETI_SIM_REDIS]");
 }

@@ -42,12 +42,7 @@ fn table_shows_case_metrics_and_verdict() {
     let workplace = Workplace::new();
     let ended = workplace.run(&["theory", "seat-collision"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    for part in [
-        "seat-collision --buyers 1000",
-        "0.048329",
-        "pass",
-        "seed 1",
-    ] {
+    for part in ["seat-collision --buyers 1000", "0.048329", "pass", "seed 1"] {
         assert!(ended.stdout.contains(part), "no {part} in {}", ended.stdout);
     }
 }

@@ -23,8 +23,11 @@ pub(super) fn check(flags: &CheckArguments) -> Exit {
         match summary {
             Ok(summary) => {
                 // A reader may close the pipe early, as `head` does; that is not an error.
-                let _closed =
-                    writeln!(std::io::stdout().lock(), "{}: ok ({summary})", path.display());
+                let _closed = writeln!(
+                    std::io::stdout().lock(),
+                    "{}: ok ({summary})",
+                    path.display()
+                );
             }
             Err(exit) => worst = worst.max(exit),
         }

@@ -105,7 +105,10 @@ fn report(flags: &CompareArguments, pairs: &[Pair<'_>], question: Question, bars
         Ok(()) => exit,
         Err(error) => {
             let hint = Some("choose another folder with --out");
-            complain(format_args!("cannot write to {}: {error}", out.display()), hint);
+            complain(
+                format_args!("cannot write to {}: {error}", out.display()),
+                hint,
+            );
             Exit::BadScenario
         }
     }

@@ -166,9 +166,7 @@ pub(super) fn admit_live(plan: &Plan) -> Result<(), Exit> {
             let host = url.host();
             complain(
                 format_args!("`{url}` is on another machine: `{host}` is not a loopback address"),
-                Some(
-                    "use 127.0.0.1, [::1] or localhost; to test a system elsewhere, use --target",
-                ),
+                Some("use 127.0.0.1, [::1] or localhost; to test a system elsewhere, use --target"),
             );
             return Err(Exit::TargetRefused);
         }

@@ -92,5 +92,8 @@ impl Watcher for ModelDisplay {
 
 fn status(waiting: u64, events_per_second: f64) -> String {
     let millions = events_per_second / 1e6;
-    format!("queue {} · simulating {millions:.1} M events/s", grouped(waiting))
+    format!(
+        "queue {} · simulating {millions:.1} M events/s",
+        grouped(waiting)
+    )
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use tiketi_cloud::notice::{AlarmState, DataTierPart, InstanceState, Notice, What};
+use tiketi_core::units::ZoneId;
 use tiketi_scenario::Plan;
 use tiketi_scenario::scaling::{Alarm, Metric};
-use tiketi_core::units::ZoneId;
 use tiketi_verdict::figure::grouped;
 
 /// Writes notices as lines, with the names and thresholds of one plan.
@@ -44,7 +44,9 @@ impl NoticeLines {
                 state,
                 datapoint,
             } => self.alarm(policy, *state, *datapoint),
-            What::Scaled { policy, from, to } => format!("{policy}: desired instances {from} → {to}"),
+            What::Scaled { policy, from, to } => {
+                format!("{policy}: desired instances {from} → {to}")
+            }
             What::Instance {
                 instance,
                 zone,
@@ -54,10 +56,18 @@ impl NoticeLines {
                 format!("Instance {instance} in zone {} {state}", self.zone(*zone))
             }
             What::PrimaryLost { tier, zone } => {
-                format!("{} primary in zone {} lost", part_name(*tier), self.zone(*zone))
+                format!(
+                    "{} primary in zone {} lost",
+                    part_name(*tier),
+                    self.zone(*zone)
+                )
             }
             What::Promoted { tier, zone } => {
-                format!("{} failed over: new primary in zone {}", part_name(*tier), self.zone(*zone))
+                format!(
+                    "{} failed over: new primary in zone {}",
+                    part_name(*tier),
+                    self.zone(*zone)
+                )
             }
         };
         Some(format!("{}  {news}", notice.at))
@@ -135,11 +145,12 @@ fn number(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tiketi_scenario::{self, Overrides};
     use tiketi_core::units::SimTime;
+    use tiketi_scenario::Overrides;
 
     fn line(what: What) -> Option<String> {
-        let plan = scenario::load("x.toml", "", &Overrides::default()).expect("the defaults");
+        let plan =
+            tiketi_scenario::load("x.toml", "", &Overrides::default()).expect("the defaults");
         let at = SimTime::from_secs(90);
         NoticeLines::new(&plan).line(&Notice { at, what })
     }

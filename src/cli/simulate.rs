@@ -5,8 +5,8 @@ use super::args::{ScenarioArguments, SimulateArguments};
 use super::data_tier;
 use super::exit::Exit;
 use super::outcome;
-use super::simulator::Simulator;
 use super::prices;
+use super::simulator::Simulator;
 use super::source;
 
 /// Simulates a scenario, evaluates it and writes its report.

@@ -14,7 +14,11 @@ use tiketi_scenario::{self as scenario, Diagnostics, Overrides, Plan, Rendering}
 
 /// Loads a scenario, or prints all problems it has.
 pub(super) fn load(path: &Path, overrides: &Overrides) -> Result<Plan, Exit> {
-    let text = text("scenario", path, "try one of the scenarios in scenarios/, such as scenarios/smoke.toml")?;
+    let text = text(
+        "scenario",
+        path,
+        "try one of the scenarios in scenarios/, such as scenarios/smoke.toml",
+    )?;
     let name = path.display().to_string();
     scenario::load(&name, &text, overrides).map_err(|problems| refused(&problems))
 }
@@ -39,7 +43,11 @@ pub(super) fn scenario(
 
 /// Loads a service-time profile, or prints all problems it has.
 pub(super) fn profile(path: &Path) -> Result<Profile, Exit> {
-    let text = text("profile", path, "create a profile with `tiketi-sim calibrate`")?;
+    let text = text(
+        "profile",
+        path,
+        "create a profile with `tiketi-sim calibrate`",
+    )?;
     let name = path.display().to_string();
     scenario::profile::load(&name, &text).map_err(|problems| refused(&problems))
 }
@@ -75,7 +83,7 @@ pub(super) fn cannot_read(kind: &str, path: &Path, error: &io::Error, hint: Opti
     if error.kind() == io::ErrorKind::NotFound {
         complain(format_args!("{kind} not found: {name}"), hint);
     } else {
-        complain(format_args!("cannot read the {kind} {name}: {error}"), hint);
+        complain(format_args!("cannot read {kind} `{name}`: {error}"), hint);
     }
     Exit::BadScenario
 }
@@ -83,7 +91,7 @@ pub(super) fn cannot_read(kind: &str, path: &Path, error: &io::Error, hint: Opti
 /// Prints all problems of a file.
 pub(super) fn refused(problems: &Diagnostics) -> Exit {
     // A closed stderr is not an error.
-    let _closed = std::io::stderr()
+    let _closed = io::stderr()
         .lock()
         .write_all(problems.render(rendering()).as_bytes());
     Exit::BadScenario
@@ -91,7 +99,7 @@ pub(super) fn refused(problems: &Diagnostics) -> Exit {
 
 /// Picks source excerpts on a terminal and one line per problem elsewhere.
 fn rendering() -> Rendering {
-    let stderr = std::io::stderr();
+    let stderr = io::stderr();
     match (stderr.is_terminal(), terminal::shows_color(&stderr)) {
         (false, _) => Rendering::Lines,
         (true, true) => Rendering::Color,

@@ -49,11 +49,7 @@ fn lost_zone_is_replaced_at_once_and_rebalanced_when_restored() {
         drive.plane.fleet().count(ZONE_B, InstanceState::Draining),
         2
     );
-    assert_eq!(
-        drive.resizes(),
-        [],
-        "the desired size did not change"
-    );
+    assert_eq!(drive.resizes(), [], "the desired size did not change");
 }
 
 #[test]

@@ -47,7 +47,10 @@ impl Running {
                 return;
             }
         }
-        panic!("it exited without printing that line:\n{}", self.heard.join("\n"));
+        panic!(
+            "it exited without printing that line:\n{}",
+            self.heard.join("\n")
+        );
     }
 
     /// Waits until buyers have arrived.
@@ -106,7 +109,8 @@ impl Running {
         }
         let mut stdout = String::new();
         let mut pipe = self.child.stdout.take().expect("stdout is piped");
-        pipe.read_to_string(&mut stdout).expect("the output is UTF-8");
+        pipe.read_to_string(&mut stdout)
+            .expect("the output is UTF-8");
         let status = self.child.wait().expect("it was started");
         Ended {
             code: status.code(),
