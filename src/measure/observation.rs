@@ -1,4 +1,4 @@
-//! What an engine sees happen, one at a time; a recorder folds them and keeps none.
+//! Observations: what an engine sees happen to buyers, one at a time. A recorder folds them and keeps none.
 
 use std::time::Duration;
 
@@ -10,41 +10,41 @@ use crate::units::SimTime;
 /// One thing that happened to one buyer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Observation {
-    /// A planned arrival was due; `started` says whether the generator could start the buyer (if not: shed).
+    /// A planned arrival was due. If the generator could not start the buyer, the arrival is shed.
     Arrival {
         /// When it was due.
         intended: SimTime,
-        /// When it started.
+        /// When it was started, or would have been.
         sent: SimTime,
         /// Whether the buyer was started.
         started: bool,
     },
-    /// A call (or the opening of a socket) ended.
+    /// A request, or the opening of a socket, ended.
     Call(Call),
     /// A buyer reached a stage of the purchase for the first time.
     Stage {
         /// When.
         at: SimTime,
-        /// Which.
+        /// The stage.
         stage: Stage,
     },
-    /// A buyer who had waited was admitted.
+    /// A buyer was admitted from the queue.
     Admitted {
         /// When.
         at: SimTime,
-        /// From the first `queue/check` that queued to the admission.
+        /// Time in the queue, from the `queue/check` that queued the buyer.
         waited: Duration,
     },
-    /// A journey ended.
+    /// The visit of a buyer ended.
     Left {
         /// When.
         at: SimTime,
         /// Why.
         reason: LeaveReason,
-        /// How long the buyer had been waiting in the queue, if the journey ended there.
+        /// How long the buyer had been waiting in the queue; `None` if the visit did not end there.
         waited: Option<Duration>,
     },
-    /// A socket was opened (+1) or closed (-1).
+    /// A socket was opened or closed.
     Socket {
         /// When.
         at: SimTime,
@@ -55,59 +55,59 @@ pub enum Observation {
     Message {
         /// When.
         at: SimTime,
-        /// From its publication to its receipt; `None` if it carried no time.
+        /// From its publication to its receipt; `None` if it does not carry its publication time.
         delay: Option<Duration>,
     },
 }
 
-/// One call, with the three instants that count.
+/// One request, with the three instants from which its times are computed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Call {
-    /// What was asked.
+    /// The operation.
     pub operation: Operation,
-    /// When it should have left.
+    /// When it was scheduled to be sent.
     pub intended: SimTime,
-    /// When it left.
+    /// When it was sent.
     pub sent: SimTime,
-    /// When the answer (or the failure) was there.
+    /// When the response, or the failure, arrived.
     pub answered: SimTime,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Bytes of the body received.
+    /// Bytes received in the body of the response.
     pub bytes: u32,
 }
 
-/// What came of a call.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Done.
+    /// It succeeded.
     Ok,
-    /// Understood and refused for a reason of the business (seat taken, hold expired): not a failure.
+    /// It was rejected for a business reason (seat taken, hold expired), which is not a failure.
     Refused,
-    /// Not done.
+    /// It failed.
     Failed(Failure),
 }
 
-/// Why a call failed.
+/// Why a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Failure {
-    /// The name could not be resolved.
+    /// The host name could not be resolved.
     Dns,
-    /// Nobody listened.
+    /// Nothing listened at the address.
     ConnectRefused,
-    /// No connection in time.
+    /// The connection was not established in time.
     ConnectTimeout,
-    /// The connection broke before the answer: whether it was done is unknown.
+    /// The connection was closed before the response: whether the request took effect is unknown.
     Reset,
-    /// No answer in time: whether it was done is unknown.
+    /// The response did not arrive in time: whether the request took effect is unknown.
     Timeout,
-    /// The WebSocket or Socket.IO handshake was refused or not understood.
+    /// The WebSocket or Socket.IO handshake was rejected or invalid.
     Handshake,
-    /// An answer with an error status.
+    /// A response with an HTTP error status.
     Status(u16),
-    /// An answer that could not be understood.
+    /// An invalid response.
     BadAnswer,
 }
 
@@ -115,19 +115,19 @@ pub enum Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// Started.
+    /// The visit started.
     Arrived,
-    /// Has the page and the show.
+    /// The page and the show are loaded.
     PageLoaded,
-    /// Waits in the queue.
+    /// The buyer is in the queue.
     Queued,
-    /// May choose a seat.
+    /// The buyer may choose a seat.
     Admitted,
-    /// Has seen the seat map.
+    /// The seat map is loaded.
     SeatsSeen,
-    /// Holds a seat.
+    /// The buyer holds a seat.
     SeatHeld,
-    /// Has paid.
+    /// The buyer has paid.
     Paid,
 }
 
@@ -144,25 +144,25 @@ impl Stage {
     ];
 }
 
-/// Why a journey ended.
+/// Why the visit of a buyer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeaveReason {
-    /// With a ticket.
+    /// The buyer bought a ticket.
     Paid,
     /// No seat was left.
     SoldOut,
-    /// Tired of waiting in the queue.
+    /// The buyer gave up waiting in the queue.
     OutOfPatience,
-    /// Too many seats were taken from under the cursor.
+    /// Too many of the chosen seats had just been taken.
     TooManyConflicts,
-    /// Held a seat and did not pay.
+    /// The buyer held a seat and did not pay.
     WalkedAway,
     /// The hold ended before the payment went through.
     HoldExpired,
-    /// Too many failed calls in a row.
+    /// Too many requests failed in a row.
     TooManyErrors,
-    /// The run ended first.
+    /// The run ended before the visit did.
     Unfinished,
 }
 
@@ -190,6 +190,6 @@ pub enum SocketChange {
     Reconnected,
     /// Closed by the buyer.
     Closed,
-    /// Lost.
+    /// Lost: closed without the buyer's doing.
     Lost,
 }
