@@ -1,4 +1,4 @@
-//! `tiketi-sim plan` as its user meets it: answers, reports, exit codes, and a search that goes on where it was stopped.
+//! `tiketi-sim plan` from the command line: answers, reports, exit codes, and resuming an interrupted search.
 #![cfg(unix)]
 
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 mod command;
 
-/// Forty seats within half a minute: a run takes milliseconds.
+/// Forty seats in half a minute: a run takes milliseconds.
 const TINY: &str = r#"# Does a tiny sale go through?
 [clock]
 duration = "30s"
@@ -99,7 +99,7 @@ fn workplace() -> Workplace {
     workplace
 }
 
-/// Runs a search that ends with `code`, and returns where its report is.
+/// Runs a search that exits with `code`, and returns the folder of its report.
 fn search(workplace: &Workplace, words: &[&str], code: i32) -> (Ended, PathBuf) {
     let ended = workplace.run(&[&["plan"], words].concat());
     assert_eq!(ended.code, Some(code), "{ended:?}");
@@ -107,7 +107,7 @@ fn search(workplace: &Workplace, words: &[&str], code: i32) -> (Ended, PathBuf) 
         .stdout
         .lines()
         .find_map(|line| line.strip_prefix("  report: "));
-    let folder = workplace.path(folder.expect("the summary says where the report is"));
+    let folder = workplace.path(folder.expect("the summary names the report folder"));
     (ended, folder)
 }
 
@@ -120,7 +120,7 @@ fn json(folder: &Path) -> Value {
 }
 
 #[test]
-fn a_crowd_that_waits_too_long_is_the_limit() {
+fn the_limit_is_where_buyers_wait_too_long() {
     let workplace = workplace();
     let (ended, folder) = search(&workplace, &["crowd.toml"], 0);
     let report = json(&folder);
@@ -137,7 +137,7 @@ fn a_crowd_that_waits_too_long_is_the_limit() {
 }
 
 #[test]
-fn a_search_again_plays_nothing_and_reports_the_same_whatever_the_threads() {
+fn a_repeated_search_runs_nothing_and_gives_the_same_report_with_any_number_of_threads() {
     let workplace = workplace();
     for file in ["crowd.toml", "setups.toml", "variants.toml"] {
         let journal = workplace
@@ -149,7 +149,7 @@ fn a_search_again_plays_nothing_and_reports_the_same_whatever_the_threads() {
         assert_eq!(
             fs::read_to_string(&journal).expect("a journal"),
             kept,
-            "something was played"
+            "a run was repeated"
         );
         let (_, fresh) = search(&workplace, &[file, "--fresh", "--threads", "3"], 0);
         for name in FILES {
@@ -166,7 +166,7 @@ fn a_search_again_plays_nothing_and_reports_the_same_whatever_the_threads() {
 }
 
 #[test]
-fn nothing_that_holds_is_an_answer_with_code_99() {
+fn if_nothing_passes_that_is_reported_with_exit_code_99() {
     let workplace = workplace();
     let strict = CROWD.replace(
         "[crowd]",
@@ -188,7 +188,7 @@ fn nothing_that_holds_is_an_answer_with_code_99() {
 }
 
 #[test]
-fn what_is_wrong_is_told_at_its_place_with_code_104() {
+fn problems_are_reported_at_their_position_with_exit_code_104() {
     let workplace = workplace();
     workplace.write("typo.toml", CROWD.replace("from ", "form "));
     workplace.write("lost.toml", CROWD.replace("tiny", "gone"));
@@ -211,15 +211,15 @@ fn what_is_wrong_is_told_at_its_place_with_code_104() {
         ),
         ("tiny.toml", "tiny.toml:1:1: `question` is missing"),
     ];
-    for (file, told) in cases {
+    for (file, message) in cases {
         for command in ["plan", "check"] {
-            // A scenario is right by itself.
+            // As a scenario this file is valid.
             if (file, command) == ("tiny.toml", "check") {
                 continue;
             }
             let ended = workplace.run(&[command, file]);
             assert_eq!(ended.code, Some(104), "{ended:?}");
-            assert!(ended.stderr.contains(told), "{ended:?}");
+            assert!(ended.stderr.contains(message), "{ended:?}");
         }
     }
     assert!(
@@ -229,7 +229,7 @@ fn what_is_wrong_is_told_at_its_place_with_code_104() {
 }
 
 #[test]
-fn machines_read_the_findings_from_stdout() {
+fn json_findings_are_printed_on_stdout() {
     let workplace = workplace();
     let ended = workplace.run(&["plan", "variants.toml", "--json"]);
     let report: Value = serde_json::from_str(&ended.stdout).expect("it is JSON");
@@ -239,7 +239,7 @@ fn machines_read_the_findings_from_stdout() {
 }
 
 #[test]
-fn plan_files_are_checked_beside_scenarios() {
+fn check_accepts_plan_files_and_scenarios() {
     let workplace = workplace();
     let ended = workplace.run(&["check", "tiny.toml", "crowd.toml", "setups.toml"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -256,7 +256,7 @@ fn plan_files_are_checked_beside_scenarios() {
 }
 
 #[test]
-fn a_search_that_is_stopped_goes_on_where_it_was() {
+fn an_interrupted_search_resumes_where_it_stopped() {
     let workplace = workplace();
     let long = CROWD.replace("confirm = 20", "confirm = 300");
     workplace.write("long.toml", long);
@@ -274,21 +274,21 @@ fn a_search_that_is_stopped_goes_on_where_it_was() {
     kill(pid, Signal::SIGINT).expect("it still runs");
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(105), "{output:?}");
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        told.contains("the same command goes on from there"),
-        "{told}"
+        stderr.contains("the same command goes on from there"),
+        "{stderr}"
     );
     let kept = runs();
     let folders = fs::read_dir(workplace.path("reports")).expect("the journal lies there");
-    assert_eq!(folders.count(), 1, "no report of half a search");
+    assert_eq!(folders.count(), 1, "an interrupted search wrote a report");
 
     let (_, folder) = search(&workplace, &["long.toml", "--threads", "1"], 0);
     assert!(json(&folder)["findings"]["crowd"].is_number());
     let text = fs::read_to_string(&journal).expect("a journal");
     assert!(text.lines().count() > kept);
     let keys: BTreeSet<_> = text.lines().map(key).collect();
-    assert_eq!(keys.len(), text.lines().count(), "a run was played twice");
+    assert_eq!(keys.len(), text.lines().count(), "a run was repeated");
 }
 
 #[expect(
@@ -299,7 +299,7 @@ fn pause() {
     std::thread::sleep(Duration::from_millis(5));
 }
 
-/// The key of a line of the journal.
+/// Returns the key of a line of the journal.
 fn key(line: &str) -> String {
     let entry: Value = serde_json::from_str(line).expect("a line is JSON");
     entry["key"].as_str().expect("a text").to_owned()
