@@ -1,4 +1,4 @@
-//! `calibrate` with the model itself: a run whose latency is known stands in for a live one.
+//! `tiketi-sim calibrate` with the real simulation: a simulated run with a known latency takes the place of a live one.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use tiketi_sim::model::{Unwatched, simulate};
 use tiketi_sim::scenario::{self, Overrides};
 use tiketi_station::{Latency, Profile};
 
-#[expect(dead_code, reason = "the runs are written by another hand")]
+#[expect(dead_code, reason = "these tests use only some of the shared helpers")]
 mod command;
-#[expect(dead_code, reason = "what was made by arithmetic cannot be played")]
+#[expect(dead_code, reason = "these tests use only some of the shared helpers")]
 mod kept_run;
 
 const SCENARIO: &str = r#"# Is the latency found again?
@@ -40,7 +40,7 @@ rate  = "12/s"
 until = "100s"
 "#;
 
-/// What the model makes of the scenario with a latency, as if it were live.
+/// Simulates the scenario with a latency, and returns the run as if it were live.
 fn live(latency: Latency) -> Measurements {
     let mut profile = Profile::t3_medium_node();
     for work in [
@@ -58,7 +58,7 @@ fn live(latency: Latency) -> Measurements {
     };
     let load = |overrides| scenario::load("known.toml", SCENARIO, overrides).expect("a scenario");
     let mut run = simulate(&load(&played), &mut Unwatched);
-    // The testbed's processors know nothing of latency: it is what its machine adds.
+    // On the testbed, latency is what the host adds; it is not part of the plan.
     run.plan = load(&Overrides::default());
     run.ending.engine = Engine::Live;
     run.ending.wall = Duration::from_secs(120);
@@ -66,7 +66,7 @@ fn live(latency: Latency) -> Measurements {
 }
 
 #[test]
-fn a_calibrated_profile_makes_the_model_agree() {
+fn with_a_calibrated_profile_the_simulation_agrees() {
     let workplace = Workplace::new();
     let truth = Latency {
         median_ms: 3.0,
@@ -83,14 +83,14 @@ fn a_calibrated_profile_makes_the_model_agree() {
     let text = std::fs::read_to_string(workplace.path("known.toml")).expect("was written");
     let profile = scenario::profile::load("known.toml", &text).expect("a profile");
     let latency = profile.latency["queue_check"];
-    let told = format!("{latency:?}\n{}", found.stdout);
-    assert!((latency.median_ms - 3.0).abs() < 0.6, "{told}");
-    assert!((latency.sigma - 0.8).abs() < 0.25, "{told}");
+    let context = format!("{latency:?}\n{}", found.stdout);
+    assert!((latency.median_ms - 3.0).abs() < 0.6, "{context}");
+    assert!((latency.sigma - 0.8).abs() < 0.25, "{context}");
     assert_eq!(profile.name, "known");
 }
 
 #[test]
-fn what_cannot_teach_anything_is_refused() {
+fn runs_that_cannot_be_calibrated_with_are_rejected() {
     let workplace = Workplace::new();
     let latency = Latency {
         median_ms: 1.0,

@@ -1,4 +1,4 @@
-//! `compare` as its user meets it: exit codes, what is refused, the files it leaves.
+//! `tiketi-sim compare` from the command line: exit codes, rejected input, report files.
 
 use command::{Ended, Workplace};
 use kept_run::{keep, measured};
@@ -7,7 +7,7 @@ use tiketi_sim::measure::{Engine, archive};
 mod command;
 mod kept_run;
 
-/// A folder with a live run, a slower one, one of the model, half of one, and none.
+/// Creates a folder with a live run, a slower one, a simulated one, half an archive, and an empty folder.
 fn workplace() -> Workplace {
     let workplace = Workplace::new();
     keep(&measured(Engine::Live, 1.0), &workplace.path("before"));
@@ -23,7 +23,7 @@ fn workplace() -> Workplace {
 }
 
 #[test]
-fn a_run_is_no_worse_than_itself_and_a_slower_one_is() {
+fn a_slower_run_is_a_regression_and_an_equal_one_is_not() {
     let workplace = workplace();
     let compare = |base, new| workplace.run(&["compare", base, new]);
     let same = compare("before", "model");
@@ -47,7 +47,7 @@ fn a_run_is_no_worse_than_itself_and_a_slower_one_is() {
 }
 
 #[test]
-fn bars_of_ones_own_decide() {
+fn tolerances_from_the_command_line_replace_the_defaults() {
     let workplace = workplace();
     let bars = ["--bar", "waiting_time=50", "--bar", "response_time_p95=50%"];
     let compare = ["compare", "before", "slower"];
@@ -65,7 +65,7 @@ fn bars_of_ones_own_decide() {
 }
 
 #[test]
-fn the_report_is_written_where_it_is_asked_for() {
+fn the_report_is_written_to_the_requested_folder() {
     let workplace = workplace();
     let words = ["compare", "before", "slower", "--out", "a/b", "--quiet"];
     let Ended {
@@ -90,9 +90,9 @@ fn the_report_is_written_where_it_is_asked_for() {
 }
 
 #[test]
-fn what_is_no_finished_run_is_refused_with_104() {
+fn folders_without_a_complete_run_are_rejected_with_104() {
     let workplace = workplace();
-    for (words, told) in [
+    for (words, message) in [
         (
             &["before", "missing"][..],
             "missing/measurements.json.gz: cannot be read",
@@ -103,7 +103,7 @@ fn what_is_no_finished_run_is_refused_with_104() {
         ),
         (
             &["half", "before"],
-            "half/measurements.json.gz: holds no whole measurements",
+            "half/measurements.json.gz: not a complete archive",
         ),
         (&["--model", "model"], "model: is a run of the model"),
         (&["--model", "before", "missing"], "cannot be read"),
@@ -118,12 +118,12 @@ fn what_is_no_finished_run_is_refused_with_104() {
     ] {
         let Ended { code, stderr, .. } = workplace.run(&[&["compare"], words].concat());
         assert_eq!(code, Some(104), "{words:?}: {stderr}");
-        assert!(stderr.contains(told), "{words:?}: {stderr}");
+        assert!(stderr.contains(message), "{words:?}: {stderr}");
     }
 }
 
 #[test]
-fn one_run_or_three_are_no_comparison() {
+fn a_comparison_takes_exactly_two_runs() {
     let workplace = workplace();
     for words in [
         &["compare"][..],

@@ -196,7 +196,7 @@ fn a_measurement_that_cannot_be_trusted_exits_with_91() {
     assert_code(&ended, 91);
     let summary = report(&workplace, 91);
     assert_eq!(
-        found(&summary, "validity", ("name", "send lag"))["ok"],
+        found(&summary, "validity", ("name", "scheduling delay"))["ok"],
         false
     );
     assert_eq!(summary["gates"][0]["ok"], true, "the gate is told as well");
@@ -383,7 +383,7 @@ fn the_death_of_a_child_is_told(role: &str, words: &str) {
     assert_gone(&children);
     let summary = report(&workplace, 91);
     assert!(reached(&summary, "arrived") > 0);
-    let check = found(&summary, "validity", ("name", "carried through"));
+    let check = found(&summary, "validity", ("name", "run completed"));
     let evidence = check["evidence"].as_str().expect("evidence is text");
     assert!(evidence.contains(words), "{evidence}");
     assert!(ended.stdout.contains(evidence), "{ended:?}");
@@ -452,10 +452,7 @@ fn a_target_on_loopback_is_driven_at_its_own_speed() {
     );
     for audit in summary["audits"].as_array().unwrap() {
         assert_eq!(audit["verdict"], "could_not_check", "{audit}");
-        assert_eq!(
-            audit["reason"],
-            "the target gives no access to its database"
-        );
+        assert_eq!(audit["reason"], "no database access to this target");
     }
     assert!(ended.stdout.contains("could not check"), "{ended:?}");
     assert!(ended.stderr.contains("it serves no page"), "{ended:?}");

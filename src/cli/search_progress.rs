@@ -193,7 +193,7 @@ mod tests {
         };
         assert_eq!(
             counts.told(Duration::from_secs(5)),
-            "12 runs of at most 32 · 2 from the journal · best so far: 3,000 buyers hold · at most 10.00s left"
+            "12 runs of at most 32 · 2 from the journal · best so far: 3,000 buyers hold · at most 10s left"
         );
     }
 
