@@ -103,7 +103,7 @@ pub(super) fn permanent_data(evidence: &Evidence<'_>) -> Checked {
         }
         shown.push(verdict.summary.trim_end_matches('.'));
     }
-    Ok(Found::new(kept, shown.join("; ")).without("users and events"))
+    Ok(Found::new(kept, shown.join(". ")).without("users and events"))
 }
 
 /// B1: the measured outage, extrapolated to a year.
