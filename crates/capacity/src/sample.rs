@@ -1,0 +1,70 @@
+//! Samples: what a search needs of one run. They are small enough to keep thousands, and to write each to a journal.
+
+use serde::{Deserialize, Serialize};
+
+use super::figures::{self, Figures};
+use super::miss::{self, Miss};
+use super::tier_use::{self, TierUse};
+use tiketi_cost::price_book::Currency;
+use tiketi_measure::Measurements;
+use tiketi_verdict::judge;
+
+/// What a search needs of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// The run's seed.
+    pub seed: u64,
+    /// Why it failed; empty if it passed.
+    pub misses: Vec<Miss>,
+    /// Its metrics.
+    pub figures: Figures,
+    /// Its utilization of each tier.
+    pub tiers: Vec<TierUse>,
+    /// The currency of the costs among its metrics; `None` if it has none.
+    pub currency: Option<Currency>,
+}
+
+impl Sample {
+    /// Judges a run and extracts what a search needs.
+    pub fn of(run: &Measurements) -> Self {
+        let verdicts = judge(run);
+        Self {
+            seed: run.plan.seed,
+            misses: miss::misses(run, &verdicts),
+            figures: figures::figures(run, &verdicts),
+            tiers: tier_use::tiers(run),
+            currency: run
+                .ending
+                .statement
+                .as_ref()
+                .map(|statement| statement.currency),
+        }
+    }
+
+    /// Returns whether the run passed: all gates passed, no audit failed, and the measurement is valid.
+    pub fn holds(&self) -> bool {
+        self.misses.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tiketi_measure::example;
+
+    #[test]
+    fn a_sample_passes_exactly_if_the_run_has_no_trouble() {
+        let mut run = example::run();
+        assert_eq!(Sample::of(&run).holds(), judge(&run).troubles().is_empty());
+        run.plan.gates.clear();
+        run.tally.arrivals.shed += 1;
+        assert!(!Sample::of(&run).holds(), "not valid");
+    }
+
+    #[test]
+    fn a_sample_survives_serialization() {
+        let sample = Sample::of(&example::run());
+        let text = serde_json::to_string(&sample).unwrap();
+        assert_eq!(serde_json::from_str::<Sample>(&text).unwrap(), sample);
+    }
+}

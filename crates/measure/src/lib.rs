@@ -1,0 +1,24 @@
+//! Measures a run: folds observations into [`Measurements`], which both engines return.
+//!
+//! Each load worker folds its observations with a [`Recorder`] and sends a [`Frame`] about once per second. The supervisor
+//! combines the frames of all workers, the notices of the control plane and the gauge readings in an [`Assembly`]. Single
+//! observations are never stored, so memory use does not depend on the length of a run.
+
+pub mod archive;
+pub mod assembly;
+pub mod ending;
+#[cfg(any(test, feature = "example"))]
+pub mod example;
+pub mod gauges;
+pub mod histogram;
+pub mod measurements;
+mod pairs;
+pub mod recorder;
+pub mod series;
+pub mod tally;
+
+pub use assembly::Assembly;
+pub use ending::{Ending, Engine};
+pub use gauges::Gauges;
+pub use measurements::Measurements;
+pub use recorder::{Frame, Recorder};

@@ -1,0 +1,127 @@
+//! Judges a run: checks its [`Measurements`] against the gates of the scenario, the audits, the claims of the architecture
+//! documents, and the validity of the measurement itself.
+//!
+//! The only entry point is [`judge`]; [`agreement`] compares two runs. Both are pure functions of the measurements.
+
+pub mod agreement;
+pub mod audit;
+pub mod figure;
+pub mod recovery;
+pub mod scale;
+pub mod slo;
+pub mod targets;
+pub mod validity;
+
+use serde::Serialize;
+
+use audit::{AuditVerdict, Finding};
+use recovery::Recovery;
+use scale::ScaleAction;
+use slo::GateVerdict;
+use targets::TargetVerdict;
+use tiketi_measure::Measurements;
+use validity::ValidityCheck;
+
+/// All verdicts on one run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verdicts {
+    /// Gates: objectives of the scenario.
+    pub gates: Vec<GateVerdict>,
+    /// Audits: data-integrity checks of the system under test.
+    pub audits: Vec<AuditVerdict>,
+    /// Whether the measurement can be trusted.
+    pub validity: Vec<ValidityCheck>,
+    /// Architecture claims: what the documents say, compared with the run.
+    pub targets: Vec<TargetVerdict>,
+    /// Recovery from each fault.
+    pub recoveries: Vec<Recovery>,
+    /// Each change of the fleet's desired size.
+    pub scaling: Vec<ScaleAction>,
+    /// Whether the run was interrupted.
+    pub interrupted: bool,
+}
+
+/// Judges one run.
+pub fn judge(run: &Measurements) -> Verdicts {
+    let recoveries = recovery::judge(run);
+    let scaling = scale::judge(run);
+    let audits = audit::judge(run);
+    Verdicts {
+        gates: slo::judge(run, &recoveries),
+        validity: validity::judge(run),
+        targets: targets::judge(run, &recoveries, &scaling, &audits),
+        audits,
+        recoveries,
+        scaling,
+        interrupted: run.ending.interrupted,
+    }
+}
+
+/// Why a run is not a success; the most serious reason first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// The user stopped it.
+    Interrupted,
+    /// The measurement is not valid: the load generator, not the system, may have been the bottleneck.
+    Inconclusive,
+    /// An audit found lost, duplicated or inconsistent data.
+    AuditViolated,
+    /// A gate failed.
+    GateFailed,
+}
+
+impl Trouble {
+    /// Returns the exit code of a run with this trouble.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Interrupted => 105,
+            Self::Inconclusive => 91,
+            Self::AuditViolated => 90,
+            Self::GateFailed => 99,
+        }
+    }
+
+    /// Returns the name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Interrupted => "interrupted",
+            Self::Inconclusive => "inconclusive",
+            Self::AuditViolated => "an audit failed",
+            Self::GateFailed => "a gate failed",
+        }
+    }
+}
+
+impl Verdicts {
+    /// Returns everything that went wrong, the most serious first.
+    pub fn troubles(&self) -> Vec<Trouble> {
+        let violated = |audit: &AuditVerdict| matches!(audit.finding, Finding::Violated { .. });
+        let found = [
+            (Trouble::Interrupted, self.interrupted),
+            (
+                Trouble::Inconclusive,
+                self.validity.iter().any(|check| !check.ok),
+            ),
+            (Trouble::AuditViolated, self.audits.iter().any(violated)),
+            (
+                Trouble::GateFailed,
+                self.gates.iter().any(|gate| !gate.passed),
+            ),
+        ];
+        let present = found.into_iter().filter(|(_, present)| *present);
+        present.map(|(trouble, _)| trouble).collect()
+    }
+
+    /// Returns the exit code of the most serious trouble; 0 without any.
+    pub fn exit_code(&self) -> u8 {
+        self.troubles()
+            .first()
+            .map_or(0, |trouble| trouble.exit_code())
+    }
+}
+
+#[cfg(test)]
+mod data_tier_tests;
+#[cfg(test)]
+mod tests;
