@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::tier;
 use super::world::World;
 use tiketi_buyer::observation::Stage;
 use tiketi_core::units::SimTime;
@@ -39,8 +40,12 @@ impl World<'_> {
                 workers: Vec::new(),
             },
             state: FinalState::Read(
-                self.seats
-                    .audit(&self.acknowledged, self.redis.admission_facts()),
+                tier::audit(
+                    self.plan,
+                    &self.seats,
+                    &self.acknowledged,
+                    tier::admissions(&self.redis),
+                ),
             ),
             system: Some(self.figures(ended_at)),
             statement,

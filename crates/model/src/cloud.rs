@@ -6,6 +6,7 @@ use std::time::Duration;
 use rand::RngExt;
 
 use super::entry::Entry;
+use super::tier::{self, SHOW};
 use super::world::World;
 use tiketi_buyer::observation::Failure;
 use tiketi_cloud::ControlPlane;
@@ -160,7 +161,7 @@ impl World<'_> {
             Order::SampleQueue => {
                 self.cloud.monitor_runs += 1;
                 self.cloud.meter.handle_lambda_run();
-                let size = self.redis.is_up().then(|| self.redis.waiting());
+                let size = self.redis.answers(now).then(|| self.waiting());
                 return Some(Input::QueueSampled { size });
             }
             Order::SampleCpu => {
@@ -205,13 +206,13 @@ impl World<'_> {
     /// Where the lost primary itself comes back, because there was no replica, it is empty.
     fn promote_redis(&mut self, now: SimTime, zone: ZoneId) {
         let loss = if self.cloud.redis_zone == zone {
-            self.redis.handle_restored_empty(now)
+            self.redis.handle_restored_empty()
         } else {
-            self.redis.handle_promoted(now)
+            self.redis.handle_promoted()
         };
         self.cloud.redis_zone = zone;
         self.cloud
-            .note_promotion(now, (DataTierPart::Redis, zone), loss);
+            .note_promotion(now, (DataTierPart::Redis, zone), tier::loss(loss));
     }
 
     fn register(&mut self, now: SimTime, instance: InstanceId) {
@@ -370,6 +371,11 @@ impl World<'_> {
         }
     }
 
+    /// Buyers in the line.
+    fn waiting(&self) -> u64 {
+        u64::from(self.redis.waiting(SHOW))
+    }
+
     /// Reads the levels, each second, and the load balancer's counters for the bill.
     pub(super) fn read_levels(&mut self, now: SimTime) {
         const STATES: [InstanceState; 5] = [
@@ -389,12 +395,12 @@ impl World<'_> {
             .filter(|(_, _, count)| *count > 0)
             .map(|(zone, state, count)| InstanceCount { zone, state, count })
             .collect();
-        let redis_is_up = self.redis.is_up();
+        let redis_answers = self.redis.answers(now);
         let desired_instances = group.desired();
         self.assembly.handle_gauges(Gauges {
             at: now,
-            waiting: redis_is_up.then(|| self.redis.waiting()),
-            active: redis_is_up.then(|| self.redis.active()),
+            waiting: redis_answers.then(|| self.waiting()),
+            active: redis_answers.then(|| u64::from(self.redis.active(SHOW))),
             seats_held: u64::from(self.seats.locked()),
             seats_sold: u64::from(self.seats.sold()),
             desired_instances,
