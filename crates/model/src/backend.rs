@@ -265,10 +265,7 @@ impl World<'_> {
                 let reservation = ReservationNumber(open.subject);
                 let grace = Duration::from_millis(PROVIDER_MS.end)
                     + 2 * self.plan.topology.database.pool_connect_timeout;
-                match self
-                    .seats
-                    .begin_payment(now, (buyer, reservation), grace)
-                {
+                match self.seats.begin_payment(now, (buyer, reservation), grace) {
                     Ok(Begun::Open) => self.ask_provider(now, call, &open),
                     Ok(Begun::PaidBefore) => self.answer(now, call, Reply::Paid),
                     Err(_) => self.answer(now, call, Reply::Refused),

@@ -39,14 +39,12 @@ impl World<'_> {
                 planned: self.arrivals.len() as u64,
                 workers: Vec::new(),
             },
-            state: FinalState::Read(
-                tier::audit(
-                    self.plan,
-                    &self.seats,
-                    &self.acknowledged,
-                    tier::admissions(&self.redis),
-                ),
-            ),
+            state: FinalState::Read(tier::audit(
+                self.plan,
+                &self.seats,
+                &self.acknowledged,
+                tier::admissions(&self.redis),
+            )),
             system: Some(self.figures(ended_at)),
             statement,
         };
