@@ -204,7 +204,9 @@ impl<P: Payload> Redis<P> {
 
     /// Time that the thread has worked until `now`.
     pub fn busy_until(&self, now: SimTime) -> Duration {
-        self.busy_before + self.thread.busy_until(now)
+        // What came during a stop is booked from its end on: the thread idles until then.
+        let at = now.max(self.paused_until);
+        self.busy_before + self.thread.busy_until(at)
     }
 
     /// Brings what is kept of a buyer of the first show into the processor's cache.

@@ -67,7 +67,7 @@ impl World<'_> {
         let Some(instance) = self
             .fleet
             .find(number)
-            .filter(|instance| instance.answers(now))
+            .filter(|instance| instance.listens(now))
         else {
             // Nobody listens there: it still boots, or it is gone and the checks have not noticed yet.
             call.reply = BAD_GATEWAY;
@@ -96,6 +96,10 @@ impl World<'_> {
         let Some(&mut open) = self.calls.find(call) else {
             return;
         };
+        if let Some(until) = self.fleet.paused_until(now, open.instance) {
+            // The stopped process takes note of it when it continues.
+            return self.wait_until(call, until);
+        }
         match open.step {
             Step::Processor => self.after_processor(now, call, &open),
             Step::Cache => self.after_cache(now, call, &open),
@@ -342,11 +346,14 @@ impl World<'_> {
         open.reply = reply;
         open.step = Step::Answer;
         let operation = open.operation;
+        let instance = open.instance;
         let latency = self.service.latency(operation);
-        if latency.is_zero() {
+        // What another part of the system has answered is still not passed on by a stopped process.
+        let leaves_at = self.fleet.paused_until(now, instance).unwrap_or(now);
+        if leaves_at == now && latency.is_zero() {
             return self.end_call(now, call);
         }
-        self.wait_until(call, now + latency);
+        self.wait_until(call, leaves_at + latency);
     }
 
     /// The answer is there, or would be if somebody still waited for it.

@@ -64,6 +64,7 @@ impl World<'_> {
 
     fn figures(&self, ended_at: SimTime) -> SystemFigures {
         let (redis, database) = (self.redis.figures(), self.database.figures());
+        let (redis_lag, database_lag) = self.cloud.lags.figures();
         let has_cookies = self.plan.topology.alb.stickiness.is_some();
         SystemFigures {
             cache_hits: redis.hits,
@@ -88,9 +89,8 @@ impl World<'_> {
                 database_connections_peak: database.connections_peak,
                 database_connections_refused: database.connections_refused,
                 database_row_lock_waits: database.row_lock_waits,
-                // The model's replica is always a window behind, by its own rule: there is nothing to measure.
-                redis_lag: None,
-                database_lag: None,
+                redis_lag,
+                database_lag,
                 failovers: self.cloud.failovers.clone(),
             }),
         }

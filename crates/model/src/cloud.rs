@@ -6,6 +6,7 @@ use std::time::Duration;
 use rand::RngExt;
 
 use super::entry::Entry;
+use super::lag::Lags;
 use super::tier::{self, SHOW};
 use super::world::World;
 use tiketi_buyer::observation::Failure;
@@ -32,6 +33,8 @@ pub(super) struct Cloud {
     pub(super) monitor_runs: u64,
     /// Each loss of a primary, in order of time.
     pub(super) failovers: Vec<FailoverFigures>,
+    /// How far the replicas are behind.
+    pub(super) lags: Lags,
     /// Where the primary of Redis is, or was when it was lost.
     pub(super) redis_zone: ZoneId,
     /// Where the writer of the database is, or was.
@@ -55,6 +58,7 @@ impl Cloud {
             meter: Meter::new(Scope::Everything),
             monitor_runs: 0,
             failovers: Vec::new(),
+            lags: Lags::new(plan),
             redis_zone: plan.topology.redis.primary,
             database_zone: plan.topology.database.primary,
             is_zone_lost: vec![false; zones.len()],
@@ -255,7 +259,8 @@ impl World<'_> {
             let done_at = checked.book(now, time);
             let gives_up_at = now + check.timeout;
             (done_at <= gives_up_at, done_at.min(gives_up_at))
-        } else if checked.is_gone() {
+        } else if checked.is_gone() || checked.listens(now) {
+            // A host that is gone drops packets, a stopped process accepts: either way nobody answers.
             (false, now + check.timeout)
         } else {
             (false, now)
@@ -397,6 +402,8 @@ impl World<'_> {
             .collect();
         let redis_answers = self.redis.answers(now);
         let desired_instances = group.desired();
+        let redis_lag = redis_answers.then(|| self.redis.replica_lag(now));
+        self.cloud.lags.sample(redis_lag, self.database.answers());
         self.assembly.handle_gauges(Gauges {
             at: now,
             waiting: redis_answers.then(|| self.waiting()),

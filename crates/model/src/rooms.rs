@@ -171,9 +171,9 @@ impl World<'_> {
         let Some(published) = self.redis.book(now, 1) else {
             return Vec::new();
         };
-        let answering: Vec<u32> = self.fleet.answering(now).collect();
-        let mut told = Vec::with_capacity(answering.len());
-        for number in answering {
+        let listening: Vec<u32> = self.fleet.listening(now).collect();
+        let mut told = Vec::with_capacity(listening.len());
+        for number in listening {
             let instance = self.fleet.of(number);
             let receivers = room.sockets(instance);
             if receivers == 0 {

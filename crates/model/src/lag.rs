@@ -1,0 +1,61 @@
+//! How far the replicas are behind, sampled each second of a run in which a fault delays one.
+//!
+//! Otherwise the lag is what the scenario says, and there is nothing to measure.
+
+use std::time::Duration;
+
+use tiketi_core::fault::catalog::Action;
+use tiketi_core::units::DataTierPart;
+use tiketi_measure::ending::LagFigures;
+use tiketi_scenario::Plan;
+use tiketi_scenario::topology::DatabaseKind;
+
+/// The samples of a run.
+#[derive(Debug)]
+pub(super) struct Lags {
+    /// The delay of the link to the second of the database while a fault sets it.
+    pub(super) database_delay: Option<Duration>,
+    /// The same when no fault does; `None` without a second.
+    database_usual: Option<Duration>,
+    /// Samples of each part; `None` if nobody measures it.
+    redis: Option<Vec<Duration>>,
+    database: Option<Vec<Duration>>,
+}
+
+impl Lags {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let delays = |wanted| {
+            let of = |action| matches!(action, Action::DelayReplica { part, .. } if part == wanted);
+            plan.faults.iter().any(|fault| of(fault.action))
+        };
+        let (redis, database) = (&plan.topology.redis, &plan.topology.database);
+        let usual = match database.kind {
+            DatabaseKind::Aurora => database.replica_lag,
+            DatabaseKind::RdsMultiAz => database.commit,
+        };
+        let has_samples = |part, second: bool| (second && delays(part)).then(Vec::new);
+        Self {
+            database_delay: None,
+            database_usual: database.standby.map(|_| usual),
+            redis: has_samples(DataTierPart::Redis, redis.replica.is_some()),
+            database: has_samples(DataTierPart::Database, database.standby.is_some()),
+        }
+    }
+
+    /// Takes a sample; `redis` says how far its replica is behind, `None` while there is no primary.
+    pub(super) fn sample(&mut self, redis: Option<Duration>, database_is_up: bool) {
+        if let Some(samples) = &mut self.redis {
+            samples.extend(redis);
+        }
+        let database = self.database_delay.or(self.database_usual);
+        if let Some(samples) = &mut self.database {
+            samples.extend(database.filter(|_| database_is_up));
+        }
+    }
+
+    /// What was measured of Redis and of the database.
+    pub(super) fn figures(&self) -> (Option<LagFigures>, Option<LagFigures>) {
+        let figures = |samples: &Option<Vec<_>>| LagFigures::of(samples.as_deref()?);
+        (figures(&self.redis), figures(&self.database))
+    }
+}
