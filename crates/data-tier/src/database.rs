@@ -148,11 +148,19 @@ impl Database {
 
     /// An instance starts, with an empty pool.
     pub fn handle_instance(&mut self, instance: InstanceId) {
+        self.handle_instance_of(instance, self.settings.query);
+    }
+
+    /// As [`Self::handle_instance`], for an instance whose queries take `query` of a core.
+    pub fn handle_instance_of(&mut self, instance: InstanceId, query: Duration) {
         let index = instance.0 as usize;
         if self.pools.len() <= index {
             self.pools.resize_with(index + 1, || None);
         }
-        self.pools[index] = Some(Pool::default());
+        self.pools[index] = Some(Pool {
+            query,
+            ..Pool::default()
+        });
     }
 
     /// An instance is gone, with its pool. Nothing more is heard of its transactions: what the server still works on is
@@ -387,9 +395,12 @@ impl Database {
 
     pub(super) fn run(&mut self, now: SimTime, job: u32) {
         self.jobs[job as usize].stage = Stage::Running;
+        let usual = self.settings.query;
+        let instance = self.jobs[job as usize].instance;
+        let query = self.pool(instance).map_or(usual, |pool| pool.query);
         match &mut self.standstill {
             Some(standstill) => standstill.running.push(job),
-            None => self.cores.start(now, job, self.settings.query),
+            None => self.cores.start(now, job, query),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The connection pool of one instance (B6).
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use tiketi_core::units::SimTime;
 
@@ -14,6 +15,8 @@ pub(super) struct Pool {
     /// Jobs without a place, and when each gives up.
     pub(super) waiting: VecDeque<(SimTime, u32)>,
     pub(super) figures: PoolFigures,
+    /// Core time of a query of this instance.
+    pub(super) query: Duration,
 }
 
 /// What the pool of one instance counted.

@@ -190,6 +190,11 @@ impl SeatMap {
         Some((row.state, row.expires))
     }
 
+    /// The type of a seat's ticket: its section.
+    pub fn ticket_type(&self, seat: SeatNumber) -> usize {
+        self.stock.section_of(seat)
+    }
+
     /// Tickets left of a type: sections of seats come first, then standing areas. `None` if there is no such type.
     pub fn tickets_left(&self, kind: usize) -> Option<u32> {
         self.stock.left(kind)
