@@ -6,7 +6,6 @@ use std::time::Duration;
 use rand::RngExt;
 
 use super::entry::Entry;
-use super::lag::Lags;
 use super::tier::{self, SHOW};
 use super::world::World;
 use tiketi_buyer::observation::Failure;
@@ -21,6 +20,7 @@ use tiketi_cost::{Meter, Scope};
 use tiketi_measure::Gauges;
 use tiketi_measure::ending::{FailoverFigures, Loss};
 use tiketi_measure::gauges::InstanceCount;
+use tiketi_measure::replica_lag::ReplicaLags;
 use tiketi_scenario::Plan;
 
 /// The control plane and what its driver keeps beside it.
@@ -34,7 +34,7 @@ pub(super) struct Cloud {
     /// Each loss of a primary, in order of time.
     pub(super) failovers: Vec<FailoverFigures>,
     /// How far the replicas are behind.
-    pub(super) lags: Lags,
+    pub(super) lags: ReplicaLags,
     /// Where the primary of Redis is, or was when it was lost.
     pub(super) redis_zone: ZoneId,
     /// Where the writer of the database is, or was.
@@ -58,7 +58,7 @@ impl Cloud {
             meter: Meter::new(Scope::Everything),
             monitor_runs: 0,
             failovers: Vec::new(),
-            lags: Lags::new(plan),
+            lags: ReplicaLags::new(plan),
             redis_zone: plan.topology.redis.primary,
             database_zone: plan.topology.database.primary,
             is_zone_lost: vec![false; zones.len()],

@@ -20,7 +20,6 @@ mod crowd;
 mod entry;
 mod fleet;
 mod front;
-mod lag;
 mod rooms;
 mod service;
 mod tier;

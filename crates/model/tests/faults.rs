@@ -40,10 +40,8 @@ min = 4
 
 /// Simulates the sale with these settings of the topology and these faults.
 fn play(topology: &str, faults: &[&str]) -> Measurements {
-    let mut text = format!("{SALE}{topology}\n");
-    for fault in faults {
-        text += &format!("[[faults]]\n{fault}\n");
-    }
+    let faults = faults.iter().map(|fault| format!("[[faults]]\n{fault}\n"));
+    let text = format!("{SALE}{topology}\n{}", faults.collect::<String>());
     let overrides = Overrides {
         seed: Some(7),
         ..Overrides::default()

@@ -390,3 +390,7 @@ fn redis_settings(settings: &Settings, limits: EmbeddedLimits) -> RedisSettings 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+#[path = "strain_tests.rs"]
+mod tests;

@@ -6,24 +6,26 @@ use std::time::Duration;
 
 use tiketi_core::fault::catalog::Action;
 use tiketi_core::units::DataTierPart;
-use tiketi_measure::ending::LagFigures;
 use tiketi_scenario::Plan;
 use tiketi_scenario::topology::DatabaseKind;
 
-/// The samples of a run.
+use crate::ending::LagFigures;
+
+/// The samples of a run on machines that simulate replication.
 #[derive(Debug)]
-pub(super) struct Lags {
-    /// The delay of the link to the second of the database while a fault sets it.
-    pub(super) database_delay: Option<Duration>,
-    /// The same when no fault does; `None` without a second.
+pub struct ReplicaLags {
+    /// The delay of the link to the replica of the database while a fault sets it.
+    pub database_delay: Option<Duration>,
+    /// The same when no fault does; `None` without a replica.
     database_usual: Option<Duration>,
     /// Samples of each part; `None` if nobody measures it.
     redis: Option<Vec<Duration>>,
     database: Option<Vec<Duration>>,
 }
 
-impl Lags {
-    pub(super) fn new(plan: &Plan) -> Self {
+impl ReplicaLags {
+    /// No samples yet.
+    pub fn new(plan: &Plan) -> Self {
         let delays = |wanted| {
             let of = |action| matches!(action, Action::DelayReplica { part, .. } if part == wanted);
             plan.faults.iter().any(|fault| of(fault.action))
@@ -33,7 +35,7 @@ impl Lags {
             DatabaseKind::Aurora => database.replica_lag,
             DatabaseKind::RdsMultiAz => database.commit,
         };
-        let has_samples = |part, second: bool| (second && delays(part)).then(Vec::new);
+        let has_samples = |part, replica: bool| (replica && delays(part)).then(Vec::new);
         Self {
             database_delay: None,
             database_usual: database.standby.map(|_| usual),
@@ -43,7 +45,7 @@ impl Lags {
     }
 
     /// Takes a sample; `redis` says how far its replica is behind, `None` while there is no primary.
-    pub(super) fn sample(&mut self, redis: Option<Duration>, database_is_up: bool) {
+    pub fn sample(&mut self, redis: Option<Duration>, database_is_up: bool) {
         if let Some(samples) = &mut self.redis {
             samples.extend(redis);
         }
@@ -54,7 +56,7 @@ impl Lags {
     }
 
     /// What was measured of Redis and of the database.
-    pub(super) fn figures(&self) -> (Option<LagFigures>, Option<LagFigures>) {
+    pub fn figures(&self) -> (Option<LagFigures>, Option<LagFigures>) {
         let figures = |samples: &Option<Vec<_>>| LagFigures::of(samples.as_deref()?);
         (figures(&self.redis), figures(&self.database))
     }
