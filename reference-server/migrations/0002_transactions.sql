@@ -223,13 +223,13 @@ DECLARE
 BEGIN
     SELECT array_agg(id) INTO due FROM (
         SELECT id FROM reservations WHERE state = 'pending' AND expires_us <= now_us
-        ORDER BY expires_us, id LIMIT most FOR UPDATE SKIP LOCKED
+        ORDER BY expires_us, number LIMIT most FOR UPDATE SKIP LOCKED
     ) d;
     IF due IS NULL THEN
         RETURN;
     END IF;
     UPDATE reservations SET state = 'expired' WHERE id = ANY (due);
     PERFORM give_back(due);
-    RETURN QUERY SELECT r.show_id, r.seat_id FROM reservations r WHERE r.id = ANY (due) ORDER BY r.expires_us, r.id;
+    RETURN QUERY SELECT r.show_id, r.seat_id FROM reservations r WHERE r.id = ANY (due) ORDER BY r.expires_us, r.number;
 END
 $$;

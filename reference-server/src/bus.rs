@@ -189,13 +189,10 @@ impl Bus {
         presence.changed.insert(show);
     }
 
-    /// Notes a level that is announced now; returns whether it is news. A queue nobody spoke of is known to be empty.
+    /// Records a level that is about to be announced, and returns whether it differs from the last one.
     pub(crate) fn is_news(&self, news: News, level: u32) -> bool {
         let before = lock(&self.presence).announced.insert(news, level);
-        match news {
-            News::QueueSize(_) => before.unwrap_or(0) != level,
-            News::Stock(_) => before != Some(level),
-        }
+        before.unwrap_or(news.initial()) != level
     }
 
     /// Sockets in the room of the show's page if that has changed since the last call.

@@ -1,5 +1,7 @@
-//! The only place that reads a clock: scenario time runs `speed` times as fast as the wall.
+//! The server's only clock. Scenario time runs `speed` times as fast as real time.
 
+#[cfg(test)]
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -13,6 +15,31 @@ pub(crate) struct Clock {
     origin: Instant,
     origin_wall: Timestamp,
     speed: f64,
+    /// Set for a clock that a test moves by hand.
+    #[cfg(test)]
+    hands: Option<&'static Hands>,
+}
+
+/// Scenario time of a clock that a test moves by hand.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(crate) struct Hands(AtomicU64);
+
+#[cfg(test)]
+impl Hands {
+    /// Returns hands that point to zero. Clocks are `Copy`, so each call leaks eight bytes.
+    pub(crate) fn leak() -> &'static Self {
+        Box::leak(Box::default())
+    }
+
+    pub(crate) fn set(&self, now: Duration) {
+        let nanos = u64::try_from(now.as_nanos()).expect("tests stay below 500 years");
+        self.0.store(nanos, Ordering::SeqCst);
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::SeqCst))
+    }
 }
 
 impl Clock {
@@ -27,6 +54,17 @@ impl Clock {
             origin: Instant::now(),
             origin_wall: Timestamp::now(),
             speed,
+            #[cfg(test)]
+            hands: None,
+        }
+    }
+
+    /// Returns a clock that shows what `hands` point to; a wait on it takes real time.
+    #[cfg(test)]
+    pub(crate) fn stopped(hands: &'static Hands) -> Self {
+        Self {
+            hands: Some(hands),
+            ..Self::start(1.0)
         }
     }
 
@@ -40,13 +78,17 @@ impl Clock {
         Self {
             origin: started.origin.checked_sub(passed).unwrap_or(started.origin),
             origin_wall,
-            speed,
+            ..started
         }
     }
 
     /// Scenario time since the start.
     #[expect(clippy::disallowed_methods, reason = "the server's one clock")]
     pub(crate) fn now(&self) -> Duration {
+        #[cfg(test)]
+        if let Some(hands) = self.hands {
+            return hands.now();
+        }
         Instant::now()
             .saturating_duration_since(self.origin)
             .mul_f64(self.speed)

@@ -117,11 +117,11 @@ async fn update_rooms(app: &App, show: Uuid) -> Result<(), Unavailable> {
         app.cache.publish(Envelope { room, message }).await?;
     }
     for kind in app.database.take_changed_types(show).await? {
-        if !app
-            .cache
-            .is_news(News::Stock(kind.id), kind.available)
-            .await?
-        {
+        let news = News::Stock {
+            ticket_type: kind.id,
+            total: kind.total,
+        };
+        if !app.cache.is_news(news, kind.available).await? {
             continue;
         }
         let message = Message::TicketUpdated {

@@ -55,13 +55,23 @@ impl Session {
     }
 }
 
-/// A level that sockets are told when it changes, and which one it is.
+/// A level that is announced to sockets when it changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum News {
-    /// People in the queue of a show.
+    /// Users in the queue of a show.
     QueueSize(Uuid),
-    /// Tickets left of a ticket type.
-    Stock(Uuid),
+    /// Tickets left of a ticket type, out of `total`.
+    Stock { ticket_type: Uuid, total: u32 },
+}
+
+impl News {
+    /// The level before the first announcement: nobody waits, and nothing is sold.
+    pub(crate) const fn initial(self) -> u32 {
+        match self {
+            Self::QueueSize(_) => 0,
+            Self::Stock { total, .. } => total,
+        }
+    }
 }
 
 /// The cache role of the tier that an instance stands on.

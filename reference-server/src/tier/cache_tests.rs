@@ -215,8 +215,14 @@ async fn the_request_over_the_limit_waits_for_its_window() {
 #[tokio::test]
 async fn a_level_is_news_once_whoever_announces_it() {
     on_each(settings(), async |[one, two]| {
-        let (queue, stock) = (News::QueueSize(SHOW), News::Stock(SHOW));
-        assert_eq!(one.is_news(queue, 0).await, Ok(false), "known to be empty");
+        let (ticket_type, total) = (SHOW, 5);
+        let (queue, stock) = (News::QueueSize(SHOW), News::Stock { ticket_type, total });
+        assert_eq!(one.is_news(queue, 0).await, Ok(false), "empty at first");
+        assert_eq!(
+            one.is_news(stock, total).await,
+            Ok(false),
+            "unsold at first"
+        );
         assert_eq!(one.is_news(stock, 0).await, Ok(true));
         assert_eq!(one.is_news(queue, 5).await, Ok(true));
         assert_eq!(two.is_news(queue, 5).await, Ok(false));

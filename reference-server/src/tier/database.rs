@@ -54,7 +54,7 @@ pub(crate) struct Credential {
 }
 
 /// A show with its stock.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ShowRow {
     pub(crate) id: Uuid,
     pub(crate) title: String,
@@ -63,7 +63,7 @@ pub(crate) struct ShowRow {
 }
 
 /// A ticket type with its stock.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TicketTypeRow {
     pub(crate) id: Uuid,
     pub(crate) name: String,

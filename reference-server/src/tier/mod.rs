@@ -5,6 +5,8 @@
 
 mod cache;
 mod database;
+#[cfg(test)]
+mod differential;
 mod doors;
 mod embedded;
 mod seats;

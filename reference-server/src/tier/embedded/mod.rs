@@ -54,9 +54,19 @@ impl EmbeddedTier {
     ///
     /// `lost_window` is how far the Redis replica is behind its primary.
     pub fn new(settings: &Settings, shows: Vec<Show>, lost_window: Duration) -> Self {
+        Self::with_clock(settings, shows, lost_window, Clock::start(settings.speed))
+    }
+
+    /// Creates the tier with a clock that is running already.
+    pub(crate) fn with_clock(
+        settings: &Settings,
+        shows: Vec<Show>,
+        lost_window: Duration,
+        clock: Clock,
+    ) -> Self {
         let limits = AdmissionLimits::of(settings);
         let inner = Inner {
-            clock: Clock::start(settings.speed),
+            clock,
             limits,
             bus: Bus::default(),
             redis: Mutex::new(RedisStore::new(lost_window)),

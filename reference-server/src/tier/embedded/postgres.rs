@@ -23,7 +23,8 @@ pub(crate) struct PostgresStore {
     stock: IndexMap<Uuid, Stock>,
     reservations: IndexMap<Uuid, Reservation>,
     by_user: BTreeMap<Uuid, Vec<Uuid>>,
-    expiries: BTreeSet<(Duration, Uuid)>,
+    /// Pending holds by their end, then by their place in `reservations`.
+    expiries: BTreeSet<(Duration, usize)>,
     /// Idempotency keys that have paid for something.
     keys: BTreeSet<String>,
     orders: Vec<PaidOrder>,
@@ -192,8 +193,9 @@ impl PostgresStore {
         let reservation = self.payable(now, (user, id, key))?;
         if reservation.paid.is_none() && reservation.row.expires < until {
             let before = std::mem::replace(&mut reservation.row.expires, until);
-            self.expiries.remove(&(before, id));
-            self.expiries.insert((until, id));
+            let place = self.place(id);
+            self.expiries.remove(&(before, place));
+            self.expiries.insert((until, place));
         }
         Ok(self.reservations[&id].paid.clone())
     }
@@ -218,7 +220,8 @@ impl PostgresStore {
         };
         reservation.paid = Some(paid.clone());
         let (show, places) = (reservation.row.show, reservation.places.clone());
-        self.expiries.remove(&(paid.reservation.expires, id));
+        self.expiries
+            .remove(&(paid.reservation.expires, self.place(id)));
         self.held -= places.len() as u64;
         self.sold += places.len() as u64;
         for place in places {
@@ -253,7 +256,8 @@ impl PostgresStore {
     /// Releases every hold that has expired by `now`.
     pub(crate) fn release_expired(&mut self, now: Duration) -> Vec<Released> {
         let mut released = Vec::new();
-        while let Some((_, id)) = self.expiries.first().filter(|(at, _)| *at <= now).copied() {
+        while let Some((_, place)) = self.expiries.first().filter(|(at, _)| *at <= now).copied() {
+            let id = self.reservations[place].row.id;
             released.push(self.release(id, ReservationState::Expired));
         }
         released
@@ -338,8 +342,14 @@ impl PostgresStore {
         };
         self.reservations.insert(id, reservation);
         self.by_user.entry(user).or_default().push(id);
-        self.expiries.insert((expires, id));
+        self.expiries.insert((expires, self.place(id)));
         id
+    }
+
+    /// Place of a reservation in the order of their making.
+    fn place(&self, id: Uuid) -> usize {
+        let place = self.reservations.get_index_of(&id);
+        place.expect("no reservation is ever removed")
     }
 
     fn payable(
@@ -392,8 +402,9 @@ impl PostgresStore {
     }
 
     fn release(&mut self, id: Uuid, state: ReservationState) -> Released {
+        let place = self.place(id);
         let reservation = &mut self.reservations[&id];
-        self.expiries.remove(&(reservation.row.expires, id));
+        self.expiries.remove(&(reservation.row.expires, place));
         let was = std::mem::replace(&mut reservation.row.state, state);
         let stock = &mut self.stock[&reservation.row.show];
         for &place in &reservation.places {

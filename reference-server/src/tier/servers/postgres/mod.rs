@@ -55,7 +55,7 @@ struct Inner {
 }
 
 impl PostgresDatabase {
-    pub(super) fn new(config: Arc<ServersConfig>, clock: Clock, settings: &Settings) -> Self {
+    pub(crate) fn new(config: Arc<ServersConfig>, clock: Clock, settings: &Settings) -> Self {
         let limits = PoolLimits {
             max: settings.pool_max as usize,
             connect_timeout: clock.wall(settings.pool_connect_timeout),

@@ -82,7 +82,7 @@ impl Keys {
     pub(super) fn announced(&self, news: News) -> String {
         let (kind, id) = match news {
             News::QueueSize(show) => ("queue-size", show),
-            News::Stock(ticket_type) => ("stock", ticket_type),
+            News::Stock { ticket_type, .. } => ("stock", ticket_type),
         };
         format!("{}announced:{kind}:{id}", self.prefix)
     }

@@ -310,18 +310,14 @@ impl RedisCache {
         Ok(u64::try_from(sockets).ok())
     }
 
-    /// Notes a level that is about to be announced; returns whether it differs from the one announced last. A queue nobody
-    /// spoke of is known to be empty.
+    /// Records a level that is about to be announced, and returns whether it differs from the last one.
     pub(crate) async fn is_news(&self, news: News, level: u32) -> Result<bool, Unavailable> {
         let mut set = cmd("SET");
         set.arg(self.inner.keys.announced(news))
             .arg(level)
             .arg("GET");
         let before: Option<u32> = self.query(&set).await?;
-        Ok(match news {
-            News::QueueSize(_) => before.unwrap_or(0) != level,
-            News::Stock(_) => before != Some(level),
-        })
+        Ok(before.unwrap_or(news.initial()) != level)
     }
 
     /// Messages of every instance, this one's own included. Call it within the instance's runtime.
