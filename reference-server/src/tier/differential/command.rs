@@ -218,7 +218,7 @@ pub(super) fn commands() -> impl Strategy<Value = Vec<Command>> {
 
 fn redis_failover() -> impl Strategy<Value = Command> {
     let lost = vec(
-        calls_of(prop_oneof![6 => waiting_room(), 3 => cached_state()]),
+        calls_of(prop_oneof![6 => waiting_room(), 3 => cached_state(), 3 => announcement()]),
         0..6,
     );
     let down = vec(calls_of(prop_oneof![waiting_room(), cached_state()]), 0..2);
