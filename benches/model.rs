@@ -5,8 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use tiketi_sim::model::{Progress, Watcher, Wish, simulate};
-use tiketi_sim::scenario::{self, Overrides, Plan};
+use tiketi_model::{Progress, Watcher, Wish, simulate};
+use tiketi_scenario::{self as scenario, Overrides, Plan};
 
 /// The spike at its own size, and one crowd at three; the largest last, since memory is that of the whole process.
 const RUNS: [(&str, Option<u32>); 4] = [

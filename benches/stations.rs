@@ -6,10 +6,10 @@
 
 use std::time::Instant;
 
-use tiketi_sim::model::calendar::Calendar;
-use tiketi_sim::rng::{Stream, Streams};
-use tiketi_sim::scenario::distribution::Distribution;
-use tiketi_sim::units::SimTime;
+use tiketi_core::rng::{Stream, Streams};
+use tiketi_core::units::SimTime;
+use tiketi_scenario::distribution::Distribution;
+use tiketi_station::calendar::Calendar;
 use tiketi_station::{Arrival, Fifo, Line};
 
 const RUNS: usize = 5;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use command::Workplace;
 use kept_run::keep;
-use tiketi_sim::measure::{Engine, Measurements};
-use tiketi_sim::model::{Unwatched, simulate};
-use tiketi_sim::scenario::{self, Overrides};
+use tiketi_measure::{Engine, Measurements};
+use tiketi_model::{Unwatched, simulate};
+use tiketi_scenario::{self as scenario, Overrides};
 use tiketi_station::{Latency, Profile};
 
 #[expect(dead_code, reason = "the runs are written by another hand")]

@@ -2,7 +2,7 @@
 
 use command::{Ended, Workplace};
 use kept_run::{keep, measured};
-use tiketi_sim::measure::{Engine, archive};
+use tiketi_measure::{Engine, archive};
 
 mod command;
 mod kept_run;

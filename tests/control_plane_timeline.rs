@@ -22,11 +22,11 @@
 
 use std::time::Duration;
 
-use tiketi_sim::cloud::policy_timeline::{CROSSING, PolicyTimeline, Spread, built_in, naive};
+use tiketi_cloud::policy_timeline::{CROSSING, PolicyTimeline, Spread, built_in, naive};
 
 const SEEDS: u32 = 200;
 
-fn plan(name: &str) -> tiketi_sim::scenario::Plan {
+fn plan(name: &str) -> tiketi_scenario::Plan {
     let mut policies = built_in().into_iter();
     let found = policies.find(|(other, _)| other == name);
     found.unwrap_or_else(|| panic!("no policy `{name}`")).1

@@ -4,12 +4,12 @@
 mod common;
 
 use common::{documented_plan, secs};
-use tiketi_sim::cost::item::{Heading, Item};
-use tiketi_sim::cost::price_book::{Basis, Currency};
-use tiketi_sim::cost::statement::Line;
-use tiketi_sim::cost::{LcuHour, PriceBook, Sales, Statement, Traffic, Usage};
-use tiketi_sim::scenario::Plan;
-use tiketi_sim::scenario::topology::DatabaseKind;
+use tiketi_cost::item::{Heading, Item};
+use tiketi_cost::price_book::{Basis, Currency};
+use tiketi_cost::statement::Line;
+use tiketi_cost::{LcuHour, PriceBook, Sales, Statement, Traffic, Usage};
+use tiketi_scenario::Plan;
+use tiketi_scenario::topology::DatabaseKind;
 
 /// One hour with the smallest fleet and eight more instances, and a twentieth of the documented transfer.
 fn peak_hour() -> Usage {

@@ -2,10 +2,10 @@
 
 use command::Workplace;
 use snapshot::assert_snapshot;
-use tiketi_sim::cost::price_book::{Currency, PriceBook};
-use tiketi_sim::cost::study::{Study, documented_use};
-use tiketi_sim::report::cost_study::{self, CostStudy};
-use tiketi_sim::scenario::{self, Overrides, Plan};
+use tiketi_cost::price_book::{Currency, PriceBook};
+use tiketi_cost::study::{Study, documented_use};
+use tiketi_report::cost_study::{self, CostStudy};
+use tiketi_scenario::{self as scenario, Overrides, Plan};
 
 mod command;
 mod snapshot;

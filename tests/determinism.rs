@@ -1,8 +1,8 @@
 //! The model gives the same measurements for the same plan and seed, byte for byte, alone or beside others.
 
-use tiketi_sim::measure::Measurements;
-use tiketi_sim::model::{Unwatched, simulate};
-use tiketi_sim::scenario::{self, Overrides, Plan};
+use tiketi_measure::Measurements;
+use tiketi_model::{Unwatched, simulate};
+use tiketi_scenario::{self as scenario, Overrides, Plan};
 
 /// Small versions of what is shipped: faults, scaling, holds that expire, sockets that are lost.
 const SCENARIOS: [(&str, u32); 4] = [

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use tiketi_sim::cloud::notice::{InstanceState, What};
-use tiketi_sim::measure::Measurements;
-use tiketi_sim::measure::ending::FinalState;
-use tiketi_sim::measure::observation::Stage;
-use tiketi_sim::model::{Progress, Unwatched, Watcher, Wish, simulate};
-use tiketi_sim::scenario::{self, Overrides, Plan};
-use tiketi_sim::units::{DataTierPart, SimTime};
-use tiketi_sim::verdict::audit::{Audit, Finding};
-use tiketi_sim::verdict::judge;
+use tiketi_buyer::observation::Stage;
+use tiketi_cloud::notice::{InstanceState, What};
+use tiketi_core::units::{DataTierPart, SimTime};
+use tiketi_measure::Measurements;
+use tiketi_measure::ending::FinalState;
+use tiketi_model::{Progress, Unwatched, Watcher, Wish, simulate};
+use tiketi_scenario::{self as scenario, Overrides, Plan};
+use tiketi_verdict::audit::{Audit, Finding};
+use tiketi_verdict::judge;
 
 /// A small sale that loses a zone while people wait, choose and pay.
 const SALE: &str = r#"

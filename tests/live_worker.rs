@@ -10,10 +10,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use small_server::{SHOW, SmallServer};
+use tiketi_live::credential::Credentials;
+use tiketi_live::worker::{self, Assignment, Done, Entry, Scheme, WorkerReport};
+use tiketi_scenario::{self as scenario, Plan};
 use tiketi_server::{EmbeddedTier, Instance, Section, Settings, Show};
-use tiketi_sim::live::credential::Credentials;
-use tiketi_sim::live::worker::{self, Assignment, Done, Entry, Scheme, WorkerReport};
-use tiketi_sim::scenario::{self, Plan};
 
 mod small_server;
 

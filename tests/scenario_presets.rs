@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tiketi_sim::cost::PriceBook;
-use tiketi_sim::cost::item::Item;
-use tiketi_sim::scenario::data_tier::DataTier;
-use tiketi_sim::scenario::topology::{CpuCredits, DatabaseKind, Eviction};
-use tiketi_sim::scenario::{
+use tiketi_core::units::ZoneId;
+use tiketi_cost::PriceBook;
+use tiketi_cost::item::Item;
+use tiketi_scenario::data_tier::DataTier;
+use tiketi_scenario::topology::{CpuCredits, DatabaseKind, Eviction};
+use tiketi_scenario::{
     Diagnostics, INSTANCE_CLASSES, Overrides, PRICE_BOOKS, PROFILES, Plan, arrival_times, load,
 };
-use tiketi_sim::units::ZoneId;
 use tiketi_station::Profile;
 
 fn plan(text: &str) -> Result<Plan, Diagnostics> {

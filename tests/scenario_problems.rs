@@ -1,7 +1,7 @@
 //! What a scenario with mistakes is answered: all of them, each at its line and column.
 
 use snapshot::assert_snapshot;
-use tiketi_sim::scenario::{Diagnostics, Overrides, Rendering, load};
+use tiketi_scenario::{Diagnostics, Overrides, Rendering, load};
 
 mod snapshot;
 

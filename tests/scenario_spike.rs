@@ -1,11 +1,11 @@
 //! Whether `spike.toml` poses the question it says it poses, by arithmetic and the control plane alone.
 
-use tiketi_sim::cloud::ControlPlane;
-use tiketi_sim::cloud::order::{Input, Order};
-use tiketi_sim::scenario::arrival::ArrivalPhase;
-use tiketi_sim::scenario::{Overrides, Plan, arrival_times, load};
-use tiketi_sim::testbed::budget::sockets_forecast;
-use tiketi_sim::units::SimTime;
+use tiketi_cloud::ControlPlane;
+use tiketi_cloud::order::{Input, Order};
+use tiketi_core::units::SimTime;
+use tiketi_scenario::arrival::ArrivalPhase;
+use tiketi_scenario::{Overrides, Plan, arrival_times, load};
+use tiketi_testbed::budget::sockets_forecast;
 
 fn spike() -> Plan {
     let text = include_str!("../scenarios/spike.toml");

@@ -2,7 +2,7 @@
 //! whole suite runs with the release build.
 
 use command::Workplace;
-use tiketi_sim::model::theory::{self, Settings};
+use tiketi_theory::{self as theory, Settings};
 
 #[expect(dead_code, reason = "no file is needed to ask about mathematics")]
 mod command;

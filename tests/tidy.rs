@@ -1,127 +1,23 @@
-//! What the architecture forbids, held by a test: imports against the flow, input and output in the pure parts, long
-//! files, unfinished code, paths of one machine, and scenarios that ask nothing.
+//! House rules that no compiler checks: pure crates without the pure lints, long files, unfinished code, paths of one
+//! machine, and scenarios that ask no question. Which crate may use which is checked by the compiler: see the manifests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Which modules of the library a module may import, and of those in parentheses only the named part.
-const MAY_IMPORT: [(&str, &[&str]); 16] = [
-    ("units", &[]),
-    ("rng", &["units"]),
-    ("fault", &["rng", "units"]),
-    ("scenario", &["fault", "rng", "units"]),
-    ("cost", &["fault", "rng", "scenario", "units"]),
-    ("cloud", &["fault", "rng", "scenario", "units"]),
-    (
-        "buyer",
-        // A journey says what it sees in the words of the measurements; it may not fold them.
-        &["fault", "measure::observation", "rng", "scenario", "units"],
-    ),
-    (
-        "measure",
-        // The timeline is made of notices: plain data, no machinery of the control plane.
-        &["cloud::notice", "cost", "fault", "rng", "scenario", "units"],
-    ),
-    (
-        "verdict",
-        &[
-            "cloud::notice",
-            "cost",
-            "fault",
-            "measure",
-            "rng",
-            "scenario",
-            "units",
-        ],
-    ),
-    (
-        "calibration",
-        &["measure", "model", "rng", "scenario", "units", "verdict"],
-    ),
-    (
-        "capacity",
-        &[
-            "buyer", "cloud", "cost", "fault", "measure", "model", "rng", "scenario", "units",
-            "verdict",
-        ],
-    ),
-    (
-        "report",
-        // Timelines of policies are shown as they are: sizes over time, no machinery of the control plane.
-        &[
-            "capacity",
-            "cloud::notice",
-            "cloud::policy_timeline",
-            "cost",
-            "fault",
-            "measure",
-            "rng",
-            "scenario",
-            "units",
-            "verdict",
-        ],
-    ),
-    (
-        "model",
-        &[
-            "buyer", "cloud", "cost", "fault", "measure", "rng", "scenario", "units",
-        ],
-    ),
-    (
-        "testbed",
-        // What was measured of servers goes into the measurements as it is.
-        &[
-            "cloud",
-            "fault",
-            "measure::ending",
-            "rng",
-            "scenario",
-            "units",
-        ],
-    ),
-    (
-        "live",
-        &[
-            "buyer", "cloud", "cost", "fault", "measure", "rng", "scenario", "testbed", "units",
-        ],
-    ),
-    (
-        "cli",
-        &[
-            "buyer",
-            "calibration",
-            "capacity",
-            "cloud",
-            "cost",
-            "fault",
-            "live",
-            "measure",
-            "model",
-            "report",
-            "rng",
-            "scenario",
-            "testbed",
-            "units",
-            "verdict",
-        ],
-    ),
-];
+/// Crates that may touch sockets, files, processes and clocks. All others are pure.
+const IMPURE_CRATES: [&str; 3] = ["live", "stores", "testbed"];
 
-/// Modules that may touch the machine: sockets, files, processes, clocks.
-const IMPURE: [&str; 4] = ["cli", "live", "main", "testbed"];
-
-/// Paths that touch the machine.
-const FORBIDDEN_PATHS: [&str; 6] = [
+/// Crates from elsewhere that no pure crate may depend on.
+const RUNTIMES: [&str; 8] = [
+    "axum",
+    "hyper",
+    "nix",
+    "redis",
+    "reqwest",
+    "socket2",
     "tokio",
-    "std::fs",
-    "std::net",
-    "std::process",
-    "std::env",
-    "std::thread",
+    "tokio-postgres",
 ];
-
-/// Calls that read a clock.
-const CLOCK_READS: [&str; 2] = ["Instant::now", "SystemTime::now"];
 
 /// Lines of code of a source file: its comments and unit tests are not counted.
 const LINES_MAX: usize = 500;
@@ -146,62 +42,55 @@ const MACHINE_PATHS: [&str; 4] = [
 ];
 
 #[test]
-fn imports_follow_the_flow() {
-    assert_none(&sources("src"), |file| {
-        let Some(module) = module_of(&file.name) else {
-            return Vec::new();
-        };
-        imports_against_the_flow(&module, &code(&file.text))
+fn pure_crates_have_the_pure_lints_and_no_runtime() {
+    let top = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let lints = fs::read_to_string(top.join("crates/pure.clippy.toml")).expect("the lints exist");
+    let manifests = files_under(Path::new("crates"), &["toml"]);
+    let mut manifests: Vec<_> = manifests
+        .into_iter()
+        .filter(|file| file.name.ends_with("/Cargo.toml"))
+        .collect();
+    assert!(
+        manifests.len() > IMPURE_CRATES.len(),
+        "no crates were found"
+    );
+    manifests.retain(|file| {
+        let folder = file
+            .name
+            .split('/')
+            .nth(1)
+            .expect("it is in a folder of crates");
+        !IMPURE_CRATES.contains(&folder)
     });
-}
-
-#[test]
-fn pure_modules_do_not_touch_the_machine() {
-    let mut files = sources("src");
-    leave_out_tests(&mut files);
-    assert_none(&files, |file| match module_of(&file.name) {
-        Some(module) if !IMPURE.contains(&module.as_str()) => impurities(&code(&file.text)),
-        _ => Vec::new(),
-    });
-}
-
-#[test]
-fn every_module_has_its_place_in_the_flow() {
-    for file in sources("src") {
-        if let Some(module) = module_of(&file.name) {
-            let has_place = MAY_IMPORT.iter().any(|(name, _)| *name == module);
-            assert!(has_place || module == "main", "{module} has no place");
+    assert_none(&manifests, |file| {
+        let mut problems = runtimes(&file.text);
+        let linked = top.join(&file.name).with_file_name("clippy.toml");
+        if fs::read_to_string(linked).ok().as_deref() != Some(lints.as_str()) {
+            problems.push("does not link `clippy.toml` to `../pure.clippy.toml`".to_owned());
         }
-    }
+        problems
+    });
+}
+
+#[test]
+fn a_planted_runtime_is_found() {
+    assert_eq!(
+        runtimes("[dependencies]\nserde.workspace = true\ntokio = \"1\"\n"),
+        ["depends on tokio"]
+    );
+    assert!(runtimes("[dependencies]\nserde.workspace = true\n").is_empty());
 }
 
 #[test]
 fn files_stay_short() {
-    let files = [
-        "src",
-        "data-stores/src",
-        "reference-server/src",
-        "tests",
-        "data-stores/tests",
-        "reference-server/tests",
-    ];
-    let mut files: Vec<_> = files.into_iter().flat_map(sources).collect();
+    let mut files = all_sources();
     leave_out_tests(&mut files);
     assert_none(&files, too_long);
 }
 
 #[test]
 fn nothing_is_left_unfinished() {
-    let files = [
-        "src",
-        "data-stores/src",
-        "reference-server/src",
-        "tests",
-        "data-stores/tests",
-        "reference-server/tests",
-    ];
-    let files: Vec<_> = files.into_iter().flat_map(sources).collect();
-    assert_none(&files, |file| found(&UNFINISHED, &file.text));
+    assert_none(&all_sources(), |file| found(&UNFINISHED, &file.text));
 }
 
 #[test]
@@ -234,60 +123,6 @@ fn every_scenario_begins_with_a_question() {
             vec![problem.to_owned()]
         }
     });
-}
-
-#[test]
-fn planted_imports_against_the_flow_are_found() {
-    let wrong = |module, text| imports_against_the_flow(module, text);
-    assert_eq!(
-        wrong("cloud", "use crate::live::clock;"),
-        ["imports live::clock"]
-    );
-    assert_eq!(
-        wrong("measure", "use crate::{units::Won, verdict::{slo, audit}};"),
-        ["imports verdict::slo", "imports verdict::audit"]
-    );
-    assert_eq!(
-        wrong(
-            "measure",
-            "use crate::cloud::{notice::Notice, ControlPlane};"
-        ),
-        ["imports cloud::ControlPlane"]
-    );
-    assert_eq!(
-        wrong("scenario", "let x = crate::cloud::order();"),
-        ["imports cloud::order"]
-    );
-    assert_eq!(
-        wrong("units", "use crate::rng::Streams;"),
-        ["imports rng::Streams"]
-    );
-    assert!(wrong("live", "use crate::{buyer::Journey, testbed};").is_empty());
-    assert!(
-        wrong(
-            "report",
-            "use crate::verdict::Verdict;\nuse crate::report::page;"
-        )
-        .is_empty()
-    );
-}
-
-#[test]
-fn planted_impurities_are_found() {
-    assert_eq!(impurities("use tokio::time;"), ["names tokio::time"]);
-    assert_eq!(
-        impurities("let file = std::fs::read(path);"),
-        ["names std::fs"]
-    );
-    assert_eq!(
-        impurities("use std::{collections::BTreeMap, net::{TcpStream, UdpSocket}};"),
-        ["names std::net", "names std::net"]
-    );
-    assert_eq!(
-        impurities("let now = Instant::now();"),
-        ["reads a clock: Instant::now"]
-    );
-    assert!(impurities("use std::time::Duration;\nuse std::net::Ipv4Addr;").is_empty());
 }
 
 #[test]
@@ -347,8 +182,11 @@ fn assert_none(files: &[File], problems: impl Fn(&File) -> Vec<String>) {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-fn sources(folder: &str) -> Vec<File> {
-    files_under(Path::new(folder), &["rs"])
+/// All Rust files of the workspace.
+fn all_sources() -> Vec<File> {
+    let folders = ["src", "crates", "reference-server", "tests", "benches"];
+    let files = folders.map(|folder| files_under(Path::new(folder), &["rs"]));
+    files.into_iter().flatten().collect()
 }
 
 /// All files under a folder of the repository with one of these endings (or names).
@@ -400,13 +238,6 @@ fn modules_for_tests(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// The module at the library's top that a source file belongs to; `None` for the list of modules itself.
-fn module_of(name: &str) -> Option<String> {
-    let inner = name.strip_prefix("src/")?;
-    let module = inner.split('/').next()?.trim_end_matches(".rs");
-    (module != "lib").then(|| module.to_owned())
-}
-
 /// The text without comments and without modules of unit tests.
 fn code(text: &str) -> String {
     let mut kept = String::new();
@@ -430,85 +261,13 @@ fn code(text: &str) -> String {
     kept
 }
 
-/// The first two parts of every path that begins with `root::`, groups in braces spread out.
-fn paths(root: &str, text: &str) -> Vec<(String, String)> {
-    let start = format!("{root}::");
-    let mut found = Vec::new();
-    for (at, _) in text.match_indices(&start) {
-        let is_whole_word =
-            !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
-        if !is_whole_word {
-            continue;
-        }
-        for tree in branches(&text[at + start.len()..]) {
-            let (first, rest) = name(&tree);
-            let rest = rest.strip_prefix("::").unwrap_or_default();
-            for branch in branches(rest) {
-                found.push((first.to_owned(), name(&branch).0.to_owned()));
-            }
-        }
-    }
-    found
-}
-
-/// The branches of a tree of imports: the parts of a group in braces, or the one path that is there.
-fn branches(tree: &str) -> Vec<String> {
-    let Some(group) = tree.strip_prefix('{') else {
-        return vec![tree.to_owned()];
-    };
-    let mut parts = vec![String::new()];
-    let mut depth = 0;
-    for c in group.chars() {
-        match c {
-            '}' if depth == 0 => break,
-            ',' if depth == 0 => parts.push(String::new()),
-            _ => {
-                depth += i32::from(c == '{') - i32::from(c == '}');
-                parts.last_mut().expect("begun with one").push(c);
-            }
-        }
-    }
-    let parts = parts.into_iter().map(|part| part.trim().to_owned());
-    parts.filter(|part| !part.is_empty()).collect()
-}
-
-/// The name a text begins with, and what follows it.
-fn name(text: &str) -> (&str, &str) {
-    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_');
-    text.split_at(end.unwrap_or(text.len()))
-}
-
-fn imports_against_the_flow(module: &str, code: &str) -> Vec<String> {
-    let allowed = MAY_IMPORT.iter().find(|(name, _)| *name == module);
-    let allowed = allowed.map_or(&[][..], |(_, allowed)| allowed);
-    let is_allowed = |first: &str, second: &str| {
-        let path = format!("{first}::{second}");
-        first == module || allowed.contains(&first) || allowed.contains(&path.as_str())
-    };
-    let against = paths("crate", code)
-        .into_iter()
-        .filter(|(first, second)| module != "main" && !is_allowed(first, second));
-    against
-        .map(|(first, second)| format!("imports {first}::{second}"))
-        .collect()
-}
-
-fn impurities(code: &str) -> Vec<String> {
-    /// Addresses are plain values: naming one opens nothing.
-    const ADDRESSES: [&str; 4] = ["IpAddr", "Ipv4Addr", "SocketAddr", "SocketAddrV4"];
-    let of_std = paths("std", code)
-        .into_iter()
-        .filter(|(first, second)| first != "net" || !ADDRESSES.contains(&second.as_str()))
-        .map(|(first, _)| format!("std::{first}"))
-        .filter(|path| FORBIDDEN_PATHS.contains(&path.as_str()));
-    let of_tokio = paths("tokio", code)
-        .into_iter()
-        .map(|(first, _)| format!("tokio::{first}"));
-    let named = of_std.chain(of_tokio).map(|path| format!("names {path}"));
-    let clocks = CLOCK_READS.iter().filter(|read| code.contains(**read));
-    named
-        .chain(clocks.map(|read| format!("reads a clock: {read}")))
-        .collect()
+/// The runtimes that a manifest names.
+fn runtimes(manifest: &str) -> Vec<String> {
+    let keys = manifest
+        .lines()
+        .filter_map(|line| line.split(['.', ' ', '=']).next());
+    let named = keys.filter(|key| RUNTIMES.contains(key));
+    named.map(|name| format!("depends on {name}")).collect()
 }
 
 fn too_long(file: &File) -> Vec<String> {

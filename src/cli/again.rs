@@ -1,7 +1,7 @@
 //! The command line that repeats a run.
 
 use super::args::{OUT_DEFAULT, RunArguments, ScenarioArguments};
-use crate::scenario::duration::Written;
+use tiketi_scenario::duration::Written;
 
 /// The command that runs the scenario again as it was run, whatever the environment says then.
 pub(super) fn run(flags: &RunArguments, seed: u64) -> String {

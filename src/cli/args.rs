@@ -11,8 +11,8 @@ use super::cost::CostArguments;
 use super::data_tier::DataTierArguments;
 use super::plan_args::PlanArguments;
 use super::prices::PricesArguments;
-use crate::scenario::duration;
-use crate::verdict::agreement::Measure;
+use tiketi_scenario::duration;
+use tiketi_verdict::agreement::Measure;
 
 mod theory;
 

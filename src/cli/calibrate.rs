@@ -11,10 +11,10 @@ use super::data_tier;
 use super::exit::{Exit, complain};
 use super::player::Player;
 use super::source;
-use crate::calibration::{self, Calibration};
-use crate::measure::Measurements;
-use crate::scenario::PROFILES;
-use crate::verdict::agreement::doubts;
+use tiketi_calibration::{self as calibration, Calibration};
+use tiketi_measure::Measurements;
+use tiketi_scenario::PROFILES;
+use tiketi_verdict::agreement::doubts;
 
 /// Calibrates, writes the profile, tells what is left of the error.
 pub(super) fn calibrate(flags: &CalibrateArguments) -> Exit {

@@ -5,11 +5,11 @@ use std::io::Write;
 use super::args::CheckArguments;
 use super::exit::Exit;
 use super::source;
-use crate::capacity::Question;
-use crate::capacity::question::Kind;
-use crate::scenario::arrival::arrival_times;
-use crate::scenario::duration::Written;
-use crate::scenario::{Overrides, Plan};
+use tiketi_capacity::Question;
+use tiketi_capacity::question::Kind;
+use tiketi_scenario::arrival::arrival_times;
+use tiketi_scenario::duration::Written;
+use tiketi_scenario::{Overrides, Plan};
 
 /// Validates every file and prints every problem of each.
 pub(super) fn check(flags: &CheckArguments) -> Exit {

@@ -13,9 +13,9 @@ use super::exit::{Exit, complain};
 use super::kept::{self, KeptRun};
 use super::player::Player;
 use super::source;
-use crate::measure::{Engine, Measurements};
-use crate::report::agreement::{self, Comparison, Pair, comparison};
-use crate::verdict::agreement::{Bars, Question};
+use tiketi_measure::{Engine, Measurements};
+use tiketi_report::agreement::{self, Comparison, Pair, comparison};
+use tiketi_verdict::agreement::{Bars, Question};
 
 /// Compares, prints the table, writes the report.
 pub(super) fn compare(flags: &CompareArguments) -> Exit {

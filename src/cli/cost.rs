@@ -9,10 +9,10 @@ use clap::{Args, ValueHint};
 use super::again::quoted;
 use super::exit::{Exit, complain};
 use super::{prices, source};
-use crate::cost::price_book::{Basis, Currency, Exchange, PriceBook};
-use crate::cost::study::Study;
-use crate::report::cost_study::{self, CostStudy};
-use crate::scenario::{self, Overrides, Plan};
+use tiketi_cost::price_book::{Basis, Currency, Exchange, PriceBook};
+use tiketi_cost::study::Study;
+use tiketi_report::cost_study::{self, CostStudy};
+use tiketi_scenario::{self as scenario, Overrides, Plan};
 
 /// The documented architecture: everything is the preset's.
 const DOCUMENTED: &str = "name = \"documented\"\n";

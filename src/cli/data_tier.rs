@@ -7,14 +7,14 @@ use std::str::FromStr;
 use clap::{Args, ValueHint};
 
 use super::exit::{Exit, complain};
-use crate::fault::catalog::Action;
-use crate::model;
-use crate::scenario::Plan;
-use crate::scenario::data_tier::{
+use tiketi_core::fault::catalog::Action;
+use tiketi_model as model;
+use tiketi_scenario::Plan;
+use tiketi_scenario::data_tier::{
     DataTier, ExternalServers, PREFIX_LEGAL, SCHEMA_LEGAL, is_prefix, is_schema,
 };
-use crate::scenario::duration::Written;
-use crate::scenario::server_url::{ServerKind, ServerUrl, redacted};
+use tiketi_scenario::duration::Written;
+use tiketi_scenario::server_url::{ServerKind, ServerUrl, redacted};
 
 /// Flags of `run` about the data tier.
 #[derive(Debug, Default, Args)]
@@ -206,7 +206,7 @@ fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{self, Overrides};
+    use tiketi_scenario::{self as scenario, Overrides};
 
     fn plan(toml: &str) -> Plan {
         scenario::load("x.toml", toml, &Overrides::default()).expect("a good scenario")

@@ -4,8 +4,8 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
-use crate::verdict::Trouble;
-use crate::verdict::agreement::Conclusion;
+use tiketi_verdict::Trouble;
+use tiketi_verdict::agreement::Conclusion;
 
 /// How a command ended, the more serious the greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use tiketi_station::Profile;
 
-use crate::measure::{Measurements, archive};
-use crate::report::plan::{self, PlanDocument};
-use crate::report::{self, Document};
-use crate::scenario::data_tier::DataTier;
-use crate::scenario::{self, Plan};
+use tiketi_measure::{Measurements, archive};
+use tiketi_report::plan::{self, PlanDocument};
+use tiketi_report::{self as report, Document};
+use tiketi_scenario::data_tier::DataTier;
+use tiketi_scenario::{self as scenario, Plan};
 
 /// Folder of the logs within a run's.
 const LOGS: &str = "logs";
@@ -106,7 +106,7 @@ pub(super) fn utc_now() -> String {
 }
 
 fn now() -> Timestamp {
-    let nanos = i128::from(crate::live::clock::unix_now_ns());
+    let nanos = i128::from(tiketi_live::clock::unix_now_ns());
     Timestamp::from_nanosecond(nanos).expect("64 bits of nanoseconds end before the calendar does")
 }
 

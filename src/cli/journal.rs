@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::capacity::Sample;
-use crate::scenario::Plan;
+use tiketi_capacity::Sample;
+use tiketi_scenario::Plan;
 
 /// One line.
 #[derive(Serialize, Deserialize)]
@@ -98,7 +98,7 @@ fn read(path: &Path) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::example;
+    use tiketi_measure::example;
 
     fn open(out: &Path, program: &str, fresh: bool) -> Journal {
         Journal::open(out, "rush", program.as_bytes(), fresh).unwrap()

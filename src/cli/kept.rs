@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::exit::{Exit, complain};
-use crate::measure::{Measurements, archive};
+use tiketi_measure::{Measurements, archive};
 
 /// A finished run.
 #[derive(Debug)]

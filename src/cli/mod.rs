@@ -39,9 +39,9 @@ use tracing_subscriber::filter::LevelFilter;
 pub use args::{Arguments, Command};
 pub use exit::Exit;
 
-use crate::live::worker;
-use crate::testbed::data_tier as servers;
-use crate::testbed::{alb, instance};
+use tiketi_live::worker;
+use tiketi_testbed::data_tier as servers;
+use tiketi_testbed::{alb, instance};
 
 /// Does what the arguments say.
 pub fn dispatch(arguments: Arguments) -> Exit {

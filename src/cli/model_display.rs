@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use super::progress::{bar, line};
 use super::terminal;
-use crate::live::clock::wall_now;
-use crate::model::{Progress, Watcher, Wish};
-use crate::scenario::Plan;
-use crate::verdict::figure::grouped;
+use tiketi_live::clock::wall_now;
+use tiketi_model::{Progress, Watcher, Wish};
+use tiketi_scenario::Plan;
+use tiketi_verdict::figure::grouped;
 
 /// Wall time before anything is shown: most runs are over by then.
 const QUIET: Duration = Duration::from_secs(2);

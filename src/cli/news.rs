@@ -1,7 +1,7 @@
 //! Notices as one line for the terminal.
 
-use crate::cloud::notice::{AlarmState, DataTierPart, InstanceState, Notice, What};
-use crate::units::ZoneId;
+use tiketi_cloud::notice::{AlarmState, DataTierPart, InstanceState, Notice, What};
+use tiketi_core::units::ZoneId;
 
 /// The line for a notice; `None` if it is no news while a run goes on (the report's timeline has them all).
 pub(super) fn line(notice: &Notice, zones: &[String]) -> Option<String> {

@@ -4,10 +4,10 @@ use super::args::ScenarioArguments;
 use super::exit::{Exit, complain};
 use super::folder::Folder;
 use super::summary;
-use crate::measure::Measurements;
-use crate::report;
-use crate::scenario::Plan;
-use crate::verdict::judge;
+use tiketi_measure::Measurements;
+use tiketi_report as report;
+use tiketi_scenario::Plan;
+use tiketi_verdict::judge;
 
 /// Makes the folder of a run before anything starts.
 pub(super) fn folder(flags: &ScenarioArguments, plan: &Plan) -> Result<Folder, Exit> {

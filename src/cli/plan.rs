@@ -15,10 +15,10 @@ use super::journal::Journal;
 use super::plan_args::PlanArguments;
 use super::search_progress::SearchProgress;
 use super::source;
-use crate::capacity::{self, Evaluate, Findings, Question, Sample, State};
-use crate::model::{Progress, Watcher, Wish, simulate};
-use crate::report::plan::{self as report, PlanDocument};
-use crate::scenario::Plan;
+use tiketi_capacity::{self as capacity, Evaluate, Findings, Question, Sample, State};
+use tiketi_model::{Progress, Watcher, Wish, simulate};
+use tiketi_report::plan::{self as report, PlanDocument};
+use tiketi_scenario::Plan;
 
 /// Answers the question of a plan file and writes the report.
 pub(super) fn plan(flags: &PlanArguments) -> Exit {

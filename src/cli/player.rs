@@ -7,10 +7,10 @@ use super::exit::{Exit, complain};
 use super::folder::utc_now;
 use super::interrupt;
 use super::model_display::ModelDisplay;
-use crate::live::clock::wall_now;
-use crate::measure::Measurements;
-use crate::model;
-use crate::scenario::Plan;
+use tiketi_live::clock::wall_now;
+use tiketi_measure::Measurements;
+use tiketi_model as model;
+use tiketi_scenario::Plan;
 
 /// Plays one plan after the other.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::exit::{Exit, complain};
 use super::source;
-use crate::cost::PriceBook;
-use crate::measure::Measurements;
+use tiketi_cost::PriceBook;
+use tiketi_measure::Measurements;
 
 /// Prices other than those the scenario names.
 #[derive(Clone, Debug, Default, Args)]
@@ -48,7 +48,7 @@ pub(super) fn load(name: &str) -> Result<PriceBook, Exit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::example;
+    use tiketi_measure::example;
 
     #[test]
     fn a_run_is_billed_at_the_prices_that_are_asked_for_and_else_at_its_own() {

@@ -6,10 +6,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::news;
 use super::terminal;
-use crate::cloud::notice::Notice;
-use crate::live::progress::{Progress, Watcher};
-use crate::scenario::Plan;
-use crate::units::SimTime;
+use tiketi_cloud::notice::Notice;
+use tiketi_core::units::SimTime;
+use tiketi_live::progress::{Progress, Watcher};
+use tiketi_scenario::Plan;
 
 /// Scenario time between two plain lines.
 const PLAIN_LINE_EVERY_SECS: u64 = 30;

@@ -12,10 +12,10 @@ use super::prices;
 use super::progress::Display;
 use super::source;
 use super::target;
-use crate::live::conductor::{conduct, interrupted};
-use crate::live::error::LiveError;
-use crate::measure::Measurements;
-use crate::scenario::Plan;
+use tiketi_live::conductor::{conduct, interrupted};
+use tiketi_live::error::LiveError;
+use tiketi_measure::Measurements;
+use tiketi_scenario::Plan;
 
 /// Runs a scenario, judges it, writes its report.
 pub(super) fn run(flags: &RunArguments) -> Exit {

@@ -8,9 +8,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
 use super::terminal;
-use crate::capacity::State;
-use crate::live::clock::wall_now;
-use crate::verdict::figure::in_words;
+use tiketi_capacity::State;
+use tiketi_live::clock::wall_now;
+use tiketi_verdict::figure::in_words;
 
 /// Wall time between two plain lines.
 const PLAIN_LINE_EVERY: Duration = Duration::from_secs(5);

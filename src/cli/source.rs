@@ -8,9 +8,9 @@ use tiketi_station::Profile;
 use super::args::ScenarioArguments;
 use super::exit::{Exit, complain};
 use super::terminal;
-use crate::capacity::{self, Question, ScenarioFile};
-use crate::scenario::data_tier::DataTier;
-use crate::scenario::{self, Diagnostics, Overrides, Plan, Rendering};
+use tiketi_capacity::{self as capacity, Question, ScenarioFile};
+use tiketi_scenario::data_tier::DataTier;
+use tiketi_scenario::{self as scenario, Diagnostics, Overrides, Plan, Rendering};
 
 /// Loads a scenario and prints every problem it has.
 pub(super) fn load(path: &Path, overrides: &Overrides) -> Result<Plan, Exit> {

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::Path;
 
 use super::terminal;
-use crate::report::Document;
-use crate::report::text::{self, Color};
+use tiketi_report::Document;
+use tiketi_report::text::{self, Color};
 
 /// Prints the summary; the last line says how to run it again. `folder` is where the report is, if it is anywhere.
 pub(super) fn print(document: &Document, folder: Option<&Path>) {

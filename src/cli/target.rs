@@ -5,9 +5,9 @@ use std::path::Path;
 
 use super::args::RunArguments;
 use super::exit::{Exit, complain};
-use crate::live::credential::Credentials;
-use crate::live::sut::{Remote, Sut};
-use crate::scenario::Plan;
+use tiketi_live::credential::Credentials;
+use tiketi_live::sut::{Remote, Sut};
+use tiketi_scenario::Plan;
 
 /// The system under test: the testbed, or what `--target` names if the guard admits it.
 pub(super) async fn sut(flags: &RunArguments, plan: &Plan) -> Result<Sut, Exit> {

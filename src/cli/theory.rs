@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::args::TheoryArguments;
 use super::exit::{Exit, complain};
 use super::terminal;
-use crate::model::theory::{self, Compared, Outcome, Precision, Question, Settings, Verdict};
+use tiketi_theory::{self as theory, Compared, Outcome, Precision, Question, Settings, Verdict};
 
 /// Runs the suite, or one case, and prints what came out.
 pub(super) fn theory(flags: &TheoryArguments) -> Exit {

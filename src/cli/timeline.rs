@@ -6,11 +6,11 @@ use std::path::Path;
 use super::args::TimelineArguments;
 use super::exit::{Exit, complain};
 use super::source;
-use crate::cloud::policy_timeline::{CROSSING, PolicyTimeline, built_in};
-use crate::report::policies;
-use crate::scenario::duration::Written;
-use crate::scenario::{Overrides, Plan};
-use crate::units::SimTime;
+use tiketi_cloud::policy_timeline::{CROSSING, PolicyTimeline, built_in};
+use tiketi_core::units::SimTime;
+use tiketi_report::policies;
+use tiketi_scenario::duration::Written;
+use tiketi_scenario::{Overrides, Plan};
 
 /// Prints the table, and writes the page if a folder is given.
 pub(super) fn timeline(flags: &TimelineArguments) -> Exit {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tiketi_sim::scenario::{self, Overrides, Plan};
+use tiketi_scenario::{self as scenario, Overrides, Plan};
 
 /// Seconds as a length of time.
 pub(crate) const fn secs(seconds: u64) -> Duration {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tiketi_sim::cloud::ControlPlane;
-use tiketi_sim::cloud::notice::{AlarmState, InstanceState, Notice, SwallowReason, What};
-use tiketi_sim::cloud::order::{Input, Order};
-use tiketi_sim::scenario::Plan;
-use tiketi_sim::scenario::scaling::{PolicyKind, Step};
-use tiketi_sim::units::{InstanceId, SimTime, ZoneId};
+use tiketi_cloud::ControlPlane;
+use tiketi_cloud::notice::{AlarmState, InstanceState, Notice, SwallowReason, What};
+use tiketi_cloud::order::{Input, Order};
+use tiketi_core::units::{InstanceId, SimTime, ZoneId};
+use tiketi_scenario::Plan;
+use tiketi_scenario::scaling::{PolicyKind, Step};
 
 use crate::common::{documented_plan, secs};
 

@@ -1,10 +1,10 @@
 //! Failovers of the data tier.
 
-use tiketi_sim::cloud::notice::{DataTierPart, What};
-use tiketi_sim::cloud::order::{Input, Order};
-use tiketi_sim::scenario::data_tier::{DataTier, ExternalServers};
-use tiketi_sim::scenario::server_url::{ServerKind, ServerUrl};
-use tiketi_sim::units::{SimTime, ZoneId};
+use tiketi_cloud::notice::{DataTierPart, What};
+use tiketi_cloud::order::{Input, Order};
+use tiketi_core::units::{SimTime, ZoneId};
+use tiketi_scenario::data_tier::{DataTier, ExternalServers};
+use tiketi_scenario::server_url::{ServerKind, ServerUrl};
 
 use crate::common::documented_plan;
 use crate::drive::{Drive, ZONE_A, ZONE_B, minutes};

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use tiketi_sim::cloud::notice::Notice;
-use tiketi_sim::cloud::order::{Input, Order};
-use tiketi_sim::scenario::Plan;
-use tiketi_sim::scenario::scaling::HealthType;
-use tiketi_sim::units::{InstanceId, SimTime, ZoneId};
+use tiketi_cloud::notice::Notice;
+use tiketi_cloud::order::{Input, Order};
+use tiketi_core::units::{InstanceId, SimTime, ZoneId};
+use tiketi_scenario::Plan;
+use tiketi_scenario::scaling::HealthType;
 
 use crate::common::{documented_plan, secs};
 use crate::drive::{Drive, ZONE_A, long_from, minutes, stepped_plan};
@@ -17,7 +17,7 @@ fn transcript(seed: u64) -> (Vec<Notice>, Vec<(SimTime, Order)>) {
     let mut plan = documented_plan();
     plan.seed = seed;
     plan.scaling.monitor.phase = None;
-    plan.scaling.boot = tiketi_sim::scenario::distribution::Distribution::Uniform {
+    plan.scaling.boot = tiketi_scenario::distribution::Distribution::Uniform {
         from: 180.0,
         to: 300.0,
     };

@@ -1,9 +1,9 @@
 //! Instances from their launch to their end.
 
-use tiketi_sim::cloud::notice::InstanceState;
-use tiketi_sim::cloud::order::{Input, Order};
-use tiketi_sim::scenario::scaling::HealthType;
-use tiketi_sim::units::{InstanceId, SimTime, ZoneId};
+use tiketi_cloud::notice::InstanceState;
+use tiketi_cloud::order::{Input, Order};
+use tiketi_core::units::{InstanceId, SimTime, ZoneId};
+use tiketi_scenario::scaling::HealthType;
 
 use crate::common::{documented_plan, secs};
 use crate::drive::{Drive, ZONE_A, ZONE_B, long_from, minutes};

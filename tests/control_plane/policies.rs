@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tiketi_sim::cloud::notice::{AlarmState, SwallowReason, What};
+use tiketi_cloud::notice::{AlarmState, SwallowReason, What};
 
 use crate::common::{documented_plan, secs};
 use crate::drive::{Drive, long_from, minutes, stepped_plan};

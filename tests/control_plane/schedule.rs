@@ -1,8 +1,8 @@
 //! Scheduled actions and the launch hook.
 
-use tiketi_sim::cloud::notice::{InstanceState, What};
-use tiketi_sim::scenario::{self, Overrides, Plan};
-use tiketi_sim::units::SimTime;
+use tiketi_cloud::notice::{InstanceState, What};
+use tiketi_core::units::SimTime;
+use tiketi_scenario::{self as scenario, Overrides, Plan};
 
 use crate::common::secs;
 use crate::drive::{Drive, long_from, minutes};

@@ -1,9 +1,9 @@
 //! Zones that are lost and return.
 
-use tiketi_sim::cloud::notice::{InstanceState, What};
-use tiketi_sim::cloud::order::{Input, Order};
-use tiketi_sim::scenario::scaling::{HealthType, LaunchHook};
-use tiketi_sim::units::{InstanceId, SimTime};
+use tiketi_cloud::notice::{InstanceState, What};
+use tiketi_cloud::order::{Input, Order};
+use tiketi_core::units::{InstanceId, SimTime};
+use tiketi_scenario::scaling::{HealthType, LaunchHook};
 
 use crate::common::documented_plan;
 use crate::drive::{Drive, ZONE_A, ZONE_B, long_from, minutes};

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tiketi_sim::measure::ending::{FinalState, GeneratorCheck};
-use tiketi_sim::measure::observation::{Call, LeaveReason, Observation, Outcome};
-use tiketi_sim::measure::{Assembly, Ending, Engine, Measurements, Recorder, archive};
-use tiketi_sim::scenario::operation::Operation;
-use tiketi_sim::scenario::{self, Overrides};
-use tiketi_sim::units::SimTime;
+use tiketi_buyer::observation::{Call, LeaveReason, Observation, Outcome};
+use tiketi_core::units::SimTime;
+use tiketi_measure::ending::{FinalState, GeneratorCheck};
+use tiketi_measure::{Assembly, Ending, Engine, Measurements, Recorder, archive};
+use tiketi_scenario::operation::Operation;
+use tiketi_scenario::{self as scenario, Overrides};
 
 /// Buyers of the run.
 const BUYERS: u64 = 4_000;

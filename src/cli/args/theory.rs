@@ -4,7 +4,7 @@ use clap::builder::FalseyValueParser;
 use clap::error::{Error, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
-use crate::model::theory::{self, CASES, Case, Parameter};
+use tiketi_theory::{self as theory, CASES, Case, Parameter};
 
 /// Flags of `theory`.
 #[derive(Debug, Args)]

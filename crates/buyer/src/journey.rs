@@ -1,0 +1,498 @@
+//! The state machine of one buyer's visit.
+//!
+//! ```text
+//! page ─▶ list ─▶ show ─▶ queue check ─┬─▶ waiting (socket and polls) ─▶ seat map ─▶ picking ─▶ holding ─▶ paid
+//!                                      └────── admitted at once ─────────▶    ▲ ▲        │taken
+//!                                                              all held: watching └──────┘
+//! ```
+//!
+//! A buyer does one thing at a time: at most one request is on its way, beside the socket. Whoever is admitted while a
+//! poll is on its way goes on when that poll is answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::action::{Action, Answer, Emission, Message, Request};
+use super::backoff::Backoff;
+use super::seat_choice::SeatChoice;
+use super::socket::{Closed, Socket};
+use super::temperament::Draws;
+use crate::observation::{LeaveReason, Observation, SocketChange, Stage};
+use tiketi_core::rng::Streams;
+use tiketi_core::units::{BuyerId, SimTime};
+use tiketi_scenario::operation::Operation;
+use tiketi_scenario::plan::Temperament;
+
+/// What the buyer is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    PageLoad,
+    ShowList,
+    ShowDetail,
+    QueueCheck,
+    Waiting,
+    SeatMap,
+    Watching,
+    Picking,
+    Holding,
+    Leaving,
+    Gone,
+}
+
+impl Step {
+    /// Whether the buyer is past the waiting room.
+    const fn is_inside(self) -> bool {
+        matches!(
+            self,
+            Self::SeatMap | Self::Watching | Self::Picking | Self::Holding
+        )
+    }
+}
+
+/// One buyer's visit, from the arrival to the leaving.
+#[derive(Debug)]
+pub struct Journey {
+    temperament: Arc<Temperament>,
+    draws: Draws,
+    user: Uuid,
+    step: Step,
+    /// When the request of this step shall leave.
+    due: Option<SimTime>,
+    /// When the request on its way should have left.
+    in_flight: Option<SimTime>,
+    /// When the last request was answered.
+    answered_at: SimTime,
+    backoff: Backoff,
+    socket: Socket,
+    join_due: bool,
+    close_due: bool,
+    queued_since: Option<SimTime>,
+    gives_up_at: Option<SimTime>,
+    choice: SeatChoice,
+    reservation: Uuid,
+    conflicts: u32,
+    looks: u32,
+    reached: u8,
+    leaves_for: Option<LeaveReason>,
+    observations: Vec<Observation>,
+}
+
+impl Journey {
+    /// Starts the visit of a buyer who arrives at `now` and is known to the system as `user`.
+    pub fn new(
+        temperament: Arc<Temperament>,
+        streams: Streams,
+        buyer: BuyerId,
+        user: Uuid,
+        now: SimTime,
+    ) -> Self {
+        let mut journey = Self {
+            temperament,
+            draws: Draws::new(streams, buyer),
+            user,
+            step: Step::PageLoad,
+            due: Some(now),
+            in_flight: None,
+            answered_at: SimTime::ZERO,
+            backoff: Backoff::NONE,
+            socket: Socket::new(),
+            join_due: false,
+            close_due: false,
+            queued_since: None,
+            gives_up_at: None,
+            choice: SeatChoice::default(),
+            reservation: Uuid::nil(),
+            conflicts: 0,
+            looks: 0,
+            reached: 0,
+            leaves_for: None,
+            observations: Vec::new(),
+        };
+        journey.reach(now, Stage::Arrived);
+        journey
+    }
+
+    /// Takes the answer to the one request on its way.
+    pub fn handle_answer(&mut self, now: SimTime, operation: Operation, answer: Answer<'_>) {
+        let intended = self.in_flight.take().unwrap_or(now);
+        self.answered_at = now;
+        if self.request().map(Request::operation) != Some(operation) {
+            return; // The buyer has moved on: an answer to a poll after the admission, say.
+        }
+        if let Answer::Failed { retry_after, .. } = answer {
+            return self.handle_failure(now, intended, retry_after);
+        }
+        self.backoff.handle_success();
+        match (self.step, answer) {
+            (Step::PageLoad, _) => self.go(Step::ShowList, now),
+            (Step::ShowList, _) => {
+                let pause = self.draws.browse(&self.temperament);
+                self.go(Step::ShowDetail, now + pause);
+            }
+            (Step::ShowDetail, _) => {
+                self.reach(now, Stage::PageLoaded);
+                let pause = self.draws.browse(&self.temperament);
+                self.go(Step::QueueCheck, now + pause);
+            }
+            (Step::QueueCheck, Answer::Queued) => self.wait(now),
+            (Step::Waiting, Answer::Queued) => self.schedule_poll(now, intended),
+            (Step::QueueCheck | Step::Waiting, Answer::Admitted) => self.enter(now),
+            (Step::SeatMap | Step::Watching, Answer::Seats { available, locked }) => {
+                self.reach(now, Stage::SeatsSeen);
+                self.choice = SeatChoice::pick(available, &mut self.draws.seat);
+                self.look(now, locked);
+            }
+            (Step::Picking, Answer::Held { reservation }) => self.hold(now, reservation),
+            (Step::Picking, Answer::Refused) => self.handle_conflict(now),
+            (Step::Holding, Answer::Paid) => {
+                self.reach(now, Stage::Paid);
+                // The purchase itself gives the active place back.
+                self.leave(now, LeaveReason::Paid, false);
+            }
+            (Step::Holding, Answer::Refused) => self.leave(now, LeaveReason::HoldExpired, true),
+            (Step::Leaving, _) => self.finish(),
+            // An answer of another kind than the request has: as good as none.
+            _ => self.handle_failure(now, intended, None),
+        }
+    }
+
+    /// Takes a message from the server.
+    pub fn handle_message(&mut self, now: SimTime, message: Message) {
+        match message {
+            Message::EntryAllowed { user } => {
+                if user == self.user && self.step == Step::Waiting {
+                    self.enter(now);
+                }
+            }
+            Message::QueueUpdated => {
+                if self.step == Step::Waiting && self.temperament.poll.on_update {
+                    self.due = Some(now);
+                }
+            }
+            Message::QueueCleared => {
+                if self.step == Step::Waiting {
+                    self.go(Step::QueueCheck, now);
+                }
+            }
+            Message::SeatLocked { seat, user } => {
+                let is_asked_for = self.in_flight.is_some() && self.choice.favorite() == Some(seat);
+                if user == Some(self.user) || is_asked_for {
+                    return;
+                }
+                self.choice.drop_seat(seat);
+                if self.step == Step::Picking && self.choice.favorite().is_none() {
+                    self.step = Step::SeatMap; // Looks again when the pick was due.
+                }
+            }
+            Message::SeatReleased { seat } => {
+                if self.step == Step::Watching {
+                    self.choice = SeatChoice::only(seat);
+                    let pause = self.draws.seat_repick(&self.temperament);
+                    self.go(Step::Picking, now + pause);
+                }
+            }
+            Message::Other => {}
+        }
+    }
+
+    /// The socket is open.
+    pub fn handle_socket_open(&mut self, now: SimTime) {
+        let change = self.socket.handle_open();
+        self.observe_socket(now, change);
+        self.join_due = true;
+        if self.step == Step::Waiting {
+            let connected = self.temperament.poll.connected;
+            let pause = match change {
+                SocketChange::Reconnected => self.draws.part_of(connected),
+                SocketChange::Connected | SocketChange::Closed | SocketChange::Lost => connected,
+            };
+            self.due = Some(now + pause);
+        }
+    }
+
+    /// The socket was lost, or could not be opened.
+    pub fn handle_socket_lost(&mut self, now: SimTime) {
+        let temperament = Arc::clone(&self.temperament);
+        let was_open =
+            self.socket
+                .handle_lost(now, &temperament.reconnect, &mut self.draws.backoff);
+        self.join_due = false;
+        if !was_open {
+            return;
+        }
+        self.observe_socket(now, SocketChange::Lost);
+        if self.step == Step::Waiting {
+            // The page polls all the time and only now takes the answers seriously: any phase of the poll is as likely.
+            let next = now + self.draws.part_of(temperament.poll.disconnected);
+            self.due = self.due.map(|due| due.min(next));
+        }
+    }
+
+    /// The run ends before the journey does.
+    pub fn handle_end(&mut self, now: SimTime) {
+        if self.leaves_for.is_none() {
+            self.leave(now, LeaveReason::Unfinished, false);
+        }
+        self.finish();
+    }
+
+    /// The next thing to do, if there is one now.
+    pub fn poll_action(&mut self, now: SimTime) -> Option<Action> {
+        self.pass_time(now);
+        if self.close_due {
+            self.close_due = false;
+            return Some(Action::Close);
+        }
+        if self.step == Step::Gone {
+            return self.leaves_for.take().map(Action::Leave);
+        }
+        if let Some(intended) = self.socket.poll_connect(now) {
+            return Some(Action::Connect { intended });
+        }
+        if self.join_due {
+            self.join_due = false;
+            if self.step == Step::Waiting {
+                return Some(Action::Emit(Emission::JoinQueue));
+            } else if self.step.is_inside() {
+                return Some(Action::Emit(Emission::JoinSeatSelection));
+            }
+        }
+        let due = self
+            .due
+            .filter(|due| *due <= now && self.in_flight.is_none())?;
+        let request = self.request()?;
+        let intended = due.max(self.answered_at);
+        self.due = None;
+        self.in_flight = Some(intended);
+        Some(Action::Call { request, intended })
+    }
+
+    /// The next thing that was seen.
+    pub fn poll_observation(&mut self) -> Option<Observation> {
+        if self.observations.is_empty() {
+            return None;
+        }
+        let first = self.observations.remove(0);
+        if self.observations.is_empty() {
+            self.observations = Vec::new(); // Thousands wait: an empty list must not keep its memory.
+        }
+        Some(first)
+    }
+
+    /// When `poll_action` is to be called again if nothing happens before.
+    pub fn poll_timeout(&self) -> Option<SimTime> {
+        let due = self.due.filter(|_| self.in_flight.is_none());
+        [due, self.gives_up_at, self.socket.timeout()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The seat the buyer is about to ask for; `None` unless one has been picked from the map and not been asked for yet.
+    ///
+    /// For a driver that does not deliver every message about seats: only those about this one would change anything.
+    pub fn wanted_seat(&self) -> Option<Uuid> {
+        let is_choosing = self.step == Step::Picking && self.in_flight.is_none();
+        is_choosing.then(|| self.choice.favorite()).flatten()
+    }
+
+    /// Whether the buyer has found every seat taken and waits for one to come back.
+    pub fn is_watching(&self) -> bool {
+        self.step == Step::Watching
+    }
+
+    /// Whether the journey is over.
+    pub fn is_over(&self) -> bool {
+        self.step == Step::Gone
+    }
+
+    /// What this step asks of the back end.
+    fn request(&self) -> Option<Request> {
+        Some(match self.step {
+            Step::PageLoad => Request::PageLoad,
+            Step::ShowList => Request::ShowList,
+            Step::ShowDetail => Request::ShowDetail,
+            Step::QueueCheck => Request::QueueCheck,
+            Step::Waiting => Request::QueueStatus,
+            Step::SeatMap | Step::Watching => Request::SeatList,
+            Step::Picking => Request::SeatReserve {
+                seat: self.choice.favorite()?,
+            },
+            Step::Holding => Request::PaymentProcess {
+                reservation: self.reservation,
+            },
+            Step::Leaving => Request::QueueLeave,
+            Step::Gone => return None,
+        })
+    }
+
+    /// Does what only the passing of time brings about.
+    fn pass_time(&mut self, now: SimTime) {
+        if self.gives_up_at.is_some_and(|at| at <= now) {
+            self.leave(now, LeaveReason::OutOfPatience, true);
+        }
+        let thought_enough = self.due.is_some_and(|due| due <= now) && self.in_flight.is_none();
+        if self.step == Step::Holding && thought_enough && !self.draws.pays(&self.temperament) {
+            self.leave(now, LeaveReason::WalkedAway, true);
+        }
+    }
+
+    fn go(&mut self, step: Step, due: SimTime) {
+        self.step = step;
+        self.due = Some(due);
+    }
+
+    /// Queued: waits, listens, polls.
+    fn wait(&mut self, now: SimTime) {
+        if self.queued_since.is_none() {
+            self.queued_since = Some(now);
+            self.gives_up_at = Some(now + self.draws.patience(&self.temperament));
+            self.reach(now, Stage::Queued);
+        }
+        self.step = Step::Waiting;
+        self.join_due = self.socket.is_open();
+        self.socket.want(now);
+        self.schedule_poll(now, now);
+    }
+
+    /// Polls at a fixed interval counted from when the last poll was due; polls that are overdue are left out.
+    fn schedule_poll(&mut self, now: SimTime, last: SimTime) {
+        let poll = &self.temperament.poll;
+        let interval = if self.socket.is_open() {
+            poll.connected
+        } else {
+            poll.disconnected
+        };
+        let next = last + interval;
+        self.due = Some(if next > now { next } else { now + interval });
+    }
+
+    /// Admitted: goes to the seats.
+    fn enter(&mut self, now: SimTime) {
+        self.reach(now, Stage::Admitted);
+        self.gives_up_at = None;
+        if let Some(since) = self.queued_since.take() {
+            self.observations.push(Observation::Admitted {
+                at: now,
+                waited: now.saturating_since(since),
+            });
+        }
+        self.socket.want(now);
+        self.join_due = self.socket.is_open();
+        self.backoff.handle_success();
+        self.go(Step::SeatMap, now);
+    }
+
+    /// Has the map in front of the eyes: picks, watches for seats that come back, or leaves.
+    fn look(&mut self, now: SimTime, locked: u32) {
+        self.looks += 1;
+        if self.choice.favorite().is_some() {
+            let pause = if self.looks == 1 {
+                self.draws.seat_pick(&self.temperament)
+            } else {
+                self.draws.seat_repick(&self.temperament)
+            };
+            self.go(Step::Picking, now + pause);
+        } else if locked > 0 && self.looks <= self.temperament.conflicts_max {
+            let pause = self.draws.seat_repick(&self.temperament);
+            self.go(Step::Watching, now + pause);
+        } else {
+            self.leave(now, LeaveReason::SoldOut, true);
+        }
+    }
+
+    /// The seat was taken from under the cursor.
+    fn handle_conflict(&mut self, now: SimTime) {
+        self.conflicts += 1;
+        if let Some(taken) = self.choice.favorite() {
+            self.choice.drop_seat(taken);
+        }
+        if self.conflicts >= self.temperament.conflicts_max {
+            self.leave(now, LeaveReason::TooManyConflicts, true);
+        } else if self.choice.favorite().is_some() {
+            let pause = self.draws.seat_repick(&self.temperament);
+            self.go(Step::Picking, now + pause);
+        } else {
+            self.go(Step::SeatMap, now);
+        }
+    }
+
+    fn hold(&mut self, now: SimTime, reservation: Uuid) {
+        self.reach(now, Stage::SeatHeld);
+        self.reservation = reservation;
+        let pause = self.draws.payment(&self.temperament);
+        self.go(Step::Holding, now + pause);
+    }
+
+    /// Tries again after a pause, or gives up. A failed poll changes nothing for who waits in the queue: the page polls at
+    /// its interval whatever came of the last one, and only patience ends the waiting. Leaving is tried once.
+    fn handle_failure(&mut self, now: SimTime, intended: SimTime, retry_after: Option<Duration>) {
+        let not_before = now + retry_after.unwrap_or_default();
+        if self.step == Step::Leaving {
+            return self.finish();
+        }
+        if self.step == Step::Waiting {
+            self.schedule_poll(now, intended);
+            self.due = self.due.map(|due| due.max(not_before));
+            return;
+        }
+        let retry = self.temperament.retry;
+        match self.backoff.handle_failure(&retry, &mut self.draws.backoff) {
+            Some(pause) => self.due = Some(not_before.max(now + pause)),
+            None => self.leave(now, LeaveReason::TooManyErrors, false),
+        }
+    }
+
+    /// Decides to leave; `tells` is whether the system hears of it.
+    fn leave(&mut self, now: SimTime, reason: LeaveReason, tells: bool) {
+        let waited = self
+            .queued_since
+            .take()
+            .map(|since| now.saturating_since(since));
+        self.gives_up_at = None;
+        self.leaves_for = Some(reason);
+        self.observations.push(Observation::Left {
+            at: now,
+            reason,
+            waited,
+        });
+        match self.socket.close() {
+            Closed::Open => {
+                self.close_due = true;
+                self.observe_socket(now, SocketChange::Closed);
+            }
+            Closed::Connecting => self.close_due = true,
+            Closed::Nothing => {}
+        }
+        if tells {
+            self.go(Step::Leaving, now);
+        } else {
+            self.finish();
+        }
+    }
+
+    const fn finish(&mut self) {
+        self.step = Step::Gone;
+        self.due = None;
+    }
+
+    fn reach(&mut self, now: SimTime, stage: Stage) {
+        let bit = 1 << stage as u8;
+        if self.reached & bit == 0 {
+            self.reached |= bit;
+            self.observations
+                .push(Observation::Stage { at: now, stage });
+        }
+    }
+
+    fn observe_socket(&mut self, now: SimTime, change: SocketChange) {
+        self.observations
+            .push(Observation::Socket { at: now, change });
+    }
+}
+
+#[cfg(test)]
+#[path = "journey_tests.rs"]
+mod tests;

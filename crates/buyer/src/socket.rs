@@ -1,0 +1,112 @@
+//! The buyer's side of its socket: when to open it, and what to say once it is open.
+
+use super::backoff::Backoff;
+use crate::observation::SocketChange;
+use tiketi_core::rng::Stream;
+use tiketi_core::units::SimTime;
+use tiketi_scenario::plan::Retry;
+
+/// Where the socket stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Not wanted.
+    Closed,
+    /// To be opened at this instant.
+    Due(SimTime),
+    /// Being opened.
+    Connecting,
+    /// Open.
+    Open,
+}
+
+/// One buyer's socket, opened again with growing pauses whenever it is lost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Socket {
+    state: State,
+    backoff: Backoff,
+    was_open: bool,
+}
+
+impl Socket {
+    pub(super) const fn new() -> Self {
+        Self {
+            state: State::Closed,
+            backoff: Backoff::NONE,
+            was_open: false,
+        }
+    }
+
+    /// Wants the socket open from `now` on.
+    pub(super) fn want(&mut self, now: SimTime) {
+        if self.state == State::Closed {
+            self.state = State::Due(now);
+        }
+    }
+
+    /// Begins to open it if that is due; returns when it was.
+    pub(super) fn poll_connect(&mut self, now: SimTime) -> Option<SimTime> {
+        match self.state {
+            State::Due(due) if due <= now => {
+                self.state = State::Connecting;
+                Some(due)
+            }
+            State::Due(_) | State::Closed | State::Connecting | State::Open => None,
+        }
+    }
+
+    /// When to come back.
+    pub(super) const fn timeout(&self) -> Option<SimTime> {
+        match self.state {
+            State::Due(due) => Some(due),
+            State::Closed | State::Connecting | State::Open => None,
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
+    /// It is open; returns what to report.
+    pub(super) fn handle_open(&mut self) -> SocketChange {
+        self.state = State::Open;
+        self.backoff.handle_success();
+        if std::mem::replace(&mut self.was_open, true) {
+            SocketChange::Reconnected
+        } else {
+            SocketChange::Connected
+        }
+    }
+
+    /// It was lost, or could not be opened: opens it again after a pause, unless that was the last try. Says whether an
+    /// open socket was lost.
+    pub(super) fn handle_lost(&mut self, now: SimTime, retry: &Retry, stream: &mut Stream) -> bool {
+        let was_open = self.is_open();
+        self.state = match self.backoff.handle_failure(retry, stream) {
+            Some(pause) => State::Due(now + pause),
+            None => State::Closed,
+        };
+        was_open
+    }
+
+    /// Closes it; says whether there was anything to close.
+    pub(super) fn close(&mut self) -> Closed {
+        let closed = match self.state {
+            State::Open => Closed::Open,
+            State::Connecting => Closed::Connecting,
+            State::Closed | State::Due(_) => Closed::Nothing,
+        };
+        self.state = State::Closed;
+        closed
+    }
+}
+
+/// What was there when the socket was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// An open socket.
+    Open,
+    /// One that was being opened.
+    Connecting,
+    /// None.
+    Nothing,
+}

@@ -1,0 +1,58 @@
+//! Service times of a system whose processor nobody can see, read off its answers.
+
+use tiketi_station::Profile;
+
+use super::residual::service_times;
+use tiketi_measure::Measurements;
+use tiketi_measure::histogram::Histogram;
+use tiketi_model::work_of;
+use tiketi_scenario::operation::Operation;
+
+/// The 95th percentile of a normal distribution, in standard deviations.
+const Z_95: f64 = 1.645;
+/// Widest spread that is believed to be the work's and not a queue's, an assumption.
+const SIGMA_MAX: f64 = 1.0;
+/// Percentiles that have little queueing in them, an assumption: the faster half, without the fastest few.
+const UNDISTURBED: [f64; 10] = [5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0, 45.0, 50.0];
+
+/// The base with the times of every operation that was called often enough.
+pub(super) fn assumed(run: &Measurements, base: &Profile) -> Profile {
+    let mut profile = base.clone();
+    for operation in Operation::ALL {
+        let Some(lengths) = service_times(run, operation) else {
+            continue;
+        };
+        let work = work_of(operation).name().to_owned();
+        if operation == Operation::SeatList {
+            // What was measured has the seats in it.
+            profile.seat_us = 0.0;
+        }
+        profile.latency.remove(&work);
+        profile.work_sigma.insert(work.clone(), sigma(lengths));
+        profile.work_ms.insert(work, undisturbed_ms(lengths));
+    }
+    profile
+}
+
+/// Mean of the undisturbed percentiles.
+fn undisturbed_ms(lengths: &Histogram) -> f64 {
+    let each = UNDISTURBED.iter().filter_map(|percent| {
+        let length = lengths.percentile(*percent)?;
+        Some(length.as_secs_f64() * 1e3)
+    });
+    #[expect(clippy::cast_precision_loss, reason = "ten")]
+    let count = UNDISTURBED.len() as f64;
+    each.sum::<f64>() / count
+}
+
+fn sigma(lengths: &Histogram) -> f64 {
+    let at = |percent: f64| {
+        lengths
+            .percentile(percent)
+            .map(|length| length.as_secs_f64())
+    };
+    match (at(50.0), at(95.0)) {
+        (Some(p50), Some(p95)) if p50 > 0.0 => ((p95 / p50).ln() / Z_95).clamp(0.0, SIGMA_MAX),
+        (_, _) => 0.0,
+    }
+}

@@ -1,0 +1,138 @@
+//! Calibration against a stand-in for the model whose answers are known: work, a queue, and the profile's latency.
+
+use std::time::Duration;
+
+use rand_distr::{Distribution, StandardNormal};
+use tiketi_station::Latency;
+
+use super::*;
+use tiketi_core::rng::Streams;
+use tiketi_measure::histogram::Histogram;
+use tiketi_measure::{Engine, example};
+use tiketi_model::work_of;
+use tiketi_scenario::operation::Operation;
+
+/// Answers of one operation: work and queue of 2 to 6 ms, and a lognormal latency.
+fn answers(latency: Option<Latency>) -> Histogram {
+    let mut stream = Streams::new(11).named("answers");
+    let mut answers = Histogram::default();
+    for number in 0..20_000_u64 {
+        let normal: f64 = StandardNormal.sample(&mut stream);
+        let beyond = latency.map_or(0.0, |latency| {
+            latency.median_ms * (latency.sigma * normal).exp()
+        });
+        let ms = 2.0 + f64::from(u32::try_from(number * 7_919 % 4_000).unwrap()) / 1e3 + beyond;
+        answers.record(Duration::from_secs_f64(ms / 1e3));
+    }
+    answers
+}
+
+/// A run in which every operation answers with its latency in the plan's profile.
+fn played(plan: &Plan) -> Measurements {
+    let mut run = example::run_with(plan.clone(), example::ending());
+    run.ending.engine = Engine::Model;
+    for operation in Operation::ALL {
+        let latency = &plan.topology.instances.profile.latency;
+        let latency = latency.get(work_of(operation).name()).copied();
+        run.tally.operations[operation.index()].service_time = answers(latency);
+    }
+    run
+}
+
+#[test]
+fn a_latency_that_is_known_is_found_again() {
+    let mut hidden = example::plan();
+    let truth = Latency {
+        median_ms: 1.5,
+        sigma: 0.9,
+    };
+    for operation in Operation::ALL {
+        let work = work_of(operation).name().to_owned();
+        let latency = &mut hidden.topology.instances.profile.latency;
+        latency.insert(work, truth);
+    }
+    let mut live = played(&hidden);
+    live.plan = example::plan();
+    let base = Profile::t3_medium_node();
+    let mut rounds = 0;
+    let found = calibrate(&live, &base, &mut |plan| {
+        rounds += 1;
+        Some(played(plan))
+    });
+    let found = found.unwrap();
+    assert!(rounds > 1, "the first guess cannot be right");
+    for residual in &found.residuals {
+        assert!(residual.worst().unwrap() < 0.02, "{residual}");
+    }
+    let latency = found.profile.latency["queue_check"];
+    assert!(
+        (latency.median_ms / truth.median_ms - 1.0).abs() < 0.15,
+        "{latency:?}"
+    );
+    assert!(
+        (latency.sigma / truth.sigma - 1.0).abs() < 0.15,
+        "{latency:?}"
+    );
+    assert_eq!(found.profile.work_ms, base.work_ms);
+}
+
+#[test]
+fn what_needs_no_latency_gets_none_and_what_is_too_fast_is_told() {
+    let live = played(&example::plan());
+    let base = Profile::t3_medium_node();
+    let same = calibrate(&live, &base, &mut |plan| Some(played(plan))).unwrap();
+    assert_eq!(same.profile, base);
+    let faster = calibrate(&live, &base, &mut |plan| {
+        let mut run = played(plan);
+        for tally in &mut run.tally.operations {
+            tally.service_time = answers(Some(Latency {
+                median_ms: 5.0,
+                sigma: 0.0,
+            }));
+        }
+        Some(run)
+    });
+    let faster = faster.unwrap();
+    assert!(
+        faster
+            .residuals
+            .iter()
+            .all(|residual| residual.worst().unwrap() > 0.5)
+    );
+}
+
+#[test]
+fn an_interrupt_leaves_nothing() {
+    let live = played(&example::plan());
+    assert_eq!(calibrate(&live, &Profile::native(), &mut |_| None), None);
+}
+
+#[test]
+fn times_of_a_target_are_assumed_and_say_so() {
+    let mut live = played(&example::plan());
+    live.ending.system = None;
+    let base = Profile::native();
+    let found = calibrate(&live, &base, &mut |plan| Some(played(plan))).unwrap();
+    assert!(found.method.contains("assumption"));
+    let ms = found.profile.work_ms["queue_check"];
+    assert!((2.5..3.5).contains(&ms), "{ms}");
+    assert!(found.profile.work_sigma["queue_check"] > 0.1);
+}
+
+#[test]
+fn the_file_can_be_read_and_tells_where_it_comes_from() {
+    let live = played(&example::plan());
+    let base = Profile::t3_medium_node();
+    let found = calibrate(&live, &base, &mut |plan| Some(played(plan))).unwrap();
+    let text = to_toml(&found, &live, "reports/example");
+    assert!(
+        text.starts_with(
+            "# Service times calibrated from reports/example: scenario example, seed 7"
+        )
+    );
+    assert!(
+        text.contains("#   queue_check (20,000 calls): p50 4."),
+        "{text}"
+    );
+    assert_eq!(profile::load("a.toml", &text).unwrap(), found.profile);
+}

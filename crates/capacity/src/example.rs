@@ -1,0 +1,180 @@
+//! A system for tests of the searches: it holds crowds up to a limit that hangs on its fleet, and on luck.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rand::RngExt;
+
+use super::figures::{Figures, Measure};
+use super::miss::Miss;
+use super::question::Search;
+use super::tier_use::{Tier, TierUse};
+use super::{Evaluate, Question, Sample, ScenarioFile, State};
+use tiketi_core::rng::Streams;
+use tiketi_core::units::Share;
+use tiketi_cost::price_book::Currency;
+use tiketi_scenario::{self as scenario, Overrides, Plan, arrival_times};
+
+/// A scenario of 1,000 buyers.
+pub const SCENARIO: &str = "# Does it hold?\n\n[clock]\nduration = \"10m\"\n";
+
+/// A question about the crowd.
+pub const CROWD: &str = r#"# How large a crowd?
+question = "largest-crowd"
+scenario = "example.toml"
+
+[crowd]
+from = 100
+to = 20_000
+within = "1%"
+"#;
+
+/// A question about the set-up.
+pub const GRID: &str = r#"# What is the cheapest?
+question = "cheapest-setup"
+scenario = "example.toml"
+ascending = ["scaling.min", "scaling.max"]
+
+[crowd]
+buyers = 1_900
+
+[vary]
+scaling.min = [2, 3, 4, 5]
+scaling.max = [4, 6]
+"#;
+
+/// A question about differences.
+pub const COMPARE: &str = r#"# Which is better?
+question = "compare"
+scenario = "example.toml"
+
+[[variants]]
+name = "four"
+set = { scaling.min = 4 }
+
+[[variants]]
+name = "same again"
+set = { "scaling.min" = 2 }
+"#;
+
+/// The example with this many buyers.
+pub fn plan(buyers: u32) -> Plan {
+    let overrides = Overrides {
+        buyers: Some(buyers),
+        ..Overrides::default()
+    };
+    scenario::load("example.toml", SCENARIO, &overrides).expect("the example is right")
+}
+
+/// The question of a plan file about the example.
+pub fn question(text: &str) -> Question {
+    super::load("question.toml", text, read).unwrap_or_else(|wrong| panic!("{wrong}"))
+}
+
+/// Reads the example, whatever it is called.
+pub fn read(path: &str) -> Result<ScenarioFile, String> {
+    match path {
+        "absent.toml" => Err("is not there".to_owned()),
+        _ => Ok(ScenarioFile {
+            name: path.to_owned(),
+            text: SCENARIO.to_owned(),
+        }),
+    }
+}
+
+/// Settings of a small search.
+pub fn search() -> Search {
+    Search {
+        replications: 5,
+        confirm: 20,
+        confidence: Share::try_from(0.95).expect("a share"),
+        holds_in: Share::try_from(0.8).expect("a share"),
+        seed: 7,
+    }
+}
+
+/// What holds and what does not.
+#[derive(Debug)]
+pub struct Fake {
+    /// Buyers that each instance of the smallest fleet holds.
+    per_instance: f64,
+    /// Part by which luck varies that, up or down.
+    luck: f64,
+    /// Runs that were played.
+    pub runs: AtomicUsize,
+    /// Runs after which it is stopped.
+    pub stops_after: usize,
+    /// Plans that were played, by the size of their smallest fleet and by buyers.
+    pub played: Mutex<Vec<(u32, u64)>>,
+}
+
+impl Fake {
+    /// Holds this many buyers with the two instances of the example.
+    pub fn holding_up_to(buyers: u32) -> Self {
+        Self {
+            per_instance: f64::from(buyers) / 2.0,
+            luck: 0.0,
+            runs: AtomicUsize::new(0),
+            stops_after: usize::MAX,
+            played: Mutex::default(),
+        }
+    }
+
+    /// The same with luck.
+    pub fn with_luck(mut self, luck: f64) -> Self {
+        self.luck = luck;
+        self
+    }
+
+    /// The sample of one run.
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand buyers")]
+    fn sample(&self, plan: &Plan) -> Sample {
+        let luck = Streams::new(plan.seed)
+            .named("luck")
+            .random_range(-1.0..=1.0);
+        let fleet = f64::from(plan.scaling.min);
+        let limit = self.per_instance * fleet * (1.0 + self.luck * luck);
+        let buyers = arrival_times(plan).len() as f64;
+        let over = buyers / limit - 1.0;
+        let misses = (over > 0.0).then(|| Miss {
+            what: "errors".to_owned(),
+            wanted: "rate < 1%".to_owned(),
+            found: format!("{over:.4}"),
+            by: Some(format!("{over:.4}")),
+            excess: Some(over),
+        });
+        let cost = fleet * 100.0 + f64::from(plan.scaling.max);
+        let figures = [
+            (Measure::WaitingP95, buyers / limit * 60.0),
+            (Measure::CostMonth, cost * 1_000_000.0),
+            (Measure::CostRun, cost),
+            (Measure::Errors, over.max(0.0)),
+        ];
+        Sample {
+            seed: plan.seed,
+            misses: misses.into_iter().collect(),
+            figures: Figures::from(figures),
+            tiers: vec![TierUse {
+                tier: Tier::InstanceCpu,
+                used: buyers / limit,
+                limit: Some(1.0),
+            }],
+            currency: Some(Currency::Krw),
+        }
+    }
+}
+
+impl Evaluate for Fake {
+    fn evaluate(&self, plan: &Plan) -> Option<Sample> {
+        if self.runs.fetch_add(1, Ordering::Relaxed) >= self.stops_after {
+            return None;
+        }
+        let buyers = arrival_times(plan).len() as u64;
+        let mut played = self.played.lock().expect("nobody panics with it");
+        played.push((plan.scaling.min, buyers));
+        drop(played);
+        Some(self.sample(plan))
+    }
+
+    fn hear(&self, _: &State) {}
+}

@@ -1,0 +1,314 @@
+//! The measures that searches tabulate and comparisons compare, one number a run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use tiketi_buyer::observation::{LeaveReason, Stage};
+use tiketi_measure::Measurements;
+use tiketi_scenario::operation::Operation;
+use tiketi_verdict::Verdicts;
+use tiketi_verdict::figure::share;
+use tiketi_verdict::recovery::Outcome;
+
+/// One number of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Measure {
+    /// Median of the time in the queue, in seconds.
+    WaitingP50,
+    /// 95th percentile of the time in the queue, in seconds.
+    WaitingP95,
+    /// 95th percentile of an operation's response time, in seconds.
+    ResponseP95(Operation),
+    /// Failed calls as a part of all.
+    Errors,
+    /// Buyers who lost patience as a part of those who queued.
+    Abandoned,
+    /// Tickets sold.
+    TicketsSold,
+    /// When the last seat was sold, in seconds since the start of the run.
+    SoldOutAt,
+    /// Longest way back from a fault, in seconds.
+    Recovery,
+    /// Buyers whose place in the queue Redis evicted for lack of memory.
+    QueueEvicted,
+    /// Sessions and cached bodies that Redis evicted for lack of memory.
+    KeysEvicted,
+    /// Writes that Redis refused for lack of memory.
+    WritesRefused,
+    /// Most instances that were wanted at once.
+    InstancesPeak,
+    /// Hours of all instances together.
+    InstanceHours,
+    /// Cost of the run.
+    CostRun,
+    /// Cost of a month of such runs.
+    CostMonth,
+    /// Cost of the run for each 1,000 buyers.
+    CostPerThousand,
+    /// Cost of the run for each ticket.
+    CostPerTicket,
+}
+
+/// What a measure is a number of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Seconds of scenario time.
+    Seconds,
+    /// A part of a whole, 0 to 1.
+    Share,
+    /// Things.
+    Count,
+    /// Money, in the currency of the price book.
+    Money,
+}
+
+/// The numbers of one run; what could not be measured is not there.
+pub type Figures = BTreeMap<Measure, f64>;
+
+impl Measure {
+    /// All measures, in the order of reports.
+    pub fn all() -> Vec<Self> {
+        let mut all = vec![Self::WaitingP50, Self::WaitingP95];
+        all.extend(Operation::ALL.map(Self::ResponseP95));
+        all.extend([
+            Self::Errors,
+            Self::Abandoned,
+            Self::TicketsSold,
+            Self::SoldOutAt,
+            Self::Recovery,
+            Self::QueueEvicted,
+            Self::KeysEvicted,
+            Self::WritesRefused,
+            Self::InstancesPeak,
+            Self::InstanceHours,
+            Self::CostRun,
+            Self::CostMonth,
+            Self::CostPerThousand,
+            Self::CostPerTicket,
+        ]);
+        all
+    }
+
+    /// The name in files: `response_p95{operation:seat_reserve}`.
+    pub fn name(self) -> String {
+        match self {
+            Self::WaitingP50 => "waiting_p50".to_owned(),
+            Self::WaitingP95 => "waiting_p95".to_owned(),
+            Self::ResponseP95(operation) => format!("response_p95{{operation:{operation}}}"),
+            Self::Errors => "errors".to_owned(),
+            Self::Abandoned => "abandoned".to_owned(),
+            Self::TicketsSold => "tickets_sold".to_owned(),
+            Self::SoldOutAt => "sold_out_at".to_owned(),
+            Self::Recovery => "recovery".to_owned(),
+            Self::QueueEvicted => "queue_evicted".to_owned(),
+            Self::KeysEvicted => "keys_evicted".to_owned(),
+            Self::WritesRefused => "writes_refused".to_owned(),
+            Self::InstancesPeak => "instances_peak".to_owned(),
+            Self::InstanceHours => "instance_hours".to_owned(),
+            Self::CostRun => "cost_run".to_owned(),
+            Self::CostMonth => "cost_month".to_owned(),
+            Self::CostPerThousand => "cost_per_thousand_buyers".to_owned(),
+            Self::CostPerTicket => "cost_per_ticket".to_owned(),
+        }
+    }
+
+    /// What it is, in the words of reports.
+    pub fn title(self) -> String {
+        match self {
+            Self::WaitingP50 => "waiting time, median".to_owned(),
+            Self::WaitingP95 => "waiting time, p(95)".to_owned(),
+            Self::ResponseP95(operation) => format!("response time of {operation}, p(95)"),
+            Self::Errors => "failed calls".to_owned(),
+            Self::Abandoned => "gave up in the queue".to_owned(),
+            Self::TicketsSold => "tickets sold".to_owned(),
+            Self::SoldOutAt => "sold out after".to_owned(),
+            Self::Recovery => "recovery from a fault".to_owned(),
+            Self::QueueEvicted => "buyers evicted with the queue".to_owned(),
+            Self::KeysEvicted => "sessions and cached bodies evicted".to_owned(),
+            Self::WritesRefused => "writes that Redis refused".to_owned(),
+            Self::InstancesPeak => "instances wanted at the peak".to_owned(),
+            Self::InstanceHours => "instance hours".to_owned(),
+            Self::CostRun => "cost of one on-sale".to_owned(),
+            Self::CostMonth => "cost of a month".to_owned(),
+            Self::CostPerThousand => "cost for each 1,000 buyers".to_owned(),
+            Self::CostPerTicket => "cost for each ticket".to_owned(),
+        }
+    }
+
+    /// What it is a number of.
+    pub const fn unit(self) -> Unit {
+        match self {
+            Self::WaitingP50
+            | Self::WaitingP95
+            | Self::ResponseP95(_)
+            | Self::SoldOutAt
+            | Self::Recovery => Unit::Seconds,
+            Self::Errors | Self::Abandoned => Unit::Share,
+            Self::TicketsSold
+            | Self::QueueEvicted
+            | Self::KeysEvicted
+            | Self::WritesRefused
+            | Self::InstancesPeak
+            | Self::InstanceHours => Unit::Count,
+            Self::CostRun | Self::CostMonth | Self::CostPerThousand | Self::CostPerTicket => {
+                Unit::Money
+            }
+        }
+    }
+}
+
+impl From<Measure> for String {
+    fn from(measure: Measure) -> Self {
+        measure.name()
+    }
+}
+
+impl TryFrom<String> for Measure {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let found = Self::all()
+            .into_iter()
+            .find(|measure| measure.name() == name);
+        found.ok_or_else(|| format!("`{name}` is no measure"))
+    }
+}
+
+/// The numbers of a run.
+pub(super) fn figures(run: &Measurements, verdicts: &Verdicts) -> Figures {
+    let values = Measure::all().into_iter().map(|measure| {
+        let value = value(measure, run, verdicts);
+        value
+            .filter(|value| value.is_finite())
+            .map(|value| (measure, value))
+    });
+    values.flatten().collect()
+}
+
+fn value(measure: Measure, run: &Measurements, verdicts: &Verdicts) -> Option<f64> {
+    let tally = &run.tally;
+    let statement = run.ending.statement.as_ref();
+    let data_tier = run
+        .ending
+        .system
+        .as_ref()
+        .and_then(|system| system.data_tier.as_ref());
+    let seconds = |length: Option<Duration>| length.map(|length| length.as_secs_f64());
+    match measure {
+        Measure::WaitingP50 => seconds(tally.waiting_time.percentile(50.0)),
+        Measure::WaitingP95 => seconds(tally.waiting_time.percentile(95.0)),
+        Measure::ResponseP95(operation) => seconds(
+            tally.operations[operation.index()]
+                .response_time
+                .percentile(95.0),
+        ),
+        Measure::Errors => {
+            let (calls, failed) = tally.calls();
+            share(failed, calls)
+        }
+        Measure::Abandoned => share(
+            tally.left_for(LeaveReason::OutOfPatience),
+            tally.reached(Stage::Queued),
+        ),
+        Measure::TicketsSold => Some(count(tally.reached(Stage::Paid))),
+        Measure::SoldOutAt => sold_out_at(run),
+        Measure::Recovery => recovery(verdicts),
+        Measure::QueueEvicted => Some(count(data_tier?.redis_waiting_evicted)),
+        Measure::KeysEvicted => Some(count(data_tier?.redis_keys_evicted)),
+        Measure::WritesRefused => Some(count(data_tier?.redis_writes_refused)),
+        Measure::InstancesPeak => instances_peak(run),
+        Measure::InstanceHours => statement.map(|statement| statement.usage.instance_hours),
+        Measure::CostRun => statement.map(|statement| statement.run.total),
+        Measure::CostMonth => statement.map(|statement| statement.month.total),
+        Measure::CostPerThousand => statement?.per_thousand_buyers,
+        Measure::CostPerTicket => statement?.per_ticket,
+    }
+}
+
+/// The first reading at which every seat was paid; to the width of a tick.
+fn sold_out_at(run: &Measurements) -> Option<f64> {
+    let seats = u64::from(run.plan.show.seats_total());
+    let mut gauges = run
+        .series
+        .ticks()
+        .iter()
+        .filter_map(|tick| tick.gauges.as_ref());
+    let sold_out = gauges.find(|gauges| gauges.seats_sold >= seats)?;
+    Some(sold_out.at.as_secs_f64())
+}
+
+/// `None` if nothing failed, or if one fault was never overcome.
+fn recovery(verdicts: &Verdicts) -> Option<f64> {
+    let lengths = verdicts
+        .recoveries
+        .iter()
+        .map(|recovery| match recovery.outcome {
+            Outcome::Recovered { after } => Some(after.as_secs_f64()),
+            Outcome::NotRecovered | Outcome::CouldNotTell { .. } => None,
+        });
+    let lengths = lengths.collect::<Option<Vec<_>>>()?;
+    lengths.into_iter().reduce(f64::max)
+}
+
+fn instances_peak(run: &Measurements) -> Option<f64> {
+    let gauges = run
+        .series
+        .ticks()
+        .iter()
+        .filter_map(|tick| tick.gauges.as_ref());
+    gauges
+        .map(|gauges| f64::from(gauges.desired_instances))
+        .reduce(f64::max)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of a run stay far below 2^53"
+)]
+pub(super) const fn count(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tiketi_measure::example;
+    use tiketi_verdict::judge;
+
+    #[test]
+    fn every_measure_is_read_back_from_its_name() {
+        for measure in Measure::all() {
+            assert_eq!(Measure::try_from(measure.name()), Ok(measure));
+        }
+        assert!(Measure::try_from("speed".to_owned()).is_err());
+    }
+
+    #[test]
+    fn figures_are_those_of_the_run() {
+        let run = example::run();
+        let figures = figures(&run, &judge(&run));
+        let p95 = run
+            .tally
+            .waiting_time
+            .percentile(95.0)
+            .unwrap()
+            .as_secs_f64();
+        assert_eq!(figures.get(&Measure::WaitingP95), Some(&p95));
+        assert_eq!(figures.get(&Measure::TicketsSold), Some(&500.0));
+        let month = run.ending.statement.as_ref().unwrap().month.total;
+        assert_eq!(figures.get(&Measure::CostMonth), Some(&month));
+        assert_eq!(figures.get(&Measure::SoldOutAt), None, "seats were left");
+    }
+
+    #[test]
+    fn figures_are_read_back_as_they_were_written() {
+        let run = example::run();
+        let figures = figures(&run, &judge(&run));
+        let text = serde_json::to_string(&figures).unwrap();
+        assert_eq!(serde_json::from_str::<Figures>(&text).unwrap(), figures);
+    }
+}

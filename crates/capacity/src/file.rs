@@ -1,0 +1,346 @@
+//! The plan file: TOML in the tone of scenarios, one question a file.
+
+use toml::de::DeTable;
+
+use super::change::{self, Base, Change};
+use super::question::{Contest, CrowdRange, Kind, Question, Search, Setup};
+use super::{grid, statistics};
+use tiketi_core::units::Share;
+use tiketi_scenario::diagnostic::{Diagnostics, Problem};
+use tiketi_scenario::document::{Layer, Problems, Section};
+use tiketi_scenario::{self as scenario, arrival_times};
+
+/// Runs of one set-up; more only make intervals narrower than the model is true.
+const RUNS_MAX: u32 = 10_000;
+
+/// Variants of a comparison; more fit on no page.
+const VARIANTS_MAX: usize = 12;
+
+/// Largest crowd that a scenario can have.
+const BUYERS_MAX: u32 = 10_000_000;
+
+/// Name of the scenario as written, where it takes part in a comparison.
+const AS_WRITTEN: &str = "as written";
+
+/// A scenario that a plan file names: how to call it, and its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScenarioFile {
+    /// Its path for messages.
+    pub name: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// Whether the text is a plan file rather than a scenario: it has a `question`.
+pub fn is_question(text: &str) -> bool {
+    let (document, _) = DeTable::parse_recoverable(text);
+    document
+        .get_ref()
+        .iter()
+        .any(|(key, _)| key.get_ref().as_ref() == "question")
+}
+
+/// Resolves the plan file `text` called `source_name`, or reports all that is wrong with it or with its scenario.
+///
+/// `read` reads the scenario, whose path is relative to the plan file, or says why it cannot.
+pub fn load(
+    source_name: &str,
+    text: &str,
+    read: impl FnOnce(&str) -> Result<ScenarioFile, String>,
+) -> Result<Question, Diagnostics> {
+    let problems = Problems::new(text);
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let span = error.span().unwrap_or(0..0);
+        problems.report(Problem::new(error.message()).at(span));
+    }
+    if !errors.is_empty() {
+        return Err(Diagnostics::new(source_name, text, problems.into_list()));
+    }
+    let layer = Layer {
+        table: document.get_ref(),
+        header: Some((0, 0)),
+    };
+    let root = Section::new(String::new(), vec![layer], &problems);
+    let question = resolve(source_name, text, &root, read);
+    drop(root);
+    let list = problems.into_list();
+    match question {
+        Err(Refused::Scenario(diagnostics)) => Err(diagnostics),
+        Ok(question) if list.is_empty() => Ok(question),
+        Ok(_) | Err(Refused::Here) => {
+            assert!(!list.is_empty(), "a plan file was refused without a reason");
+            Err(Diagnostics::new(source_name, text, list))
+        }
+    }
+}
+
+/// Why there is no question.
+enum Refused {
+    /// Its problems have been reported.
+    Here,
+    /// The scenario itself has problems.
+    Scenario(Diagnostics),
+}
+
+fn resolve(
+    source_name: &str,
+    text: &str,
+    root: &Section<'_>,
+    read: impl FnOnce(&str) -> Result<ScenarioFile, String>,
+) -> Result<Question, Refused> {
+    let name = scenario::name("plan", source_name, root);
+    let kinds = ["largest-crowd", "cheapest-setup", "compare"];
+    let kind = root.value("question").and_then(|value| value.word(&kinds));
+    let search = search(&root.section("search"), kind.as_deref() == Some("compare"));
+    let path = root.value("scenario").and_then(|value| value.text());
+    let base = path.map(|path| base(root, path, read)).transpose()?;
+    let Some((kind, base)) = kind.zip(base.flatten()) else {
+        // Which keys are legal hangs on the kind of question.
+        root.accept_any_key();
+        return Err(Refused::Here);
+    };
+    let kind = match kind.as_str() {
+        "largest-crowd" => crowd_range(root, base).map(Kind::LargestCrowd),
+        "cheapest-setup" => {
+            let base = for_buyers(root, base);
+            base.and_then(|base| grid::grid(root, &base))
+                .map(Kind::CheapestSetup)
+        }
+        _ => for_buyers(root, base)
+            .and_then(|base| contest(root, &base))
+            .map(Kind::Compare),
+    };
+    let question = || {
+        Some(Question {
+            name: name?,
+            asked: scenario::question(text),
+            scenario: path?.to_owned(),
+            search: search?,
+            kind: kind?,
+        })
+    };
+    question().ok_or(Refused::Here)
+}
+
+/// The scenario with the changes under `set`.
+fn base(
+    root: &Section<'_>,
+    path: &str,
+    read: impl FnOnce(&str) -> Result<ScenarioFile, String>,
+) -> Result<Option<Base>, Refused> {
+    let file = read(path).and_then(|file| match is_question(&file.text) {
+        true => Err("is a plan file".to_owned()),
+        false => Ok(file),
+    });
+    let file = match file {
+        Ok(file) => file,
+        Err(reason) => {
+            let problem = Problem::new(format!("`scenario` is \"{path}\", which {reason}"));
+            let help = "name a scenario; its path is relative to this file";
+            root.complain(&["scenario"], problem.help(help));
+            return Ok(None);
+        }
+    };
+    let base = Base::new(&file.name, &file.text).map_err(Refused::Scenario)?;
+    Ok(changed(root, &base))
+}
+
+/// `base` with the changes under `set`, if they make a legal scenario.
+fn changed(section: &Section<'_>, base: &Base) -> Option<Base> {
+    let leaves = change::leaves(&section.section("set"));
+    let changes: Vec<_> = leaves.iter().map(|leaf| leaf.change(&leaf.value)).collect();
+    let changed = base.clone().changed(&changes);
+    match changed.plan() {
+        Ok(_) => Some(changed),
+        Err(diagnostics) => {
+            let whole = section.find("set").map_or(0..0, |set| set.span());
+            report(section, base, &changes, &diagnostics, &whole);
+            None
+        }
+    }
+}
+
+fn report(
+    section: &Section<'_>,
+    base: &Base,
+    changes: &[Change],
+    diagnostics: &Diagnostics,
+    whole: &std::ops::Range<usize>,
+) {
+    for problem in base.blame(changes, diagnostics, whole) {
+        section.report(problem);
+    }
+}
+
+fn search(section: &Section<'_>, is_comparison: bool) -> Option<Search> {
+    let whole = |key, default: u32| match section.find(key) {
+        Some(value) => value.whole(1..=RUNS_MAX),
+        None => Some(default),
+    };
+    // A difference needs at least two pairs, and its interval shrinks with more; a search is run many times over.
+    let replications = if is_comparison {
+        match section.find("replications") {
+            Some(value) => value.whole(2..=RUNS_MAX),
+            None => Some(20),
+        }
+    } else {
+        whole("replications", 5)
+    };
+    let confirm = if is_comparison {
+        Some(1)
+    } else {
+        whole("confirm", 20)
+    };
+    let confidence = part(section, "confidence", 0.95);
+    let holds_in = if is_comparison {
+        Some(Share::NONE)
+    } else {
+        part(section, "holds_in", 0.8)
+    };
+    let seed = match section.find("seed") {
+        Some(value) => value.whole(0..=u64::MAX),
+        None => Some(1),
+    };
+    let search = Search {
+        replications: replications?,
+        confirm: confirm?,
+        confidence: confidence?,
+        holds_in: holds_in?,
+        seed: seed?,
+    };
+    (is_comparison || can_confirm(section, &search)).then_some(search)
+}
+
+/// A part strictly between nothing and all.
+fn part(section: &Section<'_>, key: &'static str, default: f64) -> Option<Share> {
+    let Some(value) = section.find(key) else {
+        return Share::try_from(default).ok();
+    };
+    let share = value.share()?;
+    if share.get() <= 0.0 || share.get() >= 1.0 {
+        value.refuse("above 0, below 1, such as 0.95 or \"95%\"");
+        return None;
+    }
+    Some(share)
+}
+
+/// Whether so few runs can show what is asked at all.
+fn can_confirm(section: &Section<'_>, search: &Search) -> bool {
+    let needed = statistics::runs_needed(search);
+    if needed <= search.confirm {
+        return true;
+    }
+    let message = format!(
+        "`confirm` of {} runs cannot show that {:.0} % of on-sales hold, even if all of them do",
+        search.confirm,
+        search.holds_in.get() * 100.0
+    );
+    let problem = Problem::new(message).legal(format!("{needed} to {RUNS_MAX}"));
+    let help = "confirm with more runs, or ask for a smaller `holds_in`";
+    section.complain(&["confirm", "holds_in", "confidence"], problem.help(help));
+    false
+}
+
+/// The crowd of questions that do not search it.
+fn for_buyers(root: &Section<'_>, base: Base) -> Option<Base> {
+    let crowd = root.section("crowd");
+    let buyers = match crowd.find("buyers") {
+        Some(value) => Some(value.whole(1..=BUYERS_MAX)?),
+        None => None,
+    };
+    Some(base.for_buyers(buyers))
+}
+
+fn crowd_range(root: &Section<'_>, base: Base) -> Option<CrowdRange> {
+    let section = root.section("crowd");
+    let end = |key| {
+        let value = section.value(key)?;
+        value.whole(1..=BUYERS_MAX)
+    };
+    let (from, to) = (end("from"), end("to"));
+    let within = part(&section, "within", 0.02);
+    let (from, to) = (from?, to?);
+    if from >= to {
+        let message = format!("`crowd.from` of {from} leaves nothing to search up to {to}");
+        section.complain(
+            &["from", "to"],
+            Problem::new(message).help("`to` must be greater"),
+        );
+        return None;
+    }
+    for (key, buyers) in [("from", from), ("to", to)] {
+        if let Err(diagnostics) = base.with_buyers(buyers) {
+            for problem in diagnostics.problems() {
+                section.complain(&[key], problem.clone());
+            }
+            return None;
+        }
+    }
+    let plan = base.plan().expect("the scenario was resolved before");
+    let asked = u32::try_from(arrival_times(&plan).len()).unwrap_or(u32::MAX);
+    Some(CrowdRange {
+        base,
+        from,
+        to,
+        within: within?,
+        asked,
+    })
+}
+
+fn contest(root: &Section<'_>, base: &Base) -> Option<Contest> {
+    let sections = root.elements("variants", None);
+    let variants: Vec<_> = sections
+        .iter()
+        .map(|section| variant(section, base))
+        .collect();
+    let against = root.find("against");
+    let mut setups = variants.into_iter().collect::<Option<Vec<_>>>()?;
+    if setups.is_empty() || setups.len() > VARIANTS_MAX {
+        let problem = Problem::new(format!("`variants` has {} set-ups", setups.len()));
+        let problem = problem.legal(format!("1 to {VARIANTS_MAX}"));
+        root.complain(&["variants"], problem);
+        return None;
+    }
+    for (index, setup) in setups.iter().enumerate() {
+        let is_taken = setups[..index].iter().any(|other| other.name == setup.name);
+        if is_taken || setup.name == AS_WRITTEN {
+            let problem = Problem::new(format!("`name` is \"{}\", which is taken", setup.name));
+            sections[index].complain(&["name"], problem.help("give each variant its own name"));
+            return None;
+        }
+    }
+    let against = match against {
+        Some(value) => {
+            let wanted = value.text()?;
+            let names: Vec<_> = setups.iter().map(|setup| setup.name.as_str()).collect();
+            let found = names.iter().position(|name| *name == wanted);
+            if found.is_none() {
+                let problem = value.refusal("").legal(names.join(", "));
+                value.complain(problem.did_you_mean(wanted, names));
+            }
+            found?
+        }
+        None => {
+            let plan = base.plan().ok()?;
+            setups.insert(0, setup(AS_WRITTEN.to_owned(), plan));
+            0
+        }
+    };
+    Some(Contest { setups, against })
+}
+
+fn variant(section: &Section<'_>, base: &Base) -> Option<Setup> {
+    let name = section.value("name").and_then(|value| value.text());
+    let changed = changed(section, base)?;
+    let plan = changed.plan().ok()?;
+    Some(setup(name?.to_owned(), plan))
+}
+
+const fn setup(name: String, plan: scenario::Plan) -> Setup {
+    Setup {
+        name,
+        places: Vec::new(),
+        plan,
+    }
+}

@@ -1,0 +1,248 @@
+//! The grid of set-ups of a plan file: every combination of values that makes a legal scenario.
+
+use super::change::{self, Base, Change, Leaf};
+use super::question::{Axis, Bill, Explore, Grid, LeftOut, Setup};
+use tiketi_scenario::Plan;
+use tiketi_scenario::diagnostic::{Diagnostics, Problem};
+use tiketi_scenario::document::Section;
+
+/// Combinations of a grid; each is resolved before the first is run, and most will be run several times.
+const SETUPS_MAX: usize = 2_000;
+
+/// One key with all its values.
+struct Values {
+    axis: Axis,
+    changes: Vec<Change>,
+}
+
+/// One combination and what became of it.
+struct Combination {
+    places: Vec<usize>,
+    plan: Result<Plan, Diagnostics>,
+}
+
+/// Reads `vary` and what belongs to it.
+pub(super) fn grid(root: &Section<'_>, base: &Base) -> Option<Grid> {
+    let minimize = match root.find("minimize") {
+        Some(value) => value.choice(&[("month", Bill::Month), ("run", Bill::Run)]),
+        None => Some(Bill::Month),
+    };
+    let words = [
+        ("cheapest", Explore::Cheapest),
+        ("frontier", Explore::Frontier),
+    ];
+    let explore = match root.find("explore") {
+        Some(value) => value.choice(&words),
+        None => Some(Explore::Cheapest),
+    };
+    let values = values(root);
+    let is_right = mark_ascending(root, values.as_deref());
+    let values = values?;
+    let combinations = combine(&values, base);
+    if !every_value_is_legal(root, base, &values, &combinations)
+        || !has_one_price_book(root, &combinations)
+    {
+        return None;
+    }
+    is_right?;
+    let axes: Vec<_> = values.iter().map(|one| one.axis.clone()).collect();
+    let axes = with_ascending(root, axes);
+    let (setups, left_out) = sort_out(&axes, combinations);
+    Some(Grid {
+        axes,
+        setups,
+        left_out,
+        minimize: minimize?,
+        explore: explore?,
+    })
+}
+
+fn values(root: &Section<'_>) -> Option<Vec<Values>> {
+    let leaves = change::leaves(&root.section("vary"));
+    let values: Vec<_> = leaves.iter().map(values_of).collect();
+    let values = values.into_iter().collect::<Option<Vec<_>>>()?;
+    let count = values
+        .iter()
+        .try_fold(1_usize, |count, one| count.checked_mul(one.changes.len()));
+    let is_legal = !values.is_empty() && count.is_some_and(|count| count <= SETUPS_MAX);
+    if !is_legal {
+        let problem = Problem::new(match (values.is_empty(), count) {
+            (true, _) => "nothing varies".to_owned(),
+            (false, Some(count)) => format!("`vary` makes {count} set-ups"),
+            (false, None) => "`vary` makes more set-ups than can be counted".to_owned(),
+        });
+        let problem = problem.legal(format!("2 to {SETUPS_MAX} combinations"));
+        let help = "write keys of the scenario with lists of values under [vary]";
+        root.complain(&["vary"], problem.help(help));
+        return None;
+    }
+    Some(values)
+}
+
+fn values_of(leaf: &Leaf<'_>) -> Option<Values> {
+    let elements = leaf.value.elements()?;
+    if elements.is_empty() {
+        leaf.value.refuse("at least one value");
+        return None;
+    }
+    let changes: Vec<_> = elements.iter().map(|value| leaf.change(value)).collect();
+    let axis = Axis {
+        key: leaf.key(),
+        values: changes
+            .iter()
+            .map(|change| change.written.clone())
+            .collect(),
+        is_ascending: false,
+    };
+    Some(Values { axis, changes })
+}
+
+/// Reports keys under `ascending` that do not vary; `None` if there are any.
+fn mark_ascending(root: &Section<'_>, values: Option<&[Values]>) -> Option<()> {
+    let Some(list) = root.find("ascending") else {
+        return Some(());
+    };
+    let mut is_right = true;
+    for named in list.elements()? {
+        let key = named.text()?;
+        let keys = || {
+            values
+                .unwrap_or_default()
+                .iter()
+                .map(|one| one.axis.key.as_str())
+        };
+        if values.is_some() && !keys().any(|known| known == key) {
+            let legal = keys().collect::<Vec<_>>().join(", ");
+            let problem = named.refusal(", which does not vary").legal(legal);
+            named.complain(problem.did_you_mean(key, keys()));
+            is_right = false;
+        }
+    }
+    is_right.then_some(())
+}
+
+fn with_ascending(root: &Section<'_>, mut axes: Vec<Axis>) -> Vec<Axis> {
+    let named = root.find("ascending").and_then(|list| list.elements());
+    let named: Vec<_> = named
+        .iter()
+        .flatten()
+        .filter_map(|key| key.text())
+        .collect();
+    for axis in &mut axes {
+        axis.is_ascending = named.contains(&axis.key.as_str());
+    }
+    axes
+}
+
+fn combine(values: &[Values], base: &Base) -> Vec<Combination> {
+    let mut all: Vec<Vec<usize>> = vec![Vec::new()];
+    for one in values {
+        let longer = all.iter().flat_map(|places| {
+            (0..one.changes.len()).map(move |place| [places.as_slice(), &[place]].concat())
+        });
+        all = longer.collect();
+    }
+    let resolved = all.into_iter().map(|places| {
+        let changes: Vec<_> = values
+            .iter()
+            .zip(&places)
+            .map(|(one, place)| one.changes[*place].clone())
+            .collect();
+        let plan = base.clone().changed(&changes).plan();
+        Combination { places, plan }
+    });
+    resolved.collect()
+}
+
+/// Reports values that are legal in no combination: a smallest fleet above one largest fleet is left out, a smallest
+/// fleet above all of them is a mistake.
+fn every_value_is_legal(
+    root: &Section<'_>,
+    base: &Base,
+    values: &[Values],
+    combinations: &[Combination],
+) -> bool {
+    let mut is_legal = true;
+    for (axis, one) in values.iter().enumerate() {
+        let with = |place: usize| {
+            let all = combinations.iter();
+            all.filter(move |combination| combination.places[axis] == place)
+        };
+        let is_wrong = |place: usize| with(place).all(|combination| combination.plan.is_err());
+        let wrong: Vec<_> = (0..one.changes.len())
+            .filter(|place| is_wrong(*place))
+            .collect();
+        let is_key_wrong = wrong.len() == one.changes.len();
+        for place in wrong {
+            is_legal = false;
+            let change = &one.changes[place];
+            let alone = base.clone().changed(std::slice::from_ref(change)).plan();
+            let together = || with(place).find_map(|one| one.plan.as_ref().err().cloned());
+            let Some(diagnostics) = alone.err().or_else(together) else {
+                continue;
+            };
+            let problems = diagnostics.problems().iter();
+            for problem in problems.take(1) {
+                let span = if is_key_wrong {
+                    &change.key_span
+                } else {
+                    &change.value_span
+                };
+                root.report(problem.clone().at(span.clone()));
+            }
+            if is_key_wrong {
+                break;
+            }
+        }
+    }
+    is_legal
+}
+
+/// Reports costs that cannot be compared.
+fn has_one_price_book(root: &Section<'_>, combinations: &[Combination]) -> bool {
+    let plans = combinations.iter().filter_map(|one| one.plan.as_ref().ok());
+    let mut books: Vec<_> = plans.map(|plan| plan.cost.prices.as_str()).collect();
+    books.dedup();
+    let is_one = books.iter().all(|book| Some(book) == books.first());
+    if !is_one {
+        let problem =
+            Problem::new("`cost.prices` varies, and prices of two books cannot be compared");
+        root.complain(&["vary"], problem.help("set it once, under [set]"));
+    }
+    is_one
+}
+
+fn sort_out(axes: &[Axis], combinations: Vec<Combination>) -> (Vec<Setup>, Vec<LeftOut>) {
+    let mut setups = Vec::new();
+    let mut left_out = Vec::new();
+    for combination in combinations {
+        let name = name(axes, &combination.places);
+        match combination.plan {
+            Ok(plan) => setups.push(Setup {
+                name,
+                places: combination.places,
+                plan,
+            }),
+            Err(diagnostics) => left_out.push(LeftOut {
+                name,
+                reason: diagnostics
+                    .problems()
+                    .first()
+                    .map_or_else(String::new, |problem| problem.message.clone()),
+            }),
+        }
+    }
+    (setups, left_out)
+}
+
+/// The values of a set-up in words; a key with one value tells nothing.
+fn name(axes: &[Axis], places: &[usize]) -> String {
+    let parts = axes.iter().zip(places);
+    let telling = parts.filter(|(axis, _)| axis.values.len() > 1);
+    let words = telling.map(|(axis, place)| format!("{} = {}", axis.key, axis.values[*place]));
+    let words: Vec<_> = words.collect();
+    if words.is_empty() {
+        return "the only set-up".to_owned();
+    }
+    words.join(", ")
+}

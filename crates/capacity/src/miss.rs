@@ -1,0 +1,143 @@
+//! What a run missed, and by how much.
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use tiketi_measure::Measurements;
+use tiketi_scenario::objective::Gate;
+use tiketi_verdict::Verdicts;
+use tiketi_verdict::audit::Finding;
+use tiketi_verdict::figure::Figure;
+use tiketi_verdict::slo::GateVerdict;
+
+/// One reason why a run did not hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Miss {
+    /// The gate's metric (`errors`), the audit, or the check of validity.
+    pub what: String,
+    /// What it should have been: `rate < 1%`, or `held`.
+    pub wanted: String,
+    /// What it was, as text.
+    pub found: String,
+    /// How far beyond the bound, as text; `None` if that is no number.
+    pub by: Option<String>,
+    /// How far beyond the bound as a part of it, or as the number itself if the bound is zero; `None` is beyond all.
+    pub excess: Option<f64>,
+}
+
+impl Miss {
+    /// Nearer misses first; what has no measure is the farthest.
+    pub fn compare(&self, other: &Self) -> Ordering {
+        let distance = |miss: &Self| miss.excess.unwrap_or(f64::INFINITY);
+        distance(self).total_cmp(&distance(other))
+    }
+
+    /// Whether it is the same objective.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.what == other.what && self.wanted == other.wanted
+    }
+}
+
+/// Everything that the run missed: gates in the order of the scenario, then audits, then validity.
+pub(super) fn misses(run: &Measurements, verdicts: &Verdicts) -> Vec<Miss> {
+    let gates = run.plan.gates.iter().zip(&verdicts.gates);
+    let gates = gates.filter(|(_, verdict)| !verdict.passed);
+    let mut misses: Vec<_> = gates.map(|(gate, verdict)| missed(gate, verdict)).collect();
+    for audit in &verdicts.audits {
+        match &audit.finding {
+            Finding::Violated { evidence } => {
+                misses.push(beyond_measure(audit.audit.name(), "held", evidence));
+            }
+            Finding::Held { .. } | Finding::CouldNotCheck { .. } => {}
+        }
+    }
+    let doubts = verdicts.validity.iter().filter(|check| !check.ok);
+    misses.extend(doubts.map(|check| beyond_measure(check.name, "valid", &check.evidence)));
+    misses
+}
+
+fn beyond_measure(what: &str, wanted: &str, found: &str) -> Miss {
+    Miss {
+        what: what.to_owned(),
+        wanted: wanted.to_owned(),
+        found: found.to_owned(),
+        by: None,
+        excess: None,
+    }
+}
+
+fn missed(gate: &Gate, verdict: &GateVerdict) -> Miss {
+    let found = match (&verdict.measured, &verdict.reason) {
+        (Some(figure), _) => figure.to_string(),
+        (None, Some(reason)) => reason.clone(),
+        (None, None) => "nothing measured".to_owned(),
+    };
+    let distance = verdict
+        .measured
+        .map(|figure| (figure.comparable() - gate.bound).abs());
+    let distance = distance.filter(|distance| distance.is_finite());
+    let excess = distance.map(|distance| {
+        if gate.bound > 0.0 {
+            distance / gate.bound
+        } else {
+            distance
+        }
+    });
+    Miss {
+        what: verdict.metric.clone(),
+        wanted: verdict.condition.clone(),
+        found,
+        by: distance
+            .zip(verdict.measured)
+            .and_then(|(distance, like)| in_words(distance, like)),
+        excess,
+    }
+}
+
+/// A distance in the words of the figure it belongs to.
+fn in_words(distance: f64, like: Figure) -> Option<String> {
+    match like {
+        Figure::Length(_) => {
+            let length = Duration::from_secs_f64(distance / 1e9);
+            Some(Figure::Length(length).to_string())
+        }
+        Figure::Share(_) => Some(format!("{:.2} points", distance * 100.0)),
+        Figure::Count(_) => Some(format!("{distance:.0}")),
+        Figure::Never => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tiketi_measure::example;
+    use tiketi_scenario::objective::GateMetric;
+    use tiketi_verdict::judge;
+
+    #[test]
+    fn a_miss_says_by_how_much() {
+        let mut run = example::run();
+        let errors = run
+            .plan
+            .gates
+            .iter_mut()
+            .find(|gate| gate.metric == GateMetric::Errors);
+        errors.expect("the example has such a gate").bound = 0.0001;
+        let misses = misses(&run, &judge(&run));
+        let miss = misses.iter().find(|miss| miss.what == "errors").unwrap();
+        assert!(miss.by.as_deref().unwrap().ends_with(" points"));
+        assert!(miss.excess.unwrap() > 1.0, "{miss:?}");
+    }
+
+    #[test]
+    fn what_never_ended_is_the_farthest_miss() {
+        let near = Miss {
+            excess: Some(3.0),
+            ..beyond_measure("a", "b", "c")
+        };
+        let never = beyond_measure("a", "b", "never");
+        assert_eq!(near.compare(&never), Ordering::Less);
+    }
+}

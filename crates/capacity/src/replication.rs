@@ -1,0 +1,190 @@
+//! Replications: the same set-up with several seeds, in parallel, and always in the order of the seeds.
+
+use rand::RngExt;
+use rayon::prelude::*;
+
+use super::figures::Measure;
+use super::miss::Miss;
+use super::question::Search;
+use super::statistics::CONFIRMATIONS_MAX;
+use super::{Evaluate, Sample, State, Stopped};
+use tiketi_core::rng::Streams;
+use tiketi_scenario::Plan;
+
+/// Runs of a set-up after which it is given up if one of them does not hold.
+///
+/// What does not hold mostly fails with the first seed; a second run beside it costs nothing on two cores. A number
+/// that hung on the machine would make the report hang on it.
+const FIRST_RUNS: usize = 2;
+
+/// Seeds of all runs of a search.
+#[derive(Clone, Debug)]
+pub(super) struct Seeds {
+    /// Seeds of the search: the same for every set-up.
+    pub(super) search: Vec<u64>,
+    /// Fresh seeds, a set for each confirmation.
+    pub(super) fresh: Vec<Vec<u64>>,
+}
+
+impl Seeds {
+    /// Draws them all, each different from the others.
+    pub(super) fn new(search: &Search) -> Self {
+        let mut stream = Streams::new(search.seed).named("capacity");
+        let mut drawn = Vec::new();
+        let mut take = |count: u32| {
+            let start = drawn.len();
+            while drawn.len() < start + count as usize {
+                // Short enough to be typed again.
+                let seed = stream.random_range(0..1_000_000_000);
+                if !drawn.contains(&seed) {
+                    drawn.push(seed);
+                }
+            }
+            drawn[start..].to_vec()
+        };
+        Self {
+            search: take(search.replications),
+            fresh: (0..CONFIRMATIONS_MAX)
+                .map(|_| take(search.confirm))
+                .collect(),
+        }
+    }
+}
+
+/// Plays every plan with every seed; one list a plan, in the order of the seeds.
+pub(super) fn play(
+    plans: &[&Plan],
+    seeds: &[u64],
+    bench: &dyn Evaluate,
+) -> Result<Vec<Vec<Sample>>, Stopped> {
+    let tasks: Vec<_> = plans
+        .iter()
+        .flat_map(|plan| seeds.iter().map(move |seed| (*plan, *seed)))
+        .collect();
+    let samples = tasks.into_par_iter().map(|(plan, seed)| {
+        let mut plan = plan.clone();
+        plan.seed = seed;
+        bench.evaluate(&plan)
+    });
+    let samples: Option<Vec<_>> = samples.collect();
+    let samples = samples.ok_or(Stopped)?;
+    if seeds.is_empty() {
+        return Ok(vec![Vec::new(); plans.len()]);
+    }
+    Ok(samples
+        .chunks(seeds.len())
+        .map(<[Sample]>::to_vec)
+        .collect())
+}
+
+/// Plays every plan with every seed, but gives one up whose first runs do not all hold.
+pub(super) fn race(
+    plans: &[&Plan],
+    seeds: &[u64],
+    bench: &dyn Evaluate,
+    state: &State,
+) -> Result<Vec<Vec<Sample>>, Stopped> {
+    let (first, rest) = seeds.split_at(FIRST_RUNS.min(seeds.len()));
+    bench.hear(&State {
+        runs_next: plans.len() * first.len(),
+        runs_later: state.runs_later + plans.len() * rest.len(),
+        best: state.best.clone(),
+    });
+    let mut samples = play(plans, first, bench)?;
+    let holds = |samples: &Vec<Sample>| samples.iter().all(Sample::holds);
+    let survivors: Vec<_> = (0..plans.len())
+        .filter(|index| holds(&samples[*index]))
+        .collect();
+    let surviving: Vec<_> = survivors.iter().map(|index| plans[*index]).collect();
+    bench.hear(&State {
+        runs_next: surviving.len() * rest.len(),
+        runs_later: state.runs_later,
+        best: state.best.clone(),
+    });
+    for (index, more) in survivors.into_iter().zip(play(&surviving, rest, bench)?) {
+        samples[index].extend(more);
+    }
+    Ok(samples)
+}
+
+/// How many of the runs held.
+pub(super) fn held(samples: &[Sample]) -> u32 {
+    let held = samples.iter().filter(|sample| sample.holds()).count();
+    u32::try_from(held).unwrap_or(u32::MAX)
+}
+
+/// How many runs there are.
+pub(super) fn runs(samples: &[Sample]) -> u32 {
+    u32::try_from(samples.len()).unwrap_or(u32::MAX)
+}
+
+/// The values of a measure, of the runs that have one.
+pub(super) fn values(samples: &[Sample], measure: Measure) -> Vec<f64> {
+    let values = samples
+        .iter()
+        .filter_map(|sample| sample.figures.get(&measure));
+    values.copied().collect()
+}
+
+/// The mean of a measure; `None` if no run has it.
+pub(super) fn mean(samples: &[Sample], measure: Measure) -> Option<f64> {
+    let values = values(samples, measure);
+    let count = f64::from(u32::try_from(values.len()).ok()?);
+    (count > 0.0).then(|| values.iter().sum::<f64>() / count)
+}
+
+/// The farthest miss of the first run that did not hold; `None` if all held.
+pub(super) fn first_miss(samples: &[Sample]) -> Option<Miss> {
+    let failed = samples.iter().find(|sample| !sample.holds())?;
+    failed.misses.iter().max_by(|a, b| a.compare(b)).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example::{Fake, plan, search};
+
+    #[test]
+    fn no_seed_is_used_twice() {
+        let seeds = Seeds::new(&search());
+        let mut all: Vec<_> = seeds.fresh.concat();
+        all.extend(&seeds.search);
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count);
+    }
+
+    #[test]
+    fn samples_come_in_the_order_of_the_seeds_whatever_the_threads() {
+        let (first, second) = (plan(100), plan(200));
+        let seeds: Vec<u64> = (0..40).collect();
+        let fake = Fake::holding_up_to(150);
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| play(&[&first, &second], &seeds, &fake))
+                .unwrap()
+        };
+        let one = run(1);
+        assert_eq!(one, run(4));
+        let order: Vec<_> = one[1].iter().map(|sample| sample.seed).collect();
+        assert_eq!(order, seeds);
+        assert_eq!((held(&one[0]), held(&one[1])), (40, 0));
+    }
+
+    #[test]
+    fn a_set_up_that_fails_at_once_is_not_played_to_the_end() {
+        let (good, bad) = (plan(100), plan(200));
+        let fake = Fake::holding_up_to(150);
+        let state = State {
+            runs_next: 0,
+            runs_later: 0,
+            best: None,
+        };
+        let samples = race(&[&good, &bad], &[1, 2, 3, 4, 5], &fake, &state).unwrap();
+        assert_eq!((samples[0].len(), samples[1].len()), (5, 2));
+    }
+}

@@ -1,0 +1,311 @@
+//! What the searches answer about a system whose limits are known.
+
+use std::sync::atomic::Ordering;
+
+use super::example::{COMPARE, CROWD, Fake, GRID, question, read};
+use super::figures::Measure;
+use super::findings::{
+    Answer, CheapestSetup, Comparison, Findings, LargestCrowd, SetupState, mean_of,
+};
+use super::{Stopped, answer, is_question, load};
+use tiketi_scenario::Diagnostics;
+
+fn findings(text: &str, fake: &Fake) -> Findings {
+    answer(&question(text), fake).expect("nobody stops it")
+}
+
+fn crowd(text: &str, fake: &Fake) -> LargestCrowd {
+    match findings(text, fake).answer {
+        Answer::LargestCrowd(found) => found,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn cheapest(text: &str, fake: &Fake) -> CheapestSetup {
+    match findings(text, fake).answer {
+        Answer::CheapestSetup(found) => found,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn comparison(text: &str, fake: &Fake) -> Comparison {
+    match findings(text, fake).answer {
+        Answer::Compare(found) => found,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn wrong(text: &str) -> Diagnostics {
+    load("question.toml", text, read).expect_err("it is wrong")
+}
+
+#[test]
+fn the_largest_crowd_is_found_to_the_precision_asked_for() {
+    let found = crowd(CROWD, &Fake::holding_up_to(3_333));
+    let crowd = found.crowd.unwrap();
+    assert!((3_300..=3_333).contains(&crowd), "{crowd}");
+    assert_eq!(found.confirmations.len(), 1);
+    let breaks = found.breaks.unwrap();
+    assert!(breaks.crowd > 3_333 && breaks.crowd <= 3_367, "{breaks:?}");
+    assert_eq!(breaks.counts[0].miss.what, "errors");
+    assert!(found.not_monotone.is_empty());
+    assert_eq!(found.asked_crowd, 1_000);
+    assert!(found.asked_tiers[0].left().unwrap() > 0.6);
+}
+
+#[test]
+fn with_luck_in_play_the_answer_holds_as_often_as_was_asked_for() {
+    // Luck takes up to 20 % of the limit: 80 % of all on-sales hold at the 20th percentile, which is 12 % below.
+    let found = crowd(CROWD, &Fake::holding_up_to(3_000).with_luck(0.2));
+    let last = found.confirmations.last().unwrap();
+    assert!(last.confirmed && last.share_at_least >= 0.8, "{last:?}");
+    let crowd = found.crowd.unwrap();
+    assert!((2_300..=2_700).contains(&crowd), "{crowd}");
+}
+
+#[test]
+fn a_range_in_which_nothing_holds_says_what_is_closest() {
+    let found = crowd(CROWD, &Fake::holding_up_to(90));
+    assert_eq!((found.crowd, found.confirmations.len()), (None, 0));
+    let closest = found.closest.unwrap();
+    assert_eq!(
+        (closest.what.as_str(), closest.miss.what.as_str()),
+        ("100 buyers", "errors")
+    );
+}
+
+#[test]
+fn a_range_in_which_all_hold_says_so() {
+    let found = crowd(CROWD, &Fake::holding_up_to(50_000));
+    assert_eq!((found.crowd, found.is_beyond), (Some(20_000), true));
+    assert_eq!(found.breaks, None);
+}
+
+#[test]
+fn the_cheapest_set_up_is_found() {
+    // 500 buyers an instance: 1,900 take four, and the smaller largest fleet is the cheaper.
+    let fake = Fake::holding_up_to(1_000);
+    let found = cheapest(GRID, &fake);
+    let best = &found.setups[found.cheapest.unwrap()];
+    assert_eq!(best.name, "scaling.min = 4, scaling.max = 4");
+    assert_eq!(found.left_out.len(), 1, "5 of at most 4 is no set-up");
+    assert_eq!(found.confirmations.len(), 1);
+}
+
+#[test]
+fn set_ups_weaker_than_one_that_failed_are_not_played() {
+    let none = Fake::holding_up_to(100);
+    let found = cheapest(GRID, &none);
+    assert_eq!(found.cheapest, None);
+    // Only the strongest was played, and only with the first two seeds.
+    assert_eq!(none.runs.load(Ordering::Relaxed), 2);
+    let doomed = found
+        .setups
+        .iter()
+        .filter(|setup| matches!(setup.state, SetupState::Doomed { .. }));
+    assert_eq!(doomed.count(), found.setups.len() - 1);
+    assert_eq!(
+        found.closest.unwrap().what,
+        "scaling.min = 5, scaling.max = 6"
+    );
+}
+
+#[test]
+fn without_the_authors_word_every_set_up_that_can_be_cheaper_is_played() {
+    let text = GRID.replace("ascending = [\"scaling.min\", \"scaling.max\"]\n", "");
+    let fake = Fake::holding_up_to(100);
+    let found = cheapest(&text, &fake);
+    assert!(
+        found
+            .setups
+            .iter()
+            .all(|setup| setup.state == SetupState::Failed)
+    );
+    assert_eq!(fake.runs.load(Ordering::Relaxed), 2 * found.setups.len());
+}
+
+#[test]
+fn pruning_does_not_change_the_answer() {
+    for limit in [600, 800, 1_000, 1_200] {
+        let with = cheapest(GRID, &Fake::holding_up_to(limit));
+        let text = GRID.replace("ascending = [\"scaling.min\", \"scaling.max\"]\n", "");
+        let all = text.replace("question =", "explore = \"frontier\"\nquestion =");
+        let without = cheapest(&all, &Fake::holding_up_to(limit));
+        assert_eq!(with.cheapest, without.cheapest, "limit {limit}");
+    }
+}
+
+#[test]
+fn the_frontier_has_no_set_up_that_another_beats() {
+    let text = GRID.replace("question =", "explore = \"frontier\"\nquestion =");
+    let found = cheapest(&text, &Fake::holding_up_to(1_900));
+    let points: Vec<_> = found
+        .frontier
+        .iter()
+        .map(|place| {
+            let setup = &found.setups[*place];
+            (
+                setup.cost.unwrap(),
+                mean_of(&setup.means, Measure::WaitingP95).unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(points.len(), 4, "one for each smallest fleet");
+    assert!(
+        points.is_sorted_by(|a, b| a.0 < b.0 && a.1 > b.1),
+        "{points:?}"
+    );
+}
+
+#[test]
+fn a_lucky_set_up_is_refuted_by_fresh_seeds() {
+    // Luck of ±50 % around a limit just above the crowd: about half of the runs hold.
+    let text = GRID.replace("[crowd]", "[search]\nreplications = 1\nseed = 4\n\n[crowd]");
+    let found = cheapest(&text, &Fake::holding_up_to(1_000).with_luck(0.5));
+    assert!(
+        found.confirmations.iter().any(|one| !one.confirmed),
+        "{:?}",
+        found.confirmations
+    );
+    if let Some(best) = found.cheapest {
+        assert!(found.confirmations.last().unwrap().confirmed);
+        assert_eq!(found.setups[best].state, SetupState::Held);
+    }
+    let refuted = found
+        .setups
+        .iter()
+        .filter(|setup| setup.state == SetupState::Unconfirmed);
+    assert!(refuted.count() > 0);
+}
+
+#[test]
+fn common_random_numbers_cancel_what_both_share() {
+    let found = comparison(COMPARE, &Fake::holding_up_to(2_000).with_luck(0.3));
+    assert_eq!(found.variants[found.against].name, "as written");
+    let row = |variant: usize| {
+        let rows = &found.variants[variant].rows;
+        rows.iter()
+            .find(|row| row.measure == Measure::WaitingP95)
+            .unwrap()
+            .clone()
+    };
+    let four = row(1).difference.unwrap();
+    assert!(
+        four.is_shown() && four.mean < 0.0,
+        "twice the fleet waits less: {four:?}"
+    );
+    let same = row(2).difference.unwrap();
+    assert_eq!(
+        (same.mean, same.interval),
+        (0.0, Some((0.0, 0.0))),
+        "the same set-up, the same luck"
+    );
+    assert_eq!(row(0).difference, None);
+}
+
+#[test]
+fn answers_do_not_hang_on_the_number_of_threads() {
+    for text in [CROWD, GRID, COMPARE] {
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            let fake = Fake::holding_up_to(1_000).with_luck(0.2);
+            let findings = pool.install(|| findings(text, &fake));
+            (
+                serde_json::to_string(&findings).unwrap(),
+                fake.runs.into_inner(),
+            )
+        };
+        assert!(run(1) == run(3), "{text}");
+    }
+}
+
+#[test]
+fn a_search_that_is_stopped_has_no_answer() {
+    for text in [CROWD, GRID, COMPARE] {
+        let mut fake = Fake::holding_up_to(1_000);
+        fake.stops_after = 4;
+        assert_eq!(answer(&question(text), &fake), Err(Stopped));
+    }
+}
+
+#[test]
+fn a_plan_file_is_told_from_a_scenario() {
+    assert!(is_question(CROWD) && is_question(COMPARE));
+    assert!(!is_question(super::example::SCENARIO));
+}
+
+#[test]
+fn each_mistake_is_told_at_its_place() {
+    let cases = [
+        (
+            "to = 20_000",
+            "to = 100",
+            "question.toml:6:8: `crowd.from` of 100 leaves nothing to search up to 100",
+        ),
+        (
+            "within =",
+            "witin =",
+            "question.toml:8:1: unknown key `witin` in `crowd`",
+        ),
+        (
+            "\"largest-crowd\"",
+            "\"largest\"",
+            "question.toml:2:12: `question` is \"largest\"",
+        ),
+        (
+            "example.toml",
+            "absent.toml",
+            "question.toml:3:12: `scenario` is \"absent.toml\", which is not there",
+        ),
+        (
+            "[crowd]",
+            "[search]\nconfirm = 5\n[crowd]",
+            "`confirm` of 5 runs cannot show that 80 % of on-sales hold",
+        ),
+        (
+            "[crowd]",
+            "[set]\nscaling.mim = 3\n[crowd]",
+            "question.toml:6:15: unknown key `mim` in `scaling`",
+        ),
+        (
+            "[crowd]",
+            "[set]\n\"clock.warmup\" = \"11m\"\n[crowd]",
+            "question.toml:6:18: `warmup` of 11m leaves nothing of a 10m run",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        let told = wrong(&CROWD.replace(from, to)).to_string();
+        assert!(told.contains(expected), "{told}\n  instead of\n{expected}");
+    }
+}
+
+#[test]
+fn a_value_that_fits_no_other_is_told_and_a_combination_that_does_not_fit_is_left_out() {
+    let told = wrong(&GRID.replace("[2, 3, 4, 5]", "[2, 7]")).to_string();
+    assert!(told.contains("question.toml:10:19: "), "{told}");
+    let told = wrong(&GRID.replace("scaling.max = ", "scaling.mx = ")).to_string();
+    assert!(
+        told.contains("question.toml:11:9: unknown key `mx` in `scaling`"),
+        "{told}"
+    );
+    let told = wrong(&GRID.replace("\"scaling.max\"]", "\"scaling.maxx\"]")).to_string();
+    assert!(told.contains("did you mean `scaling.max`?"), "{told}");
+}
+
+#[test]
+fn two_variants_with_one_name_are_told() {
+    let told = wrong(&COMPARE.replace("same again", "four")).to_string();
+    assert!(
+        told.contains("`name` is \"four\", which is taken"),
+        "{told}"
+    );
+    let text = COMPARE.replace(
+        "[[variants]]\nname = \"four\"",
+        "against = \"for\"\n[[variants]]\nname = \"four\"",
+    );
+    let told = wrong(&text).to_string();
+    assert!(told.contains("did you mean `four`?"), "{told}");
+}

@@ -1,0 +1,309 @@
+//! CloudWatch alarms: M of N datapoints, missing data, and an Auto Scaling action that fires every minute.
+
+use std::time::Duration;
+
+use super::datapoint::MetricHistory;
+use super::notice::AlarmState;
+use tiketi_core::units::SimTime;
+use tiketi_scenario::scaling::{Alarm, Comparison, MissingData};
+
+/// Time between two evaluations of an alarm, and between two invocations of its Auto Scaling action.
+const EVALUATE_EVERY: Duration = Duration::from_secs(60);
+/// Time between two evaluations of an alarm on a high-resolution metric (period of 10 s or 30 s).
+const EVALUATE_EVERY_HIGH_RESOLUTION: Duration = Duration::from_secs(10);
+
+/// One alarm at work.
+#[derive(Clone, Debug)]
+pub struct AlarmWatch {
+    alarm: Alarm,
+    state: AlarmState,
+    next: SimTime,
+    fired_at: Option<SimTime>,
+}
+
+/// What came of one evaluation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// The state now.
+    pub state: AlarmState,
+    /// Whether it is another one than before.
+    pub changed: bool,
+    /// Whether the policy is invoked: on entering ALARM, and again each minute that it lasts.
+    pub fires: bool,
+    /// The most recent real datapoint, if any; step policies choose their band by it.
+    pub datapoint: Option<f64>,
+}
+
+impl AlarmWatch {
+    /// Builds an alarm in `INSUFFICIENT_DATA` whose evaluations have this phase, a part (0 to 1) of their interval.
+    pub fn new(alarm: Alarm, phase: f64) -> Self {
+        Self {
+            alarm,
+            state: AlarmState::InsufficientData,
+            next: SimTime::ZERO + interval(&alarm).mul_f64(phase),
+            fired_at: None,
+        }
+    }
+
+    /// The state at the last evaluation.
+    pub const fn state(&self) -> AlarmState {
+        self.state
+    }
+
+    /// When the next evaluation is due.
+    pub const fn poll_timeout(&self) -> SimTime {
+        self.next
+    }
+
+    /// Evaluates the alarm if that is due at `now`.
+    pub fn poll_evaluation(&mut self, now: SimTime, history: &MetricHistory) -> Option<Evaluation> {
+        if now < self.next {
+            return None;
+        }
+        self.next += interval(&self.alarm);
+        let datapoints = history.datapoints(now, self.alarm.period, evaluation_range(&self.alarm));
+        let state = judge(&self.alarm, &datapoints, self.state);
+        let changed = state != self.state;
+        self.state = state;
+        Some(Evaluation {
+            state,
+            changed,
+            fires: self.fires(now, changed),
+            datapoint: datapoints.iter().rev().flatten().next().copied(),
+        })
+    }
+
+    fn fires(&mut self, now: SimTime, changed: bool) -> bool {
+        if self.state != AlarmState::Alarm {
+            return false;
+        }
+        let again = self
+            .fired_at
+            .is_none_or(|fired| now.saturating_since(fired) >= EVALUATE_EVERY);
+        let fires = changed || again;
+        if fires {
+            self.fired_at = Some(now);
+        }
+        fires
+    }
+}
+
+/// How far back an alarm looks: at least two datapoints further than it needs, so that real ones that came late or lie
+/// further back are preferred to filled ones. AWS gives the example of 5 for 3; the formula in general is an assumption.
+fn evaluation_range(alarm: &Alarm) -> u32 {
+    alarm.evaluation_periods + (alarm.evaluation_periods / 3).max(2)
+}
+
+/// How long samples must be kept for `alarm`.
+pub(super) fn lookback(alarm: &Alarm) -> Duration {
+    alarm.period * (evaluation_range(alarm) + 2)
+}
+
+fn interval(alarm: &Alarm) -> Duration {
+    if alarm.period < EVALUATE_EVERY {
+        EVALUATE_EVERY_HIGH_RESOLUTION
+    } else {
+        EVALUATE_EVERY
+    }
+}
+
+/// The state that `datapoints` (the evaluation range, the oldest first) put an alarm into.
+fn judge(alarm: &Alarm, datapoints: &[Option<f64>], before: AlarmState) -> AlarmState {
+    let periods = usize::try_from(alarm.evaluation_periods).expect("u32 fits in usize");
+    let needed = usize::try_from(alarm.datapoints_to_alarm).expect("u32 fits in usize");
+    let breaches: Vec<bool> = datapoints
+        .iter()
+        .rev()
+        .flatten()
+        .take(periods)
+        .map(|value| is_breach(alarm, *value))
+        .collect();
+    let breaching = breaches.iter().filter(|breach| **breach).count();
+    let missing = periods - breaches.len();
+    if breaching >= needed {
+        return AlarmState::Alarm;
+    }
+    if missing == 0 {
+        return AlarmState::Ok;
+    }
+    let all_breach = breaching == breaches.len();
+    match alarm.missing {
+        MissingData::Breaching if breaching + missing >= needed => AlarmState::Alarm,
+        MissingData::Breaching | MissingData::NotBreaching => AlarmState::Ok,
+        MissingData::Missing | MissingData::Ignore if !all_breach => AlarmState::Ok,
+        MissingData::Ignore => before,
+        MissingData::Missing if is_premature(datapoints, needed) => AlarmState::Alarm,
+        MissingData::Missing => AlarmState::InsufficientData,
+    }
+}
+
+/// Whether the oldest real datapoint is at least `needed` datapoints old. If it breaches, and nothing since says
+/// otherwise, AWS raises the alarm although fewer than M datapoints breach ("premature alarm").
+fn is_premature(datapoints: &[Option<f64>], needed: usize) -> bool {
+    datapoints
+        .iter()
+        .position(Option::is_some)
+        .is_some_and(|oldest| datapoints.len() - oldest >= needed)
+}
+
+fn is_breach(alarm: &Alarm, value: f64) -> bool {
+    match alarm.comparison {
+        Comparison::Above => value > alarm.threshold,
+        Comparison::Below => value < alarm.threshold,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tiketi_scenario::scaling::Metric;
+
+    const TREATMENTS: [MissingData; 4] = [
+        MissingData::Missing,
+        MissingData::Ignore,
+        MissingData::Breaching,
+        MissingData::NotBreaching,
+    ];
+
+    fn alarm(needed: u32, periods: u32, missing: MissingData) -> Alarm {
+        Alarm {
+            metric: Metric::QueueSize,
+            comparison: Comparison::Above,
+            threshold: 5_000.0,
+            period: Duration::from_secs(60),
+            datapoints_to_alarm: needed,
+            evaluation_periods: periods,
+            missing,
+        }
+    }
+
+    /// The states under each treatment; `0` is within the threshold, `X` beyond it, `-` missing. A retained state
+    /// shows as `R`.
+    fn states(needed: u32, range: &str) -> String {
+        let datapoints: Vec<Option<f64>> = range
+            .chars()
+            .map(|sign| match sign {
+                '0' => Some(4_000.0),
+                'X' => Some(6_000.0),
+                _ => None,
+            })
+            .collect();
+        TREATMENTS
+            .iter()
+            .map(|missing| {
+                let alarm = alarm(needed, 3, *missing);
+                let after = |before| judge(&alarm, &datapoints, before);
+                match (after(AlarmState::Ok), after(AlarmState::Alarm)) {
+                    (AlarmState::Ok, AlarmState::Ok) => 'O',
+                    (AlarmState::Alarm, AlarmState::Alarm) => 'A',
+                    (AlarmState::InsufficientData, AlarmState::InsufficientData) => 'I',
+                    _ => 'R',
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn missing_data_is_treated_as_in_the_tables_of_the_user_guide() {
+        // Columns: missing, ignore, breaching, notBreaching; rows of the CloudWatch user guide for 3 of 3.
+        assert_eq!(states(3, "0-X-X"), "OOOO");
+        assert_eq!(states(3, "0----"), "OOOO");
+        assert_eq!(states(3, "-----"), "IRAO");
+        assert_eq!(states(3, "0XX-X"), "AAAA");
+        assert_eq!(states(3, "--X--"), "ARAO");
+        assert_eq!(states(3, "----X"), "IRAO");
+        // 2 of 3.
+        assert_eq!(states(2, "0-X-X"), "AAAA");
+        assert_eq!(states(2, "00X0X"), "AAAA");
+        assert_eq!(states(2, "0-X--"), "OOAO");
+        assert_eq!(states(2, "----0"), "OOAO");
+        assert_eq!(states(2, "---X-"), "ARAO");
+        assert_eq!(states(2, "----X"), "IRAO");
+    }
+
+    fn minutely(values: &[f64]) -> MetricHistory {
+        let mut history = MetricHistory::new(Duration::ZERO, Duration::from_secs(3_600));
+        for (minute, value) in (0_u64..).zip(values) {
+            history.handle_sample(SimTime::from_secs(minute * 60), *value);
+        }
+        history
+    }
+
+    fn evaluations(alarm: Alarm, history: &MetricHistory, minutes: u64) -> Vec<Evaluation> {
+        let mut watch = AlarmWatch::new(alarm, 0.5);
+        (0..minutes)
+            .map(|minute| {
+                watch
+                    .poll_evaluation(SimTime::from_secs(minute * 60 + 30), history)
+                    .expect("is due each minute")
+            })
+            .collect()
+    }
+
+    #[test]
+    fn three_of_three_needs_three_breaching_datapoints() {
+        let history = minutely(&[0.0, 6e3, 6e3, 0.0, 6e3, 6e3, 6e3]);
+        let states: Vec<AlarmState> =
+            evaluations(alarm(3, 3, MissingData::NotBreaching), &history, 7)
+                .iter()
+                .map(|evaluation| evaluation.state)
+                .collect();
+        assert_eq!(states[..6], [AlarmState::Ok; 6]);
+        assert_eq!(states[6], AlarmState::Alarm);
+    }
+
+    #[test]
+    fn the_action_fires_again_each_minute_while_in_alarm() {
+        let history = minutely(&[6e3, 6e3, 6e3, 0.0, 6e3]);
+        let fires: Vec<bool> = evaluations(alarm(1, 1, MissingData::Missing), &history, 5)
+            .iter()
+            .map(|evaluation| evaluation.fires)
+            .collect();
+        assert_eq!(fires, [true, true, true, false, true]);
+    }
+
+    #[test]
+    fn an_older_real_datapoint_is_preferred_to_a_filled_one_until_it_leaves_the_range() {
+        let history = minutely(&[6e3]);
+        let states: Vec<AlarmState> =
+            evaluations(alarm(1, 1, MissingData::NotBreaching), &history, 5)
+                .iter()
+                .map(|evaluation| evaluation.state)
+                .collect();
+        // One datapoint is needed, three are looked at; the minute that is not over is not missing yet.
+        assert_eq!(states[..4], [AlarmState::Alarm; 4]);
+        assert_eq!(states[4], AlarmState::Ok);
+    }
+
+    #[test]
+    fn a_high_resolution_alarm_is_evaluated_every_ten_seconds_and_fires_once_a_minute() {
+        let mut history = MetricHistory::new(Duration::ZERO, Duration::from_secs(600));
+        for at in (0..120).step_by(10) {
+            history.handle_sample(SimTime::from_secs(at), 6e3);
+        }
+        let mut watch = AlarmWatch::new(
+            Alarm {
+                period: Duration::from_secs(10),
+                ..alarm(1, 1, MissingData::Missing)
+            },
+            0.0,
+        );
+        let mut fired = Vec::new();
+        for at in (0..120).step_by(10) {
+            let evaluation = watch
+                .poll_evaluation(SimTime::from_secs(at), &history)
+                .expect("is due");
+            if evaluation.fires {
+                fired.push(at);
+            }
+        }
+        assert_eq!(fired, [0, 60]);
+    }
+
+    #[test]
+    fn a_threshold_that_is_only_reached_is_not_breached() {
+        let at = |value| is_breach(&alarm(1, 1, MissingData::Missing), value);
+        assert!(!at(5_000.0));
+        assert!(at(5_001.0));
+    }
+}

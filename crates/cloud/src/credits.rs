@@ -1,0 +1,285 @@
+//! CPU credits of a burstable (T3) instance: what it earns, spends, and owes.
+//!
+//! A credit is one vCPU at full speed for one minute. An instance earns credits all the time, at a rate that is its
+//! *baseline* of both vCPUs together, and keeps those of 24 hours at most. Without credits a `standard` instance is
+//! held at the baseline; an `unlimited` one goes on at full speed and owes *surplus* credits, which later earnings
+//! pay back. AWS charges what it owes beyond 24 hours of earnings at once, and the rest when the instance ends.
+//! (Amazon EC2 User Guide, "Burstable performance instances".)
+//!
+//! The back end is one Node thread, so work takes one vCPU at most. What the operating system spends is left out, and
+//! so is the boot: it spends what it earns (assumption).
+
+use std::time::Duration;
+
+use tiketi_core::units::SimTime;
+use tiketi_scenario::topology::{CreditMode, Instances};
+
+/// How long earnings are kept, and how much surplus may be owed before it is charged.
+const KEPT_FOR: Duration = Duration::from_secs(24 * 3_600);
+
+const CREDITS_PER_VCPU_HOUR: f64 = 60.0;
+
+/// The account of one instance.
+///
+/// All work goes through [`Self::handle_work`], in the order in which the processor does it.
+#[derive(Clone, Debug)]
+pub struct CreditAccount {
+    /// Credits a second; also the vCPUs that the baseline allows, divided by 60.
+    earns: f64,
+    mode: CreditMode,
+    /// Up to when earnings and spending are entered.
+    entered_until: SimTime,
+    /// Below zero it is the surplus owed.
+    balance: f64,
+    charged: f64,
+}
+
+/// Credits that an instance type earns in an hour, or `None` if it is no burstable type we know.
+///
+/// AWS's table: t3.micro 12 (2 vCPUs at 10 %), t3.small and t3.medium 24 (20 %), t3.large 36 (30 %).
+pub fn credits_per_hour(class: &str) -> Option<f64> {
+    match class {
+        "t3.micro" => Some(12.0),
+        "t3.small" | "t3.medium" => Some(24.0),
+        "t3.large" => Some(36.0),
+        _ => None,
+    }
+}
+
+impl CreditAccount {
+    /// Opens the account of an instance that was there before the run, with what 24 hours of idling earn (assumption);
+    /// `None` if its class knows no credits.
+    pub fn initial(instances: &Instances) -> Option<Self> {
+        let mut account = Self::launched(instances, SimTime::ZERO)?;
+        account.balance = account.kept_max();
+        Some(account)
+    }
+
+    /// Opens the account of an instance whose application answers from `now` on: a T3 gets no launch credits. `None`
+    /// if its class knows no credits.
+    pub fn launched(instances: &Instances, now: SimTime) -> Option<Self> {
+        Some(Self {
+            earns: credits_per_hour(&instances.class)? / 3_600.0,
+            mode: instances.credits,
+            entered_until: now,
+            balance: 0.0,
+            charged: 0.0,
+        })
+    }
+
+    /// Enters work that one vCPU would do in `work` at full speed, begun at `start`. Returns how long it takes: longer
+    /// where the credits of a standard instance run out.
+    ///
+    /// Work must be entered in order, each begun when the one before was done or later.
+    pub fn handle_work(&mut self, start: SimTime, work: Duration) -> Duration {
+        self.earn_until(start);
+        let taken = self.time_for(work);
+        let seconds = taken.as_secs_f64();
+        let spent = work.as_secs_f64() / 60.0;
+        self.balance += self.earns * seconds - spent;
+        self.entered_until += taken;
+        match self.mode {
+            // What is below zero here is rounding.
+            CreditMode::Standard => self.balance = self.balance.max(0.0),
+            CreditMode::Unlimited => self.charge_beyond(self.kept_max()),
+        }
+        taken
+    }
+
+    /// Ends the instance: what it owes is charged.
+    pub fn handle_end(&mut self, now: SimTime) {
+        self.earn_until(now);
+        self.charge_beyond(0.0);
+    }
+
+    /// The speed of work that begins at `now`: 1, or the baseline of a standard instance without credits (0.4 for a
+    /// t3.medium).
+    pub fn speed(&self, now: SimTime) -> f64 {
+        match self.mode {
+            CreditMode::Unlimited => 1.0,
+            CreditMode::Standard if self.balance_at(now) > 0.0 => 1.0,
+            CreditMode::Standard => self.baseline(),
+        }
+    }
+
+    /// Credits at `now`; below zero it is the surplus owed.
+    pub fn balance(&self, now: SimTime) -> f64 {
+        self.balance_at(now)
+    }
+
+    /// Surplus charged so far, in vCPU-hours.
+    pub const fn surplus_charged(&self) -> f64 {
+        self.charged / CREDITS_PER_VCPU_HOUR
+    }
+
+    /// Full speed as long as the balance lasts, then the baseline.
+    fn time_for(&self, work: Duration) -> Duration {
+        let baseline = self.baseline();
+        if self.mode == CreditMode::Unlimited || baseline >= 1.0 {
+            return work;
+        }
+        // While it works at full speed it goes on earning.
+        let lasts = self.balance / (1.0 / 60.0 - self.earns);
+        let rest = work.as_secs_f64() - lasts;
+        if rest <= 0.0 {
+            return work;
+        }
+        Duration::from_secs_f64(lasts + rest / baseline)
+    }
+
+    fn earn_until(&mut self, now: SimTime) {
+        self.balance = self.balance_at(now);
+        self.entered_until = self.entered_until.max(now);
+    }
+
+    fn balance_at(&self, now: SimTime) -> f64 {
+        let idle = now.saturating_since(self.entered_until).as_secs_f64();
+        (self.balance + self.earns * idle).min(self.kept_max())
+    }
+
+    fn charge_beyond(&mut self, owed_max: f64) {
+        let beyond = -self.balance - owed_max;
+        if beyond > 0.0 {
+            self.charged += beyond;
+            self.balance += beyond;
+        }
+    }
+
+    /// vCPUs at full speed that the earnings pay for.
+    fn baseline(&self) -> f64 {
+        self.earns * 60.0
+    }
+
+    fn kept_max(&self) -> f64 {
+        self.earns * KEPT_FOR.as_secs_f64()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tiketi_station::Profile;
+
+    use super::*;
+
+    fn instances(class: &str, credits: CreditMode) -> Instances {
+        Instances {
+            class: class.to_owned(),
+            credits,
+            profile: Profile::native(),
+            initial: vec![1],
+        }
+    }
+
+    fn launched(credits: CreditMode) -> CreditAccount {
+        CreditAccount::launched(&instances("t3.medium", credits), SimTime::ZERO)
+            .expect("a T3 has credits")
+    }
+
+    /// Keeps the vCPU busy for `minutes`, a piece of work after the other; returns the minutes it really took.
+    fn busy_for(account: &mut CreditAccount, from: SimTime, minutes: u64) -> f64 {
+        const PIECE: Duration = Duration::from_millis(100);
+        let mut now = from;
+        for _ in 0..minutes * 600 {
+            now += account.handle_work(now, PIECE);
+        }
+        (now - from).as_secs_f64() / 60.0
+    }
+
+    fn is_near(value: f64, wanted: f64) -> bool {
+        (value - wanted).abs() < 1e-6
+    }
+
+    #[test]
+    fn an_instance_keeps_the_credits_of_a_day() {
+        for (class, cap) in [
+            ("t3.micro", 288.0),
+            ("t3.small", 576.0),
+            ("t3.medium", 576.0),
+            ("t3.large", 864.0),
+        ] {
+            let instances = instances(class, CreditMode::Standard);
+            let account = CreditAccount::initial(&instances).expect("a T3 has credits");
+            assert!(is_near(account.balance(SimTime::ZERO), cap), "{class}");
+            assert!(is_near(account.balance(SimTime::from_secs(86_400)), cap));
+        }
+        assert!(CreditAccount::initial(&instances("m7i.large", CreditMode::Standard)).is_none());
+    }
+
+    #[test]
+    fn a_new_standard_instance_works_at_the_baseline_almost_at_once() {
+        let mut account = launched(CreditMode::Standard);
+        // Five idle minutes earn two credits; at full speed they last 2 / (1 - 0.4) minutes.
+        let start = SimTime::from_secs(300);
+        assert!(is_near(account.balance(start), 2.0));
+        assert!(is_near(account.speed(start), 1.0));
+        let lasts = 2.0 / 0.6;
+        let taken = busy_for(&mut account, start, 10);
+        assert!(
+            is_near(taken, lasts + (10.0 - lasts) / 0.4),
+            "{taken} minutes"
+        );
+        let end = SimTime::from_secs_f64(300.0 + taken * 60.0);
+        assert!(account.balance(end) < 1e-6);
+        assert!(is_near(account.surplus_charged(), 0.0));
+    }
+
+    #[test]
+    fn one_long_piece_takes_as_long_as_many_short_ones() {
+        let start = SimTime::from_secs(300);
+        let mut whole = launched(CreditMode::Standard);
+        let mut cut = launched(CreditMode::Standard);
+        let taken = whole.handle_work(start, Duration::from_secs(600));
+        assert!(is_near(
+            taken.as_secs_f64() / 60.0,
+            busy_for(&mut cut, start, 10)
+        ));
+    }
+
+    #[test]
+    fn an_instance_with_credits_holds_full_speed_for_hours() {
+        let instances = instances("t3.medium", CreditMode::Standard);
+        let mut account = CreditAccount::initial(&instances).expect("a T3 has credits");
+        assert!(is_near(busy_for(&mut account, SimTime::ZERO, 900), 900.0));
+        // 576 credits at a loss of 0.6 a minute last 960 minutes.
+        let taken = busy_for(&mut account, SimTime::from_secs(900 * 60), 100);
+        assert!(is_near(taken, 60.0 + 40.0 / 0.4), "{taken} minutes");
+    }
+
+    #[test]
+    fn an_unlimited_instance_keeps_its_speed_and_is_charged_what_it_owes_when_it_ends() {
+        let mut account = launched(CreditMode::Unlimited);
+        assert!(is_near(busy_for(&mut account, SimTime::ZERO, 10), 10.0));
+        let end = SimTime::from_secs(600);
+        assert!(is_near(account.balance(end), -6.0), "10 spent, 4 earned");
+        assert!(is_near(account.surplus_charged(), 0.0), "not yet");
+        account.handle_end(end);
+        assert!(is_near(account.surplus_charged(), 0.1));
+        account.handle_end(end);
+        assert!(is_near(account.surplus_charged(), 0.1), "charged once");
+    }
+
+    #[test]
+    fn idle_time_pays_the_surplus_back() {
+        let mut account = launched(CreditMode::Unlimited);
+        busy_for(&mut account, SimTime::ZERO, 10);
+        account.handle_end(SimTime::from_secs(600 + 15 * 60));
+        assert!(is_near(account.surplus_charged(), 0.0));
+    }
+
+    #[test]
+    fn surplus_beyond_a_day_of_earnings_is_charged_while_the_instance_runs() {
+        let mut account = launched(CreditMode::Unlimited);
+        busy_for(&mut account, SimTime::ZERO, 1_000);
+        // 600 owed, of which a day earns 576.
+        assert!((account.surplus_charged() - 24.0 / 60.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_piece_of_work_is_not_paid_for_by_later_earnings() {
+        let mut account = launched(CreditMode::Standard);
+        let taken = account.handle_work(SimTime::ZERO, Duration::from_millis(4));
+        assert_eq!(taken, Duration::from_millis(10));
+        let idle = account.balance(SimTime::from_secs(60));
+        assert!(is_near(idle, 0.4 * 59.99 / 60.0), "{idle}");
+    }
+}

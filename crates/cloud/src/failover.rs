@@ -1,0 +1,153 @@
+//! Failover of one part of the data tier: who is primary, who takes over, and when.
+
+use std::time::Duration;
+
+use super::notice::{DataTierPart, What};
+use super::order::Order;
+use super::outbox::Outbox;
+use tiketi_core::units::{SimTime, ZoneId};
+
+/// A primary with perhaps a replica in another zone.
+#[derive(Clone, Debug)]
+pub struct Failover {
+    part: DataTierPart,
+    takes: Duration,
+    primary: ZoneId,
+    replica: Option<ZoneId>,
+    zones_down: Vec<ZoneId>,
+    /// Zones of members that were lost alone and are not back, first lost first.
+    members_down: Vec<ZoneId>,
+    status: Status,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    /// The primary takes writes.
+    Up,
+    /// The member in `zone` takes writes from `at`.
+    Promoting { zone: ZoneId, at: SimTime },
+    /// No member is left.
+    Down,
+}
+
+impl Failover {
+    /// Builds a part whose primary takes writes; `takes` is the time from its loss to the first write on the next.
+    pub fn new(
+        part: DataTierPart,
+        primary: ZoneId,
+        replica: Option<ZoneId>,
+        takes: Duration,
+    ) -> Self {
+        Self {
+            part,
+            takes,
+            primary,
+            replica,
+            zones_down: Vec::new(),
+            members_down: Vec::new(),
+            status: Status::Up,
+        }
+    }
+
+    /// Which part it is.
+    pub const fn part(&self) -> DataTierPart {
+        self.part
+    }
+
+    /// When a promotion is due.
+    pub const fn poll_timeout(&self) -> Option<SimTime> {
+        match self.status {
+            Status::Promoting { at, .. } => Some(at),
+            Status::Up | Status::Down => None,
+        }
+    }
+
+    /// Promotes the member whose time has come; what was primary is its replica as soon as its zone is up.
+    pub(super) fn handle_timeout(&mut self, now: SimTime, out: &mut Outbox) {
+        let Status::Promoting { zone, at } = self.status else {
+            return;
+        };
+        if now < at {
+            return;
+        }
+        if zone != self.primary {
+            self.replica = Some(self.primary);
+            self.primary = zone;
+        }
+        self.status = Status::Up;
+        out.order(match self.part {
+            DataTierPart::Redis => Order::PromoteRedis { zone },
+            DataTierPart::Database => Order::PromoteDatabase { zone },
+        });
+        out.announce(
+            now,
+            What::Promoted {
+                tier: self.part,
+                zone,
+            },
+        );
+    }
+
+    /// Notes the loss of a zone: the replica takes over if that was the primary's.
+    pub(super) fn handle_zone_lost(&mut self, now: SimTime, zone: ZoneId, out: &mut Outbox) {
+        self.zones_down.push(zone);
+        match self.status {
+            Status::Up if zone == self.primary => self.lose_primary(now, out),
+            Status::Promoting { zone: next, .. } if zone == next => {
+                self.status = Status::Down;
+            }
+            Status::Up | Status::Promoting { .. } | Status::Down => {}
+        }
+    }
+
+    /// Notes the loss of the primary alone; without a primary there is none to lose.
+    pub(super) fn handle_primary_lost(&mut self, now: SimTime, out: &mut Outbox) {
+        if self.status == Status::Up {
+            self.members_down.push(self.primary);
+            self.lose_primary(now, out);
+        }
+    }
+
+    /// Notes that the member that was lost first is back, as a replica: if no other was left, it is promoted, which takes
+    /// as long as a failover (an assumption, as for a zone).
+    pub(super) fn handle_member_restored(&mut self, now: SimTime) {
+        if self.members_down.is_empty() {
+            return;
+        }
+        let zone = self.members_down.remove(0);
+        if self.status == Status::Down {
+            self.promote_survivor(now, Some(zone));
+        }
+    }
+
+    /// Notes that a zone is up: if no member was left, the one in this zone starts again, which takes as long as a
+    /// failover (an assumption: AWS states only that it is recreated in its zone).
+    pub(super) fn handle_zone_restored(&mut self, now: SimTime, zone: ZoneId) {
+        self.zones_down.retain(|down| *down != zone);
+        if self.status == Status::Down && (zone == self.primary || Some(zone) == self.replica) {
+            self.promote_survivor(now, Some(zone));
+        }
+    }
+
+    fn lose_primary(&mut self, now: SimTime, out: &mut Outbox) {
+        out.announce(
+            now,
+            What::PrimaryLost {
+                tier: self.part,
+                zone: self.primary,
+            },
+        );
+        self.promote_survivor(now, self.replica);
+    }
+
+    fn promote_survivor(&mut self, now: SimTime, survivor: Option<ZoneId>) {
+        let is_down =
+            |zone: &ZoneId| self.zones_down.contains(zone) || self.members_down.contains(zone);
+        self.status = survivor
+            .filter(|zone| !is_down(zone))
+            .map_or(Status::Down, |zone| Status::Promoting {
+                zone,
+                at: now + self.takes,
+            });
+    }
+}

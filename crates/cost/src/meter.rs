@@ -1,0 +1,330 @@
+//! The meter: counts what is billed while a run goes on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::capacity::{
+    ACTIVE_CONNECTIONS, GB_AN_HOUR, LcuHour, NEW_CONNECTIONS_A_SECOND, RULE_EVALUATIONS_A_SECOND,
+};
+use super::sample::{LoadSample, Scope, TrafficSample};
+use super::usage::{Traffic, Usage};
+use tiketi_core::units::{InstanceId, SimTime};
+
+/// Bytes that AWS bills as one gigabyte.
+const BYTES_A_GB: f64 = 1_073_741_824.0;
+const SECONDS_AN_HOUR: f64 = 3_600.0;
+
+/// Counts one run; time is scenario time.
+///
+/// An engine tells it of launches and ends as they happen, of load and traffic about once a scenario second, and of
+/// surplus credits when an instance ends, or when the run does.
+#[derive(Clone, Debug, Default)]
+pub struct Meter {
+    scope: Scope,
+    running: BTreeMap<InstanceId, SimTime>,
+    ended: Duration,
+    surplus_vcpu_hours: f64,
+    lambda_runs: u64,
+    requests: u64,
+    bytes_out: u64,
+    traffic: TrafficSample,
+    hours: Vec<LcuHour>,
+    sampled_at: SimTime,
+    active_connections: u64,
+}
+
+impl Meter {
+    /// Builds a meter that has counted nothing; what is outside `scope` stays not metered.
+    pub fn new(scope: Scope) -> Self {
+        Self {
+            scope,
+            ..Self::default()
+        }
+    }
+
+    /// Notes that an instance was launched: it is billed from here.
+    pub fn handle_instance_started(&mut self, now: SimTime, instance: InstanceId) {
+        self.running.entry(instance).or_insert(now);
+    }
+
+    /// Notes that an instance was terminated or lost.
+    pub fn handle_instance_ended(&mut self, now: SimTime, instance: InstanceId) {
+        if let Some(since) = self.running.remove(&instance) {
+            self.ended += now.saturating_since(since);
+        }
+    }
+
+    /// Notes vCPU-hours that an instance is charged beyond the credits it has earned (T3, unlimited mode).
+    ///
+    /// AWS charges them when the instance ends, and once they exceed what it earns in a day; an instance that outlives
+    /// the run is charged at the run's end, so that the run pays for what it used.
+    pub fn handle_surplus(&mut self, vcpu_hours: f64) {
+        self.surplus_vcpu_hours += vcpu_hours;
+    }
+
+    /// Notes that the Lambda ran.
+    pub const fn handle_lambda_run(&mut self) {
+        self.lambda_runs += 1;
+    }
+
+    /// Notes what the load balancer has done since the last sample. Its bytes go to the internet, through the edge.
+    pub fn handle_load(&mut self, now: SimTime, load: &LoadSample) {
+        self.hold_connections(now);
+        // A sample that straddles two hours counts for the later one; samples come every second or so.
+        let hour = self.hour_of(now);
+        hour.new_connections +=
+            count(load.new_connections) / NEW_CONNECTIONS_A_SECOND / SECONDS_AN_HOUR;
+        hour.processed_bytes += gigabytes(load.bytes_in + load.bytes_out) / GB_AN_HOUR;
+        hour.rule_evaluations +=
+            count(load.rule_evaluations) / RULE_EVALUATIONS_A_SECOND / SECONDS_AN_HOUR;
+        self.active_connections = load.active_connections;
+        self.handle_edge(load.requests, load.bytes_out);
+    }
+
+    /// Notes requests that the edge answered, and the bytes it sent, without the load balancer.
+    pub const fn handle_edge(&mut self, requests: u64, bytes_out: u64) {
+        self.requests += requests;
+        self.bytes_out += bytes_out;
+    }
+
+    /// Notes bytes by the path they took since the last sample.
+    pub const fn handle_traffic(&mut self, sample: &TrafficSample) {
+        let TrafficSample {
+            nat_bytes,
+            nat_bytes_out,
+            s3_bytes,
+            detour_bytes,
+            load_balancer_cross_zone_bytes,
+            redis_cross_zone_bytes,
+            database_cross_zone_bytes,
+            replication_bytes,
+            database_io,
+        } = *sample;
+        let sum = &mut self.traffic;
+        sum.nat_bytes += nat_bytes;
+        sum.nat_bytes_out += nat_bytes_out;
+        sum.s3_bytes += s3_bytes;
+        sum.detour_bytes += detour_bytes;
+        sum.load_balancer_cross_zone_bytes += load_balancer_cross_zone_bytes;
+        sum.redis_cross_zone_bytes += redis_cross_zone_bytes;
+        sum.database_cross_zone_bytes += database_cross_zone_bytes;
+        sum.replication_bytes += replication_bytes;
+        sum.database_io += database_io;
+    }
+
+    /// What has been used until `now`; running instances are counted up to here.
+    pub fn usage(&self, now: SimTime) -> Usage {
+        let running: Duration = self
+            .running
+            .values()
+            .map(|since| now.saturating_since(*since))
+            .sum();
+        let sees_all = self.scope == Scope::Everything;
+        Usage {
+            hours: now.as_secs_f64() / SECONDS_AN_HOUR,
+            instance_hours: (self.ended + running).as_secs_f64() / SECONDS_AN_HOUR,
+            surplus_vcpu_hours: sees_all.then_some(self.surplus_vcpu_hours),
+            lambda_runs: self.lambda_runs,
+            load_balancer: self.hours.clone(),
+            requests: Some(self.requests),
+            data_out_gb: gigabytes(self.bytes_out),
+            traffic: sees_all.then(|| by_path(&self.traffic)),
+        }
+    }
+
+    /// Counts the connections that were open since the last sample, each hour for itself.
+    fn hold_connections(&mut self, now: SimTime) {
+        let units = count(self.active_connections) / ACTIVE_CONNECTIONS;
+        while self.sampled_at < now {
+            let hour = self.sampled_at.as_secs() / 3_600;
+            let until = SimTime::from_secs((hour + 1) * 3_600).min(now);
+            let held = until.saturating_since(self.sampled_at).as_secs_f64() / SECONDS_AN_HOUR;
+            let at = self.sampled_at;
+            self.hour_of(at).active_connections += units * held;
+            self.sampled_at = until;
+        }
+    }
+
+    /// The hour that `at` falls into; hours come in order.
+    fn hour_of(&mut self, at: SimTime) -> &mut LcuHour {
+        let hour = at.as_secs() / 3_600;
+        if self.hours.last().is_none_or(|last| last.hour < hour) {
+            self.hours.push(LcuHour {
+                hour,
+                ..LcuHour::default()
+            });
+        }
+        self.hours.last_mut().expect("there is one now")
+    }
+}
+
+fn by_path(bytes: &TrafficSample) -> Traffic {
+    Traffic {
+        nat_gb: gigabytes(bytes.nat_bytes),
+        nat_out_gb: gigabytes(bytes.nat_bytes_out),
+        s3_gb: gigabytes(bytes.s3_bytes),
+        detour_gb: gigabytes(bytes.detour_bytes),
+        load_balancer_cross_zone_gb: gigabytes(bytes.load_balancer_cross_zone_bytes),
+        redis_cross_zone_gb: gigabytes(bytes.redis_cross_zone_bytes),
+        database_cross_zone_gb: gigabytes(bytes.database_cross_zone_bytes),
+        replication_gb: gigabytes(bytes.replication_bytes),
+        database_io: bytes.database_io,
+    }
+}
+
+fn gigabytes(bytes: u64) -> f64 {
+    count(bytes) / BYTES_A_GB
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of one run stay far below 2^52"
+)]
+pub(super) const fn count(number: u64) -> f64 {
+    number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::capacity::Dimension;
+    use super::*;
+
+    const GB: u64 = 1 << 30;
+
+    fn hours(number: u64) -> SimTime {
+        SimTime::from_secs(number * 3_600)
+    }
+
+    fn close(value: f64, expected: f64) -> bool {
+        (value - expected).abs() < 1e-9
+    }
+
+    #[test]
+    fn an_instance_is_billed_from_launch_to_end_and_only_once() {
+        let mut meter = Meter::new(Scope::Testbed);
+        meter.handle_instance_started(SimTime::ZERO, InstanceId(0));
+        meter.handle_instance_started(hours(1), InstanceId(1));
+        meter.handle_instance_ended(hours(3), InstanceId(1));
+        meter.handle_instance_ended(hours(4), InstanceId(1));
+        assert!(close(meter.usage(hours(5)).instance_hours, 7.0));
+    }
+
+    #[test]
+    fn the_dimension_used_most_is_billed_hour_by_hour() {
+        let mut meter = Meter::new(Scope::Testbed);
+        // First hour: 3,000 connections held throughout are one unit, 180,000 new ones are two.
+        meter.handle_load(
+            SimTime::ZERO,
+            &LoadSample {
+                active_connections: 3_000,
+                ..LoadSample::default()
+            },
+        );
+        meter.handle_load(
+            SimTime::from_secs(3_599),
+            &LoadSample {
+                new_connections: 180_000,
+                active_connections: 3_000,
+                ..LoadSample::default()
+            },
+        );
+        let usage = meter.usage(SimTime::from_secs(3_599));
+        assert!(close(usage.lcu_hours(), 2.0));
+        assert_eq!(usage.load_balancer[0].billed().0, Dimension::NewConnections);
+        // Second hour: three gigabytes are three units. Third: 7,200,000 evaluations are two.
+        meter.handle_load(
+            hours(1),
+            &LoadSample {
+                bytes_out: 3 * GB,
+                ..LoadSample::default()
+            },
+        );
+        meter.handle_load(
+            hours(2),
+            &LoadSample {
+                rule_evaluations: 7_200_000,
+                ..LoadSample::default()
+            },
+        );
+        let usage = meter.usage(hours(3));
+        assert!(close(usage.lcu_hours(), 7.0), "{}", usage.lcu_hours());
+        assert!(close(usage.data_out_gb, 3.0));
+        let billed: Vec<_> = usage
+            .load_balancer
+            .iter()
+            .map(|hour| hour.billed().0)
+            .collect();
+        assert_eq!(
+            billed,
+            [
+                Dimension::NewConnections,
+                Dimension::ProcessedBytes,
+                Dimension::RuleEvaluations
+            ]
+        );
+    }
+
+    #[test]
+    fn connections_that_are_held_over_the_end_of_an_hour_count_in_both() {
+        let mut meter = Meter::new(Scope::Testbed);
+        let held = LoadSample {
+            active_connections: 6_000,
+            ..LoadSample::default()
+        };
+        meter.handle_load(SimTime::from_secs(1_800), &held);
+        meter.handle_load(SimTime::from_secs(5_400), &LoadSample::default());
+        let usage = meter.usage(hours(2));
+        let held: Vec<_> = usage
+            .load_balancer
+            .iter()
+            .map(|hour| (hour.hour, hour.active_connections))
+            .collect();
+        assert_eq!(held, [(0, 1.0), (1, 1.0)]);
+        assert!(close(usage.lcu_hours_of(Dimension::ActiveConnections), 2.0));
+    }
+
+    #[test]
+    fn what_an_engine_cannot_see_is_not_metered_and_what_it_sees_may_be_nothing() {
+        let unseen = Meter::new(Scope::Testbed).usage(hours(1));
+        assert_eq!((unseen.surplus_vcpu_hours, unseen.traffic), (None, None));
+        let nothing = Meter::new(Scope::Everything).usage(hours(1));
+        assert_eq!(nothing.surplus_vcpu_hours, Some(0.0));
+        assert_eq!(nothing.traffic, Some(Traffic::default()));
+    }
+
+    #[test]
+    fn traffic_and_surplus_add_up() {
+        let mut meter = Meter::new(Scope::Everything);
+        let sample = TrafficSample {
+            nat_bytes: 2 * GB,
+            nat_bytes_out: GB,
+            s3_bytes: 3 * GB,
+            detour_bytes: GB / 2,
+            load_balancer_cross_zone_bytes: 4 * GB,
+            redis_cross_zone_bytes: 5 * GB,
+            database_cross_zone_bytes: 6 * GB,
+            replication_bytes: 7 * GB,
+            database_io: 1_000,
+        };
+        meter.handle_traffic(&sample);
+        meter.handle_traffic(&sample);
+        meter.handle_surplus(0.25);
+        meter.handle_surplus(0.5);
+        let usage = meter.usage(hours(1));
+        assert_eq!(usage.surplus_vcpu_hours, Some(0.75));
+        assert_eq!(
+            usage.traffic,
+            Some(Traffic {
+                nat_gb: 4.0,
+                nat_out_gb: 2.0,
+                s3_gb: 6.0,
+                detour_gb: 1.0,
+                load_balancer_cross_zone_gb: 8.0,
+                redis_cross_zone_gb: 10.0,
+                database_cross_zone_gb: 12.0,
+                replication_gb: 14.0,
+                database_io: 2_000,
+            })
+        );
+    }
+}

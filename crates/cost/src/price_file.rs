@@ -1,0 +1,241 @@
+//! Price books as files: TOML, every price with how sure it is and where it comes from.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::item::Item;
+use super::price_book::{Basis, Currency, Exchange, Figure, Per, Price, PriceBook};
+use tiketi_scenario::Diagnostics;
+use tiketi_scenario::diagnostic::Problem;
+
+/// A book as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBook {
+    name: String,
+    currency: Currency,
+    date: String,
+    source: String,
+    exchange: RawExchange,
+    #[serde(default)]
+    by_heading: bool,
+    prices: Vec<RawPrice>,
+    #[serde(default)]
+    figures: Vec<Spanned<Figure>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawExchange {
+    won_per_unit: Spanned<f64>,
+    basis: Basis,
+    source: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPrice {
+    item: Spanned<Item>,
+    class: Option<String>,
+    amount: Spanned<f64>,
+    per: Per,
+    basis: Basis,
+    source: String,
+}
+
+/// Reads a book, or reports what is wrong with it: the first thing that is not understood, or else all that makes no
+/// sense.
+pub(super) fn read(source_name: &str, text: &str) -> Result<PriceBook, Diagnostics> {
+    let refuse = |problems| Diagnostics::new(source_name, text, problems);
+    let raw: RawBook =
+        toml::from_str(text).map_err(|error| refuse(vec![not_understood(&error)]))?;
+    let mut problems = Vec::new();
+    problems.extend(rate(&raw.exchange));
+    problems.extend(raw.prices.iter().filter_map(amount));
+    problems.extend(twice(&raw.prices));
+    problems.extend(unknown_parts(&raw.figures));
+    if !problems.is_empty() {
+        return Err(refuse(problems));
+    }
+    Ok(PriceBook {
+        name: raw.name,
+        currency: raw.currency,
+        date: raw.date,
+        source: raw.source,
+        exchange: Exchange {
+            won_per_unit: raw.exchange.won_per_unit.into_inner(),
+            basis: raw.exchange.basis,
+            source: raw.exchange.source,
+        },
+        by_heading: raw.by_heading,
+        prices: raw.prices.into_iter().map(price).collect(),
+        figures: raw.figures.into_iter().map(Spanned::into_inner).collect(),
+    })
+}
+
+fn price(raw: RawPrice) -> Price {
+    Price {
+        item: raw.item.into_inner(),
+        class: raw.class,
+        amount: raw.amount.into_inner(),
+        per: raw.per,
+        basis: raw.basis,
+        source: raw.source,
+    }
+}
+
+fn not_understood(error: &toml::de::Error) -> Problem {
+    Problem::new(error.message().trim())
+        .at(error.span().unwrap_or(0..0))
+        .help("begin with a copy of one of scenarios/prices/*.toml")
+}
+
+fn rate(exchange: &RawExchange) -> Option<Problem> {
+    let (place, rate) = (&exchange.won_per_unit, *exchange.won_per_unit.get_ref());
+    let is_legal = rate.is_finite() && rate > 0.0;
+    (!is_legal).then(|| {
+        Problem::new(format!("`won_per_unit` is {rate}"))
+            .at(place.span())
+            .legal("finite, more than 0")
+            .help("a book in won has `won_per_unit = 1`")
+    })
+}
+
+fn amount(price: &RawPrice) -> Option<Problem> {
+    let amount = *price.amount.get_ref();
+    let is_legal = amount.is_finite() && amount >= 0.0;
+    (!is_legal).then(|| {
+        Problem::new(format!("`amount` is {amount}"))
+            .at(price.amount.span())
+            .legal("finite, 0 or more")
+            .help("what is not known is left out: its line then says so")
+    })
+}
+
+/// Prices that hide another one of the same thing.
+fn twice(prices: &[RawPrice]) -> impl Iterator<Item = Problem> {
+    prices.iter().enumerate().filter_map(|(place, price)| {
+        let is_hidden = prices[..place].iter().any(|earlier| {
+            let covers = earlier.class.is_none() || earlier.class == price.class;
+            earlier.item.get_ref() == price.item.get_ref() && covers
+        });
+        is_hidden.then(|| {
+            Problem::new("the same thing has a price already")
+                .at(price.item.span())
+                .legal("one price for each item and class")
+                .help("a price without `class` is for every class: put it last")
+        })
+    })
+}
+
+/// Figures that add up what is not stated before them.
+fn unknown_parts(figures: &[Spanned<Figure>]) -> impl Iterator<Item = Problem> {
+    figures.iter().enumerate().flat_map(|(place, figure)| {
+        let stated: Vec<_> = figures[..place]
+            .iter()
+            .map(|earlier| earlier.get_ref().name.as_str())
+            .collect();
+        let sum = figure.get_ref();
+        let parts = sum.parts.iter().chain(&sum.minus);
+        let unknown: Vec<_> = parts
+            .filter(|part| !stated.contains(&part.as_str()))
+            .map(|part| {
+                let message = format!(
+                    "`{}` adds up `{part}`, which is not stated before it",
+                    sum.name
+                );
+                Problem::new(message)
+                    .at(figure.span())
+                    .legal(if stated.is_empty() {
+                        "none yet".to_owned()
+                    } else {
+                        stated.join(", ")
+                    })
+                    .help("state the parts of a sum before the sum")
+            })
+            .collect();
+        unknown
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "\
+name     = 'x'
+currency = 'KRW'
+date     = 'd'
+source   = 's'
+exchange = { won_per_unit = 1, basis = 'documented', source = 's' }
+";
+
+    fn cache(amount: &str) -> String {
+        format!(
+            "[[prices]]\nitem = 'cache'\namount = {amount}\nper = 'unit'\nbasis = 'reported'\nsource = 's'\n"
+        )
+    }
+
+    fn refusal(text: &str) -> String {
+        read("mine.toml", text).expect_err("is refused").to_string()
+    }
+
+    #[test]
+    fn a_book_may_be_short() {
+        let book = read("mine.toml", &(HEAD.to_owned() + &cache("1.5"))).expect("is a book");
+        assert_eq!((book.name.as_str(), book.prices.len()), ("x", 1));
+        assert!(!book.by_heading && book.figures.is_empty());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place_and_what_would_be_right() {
+        let bad =
+            HEAD.replace("won_per_unit = 1", "won_per_unit = 0") + &cache("-1") + &cache("nan");
+        let shown = refusal(&bad);
+        let lines: Vec<_> = shown.lines().collect();
+        assert!(
+            lines[0]
+                .starts_with("mine.toml:5:29: `won_per_unit` is 0 (legal: finite, more than 0)"),
+            "{shown}"
+        );
+        assert!(
+            lines[1].starts_with("mine.toml:8:10: `amount` is -1 (legal: finite, 0 or more)"),
+            "{shown}"
+        );
+        assert!(
+            lines[2].starts_with("mine.toml:13:8: the same thing has a price already"),
+            "{shown}"
+        );
+        assert!(
+            lines[3].starts_with("mine.toml:14:10: `amount` is NaN"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn words_and_keys_nobody_knows_are_refused_with_those_that_are_known() {
+        let shown = refusal(&(HEAD.to_owned() + &cache("1").replace("'cache'", "'cash'")));
+        assert!(
+            shown.starts_with("mine.toml:7:8: unknown variant `cash`, expected one of `instance`"),
+            "{shown}"
+        );
+        let shown = refusal(&(HEAD.to_owned() + &cache("1") + "colour = 'red'\n"));
+        assert!(
+            shown.starts_with("mine.toml:12:1: unknown field `colour`, expected one of `item`"),
+            "{shown}"
+        );
+        assert!(refusal("name = ").starts_with("mine.toml:1:"));
+    }
+
+    #[test]
+    fn a_sum_of_what_is_not_stated_is_refused() {
+        let figure = "[[figures]]\nname = 'sum'\ntitle = 'Sum'\namount = 1\nparts = ['missing']\n";
+        let shown = refusal(&(HEAD.to_owned() + &cache("1") + figure));
+        assert!(
+            shown.contains(
+                "`sum` adds up `missing`, which is not stated before it (legal: none yet)"
+            ),
+            "{shown}"
+        );
+    }
+}

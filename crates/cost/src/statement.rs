@@ -1,0 +1,239 @@
+//! The statement: what a run cost, what a month of such runs costs, and what one buyer and one ticket cost.
+
+use serde::{Deserialize, Serialize};
+
+use super::comparison::{self, Comparison};
+use super::item::{Heading, Item};
+use super::price_book::{Basis, Currency, Exchange, HOURS_A_MONTH, Per, Price, PriceBook};
+use super::quantity::{Quantity, base_hours_a_month, quantities};
+use super::usage::Usage;
+use tiketi_scenario::Plan;
+
+/// What a run cost, and what follows from it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Statement {
+    /// Name of the price book.
+    pub price_book: String,
+    /// Date of its prices.
+    pub price_date: String,
+    /// Currency of all amounts but those of the comparison.
+    pub currency: Currency,
+    /// What one unit of it is in won.
+    pub exchange: Exchange,
+    /// What was used.
+    pub usage: Usage,
+    /// What the cost is divided by.
+    pub sales: Sales,
+    /// This run.
+    pub run: Bill,
+    /// A month: the smallest fleet throughout, and `onsales_per_month` runs like this one.
+    pub month: Bill,
+    /// On-sales in that month.
+    pub onsales_per_month: u32,
+    /// This run's total for each 1,000 buyers; `None` without buyers.
+    pub per_thousand_buyers: Option<f64>,
+    /// This run's total for each ticket sold; `None` if none was.
+    pub per_ticket: Option<f64>,
+    /// What that month could save.
+    pub savings: Savings,
+    /// The month against the documented one, in won.
+    pub documented: Comparison,
+}
+
+/// What a month could save, and what would be left; `None` if the book has no price for it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Savings {
+    /// Without NAT: its gateways, their addresses, and the traffic through them.
+    pub nat: Option<f64>,
+    /// With the smallest fleet reserved instead of on demand.
+    pub reserved: Option<f64>,
+    /// The month without both.
+    pub optimized: Option<f64>,
+}
+
+/// Lines and their sum.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bill {
+    /// One line an item.
+    pub lines: Vec<Line>,
+    /// Sum of the lines that have a price.
+    pub total: f64,
+}
+
+/// One item of a bill.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// What is billed.
+    pub item: Item,
+    /// The heading it falls under.
+    pub heading: Heading,
+    /// Title for reports.
+    pub title: String,
+    /// How much; `None` if the engine does not meter it.
+    pub quantity: Option<f64>,
+    /// Of what.
+    pub unit: String,
+    /// Price of one; `None` if it is not known.
+    pub unit_price: Option<f64>,
+    /// Quantity times price; `None` if one of them is not known.
+    pub amount: Option<f64>,
+    /// How sure the price is.
+    pub basis: Basis,
+    /// Where the price comes from.
+    pub source: String,
+}
+
+/// What the cost is divided by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sales {
+    /// Buyers who came.
+    pub buyers: u64,
+    /// Tickets sold.
+    pub tickets: u64,
+}
+
+impl Statement {
+    /// Adds up what `usage` costs at the prices of `book`.
+    pub fn new(plan: &Plan, usage: Usage, sales: Sales, book: &PriceBook) -> Self {
+        let quantities = quantities(plan, &usage);
+        let run = bill(book, &quantities, usage.hours, |quantity| quantity.run);
+        let month = bill(book, &quantities, HOURS_A_MONTH, |quantity| quantity.month);
+        let documented =
+            PriceBook::built_in("documented-krw").expect("the documented book is built in");
+        let savings = savings(plan, &month, book);
+        let share = |parts: u64| (parts > 0).then(|| run.total / super::meter::count(parts));
+        Self {
+            price_book: book.name.clone(),
+            price_date: book.date.clone(),
+            currency: book.currency,
+            exchange: book.exchange.clone(),
+            per_thousand_buyers: share(sales.buyers).map(|each| each * 1_000.0),
+            per_ticket: share(sales.tickets),
+            documented: comparison::compare(
+                &documented.figures,
+                &month,
+                &savings,
+                book.exchange.won_per_unit,
+            ),
+            onsales_per_month: plan.cost.onsales_per_month,
+            usage,
+            sales,
+            savings,
+            run,
+            month,
+        }
+    }
+
+    /// The same use at the prices of another book; `plan` is the one that was run.
+    pub fn at_prices_of(&self, plan: &Plan, book: &PriceBook) -> Self {
+        Self::new(plan, self.usage.clone(), self.sales, book)
+    }
+}
+
+impl Bill {
+    /// The sum of the lines under a heading; `None` if none of them has an amount.
+    pub fn under(&self, heading: Heading) -> Option<f64> {
+        let mut amounts = self
+            .lines
+            .iter()
+            .filter(|line| line.heading == heading)
+            .filter_map(|line| line.amount)
+            .peekable();
+        amounts.peek()?;
+        Some(amounts.sum())
+    }
+
+    /// The lines that have a price and no quantity, because the engine does not meter them.
+    pub fn not_metered(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(|line| line.quantity.is_none())
+    }
+
+    /// The lines that have no price.
+    pub fn not_priced(&self) -> impl Iterator<Item = &Line> {
+        self.lines
+            .iter()
+            .filter(|line| line.basis == Basis::NotFound)
+    }
+}
+
+fn bill(
+    book: &PriceBook,
+    quantities: &[Quantity],
+    hours: f64,
+    amount_of: impl Fn(&Quantity) -> Option<f64>,
+) -> Bill {
+    let lines: Vec<Line> = quantities
+        .iter()
+        .filter_map(|quantity| {
+            let price = book.price(quantity.item, quantity.class.as_deref());
+            match price {
+                Some(price) => Some(priced(quantity, price, amount_of(quantity), hours)),
+                None if book.by_heading && is_priced(book, quantities, quantity.heading) => None,
+                None => Some(unpriced(quantity, amount_of(quantity))),
+            }
+        })
+        .collect();
+    let total = lines.iter().filter_map(|line| line.amount).sum();
+    Bill { lines, total }
+}
+
+fn is_priced(book: &PriceBook, quantities: &[Quantity], heading: Heading) -> bool {
+    quantities
+        .iter()
+        .filter(|other| other.heading == heading)
+        .any(|other| book.price(other.item, other.class.as_deref()).is_some())
+}
+
+fn priced(quantity: &Quantity, price: &Price, units: Option<f64>, hours: f64) -> Line {
+    let (units, unit, unit_price) = match price.per {
+        Per::Unit => (units, quantity.unit, price.amount),
+        Per::Month => (units, quantity.unit, price.amount / HOURS_A_MONTH),
+        // A flat amount is for what there is, however many; for nothing it is nothing.
+        Per::Flat => {
+            let hours = units.map(|units| if units > 0.0 { hours } else { 0.0 });
+            (hours, "hour", price.amount / HOURS_A_MONTH)
+        }
+    };
+    Line {
+        item: quantity.item,
+        heading: quantity.heading,
+        title: quantity.title.clone(),
+        quantity: units,
+        unit: unit.to_owned(),
+        unit_price: Some(unit_price),
+        amount: units.map(|units| units * unit_price),
+        basis: price.basis,
+        source: price.source.clone(),
+    }
+}
+
+fn unpriced(quantity: &Quantity, units: Option<f64>) -> Line {
+    Line {
+        item: quantity.item,
+        heading: quantity.heading,
+        title: quantity.title.clone(),
+        quantity: units,
+        unit: quantity.unit.to_owned(),
+        unit_price: None,
+        amount: None,
+        basis: Basis::NotFound,
+        source: "the price book has no price for it".to_owned(),
+    }
+}
+
+/// What the month could save without NAT and with the smallest fleet reserved.
+fn savings(plan: &Plan, month: &Bill, book: &PriceBook) -> Savings {
+    let nat = month.under(Heading::Nat);
+    let class = Some(plan.topology.instances.class.as_str());
+    let an_hour = |item| book.price(item, class).map(Price::for_one);
+    let reserved = an_hour(Item::Instance)
+        .zip(an_hour(Item::InstanceReserved))
+        .map(|(on_demand, reserved)| base_hours_a_month(plan) * (on_demand - reserved));
+    Savings {
+        nat,
+        reserved,
+        optimized: nat
+            .zip(reserved)
+            .map(|(nat, reserved)| month.total - nat - reserved),
+    }
+}

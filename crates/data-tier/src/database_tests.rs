@@ -1,0 +1,186 @@
+use super::*;
+use tiketi_measure::example::plan;
+
+const ONE: InstanceId = InstanceId(0);
+const TWO: InstanceId = InstanceId(1);
+const READ: Transaction = Transaction::Read;
+
+fn ms(millis: u64) -> SimTime {
+    SimTime::from_nanos(millis * 1_000_000)
+}
+
+fn write(seat: u32) -> Transaction {
+    Transaction::Write {
+        seat: Some(SeatNumber(seat)),
+    }
+}
+
+/// Two cores, queries of a millisecond, commits of two, pools of three that wait for two seconds, five connections in all;
+/// two instances.
+fn database() -> Database {
+    let mut plan = plan();
+    let settings = &mut plan.topology.database;
+    (settings.pool_max, settings.connections_max) = (3, 5);
+    let mut database = Database::new(&plan);
+    database.handle_instance(ONE);
+    database.handle_instance(TWO);
+    database
+}
+
+/// Everything that ends by `until`, with the instant at which it was due.
+fn ended(database: &mut Database, until: SimTime) -> Vec<(u64, u32, Done)> {
+    let mut ended = Vec::new();
+    let mut now = SimTime::ZERO;
+    loop {
+        while let Some((ticket, done)) = database.poll_done() {
+            ended.push((now.as_nanos() / 1_000, ticket, done));
+        }
+        match database.poll_timeout().filter(|at| *at <= until) {
+            Some(at) => now = at,
+            None => return ended,
+        }
+        database.handle_timeout(now);
+    }
+}
+
+#[test]
+fn queries_share_the_cores_and_writes_wait_for_their_commit() {
+    let mut database = database();
+    database.handle_request(ms(0), ONE, 1, READ);
+    database.handle_request(ms(0), ONE, 2, write(0));
+    database.handle_request(ms(0), TWO, 3, READ);
+    database.handle_request(ms(0), TWO, 4, write(1));
+    assert_eq!(
+        ended(&mut database, ms(100)),
+        [
+            (2_000, 1, Done::Ok),
+            (2_000, 3, Done::Ok),
+            (4_000, 2, Done::Ok),
+            (4_000, 4, Done::Ok),
+        ]
+    );
+    let figures = database.figures();
+    assert_eq!((figures.queries, figures.connections_open), (4, 4));
+    assert_eq!(database.busy_until(ms(100)), Duration::from_millis(4));
+}
+
+#[test]
+fn the_second_write_to_a_seat_waits_for_the_commit_of_the_first() {
+    let mut database = database();
+    database.handle_request(ms(0), ONE, 1, write(7));
+    database.handle_request(ms(0), TWO, 2, write(7));
+    database.handle_request(ms(0), TWO, 3, write(8));
+    assert_eq!(
+        ended(&mut database, ms(100)),
+        [
+            (3_000, 1, Done::Ok),
+            (3_000, 3, Done::Ok),
+            (6_000, 2, Done::Ok)
+        ]
+    );
+    assert_eq!(database.figures().row_lock_waits, 1);
+}
+
+#[test]
+fn who_finds_the_pool_busy_waits_in_turn_and_gives_up_in_time() {
+    let mut plan = plan();
+    plan.topology.database.pool_max = 1;
+    plan.topology.instances.profile.query_ms = 1_500.0;
+    let mut database = Database::new(&plan);
+    database.handle_instance(ONE);
+    for ticket in 1..=4 {
+        database.handle_request(ms(0), ONE, ticket, READ);
+    }
+    assert_eq!(database.in_use(ONE), 1);
+    assert_eq!(
+        ended(&mut database, ms(10_000)),
+        [
+            (1_500_000, 1, Done::Ok),
+            (2_000_000, 3, Done::PoolTimeout),
+            (2_000_000, 4, Done::PoolTimeout),
+            (3_000_000, 2, Done::Ok),
+        ]
+    );
+    let figures = database.figures();
+    assert_eq!((figures.pool_waits, figures.pool_timeouts), (3, 2));
+    assert_eq!(
+        figures.connections_opened, 1,
+        "the connection is used again"
+    );
+}
+
+#[test]
+fn a_connection_beyond_the_limit_of_the_server_is_refused() {
+    let mut database = database();
+    for ticket in 0..3 {
+        database.handle_request(ms(0), ONE, ticket, READ);
+        database.handle_request(ms(0), TWO, 10 + ticket, READ);
+    }
+    let ended = ended(&mut database, ms(100));
+    assert_eq!(ended[0], (0, 12, Done::TooManyConnections));
+    assert_eq!(ended.len(), 6);
+    let figures = database.figures();
+    assert_eq!(
+        (figures.connections_refused, figures.connections_peak),
+        (1, 5)
+    );
+    // Instances that end leave their connections to others.
+    database.handle_instance_gone(ms(200), ONE);
+    assert_eq!(database.figures().connections_open, 2);
+}
+
+#[test]
+fn a_lost_primary_breaks_what_runs_and_lets_connects_hang() {
+    let mut database = database();
+    database.handle_request(ms(0), ONE, 1, READ);
+    database.handle_request(ms(0), ONE, 2, write(1));
+    database.handle_request(ms(0), ONE, 3, write(1));
+    database.handle_request(ms(0), ONE, 4, READ);
+    database.handle_lost(ms(1));
+    assert_eq!(database.figures().connections_open, 0);
+    database.handle_request(ms(1), TWO, 5, READ);
+    assert_eq!(
+        ended(&mut database, ms(20_000)),
+        [
+            (0, 1, Done::Unavailable),
+            (0, 2, Done::Unavailable),
+            (0, 3, Done::Unavailable),
+            (2_001_000, 4, Done::Unavailable),
+            (2_001_000, 5, Done::Unavailable),
+        ]
+    );
+    assert_eq!((database.in_use(ONE), database.in_use(TWO)), (0, 0));
+    assert_eq!(database.figures().pool_timeouts, 2);
+}
+
+#[test]
+fn connects_that_hang_keep_their_place_and_succeed_at_the_promotion() {
+    let mut database = database();
+    database.handle_lost(ms(0));
+    for ticket in 1..=4 {
+        database.handle_request(ms(500), ONE, ticket, READ);
+    }
+    assert_eq!(database.in_use(ONE), 3, "the fourth waits for a place");
+    database.handle_promoted(ms(1_500));
+    let ended = ended(&mut database, ms(9_000));
+    assert!(
+        ended.iter().all(|(_, _, done)| *done == Done::Ok),
+        "{ended:?}"
+    );
+    assert_eq!(database.figures().connections_opened, 3);
+}
+
+#[test]
+fn nothing_more_is_heard_of_an_instance_that_is_gone() {
+    let mut database = database();
+    for ticket in 1..=4 {
+        database.handle_request(ms(0), ONE, ticket, write(1));
+    }
+    database.handle_request(ms(0), TWO, 9, write(1));
+    database.handle_instance_gone(ms(1), ONE);
+    database.handle_request(ms(1), ONE, 5, READ);
+    // The server finishes what it has; the row is free after that.
+    assert_eq!(ended(&mut database, ms(100)), [(12_000, 9, Done::Ok)]);
+    let figures = database.figures();
+    assert_eq!((figures.connections_open, figures.pool_timeouts), (1, 0));
+}

@@ -1,0 +1,134 @@
+use super::*;
+use tiketi_measure::example::plan;
+
+const HOLD: u64 = 300;
+
+fn at(seconds: u64) -> SimTime {
+    SimTime::from_secs(seconds)
+}
+
+/// Three seats: two of `VIP`, one of `R`.
+fn seats() -> SeatMap {
+    let mut plan = plan();
+    let section = |name: &str, seats_per_row| Section {
+        name: name.to_owned(),
+        rows: 1,
+        seats_per_row,
+        price: tiketi_core::units::Won(1),
+    };
+    plan.show.sections = vec![section("VIP", 2), section("R", 1)];
+    SeatMap::new(&plan, 10)
+}
+
+fn offered(map: &SeatMap) -> Vec<u32> {
+    let offers = map.offers();
+    let seats = (0..offers.count()).map(|place| offers.seat(place).unwrap());
+    seats.map(|seat| SeatNumber::of(seat).unwrap().0).collect()
+}
+
+fn hold(map: &mut SeatMap, now: u64, buyer: u32, seat: u32) -> Result<ReservationNumber, Refusal> {
+    map.hold(at(now), BuyerId(buyer), SeatNumber(seat))
+}
+
+fn released(map: &mut SeatMap, now: SimTime) -> Vec<SeatNumber> {
+    let mut released = Vec::new();
+    map.release_expired(now, &mut released);
+    released
+}
+
+#[test]
+fn a_seat_goes_to_one_person_and_a_person_gets_one_seat() {
+    let mut map = seats();
+    hold(&mut map, 1, 1, 0).unwrap();
+    assert_eq!(hold(&mut map, 1, 2, 0), Err(Refusal::SeatLocked));
+    assert_eq!(hold(&mut map, 1, 1, 1), Err(Refusal::OneSeatEach));
+    assert_eq!(hold(&mut map, 1, 2, 3), Err(Refusal::UnknownSeat));
+    assert_eq!((offered(&map), map.locked()), (vec![1, 2], 1));
+    assert!(map.is_free(SeatNumber(1)) && !map.is_free(SeatNumber(0)));
+}
+
+#[test]
+fn a_hold_ends_on_time_and_not_before() {
+    let mut map = seats();
+    let held = hold(&mut map, 1, 1, 1).unwrap();
+    assert_eq!(map.next_expiry(), Some(at(1 + HOLD)));
+    let moment_before = SimTime::from_nanos(at(1 + HOLD).as_nanos() - 1);
+    assert_eq!(released(&mut map, moment_before), []);
+    assert_eq!(released(&mut map, at(1 + HOLD)), [SeatNumber(1)]);
+    assert_eq!(offered(&map), [0, 1, 2], "back in its place");
+    assert_eq!((map.locked(), map.next_expiry()), (0, None));
+    let grace = Duration::from_secs(5);
+    let late = map.begin_payment(at(400), BuyerId(1), held, grace);
+    assert_eq!(late, Err(Refusal::HoldExpired));
+    hold(&mut map, 400, 1, 2).unwrap();
+}
+
+#[test]
+fn a_hold_that_nobody_has_ended_yet_bars_the_seat_and_not_its_buyer() {
+    let mut map = seats();
+    hold(&mut map, 1, 1, 1).unwrap();
+    assert_eq!(hold(&mut map, 302, 2, 1), Err(Refusal::SeatLocked));
+    hold(&mut map, 302, 1, 0).unwrap();
+    assert_eq!(map.locked(), 2);
+}
+
+#[test]
+fn a_payment_made_twice_is_one_payment() {
+    let mut map = seats();
+    let held = hold(&mut map, 1, 1, 0).unwrap();
+    let grace = Duration::from_secs(5);
+    let stranger = map.begin_payment(at(2), BuyerId(2), held, grace);
+    assert_eq!(stranger, Err(Refusal::UnknownReservation));
+    let begun = map.begin_payment(at(2), BuyerId(1), held, grace);
+    assert_eq!(begun, Ok(Begun::Open));
+    map.commit_payment(at(3), BuyerId(1), held).unwrap();
+    map.commit_payment(at(4), BuyerId(1), held).unwrap();
+    let again = map.begin_payment(at(999), BuyerId(1), held, grace);
+    assert_eq!(again, Ok(Begun::PaidBefore));
+    assert_eq!(released(&mut map, at(999)), [], "sold seats stay sold");
+    assert_eq!(hold(&mut map, 999, 1, 1), Err(Refusal::OneSeatEach));
+    assert_eq!(hold(&mut map, 999, 2, 0), Err(Refusal::SeatReserved));
+    let facts = map.audit(&[held], None);
+    assert_eq!((facts.paid_orders, facts.captures), (1, 1));
+    assert_eq!(
+        (facts.seats_free, facts.seats_held, facts.seats_sold),
+        (2, 0, 1)
+    );
+    assert_eq!((facts.acknowledged, facts.lost_orders.count), (1, 0));
+}
+
+#[test]
+fn a_payment_begun_in_time_keeps_its_seat_while_the_provider_works() {
+    let mut map = seats();
+    let held = hold(&mut map, 1, 1, 0).unwrap();
+    let grace = Duration::from_secs(6);
+    map.begin_payment(at(300), BuyerId(1), held, grace).unwrap();
+    assert_eq!(map.next_expiry(), Some(at(306)));
+    assert_eq!(released(&mut map, at(302)), []);
+    map.commit_payment(at(302), BuyerId(1), held).unwrap();
+    assert_eq!((map.next_expiry(), map.sold()), (None, 1));
+}
+
+#[test]
+fn a_payment_that_comes_back_too_late_is_refused() {
+    let mut map = seats();
+    let held = hold(&mut map, 1, 1, 0).unwrap();
+    let late = map.commit_payment(at(301), BuyerId(1), held);
+    assert_eq!(late, Err(Refusal::HoldExpired));
+    assert_eq!(map.audit(&[], None).captures, 0);
+}
+
+#[test]
+fn the_audit_finds_planted_faults() {
+    let mut map = seats();
+    let first = hold(&mut map, 1, 1, 2).unwrap();
+    map.commit_payment(at(2), BuyerId(1), first).unwrap();
+    // The seat is given out once more, behind the map's back.
+    map.seats[2] = SeatState::Available;
+    let second = hold(&mut map, 3, 2, 2).unwrap();
+    map.commit_payment(at(4), BuyerId(2), second).unwrap();
+    let facts = map.audit(&[first, second, ReservationNumber(77)], None);
+    assert_eq!(facts.seats_paid_twice, [("R-1-1".to_owned(), 2)]);
+    assert_eq!(facts.lost_orders.count, 1);
+    assert_eq!(facts.lost_orders.examples, ["reservation 77"]);
+}

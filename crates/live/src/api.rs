@@ -1,0 +1,280 @@
+//! The back end's HTTP interface: requests as it wants them, answers as a buyer understands them.
+//!
+//! Answers are read tolerantly: unknown fields are ignored, and what is not needed is not looked at.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::{Method, StatusCode, Uri};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::http::{Outgoing, Received};
+use tiketi_buyer::observation::{Failure, Outcome};
+use tiketi_buyer::{Answer, Request, SeatOffer};
+
+/// The addresses of one show, ready to be cloned.
+#[derive(Debug)]
+pub(super) struct Api {
+    show: Uuid,
+    page: Option<Uri>,
+    show_list: Uri,
+    show_detail: Uri,
+    queue_check: Uri,
+    queue_status: Uri,
+    queue_leave: Uri,
+    seat_list: Uri,
+    seat_reserve: Uri,
+    payment_process: Uri,
+}
+
+impl Api {
+    /// The interface for buyers of `show`; `page` is the path of the page unless an edge serves it that is not part of
+    /// the system under test.
+    pub(super) fn new(show: Uuid, page: Option<&str>) -> Result<Self, String> {
+        let path = |text: String| {
+            text.parse::<Uri>()
+                .map_err(|error| format!("{text}: {error}"))
+        };
+        Ok(Self {
+            show,
+            page: page.map(|text| path(text.to_owned())).transpose()?,
+            show_list: path("/api/events".to_owned())?,
+            show_detail: path(format!("/api/events/{show}"))?,
+            queue_check: path(format!("/api/queue/check/{show}"))?,
+            queue_status: path(format!("/api/queue/status/{show}"))?,
+            queue_leave: path(format!("/api/queue/leave/{show}"))?,
+            seat_list: path(format!("/api/seats/events/{show}"))?,
+            seat_reserve: path("/api/seats/reserve".to_owned())?,
+            payment_process: path("/api/payments/process".to_owned())?,
+        })
+    }
+
+    /// The message that asks for `request`; `None` if the edge answers it.
+    pub(super) fn outgoing(&self, request: Request) -> Option<Outgoing> {
+        let (method, uri, body) = match request {
+            Request::PageLoad => (Method::GET, self.page.as_ref()?, Bytes::new()),
+            Request::ShowList => (Method::GET, &self.show_list, Bytes::new()),
+            Request::ShowDetail => (Method::GET, &self.show_detail, Bytes::new()),
+            Request::QueueCheck => (Method::POST, &self.queue_check, Bytes::new()),
+            Request::QueueStatus => (Method::GET, &self.queue_status, Bytes::new()),
+            Request::QueueLeave => (Method::POST, &self.queue_leave, Bytes::new()),
+            Request::SeatList => (Method::GET, &self.seat_list, Bytes::new()),
+            Request::SeatReserve { seat } => {
+                let body = format!(r#"{{"eventId":"{}","seatIds":["{seat}"]}}"#, self.show);
+                (Method::POST, &self.seat_reserve, body.into())
+            }
+            Request::PaymentProcess { reservation } => {
+                let body =
+                    format!(r#"{{"reservationId":"{reservation}","paymentMethod":"kakao_pay"}}"#);
+                (Method::POST, &self.payment_process, body.into())
+            }
+        };
+        Some(Outgoing {
+            method,
+            uri: uri.clone(),
+            body,
+            is_idempotent: request.is_idempotent(),
+        })
+    }
+}
+
+/// What an answer to `request` means. Seats that can be had are left in `seats`.
+pub(super) fn understand<'a>(
+    request: Request,
+    received: &Received,
+    seats: &'a mut Vec<SeatOffer>,
+) -> (Outcome, Answer<'a>) {
+    let status = received.status;
+    if !status.is_success() {
+        return understand_error(request, received);
+    }
+    let understood =
+        match request {
+            Request::PageLoad | Request::ShowList | Request::ShowDetail | Request::QueueLeave => {
+                Some(Answer::Done)
+            }
+            Request::QueueCheck | Request::QueueStatus => queue_answer(&received.body),
+            Request::SeatList => read_seats(&received.body, seats).map(|locked| Answer::Seats {
+                available: seats,
+                locked,
+            }),
+            Request::SeatReserve { .. } => serde_json::from_slice::<Reserved>(&received.body)
+                .ok()
+                .map(|answer| Answer::Held {
+                    reservation: answer.reservation.id,
+                }),
+            Request::PaymentProcess { .. } => serde_json::from_slice::<Payment>(&received.body)
+                .ok()
+                .filter(|payment| payment.success != Some(false))
+                .map(|_| Answer::Paid),
+        };
+    match understood {
+        Some(answer) => (Outcome::Ok, answer),
+        None => failed(Failure::BadAnswer, received),
+    }
+}
+
+fn understand_error(request: Request, received: &Received) -> (Outcome, Answer<'static>) {
+    let status = received.status;
+    let is_refusal = matches!(
+        status,
+        StatusCode::BAD_REQUEST | StatusCode::CONFLICT | StatusCode::GONE | StatusCode::LOCKED
+    );
+    match request {
+        Request::PaymentProcess { .. } if is_refusal && says_paid_already(&received.body) => {
+            // A try before this one went through, and only its answer was lost.
+            (Outcome::Ok, Answer::Paid)
+        }
+        Request::SeatReserve { .. } | Request::PaymentProcess { .. } if is_refusal => {
+            (Outcome::Refused, Answer::Refused)
+        }
+        _ => failed(Failure::Status(status.as_u16()), received),
+    }
+}
+
+fn failed(failure: Failure, received: &Received) -> (Outcome, Answer<'static>) {
+    let answer = Answer::Failed {
+        failure,
+        retry_after: received.retry_after,
+    };
+    (Outcome::Failed(failure), answer)
+}
+
+#[derive(Deserialize)]
+struct Queue {
+    queued: Option<bool>,
+}
+
+fn queue_answer(body: &[u8]) -> Option<Answer<'static>> {
+    let queue: Queue = serde_json::from_slice(body).ok()?;
+    Some(if queue.queued? {
+        Answer::Queued
+    } else {
+        Answer::Admitted
+    })
+}
+
+#[derive(Deserialize)]
+struct Reserved {
+    reservation: Reservation,
+}
+
+#[derive(Deserialize)]
+struct Reservation {
+    id: Uuid,
+}
+
+#[derive(Deserialize)]
+struct Payment {
+    success: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct SeatMap<'a> {
+    #[serde(borrow)]
+    seats: Vec<Seat<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Seat<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+}
+
+/// Fills `seats` with those that can be had; returns how many others are only held.
+fn read_seats(body: &[u8], seats: &mut Vec<SeatOffer>) -> Option<u32> {
+    let map: SeatMap<'_> = serde_json::from_slice(body).ok()?;
+    seats.clear();
+    let mut locked = 0;
+    for seat in &map.seats {
+        match seat.status.as_ref() {
+            "available" => seats.push(SeatOffer {
+                seat: seat.id.parse().ok()?,
+            }),
+            "locked" => locked += 1,
+            _ => {}
+        }
+    }
+    Some(locked)
+}
+
+/// Whether a refusal says that the reservation is paid, in whatever words and order.
+fn says_paid_already(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body).to_lowercase();
+    text.contains("already") && (text.contains("paid") || text.contains("processed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(status: u16, body: &str) -> Received {
+        Received {
+            status: StatusCode::from_u16(status).unwrap(),
+            body: Bytes::copy_from_slice(body.as_bytes()),
+            cookie: None,
+            retry_after: None,
+        }
+    }
+
+    const PAY: Request = Request::PaymentProcess {
+        reservation: Uuid::nil(),
+    };
+
+    #[test]
+    fn the_map_gives_the_free_seats_and_counts_the_held_ones() {
+        let body = r#"{"event":{"id":1},"layout":null,"seats":[
+            {"id":"00000000-0000-0000-0000-000000000001","section":"VIP","price":"150000","status":"available"},
+            {"status":"locked","id":"00000000-0000-0000-0000-000000000002"},
+            {"id":"00000000-0000-0000-0000-000000000003","status":"reserved"}]}"#;
+        let mut seats = Vec::new();
+        let (outcome, answer) = understand(Request::SeatList, &received(200, body), &mut seats);
+        assert_eq!(outcome, Outcome::Ok);
+        let only = vec![SeatOffer {
+            seat: Uuid::from_u128(1),
+        }];
+        assert_eq!(
+            answer,
+            Answer::Seats {
+                available: &only,
+                locked: 1
+            }
+        );
+    }
+
+    #[test]
+    fn a_taken_seat_is_a_refusal_and_no_failure() {
+        let request = Request::SeatReserve { seat: Uuid::nil() };
+        let mut seats = Vec::new();
+        let (outcome, answer) = understand(request, &received(400, "{}"), &mut seats);
+        assert_eq!((outcome, answer), (Outcome::Refused, Answer::Refused));
+    }
+
+    #[test]
+    fn a_payment_that_went_through_before_its_answer_was_lost_counts_as_paid() {
+        let body = r#"{"error":"Reservation is already paid"}"#;
+        let mut seats = Vec::new();
+        let (outcome, answer) = understand(PAY, &received(400, body), &mut seats);
+        assert_eq!((outcome, answer), (Outcome::Ok, Answer::Paid));
+        let body = r#"{"error":"Reservation has expired"}"#;
+        let (outcome, _) = understand(PAY, &received(400, body), &mut Vec::new());
+        assert_eq!(outcome, Outcome::Refused);
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_a_bad_answer() {
+        for request in [Request::QueueCheck, Request::SeatList, PAY] {
+            let (outcome, _) = understand(request, &received(200, "<html>"), &mut Vec::new());
+            assert_eq!(outcome, Outcome::Failed(Failure::BadAnswer), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_status_is_a_failure_with_its_code() {
+        let (outcome, _) = understand(Request::QueueStatus, &received(503, ""), &mut Vec::new());
+        assert_eq!(outcome, Outcome::Failed(Failure::Status(503)));
+    }
+}

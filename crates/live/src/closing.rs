@@ -1,0 +1,188 @@
+//! Puts together what is known at the end of a run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tiketi_server::{Census, SeatState};
+use uuid::Uuid;
+
+use super::error::LiveError;
+use super::site::Closed;
+use super::worker::Done;
+use tiketi_buyer::observation::Stage;
+use tiketi_core::units::{DataTierPart, SimTime};
+use tiketi_measure::ending::{
+    AdmissionFacts, AuditFacts, DataTierFigures, Ending, Engine, FinalState, GeneratorCheck,
+    LostOrders, SystemFigures,
+};
+use tiketi_measure::tally::Tally;
+
+/// Lost orders named as evidence; the count tells the rest.
+const EXAMPLES_MAX: usize = 5;
+
+/// What the end needs to know of the run so far.
+#[derive(Debug)]
+pub(super) struct Closing {
+    began: String,
+    interrupted: bool,
+    failure: Option<String>,
+    planned: u64,
+    done: Vec<Done>,
+}
+
+impl Closing {
+    /// Notes the beginning.
+    pub(super) fn new(start_at_unix_ns: u64) -> Self {
+        let began = jiff::Timestamp::from_nanosecond(i128::from(start_at_unix_ns))
+            .map_or_else(|_| "unknown".to_owned(), |began| format!("{began:.0}"));
+        Self {
+            began,
+            interrupted: false,
+            failure: None,
+            planned: 0,
+            done: Vec::new(),
+        }
+    }
+
+    /// The user wants an end.
+    pub(super) const fn handle_interrupt(&mut self) {
+        self.interrupted = true;
+    }
+
+    /// The run cannot go on. What went wrong first is kept: the rest mostly follows from it.
+    pub(super) fn handle_failure(&mut self, error: &LiveError) {
+        self.failure.get_or_insert_with(|| error.to_string());
+    }
+
+    /// A worker has planned its buyers.
+    pub(super) const fn handle_ready(&mut self, buyers: u64) {
+        self.planned += buyers;
+    }
+
+    /// A worker has said its last.
+    pub(super) fn handle_done(&mut self, done: Done) {
+        self.done.push(done);
+    }
+
+    /// Everything that is known at the end, which came in scenario time and after a length of wall time.
+    pub(super) fn finish(
+        self,
+        (ended_at, wall): (SimTime, Duration),
+        mut closed: Closed,
+        tally: &Tally,
+    ) -> Ending {
+        let state = match &closed.state {
+            Ok(state) => FinalState::Read(self.audit_facts(state, tally)),
+            Err(reason) => FinalState::Unread {
+                reason: reason.clone(),
+            },
+        };
+        let statement = closed.statement.take();
+        if let (FinalState::Read(facts), Some(data_tier)) = (&state, &mut closed.data_tier) {
+            blame_for_lost_orders(data_tier, facts.lost_orders.count);
+        }
+        Ending {
+            engine: Engine::Live,
+            began: self.began,
+            ended_at,
+            interrupted: self.interrupted,
+            failure: self.failure,
+            wall,
+            generator: GeneratorCheck {
+                planned: self.planned,
+                workers: self.done.iter().map(|done| done.figures).collect(),
+            },
+            state,
+            statement,
+            system: closed
+                .census
+                .as_ref()
+                .map(|census| system_figures(census, &closed)),
+        }
+    }
+
+    fn audit_facts(&self, state: &tiketi_server::FinalState, tally: &Tally) -> AuditFacts {
+        let paid: BTreeSet<Uuid> = state.orders.iter().map(|order| order.reservation).collect();
+        let acknowledged = self.done.iter().flat_map(|done| &done.paid);
+        let lost: Vec<&Uuid> = acknowledged.filter(|id| !paid.contains(id)).collect();
+        let words = |id: &&Uuid| format!("reservation {id}");
+        let seats_in = |wanted| {
+            state
+                .seats
+                .iter()
+                .filter(|seat| seat.state == wanted)
+                .count() as u64
+        };
+        AuditFacts {
+            seats_total: state.seats.len() as u64,
+            seats_free: seats_in(SeatState::Available),
+            seats_held: seats_in(SeatState::Locked),
+            seats_sold: seats_in(SeatState::Reserved),
+            paid_orders: state.orders.len() as u64,
+            seats_paid_twice: seats_paid_twice(state),
+            captures: state.captures.len() as u64,
+            acknowledged: tally.reached(Stage::Paid),
+            lost_orders: LostOrders {
+                count: lost.len() as u64,
+                examples: lost.iter().take(EXAMPLES_MAX).map(words).collect(),
+            },
+            admissions: admission_facts(state),
+        }
+    }
+}
+
+/// Orders are missed at the end of the run: of several failovers of the database the last one could have lost them all.
+fn blame_for_lost_orders(data_tier: &mut DataTierFigures, lost: u64) {
+    let mut failovers = data_tier.failovers.iter_mut().rev();
+    if let Some(last) = failovers.find(|failover| failover.part == DataTierPart::Database) {
+        last.loss.orders = lost;
+    }
+}
+
+/// Seats with more than one paid order, by their label.
+fn seats_paid_twice(state: &tiketi_server::FinalState) -> Vec<(String, u64)> {
+    let mut orders: BTreeMap<Uuid, u64> = BTreeMap::new();
+    for seat in state.orders.iter().flat_map(|order| &order.seats) {
+        *orders.entry(*seat).or_default() += 1;
+    }
+    let label = |seat: Uuid| {
+        let found = state.seats.iter().find(|one| one.seat == seat);
+        found.map_or_else(|| seat.to_string(), |one| one.label.clone())
+    };
+    let twice = orders.into_iter().filter(|(_, orders)| *orders > 1);
+    twice.map(|(seat, orders)| (label(seat), orders)).collect()
+}
+
+/// The ledger of the waiting room; `None` if Redis is out, so that nobody can tell who waits.
+fn admission_facts(state: &tiketi_server::FinalState) -> Option<AdmissionFacts> {
+    let (ledger, doors) = (&state.ledger, state.doors?);
+    Some(AdmissionFacts {
+        joined: ledger.joined,
+        put_back: ledger.resurrected_waiting,
+        admitted: ledger.admitted,
+        left: ledger.left_waiting + ledger.cleared,
+        waiting: doors.waiting,
+        admitted_twice: ledger.admitted_twice,
+        astray: doors.astray,
+    })
+}
+
+fn system_figures(census: &Census, closed: &Closed) -> SystemFigures {
+    let fleet = &closed.fleet;
+    SystemFigures {
+        // The embedded tier counts for all instances together; of servers each instance counts what it asks.
+        cache_hits: census.cache_hits + fleet.sum(|load| load.tier_use.cache_hits),
+        cache_misses: census.cache_misses + fleet.sum(|load| load.tier_use.cache_misses),
+        database_queries: census.database_queries
+            + fleet.sum(|load| load.tier_use.database_queries),
+        redis_operations: census.redis_operations
+            + fleet.sum(|load| load.tier_use.redis_operations),
+        monitor_runs: Some(closed.monitor_runs),
+        pool_timeouts: fleet.sum(|load| load.pool_timeouts),
+        pool_waits: fleet.sum(|load| load.pool_waits),
+        targets: fleet.targets(),
+        stickiness: closed.stickiness,
+        messages_due: Some(fleet.sum(|load| load.fan_out_messages)),
+        data_tier: closed.data_tier.clone(),
+    }
+}

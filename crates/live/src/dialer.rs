@@ -1,0 +1,211 @@
+//! Opens connections: TCP, and TLS where the system under test speaks it.
+
+use std::cell::Cell;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::resolver::Names;
+use tiketi_buyer::observation::Failure;
+
+/// Opens connections to one host.
+pub(super) struct Dialer {
+    names: Names,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    /// Addresses to connect from: one alone has no more than some 28,000 ports.
+    sources: Vec<Ipv4Addr>,
+    turn: Cell<usize>,
+    connect_timeout: Duration,
+    refused: Cell<u64>,
+}
+
+impl Dialer {
+    /// A dialer that gives each address `connect_timeout` of wall time; `tls_host` names the certificate to expect.
+    pub(super) fn new(
+        names: Names,
+        tls_host: Option<&str>,
+        sources: Vec<Ipv4Addr>,
+        connect_timeout: Duration,
+    ) -> Result<Self, String> {
+        let tls = tls_host.map(tls_to).transpose()?;
+        Ok(Self {
+            names,
+            tls,
+            sources,
+            turn: Cell::new(0),
+            connect_timeout,
+            refused: Cell::new(0),
+        })
+    }
+
+    /// The address the next connection goes to.
+    pub(super) async fn address(&self) -> Result<SocketAddr, Failure> {
+        self.names.address().await
+    }
+
+    /// Connections that this machine could not even try, for lack of files or ports.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.get()
+    }
+
+    /// Connects to `first`, or, if that fails, to the other addresses, as browsers do.
+    pub(super) async fn connect(
+        &self,
+        first: SocketAddr,
+    ) -> Result<(SocketAddr, Connected), Failure> {
+        let mut address = first;
+        loop {
+            match self.connect_to(address).await {
+                Ok(connected) => return Ok((address, connected)),
+                Err(failure) => {
+                    address = self
+                        .names
+                        .handle_connect_failure(address)
+                        .filter(|other| *other != address)
+                        .ok_or(failure)?;
+                }
+            }
+        }
+    }
+
+    async fn connect_to(&self, address: SocketAddr) -> Result<Connected, Failure> {
+        let opening = async {
+            let socket = self
+                .socket_for(address)
+                .map_err(|error| self.count(&error))?;
+            let tcp = socket
+                .connect(address)
+                .await
+                .map_err(|error| self.count(&error))?;
+            tcp.set_nodelay(true).map_err(|_| Failure::Reset)?;
+            let Some((connector, name)) = &self.tls else {
+                return Ok(Connected::Plain(tcp));
+            };
+            let tls = connector.connect(name.clone(), tcp);
+            let tls = Box::pin(tls).await.map_err(|_| Failure::Handshake)?;
+            Ok(Connected::Tls(Box::new(tls)))
+        };
+        timeout(self.connect_timeout, opening)
+            .await
+            .unwrap_or(Err(Failure::ConnectTimeout))
+    }
+
+    fn count(&self, error: &io::Error) -> Failure {
+        let own = [
+            Errno::EMFILE,
+            Errno::ENFILE,
+            Errno::EADDRNOTAVAIL,
+            Errno::EADDRINUSE,
+        ];
+        let errno = error.raw_os_error().map(Errno::from_raw);
+        if errno.is_some_and(|errno| own.contains(&errno)) {
+            self.refused.set(self.refused.get() + 1);
+        }
+        match error.kind() {
+            io::ErrorKind::ConnectionReset => Failure::Reset,
+            io::ErrorKind::TimedOut => Failure::ConnectTimeout,
+            _ => Failure::ConnectRefused,
+        }
+    }
+
+    fn socket_for(&self, address: SocketAddr) -> io::Result<TcpSocket> {
+        if address.is_ipv6() {
+            return TcpSocket::new_v6();
+        }
+        let socket = TcpSocket::new_v4()?;
+        if address.ip().is_loopback() && !self.sources.is_empty() {
+            let turn = self.turn.get();
+            self.turn.set(turn.wrapping_add(1));
+            bind_without_port(&socket)?;
+            let source = self.sources[turn % self.sources.len()];
+            socket.bind(SocketAddr::new(IpAddr::V4(source), 0))?;
+        }
+        Ok(socket)
+    }
+}
+
+/// Leaves the choice of the port to `connect`, which knows the other end: a port can then be used again for another
+/// address, and ports in TIME_WAIT do not run out.
+#[cfg(target_os = "linux")]
+fn bind_without_port(socket: &TcpSocket) -> io::Result<()> {
+    use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
+    setsockopt(socket, IpBindAddressNoPort, &true).map_err(io::Error::from)
+}
+
+/// Elsewhere the port is chosen by `bind`.
+#[cfg(not(target_os = "linux"))]
+fn bind_without_port(_socket: &TcpSocket) -> io::Result<()> {
+    Ok(())
+}
+
+fn tls_to(host: &str) -> Result<(TlsConnector, ServerName<'static>), String> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
+    Ok((TlsConnector::from(Arc::new(config)), name))
+}
+
+/// An open connection.
+pub(super) enum Connected {
+    /// TCP.
+    Plain(TcpStream),
+    /// TLS over TCP.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for Connected {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Connected {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            Self::Tls(tls) => Pin::new(tls).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+}

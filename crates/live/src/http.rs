@@ -1,0 +1,268 @@
+//! HTTP/1.1 over a pool of keep-alive connections that all buyers of a worker share, as they share an edge.
+//!
+//! hyper's connections are driven directly: a connection of its own would cost each buyer some 35 KiB, and a general
+//! client nearly twice the processor time.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{
+    AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderValue, RETRY_AFTER, SET_COOKIE,
+};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::clock::Clock;
+use super::dialer::Dialer;
+use tiketi_buyer::observation::Failure;
+use tiketi_core::units::SimTime;
+
+/// Buffer of a connection: most answers are a few hundred bytes, and a crowd keeps a thousand connections.
+const READ_BYTES: usize = 4 << 10;
+/// Largest answer that is read.
+const BODY_BYTES_MAX: usize = 16 << 20;
+
+type Channel = SendRequest<Full<Bytes>>;
+
+/// A request, made of parts that are cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Outgoing {
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    /// JSON; empty if there is none.
+    pub(super) body: Bytes,
+    /// Whether it may be sent again when a kept connection breaks before any byte of the answer.
+    pub(super) is_idempotent: bool,
+}
+
+/// Who sends it.
+#[derive(Clone, Debug)]
+pub(super) struct Identity {
+    pub(super) authorization: HeaderValue,
+    /// The load balancer's sticky cookie, once it has given one.
+    pub(super) cookie: Option<HeaderValue>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) status: StatusCode,
+    pub(super) body: Bytes,
+    pub(super) cookie: Option<HeaderValue>,
+    pub(super) retry_after: Option<Duration>,
+}
+
+/// The connections to one host.
+pub(super) struct Http {
+    dialer: Dialer,
+    host: HeaderValue,
+    clock: Clock,
+    call_timeout: Duration,
+    /// Kept connections by address; the one used last is used next, so that idle ones can run out.
+    idle: RefCell<Vec<(SocketAddr, Vec<Channel>)>>,
+    /// Calls on their way, each on a connection.
+    places: Semaphore,
+    opened: Cell<u64>,
+    waits: Cell<u64>,
+}
+
+impl Http {
+    /// At most `connections_max` calls at once, each failed after `call_timeout` of wall time.
+    pub(super) fn new(
+        dialer: Dialer,
+        host: HeaderValue,
+        clock: Clock,
+        call_timeout: Duration,
+        connections_max: usize,
+    ) -> Self {
+        Self {
+            dialer,
+            host,
+            clock,
+            call_timeout,
+            idle: RefCell::default(),
+            places: Semaphore::new(connections_max),
+            opened: Cell::new(0),
+            waits: Cell::new(0),
+        }
+    }
+
+    /// The dialer behind it.
+    pub(super) const fn dialer(&self) -> &Dialer {
+        &self.dialer
+    }
+
+    /// The value of the `Host` header.
+    pub(super) const fn host(&self) -> &HeaderValue {
+        &self.host
+    }
+
+    /// Connections opened so far.
+    pub(super) fn opened(&self) -> u64 {
+        self.opened.get()
+    }
+
+    /// Calls that found all connections busy.
+    pub(super) fn waits(&self) -> u64 {
+        self.waits.get()
+    }
+
+    /// Sends a request; returns when it left, and the answer or why there is none.
+    ///
+    /// When the system is so slow that all connections wait for answers, a call waits for a free one, as it would at an
+    /// edge. That is the system's doing and not the generator's: it counts as part of the answer, and into its time-out.
+    pub(super) async fn call(
+        &self,
+        request: &Outgoing,
+        identity: &Identity,
+    ) -> (SimTime, Result<Received, Failure>) {
+        let sent = self.clock.now();
+        let exchange = Box::pin(async {
+            if self.places.available_permits() == 0 {
+                self.waits.set(self.waits.get() + 1);
+            }
+            let _place = self.places.acquire().await;
+            self.exchange(request, identity).await
+        });
+        let answer = timeout(self.call_timeout, exchange)
+            .await
+            .unwrap_or(Err(Failure::Timeout));
+        (sent, answer)
+    }
+
+    async fn exchange(&self, request: &Outgoing, identity: &Identity) -> Result<Received, Failure> {
+        let address = self.dialer.address().await?;
+        if let Some(mut channel) = self.take_idle(address).await {
+            match channel.send_request(self.message(request, identity)).await {
+                Ok(response) => return self.receive(address, channel, response).await,
+                // The other end closed it while it was idle. If not a byte was sent, or sending twice does no harm, this
+                // is nobody's failure: a fresh connection follows.
+                Err(error) if error.is_canceled() || request.is_idempotent => {}
+                Err(_) => return Err(Failure::Reset),
+            }
+        }
+        let (address, mut channel) = self.open(address).await?;
+        let response = channel
+            .send_request(self.message(request, identity))
+            .await
+            .map_err(|_| Failure::Reset)?;
+        self.receive(address, channel, response).await
+    }
+
+    /// The kept connection to `address` that was used last, if one still works.
+    async fn take_idle(&self, address: SocketAddr) -> Option<Channel> {
+        loop {
+            let mut channel = {
+                let mut idle = self.idle.borrow_mut();
+                let (_, channels) = idle.iter_mut().find(|(known, _)| *known == address)?;
+                channels.pop()?
+            };
+            if channel.is_ready() || (!channel.is_closed() && channel.ready().await.is_ok()) {
+                return Some(channel);
+            }
+        }
+    }
+
+    async fn open(&self, address: SocketAddr) -> Result<(SocketAddr, Channel), Failure> {
+        let (address, connected) = self.dialer.connect(address).await?;
+        self.opened.set(self.opened.get() + 1);
+        let (channel, connection) = http1::Builder::new()
+            .read_buf_exact_size(Some(READ_BYTES))
+            .handshake(TokioIo::new(connected))
+            .await
+            .map_err(|_| Failure::Reset)?;
+        tokio::task::spawn_local(connection);
+        Ok((address, channel))
+    }
+
+    async fn receive(
+        &self,
+        address: SocketAddr,
+        channel: Channel,
+        response: Response<Incoming>,
+    ) -> Result<Received, Failure> {
+        let (head, mut incoming) = response.into_parts();
+        let mut body = Bytes::new();
+        let mut more: Vec<u8> = Vec::new();
+        while let Some(frame) = incoming.frame().await {
+            let Ok(data) = frame.map_err(|_| Failure::Reset)?.into_data() else {
+                continue;
+            };
+            if body.is_empty() {
+                body = data; // Most answers are one piece: no copy.
+            } else {
+                more.extend_from_slice(&data);
+            }
+            if body.len() + more.len() > BODY_BYTES_MAX {
+                return Err(Failure::BadAnswer);
+            }
+        }
+        if !more.is_empty() {
+            body = [&body[..], &more[..]].concat().into();
+        }
+        self.keep(address, channel);
+        Ok(Received {
+            status: head.status,
+            body,
+            cookie: sticky_cookie(&head.headers),
+            retry_after: retry_after(&head.headers),
+        })
+    }
+
+    fn keep(&self, address: SocketAddr, channel: Channel) {
+        if channel.is_closed() {
+            return;
+        }
+        let mut idle = self.idle.borrow_mut();
+        match idle.iter_mut().find(|(known, _)| *known == address) {
+            Some((_, channels)) => channels.push(channel),
+            None => idle.push((address, vec![channel])),
+        }
+    }
+
+    fn message(&self, request: &Outgoing, identity: &Identity) -> Request<Full<Bytes>> {
+        let mut message = Request::new(Full::new(request.body.clone()));
+        *message.method_mut() = request.method.clone();
+        *message.uri_mut() = request.uri.clone();
+        let headers = message.headers_mut();
+        headers.insert(HOST, self.host.clone());
+        headers.insert(AUTHORIZATION, identity.authorization.clone());
+        if let Some(cookie) = &identity.cookie {
+            headers.insert(COOKIE, cookie.clone());
+        }
+        if !request.body.is_empty() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        message
+    }
+}
+
+/// The `AWSALB` cookie of an answer, ready to be sent back.
+fn sticky_cookie(headers: &HeaderMap) -> Option<HeaderValue> {
+    headers
+        .get_all(SET_COOKIE)
+        .iter()
+        .find_map(|value| sticky_value(value.as_bytes()))
+}
+
+/// `AWSALB=…` out of a `Set-Cookie` header; `None` if it sets another cookie.
+pub(super) fn sticky_value(set_cookie: &[u8]) -> Option<HeaderValue> {
+    if !set_cookie.starts_with(b"AWSALB=") {
+        return None;
+    }
+    let end = set_cookie.iter().position(|byte| *byte == b';');
+    HeaderValue::from_bytes(&set_cookie[..end.unwrap_or(set_cookie.len())]).ok()
+}
+
+/// The seconds of a `Retry-After` header.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    text.trim().parse().ok().map(Duration::from_secs)
+}

@@ -1,0 +1,145 @@
+//! The supervisor's side of the load workers: starts them, hears them, ends them.
+
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::timeout;
+
+use super::worker::{Assignment, CONNECTIONS_MAX, Command, FILES_RESERVED, WorkerReport};
+use tiketi_testbed::child::{DATABASE_VARIABLE, REDIS_VARIABLE};
+
+/// Reports that may wait to be read.
+const REPORTS_WAITING_MAX: usize = 64;
+/// Workers that share the buyers at least: a worker has one thread.
+const WORKERS_MIN: u32 = 2;
+
+/// Wall time that a worker whose input has ended has to go.
+const GONE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The load workers of one run. Dropped, it ends them.
+#[derive(Debug)]
+pub struct Load {
+    children: Vec<(Child, Option<ChildStdin>)>,
+    reports_rx: Receiver<(u32, WorkerReport)>,
+}
+
+/// How many workers `buyers` need when each process may open `files_limit` files: one for each socket beside those for
+/// HTTP.
+pub fn workers_for(buyers: u64, files_limit: u64) -> u32 {
+    let sockets = files_limit.saturating_sub(FILES_RESERVED + CONNECTIONS_MAX);
+    let needed = buyers.div_ceil(sockets.max(1));
+    u32::try_from(needed).unwrap_or(u32::MAX).max(WORKERS_MIN)
+}
+
+impl Load {
+    /// Starts `assignment.workers` workers with the hidden command `worker` of `executable`, each with its share.
+    ///
+    /// # Errors
+    ///
+    /// When a process cannot be started; those that were are ended.
+    pub async fn start(executable: &Path, assignment: &Assignment) -> io::Result<Self> {
+        let (reports_tx, reports_rx) = channel(REPORTS_WAITING_MAX);
+        let mut load = Self {
+            children: Vec::new(),
+            reports_rx,
+        };
+        for worker in 0..assignment.workers {
+            let mut child = tokio::process::Command::new(executable)
+                .arg("worker")
+                .env_remove(REDIS_VARIABLE)
+                .env_remove(DATABASE_VARIABLE)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                // Ctrl-C in a terminal reaches the supervisor only, which takes the workers' last reports.
+                .process_group(0)
+                .kill_on_drop(true)
+                .spawn()?;
+            let mut stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+            let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+            load.children.push((child, None));
+            tokio::spawn(listen(worker, stdout, reports_tx.clone()));
+            let share = Assignment {
+                worker,
+                ..assignment.clone()
+            };
+            write_line(&mut stdin, &share).await?;
+            if let Some((_, kept)) = load.children.last_mut() {
+                *kept = Some(stdin);
+            }
+        }
+        Ok(load)
+    }
+
+    /// The next report, and the worker it comes from; `None` when all of them have said their last.
+    pub async fn next(&mut self) -> Option<(u32, WorkerReport)> {
+        self.reports_rx.recv().await
+    }
+
+    /// Tells all workers to end; their last reports still come.
+    pub async fn stop(&mut self) {
+        for (_, stdin) in &mut self.children {
+            if let Some(mut stdin) = stdin.take() {
+                // One that has ended already does not read any more.
+                drop(write_line(&mut stdin, &Command::Stop).await);
+            }
+        }
+    }
+
+    /// Waits until all workers are gone; one that does not go is ended.
+    pub async fn join(mut self) {
+        for (_, stdin) in &mut self.children {
+            drop(stdin.take());
+        }
+        for (child, _) in &mut self.children {
+            if timeout(GONE_TIMEOUT, child.wait()).await.is_err() {
+                // Fails only if the worker has gone in between.
+                drop(child.kill().await);
+            }
+        }
+    }
+}
+
+/// Hands on the reports of one worker; one that ends without a last report has failed.
+async fn listen(worker: u32, stdout: ChildStdout, reports_tx: Sender<(u32, WorkerReport)>) {
+    let mut lines = BufReader::new(stdout).lines();
+    loop {
+        let report = match lines.next_line().await {
+            Ok(Some(line)) => {
+                serde_json::from_str(&line).unwrap_or_else(|error| WorkerReport::Failed {
+                    reason: format!("what it said is not understood: {error}"),
+                })
+            }
+            Ok(None) | Err(_) => WorkerReport::Failed {
+                reason: "ended before its share was done".to_owned(),
+            },
+        };
+        let is_last = matches!(report, WorkerReport::Done(_) | WorkerReport::Failed { .. });
+        if reports_tx.send((worker, report)).await.is_err() || is_last {
+            return;
+        }
+    }
+}
+
+async fn write_line(stdin: &mut ChildStdin, value: &impl serde::Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    stdin.write_all(&line).await?;
+    stdin.flush().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buyers_are_split_so_that_each_process_stays_within_its_files() {
+        assert_eq!(workers_for(300, 20_000), 2);
+        assert_eq!(workers_for(20_000, 20_000), 2);
+        assert_eq!(workers_for(60_000, 20_000), 4);
+    }
+}

@@ -1,0 +1,224 @@
+//! Text frames: told apart by their first bytes, and read only as far as a buyer needs it.
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use tiketi_buyer::{Emission, Message};
+
+/// A frame from the server.
+#[derive(Debug, PartialEq)]
+pub(super) enum Packet {
+    /// Engine.IO is open: the server pings at this interval and gives this long for it to arrive.
+    Open {
+        /// Milliseconds of wall time.
+        ping_interval_ms: u64,
+        /// Milliseconds of wall time.
+        ping_timeout_ms: u64,
+    },
+    /// A ping; wants a pong.
+    Ping,
+    /// Socket.IO is connected.
+    Connected,
+    /// Socket.IO refused the connection.
+    Refused,
+    /// The server hangs up.
+    Closed,
+    /// A message.
+    Message(Received),
+    /// Nothing that matters.
+    Other,
+}
+
+/// A message, and when it was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Received {
+    /// What it says.
+    pub(crate) message: Message,
+    /// Its `timestamp`, in nanoseconds since 1970.
+    pub(crate) published_unix_ns: Option<i128>,
+}
+
+/// The answer to a ping.
+pub(super) const PONG: &str = "3";
+
+#[derive(Deserialize)]
+struct OpenFields {
+    #[serde(rename = "pingInterval")]
+    ping_interval_ms: u64,
+    #[serde(rename = "pingTimeout")]
+    ping_timeout_ms: u64,
+}
+
+impl Packet {
+    /// Reads a text frame.
+    pub(super) fn parse(frame: &str) -> Self {
+        match frame.as_bytes() {
+            [b'4', b'2', ..] => Self::Message(Received::parse(&frame[2..])),
+            [b'2', ..] => Self::Ping,
+            [b'0', ..] => match serde_json::from_str::<OpenFields>(&frame[1..]) {
+                Ok(fields) => Self::Open {
+                    ping_interval_ms: fields.ping_interval_ms,
+                    ping_timeout_ms: fields.ping_timeout_ms,
+                },
+                Err(_) => Self::Other,
+            },
+            [b'4', b'0', ..] => Self::Connected,
+            [b'4', b'4', ..] => Self::Refused,
+            [b'1', ..] | [b'4', b'1', ..] => Self::Closed,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl Received {
+    /// Reads `["name",{…}]`.
+    fn parse(text: &str) -> Self {
+        let name = text
+            .strip_prefix("[\"")
+            .and_then(|rest| rest.split('"').next())
+            .unwrap_or_default();
+        let message = match name {
+            "queue-updated" => Message::QueueUpdated,
+            "queue-entry-allowed" => uuid_of(text, "userId")
+                .map_or(Message::Other, |user| Message::EntryAllowed { user }),
+            "queue-cleared" => Message::QueueCleared,
+            "seat-locked" => uuid_of(text, "seatId").map_or(Message::Other, |seat| {
+                let user = uuid_of(text, "userId");
+                Message::SeatLocked { seat, user }
+            }),
+            "seat-released" => uuid_of(text, "seatId")
+                .map_or(Message::Other, |seat| Message::SeatReleased { seat }),
+            _ => Message::Other,
+        };
+        Self {
+            message,
+            published_unix_ns: timestamp_of(text),
+        }
+    }
+}
+
+/// The text of a message a buyer sends.
+pub(crate) fn emission_text(emission: Emission, show: Uuid) -> String {
+    let name = match emission {
+        Emission::JoinQueue => "join-queue",
+        Emission::JoinSeatSelection => "join-seat-selection",
+    };
+    format!(r#"42["{name}",{{"eventId":"{show}"}}]"#)
+}
+
+/// What follows `"key":` in a flat object, without the quotes of a string.
+///
+/// The few messages there are have flat objects of ids, numbers and times: nothing in them is escaped, and a full parse
+/// would cost more than all else a waiting buyer does.
+fn value_of<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let mut rest = text;
+    loop {
+        rest = &rest[rest.find(key)? + key.len()..];
+        let Some(value) = rest.strip_prefix("\"") else {
+            continue;
+        };
+        let Some(value) = value.trim_start().strip_prefix(':') else {
+            continue;
+        };
+        let value = value.trim_start();
+        return match value.strip_prefix('"') {
+            Some(string) => string.split('"').next(),
+            None => value.split([',', '}']).next().map(str::trim),
+        };
+    }
+}
+
+fn uuid_of(text: &str, key: &str) -> Option<Uuid> {
+    value_of(text, key)?.parse().ok()
+}
+
+/// The `timestamp`: RFC 3339, or milliseconds since 1970.
+fn timestamp_of(text: &str) -> Option<i128> {
+    let value = value_of(text, "timestamp")?;
+    if let Ok(unix_ms) = value.parse::<i64>() {
+        return Some(i128::from(unix_ms) * 1_000_000);
+    }
+    let timestamp: jiff::Timestamp = value.parse().ok()?;
+    Some(timestamp.as_nanosecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "00000000-0000-0000-0000-000000000001";
+    const TWO: &str = "00000000-0000-0000-0000-000000000002";
+
+    fn message(frame: &str) -> Received {
+        match Packet::parse(frame) {
+            Packet::Message(received) => received,
+            other => panic!("{frame}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn messages_are_recognized_with_their_ids() {
+        let seat = Uuid::from_u128(1);
+        let user = Uuid::from_u128(2);
+        let cases = [
+            (
+                format!(r#"42["queue-entry-allowed",{{"userId":"{TWO}","message":"go"}}]"#),
+                Message::EntryAllowed { user },
+            ),
+            (
+                format!(
+                    r#"42["seat-locked",{{"seatId":"{ONE}","userId":"{TWO}","status":"locked"}}]"#
+                ),
+                Message::SeatLocked {
+                    seat,
+                    user: Some(user),
+                },
+            ),
+            (
+                format!(r#"42["seat-released",{{ "status" : "available", "seatId" : "{ONE}" }}]"#),
+                Message::SeatReleased { seat },
+            ),
+            (
+                r#"42["queue-cleared",{"message":"x"}]"#.to_owned(),
+                Message::QueueCleared,
+            ),
+            (
+                r#"42["room-info",{"userCount":3}]"#.to_owned(),
+                Message::Other,
+            ),
+        ];
+        for (frame, expected) in cases {
+            assert_eq!(message(&frame).message, expected, "{frame}");
+        }
+    }
+
+    #[test]
+    fn the_time_of_publication_is_read_as_text_or_as_milliseconds() {
+        let text = r#"42["queue-updated",{"queueSize":5,"timestamp":"1970-01-01T00:00:01.250Z"}]"#;
+        let number = r#"42["queue-updated",{"timestamp":1250,"queueSize":5}]"#;
+        for frame in [text, number] {
+            assert_eq!(message(frame).published_unix_ns, Some(1_250_000_000));
+        }
+        assert_eq!(
+            message(r#"42["queue-updated",{"queueSize":5}]"#).published_unix_ns,
+            None
+        );
+    }
+
+    #[test]
+    fn the_handshake_and_pings_are_recognized() {
+        let open = r#"0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":60000}"#;
+        assert_eq!(
+            Packet::parse(open),
+            Packet::Open {
+                ping_interval_ms: 25_000,
+                ping_timeout_ms: 60_000
+            }
+        );
+        assert_eq!(Packet::parse("2"), Packet::Ping);
+        assert_eq!(Packet::parse(r#"40{"sid":"b"}"#), Packet::Connected);
+        assert_eq!(Packet::parse(r#"44{"message":"no"}"#), Packet::Refused);
+        assert_eq!(Packet::parse("41"), Packet::Closed);
+        assert_eq!(Packet::parse(""), Packet::Other);
+    }
+}

@@ -1,0 +1,151 @@
+//! The WebSocket handshake of a buyer: one request, one small answer.
+//!
+//! After the loss of a zone thousands of these are under way at once, so it is done with a buffer of the answer's size;
+//! the client handshake of the WebSocket library keeps several kilobytes for each.
+
+use std::fmt::Write as _;
+
+use http::HeaderValue;
+use http::header::{SEC_WEBSOCKET_ACCEPT, SET_COOKIE};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+use crate::dialer::Connected;
+use crate::http::{Identity, sticky_value};
+use tiketi_buyer::observation::Failure;
+
+/// First buffer for the head of an answer; load balancers and servers send a few hundred bytes.
+const HEAD_BYTES: usize = 512;
+/// Longest head of an answer that is read.
+const HEAD_BYTES_MAX: usize = 8 << 10;
+/// Headers that are looked at.
+const HEADERS_MAX: usize = 24;
+
+/// A connection that speaks WebSocket now, and the sticky cookie that came with it.
+pub(super) type Upgraded = (WebSocketStream<Connected>, Option<HeaderValue>);
+
+/// Asks `host` for an upgrade at `path` and reads the answer.
+pub(super) async fn upgrade(
+    mut stream: Connected,
+    host: &HeaderValue,
+    path: &str,
+    identity: &Identity,
+    config: WebSocketConfig,
+) -> Result<Upgraded, Failure> {
+    let key = generate_key();
+    let request = request(host, path, &key, identity).ok_or(Failure::Handshake)?;
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .map_err(|_| Failure::Reset)?;
+    let mut received = Vec::with_capacity(HEAD_BYTES);
+    loop {
+        let read = stream
+            .read_buf(&mut received)
+            .await
+            .map_err(|_| Failure::Reset)?;
+        if read == 0 {
+            return Err(Failure::Reset);
+        }
+        if let Some((head_bytes, cookie)) = answer(&received, &key)? {
+            let rest = received.split_off(head_bytes);
+            let frames =
+                WebSocketStream::from_partially_read(stream, rest, Role::Client, Some(config))
+                    .await;
+            return Ok((frames, cookie));
+        }
+        if received.len() > HEAD_BYTES_MAX {
+            return Err(Failure::Handshake);
+        }
+    }
+}
+
+/// The request; `None` if a header value is not plain text.
+fn request(host: &HeaderValue, path: &str, key: &str, identity: &Identity) -> Option<String> {
+    let mut text = format!(
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nAuthorization: {}\r\n",
+        host.to_str().ok()?,
+        identity.authorization.to_str().ok()?,
+    );
+    if let Some(cookie) = &identity.cookie {
+        write!(text, "Cookie: {}\r\n", cookie.to_str().ok()?).ok()?;
+    }
+    text.push_str("\r\n");
+    Some(text)
+}
+
+/// Understands an answer: the length of its head and its sticky cookie, or `None` while more of it is to come.
+fn answer(bytes: &[u8], key: &str) -> Result<Option<(usize, Option<HeaderValue>)>, Failure> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut response = httparse::Response::new(&mut headers);
+    let parsed = response.parse(bytes).map_err(|_| Failure::Handshake)?;
+    let httparse::Status::Complete(head_bytes) = parsed else {
+        return Ok(None);
+    };
+    match response.code {
+        Some(101) => {}
+        Some(code) => return Err(Failure::Status(code)),
+        None => return Err(Failure::Handshake),
+    }
+    let of = |name: &http::HeaderName| {
+        let named =
+            |header: &&httparse::Header<'_>| header.name.eq_ignore_ascii_case(name.as_str());
+        response
+            .headers
+            .iter()
+            .filter(named)
+            .map(|header| header.value)
+            .collect::<Vec<_>>()
+    };
+    let accept = derive_accept_key(key.as_bytes());
+    if of(&SEC_WEBSOCKET_ACCEPT) != [accept.as_bytes()] {
+        return Err(Failure::Handshake);
+    }
+    let cookie = of(&SET_COOKIE).into_iter().find_map(sticky_value);
+    Ok(Some((head_bytes, cookie)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+    fn accepted() -> String {
+        let accept = derive_accept_key(KEY.as_bytes());
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\
+             set-cookie: AWSALB=i-0.9; Path=/\r\n\r\n"
+        )
+    }
+
+    #[test]
+    fn an_answer_may_come_in_pieces_and_with_the_first_frame() {
+        let head = accepted();
+        assert_eq!(answer(&head.as_bytes()[..40], KEY), Ok(None));
+        let with_frame = [head.as_bytes(), &[0x81, 0x01, b'2']].concat();
+        let (length, cookie) = answer(&with_frame, KEY)
+            .unwrap()
+            .expect("the head is complete");
+        assert_eq!(length, head.len());
+        assert_eq!(cookie.unwrap(), "AWSALB=i-0.9");
+    }
+
+    #[test]
+    fn refusals_and_wrong_keys_are_told_apart() {
+        let refused = b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n";
+        assert_eq!(answer(refused, KEY), Err(Failure::Status(502)));
+        assert_eq!(
+            answer(accepted().as_bytes(), "another"),
+            Err(Failure::Handshake)
+        );
+        assert_eq!(
+            answer(b"no HTTP at all\r\n\r\n", KEY),
+            Err(Failure::Handshake)
+        );
+    }
+}

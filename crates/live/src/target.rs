@@ -1,0 +1,388 @@
+//! A system under test that is already there (`--target URL`): whether it may be loaded, and what it sells.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use http::{HeaderValue, Method, Uri};
+use ipnet::IpNet;
+use serde::Deserialize;
+use tokio::task::LocalSet;
+use uuid::Uuid;
+
+use super::clock::{Clock, unix_now_ns};
+use super::credential::{Credentials, Issuer};
+use super::dialer::Dialer;
+use super::http::{Http, Identity, Outgoing, Received};
+use super::resolver::Names;
+use super::worker::{Entry, Scheme};
+use tiketi_core::units::BuyerId;
+use tiketi_scenario::plan::Target;
+
+/// Wall time a question before the run may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a target is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The URL cannot be used.
+    #[error("`{url}` is no target: {reason} (expected http://HOST[:PORT] or https://HOST[:PORT])")]
+    BadUrl {
+        /// The URL.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The host has no address.
+    #[error("target `{host}` has no address: {reason}")]
+    Unresolved {
+        /// The host.
+        host: String,
+        /// What the resolver says.
+        reason: String,
+    },
+    /// The scenario does not name the host.
+    #[error(
+        "target `{host}` is beyond this machine, and the scenario does not allow it: add `\"{host}\"` to `target.allow` \
+         if the system is yours to load"
+    )]
+    NotAllowed {
+        /// The host.
+        host: String,
+    },
+    /// The host is named, but one of its addresses must not be loaded.
+    #[error("target `{host}` resolves to {address}, which {reason}")]
+    AddressNotAllowed {
+        /// The host.
+        host: String,
+        /// The address.
+        address: IpAddr,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// Nobody has said that the system is theirs.
+    #[error(
+        "target `{host}` is beyond this machine: give `--i-own-this-target` if you may load it, or have been asked to"
+    )]
+    NotOwned {
+        /// The host.
+        host: String,
+    },
+    /// The clock would not run at wall speed.
+    #[error("a target runs in its own time: `clock.speed` must be 1 (it is {speed})")]
+    Hurried {
+        /// The speed, as text.
+        speed: String,
+    },
+    /// Nothing to buy was found.
+    #[error("target `{host}` offers no show to buy: {reason}")]
+    NoShow {
+        /// The host.
+        host: String,
+        /// What was found instead.
+        reason: String,
+    },
+}
+
+/// Looks the target up and decides whether it may be loaded.
+///
+/// Loopback always may. Anything else needs its name (or address) in `target.allow`, addresses that are plain unicast and,
+/// if `target.allow` lists addresses or networks too, among those, and `is_owned`: the person's word for it.
+///
+/// # Errors
+///
+/// The first reason for which it may not.
+pub async fn admit(
+    url: &str,
+    target: &Target,
+    speed: f64,
+    is_owned: bool,
+) -> Result<Entry, Refusal> {
+    let entry = parse(url)?;
+    let host = entry.host.trim_matches(['[', ']']);
+    let found = tokio::net::lookup_host((host, entry.port)).await;
+    let addresses: Vec<IpAddr> = found
+        .map_err(|error| Refusal::Unresolved {
+            host: entry.host.clone(),
+            reason: error.to_string(),
+        })?
+        .map(|address: SocketAddr| address.ip())
+        .collect();
+    guard(host, &addresses, target, is_owned)?;
+    if (speed - 1.0).abs() > f64::EPSILON {
+        return Err(Refusal::Hurried {
+            speed: speed.to_string(),
+        });
+    }
+    Ok(entry)
+}
+
+/// Decides by the host's name and addresses.
+fn guard(host: &str, addresses: &[IpAddr], target: &Target, is_owned: bool) -> Result<(), Refusal> {
+    if addresses.is_empty() {
+        return Err(Refusal::Unresolved {
+            host: host.to_owned(),
+            reason: "the name has no records".to_owned(),
+        });
+    }
+    if addresses.iter().all(IpAddr::is_loopback) {
+        return Ok(());
+    }
+    if !target
+        .allow
+        .iter()
+        .any(|allowed| allowed.eq_ignore_ascii_case(host))
+    {
+        return Err(Refusal::NotAllowed {
+            host: host.to_owned(),
+        });
+    }
+    let networks: Vec<IpNet> = target
+        .allow
+        .iter()
+        .filter_map(|allowed| network(allowed))
+        .collect();
+    for &address in addresses {
+        let reason = if !is_plain_unicast(address) {
+            "is no ordinary unicast address"
+        } else if !networks.is_empty() && !networks.iter().any(|net| net.contains(&address)) {
+            "is in none of the networks of `target.allow`"
+        } else {
+            continue;
+        };
+        return Err(Refusal::AddressNotAllowed {
+            host: host.to_owned(),
+            address,
+            reason,
+        });
+    }
+    if is_owned {
+        Ok(())
+    } else {
+        Err(Refusal::NotOwned {
+            host: host.to_owned(),
+        })
+    }
+}
+
+fn network(allowed: &str) -> Option<IpNet> {
+    let address = || allowed.parse::<IpAddr>().ok().map(IpNet::from);
+    allowed.parse().ok().or_else(address)
+}
+
+/// Neither unspecified, multicast, broadcast, nor link-local (where clouds keep their metadata services).
+const fn is_plain_unicast(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            !(v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast() || v4.is_link_local())
+        }
+        IpAddr::V6(v6) => !(v6.is_unspecified() || v6.is_multicast() || v6.is_unicast_link_local()),
+    }
+}
+
+fn parse(url: &str) -> Result<Entry, Refusal> {
+    let bad = |reason: &str| Refusal::BadUrl {
+        url: url.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let uri: Uri = url.parse().map_err(|_| bad("it is no URL"))?;
+    let (scheme, default_port) = match uri.scheme_str() {
+        Some("http") => (Scheme::Http, 80),
+        Some("https") => (Scheme::Https, 443),
+        _ => return Err(bad("the scheme is missing or unknown")),
+    };
+    let host = uri.host().filter(|host| !host.is_empty());
+    let host = host.ok_or_else(|| bad("the host is missing"))?;
+    if uri
+        .authority()
+        .is_some_and(|part| part.as_str().contains('@'))
+    {
+        return Err(bad("it must not carry a user"));
+    }
+    if uri.path() != "/" || uri.query().is_some() {
+        return Err(bad("it must not carry a path"));
+    }
+    Ok(Entry {
+        scheme,
+        host: host.to_owned(),
+        port: uri.port_u16().unwrap_or(default_port),
+        dns: None,
+        page: Some("/".to_owned()),
+    })
+}
+
+#[derive(Deserialize)]
+struct ShowList {
+    #[serde(default)]
+    events: Vec<ShowEntry>,
+}
+
+#[derive(Deserialize)]
+struct ShowEntry {
+    id: Uuid,
+    #[serde(default)]
+    status: Option<String>,
+}
+
+/// Finds out what to buy: the show that `target` names, or the first on sale.
+///
+/// # Errors
+///
+/// When the API does not answer, or lists no such show.
+pub async fn discover(
+    entry: &Entry,
+    target: &Target,
+    credentials: &Credentials,
+) -> Result<Uuid, Refusal> {
+    let no_show = |reason: String| Refusal::NoShow {
+        host: entry.host.clone(),
+        reason,
+    };
+    let answer = ask(entry, credentials, Uri::from_static("/api/events")).await;
+    let answer = answer.map_err(|reason| no_show(format!("no answer from its API ({reason})")))?;
+    if !answer.status.is_success() {
+        return Err(no_show(format!("its API answered {}", answer.status)));
+    }
+    let shows: ShowList = serde_json::from_slice(&answer.body)
+        .map_err(|error| no_show(format!("the list of shows is not understood ({error})")))?;
+    choose(&shows.events, target.show.as_deref()).map_err(no_show)
+}
+
+fn choose(shows: &[ShowEntry], wanted: Option<&str>) -> Result<Uuid, String> {
+    if let Some(wanted) = wanted {
+        let found = shows
+            .iter()
+            .find(|show| show.id.to_string().eq_ignore_ascii_case(wanted));
+        return found
+            .map(|show| show.id)
+            .ok_or_else(|| format!("`{wanted}` is not among its {} shows", shows.len()));
+    }
+    let on_sale = shows
+        .iter()
+        .find(|show| matches!(show.status.as_deref(), Some("on_sale" | "active" | "open")));
+    on_sale
+        .or(shows.first())
+        .map(|show| show.id)
+        .ok_or_else(|| "its list of shows is empty".to_owned())
+}
+
+/// Whether the system serves the page at `path` itself; one that stands behind an edge has its API only.
+pub async fn serves(entry: &Entry, credentials: &Credentials, path: &str) -> bool {
+    let Ok(uri) = path.parse() else { return false };
+    let answer = ask(entry, credentials, uri).await;
+    answer.is_ok_and(|received| received.status.is_success())
+}
+
+/// Asks the system one question before the run.
+async fn ask(entry: &Entry, credentials: &Credentials, uri: Uri) -> Result<Received, String> {
+    let asked = ask_locally(entry, credentials, uri);
+    LocalSet::new().run_until(asked).await
+}
+
+async fn ask_locally(
+    entry: &Entry,
+    credentials: &Credentials,
+    uri: Uri,
+) -> Result<Received, String> {
+    let names = Names::new(&entry.host, entry.port, entry.dns)?;
+    let tls_host = (entry.scheme == Scheme::Https).then_some(entry.host.as_str());
+    let dialer = Dialer::new(names, tls_host, Vec::new(), PROBE_TIMEOUT / 2)?;
+    let host = HeaderValue::try_from(format!("{}:{}", entry.host, entry.port))
+        .map_err(|error| error.to_string())?;
+    let clock = Clock::starting_at(unix_now_ns(), 1.0);
+    let http = Http::new(dialer, host, clock, PROBE_TIMEOUT, 1);
+    let issuer = Issuer::new(credentials, 0, clock.start_at_unix_s())?;
+    let request = Outgoing {
+        method: Method::GET,
+        uri,
+        body: bytes::Bytes::new(),
+        is_idempotent: true,
+    };
+    let identity = Identity {
+        authorization: issuer.credential(BuyerId(0))?.authorization,
+        cookie: None,
+    };
+    let (_, answer) = http.call(&request, &identity).await;
+    answer.map_err(|failure| format!("{failure:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(allow: &[&str]) -> Target {
+        Target {
+            allow: allow.iter().map(|&text| text.to_owned()).collect(),
+            show: None,
+        }
+    }
+
+    const PUBLIC: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+    const METADATA: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(169, 254, 169, 254));
+    const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 1, 1));
+
+    #[test]
+    fn loopback_needs_no_permission() {
+        assert_eq!(guard("localhost", &[LOOPBACK], &target(&[]), false), Ok(()));
+    }
+
+    #[test]
+    fn a_host_beyond_loopback_needs_the_scenario_and_the_persons_word() {
+        let host = "staging.example";
+        let allowed = target(&["Staging.example"]);
+        assert_eq!(guard(host, &[PUBLIC], &allowed, true), Ok(()));
+        let refused = guard(host, &[PUBLIC], &target(&[]), true);
+        assert!(matches!(refused, Err(Refusal::NotAllowed { .. })));
+        let refused = guard(host, &[PUBLIC], &allowed, false);
+        assert!(matches!(refused, Err(Refusal::NotOwned { .. })));
+        let refused = guard(host, &[LOOPBACK, PUBLIC], &target(&[]), true);
+        assert!(matches!(refused, Err(Refusal::NotAllowed { .. })));
+    }
+
+    #[test]
+    fn an_allowed_name_must_not_lead_elsewhere() {
+        let host = "staging.example";
+        let refused = guard(host, &[METADATA], &target(&[host]), true);
+        assert!(matches!(refused, Err(Refusal::AddressNotAllowed { .. })));
+        let networks = target(&[host, "198.51.100.0/24"]);
+        let refused = guard(host, &[PUBLIC], &networks, true);
+        assert!(matches!(refused, Err(Refusal::AddressNotAllowed { .. })));
+        let networks = target(&[host, "192.0.2.0/24"]);
+        assert_eq!(guard(host, &[PUBLIC], &networks, true), Ok(()));
+    }
+
+    #[test]
+    fn a_url_is_a_scheme_a_host_and_perhaps_a_port() {
+        let entry = parse("https://staging.example").unwrap();
+        assert_eq!((entry.scheme, entry.port), (Scheme::Https, 443));
+        assert_eq!(parse("http://127.0.0.1:3000/").unwrap().port, 3_000);
+        for url in [
+            "staging.example",
+            "ftp://staging.example",
+            "http://",
+            "http://a@b",
+            "http://a/path",
+        ] {
+            assert!(matches!(parse(url), Err(Refusal::BadUrl { .. })), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_first_show_on_sale_is_bought_unless_one_is_named() {
+        let shows: ShowList = serde_json::from_str(
+            r#"{"events":[{"id":"00000000-0000-0000-0000-000000000001","status":"ended"},
+                {"id":"00000000-0000-0000-0000-000000000002","status":"on_sale"}]}"#,
+        )
+        .unwrap();
+        let (first, second) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        assert_eq!(choose(&shows.events, None), Ok(second));
+        assert_eq!(choose(&shows.events, Some(&first.to_string())), Ok(first));
+        assert!(choose(&shows.events, Some("x")).is_err());
+        assert!(choose(&[], None).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_target_in_a_hurry_is_refused() {
+        let refused = admit("http://127.0.0.1:1", &target(&[]), 5.0, false).await;
+        assert!(matches!(refused, Err(Refusal::Hurried { .. })));
+    }
+}

@@ -1,0 +1,170 @@
+//! Folds observations into frames; what it holds does not depend on how long the run is.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::series::Tick;
+use super::tally::Tally;
+use tiketi_buyer::observation::{Call, LeaveReason, Observation, Outcome, SocketChange};
+use tiketi_core::units::SimTime;
+use tiketi_scenario::Plan;
+
+/// Folds the observations of one load process.
+#[derive(Debug)]
+pub struct Recorder {
+    judged_from: SimTime,
+    tally: Tally,
+    ticks: BTreeMap<u64, Tick>,
+    /// The tick that was looked for last, taken out of the map: most observations fall into the same second.
+    open: Option<(u64, Tick)>,
+}
+
+/// Everything a recorder has seen since its last frame; what is empty takes no room.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Frame {
+    pub(super) tally: Tally,
+    /// By scenario second.
+    pub(super) ticks: Vec<(u64, Tick)>,
+}
+
+impl Recorder {
+    /// Starts with nothing seen.
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            judged_from: SimTime::ZERO + plan.clock.warmup,
+            tally: Tally::default(),
+            ticks: BTreeMap::new(),
+            open: None,
+        }
+    }
+
+    /// Folds one observation in.
+    pub fn observe(&mut self, observation: &Observation) {
+        match *observation {
+            Observation::Arrival {
+                intended,
+                sent,
+                started,
+            } => self.observe_arrival(intended, sent, started),
+            Observation::Call(ref call) => self.observe_call(call),
+            Observation::Stage { at, stage } => {
+                self.tally.stages[stage as usize] += 1;
+                self.tick(at).stages[stage as usize] += 1;
+            }
+            Observation::Admitted { at, waited } => {
+                if at >= self.judged_from {
+                    self.tally.waiting_time.record(waited);
+                }
+            }
+            Observation::Left { at, reason, waited } => {
+                self.tally.left[reason as usize] += 1;
+                self.tick(at).left += 1;
+                if let (LeaveReason::OutOfPatience, Some(waited)) = (reason, waited) {
+                    self.tally.waited_at_abandonment.record(waited);
+                }
+            }
+            Observation::Socket { at, change } => self.observe_socket(at, change),
+            Observation::Message { at, delay } => self.observe_messages(at, delay, 1),
+        }
+    }
+
+    /// Folds in the receipt of one message by `receivers` buyers at once, `delay` after its publication; `None` if it
+    /// carried no time.
+    pub fn observe_messages(&mut self, at: SimTime, delay: Option<Duration>, receivers: u64) {
+        self.tally.messages += receivers;
+        self.tick(at).messages += receivers;
+        if let (true, Some(delay)) = (at >= self.judged_from, delay) {
+            self.tally.fan_out_delay.record_many(delay, receivers);
+        }
+    }
+
+    /// Gives out everything seen since the last frame, and forgets it.
+    pub fn take_frame(&mut self) -> Frame {
+        self.ticks.extend(self.open.take());
+        Frame {
+            tally: std::mem::take(&mut self.tally),
+            ticks: std::mem::take(&mut self.ticks).into_iter().collect(),
+        }
+    }
+
+    fn observe_arrival(&mut self, intended: SimTime, sent: SimTime, started: bool) {
+        self.tally.arrivals.due += 1;
+        if started {
+            self.tally.arrivals.started += 1;
+            self.tick(intended).started += 1;
+        } else {
+            self.tally.arrivals.shed += 1;
+            self.tick(intended).shed += 1;
+        }
+        if started && intended >= self.judged_from {
+            self.tally.send_lag.record(sent.saturating_since(intended));
+        }
+    }
+
+    fn observe_call(&mut self, call: &Call) {
+        let response_time = call.answered.saturating_since(call.intended);
+        self.tick(call.intended).calls_due += 1;
+        let tick = self.tick(call.answered);
+        tick.response.record(response_time);
+        match call.outcome {
+            Outcome::Ok => tick.calls_ok += 1,
+            Outcome::Refused => tick.calls_refused += 1,
+            Outcome::Failed(_) => tick.calls_failed += 1,
+        }
+        self.tally.bytes += u64::from(call.bytes);
+        if call.intended < self.judged_from {
+            self.tally.calls_in_warmup += 1;
+            return;
+        }
+        self.tally
+            .send_lag
+            .record(call.sent.saturating_since(call.intended));
+        let operation = &mut self.tally.operations[call.operation.index()];
+        match call.outcome {
+            Outcome::Ok => operation.ok += 1,
+            Outcome::Refused => operation.refused += 1,
+            Outcome::Failed(failure) => {
+                *operation.failed.entry(failure).or_default() += 1;
+            }
+        }
+        operation.response_time.record(response_time);
+        operation
+            .service_time
+            .record(call.answered.saturating_since(call.sent));
+    }
+
+    fn observe_socket(&mut self, at: SimTime, change: SocketChange) {
+        let sockets = &mut self.tally.sockets;
+        let step = match change {
+            SocketChange::Connected => {
+                sockets.connected += 1;
+                1
+            }
+            SocketChange::Reconnected => {
+                sockets.reconnected += 1;
+                1
+            }
+            SocketChange::Closed => {
+                sockets.closed += 1;
+                -1
+            }
+            SocketChange::Lost => {
+                sockets.lost += 1;
+                -1
+            }
+        };
+        self.tick(at).sockets_change += step;
+    }
+
+    fn tick(&mut self, at: SimTime) -> &mut Tick {
+        let second = at.as_secs();
+        if self.open.as_ref().is_none_or(|(open, _)| *open != second) {
+            let tick = self.ticks.remove(&second).unwrap_or_default();
+            self.ticks.extend(self.open.replace((second, tick)));
+        }
+        let (_, tick) = self.open.as_mut().expect("it has just been opened");
+        tick
+    }
+}

@@ -1,0 +1,187 @@
+//! The run second by second, in a table that never grows beyond its limit.
+
+use serde::{Deserialize, Serialize};
+
+use super::gauges::Gauges;
+use super::histogram::CoarseHistogram;
+use tiketi_buyer::observation::Stage;
+
+/// Ticks that are kept; when more are needed the width of all doubles.
+///
+/// A run of half an hour keeps every second; charts are narrower than this anyway.
+pub const TICKS_MAX: usize = 2_048;
+
+/// What happened within one tick.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tick {
+    /// Buyers who were due and started.
+    pub started: u64,
+    /// Buyers who were due and could not be started.
+    pub shed: u64,
+    /// Journeys that ended.
+    pub left: u64,
+    /// Calls that were due in this tick, whenever they ended.
+    pub calls_due: u64,
+    /// Calls that were done in this tick.
+    pub calls_ok: u64,
+    /// Calls that were refused for a reason of the business.
+    pub calls_refused: u64,
+    /// Calls that failed.
+    pub calls_failed: u64,
+    /// Response time of the calls that ended in this tick, all operations together.
+    pub response: CoarseHistogram,
+    /// Sockets opened minus sockets gone.
+    pub sockets_change: i64,
+    /// Buyers who reached each stage, in the order of [`Stage::ALL`].
+    pub stages: [u64; Stage::ALL.len()],
+    /// Messages that reached buyers.
+    pub messages: u64,
+    /// The last reading of the levels in this tick.
+    pub gauges: Option<Gauges>,
+}
+
+impl Tick {
+    /// Adds what `other` counted; its gauges count if they are younger.
+    pub fn merge(&mut self, other: &Self) {
+        self.started += other.started;
+        self.shed += other.shed;
+        self.left += other.left;
+        self.calls_due += other.calls_due;
+        self.calls_ok += other.calls_ok;
+        self.calls_refused += other.calls_refused;
+        self.calls_failed += other.calls_failed;
+        self.response.merge(&other.response);
+        self.sockets_change += other.sockets_change;
+        for (mine, theirs) in self.stages.iter_mut().zip(other.stages) {
+            *mine += theirs;
+        }
+        self.messages += other.messages;
+        if let Some(theirs) = &other.gauges {
+            let younger = self.gauges.as_ref().is_none_or(|mine| mine.at <= theirs.at);
+            if younger {
+                self.gauges = Some(theirs.clone());
+            }
+        }
+    }
+
+    /// Calls that ended, whatever came of them.
+    pub const fn calls_ended(&self) -> u64 {
+        self.calls_ok + self.calls_refused + self.calls_failed
+    }
+
+    /// Calls that the system answered as it should: done, or refused for a reason of the business.
+    pub const fn calls_useful(&self) -> u64 {
+        self.calls_ok + self.calls_refused
+    }
+}
+
+/// The run as ticks of equal width from its start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    width_secs: u64,
+    ticks: Vec<Tick>,
+}
+
+impl Default for Series {
+    fn default() -> Self {
+        Self {
+            width_secs: 1,
+            ticks: Vec::new(),
+        }
+    }
+}
+
+impl Series {
+    /// Width of each tick in scenario seconds; a power of two.
+    pub const fn width_secs(&self) -> u64 {
+        self.width_secs
+    }
+
+    /// All ticks from the start of the run.
+    pub fn ticks(&self) -> &[Tick] {
+        &self.ticks
+    }
+
+    /// The first scenario second of the tick with this index.
+    pub fn start_secs(&self, index: usize) -> u64 {
+        self.width_secs * index as u64
+    }
+
+    /// Adds what happened in one scenario second.
+    pub fn absorb(&mut self, second: u64, what: &Tick) {
+        while second / self.width_secs >= TICKS_MAX as u64 {
+            self.double_width();
+        }
+        let index = usize::try_from(second / self.width_secs).expect("below TICKS_MAX");
+        if index >= self.ticks.len() {
+            self.ticks.resize_with(index + 1, Tick::default);
+        }
+        self.ticks[index].merge(what);
+    }
+
+    /// Sockets connected at the end of each tick.
+    pub fn sockets(&self) -> Vec<u64> {
+        self.levels(|tick| tick.sockets_change)
+    }
+
+    /// Buyers on their way at the end of each tick: started and not yet gone.
+    pub fn buyers(&self) -> Vec<u64> {
+        self.levels(|tick| tick.started.cast_signed() - tick.left.cast_signed())
+    }
+
+    fn levels(&self, change: impl Fn(&Tick) -> i64) -> Vec<u64> {
+        let running = self.ticks.iter().scan(0_i64, |level, tick| {
+            *level += change(tick);
+            // Frames of several workers arrive one after another: a loss may be told before its connect.
+            Some(u64::try_from(*level).unwrap_or(0))
+        });
+        running.collect()
+    }
+
+    fn double_width(&mut self) {
+        self.width_secs *= 2;
+        let pairs = self.ticks.chunks(2).map(|pair| {
+            let mut both = pair[0].clone();
+            if let Some(second) = pair.get(1) {
+                both.merge(second);
+            }
+            both
+        });
+        self.ticks = pairs.collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn width_doubles_and_nothing_is_lost() {
+        let mut series = Series::default();
+        let seconds = TICKS_MAX as u64 * 3;
+        for second in 0..seconds {
+            let mut tick = Tick {
+                started: 1,
+                sockets_change: 1,
+                ..Tick::default()
+            };
+            tick.response.record(Duration::from_millis(second));
+            series.absorb(second, &tick);
+        }
+        assert_eq!(series.width_secs(), 4);
+        assert!(series.ticks().len() <= TICKS_MAX);
+        let started: u64 = series.ticks().iter().map(|tick| tick.started).sum();
+        assert_eq!(started, seconds);
+        assert!(series.ticks().iter().all(|tick| tick.response.count() == 4));
+        assert_eq!(series.sockets().last(), Some(&seconds));
+        assert_eq!(series.start_secs(2), 8);
+    }
+
+    #[test]
+    fn a_second_far_ahead_does_not_grow_the_table() {
+        let mut series = Series::default();
+        series.absorb(10_000_000, &Tick::default());
+        assert!(series.ticks().len() <= TICKS_MAX);
+    }
+}

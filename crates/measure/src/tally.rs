@@ -1,0 +1,182 @@
+//! Plain counts and histograms of a run, or of a part of it: parts add up exactly.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::histogram::Histogram;
+use super::pairs;
+use tiketi_buyer::observation::{Failure, LeaveReason, Stage};
+use tiketi_scenario::operation::Operation;
+
+/// What buyers and generator did, counted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tally {
+    /// By operation, in the order of [`Operation::ALL`]; only calls that were due after the warm-up.
+    pub operations: Vec<OperationTally>,
+    /// Calls that were due within the warm-up; they are in the series, and not judged.
+    pub calls_in_warmup: u64,
+    /// From joining the queue to admission, of those admitted after the warm-up.
+    pub waiting_time: Histogram,
+    /// How long those had waited who lost patience in the queue.
+    pub waited_at_abandonment: Histogram,
+    /// Sent minus intended, of arrivals and calls after the warm-up.
+    pub send_lag: Histogram,
+    /// From a message's publication to its receipt, after the warm-up.
+    pub fan_out_delay: Histogram,
+    /// Arrivals of the whole run.
+    pub arrivals: Arrivals,
+    /// Buyers who reached each stage in the whole run, in the order of [`Stage::ALL`].
+    pub stages: [u64; Stage::ALL.len()],
+    /// Journeys that ended in the whole run, in the order of [`LeaveReason::ALL`].
+    pub left: [u64; LeaveReason::ALL.len()],
+    /// Sockets of the whole run.
+    pub sockets: Sockets,
+    /// Messages that reached buyers in the whole run.
+    pub messages: u64,
+    /// Bytes of the bodies that buyers received in the whole run.
+    pub bytes: u64,
+}
+
+/// What came of the calls of one operation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OperationTally {
+    /// Answered minus intended, whatever came of the call: leaving out those that timed out would flatter.
+    pub response_time: Histogram,
+    /// Answered minus sent, whatever came of the call.
+    pub service_time: Histogram,
+    /// Done.
+    pub ok: u64,
+    /// Refused for a reason of the business.
+    pub refused: u64,
+    /// Failed, by kind.
+    #[serde(with = "pairs")]
+    pub failed: BTreeMap<Failure, u64>,
+}
+
+/// Arrivals that were due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrivals {
+    /// Due so far.
+    pub due: u64,
+    /// Started.
+    pub started: u64,
+    /// Not started, because the generator had reached a limit.
+    pub shed: u64,
+}
+
+/// What became of sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sockets {
+    /// Connected for the first time.
+    pub connected: u64,
+    /// Connected again after a loss.
+    pub reconnected: u64,
+    /// Closed by the buyer.
+    pub closed: u64,
+    /// Lost.
+    pub lost: u64,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            operations: vec![OperationTally::default(); Operation::ALL.len()],
+            calls_in_warmup: 0,
+            waiting_time: Histogram::default(),
+            waited_at_abandonment: Histogram::default(),
+            send_lag: Histogram::default(),
+            fan_out_delay: Histogram::default(),
+            arrivals: Arrivals::default(),
+            stages: Default::default(),
+            left: Default::default(),
+            sockets: Sockets::default(),
+            messages: 0,
+            bytes: 0,
+        }
+    }
+}
+
+impl Tally {
+    /// Adds what `other` counted.
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.operations.iter_mut().zip(&other.operations) {
+            mine.merge(theirs);
+        }
+        self.calls_in_warmup += other.calls_in_warmup;
+        self.waiting_time.merge(&other.waiting_time);
+        self.waited_at_abandonment
+            .merge(&other.waited_at_abandonment);
+        self.send_lag.merge(&other.send_lag);
+        self.fan_out_delay.merge(&other.fan_out_delay);
+        self.arrivals.due += other.arrivals.due;
+        self.arrivals.started += other.arrivals.started;
+        self.arrivals.shed += other.arrivals.shed;
+        add_each(&mut self.stages, &other.stages);
+        add_each(&mut self.left, &other.left);
+        self.sockets.connected += other.sockets.connected;
+        self.sockets.reconnected += other.sockets.reconnected;
+        self.sockets.closed += other.sockets.closed;
+        self.sockets.lost += other.sockets.lost;
+        self.messages += other.messages;
+        self.bytes += other.bytes;
+    }
+
+    /// What came of the calls of `operation`, or of all operations together.
+    pub fn operation(&self, operation: Option<Operation>) -> OperationTally {
+        let Some(operation) = operation else {
+            let mut all = OperationTally::default();
+            for one in &self.operations {
+                all.merge(one);
+            }
+            return all;
+        };
+        self.operations[operation.index()].clone()
+    }
+
+    /// Judged calls of all operations, and how many of them failed.
+    pub fn calls(&self) -> (u64, u64) {
+        let add =
+            |(calls, failed), one: &OperationTally| (calls + one.calls(), failed + one.failures());
+        self.operations.iter().fold((0, 0), add)
+    }
+
+    /// Buyers who reached `stage`.
+    pub const fn reached(&self, stage: Stage) -> u64 {
+        self.stages[stage as usize]
+    }
+
+    /// Journeys that ended for `reason`.
+    pub const fn left_for(&self, reason: LeaveReason) -> u64 {
+        self.left[reason as usize]
+    }
+}
+
+impl OperationTally {
+    /// Adds what `other` counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.response_time.merge(&other.response_time);
+        self.service_time.merge(&other.service_time);
+        self.ok += other.ok;
+        self.refused += other.refused;
+        for (&failure, &count) in &other.failed {
+            *self.failed.entry(failure).or_default() += count;
+        }
+    }
+
+    /// Calls that failed, of all kinds.
+    pub fn failures(&self) -> u64 {
+        self.failed.values().sum()
+    }
+
+    /// Calls that ended, whatever came of them.
+    pub fn calls(&self) -> u64 {
+        self.ok + self.refused + self.failures()
+    }
+}
+
+fn add_each(mine: &mut [u64], theirs: &[u64]) {
+    for (mine, theirs) in mine.iter_mut().zip(theirs) {
+        *mine += theirs;
+    }
+}

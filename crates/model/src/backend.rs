@@ -1,0 +1,416 @@
+//! What the system does with a call, step by step: load balancer, processor, Redis, database, payment provider.
+//!
+//! It is the path of the reference server's handlers; where a step fails, the answer is the one they give.
+
+use std::time::Duration;
+
+use rand::RngExt;
+
+use super::buyers::is_idempotent;
+use super::calls::{Call, CallRef, Reply, Step};
+use super::entry::Entry;
+use super::world::World;
+use tiketi_buyer::observation::Failure;
+use tiketi_core::units::{BuyerId, InstanceId, SimTime, ZoneId};
+use tiketi_data_tier::{
+    Begun, Cached, Done, Place, ReservationNumber, SeatNumber, Standing, Transaction,
+};
+use tiketi_scenario::operation::Operation;
+
+/// The payment provider takes 0.5 to 1.5 s [contract].
+const PROVIDER_MS: std::ops::Range<u64> = 500..1_500;
+/// From a request to a provider that cannot be reached to the failure of the payment, an assumption: the connect
+/// time-out of the back end's HTTP client.
+const PROVIDER_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes of a request of a buyer with its headers, an assumption.
+const REQUEST_BYTES: u64 = 700;
+
+const BAD_GATEWAY: Reply = Reply::Failed(Failure::Status(502));
+const UNAVAILABLE: Reply = Reply::Failed(Failure::Status(503));
+
+impl World<'_> {
+    /// A buyer sends a call; it should have left at `intended`.
+    pub(super) fn send(
+        &mut self,
+        now: SimTime,
+        buyer: BuyerId,
+        (operation, subject): (Operation, u32),
+        intended: SimTime,
+    ) {
+        let mut call = Call {
+            buyer,
+            operation,
+            step: Step::Answer,
+            reply: Reply::Failed(Failure::ConnectRefused),
+            node: 0,
+            instance: u32::MAX,
+            subject,
+            intended,
+            sent: now,
+            is_abandoned: false,
+            is_watched: false,
+        };
+        let Some(node) = self.front.node(now) else {
+            return self.refuse(now, call);
+        };
+        call.node = node.0;
+        self.traffic.handle_request(REQUEST_BYTES);
+        let cookie = self.crowd.browser(buyer).cookie;
+        let Some(route) = self.front.route(now, node, cookie) else {
+            call.reply = UNAVAILABLE;
+            return self.refuse(now, call);
+        };
+        self.crowd.browser(buyer).cookie = route.cookie.or(cookie);
+        let number = route.instance.0;
+        let time = self.service.time(operation);
+        let Some(instance) = self
+            .fleet
+            .find(number)
+            .filter(|instance| instance.answers(now))
+        else {
+            // Nobody listens there: it still boots, or it is gone and the checks have not noticed yet.
+            call.reply = BAD_GATEWAY;
+            return self.refuse(now, call);
+        };
+        call.instance = number;
+        call.step = Step::Processor;
+        instance.calls += 1;
+        if instance.zone != node {
+            self.traffic.handle_crossing(REQUEST_BYTES);
+        }
+        let done_at = instance.book(now, time);
+        let call = self.calls.insert(call);
+        self.wait_until(call, done_at);
+    }
+
+    /// The load balancer, or the absence of one, answers in place of an instance.
+    fn refuse(&mut self, now: SimTime, call: Call) {
+        let latency = self.service.latency(call.operation);
+        let call = self.calls.insert(call);
+        self.calendar.enter(now + latency, Entry::Step(call));
+    }
+
+    /// A call comes to the end of its step.
+    pub(super) fn handle_step(&mut self, now: SimTime, call: CallRef) {
+        let Some(&mut open) = self.calls.find(call) else {
+            return;
+        };
+        match open.step {
+            Step::Processor => self.after_processor(now, call, &open),
+            Step::Cache => self.after_cache(now, call, &open),
+            Step::Provider => self.ask_database(now, call, Step::Commit),
+            Step::Announce => self.after_announce(now, call, &open),
+            Step::Answer => self.end_call(now, call),
+            Step::Database | Step::Commit => {
+                unreachable!("the database tells its end through its own entry")
+            }
+        }
+    }
+
+    fn after_processor(&mut self, now: SimTime, call: CallRef, open: &Call) {
+        if let Some(wait) = self.over_the_rate(now, open) {
+            return self.answer(now, call, Reply::TooMany(wait));
+        }
+        let commands = match open.operation {
+            Operation::SocketConnect => return self.answer(now, call, Reply::Done),
+            Operation::PaymentProcess => return self.ask_database(now, call, Step::Database),
+            Operation::PageLoad | Operation::ShowList | Operation::ShowDetail => 1,
+            Operation::SeatList | Operation::SeatReserve => 1,
+            Operation::QueueLeave => 2,
+            Operation::QueueStatus => 2,
+            Operation::QueueCheck => 3,
+        };
+        if self.is_far(open, self.cloud.redis_zone) {
+            self.traffic.handle_far_redis();
+        }
+        match self.redis.book(now, commands) {
+            Some(done_at) => self.step_at(call, Step::Cache, done_at),
+            None => self.without_cache(now, call, open),
+        }
+    }
+
+    /// Redis is out: what only reads a cache or renews a place goes on without it.
+    fn without_cache(&mut self, now: SimTime, call: CallRef, open: &Call) {
+        match open.operation {
+            Operation::QueueCheck | Operation::QueueStatus | Operation::QueueLeave => {
+                self.answer(now, call, UNAVAILABLE);
+            }
+            Operation::PageLoad
+            | Operation::ShowList
+            | Operation::ShowDetail
+            | Operation::SeatList
+            | Operation::SeatReserve
+            | Operation::SocketConnect
+            | Operation::PaymentProcess => self.ask_database(now, call, Step::Database),
+        }
+    }
+
+    fn after_cache(&mut self, now: SimTime, call: CallRef, open: &Call) {
+        let buyer = open.buyer;
+        match open.operation {
+            Operation::QueueCheck => {
+                let reply = match self.redis.enter(now, buyer) {
+                    Ok(Place::Active) => Reply::Admitted,
+                    Ok(Place::Waiting) => Reply::Queued,
+                    Err(_) => UNAVAILABLE,
+                };
+                self.answer(now, call, reply);
+            }
+            Operation::QueueStatus => {
+                let reply = match self.redis.status(now, buyer) {
+                    Ok(Standing::Waiting) => Reply::Queued,
+                    // The contract: whoever does not wait is not queued, admitted or unknown alike.
+                    Ok(Standing::Active | Standing::Unknown) => {
+                        let _ = self.redis.touch(now, buyer);
+                        Reply::Admitted
+                    }
+                    Err(_) => UNAVAILABLE,
+                };
+                self.answer(now, call, reply);
+            }
+            Operation::QueueLeave => {
+                let reply = self
+                    .redis
+                    .leave(now, buyer)
+                    .map_or(UNAVAILABLE, |()| Reply::Done);
+                self.answer(now, call, reply);
+            }
+            Operation::PageLoad | Operation::ShowList => {
+                self.after_lookup(now, call, Cached::ShowList);
+            }
+            Operation::ShowDetail => self.after_lookup(now, call, Cached::ShowDetail),
+            Operation::SeatList | Operation::SeatReserve => {
+                // What is to be committed does not wait for Redis.
+                let _ = self.redis.touch(now, buyer);
+                self.ask_database(now, call, Step::Database);
+            }
+            Operation::SocketConnect | Operation::PaymentProcess => {
+                unreachable!("neither asks Redis first")
+            }
+        }
+    }
+
+    fn after_lookup(&mut self, now: SimTime, call: CallRef, what: Cached) {
+        if self.redis.cached(now, what) {
+            self.answer(now, call, Reply::Done);
+        } else {
+            self.ask_database(now, call, Step::Database);
+        }
+    }
+
+    /// Asks the database for the transaction that the call needs in this step.
+    fn ask_database(&mut self, now: SimTime, call: CallRef, step: Step) {
+        let open = self.calls.find(call).expect("the caller has it");
+        open.step = step;
+        let (operation, instance, subject) = (open.operation, open.instance, open.subject);
+        let asked = *open;
+        self.count_query(&asked);
+        // How long it takes is not known yet: the pool may be empty, the writer lost.
+        self.watch(call);
+        let transaction = match operation {
+            Operation::SeatReserve => Transaction::Write {
+                seat: Some(SeatNumber(subject)),
+            },
+            Operation::PaymentProcess => Transaction::Write { seat: None },
+            _ => Transaction::Read,
+        };
+        self.database
+            .handle_request(now, InstanceId(instance), call.slot(), transaction);
+        self.handle_database(now);
+    }
+
+    /// Takes what the database has done, and makes the entry for what it does next.
+    pub(super) fn handle_database(&mut self, now: SimTime) {
+        if self.database_due.is_some_and(|due| due <= now) {
+            self.database_due = None;
+        }
+        self.database.handle_timeout(now);
+        while let Some((slot, done)) = self.database.poll_done() {
+            if let Some(call) = self.calls.in_slot(slot) {
+                self.after_database(now, call, done);
+            }
+        }
+        if let Some(due) = self.database.poll_timeout()
+            && self.database_due.is_none_or(|entered| due < entered)
+        {
+            self.database_due = Some(due);
+            self.calendar.enter(due.max(now), Entry::Database);
+        }
+    }
+
+    fn after_database(&mut self, now: SimTime, call: CallRef, done: Done) {
+        let Some(&mut open) = self.calls.find(call) else {
+            return;
+        };
+        if done != Done::Ok {
+            return self.answer(now, call, UNAVAILABLE);
+        }
+        let buyer = open.buyer;
+        match (open.operation, open.step) {
+            (Operation::SeatReserve, _) => {
+                match self.seats.hold(now, buyer, SeatNumber(open.subject)) {
+                    Ok(reservation) => {
+                        self.schedule_hold_end(now);
+                        self.announce(now, call, Reply::Held(reservation.0));
+                    }
+                    Err(_) => self.answer(now, call, Reply::Refused),
+                }
+            }
+            (Operation::PaymentProcess, Step::Database) => {
+                let reservation = ReservationNumber(open.subject);
+                let grace = Duration::from_millis(PROVIDER_MS.end)
+                    + 2 * self.plan.topology.database.pool_connect_timeout;
+                match self.seats.begin_payment(now, buyer, reservation, grace) {
+                    Ok(Begun::Open) => self.ask_provider(now, call, &open),
+                    Ok(Begun::PaidBefore) => self.answer(now, call, Reply::Paid),
+                    Err(_) => self.answer(now, call, Reply::Refused),
+                }
+            }
+            (Operation::PaymentProcess, _) => {
+                let reservation = ReservationNumber(open.subject);
+                match self.seats.commit_payment(now, buyer, reservation) {
+                    Ok(()) => self.announce(now, call, Reply::Paid),
+                    Err(_) => self.answer(now, call, Reply::Refused),
+                }
+            }
+            (Operation::SeatList, _) => self.answer(now, call, Reply::Seats),
+            (Operation::ShowDetail, _) => {
+                self.redis.store(now, Cached::ShowDetail);
+                self.answer(now, call, Reply::Done);
+            }
+            _ => {
+                self.redis.store(now, Cached::ShowList);
+                self.answer(now, call, Reply::Done);
+            }
+        }
+    }
+
+    /// The payment provider is beyond the NAT gateway of the instance's zone, or of the first zone that has one.
+    fn ask_provider(&mut self, now: SimTime, call: CallRef, open: &Call) {
+        let zone = self.fleet.of(open.instance).zone;
+        let Some(way_out) = self.cloud.way_out(zone) else {
+            let open = self.calls.find(call).expect("the caller has it");
+            open.reply = BAD_GATEWAY;
+            return self.step_at(call, Step::Answer, now + PROVIDER_CONNECT_TIMEOUT);
+        };
+        self.traffic.handle_payment(way_out != zone);
+        let takes = Duration::from_millis(self.provider.random_range(PROVIDER_MS));
+        self.step_at(call, Step::Provider, now + takes);
+    }
+
+    /// What was committed is told to Redis: the cached stock is dropped, the sockets hear of the seat, the active place is
+    /// given back. What is committed stays so when Redis cannot spread the word.
+    fn announce(&mut self, now: SimTime, call: CallRef, reply: Reply) {
+        let open = self.calls.find(call).expect("the caller has it");
+        open.reply = reply;
+        match self.redis.book(now, 2) {
+            Some(done_at) => self.step_at(call, Step::Announce, done_at),
+            None => self.answer(now, call, reply),
+        }
+    }
+
+    fn after_announce(&mut self, now: SimTime, call: CallRef, open: &Call) {
+        self.redis.invalidate(now, Cached::ShowDetail);
+        self.announce_seat_taken(now);
+        if open.reply == Reply::Paid {
+            let _ = self.redis.leave(now, open.buyer);
+        }
+        self.answer(now, call, open.reply);
+    }
+
+    /// The answer leaves the instance at `now`.
+    fn answer(&mut self, now: SimTime, call: CallRef, reply: Reply) {
+        let Some(open) = self.calls.find(call) else {
+            return;
+        };
+        open.reply = reply;
+        open.step = Step::Answer;
+        let operation = open.operation;
+        let latency = self.service.latency(operation);
+        if latency.is_zero() {
+            return self.end_call(now, call);
+        }
+        self.wait_until(call, now + latency);
+    }
+
+    /// The answer is there, or would be if somebody still waited for it.
+    fn end_call(&mut self, now: SimTime, call: CallRef) {
+        let Some(ended) = self.calls.remove(call) else {
+            return;
+        };
+        if ended.instance != u32::MAX {
+            let bytes = u64::from(self.service.answer_bytes(ended.operation));
+            self.traffic.handle_answer(bytes);
+            let instance = self.fleet.of(ended.instance);
+            instance.calls -= 1;
+            instance.requests += 1;
+            if instance.zone != ZoneId(ended.node) {
+                self.traffic.handle_crossing(bytes);
+            }
+        }
+        self.deliver(now, &ended);
+        if ended.instance != u32::MAX {
+            self.handle_connection_gone(now, ended.instance);
+        }
+    }
+
+    /// The instance or the node a call is on is gone: it ends at once, for whoever still waits for it.
+    pub(super) fn cut_call(&mut self, now: SimTime, call: CallRef, failure: Failure) {
+        let Some(mut cut) = self.calls.remove(call) else {
+            return;
+        };
+        if cut.instance != u32::MAX {
+            self.fleet.of(cut.instance).calls -= 1;
+        }
+        cut.reply = Reply::Failed(failure);
+        self.deliver(now, &cut);
+    }
+
+    fn step_at(&mut self, call: CallRef, step: Step, at: SimTime) {
+        let open = self.calls.find(call).expect("the caller has it");
+        open.step = step;
+        self.wait_until(call, at);
+    }
+
+    /// Makes the entry for the end of a step, and one for the time-out if that comes first.
+    fn wait_until(&mut self, call: CallRef, at: SimTime) {
+        let open = self.calls.find(call).expect("the caller has it");
+        if at > open.sent + self.plan.buyers.call_timeout {
+            self.watch(call);
+        }
+        self.calendar.enter(at, Entry::Step(call));
+    }
+
+    fn watch(&mut self, call: CallRef) {
+        let open = self.calls.find(call).expect("the caller has it");
+        if !open.is_watched && !open.is_abandoned {
+            open.is_watched = true;
+            let overdue = open.sent + self.plan.buyers.call_timeout;
+            self.calendar.enter(overdue, Entry::Overdue(call));
+        }
+    }
+
+    fn over_the_rate(&mut self, now: SimTime, open: &Call) -> Option<u32> {
+        self.plan.server.rate_limit?;
+        if open.operation == Operation::SocketConnect {
+            return None;
+        }
+        let wait = self.redis.count_request(now, open.buyer)?;
+        Some(u32::try_from(wait.as_secs() + 1).expect("a window is a minute"))
+    }
+
+    fn count_query(&mut self, open: &Call) {
+        if self.is_far(open, self.cloud.database_zone) {
+            let bytes = self.service.answer_bytes(open.operation);
+            self.traffic.handle_far_database(u64::from(bytes));
+        }
+        if !is_idempotent(open.operation) {
+            let is_replicated = self.plan.topology.database.standby.is_some();
+            self.traffic.handle_commit(is_replicated);
+        }
+    }
+
+    fn is_far(&mut self, open: &Call, zone: ZoneId) -> bool {
+        self.fleet.of(open.instance).zone != zone
+    }
+}

@@ -1,0 +1,300 @@
+//! Drives the buyers: does what a journey says, tells it what came of it.
+
+use std::time::Duration;
+
+use tiketi_buyer::observation::{Call as Observed, Failure, Observation, Outcome};
+use tiketi_buyer::{Action, Answer, Emission, Journey, Message, Request};
+use tiketi_core::units::{BuyerId, SimTime};
+use tiketi_scenario::operation::Operation;
+
+use super::calls::{Call, CallRef, Reply};
+use super::crowd::LineState;
+use super::entry::Entry;
+use super::world::World;
+use tiketi_data_tier::{ReservationNumber, SeatNumber};
+
+/// No seat and no reservation has this number.
+const UNKNOWN: u32 = u32::MAX;
+
+impl World<'_> {
+    pub(super) fn handle_arrival(&mut self, now: SimTime) {
+        let buyer = BuyerId(u32::try_from(self.arrived).expect("buyers are numbered in 32 bits"));
+        self.arrived += 1;
+        if let Some(next) = self.arrivals.get(self.arrived) {
+            self.calendar.enter(*next, Entry::Arrival);
+        }
+        self.recorder.observe(&Observation::Arrival {
+            intended: now,
+            sent: now,
+            started: true,
+        });
+        let journey = self.crowd.arrive(buyer, now);
+        self.drive(now, buyer, journey);
+    }
+
+    pub(super) fn handle_wake(&mut self, now: SimTime, buyer: BuyerId) {
+        if self.crowd.use_wake(buyer, now)
+            && let Some(journey) = self.crowd.take(buyer)
+        {
+            self.drive(now, buyer, journey);
+        }
+    }
+
+    /// Does everything the journey wants done now, and puts it back, or lets it go at its end.
+    pub(super) fn drive(&mut self, now: SimTime, buyer: BuyerId, mut journey: Box<Journey>) {
+        self.tell_taken_seats(now, buyer, &mut journey);
+        while let Some(action) = journey.poll_action(now) {
+            match action {
+                // The edge has it: nothing of it reaches the system.
+                Action::Call {
+                    request: Request::PageLoad,
+                    ..
+                } => journey.handle_answer(now, Operation::PageLoad, Answer::Done),
+                Action::Call { request, intended } => {
+                    let (operation, subject) = (request.operation(), subject_of(request));
+                    self.crowd.browser(buyer).is_calling = true;
+                    self.send(now, buyer, (operation, subject), intended);
+                }
+                Action::Connect { intended } => {
+                    self.crowd.browser(buyer).line = LineState::Opening;
+                    self.send(now, buyer, (Operation::SocketConnect, 0), intended);
+                }
+                Action::Emit(emission) => self.handle_emission(now, buyer, emission),
+                Action::Close => self.drop_line(now, buyer),
+                Action::Leave(_) => {}
+            }
+        }
+        while let Some(observation) = journey.poll_observation() {
+            self.recorder.observe(&observation);
+        }
+        if journey.is_over() {
+            self.set_watching(buyer, false);
+            return;
+        }
+        self.set_watching(buyer, journey.is_watching());
+        self.schedule(now, buyer, &journey);
+        self.crowd.put_back(buyer, journey);
+    }
+
+    /// Makes the entry for the journey's next own step. While a call is on its way only what comes before the call can
+    /// time out needs one: the answer brings the buyer back here.
+    fn schedule(&mut self, now: SimTime, buyer: BuyerId, journey: &Journey) {
+        let Some(at) = journey.poll_timeout() else {
+            return;
+        };
+        let is_calling = self.crowd.browser(buyer).is_calling;
+        if is_calling && at > now + self.plan.buyers.call_timeout {
+            return;
+        }
+        let at = at.max(now);
+        if self.crowd.wants_wake(buyer, at) {
+            self.calendar.enter(at, Entry::Wake(buyer.0));
+        }
+    }
+
+    /// What the messages about seats have told a buyer who is choosing. They are not delivered one by one: only what they
+    /// say about the seats this buyer has an eye on makes a difference, and only when the buyer reaches for one.
+    fn tell_taken_seats(&mut self, now: SimTime, buyer: BuyerId, journey: &mut Journey) {
+        let browser = self.crowd.browser(buyer);
+        if browser.line != LineState::Open || !browser.hears_seats {
+            return;
+        }
+        while let Some(seat) = journey.wanted_seat() {
+            if SeatNumber::of(seat).is_some_and(|seat| self.seats.is_free(seat)) {
+                return;
+            }
+            journey.handle_message(now, Message::SeatLocked { seat, user: None });
+        }
+    }
+
+    /// An answer, or its failure, reaches the buyer; the call is over.
+    pub(super) fn deliver(&mut self, now: SimTime, call: &Call) {
+        if call.is_abandoned {
+            return;
+        }
+        if call.operation == Operation::SocketConnect {
+            return self.deliver_opening(now, call);
+        }
+        let Some(mut journey) = self.crowd.take(call.buyer) else {
+            return;
+        };
+        self.crowd.browser(call.buyer).is_calling = false;
+        self.observe_call(now, call);
+        let (seat_offers, locked) = (self.seats.offers(), self.seats.locked());
+        let answer = match call.reply {
+            Reply::Done => Answer::Done,
+            Reply::Queued => Answer::Queued,
+            Reply::Admitted => Answer::Admitted,
+            Reply::Seats => Answer::Seats {
+                available: seat_offers,
+                locked,
+            },
+            Reply::Held(reservation) => Answer::Held {
+                reservation: ReservationNumber(reservation).id(),
+            },
+            Reply::Paid => Answer::Paid,
+            Reply::Refused => Answer::Refused,
+            Reply::Failed(failure) => Answer::Failed {
+                failure,
+                retry_after: None,
+            },
+            Reply::TooMany(seconds) => Answer::Failed {
+                failure: Failure::Status(429),
+                retry_after: Some(Duration::from_secs(u64::from(seconds))),
+            },
+        };
+        if call.reply == Reply::Paid {
+            self.acknowledged.push(ReservationNumber(call.subject));
+        }
+        journey.handle_answer(now, call.operation, answer);
+        self.drive(now, call.buyer, journey);
+    }
+
+    fn deliver_opening(&mut self, now: SimTime, call: &Call) {
+        self.observe_call(now, call);
+        let Some(mut journey) = self.crowd.take(call.buyer) else {
+            return;
+        };
+        let browser = self.crowd.browser(call.buyer);
+        if browser.line == LineState::Opening {
+            if let Reply::Done = call.reply {
+                browser.line = LineState::Open;
+                browser.line_instance = call.instance;
+                browser.line_node = call.node;
+                self.fleet.of(call.instance).sockets += 1;
+                self.traffic.handle_socket_opened();
+                let was_known = self.redis.session(now, call.buyer) == Ok(true);
+                journey.handle_socket_open(now);
+                if was_known {
+                    self.rejoin_rooms(call.buyer);
+                }
+            } else {
+                browser.line = LineState::Closed;
+                journey.handle_socket_lost(now);
+            }
+        }
+        self.drive(now, call.buyer, journey);
+    }
+
+    /// The buyer has waited as long as a call may take; the system does not hear of it.
+    pub(super) fn handle_overdue(&mut self, now: SimTime, call: CallRef) {
+        let Some(open) = self.calls.find(call).filter(|open| !open.is_abandoned) else {
+            return;
+        };
+        open.is_abandoned = true;
+        let failed = Call {
+            reply: Reply::Failed(Failure::Timeout),
+            is_abandoned: false,
+            ..*open
+        };
+        self.deliver(now, &failed);
+    }
+
+    /// Opens no socket any more, or closes the one that is open.
+    pub(super) fn drop_line(&mut self, now: SimTime, buyer: BuyerId) {
+        let was_open = self.crowd.browser(buyer).line == LineState::Open;
+        if was_open {
+            self.leave_rooms(buyer);
+            self.traffic.handle_socket_closed();
+        }
+        let browser = self.crowd.browser(buyer);
+        browser.line = LineState::Closed;
+        let instance = browser.line_instance;
+        if was_open {
+            self.set_watching(buyer, false);
+            let served = self.fleet.of(instance);
+            served.sockets = served.sockets.saturating_sub(1);
+            self.handle_connection_gone(now, instance);
+        }
+    }
+
+    /// The socket is cut from the other end.
+    pub(super) fn cut_line(&mut self, now: SimTime, buyer: BuyerId) {
+        self.drop_line(now, buyer);
+        if let Some(mut journey) = self.crowd.take(buyer) {
+            journey.handle_socket_lost(now);
+            self.drive(now, buyer, journey);
+        }
+    }
+
+    fn handle_emission(&mut self, now: SimTime, buyer: BuyerId, emission: Emission) {
+        let browser = self.crowd.browser(buyer);
+        if browser.line != LineState::Open {
+            return;
+        }
+        let instance = browser.line_instance;
+        let time = self.service.message();
+        self.fleet.of(instance).book(now, time);
+        if self.redis.book(now, 2).is_some() {
+            // Without a session, under memory pressure, the socket is in its room all the same.
+            let _ = self.redis.session(now, buyer);
+        }
+        self.join_room(buyer, emission);
+    }
+
+    fn observe_call(&mut self, now: SimTime, call: &Call) {
+        let outcome = match call.reply {
+            Reply::Refused => Outcome::Refused,
+            Reply::Failed(failure) => Outcome::Failed(failure),
+            Reply::TooMany(_) => Outcome::Failed(Failure::Status(429)),
+            Reply::Done
+            | Reply::Queued
+            | Reply::Admitted
+            | Reply::Seats
+            | Reply::Held(_)
+            | Reply::Paid => Outcome::Ok,
+        };
+        let bytes = match outcome {
+            Outcome::Ok => self.service.answer_bytes(call.operation),
+            Outcome::Refused | Outcome::Failed(_) => 0,
+        };
+        self.recorder.observe(&Observation::Call(Observed {
+            operation: call.operation,
+            intended: call.intended,
+            sent: call.sent,
+            answered: now,
+            outcome,
+            bytes,
+        }));
+    }
+
+    fn set_watching(&mut self, buyer: BuyerId, watches: bool) {
+        let browser = self.crowd.browser(buyer);
+        let watches = watches && browser.line == LineState::Open && browser.hears_seats;
+        if browser.watches == watches {
+            return;
+        }
+        browser.watches = watches;
+        let place = (browser.line_instance, buyer.0);
+        if watches {
+            self.watchers.insert(place);
+        } else {
+            self.watchers.remove(&place);
+        }
+    }
+}
+
+/// The seat or the reservation a request is about.
+fn subject_of(request: Request) -> u32 {
+    match request {
+        Request::SeatReserve { seat } => SeatNumber::of(seat).map_or(UNKNOWN, |seat| seat.0),
+        Request::PaymentProcess { reservation } => {
+            ReservationNumber::of(reservation).map_or(UNKNOWN, |reservation| reservation.0)
+        }
+        Request::PageLoad
+        | Request::ShowList
+        | Request::ShowDetail
+        | Request::QueueCheck
+        | Request::QueueStatus
+        | Request::QueueLeave
+        | Request::SeatList => 0,
+    }
+}
+
+/// Whether sending a call twice does no more than sending it once.
+pub(super) const fn is_idempotent(operation: Operation) -> bool {
+    !matches!(
+        operation,
+        Operation::SeatReserve | Operation::PaymentProcess
+    )
+}

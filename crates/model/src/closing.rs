@@ -1,0 +1,106 @@
+//! The end of a run: what is read once, when the load has ended.
+
+use std::time::Duration;
+
+use super::world::World;
+use tiketi_buyer::observation::Stage;
+use tiketi_core::units::SimTime;
+use tiketi_cost::{PriceBook, Sales, Statement};
+use tiketi_measure::Measurements;
+use tiketi_measure::ending::{
+    DataTierFigures, Ending, Engine, FinalState, GeneratorCheck, SystemFigures, TargetLoad,
+};
+
+impl World<'_> {
+    /// Ends every journey, and puts together what is known.
+    pub(super) fn close(mut self, ended_at: SimTime, interrupted: bool) -> Measurements {
+        for buyer in self.crowd.present() {
+            if let Some(mut journey) = self.crowd.take(buyer) {
+                journey.handle_end(ended_at);
+                while let Some(observation) = journey.poll_observation() {
+                    self.recorder.observe(&observation);
+                }
+            }
+        }
+        self.read_levels(ended_at);
+        self.assembly.absorb(self.recorder.take_frame());
+        let surplus = self.fleet.settle(ended_at);
+        self.cloud.meter.handle_surplus(surplus);
+        let statement = self.statement(ended_at);
+        let ending = Ending {
+            engine: Engine::Model,
+            began: String::new(),
+            ended_at,
+            interrupted,
+            failure: None,
+            wall: Duration::ZERO,
+            generator: GeneratorCheck {
+                planned: self.arrivals.len() as u64,
+                workers: Vec::new(),
+            },
+            state: FinalState::Read(
+                self.seats
+                    .audit(&self.acknowledged, self.redis.admission_facts()),
+            ),
+            system: Some(self.figures(ended_at)),
+            statement,
+        };
+        self.assembly.finish(ending)
+    }
+
+    fn statement(&self, ended_at: SimTime) -> Option<Statement> {
+        let book = PriceBook::built_in(&self.plan.cost.prices)?;
+        let tally = self.assembly.tally();
+        let sales = Sales {
+            buyers: tally.reached(Stage::Arrived),
+            tickets: tally.reached(Stage::Paid),
+        };
+        let usage = self.cloud.meter.usage(ended_at);
+        Some(Statement::new(self.plan, usage, sales, &book))
+    }
+
+    fn figures(&self, ended_at: SimTime) -> SystemFigures {
+        let (redis, database) = (self.redis.figures(), self.database.figures());
+        let has_cookies = self.plan.topology.alb.stickiness.is_some();
+        SystemFigures {
+            cache_hits: redis.hits,
+            cache_misses: redis.misses,
+            database_queries: database.queries,
+            redis_operations: redis.operations,
+            pool_timeouts: database.pool_timeouts,
+            pool_waits: database.pool_waits,
+            monitor_runs: Some(self.cloud.monitor_runs),
+            targets: self.targets(ended_at),
+            stickiness: has_cookies.then(|| self.front.stickiness()),
+            messages_due: Some(self.assembly.tally().messages),
+            data_tier: Some(DataTierFigures {
+                redis_busy: self.redis.busy_until(ended_at),
+                redis_memory_peak: redis.memory_peak,
+                redis_memory_max: redis.memory_max,
+                redis_keys_evicted: redis.evicted.sessions + redis.evicted.bodies,
+                redis_queues_evicted: redis.evicted.lines,
+                redis_waiting_evicted: redis.evicted.waiting,
+                redis_writes_refused: redis.writes_refused,
+                database_busy: self.database.busy_until(ended_at),
+                database_connections_peak: database.connections_peak,
+                database_connections_refused: database.connections_refused,
+                database_row_lock_waits: database.row_lock_waits,
+                // The model's replica is always a window behind, by its own rule: there is nothing to measure.
+                redis_lag: None,
+                database_lag: None,
+                failovers: self.cloud.failovers.clone(),
+            }),
+        }
+    }
+
+    fn targets(&self, ended_at: SimTime) -> Vec<TargetLoad> {
+        let answered = self.fleet.all().filter(|(_, one)| one.requests > 0);
+        answered
+            .map(|(instance, one)| TargetLoad {
+                instance,
+                requests: one.requests,
+                in_service: one.in_service(ended_at),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,221 @@
+//! The modelled instances: a processor each, with its sockets.
+
+use std::time::Duration;
+
+use tiketi_station::Fifo;
+
+use tiketi_cloud::credits::CreditAccount;
+use tiketi_core::units::{InstanceId, SimTime, ZoneId};
+
+/// Virtual processors of every instance type here; CloudWatch's CPU metric is the mean over them, and the one Node
+/// thread keeps one of them busy.
+const VIRTUAL_CPUS: f64 = 2.0;
+
+/// Where an instance is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    /// Launched; answers from this instant on.
+    Boots(SimTime),
+    /// Ended, or taken by a fault.
+    Gone,
+}
+
+/// One instance.
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) zone: ZoneId,
+    life: Life,
+    cpu: Fifo,
+    /// CPU credits; `None` if its type knows none.
+    credits: Option<CreditAccount>,
+    /// Calls on their way through it.
+    pub(super) calls: u32,
+    /// Sockets open to it.
+    pub(super) sockets: u32,
+    /// Sockets that hear of the queue.
+    pub(super) queue_room: u32,
+    /// Sockets that hear of the seats.
+    pub(super) seats_room: u32,
+    /// Whether it is deregistered and waits for its last connection to close.
+    pub(super) is_draining: bool,
+    /// Requests answered.
+    pub(super) requests: u64,
+    answers_from: SimTime,
+    ended_at: Option<SimTime>,
+    cpu_read: Duration,
+    cpu_sampled: Duration,
+}
+
+/// All instances that were ever launched; an [`InstanceId`] is a place in it.
+#[derive(Debug, Default)]
+pub(super) struct Fleet {
+    instances: Vec<Instance>,
+    read_at: SimTime,
+    sampled_at: SimTime,
+}
+
+impl Instance {
+    /// Books work that arrives at `now`; returns when it is done.
+    pub(super) fn book(&mut self, now: SimTime, service_time: Duration) -> SimTime {
+        let taken = match &mut self.credits {
+            Some(credits) => credits.handle_work(now + self.cpu.backlog(now), service_time),
+            None => service_time,
+        };
+        self.cpu.book(now, taken)
+    }
+
+    /// Whether its application answers at `now`.
+    pub(super) fn answers(&self, now: SimTime) -> bool {
+        matches!(self.life, Life::Boots(at) if at <= now)
+    }
+
+    /// Whether it is gone.
+    pub(super) fn is_gone(&self) -> bool {
+        self.life == Life::Gone
+    }
+
+    /// Whether nothing holds its draining any more.
+    pub(super) const fn is_idle(&self) -> bool {
+        self.calls == 0 && self.sockets == 0
+    }
+
+    /// Closes its account; returns what was charged, in vCPU-hours.
+    fn settle(&mut self, now: SimTime) -> f64 {
+        self.credits.as_mut().map_or(0.0, |credits| {
+            credits.handle_end(now);
+            credits.surplus_charged()
+        })
+    }
+
+    /// From its first answer to its end, or to `now`.
+    pub(super) fn in_service(&self, now: SimTime) -> Duration {
+        let until = self.ended_at.unwrap_or(now);
+        until.saturating_since(self.answers_from)
+    }
+}
+
+impl Fleet {
+    /// Launches the instance with the next number.
+    pub(super) fn launch(
+        &mut self,
+        instance: InstanceId,
+        zone: ZoneId,
+        (answers_at, credits): (SimTime, Option<CreditAccount>),
+    ) {
+        let place = instance.0 as usize;
+        assert!(
+            place >= self.instances.len(),
+            "{instance} was launched twice"
+        );
+        // A number given to an instance that could not be launched stays empty.
+        while self.instances.len() < place {
+            self.push(zone, (SimTime::ZERO, None), Life::Gone);
+        }
+        self.push(zone, (answers_at, credits), Life::Boots(answers_at));
+    }
+
+    fn push(
+        &mut self,
+        zone: ZoneId,
+        (answers_from, credits): (SimTime, Option<CreditAccount>),
+        life: Life,
+    ) {
+        self.instances.push(Instance {
+            zone,
+            life,
+            cpu: Fifo::new(1),
+            credits,
+            calls: 0,
+            sockets: 0,
+            queue_room: 0,
+            seats_room: 0,
+            is_draining: false,
+            requests: 0,
+            answers_from,
+            ended_at: None,
+            cpu_read: Duration::ZERO,
+            cpu_sampled: Duration::ZERO,
+        });
+    }
+
+    /// The instance, if it was ever launched.
+    pub(super) fn find(&mut self, instance: u32) -> Option<&mut Instance> {
+        self.instances.get_mut(instance as usize)
+    }
+
+    /// The instance, which was launched.
+    pub(super) fn of(&mut self, instance: u32) -> &mut Instance {
+        &mut self.instances[instance as usize]
+    }
+
+    /// Ends an instance; returns the surplus it is charged, in vCPU-hours.
+    pub(super) fn end(&mut self, now: SimTime, instance: u32) -> f64 {
+        let instance = self.of(instance);
+        instance.life = Life::Gone;
+        instance.ended_at = Some(now);
+        instance.sockets = 0;
+        instance.queue_room = 0;
+        instance.seats_room = 0;
+        instance.settle(now)
+    }
+
+    /// Charges what the instances owe that outlive the run; returns it in vCPU-hours.
+    pub(super) fn settle(&mut self, now: SimTime) -> f64 {
+        let alive = self
+            .instances
+            .iter_mut()
+            .filter(|instance| !instance.is_gone());
+        alive.map(|instance| instance.settle(now)).sum()
+    }
+
+    /// Numbers of the instances of a zone that are not gone.
+    pub(super) fn in_zone(&self, zone: ZoneId) -> Vec<u32> {
+        let numbered = (0..).zip(&self.instances);
+        let there = numbered.filter(|(_, instance)| instance.zone == zone && !instance.is_gone());
+        there.map(|(number, _)| number).collect()
+    }
+
+    /// Numbers of the instances that answer at `now`.
+    pub(super) fn answering(&self, now: SimTime) -> impl Iterator<Item = u32> + use<'_> {
+        let numbered = (0..).zip(&self.instances);
+        numbered.filter_map(move |(number, instance)| instance.answers(now).then_some(number))
+    }
+
+    /// All instances by number.
+    pub(super) fn all(&self) -> impl Iterator<Item = (InstanceId, &Instance)> {
+        let numbered = (0..).zip(&self.instances);
+        numbered.map(|(number, instance)| (InstanceId(number), instance))
+    }
+
+    /// The mean utilization of the processors since the last reading, 0 to 1; `None` if nothing answers.
+    pub(super) fn read_cpu(&mut self, now: SimTime) -> Option<f64> {
+        let elapsed = now.saturating_since(std::mem::replace(&mut self.read_at, now));
+        let shares = self.instances.iter_mut().filter_map(|instance| {
+            let busy = instance.cpu.busy_until(now);
+            let worked = busy.saturating_sub(std::mem::replace(&mut instance.cpu_read, busy));
+            instance.answers(now).then(|| share(worked, elapsed))
+        });
+        mean(shares).filter(|_| !elapsed.is_zero())
+    }
+
+    /// The CPU metric since the last sample, in percent of all virtual processors; `None` if nothing answers.
+    pub(super) fn sample_cpu(&mut self, now: SimTime) -> Option<f64> {
+        let elapsed = now.saturating_since(std::mem::replace(&mut self.sampled_at, now));
+        let shares = self.instances.iter_mut().filter_map(|instance| {
+            let busy = instance.cpu.busy_until(now);
+            let worked = busy.saturating_sub(std::mem::replace(&mut instance.cpu_sampled, busy));
+            instance.answers(now).then(|| share(worked, elapsed))
+        });
+        let mean = mean(shares).filter(|_| !elapsed.is_zero())?;
+        Some(mean / VIRTUAL_CPUS * 100.0)
+    }
+}
+
+fn share(worked: Duration, elapsed: Duration) -> f64 {
+    (worked.as_secs_f64() / elapsed.as_secs_f64().max(1e-9)).min(1.0)
+}
+
+fn mean(shares: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = shares.fold((0.0, 0_u32), |(sum, count), share| (sum + share, count + 1));
+    (count > 0).then(|| sum / f64::from(count))
+}

@@ -1,0 +1,239 @@
+//! What sockets are told: invitations, the queue, the seats.
+//!
+//! A message to a room costs each instance's processor by the sockets it has there. It is counted for all of them at
+//! once, and only buyers for whom it changes something are told.
+
+use std::time::Duration;
+
+use tiketi_buyer::{Emission, Message};
+use tiketi_core::units::{BuyerId, InstanceId, SimTime};
+
+use super::crowd::{LineState, user_of};
+use super::entry::Entry;
+use super::fleet::Instance;
+use super::world::World;
+use tiketi_data_tier::SeatNumber;
+
+/// A room of the Socket.IO server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    Queue,
+    Seats,
+}
+
+impl Room {
+    const fn sockets(self, instance: &Instance) -> u32 {
+        match self {
+            Self::Queue => instance.queue_room,
+            Self::Seats => instance.seats_room,
+        }
+    }
+}
+
+impl World<'_> {
+    /// The waiting room's tick: free places go to the head of the queue, and who is admitted is told.
+    pub(super) fn handle_admission(&mut self, now: SimTime) {
+        let every = self.plan.waiting_room.admit_every;
+        self.calendar.enter(now + every, Entry::Admission);
+        let is_served = self.fleet.answering(now).next().is_some();
+        if !is_served || self.redis.book(now, 1).is_none() {
+            return;
+        }
+        let mut admitted = std::mem::take(&mut self.admitted);
+        self.redis.admit(now, &mut admitted);
+        for buyer in admitted.drain(..) {
+            let Some(published) = self.redis.book(now, 1) else {
+                continue;
+            };
+            let browser = self.crowd.browser(buyer);
+            if browser.line == LineState::Open {
+                let instance = browser.line_instance;
+                let time = self.service.fan_out(1);
+                let told = self.fleet.of(instance).book(published, time);
+                self.recorder
+                    .observe_messages(told, Some(told.saturating_since(published)), 1);
+                self.traffic.handle_messages(1);
+                self.calendar.enter(told, Entry::Invitation(buyer.0));
+            }
+        }
+        self.admitted = admitted;
+    }
+
+    pub(super) fn handle_invitation(&mut self, now: SimTime, buyer: BuyerId) {
+        if self.crowd.browser(buyer).line != LineState::Open {
+            return;
+        }
+        let user = user_of(buyer);
+        self.tell(now, buyer, Message::EntryAllowed { user });
+    }
+
+    /// The size of the queue is announced if it has changed.
+    pub(super) fn handle_queue_update(&mut self, now: SimTime) {
+        let every = self.plan.waiting_room.update_every;
+        self.calendar.enter(now + every, Entry::QueueUpdate);
+        let is_served = self.fleet.answering(now).next().is_some();
+        if !is_served || self.redis.book(now, 2).is_none() || !self.redis.announce_size() {
+            return;
+        }
+        let on_update = self.plan.buyers.poll.on_update;
+        for (instance, told) in self.publish(now, Room::Queue) {
+            if on_update {
+                self.calendar.enter(told, Entry::QueueNews(instance));
+            }
+        }
+    }
+
+    /// Every waiting buyer with a socket on the instance polls at once, as the browser does it.
+    pub(super) fn handle_queue_news(&mut self, now: SimTime, instance: u32) {
+        let listeners = self
+            .crowd
+            .sockets(|browser| browser.hears_queue && browser.line_instance == instance);
+        for buyer in listeners {
+            self.tell(now, buyer, Message::QueueUpdated);
+        }
+    }
+
+    /// A seat was held or paid: everybody with the map open hears of it.
+    pub(super) fn announce_seat_taken(&mut self, now: SimTime) {
+        self.publish(now, Room::Seats);
+    }
+
+    /// Holds that have expired give their seats back.
+    pub(super) fn handle_hold_end(&mut self, now: SimTime) {
+        if self.hold_end_due == Some(now) {
+            self.hold_end_due = None;
+        }
+        let mut released = Vec::new();
+        if self.database.is_up() && self.fleet.answering(now).next().is_some() {
+            self.seats.release_expired(now, &mut released);
+        }
+        for seat in released {
+            self.announce_seat_released(now, seat);
+        }
+        self.schedule_hold_end(now);
+    }
+
+    /// Makes the entry for the next hold that expires. While nobody can end it, it is tried again each second.
+    pub(super) fn schedule_hold_end(&mut self, now: SimTime) {
+        let Some(due) = self.seats.next_expiry() else {
+            return;
+        };
+        let due = if due > now {
+            due
+        } else {
+            now + Duration::from_secs(1)
+        };
+        if self.hold_end_due.is_none_or(|entered| due < entered) {
+            self.hold_end_due = Some(due);
+            self.calendar.enter(due, Entry::HoldEnd);
+        }
+    }
+
+    fn announce_seat_released(&mut self, now: SimTime, seat: SeatNumber) {
+        for (instance, told) in self.publish(now, Room::Seats) {
+            let watched = (instance, 0)..=(instance, u32::MAX);
+            if self.watchers.range(watched).next().is_some() {
+                let instance = u16::try_from(instance).expect("fewer than 65,536 launches");
+                let seat = seat.0;
+                self.calendar
+                    .enter(told, Entry::SeatNews { instance, seat });
+            }
+        }
+    }
+
+    /// Buyers on the instance who watch for a seat hear that one is back.
+    pub(super) fn handle_seat_news(&mut self, now: SimTime, instance: u32, seat: u32) {
+        let watched = (instance, 0)..=(instance, u32::MAX);
+        let watchers: Vec<u32> = self
+            .watchers
+            .range(watched)
+            .map(|(_, buyer)| *buyer)
+            .collect();
+        let seat = SeatNumber(seat).id();
+        for buyer in watchers {
+            self.tell(now, BuyerId(buyer), Message::SeatReleased { seat });
+        }
+    }
+
+    fn tell(&mut self, now: SimTime, buyer: BuyerId, message: Message) {
+        if let Some(mut journey) = self.crowd.take(buyer) {
+            journey.handle_message(now, message);
+            self.drive(now, buyer, journey);
+        }
+    }
+
+    /// Publishes a message for a room; returns when each instance has sent it to its sockets.
+    fn publish(&mut self, now: SimTime, room: Room) -> Vec<(u32, SimTime)> {
+        let Some(published) = self.redis.book(now, 1) else {
+            return Vec::new();
+        };
+        let answering: Vec<u32> = self.fleet.answering(now).collect();
+        let mut told = Vec::with_capacity(answering.len());
+        for number in answering {
+            let instance = self.fleet.of(number);
+            let receivers = room.sockets(instance);
+            if receivers == 0 {
+                continue;
+            }
+            let done = instance.book(published, self.service.fan_out(receivers));
+            self.recorder.observe_messages(
+                done,
+                Some(done.saturating_since(published)),
+                u64::from(receivers),
+            );
+            self.traffic.handle_messages(u64::from(receivers));
+            told.push((number, done));
+        }
+        told
+    }
+
+    /// A socket joins a room, and its session remembers.
+    pub(super) fn join_room(&mut self, buyer: BuyerId, emission: Emission) {
+        let browser = self.crowd.browser(buyer);
+        let instance = self.fleet.of(browser.line_instance);
+        match emission {
+            Emission::JoinQueue => {
+                browser.joined_queue = true;
+                if !std::mem::replace(&mut browser.hears_queue, true) {
+                    instance.queue_room += 1;
+                }
+            }
+            Emission::JoinSeatSelection => {
+                browser.joined_seats = true;
+                if !std::mem::replace(&mut browser.hears_seats, true) {
+                    instance.seats_room += 1;
+                }
+            }
+        }
+    }
+
+    /// The session puts a socket that is open again into its rooms.
+    pub(super) fn rejoin_rooms(&mut self, buyer: BuyerId) {
+        let browser = *self.crowd.browser(buyer);
+        if browser.joined_queue {
+            self.join_room(buyer, Emission::JoinQueue);
+        }
+        if browser.joined_seats {
+            self.join_room(buyer, Emission::JoinSeatSelection);
+        }
+    }
+
+    /// The socket is gone from its rooms.
+    pub(super) fn leave_rooms(&mut self, buyer: BuyerId) {
+        let browser = self.crowd.browser(buyer);
+        let hears_queue = std::mem::replace(&mut browser.hears_queue, false);
+        let hears_seats = std::mem::replace(&mut browser.hears_seats, false);
+        let instance = self.fleet.of(browser.line_instance);
+        instance.queue_room = instance.queue_room.saturating_sub(u32::from(hears_queue));
+        instance.seats_room = instance.seats_room.saturating_sub(u32::from(hears_seats));
+    }
+
+    /// Whether an instance that has no more connections was only waited for.
+    pub(super) fn handle_connection_gone(&mut self, now: SimTime, instance: u32) {
+        let served = self.fleet.of(instance);
+        if served.is_draining && served.is_idle() {
+            served.is_draining = false;
+            self.handle_drained(now, InstanceId(instance));
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The world of one model run: buyers on one side, the system on the other, a calendar between them.
+
+use std::collections::BTreeSet;
+
+use super::calls::Calls;
+use super::cloud::Cloud;
+use super::crowd::Crowd;
+use super::entry::Entry;
+use super::fleet::Fleet;
+use super::front::Front;
+use super::service::Service;
+use super::traffic::Traffic;
+use super::watcher::{Progress, Watcher, Wish};
+use tiketi_core::rng::{Stream, Streams};
+use tiketi_core::units::{BuyerId, SimTime};
+use tiketi_data_tier::{Database, Redis, ReservationNumber, SeatMap};
+use tiketi_measure::{Assembly, Measurements, Recorder};
+use tiketi_scenario::Plan;
+use tiketi_scenario::arrival::arrival_times;
+use tiketi_station::calendar::Calendar;
+
+/// Scenario seconds between two frames: few, because adding up histograms takes time; not one, because the seconds that
+/// are open are looked up for every call.
+const FRAME_EVERY_SECS: u64 = 64;
+
+/// Everything there is.
+#[derive(Debug)]
+pub(super) struct World<'p> {
+    pub(super) plan: &'p Plan,
+    pub(super) ends_at: SimTime,
+    pub(super) calendar: Calendar<Entry>,
+    pub(super) arrivals: Vec<SimTime>,
+    pub(super) arrived: usize,
+    pub(super) crowd: Crowd,
+    pub(super) calls: Calls,
+    pub(super) service: Service,
+    pub(super) front: Front,
+    pub(super) fleet: Fleet,
+    pub(super) redis: Redis,
+    pub(super) database: Database,
+    pub(super) seats: SeatMap,
+    pub(super) cloud: Cloud,
+    pub(super) traffic: Traffic,
+    /// Buyers who watch for a seat that comes back, by the instance their socket is on.
+    pub(super) watchers: BTreeSet<(u32, u32)>,
+    pub(super) provider: Stream,
+    pub(super) recorder: Recorder,
+    pub(super) assembly: Assembly,
+    pub(super) database_due: Option<SimTime>,
+    pub(super) hold_end_due: Option<SimTime>,
+    pub(super) admitted: Vec<BuyerId>,
+    /// Payments that buyers were told of.
+    pub(super) acknowledged: Vec<ReservationNumber>,
+    coming: Vec<Entry>,
+    coming_buyers: Vec<BuyerId>,
+}
+
+impl<'p> World<'p> {
+    /// Builds the world before its first instant.
+    pub(super) fn new(plan: &'p Plan) -> Self {
+        let streams = Streams::new(plan.seed);
+        let ends_at = SimTime::ZERO + plan.clock.duration;
+        let mut arrivals = arrival_times(plan);
+        arrivals.retain(|at| *at < ends_at);
+        let buyers = arrivals.len();
+        let topology = &plan.topology;
+        let service = Service::new(
+            &topology.instances.profile,
+            plan.show.seats_total(),
+            streams,
+        );
+        Self {
+            plan,
+            ends_at,
+            calendar: Calendar::new(),
+            arrivals,
+            arrived: 0,
+            crowd: Crowd::new(&plan.buyers, streams, buyers),
+            calls: Calls::default(),
+            service,
+            front: Front::new(&topology.alb, topology.zones.len()),
+            fleet: Fleet::default(),
+            redis: Redis::new(plan, buyers),
+            database: Database::new(plan),
+            seats: SeatMap::new(plan, buyers),
+            cloud: Cloud::new(plan),
+            traffic: Traffic::default(),
+            watchers: BTreeSet::new(),
+            provider: streams.named("provider"),
+            recorder: Recorder::new(plan),
+            assembly: Assembly::new(plan.clone()),
+            database_due: None,
+            hold_end_due: None,
+            admitted: Vec::new(),
+            acknowledged: Vec::new(),
+            coming: Vec::new(),
+            coming_buyers: Vec::new(),
+        }
+    }
+
+    /// Plays it to its end.
+    pub(super) fn run(mut self, watcher: &mut dyn Watcher) -> Measurements {
+        self.open();
+        let mut interrupted = false;
+        let mut now = SimTime::ZERO;
+        while let Some((at, entry)) = self.calendar.next() {
+            if at > self.ends_at {
+                break;
+            }
+            now = at;
+            self.fetch_coming();
+            if entry == Entry::Second {
+                let progress = Progress {
+                    now,
+                    ends_at: self.ends_at,
+                    waiting: self.redis.waiting(),
+                    entries: self.calendar.entered(),
+                };
+                interrupted = watcher.show(&progress) == Wish::Stop;
+                if interrupted {
+                    break;
+                }
+            }
+            self.handle(now, entry);
+        }
+        let ended_at = if interrupted { now } else { self.ends_at };
+        self.close(ended_at, interrupted)
+    }
+
+    /// Looks at what comes up within the next milliseconds, all at once. A crowd is larger than any cache: looked at one by
+    /// one, each buyer would be waited for; together, the memory is asked for all of them at the same time.
+    fn fetch_coming(&mut self) {
+        if !self.calendar.take_sorted_in(&mut self.coming) {
+            return;
+        }
+        for entry in self.coming.drain(..) {
+            match entry {
+                Entry::Wake(buyer) => self.coming_buyers.push(BuyerId(buyer)),
+                Entry::Step(call) => self.coming_buyers.extend(self.calls.buyer(call)),
+                _ => {}
+            }
+        }
+        for buyer in &self.coming_buyers {
+            self.crowd.fetch(*buyer);
+            self.redis.fetch(*buyer);
+        }
+        for buyer in &self.coming_buyers {
+            self.crowd.fetch_journey(*buyer);
+        }
+        self.coming_buyers.clear();
+    }
+
+    /// Makes the entries everything starts with.
+    fn open(&mut self) {
+        self.start_cloud();
+        if let Some(first) = self.arrivals.first() {
+            self.calendar.enter(*first, Entry::Arrival);
+        }
+        let room = &self.plan.waiting_room;
+        self.calendar
+            .enter(SimTime::ZERO + room.admit_every, Entry::Admission);
+        self.calendar
+            .enter(SimTime::ZERO + room.update_every, Entry::QueueUpdate);
+        self.calendar.enter(SimTime::ZERO, Entry::Second);
+    }
+
+    fn handle(&mut self, now: SimTime, entry: Entry) {
+        match entry {
+            Entry::Arrival => self.handle_arrival(now),
+            Entry::Wake(buyer) => self.handle_wake(now, BuyerId(buyer)),
+            Entry::Step(call) => self.handle_step(now, call),
+            Entry::Overdue(call) => self.handle_overdue(now, call),
+            Entry::Invitation(buyer) => self.handle_invitation(now, BuyerId(buyer)),
+            Entry::QueueNews(instance) => self.handle_queue_news(now, instance),
+            Entry::SeatNews { instance, seat } => {
+                self.handle_seat_news(now, u32::from(instance), seat);
+            }
+            Entry::Check { node, instance } => self.handle_check(now, node, instance),
+            Entry::Checked {
+                node,
+                passed,
+                instance,
+            } => self.handle_checked(now, node, (instance, passed)),
+            Entry::Control => self.handle_control(now),
+            Entry::Fault => self.handle_fault(now),
+            Entry::Database => self.handle_database(now),
+            Entry::Admission => self.handle_admission(now),
+            Entry::QueueUpdate => self.handle_queue_update(now),
+            Entry::HoldEnd => self.handle_hold_end(now),
+            Entry::DrainEnd(instance) => self.handle_drain_end(now, instance),
+            Entry::NodeEviction(zone) => self.handle_eviction(zone),
+            Entry::Second => self.handle_second(now),
+        }
+    }
+
+    fn handle_second(&mut self, now: SimTime) {
+        self.read_levels(now);
+        let second = now.as_secs();
+        if second.is_multiple_of(FRAME_EVERY_SECS) {
+            self.assembly.absorb(self.recorder.take_frame());
+        }
+        self.calendar
+            .enter(SimTime::from_secs(second + 1), Entry::Second);
+    }
+}

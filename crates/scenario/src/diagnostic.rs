@@ -1,0 +1,260 @@
+//! What is wrong with a scenario: all problems at once, each at its line and column.
+
+use std::fmt;
+use std::ops::Range;
+
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+
+use super::server_url::masked;
+
+/// One problem of a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What is wrong, with the offending value.
+    pub message: String,
+    /// The bytes of the file it is about; empty at the start of the file if no place there is to blame.
+    pub span: Range<usize>,
+    /// The legal values in words, if they can be listed.
+    pub legal: Option<String>,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Problem {
+    /// A problem that so far has only its message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            span: 0..0,
+            legal: None,
+            help: None,
+        }
+    }
+
+    /// The same problem at these bytes of the file.
+    #[must_use]
+    pub fn at(mut self, span: Range<usize>) -> Self {
+        self.span = span;
+        self
+    }
+
+    /// The same problem with the legal values.
+    #[must_use]
+    pub fn legal(mut self, legal: impl Into<String>) -> Self {
+        self.legal = Some(legal.into());
+        self
+    }
+
+    /// The same problem with advice.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same problem, asking whether one of the `known` words was meant, if one resembles `written`.
+    #[must_use]
+    pub fn did_you_mean<'k>(
+        mut self,
+        written: &str,
+        known: impl IntoIterator<Item = &'k str>,
+    ) -> Self {
+        if let Some(word) = nearest(written, known) {
+            self.help = Some(format!("did you mean `{word}`?"));
+        }
+        self
+    }
+
+    /// Message and legal values, as one sentence.
+    fn headline(&self) -> String {
+        match &self.legal {
+            Some(legal) => format!("{} (legal: {legal})", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
+/// The known word that most resembles `written`, if any does.
+pub(super) fn nearest<'k>(
+    written: &str,
+    known: impl IntoIterator<Item = &'k str>,
+) -> Option<&'k str> {
+    /// Below this similarity a suggestion confuses more than it helps.
+    const SIMILARITY_MIN: f64 = 0.75;
+    known
+        .into_iter()
+        .map(|word| (strsim::jaro_winkler(&written.to_lowercase(), word), word))
+        .filter(|(similarity, _)| *similarity >= SIMILARITY_MIN)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, word)| word)
+}
+
+/// How [`Diagnostics::render`] shows problems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rendering {
+    /// Excerpts of the file with the places underlined, in color.
+    Color,
+    /// The same without color.
+    Monochrome,
+    /// One line a problem, for logs and editors: `file:line:column: message`.
+    Lines,
+}
+
+/// All problems of one file, in its order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostics {
+    source_name: String,
+    text: String,
+    problems: Vec<Problem>,
+}
+
+impl Diagnostics {
+    /// Collects the problems of the file called `source_name`, which holds `text`.
+    pub fn new(source_name: &str, text: &str, mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
+        Self {
+            source_name: source_name.to_owned(),
+            // Excerpts of the file are shown: a password in a URL must not be among them.
+            text: masked(text),
+            problems,
+        }
+    }
+
+    /// The problems, in the order of the file.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// Line and column of a problem's first character, both from 1; columns count characters, not bytes.
+    pub fn position(&self, problem: &Problem) -> (usize, usize) {
+        let before = self.text.get(..problem.span.start).unwrap_or(&self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = before.matches('\n').count() + 1;
+        (line, before[line_start..].chars().count() + 1)
+    }
+
+    /// Shows all problems; ends with a newline.
+    pub fn render(&self, rendering: Rendering) -> String {
+        match rendering {
+            Rendering::Color => self.excerpts(GraphicalTheme::unicode()),
+            Rendering::Monochrome => self.excerpts(GraphicalTheme::unicode_nocolor()),
+            Rendering::Lines => format!("{self}\n"),
+        }
+    }
+
+    /// Shows all problems with excerpts of the file.
+    fn excerpts(&self, theme: GraphicalTheme) -> String {
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_width(100)
+            .with_context_lines(1);
+        let source = NamedSource::new(&self.source_name, self.text.clone());
+        let mut shown = String::new();
+        for problem in &self.problems {
+            let excerpt = Excerpt {
+                problem,
+                source: &source,
+            };
+            handler
+                .render_report(&mut shown, &excerpt)
+                .expect("writing to a string cannot fail");
+        }
+        shown
+    }
+}
+
+/// Prints one line a problem: `file:line:column: message (legal: …); help: …`.
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            let (line, column) = self.position(problem);
+            let (name, headline) = (&self.source_name, problem.headline());
+            write!(f, "{name}:{line}:{column}: {headline}")?;
+            if let Some(help) = &problem.help {
+                write!(f, "; help: {help}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// One problem as miette shows it.
+#[derive(Debug)]
+struct Excerpt<'d> {
+    problem: &'d Problem,
+    source: &'d NamedSource<String>,
+}
+
+impl fmt::Display for Excerpt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem.message)
+    }
+}
+
+impl std::error::Error for Excerpt<'_> {}
+
+impl miette::Diagnostic for Excerpt<'_> {
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(miette::Severity::Error)
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        let long_legal = self.problem.legal.as_ref().filter(|legal| !fits(legal));
+        let long_legal = long_legal.map(|legal| format!("legal: {legal}"));
+        let lines: Vec<_> = self.problem.help.iter().chain(&long_legal).collect();
+        if lines.is_empty() {
+            return None;
+        }
+        let lines: Vec<&str> = lines.into_iter().map(String::as_str).collect();
+        Some(Box::new(lines.join("\n")))
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(self.source)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let legal = self.problem.legal.as_ref();
+        let label = legal
+            .filter(|legal| fits(legal))
+            .map(|legal| format!("legal: {legal}"));
+        let label = label.unwrap_or_else(|| "here".to_owned());
+        let span = self.problem.span.clone();
+        Some(Box::new(std::iter::once(LabeledSpan::at(span, label))))
+    }
+}
+
+/// Whether a list of legal values can stand beside the underlined place; longer ones go below, where they wrap.
+fn fits(legal: &str) -> bool {
+    legal.len() <= 60
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_lines_and_characters_from_one() {
+        let text = "# 질문\nname = \"표\" # x\nseed = -1\n";
+        let at = |needle: &str| {
+            let start = text.find(needle).expect("the needle is in the text");
+            Problem::new("x").at(start..start + 1)
+        };
+        let diagnostics = Diagnostics::new("f", text, Vec::new());
+        assert_eq!(diagnostics.position(&at("#")), (1, 1));
+        assert_eq!(diagnostics.position(&at("# x")), (2, 12));
+        assert_eq!(diagnostics.position(&at("-1")), (3, 8));
+    }
+
+    #[test]
+    fn a_word_is_suggested_only_when_it_resembles_what_was_written() {
+        let known = ["duration", "warmup", "speed"];
+        assert_eq!(nearest("durration", known), Some("duration"));
+        assert_eq!(nearest("Speed", known), Some("speed"));
+        assert_eq!(nearest("zebra", known), None);
+    }
+}

@@ -1,0 +1,49 @@
+//! The health checks of a node: each target on its own task, at the target group's interval.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::uri::PathAndQuery;
+use http_body_util::Empty;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tokio::time::MissedTickBehavior;
+
+use super::backend::{absolute, authority_of};
+use tiketi_cloud::target_health::TargetHealth;
+use tiketi_scenario::topology::HealthCheck;
+
+/// What the checks ask for.
+const PATH: &str = "/health";
+
+/// Checks one target for ever, and tells `announce` each change of the verdict. `speed` compresses the intervals.
+pub(super) async fn watch(
+    address: SocketAddr,
+    check: HealthCheck,
+    speed: f64,
+    announce: impl Fn(bool),
+) {
+    let uri = absolute(authority_of(address), Some(PathAndQuery::from_static(PATH)));
+    // Each check opens a connection of its own: it must notice that nobody accepts any more.
+    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new())
+        .pool_max_idle_per_host(0)
+        .build(HttpConnector::new());
+    let timeout = check.timeout.div_f64(speed);
+    let mut health = TargetHealth::new(check);
+    let mut due = tokio::time::interval(check.interval.div_f64(speed).max(SHORTEST_INTERVAL));
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        due.tick().await;
+        let answer = tokio::time::timeout(timeout, client.get(uri.clone())).await;
+        let passed = matches!(answer, Ok(Ok(response)) if response.status() == StatusCode::OK);
+        if let Some(healthy) = health.handle_check(passed) {
+            announce(healthy);
+        }
+    }
+}
+
+/// A bound on the checks at high speed: a node must not become the load.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);

@@ -1,0 +1,286 @@
+//! One process of a load-balancer node: takes connections and obeys the supervisor.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::HeaderValue;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio_util::sync::CancellationToken;
+
+use super::backend::{Backend, Held, Limits};
+use super::message::{Answer, Command, NodeSettings};
+use super::meter::{Meter, MeteredStream};
+use super::{checks, proxy};
+use tiketi_cloud::routing::{Cookie, Fate, Route, Router};
+use tiketi_core::units::{InstanceId, SimTime};
+
+/// Connections that may wait to be accepted: a crowd arrives within a second.
+const BACKLOG: u32 = 4_096;
+/// Wall time between two steps of the node's own scenario clock, which only has to date cookies.
+const CLOCK_STEP: Duration = Duration::from_millis(100);
+/// Wall time between two reports of the load.
+const LOAD_PERIOD: Duration = Duration::from_secs(1);
+/// Wall time to wait when no file is left for another connection.
+const OUT_OF_FILES_PAUSE: Duration = Duration::from_millis(10);
+
+/// What all tasks of a node process share.
+pub(super) struct Shared {
+    pub(super) meter: Arc<Meter>,
+    pub(super) limits: Limits,
+    group: Mutex<Group>,
+    /// Scenario time in nanoseconds, stepped by a task.
+    now: AtomicU64,
+}
+
+/// The target group.
+struct Group {
+    router: Router,
+    members: BTreeMap<InstanceId, Member>,
+}
+
+struct Member {
+    backend: Arc<Backend>,
+    /// Cancelled to end the health checks.
+    checks: CancellationToken,
+}
+
+impl Shared {
+    /// Chooses a target; the guard marks the request as open to it.
+    pub(super) fn route(&self, cookie: Option<Cookie>) -> Option<(Route, Held)> {
+        let now = SimTime::from_nanos(self.now.load(Ordering::Relaxed));
+        let mut group = self.group();
+        let route = group.router.route(now, cookie)?;
+        if let Some(fate) = cookie.and_then(|cookie| group.router.fate(now, cookie, route.instance))
+        {
+            let counter = match fate {
+                Fate::Kept => &self.meter.kept,
+                Fate::TargetGone => &self.meter.target_gone,
+                Fate::Broken => &self.meter.broken,
+            };
+            counter.add(1);
+        }
+        let held = group.members.get(&route.instance)?.backend.hold();
+        Some((route, held))
+    }
+
+    fn group(&self) -> MutexGuard<'_, Group> {
+        self.group.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs until [`Command::Stop`] or the end of the commands, then drops every connection.
+pub async fn run(
+    settings: NodeSettings,
+    mut commands: UnboundedReceiver<Command>,
+    answers: UnboundedSender<Answer>,
+) -> std::io::Result<()> {
+    let listener = listen(settings.listen)?;
+    let port = listener.local_addr()?.port();
+    let node = Node::new(settings, answers);
+    let ended = node.ended.clone();
+    let _end_all_tasks = ended.clone().drop_guard();
+    node.spawn(accept(listener, Arc::clone(&node.shared), ended));
+    node.spawn(keep_time(
+        Arc::clone(&node.shared),
+        node.settings.now,
+        node.settings.speed,
+    ));
+    node.spawn(report_load(Arc::clone(&node.shared), node.answers.clone()));
+    node.say(Answer::Ready { port });
+    while let Some(command) = commands.recv().await {
+        if command == Command::Stop {
+            break;
+        }
+        node.obey(command);
+    }
+    Ok(())
+}
+
+/// The part of a node process that obeys.
+struct Node {
+    settings: NodeSettings,
+    shared: Arc<Shared>,
+    answers: UnboundedSender<Answer>,
+    /// Cancelled when the node ends: all of its tasks end with it.
+    ended: CancellationToken,
+}
+
+impl Node {
+    fn new(settings: NodeSettings, answers: UnboundedSender<Answer>) -> Self {
+        let wall = |length: Duration| length.div_f64(settings.speed);
+        let shared = Arc::new(Shared {
+            meter: Arc::default(),
+            limits: Limits {
+                connect: wall(settings.alb.connect_timeout),
+                idle: wall(settings.alb.idle_timeout),
+            },
+            group: Mutex::new(Group {
+                router: Router::new(settings.alb.stickiness),
+                members: BTreeMap::new(),
+            }),
+            now: AtomicU64::new(settings.now.as_nanos()),
+        });
+        Self {
+            settings,
+            shared,
+            answers,
+            ended: CancellationToken::new(),
+        }
+    }
+
+    fn obey(&self, command: Command) {
+        match command {
+            Command::Register { instance, address } => self.register(instance, address),
+            Command::Deregister { instance, delay } => self.deregister(instance, delay),
+            Command::Remove { instance } => {
+                if let Some(member) = self.take_out(instance) {
+                    member.backend.cut.cancel();
+                }
+            }
+            Command::SetHealth { instance, healthy } => {
+                self.shared.group().router.set_health(instance, healthy);
+            }
+            Command::Stop => self.ended.cancel(),
+        }
+    }
+
+    fn register(&self, instance: InstanceId, address: SocketAddr) {
+        self.take_out(instance);
+        let member = Member {
+            backend: Arc::new(Backend::new(
+                address,
+                self.shared.limits,
+                self.ended.child_token(),
+            )),
+            checks: CancellationToken::new(),
+        };
+        if self.settings.checks {
+            let (shared, answers) = (Arc::clone(&self.shared), self.answers.clone());
+            let announce = move |healthy| {
+                shared.group().router.set_health(instance, healthy);
+                // A supervisor that is gone ends the process through its input.
+                let _ = answers.send(Answer::Health { instance, healthy });
+            };
+            let check = self.settings.alb.health_check;
+            let watch = checks::watch(address, check, self.settings.speed, announce);
+            let end = member.checks.clone();
+            self.spawn(async move {
+                end.run_until_cancelled(watch).await;
+            });
+        }
+        let mut group = self.shared.group();
+        group.router.register(instance);
+        group.members.insert(instance, member);
+    }
+
+    fn deregister(&self, instance: InstanceId, delay: Duration) {
+        let Some(member) = self.take_out(instance) else {
+            self.say(Answer::Drained { instance });
+            return;
+        };
+        let delay = delay.div_f64(self.settings.speed);
+        let answers = self.answers.clone();
+        self.spawn(async move {
+            let drained = tokio::time::timeout(delay, member.backend.wait_idle());
+            if drained.await.is_err() {
+                member.backend.cut.cancel();
+                member.backend.wait_idle().await;
+            }
+            let _ = answers.send(Answer::Drained { instance });
+        });
+    }
+
+    /// Ends the checks and the routing of a target; what is open stays.
+    fn take_out(&self, instance: InstanceId) -> Option<Member> {
+        let mut group = self.shared.group();
+        group.router.deregister(instance);
+        let member = group.members.remove(&instance)?;
+        member.checks.cancel();
+        Some(member)
+    }
+
+    fn say(&self, answer: Answer) {
+        // A supervisor that is gone ends the process through its input.
+        let _ = self.answers.send(answer);
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let ended = self.ended.clone();
+        tokio::spawn(async move {
+            ended.run_until_cancelled(task).await;
+        });
+    }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>, ended: CancellationToken) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let connection = serve(stream, peer, Arc::clone(&shared));
+                let ended = ended.clone();
+                tokio::spawn(async move {
+                    ended.run_until_cancelled(connection).await;
+                });
+            }
+            Err(_) => {
+                shared.meter.rejected.add(1);
+                tokio::time::sleep(OUT_OF_FILES_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let client =
+        HeaderValue::try_from(peer.ip().to_string()).expect("an address is legal in a header");
+    let idle = shared.limits.idle;
+    let io = TokioIo::new(MeteredStream::new(stream, Arc::clone(&shared.meter)));
+    let service = service_fn(move |request| {
+        let (shared, client) = (Arc::clone(&shared), client.clone());
+        async move { Ok::<_, std::convert::Infallible>(proxy::handle(shared, client, request).await) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(idle)
+        .serve_connection(io, service)
+        .with_upgrades()
+        .await;
+    // How a client's connection ends is counted where it matters: in the handler.
+    drop(served);
+}
+
+/// Steps the scenario clock from the ticks of a timer.
+async fn keep_time(shared: Arc<Shared>, start: SimTime, speed: f64) {
+    let mut ticks = tokio::time::interval(CLOCK_STEP);
+    let first = ticks.tick().await;
+    loop {
+        let passed = ticks.tick().await.duration_since(first);
+        let now = start + passed.mul_f64(speed);
+        shared.now.store(now.as_nanos(), Ordering::Relaxed);
+    }
+}
+
+async fn report_load(shared: Arc<Shared>, answers: UnboundedSender<Answer>) {
+    let mut due = tokio::time::interval(LOAD_PERIOD);
+    while answers.send(Answer::Load(shared.meter.read())).is_ok() {
+        due.tick().await;
+    }
+}

@@ -1,0 +1,216 @@
+//! Watches a data tier of real servers from outside the instances, as one more client that follows the names.
+//!
+//! The witness at the doors of the waiting rooms, small writes that show when none succeed, the levels a queue monitor
+//! reads, and at the end everything an audit needs.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tiketi_server::{
+    Census, DatabaseAuditor, FinalState, RedisWitness, ServersConfig, SetupError, Show,
+};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::record::{Beat, Record};
+use crate::lock;
+use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
+use tiketi_measure::ending::{DataTierFigures, Loss};
+
+/// Wall time between two probing writes; also how fresh the levels are.
+const BEAT_EVERY: Duration = Duration::from_millis(100);
+/// Wall time that the end of a run waits to learn what a failover lost.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(4);
+/// Probing writes between two readings of the levels.
+const BEATS_PER_READING: u32 = 3;
+
+/// The watch over one data tier. It ends when dropped.
+pub(crate) struct Watch {
+    eyes: Arc<Eyes>,
+    tasks: Vec<AbortHandle>,
+}
+
+/// What the tasks share.
+pub(super) struct Eyes {
+    witness: RedisWitness,
+    auditor: DatabaseAuditor,
+    record: Mutex<Record>,
+    census: Mutex<Option<Census>>,
+    /// Whether what a failover of Redis lost is still to be found out.
+    is_loss_open: AtomicBool,
+}
+
+impl Watch {
+    /// Opens the witness and the auditor, and begins to watch.
+    pub(super) async fn begin(
+        config: &ServersConfig,
+        shows: &[Show],
+        speed: f64,
+    ) -> Result<Self, SetupError> {
+        let ids: Vec<_> = shows.iter().map(|show| show.id).collect();
+        let eyes = Arc::new(Eyes {
+            witness: RedisWitness::open(config, &ids, speed).await?,
+            auditor: DatabaseAuditor::open(config).await?,
+            record: Mutex::new(Record::new(speed)),
+            census: Mutex::new(None),
+            is_loss_open: AtomicBool::new(false),
+        });
+        let tasks = vec![
+            tokio::spawn(watch_redis(Arc::clone(&eyes))).abort_handle(),
+            tokio::spawn(watch_database(Arc::clone(&eyes))).abort_handle(),
+        ];
+        Ok(Self { eyes, tasks })
+    }
+
+    /// What the tasks of the tier share with the watch.
+    pub(super) fn eyes(&self) -> Arc<Eyes> {
+        Arc::clone(&self.eyes)
+    }
+
+    /// Buyers in the waiting room, at most some tenths of a wall second ago; `None` while Redis does not answer.
+    pub(super) fn waiting(&self) -> Option<u64> {
+        self.eyes.waiting()
+    }
+
+    /// Levels, as fresh as [`Self::waiting`], and the ledger of the doors.
+    pub(super) fn census(&self) -> Census {
+        let levels = lock(&self.eyes.census).unwrap_or_default();
+        Census {
+            ledger: self.eyes.witness.ledger(),
+            ..levels
+        }
+    }
+
+    /// What was measured so far.
+    pub(super) fn figures(&self) -> DataTierFigures {
+        self.eyes.record().figures()
+    }
+
+    /// Everything an audit needs, or why it could not be read.
+    pub(super) async fn final_state(&self) -> Result<FinalState, String> {
+        let database = self.eyes.auditor.final_state().await;
+        let database = database.map_err(|error| error.to_string())?;
+        let doors = if self.eyes.settle().await {
+            self.eyes.witness.doors().await
+        } else {
+            None
+        };
+        Ok(FinalState {
+            seats: database.seats,
+            orders: database.orders,
+            captures: database.captures,
+            ledger: self.eyes.witness.ledger(),
+            doors,
+        })
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl Eyes {
+    /// Buyers in the waiting room when it was read last; `None` while Redis does not answer.
+    pub(super) fn waiting(&self) -> Option<u64> {
+        lock(&self.census).as_ref().map(|census| census.waiting)
+    }
+
+    pub(super) fn record(&self) -> MutexGuard<'_, Record> {
+        lock(&self.record)
+    }
+
+    /// A primary was lost, in `zone`.
+    pub(super) fn handle_lost(&self, part: DataTierPart, zone: ZoneId, now: SimTime) {
+        self.record().handle_lost(part, zone, (now, wall_now()));
+        if part == DataTierPart::Redis {
+            self.witness.handle_lost(self.witness.now());
+            self.is_loss_open.store(true, Ordering::Relaxed);
+            lock(&self.census).take();
+        }
+    }
+
+    /// The member in `zone` takes writes; returns when it is known what was lost.
+    pub(super) async fn handle_promoted(&self, part: DataTierPart, zone: ZoneId) {
+        self.record().handle_promoted(part, zone, wall_now());
+        if part == DataTierPart::Redis {
+            self.find_loss().await;
+        }
+    }
+
+    /// Finds out what is still open; whether nothing is any more. What was lost is never taken for nothing.
+    async fn settle(&self) -> bool {
+        if self.is_loss_open.load(Ordering::Relaxed) {
+            // It is given up when the run has waited long enough: then nobody can vouch for the waiting rooms.
+            drop(tokio::time::timeout(SETTLE_TIMEOUT, self.find_loss()).await);
+        }
+        !self.is_loss_open.load(Ordering::Relaxed)
+    }
+
+    /// Notes what the last failover of Redis lost, if its new primary can be asked.
+    async fn find_loss(&self) {
+        if let Some(loss) = self.witness.handle_failover().await {
+            let loss = Loss {
+                places: loss.places,
+                places_put_back: loss.places_put_back,
+                active_places: loss.active_places,
+                sessions: loss.sessions,
+                orders: 0,
+                reaches_back: Some(loss.reaches_back).filter(|age| !age.is_zero()),
+            };
+            self.record().handle_loss(DataTierPart::Redis, loss);
+            self.is_loss_open.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+async fn watch_redis(eyes: Arc<Eyes>) {
+    for turn in 0_u32.. {
+        Box::pin(beat(&eyes, DataTierPart::Redis, eyes.witness.beat())).await;
+        if turn.is_multiple_of(BEATS_PER_READING) {
+            let levels = eyes.witness.levels().await;
+            let mut census = lock(&eyes.census);
+            *census = levels.map(|levels| Census {
+                waiting: levels.waiting,
+                active: levels.active,
+                ..census.unwrap_or_default()
+            });
+        }
+        tokio::time::sleep(BEAT_EVERY).await;
+    }
+}
+
+async fn watch_database(eyes: Arc<Eyes>) {
+    for turn in 0_u32.. {
+        Box::pin(beat(&eyes, DataTierPart::Database, eyes.auditor.beat())).await;
+        if turn.is_multiple_of(BEATS_PER_READING)
+            && let Some(levels) = eyes.auditor.levels().await
+            && let Some(census) = lock(&eyes.census).as_mut()
+        {
+            census.held = levels.held;
+            census.sold = levels.sold;
+        }
+        tokio::time::sleep(BEAT_EVERY).await;
+    }
+}
+
+/// Writes once, and notes what came of it.
+async fn beat(eyes: &Eyes, part: DataTierPart, write: impl Future<Output = bool>) {
+    let sent_at = wall_now();
+    let answered_at = write.await.then(wall_now);
+    let beat = Beat {
+        sent_at,
+        answered_at,
+    };
+    eyes.record().handle_beat(part, beat);
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long servers were out is wall time, which nobody else measures"
+)]
+fn wall_now() -> Instant {
+    Instant::now()
+}

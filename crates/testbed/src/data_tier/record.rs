@@ -1,0 +1,227 @@
+//! What probes saw of the data tier: when writes failed, how far replicas were behind, what failovers lost.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
+use tiketi_measure::ending::{DataTierFigures, FailoverFigures, LagFigures, Loss};
+
+/// Everything that was seen so far.
+#[derive(Debug)]
+pub(super) struct Record {
+    /// Scenario seconds in a wall second.
+    speed: f64,
+    redis: Sightings,
+    database: Sightings,
+    failovers: Vec<Failover>,
+    levels: DataTierFigures,
+}
+
+/// What was seen of one part.
+#[derive(Debug, Default)]
+struct Sightings {
+    /// When the last probing write was answered.
+    written_at: Option<Instant>,
+    /// How far the replica was behind, in scenario time.
+    lags: Vec<Duration>,
+}
+
+/// The loss of one primary.
+#[derive(Debug)]
+struct Failover {
+    part: DataTierPart,
+    lost_at: SimTime,
+    lost_at_wall: Instant,
+    zone: ZoneId,
+    promoted: Option<(ZoneId, Instant)>,
+    /// The last write before that succeeded.
+    written_before: Option<Instant>,
+    /// The first write afterwards that succeeded.
+    written_after: Option<Instant>,
+    loss: Loss,
+}
+
+/// One probing write.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Beat {
+    pub(super) sent_at: Instant,
+    /// When it was answered; `None` if it failed.
+    pub(super) answered_at: Option<Instant>,
+}
+
+impl Record {
+    pub(super) fn new(speed: f64) -> Self {
+        Self {
+            speed,
+            redis: Sightings::default(),
+            database: Sightings::default(),
+            failovers: Vec::new(),
+            levels: DataTierFigures::default(),
+        }
+    }
+
+    /// The primary of a part, in `zone`, was lost.
+    pub(super) fn handle_lost(&mut self, part: DataTierPart, zone: ZoneId, at: (SimTime, Instant)) {
+        let written_before = self.of(part).written_at;
+        self.failovers.push(Failover {
+            part,
+            lost_at: at.0,
+            lost_at_wall: at.1,
+            zone,
+            promoted: None,
+            written_before,
+            written_after: None,
+            loss: Loss::default(),
+        });
+    }
+
+    /// The member in `zone` takes writes.
+    pub(super) fn handle_promoted(&mut self, part: DataTierPart, zone: ZoneId, at: Instant) {
+        if let Some(failover) = self.last(part) {
+            failover.promoted.get_or_insert((zone, at));
+        }
+    }
+
+    /// What the last failover of a part lost is known.
+    pub(super) fn handle_loss(&mut self, part: DataTierPart, loss: Loss) {
+        if let Some(failover) = self.last(part) {
+            failover.loss = loss;
+        }
+    }
+
+    /// A probing write ended.
+    pub(super) fn handle_beat(&mut self, part: DataTierPart, beat: Beat) {
+        let Some(answered_at) = beat.answered_at else {
+            return;
+        };
+        self.of(part).written_at = Some(answered_at);
+        if let Some(failover) = self.last(part)
+            && beat.sent_at >= failover.lost_at_wall
+        {
+            failover.written_after.get_or_insert(answered_at);
+        }
+    }
+
+    /// The replica was this far behind, in wall time.
+    pub(super) fn handle_lag(&mut self, part: DataTierPart, wall: Duration) {
+        let lag = wall.mul_f64(self.speed);
+        self.of(part).lags.push(lag);
+    }
+
+    /// Levels and counters of the servers, to be kept at their peaks or as they stand.
+    pub(super) fn levels(&mut self) -> &mut DataTierFigures {
+        &mut self.levels
+    }
+
+    /// The figures so far.
+    pub(super) fn figures(&self) -> DataTierFigures {
+        DataTierFigures {
+            redis_lag: lag_figures(&self.redis.lags),
+            database_lag: lag_figures(&self.database.lags),
+            failovers: self.failovers.iter().map(|one| self.told(one)).collect(),
+            ..self.levels.clone()
+        }
+    }
+
+    fn told(&self, failover: &Failover) -> FailoverFigures {
+        let since = |from: Instant, to: Instant| {
+            let wall = to.saturating_duration_since(from);
+            wall.mul_f64(self.speed)
+        };
+        let outage = failover.written_before.zip(failover.written_after);
+        FailoverFigures {
+            part: failover.part,
+            lost_at: failover.lost_at,
+            lost_zone: failover.zone,
+            promoted_at: failover
+                .promoted
+                .map(|(_, at)| failover.lost_at + since(failover.lost_at_wall, at)),
+            promoted_zone: failover.promoted.map(|(zone, _)| zone),
+            writes_failed_for: outage.map(|(before, after)| since(before, after)),
+            loss: failover.loss,
+        }
+    }
+
+    const fn of(&mut self, part: DataTierPart) -> &mut Sightings {
+        match part {
+            DataTierPart::Redis => &mut self.redis,
+            DataTierPart::Database => &mut self.database,
+        }
+    }
+
+    fn last(&mut self, part: DataTierPart) -> Option<&mut Failover> {
+        self.failovers
+            .iter_mut()
+            .rev()
+            .find(|failover| failover.part == part)
+    }
+}
+
+/// The percentiles of all samples, by nearest rank; `None` without one.
+fn lag_figures(lags: &[Duration]) -> Option<LagFigures> {
+    let mut sorted = lags.to_vec();
+    sorted.sort_unstable();
+    let at = |percent: usize| sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1];
+    Some(LagFigures {
+        samples: sorted.len() as u64,
+        p50: sorted.first().map(|_| at(50))?,
+        p99: at(99),
+        max: *sorted.last()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REDIS: DataTierPart = DataTierPart::Redis;
+
+    fn beat(origin: Instant, sent: u64, answered: Option<u64>) -> Beat {
+        let at = |ms| origin + Duration::from_millis(ms);
+        Beat {
+            sent_at: at(sent),
+            answered_at: answered.map(at),
+        }
+    }
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an instant to count from; nobody waits"
+    )]
+    fn an_outage_lasts_from_the_last_write_to_the_next_in_scenario_time() {
+        let origin = Instant::now();
+        let mut record = Record::new(2.0);
+        record.handle_beat(REDIS, beat(origin, 900, Some(901)));
+        let lost = (
+            SimTime::from_secs(10),
+            origin + Duration::from_millis(1_000),
+        );
+        record.handle_lost(REDIS, ZoneId(0), lost);
+        // Sent before the loss and answered after it: no sign of life of the new primary.
+        record.handle_beat(REDIS, beat(origin, 999, Some(1_001)));
+        record.handle_beat(REDIS, beat(origin, 1_100, None));
+        let promoted = origin + Duration::from_millis(4_000);
+        record.handle_promoted(REDIS, ZoneId(1), promoted);
+        record.handle_beat(REDIS, beat(origin, 4_500, Some(4_501)));
+        record.handle_beat(REDIS, beat(origin, 5_500, Some(5_501)));
+        let failovers = record.figures().failovers;
+        assert_eq!(failovers.len(), 1);
+        assert_eq!(failovers[0].promoted_at, Some(SimTime::from_secs(16)));
+        assert_eq!(
+            failovers[0].writes_failed_for,
+            Some(Duration::from_millis(7_200))
+        );
+    }
+
+    #[test]
+    fn percentiles_are_samples_that_were_seen() {
+        assert_eq!(lag_figures(&[]), None);
+        let lags: Vec<_> = (1..=200).rev().map(Duration::from_millis).collect();
+        let figures = lag_figures(&lags).unwrap();
+        assert_eq!(figures.p50, Duration::from_millis(100));
+        assert_eq!(figures.p99, Duration::from_millis(198));
+        assert_eq!(figures.max, Duration::from_millis(200));
+    }
+}

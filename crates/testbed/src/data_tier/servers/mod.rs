@@ -1,0 +1,318 @@
+//! Real servers of the testbed: redis-server and PostgreSQL in their zones, killed, stopped, promoted and restored.
+//!
+//! Whatever goes wrong with a server, and no fault explains it, makes the testbed unsound: the run ends with the reason.
+
+mod evictions;
+mod part;
+mod pressure;
+mod reach;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tiketi_server::{
+    DatabaseEndpoint, RedisEndpoint, Secret, ServersConfig, Show, prepare_database,
+};
+use tiketi_stores::{
+    Eviction, Guard, Host, PostgresKind, PostgresPair, PostgresSettings, RedisPair, RedisSettings,
+};
+
+use super::probe::Watch;
+use super::{Endpoints, Strain};
+use crate::{DATABASE_NAME, NICENESS, REDIS_NAME, TestbedError};
+use evictions::Evictions;
+use part::{Broken, Part, Shared};
+use pressure::{Ballast, HeldConnections};
+use reach::Reach;
+use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
+use tiketi_scenario::Plan;
+use tiketi_scenario::topology::{self, DatabaseKind};
+
+/// Hidden subcommand of the executable that keeps a server for as long as the supervisor lives.
+pub const GUARD_SUBCOMMAND: &str = "guard";
+/// User of a database of the testbed's own.
+const USER: &str = "tiketi";
+/// Name of that database.
+const DATABASE: &str = "tiketi";
+/// Schema of the tables in it.
+const SCHEMA: &str = "tiketi";
+
+/// Is the whole of a guard process. Servers stand back in the operating system's scheduler like the rest of the testbed.
+pub fn guard() -> std::io::Result<()> {
+    rustix::process::nice(NICENESS)?;
+    tiketi_stores::guard::main()
+}
+
+/// What servers need of their surroundings.
+pub(crate) struct Premises<'a> {
+    pub(crate) ground: &'a crate::Ground,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) name_server: SocketAddr,
+}
+
+/// The servers, and the watch over them.
+pub(crate) struct Servers {
+    redis: Part<RedisPair>,
+    database: Part<PostgresPair>,
+    config: ServersConfig,
+    watch: Watch,
+    ballast: Option<Ballast>,
+    held: Option<HeldConnections>,
+    /// How far the replica of Redis and the standby of the database are behind when nothing is wrong, in wall time.
+    lags: (Duration, Duration),
+    /// Redis of each site.
+    redis_reach: Vec<Reach>,
+    database_addresses: Vec<SocketAddr>,
+    /// Whether the second of the database is read (Aurora).
+    has_reader: bool,
+    speed: f64,
+    broken: Broken,
+    _evictions: Evictions,
+    _host: Host,
+}
+
+impl Servers {
+    /// Starts all servers of the plan's topology, with the tables and the shows in them.
+    pub(crate) async fn start(
+        plan: &Plan,
+        premises: Premises<'_>,
+        shows: &[Show],
+    ) -> Result<Self, TestbedError> {
+        let speed = plan.clock.speed;
+        let guard = Guard::Binary(premises.ground.executable.clone(), GUARD_SUBCOMMAND);
+        let host = Host::open(guard, premises.ground.logs.as_deref())?;
+        let (redis_zones, database_zones) = zones(plan);
+        let addresses = |zones: &[ZoneId], all: &[Ipv4Addr]| -> Vec<Ipv4Addr> {
+            zones.iter().map(|zone| all[zone.index()]).collect()
+        };
+        let endpoints = premises.endpoints.clone();
+        let redis = redis_settings(plan, addresses(&redis_zones, &endpoints.redis));
+        let database = postgres_settings(plan, addresses(&database_zones, &endpoints.database));
+        let has_reader = plan.topology.database.kind == DatabaseKind::Aurora;
+        let lags = (
+            redis.lag,
+            if has_reader {
+                database.replica_lag
+            } else {
+                database.lag
+            },
+        );
+        let (redis, database) = tokio::try_join!(
+            RedisPair::start(&host, redis),
+            PostgresPair::start(&host, database)
+        )?;
+        let config = config(plan, &premises, (&redis, &database));
+        prepare_database(&config, shows).await?;
+        let watch = Watch::begin(&config, shows, speed).await?;
+        let broken = Broken::default();
+        let redis_reach: Vec<_> = (0..redis_zones.len())
+            .map(|site| Reach::new(redis.plain_address(site), redis.password()))
+            .collect();
+        let database_addresses = (0..database_zones.len())
+            .map(|site| database.address(site))
+            .collect();
+        let shared = Shared {
+            endpoints,
+            eyes: watch.eyes(),
+            broken: Arc::clone(&broken),
+        };
+        let evictions = Evictions::watch(&redis_reach, &watch.eyes());
+        Ok(Self {
+            redis: Part::new(redis, &redis_zones, shared.clone()),
+            database: Part::new(database, &database_zones, shared),
+            config,
+            watch,
+            ballast: None,
+            held: None,
+            lags,
+            _evictions: evictions,
+            redis_reach,
+            database_addresses,
+            has_reader,
+            speed,
+            broken,
+            _host: host,
+        })
+    }
+
+    /// How instances reach the servers.
+    pub(crate) const fn config(&self) -> &ServersConfig {
+        &self.config
+    }
+
+    /// The watch over them.
+    pub(super) const fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    pub(super) fn lose_zone(&mut self, now: SimTime, zone: ZoneId) {
+        self.redis.close(now, zone);
+        self.database.close(now, zone);
+    }
+
+    pub(super) fn restore_zone(&mut self, zone: ZoneId) {
+        self.redis.open(zone);
+        self.database.open(zone);
+    }
+
+    pub(super) fn promote(&mut self, part: DataTierPart, zone: ZoneId) {
+        match part {
+            DataTierPart::Redis => self.redis.promote(zone),
+            DataTierPart::Database => self.database.promote(zone),
+        }
+    }
+
+    pub(super) fn strain(&mut self, now: SimTime, strain: Strain) {
+        match strain {
+            Strain::LosePrimary(DataTierPart::Redis) => self.redis.close_primary(now),
+            Strain::LosePrimary(DataTierPart::Database) => self.database.close_primary(now),
+            Strain::PausePrimary(DataTierPart::Redis) => self.redis.pause_primary(),
+            Strain::PausePrimary(DataTierPart::Database) => self.database.pause_primary(),
+            Strain::DelayReplica(part, lag) => self.set_lag(part, lag.div_f64(self.speed)),
+            Strain::FillRedisMemory(share) => {
+                let server = self
+                    .redis
+                    .primary()
+                    .map(|site| self.redis_reach[site].clone());
+                self.ballast = server.map(|server| Ballast::load(server, share));
+            }
+            Strain::HoldDatabaseConnections(count) => {
+                let address = self
+                    .database
+                    .primary()
+                    .map(|site| self.database_addresses[site]);
+                let endpoint = &self.config.database;
+                self.held = address.map(|address| HeldConnections::take(address, endpoint, count));
+            }
+        }
+    }
+
+    pub(super) fn relieve(&mut self, strain: Strain) {
+        match strain {
+            Strain::LosePrimary(DataTierPart::Redis) => self.redis.open_all(),
+            Strain::LosePrimary(DataTierPart::Database) => self.database.open_all(),
+            Strain::PausePrimary(DataTierPart::Redis) => self.redis.resume_all(),
+            Strain::PausePrimary(DataTierPart::Database) => self.database.resume_all(),
+            Strain::DelayReplica(part, _) => {
+                let wall = match part {
+                    DataTierPart::Redis => self.lags.0,
+                    DataTierPart::Database => self.lags.1,
+                };
+                self.set_lag(part, wall);
+            }
+            Strain::FillRedisMemory(_) => {
+                if let Some(ballast) = self.ballast.take() {
+                    tokio::spawn(async move { ballast.unload().await });
+                }
+            }
+            Strain::HoldDatabaseConnections(_) => self.held = None,
+        }
+    }
+
+    /// Whether all servers are what orders and faults have made them.
+    pub(super) fn soundness(&self) -> Result<(), TestbedError> {
+        self.redis.check();
+        self.database.check();
+        let broken = self.broken.get();
+        broken.map_or(Ok(()), |error| Err(TestbedError::Server(Arc::clone(error))))
+    }
+
+    /// Ends all servers; nothing of them is left when this returns.
+    pub(super) async fn stop(self) {
+        drop(self.watch);
+        tokio::join!(self.redis.stop(), self.database.stop());
+    }
+
+    /// Sets how far the replica of a part is behind, in wall time.
+    fn set_lag(&self, part: DataTierPart, wall: Duration) {
+        match part {
+            DataTierPart::Redis => self.redis.with(move |pair| pair.set_lag(wall)),
+            DataTierPart::Database if self.has_reader => {
+                let broken = Arc::clone(&self.broken);
+                self.database.with(move |pair: &mut PostgresPair| {
+                    if let Err(error) = pair.set_replica_lag(wall) {
+                        broken.get_or_init(|| Arc::new(error));
+                    }
+                });
+            }
+            DataTierPart::Database => self.database.with(move |pair| pair.set_lag(wall)),
+        }
+    }
+}
+
+/// How instances reach the servers: by their names, which move in a failover.
+fn config(
+    plan: &Plan,
+    premises: &Premises<'_>,
+    (redis, database): (&RedisPair, &PostgresPair),
+) -> ServersConfig {
+    ServersConfig {
+        redis: RedisEndpoint {
+            host: REDIS_NAME.to_owned(),
+            port: redis.port(),
+            username: None,
+            password: Some(Secret(redis.password().to_owned())),
+            database: 0,
+            tls: plan.topology.redis.tls,
+            ca_pem: redis.ca_pem().map(str::to_owned),
+            prefix: String::new(),
+        },
+        database: DatabaseEndpoint {
+            host: DATABASE_NAME.to_owned(),
+            port: database.port(),
+            user: USER.to_owned(),
+            password: Some(Secret(database.password().to_owned())),
+            database: DATABASE.to_owned(),
+            schema: SCHEMA.to_owned(),
+        },
+        name_server: Some(premises.name_server),
+        origin_unix_ns: premises.ground.now_unix_ns,
+    }
+}
+
+/// The zones of the primary and of the second of each part.
+fn zones(plan: &Plan) -> (Vec<ZoneId>, Vec<ZoneId>) {
+    let (redis, database) = (&plan.topology.redis, &plan.topology.database);
+    let redis = std::iter::once(redis.primary).chain(redis.replica);
+    let database = std::iter::once(database.primary).chain(database.standby);
+    (redis.collect(), database.collect())
+}
+
+fn redis_settings(plan: &Plan, sites: Vec<Ipv4Addr>) -> RedisSettings {
+    let redis = &plan.topology.redis;
+    RedisSettings {
+        sites,
+        lag: redis.lost_window.div_f64(plan.clock.speed),
+        memory_max: Some(redis.memory_max_bytes()),
+        eviction: match redis.eviction {
+            topology::Eviction::AllKeysLru => Eviction::AllKeysLru,
+            topology::Eviction::VolatileLru => Eviction::VolatileLru,
+            topology::Eviction::NoEviction => Eviction::NoEviction,
+        },
+        tls: redis.tls,
+        names: vec![REDIS_NAME.to_owned()],
+        idle_timeout: redis.idle_timeout.div_f64(plan.clock.speed),
+    }
+}
+
+fn postgres_settings(plan: &Plan, sites: Vec<Ipv4Addr>) -> PostgresSettings {
+    let (database, speed) = (&plan.topology.database, plan.clock.speed);
+    let is_aurora = database.kind == DatabaseKind::Aurora;
+    PostgresSettings {
+        sites,
+        kind: if is_aurora {
+            PostgresKind::Aurora
+        } else {
+            PostgresKind::RdsMultiAz
+        },
+        // An Aurora commit waits for the storage, and its reader is behind; a Multi-AZ one waits for the standby.
+        lag: if is_aurora {
+            Duration::ZERO
+        } else {
+            database.commit.div_f64(speed)
+        },
+        connections_max: database.connections_max,
+        replica_lag: database.replica_lag.div_f64(speed),
+    }
+}

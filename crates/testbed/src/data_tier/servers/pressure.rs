@@ -1,0 +1,170 @@
+//! Others who use the same servers: somebody who fills Redis' memory, somebody who takes connections of the database.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use redis::RedisResult;
+use redis::aio::MultiplexedConnection;
+use tiketi_server::DatabaseEndpoint;
+use tokio::task::AbortHandle;
+
+use super::reach::Reach;
+use tiketi_core::units::Share;
+
+/// Bytes of one key of ballast.
+const KEY_BYTES: usize = 64 * 1_024;
+/// What the keys of ballast begin with.
+const PREFIX: &str = "ballast:";
+/// Wall time between two looks at the memory.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Keys written at once.
+const BATCH: usize = 64;
+
+/// Keys that fill memory until this is dropped; then they go.
+pub(super) struct Ballast {
+    server: Reach,
+    filling: AbortHandle,
+}
+
+impl Ballast {
+    /// Fills the memory of a Redis up to `share` of what it may use, and keeps it there.
+    pub(super) fn load(server: Reach, share: Share) -> Self {
+        let filling = tokio::spawn({
+            let server = server.clone();
+            async move {
+                if let Err(error) = fill(&server, share.get()).await {
+                    tracing::warn!(%error, "the ballast stopped growing");
+                }
+            }
+        });
+        Self {
+            server,
+            filling: filling.abort_handle(),
+        }
+    }
+
+    /// Takes the ballast away.
+    pub(super) async fn unload(&self) {
+        self.filling.abort();
+        if let Err(error) = clear(&self.server).await {
+            tracing::warn!(%error, "some ballast stays");
+        }
+    }
+}
+
+impl Drop for Ballast {
+    fn drop(&mut self) {
+        self.filling.abort();
+    }
+}
+
+async fn fill(server: &Reach, share: f64) -> RedisResult<()> {
+    let mut connection = server.client()?.get_multiplexed_async_connection().await?;
+    let value = vec![b'.'; KEY_BYTES];
+    let mut keys = 0_usize;
+    loop {
+        let (used, max) = memory(&mut connection).await?;
+        if used >= max * share {
+            tokio::time::sleep(LOOK_EVERY).await;
+            continue;
+        }
+        let mut batch = redis::pipe();
+        for _ in 0..BATCH {
+            batch.set(format!("{PREFIX}{keys}"), &value).ignore();
+            keys += 1;
+        }
+        match batch.query_async::<()>(&mut connection).await {
+            Ok(()) => {}
+            // Full is what is wanted.
+            Err(error) if error.code() == Some("OOM") => tokio::time::sleep(LOOK_EVERY).await,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Bytes in use, and the most there may be.
+async fn memory(connection: &mut MultiplexedConnection) -> RedisResult<(f64, f64)> {
+    let info: redis::InfoDict = redis::cmd("INFO")
+        .arg("memory")
+        .query_async(connection)
+        .await?;
+    let figure = |name| info.get::<f64>(name).unwrap_or(0.0);
+    Ok((figure("used_memory"), figure("maxmemory")))
+}
+
+async fn clear(server: &Reach) -> RedisResult<()> {
+    let mut connection = server.client()?.get_multiplexed_async_connection().await?;
+    let mut cursor = 0_u64;
+    loop {
+        let (next, keys): (u64, Vec<String>) = redis::cmd("SCAN")
+            .arg(cursor)
+            .arg("MATCH")
+            .arg(format!("{PREFIX}*"))
+            .arg("COUNT")
+            .arg(1_000)
+            .query_async(&mut connection)
+            .await?;
+        if !keys.is_empty() {
+            redis::cmd("UNLINK")
+                .arg(keys)
+                .query_async::<()>(&mut connection)
+                .await?;
+        }
+        if next == 0 {
+            return Ok(());
+        }
+        cursor = next;
+    }
+}
+
+/// Connections of the database that somebody else holds, until this is dropped.
+pub(super) struct HeldConnections {
+    holding: AbortHandle,
+}
+
+impl HeldConnections {
+    /// Opens up to `count` connections to the database at `address`, and keeps those that it admits.
+    pub(super) fn take(address: SocketAddr, endpoint: &DatabaseEndpoint, count: u32) -> Self {
+        let mut config = tokio_postgres::Config::new();
+        config
+            .host(address.ip().to_string())
+            .port(address.port())
+            .user(&endpoint.user)
+            .dbname(&endpoint.database)
+            .application_name("somebody else");
+        if let Some(password) = &endpoint.password {
+            config.password(&password.0);
+        }
+        let holding = tokio::spawn(async move { hold(&config, count).await });
+        Self {
+            holding: holding.abort_handle(),
+        }
+    }
+}
+
+impl Drop for HeldConnections {
+    fn drop(&mut self) {
+        self.holding.abort();
+    }
+}
+
+async fn hold(config: &tokio_postgres::Config, count: u32) {
+    let mut held = tokio::task::JoinSet::new();
+    let mut clients: Vec<tokio_postgres::Client> = Vec::new();
+    loop {
+        // One that the server has closed is opened again.
+        while held.try_join_next().is_some() {}
+        clients.retain(|client| !client.is_closed());
+        while held.len() < count as usize {
+            match config.connect(tokio_postgres::NoTls).await {
+                Ok((client, connection)) => {
+                    clients.push(client);
+                    held.spawn(connection);
+                }
+                // All that there are is what is wanted.
+                Err(_) => break,
+            }
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}

@@ -1,0 +1,430 @@
+//! The instances: real servers on loopback addresses of their zones, started, ended, stopped, and killed.
+//!
+//! They are threads of this process on the embedded data tier, and processes of their own on a real one. The rest of the
+//! testbed sees no difference.
+
+mod address;
+mod server;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+use tiketi_server::{EmbeddedTier, Instance, InstanceLoad, ServersConfig, Settings, Show};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio_util::task::TaskTracker;
+
+use super::child::{Launcher, Process};
+use super::instance::message::{Answer, Command, InstanceSettings};
+use super::zone::{FIRST_HOST, on_loopback};
+use address::Reserved;
+pub(super) use address::listener_at;
+use server::{InstanceProcess, Server};
+use tiketi_core::units::{InstanceId, SimTime, ZoneId};
+
+/// Virtual CPUs of an instance: two in every burstable class up to `large`. Node.js runs on one of them, so an
+/// instance whose application is saturated shows 50 %.
+const VIRTUAL_CPUS: f64 = 2.0;
+/// Wall time in which killed instances are gone.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What an instance is on this machine.
+#[derive(Debug)]
+pub enum Kind {
+    /// A thread of this process: the embedded data tier lives here.
+    Threads(EmbeddedTier),
+    /// A process of its own.
+    Processes(Box<Blueprint>),
+}
+
+/// How instance processes are built.
+#[derive(Clone, Debug)]
+pub struct Blueprint {
+    /// What runs them.
+    pub launcher: Launcher,
+    /// Where their data tier is.
+    pub config: ServersConfig,
+    /// The shows on sale.
+    pub shows: Vec<Show>,
+    /// Existing folder that takes what each says on its standard error, as `instance-N.log`; `None` if they share that of
+    /// this process.
+    pub logs: Option<PathBuf>,
+}
+
+/// All instances that exist.
+#[expect(
+    missing_debug_implementations,
+    reason = "a running server has nothing to show"
+)]
+pub struct Fleet {
+    kind: Kind,
+    settings: Settings,
+    subnets: Vec<Ipv4Net>,
+    /// Addresses given so far in each zone.
+    given: Vec<u32>,
+    members: BTreeMap<InstanceId, Member>,
+    heard_tx: UnboundedSender<Heard>,
+    /// What was killed and is waited for.
+    ending: TaskTracker,
+    /// When and how busy the instances were at the last CPU sample.
+    sampled: (SimTime, BTreeMap<InstanceId, Duration>),
+}
+
+struct Member {
+    zone: ZoneId,
+    reserved: Reserved,
+    /// Ends the boot in time; `None` when it is over.
+    boot: Option<AbortHandle>,
+    server: Server,
+}
+
+/// What the fleet hears of an instance; goes to [`Fleet::handle`].
+#[derive(Debug)]
+pub struct Heard {
+    instance: InstanceId,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    /// Its boot time is over.
+    Booted,
+    /// [`Fleet::kill`] has taken it.
+    Killed,
+    /// Its process said something.
+    Said(Said),
+}
+
+/// What is heard of a process.
+#[derive(Debug)]
+enum Said {
+    /// It listens.
+    Listening,
+    /// It cannot serve.
+    Failed { reason: String },
+    /// It has ended.
+    Ended,
+}
+
+/// What follows from what was heard.
+#[derive(Debug)]
+pub enum News {
+    /// An instance answers that [`Fleet::is_opening`] before.
+    Answers(InstanceId),
+    /// An instance is gone that nobody has terminated.
+    Lost {
+        /// The instance.
+        instance: InstanceId,
+        /// Why.
+        cause: Cause,
+    },
+}
+
+/// Why an instance is gone.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// [`Fleet::kill`] has taken it.
+    #[error("it was killed")]
+    Killed,
+    /// It served, and ended unbidden.
+    #[error("it ended unbidden")]
+    Crashed,
+    /// It never served.
+    #[error(transparent)]
+    NotStarted(io::Error),
+}
+
+/// One instance and its load.
+#[derive(Clone, Debug)]
+pub struct InstanceGauge {
+    /// The instance.
+    pub instance: InstanceId,
+    /// Its zone.
+    pub zone: ZoneId,
+    /// Its load, of a process as it was told last; `None` until it answers.
+    pub load: Option<InstanceLoad>,
+}
+
+impl Fleet {
+    /// A fleet without instances. What is heard of them comes out of the receiver and goes to [`Self::handle`].
+    pub fn new(
+        kind: Kind,
+        settings: Settings,
+        subnets: Vec<Ipv4Net>,
+    ) -> (Self, UnboundedReceiver<Heard>) {
+        let (heard_tx, heard) = mpsc::unbounded_channel();
+        let fleet = Self {
+            kind,
+            settings,
+            given: vec![0; subnets.len()],
+            subnets,
+            members: BTreeMap::new(),
+            heard_tx,
+            ending: TaskTracker::new(),
+            sampled: (SimTime::ZERO, BTreeMap::new()),
+        };
+        (fleet, heard)
+    }
+
+    /// Starts an instance that answers after `boot` of scenario time; until then connections to it are refused. A process
+    /// needs a moment more to open its socket.
+    pub fn launch(&mut self, instance: InstanceId, zone: ZoneId, boot: Duration) -> io::Result<()> {
+        let host = FIRST_HOST + self.given[zone.index()];
+        self.given[zone.index()] += 1;
+        let reserved = Reserved::new(on_loopback(self.subnets[zone.index()], host))?;
+        let server = self.begin_boot(instance, reserved.address())?;
+        let mut member = Member {
+            zone,
+            reserved,
+            boot: None,
+            server,
+        };
+        if boot.is_zero() {
+            self.members.insert(instance, member);
+            return self.answer(instance);
+        }
+        let wall = boot.div_f64(self.settings.speed);
+        let heard_tx = self.heard_tx.clone();
+        let booted = tokio::spawn(async move {
+            tokio::time::sleep(wall).await;
+            let what = What::Booted;
+            drop(heard_tx.send(Heard { instance, what }));
+        });
+        member.boot = Some(booted.abort_handle());
+        self.members.insert(instance, member);
+        Ok(())
+    }
+
+    /// Takes what was heard.
+    pub fn handle(&mut self, heard: Heard) -> Option<News> {
+        let Heard { instance, what } = heard;
+        let cause = match what {
+            What::Booted => Cause::NotStarted(self.answer(instance).err()?),
+            What::Killed => Cause::Killed,
+            What::Said(said) => match self.hear(instance, said)? {
+                Ok(()) => return Some(News::Answers(instance)),
+                Err(cause) => cause,
+            },
+        };
+        self.terminate(instance);
+        Some(News::Lost { instance, cause })
+    }
+
+    /// Whether an instance is about to answer: its boot is over, and its process has yet to say that it listens.
+    pub fn is_opening(&self, instance: InstanceId) -> bool {
+        let is_opening = |member: &Member| member.boot.is_none() && member.server.load().is_none();
+        self.members.get(&instance).is_some_and(is_opening)
+    }
+
+    /// Where an instance answers; `None` if it does not exist.
+    pub fn address(&self, instance: InstanceId) -> Option<SocketAddr> {
+        let member = self.members.get(&instance)?;
+        Some(member.reserved.address())
+    }
+
+    /// The id of an instance's process; `None` if it does not exist, or is a thread.
+    pub fn process_id(&self, instance: InstanceId) -> Option<u32> {
+        match &self.members.get(&instance)?.server {
+            Server::Process(server) => server.process.id(),
+            Server::Awaited | Server::Thread(_) => None,
+        }
+    }
+
+    /// The instances of a zone that answer, in the order of their numbers.
+    pub fn in_zone(&self, zone: ZoneId) -> Vec<InstanceId> {
+        let here = |(&instance, member): (&InstanceId, &Member)| {
+            (member.zone == zone && member.server.answers()).then_some(instance)
+        };
+        self.members.iter().filter_map(here).collect()
+    }
+
+    /// Ends an instance, and with it whatever is still connected.
+    pub fn terminate(&mut self, instance: InstanceId) {
+        if let Some(member) = self.members.remove(&instance) {
+            member.end(&self.ending);
+        }
+    }
+
+    /// Kills an instance as a crash does: at once, and the loss is heard of. Does nothing if it does not exist.
+    pub fn kill(&mut self, instance: InstanceId) {
+        if let Some(member) = self.members.remove(&instance) {
+            member.end(&self.ending);
+            let what = What::Killed;
+            // The receiver is held by whoever has the fleet.
+            drop(self.heard_tx.send(Heard { instance, what }));
+        }
+    }
+
+    /// Stops an instance without ending it: its socket accepts connections, and nobody answers. Processes only.
+    pub fn pause(&mut self, instance: InstanceId) -> io::Result<()> {
+        let server = self.process(instance)?;
+        server.process.pause()?;
+        server.is_paused = true;
+        Ok(())
+    }
+
+    /// Lets a paused instance go on.
+    pub fn resume(&mut self, instance: InstanceId) -> io::Result<()> {
+        let server = self.process(instance)?;
+        server.process.resume()?;
+        server.is_paused = false;
+        Ok(())
+    }
+
+    /// Kills every instance of a zone at once.
+    pub fn lose_zone(&mut self, zone: ZoneId) {
+        for (_, member) in self.members.extract_if(.., |_, member| member.zone == zone) {
+            member.end(&self.ending);
+        }
+    }
+
+    /// Ends all instances and waits until their threads and processes are gone.
+    pub async fn stop(self) {
+        for member in self.members.into_values() {
+            member.end(&self.ending);
+        }
+        self.ending.close();
+        let gone = tokio::time::timeout(STOP_TIMEOUT, self.ending.wait());
+        if gone.await.is_err() {
+            tracing::error!(left = self.ending.len(), "instances did not end");
+        }
+    }
+
+    /// The mean CPU utilization since the last sample over the instances that answer, in percent; `None` without one.
+    pub fn sample_cpu(&mut self, now: SimTime) -> Option<f64> {
+        let (then, before) = std::mem::replace(&mut self.sampled, (now, BTreeMap::new()));
+        let length = now.saturating_since(then).as_secs_f64();
+        let mut shares = Vec::new();
+        for (&instance, member) in &self.members {
+            if let Some(load) = member.server.load() {
+                let busy = load.cpu_busy;
+                let earlier = before.get(&instance).copied().unwrap_or_default();
+                shares.push(busy.saturating_sub(earlier).as_secs_f64() / length / VIRTUAL_CPUS);
+                self.sampled.1.insert(instance, busy);
+            }
+        }
+        let mean = shares.iter().sum::<f64>() / shares.len() as f64;
+        mean.is_finite().then(|| (mean * 100.0).min(100.0))
+    }
+
+    /// The load of every instance.
+    pub fn gauges(&self) -> Vec<InstanceGauge> {
+        let gauge = |(&instance, member): (&InstanceId, &Member)| InstanceGauge {
+            instance,
+            zone: member.zone,
+            load: member.server.load(),
+        };
+        self.members.iter().map(gauge).collect()
+    }
+
+    /// The server at the beginning of the boot.
+    fn begin_boot(&self, instance: InstanceId, address: SocketAddr) -> io::Result<Server> {
+        let Kind::Processes(blueprint) = &self.kind else {
+            return Ok(Server::Awaited);
+        };
+        let settings = InstanceSettings {
+            name: instance.to_string(),
+            address,
+            settings: Settings {
+                // The process has lowered its own priority when it starts the instance.
+                niceness: 0,
+                ..self.settings.clone()
+            },
+            config: blueprint.config.clone(),
+            shows: blueprint.shows.clone(),
+        };
+        let log = |logs: &PathBuf| logs.join(format!("instance-{}.log", instance.0));
+        let log = blueprint.logs.as_ref().map(log);
+        let (load_tx, load) = watch::channel(InstanceLoad::default());
+        let hear = self.hears(instance, load_tx);
+        let process = Process::start(&blueprint.launcher, log.as_deref(), &settings, hear)?;
+        Ok(Server::Process(Box::new(InstanceProcess {
+            process,
+            load,
+            listens: false,
+            is_paused: false,
+        })))
+    }
+
+    /// Takes what the process of an instance says to where it belongs.
+    fn hears(
+        &self,
+        instance: InstanceId,
+        load_tx: watch::Sender<InstanceLoad>,
+    ) -> impl FnMut(Option<Answer>) + Send + use<> {
+        let heard_tx = self.heard_tx.clone();
+        move |answer| {
+            let said = match answer {
+                // Read when somebody wants to know: nobody has to be woken for it.
+                Some(Answer::Load(load)) => {
+                    load_tx.send_replace(load);
+                    return;
+                }
+                Some(Answer::Listening) => Said::Listening,
+                Some(Answer::Failed { reason }) => Said::Failed { reason },
+                None => Said::Ended,
+            };
+            let what = What::Said(said);
+            // Without a receiver the fleet has ended.
+            drop(heard_tx.send(Heard { instance, what }));
+        }
+    }
+
+    /// Ends the boot of an instance: it listens from now on. Does nothing if it is gone.
+    fn answer(&mut self, instance: InstanceId) -> io::Result<()> {
+        let Some(member) = self.members.get_mut(&instance) else {
+            return Ok(());
+        };
+        member.boot = None;
+        match (&member.server, &self.kind) {
+            (Server::Awaited, Kind::Threads(tier)) => {
+                let listener = listener_at(member.reserved.address())?;
+                let (tier, settings) = (tier.clone(), self.settings.clone());
+                let started = Instance::start(instance.to_string(), listener, tier, settings)?;
+                member.server = Server::Thread(started);
+            }
+            (Server::Process(server), _) => server.process.tell(Command::Listen),
+            (Server::Thread(_) | Server::Awaited, _) => {}
+        }
+        Ok(())
+    }
+
+    /// Takes what a process said: it answers from now on, or this is why it is gone. `None` if it was ended before.
+    fn hear(&mut self, instance: InstanceId, said: Said) -> Option<Result<(), Cause>> {
+        let server = self.process(instance).ok()?;
+        let not_started = |reason| Err(Cause::NotStarted(io::Error::other(reason)));
+        Some(match said {
+            Said::Listening => {
+                server.listens = true;
+                Ok(())
+            }
+            Said::Failed { reason } => not_started(reason),
+            Said::Ended if server.listens => Err(Cause::Crashed),
+            Said::Ended => not_started("its process ended before it listened".to_owned()),
+        })
+    }
+
+    fn process(&mut self, instance: InstanceId) -> io::Result<&mut InstanceProcess> {
+        let member = self.members.get_mut(&instance);
+        let unknown = || io::Error::new(io::ErrorKind::NotFound, "there is no such instance");
+        member.ok_or_else(unknown)?.server.process()
+    }
+}
+
+impl Member {
+    /// Ends the instance at once; `ending` waits for what is left of it.
+    fn end(self, ending: &TaskTracker) {
+        if let Some(boot) = self.boot {
+            boot.abort();
+        }
+        self.server.kill(ending);
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

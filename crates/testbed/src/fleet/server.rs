@@ -1,0 +1,75 @@
+//! The server of one instance: a thread of this process, or a process of its own.
+
+use std::io;
+
+use tiketi_server::{Instance, InstanceLoad};
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use crate::child::Process;
+use crate::instance::InstanceRole;
+
+/// The server of one instance.
+pub(super) enum Server {
+    /// A thread that starts when the boot is over.
+    Awaited,
+    /// A thread that serves.
+    Thread(Instance),
+    /// A process, from the beginning of the boot.
+    Process(Box<InstanceProcess>),
+}
+
+/// An instance process as its supervisor knows it.
+pub(super) struct InstanceProcess {
+    pub(super) process: Process<InstanceRole>,
+    /// The load last told.
+    pub(super) load: watch::Receiver<InstanceLoad>,
+    pub(super) listens: bool,
+    pub(super) is_paused: bool,
+}
+
+impl Server {
+    /// The load; `None` until it answers. That of a process is the one it told last.
+    pub(super) fn load(&self) -> Option<InstanceLoad> {
+        match self {
+            Self::Awaited => None,
+            Self::Thread(instance) => Some(instance.load()),
+            Self::Process(server) => server.listens.then(|| *server.load.borrow()),
+        }
+    }
+
+    /// Whether requests get an answer.
+    pub(super) fn answers(&self) -> bool {
+        match self {
+            Self::Awaited => false,
+            Self::Thread(_) => true,
+            Self::Process(server) => server.listens && !server.is_paused,
+        }
+    }
+
+    /// Ends it at once, with whatever is connected; `ending` waits until nothing of it is left.
+    pub(super) fn kill(self, ending: &TaskTracker) {
+        match self {
+            Self::Awaited => {}
+            Self::Thread(instance) => {
+                instance.kill();
+                // A thread that panicked has said so itself.
+                ending.spawn_blocking(|| instance.join());
+            }
+            Self::Process(server) => {
+                ending.spawn(server.process.kill());
+            }
+        }
+    }
+
+    /// The process, if it is one that can be stopped.
+    pub(super) fn process(&mut self) -> io::Result<&mut InstanceProcess> {
+        match self {
+            Self::Process(server) => Ok(server),
+            Self::Awaited | Self::Thread(_) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "a thread cannot be stopped: only instances that are processes can",
+            )),
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Instances as threads and as processes: the testbed sees the same. The processes are tasks here.
+
+use std::path::Path;
+
+use tiketi_server::{DatabaseEndpoint, Profile, RedisEndpoint, Secret, Section};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::child::Role;
+use crate::instance::InstanceRole;
+
+const ZONE_A: ZoneId = ZoneId(0);
+const ZONE_B: ZoneId = ZoneId(1);
+const IN_A: InstanceId = InstanceId(0);
+const ALSO_IN_A: InstanceId = InstanceId(1);
+const IN_B: InstanceId = InstanceId(2);
+
+/// Longer than anything here takes, on a busy machine too.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn settings() -> Settings {
+    Settings {
+        speed: 50.0,
+        profile: Profile::t3_medium_node(),
+        ..Settings::default()
+    }
+}
+
+fn show() -> Show {
+    let section = Section {
+        name: "A".to_owned(),
+        rows: 1,
+        seats_per_row: 10,
+        price: 1_000,
+    };
+    Show::new("fleet", vec![section])
+}
+
+fn threads() -> Kind {
+    let tier = EmbeddedTier::new(&settings(), vec![show()], Duration::ZERO);
+    Kind::Threads(tier)
+}
+
+/// A data tier that nobody serves: instances are healthy without one.
+fn config() -> ServersConfig {
+    ServersConfig {
+        redis: RedisEndpoint {
+            host: "127.0.0.1".to_owned(),
+            port: 1,
+            username: None,
+            password: Some(Secret("redis-password".to_owned())),
+            database: 0,
+            tls: false,
+            ca_pem: None,
+            prefix: String::new(),
+        },
+        database: DatabaseEndpoint {
+            host: "127.0.0.1".to_owned(),
+            port: 1,
+            user: "tiketi".to_owned(),
+            password: Some(Secret("database-password".to_owned())),
+            database: "tiketi".to_owned(),
+            schema: "public".to_owned(),
+        },
+        name_server: None,
+        origin_unix_ns: 0,
+    }
+}
+
+pub(crate) fn processes(launcher: Launcher, logs: Option<&Path>) -> Kind {
+    Kind::Processes(Box::new(Blueprint {
+        launcher,
+        config: config(),
+        shows: vec![show()],
+        logs: logs.map(Path::to_owned),
+    }))
+}
+
+struct Bench {
+    fleet: Fleet,
+    heard: UnboundedReceiver<Heard>,
+}
+
+impl Bench {
+    fn new(kind: Kind) -> Self {
+        let subnets = ["10.0.11.0/24", "10.0.12.0/24"];
+        let subnets = subnets.map(|subnet| subnet.parse().unwrap()).to_vec();
+        let (fleet, heard) = Fleet::new(kind, settings(), subnets);
+        Self { fleet, heard }
+    }
+
+    /// A fleet of two instances in one zone and one in the other.
+    async fn start(kind: Kind) -> Self {
+        let mut bench = Self::new(kind);
+        for (instance, zone) in [(IN_A, ZONE_A), (ALSO_IN_A, ZONE_A), (IN_B, ZONE_B)] {
+            bench.fleet.launch(instance, zone, Duration::ZERO).unwrap();
+            bench.wait_until_it_answers(instance).await;
+        }
+        bench
+    }
+
+    async fn news(&mut self) -> News {
+        let news = async {
+            loop {
+                let heard = self.heard.recv().await.expect("the fleet lives");
+                if let Some(news) = self.fleet.handle(heard) {
+                    return news;
+                }
+            }
+        };
+        let timely = tokio::time::timeout(PATIENCE, news).await;
+        timely.expect("there are news in time")
+    }
+
+    /// The next instance that is lost.
+    async fn loss(&mut self) -> (InstanceId, Cause) {
+        match self.news().await {
+            News::Lost { instance, cause } => (instance, cause),
+            News::Answers(instance) => panic!("{instance} answers"),
+        }
+    }
+
+    async fn wait_until_it_answers(&mut self, instance: InstanceId) {
+        while self.fleet.is_opening(instance) {
+            let News::Answers(_) = self.news().await else {
+                panic!("{instance} is lost");
+            };
+        }
+    }
+
+    fn gauge(&self, instance: InstanceId) -> InstanceGauge {
+        let mut gauges = self.fleet.gauges().into_iter();
+        let gauge = gauges.find(|gauge| gauge.instance == instance);
+        gauge.expect("it exists")
+    }
+
+    /// The processor time of all instances.
+    fn worked(&self) -> Duration {
+        let gauges = self.fleet.gauges().into_iter();
+        let worked = gauges.filter_map(|gauge| Some(gauge.load?.cpu_busy));
+        worked.sum()
+    }
+
+    /// Takes what is heard until the load of an instance is as it should be.
+    async fn wait_for_load(&mut self, instance: InstanceId, is_it: impl Fn(&InstanceLoad) -> bool) {
+        let reached = async {
+            while !self.gauge(instance).load.is_some_and(|load| is_it(&load)) {
+                let idle = Duration::from_millis(20);
+                drop(tokio::time::timeout(idle, self.news()).await);
+            }
+        };
+        let timely = tokio::time::timeout(PATIENCE, reached).await;
+        timely.expect("the load is told");
+    }
+}
+
+async fn health(address: SocketAddr) -> io::Result<String> {
+    let ask = async {
+        let mut stream = TcpStream::connect(address).await?;
+        let request = b"GET /health HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
+        stream.write_all(request).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
+    };
+    tokio::time::timeout(PATIENCE, ask).await?
+}
+
+async fn wait_until_refused(address: SocketAddr) {
+    let refused = async { while health(address).await.is_ok() {} };
+    let timely = tokio::time::timeout(PATIENCE, refused).await;
+    timely.unwrap_or_else(|_| panic!("{address} still answers"));
+}
+
+#[tokio::test]
+async fn connections_are_refused_until_the_boot_is_over() {
+    for kind in [threads(), processes(Launcher::Tasks, None)] {
+        let mut bench = Bench::new(kind);
+        let boot = Duration::from_secs(20);
+        bench.fleet.launch(IN_A, ZONE_A, boot).unwrap();
+        let address = bench.fleet.address(IN_A).unwrap();
+        assert_eq!(address.ip().to_string(), "127.0.11.4");
+        assert!(health(address).await.is_err(), "it boots");
+        assert!(!bench.fleet.is_opening(IN_A));
+        assert!(bench.gauge(IN_A).load.is_none());
+        assert!(bench.fleet.in_zone(ZONE_A).is_empty());
+        let answers = async {
+            while bench.gauge(IN_A).load.is_none() {
+                let heard = bench.heard.recv().await.expect("the fleet lives");
+                drop(bench.fleet.handle(heard));
+            }
+        };
+        tokio::time::timeout(PATIENCE, answers).await.unwrap();
+        let answer = health(address).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.contains("\"i-0\""), "{answer}");
+        assert_eq!(bench.fleet.in_zone(ZONE_A), [IN_A]);
+        bench.fleet.stop().await;
+        wait_until_refused(address).await;
+    }
+}
+
+#[tokio::test]
+async fn a_killed_instance_refuses_and_is_told_and_a_terminated_one_is_not_told() {
+    for kind in [threads(), processes(Launcher::Tasks, None)] {
+        let mut bench = Bench::start(kind).await;
+        let address = bench.fleet.address(IN_A).unwrap();
+        let terminated = bench.fleet.address(IN_B).unwrap();
+        bench.fleet.terminate(IN_B);
+        bench.fleet.kill(IN_A);
+        bench.fleet.kill(IN_A);
+        assert_eq!(bench.fleet.address(IN_A), None);
+        let (lost, cause) = bench.loss().await;
+        assert_eq!(lost, IN_A);
+        assert!(matches!(cause, Cause::Killed), "{cause}");
+        wait_until_refused(address).await;
+        wait_until_refused(terminated).await;
+        let more = tokio::time::timeout(Duration::from_millis(200), bench.news()).await;
+        assert!(more.is_err(), "heard {more:?}");
+        bench.fleet.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_lost_zone_takes_its_instances_and_leaves_the_others() {
+    for kind in [threads(), processes(Launcher::Tasks, None)] {
+        let mut bench = Bench::start(kind).await;
+        assert_eq!(bench.fleet.in_zone(ZONE_A), [IN_A, ALSO_IN_A]);
+        let addresses = [IN_A, ALSO_IN_A, IN_B].map(|id| bench.fleet.address(id).unwrap());
+        bench.fleet.lose_zone(ZONE_A);
+        assert!(bench.fleet.in_zone(ZONE_A).is_empty());
+        assert_eq!(bench.fleet.in_zone(ZONE_B), [IN_B]);
+        for address in &addresses[..2] {
+            wait_until_refused(*address).await;
+        }
+        assert!(health(addresses[2]).await.is_ok());
+        let more = tokio::time::timeout(Duration::from_millis(200), bench.news()).await;
+        assert!(more.is_err(), "the fault tells the control plane: {more:?}");
+        bench.fleet.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn the_load_of_a_process_is_what_it_told_last() {
+    let mut bench = Bench::start(processes(Launcher::Tasks, None)).await;
+    bench.fleet.sample_cpu(SimTime::from_secs(60));
+    let worked_before = bench.worked();
+    let address = bench.fleet.address(IN_B).unwrap();
+    for _ in 0..5 {
+        health(address).await.unwrap();
+    }
+    bench.wait_for_load(IN_B, |load| load.requests == 5).await;
+    assert_eq!(bench.gauge(IN_A).load.unwrap().requests, 0);
+    let worked = (bench.worked() - worked_before).as_secs_f64();
+    let percent = bench.fleet.sample_cpu(SimTime::from_secs(61)).unwrap();
+    let expected = worked / VIRTUAL_CPUS / 3.0 * 100.0;
+    assert!(worked > 0.0, "health checks take time");
+    assert!((percent - expected).abs() < 1e-6, "{percent} %, {worked} s");
+    bench.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn only_a_process_can_be_paused() {
+    let mut bench = Bench::start(threads()).await;
+    let refusal = bench.fleet.pause(IN_A).unwrap_err();
+    assert_eq!(refusal.kind(), io::ErrorKind::Unsupported);
+    let unknown = bench.fleet.pause(InstanceId(7)).unwrap_err();
+    assert_eq!(unknown.kind(), io::ErrorKind::NotFound);
+    bench.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_process_that_ends_at_once_was_not_started_and_its_last_words_are_in_its_log() {
+    let logs = tempfile::tempdir().unwrap();
+    // A shell takes the subcommand for a script that is not there.
+    let shell = Launcher::Binary("/bin/sh".into());
+    let mut bench = Bench::new(processes(shell, Some(logs.path())));
+    bench.fleet.launch(IN_B, ZONE_B, Duration::ZERO).unwrap();
+    let (lost, cause) = bench.loss().await;
+    assert_eq!(lost, IN_B);
+    assert!(matches!(cause, Cause::NotStarted(_)), "{cause}");
+    assert_eq!(cause.to_string(), "its process ended before it listened");
+    bench.fleet.stop().await;
+    let log = std::fs::read_to_string(logs.path().join("instance-2.log")).unwrap();
+    assert!(log.contains("instance"), "{log}");
+    assert!(!log.contains("password"), "{log}");
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_an_error_at_once() {
+    let launcher = Launcher::Binary("/nowhere/tiketi-sim".into());
+    let mut bench = Bench::new(processes(launcher, None));
+    assert!(bench.fleet.launch(IN_A, ZONE_A, Duration::ZERO).is_err());
+    assert_eq!(bench.fleet.address(IN_A), None);
+    bench.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn an_instance_that_cannot_listen_says_why() {
+    let settings = InstanceSettings {
+        name: "i-0".to_owned(),
+        // An address for documentation, which no machine has.
+        address: "192.0.2.1:9".parse().unwrap(),
+        settings: settings(),
+        config: config(),
+        shows: vec![show()],
+    };
+    let shown = format!("{settings:?}");
+    assert!(!shown.contains("secret") && !shown.contains("password"));
+    let (commands, commands_rx) = mpsc::unbounded_channel();
+    let (answers, mut answers_rx) = mpsc::unbounded_channel();
+    commands.send(Command::Listen).unwrap();
+    let error = InstanceRole::run(settings, commands_rx, answers).await;
+    let Some(Answer::Failed { reason }) = answers_rx.recv().await else {
+        panic!("it did not say why");
+    };
+    assert!(reason.contains("cannot listen on 192.0.2.1:9"), "{reason}");
+    assert_eq!(error.unwrap_err().to_string(), reason);
+}

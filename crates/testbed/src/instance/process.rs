@@ -1,0 +1,90 @@
+//! The child process around an instance.
+
+use std::io;
+use std::time::Duration;
+
+use tiketi_server::{Instance, InstanceLoad, ServersTier};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::time::MissedTickBehavior;
+
+use super::message::{Answer, Command, InstanceSettings};
+use crate::child::{self, ChildError, Role};
+use crate::fleet::listener_at;
+
+/// Wall time between two reports of the load: half of what lies between two readings of the levels at least, so that
+/// each reading has something new.
+const LOAD_PERIOD: Duration = Duration::from_millis(100);
+
+/// The role of an instance process.
+#[derive(Clone, Copy, Debug)]
+pub struct InstanceRole;
+
+impl Role for InstanceRole {
+    const SUBCOMMAND: &'static str = "instance";
+    type Settings = InstanceSettings;
+    type Command = Command;
+    type Answer = Answer;
+
+    fn run(
+        settings: InstanceSettings,
+        commands: UnboundedReceiver<Command>,
+        answers: UnboundedSender<Answer>,
+    ) -> impl Future<Output = io::Result<()>> + Send {
+        run(settings, commands, answers)
+    }
+}
+
+/// Is the whole of an instance process: runs on standard input and output until the supervisor ends it or is gone.
+pub fn main() -> Result<(), ChildError> {
+    child::main::<InstanceRole>()
+}
+
+/// Boots, listens when told to, and reports the load for ever.
+async fn run(
+    settings: InstanceSettings,
+    mut commands: UnboundedReceiver<Command>,
+    answers: UnboundedSender<Answer>,
+) -> io::Result<()> {
+    let InstanceSettings {
+        name,
+        address,
+        settings,
+        config,
+        shows,
+    } = settings;
+    let tier = ServersTier::new(config, &settings, shows);
+    let Some(Command::Listen) = commands.recv().await else {
+        return Ok(());
+    };
+    let started =
+        listener_at(address).and_then(|listener| Instance::start(name, listener, tier, settings));
+    match started {
+        Ok(instance) => {
+            // Without a supervisor the process ends through its input.
+            drop(answers.send(Answer::Listening));
+            report_load(&instance, &answers).await
+        }
+        Err(error) => {
+            let error = format!("it cannot listen on {address}: {error}");
+            let reason = error.clone();
+            drop(answers.send(Answer::Failed { reason }));
+            Err(io::Error::other(error))
+        }
+    }
+}
+
+/// Reports the load whenever it has changed; ends with the instance.
+async fn report_load(instance: &Instance, answers: &UnboundedSender<Answer>) -> io::Result<()> {
+    let mut told: Option<InstanceLoad> = None;
+    let mut due = tokio::time::interval(LOAD_PERIOD);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while !instance.is_stopped() {
+        due.tick().await;
+        let load = instance.load();
+        if told != Some(load) {
+            told = Some(load);
+            drop(answers.send(Answer::Load(load)));
+        }
+    }
+    Err(io::Error::other("the thread of the instance has ended"))
+}

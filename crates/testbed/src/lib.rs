@@ -1,0 +1,329 @@
+//! The local AWS: names, load balancer, instances, data tier, and what of them fails together.
+//!
+//! ```text
+//! buyers ─▶ dns (one address a zone) ─▶ alb node of a zone (child processes) ─▶ any healthy instance ─▶ data tier
+//! orders ─▶ Testbed::obey ─▶ fleet · alb · data tier · dns        Testbed::next_input ─▶ control plane
+//! ```
+//!
+//! Everything listens on loopback: 10.0.11.0/24 becomes 127.0.11.0/24. The testbed reads no clock; its callers say
+//! what time it is, and it sleeps for wall time, scenario time divided by the speed.
+
+pub mod alb;
+pub mod budget;
+pub mod child;
+pub mod data_tier;
+pub mod dns;
+mod error;
+mod faults;
+pub mod fleet;
+pub mod instance;
+mod orders;
+mod settings;
+pub mod zone;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tiketi_server::{Census, EmbeddedTier, FinalState, ServersConfig, Settings, Show};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::AbortHandle;
+use uuid::Uuid;
+
+use alb::balancer::{Balancer, Blueprint, Heard};
+use alb::message::Load;
+use budget::{Budget, Holder};
+use child::Launcher;
+use data_tier::{DataTier, Embedded, Endpoints, External, Premises, Servers};
+use dns::NameServer;
+pub use error::TestbedError;
+use fleet::{Fleet, InstanceGauge, Kind};
+use tiketi_cloud::order::Input;
+use tiketi_core::units::{InstanceId, ZoneId};
+use tiketi_measure::ending::DataTierFigures;
+use tiketi_scenario::{Plan, topology};
+use zone::{FIRST_HOST, on_loopback};
+
+/// Name of the load balancer.
+pub const ALB_NAME: &str = "tiketi.test";
+/// Name of the Redis endpoint.
+pub const REDIS_NAME: &str = "redis.tiketi.test";
+/// Name of the database's writer endpoint.
+pub const DATABASE_NAME: &str = "database.tiketi.test";
+
+/// Where the name server listens; its port is free.
+const NAME_SERVER_IP: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+/// How far everything of the testbed stands back in the operating system's scheduler: load workers on the same machine
+/// must send on time, or the run measures the machine.
+const NICENESS: i32 = 10;
+/// Wall time the load balancer has to come up.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A running testbed.
+#[expect(
+    missing_debug_implementations,
+    reason = "made of servers that have nothing to show"
+)]
+pub struct Testbed {
+    speed: f64,
+    node_addresses: Vec<Ipv4Addr>,
+    port: u16,
+    token_secret: String,
+    show: Uuid,
+    name_server: NameServer,
+    balancer: Box<Balancer>,
+    heard: UnboundedReceiver<Heard>,
+    fleet: Box<Fleet>,
+    fleet_heard: UnboundedReceiver<fleet::Heard>,
+    /// Instances that become targets as soon as they listen.
+    unregistered: BTreeSet<InstanceId>,
+    data_tier: DataTier,
+    lost_zones: BTreeSet<ZoneId>,
+    /// Instances that a fault has stopped, by zone.
+    paused: BTreeSet<(ZoneId, InstanceId)>,
+    evictions: BTreeMap<ZoneId, AbortHandle>,
+    /// Told to the control plane next.
+    pending: VecDeque<Input>,
+    /// Zone of a load-balancer process that has ended unbidden.
+    broken_node: Option<ZoneId>,
+    /// An instance that could not be started, and why.
+    broken_instance: Option<(InstanceId, String)>,
+}
+
+/// Where a testbed is built.
+#[derive(Clone, Debug)]
+pub struct Ground {
+    /// This project's binary, from which child processes are started.
+    pub executable: PathBuf,
+    /// Folder for the logs of child processes, which is there; `None` leaves them on the standard error.
+    pub logs: Option<PathBuf>,
+    /// The moment, in nanoseconds since 1970: scenario time of all servers starts here.
+    pub now_unix_ns: u64,
+}
+
+/// What a load worker needs to reach the testbed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Name of the load balancer, which only the testbed's name server knows.
+    pub host: String,
+    /// Port of the load balancer.
+    pub port: u16,
+    /// The name server, UDP and TCP.
+    pub name_server: SocketAddr,
+    /// Secret that signs the tokens of buyers.
+    pub token_secret: String,
+}
+
+/// What a testbed says at its end.
+#[derive(Debug)]
+pub struct Ended {
+    /// Everything an audit needs, or why it could not be read.
+    pub state: Result<FinalState, String>,
+    /// What was measured of the data tier's servers; `None` if it has none.
+    pub data_tier: Option<DataTierFigures>,
+}
+
+/// What the testbed shows of itself at one moment.
+#[derive(Clone, Debug)]
+pub struct Gauges {
+    /// Counts of the data tier: waiting, active, held, sold, …
+    pub census: Census,
+    /// Whether Redis answers: during its failover nobody can say how many wait.
+    pub queue_is_readable: bool,
+    /// Sockets of buyers on all instances.
+    pub sockets: u64,
+    /// Each instance.
+    pub instances: Vec<InstanceGauge>,
+    /// The load balancer, all nodes together.
+    pub load_balancer: Load,
+}
+
+impl Testbed {
+    /// Starts names, load balancer and data tier for a plan; instances come by orders.
+    ///
+    /// Returns when every node listens, or refuses before anything starts if the machine cannot hold the run.
+    pub async fn start(plan: &Plan, ground: &Ground) -> Result<Self, TestbedError> {
+        let launcher = Launcher::Binary(ground.executable.clone());
+        Box::pin(Self::start_with(plan, ground, launcher)).await
+    }
+
+    async fn start_with(
+        plan: &Plan,
+        ground: &Ground,
+        launcher: Launcher,
+    ) -> Result<Self, TestbedError> {
+        let limit = Budget::raise_limit().map_err(TestbedError::Limit)?;
+        let holder = match plan.topology.data_tier {
+            topology::DataTier::Embedded => Holder::Threads,
+            topology::DataTier::Servers | topology::DataTier::External(_) => Holder::process(plan),
+        };
+        let budget = Budget::new(budget::sockets_forecast(plan), limit, holder)?;
+        let settings = settings::server(plan);
+        let topology = &plan.topology;
+        let speed = plan.clock.speed;
+        let node_addresses: Vec<_> = topology
+            .zones
+            .iter()
+            .map(|zone| on_loopback(zone.public, FIRST_HOST))
+            .collect();
+        let port = settings::free_port(&node_addresses)?;
+        let name_server = NameServer::start(NAME_SERVER_IP, settings::names(plan), speed)
+            .await
+            .map_err(TestbedError::NameServer)?;
+        let (balancer, heard) = Balancer::new(Blueprint {
+            launcher,
+            alb: topology.alb.clone(),
+            speed,
+            addresses: node_addresses.clone(),
+            port,
+            processes_per_node: budget.processes_per_node,
+            logs: node_logs(plan, ground.logs.as_deref()),
+        });
+        let show = settings::show(plan);
+        let show_id = show.id;
+        let endpoints = Endpoints::new(
+            name_server.names(),
+            settings::endpoints(plan, |zone| zone.private),
+            settings::endpoints(plan, |zone| zone.data),
+        );
+        let premises = Premises {
+            ground,
+            endpoints,
+            name_server: name_server.address(),
+        };
+        let (data_tier, kind) = Box::pin(build_data_tier(plan, &settings, premises, show)).await?;
+        let token_secret = settings.jwt_secret.clone();
+        let subnets = topology.zones.iter().map(|zone| zone.private).collect();
+        let (fleet, fleet_heard) = Fleet::new(kind, settings, subnets);
+        let mut testbed = Self {
+            speed,
+            node_addresses,
+            port,
+            token_secret,
+            show: show_id,
+            name_server,
+            balancer: Box::new(balancer),
+            heard,
+            fleet: Box::new(fleet),
+            fleet_heard,
+            unregistered: BTreeSet::new(),
+            data_tier,
+            lost_zones: BTreeSet::new(),
+            paused: BTreeSet::new(),
+            evictions: BTreeMap::new(),
+            pending: VecDeque::new(),
+            broken_node: None,
+            broken_instance: None,
+        };
+        let all = testbed.start_nodes(topology.zone_ids());
+        tokio::time::timeout(START_TIMEOUT, all)
+            .await
+            .map_err(|_| TestbedError::StartTimeout)??;
+        Ok(testbed)
+    }
+
+    /// The show on sale, by its id.
+    pub const fn show(&self) -> Uuid {
+        self.show
+    }
+
+    /// What a load worker needs.
+    pub fn entry(&self) -> Entry {
+        Entry {
+            host: ALB_NAME.to_owned(),
+            port: self.port,
+            name_server: self.name_server.address(),
+            token_secret: self.token_secret.clone(),
+        }
+    }
+
+    /// What the testbed shows of itself now.
+    pub fn gauges(&self) -> Gauges {
+        let instances = self.fleet.gauges();
+        let loads = instances.iter().filter_map(|gauge| gauge.load.as_ref());
+        Gauges {
+            census: self.data_tier.census(),
+            queue_is_readable: self.data_tier.queue_size().is_some(),
+            sockets: loads.map(|load| load.sockets).sum(),
+            instances,
+            load_balancer: self.balancer.load(),
+        }
+    }
+
+    /// Ends everything, and says what is left to say: nothing listens and no process is left when this returns.
+    pub async fn end(self) -> Ended {
+        Box::pin(self.end_in_order()).await
+    }
+
+    async fn end_in_order(self) -> Ended {
+        for eviction in self.evictions.values() {
+            eviction.abort();
+        }
+        Box::pin(self.balancer.stop()).await;
+        self.fleet.stop().await;
+        // Only now does nobody change anything any more.
+        let ended = Ended {
+            state: self.data_tier.final_state().await,
+            data_tier: self.data_tier.figures(),
+        };
+        self.data_tier.stop().await;
+        ended
+    }
+}
+
+/// The data tier that the plan asks for, and the kind of instances that stand on it.
+async fn build_data_tier(
+    plan: &Plan,
+    settings: &Settings,
+    premises: Premises<'_>,
+    show: Show,
+) -> Result<(DataTier, Kind), TestbedError> {
+    let ground = premises.ground;
+    let processes = |config: &ServersConfig, show: Show| {
+        Kind::Processes(Box::new(fleet::Blueprint {
+            launcher: Launcher::Binary(ground.executable.clone()),
+            config: config.clone(),
+            shows: vec![show],
+            logs: ground.logs.clone(),
+        }))
+    };
+    Ok(match &plan.topology.data_tier {
+        topology::DataTier::Embedded => {
+            let tier = EmbeddedTier::new(settings, vec![show], plan.topology.redis.lost_window);
+            let embedded = Embedded::new(tier.clone(), &plan.topology, premises.endpoints);
+            (DataTier::Embedded(embedded), Kind::Threads(tier))
+        }
+        topology::DataTier::Servers => {
+            let servers =
+                Box::pin(Servers::start(plan, premises, std::slice::from_ref(&show))).await?;
+            let kind = processes(servers.config(), show);
+            (DataTier::Servers(Box::new(servers)), kind)
+        }
+        topology::DataTier::External(existing) => {
+            let clock = (plan.clock.speed, ground.now_unix_ns);
+            let external = External::open(existing, std::slice::from_ref(&show), clock).await?;
+            let kind = processes(external.config(), show);
+            (DataTier::External(Box::new(external)), kind)
+        }
+    })
+}
+
+/// A log file for the load-balancer node of each zone; none without a folder for them.
+fn node_logs(plan: &Plan, logs: Option<&Path>) -> Vec<PathBuf> {
+    let zones = plan.topology.zones.iter();
+    logs.map_or_else(Vec::new, |logs| {
+        zones
+            .map(|zone| logs.join(format!("alb-{}.log", zone.name)))
+            .collect()
+    })
+}
+
+/// Locks what panicking tasks may have left poisoned: records and routes stay valid at every step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! A load that is too much for the fleet until it has grown.
+
+use tiketi_station::{Arrival, Line};
+
+use super::super::case::{Case, Experiment, Figure};
+use super::super::formula::Steps;
+use super::super::parameter::{Legal, Parameter, Problem, Values};
+use super::{mean_of, scale};
+use tiketi_core::rng::Streams;
+use tiketi_core::units::SimTime;
+use tiketi_scenario::distribution::Distribution;
+use tiketi_station::calendar::Calendar;
+
+/// The fluid limit of scaling in steps.
+pub(super) static STEPS: Case = Case {
+    name: "fluid-steps",
+    title: "fluid limit: a constant load on a fleet that grows in steps",
+    parameters: &[
+        Parameter::rate("arrival-rate", "arrivals a second", &[3_000.0]),
+        Parameter::rate(
+            "service-rate",
+            "jobs a second one instance can do",
+            &[250.0],
+        ),
+        Parameter::new(
+            "instances",
+            "instances from the start on, and after each step",
+            &[4.0, 8.0, 16.0],
+            Legal::Whole { from: 1, to: 1_000 },
+        )
+        .list(),
+        Parameter::seconds("steps-at", "when it grows, seconds", &[180.0, 300.0]).list(),
+        scale(&[0.1]),
+    ],
+    prepare,
+};
+
+fn prepare(values: &Values) -> Result<Experiment, Problem> {
+    let instances = values.list("instances");
+    let steps_at = values.list("steps-at");
+    let grows = instances.is_sorted_by(|a, b| a < b) && steps_at.is_sorted_by(|a, b| a < b);
+    if !grows || instances.len() != steps_at.len() + 1 {
+        return Err(Problem::Together(
+            format!(
+                "`instances` are {instances:?} with steps at {steps_at:?} (legal: both growing, one more number of instances than steps)"
+            ),
+            "such as --instances 4,8 --steps-at 180",
+        ));
+    }
+    let starts = std::iter::once(0.0).chain(steps_at.iter().copied());
+    let steps = Steps {
+        arrival_rate: values.number("arrival-rate"),
+        service_rate: values.number("service-rate"),
+        fleet: starts.zip(instances.iter().copied()).collect(),
+    };
+    let Some((peak, clear_at)) = steps.backlog() else {
+        return Err(Problem::Together(
+            format!(
+                "{} a second on up to {:?} instances of {} a second never has a backlog that is cleared after the last step",
+                steps.arrival_rate, instances, steps.service_rate
+            ),
+            "more arrivals than the fleet before the last step carries, fewer than it carries in the end",
+        ));
+    };
+    let figures = vec![
+        Figure::mean("backlog at its peak", peak),
+        Figure::mean("clear at, s", clear_at),
+    ];
+    let scale = values.number("scale");
+    Ok(Experiment::new(figures, 1, move |streams, runs| {
+        mean_of(runs, |number| simulate(&steps, scale, streams, number))
+    }))
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Entry {
+    Arrival,
+    Completion,
+    /// So many instances more.
+    Step(f64),
+}
+
+/// One run: the greatest backlog by scale, and when nobody waits any more after the last step.
+fn simulate(steps: &Steps, scale: f64, streams: Streams, number: u64) -> [f64; 2] {
+    let gap = Distribution::Exponential {
+        mean: 1.0 / (steps.arrival_rate * scale),
+    };
+    // The scale is in the speed of the instances, so that it need not divide their number.
+    let service = Distribution::Constant {
+        value: 1.0 / (steps.service_rate * scale),
+    };
+    let [mut arrivals, mut services] =
+        ["arrivals", "service"].map(|name| streams.numbered(name, number));
+    let mut line = Line::new(1, None);
+    let mut calendar = Calendar::new();
+    // A line has one server from the start.
+    let mut before = 1.0;
+    for &(at, instances) in &steps.fleet {
+        let more = Entry::Step(instances - before);
+        calendar.enter(SimTime::from_secs_f64(at), more);
+        before = instances;
+    }
+    calendar.enter(SimTime::ZERO, Entry::Arrival);
+    let mut steps_left = steps.fleet.len();
+    let mut peak = 0;
+    loop {
+        let (now, entry) = calendar.next().expect("arrivals never end");
+        match entry {
+            Entry::Arrival => {
+                let service_time = service.sample(&mut services);
+                if let Arrival::Started(started) = line.handle_arrival(now, (), service_time) {
+                    calendar.enter(started.done_at, Entry::Completion);
+                }
+                calendar.enter(now + gap.sample(&mut arrivals), Entry::Arrival);
+            }
+            Entry::Completion => {
+                if let Some(started) = line.handle_completion(now) {
+                    calendar.enter(started.done_at, Entry::Completion);
+                }
+            }
+            Entry::Step(instances) => {
+                steps_left -= 1;
+                let mut more = instances;
+                while more > 0.0 {
+                    more -= 1.0;
+                    if let Some(started) = line.add_server(now) {
+                        calendar.enter(started.done_at, Entry::Completion);
+                    }
+                }
+            }
+        }
+        peak = peak.max(line.waiting());
+        if steps_left == 0 && line.waiting() == 0 {
+            return [peak as f64 / scale, now.as_secs_f64()];
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Levels of two runs over time: how far apart they are on average.
+
+use tiketi_measure::Measurements;
+use tiketi_measure::gauges::Gauges;
+
+/// Two levels over the time that both runs have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Levels {
+    /// Mean of each.
+    pub(super) means: [f64; 2],
+    /// Mean of the absolute difference.
+    pub(super) distance: f64,
+}
+
+/// Compares a level second by second; `None` if there is no second in which both are known.
+pub(super) fn compare(runs: [&Measurements; 2], level: impl Fn(&Gauges) -> u32) -> Option<Levels> {
+    let [base, new] = runs.map(|run| by_second(run, &level));
+    let both: Vec<(f64, f64)> = base
+        .into_iter()
+        .zip(new)
+        .filter_map(|(base, new)| Some((f64::from(base?), f64::from(new?))))
+        .collect();
+    let mean = |of: fn(&(f64, f64)) -> f64| {
+        let sum: f64 = both.iter().map(of).sum();
+        #[expect(clippy::cast_precision_loss, reason = "seconds of a run")]
+        let seconds = both.len() as f64;
+        sum / seconds
+    };
+    (!both.is_empty()).then(|| Levels {
+        means: [mean(|(base, _)| *base), mean(|(_, new)| *new)],
+        distance: mean(|(base, new)| (base - new).abs()),
+    })
+}
+
+/// The level at each second; a reading stands until the next one.
+fn by_second(run: &Measurements, level: impl Fn(&Gauges) -> u32) -> Vec<Option<u32>> {
+    let width = usize::try_from(run.series.width_secs()).unwrap_or(usize::MAX);
+    let read = run.series.ticks().iter().scan(None, |last, tick| {
+        *last = tick.gauges.as_ref().map(&level).or(*last);
+        Some(*last)
+    });
+    let seconds = usize::try_from(run.ending.ended_at.as_secs()).unwrap_or(usize::MAX);
+    read.flat_map(|level| std::iter::repeat_n(level, width))
+        .take(seconds)
+        .collect()
+}

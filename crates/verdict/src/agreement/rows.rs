@@ -1,0 +1,200 @@
+//! The figures that two runs are compared by.
+
+use std::time::Duration;
+
+use super::levels;
+use super::{Measure, Reading, Scatter, Unit, Worse};
+use tiketi_buyer::observation::{LeaveReason, Stage};
+use tiketi_cloud::notice::InstanceState;
+use tiketi_measure::Measurements;
+use tiketi_measure::gauges::Gauges;
+use tiketi_measure::histogram::Histogram;
+use tiketi_scenario::operation::Operation;
+
+/// States in which the group counts an instance as in service.
+const IN_SERVICE: [InstanceState; 3] = [
+    InstanceState::InService,
+    InstanceState::Healthy,
+    InstanceState::Unhealthy,
+];
+
+/// Everything that is compared, in the order of the table.
+pub(super) fn readings(base: &Measurements, new: &Measurements) -> Vec<Reading> {
+    let runs = [base, new];
+    let mut readings = throughput(runs);
+    readings.extend(waiting(runs));
+    readings.extend(response_times(runs));
+    readings.push(abandonment(runs));
+    readings.extend(instances(runs));
+    readings.extend(cost(runs));
+    readings
+}
+
+fn throughput(runs: [&Measurements; 2]) -> Vec<Reading> {
+    let of_operation = |operation: Operation| {
+        let calls = runs.map(|run| run.tally.operations[operation.index()].calls());
+        let name = format!("calls a second: {operation}");
+        rate(
+            name,
+            runs.map(Measurements::judged),
+            calls,
+            worse_by(operation),
+        )
+    };
+    let whole = runs.map(|run| run.ending.ended_at.since_start());
+    let finished = runs.map(finished);
+    let tickets = runs.map(|run| run.tally.reached(Stage::Paid));
+    let readings = Operation::ALL.into_iter().map(of_operation).chain([
+        rate(
+            "journeys finished a second".to_owned(),
+            whole,
+            finished,
+            Worse::Less,
+        ),
+        rate("tickets a second".to_owned(), whole, tickets, Worse::Less),
+    ]);
+    readings.filter(is_exercised).collect()
+}
+
+/// Polls, sockets and leaving follow from the waiting; more of them is neither better nor worse.
+const fn worse_by(operation: Operation) -> Worse {
+    match operation {
+        Operation::QueueStatus | Operation::QueueLeave | Operation::SocketConnect => Worse::Neither,
+        Operation::PageLoad
+        | Operation::ShowList
+        | Operation::ShowDetail
+        | Operation::QueueCheck
+        | Operation::SeatList
+        | Operation::SeatReserve
+        | Operation::PaymentProcess => Worse::Less,
+    }
+}
+
+/// Journeys that came to an end of their own.
+fn finished(run: &Measurements) -> u64 {
+    let ended: u64 = run.tally.left.iter().sum();
+    ended - run.tally.left_for(LeaveReason::Unfinished)
+}
+
+fn rate(name: String, lengths: [Duration; 2], counts: [u64; 2], worse: Worse) -> Reading {
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    let per_second = |run: usize| counts[run] as f64 / lengths[run].as_secs_f64().max(1e-9);
+    Reading {
+        measure: Measure::Throughput,
+        name,
+        unit: Unit::PerSecond,
+        worse,
+        figures: [Some(per_second(0)), Some(per_second(1))],
+        samples: Some(counts),
+        distance: None,
+        scatter: Scatter::of_count(counts[0]),
+    }
+}
+
+fn is_exercised(reading: &Reading) -> bool {
+    reading.samples.is_none_or(|[base, new]| base + new > 0)
+}
+
+fn waiting(runs: [&Measurements; 2]) -> Vec<Reading> {
+    let histograms = runs.map(|run| &run.tally.waiting_time);
+    let reading = |percent: u8| {
+        let name = format!("waiting time p{percent}");
+        percentile(Measure::WaitingTime, name, histograms, percent)
+    };
+    let readings = [50, 95].map(reading).into_iter();
+    readings.filter(is_exercised).collect()
+}
+
+fn response_times(runs: [&Measurements; 2]) -> Vec<Reading> {
+    let of = |operation: Operation| {
+        let tallies = runs.map(|run| &run.tally.operations[operation.index()]);
+        let histograms = tallies.map(|tally| &tally.response_time);
+        let kinds = [
+            (Measure::ResponseTimeP50, 50),
+            (Measure::ResponseTimeP95, 95),
+            (Measure::ResponseTimeP99, 99),
+        ];
+        kinds.map(|(measure, percent)| {
+            let name = format!("response time p{percent}: {operation}");
+            percentile(measure, name, histograms, percent)
+        })
+    };
+    let readings = Operation::ALL.into_iter().flat_map(of);
+    readings.filter(is_exercised).collect()
+}
+
+fn percentile(measure: Measure, name: String, histograms: [&Histogram; 2], percent: u8) -> Reading {
+    let percent = f64::from(percent);
+    let seconds = |histogram: &Histogram| {
+        let length = histogram.percentile(percent);
+        length.map(|length| length.as_secs_f64())
+    };
+    Reading {
+        measure,
+        name,
+        unit: Unit::Seconds,
+        worse: Worse::More,
+        figures: histograms.map(seconds),
+        samples: Some(histograms.map(Histogram::count)),
+        distance: None,
+        scatter: Scatter::of_percentile(histograms, percent),
+    }
+}
+
+fn abandonment(runs: [&Measurements; 2]) -> Reading {
+    let gone = runs.map(|run| run.tally.left_for(LeaveReason::OutOfPatience));
+    let started = runs.map(|run| run.tally.arrivals.started);
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    let part = |run: usize| (started[run] > 0).then(|| gone[run] as f64 / started[run] as f64);
+    Reading {
+        measure: Measure::Abandonment,
+        name: "buyers out of patience".to_owned(),
+        unit: Unit::Share,
+        worse: Worse::More,
+        figures: [part(0), part(1)],
+        samples: Some(gone),
+        distance: None,
+        scatter: Scatter::of_count(gone[0]),
+    }
+}
+
+fn instances(runs: [&Measurements; 2]) -> Vec<Reading> {
+    let in_service = |gauges: &Gauges| gauges.instances_in(&IN_SERVICE);
+    let desired = |gauges: &Gauges| gauges.desired_instances;
+    let compared = [
+        ("instances in service", levels::compare(runs, in_service)),
+        ("instances desired", levels::compare(runs, desired)),
+    ];
+    let reading = |(name, levels): (&str, Option<levels::Levels>)| {
+        let levels = levels?;
+        Some(Reading {
+            measure: Measure::Instances,
+            name: format!("{name}, apart on average"),
+            unit: Unit::Instances,
+            worse: Worse::Neither,
+            figures: levels.means.map(Some),
+            samples: None,
+            distance: (levels.means[0] > 0.0).then(|| levels.distance / levels.means[0]),
+            scatter: Scatter::None,
+        })
+    };
+    compared.into_iter().filter_map(reading).collect()
+}
+
+/// The cost of the on-sale; nothing if either has none or they are in different currencies.
+fn cost(runs: [&Measurements; 2]) -> Option<Reading> {
+    let statements = runs.map(|run| run.ending.statement.as_ref());
+    let [Some(base), Some(new)] = statements else {
+        return None;
+    };
+    (base.currency == new.currency).then(|| Reading {
+        measure: Measure::Cost,
+        name: "cost of this on-sale".to_owned(),
+        unit: Unit::Money,
+        worse: Worse::More,
+        figures: [Some(base.run.total), Some(new.run.total)],
+        samples: None,
+        distance: None,
+        scatter: Scatter::None,
+    })
+}
