@@ -104,7 +104,7 @@ async fn the_server_runs_on_servers_of_its_own_and_refuses_those_of_others(on: O
     assert_eq!(foreign.status.code(), Some(1));
     let reason = String::from_utf8(foreign.stderr).unwrap();
     assert!(
-        reason.contains("not ours") && reason.contains("hint: "),
+        reason.contains("didn't create") && reason.contains("hint: "),
         "{reason}"
     );
     let mut command = server(&["--prefix", "binary:", "--schema", "of_the_binary"]);

@@ -81,7 +81,7 @@ async fn a_database_failover_loses_nothing_that_was_acknowledged(on: On) {
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
     let reasons = [
         "database is unavailable",
-        "timeout waiting for a database connection",
+        "timed out waiting for a database connection",
     ];
     let reason = refused.json["error"].as_str().unwrap();
     assert!(reasons.contains(&reason), "{reason}");

@@ -105,7 +105,7 @@ pub(super) enum Request {
     DropCached {
         key: usize,
     },
-    CountRequest {
+    RateLimit {
         user: usize,
         limit: u32,
     },
@@ -208,17 +208,20 @@ pub(super) struct Payment {
 /// Draws the commands of a case.
 pub(super) fn commands() -> impl Strategy<Value = Vec<Command>> {
     let command = prop_oneof![
-        120 => call().prop_map(Command::Call),
-        14 => (1..=3u32).prop_map(Command::Advance),
-        2 => redis_failover(),
+        240 => call().prop_map(Command::Call),
+        28 => (1..=3u32).prop_map(Command::Advance),
+        // Each takes a second or two: the lost server comes back as a replica.
+        3 => redis_failover(),
         1 => database_failover(),
     ];
-    vec(command, 1..70)
+    vec(command, 1..60)
 }
 
+/// Announcements are not among the lost calls: the embedded bus is not a part of Redis, and a failover does not make it
+/// forget what was announced.
 fn redis_failover() -> impl Strategy<Value = Command> {
     let lost = vec(
-        calls_of(prop_oneof![6 => waiting_room(), 3 => cached_state(), 3 => announcement()]),
+        calls_of(prop_oneof![6 => waiting_room(), 3 => cached_state()]),
         0..6,
     );
     let down = vec(calls_of(prop_oneof![waiting_room(), cached_state()]), 0..2);
@@ -267,7 +270,7 @@ fn cached_state() -> impl Strategy<Value = Request> {
         3 => (key.clone(), any::<u8>(), ttl)
             .prop_map(|(key, body, ttl)| Request::FillCached { key, body, ttl }),
         1 => key.prop_map(|key| Request::DropCached { key }),
-        4 => (user, 0..3u32).prop_map(|(user, limit)| Request::CountRequest { user, limit }),
+        4 => (user, 0..3u32).prop_map(|(user, limit)| Request::RateLimit { user, limit }),
         2 => (task, 0..SHOWS, slot())
             .prop_map(|(task, show, slot)| Request::Claim { task, show, slot }),
         1 => Just(Request::Sweep),

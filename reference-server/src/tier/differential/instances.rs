@@ -92,8 +92,8 @@ impl Instances {
     }
 
     pub(super) async fn run(&mut self, call: &Call) -> Reply {
-        let reply = self.attempt(call.instance, &call.request).await;
-        reply.unwrap_or_else(Reply::Unavailable)
+        let reply = Box::pin(self.attempt(call.instance, &call.request));
+        reply.await.unwrap_or_else(Reply::Unavailable)
     }
 
     async fn attempt(&mut self, instance: usize, request: &Request) -> Result<Reply, Unavailable> {
@@ -170,7 +170,7 @@ impl Instances {
                     .map(done)
             }
             Request::DropCached { key } => cache.drop_cached(&cache_key(*key)).await.map(done),
-            Request::CountRequest { user: who, limit } => {
+            Request::RateLimit { user: who, limit } => {
                 let wait = cache.count_request(user(*who), *limit).await?;
                 Ok(Reply::Wait(wait.map(|wait| {
                     let steps = wait.as_secs_f64() / WAIT_STEP.as_secs_f64();

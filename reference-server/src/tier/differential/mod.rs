@@ -34,7 +34,7 @@ use servers::{Machines, Servers};
 use subject::{Subject, compare};
 
 /// Cases that a planted difference may hide from.
-const PLANTED_CASES: u32 = 100;
+const PLANTED_CASES: u32 = 500;
 
 /// Failed cases that are kept.
 const REGRESSIONS: &str = concat!(
@@ -74,8 +74,8 @@ impl Stage {
     ) -> Result<(), TestCaseError> {
         let machines = self.machines.as_mut().expect("they run until the end");
         self.runtime.block_on(Box::pin(async {
-            let mut servers = Servers::begin(machines).await;
-            let compared = compare(subject, &mut servers, commands).await;
+            let mut servers = Box::pin(Servers::begin(machines)).await;
+            let compared = Box::pin(compare(subject, &mut servers, commands)).await;
             let is_late = servers.is_late();
             servers.end().await;
             if is_late {
@@ -106,7 +106,7 @@ fn the_pure_tier_and_the_servers_give_the_same_answers() {
     let Some(stage) = Stage::shared() else { return };
     let stage = RefCell::new(lock(&stage));
     let config = Config {
-        cases: 96,
+        cases: 64,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS))),
         max_shrink_iters: 300,
         max_shrink_time: 120_000,
@@ -119,6 +119,9 @@ fn the_pure_tier_and_the_servers_give_the_same_answers() {
 }
 
 /// Expects that the comparison finds a planted difference.
+///
+/// The cases are the same each time. The servers see only the first one in which the difference shows: the other cases
+/// are sorted out by a comparison of the pure tier with itself, which takes no time.
 fn is_caught(difference: Difference) {
     let Some(stage) = Stage::shared() else { return };
     let stage = RefCell::new(lock(&stage));
@@ -128,13 +131,20 @@ fn is_caught(difference: Difference) {
         max_shrink_iters: 0,
         ..Config::default()
     };
-    // The same cases each time, so that this either always finds the difference or never.
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(config, rng);
     let outcome = runner.run(&commands(), |commands| {
-        stage
-            .borrow_mut()
-            .run(&mut Planted::begin(difference), &commands)
+        let mut stage = stage.borrow_mut();
+        let mut planted = Planted::begin(difference);
+        let shows = stage.runtime.block_on(Box::pin(async {
+            let mut pure = Pure::begin();
+            let compared = Box::pin(compare(&mut planted, &mut pure, &commands));
+            compared.await.is_err()
+        }));
+        match shows {
+            true => stage.run(&mut Planted::begin(difference), &commands),
+            false => Ok(()),
+        }
     });
     match outcome {
         Err(TestError::Fail(reason, _)) => println!("{difference:?} is caught: {reason}"),

@@ -139,7 +139,7 @@ impl Subject for Planted {
     }
 
     async fn state(&mut self) -> State {
-        self.pure.state().await
+        Box::pin(self.pure.state()).await
     }
 }
 

@@ -162,7 +162,7 @@ impl<'a> Servers<'a> {
     }
 
     /// Drops the schema of the case. Keys in Redis are few, and end with the server.
-    pub(super) async fn end(self) {
+    pub(super) async fn end(&self) {
         clear_database(&self.database_config).await.unwrap();
     }
 

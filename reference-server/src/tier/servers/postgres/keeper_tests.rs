@@ -100,7 +100,7 @@ async fn foreign_tables_are_refused_and_left_alone() {
         let error = refused.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "schema `theirs` holds what is not ours: _seats, seats"
+            "schema `theirs` contains objects that tiketi-sim didn't create: _seats, seats"
         );
         assert!(error.hint().is_some());
     }
@@ -227,7 +227,7 @@ async fn bad_names_and_bad_addresses_are_named() {
     config.database.port = 9;
     let refused = prepare_database(&config, &shows()).await.unwrap_err();
     let text = refused.to_string();
-    assert!(text.starts_with("PostgreSQL at 127.0.0.1:9 cannot be used"));
+    assert!(text.starts_with("cannot connect to PostgreSQL at 127.0.0.1:9"));
 }
 
 #[tokio::test]
