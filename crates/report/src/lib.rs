@@ -136,7 +136,7 @@ mod tests {
         );
         let shown = text::render(&document, text::Color::Plain);
         assert!(shown.contains("there is no load generator that could be late"));
-        assert!(shown.contains("10m00s of virtual time in 500.00ms of wall time (1200 scenario"));
+        assert!(shown.contains("10m00s of virtual time in 500ms of wall time (1200 scenario"));
         assert!(!shown.contains("send lag  ") && !shown.contains("load process"));
         assert!(json::render(&document).contains("\"engine\": \"model\""));
         let page = html::render(&document, &run);

@@ -46,7 +46,7 @@ fn a_run_that_cannot_be_trusted_makes_the_comparison_inconclusive() {
     live.ending.failure = Some("the workers died".to_owned());
     let agreement = agreement([&live, &model]);
     assert_eq!(agreement.exit_code, 91);
-    assert!(text(&agreement).contains("INCONCLUSIVE: the live run: carried through"));
+    assert!(text(&agreement).contains("INCONCLUSIVE: the live run: run completed"));
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn answers_say_what_holds_and_how_sure_that_is() {
             "No set-up of this grid holds 1,900 buyers; the closest, scaling.min = 5, scaling.max = 6, misses",
         ),
         (6, "Against as written, which held in"),
-        (6, "four held in 20 of 20, with waiting time, p(95) −"),
+        (6, "four held in 20 of 20, with waiting time p(95) −"),
         (6, "same again held in 8 of 20, with no difference shown"),
     ];
     for (index, part) in told {
