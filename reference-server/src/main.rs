@@ -283,43 +283,55 @@ fn demo_sections() -> Vec<Section> {
         .collect()
 }
 
-fn section(text: &str) -> Result<Section, String> {
-    let malformed = || format!("{text:?} is not NAME:ROWS:SEATS:PRICE, such as VIP:5:20:154000");
+/// Why the value of an option is invalid.
+#[derive(Debug, thiserror::Error)]
+enum BadValue {
+    /// Not a section.
+    #[error("expected NAME:ROWS:SEATS:PRICE, for example VIP:5:20:154000")]
+    Section,
+    /// Not a standing area.
+    #[error("expected NAME:TICKETS:PRICE, for example Floor:500:110000")]
+    StandingArea,
+    /// No profile has this name.
+    #[error("unknown profile (expected native or t3-medium-node)")]
+    Profile,
+    /// Not a number above 0.
+    #[error("expected a number greater than 0")]
+    Speed,
+}
+
+fn section(text: &str) -> Result<Section, BadValue> {
     let parts: Vec<&str> = text.split(':').collect();
     let [name, rows, seats, price] = parts[..] else {
-        return Err(malformed());
+        return Err(BadValue::Section);
     };
     Ok(Section {
         name: name.to_owned(),
-        rows: rows.parse().map_err(|_| malformed())?,
-        seats_per_row: seats.parse().map_err(|_| malformed())?,
-        price: price.parse().map_err(|_| malformed())?,
+        rows: rows.parse().map_err(|_| BadValue::Section)?,
+        seats_per_row: seats.parse().map_err(|_| BadValue::Section)?,
+        price: price.parse().map_err(|_| BadValue::Section)?,
     })
 }
 
-fn standing(text: &str) -> Result<StandingArea, String> {
-    let malformed = || format!("{text:?} is not NAME:TICKETS:PRICE, such as Floor:500:110000");
+fn standing(text: &str) -> Result<StandingArea, BadValue> {
     let parts: Vec<&str> = text.split(':').collect();
     let [name, quantity, price] = parts[..] else {
-        return Err(malformed());
+        return Err(BadValue::StandingArea);
     };
     Ok(StandingArea {
         name: name.to_owned(),
-        quantity: quantity.parse().map_err(|_| malformed())?,
-        price: price.parse().map_err(|_| malformed())?,
+        quantity: quantity.parse().map_err(|_| BadValue::StandingArea)?,
+        price: price.parse().map_err(|_| BadValue::StandingArea)?,
     })
 }
 
-fn profile(name: &str) -> Result<Profile, String> {
-    Profile::named(name)
-        .ok_or_else(|| "unknown profile (expected native or t3-medium-node)".to_owned())
+fn profile(name: &str) -> Result<Profile, BadValue> {
+    Profile::named(name).ok_or(BadValue::Profile)
 }
 
-fn speed(text: &str) -> Result<f64, String> {
-    let speed: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if speed.is_finite() && speed > 0.0 {
-        Ok(speed)
-    } else {
-        Err("must be greater than 0".to_owned())
-    }
+fn speed(text: &str) -> Result<f64, BadValue> {
+    let speed: f64 = text.parse().map_err(|_| BadValue::Speed)?;
+    (speed.is_finite() && speed > 0.0)
+        .then_some(speed)
+        .ok_or(BadValue::Speed)
 }

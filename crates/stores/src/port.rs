@@ -12,6 +12,24 @@ const EPHEMERAL_MIN: u16 = 32_768;
 /// Maximum number of ports tried. Even if one in ten is in use, a hundred in a row are not.
 const TRIES: u32 = 100;
 
+/// Attempts to start if another process takes the chosen port before the server starts.
+const STARTS_MAX: u32 = 5;
+
+/// Starts servers on a port that was free, and again on another one if a process has taken it meanwhile.
+pub(crate) async fn start<T, F: Future<Output = Result<T, StoresError>>>(
+    mut start_once: impl FnMut() -> F,
+) -> Result<T, StoresError> {
+    let mut starts = 0;
+    loop {
+        starts += 1;
+        // Boxed: starts are rare and their futures are large.
+        match Box::pin(start_once()).await {
+            Err(StoresError::PortTaken { .. }) if starts < STARTS_MAX => {}
+            result => return result,
+        }
+    }
+}
+
 /// Returns a port that is free on all addresses.
 ///
 /// It is below the range of outgoing connections, so that it is still free when a site comes back.

@@ -7,6 +7,9 @@ use crate::StoresError;
 use crate::link::Link;
 use crate::server::Server;
 
+/// Interval at which to check whether a server is ready.
+pub(crate) const POLL: Duration = Duration::from_millis(10);
+
 /// One site of a pair.
 pub(crate) struct Site {
     pub(crate) address: Ipv4Addr,

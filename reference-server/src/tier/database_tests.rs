@@ -17,7 +17,7 @@ use crate::tier::{DataTier, EmbeddedTier, ServersTier, prepare_database};
 const HOLD: Duration = Duration::from_secs(300);
 
 /// Duration of a hold that expires during a test.
-const SHORT: Duration = Duration::from_millis(300);
+const SHORT: Duration = Duration::from_secs(1);
 
 /// A database with one show: a section of three seats, and five standing tickets.
 struct Stage {

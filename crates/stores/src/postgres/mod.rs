@@ -16,21 +16,17 @@ use tokio::sync::Mutex;
 use crate::guard::Ending;
 use crate::link::Link;
 use crate::server::Server;
-use crate::site::{self, Site};
+use crate::site::{self, POLL, Site};
 use crate::{Host, StoresError, port, secret};
 
 /// Timeout for a standby to catch up with its primary and follow it. It takes less than a second.
 const FOLLOW_TIMEOUT: Duration = Duration::from_secs(60);
 /// Timeout of a promotion. It takes about 100 ms.
 const PROMOTION_TIMEOUT: Duration = Duration::from_secs(30);
-/// Interval at which to check whether a server is ready.
-const POLL: Duration = Duration::from_millis(10);
 /// Timeout of a sample in addition to the configured lags.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// Timeout for a commit to appear on the standby in addition to the configured lags.
 const LAG_MARGIN: Duration = Duration::from_secs(2);
-/// Attempts to start if another process takes the chosen port before the server starts.
-const PORT_TRIES: u32 = 5;
 
 /// A primary PostgreSQL and its optional standby. Dropping it ends the servers.
 #[expect(
@@ -83,15 +79,7 @@ impl PostgresPair {
     /// Starts the servers. Returns when the primary accepts writes and every commit waits for the standby.
     pub async fn start(host: &Host, settings: PostgresSettings) -> Result<Self, StoresError> {
         site::assert_sites(&settings.sites);
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            // Boxed: starts are rare and their futures are large.
-            match Box::pin(Self::start_once(host, settings.clone())).await {
-                Err(StoresError::PortTaken { .. }) if tries < PORT_TRIES => {}
-                result => return result,
-            }
-        }
+        port::start(|| Self::start_once(host, settings.clone())).await
     }
 
     async fn start_once(host: &Host, settings: PostgresSettings) -> Result<Self, StoresError> {

@@ -16,7 +16,7 @@ use tls::Certificates;
 use crate::guard::{Ending, Invocation, Order};
 use crate::link::Link;
 use crate::server::Server;
-use crate::site::{self, Site};
+use crate::site::{self, POLL, Site};
 use crate::{Host, StoresError, port, secret};
 
 /// Timeout of a start. It takes about 50 ms on an idle machine.
@@ -25,12 +25,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(15);
 const FOLLOW_TIMEOUT: Duration = Duration::from_secs(30);
 /// Timeout of a promotion. It is usually immediate.
 const PROMOTION_TIMEOUT: Duration = Duration::from_secs(10);
-/// Interval at which to check whether a server is ready.
-const POLL: Duration = Duration::from_millis(10);
 /// How long a sample waits for the replica in addition to the configured lag.
 const LAG_MARGIN: Duration = Duration::from_secs(2);
-/// Attempts to start if another process takes the chosen port before the server starts.
-const PORT_TRIES: u32 = 5;
 
 /// A primary Redis and its optional replica. Dropping it ends the servers.
 #[expect(
@@ -71,15 +67,7 @@ impl RedisPair {
     /// Starts the servers. Returns when the primary responds and the replica follows it.
     pub async fn start(host: &Host, settings: RedisSettings) -> Result<Self, StoresError> {
         site::assert_sites(&settings.sites);
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            // Boxed: starts are rare and their futures are large.
-            match Box::pin(Self::start_once(host, settings.clone())).await {
-                Err(StoresError::PortTaken { .. }) if tries < PORT_TRIES => {}
-                result => return result,
-            }
-        }
+        port::start(|| Self::start_once(host, settings.clone())).await
     }
 
     async fn start_once(host: &Host, settings: RedisSettings) -> Result<Self, StoresError> {
