@@ -154,7 +154,7 @@ impl Instances {
                 .map(Reply::Claimed),
             Request::Sweep => {
                 // Redis removes expired keys itself, so only the embedded store can fail here.
-                drop(cache.sweep().await);
+                let _swept = cache.sweep().await;
                 Ok(Reply::Done)
             }
             Request::ReadSession { user: who } => {
@@ -283,7 +283,12 @@ impl Instances {
                         .map_or_else(Reply::Refused, |released| Reply::Released(vec![released])),
                 )
             }
-            Request::ReleaseExpired => database.release_expired().await.map(Reply::Released),
+            Request::ReleaseExpired => {
+                let mut released = database.release_expired().await?;
+                // Each show announces its own seats, so only the order within a show matters.
+                released.sort_by_key(|released| released.show);
+                Ok(Reply::Released(released))
+            }
             other => unreachable!("not a request that writes to the database: {other:?}"),
         }
     }
