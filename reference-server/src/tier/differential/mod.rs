@@ -12,6 +12,7 @@
 //! later runs try it first. `PROPTEST_CASES` sets the number of cases.
 
 mod command;
+mod fixture;
 mod instances;
 mod planted;
 mod pure;
