@@ -1,4 +1,4 @@
-//! `tiketi-sim calibrate` with the real simulation: a simulated run with a known latency takes the place of a live one.
+//! `calibrate`, applied to a simulated run with known latency in place of a live run.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use tiketi_model::{Unwatched, simulate};
 use tiketi_scenario::{self as scenario, Overrides};
 use tiketi_station::{Latency, Profile};
 
-#[expect(dead_code, reason = "these tests use only some of the shared helpers")]
+#[expect(dead_code, reason = "this test does not write files with it")]
 mod command;
-#[expect(dead_code, reason = "these tests use only some of the shared helpers")]
+#[expect(dead_code, reason = "this test simulates its runs")]
 mod kept_run;
 
-const SCENARIO: &str = r#"# Is the latency found again?
+const SCENARIO: &str = r#"# Does calibration find the latency?
 name = "known"
 seed = 5
 
@@ -40,7 +40,7 @@ rate  = "12/s"
 until = "100s"
 "#;
 
-/// Simulates the scenario with a latency, and returns the run as if it were live.
+/// A simulated run with this latency, marked as live.
 fn live(latency: Latency) -> Measurements {
     let mut profile = Profile::t3_medium_node();
     for work in [
@@ -58,7 +58,7 @@ fn live(latency: Latency) -> Measurements {
     };
     let load = |overrides| scenario::load("known.toml", SCENARIO, overrides).expect("a scenario");
     let mut run = simulate(&load(&played), &mut Unwatched);
-    // On the testbed, latency is what the host adds; it is not part of the plan.
+    // In a live run the profile has no latency; it is added by the machine.
     run.plan = load(&Overrides::default());
     run.ending.engine = Engine::Live;
     run.ending.wall = Duration::from_secs(120);
@@ -66,7 +66,7 @@ fn live(latency: Latency) -> Measurements {
 }
 
 #[test]
-fn with_a_calibrated_profile_the_simulation_agrees() {
+fn calibrated_profile_makes_the_model_agree() {
     let workplace = Workplace::new();
     let truth = Latency {
         median_ms: 3.0,
@@ -83,14 +83,14 @@ fn with_a_calibrated_profile_the_simulation_agrees() {
     let text = std::fs::read_to_string(workplace.path("known.toml")).expect("was written");
     let profile = scenario::profile::load("known.toml", &text).expect("a profile");
     let latency = profile.latency["queue_check"];
-    let context = format!("{latency:?}\n{}", found.stdout);
-    assert!((latency.median_ms - 3.0).abs() < 0.6, "{context}");
-    assert!((latency.sigma - 0.8).abs() < 0.25, "{context}");
+    let told = format!("{latency:?}\n{}", found.stdout);
+    assert!((latency.median_ms - 3.0).abs() < 0.6, "{told}");
+    assert!((latency.sigma - 0.8).abs() < 0.25, "{told}");
     assert_eq!(profile.name, "known");
 }
 
 #[test]
-fn runs_that_cannot_be_calibrated_with_are_rejected() {
+fn unusable_runs_are_refused() {
     let workplace = Workplace::new();
     let latency = Latency {
         median_ms: 1.0,

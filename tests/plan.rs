@@ -1,4 +1,4 @@
-//! `tiketi-sim plan` from the command line: answers, reports, exit codes, and resuming an interrupted search.
+//! `tiketi-sim plan`: answers, reports, exit codes, and resuming an interrupted search.
 #![cfg(unix)]
 
 use std::collections::BTreeSet;
@@ -13,8 +13,8 @@ use serde_json::Value;
 
 mod command;
 
-/// Forty seats in half a minute: a run takes milliseconds.
-const TINY: &str = r#"# Does a tiny sale go through?
+/// Forty seats within half a minute; a run takes milliseconds.
+const TINY: &str = r#"# Does a tiny sale work?
 [clock]
 duration = "30s"
 warmup   = "0s"
@@ -41,7 +41,7 @@ pays    = 1.0
 "waiting_time" = ["p(95) < 20s"]
 "#;
 
-const CROWD: &str = r#"# How many get in within twenty seconds?
+const CROWD: &str = r#"# How many buyers get in within twenty seconds?
 question = "largest-crowd"
 scenario = "tiny.toml"
 
@@ -99,7 +99,7 @@ fn workplace() -> Workplace {
     workplace
 }
 
-/// Runs a search that exits with `code`, and returns the folder of its report.
+/// Runs a search that must exit with `code`, and returns its report folder.
 fn search(workplace: &Workplace, words: &[&str], code: i32) -> (Ended, PathBuf) {
     let ended = workplace.run(&[&["plan"], words].concat());
     assert_eq!(ended.code, Some(code), "{ended:?}");
@@ -120,7 +120,7 @@ fn json(folder: &Path) -> Value {
 }
 
 #[test]
-fn the_limit_is_where_buyers_wait_too_long() {
+fn waiting_time_limits_the_number_of_buyers() {
     let workplace = workplace();
     let (ended, folder) = search(&workplace, &["crowd.toml"], 0);
     let report = json(&folder);
@@ -137,7 +137,7 @@ fn the_limit_is_where_buyers_wait_too_long() {
 }
 
 #[test]
-fn a_repeated_search_runs_nothing_and_gives_the_same_report_with_any_number_of_threads() {
+fn repeated_search_simulates_nothing_and_gives_the_same_report() {
     let workplace = workplace();
     for file in ["crowd.toml", "setups.toml", "variants.toml"] {
         let journal = workplace
@@ -149,7 +149,7 @@ fn a_repeated_search_runs_nothing_and_gives_the_same_report_with_any_number_of_t
         assert_eq!(
             fs::read_to_string(&journal).expect("a journal"),
             kept,
-            "a run was repeated"
+            "a run was simulated"
         );
         let (_, fresh) = search(&workplace, &[file, "--fresh", "--threads", "3"], 0);
         for name in FILES {
@@ -166,7 +166,7 @@ fn a_repeated_search_runs_nothing_and_gives_the_same_report_with_any_number_of_t
 }
 
 #[test]
-fn if_nothing_passes_that_is_reported_with_exit_code_99() {
+fn search_without_passing_configuration_exits_with_99() {
     let workplace = workplace();
     let strict = CROWD.replace(
         "[crowd]",
@@ -188,7 +188,7 @@ fn if_nothing_passes_that_is_reported_with_exit_code_99() {
 }
 
 #[test]
-fn problems_are_reported_at_their_position_with_exit_code_104() {
+fn plan_file_errors_have_a_position_and_exit_with_104() {
     let workplace = workplace();
     workplace.write("typo.toml", CROWD.replace("from ", "form "));
     workplace.write("lost.toml", CROWD.replace("tiny", "gone"));
@@ -211,25 +211,22 @@ fn problems_are_reported_at_their_position_with_exit_code_104() {
         ),
         ("tiny.toml", "tiny.toml:1:1: `question` is missing"),
     ];
-    for (file, message) in cases {
+    for (file, told) in cases {
         for command in ["plan", "check"] {
-            // As a scenario this file is valid.
+            // A scenario is valid for `check`.
             if (file, command) == ("tiny.toml", "check") {
                 continue;
             }
             let ended = workplace.run(&[command, file]);
             assert_eq!(ended.code, Some(104), "{ended:?}");
-            assert!(ended.stderr.contains(message), "{ended:?}");
+            assert!(ended.stderr.contains(told), "{ended:?}");
         }
     }
-    assert!(
-        !workplace.path("reports").exists(),
-        "something was searched"
-    );
+    assert!(!workplace.path("reports").exists(), "a search was started");
 }
 
 #[test]
-fn json_findings_are_printed_on_stdout() {
+fn json_findings_go_to_stdout() {
     let workplace = workplace();
     let ended = workplace.run(&["plan", "variants.toml", "--json"]);
     let report: Value = serde_json::from_str(&ended.stdout).expect("it is JSON");
@@ -239,24 +236,24 @@ fn json_findings_are_printed_on_stdout() {
 }
 
 #[test]
-fn check_accepts_plan_files_and_scenarios() {
+fn check_accepts_plan_files() {
     let workplace = workplace();
     let ended = workplace.run(&["check", "tiny.toml", "crowd.toml", "setups.toml"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(
         ended
             .stdout
-            .contains("crowd.toml: ok (largest-crowd, 15 to 200 buyers of tiny.toml)")
+            .contains("crowd.toml: ok (largest-crowd, 15 to 200 buyers, based on tiny.toml)")
     );
     assert!(
         ended
             .stdout
-            .contains("setups.toml: ok (cheapest-setup, 6 set-ups of tiny.toml)")
+            .contains("setups.toml: ok (cheapest-setup, 6 configurations, based on tiny.toml)")
     );
 }
 
 #[test]
-fn an_interrupted_search_resumes_where_it_stopped() {
+fn interrupted_search_resumes() {
     let workplace = workplace();
     let long = CROWD.replace("confirm = 20", "confirm = 300");
     workplace.write("long.toml", long);
@@ -264,7 +261,7 @@ fn an_interrupted_search_resumes_where_it_stopped() {
     let child = workplace
         .program(&words)
         .spawn()
-        .expect("the program can be started");
+        .expect("the program starts");
     let journal = workplace.path("reports/long.journal.jsonl");
     let runs = || fs::read_to_string(&journal).map_or(0, |text| text.lines().count());
     while runs() == 0 {
@@ -274,21 +271,25 @@ fn an_interrupted_search_resumes_where_it_stopped() {
     kill(pid, Signal::SIGINT).expect("it still runs");
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(105), "{output:?}");
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        stderr.contains("the same command goes on from there"),
-        "{stderr}"
+        told.contains("the same command resumes from there"),
+        "{told}"
     );
     let kept = runs();
     let folders = fs::read_dir(workplace.path("reports")).expect("the journal lies there");
-    assert_eq!(folders.count(), 1, "an interrupted search wrote a report");
+    assert_eq!(folders.count(), 1, "an interrupted search left a report");
 
     let (_, folder) = search(&workplace, &["long.toml", "--threads", "1"], 0);
     assert!(json(&folder)["findings"]["crowd"].is_number());
     let text = fs::read_to_string(&journal).expect("a journal");
     assert!(text.lines().count() > kept);
     let keys: BTreeSet<_> = text.lines().map(key).collect();
-    assert_eq!(keys.len(), text.lines().count(), "a run was repeated");
+    assert_eq!(
+        keys.len(),
+        text.lines().count(),
+        "a run was simulated twice"
+    );
 }
 
 #[expect(
@@ -299,7 +300,7 @@ fn pause() {
     std::thread::sleep(Duration::from_millis(5));
 }
 
-/// Returns the key of a line of the journal.
+/// The key in a line of the journal.
 fn key(line: &str) -> String {
     let entry: Value = serde_json::from_str(line).expect("a line is JSON");
     entry["key"].as_str().expect("a text").to_owned()

@@ -1,4 +1,4 @@
-//! Prints the summary of a run: data, so it goes to stdout.
+//! Prints the summary of a run on stdout.
 
 use std::io::Write;
 use std::path::Path;
@@ -7,7 +7,8 @@ use super::terminal;
 use tiketi_report::Document;
 use tiketi_report::text::{self, Color};
 
-/// Prints the summary; the last line says how to run it again. `folder` is where the report is, if it is anywhere.
+/// Prints the summary, whose last line is the command that repeats the run. `folder` is the report folder, or `None` if
+/// the report could not be written.
 pub(super) fn print(document: &Document, folder: Option<&Path>) {
     let mut stdout = std::io::stdout().lock();
     let color = if terminal::shows_color(&stdout) {
@@ -20,6 +21,6 @@ pub(super) fn print(document: &Document, folder: Option<&Path>) {
     let report = folder.map_or_else(String::new, |folder| {
         format!("  report: {}\n", folder.display())
     });
-    // A reader that closes the pipe early has seen enough.
+    // A reader may close the pipe early, as `head` does; that is not an error.
     let _closed = write!(stdout, "{summary}\n{report}{run_again}\n");
 }

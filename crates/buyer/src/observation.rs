@@ -1,4 +1,4 @@
-//! Observations: what an engine sees happen to buyers, one at a time. A recorder folds them and keeps none.
+//! What an engine observes, one event at a time. A recorder aggregates observations and stores none.
 
 use std::time::Duration;
 
@@ -7,73 +7,73 @@ use serde::{Deserialize, Serialize};
 use tiketi_core::units::SimTime;
 use tiketi_scenario::operation::Operation;
 
-/// One thing that happened to one buyer.
+/// Something that happened to one buyer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Observation {
-    /// A planned arrival was due. If the generator could not start the buyer, the arrival is shed.
+    /// A planned arrival was due.
     Arrival {
         /// When it was due.
         intended: SimTime,
-        /// When it was started, or would have been.
+        /// When it started.
         sent: SimTime,
-        /// Whether the buyer was started.
+        /// Whether the load generator could start the buyer; if not, the arrival is shed.
         started: bool,
     },
     /// A request, or the opening of a socket, ended.
     Call(Call),
     /// A buyer reached a stage of the purchase for the first time.
     Stage {
-        /// When.
+        /// When it happened.
         at: SimTime,
         /// The stage.
         stage: Stage,
     },
-    /// A buyer was admitted from the queue.
+    /// A waiting buyer was admitted.
     Admitted {
-        /// When.
+        /// When it happened.
         at: SimTime,
-        /// Time in the queue, from the `queue/check` that queued the buyer.
+        /// Time from the first `queue/check` that put the buyer in the queue to the admission.
         waited: Duration,
     },
-    /// The visit of a buyer ended.
+    /// A journey ended.
     Left {
-        /// When.
+        /// When it happened.
         at: SimTime,
-        /// Why.
+        /// The reason.
         reason: LeaveReason,
-        /// How long the buyer had been waiting in the queue; `None` if the visit did not end there.
+        /// How long the buyer had been in the queue; `None` if the journey did not end there.
         waited: Option<Duration>,
     },
     /// A socket was opened or closed.
     Socket {
-        /// When.
+        /// When it happened.
         at: SimTime,
-        /// What happened to it.
+        /// What happened to the socket.
         change: SocketChange,
     },
     /// A message from the server reached a buyer.
     Message {
-        /// When.
+        /// When it happened.
         at: SimTime,
-        /// From its publication to its receipt; `None` if it does not carry its publication time.
+        /// Time from publication to receipt; `None` if the message has no timestamp.
         delay: Option<Duration>,
     },
 }
 
-/// One request, with the three instants from which its times are computed.
+/// A request and its three timestamps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Call {
     /// The operation.
     pub operation: Operation,
-    /// When it was scheduled to be sent.
+    /// When it was due.
     pub intended: SimTime,
     /// When it was sent.
     pub sent: SimTime,
-    /// When the response, or the failure, arrived.
+    /// When the response was complete, or the request failed.
     pub answered: SimTime,
     /// The outcome.
     pub outcome: Outcome,
-    /// Bytes received in the body of the response.
+    /// Bytes of the response body.
     pub bytes: u32,
 }
 
@@ -81,11 +81,11 @@ pub struct Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It succeeded.
+    /// Success.
     Ok,
-    /// It was rejected for a business reason (seat taken, hold expired), which is not a failure.
+    /// Refused for a business reason (seat taken, hold expired); not a failure.
     Refused,
-    /// It failed.
+    /// Failure.
     Failed(Failure),
 }
 
@@ -93,21 +93,21 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Failure {
-    /// The host name could not be resolved.
+    /// The name could not be resolved.
     Dns,
-    /// Nothing listened at the address.
+    /// The connection was refused.
     ConnectRefused,
     /// The connection was not established in time.
     ConnectTimeout,
-    /// The connection was closed before the response: whether the request took effect is unknown.
+    /// The connection broke before the response; whether the server handled the request is unknown.
     Reset,
-    /// The response did not arrive in time: whether the request took effect is unknown.
+    /// There was no response in time; whether the server handled the request is unknown.
     Timeout,
-    /// The WebSocket or Socket.IO handshake was rejected or invalid.
+    /// The WebSocket or Socket.IO handshake was refused or invalid.
     Handshake,
-    /// A response with an HTTP error status.
+    /// The response had an error status.
     Status(u16),
-    /// An invalid response.
+    /// The response could not be parsed.
     BadAnswer,
 }
 
@@ -115,19 +115,19 @@ pub enum Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// The visit started.
+    /// Started.
     Arrived,
-    /// The page and the show are loaded.
+    /// Loaded the page and the show.
     PageLoaded,
-    /// The buyer is in the queue.
+    /// Joined the queue.
     Queued,
-    /// The buyer may choose a seat.
+    /// Admitted; may choose a seat.
     Admitted,
-    /// The seat map is loaded.
+    /// Saw the seat map.
     SeatsSeen,
-    /// The buyer holds a seat.
+    /// Holds a seat.
     SeatHeld,
-    /// The buyer has paid.
+    /// Paid.
     Paid,
 }
 
@@ -144,30 +144,30 @@ impl Stage {
     ];
 }
 
-/// Why the visit of a buyer ended.
+/// Why a journey ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeaveReason {
-    /// The buyer bought a ticket.
+    /// Bought a ticket.
     Paid,
     /// No seat was left.
     SoldOut,
-    /// The buyer gave up waiting in the queue.
+    /// Gave up waiting in the queue.
     OutOfPatience,
-    /// Too many of the chosen seats had just been taken.
+    /// Picked too many seats that others took first.
     TooManyConflicts,
-    /// The buyer held a seat and did not pay.
+    /// Held a seat and did not pay.
     WalkedAway,
-    /// The hold ended before the payment went through.
+    /// The hold expired before the payment succeeded.
     HoldExpired,
-    /// Too many requests failed in a row.
+    /// Too many consecutive requests failed.
     TooManyErrors,
-    /// The run ended before the visit did.
+    /// The run ended first.
     Unfinished,
 }
 
 impl LeaveReason {
-    /// All reasons, the ticket first.
+    /// All reasons, in the order of reports.
     pub const ALL: [Self; 8] = [
         Self::Paid,
         Self::SoldOut,
@@ -186,10 +186,10 @@ impl LeaveReason {
 pub enum SocketChange {
     /// Connected for the first time.
     Connected,
-    /// Connected again after a loss.
+    /// Reconnected after a loss.
     Reconnected,
     /// Closed by the buyer.
     Closed,
-    /// Lost: closed without the buyer's doing.
+    /// Lost.
     Lost,
 }
