@@ -122,6 +122,4 @@ impl Verdicts {
 }
 
 #[cfg(test)]
-mod data_tier_tests;
-#[cfg(test)]
 mod tests;
