@@ -21,7 +21,7 @@ use super::figures::Measure;
 use super::findings::{CheapestSetup, Closest, SetupResult};
 use super::question::{Bill, Explore, Grid, Search, Setup};
 use super::replication::{self, Seeds, first_miss, held, mean, runs};
-use super::{Evaluate, Sample, State, Stopped};
+use super::{Evaluate, Sample, SearchState, Stopped};
 use tiketi_cost::{PriceBook, Sales, Statement, Usage};
 use tiketi_scenario::{Plan, arrival_times};
 
@@ -182,7 +182,7 @@ impl<'a> GridSearch<'a> {
 
     fn play(&mut self, wave: &[usize]) -> Result<(), Stopped> {
         let later = self.open().len().saturating_sub(wave.len()) * self.seeds.search.len();
-        let state = State {
+        let state = SearchState {
             runs_next: 0,
             runs_later: later + self.search.confirm as usize,
             best: self.best().map(|best| self.grid.setups[best].name.clone()),

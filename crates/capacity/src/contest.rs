@@ -1,4 +1,4 @@
-//! Comparison: runs every variant with the same seeds, and estimates the differences run by run.
+//! VariantComparison: runs every variant with the same seeds, and estimates the differences run by run.
 //!
 //! With common random numbers, both runs of a pair have the same buyers, who arrive at the same times with the same
 //! patience. Most of the noise is the same in both and cancels out of their difference, so a small difference shows in few
@@ -6,11 +6,11 @@
 
 use super::crowd::highest;
 use super::figures::{Measure, Unit};
-use super::findings::{Comparison, Row, Variant};
+use super::findings::{Variant, VariantComparison, VariantMetric};
 use super::question::{Contest, Search};
 use super::replication::{self, Seeds, first_miss, held, values};
 use super::statistics::{Estimate, estimate};
-use super::{Evaluate, Sample, State, Stopped};
+use super::{Evaluate, Sample, SearchState, Stopped};
 use tiketi_cost::price_book::Currency;
 
 /// Runs all variants and compares them.
@@ -18,10 +18,10 @@ pub(super) fn compare(
     contest: &Contest,
     search: &Search,
     bench: &dyn Evaluate,
-) -> Result<Comparison, Stopped> {
+) -> Result<VariantComparison, Stopped> {
     let seeds = Seeds::new(search).search;
     let plans: Vec<_> = contest.setups.iter().map(|setup| &setup.plan).collect();
-    bench.hear(&State {
+    bench.handle_progress(&SearchState {
         runs_next: plans.len() * seeds.len(),
         runs_later: 0,
         best: None,
@@ -44,7 +44,7 @@ pub(super) fn compare(
         miss: first_miss(samples),
         tiers: highest(samples),
     });
-    Ok(Comparison {
+    Ok(VariantComparison {
         against: contest.against,
         variants: variants.collect(),
         runs: search.replications,
@@ -56,8 +56,8 @@ fn rows(
     samples: &[Sample],
     confidence: f64,
     difference: impl Fn(Measure) -> Option<Estimate>,
-) -> Vec<Row> {
-    let rows = Measure::all().into_iter().map(|measure| Row {
+) -> Vec<VariantMetric> {
+    let rows = Measure::all().into_iter().map(|measure| VariantMetric {
         measure,
         estimate: estimate(&values(samples, measure), confidence),
         difference: difference(measure),

@@ -18,7 +18,7 @@ use super::question::{CrowdRange, Search};
 use super::replication::{self, Seeds, first_miss, held, mean, runs};
 use super::statistics::CONFIRMATIONS_MAX;
 use super::tier_use::{self, TierUse};
-use super::{Evaluate, Sample, State, Stopped};
+use super::{Evaluate, Sample, SearchState, Stopped};
 use tiketi_verdict::figure::grouped;
 
 /// Searches the range for the largest number of buyers.
@@ -113,7 +113,7 @@ impl CrowdSearch<'_> {
     fn holds(&mut self, crowd: u32, bracket: Bracket) -> Result<bool, Stopped> {
         let steps = self.steps_left(bracket);
         let runs = self.seeds.search.len();
-        let state = State {
+        let state = SearchState {
             runs_next: 0,
             runs_later: steps * runs + self.search.confirm as usize,
             best: bracket

@@ -7,7 +7,7 @@ use super::figures::Measure;
 use super::miss::Miss;
 use super::question::Search;
 use super::statistics::CONFIRMATIONS_MAX;
-use super::{Evaluate, Sample, State, Stopped};
+use super::{Evaluate, Sample, SearchState, Stopped};
 use tiketi_core::rng::Streams;
 use tiketi_scenario::Plan;
 
@@ -83,10 +83,10 @@ pub(super) fn race(
     plans: &[&Plan],
     seeds: &[u64],
     bench: &dyn Evaluate,
-    state: &State,
+    state: &SearchState,
 ) -> Result<Vec<Vec<Sample>>, Stopped> {
     let (first, rest) = seeds.split_at(FIRST_RUNS.min(seeds.len()));
-    bench.hear(&State {
+    bench.handle_progress(&SearchState {
         runs_next: plans.len() * first.len(),
         runs_later: state.runs_later + plans.len() * rest.len(),
         best: state.best.clone(),
@@ -97,7 +97,7 @@ pub(super) fn race(
         .filter(|index| holds(&samples[*index]))
         .collect();
     let surviving: Vec<_> = survivors.iter().map(|index| plans[*index]).collect();
-    bench.hear(&State {
+    bench.handle_progress(&SearchState {
         runs_next: surviving.len() * rest.len(),
         runs_later: state.runs_later,
         best: state.best.clone(),
@@ -180,7 +180,7 @@ mod tests {
     fn a_configuration_that_fails_early_is_dropped() {
         let (good, bad) = (plan(100), plan(200));
         let fake = Fake::holding_up_to(150);
-        let state = State {
+        let state = SearchState {
             runs_next: 0,
             runs_later: 0,
             best: None,
