@@ -1,4 +1,4 @@
-//! VariantComparison: runs every variant with the same seeds, and estimates the differences run by run.
+//! Comparison: runs every variant with the same seeds, and estimates the differences run by run.
 //!
 //! With common random numbers, both runs of a pair have the same buyers, who arrive at the same times with the same
 //! patience. Most of the noise is the same in both and cancels out of their difference, so a small difference shows in few
@@ -6,7 +6,7 @@
 
 use super::crowd::highest;
 use super::figures::{Measure, Unit};
-use super::findings::{Variant, VariantComparison, VariantMetric};
+use super::findings::{Comparison, Row, Variant};
 use super::question::{Contest, Search};
 use super::replication::{self, Seeds, first_miss, held, values};
 use super::statistics::{Estimate, estimate};
@@ -18,7 +18,7 @@ pub(super) fn compare(
     contest: &Contest,
     search: &Search,
     bench: &dyn Evaluate,
-) -> Result<VariantComparison, Stopped> {
+) -> Result<Comparison, Stopped> {
     let seeds = Seeds::new(search).search;
     let plans: Vec<_> = contest.setups.iter().map(|setup| &setup.plan).collect();
     bench.handle_progress(&SearchState {
@@ -44,7 +44,7 @@ pub(super) fn compare(
         miss: first_miss(samples),
         tiers: highest(samples),
     });
-    Ok(VariantComparison {
+    Ok(Comparison {
         against: contest.against,
         variants: variants.collect(),
         runs: search.replications,
@@ -56,8 +56,8 @@ fn rows(
     samples: &[Sample],
     confidence: f64,
     difference: impl Fn(Measure) -> Option<Estimate>,
-) -> Vec<VariantMetric> {
-    let rows = Measure::all().into_iter().map(|measure| VariantMetric {
+) -> Vec<Row> {
+    let rows = Measure::all().into_iter().map(|measure| Row {
         measure,
         estimate: estimate(&values(samples, measure), confidence),
         difference: difference(measure),

@@ -46,7 +46,7 @@ pub enum Answer {
     /// The cheapest configuration.
     CheapestSetup(CheapestSetup),
     /// The comparison.
-    Compare(VariantComparison),
+    Compare(Comparison),
 }
 
 /// The largest audience with which a configuration passes.
@@ -201,7 +201,7 @@ pub struct SetupResult {
 
 /// How configurations differ.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct VariantComparison {
+pub struct Comparison {
     /// Index of the configuration that the others are compared with.
     pub against: usize,
     /// The configurations, in the order of the plan file.
@@ -220,7 +220,7 @@ pub struct Variant {
     /// Runs that passed.
     pub held: u32,
     /// Its metrics, and how they differ.
-    pub rows: Vec<VariantMetric>,
+    pub rows: Vec<Row>,
     /// The largest miss of the first run that failed; `None` if all passed.
     pub miss: Option<Miss>,
     /// Peak utilization of each tier.
@@ -229,7 +229,7 @@ pub struct Variant {
 
 /// One metric of one configuration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct VariantMetric {
+pub struct Row {
     /// The measure.
     pub measure: Measure,
     /// Its mean; `None` if no run has the metric.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::example::{COMPARE, CROWD, Fake, GRID, question, read};
 use super::figures::Measure;
 use super::findings::{
-    Answer, CheapestSetup, Findings, LargestCrowd, SetupState, VariantComparison, mean_of,
+    Answer, CheapestSetup, Comparison, Findings, LargestCrowd, SetupState, mean_of,
 };
 use super::{Stopped, answer, is_question, load};
 use tiketi_scenario::Diagnostics;
@@ -28,7 +28,7 @@ fn cheapest(text: &str, fake: &Fake) -> CheapestSetup {
     }
 }
 
-fn comparison(text: &str, fake: &Fake) -> VariantComparison {
+fn comparison(text: &str, fake: &Fake) -> Comparison {
     match findings(text, fake).answer {
         Answer::Compare(found) => found,
         other => panic!("{other:?}"),
