@@ -1,6 +1,17 @@
-//! What the system does with a call, step by step: load balancer, processor, Redis, database, payment provider.
+//! The path of a request through the system: load balancer, CPU, Redis, database, payment provider.
 //!
-//! It is the path of the reference server's handlers; where a step fails, the answer is the one they give.
+//! ```text
+//! send ─▶ CPU ─┬─▶ Redis ─┬─▶ response                             queue check, status, leave; a cached show
+//!              │          └─▶ database ─▶ response                 a show that is not cached; the seat list
+//!              │                       └─▶ announce ─▶ response    a reservation
+//!              ├─▶ database ─▶ provider ─▶ commit ─▶ announce ─▶ response      a payment
+//!              └─▶ response                                        opening a socket; over the rate limit
+//! ```
+//!
+//! The steps are those of the reference server's handlers, and a step that fails gives the response that they give. Two rules
+//! always apply. An effect happens at the instant its step ends, so what is lost with an instance is exactly what it had
+//! not finished. And a buyer who gives up does not stop the server: the request runs to its end, and its response is
+//! dropped.
 
 use std::time::Duration;
 
@@ -17,19 +28,19 @@ use tiketi_data_tier::{
 };
 use tiketi_scenario::operation::Operation;
 
-/// The payment provider takes 0.5 to 1.5 s [contract].
+/// Time that the payment provider takes, in milliseconds (documented: 0.5 to 1.5 s, API contract).
 const PROVIDER_MS: std::ops::Range<u64> = 500..1_500;
-/// From a request to a provider that cannot be reached to the failure of the payment, an assumption: the connect
-/// time-out of the back end's HTTP client.
+/// Time until a payment fails because the provider cannot be reached: the connect timeout of the server's HTTP client
+/// (assumption).
 const PROVIDER_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes of a request of a buyer with its headers, an assumption.
+/// Bytes of a buyer's request with its headers (assumption).
 const REQUEST_BYTES: u64 = 700;
 
 const BAD_GATEWAY: Reply = Reply::Failed(Failure::Status(502));
 const UNAVAILABLE: Reply = Reply::Failed(Failure::Status(503));
 
 impl World<'_> {
-    /// A buyer sends a call; it should have left at `intended`.
+    /// Sends a request of a buyer that was due at `intended`.
     pub(super) fn send(
         &mut self,
         now: SimTime,
@@ -50,6 +61,7 @@ impl World<'_> {
             is_abandoned: false,
             is_watched: false,
         };
+        // From here on the request may end at every hop: no address in DNS, no healthy target, nothing listening.
         let Some(node) = self.front.node(now) else {
             return self.refuse(now, call);
         };
@@ -60,6 +72,7 @@ impl World<'_> {
             call.reply = UNAVAILABLE;
             return self.refuse(now, call);
         };
+        // The cookie is set even if the instance then does not respond: the load balancer sets it when it routes.
         self.crowd.browser(buyer).cookie = route.cookie.or(cookie);
         let number = route.instance.0;
         let time = self.service.time(operation);
@@ -68,7 +81,7 @@ impl World<'_> {
             .find(number)
             .filter(|instance| instance.answers(now))
         else {
-            // Nobody listens there: it still boots, or it is gone and the checks have not noticed yet.
+            // Nothing listens at the target: it is still booting, or it is gone and the health checks have not noticed.
             call.reply = BAD_GATEWAY;
             return self.refuse(now, call);
         };
@@ -78,20 +91,22 @@ impl World<'_> {
         if instance.zone != node {
             self.traffic.handle_crossing(REQUEST_BYTES);
         }
+        // The CPU is first come, first served, so the end of the work is known on arrival, and no queue has to be kept.
         let done_at = instance.book(now, time);
         let call = self.calls.insert(call);
         self.wait_until(call, done_at);
     }
 
-    /// The load balancer, or the absence of one, answers in place of an instance.
+    /// Ends a request that reaches no instance: the load balancer responds, or nothing does.
     fn refuse(&mut self, now: SimTime, call: Call) {
         let latency = self.service.latency(call.operation);
         let call = self.calls.insert(call);
         self.calendar.enter(now + latency, Entry::Step(call));
     }
 
-    /// A call comes to the end of its step.
+    /// Ends the current step of a request.
     pub(super) fn handle_step(&mut self, now: SimTime, call: CallRef) {
+        // The request may have been cut in the meantime, together with its instance or node.
         let Some(&mut open) = self.calls.find(call) else {
             return;
         };
@@ -102,7 +117,7 @@ impl World<'_> {
             Step::Announce => self.after_announce(now, call, &open),
             Step::Answer => self.end_call(now, call),
             Step::Database | Step::Commit => {
-                unreachable!("the database tells its end through its own entry")
+                unreachable!("the database ends these steps through its own entry")
             }
         }
     }
@@ -111,6 +126,8 @@ impl World<'_> {
         if let Some(wait) = self.over_the_rate(now, open) {
             return self.answer(now, call, Reply::TooMany(wait));
         }
+        // The numbers of Redis commands are those of the handlers. They take time on its single thread, which is all that
+        // matters here; what they do happens in `after_cache`.
         let commands = match open.operation {
             Operation::SocketConnect => return self.answer(now, call, Reply::Done),
             Operation::PaymentProcess => return self.ask_database(now, call, Step::Database),
@@ -129,7 +146,8 @@ impl World<'_> {
         }
     }
 
-    /// Redis is out: what only reads a cache or renews a place goes on without it.
+    /// Continues without Redis, which is down. Requests that only read the cache or renew a slot do without it; those about
+    /// the queue fail, because the queue is only there.
     fn without_cache(&mut self, now: SimTime, call: CallRef, open: &Call) {
         match open.operation {
             Operation::QueueCheck | Operation::QueueStatus | Operation::QueueLeave => {
@@ -159,7 +177,7 @@ impl World<'_> {
             Operation::QueueStatus => {
                 let reply = match self.redis.status(now, buyer) {
                     Ok(Standing::Waiting) => Reply::Queued,
-                    // The contract: whoever does not wait is not queued, admitted or unknown alike.
+                    // By the API contract a buyer who is not waiting may enter, whether admitted or unknown.
                     Ok(Standing::Active | Standing::Unknown) => {
                         let _ = self.redis.touch(now, buyer);
                         Reply::Admitted
@@ -180,7 +198,7 @@ impl World<'_> {
             }
             Operation::ShowDetail => self.after_lookup(now, call, Cached::ShowDetail),
             Operation::SeatList | Operation::SeatReserve => {
-                // What is to be committed does not wait for Redis.
+                // If renewing the slot fails, the request goes on: the database decides about the seat.
                 let _ = self.redis.touch(now, buyer);
                 self.ask_database(now, call, Step::Database);
             }
@@ -198,14 +216,15 @@ impl World<'_> {
         }
     }
 
-    /// Asks the database for the transaction that the call needs in this step.
+    /// Requests the transaction that the request needs in this step.
     fn ask_database(&mut self, now: SimTime, call: CallRef, step: Step) {
         let open = self.calls.find(call).expect("the caller has it");
         open.step = step;
         let (operation, instance, subject) = (open.operation, open.instance, open.subject);
         let asked = *open;
         self.count_query(&asked);
-        // How long it takes is not known yet: the pool may be empty, the writer lost.
+        // Unlike at other stations, the end of this step is not known in advance: a connection may have to be waited for, the
+        // cores are shared, and the primary may be lost. So the timeout is always scheduled.
         self.watch(call);
         let transaction = match operation {
             Operation::SeatReserve => Transaction::Write {
@@ -219,7 +238,7 @@ impl World<'_> {
         self.handle_database(now);
     }
 
-    /// Takes what the database has done, and makes the entry for what it does next.
+    /// Handles what the database has finished, and schedules what it does next.
     pub(super) fn handle_database(&mut self, now: SimTime) {
         if self.database_due.is_some_and(|due| due <= now) {
             self.database_due = None;
@@ -233,6 +252,7 @@ impl World<'_> {
         if let Some(due) = self.database.poll_timeout()
             && self.database_due.is_none_or(|entered| due < entered)
         {
+            // Entries cannot be moved, so an earlier one is added, and the later one finds nothing to do.
             self.database_due = Some(due);
             self.calendar.enter(due.max(now), Entry::Database);
         }
@@ -242,6 +262,7 @@ impl World<'_> {
         let Some(&mut open) = self.calls.find(call) else {
             return;
         };
+        // No connection in time or none left, or the primary was lost: the handler responds with 503.
         if done != Done::Ok {
             return self.answer(now, call, UNAVAILABLE);
         }
@@ -258,6 +279,8 @@ impl World<'_> {
             }
             (Operation::PaymentProcess, Step::Database) => {
                 let reservation = ReservationNumber(open.subject);
+                // The hold must not expire while the payment is on its way: it is extended by the longest time that the
+                // provider and both waits for a connection can take.
                 let grace = Duration::from_millis(PROVIDER_MS.end)
                     + 2 * self.plan.topology.database.pool_connect_timeout;
                 match self.seats.begin_payment(now, buyer, reservation, grace) {
@@ -266,6 +289,8 @@ impl World<'_> {
                     Err(_) => self.answer(now, call, Reply::Refused),
                 }
             }
+            // The second transaction, after the provider has confirmed. The grace has kept the hold until now, unless a
+            // failover has undone it.
             (Operation::PaymentProcess, _) => {
                 let reservation = ReservationNumber(open.subject);
                 match self.seats.commit_payment(now, buyer, reservation) {
@@ -285,7 +310,7 @@ impl World<'_> {
         }
     }
 
-    /// The payment provider is beyond the NAT gateway of the instance's zone, or of the first zone that has one.
+    /// Calls the payment provider, through the NAT gateway of the instance's zone, or else of the first zone that has one.
     fn ask_provider(&mut self, now: SimTime, call: CallRef, open: &Call) {
         let zone = self.fleet.of(open.instance).zone;
         let Some(way_out) = self.cloud.way_out(zone) else {
@@ -298,8 +323,8 @@ impl World<'_> {
         self.step_at(call, Step::Provider, now + takes);
     }
 
-    /// What was committed is told to Redis: the cached stock is dropped, the sockets hear of the seat, the active place is
-    /// given back. What is committed stays so when Redis cannot spread the word.
+    /// Announces through Redis what was committed: the cached show is invalidated, the seat is published to the sockets, and a
+    /// paid buyer's shopping slot is freed. If Redis is down, the commit stands and only the announcement is missing.
     fn announce(&mut self, now: SimTime, call: CallRef, reply: Reply) {
         let open = self.calls.find(call).expect("the caller has it");
         open.reply = reply;
@@ -318,7 +343,7 @@ impl World<'_> {
         self.answer(now, call, open.reply);
     }
 
-    /// The answer leaves the instance at `now`.
+    /// Sends the response, which leaves the instance at `now`.
     fn answer(&mut self, now: SimTime, call: CallRef, reply: Reply) {
         let Some(open) = self.calls.find(call) else {
             return;
@@ -327,13 +352,14 @@ impl World<'_> {
         open.step = Step::Answer;
         let operation = open.operation;
         let latency = self.service.latency(operation);
+        // An entry for this very instant would only take space in the calendar.
         if latency.is_zero() {
             return self.end_call(now, call);
         }
         self.wait_until(call, now + latency);
     }
 
-    /// The answer is there, or would be if somebody still waited for it.
+    /// Ends a request: its response arrives, whether or not the buyer still waits for it.
     fn end_call(&mut self, now: SimTime, call: CallRef) {
         let Some(ended) = self.calls.remove(call) else {
             return;
@@ -354,7 +380,7 @@ impl World<'_> {
         }
     }
 
-    /// The instance or the node a call is on is gone: it ends at once, for whoever still waits for it.
+    /// Ends a request at once because its instance or node is gone.
     pub(super) fn cut_call(&mut self, now: SimTime, call: CallRef, failure: Failure) {
         let Some(mut cut) = self.calls.remove(call) else {
             return;
@@ -372,7 +398,7 @@ impl World<'_> {
         self.wait_until(call, at);
     }
 
-    /// Makes the entry for the end of a step, and one for the time-out if that comes first.
+    /// Schedules the end of a step, and the timeout if that comes first. Most requests are quick and never need the latter.
     fn wait_until(&mut self, call: CallRef, at: SimTime) {
         let open = self.calls.find(call).expect("the caller has it");
         if at > open.sent + self.plan.buyers.call_timeout {
@@ -381,6 +407,7 @@ impl World<'_> {
         self.calendar.enter(at, Entry::Step(call));
     }
 
+    /// Schedules the timeout of a request, once.
     fn watch(&mut self, call: CallRef) {
         let open = self.calls.find(call).expect("the caller has it");
         if !open.is_watched && !open.is_abandoned {
@@ -390,6 +417,7 @@ impl World<'_> {
         }
     }
 
+    /// Returns the seconds to wait if the buyer is over the rate limit; `None` if not, or if there is no limit.
     fn over_the_rate(&mut self, now: SimTime, open: &Call) -> Option<u32> {
         self.plan.server.rate_limit?;
         if open.operation == Operation::SocketConnect {
@@ -399,6 +427,7 @@ impl World<'_> {
         Some(u32::try_from(wait.as_secs() + 1).expect("a window is a minute"))
     }
 
+    /// Meters the traffic of a query that crosses zones, and the replication of a write.
     fn count_query(&mut self, open: &Call) {
         if self.is_far(open, self.cloud.database_zone) {
             let bytes = self.service.answer_bytes(open.operation);
@@ -410,6 +439,7 @@ impl World<'_> {
         }
     }
 
+    /// Returns whether a request is served in another zone than this one.
     fn is_far(&mut self, open: &Call, zone: ZoneId) -> bool {
         self.fleet.of(open.instance).zone != zone
     }
