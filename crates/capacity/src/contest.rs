@@ -28,6 +28,7 @@ pub(super) fn compare(
     });
     let played = replication::play(&plans, &seeds, bench)?;
     let confidence = search.confidence.get();
+    // The same seeds in the same order: sample `i` of every variant has the same buyers.
     let base = &played[contest.against];
     let currency = one_currency(&played);
     let is_comparable = |measure: Measure| currency.is_some() || measure.unit() != Unit::Money;
@@ -74,6 +75,8 @@ fn difference(
 ) -> Option<Estimate> {
     let pairs = samples.iter().zip(base);
     let differences = pairs
+        // A run without the metric, such as one that never sold out, takes its pair out. A difference from a made-up
+        // value would bias the mean.
         .filter_map(|(one, other)| Some(one.figures.get(&measure)? - other.figures.get(&measure)?));
     let differences: Vec<_> = differences.collect();
     estimate(&differences, confidence)

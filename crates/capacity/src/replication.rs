@@ -92,9 +92,9 @@ pub(super) fn race(
         best: state.best.clone(),
     });
     let mut samples = play(plans, first, bench)?;
-    let holds = |samples: &Vec<Sample>| samples.iter().all(Sample::holds);
+    let passes = |samples: &Vec<Sample>| samples.iter().all(Sample::passes);
     let survivors: Vec<_> = (0..plans.len())
-        .filter(|index| holds(&samples[*index]))
+        .filter(|index| passes(&samples[*index]))
         .collect();
     let surviving: Vec<_> = survivors.iter().map(|index| plans[*index]).collect();
     bench.handle_progress(&SearchState {
@@ -110,7 +110,7 @@ pub(super) fn race(
 
 /// Returns how many of the runs passed.
 pub(super) fn held(samples: &[Sample]) -> u32 {
-    let held = samples.iter().filter(|sample| sample.holds()).count();
+    let held = samples.iter().filter(|sample| sample.passes()).count();
     u32::try_from(held).unwrap_or(u32::MAX)
 }
 
@@ -136,7 +136,7 @@ pub(super) fn mean(samples: &[Sample], measure: Measure) -> Option<f64> {
 
 /// Returns the largest miss of the first run that failed; `None` if all passed.
 pub(super) fn first_miss(samples: &[Sample]) -> Option<Miss> {
-    let failed = samples.iter().find(|sample| !sample.holds())?;
+    let failed = samples.iter().find(|sample| !sample.passes())?;
     failed.misses.iter().max_by(|a, b| a.compare(b)).cloned()
 }
 

@@ -168,6 +168,7 @@ fn follow(run: &Measurements, strike: &Strike<'_>, until: SimTime) -> Recovery {
     let own: Vec<_> = run.timeline.iter().filter(is_own).collect();
     let before = work::work_before(&run.series, strike.at);
     let outcome = outcome::outcome(&run.series, before, strike.at, until);
+    // Once recovered, the fault no longer affects the requests that follow, so they are left out.
     let observed_until = match outcome {
         Outcome::Recovered { after } => strike.at + after,
         Outcome::NotRecovered | Outcome::CouldNotTell { .. } => until,
