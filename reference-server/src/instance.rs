@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
@@ -38,7 +39,35 @@ pub struct Instance {
     address: SocketAddr,
     app: Arc<App>,
     phase: watch::Sender<Phase>,
+    /// Runs tasks on the instance's thread.
+    runtime: Handle,
+    gate: Arc<Gate>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Where the thread of a paused instance waits.
+#[derive(Debug, Default)]
+struct Gate {
+    is_closed: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    /// Blocks the calling thread while the gate is closed.
+    fn pass(&self) {
+        let closed = lock(&self.is_closed);
+        let is_closed = |closed: &mut bool| *closed;
+        drop(self.opened.wait_while(closed, is_closed));
+    }
+
+    fn open(&self) {
+        *lock(&self.is_closed) = false;
+        self.opened.notify_all();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How an instance lives.
@@ -97,6 +126,7 @@ impl Instance {
         let app = Arc::new(App::new(name.clone(), tier.into(), settings));
         let (phase, changes) = watch::channel(Phase::Serving);
         let served = Arc::clone(&app);
+        let handle = runtime.handle().clone();
         let thread = std::thread::Builder::new()
             .name(name.clone())
             .spawn(move || {
@@ -117,6 +147,8 @@ impl Instance {
             address,
             app,
             phase,
+            runtime: handle,
+            gate: Arc::default(),
             thread: Some(thread),
         })
     }
@@ -139,6 +171,25 @@ impl Instance {
     /// Stops at once: every connection is cut, nothing in flight is answered. Does not wait for it.
     pub fn kill(&self) {
         self.enter(Phase::Stopped);
+        self.gate.open();
+    }
+
+    /// Pauses the instance's thread, as SIGSTOP pauses a process: the kernel accepts connections, and nobody answers.
+    pub fn pause(&self) {
+        *lock(&self.gate.is_closed) = true;
+        let gate = Arc::clone(&self.gate);
+        // One thread runs everything of the instance: blocked here, it does nothing else.
+        self.runtime.spawn(async move { gate.pass() });
+    }
+
+    /// Lets a paused instance continue.
+    pub fn resume(&self) {
+        self.gate.open();
+    }
+
+    /// Whether the instance is paused.
+    pub fn is_paused(&self) -> bool {
+        *lock(&self.gate.is_closed)
     }
 
     /// Whether the instance is gone, killed or drained to the end.
@@ -183,7 +234,7 @@ impl Instance {
 impl Drop for Instance {
     fn drop(&mut self) {
         // After `join` has taken the thread the instance is gone already.
-        self.enter(Phase::Stopped);
+        self.kill();
     }
 }
 

@@ -35,9 +35,9 @@ pub use settings::Settings;
 pub use show::{Section, Show, StandingArea};
 pub use tier::{
     AdmissionLedger, Capture, Census, DataTier, DatabaseAuditor, DatabaseEndpoint, DatabaseLevels,
-    DatabaseState, EmbeddedTier, FinalDoors, FinalSeat, FinalState, PaidOrder, RedisEndpoint,
-    RedisLevels, RedisLoss, RedisWitness, SeatState, Secret, ServersConfig, ServersTier,
-    SetupError, TierUse, Unavailable, claim_namespace, clear_database, clear_namespace,
-    migrate_database, prepare_database,
+    DatabaseState, EmbeddedFigures, EmbeddedLimits, EmbeddedTier, FinalDoors, FinalSeat,
+    FinalState, PaidOrder, RedisEndpoint, RedisLevels, RedisLoss, RedisWitness, SeatState, Secret,
+    ServersConfig, ServersTier, SetupError, TierUse, Unavailable, claim_namespace, clear_database,
+    clear_namespace, migrate_database, prepare_database,
 };
 pub use tiketi_station::{Profile, Work};

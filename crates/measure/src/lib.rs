@@ -14,6 +14,7 @@ pub mod histogram;
 mod measurements;
 mod pairs;
 mod recorder;
+pub mod replica_lag;
 pub mod series;
 pub mod tally;
 

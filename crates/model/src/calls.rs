@@ -19,6 +19,8 @@ pub(super) enum Step {
     Processor,
     /// Waits for Redis.
     Cache,
+    /// Waits for Redis until the instance gives up on it.
+    NoCache,
     /// Waits for the database: for a connection and for the transaction.
     Database,
     /// Waits for the payment provider.

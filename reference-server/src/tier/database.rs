@@ -119,17 +119,6 @@ pub(crate) enum ReservationState {
     Cancelled,
 }
 
-impl ReservationState {
-    /// Whether the reservation still claims its seats.
-    pub(crate) fn is_live(self, now: Duration, expires: Duration) -> bool {
-        match self {
-            Self::Pending => expires > now,
-            Self::Paid => true,
-            Self::Expired | Self::Cancelled => false,
-        }
-    }
-}
-
 /// Standing tickets somebody wants.
 #[derive(Clone, Debug)]
 pub(crate) struct StandingOrder {

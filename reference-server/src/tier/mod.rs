@@ -21,7 +21,7 @@ pub(crate) use database::{
     Credential, Database, Paid, Refusal, Released, ReservationRow, ShowRow, StandingOrder,
     TicketTypeRow,
 };
-pub use embedded::EmbeddedTier;
+pub use embedded::{EmbeddedFigures, EmbeddedLimits, EmbeddedTier};
 pub use servers::{
     DatabaseAuditor, DatabaseEndpoint, DatabaseLevels, DatabaseState, RedisEndpoint, RedisLevels,
     RedisLoss, RedisWitness, Secret, ServersConfig, ServersTier, SetupError, claim_namespace,

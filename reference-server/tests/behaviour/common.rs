@@ -187,14 +187,18 @@ impl Deployment {
 
     pub(crate) async fn promote_redis(&self) {
         match &self.tier {
-            Tier::Embedded(tier) => tier.promote_redis(),
+            Tier::Embedded(tier) => {
+                tier.promote_redis();
+            }
             Tier::Servers(servers) => drop(servers.promote_redis().await),
         }
     }
 
     pub(crate) async fn restore_redis_empty(&self) {
         match &self.tier {
-            Tier::Embedded(tier) => tier.restore_redis_empty(),
+            Tier::Embedded(tier) => {
+                tier.restore_redis_empty();
+            }
             Tier::Servers(servers) => drop(servers.restore_redis_empty().await),
         }
     }
