@@ -191,7 +191,7 @@ fn bytes(bytes: f64) -> String {
 /// An amount of money; amounts below a hundred keep three significant digits.
 fn money(amount: f64, currency: Currency) -> String {
     match currency {
-        Currency::Krw if amount.abs() < 100.0 => format!("₩{amount:.*}", decimals(amount, 3)),
+        Currency::Krw if amount.abs() < 99.95 => format!("₩{}", trimmed(amount, 3)),
         Currency::Krw => {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -314,7 +314,7 @@ mod tests {
             "₩0.00123",
             "₩0.0934",
             "₩5.49",
-            "₩10.0",
+            "₩10",
             "₩27.3",
             "₩104",
             "₩254,693",

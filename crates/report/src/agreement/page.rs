@@ -105,8 +105,12 @@ fn metric(row: &Row, section: &PairComparison, question: Question) -> Vec<Cell> 
     let value = |value: Option<f64>| Cell::number(value.map(|value| in_unit(value, row, section)));
     let percent = |share: Option<f64>| Cell::number(share.map(Number::share));
     let difference = row.error.map(|error| {
-        let sign = if error < 0.0 { "−" } else { "+" };
-        format!("{sign}{}", Number::share(error.abs()))
+        let size = Number::share(error.abs());
+        match error {
+            0.0 => size.to_string(),
+            _ if error < 0.0 => format!("−{size}"),
+            _ => format!("+{size}"),
+        }
     });
     let samples = row.samples.map(|[base, new]| {
         let [base, new] = [base, new].map(Number::count);

@@ -8,6 +8,7 @@ use tiketi_cost::study::{CLOUDMART_HOUR, CLOUDMART_MONTH, Hour, Month, PEAK_HOUR
 
 use crate::bill::basis;
 use crate::number::Number;
+use crate::page::{Headline, Status};
 use crate::wording::listed;
 
 /// Share of a documented amount by which a computed one may differ and still agree with it (an assumption: rounding).
@@ -19,8 +20,8 @@ const ENDPOINT_SAVES: f64 = 40_000.0;
 /// The name of the documents' own price book.
 const DOCUMENTED: &str = "documented-krw";
 
-/// Whether the documented numbers are right, and the answer that says so.
-pub(super) fn answer(study: &Study) -> (bool, String) {
+/// Whether the documented numbers are right.
+pub(super) fn headline(study: &Study) -> Headline {
     let rows = documented(study).iter();
     let wrong = rows.filter(|row| row.adds_up() == Some(false));
     let wrong: Vec<_> = wrong
@@ -49,13 +50,19 @@ pub(super) fn answer(study: &Study) -> (bool, String) {
         })
         .collect();
     let ok = wrong.is_empty() && totals.iter().all(|(agrees, _)| *agrees);
-    let mut sentences = vec![if ok { "Yes." } else { "No." }.to_owned()];
-    if wrong.is_empty() {
-        sentences.push("Every documented total is the sum of its parts.".to_owned());
+    let sums = if wrong.is_empty() {
+        vec!["Every documented total is the sum of its parts.".to_owned()]
+    } else {
+        wrong
+    };
+    let totals = totals.into_iter().map(|(_, sentence)| sentence);
+    let mut sentences = sums.into_iter().chain(totals);
+    let word = if ok { "Yes" } else { "No" };
+    Headline {
+        status: Status::of(ok),
+        answer: format!("{word}. {}", sentences.next().unwrap_or_default()),
+        details: sentences.collect(),
     }
-    sentences.extend(wrong);
-    sentences.extend(totals.into_iter().map(|(_, sentence)| sentence));
-    (ok, sentences.join(" "))
 }
 
 fn won(amount: f64) -> Number {

@@ -8,6 +8,8 @@ mod page;
 use serde::Serialize;
 use tiketi_cost::Study;
 
+use crate::page::Status;
+
 pub use page::page;
 
 /// Version of the layout; raised when readers of the previous one would misread it.
@@ -20,7 +22,7 @@ pub struct CostStudy {
     pub version: u32,
     /// The question.
     pub question: String,
-    /// The answer in a sentence.
+    /// The answer.
     pub answer: String,
     /// Whether the documented numbers are right: every sum, and every total at every price book.
     pub ok: bool,
@@ -34,15 +36,15 @@ pub struct CostStudy {
 
 /// Makes the report of a study; `run_again` is the command that reproduces it.
 pub fn document(study: Study, run_again: &str) -> CostStudy {
-    let (ok, answer) = findings::answer(&study);
+    let headline = findings::headline(&study);
     CostStudy {
         version: VERSION,
         question: format!(
             "What does `{}` cost per month, and is the reference bill (A24) right?",
             study.scenario
         ),
-        answer,
-        ok,
+        answer: headline.sentences(),
+        ok: headline.status == Status::Pass,
         findings: findings::findings(&study),
         study,
         run_again: run_again.to_owned(),

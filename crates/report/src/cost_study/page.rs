@@ -3,13 +3,11 @@
 use tiketi_cost::price_book::Currency;
 use tiketi_cost::study::{CLOUDMART_HOUR, Hour, Month, PEAK_HOURS, TRANSFER_GB};
 
-use super::CostStudy;
+use super::{CostStudy, findings};
 use crate::bill;
 use crate::chart::{Bar, BarChart};
 use crate::number::Number;
-use crate::page::{
-    Block, Cell, Column, Details, Headline, List, Page, Prose, Section, Status, Table,
-};
+use crate::page::{Block, Cell, Column, Details, List, Page, Prose, Section, Table};
 
 /// Makes the page of a study.
 pub fn page(document: &CostStudy) -> Page {
@@ -23,11 +21,7 @@ pub fn page(document: &CostStudy) -> Page {
     Page {
         title: document.question.clone(),
         context: "Cost study: nothing is run".to_owned(),
-        headline: Headline {
-            status: Status::of(document.ok),
-            answer: document.answer.clone(),
-            details: Vec::new(),
-        },
+        headline: findings::headline(study),
         sections,
         closing: Vec::new(),
         run_again: document.run_again.clone(),

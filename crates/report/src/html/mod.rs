@@ -204,7 +204,8 @@ const fn class(status: Status) -> &'static str {
     match status {
         Status::Pass | Status::Better => "good",
         Status::Fail => "bad",
-        Status::Partial | Status::Unknown | Status::Neutral => "unknown",
+        Status::Partial | Status::Unknown => "unknown",
+        Status::Neutral => "neutral",
     }
 }
 

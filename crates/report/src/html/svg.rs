@@ -66,7 +66,7 @@ const DOT_RADIUS: i32 = 4;
 /// Size of all labels.
 const FONT_SIZE: u32 = 12;
 /// Mean width of a character of a label: near enough to keep labels apart.
-const CHARACTER_WIDTH: usize = 7;
+const CHARACTER_WIDTH: usize = 6;
 /// Rows of labels above the lines, so that near marks do not cover each other's label.
 const LABEL_ROWS: usize = 3;
 /// Height of one such row.
