@@ -2,37 +2,37 @@
 default:
     @just --list
 
-# Format, lint, document and check the dependencies, warnings denied.
+# Check formatting, lints, documentation and dependencies; warnings are errors.
 check:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
     cargo deny check
 
-# Run every test.
+# Run all tests.
 test:
     cargo test --workspace
 
-# Check the layering and the house rules only.
+# Run only the checks of the project's own rules.
 tidy:
     cargo test --test tidy
 
-# Run a scenario live, on the testbed.
+# Run a scenario with real traffic on the testbed.
 run SCENARIO:
     cargo run --release -- run {{SCENARIO}}
 
-# Validate every scenario.
+# Validate all scenarios and plan files.
 scenarios:
     cargo run --release -- check scenarios/*.toml scenarios/agreement/*.toml scenarios/studies/*.toml scenarios/plans/*.toml
 
-# Accept the changed snapshots.
+# Accept changed snapshots.
 bless:
     BLESS=1 cargo test --workspace
 
-# Hold the engine against queueing theory.
+# Check the simulator against queueing theory.
 theory:
     cargo run --release -- theory
 
-# Measure the calendar and the stations, beside SimPy and Ciw.
+# Benchmark the calendar and the stations, next to SimPy and Ciw.
 peers:
     benches/peers/run

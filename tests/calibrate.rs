@@ -1,4 +1,4 @@
-//! `calibrate` with the model itself: a run whose latency is known stands in for a live one.
+//! `calibrate`, applied to a simulated run with known latency in place of a live run.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use tiketi_model::{Unwatched, simulate};
 use tiketi_scenario::{self as scenario, Overrides};
 use tiketi_station::{Latency, Profile};
 
-#[expect(dead_code, reason = "the runs are written by another hand")]
+#[expect(dead_code, reason = "this test does not write files with it")]
 mod command;
-#[expect(dead_code, reason = "what was made by arithmetic cannot be played")]
+#[expect(dead_code, reason = "this test simulates its runs")]
 mod kept_run;
 
-const SCENARIO: &str = r#"# Is the latency found again?
+const SCENARIO: &str = r#"# Does calibration find the latency?
 name = "known"
 seed = 5
 
@@ -40,7 +40,7 @@ rate  = "12/s"
 until = "100s"
 "#;
 
-/// What the model makes of the scenario with a latency, as if it were live.
+/// A simulated run with this latency, marked as live.
 fn live(latency: Latency) -> Measurements {
     let mut profile = Profile::t3_medium_node();
     for work in [
@@ -58,7 +58,7 @@ fn live(latency: Latency) -> Measurements {
     };
     let load = |overrides| scenario::load("known.toml", SCENARIO, overrides).expect("a scenario");
     let mut run = simulate(&load(&played), &mut Unwatched);
-    // The testbed's processors know nothing of latency: it is what its machine adds.
+    // In a live run the profile has no latency; it is added by the machine.
     run.plan = load(&Overrides::default());
     run.ending.engine = Engine::Live;
     run.ending.wall = Duration::from_secs(120);
@@ -66,7 +66,7 @@ fn live(latency: Latency) -> Measurements {
 }
 
 #[test]
-fn a_calibrated_profile_makes_the_model_agree() {
+fn calibrated_profile_makes_the_model_agree() {
     let workplace = Workplace::new();
     let truth = Latency {
         median_ms: 3.0,
@@ -90,7 +90,7 @@ fn a_calibrated_profile_makes_the_model_agree() {
 }
 
 #[test]
-fn what_cannot_teach_anything_is_refused() {
+fn unusable_runs_are_refused() {
     let workplace = Workplace::new();
     let latency = Latency {
         median_ms: 1.0,

@@ -1,14 +1,16 @@
-//! What the command line says: help, refusals, where each word goes, and that it goes there quietly.
+//! The command line: help, errors, exit codes, and which text goes to stdout or stderr.
 
 use std::fmt::Write as _;
 
+use clap::Parser as _;
 use command::{Ended, Workplace};
 use snapshot::assert_snapshot;
+use tiketi_sim::cli::Arguments;
 
 mod command;
 mod snapshot;
 
-const GOOD: &str = r#"# Do thirty buyers get through?
+const VALID: &str = r#"# Do thirty buyers get through?
 seed = 5
 
 [clock]
@@ -20,7 +22,7 @@ rate  = "1/s"
 until = "30s"
 "#;
 
-const BROKEN: &str = r#"# Is every mistake told at once?
+const BROKEN: &str = r#"# Are all problems reported at once?
 [clock]
 duration = "90"
 speeed   = 5
@@ -32,10 +34,10 @@ zone   = "q"
 lasts  = "30s"
 "#;
 
-/// A folder with a scenario that is right, one that is wrong, and one that is no text.
+/// A folder with a valid scenario, an invalid one and one that is not UTF-8.
 fn workplace() -> Workplace {
     let workplace = Workplace::new();
-    workplace.write("good.toml", GOOD);
+    workplace.write("good.toml", VALID);
     workplace.write("broken.toml", BROKEN);
     workplace.write("latin-1.toml", b"# Caf\xe9?\n");
     workplace.write("secret.txt", "secret\n");
@@ -48,7 +50,7 @@ fn workplace() -> Workplace {
     workplace
 }
 
-/// What a terminal shows of some commands, each with its exit code. Marks tell stderr from stdout.
+/// The output of some commands, each with its exit code. Lines on stderr are marked with `!`.
 fn transcript(commands: &[&str]) -> String {
     let workplace = workplace();
     let mut shown = String::new();
@@ -56,10 +58,11 @@ fn transcript(commands: &[&str]) -> String {
         let arguments: Vec<_> = command.split_whitespace().collect();
         let ended = workplace.run(&arguments);
         let said = shown_lines("", &ended.stdout) + &shown_lines("! ", &ended.stderr);
-        let code = ended.code.expect("it ends by itself");
-        writeln!(shown, "$ tiketi-sim {command}\n{said}[{code}]\n").expect("a String takes all");
+        let code = ended.code.expect("it exits normally");
+        writeln!(shown, "$ tiketi-sim {command}\n{said}[{code}]\n")
+            .expect("writing to a String cannot fail");
     }
-    assert!(!workplace.path("reports").exists(), "something was run");
+    assert!(!workplace.path("reports").exists(), "a run was started");
     shown
 }
 
@@ -71,7 +74,7 @@ fn shown_lines(mark: &str, text: &str) -> String {
 }
 
 #[test]
-fn help_is_as_kept() {
+fn help_matches_snapshot() {
     let commands = [
         "--help",
         "run --help",
@@ -89,7 +92,7 @@ fn help_is_as_kept() {
 }
 
 #[test]
-fn a_timeline_answers_and_needs_a_policy_that_follows_the_queue() {
+fn timeline_needs_a_policy_on_queue_size() {
     let workplace = workplace();
     workplace.write("cpu.toml", "[scaling]\npolicies = []\n");
     let ended = workplace.run(&["timeline", "good.toml", "--seeds", "3", "--out", "page"]);
@@ -111,12 +114,12 @@ fn a_timeline_answers_and_needs_a_policy_that_follows_the_queue() {
     assert!(
         refused
             .stderr
-            .contains("no policy grows the fleet by the queue")
+            .contains("no policy scales out on queue size")
     );
 }
 
 #[test]
-fn what_is_no_command_line_is_refused_with_2() {
+fn invalid_command_lines_exit_with_2() {
     let shown = transcript(&[
         "",
         "fly",
@@ -143,7 +146,7 @@ fn what_is_no_command_line_is_refused_with_2() {
 }
 
 #[test]
-fn what_cannot_be_run_is_refused_before_anything_starts() {
+fn invalid_input_is_refused_before_anything_starts() {
     let shown = transcript(&[
         "run missing.toml",
         "run folder",
@@ -169,7 +172,7 @@ fn what_cannot_be_run_is_refused_before_anything_starts() {
 }
 
 #[test]
-fn targets_that_may_not_be_loaded_are_refused_with_92() {
+fn forbidden_targets_exit_with_92() {
     let target = |url: &str| format!("run good.toml --token-secret-file secret.txt --target {url}");
     let commands = [
         target("http://192.0.2.7:3000"),
@@ -185,7 +188,7 @@ fn targets_that_may_not_be_loaded_are_refused_with_92() {
 }
 
 #[test]
-fn check_goes_through_all_files_and_tells_right_from_wrong() {
+fn check_reports_valid_and_invalid_files() {
     let command = "check good.toml broken.toml missing.toml folder good.toml";
     assert_snapshot("check.txt", &transcript(&[command, "check good.toml"]));
     let workplace = workplace();
@@ -201,8 +204,8 @@ fn check_goes_through_all_files_and_tells_right_from_wrong() {
     for wrong in [
         "broken.toml:3:12: ",
         "broken.toml:4:1: ",
-        "missing.toml: ",
-        "folder: ",
+        "scenario not found: missing.toml",
+        "cannot read scenario `folder`: ",
     ] {
         assert!(stderr.contains(wrong), "{wrong}: {stderr}");
     }
@@ -210,12 +213,12 @@ fn check_goes_through_all_files_and_tells_right_from_wrong() {
 }
 
 #[test]
-fn the_environment_stands_in_for_flags_that_are_not_given() {
+fn environment_variables_set_flags() {
     let workplace = workplace();
     let run = |name: &str, value: &str, arguments: &[&str]| {
         let mut program = workplace.program(&[&["run", "missing.toml"][..], arguments].concat());
         let ended = program.env(name, value).output();
-        ended.expect("the program can be started").status.code()
+        ended.expect("the program starts").status.code()
     };
     assert_eq!(run("TIKETI_SIM_BUYERS", "0", &[]), Some(2));
     assert_eq!(run("TIKETI_SIM_BUYERS", "0", &["--buyers", "5"]), Some(104));
@@ -227,7 +230,7 @@ fn the_environment_stands_in_for_flags_that_are_not_given() {
 }
 
 #[test]
-fn a_reader_that_is_gone_is_no_reason_to_fail() {
+fn closed_pipe_does_not_change_the_exit_code() {
     let workplace = workplace();
     let commands: [(&[&str], i32); 5] = [
         (&["--help"], 0),
@@ -244,13 +247,13 @@ fn a_reader_that_is_gone_is_no_reason_to_fail() {
         };
         let mut program = workplace.program(arguments);
         let status = program.stdout(gone()).stderr(gone()).status();
-        let status = status.expect("the program can be started");
+        let status = status.expect("the program starts");
         assert_eq!(status.code(), Some(code), "{arguments:?}");
     }
 }
 
 #[test]
-fn nothing_but_text_goes_into_a_pipe() {
+fn no_escape_sequences_in_a_pipe() {
     let workplace = workplace();
     for arguments in [
         ["check", "broken.toml"],
@@ -263,7 +266,7 @@ fn nothing_but_text_goes_into_a_pipe() {
 }
 
 #[test]
-fn completions_know_the_commands_and_hide_what_is_hidden() {
+fn completions_list_commands_but_not_hidden_ones() {
     let workplace = workplace();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let Ended {
@@ -289,4 +292,71 @@ fn completions_know_the_commands_and_hide_what_is_hidden() {
             "{shell} offers what is hidden"
         );
     }
+}
+
+/// The code blocks of the README with this language.
+fn readme_blocks(language: &str) -> Vec<String> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = std::fs::read_to_string(path).expect("the README exists");
+    let start = format!("```{language}\n");
+    let blocks = text.split(&start).skip(1);
+    blocks
+        .map(|rest| rest.split("```").next().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[test]
+fn readme_scenarios_are_valid() {
+    let workplace = Workplace::new();
+    let blocks = readme_blocks("toml");
+    let [whole, fragments @ ..] = blocks.as_slice() else {
+        panic!("the README has no scenario");
+    };
+    assert!(!fragments.is_empty(), "the README has no fragments");
+    workplace.write("whole.toml", whole);
+    for (number, fragment) in fragments.iter().enumerate() {
+        let name = format!("with-fragment-{number}.toml");
+        workplace.write(&name, format!("{whole}\n{fragment}"));
+    }
+    let files = std::fs::read_dir(workplace.path(".")).expect("the folder can be listed");
+    for file in files {
+        let name = file.expect("it can be listed").file_name();
+        let ended = workplace.run(&["check", name.to_str().expect("a plain name")]);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn readme_commands_are_valid() {
+    let mut commands = 0;
+    for block in readme_blocks("sh") {
+        let block = block.replace("\\\n", "");
+        let lines = block
+            .lines()
+            .map(|line| line.split('#').next().unwrap_or_default());
+        for line in lines {
+            let Some((environment, arguments)) = line.split_once("tiketi-sim ") else {
+                continue;
+            };
+            // A placeholder such as `<live run>…` is one argument.
+            let arguments = arguments.replace("<live run>", "run").replace('…', "");
+            let variables = environment.split_whitespace().flat_map(as_flag);
+            let words = ["tiketi-sim".to_owned()].into_iter();
+            let words = words.chain(arguments.split_whitespace().map(str::to_owned));
+            if let Err(error) = Arguments::try_parse_from(words.chain(variables)) {
+                panic!("{line}: {error}");
+            }
+            commands += 1;
+        }
+    }
+    assert!(commands > 15, "only {commands} commands");
+}
+
+/// The flag that an assignment such as `TIKETI_SIM_SEED=7` sets, and its value.
+fn as_flag(assignment: &str) -> Vec<String> {
+    let flag = assignment.strip_prefix("TIKETI_SIM_");
+    let (name, value) = flag
+        .and_then(|flag| flag.split_once('='))
+        .expect("an assignment");
+    vec![format!("--{}", name.to_lowercase()), value.to_owned()]
 }

@@ -1,4 +1,4 @@
-//! `compare` as its user meets it: exit codes, what is refused, the files it leaves.
+//! `tiketi-sim compare`: exit codes, errors and the files it writes.
 
 use command::{Ended, Workplace};
 use kept_run::{keep, measured};
@@ -7,7 +7,7 @@ use tiketi_measure::{Engine, archive};
 mod command;
 mod kept_run;
 
-/// A folder with a live run, a slower one, one of the model, half of one, and none.
+/// A folder with a live run, a slower one, a simulated one, a truncated one and an empty folder.
 fn workplace() -> Workplace {
     let workplace = Workplace::new();
     keep(&measured(Engine::Live, 1.0), &workplace.path("before"));
@@ -23,7 +23,7 @@ fn workplace() -> Workplace {
 }
 
 #[test]
-fn a_run_is_no_worse_than_itself_and_a_slower_one_is() {
+fn slower_run_is_worse_than_its_baseline() {
     let workplace = workplace();
     let compare = |base, new| workplace.run(&["compare", base, new]);
     let same = compare("before", "model");
@@ -47,25 +47,32 @@ fn a_run_is_no_worse_than_itself_and_a_slower_one_is() {
 }
 
 #[test]
-fn bars_of_ones_own_decide() {
+fn custom_tolerances_decide() {
     let workplace = workplace();
-    let bars = ["--bar", "waiting_time=50", "--bar", "response_time_p95=50%"];
+    // `--bar` is the former name of `--tolerance`.
+    let tolerances = [
+        "--tolerance",
+        "waiting_time=50",
+        "--bar",
+        "response_time_p95=50%",
+    ];
     let compare = ["compare", "before", "slower"];
-    let ended = workplace.run(&[&compare[..], &bars].concat());
+    let ended = workplace.run(&[&compare[..], &tolerances].concat());
     assert_eq!(ended.code, Some(0), "{}", ended.stdout);
-    for bar in [
+    for tolerance in [
         "waiting=5",
         "waiting_time",
         "waiting_time=0",
         "waiting_time=x",
     ] {
-        let Ended { code, stderr, .. } = workplace.run(&[&compare[..], &["--bar", bar]].concat());
-        assert_eq!(code, Some(2), "{bar}: {stderr}");
+        let words = [&compare[..], &["--tolerance", tolerance]].concat();
+        let Ended { code, stderr, .. } = workplace.run(&words);
+        assert_eq!(code, Some(2), "{tolerance}: {stderr}");
     }
 }
 
 #[test]
-fn the_report_is_written_where_it_is_asked_for() {
+fn report_is_written_to_the_given_folder() {
     let workplace = workplace();
     let words = ["compare", "before", "slower", "--out", "a/b", "--quiet"];
     let Ended {
@@ -90,26 +97,26 @@ fn the_report_is_written_where_it_is_asked_for() {
 }
 
 #[test]
-fn what_is_no_finished_run_is_refused_with_104() {
+fn unusable_runs_exit_with_104() {
     let workplace = workplace();
     for (words, told) in [
         (
             &["before", "missing"][..],
-            "missing/measurements.json.gz: cannot be read",
+            "run not found: missing/measurements.json.gz",
         ),
         (
             &["before", "empty"],
-            "empty/measurements.json.gz: cannot be read",
+            "run not found: empty/measurements.json.gz",
         ),
         (
             &["half", "before"],
             "half/measurements.json.gz: holds no whole measurements",
         ),
-        (&["--model", "model"], "model: is a run of the model"),
-        (&["--model", "before", "missing"], "cannot be read"),
+        (&["--model", "model"], "model is a simulated run"),
+        (&["--model", "before", "missing"], "run not found"),
         (
             &["--model", "before", "--profile", "missing.toml"],
-            "cannot be read",
+            "profile not found: missing.toml",
         ),
         (
             &["before", "model", "--out", "half/measurements.json.gz"],
@@ -123,7 +130,7 @@ fn what_is_no_finished_run_is_refused_with_104() {
 }
 
 #[test]
-fn one_run_or_three_are_no_comparison() {
+fn comparison_needs_exactly_two_runs() {
     let workplace = workplace();
     for words in [
         &["compare"][..],

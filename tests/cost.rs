@@ -1,4 +1,4 @@
-//! Statements: the documented month comes out of its own unit prices, and its wrong sum is found.
+//! Statements: the documented prices give the reference bill, and its wrong sum is found.
 
 #[path = "common/mod.rs"]
 mod common;
@@ -11,7 +11,7 @@ use tiketi_cost::{LcuHour, PriceBook, Sales, Statement, Traffic, Usage};
 use tiketi_scenario::Plan;
 use tiketi_scenario::topology::DatabaseKind;
 
-/// One hour with the smallest fleet and eight more instances, and a twentieth of the documented transfer.
+/// One hour with the smallest fleet plus eight instances, and a twentieth of the documented traffic.
 fn peak_hour() -> Usage {
     Usage {
         hours: 1.0,
@@ -59,7 +59,7 @@ fn assert_quantity(statement: &Statement, item: Item, heading: Heading, expected
     assert_close(quantity.expect("is metered"), expected);
 }
 
-/// What one item comes to in the run, its lines taken together.
+/// The amount of an item in the run's bill, summed over its lines.
 fn amount(statement: &Statement, item: Item) -> f64 {
     let lines = statement.run.lines.iter().filter(|line| line.item == item);
     lines.map(|line| line.amount.expect("is metered")).sum()
@@ -76,7 +76,7 @@ fn row(statement: &Statement, name: &str) -> (f64, Option<f64>, Option<f64>) {
 }
 
 #[test]
-fn the_documented_month_comes_out_of_the_documented_prices() {
+fn documented_prices_give_the_reference_bill() {
     let statement = statement(&documented_plan(), "documented-krw");
     for name in [
         "instances",
@@ -91,7 +91,7 @@ fn the_documented_month_comes_out_of_the_documented_prices() {
         let (documented, _, computed) = row(&statement, name);
         assert_close(computed.expect("is computed"), documented);
     }
-    // 20 on-sales of one hour with eight more instances: 160 hours of 40,000 / 730 are 8,767, stated as 9,000.
+    // 20 sales of one hour with eight more instances: 160 hours at 40,000 / 730 are 8,767, stated as 9,000.
     let (stated, _, computed) = row(&statement, "peak");
     assert_close(computed.expect("is computed"), 160.0 * 40_000.0 / 730.0);
     assert_close(stated, 9_000.0);
@@ -99,7 +99,7 @@ fn the_documented_month_comes_out_of_the_documented_prices() {
 }
 
 #[test]
-fn the_sums_that_do_not_add_up_are_found() {
+fn wrong_sums_in_the_documents_are_found() {
     let statement = statement(&documented_plan(), "documented-krw");
     let wrong: Vec<&str> = statement
         .documented
@@ -110,7 +110,7 @@ fn the_sums_that_do_not_add_up_are_found() {
     let (documented, added_up, computed) = row(&statement, "optimized");
     assert_close(documented, 154_500.0);
     assert_close(added_up.expect("is a sum"), 194_500.0);
-    // What this month's NAT costs, and two instances at 24,000 instead of 40,000.
+    // Without NAT, and with two instances at 24,000 instead of 40,000.
     let all = 259_000.0 + 160.0 * 40_000.0 / 730.0;
     assert_close(computed.expect("is a sum"), all - 36_500.0 - 32_000.0);
     assert_close(
@@ -122,7 +122,7 @@ fn the_sums_that_do_not_add_up_are_found() {
 }
 
 #[test]
-fn another_use_is_told_apart_from_another_price() {
+fn different_usage_is_distinguished_from_different_prices() {
     let book = PriceBook::built_in("documented-krw").expect("is built in");
     let little = Usage {
         instance_hours: 2.0,
@@ -137,7 +137,7 @@ fn another_use_is_told_apart_from_another_price() {
     assert_eq!(used, ["14.0 GB", "0.0 instance-hours"]);
     for row in rows {
         let expected = match row.name.as_str() {
-            // The documents take off all of the network, with the transfer to buyers; without NAT there is still that.
+            // The documents subtract the whole network cost. The traffic to buyers remains without NAT.
             "saving-nat" => 36_500.0,
             "optimized" => 268_000.0 - 36_500.0 - 32_000.0,
             _ => row.documented,
@@ -150,12 +150,12 @@ fn another_use_is_told_apart_from_another_price() {
 }
 
 #[test]
-fn a_run_is_billed_for_its_own_hours() {
+fn run_is_billed_for_its_own_hours() {
     let mut plan = documented_plan();
     let with_nat = statement(&plan, "aws-ap-northeast-2");
     assert_eq!(with_nat.currency, Currency::Usd);
-    // 10 instances with volumes, ALB, 2 capacity units, 4 addresses, 60 runs of the Lambda and its calls, 2 + 2 nodes and
-    // rows, 2 gateways, transfer, the rest.
+    // 10 instances with volumes, ALB, 2 capacity units, 4 addresses, 60 Lambda runs and metric calls, 2 + 2 nodes and
+    // database storage, 2 gateways, traffic, the rest.
     let expected = 0.52
         + 10.0 * 8.0 * 0.0912 / 730.0
         + 60.0 * 0.000_01
@@ -185,7 +185,11 @@ fn a_run_is_billed_for_its_own_hours() {
         zone.nat_gateway = false;
     }
     let (_, _, computed) = row(&statement(&plan, "documented-krw"), "nat");
-    assert_eq!(computed, Some(0.0), "a flat price is not paid for nothing");
+    assert_eq!(
+        computed,
+        Some(0.0),
+        "a flat price does not apply without gateways"
+    );
     let without = statement(&plan, "aws-ap-northeast-2");
     assert_close(
         with_nat.month.total - without.month.total,
@@ -194,7 +198,7 @@ fn a_run_is_billed_for_its_own_hours() {
 }
 
 #[test]
-fn what_is_not_metered_is_named_and_counts_nothing() {
+fn unmetered_items_are_listed_without_amount() {
     let plan = documented_plan();
     let unseen = statement(&plan, "aws-ap-northeast-2");
     let named: Vec<_> = unseen
@@ -230,7 +234,7 @@ fn what_is_not_metered_is_named_and_counts_nothing() {
 }
 
 #[test]
-fn each_path_of_the_traffic_has_its_price() {
+fn each_traffic_path_has_its_price() {
     let mut plan = documented_plan();
     let usage = Usage {
         surplus_vcpu_hours: Some(2.0),
@@ -253,7 +257,7 @@ fn each_path_of_the_traffic_has_its_price() {
     assert_close(amount(&by_endpoint, Item::NatTraffic), 10.0 * 0.059);
     assert_close(amount(&by_endpoint, Item::EndpointTraffic), 0.0);
     assert_close(amount(&by_endpoint, Item::DataOutNat), 4.0 * 0.126);
-    // Redis, database and the detour to another zone's gateway: a cent to each side.
+    // Redis, database and the detour to the gateway of another zone: one cent per side.
     assert_close(
         amount(&by_endpoint, Item::CrossZone),
         (20.0 + 7.0 + 3.0) * 2.0 * 0.01,
@@ -263,7 +267,7 @@ fn each_path_of_the_traffic_has_its_price() {
     assert_close(amount(&by_endpoint, Item::DatabaseIo), 3.0 * 0.24);
     assert_quantity(&by_endpoint, Item::Surplus, Heading::Peak, 40.0);
 
-    // Without the endpoint, what goes to S3 passes NAT (A17).
+    // Without the endpoint, traffic to S3 goes through NAT (A17).
     plan.topology.s3_endpoint = false;
     let by_nat = Statement::new(&plan, usage, SALES, &book);
     assert_close(amount(&by_nat, Item::NatTraffic), 110.0 * 0.059);
@@ -271,7 +275,7 @@ fn each_path_of_the_traffic_has_its_price() {
 }
 
 #[test]
-fn every_line_adds_up_to_the_total() {
+fn lines_add_up_to_the_total() {
     for name in PriceBook::BUILT_IN {
         let statement = statement(&documented_plan(), name);
         for bill in [&statement.run, &statement.month] {
@@ -287,7 +291,7 @@ fn every_line_adds_up_to_the_total() {
 }
 
 #[test]
-fn the_same_use_can_be_priced_anew() {
+fn usage_can_be_repriced() {
     let plan = documented_plan();
     let documented = statement(&plan, "documented-krw");
     let listed = PriceBook::built_in("aws-ap-northeast-2").expect("is built in");
@@ -298,7 +302,7 @@ fn the_same_use_can_be_priced_anew() {
 }
 
 #[test]
-fn a_database_pays_for_the_storage_of_its_kind() {
+fn database_storage_price_depends_on_its_kind() {
     let mut plan = documented_plan();
     let storage = |plan: &Plan| {
         let statement = statement(plan, "aws-ap-northeast-2");
@@ -314,7 +318,7 @@ fn a_database_pays_for_the_storage_of_its_kind() {
 }
 
 #[test]
-fn a_month_has_the_base_fleet_throughout_and_the_extra_hours_of_its_onsales() {
+fn month_has_base_fleet_plus_extra_hours_of_sales() {
     let mut plan = documented_plan();
     plan.cost.onsales_per_month = 3;
     let statement = statement(&plan, "aws-ap-northeast-2");
@@ -322,7 +326,7 @@ fn a_month_has_the_base_fleet_throughout_and_the_extra_hours_of_its_onsales() {
     assert_quantity(&statement, Item::Instance, Heading::Peak, 24.0);
     assert_quantity(&statement, Item::LambdaRuns, Heading::Lambda, 43_800.0);
     assert_quantity(&statement, Item::MetricCalls, Heading::Monitoring, 43_800.0);
-    // 8 GB each: two instances all month, and 24 hours of others.
+    // 8 GB each: two instances all month, and 24 hours of additional ones.
     assert_quantity(&statement, Item::Volumes, Heading::Instances, 16.0);
     assert_quantity(&statement, Item::Volumes, Heading::Peak, 8.0 * 24.0 / 730.0);
     plan.scaling.monitor.period = secs(10);
@@ -331,7 +335,7 @@ fn a_month_has_the_base_fleet_throughout_and_the_extra_hours_of_its_onsales() {
 }
 
 #[test]
-fn what_has_no_price_is_shown_as_not_found_and_counts_nothing() {
+fn items_without_price_are_not_found_and_count_nothing() {
     let mut plan = documented_plan();
     plan.topology.instances.class = "m5.large".to_owned();
     let statement = statement(&plan, "documented-krw");
@@ -341,12 +345,12 @@ fn what_has_no_price_is_shown_as_not_found_and_counts_nothing() {
     assert_eq!(
         row(&statement, "compute").2,
         None,
-        "a sum with a gap is none"
+        "a sum with a missing price has no value"
     );
 }
 
 #[test]
-fn without_buyers_or_tickets_nothing_is_divided() {
+fn no_unit_costs_without_buyers_or_tickets() {
     let plan = documented_plan();
     let book = PriceBook::built_in("documented-krw").expect("is built in");
     let nobody = Sales {
@@ -360,7 +364,7 @@ fn without_buyers_or_tickets_nothing_is_divided() {
 }
 
 #[test]
-fn a_statement_survives_json() {
+fn statement_round_trips_through_json() {
     let statement = statement(&documented_plan(), "documented-krw");
     let json = serde_json::to_string(&statement).expect("is JSON");
     let back: Statement = serde_json::from_str(&json).expect("is a statement");

@@ -1,4 +1,4 @@
-//! `tiketi-sim cost`: the documented month beside price books, and price books of the user's own.
+//! `tiketi-sim cost`: the reference bill compared with price books, including custom ones.
 
 use command::Workplace;
 use snapshot::assert_snapshot;
@@ -11,7 +11,7 @@ use tiketi_scenario::{self as scenario, Overrides, Plan};
 mod command;
 mod snapshot;
 
-/// A book in which everything the documents price costs what they say, but NAT.
+/// A price book that only has a price for NAT gateways.
 const MINE: &str = r#"
 name     = "mine"
 currency = "KRW"
@@ -46,7 +46,7 @@ fn finding<'a>(document: &'a CostStudy, start: &str) -> &'a str {
 }
 
 #[test]
-fn the_month_uses_what_the_documents_state_however_many_onsales_it_has() {
+fn documented_usage_does_not_depend_on_sales_per_month() {
     let mut plan = plan();
     for onsales in [1, 20, 100] {
         plan.cost.onsales_per_month = onsales;
@@ -63,7 +63,7 @@ fn the_month_uses_what_the_documents_state_however_many_onsales_it_has() {
 }
 
 #[test]
-fn at_their_own_prices_the_documents_fail_by_their_last_sum_alone() {
+fn only_the_optimized_total_of_the_documents_is_wrong() {
     let document = study(&["documented-krw"]);
     assert!(!document.ok);
     assert_eq!(
@@ -81,9 +81,9 @@ fn at_their_own_prices_the_documents_fail_by_their_last_sum_alone() {
 }
 
 #[test]
-fn list_prices_are_held_against_each_line() {
+fn list_prices_are_compared_line_by_line() {
     let document = study(&["documented-krw", "aws-ap-northeast-2"]);
-    // Two gateways of 0.059 dollars an hour, a dollar being 1,340 won.
+    // Two gateways at $0.059 per hour, at 1,340 won per dollar.
     let month: f64 = 2.0 * 0.059 * 730.0 * 1_340.0;
     assert!((month - 115_427.6).abs() < 0.1);
     let nat = finding(&document, "NAT: 2 gateways");
@@ -91,20 +91,20 @@ fn list_prices_are_held_against_each_line() {
         nat.contains("₩115,428") && nat.contains("₩36,500 pay for 0.632 of one"),
         "{nat}"
     );
-    // One gateway less, and its address.
+    // Without one gateway and its address.
     assert!(nat.contains("would save ₩62,605"), "{nat}");
     let database = finding(&document, "Database: 2 nodes");
     assert!(
         database.contains("the documented ₩60,000 pay for 0.543"),
         "{database}"
     );
-    // 40,000 won at 0.059 dollars a gigabyte.
+    // 40,000 won at $0.059 per gigabyte.
     assert!(finding(&document, "The S3 endpoint").contains("506 GB"));
     assert!(finding(&document, "Exchange rate: $1 = ₩1,340").contains("documented"));
 }
 
 #[test]
-fn other_prices_make_other_sentences() {
+fn findings_depend_on_the_prices() {
     let mut book = PriceBook::built_in("aws-ap-northeast-2").expect("is built in");
     book.exchange.won_per_unit = 1.0;
     let study = Study::new(&plan(), &[book], None);
@@ -115,7 +115,7 @@ fn other_prices_make_other_sentences() {
 }
 
 #[test]
-fn the_page_stands_alone() {
+fn page_is_self_contained() {
     let study = study(&["documented-krw", "aws-ap-northeast-2"]);
     let page = html::render(&cost_study::page(&study));
     for outside in ["http://", "https://", "<script", "<link", "<img", "url("] {
@@ -125,7 +125,7 @@ fn the_page_stands_alone() {
 }
 
 #[test]
-fn the_command_prints_the_study_and_writes_it() {
+fn command_prints_and_writes_the_study() {
     let workplace = Workplace::new();
     let ended = workplace.run(&["cost", "--out", "study"]);
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
@@ -146,7 +146,7 @@ fn the_command_prints_the_study_and_writes_it() {
 }
 
 #[test]
-fn a_book_and_a_rate_of_the_users_own_are_taken() {
+fn custom_price_book_and_exchange_rate_are_used() {
     let workplace = Workplace::new();
     workplace.write("mine.toml", MINE);
     let ended = workplace.run(&[
@@ -159,7 +159,7 @@ fn a_book_and_a_rate_of_the_users_own_are_taken() {
         "1000",
     ]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    // Two gateways of 50 won an hour; what the book does not price is named.
+    // Two gateways at 50 won per hour; items without a price are listed.
     let nat = ended.stdout.lines().find(|line| line.starts_with("  NAT "));
     let nat = nat.expect("the reference bill has it");
     assert!(
@@ -175,12 +175,12 @@ fn a_book_and_a_rate_of_the_users_own_are_taken() {
     assert!(
         ended
             .stdout
-            .contains("Exchange rate: $1 = ₩1,000 (assumption: given with --won-per-dollar)")
+            .contains("Exchange rate: $1 = ₩1,000 (assumption: set with --won-per-dollar)")
     );
 }
 
 #[test]
-fn what_is_wrong_with_a_book_is_told_with_its_place() {
+fn price_book_errors_have_a_position() {
     let workplace = Workplace::new();
     workplace.write("mine.toml", MINE.replace("50", "-50"));
     let ended = workplace.run(&["cost", "--prices", "mine.toml"]);
@@ -197,12 +197,12 @@ fn what_is_wrong_with_a_book_is_told_with_its_place() {
     assert!(
         ended
             .stderr
-            .contains("(legal: documented-krw, aws-ap-northeast-2, or a file)"),
+            .contains("(expected one of documented-krw, aws-ap-northeast-2, or a file)"),
         "{}",
         ended.stderr
     );
     assert!(ended.stderr.contains("hint: "));
-    // A run is refused before anything starts.
+    // `run` and `simulate` refuse the book before anything starts.
     workplace.write("rush.toml", "[clock]\nduration = \"90s\"\n");
     for command in ["run", "simulate"] {
         let ended = workplace.run(&[command, "rush.toml", "--prices", "mine.toml"]);

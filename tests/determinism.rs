@@ -1,10 +1,10 @@
-//! The model gives the same measurements for the same plan and seed, byte for byte, alone or beside others.
+//! The model gives the same measurements for the same plan and seed, byte for byte, alone or in parallel.
 
 use tiketi_measure::Measurements;
 use tiketi_model::{Unwatched, simulate};
 use tiketi_scenario::{self as scenario, Overrides, Plan};
 
-/// Small versions of what is shipped: faults, scaling, holds that expire, sockets that are lost.
+/// Shipped scenarios with fewer buyers: faults, scaling, expiring seat holds, lost sockets.
 const SCENARIOS: [(&str, u32); 4] = [
     ("scenarios/spike.toml", 1_500),
     ("scenarios/az-loss.toml", 600),
@@ -19,7 +19,7 @@ fn plan(file: &str, buyers: u32, seed: u64) -> Plan {
         seed: Some(seed),
         ..Overrides::default()
     };
-    scenario::load(file, &text, &overrides).expect("what is shipped is checked")
+    scenario::load(file, &text, &overrides).expect("shipped scenarios are valid")
 }
 
 fn bytes(run: &Measurements) -> String {
@@ -27,7 +27,7 @@ fn bytes(run: &Measurements) -> String {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
+fn same_seed_gives_same_bytes_on_any_number_of_threads() {
     for (file, buyers) in SCENARIOS {
         let plan = plan(file, buyers, 7);
         let alone = bytes(&simulate(&plan, &mut Unwatched));
@@ -44,7 +44,7 @@ fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
 }
 
 #[test]
-fn another_seed_gives_another_run() {
+fn different_seeds_give_different_runs() {
     let (file, buyers) = SCENARIOS[0];
     let one = bytes(&simulate(&plan(file, buyers, 7), &mut Unwatched));
     let other = bytes(&simulate(&plan(file, buyers, 8), &mut Unwatched));

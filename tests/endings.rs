@@ -1,6 +1,6 @@
-//! Each way in which a run can end: the exit code, the report it leaves, and that nothing of it goes on running.
+//! Every way a run can end: the exit code, the report, and that no process is left.
 //!
-//! The real binary runs tiny sales, one at a time: the tests are about endings, not about load.
+//! The real binary runs tiny sales, one at a time, because these tests are not about load.
 #![cfg(target_os = "linux")]
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
@@ -18,8 +18,8 @@ mod command;
 #[expect(dead_code, reason = "shared with the tests of real servers")]
 mod processes;
 
-/// Forty seats for twenty buyers within three seconds of wall time. No limit is tight: a busy machine must not decide.
-const TINY: &str = r#"# Does a tiny sale end as it should?
+/// Forty seats for twenty buyers within three seconds of real time. No limit is tight, so that a busy machine passes too.
+const TINY: &str = r#"# Does a tiny sale end as expected?
 name = "tiny"
 seed = 3
 
@@ -57,7 +57,7 @@ pays         = 1.0
 send_lag_p99_max = "1m"
 "#;
 
-/// The files of a report.
+/// The files of every report.
 const FILES: [&str; 5] = [
     "measurements.json.gz",
     "report.html",
@@ -66,19 +66,19 @@ const FILES: [&str; 5] = [
     "timeseries.csv",
 ];
 
-/// Long enough to be ended by something else.
+/// Changes that make the run long enough for something else to end it.
 const LONG: [(&str, &str); 2] = [
     ("duration = \"30s\"", "duration = \"10m\""),
     ("speed    = 10", "speed    = 20"),
 ];
 
-/// Lets one run have the machine for itself.
+/// Makes runs take turns.
 fn one_at_a_time() -> MutexGuard<'static, ()> {
     static MACHINE: Mutex<()> = Mutex::new(());
     MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A folder with `tiny.toml` in it, in which some fragments are others.
+/// A folder with `tiny.toml`, in which `changes` replace fragments.
 fn workplace(changes: &[(&str, &str)]) -> Workplace {
     let mut text = TINY.to_owned();
     for (fragment, other) in changes {
@@ -90,7 +90,7 @@ fn workplace(changes: &[(&str, &str)]) -> Workplace {
     workplace
 }
 
-/// The reports in the workplace, the oldest first.
+/// The report folders, oldest first.
 fn reports(workplace: &Workplace) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(workplace.path("reports"));
     let mut folders: Vec<_> = entries
@@ -101,7 +101,7 @@ fn reports(workplace: &Workplace) -> Vec<PathBuf> {
     folders
 }
 
-/// The one report of the workplace; asserts that it is whole and says how the run ended.
+/// Reads the summary of the only report; asserts that the report is complete and has this exit code.
 fn report(workplace: &Workplace, code: i32) -> Value {
     let reports = reports(workplace);
     let [folder] = reports.as_slice() else {
@@ -121,7 +121,7 @@ fn read(summary: &Path) -> Value {
     serde_json::from_str(&text).expect("the summary is JSON")
 }
 
-/// Buyers who reached a stage.
+/// The number of buyers who reached a stage.
 fn reached(summary: &Value, stage: &str) -> u64 {
     let steps = summary["funnel"].as_array().expect("a list of stages");
     let step = steps.iter().find(|step| step["stage"] == stage);
@@ -129,7 +129,7 @@ fn reached(summary: &Value, stage: &str) -> u64 {
     step["buyers"].as_u64().expect("a number of buyers")
 }
 
-/// The verdict or evidence of one audit or check, by its name.
+/// The entry of an audit or check with this name.
 fn found<'s>(summary: &'s Value, list: &str, name: (&str, &str)) -> &'s Value {
     let entries = summary[list].as_array().expect("a list");
     let entry = entries.iter().find(|entry| entry[name.0] == name.1);
@@ -141,7 +141,7 @@ fn assert_code(ended: &Ended, code: i32) {
 }
 
 #[test]
-fn all_well_exits_with_0_and_the_last_line_repeats_the_run() {
+fn passed_run_exits_with_0_and_prints_how_to_repeat_it() {
     let _machine = one_at_a_time();
     let workplace = workplace(&[]);
     let ended = workplace.run(&["run", "tiny.toml", "--buyers", "10"]);
@@ -157,18 +157,22 @@ fn all_well_exits_with_0_and_the_last_line_repeats_the_run() {
 
     let last = ended.stdout.lines().last().expect("a summary");
     let again = last.trim().strip_prefix("run again: tiketi-sim ");
-    let again = again.unwrap_or_else(|| panic!("`{last}` says nothing about running it again"));
+    let again = again.unwrap_or_else(|| panic!("`{last}` does not say how to run it again"));
     let mut words: Vec<_> = again.split(' ').collect();
     words.push("--quiet");
     let repeated = workplace.run(&words);
     assert_code(&repeated, 0);
-    assert_eq!(repeated.stdout + &repeated.stderr, "", "it was to be quiet");
+    assert_eq!(
+        repeated.stdout + &repeated.stderr,
+        "",
+        "--quiet must print nothing"
+    );
     let reports = reports(&workplace);
     assert_eq!(reports.len(), 2);
     let repeated = read(&reports[1].join("summary.json"));
     assert_eq!(repeated["arrivals"], summary["arrivals"]);
 
-    // The scenario as run is a scenario.
+    // The scenario in the report is valid.
     let as_run = reports[0].join("scenario.toml");
     let checked = workplace.run(&["check", as_run.to_str().expect("a plain path")]);
     assert_code(&checked, 0);
@@ -179,7 +183,7 @@ fn all_well_exits_with_0_and_the_last_line_repeats_the_run() {
 }
 
 #[test]
-fn a_failed_gate_exits_with_99() {
+fn failed_gate_exits_with_99() {
     let _machine = one_at_a_time();
     let workplace = workplace(&[("count >= 1", "count >= 1000")]);
     let ended = workplace.run(&["run", "tiny.toml"]);
@@ -195,7 +199,7 @@ fn a_failed_gate_exits_with_99() {
 }
 
 #[test]
-fn a_measurement_that_cannot_be_trusted_exits_with_91() {
+fn unreliable_measurement_exits_with_91() {
     let _machine = one_at_a_time();
     let workplace = workplace(&[("\"1m\"", "\"1ns\"")]);
     let ended = workplace.run(&["run", "tiny.toml"]);
@@ -205,13 +209,16 @@ fn a_measurement_that_cannot_be_trusted_exits_with_91() {
         found(&summary, "validity", ("name", "send lag"))["ok"],
         false
     );
-    assert_eq!(summary["gates"][0]["ok"], true, "the gate is told as well");
+    assert_eq!(
+        summary["gates"][0]["ok"], true,
+        "the gate is reported as well"
+    );
     assert!(ended.stdout.contains("Inconclusive:"), "{ended:?}");
 }
 
-/// Redis without a replica is empty when its zone is back: whoever waited is forgotten.
+/// Redis without a replica is empty when its zone returns, so everybody who was waiting loses their place.
 #[test]
-fn a_broken_promise_exits_with_90() {
+fn failed_audit_exits_with_90() {
     let _machine = one_at_a_time();
     let faults = r#"active_max = 1
 
@@ -241,7 +248,7 @@ lasts  = "8s"
 }
 
 #[test]
-fn a_refused_target_exits_with_92_and_hears_nothing() {
+fn refused_target_exits_with_92_and_gets_no_connection() {
     let workplace = workplace(&[]);
     workplace.write("secret.txt", "secret");
     let run = |target: &str| {
@@ -251,21 +258,21 @@ fn a_refused_target_exits_with_92_and_hears_nothing() {
     let refused = run("http://192.0.2.7:3000");
     assert_code(&refused, 92);
     assert!(refused.stderr.contains("does not allow it"), "{refused:?}");
-    // A machine on a network can be its own stranger, and see whether anybody calls.
+    // If this machine has another address, use it as a foreign target and check that nothing connects.
     if let Some(address) = address_beyond_loopback() {
         let listener = TcpListener::bind((address, 0)).expect("the address is this machine's");
         listener
             .set_nonblocking(true)
-            .expect("a socket can be set so");
+            .expect("the socket can be non-blocking");
         let stranger = listener.local_addr().expect("it is bound");
         assert_code(&run(&format!("http://{stranger}")), 92);
-        let heard = listener.accept().expect_err("nobody may call");
+        let heard = listener.accept().expect_err("the program must not connect");
         assert_eq!(heard.kind(), std::io::ErrorKind::WouldBlock);
     }
-    assert!(!workplace.path("reports").exists(), "nothing was run");
+    assert!(!workplace.path("reports").exists(), "a run was started");
 }
 
-/// An address of this machine that is not loopback; no packet is sent to find it.
+/// An address of this machine that is not loopback, found without sending a packet; `None` if there is none.
 fn address_beyond_loopback() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(192, 0, 2, 7), 9)).ok()?;
@@ -274,23 +281,23 @@ fn address_beyond_loopback() -> Option<IpAddr> {
 }
 
 #[test]
-fn a_bad_scenario_exits_with_104_before_anything_starts() {
+fn invalid_scenario_exits_with_104_before_anything_starts() {
     let workplace = workplace(&[("speed    = 10", "speed    = 0")]);
     let ended = workplace.run(&["run", "tiny.toml"]);
     assert_code(&ended, 104);
     assert!(ended.stderr.contains("tiny.toml:8:12: "), "{ended:?}");
     assert_eq!(ended.stdout, "");
-    assert!(!workplace.path("reports").exists(), "nothing was run");
+    assert!(!workplace.path("reports").exists(), "a run was started");
 }
 
 #[test]
-fn a_place_that_cannot_take_the_report_exits_with_104_before_anything_starts() {
+fn unwritable_report_folder_exits_with_104_before_anything_starts() {
     let workplace = workplace(&[]);
     for out in ["tiny.toml", "tiny.toml/reports"] {
         let ended = workplace.run(&["run", "tiny.toml", "--out", out]);
         assert_code(&ended, 104);
         assert!(
-            ended.stderr.contains("no report can be written there"),
+            ended.stderr.contains("cannot write the report to"),
             "{ended:?}"
         );
         assert!(!ended.stderr.contains("testbed"), "it started: {ended:?}");
@@ -300,7 +307,7 @@ fn a_place_that_cannot_take_the_report_exits_with_104_before_anything_starts() {
 }
 
 #[test]
-fn a_run_that_does_not_fit_the_open_files_is_refused_and_leaves_nothing() {
+fn open_file_limit_that_is_too_low_is_refused() {
     let _machine = one_at_a_time();
     let workplace = workplace(&[]);
     let program = workplace.program(&["run", "tiny.toml", "--out", "new/reports"]);
@@ -317,13 +324,13 @@ fn a_run_that_does_not_fit_the_open_files_is_refused_and_leaves_nothing() {
     assert!(stderr.contains("the limit is 300"), "{stderr}");
     assert!(
         stderr.contains("ulimit -Hn"),
-        "it says what to do: {stderr}"
+        "the hint is missing: {stderr}"
     );
     assert!(!workplace.path("new").exists(), "an empty folder is left");
 }
 
 #[test]
-fn ctrl_c_exits_with_105_and_leaves_a_report_and_nothing_running() {
+fn ctrl_c_exits_with_105_and_writes_a_report() {
     let _machine = one_at_a_time();
     let workplace = workplace(&LONG);
     let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
@@ -337,14 +344,14 @@ fn ctrl_c_exits_with_105_and_leaves_a_report_and_nothing_running() {
     let summary = report(&workplace, 105);
     assert!(reached(&summary, "arrived") > 0);
     let lasted = summary["run"]["scenario_seconds"].as_f64().unwrap();
-    assert!(lasted < 600.0, "it went on to its end: {lasted}");
+    assert!(lasted < 600.0, "it ran to its end: {lasted}");
     assert!(ended.stdout.contains("Interrupted after"), "{ended:?}");
-    // Nobody but the user ended it: what was measured until then is sound.
+    // An interruption by the user does not make the measurement unreliable.
     assert!(!ended.stdout.contains("Inconclusive"), "{ended:?}");
 }
 
 #[test]
-fn a_sigterm_before_the_load_exits_with_105_and_leaves_no_empty_folder() {
+fn sigterm_before_the_load_exits_with_105_without_empty_folder() {
     let _machine = one_at_a_time();
     let workplace = workplace(&LONG);
     let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
@@ -352,7 +359,7 @@ fn a_sigterm_before_the_load_exits_with_105_and_leaves_no_empty_folder() {
     running.terminate();
     let ended = running.finish();
     assert_code(&ended, 105);
-    // On a machine that is quicker than this test the load had begun.
+    // On a fast machine the load may have started before the signal.
     if ended.stderr.contains("nothing was measured") {
         assert!(
             !workplace.path("reports").exists(),
@@ -364,17 +371,17 @@ fn a_sigterm_before_the_load_exits_with_105_and_leaves_no_empty_folder() {
 }
 
 #[test]
-fn a_load_worker_that_dies_makes_the_run_inconclusive_and_loses_no_measurement() {
-    the_death_of_a_child_is_told("worker", "ended before its share was done");
+fn dead_load_worker_makes_the_run_inconclusive() {
+    assert_dead_child_is_reported("worker", "ended before its share was done");
 }
 
 #[test]
-fn a_load_balancer_process_that_dies_unbidden_makes_the_run_inconclusive() {
-    the_death_of_a_child_is_told("alb-node", "ended unbidden");
+fn dead_load_balancer_process_makes_the_run_inconclusive() {
+    assert_dead_child_is_reported("alb-node", "ended unbidden");
 }
 
-/// Kills one child of a run that has this role; the run ends early, inconclusive, with what it has measured.
-fn the_death_of_a_child_is_told(role: &str, words: &str) {
+/// Kills a child process with this role. The run must end early as inconclusive and report what it measured.
+fn assert_dead_child_is_reported(role: &str, words: &str) {
     let _machine = one_at_a_time();
     let workplace = workplace(&LONG);
     let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
@@ -395,7 +402,7 @@ fn the_death_of_a_child_is_told(role: &str, words: &str) {
 }
 
 #[test]
-fn nothing_survives_a_supervisor_that_is_killed() {
+fn killing_the_supervisor_leaves_no_process() {
     let _machine = one_at_a_time();
     let workplace = workplace(&LONG);
     let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
@@ -411,7 +418,7 @@ fn nothing_survives_a_supervisor_that_is_killed() {
 }
 
 #[test]
-fn a_target_on_loopback_is_driven_at_its_own_speed() {
+fn loopback_target_runs_in_real_time() {
     let _machine = one_at_a_time();
     let section = Section {
         name: "A".to_owned(),
@@ -452,7 +459,7 @@ fn a_target_on_loopback_is_driven_at_its_own_speed() {
     assert_eq!(
         reached(&summary, "paid"),
         sold,
-        "what buyers saw is what was sold"
+        "buyers saw as many sales as the server"
     );
     for audit in summary["audits"].as_array().unwrap() {
         assert_eq!(audit["verdict"], "could_not_check", "{audit}");

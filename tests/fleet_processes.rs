@@ -1,10 +1,10 @@
-//! Instances as processes of the real binary: started, killed, stopped, and gone with their supervisor.
+//! Instances as processes of the real binary: started, killed, paused, and stopped with their supervisor.
 //!
-//! No data tier runs: an instance is healthy without one.
+//! There is no data tier; an instance is healthy without one.
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,
-    reason = "a test that cannot go on ends where it stands"
+    reason = "a panic fails the test at the right line"
 )]
 
 use std::collections::BTreeSet;
@@ -27,16 +27,16 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{sleep, timeout};
 
-/// Longer than anything here takes, on a busy machine too.
+/// Longer than any step takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Wall time in which nothing of a stopped fleet is left.
+/// Real time within which a stopped fleet must be gone.
 const STOP_MAX: Duration = Duration::from_secs(2);
-/// Long enough for an answer that comes at all, mostly: nothing fails if it is too short.
+/// How long to wait for a response that must not come. If this is too short, the test passes when it should not.
 const SILENCE: Duration = Duration::from_millis(300);
 
 const INSTANCES: [InstanceId; 4] = [InstanceId(0), InstanceId(1), InstanceId(2), InstanceId(3)];
 
-/// A fleet of four processes, two in each zone, that answer.
+/// A fleet of four responding processes, two per zone.
 struct Bench {
     fleet: Fleet,
     heard: UnboundedReceiver<Heard>,
@@ -77,13 +77,13 @@ impl Bench {
     async fn news(&mut self) -> News {
         let news = async {
             loop {
-                let heard = self.heard.recv().await.expect("the fleet lives");
+                let heard = self.heard.recv().await.expect("the fleet is running");
                 if let Some(news) = self.fleet.handle(heard) {
                     return news;
                 }
             }
         };
-        timeout(PATIENCE, news).await.expect("there are news")
+        timeout(PATIENCE, news).await.expect("there is a report")
     }
 
     async fn loss(&mut self) -> (InstanceId, Cause) {
@@ -113,7 +113,7 @@ fn show() -> Show {
     Show::new("fleet", vec![section])
 }
 
-/// A data tier that nobody serves.
+/// A data tier whose servers don't exist.
 fn config() -> ServersConfig {
     ServersConfig {
         redis: RedisEndpoint {
@@ -139,7 +139,7 @@ fn config() -> ServersConfig {
     }
 }
 
-/// Asks for the health of whoever listens there, and returns the whole answer.
+/// Requests `/health` and returns the whole response.
 async fn health(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     let request = b"GET /health HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
@@ -155,16 +155,16 @@ async fn wait_until_refused(address: SocketAddr) {
     timely.unwrap_or_else(|_| panic!("{address} still accepts"));
 }
 
-/// The state of a process as the kernel tells it, such as `T` for stopped; `None` if it is gone.
+/// The state of a process according to the kernel, such as `T` for stopped; `None` if the process does not exist.
 fn state(process: i32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name of the program, in parentheses, may hold anything.
+    // The program's name, in parentheses, may contain any character.
     let (_, after_name) = stat.rsplit_once(") ")?;
     after_name.chars().next()
 }
 
 #[tokio::test]
-async fn four_processes_answer_each_for_itself_and_nothing_is_left_of_them() {
+async fn instances_run_as_processes_and_stop_completely() {
     let bench = Bench::start().await;
     let processes = INSTANCES.map(|instance| bench.process(instance));
     assert_eq!(BTreeSet::from(processes).len(), 4);
@@ -182,14 +182,14 @@ async fn four_processes_answer_each_for_itself_and_nothing_is_left_of_them() {
             assert!(!told("environ").contains(secret), "{secret}");
         }
     }
-    // One that is stopped cannot end by itself.
+    // A paused process cannot exit by itself.
     let mut bench = bench;
     bench.fleet.pause(INSTANCES[3]).unwrap();
     let addresses = INSTANCES.map(|instance| bench.address(instance));
     let stopped = timeout(STOP_MAX, bench.fleet.stop()).await;
     stopped.expect("it stops in time");
     for (process, address) in processes.into_iter().zip(addresses) {
-        assert_eq!(state(process), None, "not even a zombie is left");
+        assert_eq!(state(process), None, "a process or a zombie is left");
         assert!(TcpStream::connect(address).await.is_err());
     }
     for instance in INSTANCES {
@@ -206,7 +206,7 @@ async fn four_processes_answer_each_for_itself_and_nothing_is_left_of_them() {
 }
 
 #[tokio::test]
-async fn a_killed_process_refuses_at_once_and_its_loss_is_told() {
+async fn killed_instance_refuses_connections_and_is_reported() {
     let mut bench = Bench::start().await;
     let [killed, crashed, _, left] = INSTANCES;
     let address = bench.address(killed);
@@ -223,7 +223,7 @@ async fn a_killed_process_refuses_at_once_and_its_loss_is_told() {
     assert_eq!(lost, crashed);
     assert!(
         matches!(cause, Cause::Crashed),
-        "nobody of us ended it: {cause}"
+        "the fleet did not kill it: {cause}"
     );
     wait_until_refused(address).await;
     assert_eq!(bench.fleet.in_zone(ZoneId(0)), []);
@@ -233,13 +233,15 @@ async fn a_killed_process_refuses_at_once_and_its_loss_is_told() {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(PATIENCE, gone).await.expect("no zombie is left");
+    timeout(PATIENCE, gone)
+        .await
+        .expect("the process is gone, zombie included");
     assert!(health(bench.address(left)).await.is_ok());
     bench.fleet.stop().await;
 }
 
 #[tokio::test]
-async fn a_lost_zone_takes_its_processes_at_the_same_moment() {
+async fn lost_zone_kills_its_processes_at_once() {
     let mut bench = Bench::start().await;
     let addresses = INSTANCES.map(|instance| bench.address(instance));
     bench.fleet.lose_zone(ZoneId(0));
@@ -255,7 +257,7 @@ async fn a_lost_zone_takes_its_processes_at_the_same_moment() {
 }
 
 #[tokio::test]
-async fn a_paused_process_accepts_and_answers_only_when_it_goes_on() {
+async fn paused_instance_accepts_but_responds_only_when_resumed() {
     let mut bench = Bench::start().await;
     let instance = INSTANCES[2];
     let address = bench.address(instance);
@@ -273,11 +275,14 @@ async fn a_paused_process_accepts_and_answers_only_when_it_goes_on() {
         .expect("the kernel accepts");
     let asked = tokio::spawn(health(address));
     sleep(SILENCE).await;
-    assert!(!asked.is_finished(), "a stopped process has answered");
-    assert!(bench.fleet.gauges()[2].load.is_some(), "the last one stays");
+    assert!(!asked.is_finished(), "a paused process responded");
+    assert!(
+        bench.fleet.gauges()[2].load.is_some(),
+        "the last known load is kept"
+    );
 
     bench.fleet.resume(instance).unwrap();
-    let answer = timeout(PATIENCE, asked).await.expect("it goes on");
+    let answer = timeout(PATIENCE, asked).await.expect("it resumes");
     let answer = answer.unwrap().unwrap();
     assert!(answer.contains("\"i-2\""), "{answer}");
     assert_eq!(bench.fleet.in_zone(ZoneId(1)), INSTANCES[2..]);
@@ -285,7 +290,7 @@ async fn a_paused_process_accepts_and_answers_only_when_it_goes_on() {
 }
 
 #[test]
-fn nothing_survives_a_supervisor_that_is_killed() {
+fn killing_the_supervisor_leaves_no_process() {
     let mut supervisor = Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "--nocapture", "a_supervisor"])
         .stdin(Stdio::piped())
@@ -300,27 +305,30 @@ fn nothing_survives_a_supervisor_that_is_killed() {
     supervisor.kill().unwrap();
     supervisor.wait().unwrap();
     assert_eq!(processes.len(), INSTANCES.len());
-    assert!(states.iter().all(Option::is_some), "they ran: {states:?}");
-    assert!(states.contains(&Some('T')), "one was stopped: {states:?}");
-    // Whoever inherits them may leave them as zombies.
+    assert!(
+        states.iter().all(Option::is_some),
+        "not all ran: {states:?}"
+    );
+    assert!(states.contains(&Some('T')), "none was paused: {states:?}");
+    // The process that adopts them may leave them as zombies.
     let gone = |process: &i32| matches!(state(*process), None | Some('Z'));
     for _ in 0..3_000 {
         if processes.iter().all(gone) {
             return;
         }
-        #[expect(clippy::disallowed_methods, reason = "nothing tells of their end")]
+        #[expect(clippy::disallowed_methods, reason = "there is no event to wait for")]
         std::thread::sleep(Duration::from_millis(10));
     }
     for process in processes.into_iter().filter(|process| !gone(process)) {
-        // One that has ended in between is no trouble.
+        // It may have exited in between.
         let _ended = kill(Pid::from_raw(process), Signal::SIGKILL);
     }
-    panic!("instances have survived their supervisor");
+    panic!("instances outlived their supervisor");
 }
 
-/// Not a test: the supervisor that another test kills. It ends with its input.
+/// Not a test, but the supervisor that another test kills. It exits when its input closes.
 #[tokio::test]
-#[ignore = "it is started by another test"]
+#[ignore = "started by another test"]
 async fn a_supervisor() {
     let mut bench = Bench::start().await;
     bench.fleet.pause(INSTANCES[1]).unwrap();
@@ -336,7 +344,7 @@ async fn a_supervisor() {
 }
 
 #[test]
-fn an_instance_without_settings_says_so_and_fails() {
+fn instance_without_settings_fails_with_a_message() {
     let ended = Command::new(env!("CARGO_BIN_EXE_tiketi-sim"))
         .arg("instance")
         .stdin(Stdio::null())

@@ -1,4 +1,4 @@
-//! What must hold in every modelled on-sale, whatever fails: no seat sold twice, no paid order lost, nobody dropped.
+//! Invariants of every simulated sale: no seat sold twice, no paid order lost, nobody dropped from the queue.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use tiketi_scenario::{self as scenario, Overrides, Plan};
 use tiketi_verdict::audit::{Audit, Finding};
 use tiketi_verdict::judge;
 
-/// A small sale that loses a zone while people wait, choose and pay.
+/// A small sale that loses a zone while people queue, choose seats and pay.
 const SALE: &str = r#"
-# Does the small sale keep its promises when a zone fails?
+# Does the small sale pass its audits when a zone fails?
 name   = "small"
 preset = "tiketi"
 [clock]
@@ -55,7 +55,7 @@ fn plan(seed: u64, changes: &[(&str, &str)]) -> Plan {
         seed: Some(seed),
         ..Overrides::default()
     };
-    scenario::load("small.toml", &text, &overrides).expect("the sale is a legal scenario")
+    scenario::load("small.toml", &text, &overrides).expect("the scenario is valid")
 }
 
 fn play(plan: &Plan) -> Measurements {
@@ -73,17 +73,17 @@ fn assert_kept(run: &Measurements, seed: u64, kept: impl Fn(Audit) -> bool) {
     }
 }
 
-/// Buyers who joined the queue, minus those whom the ledger can account for.
+/// The number of buyers who joined the queue and are missing from the ledger.
 fn dropped(run: &Measurements) -> u64 {
     let FinalState::Read(facts) = &run.ending.state else {
-        panic!("the model always knows its state");
+        panic!("a simulation always has a final state");
     };
     let ledger = facts.admissions.expect("Redis is up at the end");
     (ledger.joined + ledger.put_back) - (ledger.admitted + ledger.left + ledger.waiting)
 }
 
 #[test]
-fn every_promise_is_kept_when_the_primaries_are_elsewhere() {
+fn audits_pass_when_the_primaries_survive() {
     for seed in 0..6 {
         let run = play(&plan(seed, &[("zone   = \"a\"", "zone   = \"b\"")]));
         assert_kept(&run, seed, |_| true);
@@ -91,7 +91,7 @@ fn every_promise_is_kept_when_the_primaries_are_elsewhere() {
 }
 
 #[test]
-fn seats_and_orders_are_safe_through_the_loss_of_the_primaries() {
+fn losing_the_primaries_loses_no_seats_or_orders() {
     let mut lost = 0;
     for seed in 0..12 {
         let run = play(&plan(seed, &[]));
@@ -107,7 +107,7 @@ fn seats_and_orders_are_safe_through_the_loss_of_the_primaries() {
         assert_eq!(
             redis.loss.places,
             dropped(&run),
-            "seed {seed}: what is missing was lost"
+            "seed {seed}: missing buyers are not those lost by the failover"
         );
         assert_eq!(database.loss.orders, 0, "seed {seed}");
         let failed_for = [redis, database].map(|one| one.writes_failed_for);
@@ -117,12 +117,12 @@ fn seats_and_orders_are_safe_through_the_loss_of_the_primaries() {
             "seed {seed}"
         );
     }
-    // Redis replicates asynchronously: who joined in the last tenth of a second is lost, and the audit says so.
+    // Redis replicates asynchronously: joins in the last tenth of a second are lost, and the audit reports them.
     assert!(lost < 12, "{lost} buyers lost in twelve failovers");
 }
 
 #[test]
-fn without_a_replica_the_queue_is_lost_and_the_audit_says_so() {
+fn without_replica_the_queue_is_lost_and_the_audit_fails() {
     let changes = [(
         "[topology.instances]",
         "[topology.redis]\nreplica = \"none\"\n[topology.instances]",
@@ -143,7 +143,7 @@ fn without_a_replica_the_queue_is_lost_and_the_audit_says_so() {
 }
 
 #[test]
-fn without_a_way_out_nobody_can_pay() {
+fn losing_the_only_nat_gateway_stops_payments() {
     let kept = play(&plan(3, &[("zone   = \"a\"", "zone   = \"b\"")]));
     let cut = [
         ("zone   = \"a\"", "zone   = \"b\""),
@@ -163,7 +163,7 @@ fn without_a_way_out_nobody_can_pay() {
 }
 
 #[test]
-fn more_processors_never_answer_later() {
+fn more_instances_never_respond_slower() {
     let p95 = |instances: &str| {
         let calm = [
             ("initial = { a = 2, b = 2 }", instances),
@@ -176,7 +176,7 @@ fn more_processors_never_answer_later() {
     assert!(p95("initial = { a = 4, b = 4 }") <= p95("initial = { a = 1, b = 1 }"));
 }
 
-/// The sale with another fault in place of the loss of a zone.
+/// The sale with another fault instead of the zone failure.
 fn with_fault(seed: u64, action: &str, keys: &str) -> Plan {
     let fault = "action = \"az-power-interruption\"\nzone   = \"a\"\nlasts  = \"2m\"";
     plan(seed, &[(fault, &format!("action = \"{action}\"\n{keys}"))])
@@ -188,7 +188,7 @@ fn happened(run: &Measurements, wanted: impl Fn(&What) -> bool) -> usize {
 }
 
 #[test]
-fn a_lost_primary_fails_over_alone_and_the_fleet_stays() {
+fn lost_primary_fails_over_without_affecting_the_fleet() {
     for (name, part) in [
         ("redis", DataTierPart::Redis),
         ("database", DataTierPart::Database),
@@ -205,7 +205,7 @@ fn a_lost_primary_fails_over_alone_and_the_fleet_stays() {
         assert_eq!(
             happened(&run, is_lost),
             0,
-            "{name}: an instance went with it"
+            "{name}: an instance was lost with it"
         );
         assert_eq!(
             happened(&run, |what| matches!(what, What::Promoted { .. })),
@@ -225,7 +225,7 @@ fn a_lost_primary_fails_over_alone_and_the_fleet_stays() {
 }
 
 #[test]
-fn terminated_instances_are_replaced_and_nothing_heals() {
+fn terminated_instances_are_replaced_and_the_fault_has_no_end() {
     let run = play(&with_fault(
         2,
         "terminate-instances",
@@ -261,7 +261,7 @@ fn terminated_instances_are_replaced_and_nothing_heals() {
 }
 
 #[test]
-fn a_lost_node_takes_its_sockets_and_no_instance() {
+fn lost_alb_node_drops_sockets_but_no_instance() {
     let run = play(&with_fault(
         2,
         "lose-alb-node",
@@ -273,11 +273,11 @@ fn a_lost_node_takes_its_sockets_and_no_instance() {
         0
     );
     let sockets = run.series.sockets();
-    // Their owners are back within a second or two: the dip is all that a second's level shows.
+    // Buyers reconnect within a second or two, so the series only shows a dip.
     let lowest = sockets[88..94].iter().min().expect("the run is longer");
     assert!(
         lowest * 10 < sockets[88] * 9,
-        "no sockets went: {:?}",
+        "no sockets were lost: {:?}",
         &sockets[86..96]
     );
     assert_kept(&run, 2, |_| true);
@@ -293,10 +293,10 @@ fn is_lost(what: &What) -> bool {
     )
 }
 
-/// Stops after a while.
-struct Impatient;
+/// Interrupts the simulation after 60 s.
+struct Interrupter;
 
-impl Watcher for Impatient {
+impl Watcher for Interrupter {
     fn show(&mut self, progress: &Progress) -> Wish {
         if progress.now >= SimTime::from_secs(60) {
             Wish::Stop
@@ -307,13 +307,13 @@ impl Watcher for Impatient {
 }
 
 #[test]
-fn an_interrupted_run_tells_what_there_was() {
-    let run = simulate(&plan(1, &[]), &mut Impatient);
+fn interrupted_simulation_reports_what_it_measured() {
+    let run = simulate(&plan(1, &[]), &mut Interrupter);
     assert!(run.ending.interrupted);
     assert_eq!(run.ending.ended_at, SimTime::from_secs(60));
     let ended: u64 = run.tally.left.iter().sum();
     assert_eq!(
         ended, run.tally.arrivals.started,
-        "a journey without an end"
+        "a started journey has no end"
     );
 }

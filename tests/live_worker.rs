@@ -1,7 +1,7 @@
-//! A load worker from its assignment to its last report, against a small server on loopback.
+//! A load worker, from its assignment to its last report, against a small server on loopback.
 #![expect(
     clippy::unwrap_used,
-    reason = "a test that cannot go on ends where it stands"
+    reason = "a panic fails the test at the right line"
 )]
 
 use std::io::{BufRead, BufReader, PipeWriter, Write};
@@ -23,7 +23,7 @@ struct Running {
     reports: BufReader<std::io::PipeReader>,
 }
 
-/// What all its frames add up to.
+/// All frames of a worker.
 #[derive(Default)]
 struct Sum {
     frames: Vec<Value>,
@@ -69,11 +69,13 @@ impl Sum {
     }
 
     fn done(&self) -> &Done {
-        self.done.as_ref().expect("the worker reported its end")
+        self.done
+            .as_ref()
+            .expect("the worker reported that it was done")
     }
 }
 
-/// Buyers who come within two seconds of scenario time, ten of which pass in a second of wall time.
+/// A plan whose buyers arrive within two seconds of scenario time, at speed 10.
 fn plan(buyers: u32, duration: &str) -> Plan {
     let text = format!(
         r#"
@@ -92,7 +94,7 @@ waiting_before = 0.5
 decay          = "1s"
 until          = "3s"
 [buyers]
-call_timeout = "60s"                  # 6 s of wall time: a busy machine must not decide a test
+call_timeout = "60s"                  # 6 s of real time, so that the test passes on a busy machine
 browse    = {{ distribution = "uniform", from = "100ms", to = "300ms" }}
 patience  = "10m"
 seat_pick = {{ distribution = "uniform", from = "1s", to = "2s" }}
@@ -106,7 +108,7 @@ pays      = 1.0
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "a run begins at an instant of the calendar"
+    reason = "an assignment has a start time in Unix time"
 )]
 fn unix_now_ns() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -134,12 +136,12 @@ fn assignment(plan: Plan, address: SocketAddr) -> Assignment {
     }
 }
 
-/// Places in the lists of stages and reasons.
+/// JSON pointers into a frame.
 const PAID: &str = "/tally/stages/6";
 const QUEUED: &str = "/tally/stages/2";
 
 #[test]
-fn fifty_buyers_go_from_the_page_to_the_ticket() {
+fn fifty_buyers_get_from_page_to_ticket() {
     let server = SmallServer::start(40, Duration::from_millis(20));
     let sum = Running::start(&assignment(plan(50, "40s"), server.address)).finish();
     let books = server.books();
@@ -171,7 +173,7 @@ fn fifty_buyers_go_from_the_page_to_the_ticket() {
 }
 
 #[test]
-fn fifty_buyers_buy_at_the_reference_server() {
+fn fifty_buyers_buy_from_the_reference_server() {
     let plan = plan(50, "60s");
     let section = Section {
         name: "A".to_owned(),
@@ -210,7 +212,10 @@ fn fifty_buyers_buy_at_the_reference_server() {
     let mut acknowledged = sum.done().paid.clone();
     found.sort_unstable();
     acknowledged.sort_unstable();
-    assert_eq!(found, acknowledged, "what was acknowledged is in the books");
+    assert_eq!(
+        found, acknowledged,
+        "acknowledged orders differ from those on the server"
+    );
     assert!(sum.total(QUEUED) >= 30);
     assert!(sum.total("/tally/messages") > 0);
     assert_eq!(sum.done().socket_failures, [0; 4]);
@@ -219,7 +224,7 @@ fn fifty_buyers_buy_at_the_reference_server() {
 }
 
 #[test]
-fn cut_sockets_are_opened_again_and_rejoin_their_room() {
+fn dropped_sockets_reconnect_and_rejoin_their_room() {
     let server = SmallServer::start(40, Duration::from_secs(60));
     let running = Running::start(&assignment(plan(30, "40s"), server.address));
     let joined_at_first = loop {
@@ -237,23 +242,23 @@ fn cut_sockets_are_opened_again_and_rejoin_their_room() {
     assert_eq!(books.joined_queue, joined_at_first * 2);
     assert!(
         books.requests["status"] > 30,
-        "the waiting went on by polling"
+        "buyers did not poll while waiting"
     );
     assert_eq!(sum.total("/tally/left/7"), 30, "unfinished at the end");
-    // As many open at the end as are closed by the end of the run.
+    // The sockets still open are closed at the end of the run.
     assert_eq!(sum.total("/tally/sockets/closed"), 30);
 }
 
 #[test]
-fn a_worker_stops_when_told_and_when_its_parent_is_gone() {
-    for is_told in [true, false] {
+fn worker_stops_on_command_and_when_its_parent_exits() {
+    for on_command in [true, false] {
         let server = SmallServer::start(40, Duration::from_secs(60));
         let mut running = Running::start(&assignment(plan(20, "10m"), server.address));
         while server.books().sockets_opened < 20 {
             std::thread::yield_now();
         }
         let began = unix_now_ns();
-        if is_told {
+        if on_command {
             writeln!(running.commands.as_mut().unwrap(), "\"stop\"").unwrap();
         } else {
             drop(running.commands.take());
@@ -261,12 +266,12 @@ fn a_worker_stops_when_told_and_when_its_parent_is_gone() {
         let sum = running.finish();
         assert_eq!(sum.total("/tally/left/7"), 20);
         assert_eq!(sum.done().figures.connected_peak, 20);
-        assert!(unix_now_ns() - began < 2_000_000_000, "at once");
+        assert!(unix_now_ns() - began < 2_000_000_000, "too slow");
     }
 }
 
 #[test]
-fn where_nobody_listens_every_call_is_refused_and_buyers_give_up() {
+fn buyers_give_up_when_every_connection_is_refused() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
@@ -280,7 +285,7 @@ fn where_nobody_listens_every_call_is_refused_and_buyers_give_up() {
 }
 
 #[test]
-fn an_assignment_that_is_not_understood_is_answered_with_the_reason() {
+fn invalid_assignment_is_reported_with_the_reason() {
     let (reports, reports_tx) = std::io::pipe().unwrap();
     let result = worker::run(&b"{}\n"[..], reports_tx);
     let mut line = String::new();

@@ -1,4 +1,4 @@
-//! `tiketi-sim plan` as its user meets it: answers, reports, exit codes, and a search that goes on where it was stopped.
+//! `tiketi-sim plan`: answers, reports, exit codes, and resuming an interrupted search.
 #![cfg(unix)]
 
 use std::collections::BTreeSet;
@@ -13,8 +13,8 @@ use serde_json::Value;
 
 mod command;
 
-/// Forty seats within half a minute: a run takes milliseconds.
-const TINY: &str = r#"# Does a tiny sale go through?
+/// Forty seats within half a minute; a run takes milliseconds.
+const TINY: &str = r#"# Does a tiny sale work?
 [clock]
 duration = "30s"
 warmup   = "0s"
@@ -41,7 +41,7 @@ pays    = 1.0
 "waiting_time" = ["p(95) < 20s"]
 "#;
 
-const CROWD: &str = r#"# How many get in within twenty seconds?
+const CROWD: &str = r#"# How many buyers get in within twenty seconds?
 question = "largest-crowd"
 scenario = "tiny.toml"
 
@@ -99,7 +99,7 @@ fn workplace() -> Workplace {
     workplace
 }
 
-/// Runs a search that ends with `code`, and returns where its report is.
+/// Runs a search that must exit with `code`, and returns its report folder.
 fn search(workplace: &Workplace, words: &[&str], code: i32) -> (Ended, PathBuf) {
     let ended = workplace.run(&[&["plan"], words].concat());
     assert_eq!(ended.code, Some(code), "{ended:?}");
@@ -107,7 +107,7 @@ fn search(workplace: &Workplace, words: &[&str], code: i32) -> (Ended, PathBuf) 
         .stdout
         .lines()
         .find_map(|line| line.strip_prefix("  report: "));
-    let folder = workplace.path(folder.expect("the summary says where the report is"));
+    let folder = workplace.path(folder.expect("the summary names the report folder"));
     (ended, folder)
 }
 
@@ -120,7 +120,7 @@ fn json(folder: &Path) -> Value {
 }
 
 #[test]
-fn a_crowd_that_waits_too_long_is_the_limit() {
+fn waiting_time_limits_the_number_of_buyers() {
     let workplace = workplace();
     let (ended, folder) = search(&workplace, &["crowd.toml"], 0);
     let report = json(&folder);
@@ -141,7 +141,7 @@ fn a_crowd_that_waits_too_long_is_the_limit() {
 }
 
 #[test]
-fn a_search_again_plays_nothing_and_reports_the_same_whatever_the_threads() {
+fn repeated_search_simulates_nothing_and_gives_the_same_report() {
     let workplace = workplace();
     for file in ["crowd.toml", "setups.toml", "variants.toml"] {
         let journal = workplace
@@ -153,7 +153,7 @@ fn a_search_again_plays_nothing_and_reports_the_same_whatever_the_threads() {
         assert_eq!(
             fs::read_to_string(&journal).expect("a journal"),
             kept,
-            "something was played"
+            "a run was simulated"
         );
         let (_, fresh) = search(&workplace, &[file, "--fresh", "--threads", "3"], 0);
         for name in FILES {
@@ -170,7 +170,7 @@ fn a_search_again_plays_nothing_and_reports_the_same_whatever_the_threads() {
 }
 
 #[test]
-fn nothing_that_holds_is_an_answer_with_code_99() {
+fn search_without_passing_configuration_exits_with_99() {
     let workplace = workplace();
     let strict = CROWD.replace(
         "[crowd]",
@@ -194,7 +194,7 @@ fn nothing_that_holds_is_an_answer_with_code_99() {
 }
 
 #[test]
-fn what_is_wrong_is_told_at_its_place_with_code_104() {
+fn plan_file_errors_have_a_position_and_exit_with_104() {
     let workplace = workplace();
     workplace.write("typo.toml", CROWD.replace("from ", "form "));
     workplace.write("lost.toml", CROWD.replace("tiny", "gone"));
@@ -219,7 +219,7 @@ fn what_is_wrong_is_told_at_its_place_with_code_104() {
     ];
     for (file, told) in cases {
         for command in ["plan", "check"] {
-            // A scenario is right by itself.
+            // A scenario is valid for `check`.
             if (file, command) == ("tiny.toml", "check") {
                 continue;
             }
@@ -228,14 +228,11 @@ fn what_is_wrong_is_told_at_its_place_with_code_104() {
             assert!(ended.stderr.contains(told), "{ended:?}");
         }
     }
-    assert!(
-        !workplace.path("reports").exists(),
-        "something was searched"
-    );
+    assert!(!workplace.path("reports").exists(), "a search was started");
 }
 
 #[test]
-fn machines_read_the_findings_from_stdout() {
+fn json_findings_go_to_stdout() {
     let workplace = workplace();
     let ended = workplace.run(&["plan", "variants.toml", "--json"]);
     let report: Value = serde_json::from_str(&ended.stdout).expect("it is JSON");
@@ -245,24 +242,24 @@ fn machines_read_the_findings_from_stdout() {
 }
 
 #[test]
-fn plan_files_are_checked_beside_scenarios() {
+fn check_accepts_plan_files() {
     let workplace = workplace();
     let ended = workplace.run(&["check", "tiny.toml", "crowd.toml", "setups.toml"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(
         ended
             .stdout
-            .contains("crowd.toml: ok (largest-crowd, 15 to 200 buyers of tiny.toml)")
+            .contains("crowd.toml: ok (largest-crowd, 15 to 200 buyers, based on tiny.toml)")
     );
     assert!(
         ended
             .stdout
-            .contains("setups.toml: ok (cheapest-setup, 6 set-ups of tiny.toml)")
+            .contains("setups.toml: ok (cheapest-setup, 6 configurations, based on tiny.toml)")
     );
 }
 
 #[test]
-fn a_search_that_is_stopped_goes_on_where_it_was() {
+fn interrupted_search_resumes() {
     let workplace = workplace();
     let long = CROWD.replace("confirm = 20", "confirm = 300");
     workplace.write("long.toml", long);
@@ -270,7 +267,7 @@ fn a_search_that_is_stopped_goes_on_where_it_was() {
     let child = workplace
         .program(&words)
         .spawn()
-        .expect("the program can be started");
+        .expect("the program starts");
     let journal = workplace.path("reports/long.journal.jsonl");
     let runs = || fs::read_to_string(&journal).map_or(0, |text| text.lines().count());
     while runs() == 0 {
@@ -282,19 +279,23 @@ fn a_search_that_is_stopped_goes_on_where_it_was() {
     assert_eq!(output.status.code(), Some(105), "{output:?}");
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        told.contains("the same command goes on from there"),
+        told.contains("the same command resumes from there"),
         "{told}"
     );
     let kept = runs();
     let folders = fs::read_dir(workplace.path("reports")).expect("the journal lies there");
-    assert_eq!(folders.count(), 1, "no report of half a search");
+    assert_eq!(folders.count(), 1, "an interrupted search left a report");
 
     let (_, folder) = search(&workplace, &["long.toml", "--threads", "1"], 0);
     assert!(json(&folder)["findings"]["crowd"].is_number());
     let text = fs::read_to_string(&journal).expect("a journal");
     assert!(text.lines().count() > kept);
     let keys: BTreeSet<_> = text.lines().map(key).collect();
-    assert_eq!(keys.len(), text.lines().count(), "a run was played twice");
+    assert_eq!(
+        keys.len(),
+        text.lines().count(),
+        "a run was simulated twice"
+    );
 }
 
 #[expect(
@@ -305,7 +306,7 @@ fn pause() {
     std::thread::sleep(Duration::from_millis(5));
 }
 
-/// The key of a line of the journal.
+/// The key in a line of the journal.
 fn key(line: &str) -> String {
     let entry: Value = serde_json::from_str(line).expect("a line is JSON");
     entry["key"].as_str().expect("a text").to_owned()

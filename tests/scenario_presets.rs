@@ -1,4 +1,4 @@
-//! The scenarios that come with the program, and what a scenario gets without asking.
+//! The shipped scenarios, and the defaults of a scenario.
 
 use std::path::Path;
 use std::time::Duration;
@@ -41,7 +41,7 @@ fn shipped() -> Vec<(String, String)> {
     scenarios
 }
 
-/// The scenario with a small crowd: drawing the arrivals of a million takes its time.
+/// The scenario with few buyers, because generating a million arrivals is slow.
 fn with_few_buyers(name: &str, text: &str) -> Plan {
     let flags = Overrides {
         buyers: Some(500),
@@ -59,13 +59,13 @@ fn every_shipped_scenario_loads_and_asks_a_question() {
             .unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
         assert!(plan.question.contains('?'), "{name}: {:?}", plan.question);
         assert_eq!(format!("{}.toml", plan.name), name);
-        assert!(!plan.gates.is_empty(), "{name} judges nothing");
+        assert!(!plan.gates.is_empty(), "{name} has no gates");
         assert!(!arrival_times(&with_few_buyers(&name, &text)).is_empty());
     }
 }
 
 #[test]
-fn a_five_line_scenario_gets_the_documented_architecture() {
+fn minimal_scenario_gets_the_documented_architecture() {
     let plan = legal("[[arrivals]]\nshape = \"poisson\"\nrate = 5\n[clock]\nduration = \"2m\"\n");
     assert_eq!(plan.name, "test");
     assert_eq!((plan.scaling.min, plan.scaling.max), (2, 10));
@@ -83,7 +83,7 @@ fn a_five_line_scenario_gets_the_documented_architecture() {
 }
 
 #[test]
-fn a_scenario_as_run_is_loaded_into_the_same_plan() {
+fn written_scenario_loads_as_the_same_plan() {
     let step = r#"
         arrivals = [
             { shape = "step", from = "1500us", levels = [{ rate = "7/m", lasts = "10s" }, { rate = 3, lasts = "20s" }] },
@@ -131,7 +131,7 @@ fn a_scenario_as_run_is_loaded_into_the_same_plan() {
 }
 
 #[test]
-fn the_database_kind_brings_its_own_defaults() {
+fn database_kind_sets_its_defaults() {
     let plan = legal("[topology.database]\nkind = \"rds-multi-az\"\n");
     let database = plan.topology.database;
     assert_eq!(database.class, "db.t3.micro");
@@ -141,7 +141,7 @@ fn the_database_kind_brings_its_own_defaults() {
 }
 
 #[test]
-fn the_classes_of_the_data_tier_bring_their_size() {
+fn data_tier_class_sets_its_size() {
     let plan = legal("[topology.redis]\nclass = \"cache.t3.medium\"\neviction = \"noeviction\"\n");
     let redis = plan.topology.redis;
     assert_eq!((redis.memory_mib, redis.other_mib), (3_164, 0));
@@ -158,7 +158,7 @@ fn the_classes_of_the_data_tier_bring_their_size() {
 }
 
 #[test]
-fn a_single_zone_runs_without_replicas() {
+fn single_zone_has_no_replicas() {
     let plan = legal("[topology]\nzones = [\"a\"]\n");
     assert_eq!(plan.topology.instances.initial, [2]);
     assert_eq!(plan.topology.redis.replica, None);
@@ -166,7 +166,7 @@ fn a_single_zone_runs_without_replicas() {
 }
 
 #[test]
-fn a_third_zone_and_a_moved_primary_find_their_places() {
+fn third_zone_and_moved_primary_are_placed() {
     let text = "[topology]\nzones = [\"a\", \"b\", \"c\"]\nredis.primary = \"b\"\n";
     let topology = legal(text).topology;
     assert_eq!(topology.instances.initial, [1, 1, 0]);
@@ -176,7 +176,7 @@ fn a_third_zone_and_a_moved_primary_find_their_places() {
 }
 
 #[test]
-fn a_profile_of_its_own_repeats_the_run_whatever_its_name() {
+fn custom_profile_reproduces_the_plan() {
     let mut profile = Profile::t3_medium_node();
     profile.name = "calibrated".to_owned();
     profile.query_ms = 2.5;
@@ -191,7 +191,7 @@ fn a_profile_of_its_own_repeats_the_run_whatever_its_name() {
 }
 
 #[test]
-fn flags_win_over_the_file() {
+fn flags_override_the_scenario() {
     let text = "seed = 3\n[[arrivals]]\nshape = \"onsale\"\nbuyers = 300\nopens_at = \"10s\"\nuntil = \"9m\"\n\
                 [[arrivals]]\nshape = \"poisson\"\nrate = 1\nuntil = \"100s\"\n";
     let flags = Overrides {
@@ -216,7 +216,7 @@ fn flags_win_over_the_file() {
 }
 
 #[test]
-fn a_plan_reaches_a_load_worker_as_it_is() {
+fn plan_round_trips_to_a_load_worker() {
     for (name, text) in shipped() {
         let plan = with_few_buyers(&name, &text);
         let sent = serde_json::to_string(&plan).unwrap();
@@ -227,7 +227,7 @@ fn a_plan_reaches_a_load_worker_as_it_is() {
 }
 
 #[test]
-fn every_name_that_a_scenario_may_use_is_known_where_it_is_used() {
+fn every_name_a_scenario_may_use_exists() {
     assert_eq!(PRICE_BOOKS, PriceBook::BUILT_IN);
     for profile in PROFILES {
         assert!(Profile::named(profile).is_some(), "{profile}");
@@ -242,12 +242,12 @@ fn every_name_that_a_scenario_may_use_is_known_where_it_is_used() {
 }
 
 #[test]
-fn an_empty_scenario_is_the_preset_itself() {
+fn empty_scenario_is_valid() {
     assert!(plan("").is_ok(), "{:?}", plan(""));
 }
 
 #[test]
-fn servers_that_exist_already_are_written_without_their_passwords() {
+fn existing_servers_are_written_without_passwords() {
     let text = "name = \"theirs\"\n[topology.data_tier]\nredis = \"redis://:s3cret@127.0.0.1:6380/1\"\n\
                 database = \"postgres://u:s3cret@localhost/d?sslmode=disable\"\nprefix = \"run:\"\nschema = \"run\"\n";
     let plan = load("theirs.toml", text, &Overrides::default()).unwrap_or_else(|d| panic!("{d}"));

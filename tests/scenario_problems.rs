@@ -1,4 +1,4 @@
-//! What a scenario with mistakes is answered: all of them, each at its line and column.
+//! Problems of invalid scenarios: all are reported, each with line and column.
 
 use snapshot::assert_snapshot;
 use tiketi_scenario::{Diagnostics, Overrides, Rendering, load};
@@ -6,10 +6,10 @@ use tiketi_scenario::{Diagnostics, Overrides, Rendering, load};
 mod snapshot;
 
 fn problems(text: &str) -> Diagnostics {
-    load("test.toml", text, &Overrides::default()).expect_err("the scenario has a mistake")
+    load("test.toml", text, &Overrides::default()).expect_err("the scenario is invalid")
 }
 
-/// Asserts that `text` has one problem, which contains `message` and stands at line and column.
+/// Asserts that `text` has exactly one problem, whose message contains `message`, at this line and column.
 fn assert_problem(text: &str, (line, column): (usize, usize), message: &str) {
     let diagnostics = problems(text);
     let [problem] = diagnostics.problems() else {
@@ -21,7 +21,7 @@ fn assert_problem(text: &str, (line, column): (usize, usize), message: &str) {
 }
 
 #[test]
-fn a_broken_scenario_shows_every_problem_at_its_place() {
+fn all_problems_of_a_scenario_are_reported_with_position() {
     let text = std::fs::read_to_string(snapshot::folder().join("broken.toml")).unwrap();
     let diagnostics = load("broken.toml", &text, &Overrides::default()).unwrap_err();
     assert_snapshot("broken.lines.txt", &diagnostics.render(Rendering::Lines));
@@ -32,13 +32,13 @@ fn a_broken_scenario_shows_every_problem_at_its_place() {
 }
 
 #[test]
-fn syntax_errors_are_shown_with_their_place() {
+fn syntax_errors_have_a_position() {
     assert_problem("seed = 1\nname = \"x\n", (2, 10), "invalid basic string");
     assert_problem("seed = 1\nseed = 2\n", (2, 1), "duplicate key");
 }
 
 #[test]
-fn combinations_that_cannot_be_are_refused() {
+fn invalid_combinations_are_refused() {
     let cases = [
         (
             "[clock]\nwarmup = \"10m\"\n",
@@ -128,7 +128,7 @@ fn combinations_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn a_gate_points_into_its_condition() {
+fn gate_errors_point_into_the_condition() {
     assert_problem(
         "[gates]\nerrors = [\"rate < 1%\", \"rate < 200%\"]\n",
         (2, 32),
@@ -137,13 +137,13 @@ fn a_gate_points_into_its_condition() {
 }
 
 #[test]
-fn a_file_whose_name_cannot_name_the_scenario_asks_for_one() {
+fn unsuitable_file_name_needs_a_scenario_name() {
     let diagnostics = load("My Sale.toml", "", &Overrides::default()).unwrap_err();
     assert!(diagnostics.to_string().contains("add a line such as"));
 }
 
 #[test]
-fn no_text_makes_the_reader_panic() {
+fn arbitrary_text_does_not_panic() {
     use proptest::prelude::*;
     proptest!(|(text in "(\\[{1,2}[a-z.]{0,12}\\]{1,2}|[a-z_]{1,9} = [-0-9a-z\"{}=., ]{0,12}|\\PC{0,9}|\n){0,12}")| {
         let _outcome = load("fuzz.toml", &text, &Overrides::default());

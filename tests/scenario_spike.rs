@@ -1,4 +1,4 @@
-//! Whether `spike.toml` poses the question it says it poses, by arithmetic and the control plane alone.
+//! Whether `spike.toml` asks what it claims to ask, checked with arithmetic and the control plane alone.
 
 use tiketi_cloud::ControlPlane;
 use tiketi_cloud::order::{Input, Order};
@@ -12,7 +12,7 @@ fn spike() -> Plan {
     load("spike.toml", text, &Overrides::default()).unwrap_or_else(|d| panic!("{d}"))
 }
 
-/// Buyers waiting at `at` if every active place is held for 60 s, less than any buyer takes on average.
+/// Buyers waiting at `at` if every shopping slot is used for 60 s, which is less than the average buyer takes.
 fn waiting(plan: &Plan, at: SimTime) -> f64 {
     let come: f64 = plan
         .arrivals
@@ -25,7 +25,7 @@ fn waiting(plan: &Plan, at: SimTime) -> f64 {
 }
 
 #[test]
-fn the_crowd_comes_before_the_zone_fails_and_keeps_fifteen_thousand_sockets_open() {
+fn all_buyers_arrive_before_the_zone_fails_and_hold_15_000_sockets() {
     let plan = spike();
     let fault = plan.faults[0];
     let arrivals = arrival_times(&plan);
@@ -35,7 +35,7 @@ fn the_crowd_comes_before_the_zone_fails_and_keeps_fifteen_thousand_sockets_open
     assert!((15_000..19_000).contains(&sockets), "{sockets} sockets");
 }
 
-/// The queue as the Lambda would read it: buyers look at the page for a while before they join.
+/// The queue size as the Lambda would read it; buyers browse the page before they join.
 fn queue_size(plan: &Plan, now: SimTime) -> u64 {
     let browsing = 2.0 * plan.buyers.browse.mean();
     let joined_by = SimTime::from_secs_f64(now.as_secs_f64() - browsing);
@@ -49,7 +49,7 @@ fn queue_size(plan: &Plan, now: SimTime) -> u64 {
 }
 
 #[test]
-fn the_queue_has_scaled_the_fleet_out_before_the_zone_fails() {
+fn fleet_scales_out_before_the_zone_fails() {
     let plan = spike();
     let fault = plan.faults[0];
     let mut control_plane = ControlPlane::new(&plan);

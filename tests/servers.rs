@@ -1,7 +1,6 @@
-//! A run on real servers, as its user meets it: what it leaves, what it says when something is missing, and that it never
-//! touches what is somebody else's.
+//! Runs on real servers: the report, errors when a program is missing, and that existing data is never touched.
 //!
-//! Where redis-server and PostgreSQL are not installed the tests say that they are skipped; with `CI` set that is a failure.
+//! If redis-server or PostgreSQL is not installed, the tests print that they are skipped; with `CI` set they fail.
 #![cfg(target_os = "linux")]
 
 use std::ffi::OsStr;
@@ -23,8 +22,8 @@ mod command;
 #[expect(dead_code, reason = "shared with tests of other endings")]
 mod processes;
 
-/// Forty seats for twenty buyers; both parts fail over within the run, their zone is back before its end.
-const TINY: &str = r#"# Does a tiny sale on real servers end as it should?
+/// Forty seats for twenty buyers; long enough for both parts to fail over and for their zone to return.
+const TINY: &str = r#"# Does a tiny sale on real servers end as expected?
 name = "tiny"
 seed = 3
 
@@ -67,7 +66,7 @@ data_tier = "servers"
 send_lag_p99_max = "1m"
 "#;
 
-/// Takes the zone of both primaries when the tickets are sold.
+/// A failure of the zone of both primaries, after the tickets are sold.
 const ZONE_LOSS: &str = r#"
 [[faults]]
 at     = "40s"
@@ -76,14 +75,14 @@ zone   = "a"
 lasts  = "15s"
 "#;
 
-/// Lets one run have the machine for itself.
+/// Makes runs take turns.
 fn one_at_a_time() -> MutexGuard<'static, ()> {
     static MACHINE: Mutex<()> = Mutex::new(());
     MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether the programs are there; says loudly if not, and fails where that is an error.
-#[expect(clippy::print_stderr, reason = "a skip must be seen")]
+/// Returns whether the programs are installed; if not, prints so, or fails if `CI` is set.
+#[expect(clippy::print_stderr, reason = "a skipped test must be visible")]
 fn has_servers() -> bool {
     match Programs::find() {
         Ok(_) => true,
@@ -101,7 +100,7 @@ fn workplace(text: &str) -> Workplace {
     workplace
 }
 
-/// The one report of the workplace.
+/// The only report: its folder and summary.
 fn report(workplace: &Workplace) -> (PathBuf, Value) {
     let entries = std::fs::read_dir(workplace.path("reports")).expect("there is a report");
     let folders: Vec<_> = entries
@@ -120,7 +119,7 @@ fn assert_code(ended: &Ended, code: i32) {
 }
 
 #[test]
-fn a_lost_zone_is_survived_and_what_was_measured_is_told() {
+fn run_survives_a_lost_zone_and_reports_failovers() {
     if !has_servers() {
         return;
     }
@@ -157,9 +156,9 @@ fn a_lost_zone_is_survived_and_what_was_measured_is_told() {
     }
 }
 
-/// Without a second Redis comes back empty, and the database with what it had.
+/// Without a replica, Redis is empty when it returns; the database keeps its data.
 #[test]
-fn a_single_zone_that_fails_loses_the_queue_and_no_order() {
+fn without_replicas_a_lost_zone_loses_the_queue_but_no_order() {
     if !has_servers() {
         return;
     }
@@ -202,7 +201,7 @@ failover = "2s"
 }
 
 #[test]
-fn nothing_survives_a_supervisor_that_is_killed() {
+fn killing_the_supervisor_leaves_no_process() {
     if !has_servers() {
         return;
     }
@@ -222,7 +221,7 @@ fn nothing_survives_a_supervisor_that_is_killed() {
 }
 
 #[test]
-fn ctrl_c_ends_all_servers_and_leaves_a_report() {
+fn ctrl_c_stops_all_servers_and_writes_a_report() {
     if !has_servers() {
         return;
     }
@@ -243,7 +242,7 @@ fn ctrl_c_ends_all_servers_and_leaves_a_report() {
 }
 
 #[test]
-fn a_server_that_dies_unbidden_makes_the_run_inconclusive_with_its_name() {
+fn unexpected_server_exit_makes_the_run_inconclusive() {
     if !has_servers() {
         return;
     }
@@ -268,19 +267,19 @@ fn a_server_that_dies_unbidden_makes_the_run_inconclusive_with_its_name() {
 }
 
 #[test]
-fn missing_programs_are_named_with_what_brings_them() {
+fn missing_programs_are_named_with_their_package() {
     let workplace = workplace(TINY);
     let mut program = workplace.program(&["run", "tiny.toml"]);
     let ended = program.env("PATH", workplace.path(".")).output();
-    let ended = ended.expect("the program can be started");
+    let ended = ended.expect("the program starts");
     let stderr = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(104), "{stderr}");
     assert!(stderr.contains("redis-server"), "{stderr}");
     assert!(stderr.contains("package redis-server"), "{stderr}");
-    assert!(!workplace.path("reports").exists(), "nothing was run");
+    assert!(!workplace.path("reports").exists(), "a run was started");
 }
 
-/// Servers of somebody else, on which a run is a guest.
+/// Existing servers that belong to somebody else.
 struct Theirs {
     redis: RedisPair,
     database: PostgresPair,
@@ -352,7 +351,7 @@ impl Theirs {
             .expect("Redis answers")
     }
 
-    /// The first column of a query's only row, as text.
+    /// The first column of the first row of a query, as text.
     fn sql(&self, statement: &str) -> Option<String> {
         let url = self.database_url();
         self.runtime.block_on(async {
@@ -380,7 +379,7 @@ impl Theirs {
 }
 
 #[test]
-fn servers_of_somebody_else_get_back_as_they_were() {
+fn existing_servers_are_left_unchanged() {
     if !has_servers() {
         return;
     }
@@ -407,7 +406,7 @@ fn servers_of_somebody_else_get_back_as_they_were() {
     let (code, said) = run(&[]);
     assert_eq!(code, Some(92), "{said}");
     assert!(said.contains("are not ours"), "{said}");
-    assert!(!workplace.path("reports").exists(), "nothing was run");
+    assert!(!workplace.path("reports").exists(), "a run was started");
 
     let (code, said) = run(&["--prefix", "guest:", "--schema", "guest"]);
     assert_eq!(code, Some(0), "{said}");
@@ -430,11 +429,11 @@ fn servers_of_somebody_else_get_back_as_they_were() {
     theirs.stop();
 }
 
-/// A folder that the unprivileged user of the servers may pass.
+/// A folder that the unprivileged user of the servers can enter.
 fn temporary_folder() -> tempfile::TempDir {
     let open = std::fs::Permissions::from_mode(0o755);
     let folder = tempfile::Builder::new().permissions(open).tempdir();
-    folder.expect("the system has a place for temporary files")
+    folder.expect("a temporary folder can be created")
 }
 
 fn entries(folder: &Path) -> usize {

@@ -1,4 +1,4 @@
-//! What the command line says about data tiers and faults before anything runs, and what it never says: a password.
+//! Errors about data tiers and faults before a run starts, none of which shows a password.
 
 use command::{Ended, Workplace};
 
@@ -6,7 +6,7 @@ mod command;
 
 const PASSWORD: &str = "hunter2";
 
-const SALE: &str = "# Does it hold?\n[clock]\nduration = \"5m\"\n";
+const SALE: &str = "# Does it pass?\n[clock]\nduration = \"5m\"\n";
 
 fn fault(action: &str, keys: &str) -> String {
     format!("[[faults]]\nat = \"2m\"\naction = \"{action}\"\n{keys}\n")
@@ -16,7 +16,7 @@ fn tier(redis: &str, database: &str) -> String {
     format!("[topology]\ndata_tier = {{ redis = \"{redis}\", database = \"{database}\" }}\n")
 }
 
-/// A folder with scenarios that differ in their data tier and fault.
+/// A folder with scenarios that differ in data tier and fault.
 fn workplace() -> Workplace {
     let workplace = Workplace::new();
     let here = "postgres://u:hunter2@127.0.0.1:5432/d";
@@ -83,26 +83,26 @@ fn assert_refused(ended: &Ended, code: i32, words: &str) {
 }
 
 #[test]
-fn what_cannot_be_played_is_refused_before_anything_runs() {
+fn unsupported_faults_and_servers_are_refused_before_the_run() {
     let workplace = workplace();
     for (command, code, words) in [
         (
             "run far.toml",
             92,
-            "`redis.example.org` is no loopback address",
+            "`redis.example.org` is not a loopback address",
         ),
         ("run far.toml", 92, "redis://:***@redis.example.org:6379"),
         ("run theirs.toml", 104, "never broken by it"),
         (
             "run pause.toml",
             104,
-            "this run cannot play the fault `pause-primary` at 2m",
+            "this live run does not support the fault `pause-primary` at 2m",
         ),
-        ("run pause.toml", 104, "hint: take the fault out"),
+        ("run pause.toml", 104, "hint: remove the fault"),
         (
             "simulate pause.toml",
             104,
-            "the model cannot play the fault `pause-primary`",
+            "the model does not support the fault `pause-primary`",
         ),
         (
             "simulate pause-servers.toml",
@@ -142,11 +142,11 @@ fn what_cannot_be_played_is_refused_before_anything_runs() {
         let words_of: Vec<_> = command.split_whitespace().collect();
         assert_refused(&workplace.run(&words_of), code, words);
     }
-    assert!(!workplace.path("reports").exists(), "something was run");
+    assert!(!workplace.path("reports").exists(), "a run was started");
 }
 
 #[test]
-fn a_fault_that_the_model_cannot_play_is_refused_in_a_plan_file_too() {
+fn plan_files_refuse_faults_the_model_does_not_support() {
     let ended = workplace().run(&["check", "plan.toml"]);
     assert_refused(
         &ended,
@@ -156,7 +156,7 @@ fn a_fault_that_the_model_cannot_play_is_refused_in_a_plan_file_too() {
 }
 
 #[test]
-fn what_is_wrong_with_a_data_tier_is_told_at_its_place_and_without_its_password() {
+fn data_tier_errors_have_a_position_and_no_password() {
     let workplace = workplace();
     for (file, words) in [
         (
@@ -189,14 +189,14 @@ fn what_is_wrong_with_a_data_tier_is_told_at_its_place_and_without_its_password(
 }
 
 #[test]
-fn the_environment_names_servers_and_help_does_not_repeat_them() {
+fn help_does_not_show_server_urls_from_the_environment() {
     let workplace = workplace();
     let with_servers = |arguments: &[&str]| {
         let mut program = workplace.program(arguments);
         program.env("TIKETI_SIM_REDIS", "redis://u:hunter2@10.1.2.3");
         program.env("TIKETI_SIM_DATABASE", "postgres://u:hunter2@localhost/d");
-        let output = program.output().expect("the program can be started");
-        let text = |bytes| String::from_utf8(bytes).expect("it prints text");
+        let output = program.output().expect("the program starts");
+        let text = |bytes| String::from_utf8(bytes).expect("the output is UTF-8");
         Ended {
             code: output.status.code(),
             stdout: text(output.stdout),
@@ -208,9 +208,5 @@ fn the_environment_names_servers_and_help_does_not_repeat_them() {
         92,
         "redis://u:***@10.1.2.3",
     );
-    assert_refused(
-        &with_servers(&["run", "--help"]),
-        0,
-        "[env: TIKETI_SIM_REDIS]",
-    );
+    assert_refused(&with_servers(&["run", "--help"]), 0, "TIKETI_SIM_REDIS]");
 }

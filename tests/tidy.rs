@@ -1,5 +1,6 @@
-//! House rules that no compiler checks: pure crates without the pure lints, long files, unfinished code, paths of one
-//! machine, and scenarios that ask no question. Which crate may use which is checked by the compiler: see the manifests.
+//! The project's own rules that the compiler doesn't check: pure crates have the pure lints, files are short, no code is
+//! unfinished, nothing refers to one machine, and every scenario asks a question. Dependencies between crates are checked by
+//! the compiler; see the manifests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Crates that may touch sockets, files, processes and clocks. All others are pure.
 const IMPURE_CRATES: [&str; 3] = ["live", "stores", "testbed"];
 
-/// Crates from elsewhere that no pure crate may depend on.
+/// External crates that no pure crate may depend on.
 const RUNTIMES: [&str; 8] = [
     "axum",
     "hyper",
@@ -19,13 +20,13 @@ const RUNTIMES: [&str; 8] = [
     "tokio-postgres",
 ];
 
-/// Lines of code of a source file: its comments and unit tests are not counted.
+/// Maximum lines of code of a source file, without comments and unit tests.
 const LINES_MAX: usize = 500;
 
-/// Lines of a file of tests.
+/// Maximum lines of a test file.
 const TEST_LINES_MAX: usize = 800;
 
-/// Marks of code that is not there yet. Each is written in two halves, or this file would have it.
+/// Markers of unfinished code. Each is written in two halves, because this file is checked too.
 const UNFINISHED: [&str; 4] = [
     concat!("to", "do!("),
     concat!("unimple", "mented!("),
@@ -33,7 +34,7 @@ const UNFINISHED: [&str; 4] = [
     concat!("FIX", "ME"),
 ];
 
-/// Folders of one machine. Each is written in two halves, or this file would have it.
+/// Folders of one machine. Each is written in two halves, because this file is checked too.
 const MACHINE_PATHS: [&str; 4] = [
     concat!("/wo", "rk/"),
     concat!("/ro", "ot/"),
@@ -73,7 +74,7 @@ fn pure_crates_have_the_pure_lints_and_no_runtime() {
 }
 
 #[test]
-fn a_planted_runtime_is_found() {
+fn planted_runtime_is_found() {
     assert_eq!(
         runtimes("[dependencies]\nserde.workspace = true\ntokio = \"1\"\n"),
         ["depends on tokio"]
@@ -89,12 +90,12 @@ fn files_stay_short() {
 }
 
 #[test]
-fn nothing_is_left_unfinished() {
+fn no_unfinished_code() {
     assert_none(&all_sources(), |file| found(&UNFINISHED, &file.text));
 }
 
 #[test]
-fn nothing_refers_to_one_machine() {
+fn no_paths_of_one_machine() {
     let endings = ["rs", "toml", "md", "json", "html", "yml", "run", "justfile"];
     assert_none(&files_under(Path::new(""), &endings), |file| {
         found(&MACHINE_PATHS, &file.text)
@@ -102,7 +103,7 @@ fn nothing_refers_to_one_machine() {
 }
 
 #[test]
-fn every_scenario_begins_with_a_question() {
+fn every_scenario_starts_with_a_question() {
     let folders = [Path::new("scenarios"), Path::new("scenarios/studies")];
     let mut files = files_under(folders[0], &["toml"]);
     files.retain(|file| folders.map(Some).contains(&Path::new(&file.name).parent()));
@@ -115,7 +116,7 @@ fn every_scenario_begins_with_a_question() {
         );
     }
     assert_none(&files, |file| {
-        let problem = "does not begin with a comment that asks a question";
+        let problem = "does not start with a comment that asks a question";
         let asks = begins_with_a_question(&file.text);
         if asks {
             Vec::new()
@@ -162,16 +163,16 @@ fn planted_long_files_marks_and_paths_are_found() {
     assert!(!begins_with_a_question("seed = 1\n# Does it?\n"));
 }
 
-/// One text file of the repository.
+/// A text file of the repository.
 struct File {
-    /// Path from the repository's top.
+    /// Path relative to the repository.
     name: String,
     text: String,
 }
 
-/// Fails with every problem of every file.
+/// Fails with all problems of all files.
 fn assert_none(files: &[File], problems: impl Fn(&File) -> Vec<String>) {
-    assert!(!files.is_empty(), "no files were looked at");
+    assert!(!files.is_empty(), "no files were checked");
     let found: Vec<_> = files
         .iter()
         .flat_map(|file| {
@@ -182,14 +183,14 @@ fn assert_none(files: &[File], problems: impl Fn(&File) -> Vec<String>) {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// All Rust files of the workspace.
+/// Returns all Rust files of the workspace.
 fn all_sources() -> Vec<File> {
     let folders = ["src", "crates", "reference-server", "tests", "benches"];
     let files = folders.map(|folder| files_under(Path::new(folder), &["rs"]));
     files.into_iter().flatten().collect()
 }
 
-/// All files under a folder of the repository with one of these endings (or names).
+/// Returns all files under a folder of the repository with one of these endings or names.
 fn files_under(folder: &Path, endings: &[&str]) -> Vec<File> {
     let top = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let Ok(entries) = fs::read_dir(top.join(folder)) else {
@@ -201,7 +202,7 @@ fn files_under(folder: &Path, endings: &[&str]) -> Vec<File> {
         let file_name = entry.file_name().to_string_lossy().into_owned();
         let path = folder.join(&file_name);
         let is_folder = entry.file_type().expect("the type is known").is_dir();
-        // What runs and builds leave behind is not ours; nor is what git keeps.
+        // Build output, reports and git's own files are not part of the source.
         let is_left_behind = ["target", ".git", "reports"].contains(&file_name.as_str());
         if is_folder && !is_left_behind {
             files.extend(files_under(&path, endings));
@@ -217,7 +218,7 @@ fn files_under(folder: &Path, endings: &[&str]) -> Vec<File> {
     files
 }
 
-/// Leaves out the files of modules that exist in tests only.
+/// Removes the files of test-only modules.
 fn leave_out_tests(files: &mut Vec<File>) {
     let modules = files.iter().flat_map(|file| {
         let folder = file.name.strip_suffix("mod.rs").unwrap_or_default();
@@ -228,7 +229,7 @@ fn leave_out_tests(files: &mut Vec<File>) {
     files.retain(|file| !modules.contains(&file.name));
 }
 
-/// The names of the modules in files of their own that a text declares for tests only.
+/// Returns the names of the test-only modules in separate files that a text declares.
 fn modules_for_tests(text: &str) -> Vec<&str> {
     let lines = text.lines().zip(text.lines().skip(1));
     let declared = lines.filter(|(attribute, _)| *attribute == "#[cfg(test)]");
@@ -238,13 +239,13 @@ fn modules_for_tests(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// The text without comments and without modules of unit tests.
+/// Returns the text without comments and unit-test modules.
 fn code(text: &str) -> String {
     let mut kept = String::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
         if line == "#[cfg(test)]" {
-            // Formatted code closes a top-level module with a brace in the first column.
+            // In formatted code a top-level module ends with a brace in the first column.
             let is_inline = lines.next().is_some_and(|module| module.ends_with('{'));
             if is_inline {
                 lines.by_ref().find(|line| *line == "}");
@@ -261,7 +262,7 @@ fn code(text: &str) -> String {
     kept
 }
 
-/// The runtimes that a manifest names.
+/// Returns the runtimes that a manifest names.
 fn runtimes(manifest: &str) -> Vec<String> {
     let keys = manifest
         .lines()
@@ -278,7 +279,7 @@ fn too_long(file: &File) -> Vec<String> {
         (code(&file.text).lines().count(), LINES_MAX)
     };
     if lines > max {
-        return vec![format!("has {lines} lines, {max} are the limit")];
+        return vec![format!("has {lines} lines (limit: {max})")];
     }
     Vec::new()
 }
@@ -288,7 +289,7 @@ fn found(words: &[&str], text: &str) -> Vec<String> {
     found.map(|word| format!("has `{word}`")).collect()
 }
 
-/// Whether the first paragraph of the first comment has a question mark.
+/// Returns whether the first paragraph of the leading comment contains a line that ends with a question mark.
 fn begins_with_a_question(text: &str) -> bool {
     let comment = text.lines().map_while(|line| line.strip_prefix('#'));
     let mut paragraph = comment.take_while(|line| !line.trim().is_empty());

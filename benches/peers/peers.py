@@ -1,4 +1,4 @@
-"""M/M/4 at a utilization of 0.8 in SimPy and Ciw: arrivals and completions a second, the median of three runs."""
+"""M/M/4 at a utilization of 0.8 in SimPy and Ciw: arrivals and completions per second, median of three runs."""
 
 import random
 import statistics
@@ -11,7 +11,7 @@ ARRIVAL_RATE, SERVICE_RATE, SERVERS = 3.2, 1.0, 4
 
 
 def in_simpy(jobs):
-    """Simulates so many jobs with a process for each."""
+    """Simulates a number of jobs, each as a process."""
     draws = random.Random(1)
     environment = simpy.Environment()
     servers = simpy.Resource(environment, capacity=SERVERS)
@@ -31,7 +31,7 @@ def in_simpy(jobs):
 
 
 def in_ciw(jobs):
-    """Simulates so many jobs."""
+    """Simulates a number of jobs."""
     network = ciw.create_network(
         arrival_distributions=[ciw.dists.Exponential(rate=ARRIVAL_RATE)],
         service_distributions=[ciw.dists.Exponential(rate=SERVICE_RATE)],

@@ -1,9 +1,9 @@
-//! The command line that repeats a run.
+//! The command that reproduces a run.
 
 use super::args::{OUT_DEFAULT, RunArguments, ScenarioArguments};
 use tiketi_scenario::duration::Written;
 
-/// The command that runs the scenario again as it was run, whatever the environment says then.
+/// Returns the command that repeats a live run, independent of environment variables.
 pub(super) fn run(flags: &RunArguments, seed: u64) -> String {
     let path = |path: &std::path::PathBuf| path.display().to_string();
     let options = [
@@ -15,19 +15,19 @@ pub(super) fn run(flags: &RunArguments, seed: u64) -> String {
         ("--tokens", flags.tokens.as_ref().map(path)),
     ];
     let mut line =
-        played("run", &flags.played, seed) + &written(&flags.data.again()) + &written(&options);
+        command("run", &flags.common, seed) + &written(&flags.data.again()) + &written(&options);
     if flags.i_own_this_target {
         line.push_str(" --i-own-this-target");
     }
     line
 }
 
-/// The command that plays the scenario again in the model.
+/// Returns the command that repeats a simulation.
 pub(super) fn simulate(flags: &ScenarioArguments, seed: u64) -> String {
-    played("simulate", flags, seed)
+    command("simulate", flags, seed)
 }
 
-fn played(command: &str, flags: &ScenarioArguments, seed: u64) -> String {
+fn command(name: &str, flags: &ScenarioArguments, seed: u64) -> String {
     let path = |path: &std::path::PathBuf| path.display().to_string();
     let duration = flags.duration.map(|length| Written(length).to_string());
     let options = [
@@ -42,10 +42,10 @@ fn played(command: &str, flags: &ScenarioArguments, seed: u64) -> String {
         ("--prices", flags.prices.prices.clone()),
     ];
     let scenario = quoted(&path(&flags.scenario));
-    format!("tiketi-sim {command} {scenario}{}", written(&options))
+    format!("tiketi-sim {name} {scenario}{}", written(&options))
 }
 
-/// The options that are there, each with a space before it.
+/// Writes the options that have a value, each with a leading space.
 fn written(options: &[(&str, Option<String>)]) -> String {
     let given = options
         .iter()
@@ -53,7 +53,7 @@ fn written(options: &[(&str, Option<String>)]) -> String {
     given.collect()
 }
 
-/// A word as a shell reads it back.
+/// Quotes a word for a POSIX shell if it needs quotes.
 pub(super) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -74,8 +74,8 @@ mod tests {
         let words = ["tiketi-sim", command].into_iter().chain(words.to_vec());
         match Arguments::parse_from(words).command {
             Command::Run(flags) => run(&flags, 7),
-            Command::Simulate(flags) => simulate(&flags.played, 7),
-            other => panic!("not played: {other:?}"),
+            Command::Simulate(flags) => simulate(&flags.common, 7),
+            other => panic!("neither run nor simulate: {other:?}"),
         }
     }
 
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_for_is_asked_for_again() {
+    fn flags_of_a_live_run_are_repeated() {
         assert_eq!(again(&["a.toml"]), "tiketi-sim run a.toml --seed 7");
         assert_eq!(
             again(&[
@@ -112,14 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn a_model_run_is_repeated_in_the_model() {
+    fn flags_of_a_simulation_are_repeated() {
         let words = ["a.toml", "--profile", "b.toml", "--buyers", "20"];
         let expected = "tiketi-sim simulate a.toml --seed 7 --buyers 20 --profile b.toml";
         assert_eq!(again_as("simulate", &words), expected);
     }
 
     #[test]
-    fn a_shell_reads_each_word_as_it_was() {
+    fn words_with_special_characters_are_quoted() {
         assert_eq!(
             again(&["my rush's.toml"]),
             r"tiketi-sim run 'my rush'\''s.toml' --seed 7"

@@ -20,61 +20,71 @@ pub(super) use theory::TheoryArguments;
 
 /// Load test and capacity simulator for ticket sales.
 ///
-/// One scenario file says what is sold, who comes, what it runs on and what breaks. `run` sends real traffic to a
-/// local testbed, or to your own staging system, and judges what came back; `simulate` plays the same in virtual time.
+/// One scenario file describes the show, the buyers, the infrastructure and the faults. `run` sends real traffic to a
+/// local testbed or to your own system and checks the results; `simulate` does the same in virtual time, without
+/// traffic.
 #[derive(Debug, Parser)]
 #[command(name = "tiketi-sim", version, max_term_width = 100, after_help = EXAMPLES)]
 pub struct Arguments {
-    /// What to do.
+    /// The command to carry out.
     #[command(subcommand)]
     pub command: Command,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  tiketi-sim run scenarios/spike.toml                 the main job: a spike, and a zone lost
-  tiketi-sim run scenarios/spike.toml --buyers 2000   the same question with a smaller crowd
-  tiketi-sim simulate scenarios/spike.toml            the same in virtual time, without any traffic
+  tiketi-sim run scenarios/spike.toml                 20,000 buyers, and an availability zone fails
+  tiketi-sim run scenarios/spike.toml --buyers 2000   the same with fewer buyers
+  tiketi-sim simulate scenarios/spike.toml            simulate it, without traffic
   tiketi-sim plan scenarios/plans/documented-capacity.toml
-                                                      how large a crowd does it hold?
-  tiketi-sim compare reports/before reports/after     is the new run worse than the one before?
+                                                      how many buyers can it serve?
+  tiketi-sim compare reports/before reports/after     is the new run worse than the old one?
   tiketi-sim check scenarios/*.toml                   validate without running
-  tiketi-sim theory                                   hold the engine against mathematics
+  tiketi-sim theory                                   check the simulator against queueing theory
   tiketi-sim run my.toml --target http://localhost:3000 --token-secret-file secret.txt
-  tiketi-sim completions bash > ~/.local/share/bash-completion/completions/tiketi-sim
+                                                      test your own system
 
 Exit codes:
-  0 all well · 2 usage · 90 an audit was violated · 91 inconclusive · 92 target refused ·
-  93 worse than the baseline · 99 a gate failed, or nothing holds · 101 a bug ·
-  104 bad scenario or configuration · 105 interrupted
-  Several at once: the first of 104, 92, 105, 91, 90, 99, 93; all are printed.
+    0  passed
+    2  usage error
+   90  an audit failed
+   91  inconclusive: the measurement is unreliable or could not be made
+   92  target refused
+   93  worse than the baseline, or the model is outside its tolerance
+   99  a gate failed, or no configuration passed
+  101  internal error (a bug)
+  104  invalid scenario or configuration
+  105  interrupted
+  If several apply, all are printed and the exit code is the first of 104, 92, 105, 91, 90, 99, 93.
 
 Environment:
-  TIKETI_SIM_* stand in for flags that are not given;
-  TIKETI_SIM_LOG=debug shows the log; NO_COLOR and CI are honored.";
+  TIKETI_SIM_*    default for the flag named in its help; a flag on the command line wins
+  TIKETI_SIM_LOG  log level on stderr, such as debug [default: error]
+  NO_COLOR        print without colors
+  CI              print progress as plain lines";
 
-/// One command.
+/// A command of the program.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a scenario live and judge it.
+    /// Run a scenario with real traffic and report the results.
     Run(RunArguments),
-    /// Play a scenario in the model, in virtual time, and judge it.
+    /// Simulate a scenario in virtual time and report the results.
     Simulate(SimulateArguments),
-    /// Compare two runs, or live runs with the model.
+    /// Compare two runs, or live runs with simulated ones.
     Compare(CompareArguments),
-    /// Write a service-time profile from a live run.
+    /// Derive a service-time profile from a live run.
     Calibrate(CalibrateArguments),
-    /// Search the largest crowd or the cheapest set-up, or compare several, with the model.
+    /// Find the largest number of buyers or the cheapest configuration, or compare configurations.
     Plan(PlanArguments),
-    /// Validate scenarios and plan files: every problem with its line, the legal values, and a hint.
+    /// Validate scenarios and plan files.
     Check(CheckArguments),
-    /// Show how many instances scaling policies have of use, minutes after the queue has grown too long.
+    /// Show how many instances each scaling policy has in service, minute by minute.
     Timeline(TimelineArguments),
-    /// Price a month of an architecture, line by line, without a run.
+    /// Estimate the monthly bill of an architecture.
     Cost(CostArguments),
-    /// Hold the engine against queueing theory: exact and simulated figures side by side.
+    /// Check the simulator against queueing theory.
     Theory(TheoryArguments),
-    /// Print the script that completes this command line in a shell.
+    /// Generate a shell completion script.
     Completions(CompletionsArguments),
     /// One process of a load-balancer node (started by `run`).
     #[command(hide = true)]
@@ -82,21 +92,21 @@ pub enum Command {
     /// One instance of the reference server (started by `run`).
     #[command(hide = true)]
     Instance,
-    /// What ends a server of the data tier with the run (started by `run`).
+    /// Runs one data-tier server and stops it when the run ends (started by `run`).
     #[command(hide = true)]
     Guard,
-    /// One load process (started by `run`).
+    /// One load worker (started by `run`).
     #[command(hide = true)]
     Worker,
 }
 
-/// What is played, and where its report goes: flags of `run` and `simulate`.
+/// Flags that `run` and `simulate` share: the scenario, its overrides, and where the report goes.
 #[derive(Debug, Args)]
 pub struct ScenarioArguments {
-    /// The scenario, a TOML file.
+    /// Scenario file (TOML).
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub scenario: PathBuf,
-    /// Seed of every random stream, in place of the scenario's.
+    /// Random seed (overrides the scenario).
     #[arg(
         long,
         env = "TIKETI_SIM_SEED",
@@ -104,13 +114,13 @@ pub struct ScenarioArguments {
         allow_negative_numbers = true
     )]
     pub seed: Option<u64>,
-    /// Number of buyers: every arrival phase is scaled to it.
+    /// Number of buyers; scales every arrival phase (overrides the scenario).
     #[arg(long, env = "TIKETI_SIM_BUYERS", value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     pub buyers: Option<u32>,
-    /// Length of the run in scenario time, such as `90s` or `12m`.
+    /// Length of the run in scenario time, such as `90s` or `12m` (overrides the scenario).
     #[arg(long, env = "TIKETI_SIM_DURATION", value_name = "LENGTH", value_parser = parse_duration)]
     pub duration: Option<Duration>,
-    /// Service times of the instances, a TOML file as `calibrate` writes it, in place of the scenario's profile.
+    /// Service-time profile of the instances, a TOML file written by `calibrate` (overrides the scenario).
     #[arg(
         long,
         env = "TIKETI_SIM_PROFILE",
@@ -118,7 +128,7 @@ pub struct ScenarioArguments {
         value_hint = ValueHint::FilePath
     )]
     pub profile: Option<PathBuf>,
-    /// Folder in which the run's own folder is made.
+    /// Create the report folder in this folder.
     #[arg(
         long,
         env = "TIKETI_SIM_OUT",
@@ -127,10 +137,10 @@ pub struct ScenarioArguments {
         default_value = OUT_DEFAULT
     )]
     pub out: PathBuf,
-    /// Prices other than those the scenario names.
+    /// The price book.
     #[command(flatten)]
     pub prices: PricesArguments,
-    /// Say nothing but errors; the exit code and the report tell the rest.
+    /// Print only errors.
     #[arg(long, short, env = "TIKETI_SIM_QUIET", value_parser = FalseyValueParser::new())]
     pub quiet: bool,
 }
@@ -139,9 +149,9 @@ pub struct ScenarioArguments {
 #[derive(Debug, Args)]
 #[command(after_help = SIMULATE_EXAMPLES)]
 pub struct SimulateArguments {
-    /// What is played.
+    /// The scenario and its overrides.
     #[command(flatten)]
-    pub played: ScenarioArguments,
+    pub common: ScenarioArguments,
 }
 
 const SIMULATE_EXAMPLES: &str = "\
@@ -150,23 +160,23 @@ Examples:
   tiketi-sim simulate scenarios/spike.toml --buyers 100000 --duration 30m
   tiketi-sim simulate scenarios/spike.toml --profile profile.toml
 
-The same plan and seed give the same figures on any machine. `clock.speed` does not matter: the
-model takes as long as it takes.";
+Same scenario, same seed, same results on any machine. `clock.speed` is ignored: a simulation runs
+as fast as the machine allows.";
 
 /// Flags of `run`.
 #[derive(Debug, Args)]
 #[command(after_help = RUN_EXAMPLES)]
 pub struct RunArguments {
-    /// What is played.
+    /// The scenario and its overrides.
     #[command(flatten)]
-    pub played: ScenarioArguments,
-    /// Drive a system that is already there instead of the testbed: `http://` or `https://` and a host.
+    pub common: ScenarioArguments,
+    /// Test the system at this `http://` or `https://` address instead of the local testbed, in real time.
     #[arg(long, env = "TIKETI_SIM_TARGET", value_name = "URL", value_hint = ValueHint::Url)]
     pub target: Option<String>,
-    /// What keeps the data.
+    /// The data tier.
     #[command(flatten)]
     pub data: DataTierArguments,
-    /// Mint the buyers' tokens with the secret in this file (with `--target`).
+    /// Generate the buyers' JWTs with the secret in this file (with `--target`).
     #[arg(
         long,
         env = "TIKETI_SIM_TOKEN_SECRET_FILE",
@@ -175,7 +185,7 @@ pub struct RunArguments {
         requires = "target"
     )]
     pub token_secret_file: Option<PathBuf>,
-    /// Take the buyers' tokens from this file, one a line (with `--target`).
+    /// Read the buyers' tokens from this file, one per line (with `--target`).
     #[arg(
         long,
         env = "TIKETI_SIM_TOKENS",
@@ -185,7 +195,7 @@ pub struct RunArguments {
         conflicts_with = "token_secret_file"
     )]
     pub tokens: Option<PathBuf>,
-    /// Confirm that a target beyond this machine may be put under load by you. Not to be had from the environment.
+    /// Confirm that you may load-test a target on another machine. Can't be set through the environment.
     #[arg(long, requires = "target")]
     pub i_own_this_target: bool,
 }
@@ -197,29 +207,29 @@ Examples:
   tiketi-sim run scenarios/az-loss.toml --data-tier servers
   tiketi-sim run scenarios/steady.toml --target http://127.0.0.1:3000 --token-secret-file secret.txt
 
-A target beyond loopback must be named in the scenario's `target.allow` and confirmed with
+A target on another machine must be listed in the scenario's `target.allow` and confirmed with
 --i-own-this-target.";
 
 /// Flags of `compare`.
 #[derive(Debug, Args)]
 #[command(after_help = COMPARE_EXAMPLES)]
 pub struct CompareArguments {
-    /// Folders of finished runs: BASE and NEW, or with `--model` any number of live runs.
+    /// Report folders of finished runs: BASE and NEW, or with `--model` any number of live runs.
     #[arg(required = true, value_name = "RUN", value_hint = ValueHint::DirPath)]
     pub runs: Vec<PathBuf>,
-    /// Play the scenario of each run in the model, and tell how far the model is off.
+    /// Simulate the scenario of each live run and report the error of the simulation.
     #[arg(long)]
     pub model: bool,
-    /// Service times for the model, a TOML file as `calibrate` writes it, in place of the run's own.
+    /// Service-time profile for the simulation, a TOML file written by `calibrate` [default: the run's own].
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "model")]
     pub profile: Option<PathBuf>,
-    /// Error that is allowed for one kind of figure, in percent, such as `waiting_time=5`; may be given again.
-    #[arg(long = "bar", value_name = "KIND=PERCENT", value_parser = parse_bar)]
-    pub bars: Vec<(Measure, f64)>,
-    /// Folder for agreement.html, agreement.md and agreement.json; without it there is only the table.
+    /// Tolerance for a metric kind, in percent, such as `waiting_time=5`; can be repeated.
+    #[arg(long = "tolerance", alias = "bar", value_name = "KIND=PERCENT", value_parser = parse_tolerance)]
+    pub tolerances: Vec<(Measure, f64)>,
+    /// Also write agreement.html, agreement.md and agreement.json to this folder.
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
-    /// Say nothing but errors.
+    /// Print only errors.
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -230,25 +240,27 @@ Examples:
   tiketi-sim compare --model reports/spike-20260101T120000Z
   tiketi-sim compare --model --profile profile.toml --out agreement reports/low reports/high
 
-Bars: throughput=5 waiting_time=5 response_time_p95=15; the other kinds, response_time_p50,
-response_time_p99, abandonment, instances and cost, are shown and not judged unless they get one.
-Exit code 93 when a figure is worse than the baseline by more than its bar, or when the model is off
-by more; 91 when nothing can be told. Too few samples are no pass.";
+Default tolerances: throughput=5 waiting_time=5 response_time_p95=15. The other kinds
+(response_time_p50, response_time_p99, abandonment, instances, cost) are shown but only checked if
+you set a tolerance for them. Too few samples never counts as a pass.
+
+Exit codes: 0 within tolerance · 93 worse than the baseline, or the model is outside its tolerance ·
+91 inconclusive · 104 not a usable run · 105 interrupted";
 
 /// Flags of `calibrate`.
 #[derive(Debug, Args)]
 #[command(after_help = CALIBRATE_EXAMPLES)]
 pub struct CalibrateArguments {
-    /// Folder of a finished live run.
+    /// Report folder of a finished live run.
     #[arg(value_name = "RUN", value_hint = ValueHint::DirPath)]
     pub run: PathBuf,
-    /// The profile to begin with, by its name or its file; the run's own if none is given.
+    /// Profile to start from, a name or a file [default: the run's own].
     #[arg(long, value_name = "PROFILE")]
     pub base: Option<String>,
-    /// File for the profile; also names it.
+    /// Write the profile to this file; the file name becomes the profile's name.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub out: PathBuf,
-    /// Say nothing but errors.
+    /// Print only errors.
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -258,58 +270,62 @@ Examples:
   tiketi-sim calibrate reports/mid-20260101T120000Z --out profile.toml
   tiketi-sim simulate scenarios/spike.toml --profile profile.toml
 
-On the testbed, processor times are those of the emulated instances, and what an answer takes beyond
-them is fitted with the model in the loop. Of a --target nobody knows the processor: its times are
-read off the answers, which is an assumption. What is left of the error is written into the file.";
+On the testbed, CPU time is known because instances are emulated; the response time it doesn't
+explain is fitted by simulating the run repeatedly. For a --target, CPU time is unknown and is
+inferred from response times, which the profile marks as an assumption. The remaining error is
+written into the file.";
 
 /// Flags of `check`.
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_EXAMPLES)]
 pub struct CheckArguments {
-    /// The scenarios and plan files, TOML files.
+    /// Scenarios and plan files (TOML).
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub scenarios: Vec<PathBuf>,
 }
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
-  tiketi-sim check scenarios/*.toml
+  tiketi-sim check scenarios/*.toml scenarios/plans/*.toml
 
-What is right goes to stdout, a line a file. What is wrong goes to stderr: excerpts on a terminal,
-elsewhere a line a problem, FILE:LINE:COLUMN: what is wrong (legal: what would be right).
-Exit code 0 if all is right, else 104.";
+Valid files are listed on stdout, one per line. Errors go to stderr: with source excerpts on a
+terminal, as one FILE:LINE:COLUMN line per problem elsewhere.
+
+Exit codes: 0 all files are valid · 104 some are not";
 
 /// Flags of `timeline`.
 #[derive(Debug, Args)]
 #[command(after_help = TIMELINE_EXAMPLES)]
 pub struct TimelineArguments {
-    /// A scenario whose policies are followed, in place of those that come with the program.
+    /// Scenario whose scaling policies to simulate [default: simple, step and scheduled scaling].
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub scenario: Option<PathBuf>,
-    /// Seeds to follow each policy with: phases, boots, and delays are drawn anew for each.
+    /// Number of random replications per policy.
     #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub seeds: u32,
-    /// When the queue passes the threshold, in scenario time [default: 20m].
+    /// When the queue crosses the threshold, in scenario time [default: 20m].
     #[arg(long, value_name = "LENGTH", value_parser = parse_duration)]
     pub at: Option<Duration>,
-    /// Folder for `report.html`, which has a chart, and `summary.md`.
+    /// Also write `report.html` (with a chart) and `summary.md` to this folder.
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
 }
 
 const TIMELINE_EXAMPLES: &str = "\
 Examples:
-  tiketi-sim timeline                                       simple, step, and scheduled scaling
-  tiketi-sim timeline --out reports/policies                the same as a page with a chart
+  tiketi-sim timeline                                       simple, step and scheduled scaling
+  tiketi-sim timeline --out reports/policies                also write a page with a chart
   tiketi-sim timeline scenarios/studies/prescale.toml --at 10m
 
-Only the control plane is simulated: no buyer, no server. Exit code 0, or 104.";
+Simulates only the control plane: no buyers, no servers.
+
+Exit codes: 0 done · 104 invalid scenario or configuration";
 
 /// Flags of `completions`.
 #[derive(Debug, Args)]
 #[command(after_help = COMPLETIONS_EXAMPLES)]
 pub struct CompletionsArguments {
-    /// The shell.
+    /// Shell to generate the script for.
     #[arg(value_name = "SHELL")]
     pub shell: Shell,
 }
@@ -320,30 +336,54 @@ Examples:
   tiketi-sim completions zsh > ~/.zfunc/_tiketi-sim
   tiketi-sim completions fish > ~/.config/fish/completions/tiketi-sim.fish";
 
-/// Where reports go unless the user says otherwise.
+/// Folder for reports unless `--out` names another.
 pub(super) const OUT_DEFAULT: &str = "reports";
 
-/// Reads `waiting_time=5`, a kind of figure and a percentage.
-fn parse_bar(text: &str) -> Result<(Measure, f64), String> {
-    let legal = Measure::ALL.map(Measure::name).join(", ");
-    let (name, percent) = text
-        .split_once('=')
-        .ok_or("has no `=` (expected a kind and a percentage, such as waiting_time=5)")?;
-    let measure = Measure::from_name(name)
-        .ok_or_else(|| format!("`{name}` is no kind of figure (legal: {legal})"))?;
+/// Why a tolerance could not be read.
+#[derive(Debug, thiserror::Error)]
+enum ToleranceError {
+    /// There is no equals sign.
+    #[error("missing `=`: write a metric kind and a percentage, such as waiting_time=5")]
+    NoEqualsSign,
+    /// No metric kind has this name.
+    #[error("unknown metric kind `{name}` (expected one of {expected})")]
+    UnknownKind { name: String, expected: String },
+    /// The number is not a percentage above 0.
+    #[error("invalid percentage `{percent}` (expected a number above 0)")]
+    InvalidPercentage { percent: String },
+}
+
+/// Reads a metric kind and a percentage, such as `waiting_time=5`; returns the tolerance as a share of 1.
+fn parse_tolerance(text: &str) -> Result<(Measure, f64), ToleranceError> {
+    let (name, percent) = text.split_once('=').ok_or(ToleranceError::NoEqualsSign)?;
+    let measure = Measure::from_name(name).ok_or_else(|| ToleranceError::UnknownKind {
+        name: name.to_owned(),
+        expected: Measure::ALL.map(Measure::name).join(", "),
+    })?;
     match percent.trim_end_matches('%').parse::<f64>() {
         Ok(percent) if percent > 0.0 && percent.is_finite() => Ok((measure, percent / 100.0)),
-        Ok(_) | Err(_) => Err(format!("`{percent}` is no percentage (legal: above 0)")),
+        Ok(_) | Err(_) => Err(ToleranceError::InvalidPercentage {
+            percent: percent.to_owned(),
+        }),
     }
 }
 
-/// Reads `90s`, `1m30s`, `500ms`, `2h`; refuses a length of zero.
-fn parse_duration(text: &str) -> Result<Duration, String> {
+/// Why the value of `--duration` or `--at` was rejected.
+#[derive(Debug, thiserror::Error)]
+enum DurationError {
+    /// The length is zero.
+    #[error("must be longer than zero, such as 90s or 12m")]
+    Zero,
+    /// The text is not a length of time.
+    #[error("{0} (expected a length such as 90s or 12m)")]
+    Syntax(duration::LengthError),
+}
+
+/// Reads a length above zero, such as `90s`, `1m30s`, `500ms` or `2h`.
+fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     match duration::parse(text) {
-        Ok(Duration::ZERO) => {
-            Err("leaves nothing to run (expected a length such as 90s or 12m)".to_owned())
-        }
+        Ok(Duration::ZERO) => Err(DurationError::Zero),
         Ok(length) => Ok(length),
-        Err(problem) => Err(format!("{problem} (expected a length such as 90s or 12m)")),
+        Err(problem) => Err(DurationError::Syntax(problem)),
     }
 }

@@ -1,4 +1,4 @@
-//! `tiketi-sim calibrate`: from a live run to a service-time profile.
+//! `tiketi-sim calibrate`: derives a service-time profile from a live run.
 
 use std::io::Write;
 use std::path::Path;
@@ -9,14 +9,14 @@ use super::args::CalibrateArguments;
 use super::compare::live_run;
 use super::data_tier;
 use super::exit::{Exit, complain};
-use super::player::Player;
+use super::simulator::Simulator;
 use super::source;
 use tiketi_calibration::{self as calibration, Calibration};
 use tiketi_measure::Measurements;
 use tiketi_scenario::PROFILES;
 use tiketi_verdict::agreement::doubts;
 
-/// Calibrates, writes the profile, tells what is left of the error.
+/// Calibrates, writes the profile and prints the remaining error.
 pub(super) fn calibrate(flags: &CalibrateArguments) -> Exit {
     carry_out(flags).unwrap_or_else(|exit| exit)
 }
@@ -31,28 +31,28 @@ fn carry_out(flags: &CalibrateArguments) -> Result<Exit, Exit> {
     };
     let stem = flags.out.file_stem();
     let base_name = stem.map(|stem| stem.to_string_lossy().into_owned());
-    base.source = format!("calibrated from {}, begun with {}", run.name, base.name);
-    let player = Player::new()?;
-    let mut play = |plan: &_| player.play(plan, flags.quiet).ok();
-    let found = calibration::calibrate(&run.measured, &base, &mut play);
+    base.source = format!("calibrated from {}, starting with {}", run.name, base.name);
+    let simulator = Simulator::new()?;
+    let mut simulate = |plan: &_| simulator.simulate(plan, flags.quiet).ok();
+    let found = calibration::calibrate(&run.measured, &base, &mut simulate);
     let mut found = found.ok_or(Exit::Interrupted)?;
     found.profile.name = base_name.unwrap_or(found.profile.name);
     let text = calibration::to_toml(&found, &run.measured, &run.name);
     write(&flags.out, &text)?;
     if !flags.quiet {
-        tell(&found, &flags.out);
+        print(&found, &flags.out);
     }
     Ok(Exit::Success)
 }
 
-/// A run whose measurement is in doubt would be learned by heart with its faults.
+/// Rejects a run whose measurement is unreliable: the profile would reproduce its errors.
 fn trusted(name: &str, run: &Measurements) -> Result<(), Exit> {
     match doubts(run).first() {
         None => Ok(()),
         Some(doubt) => {
             complain(
-                format_args!("{name}: its measurement cannot be trusted: {doubt}"),
-                Some("run it again on a quieter machine, or with a smaller crowd"),
+                format_args!("{name}: the measurement is unreliable: {doubt}"),
+                Some("run again on a machine with less other load, or with fewer buyers"),
             );
             Err(Exit::Inconclusive)
         }
@@ -66,7 +66,7 @@ fn named_or_file(base: &str) -> Result<Profile, Exit> {
         None => {
             complain(
                 format_args!(
-                    "`{base}` is no profile (legal: {}, or a file)",
+                    "unknown profile `{base}` (expected one of {}, or a file)",
                     PROFILES.join(", ")
                 ),
                 None,
@@ -79,18 +79,18 @@ fn named_or_file(base: &str) -> Result<Profile, Exit> {
 fn write(out: &Path, text: &str) -> Result<(), Exit> {
     std::fs::write(out, text).map_err(|error| {
         complain(
-            format_args!("{}: cannot be written: {error}", out.display()),
+            format_args!("cannot write {}: {error}", out.display()),
             Some("choose another file with --out"),
         );
         Exit::BadScenario
     })
 }
 
-fn tell(found: &Calibration, out: &Path) {
+fn print(found: &Calibration, out: &Path) {
     let mut stdout = std::io::stdout().lock();
     let lines = found.residuals.iter().map(ToString::to_string);
     for line in [found.method.clone()].into_iter().chain(lines) {
-        // A reader that closes the pipe early has seen enough.
+        // A reader may close the pipe early, as `head` does; that is not an error.
         let _closed = writeln!(stdout, "{line}");
     }
     let _closed = writeln!(stdout, "profile: {}", out.display());

@@ -11,19 +11,23 @@ use tiketi_scenario::arrival::arrival_times;
 use tiketi_scenario::duration::Written;
 use tiketi_scenario::{Overrides, Plan};
 
-/// Validates every file and prints every problem of each.
+/// Validates the files and prints all problems of each.
 pub(super) fn check(flags: &CheckArguments) -> Exit {
     let mut worst = Exit::Success;
     for path in &flags.scenarios {
-        let told = if source::is_question(path) {
-            source::question(path).map(|question| question_in_words(&question))
+        let summary = if source::is_question(path) {
+            source::question(path).map(|question| question_summary(&question))
         } else {
-            source::load(path, &Overrides::default()).map(|plan| plan_in_words(&plan))
+            source::load(path, &Overrides::default()).map(|plan| plan_summary(&plan))
         };
-        match told {
-            Ok(told) => {
-                // A reader that closes the pipe early has seen enough.
-                let _closed = writeln!(std::io::stdout().lock(), "{}: ok ({told})", path.display());
+        match summary {
+            Ok(summary) => {
+                // A reader may close the pipe early, as `head` does; that is not an error.
+                let _closed = writeln!(
+                    std::io::stdout().lock(),
+                    "{}: ok ({summary})",
+                    path.display()
+                );
             }
             Err(exit) => worst = worst.max(exit),
         }
@@ -31,7 +35,7 @@ pub(super) fn check(flags: &CheckArguments) -> Exit {
     worst
 }
 
-fn plan_in_words(plan: &Plan) -> String {
+fn plan_summary(plan: &Plan) -> String {
     format!(
         "{} buyers, {} seats, {} at speed {}",
         arrival_times(plan).len(),
@@ -41,12 +45,12 @@ fn plan_in_words(plan: &Plan) -> String {
     )
 }
 
-fn question_in_words(question: &Question) -> String {
+fn question_summary(question: &Question) -> String {
     let what = match &question.kind {
         Kind::LargestCrowd(range) => format!("{} to {} buyers", range.from, range.to),
-        Kind::CheapestSetup(grid) => format!("{} set-ups", grid.setups.len()),
-        Kind::Compare(contest) => format!("{} set-ups", contest.setups.len()),
+        Kind::CheapestSetup(grid) => format!("{} configurations", grid.setups.len()),
+        Kind::Compare(contest) => format!("{} configurations", contest.setups.len()),
     };
     let (kind, scenario) = (question.kind.name(), &question.scenario);
-    format!("{kind}, {what} of {scenario}")
+    format!("{kind}, {what}, based on {scenario}")
 }

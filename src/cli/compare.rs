@@ -1,4 +1,4 @@
-//! `tiketi-sim compare`: two finished runs, or live runs and what the model makes of them.
+//! `tiketi-sim compare`: compares two finished runs, or live runs with simulations of the same scenarios.
 
 use std::fs;
 use std::io;
@@ -11,8 +11,8 @@ use super::again::quoted;
 use super::args::{Arguments, CompareArguments};
 use super::data_tier;
 use super::exit::{Exit, complain};
-use super::kept::{self, KeptRun};
-use super::player::Player;
+use super::finished_run::{self, FinishedRun};
+use super::simulator::Simulator;
 use super::{source, summary};
 use tiketi_measure::Engine;
 use tiketi_report::agreement::{self, Pair, RunComparison, comparison};
@@ -20,14 +20,14 @@ use tiketi_report::page::Page;
 use tiketi_report::{html, json, markdown};
 use tiketi_verdict::agreement::{Bars, Question};
 
-/// Compares, prints the table, writes the report.
+/// Compares the runs, prints the table and writes the report.
 pub(super) fn compare(flags: &CompareArguments) -> Exit {
     carry_out(flags).unwrap_or_else(|exit| exit)
 }
 
 fn carry_out(flags: &CompareArguments) -> Result<Exit, Exit> {
     let mut bars = Bars::default();
-    for &(measure, share) in &flags.bars {
+    for &(measure, share) in &flags.tolerances {
         bars.set(measure, share);
     }
     if flags.model {
@@ -35,22 +35,22 @@ fn carry_out(flags: &CompareArguments) -> Result<Exit, Exit> {
     }
     let [base, new] = &flags.runs[..] else {
         let message = format!(
-            "two runs can be compared, BASE and NEW, not {} (with --model any number of live ones)",
+            "expected two runs, BASE and NEW, but got {} (with --model any number of live runs)",
             flags.runs.len()
         );
         Arguments::command()
             .error(ErrorKind::WrongNumberOfValues, message)
             .exit();
     };
-    let (base, new) = (kept::read(base)?, kept::read(new)?);
+    let (base, new) = (finished_run::read(base)?, finished_run::read(new)?);
     let pair = Pair {
         names: [&base.name, &new.name],
         runs: [&base.measured, &new.measured],
     };
-    Ok(tell(flags, &[pair], Question::Regression, &bars))
+    Ok(report(flags, &[pair], Question::Regression, &bars))
 }
 
-/// Plays each live run once more, in virtual time.
+/// Simulates the scenario of each live run and compares the two.
 fn with_model(flags: &CompareArguments, bars: &Bars) -> Result<Exit, Exit> {
     let profile = flags.profile.as_deref().map(source::profile).transpose()?;
     let live = flags.runs.iter().map(|run| live_run(run));
@@ -58,42 +58,42 @@ fn with_model(flags: &CompareArguments, bars: &Bars) -> Result<Exit, Exit> {
     for run in &live {
         data_tier::admit_modeled(&run.measured.plan)?;
     }
-    let player = Player::new()?;
+    let simulator = Simulator::new()?;
     let mut modelled = Vec::new();
     for run in &live {
         let mut plan = run.measured.plan.clone();
         if let Some(profile) = &profile {
             plan.topology.instances.profile = profile.clone();
         }
-        modelled.push(player.play(&plan, flags.quiet)?);
+        modelled.push(simulator.simulate(&plan, flags.quiet)?);
     }
     let pairs: Vec<_> = live
         .iter()
         .zip(&modelled)
         .map(|(live, model)| Pair {
-            names: [&live.name, "the same plan"],
+            names: [&live.name, "the same scenario, simulated"],
             runs: [&live.measured, model],
         })
         .collect();
-    Ok(tell(flags, &pairs, Question::Agreement, bars))
+    Ok(report(flags, &pairs, Question::Agreement, bars))
 }
 
-/// Reads a run that has traffic in it.
-pub(super) fn live_run(folder: &Path) -> Result<KeptRun, Exit> {
-    let run = kept::read(folder)?;
+/// Reads a live run; rejects a simulated one.
+pub(super) fn live_run(folder: &Path) -> Result<FinishedRun, Exit> {
+    let run = finished_run::read(folder)?;
     match run.measured.ending.engine {
         Engine::Live => Ok(run),
         Engine::Model => {
             complain(
-                format_args!("{}: is a run of the model", run.name),
-                Some("name a live run, one that `run` has made"),
+                format_args!("{} is a simulated run; this needs a live one", run.name),
+                Some("name the report folder of a run made with `tiketi-sim run`"),
             );
             Err(Exit::BadScenario)
         }
     }
 }
 
-fn tell(flags: &CompareArguments, pairs: &[Pair<'_>], question: Question, bars: &Bars) -> Exit {
+fn report(flags: &CompareArguments, pairs: &[Pair<'_>], question: Question, bars: &Bars) -> Exit {
     let compared = comparison(pairs, question, bars);
     let runs: Vec<_> = pairs.iter().map(|pair| pair.runs).collect();
     let page = agreement::page(&compared, &runs, &command_line(flags));
@@ -105,7 +105,10 @@ fn tell(flags: &CompareArguments, pairs: &[Pair<'_>], question: Question, bars: 
     match (written, out) {
         (Err(error), Some(out)) => {
             let hint = Some("choose another folder with --out");
-            complain(format_args!("{}: {error}", out.display()), hint);
+            complain(
+                format_args!("cannot write to {}: {error}", out.display()),
+                hint,
+            );
             Exit::BadScenario
         }
         (Ok(()), _) | (Err(_), None) => Exit::from(compared.conclusion),

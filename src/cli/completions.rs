@@ -1,4 +1,4 @@
-//! `tiketi-sim completions`: the script that completes the command line in a shell.
+//! `tiketi-sim completions`: generates a shell completion script.
 
 use std::io::Write;
 
@@ -7,18 +7,18 @@ use clap::{Command, CommandFactory};
 use super::args::{Arguments, CompletionsArguments};
 use super::exit::Exit;
 
-/// Prints the script for one shell.
+/// Prints the completion script of a shell.
 pub(super) fn completions(flags: &CompletionsArguments) -> Exit {
     let mut command = without_hidden(&Arguments::command());
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     clap_complete::generate(flags.shell, &mut command, name, &mut script);
-    // A reader that closes the pipe early has seen enough.
+    // A reader may close the pipe early, as `head` does; that is not an error.
     let _closed = std::io::stdout().lock().write_all(&script);
     Exit::Success
 }
 
-/// The command line without the commands that `run` alone may start: the generators show hidden ones.
+/// Removes the commands that only `run` starts: the generators of `clap_complete` include hidden ones.
 fn without_hidden(command: &Command) -> Command {
     let shown = command.get_subcommands().filter(|one| !one.is_hide_set());
     Command::new("tiketi-sim")

@@ -1,4 +1,4 @@
-//! `tiketi-sim cost`: the month of an architecture at the prices of one book or several, without a run.
+//! `tiketi-sim cost`: estimates the monthly bill of an architecture with one or more price books, without a run.
 
 use std::fs;
 use std::io;
@@ -16,25 +16,25 @@ use tiketi_report::page::Page;
 use tiketi_report::{html, json, markdown};
 use tiketi_scenario::{self as scenario, Overrides, Plan};
 
-/// The documented architecture: everything is the preset's.
+/// The documented architecture: every value is the default.
 const DOCUMENTED: &str = "name = \"documented\"\n";
-/// The topology of the CloudMart documents.
+/// The topology of the CloudMart architecture.
 const CLOUDMART: &str = include_str!("../../scenarios/studies/cloudmart.toml");
 
 /// Flags of `cost`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CostArguments {
-    /// The scenario whose topology is priced; without it the documented architecture, and CloudMart's hour beside it.
+    /// Scenario whose topology is priced [default: the documented architecture, and CloudMart's cost per hour].
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub scenario: Option<PathBuf>,
-    /// A price book, built in or a file; may be given several times. Without it all that are built in.
+    /// Price book, built in or a file; can be repeated [default: all built-in books].
     #[arg(long, value_name = "BOOK|FILE")]
     pub prices: Vec<String>,
-    /// Won for a dollar, in place of the books' rate.
+    /// Exchange rate, in won per dollar (overrides the price books).
     #[arg(long, value_name = "NUMBER", value_parser = parse_rate)]
     pub won_per_dollar: Option<f64>,
-    /// Folder in which `cost-table.md`, `.html` and `.json` are written.
+    /// Also write `cost-table.md`, `cost-table.html` and `cost-table.json` to this folder.
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
 }
@@ -45,10 +45,12 @@ Examples:
   tiketi-sim cost scenarios/spike.toml --prices aws-ap-northeast-2 --won-per-dollar 1450
   tiketi-sim cost --prices documented-krw --prices my-prices.toml --out reports/cost
 
-Nothing is run: the month uses what the documents state (20 hours with the largest fleet, 500 GB).
-The table goes to stdout. Exit code 0 whatever it finds; 104 for a bad scenario or price book.";
+Compares the estimate with the documented bill, line by line. Usage is taken from the documents: 20
+hours per month with the largest fleet, and 500 GB of traffic. The table goes to stdout.
 
-/// Prints the study, and writes it where it is asked for.
+Exit codes: 0 done, whatever the result · 104 invalid scenario or price book";
+
+/// Prints the study, and writes it to the folder if there is one.
 pub(super) fn cost(flags: &CostArguments) -> Exit {
     carry_out(flags).unwrap_or_else(|exit| exit)
 }
@@ -70,7 +72,7 @@ fn carry_out(flags: &CostArguments) -> Result<Exit, Exit> {
     summary::print(&page, folder.filter(|_| written.is_ok()));
     written.map_err(|error| {
         complain(
-            format_args!("the study could not be written: {error}"),
+            format_args!("cannot write the cost table: {error}"),
             Some("choose another folder with --out"),
         );
         Exit::BadScenario
@@ -79,10 +81,11 @@ fn carry_out(flags: &CostArguments) -> Result<Exit, Exit> {
 }
 
 fn shipped(name: &str, text: &str) -> Plan {
-    scenario::load(name, text, &Overrides::default()).expect("what is shipped is tested")
+    scenario::load(name, text, &Overrides::default())
+        .expect("a test loads every scenario in the program")
 }
 
-/// The books that are asked for, at the rate that is asked for.
+/// Loads the requested price books and applies the requested exchange rate.
 fn books(flags: &CostArguments) -> Result<Vec<PriceBook>, Exit> {
     let names: Vec<&str> = if flags.prices.is_empty() {
         PriceBook::BUILT_IN.to_vec()
@@ -99,7 +102,7 @@ fn books(flags: &CostArguments) -> Result<Vec<PriceBook>, Exit> {
             book.exchange = Exchange {
                 won_per_unit,
                 basis: Basis::Assumption,
-                source: "given with --won-per-dollar".to_owned(),
+                source: "set with --won-per-dollar".to_owned(),
             };
         }
     }
@@ -118,7 +121,7 @@ fn write(folder: &Path, document: &CostStudy, page: &Page) -> io::Result<()> {
     file("cost-table.json", &json(document))
 }
 
-/// The command that makes the same study again.
+/// Returns the command that repeats the study.
 fn command_line(flags: &CostArguments) -> String {
     let path = |path: &PathBuf| quoted(&path.display().to_string());
     let mut words = vec!["tiketi-sim".to_owned(), "cost".to_owned()];
@@ -135,10 +138,17 @@ fn command_line(flags: &CostArguments) -> String {
     words.join(" ")
 }
 
-/// Reads a rate of exchange.
-fn parse_rate(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|rate: &f64| rate.is_finite() && *rate > 0.0)
-        .ok_or_else(|| "no rate of exchange (expected a number above 0, such as 1450)".to_owned())
+/// The value of `--won-per-dollar` is not a number above 0.
+#[derive(Debug, thiserror::Error)]
+#[error("invalid exchange rate (expected a number above 0, such as 1450)")]
+struct InvalidRate;
+
+/// Reads an exchange rate.
+fn parse_rate(text: &str) -> Result<f64, InvalidRate> {
+    let rate: f64 = text.parse().map_err(|_| InvalidRate)?;
+    if rate.is_finite() && rate > 0.0 {
+        Ok(rate)
+    } else {
+        Err(InvalidRate)
+    }
 }

@@ -1,4 +1,4 @@
-//! What keeps the data of a live run: flags, and what is checked before anything runs.
+//! The data tier of a live run: flags, and checks before the run starts.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -19,7 +19,7 @@ use tiketi_scenario::server_url::{ServerKind, ServerUrl, redacted};
 /// Flags of `run` about the data tier.
 #[derive(Debug, Default, Args)]
 pub struct DataTierArguments {
-    /// What keeps the data, in place of the scenario's: stores in memory, or Redis and PostgreSQL started for the run.
+    /// Data tier to use (overrides the scenario): in-memory, or Redis and PostgreSQL started by this run.
     #[arg(
         long,
         env = "TIKETI_SIM_DATA_TIER",
@@ -28,7 +28,8 @@ pub struct DataTierArguments {
         conflicts_with_all = ["target", "redis"]
     )]
     pub data_tier: Option<String>,
-    /// Use this Redis server on this machine: `redis://` or `rediss://`. A password is better in the environment.
+    /// Use an existing Redis server on this machine, `redis://` or `rediss://`. Prefer the environment variable for
+    /// passwords.
     #[arg(
         long,
         env = "TIKETI_SIM_REDIS",
@@ -39,7 +40,8 @@ pub struct DataTierArguments {
         conflicts_with = "target"
     )]
     pub redis: Option<UrlWord>,
-    /// Use this PostgreSQL server on this machine: `postgres://`. A password is better in the environment.
+    /// Use an existing PostgreSQL server on this machine, `postgres://`. Prefer the environment variable for
+    /// passwords.
     #[arg(
         long,
         env = "TIKETI_SIM_DATABASE",
@@ -50,7 +52,7 @@ pub struct DataTierArguments {
         conflicts_with = "target"
     )]
     pub database: Option<UrlWord>,
-    /// What the run's keys begin with (with `--redis`); without it the Redis database must be empty.
+    /// Prefix of the run's Redis keys (with `--redis`). Without a prefix, the Redis database must be empty.
     #[arg(
         long,
         env = "TIKETI_SIM_PREFIX",
@@ -58,7 +60,7 @@ pub struct DataTierArguments {
         requires = "redis"
     )]
     pub prefix: Option<String>,
-    /// Schema of the run's tables (with `--database`); without it the schema `public` must be empty.
+    /// Schema for the run's tables (with `--database`). Without it, `public` is used and must be empty.
     #[arg(
         long,
         env = "TIKETI_SIM_SCHEMA",
@@ -68,7 +70,8 @@ pub struct DataTierArguments {
     pub schema: Option<String>,
 }
 
-/// The URL of a server as it was typed: it is read later, because an error of the command line would repeat it.
+/// The URL of a server as typed. It is parsed after clap is done, because clap's errors repeat the value and with it the
+/// password.
 #[derive(Clone)]
 pub struct UrlWord(String);
 
@@ -94,7 +97,7 @@ impl std::fmt::Display for UrlWord {
 }
 
 impl DataTierArguments {
-    /// The data tier that was asked for; `None` leaves the scenario's.
+    /// Returns the requested data tier, or `None` to keep the scenario's.
     pub(super) fn asked_for(&self) -> Result<Option<DataTier>, Exit> {
         let (Some(redis), Some(database)) = (&self.redis, &self.database) else {
             let asked = self.data_tier.as_deref().map(|name| match name {
@@ -112,7 +115,7 @@ impl DataTierArguments {
         Ok(Some(DataTier::External(servers)))
     }
 
-    /// The flags that ask for the same again, without passwords: who repeats the run has them.
+    /// Returns the flags that request the same data tier again, with passwords hidden.
     pub(super) fn again(&self) -> [(&'static str, Option<String>); 5] {
         [
             ("--data-tier", self.data_tier.clone()),
@@ -126,7 +129,7 @@ impl DataTierArguments {
 
 fn server_url(flag: &str, word: &UrlWord, kind: ServerKind) -> Result<ServerUrl, Exit> {
     ServerUrl::parse(&word.0, kind).map_err(|error| {
-        let hint = format!("give {}", kind.legal());
+        let hint = format!("pass {}", kind.legal());
         complain(format_args!("`{flag}` {error}"), Some(&hint));
         Exit::BadScenario
     })
@@ -140,18 +143,21 @@ fn name(
 ) -> Result<Option<String>, Exit> {
     match written {
         Some(name) if !is_legal(name) => {
-            complain(format_args!("`{flag}` is `{name}` (legal: {legal})"), None);
+            complain(
+                format_args!("invalid value `{name}` for `{flag}` (expected {legal})"),
+                None,
+            );
             Err(Exit::BadScenario)
         }
         Some(_) | None => Ok(written.cloned()),
     }
 }
 
-/// Refuses faults that a live run cannot play, and servers beyond this machine.
+/// Rejects faults that a live run does not support, and servers on other machines.
 pub(super) fn admit_live(plan: &Plan) -> Result<(), Exit> {
     let tier = &plan.topology.data_tier;
-    let hint = "take the fault out, or choose another `topology.data_tier` (`--data-tier servers`)";
-    admit_faults(plan, "this run", |action| tier.plays(action), hint)?;
+    let hint = "remove the fault, or use another `topology.data_tier` (`--data-tier servers`)";
+    admit_faults(plan, "this live run", |action| tier.plays(action), hint)?;
     let DataTier::External(servers) = tier else {
         return Ok(());
     };
@@ -159,10 +165,8 @@ pub(super) fn admit_live(plan: &Plan) -> Result<(), Exit> {
         if !is_loopback(url.host()) {
             let host = url.host();
             complain(
-                format_args!("`{url}` is beyond this machine: `{host}` is no loopback address"),
-                Some(
-                    "name 127.0.0.1, [::1] or localhost; a system elsewhere is put under load with --target",
-                ),
+                format_args!("`{url}` is on another machine: `{host}` is not a loopback address"),
+                Some("use 127.0.0.1, [::1] or localhost; to test a system elsewhere, use --target"),
             );
             return Err(Exit::TargetRefused);
         }
@@ -170,25 +174,27 @@ pub(super) fn admit_live(plan: &Plan) -> Result<(), Exit> {
     Ok(())
 }
 
-/// Refuses faults that the model cannot play.
+/// Rejects faults that the model does not support.
 pub(super) fn admit_modeled(plan: &Plan) -> Result<(), Exit> {
-    let hint = "take the fault out, or play the scenario with `tiketi-sim run --data-tier servers`";
+    let hint = "remove the fault, or run the scenario with `tiketi-sim run --data-tier servers`";
     let tier = &plan.topology.data_tier;
     admit_faults(plan, "the model", |action| model::plays(action, tier), hint)
 }
 
 fn admit_faults(
     plan: &Plan,
-    who: &str,
-    plays: impl Fn(Action) -> Result<(), &'static str>,
+    engine: &str,
+    supports: impl Fn(Action) -> Result<(), &'static str>,
     hint: &str,
 ) -> Result<(), Exit> {
     for fault in &plan.faults {
-        if let Err(reason) = plays(fault.action) {
+        if let Err(reason) = supports(fault.action) {
             let (name, scenario) = (fault.action.name(), &plan.name);
             let at = Written(fault.at.since_start());
             complain(
-                format_args!("{scenario}: {who} cannot play the fault `{name}` at {at}: {reason}"),
+                format_args!(
+                    "{scenario}: {engine} does not support the fault `{name}` at {at}: {reason}"
+                ),
                 Some(hint),
             );
             return Err(Exit::BadScenario);
@@ -197,7 +203,7 @@ fn admit_faults(
     Ok(())
 }
 
-/// Whether the host is this machine by its own words; no name but `localhost` is looked up.
+/// Returns whether the host is a loopback address or `localhost`; other names are not resolved.
 fn is_loopback(host: &str) -> bool {
     let address = host.parse::<IpAddr>();
     host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
@@ -209,7 +215,7 @@ mod tests {
     use tiketi_scenario::{self as scenario, Overrides};
 
     fn plan(toml: &str) -> Plan {
-        scenario::load("x.toml", toml, &Overrides::default()).expect("a good scenario")
+        scenario::load("x.toml", toml, &Overrides::default()).expect("a valid scenario")
     }
 
     fn external(redis: &str, database: &str) -> String {
@@ -217,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_beyond_this_machine_are_refused_like_a_foreign_target() {
+    fn servers_on_other_machines_are_refused() {
         let here = "postgres://u:p@[::1]:5432/d";
         for (redis, database, exit) in [
             ("redis://127.0.0.1", here, Ok(())),
@@ -243,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn each_engine_and_tier_refuses_what_it_cannot_play() {
+    fn unsupported_faults_are_refused_per_engine_and_tier() {
         let fault = |action: &str, keys: &str| {
             format!("[[faults]]\nat = \"2m\"\naction = \"{action}\"\n{keys}\n")
         };

@@ -1,4 +1,4 @@
-//! Exit codes: documented API, so that pipelines can tell a failed gate from a bad file.
+//! Exit codes: a documented interface, so that pipelines can tell a failed gate from an invalid file.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -7,29 +7,29 @@ use std::process::ExitCode;
 use tiketi_verdict::Trouble;
 use tiketi_verdict::agreement::Conclusion;
 
-/// How a command ended, the more serious the greater.
+/// How a command ended, in order of precedence: the greatest of several decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
-    /// All well.
+    /// Everything passed.
     Success,
-    /// Worse than the baseline, or the model is off by more than it may be.
+    /// The run is worse than the baseline, or the model is outside its tolerance.
     WorseThanBaseline,
-    /// A gate failed.
+    /// A gate failed, or a search found no configuration that passes.
     GateFailed,
-    /// An audit was violated.
+    /// An audit failed.
     AuditViolated,
-    /// The measurement cannot be trusted, or could not be made.
+    /// The measurement is unreliable, or could not be made.
     Inconclusive,
-    /// Interrupted by the user.
+    /// The user interrupted the command.
     Interrupted,
-    /// The target was refused by the guard.
+    /// The target may not be put under load.
     TargetRefused,
-    /// A bad scenario or configuration.
+    /// The scenario or the configuration is invalid.
     BadScenario,
 }
 
 impl Exit {
-    /// The code a shell sees.
+    /// Returns the exit code of the process.
     pub const fn code(self) -> u8 {
         match self {
             Self::Success => 0,
@@ -71,9 +71,9 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Prints an error the way every command does, with a hint on a line of its own if there is one.
+/// Prints an error in the format of all commands, with the hint on its own line.
 pub(super) fn complain(error: impl Display, hint: Option<&str>) {
-    // Nothing is left to tell the user if even stderr is gone.
+    // If stderr is closed there is no other way to reach the user.
     let mut stderr = std::io::stderr().lock();
     let _gone = writeln!(stderr, "error: {error}");
     if let Some(hint) = hint {
@@ -81,7 +81,7 @@ pub(super) fn complain(error: impl Display, hint: Option<&str>) {
     }
 }
 
-/// How a child process ends: its supervisor reads the error from the child's stderr.
+/// Ends a child process; the supervisor reads the error from the child's stderr.
 pub(super) fn of_child(role: &str, outcome: Result<(), impl Display>) -> Exit {
     match outcome {
         Ok(()) => Exit::Success,
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_several_endings_the_documented_first_is_the_greatest() {
+    fn exit_codes_have_the_documented_precedence() {
         let mut endings = [
             Exit::Success,
             Exit::WorseThanBaseline,

@@ -1,4 +1,4 @@
-//! The folder of one run, and the files in it.
+//! The report folder of a run, and the files in it.
 
 use std::fs;
 use std::io;
@@ -14,25 +14,25 @@ use tiketi_report::{html, json, markdown};
 use tiketi_scenario::data_tier::DataTier;
 use tiketi_scenario::{self as scenario, Plan};
 
-/// Folder of the logs within a run's.
+/// Subfolder for logs.
 const LOGS: &str = "logs";
-/// Folders of the same scenario and second that are told apart by a number.
+/// Runs of the same scenario within one second whose folders get a number to differ.
 const SAME_SECOND_MAX: u32 = 100;
 
-/// The folder of one run.
+/// The report folder of a run.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    /// The folders above it that were made for it, the innermost first.
-    made_for_it: Vec<PathBuf>,
+    /// Parent folders that were created with it, innermost first.
+    created_parents: Vec<PathBuf>,
 }
 
 impl Folder {
-    /// Makes `<out>/<scenario>-<UTC time>/`, so that a run that cannot be written never starts.
+    /// Creates `<out>/<scenario>-<UTC time>/`. Called before the run, so that a run never ends without a place to write.
     pub(super) fn create(out: &Path, scenario: &str) -> io::Result<Self> {
         let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
-        let made_for_it = out.ancestors().take_while(is_missing);
-        let made_for_it = made_for_it.map(Path::to_owned).collect();
+        let created_parents = out.ancestors().take_while(is_missing);
+        let created_parents = created_parents.map(Path::to_owned).collect();
         fs::create_dir_all(out)?;
         let name = format!("{scenario}-{}", now().strftime("%Y%m%dT%H%M%SZ"));
         for number in 1..=SAME_SECOND_MAX {
@@ -41,7 +41,12 @@ impl Folder {
                 _ => out.join(format!("{name}-{number}")),
             };
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self { path, made_for_it }),
+                Ok(()) => {
+                    return Ok(Self {
+                        path,
+                        created_parents,
+                    });
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -49,12 +54,12 @@ impl Folder {
         Err(io::Error::from(io::ErrorKind::AlreadyExists))
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Makes the folder for what child processes say; `None` where the supervisor says it all, without servers.
+    /// Creates the folder for the logs of child processes; `None` on the embedded data tier, which has none.
     pub(super) fn logs(&self, plan: &Plan) -> io::Result<Option<PathBuf>> {
         if plan.topology.data_tier == DataTier::Embedded {
             return Ok(None);
@@ -64,7 +69,7 @@ impl Folder {
         Ok(Some(logs))
     }
 
-    /// Writes every file of the report; the service times have one of their own if they did not come with the program.
+    /// Writes the files of the report. A profile that is not built in gets its own file.
     pub(super) fn write(&self, document: &Document, run: &Measurements) -> io::Result<()> {
         self.file("scenario.toml", run.plan.to_toml())?;
         let profile = &run.plan.topology.instances.profile;
@@ -77,7 +82,7 @@ impl Folder {
         self.file("report.html", html::render(&run::page(document, run)))
     }
 
-    /// Writes every file of the report of a search.
+    /// Writes the files of a search's report.
     pub(super) fn write_plan(&self, document: &PlanDocument) -> io::Result<()> {
         let page = plan::page(document);
         self.file("plan.json", json(document))?;
@@ -92,24 +97,24 @@ impl Folder {
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
     }
 
-    /// Takes the folder away again, and those made for it: the run could not be made, and there is nothing to report.
+    /// Removes the folder, and the parents created with it, after a run that failed and has nothing to report.
     pub(super) fn discard(self) {
         let logs = self.path.join(LOGS);
-        for path in [logs, self.path].iter().chain(&self.made_for_it) {
-            // A folder that somebody has put something in stays.
+        for path in [logs, self.path].iter().chain(&self.created_parents) {
+            // A folder with something in it stays: `remove_dir` fails.
             let _not_empty = fs::remove_dir(path);
         }
     }
 }
 
-/// The present time, RFC 3339 in UTC, to the second.
+/// Returns the current time in UTC as RFC 3339, to the second.
 pub(super) fn utc_now() -> String {
     now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 fn now() -> Timestamp {
     let nanos = i128::from(tiketi_live::clock::unix_now_ns());
-    Timestamp::from_nanosecond(nanos).expect("64 bits of nanoseconds end before the calendar does")
+    Timestamp::from_nanosecond(nanos).expect("64 bits of nanoseconds end within jiff's range")
 }
 
 #[cfg(test)]
@@ -117,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_of_the_same_second_get_folders_of_their_own() {
+    fn runs_within_one_second_get_different_folders() {
         let top = tempfile::tempdir().unwrap();
         let folders = [(); 3].map(|()| Folder::create(top.path(), "rush").unwrap());
         let [one, two, three] = folders.map(|folder| folder.path().to_owned());
@@ -126,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_discarded_folder_leaves_what_was_there_before() {
+    fn discard_removes_only_what_it_created() {
         let top = tempfile::tempdir().unwrap();
         let out = top.path().join("a/b");
         Folder::create(&out, "rush").unwrap().discard();
@@ -136,6 +141,6 @@ mod tests {
         assert!(top.path().join("a").is_dir() && !out.exists());
         let kept = Folder::create(&out, "rush").unwrap();
         Folder::create(&out, "rush").unwrap().discard();
-        assert!(kept.path().is_dir(), "another run's folder stays");
+        assert!(kept.path().is_dir(), "another run's folder was removed");
     }
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first ends the run in order, the second ends the program.
+//! Ctrl-C and SIGTERM: the first one ends the run cleanly, the second one ends the program.
 
 use std::io;
 
@@ -7,9 +7,9 @@ use tokio::sync::watch;
 
 use super::exit::Exit;
 
-/// Turns to `true` at the first Ctrl-C or SIGTERM; a second one ends the program at once.
+/// Returns a flag that becomes `true` at the first Ctrl-C or SIGTERM; a second one exits at once.
 pub(super) fn listen() -> io::Result<watch::Receiver<bool>> {
-    // From here on neither signal ends the program by itself.
+    // Once registered, neither signal ends the program by default.
     let mut requests = Requests {
         interrupt: signal(SignalKind::interrupt())?,
         terminate: signal(SignalKind::terminate())?,
@@ -17,26 +17,26 @@ pub(super) fn listen() -> io::Result<watch::Receiver<bool>> {
     let (interrupt_tx, interrupt_rx) = watch::channel(false);
     tokio::spawn(async move {
         requests.next().await;
-        // Nobody listens any more if the run is over already.
+        // There is no receiver if the run has already ended.
         let _over = interrupt_tx.send(true);
         requests.next().await;
         #[expect(
             clippy::exit,
-            reason = "the second Ctrl-C means: now; children end with their standard input"
+            reason = "a second Ctrl-C means at once; children exit when their standard input closes"
         )]
         std::process::exit(i32::from(Exit::Interrupted.code()));
     });
     Ok(interrupt_rx)
 }
 
-/// What the system passes on of the user's wish to end.
+/// The signals that ask the program to end.
 struct Requests {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Requests {
-    /// Waits for the next one.
+    /// Waits for the next signal.
     async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

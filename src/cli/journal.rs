@@ -1,4 +1,4 @@
-//! The journal of a search: every run that was played, as JSON lines, so that a search can go on where it was stopped.
+//! The journal of a search: its finished runs as JSON lines, so that an interrupted search can resume.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -12,33 +12,33 @@ use uuid::Uuid;
 use tiketi_capacity::Sample;
 use tiketi_scenario::Plan;
 
-/// One line.
+/// One line of the file.
 #[derive(Serialize, Deserialize)]
-struct Entry {
+struct FinishedRun {
     key: Uuid,
     sample: Sample,
 }
 
-/// Runs that were played before, and the file to which new ones go.
+/// The runs finished before, and the file to which new ones are appended.
 #[derive(Debug)]
 pub(super) struct Journal {
     path: PathBuf,
-    /// Digest of the program: a run of another program may come out differently.
+    /// Digest of the program: another build may give other results.
     program: Uuid,
     known: BTreeMap<Uuid, Sample>,
     file: Mutex<File>,
 }
 
 impl Journal {
-    /// Opens `<out>/<name>.journal.jsonl`, or begins it anew.
+    /// Opens or creates `<out>/<name>.journal.jsonl`; `fresh` empties it.
     pub(super) fn open(out: &Path, name: &str, program: &[u8], fresh: bool) -> io::Result<Self> {
         let path = out.join(format!("{name}.journal.jsonl"));
         let text = if fresh { String::new() } else { read(&path)? };
-        // What cannot be read is played again: a line may have been cut when the program was ended.
-        let entries = text
+        // A run whose line cannot be read is repeated: the program may have been killed while writing the line.
+        let runs = text
             .lines()
-            .filter_map(|line| serde_json::from_str::<Entry>(line).ok());
-        let known = entries.map(|entry| (entry.key, entry.sample)).collect();
+            .filter_map(|line| serde_json::from_str::<FinishedRun>(line).ok());
+        let known = runs.map(|run| (run.key, run.sample)).collect();
         let mut file = OpenOptions::new()
             .create(true)
             .write(true)
@@ -56,37 +56,37 @@ impl Journal {
         })
     }
 
-    /// Where it is.
+    /// Returns the path of the file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The digest of a run: of the resolved plan with its seed, and of the program.
+    /// Returns the digest of a run: of the program and of the resolved plan, which includes the seed.
     pub(super) fn key(&self, plan: &Plan) -> Uuid {
-        let plan = serde_json::to_vec(plan).expect("a plan is sent as JSON to load workers");
+        let plan = serde_json::to_vec(plan).expect("every plan can be written as JSON");
         Uuid::new_v5(&self.program, &plan)
     }
 
-    /// The run, if it was played before.
+    /// Returns the result of a run that finished before, or `None`.
     pub(super) fn find(&self, key: &Uuid) -> Option<&Sample> {
         self.known.get(key)
     }
 
-    /// Keeps a run that was played now.
+    /// Appends a finished run.
     pub(super) fn keep(&self, key: Uuid, sample: &Sample) -> io::Result<()> {
-        let entry = Entry {
+        let run = FinishedRun {
             key,
             sample: sample.clone(),
         };
-        let mut line = serde_json::to_string(&entry)?;
+        let mut line = serde_json::to_string(&run)?;
         line.push('\n');
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        // One write a line, so that a line is whole or not there.
+        // One write per line, so that a concurrent reader never sees half of one.
         file.write_all(line.as_bytes())
     }
 }
 
-/// The text of a file; nothing if there is none.
+/// Returns the text of a file, or an empty string if the file does not exist.
 fn read(path: &Path) -> io::Result<String> {
     match fs::read(path) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_kept_is_found_again_by_the_same_program_only() {
+    fn a_finished_run_is_found_by_the_same_program_only() {
         let out = tempfile::tempdir().unwrap();
         let run = example::run();
         let sample = Sample::of(&run);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_was_cut_costs_only_its_own_run() {
+    fn a_truncated_line_loses_only_its_own_run() {
         let out = tempfile::tempdir().unwrap();
         let run = example::run();
         let sample = Sample::of(&run);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_journal_knows_nothing() {
+    fn a_fresh_journal_is_empty() {
         let out = tempfile::tempdir().unwrap();
         let run = example::run();
         let journal = open(out.path(), "one", false);

@@ -1,4 +1,4 @@
-//! The command line: one file a command, progress, exit codes, the report's folder.
+//! The command line: one file per command, plus progress, exit codes and the report folder.
 
 mod again;
 mod args;
@@ -9,21 +9,21 @@ mod completions;
 mod cost;
 mod data_tier;
 mod exit;
+mod finished_run;
 mod folder;
 mod interrupt;
 mod journal;
-mod kept;
 mod model_display;
-mod news;
+mod notice_line;
 mod outcome;
 mod plan;
 mod plan_args;
-mod player;
 mod prices;
 mod progress;
 mod run;
 mod search_progress;
 mod simulate;
+mod simulator;
 mod source;
 mod summary;
 mod target;
@@ -43,7 +43,7 @@ use tiketi_live::worker;
 use tiketi_testbed::data_tier as servers;
 use tiketi_testbed::{alb, instance};
 
-/// Does what the arguments say.
+/// Runs the command that the arguments name.
 pub fn dispatch(arguments: Arguments) -> Exit {
     show_log();
     match arguments.command {
@@ -67,7 +67,7 @@ pub fn dispatch(arguments: Arguments) -> Exit {
     }
 }
 
-/// Shows what the parts of the program log on stderr: errors, or what `TIKETI_SIM_LOG` asks for.
+/// Sends the log to stderr: errors, or the level that `TIKETI_SIM_LOG` sets.
 fn show_log() {
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::ERROR.into())
@@ -76,10 +76,10 @@ fn show_log() {
     let shown = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        // A closed stderr is no reason to end a run.
+        // A closed stderr must not end a run.
         .log_internal_errors(false)
         .with_ansi(terminal::shows_color(&std::io::stderr()))
         .try_init();
-    // Whoever calls this as a library may show the log in a way of its own.
+    // It fails if the caller of this library has installed a subscriber of its own, which then stays.
     drop(shown);
 }

@@ -1,4 +1,4 @@
-//! From the measurements of either engine to the report and the exit code.
+//! Turns the measurements of either engine into the report and the exit code.
 
 use super::args::ScenarioArguments;
 use super::exit::{Exit, complain};
@@ -9,19 +9,19 @@ use tiketi_report::run::{document, page};
 use tiketi_scenario::Plan;
 use tiketi_verdict::judge;
 
-/// Makes the folder of a run before anything starts.
+/// Creates the folder of a run, before anything starts.
 pub(super) fn folder(flags: &ScenarioArguments, plan: &Plan) -> Result<Folder, Exit> {
     Folder::create(&flags.out, &plan.name).map_err(|error| {
         let out = flags.out.display();
         complain(
-            format_args!("{out}: no report can be written there: {error}"),
+            format_args!("cannot write the report to {out}: {error}"),
             Some("choose another folder with --out"),
         );
         Exit::BadScenario
     })
 }
 
-/// Writes the report and shows its summary.
+/// Writes the report and prints its summary.
 pub(super) fn report(run: &Measurements, run_again: &str, folder: &Folder, quiet: bool) -> Exit {
     let document = document(run, judge(run), run_again);
     let written = folder.write(&document, run);
@@ -37,8 +37,8 @@ pub(super) fn report(run: &Measurements, run_again: &str, folder: &Folder, quiet
         Ok(()) => exit,
         Err(error) => {
             complain(
-                format_args!("the report could not be written: {error}"),
-                Some("make room, or choose another folder with --out, and run it again"),
+                format_args!("cannot write the report: {error}"),
+                Some("free disk space or choose another folder with --out, then run again"),
             );
             exit.max(Exit::Inconclusive)
         }

@@ -1,4 +1,4 @@
-//! `tiketi-sim plan`: answers a question about capacity with runs of the model.
+//! `tiketi-sim plan`: answers a question about capacity by simulation.
 
 use std::io::Write;
 use std::path::Path;
@@ -45,7 +45,7 @@ fn search(flags: &PlanArguments, question: &Question) -> Result<Findings, Exit> 
     let journal = Journal::open(&flags.out, &question.name, &program, flags.fresh)
         .map_err(|error| cannot_write(&flags.out, &error))?;
     let threads = pool(flags).map_err(|error| could_not_search(&error))?;
-    // One thread listens for Ctrl-C while the others play.
+    // One thread listens for Ctrl-C while the others simulate.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -64,30 +64,30 @@ fn search(flags: &PlanArguments, question: &Question) -> Result<Findings, Exit> 
     bench.progress.finish();
     runtime.shutdown_background();
     answer.map_err(|stopped| {
-        let played = bench.progress.runs_played();
+        let finished = bench.progress.runs_finished();
         let kept = journal.path().display();
         complain(
-            format_args!("{stopped}: {played} runs were played"),
+            format_args!("{stopped} ({finished} runs finished)"),
             Some(&format!(
-                "they are kept in {kept}; the same command goes on from there"
+                "finished runs are kept in {kept}; the same command resumes from there"
             )),
         );
         Exit::Interrupted
     })
 }
 
-/// The program itself: a run of another one may come out differently.
+/// Returns the bytes of this program: another build may give other results, so the journal is keyed by them.
 fn program() -> std::io::Result<Vec<u8>> {
     std::fs::read(std::env::current_exe()?)
 }
 
 fn pool(flags: &PlanArguments) -> Result<ThreadPool, rayon::ThreadPoolBuildError> {
-    // Zero is rayon's word for one a core.
+    // For rayon, 0 means one thread per core.
     let threads = flags.threads.map_or(0, usize::from);
     ThreadPoolBuilder::new().num_threads(threads).build()
 }
 
-/// Plays runs with the model, unless the journal has them.
+/// Simulates runs that are not in the journal yet.
 struct Bench<'a> {
     journal: &'a Journal,
     interrupt: watch::Receiver<bool>,
@@ -98,7 +98,7 @@ impl Evaluate for Bench<'_> {
     fn evaluate(&self, plan: &Plan) -> Option<Sample> {
         let key = self.journal.key(plan);
         if let Some(sample) = self.journal.find(&key) {
-            self.progress.found();
+            self.progress.reused();
             return Some(sample.clone());
         }
         let mut listener = Listener(&self.interrupt);
@@ -113,9 +113,9 @@ impl Evaluate for Bench<'_> {
         if let Err(error) = self.journal.keep(key, &sample) {
             let journal = self.journal.path().display();
             self.progress
-                .tell(&format!("{journal}: a run could not be kept: {error}"));
+                .tell(&format!("cannot write to {journal}: {error}"));
         }
-        self.progress.played();
+        self.progress.finished();
         Some(sample)
     }
 
@@ -124,7 +124,7 @@ impl Evaluate for Bench<'_> {
     }
 }
 
-/// Ends a run at the first Ctrl-C.
+/// Stops a run at the first Ctrl-C.
 struct Listener<'a>(&'a watch::Receiver<bool>);
 
 impl Listener<'_> {
@@ -143,7 +143,7 @@ impl Watcher for Listener<'_> {
     }
 }
 
-/// Writes the report and shows the answer.
+/// Writes the report and prints the answer.
 fn write(flags: &PlanArguments, findings: Findings, folder: &Folder) -> Exit {
     let run_again = command_line(flags, findings.search.seed);
     let document = report::document(findings, &run_again);
@@ -164,18 +164,18 @@ fn write(flags: &PlanArguments, findings: Findings, folder: &Folder) -> Exit {
         Ok(()) => exit,
         Err(error) => {
             complain(
-                format_args!("the report could not be written: {error}"),
-                Some("make room, or choose another folder with --out; the runs are kept"),
+                format_args!("cannot write the report: {error}"),
+                Some("free disk space or choose another folder with --out; finished runs are kept"),
             );
             exit.max(Exit::Inconclusive)
         }
     }
 }
 
-/// Prints the answer: data, so it goes to stdout.
+/// Prints the answer on stdout, where pipelines read it.
 fn show(document: &PlanDocument, as_json: bool, folder: Option<&Path>) {
     if as_json {
-        // A reader that closes the pipe early has seen enough.
+        // A reader may close the pipe early, as `head` does; that is not an error.
         let _closed = std::io::stdout()
             .lock()
             .write_all(json(document).as_bytes());
@@ -184,7 +184,7 @@ fn show(document: &PlanDocument, as_json: bool, folder: Option<&Path>) {
     }
 }
 
-/// The command that searches again.
+/// Returns the command that repeats the search.
 fn command_line(flags: &PlanArguments, seed: u64) -> String {
     let path = |path: &Path| quoted(&path.display().to_string());
     let mut words = vec![
@@ -200,7 +200,7 @@ fn command_line(flags: &PlanArguments, seed: u64) -> String {
 
 fn cannot_write(out: &Path, error: &std::io::Error) -> Exit {
     complain(
-        format_args!("{}: no report can be written there: {error}", out.display()),
+        format_args!("cannot write the report to {}: {error}", out.display()),
         Some("choose another folder with --out"),
     );
     Exit::BadScenario

@@ -1,4 +1,4 @@
-//! The price book that the command line asks for.
+//! The price book chosen on the command line.
 
 use clap::Args;
 
@@ -7,27 +7,27 @@ use super::source;
 use tiketi_cost::PriceBook;
 use tiketi_measure::Measurements;
 
-/// Prices other than those the scenario names.
+/// The flag for the price book.
 #[derive(Clone, Debug, Default, Args)]
 pub struct PricesArguments {
-    /// Prices to bill with, in place of the scenario's: `documented-krw`, `aws-ap-northeast-2`, or a file.
+    /// Price book: `documented-krw`, `aws-ap-northeast-2`, or a file (overrides the scenario).
     #[arg(long, env = "TIKETI_SIM_PRICES", value_name = "BOOK|FILE")]
     pub prices: Option<String>,
 }
 
-/// The book that is asked for; `None` leaves the scenario's.
+/// Returns the requested price book, or `None` to keep the scenario's.
 pub(super) fn asked_for(arguments: &PricesArguments) -> Result<Option<PriceBook>, Exit> {
     arguments.prices.as_deref().map(load).transpose()
 }
 
-/// Bills a run at the prices that are asked for; a run without a statement stays without.
+/// Prices a run with the given book, if any. A run without a statement stays without one.
 pub(super) fn bill_with(book: Option<&PriceBook>, run: &mut Measurements) {
     if let (Some(book), Some(statement)) = (book, &run.ending.statement) {
         run.ending.statement = Some(statement.at_prices_of(&run.plan, book));
     }
 }
 
-/// A built-in book by its name, or one from a file.
+/// Loads a built-in book by its name, or a book from a file.
 pub(super) fn load(name: &str) -> Result<PriceBook, Exit> {
     if let Some(book) = PriceBook::built_in(name) {
         return Ok(book);
@@ -36,9 +36,9 @@ pub(super) fn load(name: &str) -> Result<PriceBook, Exit> {
         let built_in = PriceBook::BUILT_IN.join(", ");
         complain(
             format_args!(
-                "price book `{name}`: cannot be read: {error} (legal: {built_in}, or a file)"
+                "cannot read the price book `{name}`: {error} (expected one of {built_in}, or a file)"
             ),
-            Some("begin with a copy of one of scenarios/prices/*.toml"),
+            Some("to write your own price book, start from a copy of a file in scenarios/prices/"),
         );
         Exit::BadScenario
     })?;
@@ -51,7 +51,7 @@ mod tests {
     use tiketi_measure::example;
 
     #[test]
-    fn a_run_is_billed_at_the_prices_that_are_asked_for_and_else_at_its_own() {
+    fn requested_prices_replace_those_of_the_run() {
         let mut run = example::run();
         let own = run.ending.statement.clone().unwrap();
         bill_with(None, &mut run);

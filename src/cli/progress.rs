@@ -1,10 +1,10 @@
-//! What the user sees while a run goes on: one live line on a terminal, plain lines elsewhere.
+//! Progress of a live run: a progress bar on a terminal, plain lines elsewhere.
 
 use std::io::Write;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::news;
+use super::notice_line::NoticeLines;
 use super::terminal;
 use tiketi_cloud::notice::Notice;
 use tiketi_core::units::SimTime;
@@ -14,21 +14,21 @@ use tiketi_scenario::Plan;
 /// Scenario time between two plain lines.
 const PLAIN_LINE_EVERY_SECS: u64 = 30;
 
-/// Shows how a run goes.
+/// Shows the progress of a live run.
 #[derive(Debug)]
 pub(super) struct Display {
-    zones: Vec<String>,
+    notices: NoticeLines,
     form: Form,
 }
 
-/// Where progress is shown.
+/// How progress is shown.
 #[derive(Debug)]
 enum Form {
-    /// Nowhere (`--quiet`).
+    /// Not at all (`--quiet`).
     Silent,
-    /// A bar that is drawn anew on the terminal.
+    /// As a progress bar.
     Bar(ProgressBar),
-    /// A line now and then.
+    /// As plain lines at intervals.
     Plain {
         /// When the next line is due.
         next: SimTime,
@@ -36,20 +36,15 @@ enum Form {
 }
 
 impl Display {
-    /// Picks the form: a bar on a terminal, plain lines in a pipe or with `CI` set.
+    /// Picks the form: a progress bar on a terminal, plain lines in a pipe or with `CI` set.
     pub(super) fn new(quiet: bool, plan: &Plan) -> Self {
         Self {
-            zones: plan
-                .topology
-                .zones
-                .iter()
-                .map(|zone| zone.name.clone())
-                .collect(),
+            notices: NoticeLines::new(plan),
             form: Form::new(quiet, plan.clock.duration.as_secs()),
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the progress bar.
     pub(super) fn finish(&self) {
         if let Form::Bar(bar) = &self.form {
             bar.finish_and_clear();
@@ -71,12 +66,12 @@ impl Form {
     }
 }
 
-/// A bar that is full when the run is over.
+/// Returns a progress bar over the length of the run, in seconds of scenario time.
 pub(super) fn bar(duration_secs: u64) -> ProgressBar {
     let bar = ProgressBar::new(duration_secs);
     bar.set_style(
         ProgressStyle::with_template("{bar:24} {percent:>3}% {msg}")
-            .expect("the template is a constant that is known to parse"),
+            .expect("the template is a valid constant"),
     );
     bar
 }
@@ -101,7 +96,7 @@ impl Watcher for Display {
     }
 
     fn notice(&mut self, notice: &Notice) {
-        if let Some(line) = news::line(notice, &self.zones) {
+        if let Some(line) = self.notices.line(notice) {
             self.tell(&line);
         }
     }
@@ -115,8 +110,8 @@ impl Watcher for Display {
     }
 }
 
-/// Prints one plain line.
+/// Prints a plain line.
 pub(super) fn line(text: std::fmt::Arguments<'_>) {
-    // A closed stderr is no reason to end a run.
+    // A closed stderr must not end a run.
     let _closed = writeln!(std::io::stderr().lock(), "{text}");
 }

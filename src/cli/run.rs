@@ -1,4 +1,4 @@
-//! `tiketi-sim run`: the live engine, from the file to the report.
+//! `tiketi-sim run`: runs a scenario with real traffic and writes its report.
 
 use std::path::Path;
 
@@ -17,20 +17,20 @@ use tiketi_live::error::LiveError;
 use tiketi_measure::Measurements;
 use tiketi_scenario::Plan;
 
-/// Runs a scenario, judges it, writes its report.
+/// Runs a scenario, evaluates it and writes its report.
 pub(super) fn run(flags: &RunArguments) -> Exit {
     carry_out(flags).unwrap_or_else(|exit| exit)
 }
 
 fn carry_out(flags: &RunArguments) -> Result<Exit, Exit> {
-    // A target runs in its own time.
+    // A target cannot be sped up.
     let speed = flags.target.is_some().then_some(1.0);
-    let plan = source::played(&flags.played, speed, flags.data.asked_for()?)?;
+    let plan = source::scenario(&flags.common, speed, flags.data.asked_for()?)?;
     if flags.target.is_none() {
         data_tier::admit_live(&plan)?;
     }
-    let book = prices::asked_for(&flags.played.prices)?;
-    let folder = outcome::folder(&flags.played, &plan)?;
+    let book = prices::asked_for(&flags.common.prices)?;
+    let folder = outcome::folder(&flags.common, &plan)?;
     let logs = folder.logs(&plan).map_err(|error| could_not_run(&error))?;
     match measure(flags, plan, logs.as_deref()) {
         Ok(mut run) => {
@@ -40,7 +40,7 @@ fn carry_out(flags: &RunArguments) -> Result<Exit, Exit> {
                 &run,
                 &run_again,
                 &folder,
-                flags.played.quiet,
+                flags.common.quiet,
             ))
         }
         Err(exit) => {
@@ -71,7 +71,7 @@ async fn measure_within(
         sut = target::sut(flags, &plan) => sut?,
         () = interrupted(&mut interrupt) => return Err(not_measured(&LiveError::Interrupted)),
     };
-    let mut display = Display::new(flags.played.quiet, &plan);
+    let mut display = Display::new(flags.common.quiet, &plan);
     let measured = Box::pin(conduct(
         plan,
         sut,
@@ -85,7 +85,7 @@ async fn measure_within(
     measured.map_err(|error| not_measured(&error))
 }
 
-/// A run of which there is nothing to report.
+/// Prints why a run could not be made; there is nothing to report.
 fn not_measured(error: &LiveError) -> Exit {
     complain(error, error.hint());
     match error {

@@ -1,4 +1,4 @@
-//! What the user sees while a search goes on: one live line on a terminal, a line a batch of runs elsewhere.
+//! Progress of a search: a progress bar on a terminal, plain lines elsewhere.
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
@@ -10,12 +10,11 @@ use tokio::time::Instant;
 use super::terminal;
 use tiketi_capacity::State;
 use tiketi_live::clock::wall_now;
-use tiketi_verdict::figure::in_words;
 
-/// Wall time between two plain lines.
+/// Real time between two plain lines.
 const PLAIN_LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// Shows how a search goes, from any thread.
+/// Shows the progress of a search; can be used from any thread.
 #[derive(Debug)]
 pub(super) struct SearchProgress {
     form: Form,
@@ -23,30 +22,32 @@ pub(super) struct SearchProgress {
     counts: Mutex<Counts>,
 }
 
-/// Where progress is shown.
+/// How progress is shown.
 #[derive(Debug)]
 enum Form {
-    /// Nowhere (`--quiet`).
+    /// Not at all (`--quiet`).
     Silent,
-    /// A bar that is drawn anew on the terminal.
+    /// As a progress bar.
     Bar(ProgressBar),
-    /// A line now and then.
+    /// As plain lines at intervals.
     Plain,
 }
 
-/// How far the search is.
+/// Runs of the search so far, and what is known about the rest.
 #[derive(Debug, Default)]
 struct Counts {
-    played: usize,
-    found: usize,
-    /// Runs when the current batch and everything after it is done, as far as the search can tell.
+    /// Runs simulated now.
+    simulated: usize,
+    /// Runs taken from the journal.
+    reused: usize,
+    /// Total number of runs at most, as far as the search can tell.
     expected: usize,
     best: Option<String>,
     last_line: Option<Instant>,
 }
 
 impl SearchProgress {
-    /// Picks the form: a bar on a terminal, plain lines in a pipe or with `CI` set.
+    /// Picks the form: a progress bar on a terminal, plain lines in a pipe or with `CI` set.
     pub(super) fn new(quiet: bool) -> Self {
         Self {
             form: Form::new(quiet),
@@ -55,7 +56,7 @@ impl SearchProgress {
         }
     }
 
-    /// Notes what the search says between two batches.
+    /// Takes over the state of the search between two batches.
     pub(super) fn hear(&self, state: &State) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.expected = counts.done() + state.runs_next + state.runs_later;
@@ -63,35 +64,35 @@ impl SearchProgress {
         self.show(&mut counts);
     }
 
-    /// Notes a run that was played.
-    pub(super) fn played(&self) {
+    /// Counts a run that was simulated.
+    pub(super) fn finished(&self) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.played += 1;
+        counts.simulated += 1;
         self.show(&mut counts);
     }
 
-    /// Notes a run that the journal had.
-    pub(super) fn found(&self) {
+    /// Counts a run taken from the journal.
+    pub(super) fn reused(&self) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.found += 1;
+        counts.reused += 1;
     }
 
-    /// Runs that were played.
-    pub(super) fn runs_played(&self) -> usize {
+    /// Returns the number of runs simulated so far.
+    pub(super) fn runs_finished(&self) -> usize {
         self.counts
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .played
+            .simulated
     }
 
-    /// Takes the bar away.
+    /// Removes the progress bar.
     pub(super) fn finish(&self) {
         if let Form::Bar(bar) = &self.form {
             bar.finish_and_clear();
         }
     }
 
-    /// Says something that matters beyond the moment.
+    /// Prints a line that stays on the terminal.
     pub(super) fn tell(&self, text: &str) {
         match &self.form {
             Form::Silent => {}
@@ -102,13 +103,13 @@ impl SearchProgress {
 
     fn show(&self, counts: &mut Counts) {
         let now = wall_now();
-        let told = counts.told(now.duration_since(self.began));
+        let status = counts.status(now.duration_since(self.began));
         match &self.form {
             Form::Silent => {}
             Form::Bar(bar) => {
                 bar.set_length(counts.expected as u64);
                 bar.set_position(counts.done() as u64);
-                bar.set_message(told);
+                bar.set_message(status);
             }
             Form::Plain => {
                 let is_due = counts
@@ -116,7 +117,7 @@ impl SearchProgress {
                     .is_none_or(|last| now.duration_since(last) >= PLAIN_LINE_EVERY);
                 if is_due {
                     counts.last_line = Some(now);
-                    line(&told);
+                    line(&status);
                 }
             }
         }
@@ -134,7 +135,7 @@ impl Form {
         let bar = ProgressBar::new(0);
         bar.set_style(
             ProgressStyle::with_template("{bar:24} {percent:>3}% {msg}")
-                .expect("the template is a constant that is known to parse"),
+                .expect("the template is a valid constant"),
         );
         Self::Bar(bar)
     }
@@ -142,14 +143,14 @@ impl Form {
 
 impl Counts {
     const fn done(&self) -> usize {
-        self.played + self.found
+        self.simulated + self.reused
     }
 
-    /// One line; `elapsed` is wall time since the search began.
-    fn told(&self, elapsed: Duration) -> String {
-        let mut parts = vec![format!("{} runs of at most {}", self.done(), self.expected)];
-        if self.found > 0 {
-            parts.push(format!("{} from the journal", self.found));
+    /// One line; `elapsed` is real time since the search began.
+    fn status(&self, elapsed: Duration) -> String {
+        let mut parts = vec![format!("{} of at most {} runs", self.done(), self.expected)];
+        if self.reused > 0 {
+            parts.push(format!("{} from the journal", self.reused));
         }
         parts.extend(
             self.best
@@ -158,23 +159,33 @@ impl Counts {
         );
         parts.extend(
             self.left(elapsed)
-                .map(|left| format!("at most {} left", in_words(left))),
+                .map(|left| format!("up to {} left", rounded(left))),
         );
         parts.join(" · ")
     }
 
-    /// Wall time that is left at most, if runs to come take as long as those that were played.
+    /// Real time left if every remaining run is needed and takes as long as the average so far; `None` before the first
+    /// run has finished.
     fn left(&self, elapsed: Duration) -> Option<Duration> {
-        let played = u32::try_from(self.played)
+        let simulated = u32::try_from(self.simulated)
             .ok()
-            .filter(|played| *played > 0)?;
+            .filter(|simulated| *simulated > 0)?;
         let ahead = u32::try_from(self.expected.saturating_sub(self.done())).ok()?;
-        (elapsed / played).checked_mul(ahead)
+        (elapsed / simulated).checked_mul(ahead)
+    }
+}
+
+/// An estimate in seconds or minutes: more digits would claim more than is known.
+fn rounded(left: Duration) -> String {
+    match left.as_secs_f64().ceil() {
+        seconds if seconds < 90.0 => format!("{seconds:.0} s"),
+        seconds if seconds < 5_400.0 => format!("{:.0} min", (seconds / 60.0).ceil()),
+        seconds => format!("{:.0} h", (seconds / 3_600.0).ceil()),
     }
 }
 
 fn line(text: &str) {
-    // A closed stderr is no reason to end a search.
+    // A closed stderr must not end a search.
     let _closed = writeln!(std::io::stderr().lock(), "{text}");
 }
 
@@ -183,25 +194,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_tells_what_is_done_what_is_best_and_what_is_left() {
+    fn status_shows_runs_best_result_and_time_left() {
         let counts = Counts {
-            played: 10,
-            found: 2,
+            simulated: 10,
+            reused: 2,
             expected: 32,
-            best: Some("3,000 buyers hold".to_owned()),
+            best: Some("3,000 buyers".to_owned()),
             last_line: None,
         };
         assert_eq!(
-            counts.told(Duration::from_secs(5)),
-            "12 runs of at most 32 · 2 from the journal · best so far: 3,000 buyers hold · at most 10.00s left"
+            counts.status(Duration::from_secs(5)),
+            "12 of at most 32 runs · 2 from the journal · best so far: 3,000 buyers · up to 10 s left"
         );
     }
 
     #[test]
-    fn nothing_played_tells_no_time() {
+    fn status_shows_no_time_left_before_the_first_run() {
         assert_eq!(
-            Counts::default().told(Duration::ZERO),
-            "0 runs of at most 0"
+            Counts::default().status(Duration::ZERO),
+            "0 of at most 0 runs"
         );
+    }
+
+    #[test]
+    fn time_left_is_rounded_up_to_one_unit() {
+        let rounded = |millis| rounded(Duration::from_millis(millis));
+        assert_eq!(rounded(654), "1 s");
+        assert_eq!(rounded(90_500), "2 min");
+        assert_eq!(rounded(2 * 3_600_000), "2 h");
     }
 }

@@ -1,6 +1,6 @@
 //! Reads scenarios, plan files and service-time profiles from disk.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use tiketi_station::Profile;
@@ -12,16 +12,19 @@ use tiketi_capacity::{self as capacity, Question, ScenarioFile};
 use tiketi_scenario::data_tier::DataTier;
 use tiketi_scenario::{self as scenario, Diagnostics, Overrides, Plan, Rendering};
 
-/// Loads a scenario and prints every problem it has.
+/// Loads a scenario, or prints all problems it has.
 pub(super) fn load(path: &Path, overrides: &Overrides) -> Result<Plan, Exit> {
-    let hint = "name a scenario file, such as scenarios/smoke.toml";
-    let text = text(path, hint)?;
+    let text = text(
+        "scenario",
+        path,
+        "try one of the scenarios in scenarios/, such as scenarios/smoke.toml",
+    )?;
     let name = path.display().to_string();
     scenario::load(&name, &text, overrides).map_err(|problems| refused(&problems))
 }
 
-/// Loads what `run` and `simulate` were told to play; `speed` and `data_tier` replace the scenario's.
-pub(super) fn played(
+/// Loads the scenario of `run` or `simulate` with its overrides; `speed` and `data_tier` replace the scenario's if set.
+pub(super) fn scenario(
     flags: &ScenarioArguments,
     speed: Option<f64>,
     data_tier: Option<DataTier>,
@@ -38,20 +41,24 @@ pub(super) fn played(
     load(&flags.scenario, &overrides)
 }
 
-/// Loads a service-time profile and prints what is wrong with it.
+/// Loads a service-time profile, or prints all problems it has.
 pub(super) fn profile(path: &Path) -> Result<Profile, Exit> {
-    let text = text(path, "name a profile, a file that `calibrate` wrote")?;
+    let text = text(
+        "profile",
+        path,
+        "create a profile with `tiketi-sim calibrate`",
+    )?;
     let name = path.display().to_string();
     scenario::profile::load(&name, &text).map_err(|problems| refused(&problems))
 }
 
-/// Loads a plan file with its scenario and prints every problem they have.
+/// Loads a plan file with its scenario, or prints all problems they have.
 pub(super) fn question(path: &Path) -> Result<Question, Exit> {
-    let hint = "name a plan file, such as scenarios/plans/documented-capacity.toml";
-    let text = text(path, hint)?;
-    let beside = path.parent().unwrap_or(Path::new(""));
+    let hint = "try one of the plan files in scenarios/plans/, such as scenarios/plans/documented-capacity.toml";
+    let text = text("plan file", path, hint)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
     let read_scenario = |relative: &str| {
-        let path = beside.join(relative);
+        let path = folder.join(relative);
         let text =
             std::fs::read_to_string(&path).map_err(|error| format!("cannot be read: {error}"))?;
         let name = path.display().to_string();
@@ -61,31 +68,38 @@ pub(super) fn question(path: &Path) -> Result<Question, Exit> {
     question.map_err(|problems| refused(&problems))
 }
 
-/// Whether the file is a plan file; what cannot be read is taken for a scenario.
+/// Returns whether the file is a plan file. A file that cannot be read counts as a scenario, whose loader reports why.
 pub(super) fn is_question(path: &Path) -> bool {
     std::fs::read_to_string(path).is_ok_and(|text| capacity::is_question(&text))
 }
 
-fn text(path: &Path, hint: &str) -> Result<String, Exit> {
-    std::fs::read_to_string(path).map_err(|error| {
-        let name = path.display();
-        complain(format_args!("{name}: cannot be read: {error}"), Some(hint));
-        Exit::BadScenario
-    })
+fn text(kind: &str, path: &Path, hint: &str) -> Result<String, Exit> {
+    std::fs::read_to_string(path).map_err(|error| cannot_read(kind, path, &error, Some(hint)))
 }
 
-/// Prints every problem of a file.
+/// Prints that a file cannot be read; `kind` says what it is, such as `scenario`.
+pub(super) fn cannot_read(kind: &str, path: &Path, error: &io::Error, hint: Option<&str>) -> Exit {
+    let name = path.display();
+    if error.kind() == io::ErrorKind::NotFound {
+        complain(format_args!("{kind} not found: {name}"), hint);
+    } else {
+        complain(format_args!("cannot read {kind} `{name}`: {error}"), hint);
+    }
+    Exit::BadScenario
+}
+
+/// Prints all problems of a file.
 pub(super) fn refused(problems: &Diagnostics) -> Exit {
-    // A reader that has closed stderr has seen enough.
-    let _closed = std::io::stderr()
+    // A closed stderr is not an error.
+    let _closed = io::stderr()
         .lock()
         .write_all(problems.render(rendering()).as_bytes());
     Exit::BadScenario
 }
 
-/// Excerpts on a terminal, a line a problem elsewhere.
+/// Picks source excerpts on a terminal and one line per problem elsewhere.
 fn rendering() -> Rendering {
-    let stderr = std::io::stderr();
+    let stderr = io::stderr();
     match (stderr.is_terminal(), terminal::shows_color(&stderr)) {
         (false, _) => Rendering::Lines,
         (true, true) => Rendering::Color,

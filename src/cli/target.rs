@@ -1,15 +1,16 @@
-//! Which system is put under test, and how its buyers prove who they are.
+//! The system under test, and the credentials of its buyers.
 
 use std::fs;
 use std::path::Path;
 
 use super::args::RunArguments;
 use super::exit::{Exit, complain};
+use super::source;
 use tiketi_live::credential::Credentials;
 use tiketi_live::sut::{Remote, Sut};
 use tiketi_scenario::Plan;
 
-/// The system under test: the testbed, or what `--target` names if the guard admits it.
+/// Returns the system under test: the testbed, or the target of `--target` if it may be put under load.
 pub(super) async fn sut(flags: &RunArguments, plan: &Plan) -> Result<Sut, Exit> {
     let Some(url) = &flags.target else {
         return Ok(Sut::Testbed);
@@ -24,7 +25,7 @@ pub(super) async fn sut(flags: &RunArguments, plan: &Plan) -> Result<Sut, Exit> 
         })
 }
 
-/// The buyers' credentials, checked before the target hears anything.
+/// Reads and checks the buyers' credentials, before anything is sent to the target.
 fn credentials(flags: &RunArguments) -> Result<Credentials, Exit> {
     let (path, credentials) = match (&flags.token_secret_file, &flags.tokens) {
         (Some(path), _) => {
@@ -37,9 +38,9 @@ fn credentials(flags: &RunArguments) -> Result<Credentials, Exit> {
         }
         (None, None) => {
             complain(
-                "a target needs to know its buyers",
+                "no credentials for the target",
                 Some(
-                    "give --token-secret-file FILE (tokens are minted) or --tokens FILE (one a line)",
+                    "pass --token-secret-file FILE (generate JWTs) or --tokens FILE (one per line)",
                 ),
             );
             return Err(Exit::BadScenario);
@@ -54,13 +55,11 @@ fn credentials(flags: &RunArguments) -> Result<Credentials, Exit> {
     }
 }
 
-/// The lines of a file that say something; at least one.
+/// Reads the lines of a file that are not blank; fails if there is none.
 fn lines(path: &Path) -> Result<Vec<String>, Exit> {
     let name = path.display();
-    let text = fs::read_to_string(path).map_err(|error| {
-        complain(format_args!("{name}: cannot be read: {error}"), None);
-        Exit::BadScenario
-    })?;
+    let text = fs::read_to_string(path)
+        .map_err(|error| source::cannot_read("credentials file", path, &error, None))?;
     let lines: Vec<String> = text
         .lines()
         .map(str::trim)
@@ -69,8 +68,8 @@ fn lines(path: &Path) -> Result<Vec<String>, Exit> {
         .collect();
     if lines.is_empty() {
         complain(
-            format_args!("{name}: holds nothing"),
-            Some("put the secret, or one token a line, into the file"),
+            format_args!("{name} is empty"),
+            Some("write the secret, or one token per line, to the file"),
         );
         return Err(Exit::BadScenario);
     }

@@ -1,20 +1,20 @@
-//! What a stream can show, and what the user wants of it.
+//! What a terminal can show and the user wants to see.
 
 use std::ffi::OsStr;
 use std::io::IsTerminal;
 
-/// Whether colors are welcome: on a terminal, unless `NO_COLOR` is set.
+/// Returns whether to print colors: on a terminal, unless `NO_COLOR` is set.
 pub(super) fn shows_color(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && !is_set("NO_COLOR")
 }
 
-/// Whether a line may be drawn anew: on a terminal that can move its cursor, unless `CI` is set.
+/// Returns whether to draw a progress bar: on a terminal that can move its cursor, unless `CI` is set.
 pub(super) fn is_live(stream: &impl IsTerminal) -> bool {
     let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == OsStr::new("dumb"));
     stream.is_terminal() && !is_dumb && !is_set("CI")
 }
 
-/// Whether the environment has the variable; by convention an empty one is none.
+/// Returns whether an environment variable is set; by convention, an empty one is not.
 fn is_set(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }

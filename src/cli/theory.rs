@@ -1,4 +1,4 @@
-//! `tiketi-sim theory`: the engine held against mathematics.
+//! `tiketi-sim theory`: checks the simulator against queueing theory.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -13,7 +13,7 @@ use super::exit::{Exit, complain};
 use super::terminal;
 use tiketi_theory::{self as theory, Compared, Outcome, Precision, Question, Settings, Verdict};
 
-/// Runs the suite, or one case, and prints what came out.
+/// Runs the suite or one case, and prints the results.
 pub(super) fn theory(flags: &TheoryArguments) -> Exit {
     let questions = match &flags.case {
         None => theory::questions(),
@@ -36,7 +36,7 @@ pub(super) fn theory(flags: &TheoryArguments) -> Exit {
     } else {
         as_table(&outcomes, settings)
     };
-    // A reader that closes the pipe early has seen enough.
+    // A reader may close the pipe early, as `head` does; that is not an error.
     let _closed = std::io::stdout().lock().write_all(shown.as_bytes());
     if outcomes.iter().all(Outcome::holds) {
         Exit::Success
@@ -52,13 +52,13 @@ fn run(questions: &[Question], settings: Settings) -> Vec<Outcome> {
     outcomes
 }
 
-/// What is written with `--json`.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct Document<'a> {
     version: u32,
     seed: u64,
     replications: u32,
-    /// Of all intervals together.
+    /// Simultaneous confidence of all intervals.
     confidence: f64,
     holds: bool,
     cases: &'a [Outcome],
@@ -76,7 +76,7 @@ fn as_json(outcomes: &[Outcome], settings: Settings) -> String {
     serde_json::to_string_pretty(&document).expect("plain structs and lists") + "\n"
 }
 
-const WRITABLE: &str = "a String takes all";
+const WRITABLE: &str = "writing to a String cannot fail";
 
 fn as_table(outcomes: &[Outcome], settings: Settings) -> String {
     let mut table = format!(
@@ -92,7 +92,7 @@ fn as_table(outcomes: &[Outcome], settings: Settings) -> String {
     table + &closing(outcomes, settings)
 }
 
-/// The case and the values of its parameters.
+/// The case and its parameters, as typed on the command line.
 fn heading(outcome: &Outcome) -> String {
     let values = outcome.parameters.iter().map(|(name, values)| {
         let values: Vec<_> = values.iter().map(f64::to_string).collect();
@@ -121,7 +121,7 @@ fn row(figure: &Compared) -> String {
     )
 }
 
-/// Seven digits, or whole numbers where those say enough.
+/// A number with about seven significant digits.
 fn number(value: f64) -> String {
     match value.abs() {
         size if size >= 1e5 => format!("{value:.0}"),
@@ -134,9 +134,9 @@ fn number(value: f64) -> String {
 
 const fn in_words(verdict: Verdict) -> &'static str {
     match verdict {
-        Verdict::Holds => "holds",
-        Verdict::Differs => "DIFFERS: the exact value is outside the interval",
-        Verdict::TooWide => "PROVES NOTHING: the interval is too wide",
+        Verdict::Holds => "pass",
+        Verdict::Differs => "FAIL: the exact value is outside the confidence interval",
+        Verdict::TooWide => "INCONCLUSIVE: the confidence interval is too wide",
     }
 }
 
@@ -145,20 +145,20 @@ fn closing(outcomes: &[Outcome], settings: Settings) -> String {
         .iter()
         .flat_map(|outcome| &outcome.figures)
         .collect();
-    let holds = figures
+    let passed = figures
         .iter()
         .filter(|figure| figure.verdict == Verdict::Holds)
         .count();
     format!(
-        "\n{holds} of {} figures hold; ± is half of an interval that is right for all figures together with 99 % confidence, \
-         over {} replications, seed {}\n",
+        "\n{passed} of {} metrics pass. ± is the half-width of the 99 % simultaneous confidence interval over {} \
+         replications (seed {}).\n",
         figures.len(),
         settings.replications,
         settings.seed
     )
 }
 
-/// Says how far the work is once it takes longer than a glance.
+/// Shows the progress once the work takes longer than [`SILENCE`].
 struct Progress {
     started: Instant,
     shown: Mutex<Shown>,
@@ -167,19 +167,21 @@ struct Progress {
 enum Shown {
     Nothing,
     Bar(ProgressBar),
-    /// A line, this long after the start.
+    /// A plain line, this long after the start.
     Line(Duration),
 }
 
-/// Silence before the first sign: most single cases are done by then.
+/// Real time before anything is shown; most single cases end sooner.
 const SILENCE: Duration = Duration::from_secs(2);
-/// Between two lines where no line can be drawn anew.
+/// Real time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(10);
+
+const UNPOISONED: &str = "no thread panics while it has the lock";
 
 impl Progress {
     #[expect(
         clippy::disallowed_methods,
-        reason = "for the user's patience only: no figure depends on it"
+        reason = "only progress output depends on it, no result does"
     )]
     fn start() -> Self {
         Self {
@@ -193,7 +195,7 @@ impl Progress {
         if elapsed < SILENCE {
             return;
         }
-        let mut shown = self.shown.lock().expect("nobody panics with it");
+        let mut shown = self.shown.lock().expect(UNPOISONED);
         match &*shown {
             Shown::Nothing if terminal::is_live(&std::io::stderr()) => {
                 *shown = Shown::Bar(bar());
@@ -212,7 +214,7 @@ impl Progress {
     }
 
     fn finish(&self) {
-        if let Shown::Bar(bar) = &*self.shown.lock().expect("nobody panics with it") {
+        if let Shown::Bar(bar) = &*self.shown.lock().expect(UNPOISONED) {
             bar.finish_and_clear();
         }
     }
@@ -222,7 +224,7 @@ fn bar() -> ProgressBar {
     let bar = ProgressBar::new(0);
     bar.set_style(
         ProgressStyle::with_template("{bar:24} {pos} of {len} replications")
-            .expect("the template is a constant that is known to parse"),
+            .expect("the template is a valid constant"),
     );
     bar
 }

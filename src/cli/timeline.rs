@@ -1,4 +1,4 @@
-//! `tiketi-sim timeline`: how many instances scaling policies have of use, minutes after the queue has passed its threshold.
+//! `tiketi-sim timeline`: how many instances each scaling policy has in service after the queue crosses its threshold.
 
 use std::io;
 use std::path::Path;
@@ -13,15 +13,15 @@ use tiketi_report::{html, markdown, policies};
 use tiketi_scenario::duration::Written;
 use tiketi_scenario::{Overrides, Plan};
 
-/// Prints the table, and writes the page if a folder is given.
+/// Prints the table, and writes it with a chart to the folder if there is one.
 pub(super) fn timeline(flags: &TimelineArguments) -> Exit {
-    match followed(flags) {
+    match simulated(flags) {
         Ok(timelines) => show(flags, &timelines),
         Err(exit) => exit,
     }
 }
 
-fn followed(flags: &TimelineArguments) -> Result<Vec<PolicyTimeline>, Exit> {
+fn simulated(flags: &TimelineArguments) -> Result<Vec<PolicyTimeline>, Exit> {
     let plans = match &flags.scenario {
         None => built_in(),
         Some(path) => {
@@ -30,16 +30,16 @@ fn followed(flags: &TimelineArguments) -> Result<Vec<PolicyTimeline>, Exit> {
         }
     };
     let crossing = flags.at.map_or(CROSSING, |at| SimTime::ZERO + at);
-    let follow = |(name, plan): (String, Plan)| {
+    let simulate = |(name, plan): (String, Plan)| {
         PolicyTimeline::new(&name, &plan, crossing, flags.seeds).ok_or_else(|| {
             complain(
-                format_args!("{name}: no policy grows the fleet by the queue, and no scheduled action sets its size"),
-                Some("add a policy with `metric = \"queue_size\"`, or an entry of `scaling.scheduled`"),
+                format_args!("{name}: no policy scales out on queue size, and no scheduled action sets the fleet size"),
+                Some("add a policy with `metric = \"queue_size\"`, or an entry to `scaling.scheduled`"),
             );
             Exit::BadScenario
         })
     };
-    plans.into_iter().map(follow).collect()
+    plans.into_iter().map(simulate).collect()
 }
 
 fn show(flags: &TimelineArguments, timelines: &[PolicyTimeline]) -> Exit {
@@ -50,7 +50,8 @@ fn show(flags: &TimelineArguments, timelines: &[PolicyTimeline]) -> Exit {
     match (written, folder) {
         (Err(error), Some(folder)) => {
             let folder = folder.display();
-            complain(format_args!("{folder}: cannot be written: {error}"), None);
+            let hint = Some("choose another folder with --out");
+            complain(format_args!("cannot write to {folder}: {error}"), hint);
             Exit::BadScenario
         }
         (Ok(()), _) | (Err(_), None) => Exit::Success,
@@ -63,7 +64,7 @@ fn write(folder: &Path, page: &Page) -> io::Result<()> {
     std::fs::write(folder.join("report.html"), html::render(page))
 }
 
-/// The command that gives the same figures again.
+/// Returns the command that repeats the simulation.
 fn run_again(flags: &TimelineArguments) -> String {
     let scenario = flags.scenario.as_ref();
     let scenario = scenario.map(|path| format!(" {}", path.display()));

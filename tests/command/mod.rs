@@ -1,16 +1,16 @@
-//! The program as its user meets it: the binary, a folder to work in, and what comes out.
+//! Runs the program's binary in a temporary folder and captures its output.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-/// A folder of its own in which the program is run; it goes away with the value.
+/// A temporary folder in which the program runs; deleted when dropped.
 pub(crate) struct Workplace {
     folder: TempDir,
 }
 
-/// How the program ended.
+/// The exit code and output of the program.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -19,23 +19,23 @@ pub(crate) struct Ended {
 }
 
 impl Workplace {
-    /// An empty folder.
+    /// Creates an empty folder.
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().expect("the system has a place for temporary files");
+        let folder = tempfile::tempdir().expect("a temporary folder can be created");
         Self { folder }
     }
 
-    /// The path of a file in the folder.
+    /// Returns the path of a file in the folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Puts a file into the folder.
+    /// Writes a file to the folder.
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         std::fs::write(self.path(name), content).expect("the folder can be written");
     }
 
-    /// The program, to be run in the folder without what the caller's environment tells it.
+    /// Returns the program, set up to run in the folder without the caller's environment variables for it.
     pub(crate) fn program(&self, arguments: &[&str]) -> Command {
         let mut program = Command::new(env!("CARGO_BIN_EXE_tiketi-sim"));
         for (name, _) in std::env::vars_os() {
@@ -55,14 +55,14 @@ impl Workplace {
         program
     }
 
-    /// Runs the program to its end.
+    /// Runs the program and waits for it to exit.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         let output = self.program(arguments).output();
-        let output = output.expect("the program can be started");
+        let output = output.expect("the program starts");
         Ended {
             code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).expect("it prints text"),
-            stderr: String::from_utf8(output.stderr).expect("it prints text"),
+            stdout: String::from_utf8(output.stdout).expect("the output is UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("the output is UTF-8"),
         }
     }
 }

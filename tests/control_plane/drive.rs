@@ -1,4 +1,4 @@
-//! A driver in virtual time, and the plans it drives.
+//! A driver of the control plane in virtual time, and plans for it.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::common::{documented_plan, secs};
 pub(crate) const ZONE_A: ZoneId = ZoneId(0);
 pub(crate) const ZONE_B: ZoneId = ZoneId(1);
 
-/// A driver in virtual time: carries out every order at once, and lets targets pass their first check when their
-/// application answers.
+/// A driver in virtual time: carries out every order at once, and lets targets pass their first health check when their
+/// application responds.
 pub(crate) struct Drive {
     pub(crate) plane: ControlPlane,
     pub(crate) notices: Vec<Notice>,
@@ -39,7 +39,7 @@ impl Drive {
         drive
     }
 
-    /// Runs until `end`, with targets that pass their check 30 s after they answer.
+    /// Runs until `end`. Targets pass their health check 30 s after their application responds.
     pub(crate) fn run_until(&mut self, end: SimTime) {
         loop {
             let check = self.answers_at.iter().map(|(at, _)| *at).min();
@@ -115,7 +115,7 @@ impl Drive {
         }
     }
 
-    /// Instants and new sizes of all resizes.
+    /// Returns the time and new size of each resize.
     pub(crate) fn resizes(&self) -> Vec<(u64, u32)> {
         self.notices
             .iter()
@@ -178,7 +178,7 @@ impl Drive {
     }
 }
 
-/// A queue that is long from `from` (seconds) on.
+/// A queue that is long from second `from` on.
 pub(crate) fn long_from(from: u64) -> impl Fn(SimTime) -> Option<u64> + 'static {
     move |at| Some(if at.as_secs() >= from { 8_000 } else { 2_000 })
 }

@@ -21,7 +21,7 @@ fn promotions(drive: &Drive) -> Vec<(u64, DataTierPart, ZoneId)> {
 }
 
 #[test]
-fn redis_and_database_fail_over_after_their_times_and_back_in_the_other_direction() {
+fn redis_and_database_fail_over_and_back() {
     let mut drive = Drive::new(&documented_plan(), |_| Some(2_000));
     drive.tell(100, Input::ZoneLost { zone: ZONE_A });
     drive.tell(300, Input::ZoneRestored { zone: ZONE_A });
@@ -53,7 +53,7 @@ fn redis_and_database_fail_over_after_their_times_and_back_in_the_other_directio
 }
 
 #[test]
-fn without_a_replica_nothing_is_promoted_until_the_zone_is_back() {
+fn without_replica_promotion_waits_for_the_zone() {
     let mut plan = documented_plan();
     plan.topology.redis.replica = None;
     let mut drive = Drive::new(&plan, |_| Some(2_000));
@@ -70,7 +70,7 @@ fn without_a_replica_nothing_is_promoted_until_the_zone_is_back() {
 }
 
 #[test]
-fn the_loss_of_the_replica_alone_promotes_nothing_and_leaves_nothing_to_promote() {
+fn after_losing_the_replica_the_primary_has_no_failover() {
     let mut drive = Drive::new(&documented_plan(), |_| Some(2_000));
     drive.tell(100, Input::ZoneLost { zone: ZONE_B });
     drive.run_until(minutes(5));
@@ -84,14 +84,14 @@ fn the_loss_of_the_replica_alone_promotes_nothing_and_leaves_nothing_to_promote(
 }
 
 #[test]
-fn the_loss_of_one_primary_promotes_its_replica_and_leaves_the_rest_alone() {
+fn losing_one_primary_promotes_only_its_replica() {
     let mut drive = Drive::new(&documented_plan(), |_| Some(2_000));
     let part = DataTierPart::Redis;
     drive.tell(100, Input::PrimaryLost { part });
     drive.run_until(minutes(5));
     assert_eq!(promotions(&drive), [(130, part, ZONE_B)]);
     assert_eq!(drive.in_zone(ZONE_A), 1, "no instance was lost");
-    // The old primary is not back: nobody is left when the new one is lost too, until the first one is.
+    // The old primary is still down, so the loss of the new one leaves no member until the old one is restored.
     drive.tell(400, Input::PrimaryLost { part });
     drive.run_until(minutes(10));
     assert_eq!(promotions(&drive).len(), 1);
@@ -101,7 +101,7 @@ fn the_loss_of_one_primary_promotes_its_replica_and_leaves_the_rest_alone() {
 }
 
 #[test]
-fn a_lost_primary_that_is_back_takes_over_from_the_next_one_lost() {
+fn restored_primary_takes_over_at_the_next_failover() {
     let mut drive = Drive::new(&documented_plan(), |_| Some(2_000));
     let part = DataTierPart::Database;
     drive.tell(100, Input::PrimaryLost { part });
@@ -118,7 +118,7 @@ fn a_lost_primary_that_is_back_takes_over_from_the_next_one_lost() {
 }
 
 #[test]
-fn a_primary_without_a_replica_is_promoted_again_when_it_is_back() {
+fn primary_without_replica_is_promoted_when_restored() {
     let mut plan = documented_plan();
     plan.topology.redis.replica = None;
     let mut drive = Drive::new(&plan, |_| Some(2_000));
@@ -132,7 +132,7 @@ fn a_primary_without_a_replica_is_promoted_again_when_it_is_back() {
 }
 
 #[test]
-fn a_zone_that_is_back_does_not_bring_back_a_primary_that_was_lost_alone() {
+fn restoring_a_zone_does_not_restore_a_separately_lost_primary() {
     let mut plan = documented_plan();
     plan.topology.redis.replica = None;
     let mut drive = Drive::new(&plan, |_| Some(2_000));
@@ -154,7 +154,7 @@ fn a_zone_that_is_back_does_not_bring_back_a_primary_that_was_lost_alone() {
 }
 
 #[test]
-fn servers_that_existed_before_the_run_are_never_promoted() {
+fn existing_servers_are_never_promoted() {
     let mut plan = documented_plan();
     let url = |text: &str, kind| ServerUrl::parse(text, kind).expect("a good URL");
     plan.topology.data_tier = DataTier::External(ExternalServers {

@@ -1,4 +1,4 @@
-//! What holds whatever happens.
+//! Invariants under random events.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use tiketi_scenario::scaling::HealthType;
 use crate::common::{documented_plan, secs};
 use crate::drive::{Drive, ZONE_A, long_from, minutes, stepped_plan};
 
-/// Everything a run with a zone failure says and orders.
+/// All notices and orders of a run with a zone failure.
 fn transcript(seed: u64) -> (Vec<Notice>, Vec<(SimTime, Order)>) {
     let mut plan = documented_plan();
     plan.seed = seed;
@@ -29,7 +29,7 @@ fn transcript(seed: u64) -> (Vec<Notice>, Vec<(SimTime, Order)>) {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_orders_and_notices_and_another_seed_others() {
+fn same_seed_gives_same_orders_and_notices() {
     assert_eq!(transcript(7), transcript(7));
     assert_ne!(transcript(7), transcript(8));
 }
@@ -76,9 +76,9 @@ fn random_plan(seed: u64, is_step: bool, is_elb: bool, max: u32) -> Plan {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever happens, the group keeps its size while it can, and ends every instance once.
+    /// The group keeps its size while it can, and terminates every instance once.
     #[test]
-    fn the_group_never_leaves_its_limits(
+    fn group_size_stays_within_its_limits(
         seed in any::<u64>(),
         is_step in any::<bool>(),
         is_elb in any::<bool>(),
@@ -132,7 +132,7 @@ proptest! {
     }
 }
 
-/// Each instance is launched once, registered after that, and ended at most once.
+/// Each instance is launched once, then registered, and terminated at most once.
 fn check_orders(drive: &Drive) -> Result<(), TestCaseError> {
     let (mut launched, mut registered, mut ended) =
         (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());

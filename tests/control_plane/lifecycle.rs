@@ -1,4 +1,4 @@
-//! Instances from their launch to their end.
+//! The lifecycle of instances.
 
 use tiketi_cloud::notice::InstanceState;
 use tiketi_cloud::order::{Input, Order};
@@ -34,7 +34,7 @@ fn initial_instances_are_launched_and_registered_at_the_start() {
 }
 
 #[test]
-fn in_service_is_not_healthy_and_one_pass_makes_a_new_target_healthy() {
+fn first_passed_check_makes_a_new_target_healthy() {
     let mut drive = Drive::new(&documented_plan(), long_from(0));
     drive.run_until(minutes(8));
     let launched = drive.resizes()[0].0;
@@ -42,12 +42,12 @@ fn in_service_is_not_healthy_and_one_pass_makes_a_new_target_healthy() {
         drive.first(InstanceState::InService, 2),
         Some(launched + 17)
     );
-    // Boot 240 s, then the first passing check of this driver, 30 s later.
+    // Boot takes 240 s; this driver's first passing health check comes 30 s later.
     assert_eq!(drive.first(InstanceState::Healthy, 2), Some(launched + 270));
 }
 
 #[test]
-fn a_lost_instance_is_replaced_during_the_cooldown_and_leaves_the_target_group_later() {
+fn lost_instance_is_replaced_during_cooldown() {
     let mut drive = Drive::new(&documented_plan(), long_from(0));
     drive.run_until(minutes(3));
     let resized = drive.resizes()[0].0;
@@ -69,7 +69,7 @@ fn a_lost_instance_is_replaced_during_the_cooldown_and_leaves_the_target_group_l
 }
 
 #[test]
-fn unhealthy_instances_are_replaced_one_at_a_time_if_the_group_looks_at_the_load_balancer() {
+fn elb_health_type_replaces_unhealthy_instances_one_at_a_time() {
     let unhealthy = |drive: &mut Drive, at| {
         for instance in [0, 1].map(InstanceId) {
             drive.tell(
@@ -87,7 +87,7 @@ fn unhealthy_instances_are_replaced_one_at_a_time_if_the_group_looks_at_the_load
     assert_eq!(
         drive.launches_after(0),
         [],
-        "by default only the machine's own state counts"
+        "by default only the state of the machine counts"
     );
 
     plan.scaling.health_type = HealthType::Elb;
@@ -96,7 +96,7 @@ fn unhealthy_instances_are_replaced_one_at_a_time_if_the_group_looks_at_the_load
     assert_eq!(drive.launches_after(0), [], "within the grace period");
     drive.run_until(SimTime::from_secs(301));
     assert_eq!(drive.launches_after(0).len(), 1);
-    // The second goes when the first replacement has passed its check: boot 240 s + 30 s.
+    // The second is replaced when the first replacement has passed its health check: boot 240 s + 30 s.
     drive.run_until(SimTime::from_secs(569));
     assert_eq!(drive.launches_after(0).len(), 1);
     drive.run_until(SimTime::from_secs(571));
@@ -104,7 +104,7 @@ fn unhealthy_instances_are_replaced_one_at_a_time_if_the_group_looks_at_the_load
 }
 
 #[test]
-fn a_grace_shorter_than_the_boot_replaces_an_instance_that_never_had_time_to_answer() {
+fn grace_shorter_than_boot_replaces_instances_forever() {
     let launches = |grace| {
         let mut plan = documented_plan();
         plan.scaling.health_type = HealthType::Elb;
@@ -115,9 +115,9 @@ fn a_grace_shorter_than_the_boot_replaces_an_instance_that_never_had_time_to_ans
         drive.run_until(minutes(20));
         drive.launches_after(400).len()
     };
-    // It is in service after 17 s and answers its first check after 270 s.
+    // It is in service after 17 s and passes its first health check after 270 s.
     assert_eq!(launches(300), 1);
     assert_eq!(launches(254), 1);
-    assert!(launches(200) >= 3, "replaced for ever");
+    assert!(launches(200) >= 3, "replaced forever");
     assert!(launches(0) >= 8, "as soon as two checks have failed");
 }

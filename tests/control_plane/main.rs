@@ -1,4 +1,4 @@
-//! Timelines of the control plane: given samples and losses, the alarms and orders that AWS would give.
+//! Timelines of the control plane: the alarms and orders that AWS would give for given samples and losses.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! Alarms and policies: what fires, and what is swallowed.
+//! Alarms and policies: which alarms act and which are ignored.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use crate::common::{documented_plan, secs};
 use crate::drive::{Drive, long_from, minutes, stepped_plan};
 
 #[test]
-fn refires_are_swallowed_until_the_cooldown_after_the_launch_has_passed() {
+fn cooldown_blocks_second_scale_out() {
     let mut drive = Drive::new(&documented_plan(), long_from(125));
     drive.run_until(minutes(12));
     let resizes = drive.resizes();
     let (first, second) = (resizes[0], resizes[1]);
-    // The sample at 130 s is the first above 5,000; it is visible at 135 s; the alarm looks once a minute.
+    // The sample at 130 s is the first above 5,000; it is visible at 135 s; the alarm is evaluated every minute.
     assert!((135..195).contains(&first.0), "{resizes:?}");
     assert_eq!((first.1, second.1), (4, 6));
     // The activity ends when both are in service (17 s), the cooldown 300 s later, the next evaluation within 60 s.
     let gap = second.0 - first.0;
     assert!((317..377).contains(&gap), "{gap} s between two resizes");
-    assert_eq!(gap % 60, 0, "the alarm keeps its phase");
+    assert_eq!(gap % 60, 0, "the alarm's evaluations kept their phase");
     assert_eq!(drive.swallowed(SwallowReason::ActivityInProgress), 0);
     let until_second = drive
         .notices
@@ -38,12 +38,12 @@ fn refires_are_swallowed_until_the_cooldown_after_the_launch_has_passed() {
     assert_eq!(
         u64::try_from(until_second).unwrap(),
         gap / 60 - 1,
-        "every minute in between fired and was swallowed"
+        "the alarm fired every minute in between and was ignored"
     );
 }
 
 #[test]
-fn three_of_three_alarms_two_minutes_later_than_one_of_one() {
+fn three_of_three_fires_two_minutes_after_one_of_one() {
     let alarm_at = |datapoints: u32| {
         let mut plan = documented_plan();
         plan.scaling.policies.truncate(1);
@@ -62,7 +62,7 @@ fn three_of_three_alarms_two_minutes_later_than_one_of_one() {
 }
 
 #[test]
-fn without_samples_the_alarm_lacks_data_and_nothing_is_scaled() {
+fn missing_samples_give_insufficient_data_and_no_scaling() {
     let mut drive = Drive::new(&documented_plan(), |at| {
         (at.as_secs() < 300).then_some(2_000)
     });
@@ -75,7 +75,7 @@ fn without_samples_the_alarm_lacks_data_and_nothing_is_scaled() {
 }
 
 #[test]
-fn scale_in_goes_one_at_a_time_and_its_cooldown_starts_after_the_drain() {
+fn scale_in_removes_one_at_a_time_and_cools_down_after_the_drain() {
     let mut plan = documented_plan();
     plan.topology.instances.initial = vec![2, 2];
     let gap = |drains: bool| {
@@ -88,13 +88,13 @@ fn scale_in_goes_one_at_a_time_and_its_cooldown_starts_after_the_drain() {
         assert_eq!(drive.swallowed(SwallowReason::AtLimit), 1, "announced once");
         resizes[1].0 - resizes[0].0
     };
-    // Open sockets hold the drain for the whole deregistration delay.
+    // Open sockets keep the instance draining for the whole deregistration delay.
     assert!((600..660).contains(&gap(false)));
     assert!((300..360).contains(&gap(true)));
 }
 
 #[test]
-fn at_the_maximum_nothing_more_is_launched() {
+fn maximum_size_limits_launches() {
     let mut plan = documented_plan();
     plan.scaling.max = 3;
     let mut drive = Drive::new(&plan, long_from(0));
@@ -105,7 +105,7 @@ fn at_the_maximum_nothing_more_is_launched() {
 }
 
 #[test]
-fn warming_instances_count_for_the_band_that_asked_for_them() {
+fn warming_up_instances_count_toward_their_step() {
     let mut drive = Drive::new(&stepped_plan(secs(300)), long_from(0));
     drive.run_until(minutes(12));
     let resizes = drive.resizes();
@@ -115,7 +115,7 @@ fn warming_instances_count_for_the_band_that_asked_for_them() {
 }
 
 #[test]
-fn a_larger_band_adds_only_what_the_smaller_one_left_out() {
+fn larger_step_adds_only_the_difference() {
     let mut drive = Drive::new(&stepped_plan(secs(300)), |at| {
         Some(if at.as_secs() < 120 { 6_000 } else { 20_000 })
     });
@@ -133,7 +133,7 @@ fn without_warm_up_each_pair_in_service_allows_the_next() {
 }
 
 #[test]
-fn step_scale_in_waits_for_the_warm_up_and_then_goes_on_each_minute() {
+fn step_scale_in_waits_for_warm_up_then_continues_every_minute() {
     let mut drive = Drive::new(&stepped_plan(secs(300)), |at| {
         Some(if at.as_secs() < 120 { 6_000 } else { 10 })
     });

@@ -17,7 +17,7 @@ fn plan(scaling: &str) -> Plan {
 }
 
 #[test]
-fn a_scheduled_minimum_raises_the_fleet_at_its_time_and_no_policy_goes_below_it() {
+fn scheduled_minimum_raises_the_fleet_and_limits_policies() {
     let plan = plan("scheduled = [{ name = \"early\", at = \"5m\", late = \"0s\", min = 8 }]");
     let mut drive = Drive::new(&plan, |_| Some(10));
     drive.run_until(minutes(30));
@@ -32,7 +32,7 @@ fn a_scheduled_minimum_raises_the_fleet_at_its_time_and_no_policy_goes_below_it(
 }
 
 #[test]
-fn a_scheduled_action_ignores_the_cooldown_and_starts_none() {
+fn scheduled_action_ignores_cooldown_and_starts_none() {
     let mut plan = plan("scheduled = [{ at = \"4m\", late = \"0s\", desired = 9 }]");
     let mut drive = Drive::new(&plan, long_from(0));
     drive.run_until(minutes(20));
@@ -40,10 +40,10 @@ fn a_scheduled_action_ignores_the_cooldown_and_starts_none() {
     assert_eq!(
         sizes,
         [4, 9, 10],
-        "the policy, the schedule during its cooldown, the policy"
+        "the policy, the scheduled action during its cooldown, the policy"
     );
 
-    // A policy may act as soon as what the schedule launched is in service.
+    // A policy may act as soon as the scheduled instances are in service.
     plan.scaling.policies.truncate(1);
     let mut drive = Drive::new(&plan, long_from(230));
     drive.run_until(minutes(20));
@@ -53,7 +53,7 @@ fn a_scheduled_action_ignores_the_cooldown_and_starts_none() {
 }
 
 #[test]
-fn a_scheduled_maximum_below_the_fleet_ends_instances() {
+fn scheduled_maximum_below_fleet_size_terminates_instances() {
     let mut plan = plan("scheduled = [{ at = \"5m\", late = \"0s\", max = 3 }]");
     plan.topology.instances.initial = vec![3, 3];
     let mut drive = Drive::new(&plan, |_| Some(2_000));
@@ -63,7 +63,7 @@ fn a_scheduled_maximum_below_the_fleet_ends_instances() {
 }
 
 #[test]
-fn with_the_launch_hook_an_instance_is_in_service_when_it_answers_and_the_cooldown_begins_then() {
+fn launch_hook_delays_in_service_and_cooldown() {
     let plan = plan("launch_hook = \"until-answers\"");
     let mut drive = Drive::new(&plan, long_from(0));
     drive.run_until(minutes(20));
@@ -78,7 +78,7 @@ fn with_the_launch_hook_an_instance_is_in_service_when_it_answers_and_the_cooldo
 }
 
 #[test]
-fn with_the_launch_hook_step_scaling_counts_an_instance_only_when_it_answers() {
+fn launch_hook_delays_instances_in_step_scaling() {
     let plan = plan(
         "launch_hook = \"until-answers\"\n[[scaling.policies]]\nmetric = \"queue_size\"\n\
          alarm = { above = 5_000 }\nkind = \"step\"\nsteps = [{ from = 0, adjust = 2 }]\nwarmup = \"0s\"\n",

@@ -1,4 +1,4 @@
-//! Zones that are lost and return.
+//! Loss and return of zones.
 
 use tiketi_cloud::notice::{InstanceState, What};
 use tiketi_cloud::order::{Input, Order};
@@ -9,7 +9,7 @@ use crate::common::documented_plan;
 use crate::drive::{Drive, ZONE_A, ZONE_B, long_from, minutes};
 
 #[test]
-fn a_lost_zone_is_replaced_in_the_other_one_at_once_and_evened_out_when_it_is_back() {
+fn lost_zone_is_replaced_at_once_and_rebalanced_when_restored() {
     let mut plan = documented_plan();
     plan.topology.instances.initial = vec![2, 2];
     let mut drive = Drive::new(&plan, |_| Some(2_000));
@@ -36,9 +36,9 @@ fn a_lost_zone_is_replaced_in_the_other_one_at_once_and_evened_out_when_it_is_ba
     assert_eq!(
         drive.in_zone(ZONE_B),
         4,
-        "launched before anything is ended"
+        "new instances are launched before old ones are terminated"
     );
-    // Something else happens meanwhile.
+    // An unrelated event in between changes nothing.
     let instance = InstanceId(2);
     let healthy = false;
     drive.tell(516, Input::TargetHealth { instance, healthy });
@@ -49,20 +49,16 @@ fn a_lost_zone_is_replaced_in_the_other_one_at_once_and_evened_out_when_it_is_ba
         drive.plane.fleet().count(ZONE_B, InstanceState::Draining),
         2
     );
-    assert_eq!(
-        drive.resizes(),
-        [],
-        "nothing of this changes the desired number"
-    );
+    assert_eq!(drive.resizes(), [], "the desired size did not change");
 }
 
 #[test]
-fn a_driver_that_learns_of_a_loss_late_gets_no_launch_in_the_lost_zone() {
+fn no_launch_in_a_zone_whose_loss_is_reported_late() {
     let mut plan = documented_plan();
     plan.scaling.policies.truncate(1);
     let mut drive = Drive::new(&plan, long_from(0));
     drive.run_until(SimTime::from_secs(15));
-    // The alarm falls due, and then the loss is told, before any order is polled.
+    // The alarm is due and then the loss is reported, before any order is polled.
     drive
         .plane
         .handle(minutes(2), Input::ZoneLost { zone: ZONE_A });
@@ -72,17 +68,17 @@ fn a_driver_that_learns_of_a_loss_late_gets_no_launch_in_the_lost_zone() {
 }
 
 #[test]
-fn scaling_out_while_a_zone_is_down_uses_the_other_one() {
+fn scale_out_uses_the_other_zone_while_one_is_down() {
     let mut drive = Drive::new(&documented_plan(), long_from(100));
     drive.tell(50, Input::ZoneLost { zone: ZONE_B });
     drive.run_until(minutes(5));
     assert_eq!(drive.launches_after(50), [ZONE_A, ZONE_A, ZONE_A]);
 }
 
-/// When a zone returns, the group launches there and ends instances elsewhere as soon as the new ones are in service.
-/// Looking at the load balancer's checks does not make it wait for an answer; a launch hook does.
+/// When a zone returns, the group launches there and terminates instances elsewhere as soon as the new ones are in service.
+/// Health type ELB does not make it wait until the application responds; a launch hook does.
 #[test]
-fn only_a_launch_hook_makes_rebalancing_wait_until_the_application_answers() {
+fn only_a_launch_hook_makes_rebalancing_wait_for_the_application() {
     let cases = [
         (HealthType::Ec2, LaunchHook::None, 17),
         (HealthType::Elb, LaunchHook::None, 17),

@@ -1,4 +1,4 @@
-//! The folder of a finished run, made by arithmetic: enough of it for comparing and calibrating.
+//! The report folder of a finished run with artificial measurements, enough to compare and calibrate.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use tiketi_measure::{Assembly, Ending, Engine, Measurements, Recorder, archive};
 use tiketi_scenario::operation::Operation;
 use tiketi_scenario::{self as scenario, Overrides};
 
-/// Buyers of the run.
+/// Number of buyers in the run.
 const BUYERS: u64 = 4_000;
 
 /// A run of 4,000 buyers in which every call takes `factor` times as long as usual.
 pub(crate) fn measured(engine: Engine, factor: f64) -> Measurements {
-    let text = "# Is it a run?\nname = \"kept\"\n[clock]\nduration = \"5m\"\nwarmup = \"0s\"\n";
+    let text = "# Is this a run?\nname = \"kept\"\n[clock]\nduration = \"5m\"\nwarmup = \"0s\"\n";
     let plan = scenario::load("kept.toml", text, &Overrides::default()).expect("is a scenario");
     let mut recorder = Recorder::new(&plan);
     for buyer in 0..BUYERS {
@@ -71,14 +71,14 @@ fn ending(engine: Engine) -> Ending {
             workers: Vec::new(),
         },
         state: FinalState::Unread {
-            reason: "made by arithmetic".to_owned(),
+            reason: "artificial run".to_owned(),
         },
         system: None,
         statement: None,
     }
 }
 
-/// Puts a run where a finished one would be.
+/// Writes the run to a report folder.
 pub(crate) fn keep(run: &Measurements, folder: &Path) {
     std::fs::create_dir_all(folder).expect("the folder can be made");
     let file = folder.join(archive::FILE_NAME);

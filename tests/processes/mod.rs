@@ -1,4 +1,4 @@
-//! A run under way, and the processes that belong to it.
+//! A running program and its processes.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Lines, Read};
@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 
 use crate::command::{Ended, Workplace};
 
-/// A run, started as from a terminal: it leads a process group, and Ctrl-C reaches the whole group.
+/// A running program, started as from a terminal: it leads a process group, and Ctrl-C reaches the whole group.
 pub(crate) struct Running {
     child: Child,
     stderr: Lines<BufReader<ChildStderr>>,
@@ -23,12 +23,12 @@ impl Running {
         Self::spawn(&mut workplace.program(arguments))
     }
 
-    /// The same for a program that was given more than arguments.
+    /// Starts a program that was already configured.
     pub(crate) fn spawn(program: &mut Command) -> Self {
         let mut child = program
             .process_group(0)
             .spawn()
-            .expect("the program can be started");
+            .expect("the program starts");
         let stderr = child.stderr.take().expect("stderr is piped");
         Self {
             child,
@@ -37,20 +37,23 @@ impl Running {
         }
     }
 
-    /// Reads what it says until a line is the one that is waited for.
+    /// Reads its stderr until a line matches.
     pub(crate) fn wait_for(&mut self, is_it: impl Fn(&str) -> bool) {
         for line in self.stderr.by_ref() {
-            let line = line.expect("it prints text");
+            let line = line.expect("the output is UTF-8");
             let found = is_it(&line);
             self.heard.push(line);
             if found {
                 return;
             }
         }
-        panic!("it ended before that:\n{}", self.heard.join("\n"));
+        panic!(
+            "it exited without printing that line:\n{}",
+            self.heard.join("\n")
+        );
     }
 
-    /// Waits until some buyers have come.
+    /// Waits until buyers have arrived.
     pub(crate) fn wait_for_buyers(&mut self) {
         self.wait_for(|line| {
             let arrived = line
@@ -60,7 +63,7 @@ impl Running {
         });
     }
 
-    /// The processes it has started.
+    /// Returns its child processes.
     pub(crate) fn children(&self) -> Vec<Process> {
         let supervisor = self.child.id().cast_signed();
         processes()
@@ -69,7 +72,7 @@ impl Running {
             .collect()
     }
 
-    /// These, and theirs.
+    /// Returns its child processes and all of their descendants.
     pub(crate) fn descendants(&self) -> Vec<Process> {
         let all = processes();
         let mut found: Vec<Process> = Vec::new();
@@ -84,29 +87,30 @@ impl Running {
         found
     }
 
-    /// Ctrl-C.
+    /// Presses Ctrl-C.
     pub(crate) fn interrupt(&self) {
         killpg(self.pid(), Signal::SIGINT).expect("it runs");
     }
 
-    /// What a service manager sends.
+    /// Sends SIGTERM, as a service manager does.
     pub(crate) fn terminate(&self) {
         kill(self.pid(), Signal::SIGTERM).expect("it runs");
     }
 
-    /// Ends the supervisor, and only it, without a chance to say a last word.
+    /// Kills the supervisor, and only it, with SIGKILL.
     pub(crate) fn kill(&self) {
         kill(self.pid(), Signal::SIGKILL).expect("it runs");
     }
 
-    /// Waits for its end, and for that of everyone who shares its stderr.
+    /// Waits until it and all processes that share its stderr have exited.
     pub(crate) fn finish(mut self) -> Ended {
         for line in self.stderr.by_ref() {
-            self.heard.push(line.expect("it prints text"));
+            self.heard.push(line.expect("the output is UTF-8"));
         }
         let mut stdout = String::new();
         let mut pipe = self.child.stdout.take().expect("stdout is piped");
-        pipe.read_to_string(&mut stdout).expect("it prints text");
+        pipe.read_to_string(&mut stdout)
+            .expect("the output is UTF-8");
         let status = self.child.wait().expect("it was started");
         Ended {
             code: status.code(),
@@ -120,44 +124,44 @@ impl Running {
     }
 }
 
-/// A process as the system lists it.
+/// A process as `/proc` lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Process {
     pid: i32,
     parent: i32,
-    /// Its first argument, which some programs change.
+    /// Argument 0, which some programs change.
     pub(crate) title: String,
-    /// Its arguments but the first.
+    /// The other arguments.
     pub(crate) arguments: Vec<String>,
 }
 
 impl Process {
-    /// Ends it at once.
+    /// Kills it with SIGKILL.
     pub(crate) fn kill(&self) {
         kill(Pid::from_raw(self.pid), Signal::SIGKILL).expect("it runs");
     }
 
-    /// Whether it still runs; one that is only waiting to be collected does not.
+    /// Returns whether it is still running; a zombie is not.
     pub(crate) fn runs(&self) -> bool {
         let again = processes().into_iter().find(|other| other.pid == self.pid);
         again.is_some_and(|process| process.arguments == self.arguments)
     }
 }
 
-/// Fails if one of the processes still runs after ten seconds.
+/// Fails if one of the processes is still running after ten seconds.
 pub(crate) fn assert_gone(processes: &[Process]) {
     let left = || -> Vec<_> { processes.iter().filter(|process| process.runs()).collect() };
     for _ in 0..200 {
         if left().is_empty() {
             return;
         }
-        #[expect(clippy::disallowed_methods, reason = "nothing tells of their end")]
+        #[expect(clippy::disallowed_methods, reason = "there is no event to wait for")]
         std::thread::sleep(Duration::from_millis(50));
     }
-    panic!("still there: {:?}", left());
+    panic!("still running: {:?}", left());
 }
 
-/// Fails if a segment of shared memory is left that one of the processes has made.
+/// Fails if a shared-memory segment that one of the processes created still exists.
 pub(crate) fn assert_no_shared_memory(processes: &[Process]) {
     let table = fs::read_to_string("/proc/sysvipc/shm").expect("Linux has it");
     let left = |line: &&str| {
@@ -170,7 +174,7 @@ pub(crate) fn assert_no_shared_memory(processes: &[Process]) {
     assert!(left.is_empty(), "shared memory is left: {left:?}");
 }
 
-/// Everything that runs on this machine and can be looked at.
+/// All processes of this machine that can be read.
 fn processes() -> Vec<Process> {
     let entries = fs::read_dir("/proc").expect("Linux has it");
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -181,7 +185,7 @@ fn processes() -> Vec<Process> {
 
 fn process(pid: i32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name of the program, in parentheses, may hold anything.
+    // The program's name, in parentheses, may contain any character.
     let (_, after_name) = stat.rsplit_once(") ")?;
     let mut fields = after_name.split(' ');
     let (state, parent) = (fields.next()?, fields.next()?);

@@ -1,4 +1,4 @@
-//! A back end of a few lines for tests of the load worker: a waiting room, a handful of seats, hand-made Engine.IO frames.
+//! A minimal back end for tests of the load worker: a waiting room, a few seats, hand-written Engine.IO frames.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -18,12 +18,12 @@ use uuid::Uuid;
 /// The one show.
 pub(crate) const SHOW: Uuid = Uuid::from_u128(0xE);
 
-/// What can be asked of the server, and what it remembers.
+/// The state of the server, for assertions.
 #[derive(Debug, Default)]
 pub(crate) struct Books {
     pub(crate) waiting: VecDeque<Uuid>,
     pub(crate) active: BTreeSet<Uuid>,
-    /// Holder of each seat, and whether it is paid.
+    /// Holder of each seat, and whether it is paid for.
     pub(crate) seats: BTreeMap<Uuid, Option<(Uuid, bool)>>,
     pub(crate) reservations: BTreeMap<Uuid, Uuid>,
     pub(crate) requests: BTreeMap<&'static str, u32>,
@@ -33,7 +33,7 @@ pub(crate) struct Books {
     pub(crate) sockets_opened: u32,
 }
 
-/// A running server; it ends with its thread when dropped.
+/// A running server; dropping it stops the server and its thread.
 pub(crate) struct SmallServer {
     pub(crate) address: SocketAddr,
     shared: Shared,
@@ -44,12 +44,12 @@ pub(crate) struct SmallServer {
 struct Shared {
     books: Arc<Mutex<Books>>,
     messages_tx: broadcast::Sender<String>,
-    /// Cuts every socket.
+    /// Closes all sockets.
     cut_tx: broadcast::Sender<()>,
 }
 
 impl SmallServer {
-    /// Serves `seats` seats; admits one of those who wait every `admit_every`. Everybody has to wait.
+    /// Serves `seats` seats and admits one waiting buyer every `admit_every`. Everybody has to wait.
     pub(crate) fn start(seats: u128, admit_every: Duration) -> Self {
         let seats = (0..seats).map(|n| (Uuid::from_u128(1_000 + n), None));
         let books = Books {
@@ -143,7 +143,7 @@ fn user_of(headers: &HeaderMap) -> Uuid {
 }
 
 impl Shared {
-    /// Counts a request, and notes whether it came with the sticky cookie.
+    /// Counts a request, and whether it has the sticky cookie.
     fn note(&self, name: &'static str, headers: &HeaderMap) -> (Uuid, MutexGuard<'_, Books>) {
         let mut books = self.books.lock().unwrap();
         *books.requests.entry(name).or_default() += 1;
@@ -238,7 +238,7 @@ async fn socket(
 ) -> Response {
     drop(shared.note("socket", &headers));
     upgrade.on_upgrade(|socket| async move {
-        // A buyer that is gone ends it.
+        // It ends with an error when the buyer disconnects.
         talk(shared, socket).await.ok();
     })
 }

@@ -1,13 +1,13 @@
-//! Text that is held against a file of accepted text.
+//! Compares text with accepted snapshots.
 
 use std::path::PathBuf;
 
-/// Where the accepted texts are.
+/// The folder of the snapshots.
 pub(crate) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots")
 }
 
-/// Holds `shown` against the accepted text; with `BLESS=1` in the environment it becomes the accepted one.
+/// Compares `shown` with the snapshot; with `BLESS=1` in the environment it becomes the snapshot.
 pub(crate) fn assert_snapshot(name: &str, shown: &str) {
     let path = folder().join(name);
     if std::env::var_os("BLESS").is_some() {
@@ -16,6 +16,6 @@ pub(crate) fn assert_snapshot(name: &str, shown: &str) {
     let accepted = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         accepted == shown,
-        "{name} differs; if this is right, accept it with BLESS=1:\n{shown}"
+        "{name} differs; if the new text is correct, accept it with BLESS=1:\n{shown}"
     );
 }

@@ -1,4 +1,4 @@
-//! What a buyer does, and what it is told.
+//! The actions of a buyer, and the responses and messages it gets.
 
 use std::time::Duration;
 
@@ -8,45 +8,45 @@ use crate::observation::{Failure, LeaveReason};
 use tiketi_core::units::SimTime;
 use tiketi_scenario::operation::Operation;
 
-/// Something the driver shall do now.
+/// Something for the driver to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Send a request; exactly one answer follows through [`super::Journey::handle_answer`].
+    /// Send a request. The driver reports exactly one response with [`super::Journey::handle_answer`].
     Call {
-        /// What to ask.
+        /// The request.
         request: Request,
-        /// When it should have left: the instant it was scheduled for, or that of the answer it follows.
+        /// When it was due: the time it was scheduled for, or the time of the response it follows.
         intended: SimTime,
     },
-    /// Open the socket; the end of it is told through `handle_socket_open` or `handle_socket_lost`.
+    /// Open the socket. The driver reports the result with `handle_socket_open` or `handle_socket_lost`.
     Connect {
-        /// When it should have begun.
+        /// When it was due.
         intended: SimTime,
     },
     /// Send a message over the open socket.
     Emit(Emission),
-    /// Close the socket; nothing more is heard of it.
+    /// Close the socket. The driver reports nothing more about it.
     Close,
-    /// The journey is over; nothing follows.
+    /// The journey is over; no action follows.
     Leave(LeaveReason),
 }
 
-/// One request of the back end.
+/// A request to the back end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// The page itself.
+    /// Load the page.
     PageLoad,
-    /// The list of shows.
+    /// Get the list of shows.
     ShowList,
-    /// The show to buy.
+    /// Get the details of the show.
     ShowDetail,
     /// Enter the waiting room.
     QueueCheck,
-    /// Ask for the own place.
+    /// Poll the own place in the queue.
     QueueStatus,
-    /// Leave the waiting room or give the active place back.
+    /// Leave the waiting room, or return the shopping slot.
     QueueLeave,
-    /// Fetch the seat map.
+    /// Get the seat map.
     SeatList,
     /// Hold a seat.
     SeatReserve {
@@ -61,7 +61,7 @@ pub enum Request {
 }
 
 impl Request {
-    /// The operation this request counts as.
+    /// Returns the operation that this request counts as.
     pub const fn operation(self) -> Operation {
         match self {
             Self::PageLoad => Operation::PageLoad,
@@ -76,38 +76,38 @@ impl Request {
         }
     }
 
-    /// Whether sending it twice does no more than sending it once, so that a connection that broke before any byte of
-    /// the answer may be replaced silently.
+    /// Returns whether sending it twice has the same effect as sending it once, so that a driver may silently retry it after
+    /// a connection broke before any byte of the response.
     pub const fn is_idempotent(self) -> bool {
         !matches!(self, Self::SeatReserve { .. } | Self::PaymentProcess { .. })
     }
 }
 
-/// A message a buyer sends over the socket.
+/// A message that a buyer sends over the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Emission {
-    /// Hear of the queue.
+    /// Subscribe to messages about the queue.
     JoinQueue,
-    /// Hear of the seats.
+    /// Subscribe to messages about seats.
     JoinSeatSelection,
 }
 
-/// A seat of the map that can be had.
+/// An available seat of the map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeatOffer {
     /// The seat.
     pub seat: Uuid,
 }
 
-/// The seats that can be had, best first, as the map lists them.
+/// The available seats of a map, best first.
 ///
-/// A live buyer has a list. The model's map of a stadium keeps none: a list of 60,000 seats would have to be moved for
-/// every seat that is held.
+/// A live buyer has a list. The model's map has none, because a list of 60,000 stadium seats would be expensive to update
+/// for every seat hold.
 pub trait Offers: std::fmt::Debug {
-    /// How many there are.
+    /// Returns the number of available seats.
     fn count(&self) -> usize;
 
-    /// The one at this place of the list, counted from 0; `None` beyond its end.
+    /// Returns the seat at this place, counted from 0, or `None` past the end.
     fn seat(&self, place: usize) -> Option<Uuid>;
 }
 
@@ -121,7 +121,7 @@ impl Offers for Vec<SeatOffer> {
     }
 }
 
-/// Two maps are the same if they list the same seats.
+/// Two maps are equal if they list the same seats.
 impl PartialEq for dyn Offers + '_ {
     fn eq(&self, other: &Self) -> bool {
         let seats = 0..self.count();
@@ -132,20 +132,20 @@ impl PartialEq for dyn Offers + '_ {
     }
 }
 
-/// What came of a request.
+/// The response to a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Answer<'a> {
-    /// The page, the list, the show, or the leaving: done.
+    /// Success without content: of a page load, the list, the show, or leaving.
     Done,
-    /// Waits in the queue.
+    /// The buyer is in the queue.
     Queued,
-    /// Is not, or no longer, queued: may choose a seat.
+    /// The buyer is not, or no longer, in the queue and may choose a seat.
     Admitted,
     /// The seat map.
     Seats {
-        /// The seats that can be had.
+        /// The available seats.
         available: &'a dyn Offers,
-        /// Seats that others hold and have not paid yet.
+        /// Number of seats that others hold but have not paid for.
         locked: u32,
     },
     /// The seat is held.
@@ -153,43 +153,43 @@ pub enum Answer<'a> {
         /// The reservation that holds it.
         reservation: Uuid,
     },
-    /// The reservation is paid.
+    /// The reservation is paid for.
     Paid,
-    /// Understood and refused: the seat is taken, the hold has expired.
+    /// A valid refusal: the seat is taken, or the hold has expired.
     Refused,
-    /// Not done.
+    /// The request failed.
     Failed {
-        /// Why.
+        /// The reason.
         failure: Failure,
-        /// How long the server asks to wait before the next try.
+        /// How long the server asks to wait before a retry; `None` if it doesn't say.
         retry_after: Option<Duration>,
     },
 }
 
-/// A message from the server that means something to a buyer.
+/// A message from the server that a buyer may react to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// Somebody was admitted; only the one named may go in.
+    /// A buyer was admitted. Everybody in the queue gets this message.
     EntryAllowed {
-        /// Who.
+        /// The admitted buyer.
         user: Uuid,
     },
     /// The queue moved.
     QueueUpdated,
-    /// The queue was emptied by an operator: everybody has to line up again.
+    /// An operator emptied the queue; everybody has to join it again.
     QueueCleared,
-    /// A seat is held by somebody.
+    /// A seat is held.
     SeatLocked {
         /// The seat.
         seat: Uuid,
-        /// Who holds it, if the message says so.
+        /// Who holds it; `None` if the message doesn't say.
         user: Option<Uuid>,
     },
-    /// A seat can be had again.
+    /// A seat is available again.
     SeatReleased {
         /// The seat.
         seat: Uuid,
     },
-    /// Anything else.
+    /// Any other message.
     Other,
 }

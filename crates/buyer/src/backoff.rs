@@ -1,4 +1,4 @@
-//! Pauses between tries: exponential, bounded, varied.
+//! Exponential backoff with a maximum and jitter.
 
 use std::time::Duration;
 
@@ -7,17 +7,19 @@ use rand::RngExt;
 use tiketi_core::rng::Stream;
 use tiketi_scenario::plan::Retry;
 
-/// Counts tries in a row and says how long to pause before the next one.
+/// Counts consecutive failures and returns the pause before the next try.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backoff {
     tries: u16,
 }
 
 impl Backoff {
-    /// No try has failed yet.
+    /// The state without failures.
     pub const NONE: Self = Self { tries: 0 };
 
-    /// Takes note of a failed try; returns the pause before the next, or `None` when it was the last.
+    /// Counts a failed try; returns the pause before the next one, or `None` if it was the last.
+    ///
+    /// The pause is `first`, doubled for each further failure, at most `max`, times a random factor of `1 ± jitter`.
     pub fn handle_failure(&mut self, retry: &Retry, stream: &mut Stream) -> Option<Duration> {
         self.tries = self.tries.saturating_add(1);
         if retry
@@ -33,7 +35,7 @@ impl Backoff {
         Some(Duration::from_secs_f64(pause * variation))
     }
 
-    /// Takes note of a success: the next failure is the first again.
+    /// Resets the count after a success.
     pub const fn handle_success(&mut self) {
         self.tries = 0;
     }
@@ -55,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_double_up_to_the_longest_and_vary_by_the_jitter() {
+    fn pauses_double_up_to_the_maximum_with_jitter() {
         let mut stream = Streams::new(1).named("backoff");
         let mut backoff = Backoff::default();
         for expected in [1.0, 2.0, 4.0, 5.0, 5.0] {
@@ -69,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_try_has_no_pause_after_it() {
+    fn there_is_no_pause_after_the_last_try() {
         let mut stream = Streams::new(1).named("backoff");
         let mut backoff = Backoff::default();
         assert!(

@@ -1,4 +1,4 @@
-//! The state machine of one buyer's visit.
+//! The state machine of a buyer's visit.
 //!
 //! ```text
 //! page ─▶ list ─▶ show ─▶ queue check ─┬─▶ waiting (socket and polls) ─▶ seat map ─▶ picking ─▶ holding ─▶ paid
@@ -6,8 +6,8 @@
 //!                                                              all held: watching └──────┘
 //! ```
 //!
-//! A buyer does one thing at a time: at most one request is on its way, beside the socket. Whoever is admitted while a
-//! poll is on its way goes on when that poll is answered.
+//! A buyer has at most one request in flight, in addition to the socket. A buyer who is admitted while a poll is in flight
+//! continues when the poll's response arrives.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_scenario::operation::Operation;
 use tiketi_scenario::plan::Temperament;
 
-/// What the buyer is at.
+/// The step of the visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     PageLoad,
@@ -42,7 +42,7 @@ enum Step {
 }
 
 impl Step {
-    /// Whether the buyer is past the waiting room.
+    /// Returns whether the buyer is past the waiting room.
     const fn is_inside(self) -> bool {
         matches!(
             self,
@@ -51,30 +51,35 @@ impl Step {
     }
 }
 
-/// One buyer's visit, from the arrival to the leaving.
+/// A buyer's visit, from arrival to leaving.
 #[derive(Debug)]
 pub struct Journey {
     temperament: Arc<Temperament>,
     draws: Draws,
     user: Uuid,
     step: Step,
-    /// When the request of this step shall leave.
+    /// When the request of this step is due; `None` if none is.
     due: Option<SimTime>,
-    /// When the request on its way should have left.
+    /// When the request in flight was due; `None` if none is in flight.
     in_flight: Option<SimTime>,
-    /// When the last request was answered.
+    /// When the last response arrived.
     answered_at: SimTime,
     backoff: Backoff,
     socket: Socket,
     join_due: bool,
     close_due: bool,
     queued_since: Option<SimTime>,
+    /// When the buyer's patience ends; `None` outside the queue.
     gives_up_at: Option<SimTime>,
     choice: SeatChoice,
     reservation: Uuid,
+    /// Picked seats that others took first.
     conflicts: u32,
+    /// Times the seat map was loaded.
     looks: u32,
+    /// One bit per [`Stage`] that was reached.
     reached: u8,
+    /// Why the buyer leaves; `None` until then, and after [`Action::Leave`] was polled.
     leaves_for: Option<LeaveReason>,
     observations: Vec<Observation>,
 }
@@ -114,12 +119,12 @@ impl Journey {
         journey
     }
 
-    /// Takes the answer to the one request on its way.
+    /// Handles the response to the request in flight.
     pub fn handle_answer(&mut self, now: SimTime, operation: Operation, answer: Answer<'_>) {
         let intended = self.in_flight.take().unwrap_or(now);
         self.answered_at = now;
         if self.request().map(Request::operation) != Some(operation) {
-            return; // The buyer has moved on: an answer to a poll after the admission, say.
+            return; // The buyer has moved on, for example a poll's response after the admission.
         }
         if let Answer::Failed { retry_after, .. } = answer {
             return self.handle_failure(now, intended, retry_after);
@@ -148,17 +153,17 @@ impl Journey {
             (Step::Picking, Answer::Refused) => self.handle_conflict(now),
             (Step::Holding, Answer::Paid) => {
                 self.reach(now, Stage::Paid);
-                // The purchase itself gives the active place back.
+                // The purchase itself returns the shopping slot.
                 self.leave(now, LeaveReason::Paid, false);
             }
             (Step::Holding, Answer::Refused) => self.leave(now, LeaveReason::HoldExpired, true),
             (Step::Leaving, _) => self.finish(),
-            // An answer of another kind than the request has: as good as none.
+            // The response doesn't fit the request, so treat it as a failure.
             _ => self.handle_failure(now, intended, None),
         }
     }
 
-    /// Takes a message from the server.
+    /// Handles a message from the server.
     pub fn handle_message(&mut self, now: SimTime, message: Message) {
         match message {
             Message::EntryAllowed { user } => {
@@ -183,7 +188,8 @@ impl Journey {
                 }
                 self.choice.drop_seat(seat);
                 if self.step == Step::Picking && self.choice.favorite().is_none() {
-                    self.step = Step::SeatMap; // Looks again when the pick was due.
+                    // `due` stays: the map is loaded again at the time of the pick.
+                    self.step = Step::SeatMap;
                 }
             }
             Message::SeatReleased { seat } => {
@@ -197,7 +203,7 @@ impl Journey {
         }
     }
 
-    /// The socket is open.
+    /// Handles that the socket is open.
     pub fn handle_socket_open(&mut self, now: SimTime) {
         let change = self.socket.handle_open();
         self.observe_socket(now, change);
@@ -205,6 +211,7 @@ impl Journey {
         if self.step == Step::Waiting {
             let connected = self.temperament.poll.connected;
             let pause = match change {
+                // Reconnects come in bursts. A random phase keeps the polls from coming in bursts too.
                 SocketChange::Reconnected => self.draws.part_of(connected),
                 SocketChange::Connected | SocketChange::Closed | SocketChange::Lost => connected,
             };
@@ -212,7 +219,7 @@ impl Journey {
         }
     }
 
-    /// The socket was lost, or could not be opened.
+    /// Handles that the socket was lost or could not be opened.
     pub fn handle_socket_lost(&mut self, now: SimTime) {
         let temperament = Arc::clone(&self.temperament);
         let was_open =
@@ -224,13 +231,13 @@ impl Journey {
         }
         self.observe_socket(now, SocketChange::Lost);
         if self.step == Step::Waiting {
-            // The page polls all the time and only now takes the answers seriously: any phase of the poll is as likely.
+            // The page's poll timer runs all the time but only matters while disconnected, so its phase is uniform.
             let next = now + self.draws.part_of(temperament.poll.disconnected);
             self.due = self.due.map(|due| due.min(next));
         }
     }
 
-    /// The run ends before the journey does.
+    /// Handles the end of the run; a journey that is not over ends unfinished.
     pub fn handle_end(&mut self, now: SimTime) {
         if self.leaves_for.is_none() {
             self.leave(now, LeaveReason::Unfinished, false);
@@ -238,7 +245,7 @@ impl Journey {
         self.finish();
     }
 
-    /// The next thing to do, if there is one now.
+    /// Returns the next action that is due, or `None`.
     pub fn poll_action(&mut self, now: SimTime) -> Option<Action> {
         self.pass_time(now);
         if self.close_due {
@@ -269,19 +276,20 @@ impl Journey {
         Some(Action::Call { request, intended })
     }
 
-    /// The next thing that was seen.
+    /// Returns the next observation, or `None`.
     pub fn poll_observation(&mut self) -> Option<Observation> {
         if self.observations.is_empty() {
             return None;
         }
         let first = self.observations.remove(0);
         if self.observations.is_empty() {
-            self.observations = Vec::new(); // Thousands wait: an empty list must not keep its memory.
+            // Thousands of buyers wait, so an empty list must release its memory.
+            self.observations = Vec::new();
         }
         Some(first)
     }
 
-    /// When `poll_action` is to be called again if nothing happens before.
+    /// Returns when to call [`poll_action`](Self::poll_action) again if nothing happens before; `None` if never.
     pub fn poll_timeout(&self) -> Option<SimTime> {
         let due = self.due.filter(|_| self.in_flight.is_none());
         [due, self.gives_up_at, self.socket.timeout()]
@@ -290,25 +298,25 @@ impl Journey {
             .min()
     }
 
-    /// The seat the buyer is about to ask for; `None` unless one has been picked from the map and not been asked for yet.
+    /// Returns the seat that the buyer has picked and not requested yet, or `None`.
     ///
-    /// For a driver that does not deliver every message about seats: only those about this one would change anything.
+    /// For a driver that doesn't deliver every message about seats: only messages about this seat have an effect.
     pub fn wanted_seat(&self) -> Option<Uuid> {
         let is_choosing = self.step == Step::Picking && self.in_flight.is_none();
         is_choosing.then(|| self.choice.favorite()).flatten()
     }
 
-    /// Whether the buyer has found every seat taken and waits for one to come back.
+    /// Returns whether the buyer found all seats taken and waits for one to be released.
     pub fn is_watching(&self) -> bool {
         self.step == Step::Watching
     }
 
-    /// Whether the journey is over.
+    /// Returns whether the journey is over.
     pub fn is_over(&self) -> bool {
         self.step == Step::Gone
     }
 
-    /// What this step asks of the back end.
+    /// Returns the request of the current step, or `None` if it has none.
     fn request(&self) -> Option<Request> {
         Some(match self.step {
             Step::PageLoad => Request::PageLoad,
@@ -328,7 +336,7 @@ impl Journey {
         })
     }
 
-    /// Does what only the passing of time brings about.
+    /// Handles what happens by the passing of time alone: patience ends, a held seat is not paid for.
     fn pass_time(&mut self, now: SimTime) {
         if self.gives_up_at.is_some_and(|at| at <= now) {
             self.leave(now, LeaveReason::OutOfPatience, true);
@@ -344,7 +352,7 @@ impl Journey {
         self.due = Some(due);
     }
 
-    /// Queued: waits, listens, polls.
+    /// Waits in the queue: opens the socket and polls.
     fn wait(&mut self, now: SimTime) {
         if self.queued_since.is_none() {
             self.queued_since = Some(now);
@@ -357,7 +365,7 @@ impl Journey {
         self.schedule_poll(now, now);
     }
 
-    /// Polls at a fixed interval counted from when the last poll was due; polls that are overdue are left out.
+    /// Schedules the next poll at a fixed interval from when the last one was due; overdue polls are skipped.
     fn schedule_poll(&mut self, now: SimTime, last: SimTime) {
         let poll = &self.temperament.poll;
         let interval = if self.socket.is_open() {
@@ -369,7 +377,7 @@ impl Journey {
         self.due = Some(if next > now { next } else { now + interval });
     }
 
-    /// Admitted: goes to the seats.
+    /// Goes on to the seat map after the admission.
     fn enter(&mut self, now: SimTime) {
         self.reach(now, Stage::Admitted);
         self.gives_up_at = None;
@@ -385,7 +393,7 @@ impl Journey {
         self.go(Step::SeatMap, now);
     }
 
-    /// Has the map in front of the eyes: picks, watches for seats that come back, or leaves.
+    /// Decides after a look at the map: pick a seat, watch for released ones, or leave.
     fn look(&mut self, now: SimTime, locked: u32) {
         self.looks += 1;
         if self.choice.favorite().is_some() {
@@ -403,7 +411,7 @@ impl Journey {
         }
     }
 
-    /// The seat was taken from under the cursor.
+    /// Handles that somebody else took the picked seat first.
     fn handle_conflict(&mut self, now: SimTime) {
         self.conflicts += 1;
         if let Some(taken) = self.choice.favorite() {
@@ -426,8 +434,8 @@ impl Journey {
         self.go(Step::Holding, now + pause);
     }
 
-    /// Tries again after a pause, or gives up. A failed poll changes nothing for who waits in the queue: the page polls at
-    /// its interval whatever came of the last one, and only patience ends the waiting. Leaving is tried once.
+    /// Retries after a pause, or gives up. A failed poll has no effect on a waiting buyer: the page continues to poll at its
+    /// interval, and only patience ends the waiting. Leaving is tried once.
     fn handle_failure(&mut self, now: SimTime, intended: SimTime, retry_after: Option<Duration>) {
         let not_before = now + retry_after.unwrap_or_default();
         if self.step == Step::Leaving {
@@ -445,8 +453,8 @@ impl Journey {
         }
     }
 
-    /// Decides to leave; `tells` is whether the system hears of it.
-    fn leave(&mut self, now: SimTime, reason: LeaveReason, tells: bool) {
+    /// Leaves; with `notify_server`, sends a request to leave the queue first.
+    fn leave(&mut self, now: SimTime, reason: LeaveReason, notify_server: bool) {
         let waited = self
             .queued_since
             .take()
@@ -466,7 +474,7 @@ impl Journey {
             Closed::Connecting => self.close_due = true,
             Closed::Nothing => {}
         }
-        if tells {
+        if notify_server {
             self.go(Step::Leaving, now);
         } else {
             self.finish();

@@ -44,15 +44,15 @@ fn temperament() -> Temperament {
     }
 }
 
-/// A buyer in virtual time, and everything that came out of it.
-struct Play {
+/// A driver in virtual time that records all actions and observations.
+struct Visit {
     now: SimTime,
     journey: Journey,
     seen: Vec<Observation>,
     actions: Vec<(SimTime, Action)>,
 }
 
-impl Play {
+impl Visit {
     fn with(temperament: Temperament) -> Self {
         let now = SimTime::from_secs(100);
         let streams = Streams::new(7);
@@ -64,7 +64,7 @@ impl Play {
         }
     }
 
-    /// Lets time pass until the next action.
+    /// Advances time to the next action.
     fn next(&mut self) -> Action {
         loop {
             let action = self.journey.poll_action(self.now);
@@ -75,8 +75,8 @@ impl Play {
                 self.actions.push((self.now, action));
                 return action;
             }
-            let next = self.journey.poll_timeout().expect("the buyer is stuck");
-            assert!(next > self.now, "time stands still at {next}");
+            let next = self.journey.poll_timeout().expect("the journey goes on");
+            assert!(next > self.now, "time does not advance at {next}");
             self.now = next;
         }
     }
@@ -84,11 +84,11 @@ impl Play {
     fn expect_call(&mut self, operation: Operation) -> Request {
         match self.next() {
             Action::Call { request, .. } if request.operation() == operation => request,
-            other => panic!("wanted {operation}, got {other:?}"),
+            other => panic!("expected {operation}, got {other:?}"),
         }
     }
 
-    /// Answers the call of `operation` that comes next.
+    /// Responds to the next request, which must be of `operation`.
     fn answer(&mut self, operation: Operation, answer: Answer<'_>) {
         self.expect_call(operation);
         self.now += Duration::from_millis(100);
@@ -132,8 +132,8 @@ impl Play {
         self.answer(Operation::SeatList, Answer::Seats { available, locked });
     }
 
-    fn leaves_for(&mut self, reason: LeaveReason, tells: bool) {
-        if tells {
+    fn leaves_for(&mut self, reason: LeaveReason, notifies: bool) {
+        if notifies {
             while !matches!(
                 self.next(),
                 Action::Call {
@@ -148,7 +148,7 @@ impl Play {
             match self.next() {
                 Action::Close => {}
                 Action::Leave(why) => break assert_eq!(why, reason),
-                other => panic!("wanted to leave, got {other:?}"),
+                other => panic!("expected to leave, got {other:?}"),
             }
         }
         assert!(self.journey.is_over());
@@ -169,24 +169,25 @@ impl Play {
 }
 
 #[test]
-fn a_buyer_goes_from_the_page_to_the_ticket() {
-    let mut play = Play::with(temperament());
-    play.queue_up();
-    play.connect();
-    assert_eq!(play.next(), Action::Emit(Emission::JoinQueue));
-    play.answer(Operation::QueueStatus, Answer::Queued);
+fn a_buyer_gets_from_page_to_ticket() {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    visit.connect();
+    assert_eq!(visit.next(), Action::Emit(Emission::JoinQueue));
+    visit.answer(Operation::QueueStatus, Answer::Queued);
     let allowed = Message::EntryAllowed { user: ME };
-    play.journey.handle_message(play.now, allowed);
-    assert_eq!(play.next(), Action::Emit(Emission::JoinSeatSelection));
-    play.show_seats(100, 0);
-    play.answer(Operation::SeatReserve, Answer::Held { reservation: HOLD });
-    let pay = play.expect_call(Operation::PaymentProcess);
+    visit.journey.handle_message(visit.now, allowed);
+    assert_eq!(visit.next(), Action::Emit(Emission::JoinSeatSelection));
+    visit.show_seats(100, 0);
+    visit.answer(Operation::SeatReserve, Answer::Held { reservation: HOLD });
+    let pay = visit.expect_call(Operation::PaymentProcess);
     assert_eq!(pay, Request::PaymentProcess { reservation: HOLD });
-    play.journey
-        .handle_answer(play.now, Operation::PaymentProcess, Answer::Paid);
-    play.leaves_for(LeaveReason::Paid, false);
-    assert_eq!(play.stages(), Stage::ALL);
-    let waited = play.seen.iter().find_map(|seen| match seen {
+    visit
+        .journey
+        .handle_answer(visit.now, Operation::PaymentProcess, Answer::Paid);
+    visit.leaves_for(LeaveReason::Paid, false);
+    assert_eq!(visit.stages(), Stage::ALL);
+    let waited = visit.seen.iter().find_map(|seen| match seen {
         Observation::Admitted { waited, .. } => Some(*waited),
         _ => None,
     });
@@ -194,113 +195,124 @@ fn a_buyer_goes_from_the_page_to_the_ticket() {
 }
 
 #[test]
-fn polls_follow_the_socket_and_keep_their_interval() {
-    let mut play = Play::with(temperament());
-    play.queue_up();
-    let queued_at = play.now;
-    assert!(matches!(play.next(), Action::Connect { .. }));
+fn poll_interval_depends_on_the_socket() {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    let queued_at = visit.now;
+    assert!(matches!(visit.next(), Action::Connect { .. }));
     for poll in 1..=3 {
-        play.answer(Operation::QueueStatus, Answer::Queued);
-        let (at, _) = play.actions[play.actions.len() - 1];
+        visit.answer(Operation::QueueStatus, Answer::Queued);
+        let (at, _) = visit.actions[visit.actions.len() - 1];
         assert_eq!(at, queued_at + Duration::from_secs(5 * poll));
     }
-    play.journey.handle_socket_open(play.now);
-    let open_at = play.now;
-    assert_eq!(play.next(), Action::Emit(Emission::JoinQueue));
-    play.expect_call(Operation::QueueStatus);
-    assert_eq!(play.now, open_at + Duration::from_secs(30));
+    visit.journey.handle_socket_open(visit.now);
+    let open_at = visit.now;
+    assert_eq!(visit.next(), Action::Emit(Emission::JoinQueue));
+    visit.expect_call(Operation::QueueStatus);
+    assert_eq!(visit.now, open_at + Duration::from_secs(30));
 }
 
 #[test]
-fn the_admission_of_somebody_else_changes_nothing() {
-    let mut play = Play::with(temperament());
-    play.queue_up();
-    play.connect();
-    play.journey
-        .handle_message(play.now, Message::EntryAllowed { user: OTHER });
-    assert_eq!(play.next(), Action::Emit(Emission::JoinQueue));
-    play.expect_call(Operation::QueueStatus);
+fn admission_of_another_buyer_is_ignored() {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    visit.connect();
+    visit
+        .journey
+        .handle_message(visit.now, Message::EntryAllowed { user: OTHER });
+    assert_eq!(visit.next(), Action::Emit(Emission::JoinQueue));
+    visit.expect_call(Operation::QueueStatus);
 }
 
 #[test]
-fn an_answer_to_a_poll_after_the_admission_is_ignored() {
-    let mut play = Play::with(temperament());
-    play.queue_up();
-    play.connect();
-    play.next();
-    play.expect_call(Operation::QueueStatus);
+fn poll_response_after_admission_is_ignored() {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    visit.connect();
+    visit.next();
+    visit.expect_call(Operation::QueueStatus);
     let allowed = Message::EntryAllowed { user: ME };
-    play.journey.handle_message(play.now, allowed);
-    assert_eq!(play.next(), Action::Emit(Emission::JoinSeatSelection));
-    play.now += Duration::from_millis(50);
-    play.journey
-        .handle_answer(play.now, Operation::QueueStatus, Answer::Queued);
-    match play.next() {
+    visit.journey.handle_message(visit.now, allowed);
+    assert_eq!(visit.next(), Action::Emit(Emission::JoinSeatSelection));
+    visit.now += Duration::from_millis(50);
+    visit
+        .journey
+        .handle_answer(visit.now, Operation::QueueStatus, Answer::Queued);
+    match visit.next() {
         Action::Call { request, intended } => {
             assert_eq!(request, Request::SeatList);
-            assert_eq!(intended, play.now, "it could not leave any earlier");
+            assert_eq!(
+                intended, visit.now,
+                "not sent at the earliest possible time"
+            );
         }
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn a_taken_seat_is_replaced_by_the_next_and_the_map_is_fetched_again() {
-    let mut play = Play::with(temperament());
-    play.enter_at_once();
-    play.show_seats(1, 0);
-    play.answer(Operation::SeatReserve, Answer::Refused);
-    play.show_seats(1, 0);
-    let before = play.now;
-    play.answer(Operation::SeatReserve, Answer::Refused);
-    assert_eq!(play.now - before, Duration::from_millis(3_100), "a re-pick");
-    play.show_seats(100, 0);
-    play.answer(Operation::SeatReserve, Answer::Refused);
-    play.leaves_for(LeaveReason::TooManyConflicts, true);
+fn a_taken_seat_leads_to_the_next_and_then_to_a_new_map() {
+    let mut visit = Visit::with(temperament());
+    visit.enter_at_once();
+    visit.show_seats(1, 0);
+    visit.answer(Operation::SeatReserve, Answer::Refused);
+    visit.show_seats(1, 0);
+    let before = visit.now;
+    visit.answer(Operation::SeatReserve, Answer::Refused);
+    assert_eq!(
+        visit.now - before,
+        Duration::from_millis(3_100),
+        "not a re-pick"
+    );
+    visit.show_seats(100, 0);
+    visit.answer(Operation::SeatReserve, Answer::Refused);
+    visit.leaves_for(LeaveReason::TooManyConflicts, true);
 }
 
 #[test]
-fn a_seat_seen_locked_is_not_asked_for() {
-    let mut play = Play::with(temperament());
-    play.enter_at_once();
-    play.show_seats(100, 0);
-    let favorite = play.journey.choice.favorite().unwrap();
+fn a_locked_seat_is_not_requested() {
+    let mut visit = Visit::with(temperament());
+    visit.enter_at_once();
+    visit.show_seats(100, 0);
+    let favorite = visit.journey.choice.favorite().unwrap();
     let locked = Message::SeatLocked {
         seat: favorite,
         user: Some(OTHER),
     };
-    play.journey.handle_message(play.now, locked);
-    let asked = play.expect_call(Operation::SeatReserve);
+    visit.journey.handle_message(visit.now, locked);
+    let asked = visit.expect_call(Operation::SeatReserve);
     assert_ne!(asked, Request::SeatReserve { seat: favorite });
 }
 
 #[test]
-fn the_own_hold_is_no_reason_to_drop_the_seat() {
-    let mut play = Play::with(temperament());
-    play.enter_at_once();
-    play.show_seats(100, 0);
-    let asked = play.expect_call(Operation::SeatReserve);
-    let seat = play.journey.choice.favorite().unwrap();
+fn the_own_hold_does_not_drop_the_seat() {
+    let mut visit = Visit::with(temperament());
+    visit.enter_at_once();
+    visit.show_seats(100, 0);
+    let asked = visit.expect_call(Operation::SeatReserve);
+    let seat = visit.journey.choice.favorite().unwrap();
     for user in [Some(ME), None] {
-        play.journey
-            .handle_message(play.now, Message::SeatLocked { seat, user });
+        visit
+            .journey
+            .handle_message(visit.now, Message::SeatLocked { seat, user });
     }
     let lost = Answer::Failed {
         failure: Failure::Reset,
         retry_after: None,
     };
-    play.journey
-        .handle_answer(play.now, Operation::SeatReserve, lost);
-    assert_eq!(play.expect_call(Operation::SeatReserve), asked);
+    visit
+        .journey
+        .handle_answer(visit.now, Operation::SeatReserve, lost);
+    assert_eq!(visit.expect_call(Operation::SeatReserve), asked);
 }
 
 #[test]
-fn a_sold_out_house_is_left_and_the_place_given_back() {
-    let mut play = Play::with(temperament());
-    play.enter_at_once();
-    play.show_seats(0, 0);
-    play.leaves_for(LeaveReason::SoldOut, true);
-    assert!(play.seen.iter().any(|seen| matches!(
+fn sold_out_show_is_left_and_the_slot_returned() {
+    let mut visit = Visit::with(temperament());
+    visit.enter_at_once();
+    visit.show_seats(0, 0);
+    visit.leaves_for(LeaveReason::SoldOut, true);
+    assert!(visit.seen.iter().any(|seen| matches!(
         seen,
         Observation::Socket {
             change: SocketChange::Closed,
@@ -310,43 +322,44 @@ fn a_sold_out_house_is_left_and_the_place_given_back() {
 }
 
 #[test]
-fn while_all_seats_are_only_held_a_buyer_watches_and_takes_one_that_comes_back() {
-    let mut play = Play::with(temperament());
-    play.enter_at_once();
-    play.show_seats(0, 5);
+fn a_watching_buyer_takes_a_released_seat() {
+    let mut visit = Visit::with(temperament());
+    visit.enter_at_once();
+    visit.show_seats(0, 5);
     let seat = Uuid::from_u128(9);
-    play.journey
-        .handle_message(play.now, Message::SeatReleased { seat });
+    visit
+        .journey
+        .handle_message(visit.now, Message::SeatReleased { seat });
     assert_eq!(
-        play.expect_call(Operation::SeatReserve),
+        visit.expect_call(Operation::SeatReserve),
         Request::SeatReserve { seat }
     );
 }
 
 #[test]
 fn watching_ends_after_a_few_looks() {
-    let mut play = Play::with(temperament());
-    play.enter_at_once();
+    let mut visit = Visit::with(temperament());
+    visit.enter_at_once();
     for _ in 0..4 {
-        play.show_seats(0, 5);
+        visit.show_seats(0, 5);
     }
-    play.leaves_for(LeaveReason::SoldOut, true);
+    visit.leaves_for(LeaveReason::SoldOut, true);
 }
 
 #[test]
-fn patience_ends_the_waiting_whatever_the_polls_say() {
-    let mut play = Play::with(Temperament {
+fn patience_ends_the_waiting() {
+    let mut visit = Visit::with(Temperament {
         patience: constant(12.0),
         ..temperament()
     });
-    play.queue_up();
-    let queued_at = play.now;
-    play.next();
-    play.answer(Operation::QueueStatus, Answer::Queued);
-    play.answer(Operation::QueueStatus, Answer::Queued);
-    play.leaves_for(LeaveReason::OutOfPatience, true);
-    assert_eq!(play.now, queued_at + Duration::from_secs(12));
-    let waited = play.seen.iter().find_map(|seen| match seen {
+    visit.queue_up();
+    let queued_at = visit.now;
+    visit.next();
+    visit.answer(Operation::QueueStatus, Answer::Queued);
+    visit.answer(Operation::QueueStatus, Answer::Queued);
+    visit.leaves_for(LeaveReason::OutOfPatience, true);
+    assert_eq!(visit.now, queued_at + Duration::from_secs(12));
+    let waited = visit.seen.iter().find_map(|seen| match seen {
         Observation::Left { waited, .. } => *waited,
         _ => None,
     });
@@ -354,38 +367,39 @@ fn patience_ends_the_waiting_whatever_the_polls_say() {
 }
 
 #[test]
-fn a_lost_socket_is_opened_again_and_its_rooms_joined_again() {
-    let mut play = Play::with(temperament());
-    play.queue_up();
-    play.connect();
-    assert_eq!(play.next(), Action::Emit(Emission::JoinQueue));
-    let lost_at = play.now;
-    play.journey.handle_socket_lost(play.now);
+fn a_lost_socket_reconnects_and_rejoins_its_rooms() {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    visit.connect();
+    assert_eq!(visit.next(), Action::Emit(Emission::JoinQueue));
+    let lost_at = visit.now;
+    visit.journey.handle_socket_lost(visit.now);
     let mut polls = 0;
     let mut tries = 0;
     while tries < 3 {
-        match play.next() {
+        match visit.next() {
             Action::Connect { .. } => {
                 tries += 1;
                 if tries < 3 {
-                    play.journey.handle_socket_lost(play.now);
+                    visit.journey.handle_socket_lost(visit.now);
                 }
             }
             Action::Call { request, .. } => {
                 polls += 1;
                 let operation = request.operation();
-                play.journey
-                    .handle_answer(play.now, operation, Answer::Queued);
+                visit
+                    .journey
+                    .handle_answer(visit.now, operation, Answer::Queued);
             }
             other => panic!("{other:?}"),
         }
     }
-    // Pauses of 1, 2 and 4 s, and polls every 5 s meanwhile.
-    assert_eq!(play.now, lost_at + Duration::from_secs(7));
+    // Pauses of 1, 2 and 4 s; polls every 5 s in between.
+    assert_eq!(visit.now, lost_at + Duration::from_secs(7));
     assert!((1..=2).contains(&polls), "{polls} polls in 7 s");
-    play.journey.handle_socket_open(play.now);
-    assert_eq!(play.next(), Action::Emit(Emission::JoinQueue));
-    let changes: Vec<_> = play
+    visit.journey.handle_socket_open(visit.now);
+    assert_eq!(visit.next(), Action::Emit(Emission::JoinQueue));
+    let changes: Vec<_> = visit
         .seen
         .iter()
         .filter_map(|seen| match seen {
@@ -402,99 +416,103 @@ fn a_lost_socket_is_opened_again_and_its_rooms_joined_again() {
 }
 
 #[test]
-fn retries_are_bounded_and_grow() {
-    let mut play = Play::with(temperament());
+fn retries_are_limited_with_growing_pauses() {
+    let mut visit = Visit::with(temperament());
     let failed = Answer::Failed {
         failure: Failure::Status(503),
         retry_after: None,
     };
     let mut sent = Vec::new();
     for _ in 0..4 {
-        play.expect_call(Operation::PageLoad);
-        sent.push(play.now);
-        play.journey
-            .handle_answer(play.now, Operation::PageLoad, failed);
+        visit.expect_call(Operation::PageLoad);
+        sent.push(visit.now);
+        visit
+            .journey
+            .handle_answer(visit.now, Operation::PageLoad, failed);
     }
     let pauses: Vec<_> = sent
         .windows(2)
         .map(|two| (two[1] - two[0]).as_secs())
         .collect();
     assert_eq!(pauses, [1, 2, 4]);
-    play.leaves_for(LeaveReason::TooManyErrors, false);
+    visit.leaves_for(LeaveReason::TooManyErrors, false);
 }
 
 #[test]
-fn failed_polls_do_not_drive_a_waiting_buyer_away() {
-    let mut play = Play::with(temperament());
-    play.queue_up();
-    play.next();
+fn failed_polls_do_not_end_the_waiting() {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    visit.next();
     for _ in 0..20 {
         let failed = Answer::Failed {
             failure: Failure::Timeout,
             retry_after: None,
         };
-        play.answer(Operation::QueueStatus, failed);
+        visit.answer(Operation::QueueStatus, failed);
     }
-    play.answer(Operation::QueueStatus, Answer::Admitted);
-    play.expect_call(Operation::SeatList);
+    visit.answer(Operation::QueueStatus, Answer::Admitted);
+    visit.expect_call(Operation::SeatList);
 }
 
 #[test]
-fn the_servers_wish_to_wait_is_respected() {
-    let mut play = Play::with(temperament());
-    play.browse();
+fn retry_after_is_respected() {
+    let mut visit = Visit::with(temperament());
+    visit.browse();
     let limited = Answer::Failed {
         failure: Failure::Status(429),
         retry_after: Some(Duration::from_secs(20)),
     };
-    play.answer(Operation::QueueCheck, limited);
-    let limited_at = play.now;
-    play.expect_call(Operation::QueueCheck);
-    assert_eq!(play.now, limited_at + Duration::from_secs(20));
+    visit.answer(Operation::QueueCheck, limited);
+    let limited_at = visit.now;
+    visit.expect_call(Operation::QueueCheck);
+    assert_eq!(visit.now, limited_at + Duration::from_secs(20));
 }
 
 #[test]
-fn a_payment_whose_answer_is_lost_is_sent_again_for_the_same_hold() {
-    let mut play = Play::with(temperament());
-    play.enter_at_once();
-    play.show_seats(10, 0);
-    play.answer(Operation::SeatReserve, Answer::Held { reservation: HOLD });
+fn a_payment_without_response_is_retried_for_the_same_hold() {
+    let mut visit = Visit::with(temperament());
+    visit.enter_at_once();
+    visit.show_seats(10, 0);
+    visit.answer(Operation::SeatReserve, Answer::Held { reservation: HOLD });
     let lost = Answer::Failed {
         failure: Failure::Timeout,
         retry_after: None,
     };
-    play.answer(Operation::PaymentProcess, lost);
+    visit.answer(Operation::PaymentProcess, lost);
     assert_eq!(
-        play.expect_call(Operation::PaymentProcess),
+        visit.expect_call(Operation::PaymentProcess),
         Request::PaymentProcess { reservation: HOLD }
     );
-    play.journey
-        .handle_answer(play.now, Operation::PaymentProcess, Answer::Refused);
-    play.leaves_for(LeaveReason::HoldExpired, true);
+    visit
+        .journey
+        .handle_answer(visit.now, Operation::PaymentProcess, Answer::Refused);
+    visit.leaves_for(LeaveReason::HoldExpired, true);
 }
 
 #[test]
-fn who_does_not_pay_walks_away_and_lets_the_hold_expire() {
-    let mut play = Play::with(Temperament {
+fn a_buyer_who_does_not_pay_walks_away() {
+    let mut visit = Visit::with(Temperament {
         pays: Share::NONE,
         ..temperament()
     });
-    play.enter_at_once();
-    play.show_seats(10, 0);
-    play.answer(Operation::SeatReserve, Answer::Held { reservation: HOLD });
-    play.leaves_for(LeaveReason::WalkedAway, true);
+    visit.enter_at_once();
+    visit.show_seats(10, 0);
+    visit.answer(Operation::SeatReserve, Answer::Held { reservation: HOLD });
+    visit.leaves_for(LeaveReason::WalkedAway, true);
 }
 
 #[test]
-fn a_cleared_queue_makes_people_line_up_again_with_the_patience_they_have_left() {
-    let mut play = Play::with(temperament());
-    play.queue_up();
-    play.connect();
-    play.next();
-    play.journey.handle_message(play.now, Message::QueueCleared);
-    play.answer(Operation::QueueCheck, Answer::Queued);
-    assert_eq!(play.next(), Action::Emit(Emission::JoinQueue));
-    let queued = play
+fn a_cleared_queue_is_joined_again_with_the_remaining_patience() {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    visit.connect();
+    visit.next();
+    visit
+        .journey
+        .handle_message(visit.now, Message::QueueCleared);
+    visit.answer(Operation::QueueCheck, Answer::Queued);
+    assert_eq!(visit.next(), Action::Emit(Emission::JoinQueue));
+    let queued = visit
         .stages()
         .into_iter()
         .filter(|&stage| stage == Stage::Queued);
@@ -502,17 +520,17 @@ fn a_cleared_queue_makes_people_line_up_again_with_the_patience_they_have_left()
 }
 
 #[test]
-fn the_end_of_the_run_leaves_a_journey_unfinished_once() {
-    let mut play = Play::with(temperament());
-    play.queue_up();
-    play.journey.handle_end(play.now);
-    play.leaves_for(LeaveReason::Unfinished, false);
+fn the_end_of_the_run_leaves_a_journey_unfinished() {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    visit.journey.handle_end(visit.now);
+    visit.leaves_for(LeaveReason::Unfinished, false);
 }
 
 #[test]
 fn the_same_seed_gives_the_same_journey() {
-    let play = || {
-        let mut play = Play::with(Temperament {
+    let actions = || {
+        let mut visit = Visit::with(Temperament {
             browse: Distribution::Exponential { mean: 2.0 },
             seat_pick: Distribution::Lognormal {
                 median: 8.0,
@@ -520,11 +538,11 @@ fn the_same_seed_gives_the_same_journey() {
             },
             ..temperament()
         });
-        play.enter_at_once();
-        play.show_seats(500, 0);
-        play.answer(Operation::SeatReserve, Answer::Refused);
-        play.expect_call(Operation::SeatReserve);
-        play.actions
+        visit.enter_at_once();
+        visit.show_seats(500, 0);
+        visit.answer(Operation::SeatReserve, Answer::Refused);
+        visit.expect_call(Operation::SeatReserve);
+        visit.actions
     };
-    assert_eq!(play(), play());
+    assert_eq!(actions(), actions());
 }

@@ -1,7 +1,7 @@
-//! One virtual buyer: a state machine that says what a person in front of a browser would do next.
+//! A virtual buyer: a state machine that decides what a person in front of a browser does next.
 //!
-//! The machine does no input or output and reads no clock. A driver tells it what happened (`handle_*`), asks what to
-//! do (`poll_action`), what was seen (`poll_observation`) and when to come back (`poll_timeout`).
+//! It performs no input or output and reads no clock. A driver reports what happened (`handle_*`), and asks what to do
+//! (`poll_action`), what was observed (`poll_observation`) and when to call again (`poll_timeout`).
 
 pub mod action;
 pub mod backoff;

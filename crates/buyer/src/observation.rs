@@ -1,4 +1,4 @@
-//! What an engine sees happen, one at a time; a recorder folds them and keeps none.
+//! What an engine observes, one event at a time. A recorder aggregates observations and stores none.
 
 use std::time::Duration;
 
@@ -7,107 +7,107 @@ use serde::{Deserialize, Serialize};
 use tiketi_core::units::SimTime;
 use tiketi_scenario::operation::Operation;
 
-/// One thing that happened to one buyer.
+/// Something that happened to one buyer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Observation {
-    /// A planned arrival was due; `started` says whether the generator could start the buyer (if not: shed).
+    /// A planned arrival was due.
     Arrival {
         /// When it was due.
         intended: SimTime,
         /// When it started.
         sent: SimTime,
-        /// Whether the buyer was started.
+        /// Whether the load generator could start the buyer; if not, the arrival is shed.
         started: bool,
     },
-    /// A call (or the opening of a socket) ended.
+    /// A request, or the opening of a socket, ended.
     Call(Call),
     /// A buyer reached a stage of the purchase for the first time.
     Stage {
-        /// When.
+        /// When it happened.
         at: SimTime,
-        /// Which.
+        /// The stage.
         stage: Stage,
     },
-    /// A buyer who had waited was admitted.
+    /// A waiting buyer was admitted.
     Admitted {
-        /// When.
+        /// When it happened.
         at: SimTime,
-        /// From the first `queue/check` that queued to the admission.
+        /// Time from the first `queue/check` that put the buyer in the queue to the admission.
         waited: Duration,
     },
     /// A journey ended.
     Left {
-        /// When.
+        /// When it happened.
         at: SimTime,
-        /// Why.
+        /// The reason.
         reason: LeaveReason,
-        /// How long the buyer had been waiting in the queue, if the journey ended there.
+        /// How long the buyer had been in the queue; `None` if the journey did not end there.
         waited: Option<Duration>,
     },
-    /// A socket was opened (+1) or closed (-1).
+    /// A socket was opened or closed.
     Socket {
-        /// When.
+        /// When it happened.
         at: SimTime,
-        /// What happened to it.
+        /// What happened to the socket.
         change: SocketChange,
     },
     /// A message from the server reached a buyer.
     Message {
-        /// When.
+        /// When it happened.
         at: SimTime,
-        /// From its publication to its receipt; `None` if it carried no time.
+        /// Time from publication to receipt; `None` if the message has no timestamp.
         delay: Option<Duration>,
     },
 }
 
-/// One call, with the three instants that count.
+/// A request and its three timestamps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Call {
-    /// What was asked.
+    /// The operation.
     pub operation: Operation,
-    /// When it should have left.
+    /// When it was due.
     pub intended: SimTime,
-    /// When it left.
+    /// When it was sent.
     pub sent: SimTime,
-    /// When the answer (or the failure) was there.
+    /// When the response was complete, or the request failed.
     pub answered: SimTime,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Bytes of the body received.
+    /// Bytes of the response body.
     pub bytes: u32,
 }
 
-/// What came of a call.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Done.
+    /// Success.
     Ok,
-    /// Understood and refused for a reason of the business (seat taken, hold expired): not a failure.
+    /// Refused for a business reason (seat taken, hold expired); not a failure.
     Refused,
-    /// Not done.
+    /// Failure.
     Failed(Failure),
 }
 
-/// Why a call failed.
+/// Why a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Failure {
     /// The name could not be resolved.
     Dns,
-    /// Nobody listened.
+    /// The connection was refused.
     ConnectRefused,
-    /// No connection in time.
+    /// The connection was not established in time.
     ConnectTimeout,
-    /// The connection broke before the answer: whether it was done is unknown.
+    /// The connection broke before the response; whether the server handled the request is unknown.
     Reset,
-    /// No answer in time: whether it was done is unknown.
+    /// There was no response in time; whether the server handled the request is unknown.
     Timeout,
-    /// The WebSocket or Socket.IO handshake was refused or not understood.
+    /// The WebSocket or Socket.IO handshake was refused or invalid.
     Handshake,
-    /// An answer with an error status.
+    /// The response had an error status.
     Status(u16),
-    /// An answer that could not be understood.
+    /// The response could not be parsed.
     BadAnswer,
 }
 
@@ -117,17 +117,17 @@ pub enum Failure {
 pub enum Stage {
     /// Started.
     Arrived,
-    /// Has the page and the show.
+    /// Loaded the page and the show.
     PageLoaded,
-    /// Waits in the queue.
+    /// Joined the queue.
     Queued,
-    /// May choose a seat.
+    /// Admitted; may choose a seat.
     Admitted,
-    /// Has seen the seat map.
+    /// Saw the seat map.
     SeatsSeen,
     /// Holds a seat.
     SeatHeld,
-    /// Has paid.
+    /// Paid.
     Paid,
 }
 
@@ -148,26 +148,26 @@ impl Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeaveReason {
-    /// With a ticket.
+    /// Bought a ticket.
     Paid,
     /// No seat was left.
     SoldOut,
-    /// Tired of waiting in the queue.
+    /// Gave up waiting in the queue.
     OutOfPatience,
-    /// Too many seats were taken from under the cursor.
+    /// Picked too many seats that others took first.
     TooManyConflicts,
     /// Held a seat and did not pay.
     WalkedAway,
-    /// The hold ended before the payment went through.
+    /// The hold expired before the payment succeeded.
     HoldExpired,
-    /// Too many failed calls in a row.
+    /// Too many consecutive requests failed.
     TooManyErrors,
     /// The run ended first.
     Unfinished,
 }
 
 impl LeaveReason {
-    /// All reasons, the ticket first.
+    /// All reasons, in the order of reports.
     pub const ALL: [Self; 8] = [
         Self::Paid,
         Self::SoldOut,
@@ -186,7 +186,7 @@ impl LeaveReason {
 pub enum SocketChange {
     /// Connected for the first time.
     Connected,
-    /// Connected again after a loss.
+    /// Reconnected after a loss.
     Reconnected,
     /// Closed by the buyer.
     Closed,

@@ -1,4 +1,4 @@
-//! Which seats a buyer has an eye on.
+//! The seats that a buyer wants.
 
 use rand::RngExt;
 use uuid::Uuid;
@@ -6,11 +6,11 @@ use uuid::Uuid;
 use super::action::Offers;
 use tiketi_core::rng::Stream;
 
-/// Seats remembered from one look at the map.
+/// Seats that a buyer remembers from the map.
 const CANDIDATES_MAX: usize = 4;
 
-/// The few seats a buyer picked from the map, the favorite first. The map itself is not kept: two thousand seats for each
-/// of twenty thousand buyers would be most of the memory of a load worker.
+/// The few seats that a buyer picked from the map, favorite first. The map itself is not stored: 2,000 seats for each of
+/// 20,000 buyers would take most of the memory of a load worker.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SeatChoice {
     candidates: [Uuid; CANDIDATES_MAX],
@@ -20,8 +20,8 @@ pub(super) struct SeatChoice {
 impl SeatChoice {
     /// Picks from `available`, which lists the best seats first.
     ///
-    /// The place in the list is `n · u²` with `u` uniform: half of the picks fall into the best quarter. That people want
-    /// the front is certain, how much is an assumption.
+    /// The place in the list is `n · u²` with uniform `u`, so half of the picks are in the best quarter. People prefer the
+    /// front; how strongly is an assumption.
     pub(super) fn pick(available: &dyn Offers, stream: &mut Stream) -> Self {
         let mut choice = Self::default();
         let count = available.count();
@@ -36,19 +36,19 @@ impl SeatChoice {
         choice
     }
 
-    /// One seat.
+    /// Picks exactly this seat.
     pub(super) fn only(seat: Uuid) -> Self {
         let mut choice = Self::default();
         choice.push(seat);
         choice
     }
 
-    /// The seat to try next, if one is left.
+    /// Returns the seat to try next; `None` if none is left.
     pub(super) fn favorite(&self) -> Option<Uuid> {
         self.seats().first().copied()
     }
 
-    /// Forgets a seat that somebody else has; says whether it was the favorite.
+    /// Drops a seat that somebody else has; returns whether it was the favorite.
     pub(super) fn drop_seat(&mut self, seat: Uuid) -> bool {
         let Some(place) = self.seats().iter().position(|kept| *kept == seat) else {
             return false;
@@ -68,7 +68,7 @@ impl SeatChoice {
     }
 }
 
-/// A place in a list of `length`, the front more likely.
+/// Draws a place in a list of `length`; places at the front are more likely.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn half_of_the_picks_fall_into_the_best_quarter() {
+    fn half_of_the_picks_are_in_the_best_quarter() {
         let available = offers(1_000);
         let mut stream = Streams::new(3).named("seat");
         let front = (0..10_000)
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seat_is_picked_whenever_one_is_available() {
+    fn a_seat_is_picked_if_one_is_available() {
         let mut stream = Streams::new(4).named("seat");
         for count in 1..20 {
             assert!(
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_favorite_makes_way_for_the_next() {
+    fn dropping_the_favorite_promotes_the_next() {
         let mut stream = Streams::new(5).named("seat");
         let mut choice = SeatChoice::pick(&offers(1_000), &mut stream);
         let seats = choice.seats().to_vec();

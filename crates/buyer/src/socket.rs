@@ -1,4 +1,4 @@
-//! The buyer's side of its socket: when to open it, and what to say once it is open.
+//! The state of a buyer's socket: when to open it and when to reconnect.
 
 use super::backoff::Backoff;
 use crate::observation::SocketChange;
@@ -6,12 +6,12 @@ use tiketi_core::rng::Stream;
 use tiketi_core::units::SimTime;
 use tiketi_scenario::plan::Retry;
 
-/// Where the socket stands.
+/// State of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Not wanted.
     Closed,
-    /// To be opened at this instant.
+    /// To be opened at this time.
     Due(SimTime),
     /// Being opened.
     Connecting,
@@ -19,7 +19,7 @@ enum State {
     Open,
 }
 
-/// One buyer's socket, opened again with growing pauses whenever it is lost.
+/// A buyer's socket, which reconnects with exponential backoff when it is lost.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Socket {
     state: State,
@@ -36,14 +36,14 @@ impl Socket {
         }
     }
 
-    /// Wants the socket open from `now` on.
+    /// Requests that the socket be opened, at `now`.
     pub(super) fn want(&mut self, now: SimTime) {
         if self.state == State::Closed {
             self.state = State::Due(now);
         }
     }
 
-    /// Begins to open it if that is due; returns when it was.
+    /// Starts to open it if that is due; returns when it was due.
     pub(super) fn poll_connect(&mut self, now: SimTime) -> Option<SimTime> {
         match self.state {
             State::Due(due) if due <= now => {
@@ -54,7 +54,7 @@ impl Socket {
         }
     }
 
-    /// When to come back.
+    /// Returns when to call [`poll_connect`](Self::poll_connect) again.
     pub(super) const fn timeout(&self) -> Option<SimTime> {
         match self.state {
             State::Due(due) => Some(due),
@@ -66,7 +66,7 @@ impl Socket {
         self.state == State::Open
     }
 
-    /// It is open; returns what to report.
+    /// Handles that it is open; returns the change to report.
     pub(super) fn handle_open(&mut self) -> SocketChange {
         self.state = State::Open;
         self.backoff.handle_success();
@@ -77,8 +77,8 @@ impl Socket {
         }
     }
 
-    /// It was lost, or could not be opened: opens it again after a pause, unless that was the last try. Says whether an
-    /// open socket was lost.
+    /// Handles that it was lost or could not be opened, and schedules a reconnect unless that was the last try. Returns
+    /// whether an open socket was lost.
     pub(super) fn handle_lost(&mut self, now: SimTime, retry: &Retry, stream: &mut Stream) -> bool {
         let was_open = self.is_open();
         self.state = match self.backoff.handle_failure(retry, stream) {
@@ -88,7 +88,7 @@ impl Socket {
         was_open
     }
 
-    /// Closes it; says whether there was anything to close.
+    /// Closes it; returns what was closed.
     pub(super) fn close(&mut self) -> Closed {
         let closed = match self.state {
             State::Open => Closed::Open,
@@ -100,13 +100,13 @@ impl Socket {
     }
 }
 
-/// What was there when the socket was closed.
+/// What [`Socket::close`] closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closed {
     /// An open socket.
     Open,
-    /// One that was being opened.
+    /// A socket that was being opened.
     Connecting,
-    /// None.
+    /// Nothing.
     Nothing,
 }

@@ -1,4 +1,4 @@
-//! What one buyer drew from the distributions of the scenario.
+//! A buyer's random draws from the distributions of the scenario.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tiketi_core::rng::{Stream, Streams};
 use tiketi_core::units::BuyerId;
 use tiketi_scenario::plan::Temperament;
 
-/// The draws of one buyer: each purpose has a stream of its own, so that adding one moves no other.
+/// The random draws of one buyer. Each purpose has its own stream, so that adding a draw doesn't shift any other.
 #[derive(Clone, Debug)]
 pub struct Draws {
     streams: Streams,
@@ -17,7 +17,7 @@ pub struct Draws {
     repick: Stream,
     /// Seat preferences.
     pub(super) seat: Stream,
-    /// Variation of pauses between tries.
+    /// Jitter of the backoff.
     pub(super) backoff: Stream,
 }
 
@@ -34,37 +34,37 @@ impl Draws {
         }
     }
 
-    /// Pause before the next step on the page.
+    /// Draws the pause before the next step on the page.
     pub fn browse(&mut self, temperament: &Temperament) -> Duration {
         temperament.browse.sample(&mut self.browse)
     }
 
-    /// How long this buyer waits in the queue before leaving.
+    /// Returns how long this buyer waits in the queue before giving up.
     pub fn patience(&self, temperament: &Temperament) -> Duration {
         temperament.patience.sample(&mut self.stream("patience"))
     }
 
-    /// Time to pick the first seat.
+    /// Returns the time to pick the first seat.
     pub fn seat_pick(&self, temperament: &Temperament) -> Duration {
         temperament.seat_pick.sample(&mut self.stream("seat_pick"))
     }
 
-    /// Time to pick another seat.
+    /// Draws the time to pick another seat.
     pub fn seat_repick(&mut self, temperament: &Temperament) -> Duration {
         temperament.seat_repick.sample(&mut self.repick)
     }
 
-    /// Time from the hold to the payment, or to walking away.
+    /// Returns the time from the seat hold to the payment or to walking away.
     pub fn payment(&self, temperament: &Temperament) -> Duration {
         temperament.payment.sample(&mut self.stream("payment"))
     }
 
-    /// Whether this buyer pays for a held seat.
+    /// Returns whether this buyer pays for a held seat.
     pub fn pays(&self, temperament: &Temperament) -> bool {
         self.stream("pays").random::<f64>() < temperament.pays.get()
     }
 
-    /// A part of `whole`, each alike.
+    /// Draws a uniform duration between zero and `whole`.
     pub fn part_of(&mut self, whole: Duration) -> Duration {
         whole.mul_f64(self.backoff.random::<f64>())
     }

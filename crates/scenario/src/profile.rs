@@ -33,7 +33,7 @@ fn problem(profile: &Profile, text: &str) -> Option<Problem> {
             .did_you_mean(work, legal);
         return Some(problem.at(place_of(work, text)));
     }
-    let (place, figure) = profile.illegal_figure()?;
+    let (place, figure) = profile.invalid_value()?;
     let key = place.rsplit('.').next().unwrap_or(&place);
     let problem = Problem::new(format!("`{place}` is {figure}")).legal("0 or more");
     Some(problem.at(place_of(key, text)))

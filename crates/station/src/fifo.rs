@@ -1,4 +1,4 @@
-//! First come, first served, with as many servers as you like: the virtual processor, Redis, M/G/c.
+//! First come, first served, with any number of servers: a virtual CPU, Redis, M/G/c.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::time::SimTime;
 
-/// Servers that take work in the order of its arrival.
+/// Servers that take jobs in order of arrival.
 ///
-/// Without a limit and without abandonment, work that arrives now already knows when it will be done: nothing has to be
-/// kept but the instant at which each server is free again.
+/// There is no limit and no abandonment, so the completion time of a job is known when it arrives. The station only stores
+/// when each server is free again.
 #[derive(Clone, Debug)]
 pub struct Fifo {
     free_at: BinaryHeap<Reverse<SimTime>>,
@@ -17,7 +17,7 @@ pub struct Fifo {
 }
 
 impl Fifo {
-    /// Builds a station with `servers` servers, at least one, all of them free.
+    /// Creates a station with `servers` free servers, at least one.
     pub fn new(servers: usize) -> Self {
         Self {
             free_at: vec![Reverse(SimTime::ZERO); servers.max(1)].into(),
@@ -25,7 +25,7 @@ impl Fifo {
         }
     }
 
-    /// Books work that arrives at `now`; returns when it is done.
+    /// Books a job that arrives at `now`; returns when it will be done.
     pub fn book(&mut self, now: SimTime, service_time: Duration) -> SimTime {
         let mut first_free = self.free_at.peek_mut().expect("at least one server");
         let done_at = first_free.0.max(now) + service_time;
@@ -34,15 +34,17 @@ impl Fifo {
         done_at
     }
 
-    /// How long work that arrives at `now` waits for a server.
+    /// Returns how long a job that arrives at `now` will wait for a server.
     pub fn backlog(&self, now: SimTime) -> Duration {
         let first_free = self.free_at.peek().expect("at least one server");
         first_free.0.saturating_since(now)
     }
 
-    /// Time spent by all servers until `now`, without the work that still waits. Exact for one server; with several, work
-    /// that waits behind a busy server counts as that server's.
+    /// Returns the time that all servers together have worked until `now`.
+    ///
+    /// Exact for one server. With several, work that waits behind a busy server is attributed to that server.
     pub fn busy_until(&self, now: SimTime) -> Duration {
+        // Jobs are counted when they are booked, so subtract the part that lies in the future.
         let ahead = self
             .free_at
             .iter()
@@ -62,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn work_waits_for_the_work_before_it() {
+    fn jobs_wait_for_earlier_jobs() {
         let mut cpu = Fifo::new(1);
         assert_eq!(cpu.book(at(10), 2 * MS), at(12));
         assert_eq!(cpu.book(at(11), 3 * MS), at(15));
@@ -71,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn busy_time_counts_only_what_is_done() {
+    fn busy_time_excludes_work_not_done_yet() {
         let mut cpu = Fifo::new(1);
         cpu.book(at(0), 10 * MS);
         assert_eq!(cpu.busy_until(at(4)), 4 * MS);
@@ -79,11 +81,11 @@ mod tests {
     }
 
     #[test]
-    fn the_server_that_is_free_first_takes_the_next_work() {
-        let mut tills = Fifo::new(2);
-        assert_eq!(tills.book(at(0), 10 * MS), at(10));
-        assert_eq!(tills.book(at(0), 3 * MS), at(3));
-        assert_eq!(tills.book(at(1), 4 * MS), at(7));
-        assert_eq!(tills.book(at(20), MS), at(21));
+    fn the_first_free_server_takes_the_next_job() {
+        let mut station = Fifo::new(2);
+        assert_eq!(station.book(at(0), 10 * MS), at(10));
+        assert_eq!(station.book(at(0), 3 * MS), at(3));
+        assert_eq!(station.book(at(1), 4 * MS), at(7));
+        assert_eq!(station.book(at(20), MS), at(21));
     }
 }

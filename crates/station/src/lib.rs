@@ -1,15 +1,16 @@
-//! Queueing stations without a clock, and the service times of a back end that are booked on them.
+//! Queueing stations without a clock, and the service times of a back end.
 //!
-//! The same station is the virtual processor of an emulated instance under real traffic, and of a modelled one in
-//! virtual time. Time is an argument: nanoseconds of scenario time since the start of the run.
+//! The same station type is the virtual CPU of an emulated instance under real traffic and of a simulated one in virtual
+//! time. Time is an argument: nanoseconds of scenario time since the start of the run. The caller keeps the calendar of
+//! future events.
 //!
-//! | Station | Discipline | What it needs of the caller |
+//! | Station | Discipline | What the caller must report |
 //! |---|---|---|
-//! | [`Fifo`] | first come, first served; no limit, no abandonment | nothing: the end is known on arrival |
-//! | [`Line`] | the same with a limit and patience | completions, deadlines |
-//! | [`Priority`] | classes, no interruption | completions |
-//! | [`Sharing`] | processor sharing on several cores | the next completion, entered anew when it moves |
-//! | [`Gate`] | batches at a tick | the ticks |
+//! | [`Fifo`] | first come, first served; no limit, no abandonment | nothing: the completion time is known on arrival |
+//! | [`Line`] | first come, first served with a limit and patience | completions, deadlines |
+//! | [`Priority`] | priority classes, non-preemptive | completions |
+//! | [`Sharing`] | processor sharing on several cores | the next completion, rescheduled when it moves |
+//! | [`Gate`] | batch admission | the openings |
 
 pub mod calendar;
 mod fifo;

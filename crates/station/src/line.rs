@@ -1,28 +1,28 @@
-//! A line in front of servers, with a limit and with patience: a connection pool, a ticket window, Erlang-A.
+//! A queue with a limit and patience in front of servers: a connection pool, a ticket window, Erlang-A.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::time::SimTime;
 
-/// Servers that take jobs in the order of their arrival; who finds the system full is turned away, and who waits for too
+/// Servers that take jobs in order of arrival. A job that arrives when the system is full is blocked; a job that waits too
 /// long leaves.
 ///
-/// The caller keeps the calendar. For each [`Started`] it enters a completion at [`Started::done_at`] and reports it with
-/// [`handle_completion`](Self::handle_completion); for each job that waits with a patience it enters a deadline and reports
-/// it with [`handle_deadline`](Self::handle_deadline). Jobs whose end nobody knows beforehand (a connection that is
-/// held) come with a service time of zero, and their completion is reported when it happens.
+/// The caller keeps the calendar. For each [`Started`] it schedules a completion at [`Started::done_at`] and reports it with
+/// [`handle_completion`](Self::handle_completion); for each waiting job with limited patience it schedules a deadline and
+/// reports it with [`handle_deadline`](Self::handle_deadline). Jobs of unknown length (a connection in use) have a service
+/// time of zero, and the caller reports their completion when it happens.
 ///
-/// Every change takes constant time.
+/// Every operation takes constant time, amortized.
 #[derive(Clone, Debug)]
 pub struct Line<J> {
     servers: usize,
     busy: usize,
     limit: Option<usize>,
-    /// In order of their tickets, without a gap; `None` where a job has left.
+    /// Waiting jobs by ticket, without gaps; `None` where a job has left.
     line: VecDeque<Option<Waiting<J>>>,
     waiting: usize,
-    /// The ticket of the first place in the line.
+    /// The ticket of the first place in `line`.
     first: u64,
 }
 
@@ -33,35 +33,35 @@ struct Waiting<J> {
     service_time: Duration,
 }
 
-/// A place in a [`Line`], never given twice by the same line.
+/// A place in a [`Line`]; unique within the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(u64);
 
-/// What became of a job that arrived at a [`Line`].
+/// The outcome of an arrival at a [`Line`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival<J> {
-    /// A server was free.
+    /// A server was free and started the job.
     Started(Started<J>),
-    /// It waits for a server.
+    /// The job waits for a server.
     Waits(Ticket),
-    /// The system was full: the job is not in it.
+    /// The system was full; the job did not enter it.
     Blocked,
 }
 
-/// A job that a server has just begun.
+/// A job that a server has just started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Started<J> {
     /// The job.
     pub job: J,
-    /// How long it has waited.
+    /// How long it waited.
     pub waited: Duration,
-    /// When it will be done: the caller enters its completion there.
+    /// When it will be done; the caller schedules its completion for then.
     pub done_at: SimTime,
 }
 
 impl<J: Copy> Line<J> {
-    /// Builds a station with `servers` servers, at least one, all of them free. At most `limit` jobs are in the system,
-    /// those in service included; `None` is no limit.
+    /// Creates a station with `servers` free servers, at least one. At most `limit` jobs are in the system, including those
+    /// in service; `None` means no limit.
     pub fn new(servers: usize, limit: Option<usize>) -> Self {
         Self {
             servers: servers.max(1),
@@ -92,15 +92,15 @@ impl<J: Copy> Line<J> {
         Arrival::Waits(Ticket(self.first + self.line.len() as u64 - 1))
     }
 
-    /// A job is done at `now`; returns the job that its server begins, if any waits.
+    /// Completes a job at `now`; returns the job that the server starts next, or `None` if no job waits.
     pub fn handle_completion(&mut self, now: SimTime) -> Option<Started<J>> {
-        debug_assert!(self.busy > 0, "a completion, but no job is in service");
+        debug_assert!(self.busy > 0, "completion without a job in service");
         self.busy -= 1;
         self.start_next(now)
     }
 
-    /// The patience of the job with this ticket ends; returns the job, which has left, or `None` when it does not wait any
-    /// longer: the entry was stale.
+    /// Ends the patience of the job with this ticket; returns the job, which has left, or `None` if the deadline is stale
+    /// because the job no longer waits.
     pub fn handle_deadline(&mut self, ticket: Ticket) -> Option<J> {
         let place = usize::try_from(ticket.0.checked_sub(self.first)?).ok()?;
         let left = self.line.get_mut(place)?.take()?;
@@ -109,13 +109,13 @@ impl<J: Copy> Line<J> {
         Some(left.job)
     }
 
-    /// Opens one more server at `now`; returns the job that it begins, if any waits.
+    /// Adds a server at `now`; returns the job that it starts, or `None` if no job waits.
     pub fn add_server(&mut self, now: SimTime) -> Option<Started<J>> {
         self.servers += 1;
         self.start_next(now)
     }
 
-    /// Sends everyone who waits away, in order: the station is gone. Jobs in service stay with their servers.
+    /// Removes all waiting jobs, in order of arrival, because the station is down. Jobs in service stay with their servers.
     pub fn turn_away(&mut self) -> impl Iterator<Item = J> {
         self.first += self.line.len() as u64;
         self.waiting = 0;
@@ -123,17 +123,17 @@ impl<J: Copy> Line<J> {
         line.into_iter().flatten().map(|waiting| waiting.job)
     }
 
-    /// Jobs that wait for a server.
+    /// Returns the number of jobs waiting for a server.
     pub const fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// Servers that have a job.
+    /// Returns the number of busy servers.
     pub const fn busy(&self) -> usize {
         self.busy
     }
 
-    /// Jobs that wait or are in service.
+    /// Returns the number of jobs waiting or in service.
     pub const fn in_system(&self) -> usize {
         self.busy + self.waiting
     }
@@ -178,7 +178,7 @@ mod tests {
     fn ticket(arrival: Arrival<char>) -> Ticket {
         match arrival {
             Arrival::Waits(ticket) => ticket,
-            other => panic!("it does not wait: {other:?}"),
+            other => panic!("the job does not wait: {other:?}"),
         }
     }
 
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_start_in_the_order_of_their_arrival() {
+    fn jobs_start_in_order_of_arrival() {
         let mut line = Line::new(1, None);
         let first = line.handle_arrival(at(0), 'a', 5 * MS);
         assert_eq!(first, Arrival::Started(started('a', 0, 5)));
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_system_turns_arrivals_away_until_someone_has_left() {
+    fn a_full_system_blocks_arrivals() {
         let mut line = Line::new(1, Some(2));
         line.handle_arrival(at(0), 'a', 5 * MS);
         line.handle_arrival(at(0), 'b', 5 * MS);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_lost_patience_is_passed_over_and_frees_its_place() {
+    fn a_job_that_gave_up_is_skipped_and_frees_its_place() {
         let mut line = Line::new(1, Some(3));
         line.handle_arrival(at(0), 'a', 9 * MS);
         let b = ticket(line.handle_arrival(at(0), 'b', MS));
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_in_the_middle_of_the_line_is_skipped() {
+    fn a_gap_in_the_middle_of_the_queue_is_skipped() {
         let mut line = Line::new(1, None);
         line.handle_arrival(at(0), 'a', MS);
         ticket(line.handle_arrival(at(0), 'b', MS));
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_server_takes_the_first_who_waits() {
+    fn an_added_server_starts_the_first_waiting_job() {
         let mut line = Line::new(1, None);
         line.handle_arrival(at(0), 'a', 9 * MS);
         line.handle_arrival(at(0), 'b', 9 * MS);

@@ -1,4 +1,4 @@
-//! Classes of priority: whoever is in service stays there, then the most urgent class goes first.
+//! Non-preemptive priority classes: the most urgent waiting class goes first, jobs in service are not interrupted.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,15 +6,15 @@ use std::time::Duration;
 use crate::line::Started;
 use crate::time::SimTime;
 
-/// Servers that take the first job of the most urgent class that waits, and do not interrupt what they have begun.
+/// Servers that take the first waiting job of the most urgent class and do not interrupt jobs in service.
 ///
-/// The caller enters a completion for each [`Started`] and reports it with
+/// The caller schedules a completion for each [`Started`] and reports it with
 /// [`handle_completion`](Self::handle_completion).
 #[derive(Clone, Debug)]
 pub struct Priority<J> {
     servers: usize,
     busy: usize,
-    /// The most urgent class first.
+    /// Waiting jobs by class, the most urgent class first.
     lines: Vec<VecDeque<Waiting<J>>>,
 }
 
@@ -26,7 +26,7 @@ struct Waiting<J> {
 }
 
 impl<J: Copy> Priority<J> {
-    /// Builds a station with `servers` servers, at least one, for `classes` classes, at least one.
+    /// Creates a station with `servers` free servers and `classes` classes, at least one of each.
     pub fn new(servers: usize, classes: usize) -> Self {
         Self {
             servers: servers.max(1),
@@ -35,8 +35,8 @@ impl<J: Copy> Priority<J> {
         }
     }
 
-    /// Takes a job of `class` (0 is the most urgent; a class beyond the last counts as the last) that arrives at `now`;
-    /// returns it if a server begins it at once, else it waits.
+    /// Takes a job that arrives at `now`; returns it if a server starts it at once, or `None` if it waits. Class 0 is the
+    /// most urgent; a class beyond the last counts as the last.
     pub fn handle_arrival(
         &mut self,
         now: SimTime,
@@ -61,9 +61,9 @@ impl<J: Copy> Priority<J> {
         None
     }
 
-    /// A job is done at `now`; returns the job that its server begins, if any waits.
+    /// Completes a job at `now`; returns the job that the server starts next, or `None` if no job waits.
     pub fn handle_completion(&mut self, now: SimTime) -> Option<Started<J>> {
-        debug_assert!(self.busy > 0, "a completion, but no job is in service");
+        debug_assert!(self.busy > 0, "completion without a job in service");
         self.busy -= 1;
         let next = self.lines.iter_mut().find_map(VecDeque::pop_front)?;
         self.busy += 1;
@@ -74,12 +74,12 @@ impl<J: Copy> Priority<J> {
         })
     }
 
-    /// Jobs of `class` that wait for a server.
+    /// Returns the number of jobs of `class` waiting for a server.
     pub fn waiting(&self, class: usize) -> usize {
         self.lines.get(class).map_or(0, VecDeque::len)
     }
 
-    /// Jobs that wait or are in service.
+    /// Returns the number of jobs waiting or in service.
     pub fn in_system(&self) -> usize {
         self.busy + self.lines.iter().map(VecDeque::len).sum::<usize>()
     }
@@ -102,16 +102,16 @@ mod tests {
         assert_eq!(station.handle_arrival(at(1), 'b', 1, MS), None);
         assert_eq!(station.handle_arrival(at(2), 'c', 0, MS), None);
         assert_eq!((station.waiting(0), station.waiting(1)), (1, 1));
-        let urgent = station.handle_completion(at(5)).expect("someone waits");
+        let urgent = station.handle_completion(at(5)).expect("a job waits");
         assert_eq!((urgent.job, urgent.waited), ('c', 3 * MS));
-        let patient = station.handle_completion(at(6)).expect("someone waits");
+        let patient = station.handle_completion(at(6)).expect("a job waits");
         assert_eq!((patient.job, patient.done_at), ('b', at(7)));
         assert_eq!(station.handle_completion(at(7)), None);
         assert_eq!(station.in_system(), 0);
     }
 
     #[test]
-    fn within_a_class_the_first_to_come_is_the_first_to_go() {
+    fn jobs_of_one_class_start_in_order_of_arrival() {
         let mut station = Priority::new(1, 1);
         for (job, ms) in [('a', 0), ('b', 1), ('c', 2)] {
             station.handle_arrival(at(ms), job, 7, MS);

@@ -1,11 +1,11 @@
-//! What work costs the processor of an instance, and how long it keeps a database connection.
+//! Service-time profiles: how much CPU time each operation takes, and how long it uses a database connection.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What an instance spends processor time on.
+/// An operation that takes CPU time of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
     /// `POST /api/auth/register` (without bcrypt, which Node runs on other threads).
@@ -26,7 +26,7 @@ pub enum Work {
     QueueAdmin,
     /// `GET /api/seats/layouts`.
     SeatLayouts,
-    /// `GET /api/seats/events/{id}`, without its seats.
+    /// `GET /api/seats/events/{id}`, without the time per seat.
     SeatList,
     /// `POST /api/seats/reserve`.
     SeatReserve,
@@ -46,14 +46,14 @@ pub enum Work {
     Metrics,
     /// Upgrade and Socket.IO handshake.
     SocketConnect,
-    /// One long-polling request.
+    /// A long-polling request.
     SocketPoll,
-    /// One message from a client.
+    /// A message from a client.
     SocketMessage,
 }
 
 impl Work {
-    /// All kinds of work.
+    /// All operations.
     pub const ALL: [Self; 21] = [
         Self::Register,
         Self::Login,
@@ -78,7 +78,7 @@ impl Work {
         Self::SocketMessage,
     ];
 
-    /// The name in profiles and metrics.
+    /// Returns the name in profiles and metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Register => "register",
@@ -106,53 +106,53 @@ impl Work {
     }
 }
 
-/// Service times of one class of instance.
+/// Service times of an instance class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Name, such as `t3-medium-node`.
     pub name: String,
-    /// Milliseconds of the work that `work_ms` does not name.
+    /// CPU time of operations that `work_ms` does not list, in milliseconds.
     #[serde(default)]
     pub other_ms: f64,
-    /// Milliseconds by the name of the work ([`Work::name`]).
+    /// CPU time by operation ([`Work::name`]), in milliseconds.
     #[serde(default)]
     pub work_ms: BTreeMap<String, f64>,
-    /// Microseconds for each seat in a seat list.
+    /// CPU time per seat of a seat list, in microseconds.
     #[serde(default)]
     pub seat_us: f64,
-    /// Microseconds for each receiver of a message.
+    /// CPU time per receiver of a message, in microseconds.
     #[serde(default)]
     pub receiver_us: f64,
-    /// Milliseconds for which one query holds its database connection.
+    /// How long a query uses its database connection, in milliseconds.
     #[serde(default)]
     pub query_ms: f64,
-    /// Spread of the service time by the name of the work: the standard deviation of its natural logarithm, around the
-    /// same mean. Work that is not named always takes the same time. The testbed's virtual processor leaves it out.
+    /// Spread of the CPU time by operation: the standard deviation of its natural logarithm, with the same mean.
+    /// Operations that are not listed have a constant CPU time. The virtual CPU of the testbed ignores the spread.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub work_sigma: BTreeMap<String, f64>,
-    /// What an answer takes beyond the processor and the data tier, by the name of the work: the network, the load
-    /// balancer, the machine. Only the model adds it; a live run has its own. Work that is not named takes nothing.
+    /// Response time not explained by CPU and data tier, by operation: the network, the load balancer, the machine. Only
+    /// the model adds it, since a live run has it anyway. Operations that are not listed have none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub latency: BTreeMap<String, Latency>,
-    /// Where the figures come from, for the report.
+    /// Source of the values, for the report.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
 }
 
-/// A lognormal length of time.
+/// A lognormal duration.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Latency {
-    /// Half of the draws are shorter, milliseconds.
+    /// Median, in milliseconds.
     pub median_ms: f64,
-    /// Standard deviation of the natural logarithm; 0 is always the median.
+    /// Standard deviation of the natural logarithm; 0 makes the duration constant.
     #[serde(default)]
     pub sigma: f64,
 }
 
 impl Profile {
-    /// No emulation: the server is as fast as the machine it runs on.
+    /// Returns the profile without emulation: the server is as fast as the machine it runs on.
     pub fn native() -> Self {
         Self {
             name: "native".to_owned(),
@@ -167,12 +167,11 @@ impl Profile {
         }
     }
 
-    /// A Node back end on one core of a t3.medium.
+    /// Returns the profile of a Node.js back end on one core of a t3.medium.
     ///
-    /// Measured on a back end of this kind: 1.7 ms for a queue check, 1.7 ms plus 7 µs a seat for a seat list.
-    /// Everything else is an assumption in proportion to those two: reads that take the same path through Express
-    /// a little less, writes with a transaction a little more, 10 µs to write an already encoded message to
-    /// one socket.
+    /// Measured on such a back end: 1.7 ms for a queue check, and 1.7 ms plus 7 µs per seat for a seat list. Everything else
+    /// is an assumption relative to these: a little less for reads that take the same path through Express, a little more
+    /// for writes with a transaction, and 10 µs to write an already encoded message to a socket.
     pub fn t3_medium_node() -> Self {
         let work_ms = [
             (Work::QueueCheck, 1.7),
@@ -207,14 +206,14 @@ impl Profile {
         }
     }
 
-    /// The built-in profile with this name, or `None`.
+    /// Returns the built-in profile with this name, or `None` if there is none.
     pub fn named(name: &str) -> Option<Self> {
         [Self::native(), Self::t3_medium_node()]
             .into_iter()
             .find(|profile| profile.name == name)
     }
 
-    /// The first name in `work_ms`, `work_sigma` or `latency` that is no [`Work`], or `None` when all are known.
+    /// Returns the first name in `work_ms`, `work_sigma` or `latency` that is not a [`Work`], or `None` if all are known.
     pub fn unknown_work(&self) -> Option<&str> {
         let names = self.work_ms.keys().chain(self.work_sigma.keys());
         names
@@ -223,8 +222,8 @@ impl Profile {
             .find(|name| Work::ALL.iter().all(|work| work.name() != *name))
     }
 
-    /// The first figure that is negative or no number, with the name of its place, or `None` when all can be used.
-    pub fn illegal_figure(&self) -> Option<(String, f64)> {
+    /// Returns the first value that is negative or not finite, with its key, or `None` if all values are valid.
+    pub fn invalid_value(&self) -> Option<(String, f64)> {
         let plain = [
             ("other_ms", self.other_ms),
             ("seat_us", self.seat_us),
@@ -253,18 +252,18 @@ impl Profile {
     }
 }
 
-/// A [`Profile`] with its service times at hand.
+/// The service times of a [`Profile`] as durations, indexed by operation.
 #[derive(Clone, Debug)]
 pub struct ServiceTimes {
     by_work: [Duration; Work::ALL.len()],
     seat: Duration,
     receiver: Duration,
-    /// For how long one query holds its database connection.
+    /// How long a query uses its database connection.
     pub query: Duration,
 }
 
 impl ServiceTimes {
-    /// Reads the service times of a profile.
+    /// Converts the service times of a profile.
     pub fn of(profile: &Profile) -> Self {
         let time = |work: Work| {
             let ms = profile.work_ms.get(work.name()).copied();
@@ -278,17 +277,17 @@ impl ServiceTimes {
         }
     }
 
-    /// Service time of one piece of work.
+    /// Returns the CPU time of an operation.
     pub fn work(&self, work: Work) -> Duration {
         self.by_work[work as usize]
     }
 
-    /// Service time of a seat list with this many seats.
+    /// Returns the CPU time of a seat list with this many seats.
     pub fn seat_list(&self, seats: u32) -> Duration {
         self.work(Work::SeatList) + self.seat * seats
     }
 
-    /// Service time of sending one message to this many sockets.
+    /// Returns the CPU time to send a message to this many sockets.
     pub fn fan_out(&self, receivers: u32) -> Duration {
         self.receiver * receivers
     }
@@ -299,14 +298,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seat_list_costs_by_its_seats() {
+    fn seat_list_time_grows_with_its_seats() {
         let times = ServiceTimes::of(&Profile::t3_medium_node());
         assert_eq!(times.seat_list(1_000), Duration::from_micros(8_700));
         assert_eq!(times.work(Work::QueueCheck), Duration::from_micros(1_700));
     }
 
     #[test]
-    fn a_profile_names_only_work_that_exists() {
+    fn unknown_operations_are_found() {
         let mut profile = Profile::t3_medium_node();
         assert_eq!(profile.unknown_work(), None);
         profile.work_ms.insert("queue_chek".to_owned(), 1.0);
@@ -317,15 +316,15 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_takes_no_negative_time() {
+    fn negative_values_are_found() {
         let mut profile = Profile::t3_medium_node();
-        assert_eq!(profile.illegal_figure(), None);
+        assert_eq!(profile.invalid_value(), None);
         let latency = Latency {
             median_ms: 1.0,
             sigma: -0.5,
         };
         profile.latency.insert("queue_check".to_owned(), latency);
         let place = "latency.queue_check.sigma".to_owned();
-        assert_eq!(profile.illegal_figure(), Some((place, -0.5)));
+        assert_eq!(profile.invalid_value(), Some((place, -0.5)));
     }
 }

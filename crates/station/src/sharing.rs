@@ -1,4 +1,4 @@
-//! Processor sharing: all jobs at once, each a little slower; the cores of a database.
+//! Processor sharing: all jobs run at once at equal speed, such as queries on the cores of a database.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -6,24 +6,27 @@ use std::time::Duration;
 
 use crate::time::SimTime;
 
-/// Work is counted in nanoseconds with this many binary places, so that a thousandth share of a nanosecond is not lost.
+/// Binary fraction digits of work in nanoseconds (fixed point), so that a job's small share of a nanosecond is not lost.
 const PLACES: u32 = 32;
 
-/// Cores that all jobs share alike; a job uses at most one core: it runs at the rate min(1, cores / jobs).
+/// Cores that all jobs share equally. A job uses at most one core, so it runs at the rate min(1, cores / jobs).
 ///
-/// The caller keeps the calendar: whenever the next completion moves, the station returns a new [`Due`], which takes the
-/// place of the one before; that one is recognized as stale when it comes up.
+/// The caller keeps the calendar: whenever the next completion moves, the station returns a new [`Due`] that replaces the
+/// previous one. The epoch identifies stale ones.
 ///
-/// Exact in virtual work: each job gets precisely its work, and is done at the first whole nanosecond at which it has it.
-/// Jobs that are done in the same instant go in the order of the work they had left, then of their arrival. A change takes
-/// time logarithmic in the number of jobs.
+/// The algorithm keeps the work that a job present from the beginning would have received. A job is done when that counter
+/// has grown by its own work, so arrivals and completions don't touch the other jobs, and every operation takes time
+/// logarithmic in the number of jobs.
+///
+/// Work is exact: each job gets precisely its work and is done at the first whole nanosecond at which it has it. Jobs that
+/// are done at the same time complete in order of the work they had left, then of arrival.
 #[derive(Clone, Debug)]
 pub struct Sharing<J> {
     cores: u32,
     jobs: BinaryHeap<Running<J>>,
-    /// Work that a job has got which was there from the beginning, with [`PLACES`].
+    /// Work that a job present from the beginning would have received, in nanoseconds with [`PLACES`] fraction digits.
     attained: u128,
-    /// The instant for which `attained` holds.
+    /// The time at which `attained` was computed.
     since: SimTime,
     /// Core time used until `since`, in nanoseconds.
     busy: u128,
@@ -31,38 +34,39 @@ pub struct Sharing<J> {
     epoch: u64,
 }
 
-/// The next completion of a [`Sharing`] station: the caller enters it.
+/// The next completion of a [`Sharing`] station, for the caller to schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
-    /// When.
+    /// When it is due.
     pub at: SimTime,
-    /// What to hand to [`Sharing::handle_completion`].
+    /// The argument for [`Sharing::handle_completion`].
     pub epoch: Epoch,
 }
 
-/// Tells a [`Due`] that holds from one that was overtaken.
+/// Distinguishes the current [`Due`] from stale ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(u64);
 
-/// A job that a [`Sharing`] station has just finished.
+/// A job that a [`Sharing`] station has just completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Done<J> {
     /// The job.
     pub job: J,
-    /// The next completion, if a job is left.
+    /// The next completion; `None` if no job is left.
     pub next: Option<Due>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Running<J> {
-    /// The `attained` at which it is done.
+    /// The value of `attained` at which the job is done.
     done_with: u128,
+    /// Order of arrival.
     number: u64,
     job: J,
 }
 
 impl<J: Copy> Sharing<J> {
-    /// Builds a station with `cores` cores, at least one, and no job.
+    /// Creates a station with `cores` cores, at least one, and no jobs.
     pub fn new(cores: u32) -> Self {
         Self {
             cores: cores.max(1),
@@ -75,16 +79,17 @@ impl<J: Copy> Sharing<J> {
         }
     }
 
-    /// Takes a job that arrives at `now` and needs `work` of one core. Returns the next completion if that has moved;
-    /// `None` means that the one entered before still holds.
+    /// Takes a job that arrives at `now` and needs `work` of core time. Returns the next completion if it has moved, or
+    /// `None` if the one scheduled before is still current.
     pub fn handle_arrival(&mut self, now: SimTime, job: J, work: Duration) -> Option<Due> {
-        self.bring_forward(now);
+        self.advance(now);
         let running = Running {
             done_with: self.attained + (work.as_nanos() << PLACES),
             number: self.arrivals,
             job,
         };
         self.arrivals += 1;
+        // The next completion moves if this job is the next to be done, or if it slows the others down.
         let is_first = self.jobs.peek().is_none_or(|first| running > *first);
         self.jobs.push(running);
         if is_first || self.jobs.len() > self.cores as usize {
@@ -93,35 +98,35 @@ impl<J: Copy> Sharing<J> {
         None
     }
 
-    /// The completion that was entered with `epoch` comes up at `now`; `None` when it is stale.
+    /// Handles the completion scheduled with `epoch`, at `now`. Returns `None` if it is stale.
     pub fn handle_completion(&mut self, now: SimTime, epoch: Epoch) -> Option<Done<J>> {
         if epoch.0 != self.epoch {
             return None;
         }
-        self.bring_forward(now);
+        self.advance(now);
         let done = self.jobs.pop()?;
-        debug_assert!(done.done_with <= self.attained, "done before its work");
+        debug_assert!(done.done_with <= self.attained, "completed too early");
         Some(Done {
             job: done.job,
             next: self.next_due(now),
         })
     }
 
-    /// Sends every job away, unfinished, in the order of arrival: the station is gone. What was entered is stale.
+    /// Removes all jobs unfinished, in order of arrival, because the station is down. Scheduled completions become stale.
     pub fn turn_away(&mut self, now: SimTime) -> impl Iterator<Item = J> {
-        self.bring_forward(now);
+        self.advance(now);
         self.epoch += 1;
         let mut jobs = std::mem::take(&mut self.jobs).into_vec();
         jobs.sort_unstable_by_key(|running| running.number);
         jobs.into_iter().map(|running| running.job)
     }
 
-    /// Jobs in service.
+    /// Returns the number of jobs in service.
     pub fn in_system(&self) -> usize {
         self.jobs.len()
     }
 
-    /// Core time used until `now`.
+    /// Returns the core time used until `now`.
     pub fn busy_until(&self, now: SimTime) -> Duration {
         let used = self.busy + self.core_time(now.saturating_since(self.since));
         Duration::from_nanos(u64::try_from(used).unwrap_or(u64::MAX))
@@ -131,7 +136,8 @@ impl<J: Copy> Sharing<J> {
         elapsed.as_nanos() * self.jobs.len().min(self.cores as usize) as u128
     }
 
-    fn bring_forward(&mut self, now: SimTime) {
+    /// Advances `attained` and `busy` to `now`. Between two changes all jobs run at the same constant rate.
+    fn advance(&mut self, now: SimTime) {
         let elapsed = now.saturating_since(self.since);
         self.busy += self.core_time(elapsed);
         self.since = now;
@@ -145,7 +151,7 @@ impl<J: Copy> Sharing<J> {
         };
     }
 
-    /// The next completion, in place of all that were entered before. `attained` holds for `now`.
+    /// Returns the next completion, which replaces all scheduled ones. `attained` must be up to date for `now`.
     fn next_due(&mut self, now: SimTime) -> Option<Due> {
         self.epoch += 1;
         let left = self.jobs.peek()?.done_with.saturating_sub(self.attained);
@@ -164,7 +170,7 @@ impl<J: Copy> Sharing<J> {
     }
 }
 
-/// Reversed, for a heap that gives out its greatest: who is done first.
+/// Reversed, because `BinaryHeap` is a max-heap and the job that is done first must come out first.
 impl<J> Ord for Running<J> {
     fn cmp(&self, other: &Self) -> Ordering {
         (other.done_with, other.number).cmp(&(self.done_with, self.number))
@@ -195,13 +201,13 @@ mod tests {
         SimTime::from_nanos(ms * 1_000_000)
     }
 
-    /// Lets the station finish everything; who is done when.
+    /// Completes all jobs; returns each with its completion time.
     fn finish(station: &mut Sharing<char>, mut due: Option<Due>) -> Vec<(char, SimTime)> {
         let mut finished = Vec::new();
         while let Some(now) = due {
             let done = station
                 .handle_completion(now.at, now.epoch)
-                .expect("the last one entered holds");
+                .expect("the last one scheduled is current");
             finished.push((done.job, now.at));
             due = done.next;
         }
@@ -209,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn two_jobs_on_one_core_run_at_half_the_speed() {
+    fn two_jobs_on_one_core_run_at_half_speed() {
         let mut station = Sharing::new(1);
         let alone = station.handle_arrival(at(0), 'a', 4 * MS).expect("first");
         assert_eq!(alone.at, at(4));
@@ -224,12 +230,12 @@ mod tests {
         let mut station = Sharing::new(2);
         let first = station.handle_arrival(at(0), 'a', 4 * MS);
         let second = station.handle_arrival(at(1), 'b', 9 * MS);
-        assert_eq!(second, None, "nothing has moved for the first");
+        assert_eq!(second, None, "the first completion has not moved");
         assert_eq!(finish(&mut station, first), [('a', at(4)), ('b', at(10))]);
     }
 
     #[test]
-    fn jobs_with_equal_work_finish_in_the_order_of_their_arrival() {
+    fn jobs_with_equal_work_finish_in_order_of_arrival() {
         let mut station = Sharing::new(1);
         let mut due = None;
         for job in ['a', 'b', 'c'] {
@@ -240,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_that_do_not_divide_lose_no_work() {
+    fn uneven_shares_lose_no_work() {
         let mut station = Sharing::new(1);
         let mut due = None;
         for nanos in 0..1_000_u64 {
@@ -249,13 +255,13 @@ mod tests {
         }
         let finished = finish(&mut station, due);
         let (_, last) = finished.last().expect("a thousand are done");
-        // One core has exactly this much to do, and each completion is rounded up to a whole nanosecond.
+        // The work of one core adds up to exactly this, and each completion is rounded up to a whole nanosecond.
         let late = last.as_nanos() - 1_000 * 1_000_003;
         assert!(late <= 1_000, "{late} ns late");
     }
 
     #[test]
-    fn an_outage_turns_everyone_away_and_leaves_stale_entries() {
+    fn an_outage_removes_all_jobs_and_makes_completions_stale() {
         let mut station = Sharing::new(1);
         station.handle_arrival(at(0), 'a', 9 * MS);
         let due = station.handle_arrival(at(0), 'b', MS).expect("it is first");

@@ -1,4 +1,4 @@
-//! Instants of scenario time.
+//! Points in scenario time.
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// An instant of scenario time: nanoseconds since the start of the run.
+/// A point in scenario time, in nanoseconds since the start of the run.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -17,42 +17,42 @@ impl SimTime {
     /// The start of the run.
     pub const ZERO: Self = Self(0);
 
-    /// Builds the instant `nanos` nanoseconds after the start of the run.
+    /// Creates the time `nanos` nanoseconds after the start of the run.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// Builds the instant `seconds` seconds after the start of the run.
+    /// Creates the time `seconds` seconds after the start of the run.
     pub const fn from_secs(seconds: u64) -> Self {
         Self(seconds * 1_000_000_000)
     }
 
-    /// Builds the instant `seconds` after the start of the run, rounded to nanoseconds; negative becomes zero.
+    /// Creates the time `seconds` after the start of the run, rounded to nanoseconds; negative values become zero.
     pub fn from_secs_f64(seconds: f64) -> Self {
         Self::ZERO + Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
     }
 
-    /// Nanoseconds since the start of the run.
+    /// Returns the nanoseconds since the start of the run.
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
-    /// Seconds since the start of the run.
+    /// Returns the seconds since the start of the run.
     pub fn as_secs_f64(self) -> f64 {
         self.since_start().as_secs_f64()
     }
 
-    /// Whole seconds since the start of the run.
+    /// Returns the whole seconds since the start of the run.
     pub const fn as_secs(self) -> u64 {
         self.0 / 1_000_000_000
     }
 
-    /// The time that has passed since the start of the run.
+    /// Returns the duration since the start of the run.
     pub const fn since_start(self) -> Duration {
         Duration::from_nanos(self.0)
     }
 
-    /// The time from `earlier` to `self`, zero if `earlier` is later.
+    /// Returns the duration from `earlier` to `self`, or zero if `earlier` is later.
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
@@ -84,7 +84,7 @@ impl Sub for SimTime {
     }
 }
 
-/// Prints `m:ss.mmm`, the way the report's timeline shows instants.
+/// Prints `m:ss.mmm`, the format of the report's timeline.
 impl fmt::Display for SimTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0 / 1_000_000;
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instants_add_without_wrapping() {
+    fn addition_saturates() {
         assert_eq!(
             SimTime::from_nanos(u64::MAX) + Duration::from_secs(1),
             SimTime::from_nanos(u64::MAX)

@@ -1,4 +1,4 @@
-//! Flags of `theory`: a subcommand for each case, built from the case's own list of parameters.
+//! Flags of `theory`: one subcommand per case, built from the case's list of parameters.
 
 use clap::builder::FalseyValueParser;
 use clap::error::{Error, ErrorKind};
@@ -10,13 +10,13 @@ use tiketi_theory::{self as theory, CASES, Case, Parameter};
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, subcommand_value_name = "CASE", subcommand_help_heading = "Cases")]
 pub struct TheoryArguments {
-    /// One case with parameters of your own; without it, the whole suite.
+    /// A single case; without it, the whole suite runs.
     #[command(subcommand)]
     pub case: Option<CaseArguments>,
-    /// Seed of every random stream.
+    /// Random seed.
     #[arg(long, global = true, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
-    /// Independent replications of each case; an interval over few of them is wide.
+    /// Independent replications per case; fewer give wider confidence intervals.
     #[arg(long, global = true, value_name = "NUMBER", default_value_t = 30,
           value_parser = clap::value_parser!(u32).range(5..=1_000))]
     pub replications: u32,
@@ -33,14 +33,14 @@ Examples:
   tiketi-sim theory tandem --arrival-rate 5 --service-rates 6,7,8 --json
   tiketi-sim theory erlang-a --help                             the parameters of a case
 
-A figure holds when the exact value is inside the confidence interval, 99 % for all figures
-together, and the interval is narrow enough to prove something: half its width at most 1 % of the
-value, 2 % for tails. Runs are made longer, up to a limit, until it is.
+A metric passes if the exact value is inside the confidence interval (99 % for all metrics together)
+and the interval is narrow enough: half its width is at most 1 % of the value, 2 % for tails. Runs
+are extended, up to a limit, until it is.
 
-Exit codes: 0 all figures hold · 90 one does not · 104 a parameter that is out of range, or a steady
-state that does not exist";
+Exit codes: 0 all metrics pass · 90 some don't · 104 a parameter is out of range, or the queue has
+no steady state";
 
-/// One case, and what was given for its parameters.
+/// A case, and the parameters given on the command line.
 #[derive(Clone, Debug)]
 pub struct CaseArguments {
     /// The case.
@@ -49,7 +49,7 @@ pub struct CaseArguments {
 }
 
 impl CaseArguments {
-    /// What was given for a parameter, or `None`.
+    /// Returns the values given for a parameter, or `None` if it keeps its default.
     pub fn given(&self, name: &str) -> Option<Vec<f64>> {
         let given = self.given.iter().find(|(of, _)| *of == name);
         given.map(|(_, values)| values.clone())
@@ -97,11 +97,11 @@ impl FromArgMatches for CaseArguments {
     }
 }
 
-/// The flag of a parameter. Numbers are taken as they are: the case itself says which are legal.
+/// Returns the flag of a parameter. It accepts any number; the case itself checks the range.
 fn argument(parameter: &Parameter) -> Arg {
     let defaults: Vec<_> = parameter.default.iter().map(f64::to_string).collect();
     let help = format!(
-        "{} [default: {}] [legal: {}]",
+        "{} [default: {}] [expected: {}]",
         parameter.help,
         defaults.join(","),
         parameter.legal

@@ -1,4 +1,4 @@
-//! Plays plans in the model: ends when the user wants it, and adds what only a clock can tell.
+//! Runs the model: shows progress, stops on Ctrl-C, and adds the start time and the real time taken.
 
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -12,16 +12,16 @@ use tiketi_measure::Measurements;
 use tiketi_model as model;
 use tiketi_scenario::Plan;
 
-/// Plays one plan after the other.
+/// Simulates one plan after the other.
 #[derive(Debug)]
-pub(super) struct Player {
+pub(super) struct Simulator {
     interrupt: watch::Receiver<bool>,
-    /// The model keeps the caller's thread busy; another one listens for Ctrl-C.
+    /// The thread that listens for Ctrl-C while the simulation keeps the caller's thread busy.
     _listening: Runtime,
 }
 
-impl Player {
-    /// Begins to listen for the user's wish to end.
+impl Simulator {
+    /// Starts to listen for Ctrl-C.
     pub(super) fn new() -> Result<Self, Exit> {
         let started = || {
             let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -43,8 +43,8 @@ impl Player {
         })
     }
 
-    /// Plays a plan to its end, or until the user has enough.
-    pub(super) fn play_as_far(&self, plan: &Plan, quiet: bool) -> Measurements {
+    /// Simulates a plan to its end or until the user interrupts.
+    pub(super) fn simulate_until_interrupted(&self, plan: &Plan, quiet: bool) -> Measurements {
         let (began, start) = (utc_now(), wall_now());
         let mut display = ModelDisplay::new(quiet, plan, self.interrupt.clone());
         let mut run = model::simulate(plan, &mut display);
@@ -54,11 +54,11 @@ impl Player {
         run
     }
 
-    /// Plays a plan to its end; a part of it would be of no use.
-    pub(super) fn play(&self, plan: &Plan, quiet: bool) -> Result<Measurements, Exit> {
-        let run = self.play_as_far(plan, quiet);
+    /// Simulates a plan to its end; fails if the user interrupts, since the caller needs the whole run.
+    pub(super) fn simulate(&self, plan: &Plan, quiet: bool) -> Result<Measurements, Exit> {
+        let run = self.simulate_until_interrupted(plan, quiet);
         if run.ending.interrupted {
-            complain("interrupted: nothing is told of half a run", None);
+            complain("interrupted before the simulation was complete", None);
             return Err(Exit::Interrupted);
         }
         Ok(run)
