@@ -122,7 +122,7 @@ fn write(out: &Path, compared: &RunComparison, page: &Page) -> io::Result<()> {
     fs::write(out.join("agreement.html"), html::render(page))
 }
 
-/// The command that compares again.
+/// Returns the command that repeats the comparison.
 fn command_line(flags: &CompareArguments) -> String {
     let path = |path: &PathBuf| quoted(&path.display().to_string());
     let mut words = vec!["tiketi-sim compare".to_owned()];
@@ -132,9 +132,11 @@ fn command_line(flags: &CompareArguments) -> String {
     if let Some(profile) = &flags.profile {
         words.push(format!("--profile {}", path(profile)));
     }
-    let bars = flags.bars.iter();
-    words
-        .extend(bars.map(|(measure, share)| format!("--bar {}={}", measure.name(), share * 100.0)));
+    let tolerances = flags.tolerances.iter();
+    words.extend(tolerances.map(|(measure, share)| {
+        let percent = share * 100.0;
+        format!("--tolerance {}={percent}", measure.name())
+    }));
     if let Some(out) = &flags.out {
         words.push(format!("--out {}", path(out)));
     }
