@@ -83,9 +83,9 @@ fn calibrated_profile_makes_the_model_agree() {
     let text = std::fs::read_to_string(workplace.path("known.toml")).expect("was written");
     let profile = scenario::profile::load("known.toml", &text).expect("a profile");
     let latency = profile.latency["queue_check"];
-    let told = format!("{latency:?}\n{}", found.stdout);
-    assert!((latency.median_ms - 3.0).abs() < 0.6, "{told}");
-    assert!((latency.sigma - 0.8).abs() < 0.25, "{told}");
+    let context = format!("{latency:?}\n{}", found.stdout);
+    assert!((latency.median_ms - 3.0).abs() < 0.6, "{context}");
+    assert!((latency.sigma - 0.8).abs() < 0.25, "{context}");
     assert_eq!(profile.name, "known");
 }
 

@@ -99,7 +99,7 @@ fn report_is_written_to_the_given_folder() {
 #[test]
 fn unusable_runs_exit_with_104() {
     let workplace = workplace();
-    for (words, told) in [
+    for (words, message) in [
         (
             &["before", "missing"][..],
             "run not found: missing/measurements.json.gz",
@@ -110,7 +110,7 @@ fn unusable_runs_exit_with_104() {
         ),
         (
             &["half", "before"],
-            "half/measurements.json.gz: holds no whole measurements",
+            "half/measurements.json.gz: not a complete archive",
         ),
         (&["--model", "model"], "model is a simulated run"),
         (&["--model", "before", "missing"], "run not found"),
@@ -125,7 +125,7 @@ fn unusable_runs_exit_with_104() {
     ] {
         let Ended { code, stderr, .. } = workplace.run(&[&["compare"], words].concat());
         assert_eq!(code, Some(104), "{words:?}: {stderr}");
-        assert!(stderr.contains(told), "{words:?}: {stderr}");
+        assert!(stderr.contains(message), "{words:?}: {stderr}");
     }
 }
 

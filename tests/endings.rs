@@ -206,7 +206,7 @@ fn unreliable_measurement_exits_with_91() {
     assert_code(&ended, 91);
     let summary = report(&workplace, 91);
     assert_eq!(
-        found(&summary, "validity", ("name", "send lag"))["ok"],
+        found(&summary, "validity", ("name", "scheduling delay"))["ok"],
         false
     );
     assert_eq!(
@@ -394,7 +394,7 @@ fn assert_dead_child_is_reported(role: &str, words: &str) {
     assert_gone(&children);
     let summary = report(&workplace, 91);
     assert!(reached(&summary, "arrived") > 0);
-    let check = found(&summary, "validity", ("name", "carried through"));
+    let check = found(&summary, "validity", ("name", "run completed"));
     let evidence = check["evidence"].as_str().expect("evidence is text");
     assert!(evidence.contains(words), "{evidence}");
     assert!(ended.stdout.contains(evidence), "{ended:?}");
@@ -463,10 +463,7 @@ fn loopback_target_runs_in_real_time() {
     );
     for audit in summary["audits"].as_array().unwrap() {
         assert_eq!(audit["verdict"], "could_not_check", "{audit}");
-        assert_eq!(
-            audit["reason"],
-            "the target gives no access to its database"
-        );
+        assert_eq!(audit["reason"], "no database access to this target");
     }
     assert!(ended.stdout.contains("not checked"), "{ended:?}");
     assert!(ended.stderr.contains("it serves no page"), "{ended:?}");

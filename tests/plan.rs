@@ -217,7 +217,7 @@ fn plan_file_errors_have_a_position_and_exit_with_104() {
         ),
         ("tiny.toml", "tiny.toml:1:1: `question` is missing"),
     ];
-    for (file, told) in cases {
+    for (file, message) in cases {
         for command in ["plan", "check"] {
             // A scenario is valid for `check`.
             if (file, command) == ("tiny.toml", "check") {
@@ -225,7 +225,7 @@ fn plan_file_errors_have_a_position_and_exit_with_104() {
             }
             let ended = workplace.run(&[command, file]);
             assert_eq!(ended.code, Some(104), "{ended:?}");
-            assert!(ended.stderr.contains(told), "{ended:?}");
+            assert!(ended.stderr.contains(message), "{ended:?}");
         }
     }
     assert!(!workplace.path("reports").exists(), "a search was started");
@@ -277,10 +277,10 @@ fn interrupted_search_resumes() {
     kill(pid, Signal::SIGINT).expect("it still runs");
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(105), "{output:?}");
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        told.contains("the same command resumes from there"),
-        "{told}"
+        stderr.contains("the same command resumes from there"),
+        "{stderr}"
     );
     let kept = runs();
     let folders = fs::read_dir(workplace.path("reports")).expect("the journal lies there");

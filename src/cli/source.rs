@@ -59,8 +59,7 @@ pub(super) fn question(path: &Path) -> Result<Question, Exit> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let read_scenario = |relative: &str| {
         let path = folder.join(relative);
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| format!("cannot be read: {error}"))?;
+        let text = std::fs::read_to_string(&path)?;
         let name = path.display().to_string();
         Ok(ScenarioFile { name, text })
     };

@@ -1,4 +1,8 @@
-//! The latency of each operation, found with the model in the loop.
+//! Fits the latency of each operation with the simulation in the loop.
+//!
+//! Percentiles of a sum are not the sum of percentiles, so latency cannot be computed from the measured times directly.
+//! Instead, the plan is simulated, and each operation's latency is moved by what its median and its 95th percentile are
+//! off. Operations share queues, so a change of one shifts the others a little, which the next round corrects.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,25 +15,27 @@ use tiketi_measure::Measurements;
 use tiketi_model::work_of;
 use tiketi_scenario::Plan;
 use tiketi_scenario::operation::Operation;
+use tiketi_verdict::figure::counted;
 
-/// Times the model is played at most; each takes seconds.
+/// Rounds at most. Each simulates the whole plan, which takes seconds.
 const ROUNDS_MAX: u32 = 8;
-/// The error of medians and 95th percentiles at which there is nothing left to gain: the histograms keep three digits,
-/// and two seeds differ by more.
+/// Relative error at which an operation is left alone: the histograms keep three digits, and the same plan with two seeds
+/// differs by more.
 const GOOD: f64 = 0.015;
-/// Rounds in which no operation came closer after which it ends.
+/// Rounds without an improvement of any operation after which fitting ends.
 const PATIENCE: u32 = 2;
 /// The 95th percentile of a normal distribution, in standard deviations.
 const Z_95: f64 = 1.645;
-/// Shortest median: a spread needs something to spread.
+/// Shortest median, in milliseconds: a lognormal distribution cannot have one of 0.
 const MEDIAN_MIN_MS: f64 = 0.01;
-/// Widest spread: beyond it single draws are minutes.
+/// Widest spread: beyond it, single draws would be minutes.
 const SIGMA_MAX: f64 = 3.0;
 
-/// The best latency of an operation so far, and the error it leaves; `None` if none is best.
+/// By operation: the smallest error so far, and the latency that gave it; `None` if that was no latency at all.
 type Best = BTreeMap<Operation, (f64, Option<Latency>)>;
 
-/// Finds median and spread of the latency of every operation that was called often enough; the others keep the base's.
+/// Fits median and spread of the latency of every operation with enough requests. The others keep the base profile's.
+/// Returns `None` if `simulate` does.
 pub(super) fn fit(
     run: &Measurements,
     base: &Profile,
@@ -52,6 +58,7 @@ pub(super) fn fit(
         }
         improve(&mut profile.latency, &residuals);
     }
+    // The last round need not be the best: near the optimum, noise moves each operation back and forth.
     for (operation, (_, latency)) in best {
         set(&mut profile.latency, operation, latency);
     }
@@ -60,13 +67,14 @@ pub(super) fn fit(
         profile,
         residuals: residual::of(run, &played),
         method: format!(
-            "Processor times are those of {}; latency fitted with the model in the loop, {rounds} rounds",
-            base.name
+            "CPU times are those of {}; latency was fitted in {} of simulation",
+            base.name,
+            counted(rounds.into(), "round")
         ),
     })
 }
 
-/// Keeps the latency of each operation that has never been better; `true` if there was one.
+/// Keeps the latency of each operation whose error is its smallest so far; returns whether there was one.
 fn note(best: &mut Best, residuals: &[Residual], profile: &Profile) -> bool {
     let mut is_better = false;
     for residual in residuals {
@@ -86,7 +94,7 @@ fn is_good(residual: &Residual) -> bool {
     residual.worst().is_some_and(|worst| worst <= GOOD)
 }
 
-/// Moves each latency by what its operation is off.
+/// Moves the latency of each operation by what the operation is off.
 fn improve(latency: &mut BTreeMap<String, Latency>, residuals: &[Residual]) {
     for residual in residuals.iter().filter(|residual| !is_good(residual)) {
         let now = latency.get(work_of(residual.operation).name()).copied();
@@ -104,12 +112,14 @@ fn set(table: &mut BTreeMap<String, Latency>, operation: Operation, latency: Opt
     };
 }
 
-/// The latency with both percentiles moved by what the answer's are off; `None` without calls in the model.
+/// Returns the latency with its median and 95th percentile moved by what those of the operation are off; `None` without
+/// simulated requests.
 fn moved(now: Option<Latency>, residual: &Residual) -> Option<Latency> {
     let now = now.unwrap_or(Latency {
         median_ms: 0.0,
         sigma: 0.0,
     });
+    // A lognormal distribution is determined by two percentiles: p50 = median, p95 = median · exp(1.645 sigma).
     let missing = |(live, model): (Duration, Option<Duration>)| Some(ms(live) - ms(model?));
     let p95 = now.median_ms * (Z_95 * now.sigma).exp() + missing(residual.p95)?;
     let median_ms = (now.median_ms + missing(residual.p50)?).max(MEDIAN_MIN_MS);

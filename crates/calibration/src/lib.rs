@@ -1,10 +1,11 @@
-//! From a live run to a profile of service times: what the model needs to answer as the system did.
+//! Calibration: from a live run to a service-time profile with which the simulation answers as the system did.
 //!
-//! On the testbed an instance's virtual processor works at the times of the run's own profile, so what an answer takes
-//! beyond queueing and work is *latency*: network, load balancer, the machine. It is found with the model in the loop:
-//! the same plan is played, service times are compared by operation, and median and spread of the latency are moved until
-//! they agree. Of a system that was there already nobody knows the processor: its times are read off the answers, which
-//! is an assumption and is labelled as one.
+//! On the testbed, the virtual CPU of an instance takes the times of the run's own profile. So the part of a response that
+//! neither queueing nor work explains is *latency*: network, load balancer, the host. It is fitted with the simulation in
+//! the loop: the same plan is simulated, the service times of each operation are compared, and median and spread of its
+//! latency are moved until both agree.
+//!
+//! The CPU time of an external target is unknown. It is inferred from the response times, and labeled as an assumption.
 
 mod latency;
 mod residual;
@@ -19,18 +20,19 @@ use tiketi_measure::Measurements;
 use tiketi_scenario::{Plan, profile};
 use tiketi_verdict::figure::in_words;
 
-/// A profile, and how well the model answers with it.
+/// A calibrated profile, and how well the simulation reproduces the run with it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibration {
     /// The profile.
     pub profile: Profile,
-    /// How the latency was found, or that service times are assumed.
+    /// How it was found, as a sentence without a period.
     pub method: String,
-    /// How far the model is off with this profile, by operation.
+    /// Remaining errors of the simulation with this profile, by operation.
     pub residuals: Vec<Residual>,
 }
 
-/// Calibrates `base` with a live run; `simulate` plays a plan in the model, and gives `None` when the user has enough.
+/// Calibrates `base` with a live run. `simulate` simulates a plan, or returns `None` if the user interrupts; then so does
+/// this function.
 pub fn calibrate(
     run: &Measurements,
     base: &Profile,
@@ -44,29 +46,29 @@ pub fn calibrate(
         Some(Calibration {
             residuals: residual::of(run, &played),
             profile,
-            method: "service times of the target read off its answers (assumption): processor time is the mean of the \
-                     percentiles 5 to 50, its spread the distance from p50 to p95"
+            method: "Service times of the target are inferred from its response times (assumption): CPU time is the mean \
+                     of the percentiles 5 to 50, its spread the distance from p50 to p95"
                 .to_owned(),
         })
     }
 }
 
-/// The plan of a run with another profile.
+/// Returns the plan of a run with another profile.
 fn with(run: &Measurements, profile: &Profile) -> Plan {
     let mut plan = run.plan.clone();
     plan.topology.instances.profile = profile.clone();
     plan
 }
 
-/// The profile as a file: where it comes from, how far the model is off with it, and the times.
+/// Formats the profile as a file whose header says where it comes from and how large the remaining errors are.
 pub fn to_toml(calibration: &Calibration, run: &Measurements, name: &str) -> String {
     let mut text = String::new();
     let mut put = |line: String| {
-        writeln!(text, "# {line}").expect("a String takes everything");
+        writeln!(text, "# {line}").expect("writing to a String cannot fail");
     };
     let plan = &run.plan;
     put(format!(
-        "Service times calibrated from {name}: scenario {}, seed {}, {} at speed {}, begun {}.",
+        "Service times calibrated from {name}: scenario {}, seed {}, {} at speed {}, started {}.",
         plan.name,
         plan.seed,
         in_words(run.ending.ended_at.since_start()),
@@ -74,8 +76,8 @@ pub fn to_toml(calibration: &Calibration, run: &Measurements, name: &str) -> Str
         run.ending.began
     ));
     put(format!("{}.", calibration.method));
-    put("Valid for the machine and the speed of that run: overhead of a machine is not compressed with its time.".to_owned());
-    put("What is left, model against live (service time):".to_owned());
+    put("Valid only for the machine and speed of that run: host overhead does not scale with the speed.".to_owned());
+    put("Remaining error of the simulation (service time):".to_owned());
     for residual in &calibration.residuals {
         put(format!("  {residual}"));
     }

@@ -1,4 +1,4 @@
-//! Service times of a system whose processor nobody can see, read off its answers.
+//! Service times of an external target, inferred from its response times because its CPU time is unknown.
 
 use tiketi_station::Profile;
 
@@ -10,12 +10,12 @@ use tiketi_scenario::operation::Operation;
 
 /// The 95th percentile of a normal distribution, in standard deviations.
 const Z_95: f64 = 1.645;
-/// Widest spread that is believed to be the work's and not a queue's, an assumption.
+/// Widest spread that is attributed to work; a wider one is attributed to queueing (assumption).
 const SIGMA_MAX: f64 = 1.0;
-/// Percentiles that have little queueing in them, an assumption: the faster half, without the fastest few.
+/// Percentiles that contain little queueing (assumption): the faster half, without the few fastest.
 const UNDISTURBED: [f64; 10] = [5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0, 45.0, 50.0];
 
-/// The base with the times of every operation that was called often enough.
+/// Returns the base profile with the inferred times of every operation that has enough requests.
 pub(super) fn assumed(run: &Measurements, base: &Profile) -> Profile {
     let mut profile = base.clone();
     for operation in Operation::ALL {
@@ -24,9 +24,10 @@ pub(super) fn assumed(run: &Measurements, base: &Profile) -> Profile {
         };
         let work = work_of(operation).name().to_owned();
         if operation == Operation::SeatList {
-            // What was measured has the seats in it.
+            // The measured time already includes the work per seat.
             profile.seat_us = 0.0;
         }
+        // The response time includes the latency, and cannot be split: adding one would count it twice.
         profile.latency.remove(&work);
         profile.work_sigma.insert(work.clone(), sigma(lengths));
         profile.work_ms.insert(work, undisturbed_ms(lengths));
@@ -34,7 +35,7 @@ pub(super) fn assumed(run: &Measurements, base: &Profile) -> Profile {
     profile
 }
 
-/// Mean of the undisturbed percentiles.
+/// Returns the mean of the undisturbed percentiles, in milliseconds.
 fn undisturbed_ms(lengths: &Histogram) -> f64 {
     let each = UNDISTURBED.iter().filter_map(|percent| {
         let length = lengths.percentile(*percent)?;
@@ -45,6 +46,7 @@ fn undisturbed_ms(lengths: &Histogram) -> f64 {
     each.sum::<f64>() / count
 }
 
+/// Returns the sigma of the lognormal distribution with this median and 95th percentile.
 fn sigma(lengths: &Histogram) -> f64 {
     let at = |percent: f64| {
         lengths

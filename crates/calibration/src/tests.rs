@@ -1,4 +1,4 @@
-//! Calibration against a stand-in for the model whose answers are known: work, a queue, and the profile's latency.
+//! Calibration with a stand-in for the simulation whose responses are known: work, a queue, and the latency of the profile.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tiketi_measure::{Engine, example};
 use tiketi_model::work_of;
 use tiketi_scenario::operation::Operation;
 
-/// Answers of one operation: work and queue of 2 to 6 ms, and a lognormal latency.
+/// Returns the service times of one operation: work and queueing of 2 to 6 ms, and a lognormal latency.
 fn answers(latency: Option<Latency>) -> Histogram {
     let mut stream = Streams::new(11).named("answers");
     let mut answers = Histogram::default();
@@ -27,7 +27,7 @@ fn answers(latency: Option<Latency>) -> Histogram {
     answers
 }
 
-/// A run in which every operation answers with its latency in the plan's profile.
+/// Returns a run in which every operation has its latency in the plan's profile.
 fn played(plan: &Plan) -> Measurements {
     let mut run = example::run_with(plan.clone(), example::ending());
     run.ending.engine = Engine::Model;
@@ -40,7 +40,7 @@ fn played(plan: &Plan) -> Measurements {
 }
 
 #[test]
-fn a_latency_that_is_known_is_found_again() {
+fn a_known_latency_is_found() {
     let mut hidden = example::plan();
     let truth = Latency {
         median_ms: 1.5,
@@ -77,7 +77,7 @@ fn a_latency_that_is_known_is_found_again() {
 }
 
 #[test]
-fn what_needs_no_latency_gets_none_and_what_is_too_fast_is_told() {
+fn no_latency_is_added_without_need_and_a_system_that_is_too_fast_leaves_an_error() {
     let live = played(&example::plan());
     let base = Profile::t3_medium_node();
     let same = calibrate(&live, &base, &mut |plan| Some(played(plan))).unwrap();
@@ -102,13 +102,13 @@ fn what_needs_no_latency_gets_none_and_what_is_too_fast_is_told() {
 }
 
 #[test]
-fn an_interrupt_leaves_nothing() {
+fn an_interrupted_calibration_has_no_result() {
     let live = played(&example::plan());
     assert_eq!(calibrate(&live, &Profile::native(), &mut |_| None), None);
 }
 
 #[test]
-fn times_of_a_target_are_assumed_and_say_so() {
+fn service_times_of_a_target_are_labeled_as_an_assumption() {
     let mut live = played(&example::plan());
     live.ending.system = None;
     let base = Profile::native();
@@ -120,7 +120,7 @@ fn times_of_a_target_are_assumed_and_say_so() {
 }
 
 #[test]
-fn the_file_can_be_read_and_tells_where_it_comes_from() {
+fn the_file_can_be_loaded_and_names_its_source() {
     let live = played(&example::plan());
     let base = Profile::t3_medium_node();
     let found = calibrate(&live, &base, &mut |plan| Some(played(plan))).unwrap();
@@ -131,7 +131,7 @@ fn the_file_can_be_read_and_tells_where_it_comes_from() {
         )
     );
     assert!(
-        text.contains("#   queue_check (20,000 calls): p50 4."),
+        text.contains("#   queue_check (20,000 requests): p50 4ms, simulated"),
         "{text}"
     );
     assert_eq!(profile::load("a.toml", &text).unwrap(), found.profile);

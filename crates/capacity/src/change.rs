@@ -1,5 +1,7 @@
-//! Keys of a scenario that a plan file changes: they are put into the scenario's TOML before it is resolved, so that
-//! all its checks hold for what comes out.
+//! Changes that a plan file makes to its scenario.
+//!
+//! They are applied to the TOML of the scenario before it is resolved, so that a changed scenario passes the same checks as
+//! one that was written that way.
 
 use std::ops::Range;
 
@@ -13,20 +15,20 @@ use tiketi_scenario::server_url::redacted;
 use tiketi_scenario::value::Value;
 use tiketi_scenario::{self as scenario, Overrides, Plan};
 
-/// One key and its new value.
+/// One key of the scenario and its new value.
 #[derive(Clone, Debug)]
 pub(super) struct Change {
     path: Vec<String>,
     value: Toml,
-    /// Where the key stands in the plan file.
+    /// Position of the key in the plan file.
     pub(super) key_span: Range<usize>,
-    /// Where the value stands there.
+    /// Position of the value in the plan file.
     pub(super) value_span: Range<usize>,
-    /// The value as written, on one line.
+    /// The value as written, on one line and without passwords.
     pub(super) written: String,
 }
 
-/// A key with what is written beside it.
+/// A key of the plan file and its value.
 pub(super) struct Leaf<'d> {
     path: Vec<String>,
     key_span: Range<usize>,
@@ -34,7 +36,7 @@ pub(super) struct Leaf<'d> {
 }
 
 impl Leaf<'_> {
-    /// The key set to `value`, which is the leaf's own or one of its elements.
+    /// Returns the change that sets the key to `value`, which is the leaf's own value or one of its elements.
     pub(super) fn change(&self, value: &Value<'_>) -> Change {
         let written = redacted(value.written());
         Change {
@@ -46,16 +48,16 @@ impl Leaf<'_> {
         }
     }
 
-    /// The key as scenarios spell it.
+    /// Returns the key as scenarios spell it.
     pub(super) fn key(&self) -> String {
         self.path.join(".")
     }
 }
 
-/// All keys of a table of changes.
+/// Returns all keys of a table of changes.
 ///
 /// `scaling.min`, `"scaling.min"` and a `min` under `[set.scaling]` are the same key. A table in braces is a value: it
-/// takes the place of the whole table that the scenario has there.
+/// replaces the whole table of the scenario.
 pub(super) fn leaves<'d>(section: &Section<'d>) -> Vec<Leaf<'d>> {
     let mut found = Vec::new();
     collect(section, &[], &mut found);
@@ -77,12 +79,13 @@ fn collect<'d>(section: &Section<'d>, above: &[String], found: &mut Vec<Leaf<'d>
     }
 }
 
-/// The parts of a key in quotes: `scaling.min` has two. What is no dotted key is one part.
+/// Returns the parts of a quoted key: `scaling.min` has two. A key that is not a valid dotted key is one part.
 fn parts(key: &str) -> Vec<String> {
     let whole = || vec![key.to_owned()];
     if key.chars().any(char::is_control) {
         return whole();
     }
+    // TOML's own parser splits the key, so that quoted parts such as `gates."errors{x:y}"` stay whole.
     let Ok(mut table) = format!("{key} = 0").parse::<Table>() else {
         return whole();
     };
@@ -97,7 +100,7 @@ fn parts(key: &str) -> Vec<String> {
     parts
 }
 
-/// A scenario and the changes that all set-ups of a question share.
+/// A scenario and the changes that all configurations of a question share.
 #[derive(Clone, Debug)]
 pub(super) struct Base {
     source_name: String,
@@ -108,25 +111,27 @@ pub(super) struct Base {
 }
 
 impl Base {
-    /// Takes a scenario as it is; it must be right by itself.
+    /// Loads a scenario as it is written; it must be valid without any changes.
     pub(super) fn new(source_name: &str, text: &str) -> Result<Self, Diagnostics> {
         let plan = scenario::load(source_name, text, &Overrides::default())?;
         Ok(Self {
             source_name: source_name.to_owned(),
             text: text.to_owned(),
-            table: text.parse().expect("what was resolved is TOML"),
+            table: text
+                .parse()
+                .expect("the scenario was just loaded, so it is valid TOML"),
             question: plan.question,
             buyers: None,
         })
     }
 
-    /// The same with this many buyers in every set-up.
+    /// Returns the same scenario with this many buyers in every configuration; `None` keeps those of the scenario.
     pub(super) fn for_buyers(mut self, buyers: Option<u32>) -> Self {
         self.buyers = buyers;
         self
     }
 
-    /// The same with `changes` in every set-up; they need not be legal.
+    /// Returns the same scenario with `changes` in every configuration. Whether they are valid shows when it is resolved.
     pub(super) fn changed(mut self, changes: &[Change]) -> Self {
         if changes.is_empty() {
             return self;
@@ -134,17 +139,18 @@ impl Base {
         for change in changes {
             put(&mut self.table, &change.path, &change.value);
         }
-        let table = toml::to_string(&self.table).expect("a table that was read can be written");
+        let table =
+            toml::to_string(&self.table).expect("a table that was parsed can be serialized");
         self.text = format!("# {}\n\n{table}", self.question);
         self
     }
 
-    /// The plan, or what is wrong with it.
+    /// Resolves the plan, or reports what is wrong with it.
     pub(super) fn plan(&self) -> Result<Plan, Diagnostics> {
         self.load(self.buyers)
     }
 
-    /// The plan for this many buyers.
+    /// Resolves the plan for this many buyers.
     pub(super) fn with_buyers(&self, buyers: u32) -> Result<Plan, Diagnostics> {
         self.load(Some(buyers))
     }
@@ -155,7 +161,7 @@ impl Base {
             ..Overrides::default()
         };
         let plan = scenario::load(&self.source_name, &self.text, &overrides)?;
-        match unplayed(&plan) {
+        match unsupported(&plan) {
             None => Ok(plan),
             Some(problem) => Err(Diagnostics::new(
                 &self.source_name,
@@ -165,7 +171,8 @@ impl Base {
         }
     }
 
-    /// The problems of a scenario with `changes`, each at the change in the plan file that makes it, else at `whole`.
+    /// Returns the problems of the changed scenario, each at the position of the change in the plan file that causes it, or at
+    /// `whole` if no single change does.
     pub(super) fn blame(
         &self,
         changes: &[Change],
@@ -174,14 +181,16 @@ impl Base {
     ) -> Vec<Problem> {
         let problems = diagnostics.problems().iter();
         let placed = problems.map(|problem| {
-            let makes_it = |change: &&Change| {
+            // The user wrote the plan file, not the changed scenario, so its positions mean nothing to them. A change is to
+            // blame if it alone causes the same problem.
+            let causes_it = |change: &&Change| {
                 let alone = self.clone().changed(std::slice::from_ref(change)).plan();
                 alone.is_err_and(|found| {
                     let mut found = found.problems().iter();
                     found.any(|one| one.message == problem.message)
                 })
             };
-            let change = changes.iter().find(makes_it);
+            let change = changes.iter().find(causes_it);
             let span = change.map_or(whole, |change| &change.value_span);
             problem.clone().at(span.clone())
         });
@@ -189,17 +198,18 @@ impl Base {
     }
 }
 
-/// The first fault that the model cannot play, if there is one.
-fn unplayed(plan: &Plan) -> Option<Problem> {
+/// Returns the first fault that the simulation does not support; `None` if it supports all.
+fn unsupported(plan: &Plan) -> Option<Problem> {
     plan.faults.iter().find_map(|fault| {
         let reason = model::plays(fault.action, &plan.topology.data_tier).err()?;
         let (name, at) = (fault.action.name(), Written(fault.at.since_start()));
-        let message = format!("the model cannot play the fault `{name}` at {at}: {reason}");
-        Some(Problem::new(message).help("take the fault out"))
+        let message =
+            format!("the simulation does not support the fault `{name}` at {at}: {reason}");
+        Some(Problem::new(message).help("remove the fault"))
     })
 }
 
-/// Sets one key, making the tables above it as needed; what is no table there gives way.
+/// Sets one key and creates the tables above it as needed. A value that is in the way of such a table is replaced.
 fn put(table: &mut Table, path: &[String], value: &Toml) {
     let Some((first, rest)) = path.split_first() else {
         return;
@@ -227,17 +237,17 @@ mod tests {
     use tiketi_scenario::document::{Layer, Problems};
 
     #[test]
-    fn a_key_in_quotes_has_the_parts_of_a_dotted_key() {
+    fn a_quoted_key_is_split_like_a_dotted_key() {
         assert_eq!(parts("scaling.min"), ["scaling", "min"]);
         assert_eq!(
             parts("gates.\"response_time{operation:queue_check}\""),
             ["gates", "response_time{operation:queue_check}"]
         );
-        assert_eq!(parts("errors{x:y}"), ["errors{x:y}"], "no dotted key");
+        assert_eq!(parts("errors{x:y}"), ["errors{x:y}"], "not a dotted key");
     }
 
     #[test]
-    fn a_list_of_tables_is_taken_as_a_whole_however_it_is_written() {
+    fn a_list_of_tables_is_one_value_however_it_is_written() {
         let text = "[[set.scaling.policies]]\nadjust = +2\n[[set.scaling.policies]]\nadjust = -1\n";
         let inline = "set = { scaling.policies = [{ adjust = 2 }, { adjust = -1 }] }";
         let [long, short] = [text, inline].map(|text| {
@@ -258,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_keeps_what_stands_beside_it() {
+    fn a_change_keeps_the_other_keys_of_its_table() {
         let mut table: Table = "[a]\nb = 1\nc = 2".parse().unwrap();
         let path = ["a", "b"].map(str::to_owned);
         put(&mut table, &path, &Toml::Integer(3));

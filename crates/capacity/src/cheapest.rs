@@ -1,8 +1,17 @@
-//! The cheapest set-up that holds: from the cheapest up, leaving out what cannot be the answer.
+//! Cheapest configuration: finds the cheapest one of a grid that passes.
 //!
-//! Two things save runs. What a set-up costs at least is known before it runs (its standing parts and its smallest
-//! fleet), so that the search ends when nothing cheaper can be left. And along keys that the author declares to be
-//! ascending, a set-up fails if a stronger one did; the strongest are therefore played first.
+//! Simulating every configuration with every seed would take too long. Three rules leave runs out without changing the
+//! answer:
+//!
+//! - **Cost order.** A lower bound of a configuration's cost is known before it runs: its fixed costs and its smallest fleet.
+//!   Configurations run in the order of this bound, and the search ends once the bound is no lower than the cost of the
+//!   best one so far.
+//! - **Dominance.** The author may declare keys to be ascending: a larger value never makes a configuration fail. If one
+//!   fails, all that are weaker along those keys are skipped. The strongest ones therefore run first.
+//! - **Early exit.** A configuration is dropped when one of its first runs fails (see `replication`).
+//!
+//! The cheapest one is then re-tested with fresh seeds (see `confirmation`). If it fails the test, the search continues
+//! with the next.
 
 use serde::Serialize;
 
@@ -16,52 +25,53 @@ use super::{Evaluate, Sample, State, Stopped};
 use tiketi_cost::{PriceBook, Sales, Statement, Usage};
 use tiketi_scenario::{Plan, arrival_times};
 
-/// Set-ups that are played side by side.
+/// Configurations that run as one batch.
 ///
-/// Enough to keep several threads busy, few enough not to play many that the first of them rules out. A number that
-/// hung on the machine would make the report hang on it.
+/// Enough to keep several threads busy, and few enough not to waste many runs on configurations that the first of the
+/// batch rules out. It is a constant because a number that depended on the machine would make the report depend on it.
 const WAVE: usize = 4;
 
-/// A group of set-ups along ascending keys is worth a look at its strongest from this size on.
+/// Size of a group along ascending keys from which its strongest configuration runs first. In a smaller group that run is
+/// likely to cost more than it saves.
 const GROUP_MIN: usize = 3;
 
-/// What became of a set-up.
+/// The state of a configuration after the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "is")]
 pub enum SetupState {
-    /// Every run with the seeds of the search held.
+    /// Every run of the search passed.
     Held,
-    /// Not every run held.
+    /// Not every run passed.
     Failed,
-    /// It held with the seeds of the search, but not often enough with fresh ones.
+    /// It passed every run of the search, but not enough runs with fresh seeds.
     Unconfirmed,
-    /// Not played: a set-up that is stronger by the author's word failed.
+    /// Skipped: a configuration that is declared to be stronger failed.
     Doomed {
-        /// Its place among the set-ups.
+        /// Index of that configuration.
         by: usize,
     },
-    /// Not played: it costs at least as much as the answer.
+    /// Skipped: it costs at least as much as the answer.
     TooDear,
-    /// Not played: the search had ended before.
+    /// Skipped: the search ended before.
     NotPlayed,
 }
 
-/// Searches the grid.
+/// Searches the grid for the cheapest configuration that passes.
 pub(super) fn search(
     grid: &Grid,
     search: &Search,
     bench: &dyn Evaluate,
 ) -> Result<CheapestSetup, Stopped> {
-    let mut hunt = Hunt::new(grid, search, bench);
-    let strongest = hunt.strongest();
+    let mut progress = GridSearch::new(grid, search, bench);
+    let strongest = progress.strongest();
     for wave in strongest.chunks(WAVE) {
-        hunt.play(wave)?;
+        progress.play(wave)?;
     }
     let mut confirmations = Vec::new();
     let mut answer = None;
-    for seeds in &hunt.seeds.fresh.clone() {
-        hunt.explore()?;
-        let Some(best) = hunt.best() else { break };
+    for seeds in &progress.seeds.fresh.clone() {
+        progress.explore()?;
+        let Some(best) = progress.best() else { break };
         let setup = &grid.setups[best];
         let (confirmation, samples) =
             confirmation::confirm(&setup.name, &setup.plan, seeds, search, bench)?;
@@ -71,56 +81,59 @@ pub(super) fn search(
             answer = Some((best, samples));
             break;
         }
-        hunt.entries[best].is_refuted = true;
+        progress.candidates[best].is_refuted = true;
     }
-    Ok(hunt.result(answer.as_ref(), confirmations))
+    Ok(progress.result(answer.as_ref(), confirmations))
 }
 
-/// One set-up while the search goes on.
-struct Entry {
+/// One configuration during the search.
+struct Candidate {
+    /// Lower bound of its cost.
     at_least: f64,
+    /// Its runs; empty until it has run.
     samples: Vec<Sample>,
+    /// Index of a stronger configuration that failed.
     doomed_by: Option<usize>,
-    /// Whether fresh seeds have not confirmed it.
+    /// Whether it failed the test with fresh seeds.
     is_refuted: bool,
 }
 
-/// The search while it goes on.
-struct Hunt<'a> {
+/// The search in progress.
+struct GridSearch<'a> {
     grid: &'a Grid,
     search: &'a Search,
     seeds: Seeds,
     bench: &'a dyn Evaluate,
-    entries: Vec<Entry>,
-    /// Places of the set-ups, what can be cheapest first.
+    candidates: Vec<Candidate>,
+    /// Indices of the configurations, those with the lowest cost bound first.
     order: Vec<usize>,
 }
 
-impl<'a> Hunt<'a> {
+impl<'a> GridSearch<'a> {
     fn new(grid: &'a Grid, search: &'a Search, bench: &'a dyn Evaluate) -> Self {
-        let entries = grid.setups.iter().map(|setup| Entry {
+        let candidates = grid.setups.iter().map(|setup| Candidate {
             at_least: cost_at_least(&setup.plan, grid.minimize),
             samples: Vec::new(),
             doomed_by: None,
             is_refuted: false,
         });
-        let entries: Vec<_> = entries.collect();
-        let mut order: Vec<_> = (0..entries.len()).collect();
-        order.sort_by(|a, b| entries[*a].at_least.total_cmp(&entries[*b].at_least));
+        let candidates: Vec<_> = candidates.collect();
+        let mut order: Vec<_> = (0..candidates.len()).collect();
+        order.sort_by(|a, b| candidates[*a].at_least.total_cmp(&candidates[*b].at_least));
         Self {
             grid,
             search,
             seeds: Seeds::new(search),
             bench,
-            entries,
+            candidates,
             order,
         }
     }
 
-    /// The set-ups to which none is stronger, of groups that are large enough.
+    /// Returns the configurations that none is stronger than, of groups that are large enough.
     fn strongest(&self) -> Vec<usize> {
         let stronger = |one: usize, than: usize| self.is_stronger(one, than);
-        let all = 0..self.entries.len();
+        let all = 0..self.candidates.len();
         let tops = all
             .clone()
             .filter(|top| !all.clone().any(|other| stronger(other, *top)));
@@ -128,7 +141,8 @@ impl<'a> Hunt<'a> {
         tops.filter(|top| below(*top) + 1 >= GROUP_MIN).collect()
     }
 
-    /// Whether one set-up has at least as much as another along every ascending key and is the same along all others.
+    /// Returns whether one configuration dominates another: its value is at least as large along every ascending key, and the
+    /// same along all other keys.
     fn is_stronger(&self, one: usize, than: usize) -> bool {
         let places = |index: usize| &self.grid.setups[index].places;
         let mut axes = self.grid.axes.iter().zip(places(one)).zip(places(than));
@@ -139,7 +153,7 @@ impl<'a> Hunt<'a> {
             })
     }
 
-    /// Plays set-ups until nothing that can be left would be the answer.
+    /// Runs configurations until none of those left can be the answer.
     fn explore(&mut self) -> Result<(), Stopped> {
         loop {
             let wave: Vec<_> = self.open().into_iter().take(WAVE).collect();
@@ -150,17 +164,18 @@ impl<'a> Hunt<'a> {
         }
     }
 
-    /// The set-ups that are worth playing, what can be cheapest first.
+    /// Returns the configurations that still have to run, those with the lowest cost bound first.
     fn open(&self) -> Vec<usize> {
-        let dearest = match self.grid.explore {
+        // A configuration whose lower bound is no lower than the cost of the best cannot be cheaper.
+        let cost_max = match self.grid.explore {
             Explore::Cheapest => self.best().map(|best| self.cost(best)),
             Explore::Frontier => None,
         };
         let is_open = |index: &usize| {
-            let entry = &self.entries[*index];
-            entry.samples.is_empty()
-                && entry.doomed_by.is_none()
-                && dearest.is_none_or(|dearest| entry.at_least < dearest)
+            let candidate = &self.candidates[*index];
+            candidate.samples.is_empty()
+                && candidate.doomed_by.is_none()
+                && cost_max.is_none_or(|cost_max| candidate.at_least < cost_max)
         };
         self.order.iter().copied().filter(is_open).collect()
     }
@@ -179,7 +194,7 @@ impl<'a> Hunt<'a> {
         let played = replication::race(&plans, &self.seeds.search, self.bench, &state)?;
         for (index, samples) in wave.iter().zip(played) {
             let fails = !samples.iter().all(Sample::holds);
-            self.entries[*index].samples = samples;
+            self.candidates[*index].samples = samples;
             if fails {
                 self.doom_weaker_than(*index);
             }
@@ -188,30 +203,34 @@ impl<'a> Hunt<'a> {
     }
 
     fn doom_weaker_than(&mut self, failed: usize) {
-        for index in 0..self.entries.len() {
-            let is_open = self.entries[index].samples.is_empty();
-            if is_open && self.entries[index].doomed_by.is_none() && self.is_stronger(failed, index)
+        for index in 0..self.candidates.len() {
+            let is_open = self.candidates[index].samples.is_empty();
+            if is_open
+                && self.candidates[index].doomed_by.is_none()
+                && self.is_stronger(failed, index)
             {
-                self.entries[index].doomed_by = Some(failed);
+                self.candidates[index].doomed_by = Some(failed);
             }
         }
     }
 
-    /// The cheapest set-up of which every run held; the first of the grid among equals.
+    /// Returns the cheapest configuration of which every run passed, the first of the grid among equals.
     fn best(&self) -> Option<usize> {
-        let held = (0..self.entries.len()).filter(|index| self.holds(*index));
+        let held = (0..self.candidates.len()).filter(|index| self.holds(*index));
         held.min_by(|a, b| self.cost(*a).total_cmp(&self.cost(*b)))
     }
 
     fn holds(&self, index: usize) -> bool {
-        let entry = &self.entries[index];
-        !entry.is_refuted && !entry.samples.is_empty() && entry.samples.iter().all(Sample::holds)
+        let candidate = &self.candidates[index];
+        !candidate.is_refuted
+            && !candidate.samples.is_empty()
+            && candidate.samples.iter().all(Sample::holds)
     }
 
-    /// What a set-up that was played costs on average.
+    /// Returns the mean cost of a configuration that has run.
     fn cost(&self, index: usize) -> f64 {
-        let entry = &self.entries[index];
-        mean(&entry.samples, measure(self.grid.minimize)).unwrap_or(entry.at_least)
+        let candidate = &self.candidates[index];
+        mean(&candidate.samples, measure(self.grid.minimize)).unwrap_or(candidate.at_least)
     }
 
     fn result(
@@ -221,13 +240,16 @@ impl<'a> Hunt<'a> {
     ) -> CheapestSetup {
         let cheapest = answer.map(|(best, _)| *best);
         let runs_of_answer = answer.into_iter().flat_map(|(best, fresh)| {
-            let searched = self.entries[*best].samples.iter();
+            let searched = self.candidates[*best].samples.iter();
             searched.chain(fresh)
         });
         let tiers = highest(runs_of_answer);
         let setups = self.grid.setups.iter().enumerate();
         let results = setups.map(|(index, setup)| self.result_of(index, setup, cheapest));
-        let mut all = self.entries.iter().flat_map(|entry| &entry.samples);
+        let mut all = self
+            .candidates
+            .iter()
+            .flat_map(|candidate| &candidate.samples);
         let ascending = self.grid.axes.iter().filter(|axis| axis.is_ascending);
         CheapestSetup {
             cheapest,
@@ -250,45 +272,47 @@ impl<'a> Hunt<'a> {
     }
 
     fn result_of(&self, index: usize, setup: &Setup, cheapest: Option<usize>) -> SetupResult {
-        let entry = &self.entries[index];
+        let candidate = &self.candidates[index];
         SetupResult {
             name: setup.name.clone(),
             state: self.state(index, cheapest),
-            held: held(&entry.samples),
-            runs: runs(&entry.samples),
-            cost_at_least: entry.at_least,
-            cost: mean(&entry.samples, measure(self.grid.minimize)),
-            means: means(&entry.samples),
-            miss: first_miss(&entry.samples),
+            held: held(&candidate.samples),
+            runs: runs(&candidate.samples),
+            cost_at_least: candidate.at_least,
+            cost: mean(&candidate.samples, measure(self.grid.minimize)),
+            means: means(&candidate.samples),
+            miss: first_miss(&candidate.samples),
         }
     }
 
     fn state(&self, index: usize, cheapest: Option<usize>) -> SetupState {
-        let entry = &self.entries[index];
-        if let Some(by) = entry.doomed_by {
+        let candidate = &self.candidates[index];
+        if let Some(by) = candidate.doomed_by {
             return SetupState::Doomed { by };
         }
-        match (entry.samples.is_empty(), self.holds(index), cheapest) {
-            (true, _, Some(best)) if entry.at_least >= self.cost(best) => SetupState::TooDear,
+        match (candidate.samples.is_empty(), self.holds(index), cheapest) {
+            (true, _, Some(best)) if candidate.at_least >= self.cost(best) => SetupState::TooDear,
             (true, _, _) => SetupState::NotPlayed,
             (false, true, _) => SetupState::Held,
-            (false, false, _) if entry.is_refuted => SetupState::Unconfirmed,
+            (false, false, _) if candidate.is_refuted => SetupState::Unconfirmed,
             (false, false, _) => SetupState::Failed,
         }
     }
 
-    /// The set-ups that hold and to which none is both cheaper and quicker, by cost.
+    /// Returns the Pareto frontier, by cost: the configurations that pass and that none beats in both cost and waiting time.
     fn frontier(&self) -> Vec<usize> {
-        // Where nobody waits, nobody waits long.
-        let waiting =
-            |index: usize| mean(&self.entries[index].samples, Measure::WaitingP95).unwrap_or(0.0);
-        let mut holding: Vec<_> = (0..self.entries.len())
+        // Without a single waiting buyer there is no percentile, and the wait is as short as it can be.
+        let waiting = |index: usize| {
+            mean(&self.candidates[index].samples, Measure::WaitingP95).unwrap_or(0.0)
+        };
+        let mut holding: Vec<_> = (0..self.candidates.len())
             .filter(|one| self.holds(*one))
             .collect();
         holding.sort_by(|a, b| {
             let by_cost = self.cost(*a).total_cmp(&self.cost(*b));
             by_cost.then(waiting(*a).total_cmp(&waiting(*b)))
         });
+        // By ascending cost, a configuration is on the frontier exactly if buyers wait less than with every cheaper one.
         let mut quickest = f64::INFINITY;
         holding.retain(|index| {
             let is_quicker = waiting(*index) < quickest;
@@ -299,9 +323,9 @@ impl<'a> Hunt<'a> {
     }
 
     fn closest(&self) -> Option<Closest> {
-        let misses = self.entries.iter().zip(&self.grid.setups);
-        let misses = misses.filter_map(|(entry, setup)| {
-            let miss = first_miss(&entry.samples)?;
+        let misses = self.candidates.iter().zip(&self.grid.setups);
+        let misses = misses.filter_map(|(candidate, setup)| {
+            let miss = first_miss(&candidate.samples)?;
             let what = setup.name.clone();
             Some(Closest { what, miss })
         });
@@ -316,7 +340,8 @@ const fn measure(bill: Bill) -> Measure {
     }
 }
 
-/// What a set-up costs even if nobody comes and no instance runs longer than it must.
+/// Returns a lower bound of a configuration's cost: what it costs if nobody comes and no instance runs longer than it has
+/// to.
 fn cost_at_least(plan: &Plan, bill: Bill) -> f64 {
     let usage = Usage {
         hours: plan.clock.duration.as_secs_f64() / 3_600.0,
@@ -326,8 +351,7 @@ fn cost_at_least(plan: &Plan, bill: Bill) -> f64 {
         buyers: 0,
         tickets: 0,
     };
-    let book =
-        PriceBook::built_in(&plan.cost.prices).expect("a plan names a book that is built in");
+    let book = PriceBook::built_in(&plan.cost.prices).expect("a plan names a built-in price book");
     let statement = Statement::new(plan, usage, sales, &book);
     match bill {
         Bill::Month => statement.month.total,

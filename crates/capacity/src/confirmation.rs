@@ -1,6 +1,12 @@
-//! Confirmation: the answer of a search is put to the test with seeds that the search has not seen.
+//! Confirmation: re-tests the answer of a search with seeds that the search has not used.
 //!
-//! Whoever searches picks what looked best, and what looked best was lucky too. Fresh seeds know nothing of that.
+//! A search picks what looked best with its seeds, and part of looking best was luck: of many configurations near the limit,
+//! some pass every run of the search by chance, and those are the ones that a search finds. Runs with fresh seeds are free
+//! of this selection bias.
+//!
+//! Each fresh run passes or fails, so the number that pass is binomial, and the lower bound of Clopper and Pearson says which
+//! share of all sales would pass, with the confidence that was asked for. The answer is confirmed if that bound reaches
+//! `holds_in`.
 
 use serde::Serialize;
 
@@ -10,24 +16,24 @@ use super::statistics::{confidence_each, share_at_least};
 use super::{Evaluate, Sample, State, Stopped};
 use tiketi_scenario::Plan;
 
-/// What came of one test.
+/// The result of one test.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Confirmation {
     /// What was tested.
     pub what: String,
-    /// Runs that held.
+    /// Runs that passed.
     pub held: u32,
     /// Runs.
     pub runs: u32,
-    /// With the test's confidence at least this part of all on-sales hold.
+    /// At least this share of all sales passes, with the confidence of this test.
     pub share_at_least: f64,
-    /// Confidence of this test; all tests of the search together have the confidence that was asked for.
+    /// Confidence of this test. It is higher than what was asked for, so that all tests of the search together have that.
     pub confidence: f64,
-    /// Whether as many on-sales hold as was asked for.
+    /// Whether that share is as large as was asked for.
     pub confirmed: bool,
 }
 
-/// Tests `plan` with `seeds`; also returns the runs.
+/// Tests `plan` with `seeds`. Also returns the runs.
 pub(super) fn confirm(
     what: &str,
     plan: &Plan,
@@ -38,7 +44,7 @@ pub(super) fn confirm(
     bench.hear(&State {
         runs_next: seeds.len(),
         runs_later: 0,
-        best: Some(format!("{what}, to be confirmed")),
+        best: Some(format!("{what}, not yet confirmed")),
     });
     let samples = replication::play(&[plan], seeds, bench)?.concat();
     let (held, runs) = (held(&samples), runs(&samples));

@@ -1,7 +1,8 @@
-//! The comparison: every variant with the same seeds, and the differences run by run.
+//! Comparison: runs every variant with the same seeds, and estimates the differences run by run.
 //!
-//! Under common random numbers both runs of a pair have the same buyers; what they share cancels out, and a small
-//! difference shows in few runs.
+//! With common random numbers, both runs of a pair have the same buyers, who arrive at the same times with the same
+//! patience. Most of the noise is the same in both and cancels out of their difference, so a small difference shows in few
+//! runs. The interval is computed over the differences, not over the two means.
 
 use super::crowd::highest;
 use super::figures::{Measure, Unit};
@@ -12,8 +13,8 @@ use super::statistics::{Estimate, estimate};
 use super::{Evaluate, Sample, State, Stopped};
 use tiketi_cost::price_book::Currency;
 
-/// Plays all variants and compares them.
-pub(super) fn hold(
+/// Runs all variants and compares them.
+pub(super) fn compare(
     contest: &Contest,
     search: &Search,
     bench: &dyn Evaluate,
@@ -64,7 +65,7 @@ fn rows(
     rows.collect()
 }
 
-/// The mean of the differences of the pairs in which both runs have the measure.
+/// Returns the mean difference over the pairs of runs in which both have the metric; `None` without such a pair.
 fn difference(
     samples: &[Sample],
     base: &[Sample],
@@ -78,7 +79,7 @@ fn difference(
     estimate(&differences, confidence)
 }
 
-/// The currency of all runs; `None` if they have several, whose amounts cannot be compared.
+/// Returns the currency of all runs; `None` if there are several, whose amounts cannot be compared, or none.
 fn one_currency(played: &[Vec<Sample>]) -> Option<Currency> {
     let mut currencies = played.iter().flatten().map(|sample| sample.currency);
     let first = currencies.next().flatten()?;

@@ -1,4 +1,12 @@
-//! The largest crowd that a set-up holds: doubling until one breaks it, then bisection, then a test with fresh seeds.
+//! Largest audience: finds the largest number of buyers with which a configuration passes.
+//!
+//! 1. **Bracket.** Doubles the number until one fails.
+//! 2. **Bisect.** Halves the gap between the largest number that passed and the smallest that failed, until it is as small
+//!    as was asked for (`within`).
+//! 3. **Confirm.** Re-tests the result with fresh seeds, and if it fails, smaller numbers.
+//!
+//! Bisection assumes that more buyers never make a system pass that fails with fewer. Noise, or a policy that scales out
+//! only under more load, can break that assumption; such pairs are reported as `not_monotone`.
 
 use std::collections::BTreeMap;
 
@@ -13,55 +21,58 @@ use super::tier_use::{self, TierUse};
 use super::{Evaluate, Sample, State, Stopped};
 use tiketi_verdict::figure::grouped;
 
-/// Searches the range.
+/// Searches the range for the largest number of buyers.
 pub(super) fn search(
     range: &CrowdRange,
     search: &Search,
     bench: &dyn Evaluate,
 ) -> Result<LargestCrowd, Stopped> {
-    let mut hunt = Hunt {
+    let mut progress = CrowdSearch {
         range,
         search,
         seeds: Seeds::new(search),
         bench,
         played: BTreeMap::new(),
     };
-    let bracket = hunt.bracket()?;
-    let bracket = hunt.bisect(bracket)?;
+    let bracket = progress.bracket()?;
+    let bracket = progress.bisect(bracket)?;
     let mut confirmations = Vec::new();
     let mut confirmed = None;
     if let Some(holds) = bracket.holds {
-        confirmed = hunt.confirm(holds, &mut confirmations)?;
+        confirmed = progress.confirm(holds, &mut confirmations)?;
     }
-    hunt.play_asked()?;
-    Ok(hunt.result(confirmed.as_ref(), confirmations))
+    progress.play_asked()?;
+    Ok(progress.result(confirmed.as_ref(), confirmations))
 }
 
-/// The largest crowd that is known to hold, and the smallest that is known not to.
+/// The largest number of buyers known to pass, and the smallest known to fail.
 #[derive(Clone, Copy)]
 struct Bracket {
     holds: Option<u32>,
     fails: Option<u32>,
 }
 
-/// The search while it goes on.
-struct Hunt<'a> {
+/// The search in progress.
+struct CrowdSearch<'a> {
     range: &'a CrowdRange,
     search: &'a Search,
     seeds: Seeds,
     bench: &'a dyn Evaluate,
+    /// All runs so far, by number of buyers.
     played: BTreeMap<u32, Vec<Sample>>,
 }
 
-/// A crowd that was confirmed, and the runs that did it.
+/// A confirmed number of buyers, and the runs that confirmed it.
 struct Confirmed {
     crowd: u32,
     samples: Vec<Sample>,
 }
 
-impl Hunt<'_> {
-    /// Doubles the crowd until one does not hold: small crowds are played fast, and the largest of the range perhaps
-    /// never.
+impl CrowdSearch<'_> {
+    /// Doubles the number of buyers until one fails.
+    ///
+    /// A run takes time in proportion to its buyers. Doubling from below takes at most about twice the time of the largest
+    /// run that is needed, while a bisection of the whole range would start in its middle, far above most answers.
     fn bracket(&mut self) -> Result<Bracket, Stopped> {
         let mut bracket = Bracket {
             holds: None,
@@ -81,7 +92,7 @@ impl Hunt<'_> {
         }
     }
 
-    /// Halves the distance until it is as small as was asked for.
+    /// Halves the gap until it is as small as was asked for.
     fn bisect(&mut self, mut bracket: Bracket) -> Result<Bracket, Stopped> {
         while let (Some(holds), Some(fails)) = (bracket.holds, bracket.fails) {
             let distance = fails - holds;
@@ -98,7 +109,7 @@ impl Hunt<'_> {
         Ok(bracket)
     }
 
-    /// Whether the crowd holds with every seed of the search.
+    /// Runs this many buyers, and returns whether every run passes.
     fn holds(&mut self, crowd: u32, bracket: Bracket) -> Result<bool, Stopped> {
         let steps = self.steps_left(bracket);
         let runs = self.seeds.search.len();
@@ -107,7 +118,7 @@ impl Hunt<'_> {
             runs_later: steps * runs + self.search.confirm as usize,
             best: bracket
                 .holds
-                .map(|holds| format!("{} buyers hold", grouped(holds.into()))),
+                .map(|holds| format!("{} buyers", grouped(holds.into()))),
         };
         let plan = self.range.plan(crowd);
         let samples = replication::race(&[&plan], &self.seeds.search, self.bench, &state)?.concat();
@@ -116,7 +127,7 @@ impl Hunt<'_> {
         Ok(holds)
     }
 
-    /// Steps of the search that are left at most, as far as the bracket tells.
+    /// Returns how many more steps a bisection of the bracket takes at most, for the progress display.
     fn steps_left(&self, bracket: Bracket) -> usize {
         let low = f64::from(bracket.holds.unwrap_or(self.range.from));
         let high = f64::from(bracket.fails.unwrap_or(self.range.to));
@@ -134,12 +145,13 @@ impl Hunt<'_> {
         halvings
     }
 
-    /// Puts the crowd to the test, and if it fails smaller ones, each farther down.
+    /// Tests the number of buyers with fresh seeds, and if it fails, smaller numbers with other fresh seeds.
     fn confirm(
         &self,
         holds: u32,
         confirmations: &mut Vec<Confirmation>,
     ) -> Result<Option<Confirmed>, Stopped> {
+        // Each test uses seeds of its own: a number that failed one test must not be judged by the seeds that chose it.
         let mut crowd = holds;
         for (number, seeds) in (0..CONFIRMATIONS_MAX).zip(&self.seeds.fresh) {
             let plan = self.range.plan(crowd);
@@ -159,7 +171,10 @@ impl Hunt<'_> {
         Ok(None)
     }
 
-    /// The crowd to test after one that was not confirmed: below it by twice the precision, then by four times.
+    /// Returns the number of buyers to test after one that was not confirmed.
+    ///
+    /// It is smaller by twice the precision of the search, then by four times: the search passed at `crowd`, so the limit is
+    /// probably close below it, and there are only a few tests.
     fn smaller(&self, crowd: u32, number: u32) -> u32 {
         let below = (self.range.within.get() * f64::from(2_u32 << number)).min(0.5);
         #[expect(
@@ -171,7 +186,8 @@ impl Hunt<'_> {
         smaller.max(self.range.from)
     }
 
-    /// Plays the crowd that the scenario asks for, for its buffers; one beyond the range may take too long.
+    /// Runs the number of buyers of the scenario as it is written, to report its headroom. Skipped if it lies outside the
+    /// range: a number beyond it may take too long.
     fn play_asked(&mut self) -> Result<(), Stopped> {
         let asked = self.range.asked;
         let is_in_range = (self.range.from..=self.range.to).contains(&asked);
@@ -193,6 +209,7 @@ impl Hunt<'_> {
         let crowd = confirmed.map(|confirmed| confirmed.crowd);
         let held_in_search = |crowd: &u32| self.played[crowd].iter().all(Sample::holds);
         let largest_held = self.played.keys().copied().filter(held_in_search).max();
+        // Without a confirmed answer, what breaks is reported from the largest number that passed the search.
         let breaks = self.first_break(crowd.or(largest_held));
         let searched = crowd.and_then(|crowd| self.played.get(&crowd));
         let tested = confirmed
@@ -225,6 +242,7 @@ impl Hunt<'_> {
         }
     }
 
+    /// Returns what fails first above a number of buyers; `None` if nothing failed there.
     fn first_break(&self, above: Option<u32>) -> Option<Break> {
         let mut larger = self.played.range(above.map_or(0, |above| above + 1)..);
         let fails = |(_, samples): &(&u32, &Vec<Sample>)| !samples.iter().all(Sample::holds);
@@ -241,7 +259,7 @@ impl Hunt<'_> {
         })
     }
 
-    /// Of the smallest crowd that did not hold.
+    /// Returns the miss of the smallest number of buyers that failed; `None` if none did.
     fn closest(&self) -> Option<Closest> {
         let mut misses = self.played.iter().filter_map(|(crowd, samples)| {
             let miss = first_miss(samples)?;
@@ -251,7 +269,7 @@ impl Hunt<'_> {
         misses.next()
     }
 
-    /// Each crowd that did not hold, with the largest that did if that is larger.
+    /// Returns each number of buyers that failed although the largest one that passed is larger.
     fn not_monotone(&self) -> Vec<(u32, u32)> {
         let held = |samples: &Vec<Sample>| samples.iter().all(Sample::holds);
         let holding = self.played.iter().filter(|(_, samples)| held(samples));
@@ -276,7 +294,7 @@ fn step(crowd: u32, samples: &[Sample]) -> CrowdStep {
     }
 }
 
-/// The mean of every measure that a run has.
+/// Returns the mean of every metric that at least one run has.
 pub(super) fn means(samples: &[Sample]) -> Vec<Mean> {
     let means = Measure::all().into_iter().filter_map(|measure| {
         let mean = mean(samples, measure)?;
@@ -285,7 +303,7 @@ pub(super) fn means(samples: &[Sample]) -> Vec<Mean> {
     means.collect()
 }
 
-/// The highest use of each tier over several runs.
+/// Returns the peak utilization of each tier over several runs.
 pub(super) fn highest<'s>(samples: impl IntoIterator<Item = &'s Sample>) -> Vec<TierUse> {
     let tiers: Vec<_> = samples
         .into_iter()
@@ -294,7 +312,7 @@ pub(super) fn highest<'s>(samples: impl IntoIterator<Item = &'s Sample>) -> Vec<
     tier_use::highest(&tiers)
 }
 
-/// How many runs missed each objective, the most frequent first.
+/// Counts how many runs missed each objective, the most frequent first.
 fn counts(samples: &[Sample]) -> Vec<MissCount> {
     let mut counts: Vec<MissCount> = Vec::new();
     for miss in samples.iter().flat_map(|sample| &sample.misses) {

@@ -1,4 +1,4 @@
-//! A system for tests of the searches: it holds crowds up to a limit that hangs on its fleet, and on luck.
+//! A fake system for tests of searches. It passes up to a number of buyers that depends on its fleet and on chance.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use super::figures::{Figures, Measure};
 use super::miss::Miss;
 use super::question::Search;
 use super::tier_use::{Tier, TierUse};
-use super::{Evaluate, Question, Sample, ScenarioFile, State};
+use super::{Evaluate, Question, Sample, ScenarioFile, ScenarioFileError, State};
 use tiketi_core::rng::Streams;
 use tiketi_core::units::Share;
 use tiketi_cost::price_book::Currency;
@@ -18,7 +18,7 @@ use tiketi_scenario::{self as scenario, Overrides, Plan, arrival_times};
 /// A scenario of 1,000 buyers.
 pub const SCENARIO: &str = "# Does it hold?\n\n[clock]\nduration = \"10m\"\n";
 
-/// A question about the crowd.
+/// A plan file that asks for the largest audience.
 pub const CROWD: &str = r#"# How large a crowd?
 question = "largest-crowd"
 scenario = "example.toml"
@@ -29,7 +29,7 @@ to = 20_000
 within = "1%"
 "#;
 
-/// A question about the set-up.
+/// A plan file that asks for the cheapest configuration.
 pub const GRID: &str = r#"# What is the cheapest?
 question = "cheapest-setup"
 scenario = "example.toml"
@@ -43,7 +43,7 @@ scaling.min = [2, 3, 4, 5]
 scaling.max = [4, 6]
 "#;
 
-/// A question about differences.
+/// A plan file that compares variants.
 pub const COMPARE: &str = r#"# Which is better?
 question = "compare"
 scenario = "example.toml"
@@ -57,24 +57,24 @@ name = "same again"
 set = { "scaling.min" = 2 }
 "#;
 
-/// The example with this many buyers.
+/// Returns the plan of the example with this many buyers.
 pub fn plan(buyers: u32) -> Plan {
     let overrides = Overrides {
         buyers: Some(buyers),
         ..Overrides::default()
     };
-    scenario::load("example.toml", SCENARIO, &overrides).expect("the example is right")
+    scenario::load("example.toml", SCENARIO, &overrides).expect("the example is valid")
 }
 
-/// The question of a plan file about the example.
+/// Loads a plan file about the example.
 pub fn question(text: &str) -> Question {
     super::load("question.toml", text, read).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
-/// Reads the example, whatever it is called.
-pub fn read(path: &str) -> Result<ScenarioFile, String> {
+/// Returns the example scenario for any path but `absent.toml`.
+pub fn read(path: &str) -> Result<ScenarioFile, ScenarioFileError> {
     match path {
-        "absent.toml" => Err("is not there".to_owned()),
+        "absent.toml" => Err(std::io::Error::other("not there").into()),
         _ => Ok(ScenarioFile {
             name: path.to_owned(),
             text: SCENARIO.to_owned(),
@@ -82,7 +82,7 @@ pub fn read(path: &str) -> Result<ScenarioFile, String> {
     }
 }
 
-/// Settings of a small search.
+/// Returns the search settings of a plan file without any.
 pub fn search() -> Search {
     Search {
         replications: 5,
@@ -93,23 +93,23 @@ pub fn search() -> Search {
     }
 }
 
-/// What holds and what does not.
+/// A system with a known limit.
 #[derive(Debug)]
 pub struct Fake {
-    /// Buyers that each instance of the smallest fleet holds.
+    /// Buyers that each instance of the smallest fleet can serve.
     per_instance: f64,
-    /// Part by which luck varies that, up or down.
+    /// Share by which chance varies that limit, up or down.
     luck: f64,
-    /// Runs that were played.
+    /// Number of runs so far.
     pub runs: AtomicUsize,
-    /// Runs after which it is stopped.
+    /// Number of runs after which the search is stopped.
     pub stops_after: usize,
-    /// Plans that were played, by the size of their smallest fleet and by buyers.
+    /// The runs so far: smallest fleet and number of buyers.
     pub played: Mutex<Vec<(u32, u64)>>,
 }
 
 impl Fake {
-    /// Holds this many buyers with the two instances of the example.
+    /// Creates a system that passes up to this many buyers with the two instances of the example.
     pub fn holding_up_to(buyers: u32) -> Self {
         Self {
             per_instance: f64::from(buyers) / 2.0,
@@ -120,13 +120,13 @@ impl Fake {
         }
     }
 
-    /// The same with luck.
+    /// Returns the same system with a limit that varies by chance.
     pub fn with_luck(mut self, luck: f64) -> Self {
         self.luck = luck;
         self
     }
 
-    /// The sample of one run.
+    /// Returns the sample of one run.
     #[expect(clippy::cast_precision_loss, reason = "a few thousand buyers")]
     fn sample(&self, plan: &Plan) -> Sample {
         let luck = Streams::new(plan.seed)
@@ -170,7 +170,10 @@ impl Evaluate for Fake {
             return None;
         }
         let buyers = arrival_times(plan).len() as u64;
-        let mut played = self.played.lock().expect("nobody panics with it");
+        let mut played = self
+            .played
+            .lock()
+            .expect("no test panics while it holds the lock");
         played.push((plan.scaling.min, buyers));
         drop(played);
         Some(self.sample(plan))

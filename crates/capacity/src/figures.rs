@@ -1,4 +1,4 @@
-//! The measures that searches tabulate and comparisons compare, one number a run.
+//! The metrics that searches report and comparisons compare: one number per run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tiketi_verdict::Verdicts;
 use tiketi_verdict::figure::share;
 use tiketi_verdict::recovery::Outcome;
 
-/// One number of a run.
+/// A metric of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Measure {
@@ -22,55 +22,55 @@ pub enum Measure {
     WaitingP95,
     /// 95th percentile of an operation's response time, in seconds.
     ResponseP95(Operation),
-    /// Failed calls as a part of all.
+    /// Failed requests as a share of all.
     Errors,
-    /// Buyers who lost patience as a part of those who queued.
+    /// Buyers who gave up waiting as a share of those who queued.
     Abandoned,
     /// Tickets sold.
     TicketsSold,
     /// When the last seat was sold, in seconds since the start of the run.
     SoldOutAt,
-    /// Longest way back from a fault, in seconds.
+    /// Longest recovery from a fault, in seconds.
     Recovery,
     /// Buyers whose place in the queue Redis evicted for lack of memory.
     QueueEvicted,
-    /// Sessions and cached bodies that Redis evicted for lack of memory.
+    /// Sessions and cached responses that Redis evicted for lack of memory.
     KeysEvicted,
-    /// Writes that Redis refused for lack of memory.
+    /// Writes that Redis rejected for lack of memory.
     WritesRefused,
-    /// Most instances that were wanted at once.
+    /// Most instances desired at once.
     InstancesPeak,
-    /// Hours of all instances together.
+    /// Hours that instances ran, summed over all instances.
     InstanceHours,
-    /// Cost of the run.
+    /// Cost of the sale.
     CostRun,
-    /// Cost of a month of such runs.
+    /// Cost of a month with such sales.
     CostMonth,
-    /// Cost of the run for each 1,000 buyers.
+    /// Cost of the sale per 1,000 buyers.
     CostPerThousand,
-    /// Cost of the run for each ticket.
+    /// Cost of the sale per ticket.
     CostPerTicket,
 }
 
-/// What a measure is a number of.
+/// The unit of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Seconds of scenario time.
     Seconds,
-    /// A part of a whole, 0 to 1.
+    /// A share, 0 to 1.
     Share,
-    /// Things.
+    /// A count.
     Count,
     /// Money, in the currency of the price book.
     Money,
 }
 
-/// The numbers of one run; what could not be measured is not there.
+/// The metrics of one run; those that could not be measured are left out.
 pub type Figures = BTreeMap<Measure, f64>;
 
 impl Measure {
-    /// All measures, in the order of reports.
+    /// Returns all metrics, in the order of reports.
     pub fn all() -> Vec<Self> {
         let mut all = vec![Self::WaitingP50, Self::WaitingP95];
         all.extend(Operation::ALL.map(Self::ResponseP95));
@@ -93,7 +93,7 @@ impl Measure {
         all
     }
 
-    /// The name in files: `response_p95{operation:seat_reserve}`.
+    /// Returns the name in files, such as `response_p95{operation:seat_reserve}`.
     pub fn name(self) -> String {
         match self {
             Self::WaitingP50 => "waiting_p50".to_owned(),
@@ -116,30 +116,30 @@ impl Measure {
         }
     }
 
-    /// What it is, in the words of reports.
+    /// Returns the name in reports.
     pub fn title(self) -> String {
         match self {
-            Self::WaitingP50 => "waiting time, median".to_owned(),
-            Self::WaitingP95 => "waiting time, p(95)".to_owned(),
-            Self::ResponseP95(operation) => format!("response time of {operation}, p(95)"),
-            Self::Errors => "failed calls".to_owned(),
-            Self::Abandoned => "gave up in the queue".to_owned(),
+            Self::WaitingP50 => "waiting time p(50)".to_owned(),
+            Self::WaitingP95 => "waiting time p(95)".to_owned(),
+            Self::ResponseP95(operation) => format!("response time p(95): {operation}"),
+            Self::Errors => "failed requests".to_owned(),
+            Self::Abandoned => "gave up waiting".to_owned(),
             Self::TicketsSold => "tickets sold".to_owned(),
             Self::SoldOutAt => "sold out after".to_owned(),
-            Self::Recovery => "recovery from a fault".to_owned(),
+            Self::Recovery => "recovery time".to_owned(),
             Self::QueueEvicted => "buyers evicted with the queue".to_owned(),
-            Self::KeysEvicted => "sessions and cached bodies evicted".to_owned(),
-            Self::WritesRefused => "writes that Redis refused".to_owned(),
-            Self::InstancesPeak => "instances wanted at the peak".to_owned(),
+            Self::KeysEvicted => "sessions and cached responses evicted".to_owned(),
+            Self::WritesRefused => "writes rejected by Redis".to_owned(),
+            Self::InstancesPeak => "peak desired instances".to_owned(),
             Self::InstanceHours => "instance hours".to_owned(),
-            Self::CostRun => "cost of one on-sale".to_owned(),
-            Self::CostMonth => "cost of a month".to_owned(),
-            Self::CostPerThousand => "cost for each 1,000 buyers".to_owned(),
-            Self::CostPerTicket => "cost for each ticket".to_owned(),
+            Self::CostRun => "cost per sale".to_owned(),
+            Self::CostMonth => "cost per month".to_owned(),
+            Self::CostPerThousand => "cost per 1,000 buyers".to_owned(),
+            Self::CostPerTicket => "cost per ticket".to_owned(),
         }
     }
 
-    /// What it is a number of.
+    /// Returns the unit.
     pub const fn unit(self) -> Unit {
         match self {
             Self::WaitingP50
@@ -167,18 +167,23 @@ impl From<Measure> for String {
     }
 }
 
-impl TryFrom<String> for Measure {
-    type Error = String;
+/// A name that no metric has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown metric `{0}`")]
+pub struct UnknownMeasure(String);
 
-    fn try_from(name: String) -> Result<Self, String> {
+impl TryFrom<String> for Measure {
+    type Error = UnknownMeasure;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
         let found = Self::all()
             .into_iter()
             .find(|measure| measure.name() == name);
-        found.ok_or_else(|| format!("`{name}` is no measure"))
+        found.ok_or(UnknownMeasure(name))
     }
 }
 
-/// The numbers of a run.
+/// Returns the metrics of a run.
 pub(super) fn figures(run: &Measurements, verdicts: &Verdicts) -> Figures {
     let values = Measure::all().into_iter().map(|measure| {
         let value = value(measure, run, verdicts);
@@ -229,7 +234,7 @@ fn value(measure: Measure, run: &Measurements, verdicts: &Verdicts) -> Option<f6
     }
 }
 
-/// The first reading at which every seat was paid; to the width of a tick.
+/// Returns when every seat was sold, in seconds and to the width of a tick; `None` if seats were left.
 fn sold_out_at(run: &Measurements) -> Option<f64> {
     let seats = u64::from(run.plan.show.seats_total());
     let mut gauges = run
@@ -241,7 +246,7 @@ fn sold_out_at(run: &Measurements) -> Option<f64> {
     Some(sold_out.at.as_secs_f64())
 }
 
-/// `None` if nothing failed, or if one fault was never overcome.
+/// Returns the longest recovery time, in seconds; `None` without a fault, or if the system did not recover from one.
 fn recovery(verdicts: &Verdicts) -> Option<f64> {
     let lengths = verdicts
         .recoveries
@@ -250,6 +255,7 @@ fn recovery(verdicts: &Verdicts) -> Option<f64> {
             Outcome::Recovered { after } => Some(after.as_secs_f64()),
             Outcome::NotRecovered | Outcome::CouldNotTell { .. } => None,
         });
+    // One missing recovery makes the longest unknown: the longest of the others would flatter.
     let lengths = lengths.collect::<Option<Vec<_>>>()?;
     lengths.into_iter().reduce(f64::max)
 }
@@ -280,7 +286,7 @@ mod tests {
     use tiketi_verdict::judge;
 
     #[test]
-    fn every_measure_is_read_back_from_its_name() {
+    fn every_metric_has_a_name_that_leads_back_to_it() {
         for measure in Measure::all() {
             assert_eq!(Measure::try_from(measure.name()), Ok(measure));
         }
@@ -288,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_those_of_the_run() {
+    fn metrics_are_those_of_the_run() {
         let run = example::run();
         let figures = figures(&run, &judge(&run));
         let p95 = run
@@ -305,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_read_back_as_they_were_written() {
+    fn metrics_survive_serialization() {
         let run = example::run();
         let figures = figures(&run, &judge(&run));
         let text = serde_json::to_string(&figures).unwrap();

@@ -1,37 +1,48 @@
-//! The plan file: TOML in the tone of scenarios, one question a file.
+//! Loads plan files: TOML in the style of scenarios, with one question per file.
 
 use toml::de::DeTable;
 
 use super::change::{self, Base, Change};
-use super::question::{Contest, CrowdRange, Kind, Question, Search, Setup};
+use super::question::{Contest, CrowdRange, Kind, KindName, Question, Search, Setup};
 use super::{grid, statistics};
 use tiketi_core::units::Share;
 use tiketi_scenario::diagnostic::{Diagnostics, Problem};
 use tiketi_scenario::document::{Layer, Problems, Section};
 use tiketi_scenario::{self as scenario, arrival_times};
 
-/// Runs of one set-up; more only make intervals narrower than the model is true.
+/// Limit on the runs of one configuration. More would only make the intervals narrower than the simulation is accurate.
 const RUNS_MAX: u32 = 10_000;
 
-/// Variants of a comparison; more fit on no page.
+/// Limit on the variants of a comparison; the report has no room for more.
 const VARIANTS_MAX: usize = 12;
 
-/// Largest crowd that a scenario can have.
+/// Largest number of buyers that a scenario can have.
 const BUYERS_MAX: u32 = 10_000_000;
 
-/// Name of the scenario as written, where it takes part in a comparison.
+/// Name of the unchanged scenario in a comparison.
 const AS_WRITTEN: &str = "as written";
 
-/// A scenario that a plan file names: how to call it, and its text.
+/// The scenario that a plan file names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScenarioFile {
-    /// Its path for messages.
+    /// Its path, for messages.
     pub name: String,
-    /// What it says.
+    /// Its text.
     pub text: String,
 }
 
-/// Whether the text is a plan file rather than a scenario: it has a `question`.
+/// Why the scenario of a plan file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioFileError {
+    /// The file cannot be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(#[from] std::io::Error),
+    /// The file is a plan file itself.
+    #[error("is a plan file")]
+    IsPlanFile,
+}
+
+/// Returns whether the text is a plan file and not a scenario: a plan file has a `question`.
 pub fn is_question(text: &str) -> bool {
     let (document, _) = DeTable::parse_recoverable(text);
     document
@@ -40,13 +51,14 @@ pub fn is_question(text: &str) -> bool {
         .any(|(key, _)| key.get_ref().as_ref() == "question")
 }
 
-/// Resolves the plan file `text` called `source_name`, or reports all that is wrong with it or with its scenario.
+/// Resolves the plan file `text`, or reports everything that is wrong with it or with its scenario. `source_name` is its
+/// path, for messages.
 ///
-/// `read` reads the scenario, whose path is relative to the plan file, or says why it cannot.
+/// `read` reads the scenario; its path is relative to the plan file.
 pub fn load(
     source_name: &str,
     text: &str,
-    read: impl FnOnce(&str) -> Result<ScenarioFile, String>,
+    read: impl FnOnce(&str) -> Result<ScenarioFile, ScenarioFileError>,
 ) -> Result<Question, Diagnostics> {
     let problems = Problems::new(text);
     let (document, errors) = DeTable::parse_recoverable(text);
@@ -69,15 +81,18 @@ pub fn load(
         Err(Refused::Scenario(diagnostics)) => Err(diagnostics),
         Ok(question) if list.is_empty() => Ok(question),
         Ok(_) | Err(Refused::Here) => {
-            assert!(!list.is_empty(), "a plan file was refused without a reason");
+            assert!(
+                !list.is_empty(),
+                "a plan file was rejected without a reason"
+            );
             Err(Diagnostics::new(source_name, text, list))
         }
     }
 }
 
-/// Why there is no question.
+/// Why a plan file has no question.
 enum Refused {
-    /// Its problems have been reported.
+    /// The problems of the plan file have been reported.
     Here,
     /// The scenario itself has problems.
     Scenario(Diagnostics),
@@ -87,27 +102,28 @@ fn resolve(
     source_name: &str,
     text: &str,
     root: &Section<'_>,
-    read: impl FnOnce(&str) -> Result<ScenarioFile, String>,
+    read: impl FnOnce(&str) -> Result<ScenarioFile, ScenarioFileError>,
 ) -> Result<Question, Refused> {
     let name = scenario::name("plan", source_name, root);
-    let kinds = ["largest-crowd", "cheapest-setup", "compare"];
-    let kind = root.value("question").and_then(|value| value.word(&kinds));
-    let search = search(&root.section("search"), kind.as_deref() == Some("compare"));
+    let kind = root
+        .value("question")
+        .and_then(|value| value.choice(&KindName::NAMES));
+    let search = search(&root.section("search"), kind == Some(KindName::Compare));
     let path = root.value("scenario").and_then(|value| value.text());
     let base = path.map(|path| base(root, path, read)).transpose()?;
     let Some((kind, base)) = kind.zip(base.flatten()) else {
-        // Which keys are legal hangs on the kind of question.
+        // Which keys are allowed depends on the kind of question, so none can be called unknown.
         root.accept_any_key();
         return Err(Refused::Here);
     };
-    let kind = match kind.as_str() {
-        "largest-crowd" => crowd_range(root, base).map(Kind::LargestCrowd),
-        "cheapest-setup" => {
+    let kind = match kind {
+        KindName::LargestCrowd => crowd_range(root, base).map(Kind::LargestCrowd),
+        KindName::CheapestSetup => {
             let base = for_buyers(root, base);
             base.and_then(|base| grid::grid(root, &base))
                 .map(Kind::CheapestSetup)
         }
-        _ => for_buyers(root, base)
+        KindName::Compare => for_buyers(root, base)
             .and_then(|base| contest(root, &base))
             .map(Kind::Compare),
     };
@@ -123,14 +139,14 @@ fn resolve(
     question().ok_or(Refused::Here)
 }
 
-/// The scenario with the changes under `set`.
+/// Loads the scenario and applies the changes under `set`. Returns `None` if a problem was reported.
 fn base(
     root: &Section<'_>,
     path: &str,
-    read: impl FnOnce(&str) -> Result<ScenarioFile, String>,
+    read: impl FnOnce(&str) -> Result<ScenarioFile, ScenarioFileError>,
 ) -> Result<Option<Base>, Refused> {
     let file = read(path).and_then(|file| match is_question(&file.text) {
-        true => Err("is a plan file".to_owned()),
+        true => Err(ScenarioFileError::IsPlanFile),
         false => Ok(file),
     });
     let file = match file {
@@ -146,7 +162,7 @@ fn base(
     Ok(changed(root, &base))
 }
 
-/// `base` with the changes under `set`, if they make a legal scenario.
+/// Applies the changes under `set` to `base`. Returns `None` if that gives an invalid scenario, which is then reported.
 fn changed(section: &Section<'_>, base: &Base) -> Option<Base> {
     let leaves = change::leaves(&section.section("set"));
     let changes: Vec<_> = leaves.iter().map(|leaf| leaf.change(&leaf.value)).collect();
@@ -178,7 +194,8 @@ fn search(section: &Section<'_>, is_comparison: bool) -> Option<Search> {
         Some(value) => value.whole(1..=RUNS_MAX),
         None => Some(default),
     };
-    // A difference needs at least two pairs, and its interval shrinks with more; a search is run many times over.
+    // A comparison needs at least two pairs for an interval, and narrows it with more. A search runs many configurations,
+    // so it takes fewer runs of each.
     let replications = if is_comparison {
         match section.find("replications") {
             Some(value) => value.whole(2..=RUNS_MAX),
@@ -212,7 +229,7 @@ fn search(section: &Section<'_>, is_comparison: bool) -> Option<Search> {
     (is_comparison || can_confirm(section, &search)).then_some(search)
 }
 
-/// A part strictly between nothing and all.
+/// Reads a share strictly between 0 and 1.
 fn part(section: &Section<'_>, key: &'static str, default: f64) -> Option<Share> {
     let Some(value) = section.find(key) else {
         return Share::try_from(default).ok();
@@ -225,14 +242,14 @@ fn part(section: &Section<'_>, key: &'static str, default: f64) -> Option<Share>
     Some(share)
 }
 
-/// Whether so few runs can show what is asked at all.
+/// Returns whether `confirm` runs can show at all what is asked for; reports it if not.
 fn can_confirm(section: &Section<'_>, search: &Search) -> bool {
     let needed = statistics::runs_needed(search);
     if needed <= search.confirm {
         return true;
     }
     let message = format!(
-        "`confirm` of {} runs cannot show that {:.0} % of on-sales hold, even if all of them do",
+        "`confirm` is {}, which is too few runs to show that {:.0} % of sales pass, even if all runs do",
         search.confirm,
         search.holds_in.get() * 100.0
     );
@@ -242,7 +259,7 @@ fn can_confirm(section: &Section<'_>, search: &Search) -> bool {
     false
 }
 
-/// The crowd of questions that do not search it.
+/// Applies the number of buyers of questions that do not search for it.
 fn for_buyers(root: &Section<'_>, base: Base) -> Option<Base> {
     let crowd = root.section("crowd");
     let buyers = match crowd.find("buyers") {
@@ -262,10 +279,10 @@ fn crowd_range(root: &Section<'_>, base: Base) -> Option<CrowdRange> {
     let within = part(&section, "within", 0.02);
     let (from, to) = (from?, to?);
     if from >= to {
-        let message = format!("`crowd.from` of {from} leaves nothing to search up to {to}");
+        let message = format!("`crowd.from` ({from}) must be less than `crowd.to` ({to})");
         section.complain(
             &["from", "to"],
-            Problem::new(message).help("`to` must be greater"),
+            Problem::new(message).help("lower `from` or raise `to`"),
         );
         return None;
     }
@@ -277,7 +294,7 @@ fn crowd_range(root: &Section<'_>, base: Base) -> Option<CrowdRange> {
             return None;
         }
     }
-    let plan = base.plan().expect("the scenario was resolved before");
+    let plan = base.plan().expect("the scenario was resolved above");
     let asked = u32::try_from(arrival_times(&plan).len()).unwrap_or(u32::MAX);
     Some(CrowdRange {
         base,
@@ -297,7 +314,7 @@ fn contest(root: &Section<'_>, base: &Base) -> Option<Contest> {
     let against = root.find("against");
     let mut setups = variants.into_iter().collect::<Option<Vec<_>>>()?;
     if setups.is_empty() || setups.len() > VARIANTS_MAX {
-        let problem = Problem::new(format!("`variants` has {} set-ups", setups.len()));
+        let problem = Problem::new(format!("`variants` has {} entries", setups.len()));
         let problem = problem.legal(format!("1 to {VARIANTS_MAX}"));
         root.complain(&["variants"], problem);
         return None;
@@ -305,7 +322,10 @@ fn contest(root: &Section<'_>, base: &Base) -> Option<Contest> {
     for (index, setup) in setups.iter().enumerate() {
         let is_taken = setups[..index].iter().any(|other| other.name == setup.name);
         if is_taken || setup.name == AS_WRITTEN {
-            let problem = Problem::new(format!("`name` is \"{}\", which is taken", setup.name));
+            let problem = Problem::new(format!(
+                "`name` is \"{}\", which is already used",
+                setup.name
+            ));
             sections[index].complain(&["name"], problem.help("give each variant its own name"));
             return None;
         }

@@ -1,4 +1,4 @@
-//! What a search found.
+//! Findings: what a search found.
 
 use serde::Serialize;
 
@@ -12,99 +12,99 @@ use super::statistics::Estimate;
 use super::tier_use::TierUse;
 use tiketi_cost::price_book::Currency;
 
-/// Version of the layout; raised when a reader of an older one would misread.
+/// Version of the layout. Raised when a reader of the previous one would misread it.
 const VERSION: u32 = 1;
 
-/// What a search found, for every renderer.
+/// The result of a search, for all renderers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Findings {
     /// Version of this layout.
     pub version: u32,
-    /// Version of the program.
+    /// Name and version of the program.
     pub program: String,
     /// Name of the plan file.
     pub name: String,
-    /// The question in words; empty if the plan file begins with none.
+    /// The question in words; empty if the plan file does not begin with one.
     pub asked: String,
     /// The scenario that was varied, as the plan file names it.
     pub scenario: String,
-    /// How sure the answer must be.
+    /// The settings of the search.
     pub search: Search,
-    /// Seeds of the search: the same for every set-up.
+    /// Seeds of the search: the same for every configuration.
     pub seeds: Vec<u64>,
-    /// What was found; in files `answer` is the sentence that says it.
+    /// What was found. In files this is `findings`, and `answer` is the sentence that summarizes it.
     #[serde(rename = "findings")]
     pub answer: Answer,
 }
 
-/// What was found.
+/// What was found, by the kind of question.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "question")]
 pub enum Answer {
-    /// The largest crowd.
+    /// The largest audience.
     LargestCrowd(LargestCrowd),
-    /// The cheapest set-up.
+    /// The cheapest configuration.
     CheapestSetup(CheapestSetup),
     /// The comparison.
     Compare(Comparison),
 }
 
-/// The largest crowd that a set-up holds.
+/// The largest audience with which a configuration passes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LargestCrowd {
-    /// The answer in buyers; `None` if no crowd of the range holds, or none could be confirmed.
+    /// The answer, in buyers; `None` if nothing in the range passes, or if nothing could be confirmed.
     pub crowd: Option<u32>,
-    /// Range that was searched.
+    /// Lower end of the range that was searched, in buyers.
     pub from: u32,
-    /// Its end.
+    /// Upper end of the range, in buyers.
     pub to: u32,
-    /// Whether the largest crowd of the range held: the limit lies beyond it.
+    /// Whether the upper end of the range passed: the limit lies beyond it.
     pub is_beyond: bool,
-    /// Tests with fresh seeds, in their order.
+    /// Tests with fresh seeds, in order.
     pub confirmations: Vec<Confirmation>,
-    /// Every crowd that was played, in ascending order.
+    /// Every number of buyers that was run, in ascending order.
     pub steps: Vec<CrowdStep>,
-    /// What breaks at the smallest crowd above the answer that did not hold.
+    /// What fails at the smallest number of buyers above the answer that does not pass; `None` if nothing above it failed.
     pub breaks: Option<Break>,
-    /// What misses by the least if nothing held.
+    /// What came closest to passing; `None` if there is an answer.
     pub closest: Option<Closest>,
-    /// Highest use of each tier at the answer, over all its runs.
+    /// Peak utilization of each tier at the answer, over all its runs.
     pub tiers: Vec<TierUse>,
-    /// The crowd of the scenario as it is written.
+    /// The number of buyers of the scenario as it is written.
     pub asked_crowd: u32,
-    /// Highest use of each tier at that crowd; empty if it lies outside the range.
+    /// Peak utilization of each tier at that number; empty if it lies outside the range.
     pub asked_tiers: Vec<TierUse>,
-    /// Crowds that did not hold although a larger one did: pairs of the smaller and the larger.
+    /// Numbers of buyers that failed although a larger one passed, as pairs of the smaller and the larger.
     pub not_monotone: Vec<(u32, u32)>,
     /// Currency of costs; `None` if there are none.
     pub currency: Option<Currency>,
 }
 
-/// One crowd that was played with the seeds of the search.
+/// One number of buyers that was run with the seeds of the search.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CrowdStep {
     /// Buyers.
     pub crowd: u32,
-    /// Runs that held.
+    /// Runs that passed.
     pub held: u32,
-    /// Runs; a crowd is given up when one of the first two does not hold.
+    /// Runs; there are only two if one of the first two failed.
     pub runs: u32,
-    /// Mean of each measure that a run had.
+    /// Mean of each metric that at least one run has.
     pub means: Vec<Mean>,
-    /// The farthest miss of the first run that did not hold.
+    /// The largest miss of the first run that failed; `None` if all passed.
     pub miss: Option<Miss>,
 }
 
-/// The mean of one measure.
+/// The mean of one metric.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Mean {
-    /// The measure.
+    /// The metric.
     pub measure: Measure,
     /// Its mean.
     pub mean: f64,
 }
 
-/// The mean of one measure in a list; `None` if it is not there.
+/// Returns the mean of one metric in a list; `None` if it is not in it.
 pub fn mean_of(means: &[Mean], measure: Measure) -> Option<f64> {
     means
         .iter()
@@ -112,12 +112,12 @@ pub fn mean_of(means: &[Mean], measure: Measure) -> Option<f64> {
         .map(|one| one.mean)
 }
 
-/// What breaks first.
+/// What fails first above the answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Break {
-    /// The crowd at which it breaks.
+    /// The number of buyers at which it fails.
     pub crowd: u32,
-    /// Number of the first run that did not hold, from 1.
+    /// Number of the first run that failed, from 1.
     pub replication: u32,
     /// Its seed.
     pub seed: u64,
@@ -127,32 +127,32 @@ pub struct Break {
     pub counts: Vec<MissCount>,
     /// Runs.
     pub runs: u32,
-    /// Highest use of each tier.
+    /// Peak utilization of each tier.
     pub tiers: Vec<TierUse>,
 }
 
 /// How many runs missed one objective.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MissCount {
-    /// The farthest such miss.
+    /// The largest such miss.
     pub miss: Miss,
     /// Runs that missed it.
     pub runs: u32,
 }
 
-/// What came nearest to holding.
+/// What came closest to passing.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Closest {
-    /// The set-up or crowd.
+    /// The configuration or number of buyers.
     pub what: String,
     /// What it missed.
     pub miss: Miss,
 }
 
-/// The cheapest set-up that holds.
+/// The cheapest configuration that passes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CheapestSetup {
-    /// Its place among `setups`; `None` if none holds, or none could be confirmed.
+    /// Its index in `setups`; `None` if none passes, or if none could be confirmed.
     pub cheapest: Option<usize>,
     /// Which cost counts.
     pub minimize: Bill,
@@ -160,51 +160,51 @@ pub struct CheapestSetup {
     pub explore: Explore,
     /// Buyers.
     pub crowd: u32,
-    /// Tests with fresh seeds, in their order.
+    /// Tests with fresh seeds, in order.
     pub confirmations: Vec<Confirmation>,
-    /// Every set-up, in the order of the grid.
+    /// Every configuration, in the order of the grid.
     pub setups: Vec<SetupResult>,
-    /// Places of the set-ups to which none is both cheaper and quicker, by cost.
+    /// Pareto frontier, by cost: indices of the configurations that none beats in both cost and waiting time.
     pub frontier: Vec<usize>,
-    /// Combinations that are no legal scenario.
+    /// Combinations that are not a valid scenario.
     pub left_out: Vec<LeftOut>,
-    /// Keys that the author declares to be ascending.
+    /// Keys that the author declared to be ascending.
     pub ascending: Vec<String>,
-    /// What misses by the least if nothing held.
+    /// What came closest to passing; `None` if there is an answer.
     pub closest: Option<Closest>,
-    /// Highest use of each tier by the answer, over all its runs.
+    /// Peak utilization of each tier by the answer, over all its runs.
     pub tiers: Vec<TierUse>,
-    /// Currency of costs.
+    /// Currency of costs; `None` if there are none.
     pub currency: Option<Currency>,
 }
 
-/// What became of one set-up.
+/// The result of one configuration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SetupResult {
-    /// Its values.
+    /// The values that distinguish it.
     pub name: String,
-    /// What became of it.
+    /// Its state after the search.
     pub state: SetupState,
-    /// Runs that held.
+    /// Runs that passed.
     pub held: u32,
     /// Runs.
     pub runs: u32,
-    /// Least that it can cost, known before a run.
+    /// Lower bound of its cost, known before it runs.
     pub cost_at_least: f64,
     /// Mean cost of its runs; `None` without runs.
     pub cost: Option<f64>,
-    /// Mean of each measure that a run had.
+    /// Mean of each metric that at least one run has.
     pub means: Vec<Mean>,
-    /// The farthest miss of the first run that did not hold.
+    /// The largest miss of the first run that failed; `None` if all passed.
     pub miss: Option<Miss>,
 }
 
-/// How set-ups differ.
+/// How configurations differ.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
-    /// Place of the set-up that the others are compared with.
+    /// Index of the configuration that the others are compared with.
     pub against: usize,
-    /// The set-ups, in the order of the plan file.
+    /// The configurations, in the order of the plan file.
     pub variants: Vec<Variant>,
     /// Runs of each.
     pub runs: u32,
@@ -212,30 +212,29 @@ pub struct Comparison {
     pub currency: Option<Currency>,
 }
 
-/// One set-up of a comparison.
+/// One configuration of a comparison.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Variant {
     /// Its name.
     pub name: String,
-    /// Runs that held.
+    /// Runs that passed.
     pub held: u32,
-    /// Its figures, and how they differ.
+    /// Its metrics, and how they differ.
     pub rows: Vec<Row>,
-    /// The farthest miss of the first run that did not hold.
+    /// The largest miss of the first run that failed; `None` if all passed.
     pub miss: Option<Miss>,
-    /// Highest use of each tier.
+    /// Peak utilization of each tier.
     pub tiers: Vec<TierUse>,
 }
 
-/// One measure of one set-up.
+/// One metric of one configuration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
     /// The measure.
     pub measure: Measure,
-    /// Its mean; `None` if no run has it.
+    /// Its mean; `None` if no run has the metric.
     pub estimate: Option<Estimate>,
-    /// Mean of the differences, run by run with the same seed; `None` for the set-up that is compared with, or if no
-    /// pair of runs has it.
+    /// Mean difference of the runs with the same seed; `None` for the baseline, or if no pair of runs has the metric.
     pub difference: Option<Estimate>,
 }
 
@@ -253,7 +252,7 @@ impl Findings {
         }
     }
 
-    /// Whether there is an answer; a range or grid in which nothing holds has none.
+    /// Returns whether there is an answer; there is none if nothing in the range or grid passes.
     pub const fn is_found(&self) -> bool {
         match &self.answer {
             Answer::LargestCrowd(found) => found.crowd.is_some(),

@@ -1,4 +1,4 @@
-//! The grid of set-ups of a plan file: every combination of values that makes a legal scenario.
+//! The grid of a plan file: every combination of values that gives a valid scenario.
 
 use super::change::{self, Base, Change, Leaf};
 use super::question::{Axis, Bill, Explore, Grid, LeftOut, Setup};
@@ -6,7 +6,7 @@ use tiketi_scenario::Plan;
 use tiketi_scenario::diagnostic::{Diagnostics, Problem};
 use tiketi_scenario::document::Section;
 
-/// Combinations of a grid; each is resolved before the first is run, and most will be run several times.
+/// Limit on the combinations of a grid. Each is resolved before the first one runs, and most run several times.
 const SETUPS_MAX: usize = 2_000;
 
 /// One key with all its values.
@@ -15,31 +15,27 @@ struct Values {
     changes: Vec<Change>,
 }
 
-/// One combination and what became of it.
+/// One combination of values, and the plan that it gives.
 struct Combination {
     places: Vec<usize>,
     plan: Result<Plan, Diagnostics>,
 }
 
-/// Reads `vary` and what belongs to it.
+/// Reads `vary` and the keys that belong to it. Returns `None` if a problem was reported.
 pub(super) fn grid(root: &Section<'_>, base: &Base) -> Option<Grid> {
     let minimize = match root.find("minimize") {
-        Some(value) => value.choice(&[("month", Bill::Month), ("run", Bill::Run)]),
+        Some(value) => value.choice(&Bill::NAMES),
         None => Some(Bill::Month),
     };
-    let words = [
-        ("cheapest", Explore::Cheapest),
-        ("frontier", Explore::Frontier),
-    ];
     let explore = match root.find("explore") {
-        Some(value) => value.choice(&words),
+        Some(value) => value.choice(&Explore::NAMES),
         None => Some(Explore::Cheapest),
     };
     let values = values(root);
     let is_right = mark_ascending(root, values.as_deref());
     let values = values?;
     let combinations = combine(&values, base);
-    if !every_value_is_legal(root, base, &values, &combinations)
+    if !every_value_is_valid(root, base, &values, &combinations)
         || !has_one_price_book(root, &combinations)
     {
         return None;
@@ -64,12 +60,12 @@ fn values(root: &Section<'_>) -> Option<Vec<Values>> {
     let count = values
         .iter()
         .try_fold(1_usize, |count, one| count.checked_mul(one.changes.len()));
-    let is_legal = !values.is_empty() && count.is_some_and(|count| count <= SETUPS_MAX);
-    if !is_legal {
+    let is_valid = !values.is_empty() && count.is_some_and(|count| count <= SETUPS_MAX);
+    if !is_valid {
         let problem = Problem::new(match (values.is_empty(), count) {
-            (true, _) => "nothing varies".to_owned(),
-            (false, Some(count)) => format!("`vary` makes {count} set-ups"),
-            (false, None) => "`vary` makes more set-ups than can be counted".to_owned(),
+            (true, _) => "`vary` is empty".to_owned(),
+            (false, Some(count)) => format!("`vary` has {count} combinations"),
+            (false, None) => "`vary` has too many combinations".to_owned(),
         });
         let problem = problem.legal(format!("2 to {SETUPS_MAX} combinations"));
         let help = "write keys of the scenario with lists of values under [vary]";
@@ -97,7 +93,7 @@ fn values_of(leaf: &Leaf<'_>) -> Option<Values> {
     Some(Values { axis, changes })
 }
 
-/// Reports keys under `ascending` that do not vary; `None` if there are any.
+/// Reports keys under `ascending` that do not vary. Returns `None` if there are any.
 fn mark_ascending(root: &Section<'_>, values: Option<&[Values]>) -> Option<()> {
     let Some(list) = root.find("ascending") else {
         return Some(());
@@ -112,8 +108,8 @@ fn mark_ascending(root: &Section<'_>, values: Option<&[Values]>) -> Option<()> {
                 .map(|one| one.axis.key.as_str())
         };
         if values.is_some() && !keys().any(|known| known == key) {
-            let legal = keys().collect::<Vec<_>>().join(", ");
-            let problem = named.refusal(", which does not vary").legal(legal);
+            let expected = keys().collect::<Vec<_>>().join(", ");
+            let problem = named.refusal(", which does not vary").legal(expected);
             named.complain(problem.did_you_mean(key, keys()));
             is_right = false;
         }
@@ -134,6 +130,7 @@ fn with_ascending(root: &Section<'_>, mut axes: Vec<Axis>) -> Vec<Axis> {
     axes
 }
 
+/// Resolves every combination of the values.
 fn combine(values: &[Values], base: &Base) -> Vec<Combination> {
     let mut all: Vec<Vec<usize>> = vec![Vec::new()];
     for one in values {
@@ -154,15 +151,17 @@ fn combine(values: &[Values], base: &Base) -> Vec<Combination> {
     resolved.collect()
 }
 
-/// Reports values that are legal in no combination: a smallest fleet above one largest fleet is left out, a smallest
-/// fleet above all of them is a mistake.
-fn every_value_is_legal(
+/// Reports values that are not valid in any combination, and returns whether there are none.
+///
+/// A single invalid combination is expected in a grid: a minimum of 5 instances does not go with a maximum of 4, and is
+/// left out. A value that goes with no other is a mistake.
+fn every_value_is_valid(
     root: &Section<'_>,
     base: &Base,
     values: &[Values],
     combinations: &[Combination],
 ) -> bool {
-    let mut is_legal = true;
+    let mut is_valid = true;
     for (axis, one) in values.iter().enumerate() {
         let with = |place: usize| {
             let all = combinations.iter();
@@ -172,10 +171,12 @@ fn every_value_is_legal(
         let wrong: Vec<_> = (0..one.changes.len())
             .filter(|place| is_wrong(*place))
             .collect();
+        // If none of its values is valid, the key is wrong, and one report at the key says so.
         let is_key_wrong = wrong.len() == one.changes.len();
         for place in wrong {
-            is_legal = false;
+            is_valid = false;
             let change = &one.changes[place];
+            // Without the other changes the problem is easier to understand, if it still occurs.
             let alone = base.clone().changed(std::slice::from_ref(change)).plan();
             let together = || with(place).find_map(|one| one.plan.as_ref().err().cloned());
             let Some(diagnostics) = alone.err().or_else(together) else {
@@ -195,18 +196,19 @@ fn every_value_is_legal(
             }
         }
     }
-    is_legal
+    is_valid
 }
 
-/// Reports costs that cannot be compared.
+/// Returns whether all combinations use the same price book; reports it if not.
 fn has_one_price_book(root: &Section<'_>, combinations: &[Combination]) -> bool {
     let plans = combinations.iter().filter_map(|one| one.plan.as_ref().ok());
     let mut books: Vec<_> = plans.map(|plan| plan.cost.prices.as_str()).collect();
     books.dedup();
     let is_one = books.iter().all(|book| Some(book) == books.first());
     if !is_one {
-        let problem =
-            Problem::new("`cost.prices` varies, and prices of two books cannot be compared");
+        let problem = Problem::new(
+            "`cost.prices` varies, but costs of different price books cannot be compared",
+        );
         root.complain(&["vary"], problem.help("set it once, under [set]"));
     }
     is_one
@@ -235,14 +237,15 @@ fn sort_out(axes: &[Axis], combinations: Vec<Combination>) -> (Vec<Setup>, Vec<L
     (setups, left_out)
 }
 
-/// The values of a set-up in words; a key with one value tells nothing.
+/// Returns the name of a configuration: its values, without keys that have only one.
 fn name(axes: &[Axis], places: &[usize]) -> String {
     let parts = axes.iter().zip(places);
-    let telling = parts.filter(|(axis, _)| axis.values.len() > 1);
-    let words = telling.map(|(axis, place)| format!("{} = {}", axis.key, axis.values[*place]));
+    let distinguishing = parts.filter(|(axis, _)| axis.values.len() > 1);
+    let words =
+        distinguishing.map(|(axis, place)| format!("{} = {}", axis.key, axis.values[*place]));
     let words: Vec<_> = words.collect();
     if words.is_empty() {
-        return "the only set-up".to_owned();
+        return "the only configuration".to_owned();
     }
     words.join(", ")
 }

@@ -1,4 +1,4 @@
-//! What a run missed, and by how much.
+//! Misses: what a run failed, and by how much.
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -9,38 +9,39 @@ use tiketi_measure::Measurements;
 use tiketi_scenario::objective::Gate;
 use tiketi_verdict::Verdicts;
 use tiketi_verdict::audit::Finding;
-use tiketi_verdict::figure::Figure;
+use tiketi_verdict::figure::{Figure, significant};
 use tiketi_verdict::slo::GateVerdict;
 
-/// One reason why a run did not hold.
+/// One reason why a run failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Miss {
-    /// The gate's metric (`errors`), the audit, or the check of validity.
+    /// The metric of the gate (`errors`), the audit, or the validity check.
     pub what: String,
-    /// What it should have been: `rate < 1%`, or `held`.
+    /// The condition that was not met: `rate < 1%`, or `passed`.
     pub wanted: String,
-    /// What it was, as text.
+    /// The value, as text.
     pub found: String,
-    /// How far beyond the bound, as text; `None` if that is no number.
+    /// How far the value is beyond the bound, as text; `None` if that is not a number.
     pub by: Option<String>,
-    /// How far beyond the bound as a part of it, or as the number itself if the bound is zero; `None` is beyond all.
+    /// How far the value is beyond the bound, as a share of the bound, or as a number if the bound is 0. `None` stands for
+    /// beyond_measurely far.
     pub excess: Option<f64>,
 }
 
 impl Miss {
-    /// Nearer misses first; what has no measure is the farthest.
+    /// Compares how far two misses are from passing. A miss without a distance is farther than any other.
     pub fn compare(&self, other: &Self) -> Ordering {
         let distance = |miss: &Self| miss.excess.unwrap_or(f64::INFINITY);
         distance(self).total_cmp(&distance(other))
     }
 
-    /// Whether it is the same objective.
+    /// Returns whether it is a miss of the same objective.
     pub fn is_like(&self, other: &Self) -> bool {
         self.what == other.what && self.wanted == other.wanted
     }
 }
 
-/// Everything that the run missed: gates in the order of the scenario, then audits, then validity.
+/// Returns everything that the run missed: gates in the order of the scenario, then audits, then validity checks.
 pub(super) fn misses(run: &Measurements, verdicts: &Verdicts) -> Vec<Miss> {
     let gates = run.plan.gates.iter().zip(&verdicts.gates);
     let gates = gates.filter(|(_, verdict)| !verdict.passed);
@@ -48,7 +49,7 @@ pub(super) fn misses(run: &Measurements, verdicts: &Verdicts) -> Vec<Miss> {
     for audit in &verdicts.audits {
         match &audit.finding {
             Finding::Violated { evidence } => {
-                misses.push(beyond_measure(audit.audit.name(), "held", evidence));
+                misses.push(beyond_measure(audit.audit.name(), "passed", evidence));
             }
             Finding::Held { .. } | Finding::CouldNotCheck { .. } => {}
         }
@@ -72,7 +73,7 @@ fn missed(gate: &Gate, verdict: &GateVerdict) -> Miss {
     let found = match (&verdict.measured, &verdict.reason) {
         (Some(figure), _) => figure.to_string(),
         (None, Some(reason)) => reason.clone(),
-        (None, None) => "nothing measured".to_owned(),
+        (None, None) => "not measured".to_owned(),
     };
     let distance = verdict
         .measured
@@ -96,14 +97,17 @@ fn missed(gate: &Gate, verdict: &GateVerdict) -> Miss {
     }
 }
 
-/// A distance in the words of the figure it belongs to.
+/// Formats a distance in the unit of the value it belongs to; `None` if the value is infinite.
 fn in_words(distance: f64, like: Figure) -> Option<String> {
     match like {
         Figure::Length(_) => {
             let length = Duration::from_secs_f64(distance / 1e9);
             Some(Figure::Length(length).to_string())
         }
-        Figure::Share(_) => Some(format!("{:.2} points", distance * 100.0)),
+        Figure::Share(_) => Some(format!(
+            "{} percentage points",
+            significant(distance * 100.0)
+        )),
         Figure::Count(_) => Some(format!("{distance:.0}")),
         Figure::Never => None,
     }
@@ -117,7 +121,7 @@ mod tests {
     use tiketi_verdict::judge;
 
     #[test]
-    fn a_miss_says_by_how_much() {
+    fn a_miss_has_a_distance() {
         let mut run = example::run();
         let errors = run
             .plan
@@ -127,12 +131,12 @@ mod tests {
         errors.expect("the example has such a gate").bound = 0.0001;
         let misses = misses(&run, &judge(&run));
         let miss = misses.iter().find(|miss| miss.what == "errors").unwrap();
-        assert!(miss.by.as_deref().unwrap().ends_with(" points"));
+        assert!(miss.by.as_deref().unwrap().ends_with(" percentage points"));
         assert!(miss.excess.unwrap() > 1.0, "{miss:?}");
     }
 
     #[test]
-    fn what_never_ended_is_the_farthest_miss() {
+    fn a_miss_without_a_distance_is_the_farthest() {
         let near = Miss {
             excess: Some(3.0),
             ..beyond_measure("a", "b", "c")

@@ -1,4 +1,4 @@
-//! What a plan file asks, resolved: every set-up is a [`Plan`] that is valid by construction.
+//! Resolved plan files. Every configuration in them is a [`Plan`], which is valid by construction.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,91 +9,115 @@ use tiketi_scenario::Plan;
 /// One question about capacity.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// Short kebab-case name; also names the report's folder.
+    /// Short kebab-case name; also the name of the report's folder.
     pub name: String,
     /// The question in words: the first comment of the plan file. Empty if there is none.
     pub asked: String,
     /// The scenario that is varied, as the plan file names it.
     pub scenario: String,
-    /// How sure the answer must be.
+    /// The settings of the search.
     pub search: Search,
-    /// What is looked for.
+    /// What is searched for.
     pub kind: Kind,
 }
 
-/// How sure the answer must be.
+/// The settings of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Search {
-    /// Runs of each set-up while searching; all must hold.
+    /// Runs of each configuration in the search; all must pass.
     pub replications: u32,
     /// Runs with fresh seeds that confirm the answer.
     pub confirm: u32,
     /// Confidence of the answer and of every interval.
     pub confidence: Share,
-    /// Part of all on-sales of this kind that must hold.
+    /// Share of all sales of this kind that must pass.
     pub holds_in: Share,
     /// Seed from which the seeds of all runs are drawn.
     pub seed: u64,
 }
 
-/// What is looked for.
+/// What is searched for.
 #[derive(Clone, Debug)]
 pub enum Kind {
-    /// The largest crowd that one set-up holds.
+    /// The largest audience with which one configuration passes.
     LargestCrowd(CrowdRange),
-    /// The cheapest set-up that holds one crowd.
+    /// The cheapest configuration that passes with one audience.
     CheapestSetup(Grid),
-    /// How several set-ups differ under the same crowd.
+    /// How several configurations differ with the same audience.
     Compare(Contest),
 }
 
+/// The kinds of question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KindName {
+    LargestCrowd,
+    CheapestSetup,
+    Compare,
+}
+
+impl KindName {
+    /// The names in plan files. Findings repeat them as the tag of [`super::findings::Answer`].
+    pub(super) const NAMES: [(&'static str, Self); 3] = [
+        ("largest-crowd", Self::LargestCrowd),
+        ("cheapest-setup", Self::CheapestSetup),
+        ("compare", Self::Compare),
+    ];
+}
+
 impl Kind {
-    /// The word in plan files.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::LargestCrowd(_) => "largest-crowd",
-            Self::CheapestSetup(_) => "cheapest-setup",
-            Self::Compare(_) => "compare",
-        }
+    /// Returns the name in plan files.
+    pub fn name(&self) -> &'static str {
+        let kind = match self {
+            Self::LargestCrowd(_) => KindName::LargestCrowd,
+            Self::CheapestSetup(_) => KindName::CheapestSetup,
+            Self::Compare(_) => KindName::Compare,
+        };
+        name_in(&KindName::NAMES, kind)
     }
 }
 
-/// Crowds to search.
+/// Returns the name of a value in a table of names that has all values.
+fn name_in<T: Copy + PartialEq>(names: &[(&'static str, T)], value: T) -> &'static str {
+    let named = names.iter().find(|(_, known)| *known == value);
+    named.expect("the table has every value").0
+}
+
+/// A range of audience sizes to search.
 #[derive(Clone, Debug)]
 pub struct CrowdRange {
-    /// The set-up.
+    /// The configuration.
     pub(super) base: Base,
-    /// Smallest crowd, in buyers.
+    /// Smallest audience, in buyers.
     pub from: u32,
-    /// Largest crowd, in buyers.
+    /// Largest audience, in buyers.
     pub to: u32,
-    /// How near the answer must be to the crowd that breaks it, a part of the answer.
+    /// Precision: the gap between the answer and an audience that fails, as a share of the answer.
     pub within: Share,
-    /// The crowd of the scenario as it is written.
+    /// Number of buyers of the scenario as it is written.
     pub asked: u32,
 }
 
 impl CrowdRange {
-    /// The scenario with this many buyers.
+    /// Returns the scenario with this many buyers, which must lie within the range.
     pub fn plan(&self, buyers: u32) -> Plan {
         self.base
             .with_buyers(buyers)
-            .expect("both ends of the range were resolved, and the total lies between theirs")
+            .expect("both ends of the range were resolved, and this number lies between them")
     }
 }
 
-/// Set-ups to search.
+/// Configurations to search.
 #[derive(Clone, Debug)]
 pub struct Grid {
     /// What varies, in the order of the plan file.
     pub axes: Vec<Axis>,
-    /// Every combination that is a legal scenario.
+    /// Every combination that is a valid scenario.
     pub setups: Vec<Setup>,
-    /// Combinations that are none.
+    /// Combinations that are not.
     pub left_out: Vec<LeftOut>,
     /// Which cost counts.
     pub minimize: Bill,
-    /// How far to look.
+    /// How far to search.
     pub explore: Explore,
 }
 
@@ -104,22 +128,22 @@ pub struct Axis {
     pub key: String,
     /// Its values as written.
     pub values: Vec<String>,
-    /// Whether each value is at least as strong as the ones before it; the author says so.
+    /// Whether the author declares that each value is at least as strong as those before it.
     pub is_ascending: bool,
 }
 
-/// One set-up.
+/// One configuration.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// What tells it from the others.
+    /// The values or the name that distinguish it.
     pub name: String,
-    /// The value of each axis by its place; empty outside grids.
+    /// Index of its value on each axis; empty outside grids.
     pub places: Vec<usize>,
-    /// The scenario as it is run; the seed is set run by run.
+    /// The plan; each run sets its own seed.
     pub plan: Plan,
 }
 
-/// A combination of values that is no legal scenario.
+/// A combination of values that is not a valid scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
     /// Its values.
@@ -130,29 +154,54 @@ pub struct LeftOut {
 
 /// Which cost counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(into = "&'static str")]
 pub enum Bill {
-    /// A month: the smallest fleet throughout, and `cost.onsales_per_month` on-sales.
+    /// A month: the smallest fleet throughout, and `cost.onsales_per_month` sales.
     Month,
-    /// One on-sale.
+    /// One sale.
     Run,
 }
 
-/// How far to look in a grid.
+impl Bill {
+    /// The names in plan files and findings.
+    pub(super) const NAMES: [(&'static str, Self); 2] =
+        [("month", Self::Month), ("run", Self::Run)];
+}
+
+impl From<Bill> for &'static str {
+    fn from(value: Bill) -> Self {
+        name_in(&Bill::NAMES, value)
+    }
+}
+
+/// How far to search a grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(into = "&'static str")]
 pub enum Explore {
-    /// Until nothing cheaper can be left.
+    /// Until none of those left can be cheaper.
     Cheapest,
-    /// Every set-up that can hold, for the whole frontier of cost against waiting time.
+    /// Every configuration that may pass, to find the whole frontier of cost and waiting time.
     Frontier,
 }
 
-/// Set-ups to compare.
+impl Explore {
+    /// The names in plan files and findings.
+    pub(super) const NAMES: [(&'static str, Self); 2] =
+        [("cheapest", Self::Cheapest), ("frontier", Self::Frontier)];
+}
+
+impl From<Explore> for &'static str {
+    fn from(value: Explore) -> Self {
+        name_in(&Explore::NAMES, value)
+    }
+}
+
+/// Configurations to compare.
 #[derive(Clone, Debug)]
 pub struct Contest {
-    /// The set-ups in the order of the plan file; the scenario as written comes first if nothing else is `against`.
+    /// The configurations in the order of the plan file. Unless one of them is the baseline, the unchanged scenario is, and
+    /// comes first.
     pub setups: Vec<Setup>,
-    /// The set-up that the others are compared with.
+    /// Index of the baseline that the others are compared with.
     pub against: usize,
 }

@@ -1,4 +1,4 @@
-//! Replications: the same set-up with several seeds, in parallel, and always in the order of the seeds.
+//! Replications: the same configuration with several seeds, in parallel, with results in the order of the seeds.
 
 use rand::RngExt;
 use rayon::prelude::*;
@@ -11,30 +11,30 @@ use super::{Evaluate, Sample, State, Stopped};
 use tiketi_core::rng::Streams;
 use tiketi_scenario::Plan;
 
-/// Runs of a set-up after which it is given up if one of them does not hold.
+/// Runs of a configuration after which it is dropped if one of them failed.
 ///
-/// What does not hold mostly fails with the first seed; a second run beside it costs nothing on two cores. A number
-/// that hung on the machine would make the report hang on it.
+/// A configuration that fails usually does so with the first seed, and a second run in parallel takes no longer on two
+/// cores. It is a constant because a number that depended on the machine would make the report depend on it.
 const FIRST_RUNS: usize = 2;
 
 /// Seeds of all runs of a search.
 #[derive(Clone, Debug)]
 pub(super) struct Seeds {
-    /// Seeds of the search: the same for every set-up.
+    /// Seeds of the search: the same for every configuration.
     pub(super) search: Vec<u64>,
-    /// Fresh seeds, a set for each confirmation.
+    /// Fresh seeds: one set per confirmation.
     pub(super) fresh: Vec<Vec<u64>>,
 }
 
 impl Seeds {
-    /// Draws them all, each different from the others.
+    /// Draws all seeds, all of them different.
     pub(super) fn new(search: &Search) -> Self {
         let mut stream = Streams::new(search.seed).named("capacity");
         let mut drawn = Vec::new();
         let mut take = |count: u32| {
             let start = drawn.len();
             while drawn.len() < start + count as usize {
-                // Short enough to be typed again.
+                // At most nine digits, so that a person can retype them.
                 let seed = stream.random_range(0..1_000_000_000);
                 if !drawn.contains(&seed) {
                     drawn.push(seed);
@@ -51,7 +51,7 @@ impl Seeds {
     }
 }
 
-/// Plays every plan with every seed; one list a plan, in the order of the seeds.
+/// Runs every plan with every seed. Returns one list per plan, in the order of the seeds.
 pub(super) fn play(
     plans: &[&Plan],
     seeds: &[u64],
@@ -66,6 +66,7 @@ pub(super) fn play(
         plan.seed = seed;
         bench.evaluate(&plan)
     });
+    // rayon keeps the order of the tasks, whichever finishes first.
     let samples: Option<Vec<_>> = samples.collect();
     let samples = samples.ok_or(Stopped)?;
     if seeds.is_empty() {
@@ -77,7 +78,7 @@ pub(super) fn play(
         .collect())
 }
 
-/// Plays every plan with every seed, but gives one up whose first runs do not all hold.
+/// Runs every plan with every seed, but drops a plan if one of its first runs fails. Such a plan has fewer samples.
 pub(super) fn race(
     plans: &[&Plan],
     seeds: &[u64],
@@ -107,18 +108,18 @@ pub(super) fn race(
     Ok(samples)
 }
 
-/// How many of the runs held.
+/// Returns how many of the runs passed.
 pub(super) fn held(samples: &[Sample]) -> u32 {
     let held = samples.iter().filter(|sample| sample.holds()).count();
     u32::try_from(held).unwrap_or(u32::MAX)
 }
 
-/// How many runs there are.
+/// Returns the number of runs.
 pub(super) fn runs(samples: &[Sample]) -> u32 {
     u32::try_from(samples.len()).unwrap_or(u32::MAX)
 }
 
-/// The values of a measure, of the runs that have one.
+/// Returns the values of a metric, of the runs that have it.
 pub(super) fn values(samples: &[Sample], measure: Measure) -> Vec<f64> {
     let values = samples
         .iter()
@@ -126,14 +127,14 @@ pub(super) fn values(samples: &[Sample], measure: Measure) -> Vec<f64> {
     values.copied().collect()
 }
 
-/// The mean of a measure; `None` if no run has it.
+/// Returns the mean of a metric; `None` if no run has it.
 pub(super) fn mean(samples: &[Sample], measure: Measure) -> Option<f64> {
     let values = values(samples, measure);
     let count = f64::from(u32::try_from(values.len()).ok()?);
     (count > 0.0).then(|| values.iter().sum::<f64>() / count)
 }
 
-/// The farthest miss of the first run that did not hold; `None` if all held.
+/// Returns the largest miss of the first run that failed; `None` if all passed.
 pub(super) fn first_miss(samples: &[Sample]) -> Option<Miss> {
     let failed = samples.iter().find(|sample| !sample.holds())?;
     failed.misses.iter().max_by(|a, b| a.compare(b)).cloned()
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_come_in_the_order_of_the_seeds_whatever_the_threads() {
+    fn samples_are_in_the_order_of_the_seeds_whatever_the_number_of_threads() {
         let (first, second) = (plan(100), plan(200));
         let seeds: Vec<u64> = (0..40).collect();
         let fake = Fake::holding_up_to(150);
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_up_that_fails_at_once_is_not_played_to_the_end() {
+    fn a_configuration_that_fails_early_is_dropped() {
         let (good, bad) = (plan(100), plan(200));
         let fake = Fake::holding_up_to(150);
         let state = State {

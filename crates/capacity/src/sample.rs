@@ -1,4 +1,4 @@
-//! What counts of one run: small enough to keep thousands of them, and to write each into a journal.
+//! Samples: what a search needs of one run. They are small enough to keep thousands, and to write each to a journal.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,23 +9,23 @@ use tiketi_cost::price_book::Currency;
 use tiketi_measure::Measurements;
 use tiketi_verdict::judge;
 
-/// What counts of one run.
+/// What a search needs of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// The run's seed.
     pub seed: u64,
-    /// Why it did not hold; empty if it did.
+    /// Why it failed; empty if it passed.
     pub misses: Vec<Miss>,
-    /// Its numbers.
+    /// Its metrics.
     pub figures: Figures,
-    /// How much of each tier it used.
+    /// Its utilization of each tier.
     pub tiers: Vec<TierUse>,
-    /// The currency of the costs among its numbers; `None` if it has no cost.
+    /// The currency of the costs among its metrics; `None` if it has none.
     pub currency: Option<Currency>,
 }
 
 impl Sample {
-    /// Judges a run and takes what counts.
+    /// Judges a run and extracts what a search needs.
     pub fn of(run: &Measurements) -> Self {
         let verdicts = judge(run);
         Self {
@@ -41,7 +41,7 @@ impl Sample {
         }
     }
 
-    /// Whether all gates passed, no audit was violated, and the measurement is valid.
+    /// Returns whether the run passed: all gates passed, no audit failed, and the measurement is valid.
     pub fn holds(&self) -> bool {
         self.misses.is_empty()
     }
@@ -53,7 +53,7 @@ mod tests {
     use tiketi_measure::example;
 
     #[test]
-    fn a_sample_holds_exactly_when_the_run_has_no_trouble() {
+    fn a_sample_passes_exactly_if_the_run_has_no_trouble() {
         let mut run = example::run();
         assert_eq!(Sample::of(&run).holds(), judge(&run).troubles().is_empty());
         run.plan.gates.clear();
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_is_read_back_as_it_was_written() {
+    fn a_sample_survives_serialization() {
         let sample = Sample::of(&example::run());
         let text = serde_json::to_string(&sample).unwrap();
         assert_eq!(serde_json::from_str::<Sample>(&text).unwrap(), sample);

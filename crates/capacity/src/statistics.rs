@@ -1,14 +1,22 @@
-//! What few runs can say about all: bounds of a share, intervals of a mean.
+//! Statistics: what a few runs say about all sales of the same kind.
+//!
+//! - The **share** of sales that pass has an exact lower bound ([`share_at_least`]). The usual normal approximation is of no
+//!   use here: when all of 20 runs pass, it would claim 100 % with certainty.
+//! - A **mean** has an interval by Student's t ([`estimate`]), which accounts for the spread being estimated from the same
+//!   few runs.
+//! - A search may make several tests until one is confirmed, and each one is another chance to confirm by luck. The tests
+//!   **share the risk** ([`confidence_each`]).
 
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Beta, ContinuousCDF, StudentsT};
 
 use super::question::Search;
 
-/// Set-ups that may be put to the test one after another before a search gives up.
+/// Tests with fresh seeds that a search makes at most before it ends without an answer.
 ///
-/// Each gets an equal part of the risk, so that the answer's confidence holds however many were needed (Bonferroni).
-/// Three leave each test strong enough for a few dozen runs.
+/// Each test gets an equal share of the risk, so that the confidence of the answer does not depend on how many tests were
+/// needed (Bonferroni correction). With more than three, each test would need more than a few dozen runs to confirm
+/// anything.
 pub const CONFIRMATIONS_MAX: u32 = 3;
 
 /// A mean with its confidence interval.
@@ -16,29 +24,32 @@ pub const CONFIRMATIONS_MAX: u32 = 3;
 pub struct Estimate {
     /// The mean.
     pub mean: f64,
-    /// Lower and upper end of the interval; `None` with fewer than two values.
+    /// Lower and upper end of the confidence interval; `None` with fewer than two values.
     pub interval: Option<(f64, f64)>,
-    /// Values it is made of.
+    /// Number of values.
     pub runs: u32,
 }
 
 impl Estimate {
-    /// Whether the interval leaves zero out: the mean is not zero, with its confidence.
+    /// Returns whether the mean differs from 0 with the confidence of the interval: the interval does not contain 0.
     pub fn is_shown(&self) -> bool {
         self.interval
             .is_some_and(|(low, high)| low > 0.0 || high < 0.0)
     }
 }
 
-/// The mean of `values` and its interval by Student's t; `None` without values.
+/// Returns the mean of `values` and its two-sided interval by Student's t; `None` without values.
 pub fn estimate(values: &[f64], confidence: f64) -> Option<Estimate> {
     let runs = u32::try_from(values.len()).ok().filter(|runs| *runs > 0)?;
     let count = f64::from(runs);
     let mean = values.iter().sum::<f64>() / count;
     let interval = (runs > 1).then(|| {
+        // Divided by `count - 1` because the mean is estimated from the same values, and by `count` again because this is
+        // the error of the mean and not of one value.
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         let error = (squares / (count - 1.0) / count).sqrt();
         let law = StudentsT::new(0.0, 1.0, count - 1.0).expect("at least one degree of freedom");
+        // Two-sided: half of the risk lies on each side.
         let half = law.inverse_cdf(0.5 + confidence / 2.0) * error;
         (mean - half, mean + half)
     });
@@ -49,27 +60,30 @@ pub fn estimate(values: &[f64], confidence: f64) -> Option<Estimate> {
     })
 }
 
-/// The lower bound of a share of which `held` of `runs` were seen, with this one-sided confidence.
+/// Returns the lower bound of the share of sales that pass when `held` of `runs` runs did, with this one-sided confidence.
 ///
-/// Exact whatever the share is (Clopper and Pearson: "The use of confidence or fiducial limits illustrated in the case
+/// It is the largest share at which seeing `held` or more passes is no more likely than `1 - confidence`. It is exact for
+/// any share and any number of runs (Clopper and Pearson, "The use of confidence or fiducial limits illustrated in the case
 /// of the binomial", Biometrika 26, 1934).
 pub fn share_at_least(held: u32, runs: u32, confidence: f64) -> f64 {
     if held == 0 {
         return 0.0;
     }
+    // The sum of binomial probabilities in that definition is a beta distribution's, so the bound is one of its quantiles.
     let (held, runs) = (f64::from(held), f64::from(runs));
     let law = Beta::new(held, runs - held + 1.0).expect("both parameters are at least 1");
     law.inverse_cdf(1.0 - confidence)
 }
 
-/// The confidence of each test of a search: its part of the whole risk.
+/// Returns the confidence of each test of a search: 1 minus its share of the whole risk.
 pub fn confidence_each(search: &Search) -> f64 {
     1.0 - (1.0 - search.confidence.get()) / f64::from(CONFIRMATIONS_MAX)
 }
 
-/// Runs that show the share which is asked for if all of them hold.
+/// Returns how many runs are needed to show the share that is asked for if all of them pass.
 pub(super) fn runs_needed(search: &Search) -> u32 {
-    // Of `n` runs that all hold the bound is risk^(1/n).
+    // If all of `n` runs pass, the bound is risk^(1/n): a share of that size passes n times in a row with probability
+    // `risk`.
     let risk = 1.0 - confidence_each(search);
     let runs = (risk.ln() / search.holds_in.get().ln()).ceil();
     #[expect(
@@ -81,7 +95,8 @@ pub(super) fn runs_needed(search: &Search) -> u32 {
     runs
 }
 
-/// The most runs of `runs` that may fail for the share to be shown; `None` if not even all holding shows it.
+/// Returns how many of the confirming runs may fail for the share to be shown; `None` if it cannot be shown even if all
+/// pass.
 pub fn failures_allowed(search: &Search) -> Option<u32> {
     let shows = |failed: &u32| {
         let bound = share_at_least(
@@ -114,8 +129,8 @@ mod tests {
     }
 
     #[test]
-    fn bounds_are_those_of_published_tables() {
-        // One-sided 95 %: 1 - 0.05^(1/n) may fail when none did ("rule of three").
+    fn bounds_match_published_tables() {
+        // One-sided 95 %: if none of n failed, a share of at most 1 - 0.05^(1/n) does ("rule of three").
         assert!(near(share_at_least(20, 20, 0.95), 0.8609));
         assert!(near(share_at_least(19, 20, 0.95), 0.7839));
         assert!(near(share_at_least(8, 10, 0.975), 0.4439));
@@ -123,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_is_that_of_students_t() {
+    fn intervals_match_students_t() {
         // t(0.975; 4) = 2.776, standard deviation 1.5811.
         let estimate = estimate(&[1.0, 2.0, 3.0, 4.0, 5.0], 0.95).unwrap();
         let (low, high) = estimate.interval.unwrap();
@@ -132,14 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn one_value_has_no_interval_and_shows_nothing() {
+    fn a_single_value_has_no_interval() {
         let one = estimate(&[7.0], 0.95).unwrap();
         assert_eq!((one.interval, one.is_shown()), (None, false));
         assert_eq!(estimate(&[], 0.95), None);
     }
 
     #[test]
-    fn as_many_runs_as_needed_are_enough_and_one_less_is_not() {
+    fn the_runs_needed_are_enough_and_one_less_is_not() {
         for holds_in in [0.5, 0.8, 0.9, 0.99] {
             let needed = runs_needed(&search(1, holds_in));
             assert_eq!(failures_allowed(&search(needed, holds_in)), Some(0));

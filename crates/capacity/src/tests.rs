@@ -1,4 +1,4 @@
-//! What the searches answer about a system whose limits are known.
+//! Searches on a fake system with known limits.
 
 use std::sync::atomic::Ordering;
 
@@ -11,7 +11,7 @@ use super::{Stopped, answer, is_question, load};
 use tiketi_scenario::Diagnostics;
 
 fn findings(text: &str, fake: &Fake) -> Findings {
-    answer(&question(text), fake).expect("nobody stops it")
+    answer(&question(text), fake).expect("the search is not stopped")
 }
 
 fn crowd(text: &str, fake: &Fake) -> LargestCrowd {
@@ -36,11 +36,11 @@ fn comparison(text: &str, fake: &Fake) -> Comparison {
 }
 
 fn wrong(text: &str) -> Diagnostics {
-    load("question.toml", text, read).expect_err("it is wrong")
+    load("question.toml", text, read).expect_err("the plan file is invalid")
 }
 
 #[test]
-fn the_largest_crowd_is_found_to_the_precision_asked_for() {
+fn the_largest_audience_is_found_with_the_precision_asked_for() {
     let found = crowd(CROWD, &Fake::holding_up_to(3_333));
     let crowd = found.crowd.unwrap();
     assert!((3_300..=3_333).contains(&crowd), "{crowd}");
@@ -54,8 +54,8 @@ fn the_largest_crowd_is_found_to_the_precision_asked_for() {
 }
 
 #[test]
-fn with_luck_in_play_the_answer_holds_as_often_as_was_asked_for() {
-    // Luck takes up to 20 % of the limit: 80 % of all on-sales hold at the 20th percentile, which is 12 % below.
+fn with_noise_the_answer_passes_as_often_as_was_asked_for() {
+    // The limit varies by ±20 %: 80 % of all sales pass at its 20th percentile, which is 12 % below the mean.
     let found = crowd(CROWD, &Fake::holding_up_to(3_000).with_luck(0.2));
     let last = found.confirmations.last().unwrap();
     assert!(last.confirmed && last.share_at_least >= 0.8, "{last:?}");
@@ -64,7 +64,7 @@ fn with_luck_in_play_the_answer_holds_as_often_as_was_asked_for() {
 }
 
 #[test]
-fn a_range_in_which_nothing_holds_says_what_is_closest() {
+fn if_nothing_in_the_range_passes_the_closest_is_reported() {
     let found = crowd(CROWD, &Fake::holding_up_to(90));
     assert_eq!((found.crowd, found.confirmations.len()), (None, 0));
     let closest = found.closest.unwrap();
@@ -75,29 +75,33 @@ fn a_range_in_which_nothing_holds_says_what_is_closest() {
 }
 
 #[test]
-fn a_range_in_which_all_hold_says_so() {
+fn if_everything_in_the_range_passes_the_limit_is_beyond_it() {
     let found = crowd(CROWD, &Fake::holding_up_to(50_000));
     assert_eq!((found.crowd, found.is_beyond), (Some(20_000), true));
     assert_eq!(found.breaks, None);
 }
 
 #[test]
-fn the_cheapest_set_up_is_found() {
-    // 500 buyers an instance: 1,900 take four, and the smaller largest fleet is the cheaper.
+fn the_cheapest_configuration_is_found() {
+    // 500 buyers per instance: 1,900 need four, and the smaller maximum is cheaper.
     let fake = Fake::holding_up_to(1_000);
     let found = cheapest(GRID, &fake);
     let best = &found.setups[found.cheapest.unwrap()];
     assert_eq!(best.name, "scaling.min = 4, scaling.max = 4");
-    assert_eq!(found.left_out.len(), 1, "5 of at most 4 is no set-up");
+    assert_eq!(
+        found.left_out.len(),
+        1,
+        "a minimum of 5 with a maximum of 4 is invalid"
+    );
     assert_eq!(found.confirmations.len(), 1);
 }
 
 #[test]
-fn set_ups_weaker_than_one_that_failed_are_not_played() {
+fn configurations_weaker_than_one_that_failed_are_skipped() {
     let none = Fake::holding_up_to(100);
     let found = cheapest(GRID, &none);
     assert_eq!(found.cheapest, None);
-    // Only the strongest was played, and only with the first two seeds.
+    // Only the strongest one ran, and only with the first two seeds.
     assert_eq!(none.runs.load(Ordering::Relaxed), 2);
     let doomed = found
         .setups
@@ -111,7 +115,7 @@ fn set_ups_weaker_than_one_that_failed_are_not_played() {
 }
 
 #[test]
-fn without_the_authors_word_every_set_up_that_can_be_cheaper_is_played() {
+fn without_ascending_keys_every_configuration_that_may_be_cheaper_runs() {
     let text = GRID.replace("ascending = [\"scaling.min\", \"scaling.max\"]\n", "");
     let fake = Fake::holding_up_to(100);
     let found = cheapest(&text, &fake);
@@ -125,7 +129,7 @@ fn without_the_authors_word_every_set_up_that_can_be_cheaper_is_played() {
 }
 
 #[test]
-fn pruning_does_not_change_the_answer() {
+fn skipping_runs_does_not_change_the_answer() {
     for limit in [600, 800, 1_000, 1_200] {
         let with = cheapest(GRID, &Fake::holding_up_to(limit));
         let text = GRID.replace("ascending = [\"scaling.min\", \"scaling.max\"]\n", "");
@@ -136,7 +140,7 @@ fn pruning_does_not_change_the_answer() {
 }
 
 #[test]
-fn the_frontier_has_no_set_up_that_another_beats() {
+fn no_configuration_beats_one_on_the_frontier() {
     let text = GRID.replace("question =", "explore = \"frontier\"\nquestion =");
     let found = cheapest(&text, &Fake::holding_up_to(1_900));
     let points: Vec<_> = found
@@ -150,7 +154,7 @@ fn the_frontier_has_no_set_up_that_another_beats() {
             )
         })
         .collect();
-    assert_eq!(points.len(), 4, "one for each smallest fleet");
+    assert_eq!(points.len(), 4, "one for each minimum");
     assert!(
         points.is_sorted_by(|a, b| a.0 < b.0 && a.1 > b.1),
         "{points:?}"
@@ -158,8 +162,8 @@ fn the_frontier_has_no_set_up_that_another_beats() {
 }
 
 #[test]
-fn a_lucky_set_up_is_refuted_by_fresh_seeds() {
-    // Luck of ±50 % around a limit just above the crowd: about half of the runs hold.
+fn a_lucky_configuration_fails_with_fresh_seeds() {
+    // The limit varies by ±50 % around a value just above the audience: about half of the runs pass.
     let text = GRID.replace("[crowd]", "[search]\nreplications = 1\nseed = 4\n\n[crowd]");
     let found = cheapest(&text, &Fake::holding_up_to(1_000).with_luck(0.5));
     assert!(
@@ -179,7 +183,7 @@ fn a_lucky_set_up_is_refuted_by_fresh_seeds() {
 }
 
 #[test]
-fn common_random_numbers_cancel_what_both_share() {
+fn common_random_numbers_cancel_common_noise() {
     let found = comparison(COMPARE, &Fake::holding_up_to(2_000).with_luck(0.3));
     assert_eq!(found.variants[found.against].name, "as written");
     let row = |variant: usize| {
@@ -192,19 +196,19 @@ fn common_random_numbers_cancel_what_both_share() {
     let four = row(1).difference.unwrap();
     assert!(
         four.is_shown() && four.mean < 0.0,
-        "twice the fleet waits less: {four:?}"
+        "buyers wait less with twice the fleet: {four:?}"
     );
     let same = row(2).difference.unwrap();
     assert_eq!(
         (same.mean, same.interval),
         (0.0, Some((0.0, 0.0))),
-        "the same set-up, the same luck"
+        "the same configuration with the same seeds"
     );
     assert_eq!(row(0).difference, None);
 }
 
 #[test]
-fn answers_do_not_hang_on_the_number_of_threads() {
+fn answers_do_not_depend_on_the_number_of_threads() {
     for text in [CROWD, GRID, COMPARE] {
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new()
@@ -223,7 +227,7 @@ fn answers_do_not_hang_on_the_number_of_threads() {
 }
 
 #[test]
-fn a_search_that_is_stopped_has_no_answer() {
+fn a_stopped_search_has_no_answer() {
     for text in [CROWD, GRID, COMPARE] {
         let mut fake = Fake::holding_up_to(1_000);
         fake.stops_after = 4;
@@ -232,18 +236,27 @@ fn a_search_that_is_stopped_has_no_answer() {
 }
 
 #[test]
-fn a_plan_file_is_told_from_a_scenario() {
+fn findings_are_tagged_with_the_name_of_their_question() {
+    for text in [CROWD, GRID, COMPARE] {
+        let findings = findings(text, &Fake::holding_up_to(1_000));
+        let json = serde_json::to_value(&findings).unwrap();
+        assert_eq!(json["findings"]["question"], question(text).kind.name());
+    }
+}
+
+#[test]
+fn a_plan_file_is_distinguished_from_a_scenario() {
     assert!(is_question(CROWD) && is_question(COMPARE));
     assert!(!is_question(super::example::SCENARIO));
 }
 
 #[test]
-fn each_mistake_is_told_at_its_place() {
+fn each_mistake_is_reported_at_its_position() {
     let cases = [
         (
             "to = 20_000",
             "to = 100",
-            "question.toml:6:8: `crowd.from` of 100 leaves nothing to search up to 100",
+            "question.toml:6:8: `crowd.from` (100) must be less than `crowd.to` (100)",
         ),
         (
             "within =",
@@ -258,12 +271,12 @@ fn each_mistake_is_told_at_its_place() {
         (
             "example.toml",
             "absent.toml",
-            "question.toml:3:12: `scenario` is \"absent.toml\", which is not there",
+            "question.toml:3:12: `scenario` is \"absent.toml\", which cannot be read: not there",
         ),
         (
             "[crowd]",
             "[search]\nconfirm = 5\n[crowd]",
-            "`confirm` of 5 runs cannot show that 80 % of on-sales hold",
+            "`confirm` is 5, which is too few runs to show that 80 % of sales pass",
         ),
         (
             "[crowd]",
@@ -277,35 +290,38 @@ fn each_mistake_is_told_at_its_place() {
         ),
     ];
     for (from, to, expected) in cases {
-        let told = wrong(&CROWD.replace(from, to)).to_string();
-        assert!(told.contains(expected), "{told}\n  instead of\n{expected}");
+        let errors = wrong(&CROWD.replace(from, to)).to_string();
+        assert!(
+            errors.contains(expected),
+            "{errors}\n  instead of\n{expected}"
+        );
     }
 }
 
 #[test]
-fn a_value_that_fits_no_other_is_told_and_a_combination_that_does_not_fit_is_left_out() {
-    let told = wrong(&GRID.replace("[2, 3, 4, 5]", "[2, 7]")).to_string();
-    assert!(told.contains("question.toml:10:19: "), "{told}");
-    let told = wrong(&GRID.replace("scaling.max = ", "scaling.mx = ")).to_string();
+fn values_and_keys_that_are_never_valid_are_reported() {
+    let errors = wrong(&GRID.replace("[2, 3, 4, 5]", "[2, 7]")).to_string();
+    assert!(errors.contains("question.toml:10:19: "), "{errors}");
+    let errors = wrong(&GRID.replace("scaling.max = ", "scaling.mx = ")).to_string();
     assert!(
-        told.contains("question.toml:11:9: unknown key `mx` in `scaling`"),
-        "{told}"
+        errors.contains("question.toml:11:9: unknown key `mx` in `scaling`"),
+        "{errors}"
     );
-    let told = wrong(&GRID.replace("\"scaling.max\"]", "\"scaling.maxx\"]")).to_string();
-    assert!(told.contains("did you mean `scaling.max`?"), "{told}");
+    let errors = wrong(&GRID.replace("\"scaling.max\"]", "\"scaling.maxx\"]")).to_string();
+    assert!(errors.contains("did you mean `scaling.max`?"), "{errors}");
 }
 
 #[test]
-fn two_variants_with_one_name_are_told() {
-    let told = wrong(&COMPARE.replace("same again", "four")).to_string();
+fn two_variants_with_the_same_name_are_rejected() {
+    let errors = wrong(&COMPARE.replace("same again", "four")).to_string();
     assert!(
-        told.contains("`name` is \"four\", which is taken"),
-        "{told}"
+        errors.contains("`name` is \"four\", which is already used"),
+        "{errors}"
     );
     let text = COMPARE.replace(
         "[[variants]]\nname = \"four\"",
         "against = \"for\"\n[[variants]]\nname = \"four\"",
     );
-    let told = wrong(&text).to_string();
-    assert!(told.contains("did you mean `four`?"), "{told}");
+    let errors = wrong(&text).to_string();
+    assert!(errors.contains("did you mean `four`?"), "{errors}");
 }

@@ -1,4 +1,4 @@
-//! How much of each tier a run used at its peak, and how much there is: what is left is the buffer.
+//! Utilization of each tier: how much a run used at its peak, and how much there is. The rest is the headroom.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,39 +8,39 @@ use tiketi_measure::Measurements;
 use tiketi_measure::ending::DataTierFigures;
 use tiketi_measure::gauges::Gauges;
 
-const BYTES_A_MIB: f64 = 1_048_576.0;
+const BYTES_PER_MIB: f64 = 1_048_576.0;
 
-/// Something that can run out.
+/// A resource that can run out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
-    /// Mean utilization of the instances' CPUs, the highest reading.
+    /// Mean CPU utilization of all instances, at its peak.
     InstanceCpu,
-    /// Instances wanted, of `scaling.max`.
+    /// Desired instances at their peak, of `scaling.max`.
     Instances,
-    /// Buyers on an active place, of `waiting_room.active_max`.
+    /// Shopping slots in use at their peak, of `waiting_room.active_max`.
     ActivePlaces,
-    /// Connections to the database at their most, or where nobody counted them if every pool is full, of those it admits.
+    /// Database connections at their peak, of `connections_max`. Where they are not counted, every pool is assumed to be full.
     DatabaseConnections,
-    /// Cores of the database, on average over the run.
+    /// Busy cores of the database, as a mean over the run.
     DatabaseCores,
-    /// Redis' one thread, on average over the run.
+    /// Utilization of the single thread of Redis, as a mean over the run.
     RedisCpu,
-    /// Memory of Redis at its most, of what it may use.
+    /// Memory of Redis at its peak, of its limit, in MiB.
     RedisMemory,
-    /// Waits for a pooled connection that took their full time, of all waits.
+    /// Waits for a pooled database connection that timed out, as a share of all waits.
     PoolTimeouts,
-    /// Commands sent to Redis a second, on average.
+    /// Redis commands per second, as a mean over the run.
     RedisCommands,
-    /// Statements sent to the database a second, on average.
+    /// Database statements per second, as a mean over the run.
     DatabaseStatements,
-    /// Capacity units of the load balancer, on average.
+    /// Load balancer capacity units, as a mean over the run.
     LoadBalancerUnits,
-    /// Sockets connected at once.
+    /// Sockets connected at once, at their peak.
     Sockets,
 }
 
-/// Use of one tier.
+/// Utilization of one tier.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TierUse {
     /// The tier.
@@ -52,31 +52,31 @@ pub struct TierUse {
 }
 
 impl Tier {
-    /// The words of reports.
+    /// Returns the name in reports.
     pub const fn title(self) -> &'static str {
         match self {
-            Self::InstanceCpu => "CPU of the instances, busiest reading",
-            Self::Instances => "instances wanted",
-            Self::ActivePlaces => "active places of the waiting room",
+            Self::InstanceCpu => "instance CPU",
+            Self::Instances => "desired instances",
+            Self::ActivePlaces => "shopping slots",
             Self::DatabaseConnections => "database connections",
-            Self::DatabaseCores => "cores of the database, mean",
-            Self::RedisCpu => "CPU of Redis, mean",
-            Self::RedisMemory => "memory of Redis, MiB",
-            Self::PoolTimeouts => "waits for a pooled connection that timed out",
-            Self::RedisCommands => "Redis commands a second, mean",
-            Self::DatabaseStatements => "database statements a second, mean",
+            Self::DatabaseCores => "database cores, mean",
+            Self::RedisCpu => "Redis CPU, mean",
+            Self::RedisMemory => "Redis memory, MiB",
+            Self::PoolTimeouts => "pool waits that timed out",
+            Self::RedisCommands => "Redis commands/s, mean",
+            Self::DatabaseStatements => "database statements/s, mean",
             Self::LoadBalancerUnits => "load-balancer capacity units, mean",
-            Self::Sockets => "sockets connected at once",
+            Self::Sockets => "connected sockets",
         }
     }
 
-    /// Whether using all of it is how it is meant to be: a full waiting room protects what lies behind it, and a fleet
-    /// at its largest size only ends the growth.
+    /// Returns whether it is normal to use all of it: a full waiting room protects the tiers behind it, and a fleet at its
+    /// maximum only stops growing. Such a tier is never the bottleneck.
     pub const fn is_meant_to_fill(self) -> bool {
         matches!(self, Self::ActivePlaces | Self::Instances)
     }
 
-    /// Whether it is a part of a whole.
+    /// Returns whether its numbers are shares, 0 to 1.
     pub const fn is_share(self) -> bool {
         matches!(
             self,
@@ -86,14 +86,14 @@ impl Tier {
 }
 
 impl TierUse {
-    /// The part that is left, 0 or less when nothing is; `None` without a limit.
+    /// Returns the headroom as a share of the limit, 0 or less if there is none left; `None` without a limit.
     pub fn left(&self) -> Option<f64> {
         let limit = self.limit.filter(|limit| *limit > 0.0)?;
         Some(1.0 - self.used / limit)
     }
 }
 
-/// The use of every tier that the run tells of.
+/// Returns the utilization of every tier that was measured.
 pub(super) fn tiers(run: &Measurements) -> Vec<TierUse> {
     let mut tiers = of_gauges(run);
     tiers.extend(of_system(run));
@@ -161,7 +161,7 @@ fn of_gauges(run: &Measurements) -> Vec<TierUse> {
         .collect()
 }
 
-/// What the system counted about itself, spread over the run.
+/// Returns what the system counted about itself, as means over the run.
 fn of_system(run: &Measurements) -> Vec<TierUse> {
     let seconds = run.ending.ended_at.as_secs_f64();
     let Some(system) = run.ending.system.as_ref().filter(|_| seconds > 0.0) else {
@@ -193,13 +193,13 @@ fn data_tier(run: &Measurements) -> Option<&DataTierFigures> {
     run.ending.system.as_ref()?.data_tier.as_ref()
 }
 
-/// What Redis and the database told of themselves, if they did.
+/// Returns the utilization of Redis and the database; empty if they were not measured.
 fn of_data_tier(run: &Measurements) -> Vec<TierUse> {
     let seconds = run.ending.ended_at.as_secs_f64();
     let Some(figures) = data_tier(run).filter(|_| seconds > 0.0) else {
         return Vec::new();
     };
-    let mib = |bytes: u64| count(bytes) / BYTES_A_MIB;
+    let mib = |bytes: u64| count(bytes) / BYTES_PER_MIB;
     vec![
         TierUse {
             tier: Tier::DatabaseCores,
@@ -227,7 +227,7 @@ const fn unlimited(tier: Tier, used: f64) -> TierUse {
     }
 }
 
-/// The highest use of each tier over several runs, in the order of the first.
+/// Returns the peak utilization of each tier over several runs, in the order of the first run.
 pub(super) fn highest(runs: &[&[TierUse]]) -> Vec<TierUse> {
     let mut highest: Vec<TierUse> = Vec::new();
     for tier_use in runs.iter().copied().flatten() {
@@ -240,7 +240,8 @@ pub(super) fn highest(runs: &[&[TierUse]]) -> Vec<TierUse> {
     highest
 }
 
-/// The tier with the least left, of those that are not meant to fill.
+/// Returns the bottleneck: the tier with the least headroom, without those that are meant to fill. `None` if no tier has a
+/// limit.
 pub fn tightest(tiers: &[TierUse]) -> Option<&TierUse> {
     let limited = tiers
         .iter()
@@ -257,23 +258,23 @@ mod tests {
     use tiketi_measure::example;
 
     #[test]
-    fn the_buffer_is_what_is_left_of_the_limit() {
+    fn headroom_is_what_is_left_of_the_limit() {
         let tiers = tiers(&example::run());
         let of = |tier| *tiers.iter().find(|tier_use| tier_use.tier == tier).unwrap();
         let cpu = of(Tier::InstanceCpu);
         assert!(cpu.left().is_some_and(|left| left < 1.0), "{cpu:?}");
-        assert_eq!(of(Tier::Sockets).left(), None, "nothing limits them");
+        assert_eq!(of(Tier::Sockets).left(), None, "sockets have no limit");
     }
 
     #[test]
-    fn of_several_runs_the_highest_use_counts() {
+    fn the_peak_over_several_runs_counts() {
         let of = |used| [unlimited(Tier::Sockets, used)];
         let highest = highest(&[&of(3.0), &of(5.0), &of(4.0)]);
         assert_eq!(highest, of(5.0));
     }
 
     #[test]
-    fn a_full_waiting_room_is_not_what_is_tight() {
+    fn a_full_waiting_room_is_not_the_bottleneck() {
         let of = |tier, used| TierUse {
             tier,
             used,

@@ -183,7 +183,7 @@ impl Site {
                 }
             }
             Self::Remote(_) => Closed {
-                state: Err("the target gives no access to its database".to_owned()),
+                state: Err("no database access to this target".to_owned()),
                 data_tier: None,
                 census: None,
                 fleet: FleetRecord::default(),

@@ -1,7 +1,7 @@
-//! The whole of a run's measurements as the bytes of one file, and back: JSON, compressed with gzip.
+//! The archive of a run: all of its measurements in one file, as JSON compressed with gzip. `zcat` prints it.
 //!
-//! Compressed because the histograms of each second are: three megabytes of small numbers for a run of eight minutes,
-//! well under one in the file. `zcat` shows it.
+//! Most of it is the histograms of each second: 3 MB of small numbers for a run of eight minutes, which compress to well
+//! under 1 MB.
 
 use std::io::{Read, Write};
 
@@ -12,25 +12,26 @@ use serde::{Deserialize, Serialize};
 
 use super::Measurements;
 
-/// Name of the file in a run's folder.
+/// Name of the archive in the folder of a run.
 pub const FILE_NAME: &str = "measurements.json.gz";
 
-/// Version of the layout; raised when measurements are no longer read as they were written.
+/// Version of the layout. Raised whenever an older archive would no longer be read correctly.
 const VERSION: u32 = 1;
 
-/// Bytes of JSON that are read at most: a hundred times what the largest run writes.
+/// Limit on the JSON that is read, in bytes: a hundred times what the largest run writes. A file that decompresses to more
+/// is not an archive.
 const BYTES_MAX: u64 = 1 << 30;
 
-/// Why measurements could not be read.
+/// Why an archive could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
-    /// It is no such file, or a part of one.
-    #[error("holds no whole measurements ({0})")]
+    /// It is not an archive, or an incomplete one.
+    #[error("not a complete archive of measurements ({0})")]
     Broken(String),
-    /// Another version of the program wrote it.
-    #[error("holds measurements of layout {found} (legal: {VERSION})")]
+    /// It was written by a version of the program with another layout.
+    #[error("archive has layout version {found} (expected {VERSION})")]
     Version {
-        /// The layout.
+        /// Its layout version.
         found: u32,
     },
 }
@@ -47,23 +48,26 @@ struct Version {
 }
 
 #[derive(Deserialize)]
-struct Kept {
+struct Archived {
     measurements: Measurements,
 }
 
-/// Packs measurements up; the same ones always give the same bytes.
+/// Packs measurements into an archive. Equal measurements give equal bytes.
 pub fn pack(measurements: &Measurements) -> Vec<u8> {
     let written = Written {
         version: VERSION,
         measurements,
     };
-    let json = serde_json::to_vec(&written).expect("measurements are written to workers as well");
+    let json =
+        serde_json::to_vec(&written).expect("all map keys are strings, and nothing else can fail");
     let mut packed = GzEncoder::new(Vec::new(), Compression::best());
-    packed.write_all(&json).expect("a Vec takes everything");
-    packed.finish().expect("a Vec takes everything")
+    packed
+        .write_all(&json)
+        .expect("writing to a Vec cannot fail");
+    packed.finish().expect("writing to a Vec cannot fail")
 }
 
-/// Reads what [`pack`] packed up.
+/// Reads an archive written by [`pack`].
 pub fn unpack(bytes: &[u8]) -> Result<Measurements, Unreadable> {
     let mut json = Vec::new();
     GzDecoder::new(bytes)
@@ -71,13 +75,13 @@ pub fn unpack(bytes: &[u8]) -> Result<Measurements, Unreadable> {
         .read_to_end(&mut json)
         .map_err(|error| Unreadable::Broken(error.to_string()))?;
     let broken = |error: serde_json::Error| Unreadable::Broken(error.to_string());
-    // The version first: an older layout would be refused for a detail that says nothing.
+    // The version is read first: otherwise an older layout would be rejected for some missing field.
     let Version { version } = serde_json::from_slice(&json).map_err(broken)?;
     if version != VERSION {
         return Err(Unreadable::Version { found: version });
     }
-    let kept: Kept = serde_json::from_slice(&json).map_err(broken)?;
-    Ok(kept.measurements)
+    let archived: Archived = serde_json::from_slice(&json).map_err(broken)?;
+    Ok(archived.measurements)
 }
 
 #[cfg(test)]
@@ -92,25 +96,22 @@ mod tests {
     }
 
     #[test]
-    fn measurements_come_back_as_they_were() {
+    fn measurements_survive_packing_and_unpacking() {
         let run = example::run();
         let packed = pack(&run);
-        assert!(
-            unpack(&packed).unwrap() == run,
-            "something changed on the way"
-        );
+        assert!(unpack(&packed).unwrap() == run, "something changed");
         assert_eq!(packed, pack(&run));
     }
 
     #[test]
-    fn what_is_older_cut_off_or_something_else_is_told_apart() {
-        let told = |bytes: &[u8]| unpack(bytes).unwrap_err().to_string();
+    fn old_truncated_and_foreign_files_give_different_errors() {
+        let error = |bytes: &[u8]| unpack(bytes).unwrap_err().to_string();
         let packed = pack(&example::run());
-        assert!(told(&packed[..packed.len() / 2]).starts_with("holds no whole measurements"));
-        assert!(told(b"{}").starts_with("holds no whole measurements"));
-        let older = told(&packed_text("{\"version\":0,\"measurements\":{}}"));
-        assert_eq!(older, "holds measurements of layout 0 (legal: 1)");
-        let incomplete = told(&packed_text("{\"version\":1,\"measurements\":{}}"));
+        assert!(error(&packed[..packed.len() / 2]).starts_with("not a complete archive"));
+        assert!(error(b"{}").starts_with("not a complete archive"));
+        let older = error(&packed_text("{\"version\":0,\"measurements\":{}}"));
+        assert_eq!(older, "archive has layout version 0 (expected 1)");
+        let incomplete = error(&packed_text("{\"version\":1,\"measurements\":{}}"));
         assert!(incomplete.contains("missing field"), "{incomplete}");
     }
 }

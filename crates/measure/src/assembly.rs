@@ -1,4 +1,4 @@
-//! Puts frames, notices and gauges together into the measurements of the run.
+//! Combines frames, notices and gauge readings into the measurements of a run.
 
 use super::ending::Ending;
 use super::gauges::Gauges;
@@ -9,10 +9,10 @@ use super::tally::Tally;
 use tiketi_cloud::notice::Notice;
 use tiketi_scenario::Plan;
 
-/// Notices that are kept; a control plane announces a few a minute, so this is days.
+/// Notices that are kept. A control plane emits a few per minute, so this is enough for days.
 const NOTICES_MAX: usize = 20_000;
 
-/// The measurements of a run that is under way.
+/// The measurements of a run in progress.
 #[derive(Debug)]
 pub struct Assembly {
     plan: Plan,
@@ -34,10 +34,10 @@ impl Assembly {
         }
     }
 
-    /// Adds what one load process has seen since its last frame.
+    /// Adds what one load worker has recorded since its last frame.
     #[expect(
         clippy::needless_pass_by_value,
-        reason = "a frame counts once: taking it keeps it from being absorbed again"
+        reason = "a frame must be added only once; taking ownership prevents a second time"
     )]
     pub fn absorb(&mut self, frame: Frame) {
         self.tally.merge(&frame.tally);
@@ -55,7 +55,7 @@ impl Assembly {
         }
     }
 
-    /// Adds a reading of the levels.
+    /// Adds a reading of the gauges.
     pub fn handle_gauges(&mut self, gauges: Gauges) {
         let second = gauges.at.as_secs();
         let tick = Tick {
@@ -65,17 +65,17 @@ impl Assembly {
         self.series.absorb(second, &tick);
     }
 
-    /// What has been counted so far, for live progress.
+    /// Returns what has been counted so far, for progress displays.
     pub const fn tally(&self) -> &Tally {
         &self.tally
     }
 
-    /// The run so far, second by second, for live progress.
+    /// Returns the time series so far, for progress displays.
     pub const fn series(&self) -> &Series {
         &self.series
     }
 
-    /// Closes the run.
+    /// Ends the run. The timeline is sorted by time; notices of the same instant keep their order.
     pub fn finish(mut self, ending: Ending) -> Measurements {
         self.timeline.sort_by_key(|notice| notice.at);
         Measurements {
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_of_many_workers_measure_what_one_recorder_does() {
+    fn frames_of_several_workers_add_up_to_what_one_recorder_measures() {
         let plan = example::plan();
         let mut workers = [(); 3].map(|()| Recorder::new(&plan));
         let mut assembly = Assembly::new(plan);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn warm_up_is_in_the_series_and_not_judged() {
+    fn requests_in_the_warmup_are_in_the_series_but_not_in_the_tally() {
         let run = example::run();
         let in_series: u64 = run.series.ticks().iter().map(Tick::calls_ended).sum();
         let judged = run.tally.operation(None).calls();
@@ -137,12 +137,12 @@ mod tests {
     }
 
     #[test]
-    fn a_run_survives_being_written_and_read() {
+    fn measurements_survive_serialization() {
         let mut run = example::run();
-        // Its fractions may come back a last digit off: the reader of JSON rounds quickly, not exactly.
+        // The JSON reader may change the last digit of its fractions: it rounds fast rather than exactly.
         run.ending.statement = None;
         let text = serde_json::to_string(&run).unwrap();
         let read: Measurements = serde_json::from_str(&text).unwrap();
-        assert!(read == run, "something changed on the way");
+        assert!(read == run, "something changed");
     }
 }

@@ -1,4 +1,4 @@
-//! What is read once, when a run has ended: the state of the system, the generator's own figures, the cost.
+//! What is read once, after a run has ended: the final state of the system, the load generator's own metrics, the cost.
 
 use std::time::Duration;
 
@@ -8,92 +8,93 @@ use tiketi_cloud::notice::DataTierPart;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_cost::Statement;
 
-/// Which engine played the scenario.
+/// The engine that ran the scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Engine {
-    /// Real traffic to a real system, in wall time.
+    /// Real traffic to a real system, in real time.
     Live,
-    /// The model, in virtual time: no generator that could be late, no machine that could be too slow.
+    /// The simulation, in virtual time: there is no generator that could be late, and no machine that could be too slow.
     Model,
 }
 
-/// What a run was like at its end.
+/// The end of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ending {
-    /// Which engine it was.
+    /// The engine.
     pub engine: Engine,
-    /// When the run began, RFC 3339 in UTC; empty for the model, whose result depends on no clock.
+    /// When the run began, as RFC 3339 in UTC; empty for a simulated run, whose result depends on no clock.
     pub began: String,
-    /// When it ended in scenario time; before the planned end if it was interrupted or could not go on.
+    /// When it ended, in scenario time: before the planned end if it was interrupted or broke off.
     pub ended_at: SimTime,
-    /// Whether it was interrupted.
+    /// Whether the user interrupted it.
     pub interrupted: bool,
-    /// Why it could not go on, as a fragment; `None` if it could.
+    /// Why it broke off, as a sentence fragment; `None` if it did not.
     pub failure: Option<String>,
-    /// How long it took in wall time, from the first possible arrival to the end; whoever runs the model fills it in.
+    /// How long it took in real time, from the first possible arrival to the end. The simulation reads no clock, so its
+    /// caller fills this in.
     pub wall: Duration,
-    /// The load generator's own figures.
+    /// The load generator's own metrics.
     pub generator: GeneratorCheck,
     /// The final state of the system under test.
     pub state: FinalState,
-    /// What the system counted about itself; `None` for a system that does not tell.
+    /// What the system counted about itself; `None` if it exposes no counters.
     pub system: Option<SystemFigures>,
-    /// What it cost; `None` for a system that is not the testbed.
+    /// What it cost; `None` for a target outside the testbed.
     pub statement: Option<Statement>,
 }
 
-/// The load generator's own figures, for the validity of the measurement.
+/// The load generator's own metrics, from which the validity of the measurement is checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GeneratorCheck {
-    /// Buyers that the plan and the seed call for until the planned end.
+    /// Buyers that arrive until the planned end, by scenario and seed.
     pub planned: u64,
-    /// One entry for each load process.
+    /// One entry per load worker; empty for a simulated run.
     pub workers: Vec<WorkerFigures>,
 }
 
-/// Figures of one load process.
+/// Metrics of one load worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerFigures {
-    /// CPU time used; one process uses one thread, so the wall time of the run is all it can have.
+    /// CPU time used. A worker has one thread, so this is at most the real time of the run.
     pub cpu: Duration,
-    /// Resident bytes when the most sockets were connected.
+    /// Resident memory in bytes when most sockets were connected.
     pub resident_connected_bytes: u64,
-    /// The most resident bytes there were, sockets being opened in a storm included.
+    /// Peak resident memory in bytes, which includes bursts of new connections.
     pub resident_peak_bytes: u64,
-    /// Sockets connected at the peak.
+    /// Most sockets connected at once.
     pub connected_peak: u64,
-    /// Open files at the peak.
+    /// Most files open at once.
     pub files_peak: u64,
-    /// Open files that the process may have.
+    /// Limit on open files of the process.
     pub files_limit: u64,
-    /// Buyers whose connect or call could not even be tried for lack of files or addresses.
+    /// Requests and connections that could not be attempted for lack of file descriptors or addresses.
     pub files_refused: u64,
 }
 
-/// The final state of the system under test, or why there is none.
+/// The final state of the system under test, or why it is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinalState {
-    /// Read from the writer of the database, after the holds were waited out or counted.
+    /// Read from the primary of the database, after seat holds had expired or been counted.
     Read(AuditFacts),
     /// Not read.
     Unread {
-        /// Why not, as a fragment: `the target gives no access to its database`.
+        /// Why not, as a sentence fragment: `no database access to this target`.
         reason: String,
     },
 }
 
-/// What the audits need to know of the final state.
+/// What the audits need of the final state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditFacts {
-    /// Seats of the show.
+    /// Seats that the show has.
     pub seats_total: u64,
     /// Seats without a hold and without a paid order.
     pub seats_free: u64,
-    /// Seats with a live hold.
+    /// Seats with a hold that has not expired.
     pub seats_held: u64,
-    /// Seats that are paid.
+    /// Seats with a paid order.
     pub seats_sold: u64,
     /// Paid orders.
     pub paid_orders: u64,
@@ -101,152 +102,152 @@ pub struct AuditFacts {
     pub seats_paid_twice: Vec<(String, u64)>,
     /// Charges at the payment provider.
     pub captures: u64,
-    /// Payments that were acknowledged to buyers.
+    /// Payments that were confirmed to buyers.
     pub acknowledged: u64,
-    /// Orders that were acknowledged to a buyer and are not in the final state; a few of them as evidence.
+    /// Orders that were confirmed to a buyer and are not in the final state.
     pub lost_orders: LostOrders,
-    /// The ledger of the waiting room; `None` if it could not be read.
+    /// The accounts of the waiting room; `None` if they are incomplete or could not be read.
     pub admissions: Option<AdmissionFacts>,
 }
 
-/// Acknowledged payments that are missing from the final state.
+/// Confirmed payments that are missing from the final state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostOrders {
     /// How many.
     pub count: u64,
-    /// Some of them, by the words of their order.
+    /// Some of them, as evidence.
     pub examples: Vec<String>,
 }
 
-/// The ledger of the waiting room, kept by a witness outside Redis.
+/// The accounts of the waiting room: a log of all joins and admissions, kept outside Redis and compared with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdmissionFacts {
-    /// Joins: a buyer who came back after losing a place has joined twice.
+    /// Joins; a buyer who lost a place and came back has joined twice.
     pub joined: u64,
-    /// Places in the queue that a failover of Redis gave back to buyers who had left them.
+    /// Places that a Redis failover restored although their buyers had left the queue.
     pub put_back: u64,
-    /// Admissions, at once or from the head of the queue.
+    /// Admissions, immediate or from the head of the queue.
     pub admitted: u64,
-    /// Places in the queue that their buyers left, or that an administrator cleared.
+    /// Places that their buyers gave up, or that an administrator removed.
     pub left: u64,
-    /// Buyers who still wait.
+    /// Buyers still waiting at the end.
     pub waiting: u64,
-    /// Admissions without a join of their own: somebody was admitted twice for one join.
+    /// Admissions without a join of their own: a buyer was admitted twice for one join.
     pub admitted_twice: u64,
-    /// Buyers whom the witness saw go elsewhere than Redis has them now, in sum as one by one.
+    /// Buyers who are in another place in Redis than the log says, counted one by one.
     pub astray: u64,
 }
 
 /// What the system under test counted about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SystemFigures {
-    /// Reads that the cache answered.
+    /// Reads answered from the cache.
     pub cache_hits: u64,
-    /// Reads that the cache could not answer.
+    /// Reads that missed the cache.
     pub cache_misses: u64,
     /// Statements sent to the database.
     pub database_queries: u64,
     /// Commands sent to Redis.
     pub redis_operations: u64,
-    /// Waits for a pooled database connection that took their full time (B6).
+    /// Waits for a pooled database connection that timed out (B6).
     pub pool_timeouts: u64,
     /// Waits for a pooled database connection (B6).
     pub pool_waits: u64,
-    /// Samples that the queue monitor took (A13); `None` if nobody counted.
+    /// Samples that the queue monitor took (A13); `None` if they were not counted.
     pub monitor_runs: Option<u64>,
-    /// Requests by instance, as the instances counted them (A4).
+    /// Requests by instance, as counted by the instances (A4).
     pub targets: Vec<TargetLoad>,
-    /// Calls of buyers that their cookie should have kept on one instance (A4); `None` if nobody looked.
+    /// How well stickiness kept buyers on one instance (A4); `None` if it was not measured.
     pub stickiness: Option<Stickiness>,
-    /// Messages that were due to connected sockets (A11, A21); `None` if nobody counted.
+    /// Messages due to connected sockets (A11, A21); `None` if they were not counted.
     pub messages_due: Option<u64>,
-    /// How far Redis and the database were used; `None` where only the system itself could tell.
+    /// Utilization of Redis and the database; `None` if the system does not report it.
     #[serde(default)]
     pub data_tier: Option<DataTierFigures>,
 }
 
-/// How far the data tier was used.
+/// Utilization of the data tier, and its failovers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DataTierFigures {
-    /// Time that Redis' one thread was busy.
+    /// Time that the single thread of Redis was busy.
     pub redis_busy: Duration,
-    /// Bytes of memory at their peak.
+    /// Peak memory of Redis, in bytes.
     pub redis_memory_peak: u64,
-    /// Bytes beyond which keys are evicted or writes refused.
+    /// Memory limit of Redis, in bytes: beyond it keys are evicted or writes rejected.
     pub redis_memory_max: u64,
     /// Sessions and cached bodies evicted under memory pressure.
     pub redis_keys_evicted: u64,
     /// Times the queue itself, which is one key, was evicted.
     pub redis_queues_evicted: u64,
-    /// Buyers who stood in it.
+    /// Buyers who were waiting in the queue when it was evicted.
     pub redis_waiting_evicted: u64,
-    /// Writes that Redis refused for lack of memory.
+    /// Writes that Redis rejected for lack of memory.
     pub redis_writes_refused: u64,
-    /// Time that the database's cores were busy, all together.
+    /// Time that the cores of the database were busy, summed over all cores.
     pub database_busy: Duration,
     /// Most connections to the database at once.
     pub database_connections_peak: u32,
-    /// Connections that the database refused because it had all it admits.
+    /// Connections that the database rejected at its limit.
     pub database_connections_refused: u64,
-    /// Writes that waited for another one to the same row.
+    /// Writes that waited for a lock on their row.
     pub database_row_lock_waits: u64,
-    /// How far the replica of Redis was behind; `None` if nobody measured it, or there was no replica.
+    /// Replication lag of Redis; `None` if it was not measured, or if there is no replica.
     pub redis_lag: Option<LagFigures>,
-    /// How far the replica of the database was behind (A12); `None` as for Redis.
+    /// Replication lag of the database (A12); `None` as for Redis.
     pub database_lag: Option<LagFigures>,
-    /// Each loss of a primary, in order of time (A12, A19, B5).
+    /// Each failover, in order of time (A12, A19, B5).
     pub failovers: Vec<FailoverFigures>,
 }
 
-/// How far a replica was behind its primary, in scenario time.
+/// Replication lag, in scenario time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LagFigures {
-    /// Times it was measured.
+    /// Number of samples.
     pub samples: u64,
     /// Median.
     pub p50: Duration,
     /// The 99th percentile.
     pub p99: Duration,
-    /// The most.
+    /// The maximum.
     pub max: Duration,
 }
 
-/// What the loss of one primary did.
+/// One failover: what the loss of a primary caused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailoverFigures {
     /// Which part.
     pub part: DataTierPart,
     /// When the primary was lost.
     pub lost_at: SimTime,
-    /// Its zone.
+    /// The zone of the lost primary.
     pub lost_zone: ZoneId,
-    /// When another member, or the same one again, took writes; `None` if none did until the end.
+    /// When another member, or the same one again, became primary; `None` if none did before the end.
     pub promoted_at: Option<SimTime>,
-    /// The zone of that member.
+    /// The zone of the new primary; `None` if there is none.
     pub promoted_zone: Option<ZoneId>,
-    /// How long writes failed as a client sees it that follows the name: from the last that succeeded to the next.
-    /// `None` if nobody tried, or none succeeded until the end.
+    /// How long writes failed for a client that follows the DNS name (RTO): from the last one that succeeded to the next.
+    /// `None` if there were no writes, or if none succeeded before the end.
     pub writes_failed_for: Option<Duration>,
-    /// What was lost with it (RPO).
+    /// What was lost (RPO).
     pub loss: Loss,
 }
 
-/// What a failover lost of what had been acknowledged (RPO).
+/// What a failover lost of the writes that had been acknowledged (RPO).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Loss {
     /// Places in the queue.
     pub places: u64,
-    /// Places in the queue that came back although their buyers had left them.
+    /// Places in the queue that were restored although their buyers had left.
     pub places_put_back: u64,
-    /// Active places of admitted buyers.
+    /// Shopping slots of admitted buyers.
     pub active_places: u64,
     /// Sessions.
     pub sessions: u64,
     /// Paid orders.
     pub orders: u64,
-    /// Age of the oldest write that was lost, at the moment of the loss; `None` if nothing was lost.
+    /// Age of the oldest lost write at the moment of the loss; `None` if nothing was lost.
     pub reaches_back: Option<Duration>,
 }
 
@@ -257,17 +258,17 @@ pub struct TargetLoad {
     pub instance: InstanceId,
     /// Requests answered.
     pub requests: u64,
-    /// How long it was in service.
+    /// Time in service.
     pub in_service: Duration,
 }
 
-/// How well cookies kept buyers on their instance.
+/// How well cookies kept buyers on one instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stickiness {
-    /// Requests with a cookie that reached the instance it names.
+    /// Requests that reached the instance named in their cookie.
     pub kept: u64,
-    /// Requests whose instance was gone or unhealthy, so that another one had to be chosen.
+    /// Requests sent to another instance because theirs was gone or unhealthy.
     pub target_gone: u64,
-    /// Requests that reached another instance although theirs was healthy.
+    /// Requests sent to another instance although theirs was healthy.
     pub broken: u64,
 }

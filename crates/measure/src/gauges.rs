@@ -1,28 +1,28 @@
-//! Levels that the supervisor reads about once a scenario second.
+//! Gauges: levels that the engine reads about once per second of scenario time.
 
 use serde::{Deserialize, Serialize};
 
 use tiketi_cloud::notice::InstanceState;
 use tiketi_core::units::{SimTime, ZoneId};
 
-/// What stood where at one instant.
+/// One reading of all gauges.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gauges {
-    /// When.
+    /// When it was taken.
     pub at: SimTime,
     /// Buyers in the queue; `None` if Redis could not be read.
     pub waiting: Option<u64>,
-    /// Buyers on an active place; `None` if Redis could not be read.
+    /// Buyers with a shopping slot; `None` if Redis could not be read.
     pub active: Option<u64>,
-    /// Seats with a live hold.
+    /// Seats with a hold that has not expired.
     pub seats_held: u64,
-    /// Seats that are paid.
+    /// Seats with a paid order.
     pub seats_sold: u64,
-    /// Instances that the Auto Scaling group wants.
+    /// Desired instances of the Auto Scaling group.
     pub desired_instances: u32,
-    /// Instances by zone and state; what is zero may be left out.
+    /// Instances by zone and state; zeros may be left out.
     pub instances: Vec<InstanceCount>,
-    /// Mean utilization of the instances' virtual CPUs since the last reading, 0 to 1; `None` without an instance.
+    /// Mean utilization of the instances' virtual CPUs since the previous reading, 0 to 1; `None` without instances.
     pub cpu: Option<f64>,
 }
 
@@ -38,7 +38,7 @@ pub struct InstanceCount {
 }
 
 impl Gauges {
-    /// Instances in one of `states`, in all zones.
+    /// Returns the number of instances in one of `states`, in all zones.
     pub fn instances_in(&self, states: &[InstanceState]) -> u32 {
         self.instances
             .iter()

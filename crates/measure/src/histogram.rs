@@ -1,4 +1,8 @@
-//! Lengths of time, counted in buckets: exact to three significant digits for the verdicts, coarser for the series.
+//! Histograms of lengths of time: to three significant digits for the verdicts, coarser for the time series.
+//!
+//! Both merge exactly: the histogram of a run is the sum of the histograms of its workers and seconds. Percentiles cannot
+//! be merged (the mean of two 99th percentiles is not the 99th percentile of both), so only counts are sent and stored,
+//! and percentiles are computed at the very end.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,20 +11,21 @@ use serde::{Deserialize, Serialize};
 
 use super::pairs;
 
-/// The longest length that is told apart; what is longer counts as this long.
+/// The longest length that is recorded; longer ones count as this long. The limit bounds the size of a histogram.
 const LENGTH_MAX: Duration = Duration::from_secs(7_200);
 
-/// Significant digits that are kept.
+/// Significant digits kept: an error of 0.1 % at most.
 const DIGITS: u8 = 3;
 
-/// Lengths of time from 1 µs to 2 h, to three significant digits.
+/// A histogram of lengths of time from 1 µs to 2 h, to three significant digits.
 ///
-/// Two histograms of the same lengths are equal however the lengths were split and merged on the way. Minimum,
-/// maximum and mean are exact to the microsecond; no percentile is ever above the maximum.
+/// Histograms of the same lengths are equal however the lengths were split up and merged. Minimum, maximum and mean are
+/// exact to the microsecond, and no percentile lies outside minimum and maximum.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Buckets", into = "Buckets")]
 pub struct Histogram {
-    /// `None` until the first length comes: most operations of a short frame have none.
+    /// `None` until the first length is recorded. Boxed and optional because a frame of one second has a histogram for
+    /// every operation, and most of them are empty.
     recorded: Option<Box<Recorded>>,
 }
 
@@ -32,7 +37,7 @@ struct Recorded {
     sum: u64,
 }
 
-/// A histogram as it travels: only the buckets that hold something, in microseconds.
+/// A histogram as it is serialized: only the buckets that are not empty, in microseconds.
 #[derive(Default, Serialize, Deserialize)]
 struct Buckets {
     counts: Vec<(u64, u64)>,
@@ -42,12 +47,12 @@ struct Buckets {
 }
 
 impl Histogram {
-    /// Counts one length.
+    /// Records one length.
     pub fn record(&mut self, length: Duration) {
         self.record_many(length, 1);
     }
 
-    /// Counts `number` equal lengths.
+    /// Records the same length `number` times.
     pub fn record_many(&mut self, length: Duration, number: u64) {
         if number == 0 {
             return;
@@ -58,46 +63,49 @@ impl Histogram {
         recorded.widen(value, value, value * number);
     }
 
-    /// Counts everything that `other` has counted.
+    /// Adds everything that `other` has recorded.
     pub fn merge(&mut self, other: &Self) {
         let Some(other) = &other.recorded else { return };
         let recorded = self.recorded.get_or_insert_with(Recorded::empty);
+        // The same way in which a serialized histogram is read back, so that the sum does not depend on which of the parts
+        // came from another process.
         for bucket in other.counts.iter_recorded() {
             recorded.add(bucket.value_iterated_to(), bucket.count_at_value());
         }
         recorded.widen(other.min, other.max, other.sum);
     }
 
-    /// Number of lengths.
+    /// Returns the number of lengths recorded.
     pub fn count(&self) -> u64 {
         self.recorded
             .as_ref()
             .map_or(0, |recorded| recorded.counts.len())
     }
 
-    /// The `percent`-th percentile, 0 to 100; `None` without lengths.
+    /// Returns the `percent`-th percentile, 0 to 100; `None` if the histogram is empty.
     pub fn percentile(&self, percent: f64) -> Option<Duration> {
         let recorded = self.recorded.as_ref()?;
         let value = recorded.counts.value_at_percentile(percent);
-        // A bucket is reported by its upper end, which may lie beyond the longest length in it.
+        // The library returns the upper end of the bucket, which may lie above the longest length in it. Without the
+        // clamp a p(100) could exceed the maximum.
         Some(Duration::from_micros(
             value.clamp(recorded.min, recorded.max),
         ))
     }
 
-    /// The mean; `None` without lengths.
+    /// Returns the mean; `None` if the histogram is empty.
     pub fn mean(&self) -> Option<Duration> {
         let recorded = self.recorded.as_ref()?;
         Some(Duration::from_micros(recorded.sum / recorded.counts.len()))
     }
 
-    /// The shortest; `None` without lengths.
+    /// Returns the shortest length; `None` if the histogram is empty.
     pub fn min(&self) -> Option<Duration> {
         let recorded = self.recorded.as_ref()?;
         Some(Duration::from_micros(recorded.min))
     }
 
-    /// The longest; `None` without lengths.
+    /// Returns the longest length; `None` if the histogram is empty.
     pub fn max(&self) -> Option<Duration> {
         let recorded = self.recorded.as_ref()?;
         Some(Duration::from_micros(recorded.max))
@@ -118,7 +126,7 @@ impl Recorded {
     fn add(&mut self, value: u64, count: u64) {
         self.counts
             .record_n(value, count)
-            .expect("the histogram grows, and lengths are bounded by LENGTH_MAX");
+            .expect("the histogram resizes itself, and lengths are bounded by LENGTH_MAX");
     }
 
     fn widen(&mut self, min: u64, max: u64, sum: u64) {
@@ -161,20 +169,22 @@ impl From<Histogram> for Buckets {
     }
 }
 
-/// Lengths of time within one tick of the series, to better than 1 %: a few hundred bytes instead of many KiB.
+/// A histogram of lengths of time with an error below 1 %, for one tick of the time series. It takes a few hundred bytes
+/// where a [`Histogram`] takes many KiB, and there is one per second.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CoarseHistogram {
-    /// Counts by bucket number.
+    /// Counts by bucket; empty buckets take no space.
     #[serde(with = "pairs")]
     counts: BTreeMap<u16, u64>,
 }
 
-/// Leading bits of a length that are kept in a [`CoarseHistogram`].
+/// Leading bits of a length that a [`CoarseHistogram`] keeps. The highest of 8 bits is always 1, so 128 buckets share each
+/// power of two, and the error is below 1/128.
 const COARSE_BITS: u32 = 8;
 
 impl CoarseHistogram {
-    /// Counts one length.
+    /// Records one length.
     pub fn record(&mut self, length: Duration) {
         *self
             .counts
@@ -182,27 +192,28 @@ impl CoarseHistogram {
             .or_default() += 1;
     }
 
-    /// Counts everything that `other` has counted.
+    /// Adds everything that `other` has recorded.
     pub fn merge(&mut self, other: &Self) {
         for (&bucket, &count) in &other.counts {
             *self.counts.entry(bucket).or_default() += count;
         }
     }
 
-    /// Number of lengths.
+    /// Returns the number of lengths recorded.
     pub fn count(&self) -> u64 {
         self.counts.values().sum()
     }
 
-    /// The `percent`-th percentile, 0 to 100, rounded up to the end of its bucket; `None` without lengths.
+    /// Returns the `percent`-th percentile, 0 to 100, rounded up to the end of its bucket; `None` if the histogram is empty.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "a rank among fewer than 2^53 lengths"
+        reason = "ranks stay far below 2^53"
     )]
     pub fn percentile(&self, percent: f64) -> Option<Duration> {
         let count = self.count();
+        // The nearest rank: the smallest length that at least `percent` of all lengths do not exceed. It is 1 for p(0).
         let rank = ((percent / 100.0 * count as f64).ceil() as u64).clamp(1, count.max(1));
         let mut seen = 0;
         self.counts.iter().find_map(|(&bucket, &count)| {
@@ -212,25 +223,31 @@ impl CoarseHistogram {
     }
 }
 
-/// The bucket of a length: its leading bits, numbered through all powers of two.
+/// Returns the bucket of a length.
+///
+/// Lengths below 2^8 µs have a bucket each. Above, a length is shifted right until 8 bits are left, and the buckets of each
+/// shift follow those of the previous one: `shift * 128 + leading bits`. `leading bits` is at least 128, so the numbers
+/// neither overlap nor leave gaps.
 fn coarse_bucket(micros: u64) -> u16 {
     let shift = (u64::BITS - micros.leading_zeros()).saturating_sub(COARSE_BITS);
     let bucket = (u64::from(shift) << (COARSE_BITS - 1)) + (micros >> shift);
     u16::try_from(bucket).expect("lengths are bounded by LENGTH_MAX, far below 2^63 µs")
 }
 
-/// The longest length of a bucket.
+/// Returns the longest length in a bucket, in microseconds: the inverse of [`coarse_bucket`].
 fn coarse_end(bucket: u16) -> u64 {
     let half = 1_u16 << (COARSE_BITS - 1);
     if bucket < 2 * half {
         return u64::from(bucket);
     }
+    // The leading bits contribute the 1 that is taken off: they lie between `half` and `2 * half`.
     let shift = bucket / half - 1;
     let leading = u64::from(bucket - shift * half);
     ((leading + 1) << shift) - 1
 }
 
-/// Whole microseconds, at most [`LENGTH_MAX`].
+/// Returns a length in whole microseconds, rounded up and limited to [`LENGTH_MAX`]. Up, because a length that was
+/// measured must not count as zero.
 fn micros(length: Duration) -> u64 {
     let micros = length.min(LENGTH_MAX).as_nanos().div_ceil(1_000);
     u64::try_from(micros).expect("LENGTH_MAX is far below u64::MAX microseconds")
@@ -250,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_recorded_has_no_statistic() {
+    fn an_empty_histogram_has_no_statistics() {
         let histogram = Histogram::default();
         assert_eq!(histogram.percentile(99.0), None);
         assert_eq!(histogram.mean(), None);

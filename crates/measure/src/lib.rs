@@ -1,8 +1,8 @@
-//! What came out: observations are folded into [`Measurements`], which both engines return.
+//! Measures a run: folds observations into [`Measurements`], which both engines return.
 //!
-//! A load process folds its observations with a [`Recorder`] and sends a [`Frame`] about each second; the supervisor
-//! puts the frames of all processes, the notices of the control plane and the gauges of the system together with an
-//! [`Assembly`]. Nothing here keeps single observations: memory does not grow with the length of a run.
+//! Each load worker folds its observations with a [`Recorder`] and sends a [`Frame`] about once per second. The supervisor
+//! combines the frames of all workers, the notices of the control plane and the gauge readings in an [`Assembly`]. Single
+//! observations are never stored, so memory use does not depend on the length of a run.
 
 pub mod archive;
 pub mod assembly;

@@ -1,4 +1,4 @@
-//! The one type that comes out of a run, whichever engine ran it.
+//! The result of a run, the same type for both engines.
 
 use std::time::Duration;
 
@@ -14,34 +14,34 @@ use tiketi_scenario::data_tier::DataTier;
 /// Everything measured in one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measurements {
-    /// What was asked.
+    /// The plan that was run.
     pub plan: Plan,
-    /// Counts and histograms.
+    /// Counts and histograms of the whole run.
     pub tally: Tally,
-    /// The run second by second.
+    /// The time series.
     pub series: Series,
-    /// What the control plane announced, in order of time.
+    /// Notices of the control plane, in order of time.
     pub timeline: Vec<Notice>,
-    /// Notices beyond the limit of the timeline.
+    /// Number of notices that were dropped because the timeline was full.
     pub notices_dropped: u64,
-    /// What was read when the run had ended.
+    /// What was read after the end of the run.
     pub ending: Ending,
 }
 
 impl Measurements {
-    /// Scenario time that was judged: from the end of the warm-up to the end of the run.
+    /// Returns the scenario time that is judged: from the end of the warm-up to the end of the run.
     pub fn judged(&self) -> Duration {
         let ended = self.ending.ended_at.since_start();
         ended.saturating_sub(self.plan.clock.warmup)
     }
 
-    /// What was measured of the data tier; `None` if nobody measured it.
+    /// Returns what was measured of the data tier; `None` if nothing was.
     pub fn data_tier(&self) -> Option<&DataTierFigures> {
         self.ending.system.as_ref()?.data_tier.as_ref()
     }
 
-    /// What kept the data: the plan's word for it, or `model`; `None` for a system that was there already, which keeps
-    /// its data as it does.
+    /// Returns the name of the data tier as scenarios spell it, or `model` for a simulated run; `None` for an external target,
+    /// whose data tier is unknown.
     pub fn data_tier_name(&self) -> Option<&'static str> {
         match self.ending.engine {
             Engine::Model => Some("model"),
@@ -52,7 +52,7 @@ impl Measurements {
         }
     }
 
-    /// Whether Redis and PostgreSQL were servers, and not stores in memory that stand in for them.
+    /// Returns whether Redis and PostgreSQL were real servers rather than in-memory stores.
     pub fn has_real_servers(&self) -> bool {
         let is_testbed = self.ending.engine == Engine::Live && self.ending.system.is_some();
         is_testbed && self.plan.topology.data_tier != DataTier::Embedded

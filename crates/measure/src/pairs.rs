@@ -1,10 +1,11 @@
-//! Maps travel as lists of pairs: JSON keys can only be text, and tagged messages lose even numbers as keys.
+//! Serializes maps as lists of pairs: JSON keys can only be strings, and serde does not convert even numeric keys back
+//! inside tagged enums.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Writes a map as a list of pairs.
+/// Serializes a map as a list of pairs.
 pub(super) fn serialize<K, V, S>(map: &BTreeMap<K, V>, to: S) -> Result<S::Ok, S::Error>
 where
     K: Serialize,
@@ -14,7 +15,7 @@ where
     to.collect_seq(map)
 }
 
-/// Reads a map from a list of pairs.
+/// Deserializes a map from a list of pairs.
 pub(super) fn deserialize<'de, K, V, D>(from: D) -> Result<BTreeMap<K, V>, D::Error>
 where
     K: Deserialize<'de> + Ord,

@@ -1,4 +1,4 @@
-//! Folds observations into frames; what it holds does not depend on how long the run is.
+//! Folds observations into frames. Its memory use does not depend on the length of the run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,17 +11,19 @@ use tiketi_buyer::observation::{Call, LeaveReason, Observation, Outcome, SocketC
 use tiketi_core::units::SimTime;
 use tiketi_scenario::Plan;
 
-/// Folds the observations of one load process.
+/// Folds the observations of one load worker.
 #[derive(Debug)]
 pub struct Recorder {
+    /// End of the warm-up: what is judged counts only from here on.
     judged_from: SimTime,
     tally: Tally,
     ticks: BTreeMap<u64, Tick>,
-    /// The tick that was looked for last, taken out of the map: most observations fall into the same second.
+    /// The tick that was used last, taken out of the map: most observations fall into the same second as the one before,
+    /// and need no lookup.
     open: Option<(u64, Tick)>,
 }
 
-/// Everything a recorder has seen since its last frame; what is empty takes no room.
+/// Everything a recorder has observed since its last frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
     pub(super) tally: Tally,
@@ -30,7 +32,7 @@ pub struct Frame {
 }
 
 impl Recorder {
-    /// Starts with nothing seen.
+    /// Creates a recorder for a run of `plan`.
     pub fn new(plan: &Plan) -> Self {
         Self {
             judged_from: SimTime::ZERO + plan.clock.warmup,
@@ -40,7 +42,7 @@ impl Recorder {
         }
     }
 
-    /// Folds one observation in.
+    /// Records one observation.
     pub fn observe(&mut self, observation: &Observation) {
         match *observation {
             Observation::Arrival {
@@ -61,7 +63,9 @@ impl Recorder {
             Observation::Left { at, reason, waited } => {
                 self.tally.left[reason as usize] += 1;
                 self.tick(at).left += 1;
-                if let (LeaveReason::OutOfPatience, Some(waited)) = (reason, waited) {
+                if let (LeaveReason::OutOfPatience, Some(waited)) = (reason, waited)
+                    && at >= self.judged_from
+                {
                     self.tally.waited_at_abandonment.record(waited);
                 }
             }
@@ -70,8 +74,8 @@ impl Recorder {
         }
     }
 
-    /// Folds in the receipt of one message by `receivers` buyers at once, `delay` after its publication; `None` if it
-    /// carried no time.
+    /// Records that `receivers` buyers received one message at the same time, `delay` after its publication; `None` if the
+    /// message does not carry its publication time.
     pub fn observe_messages(&mut self, at: SimTime, delay: Option<Duration>, receivers: u64) {
         self.tally.messages += receivers;
         self.tick(at).messages += receivers;
@@ -80,7 +84,7 @@ impl Recorder {
         }
     }
 
-    /// Gives out everything seen since the last frame, and forgets it.
+    /// Returns everything observed since the last frame, and forgets it.
     pub fn take_frame(&mut self) -> Frame {
         self.ticks.extend(self.open.take());
         Frame {
@@ -104,6 +108,8 @@ impl Recorder {
     }
 
     fn observe_call(&mut self, call: &Call) {
+        // From when the request was due, not from when it was sent: a slow system delays the next request, and measuring
+        // from `sent` would hide that delay (coordinated omission).
         let response_time = call.answered.saturating_since(call.intended);
         self.tick(call.intended).calls_due += 1;
         let tick = self.tick(call.answered);
@@ -114,6 +120,7 @@ impl Recorder {
             Outcome::Failed(_) => tick.calls_failed += 1,
         }
         self.tally.bytes += u64::from(call.bytes);
+        // By when it was due, so that the warm-up ends at the same request whatever the speed of the system.
         if call.intended < self.judged_from {
             self.tally.calls_in_warmup += 1;
             return;
@@ -164,7 +171,37 @@ impl Recorder {
             let tick = self.ticks.remove(&second).unwrap_or_default();
             self.ticks.extend(self.open.replace((second, tick)));
         }
-        let (_, tick) = self.open.as_mut().expect("it has just been opened");
+        let (_, tick) = self.open.as_mut().expect("it was opened above");
         tick
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example;
+    use super::*;
+
+    #[test]
+    fn neither_admission_nor_abandonment_in_the_warmup_is_judged() {
+        let plan = example::plan();
+        let warmup_end = SimTime::ZERO + plan.clock.warmup;
+        let second = Duration::from_secs(1);
+        let mut recorder = Recorder::new(&plan);
+        for at in [SimTime::ZERO + second, warmup_end, warmup_end + second] {
+            recorder.observe(&Observation::Admitted { at, waited: second });
+            recorder.observe(&Observation::Left {
+                at,
+                reason: LeaveReason::OutOfPatience,
+                waited: Some(second),
+            });
+        }
+        let tally = recorder.take_frame().tally;
+        assert_eq!(tally.waiting_time.count(), 2);
+        assert_eq!(tally.waited_at_abandonment.count(), 2);
+        assert_eq!(
+            tally.left_for(LeaveReason::OutOfPatience),
+            3,
+            "counts cover the whole run"
+        );
     }
 }

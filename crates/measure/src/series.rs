@@ -1,4 +1,4 @@
-//! The run second by second, in a table that never grows beyond its limit.
+//! The time series of a run, in a table of limited size.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,42 +6,42 @@ use super::gauges::Gauges;
 use super::histogram::CoarseHistogram;
 use tiketi_buyer::observation::Stage;
 
-/// Ticks that are kept; when more are needed the width of all doubles.
+/// Ticks that are kept; when more are needed, the width of all ticks doubles.
 ///
-/// A run of half an hour keeps every second; charts are narrower than this anyway.
+/// A run of half an hour keeps every second, and no chart has more pixels than this.
 pub const TICKS_MAX: usize = 2_048;
 
-/// What happened within one tick.
+/// What happened in one tick.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tick {
-    /// Buyers who were due and started.
+    /// Buyers who were due in this tick and were started.
     pub started: u64,
-    /// Buyers who were due and could not be started.
+    /// Buyers who were due in this tick and could not be started.
     pub shed: u64,
-    /// Journeys that ended.
+    /// Buyers whose visit ended.
     pub left: u64,
-    /// Calls that were due in this tick, whenever they ended.
+    /// Requests that were due in this tick, whenever they ended.
     pub calls_due: u64,
-    /// Calls that were done in this tick.
+    /// Requests that succeeded in this tick, whenever they were due.
     pub calls_ok: u64,
-    /// Calls that were refused for a reason of the business.
+    /// Requests that were rejected for a business reason in this tick.
     pub calls_refused: u64,
-    /// Calls that failed.
+    /// Requests that failed in this tick.
     pub calls_failed: u64,
-    /// Response time of the calls that ended in this tick, all operations together.
+    /// Response times of the requests that ended in this tick, all operations together.
     pub response: CoarseHistogram,
-    /// Sockets opened minus sockets gone.
+    /// Sockets opened minus sockets closed or lost.
     pub sockets_change: i64,
     /// Buyers who reached each stage, in the order of [`Stage::ALL`].
     pub stages: [u64; Stage::ALL.len()],
     /// Messages that reached buyers.
     pub messages: u64,
-    /// The last reading of the levels in this tick.
+    /// The last gauge reading in this tick; `None` if there was none.
     pub gauges: Option<Gauges>,
 }
 
 impl Tick {
-    /// Adds what `other` counted; its gauges count if they are younger.
+    /// Adds what `other` counted. Of two gauge readings the later one is kept: levels cannot be added.
     pub fn merge(&mut self, other: &Self) {
         self.started += other.started;
         self.shed += other.shed;
@@ -57,25 +57,25 @@ impl Tick {
         }
         self.messages += other.messages;
         if let Some(theirs) = &other.gauges {
-            let younger = self.gauges.as_ref().is_none_or(|mine| mine.at <= theirs.at);
-            if younger {
+            let is_later = self.gauges.as_ref().is_none_or(|mine| mine.at <= theirs.at);
+            if is_later {
                 self.gauges = Some(theirs.clone());
             }
         }
     }
 
-    /// Calls that ended, whatever came of them.
+    /// Returns the requests that ended, whatever the outcome.
     pub const fn calls_ended(&self) -> u64 {
         self.calls_ok + self.calls_refused + self.calls_failed
     }
 
-    /// Calls that the system answered as it should: done, or refused for a reason of the business.
+    /// Returns the requests that the system answered correctly: they succeeded, or were rejected for a business reason.
     pub const fn calls_useful(&self) -> u64 {
         self.calls_ok + self.calls_refused
     }
 }
 
-/// The run as ticks of equal width from its start.
+/// A run as ticks of equal width from its start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Series {
     width_secs: u64,
@@ -92,22 +92,22 @@ impl Default for Series {
 }
 
 impl Series {
-    /// Width of each tick in scenario seconds; a power of two.
+    /// Returns the width of each tick in seconds of scenario time; a power of two.
     pub const fn width_secs(&self) -> u64 {
         self.width_secs
     }
 
-    /// All ticks from the start of the run.
+    /// Returns all ticks from the start of the run.
     pub fn ticks(&self) -> &[Tick] {
         &self.ticks
     }
 
-    /// The first scenario second of the tick with this index.
+    /// Returns the scenario second at which the tick with this index starts.
     pub fn start_secs(&self, index: usize) -> u64 {
         self.width_secs * index as u64
     }
 
-    /// Adds what happened in one scenario second.
+    /// Adds what happened in one second of scenario time.
     pub fn absorb(&mut self, second: u64, what: &Tick) {
         while second / self.width_secs >= TICKS_MAX as u64 {
             self.double_width();
@@ -119,12 +119,12 @@ impl Series {
         self.ticks[index].merge(what);
     }
 
-    /// Sockets connected at the end of each tick.
+    /// Returns the sockets connected at the end of each tick.
     pub fn sockets(&self) -> Vec<u64> {
         self.levels(|tick| tick.sockets_change)
     }
 
-    /// Buyers on their way at the end of each tick: started and not yet gone.
+    /// Returns the buyers in progress at the end of each tick: started, and their visit has not ended.
     pub fn buyers(&self) -> Vec<u64> {
         self.levels(|tick| tick.started.cast_signed() - tick.left.cast_signed())
     }
@@ -132,7 +132,7 @@ impl Series {
     fn levels(&self, change: impl Fn(&Tick) -> i64) -> Vec<u64> {
         let running = self.ticks.iter().scan(0_i64, |level, tick| {
             *level += change(tick);
-            // Frames of several workers arrive one after another: a loss may be told before its connect.
+            // While a run is in progress, the frames of some workers are still missing, and a sum can be below zero.
             Some(u64::try_from(*level).unwrap_or(0))
         });
         running.collect()
@@ -157,7 +157,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn width_doubles_and_nothing_is_lost() {
+    fn doubling_the_width_loses_nothing() {
         let mut series = Series::default();
         let seconds = TICKS_MAX as u64 * 3;
         for second in 0..seconds {
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_far_ahead_does_not_grow_the_table() {
+    fn a_second_far_ahead_does_not_exceed_the_limit() {
         let mut series = Series::default();
         series.absorb(10_000_000, &Tick::default());
         assert!(series.ticks().len() <= TICKS_MAX);

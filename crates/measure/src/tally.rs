@@ -1,4 +1,4 @@
-//! Plain counts and histograms of a run, or of a part of it: parts add up exactly.
+//! Counts and histograms of a run or of a part of it. Parts add up exactly.
 
 use std::collections::BTreeMap;
 
@@ -9,63 +9,63 @@ use super::pairs;
 use tiketi_buyer::observation::{Failure, LeaveReason, Stage};
 use tiketi_scenario::operation::Operation;
 
-/// What buyers and generator did, counted.
+/// What buyers and load generator did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tally {
-    /// By operation, in the order of [`Operation::ALL`]; only calls that were due after the warm-up.
+    /// Requests by operation, in the order of [`Operation::ALL`]; only those due after the warm-up.
     pub operations: Vec<OperationTally>,
-    /// Calls that were due within the warm-up; they are in the series, and not judged.
+    /// Requests due within the warm-up: they are in the time series but are not judged.
     pub calls_in_warmup: u64,
-    /// From joining the queue to admission, of those admitted after the warm-up.
+    /// Time in the queue, of buyers admitted after the warm-up.
     pub waiting_time: Histogram,
-    /// How long those had waited who lost patience in the queue.
+    /// Time in the queue, of buyers who gave up waiting after the warm-up.
     pub waited_at_abandonment: Histogram,
-    /// Sent minus intended, of arrivals and calls after the warm-up.
+    /// Scheduling delay of the generator: sent minus intended, of arrivals and requests due after the warm-up.
     pub send_lag: Histogram,
-    /// From a message's publication to its receipt, after the warm-up.
+    /// Broadcast latency: from the publication of a message to its receipt, after the warm-up.
     pub fan_out_delay: Histogram,
     /// Arrivals of the whole run.
     pub arrivals: Arrivals,
     /// Buyers who reached each stage in the whole run, in the order of [`Stage::ALL`].
     pub stages: [u64; Stage::ALL.len()],
-    /// Journeys that ended in the whole run, in the order of [`LeaveReason::ALL`].
+    /// Buyers whose visit ended in the whole run, in the order of [`LeaveReason::ALL`].
     pub left: [u64; LeaveReason::ALL.len()],
     /// Sockets of the whole run.
     pub sockets: Sockets,
     /// Messages that reached buyers in the whole run.
     pub messages: u64,
-    /// Bytes of the bodies that buyers received in the whole run.
+    /// Bytes that buyers received in response bodies in the whole run.
     pub bytes: u64,
 }
 
-/// What came of the calls of one operation.
+/// The requests of one operation, by outcome.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OperationTally {
-    /// Answered minus intended, whatever came of the call: leaving out those that timed out would flatter.
+    /// Answered minus intended, whatever the outcome: leaving out requests that timed out would flatter the system.
     pub response_time: Histogram,
-    /// Answered minus sent, whatever came of the call.
+    /// Answered minus sent, whatever the outcome.
     pub service_time: Histogram,
-    /// Done.
+    /// Requests that succeeded.
     pub ok: u64,
-    /// Refused for a reason of the business.
+    /// Requests that were rejected for a business reason.
     pub refused: u64,
-    /// Failed, by kind.
+    /// Requests that failed, by cause.
     #[serde(with = "pairs")]
     pub failed: BTreeMap<Failure, u64>,
 }
 
-/// Arrivals that were due.
+/// Arrivals of buyers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arrivals {
-    /// Due so far.
+    /// Arrivals that were due so far.
     pub due: u64,
-    /// Started.
+    /// Arrivals that were started.
     pub started: u64,
-    /// Not started, because the generator had reached a limit.
+    /// Arrivals that were not started because the generator had reached a limit.
     pub shed: u64,
 }
 
-/// What became of sockets.
+/// Sockets by what happened to them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sockets {
     /// Connected for the first time.
@@ -74,7 +74,7 @@ pub struct Sockets {
     pub reconnected: u64,
     /// Closed by the buyer.
     pub closed: u64,
-    /// Lost.
+    /// Lost: closed without the buyer's doing.
     pub lost: u64,
 }
 
@@ -122,7 +122,7 @@ impl Tally {
         self.bytes += other.bytes;
     }
 
-    /// What came of the calls of `operation`, or of all operations together.
+    /// Returns the requests of `operation`; `None` stands for all operations together.
     pub fn operation(&self, operation: Option<Operation>) -> OperationTally {
         let Some(operation) = operation else {
             let mut all = OperationTally::default();
@@ -134,19 +134,19 @@ impl Tally {
         self.operations[operation.index()].clone()
     }
 
-    /// Judged calls of all operations, and how many of them failed.
+    /// Returns the judged requests of all operations, and how many of them failed.
     pub fn calls(&self) -> (u64, u64) {
         let add =
             |(calls, failed), one: &OperationTally| (calls + one.calls(), failed + one.failures());
         self.operations.iter().fold((0, 0), add)
     }
 
-    /// Buyers who reached `stage`.
+    /// Returns the number of buyers who reached `stage`.
     pub const fn reached(&self, stage: Stage) -> u64 {
         self.stages[stage as usize]
     }
 
-    /// Journeys that ended for `reason`.
+    /// Returns the number of buyers whose visit ended for `reason`.
     pub const fn left_for(&self, reason: LeaveReason) -> u64 {
         self.left[reason as usize]
     }
@@ -164,12 +164,12 @@ impl OperationTally {
         }
     }
 
-    /// Calls that failed, of all kinds.
+    /// Returns the requests that failed, for any cause.
     pub fn failures(&self) -> u64 {
         self.failed.values().sum()
     }
 
-    /// Calls that ended, whatever came of them.
+    /// Returns the requests that ended, whatever the outcome.
     pub fn calls(&self) -> u64 {
         self.ok + self.refused + self.failures()
     }

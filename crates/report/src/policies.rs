@@ -215,7 +215,7 @@ mod tests {
         let early = "five minutes: 10 with \"scheduled, 15 min before\"; ";
         assert!(answer.contains(early), "{answer}");
         let shown = markdown::render(&page);
-        let reference = "| naive (not AWS) | 0s | 4m | 2 | 6 | 10 | 10 | 10 | 10 |";
+        let reference = "| naive (not AWS) | 0s | 4m00s | 2 | 6 | 10 | 10 | 10 | 10 |";
         assert!(shown.contains(reference), "{shown}");
         let shown = html::render(&page);
         show("timeline.html", &shown);

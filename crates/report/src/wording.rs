@@ -1,13 +1,5 @@
 //! Small helpers for sentences.
 
-use tiketi_verdict::figure::grouped;
-
-/// A count with its noun: `1 buyer`, `2,000 buyers`.
-pub(crate) fn counted(count: u64, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", grouped(count))
-}
-
 /// A fragment with a capital letter and a period.
 pub(crate) fn sentence(fragment: &str) -> String {
     format!("{}.", capitalized(fragment))

@@ -1,202 +1,294 @@
-//! Audits: promises of the system under test, checked against its final state.
+//! Audits: data-integrity checks of the system under test, made on its final state.
 
 use serde::Serialize;
 
-use super::figure::grouped;
+use super::figure::{counted, grouped};
 use tiketi_cloud::notice::DataTierPart;
 use tiketi_measure::Measurements;
 use tiketi_measure::ending::{AdmissionFacts, AuditFacts, FinalState};
 
-/// What came of one audit.
+/// The result of one audit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AuditVerdict {
-    /// Which promise.
+    /// Which audit.
     pub audit: Audit,
-    /// Whether it was kept.
+    /// What was found, in a sentence or two for people; not part of the JSON report, which has the numbers.
+    #[serde(skip)]
+    pub summary: String,
+    /// Whether it passed.
     #[serde(flatten)]
     pub finding: Finding,
 }
 
-/// A promise of the system under test.
+/// A data-integrity check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Audit {
-    /// Free, held and sold seats add up to the seats there are.
+    /// Free, held and sold seats add up to the seats of the show.
     NoOversell,
-    /// At most one paid order for each seat.
+    /// No seat has more than one paid order.
     NoDoubleSale,
-    /// Every acknowledged payment is in the final state.
+    /// Every payment that was confirmed to a buyer is in the final state.
     NothingLost,
-    /// The payment provider charged for each paid order once, and for nothing else.
+    /// The payment provider charged once for each paid order, and for nothing else.
     Ledger,
-    /// Everyone who joined the queue was admitted once, left, or still waits.
+    /// Everyone who joined the queue was admitted once, left, or is still waiting.
     AdmissionsConserved,
 }
 
-/// Whether a promise was kept.
+/// Whether an audit passed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "verdict")]
 pub enum Finding {
-    /// It was kept.
+    /// It passed.
     Held {
-        /// The numbers that show it.
+        /// The numbers behind it.
         evidence: String,
     },
-    /// It was broken.
+    /// It failed.
     Violated {
-        /// The numbers, and some of the things concerned.
+        /// The numbers behind it, and some of the affected seats or orders.
         evidence: String,
     },
-    /// Nobody can tell.
+    /// The final state does not say.
     CouldNotCheck {
         /// Why not.
         reason: String,
     },
 }
 
+/// Why an audit, or a gate on what audits count, could not be checked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unchecked {
+    /// The final state of the system was not read.
+    #[error("{reason}")]
+    NotRead {
+        /// Why not.
+        reason: String,
+    },
+    /// The final state was read, but not who was waiting.
+    #[error(
+        "the queue could not be accounted for: Redis was down at the end, or the log of joins and admissions has a gap"
+    )]
+    NoQueueLedger,
+}
+
 impl Audit {
-    /// The name in reports.
+    /// Returns the name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::NoOversell => "no oversell",
             Self::NoDoubleSale => "no double sale",
-            Self::NothingLost => "nothing lost",
-            Self::Ledger => "ledger",
-            Self::AdmissionsConserved => "admissions conserved",
+            Self::NothingLost => "no lost order",
+            Self::Ledger => "charges match orders",
+            Self::AdmissionsConserved => "no lost queue place",
         }
     }
 }
 
-/// Checks all promises.
+/// Runs all audits.
 pub(super) fn judge(run: &Measurements) -> Vec<AuditVerdict> {
-    let verdict = |audit, finding: Result<Finding, String>| AuditVerdict {
-        audit,
-        finding: finding.unwrap_or_else(|reason| Finding::CouldNotCheck { reason }),
-    };
+    let queue = admissions(run).map(|ledger| admissions_conserved(ledger, places_lost(run)));
     vec![
         verdict(Audit::NoOversell, facts(run).map(no_oversell)),
         verdict(Audit::NoDoubleSale, facts(run).map(no_double_sale)),
         verdict(Audit::NothingLost, facts(run).map(nothing_lost)),
         verdict(Audit::Ledger, facts(run).map(ledger)),
-        verdict(
-            Audit::AdmissionsConserved,
-            admissions(run).map(|ledger| admissions_conserved(ledger, places_lost(run))),
-        ),
+        verdict(Audit::AdmissionsConserved, queue),
     ]
 }
 
-/// Seats sold or held beyond those that exist, or why nobody can tell.
-pub(super) fn oversold_seats(run: &Measurements) -> Result<u64, String> {
+/// Returns how many more seats are sold or held than exist.
+pub(super) fn oversold_seats(run: &Measurements) -> Result<u64, Unchecked> {
     facts(run).map(|facts| (facts.seats_sold + facts.seats_held).saturating_sub(facts.seats_total))
 }
 
-/// Seats with more than one paid order, or why nobody can tell.
-pub(super) fn double_sales(run: &Measurements) -> Result<u64, String> {
+/// Returns the number of seats with more than one paid order.
+pub(super) fn double_sales(run: &Measurements) -> Result<u64, Unchecked> {
     facts(run).map(|facts| facts.seats_paid_twice.len() as u64)
 }
 
-/// Acknowledged payments missing from the final state, or why nobody can tell.
-pub(super) fn lost_orders(run: &Measurements) -> Result<u64, String> {
+/// Returns the number of confirmed payments that are missing from the final state.
+pub(super) fn lost_orders(run: &Measurements) -> Result<u64, Unchecked> {
     facts(run).map(|facts| facts.lost_orders.count)
 }
 
-/// Buyers who vanished from the queue, or why nobody can tell.
-pub(super) fn lost_admissions(run: &Measurements) -> Result<u64, String> {
+/// Returns the number of buyers who vanished from the queue.
+pub(super) fn lost_admissions(run: &Measurements) -> Result<u64, Unchecked> {
     admissions(run).map(|ledger| entered(ledger).saturating_sub(accounted_for(ledger)))
 }
 
-fn facts(run: &Measurements) -> Result<&AuditFacts, String> {
-    match &run.ending.state {
-        FinalState::Read(facts) => Ok(facts),
-        FinalState::Unread { reason } => Err(reason.clone()),
+/// What one audit found.
+struct Checked {
+    passed: bool,
+    summary: String,
+    evidence: String,
+}
+
+fn verdict(audit: Audit, checked: Result<Checked, Unchecked>) -> AuditVerdict {
+    let (summary, finding) = match checked {
+        Ok(Checked {
+            passed,
+            summary,
+            evidence,
+        }) => {
+            let finding = if passed {
+                Finding::Held { evidence }
+            } else {
+                Finding::Violated { evidence }
+            };
+            (summary, finding)
+        }
+        Err(unchecked) => {
+            let reason = unchecked.to_string();
+            (reason.clone(), Finding::CouldNotCheck { reason })
+        }
+    };
+    AuditVerdict {
+        audit,
+        summary,
+        finding,
     }
 }
 
-fn admissions(run: &Measurements) -> Result<&AdmissionFacts, String> {
-    let ledger = facts(run)?.admissions.as_ref();
-    ledger.ok_or_else(|| {
-        "Redis was out at the end, or a step at its doors was not witnessed: nobody can tell who waited"
-            .to_owned()
-    })
+fn facts(run: &Measurements) -> Result<&AuditFacts, Unchecked> {
+    match &run.ending.state {
+        FinalState::Read(facts) => Ok(facts),
+        FinalState::Unread { reason } => Err(Unchecked::NotRead {
+            reason: reason.clone(),
+        }),
+    }
 }
 
-fn entered(ledger: &AdmissionFacts) -> u64 {
+fn admissions(run: &Measurements) -> Result<&AdmissionFacts, Unchecked> {
+    let ledger = facts(run)?.admissions.as_ref();
+    ledger.ok_or(Unchecked::NoQueueLedger)
+}
+
+const fn entered(ledger: &AdmissionFacts) -> u64 {
     ledger.joined + ledger.put_back
 }
 
-fn accounted_for(ledger: &AdmissionFacts) -> u64 {
+const fn accounted_for(ledger: &AdmissionFacts) -> u64 {
     ledger.admitted + ledger.left + ledger.waiting
 }
 
-fn found(kept: bool, evidence: String) -> Finding {
-    if kept {
-        Finding::Held { evidence }
-    } else {
-        Finding::Violated { evidence }
-    }
-}
-
-fn no_oversell(facts: &AuditFacts) -> Finding {
-    let sum = facts.seats_free + facts.seats_held + facts.seats_sold;
+fn no_oversell(facts: &AuditFacts) -> Checked {
+    let total = facts.seats_total;
+    let claimed = facts.seats_held + facts.seats_sold;
+    let sum = facts.seats_free + claimed;
     let evidence = format!(
         "{} free + {} held + {} sold = {} of {} seats",
         grouped(facts.seats_free),
         grouped(facts.seats_held),
         grouped(facts.seats_sold),
         grouped(sum),
-        grouped(facts.seats_total),
+        grouped(total),
     );
-    found(sum == facts.seats_total, evidence)
-}
-
-fn no_double_sale(facts: &AuditFacts) -> Finding {
-    if facts.seats_paid_twice.is_empty() {
-        let evidence = format!(
-            "{} paid orders for {} seats, none twice",
-            grouped(facts.paid_orders),
-            grouped(facts.seats_sold)
-        );
-        return found(true, evidence);
+    let summary = if sum == total {
+        format!(
+            "All {} are accounted for: {} sold, {} held, {} free.",
+            counted(total, "seat"),
+            grouped(facts.seats_sold),
+            grouped(facts.seats_held),
+            grouped(facts.seats_free)
+        )
+    } else if claimed > total {
+        let over = counted(claimed - total, "seat");
+        format!("{over} more sold or held than the show has.")
+    } else if sum > total {
+        let over = counted(sum - total, "seat");
+        format!("{over} counted twice: as free and as sold or held.")
+    } else {
+        let missing = counted(total - sum, "seat");
+        format!("{missing} missing: neither free, held nor sold.")
+    };
+    Checked {
+        passed: sum == total,
+        summary,
+        evidence,
     }
-    let shown = facts.seats_paid_twice.iter().take(EXAMPLES_MAX);
-    let seats: Vec<_> = shown
-        .map(|(seat, orders)| format!("{seat} ({orders} orders)"))
-        .collect();
-    let evidence = format!(
-        "{} seats have more than one paid order: {}",
-        grouped(facts.seats_paid_twice.len() as u64),
-        seats.join(", ")
-    );
-    found(false, evidence)
 }
 
-/// Things shown as evidence; the rest is only counted.
+/// Affected seats or orders that are listed; the rest is only counted.
 const EXAMPLES_MAX: usize = 5;
 
-fn nothing_lost(facts: &AuditFacts) -> Finding {
+fn no_double_sale(facts: &AuditFacts) -> Checked {
+    if facts.seats_paid_twice.is_empty() {
+        return Checked {
+            passed: true,
+            summary: "No seat was sold twice.".to_owned(),
+            evidence: format!(
+                "{} for {}, at most one each",
+                counted(facts.paid_orders, "paid order"),
+                counted(facts.seats_sold, "seat")
+            ),
+        };
+    }
+    let listed = facts.seats_paid_twice.iter().take(EXAMPLES_MAX);
+    let listed: Vec<_> = listed
+        .map(|(seat, orders)| format!("{seat} ({})", counted(*orders, "order")))
+        .collect();
+    let seats = counted(facts.seats_paid_twice.len() as u64, "seat");
+    Checked {
+        passed: false,
+        summary: format!("{seats} sold more than once."),
+        evidence: format!(
+            "{seats} with more than one paid order: {}",
+            listed.join(", ")
+        ),
+    }
+}
+
+fn nothing_lost(facts: &AuditFacts) -> Checked {
     let lost = &facts.lost_orders;
+    let confirmed = counted(facts.acknowledged, "payment");
     let mut evidence = format!(
-        "{} payments acknowledged to buyers, {} missing from the final state",
-        grouped(facts.acknowledged),
+        "{confirmed} confirmed to buyers, {} missing from the final state",
         grouped(lost.count)
     );
     if lost.count > 0 {
-        let shown: Vec<_> = lost.examples.iter().take(EXAMPLES_MAX).cloned().collect();
-        evidence = format!("{evidence}: {}", shown.join(", "));
+        let listed: Vec<_> = lost.examples.iter().take(EXAMPLES_MAX).cloned().collect();
+        evidence = format!("{evidence}: {}", listed.join(", "));
     }
-    found(lost.count == 0, evidence)
+    let summary = if lost.count == 0 {
+        format!("No order was lost: everything buyers paid for is in the database ({confirmed}).")
+    } else {
+        let orders = counted(lost.count, "order");
+        format!("{orders} lost: confirmed to the buyer, but not in the database.")
+    };
+    Checked {
+        passed: lost.count == 0,
+        summary,
+        evidence,
+    }
 }
 
-fn ledger(facts: &AuditFacts) -> Finding {
+fn ledger(facts: &AuditFacts) -> Checked {
+    let (charges, orders) = (facts.captures, facts.paid_orders);
     let evidence = format!(
-        "{} charges for {} paid orders",
-        grouped(facts.captures),
-        grouped(facts.paid_orders)
+        "{} for {}",
+        counted(charges, "charge"),
+        counted(orders, "paid order")
     );
-    found(facts.captures == facts.paid_orders, evidence)
+    let summary = if charges == orders {
+        format!("As many charges as paid orders ({}).", grouped(orders))
+    } else if charges > orders {
+        let over = counted(charges - orders, "charge");
+        format!("{over} without a paid order.")
+    } else {
+        let missing = counted(orders - charges, "paid order");
+        format!("{missing} without a charge.")
+    };
+    Checked {
+        passed: charges == orders,
+        summary,
+        evidence,
+    }
 }
 
-/// Places in the queue that went with a primary of Redis; `None` if nobody counted them.
+/// Returns how many places in the queue were lost with a primary of Redis; `None` if none were, or if that was not
+/// measured.
 fn places_lost(run: &Measurements) -> Option<u64> {
     let failovers = &run.data_tier()?.failovers;
     let of_redis = failovers
@@ -206,18 +298,71 @@ fn places_lost(run: &Measurements) -> Option<u64> {
     (lost > 0).then_some(lost)
 }
 
-/// A place that went with a primary is a broken promise as any other; how many did is said, because it explains them.
-fn admissions_conserved(ledger: &AdmissionFacts, places_lost: Option<u64>) -> Finding {
+/// A place lost in a failover fails the audit like any other. The cause is named because it explains the loss.
+fn admissions_conserved(ledger: &AdmissionFacts, places_lost: Option<u64>) -> Checked {
+    let is_even = accounted_for(ledger) == entered(ledger);
+    Checked {
+        passed: is_even && ledger.admitted_twice == 0 && ledger.astray == 0,
+        summary: queue_summary(ledger, places_lost),
+        evidence: queue_evidence(ledger, places_lost),
+    }
+}
+
+fn queue_summary(ledger: &AdmissionFacts, places_lost: Option<u64>) -> String {
+    let (entered, accounted_for) = (entered(ledger), accounted_for(ledger));
+    let mut wrong = Vec::new();
+    if entered > accounted_for {
+        let lost = counted(entered - accounted_for, "buyer");
+        let cause = if places_lost.is_some() {
+            " when Redis failed over"
+        } else {
+            ""
+        };
+        wrong.push(format!("{lost} lost their place in the queue{cause}."));
+    }
+    if accounted_for > entered {
+        let extra = counted(accounted_for - entered, "buyer");
+        wrong.push(format!(
+            "{extra} too many: more left the queue than joined it."
+        ));
+    }
+    if ledger.admitted_twice > 0 {
+        let twice = counted(ledger.admitted_twice, "buyer");
+        wrong.push(format!("{twice} admitted twice."));
+    }
+    if ledger.astray > 0 {
+        let astray = counted(ledger.astray, "buyer");
+        wrong.push(format!(
+            "{astray} not where the log of joins and admissions has them."
+        ));
+    }
+    if !wrong.is_empty() {
+        return wrong.join(" ");
+    }
+    let joined = grouped(ledger.joined);
+    let outcome = if ledger.left == 0 && ledger.waiting == 0 {
+        format!("All {joined} who joined the queue were admitted.")
+    } else {
+        format!(
+            "All {joined} who joined the queue are accounted for: {} admitted, {} left, {} still waiting.",
+            grouped(ledger.admitted),
+            grouped(ledger.left),
+            grouped(ledger.waiting)
+        )
+    };
+    format!("{outcome} Nobody lost their place or was admitted twice.")
+}
+
+fn queue_evidence(ledger: &AdmissionFacts, places_lost: Option<u64>) -> String {
     let mut entered_in_words = format!("{} joined", grouped(ledger.joined));
     if ledger.put_back > 0 {
         let put_back = grouped(ledger.put_back);
-        entered_in_words =
-            format!("{entered_in_words} + {put_back} put back by a failover of Redis");
+        entered_in_words = format!("{entered_in_words} + {put_back} put back by a Redis failover");
     }
     let is_even = accounted_for(ledger) == entered(ledger);
-    let mut evidence = format!(
-        "{entered_in_words} {} {} admitted + {} left + {} waiting; {} admitted twice for one join; {} not where the \
-         witness at the door saw them go",
+    let evidence = format!(
+        "{entered_in_words} {} {} admitted + {} left + {} waiting; {} admitted twice; {} not where the log of joins and \
+         admissions has them",
         if is_even { "=" } else { "≠" },
         grouped(ledger.admitted),
         grouped(ledger.left),
@@ -225,14 +370,11 @@ fn admissions_conserved(ledger: &AdmissionFacts, places_lost: Option<u64>) -> Fi
         grouped(ledger.admitted_twice),
         grouped(ledger.astray),
     );
-    if let Some(lost) = places_lost {
-        evidence = format!(
-            "{evidence}; {} places went with a primary of Redis",
-            grouped(lost)
-        );
+    match places_lost {
+        Some(lost) => {
+            let places = counted(lost, "place");
+            format!("{evidence}; {places} lost with the Redis primary")
+        }
+        None => evidence,
     }
-    found(
-        is_even && ledger.admitted_twice == 0 && ledger.astray == 0,
-        evidence,
-    )
 }

@@ -1,4 +1,4 @@
-//! What is judged of replicas and failovers: with figures, without them, and with bad ones.
+//! Verdicts on replicas and failovers: with measurements, without them, and with bad ones.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ fn failover(part: DataTierPart, loss: Loss) -> FailoverFigures {
     }
 }
 
-/// What a good run on servers measures of the zone that the example loses.
+/// Returns what a good run on servers measures when the example loses its zone.
 fn figures() -> DataTierFigures {
     let lost_by_redis = Loss {
         places: 3,
@@ -58,7 +58,7 @@ fn figures() -> DataTierFigures {
     }
 }
 
-/// The example on servers, whose calls all succeed.
+/// Returns the example on servers, with all requests successful.
 fn run(change: impl FnOnce(&mut Measurements)) -> Measurements {
     let mut plan = example::plan();
     plan.gates
@@ -95,8 +95,11 @@ fn target(id: &str, change: impl FnOnce(&mut Measurements)) -> TargetVerdict {
 fn assert_target(id: &str, expected: Reached, words: &str, change: impl FnOnce(&mut Measurements)) {
     let target = target(id, change);
     assert_eq!(target.verdict, expected, "{id}: {}", target.measured);
-    let told = &target.measured;
-    assert!(told.contains(words), "{id}: no `{words}` in: {told}");
+    let measured = &target.measured;
+    assert!(
+        measured.contains(words),
+        "{id}: no `{words}` in: {measured}"
+    );
 }
 
 fn without_figures(run: &mut Measurements) {
@@ -104,9 +107,9 @@ fn without_figures(run: &mut Measurements) {
 }
 
 #[test]
-fn the_jobs_of_redis_are_whole_with_lag_and_failover() {
-    assert_target("A8", Reached::Met, "p(99)=100.00ms", |_| ());
-    assert_target("A8", Reached::Met, "writes failed for 31.50s", |_| ());
+fn the_claim_about_redis_is_met_only_with_lag_and_failover() {
+    assert_target("A8", Reached::Met, "p(99) 100ms", |_| ());
+    assert_target("A8", Reached::Met, "writes failed for 31.5s", |_| ());
     let lag = "not measured: replication lag";
     assert_target("A8", Reached::PartlyMet, lag, without_figures);
     assert_target("A8", Reached::PartlyMet, lag, |run| {
@@ -115,19 +118,19 @@ fn the_jobs_of_redis_are_whole_with_lag_and_failover() {
 }
 
 #[test]
-fn aurora_is_held_against_lag_promotion_and_the_first_write() {
-    assert_target("A12", Reached::Met, "writes failed for 31.50s", |_| ());
-    assert_target("A12", Reached::Missed, "p(99)=1.10s", |run| {
+fn the_claim_about_aurora_covers_lag_promotion_and_the_first_write() {
+    assert_target("A12", Reached::Met, "writes failed for 31.5s", |_| ());
+    assert_target("A12", Reached::Missed, "p(99) 1.1s", |run| {
         of_system(run).database_lag = Some(lag(millis(1_100)));
     });
-    assert_target("A12", Reached::Missed, "writes failed for 34.00s", |run| {
+    assert_target("A12", Reached::Missed, "writes failed for 34s", |run| {
         of_system(run).failovers[1].writes_failed_for = Some(millis(34_000));
     });
-    let write = "not measured: the first write that succeeded";
+    let write = "not measured: the time of the first successful write";
     assert_target("A12", Reached::PartlyMet, write, |run| {
         of_system(run).failovers[1].writes_failed_for = None;
     });
-    let lag = "not measured: replication lag, the first write that succeeded";
+    let lag = "not measured: replication lag, the time of the first successful write";
     assert_target("A12", Reached::PartlyMet, lag, without_figures);
     let no_failover = |run: &mut Measurements| run.timeline.clear();
     assert_target(
@@ -143,12 +146,12 @@ fn aurora_is_held_against_lag_promotion_and_the_first_write() {
 }
 
 #[test]
-fn a_multi_az_instance_loses_nothing_and_takes_two_minutes_at_most() {
+fn the_claim_about_multi_az_allows_no_loss_and_two_minutes() {
     let rds = |run: &mut Measurements| {
         run.plan.topology.database.kind = DatabaseKind::RdsMultiAz;
     };
-    assert_target("B5", Reached::Met, "0 acknowledged orders lost", rds);
-    assert_target("B5", Reached::Missed, "1 acknowledged orders lost", |run| {
+    assert_target("B5", Reached::Met, "0 confirmed orders lost", rds);
+    assert_target("B5", Reached::Missed, "1 confirmed order lost", |run| {
         rds(run);
         of_system(run).failovers[1].loss.orders = 1;
     });
@@ -156,7 +159,7 @@ fn a_multi_az_instance_loses_nothing_and_takes_two_minutes_at_most() {
         rds(run);
         of_system(run).failovers[1].writes_failed_for = Some(millis(125_000));
     });
-    let in_memory = "a store in memory stands in for it";
+    let in_memory = "simulated by an in-memory store";
     assert_target("B5", Reached::PartlyMet, in_memory, |run| {
         rds(run);
         run.plan.topology.data_tier = DataTier::Embedded;
@@ -171,8 +174,8 @@ fn a_multi_az_instance_loses_nothing_and_takes_two_minutes_at_most() {
 }
 
 #[test]
-fn redis_is_exercised_by_what_it_loses_or_evicts_and_by_nothing_else() {
-    let lost = "lost: 3 places in the queue, 2 sessions, up to 90.00ms old";
+fn the_claim_about_redis_losses_needs_a_failover_or_an_eviction() {
+    let lost = "lost: 3 places in the queue, 2 sessions, written up to 90ms earlier";
     assert_target("B7", Reached::PartlyMet, lost, |_| ());
     assert_target(
         "B7",
@@ -181,7 +184,7 @@ fn redis_is_exercised_by_what_it_loses_or_evicts_and_by_nothing_else() {
         without_figures,
     );
     let calm = |run: &mut Measurements| of_system(run).failovers.clear();
-    assert_target("B7", Reached::NotExercised, "never out of memory", calm);
+    assert_target("B7", Reached::NotExercised, "never ran out of memory", calm);
     assert_target("B7", Reached::PartlyMet, "12 keys evicted", |run| {
         calm(run);
         of_system(run).redis_keys_evicted = 12;
@@ -192,17 +195,17 @@ fn redis_is_exercised_by_what_it_loses_or_evicts_and_by_nothing_else() {
 }
 
 #[test]
-fn both_terms_are_told_for_every_failover() {
+fn recovery_time_and_data_loss_are_reported_for_every_failover() {
     assert_target(
         "B14",
         Reached::Met,
-        "Redis: writes failed for 31.50s, lost: 3 places",
+        "Redis: writes failed for 31.5s, lost: 3 places",
         |_| (),
     );
     assert_target(
         "B14",
         Reached::Met,
-        "database: writes failed for 31.50s, nothing lost",
+        "database: writes failed for 31.5s, nothing lost",
         |_| (),
     );
     let unknown = "not measured: what Redis lost with its primary";
@@ -210,7 +213,7 @@ fn both_terms_are_told_for_every_failover() {
 }
 
 #[test]
-fn gates_on_replicas_and_losses_fail_where_nobody_measured() {
+fn gates_on_lag_and_losses_fail_if_nothing_was_measured() {
     let gate = |metric, statistic, change: fn(&mut Measurements)| {
         let mut run = run(change);
         let gate = example::gate(metric, statistic, 0.0, "");
@@ -242,7 +245,7 @@ fn gates_on_replicas_and_losses_fail_where_nobody_measured() {
             "{metric:?}"
         );
     }
-    // A failover that nobody looked at may have lost anything; without one nothing was lost.
+    // A failover that was not measured may have lost anything. Without a failover nothing was lost.
     let unseen = |run: &mut Measurements| of_system(run).failovers.clear();
     let verdict = gate(GateMetric::LostPlaces, Statistic::Count, unseen);
     assert_eq!(verdict.measured, None);
@@ -261,26 +264,31 @@ fn gates_on_replicas_and_losses_fail_where_nobody_measured() {
 }
 
 #[test]
-fn places_that_went_with_a_primary_break_the_promise_and_explain_it() {
+fn places_lost_in_a_failover_fail_the_audit_and_name_the_cause() {
     let verdicts = judge(&run(|run| {
         let tiketi_measure::ending::FinalState::Read(facts) = &mut run.ending.state else {
-            panic!("the example was read");
+            panic!("the example has a final state");
         };
         facts.admissions.as_mut().unwrap().joined += 3;
     }));
     let mut audits = verdicts.audits.into_iter();
     let audit = audits.find(|verdict| verdict.audit == Audit::AdmissionsConserved);
-    let Finding::Violated { evidence } = audit.unwrap().finding else {
+    let audit = audit.unwrap();
+    assert_eq!(
+        audit.summary,
+        "3 buyers lost their place in the queue when Redis failed over."
+    );
+    let Finding::Violated { evidence } = audit.finding else {
         panic!("three buyers are gone");
     };
     assert!(
-        evidence.ends_with("3 places went with a primary of Redis"),
+        evidence.ends_with("3 places lost with the Redis primary"),
         "{evidence}"
     );
 }
 
 #[test]
-fn faults_that_overlap_heal_and_promote_each_for_itself() {
+fn overlapping_faults_are_followed_separately() {
     use tiketi_cloud::notice::Notice;
     use tiketi_core::fault::catalog::Action;
     let at = |second, what| Notice {
@@ -320,6 +328,6 @@ fn faults_that_overlap_heal_and_promote_each_for_itself() {
     assert_eq!(first.failovers.len(), 1);
     assert_eq!(first.failovers[0].took, Some(millis(31_000)));
     assert_eq!(second.failovers, []);
-    assert_eq!(first.fault(), "lose-primary of the database");
-    assert_eq!(second.fault(), "delay-replica of Redis");
+    assert_eq!(first.fault(), "lose-primary on the database");
+    assert_eq!(second.fault(), "delay-replica on Redis");
 }

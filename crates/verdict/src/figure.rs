@@ -1,4 +1,4 @@
-//! Numbers with what they are, so that everyone prints them alike.
+//! Measured values with their unit, and the one way to print lengths of time, percentages and counts.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,23 +7,23 @@ use serde::{Serialize, Serializer};
 
 use tiketi_core::units::SimTime;
 
-/// One measured number.
+/// One measured value.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "unit", content = "value")]
 pub enum Figure {
     /// A length of scenario time.
     #[serde(serialize_with = "as_seconds", rename = "seconds")]
     Length(Duration),
-    /// A length that had not ended when the run did.
+    /// A length of time that had not ended when the run did, such as a recovery.
     Never,
     /// A part of a whole, 0 to 1.
     Share(f64),
-    /// A number of things.
+    /// A count.
     Count(u64),
 }
 
 impl Figure {
-    /// The number as gates compare it: nanoseconds, a part of 1, or a count.
+    /// Returns the number that gates compare: nanoseconds, a share of 1, or a count. [`Figure::Never`] is infinite.
     #[expect(
         clippy::cast_precision_loss,
         reason = "gates compare in floating point; counts stay far below 2^53"
@@ -43,18 +43,19 @@ impl fmt::Display for Figure {
         match *self {
             Self::Length(length) => write!(f, "{}", in_words(length)),
             Self::Never => f.write_str("never"),
-            Self::Share(share) => write!(f, "{}", percent(share)),
+            // A gate compares this value with its bound: 15.2 % must not look like 15 %.
+            Self::Share(share) => f.write_str(&percent_with(share, significant)),
             Self::Count(count) => f.write_str(&grouped(count)),
         }
     }
 }
 
-/// Writes a length in seconds; plain `Duration`s are written as pairs, which no one wants to read.
+/// Serializes a length of time in seconds; serde's own form of a `Duration` is a pair that is hard to read.
 pub(super) fn as_seconds<S: Serializer>(length: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64(length.as_secs_f64())
 }
 
-/// Writes a length in seconds, or nothing.
+/// Serializes a length of time in seconds, or `null`.
 #[expect(clippy::ref_option, reason = "serde passes each field by reference")]
 pub(super) fn maybe_seconds<S: Serializer>(
     length: &Option<Duration>,
@@ -63,7 +64,7 @@ pub(super) fn maybe_seconds<S: Serializer>(
     length.map(|length| length.as_secs_f64()).serialize(to)
 }
 
-/// Writes an instant in seconds since the start of the run.
+/// Serializes an instant in seconds since the start of the run.
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde passes each field by reference"
@@ -72,7 +73,7 @@ pub(super) fn at_seconds<S: Serializer>(at: &SimTime, to: S) -> Result<S::Ok, S:
     to.serialize_f64(at.as_secs_f64())
 }
 
-/// Writes an instant in seconds, or nothing.
+/// Serializes an instant in seconds since the start of the run, or `null`.
 #[expect(clippy::ref_option, reason = "serde passes each field by reference")]
 pub(super) fn maybe_at_seconds<S: Serializer>(
     at: &Option<SimTime>,
@@ -81,7 +82,7 @@ pub(super) fn maybe_at_seconds<S: Serializer>(
     at.map(SimTime::as_secs_f64).serialize(to)
 }
 
-/// Writes instants in seconds, or nothing in their places.
+/// Serializes instants in seconds since the start of the run, each or `null`.
 pub(super) fn each_at_seconds<S: Serializer>(
     instants: &[Option<SimTime>],
     to: S,
@@ -89,41 +90,81 @@ pub(super) fn each_at_seconds<S: Serializer>(
     to.collect_seq(instants.iter().map(|at| at.map(SimTime::as_secs_f64)))
 }
 
-/// A length of time as people read it: `812µs`, `148.21ms`, `12.34s`, `4m05s`.
+/// Formats a length of time to three significant digits: `812µs`, `148ms`, `12.3s`, `4m05s`.
 pub fn in_words(length: Duration) -> String {
     let micros = length.as_micros();
     let seconds = length.as_secs_f64();
-    match micros {
-        0 => "0s".to_owned(),
-        1..1_000 => format!("{micros}µs"),
-        1_000..1_000_000 => format!("{:.2}ms", seconds * 1e3),
-        1_000_000..60_000_000 => format!("{seconds:.2}s"),
-        _ => {
-            // Rounded first: 119.7 s is 2m00s, not 1m60s.
-            let whole = Duration::from_secs_f64(seconds.round()).as_secs();
-            let (hours, minutes) = (whole / 3_600, whole / 60 % 60);
-            match hours {
-                0 => format!("{minutes}m{:02}s", whole % 60),
-                _ => format!("{hours}h{minutes:02}m{:02}s", whole % 60),
-            }
+    // Each unit ends where its rounding would reach the next one: 999.7 ms prints as 1s, not as 1000ms.
+    if micros == 0 {
+        "0s".to_owned()
+    } else if micros < 1_000 {
+        format!("{micros}µs")
+    } else if seconds < 0.999_5 {
+        format!("{}ms", significant(seconds * 1e3))
+    } else if seconds < 59.95 {
+        format!("{}s", significant(seconds))
+    } else {
+        // Rounded before it is split: 119.7 s is 2m00s, not 1m60s.
+        let whole = Duration::from_secs_f64(seconds.round()).as_secs();
+        let (hours, minutes) = (whole / 3_600, whole / 60 % 60);
+        match hours {
+            0 => format!("{minutes}m{:02}s", whole % 60),
+            _ => format!("{hours}h{minutes:02}m{:02}s", whole % 60),
         }
     }
 }
 
-/// A part of a whole in percent, with as many digits as it takes to tell 99.99 % from 100 %.
+/// Formats a share of a whole in percent: without decimals from 10 % on, and with as many digits as it takes to tell
+/// 99.99 % from 100 % and 0.01 % from 0 %.
 pub fn percent(share: f64) -> String {
-    let percent = share * 100.0;
-    let shown = format!("{percent:.2}");
-    if percent < 100.0 && shown == "100.00" {
-        return ">99.99%".to_owned();
-    }
-    if percent > 0.0 && shown == "0.00" {
-        return "<0.01%".to_owned();
-    }
-    format!("{shown}%")
+    percent_with(share, |percent| match percent.abs() {
+        0.0..10.0 => significant(percent),
+        _ => format!("{percent:.0}"),
+    })
 }
 
-/// A count with thousands separators: `20,000`.
+fn percent_with(share: f64, digits: impl Fn(f64) -> String) -> String {
+    let percent = share * 100.0;
+    // One failure in a million requests is neither 0 % nor, seen from the other side, 100 %.
+    if percent > 99.99 && percent < 100.0 {
+        return ">99.99%".to_owned();
+    }
+    if percent > 0.0 && percent < 0.01 {
+        return "<0.01%".to_owned();
+    }
+    if percent > 99.0 && percent < 100.0 {
+        return format!("{}%", without_zeros(&format!("{percent:.2}")));
+    }
+    format!("{}%", digits(percent))
+}
+
+/// Formats a number to three significant digits, without trailing zeros: `0.125`, `1.5`, `12.3`, `148`.
+pub fn significant(number: f64) -> String {
+    let decimals = match number.abs() {
+        0.0..0.995 => 3,
+        0.995..9.995 => 2,
+        9.995..99.95 => 1,
+        _ => 0,
+    };
+    without_zeros(&format!("{number:.decimals$}")).to_owned()
+}
+
+/// Cuts the zeros behind the decimal point, and the point if nothing is left behind it.
+fn without_zeros(number: &str) -> &str {
+    if number.contains('.') {
+        number.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        number
+    }
+}
+
+/// Formats a count with its noun: `1 buyer`, `2,000 buyers`. The plural adds an `s`.
+pub fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(count))
+}
+
+/// Formats a count with thousands separators: `20,000`.
 pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
@@ -136,7 +177,7 @@ pub fn grouped(count: u64) -> String {
     grouped
 }
 
-/// `part` of `whole`; `None` if the whole is nothing.
+/// Returns `part` as a share of `whole`; `None` if `whole` is 0.
 #[expect(
     clippy::cast_precision_loss,
     reason = "counts of a run stay far below 2^53"
@@ -150,12 +191,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_read_naturally() {
-        let shown = [0, 812, 148_210, 12_340_000, 119_700_000, 3_725_000_000]
+    fn lengths_have_three_significant_digits() {
+        let shown = [0, 812, 1_100, 148_210, 999_700, 1_500_000, 12_340_000]
             .map(|micros| in_words(Duration::from_micros(micros)));
         assert_eq!(
             shown,
-            ["0s", "812µs", "148.21ms", "12.34s", "2m00s", "1h02m05s"]
+            ["0s", "812µs", "1.1ms", "148ms", "1s", "1.5s", "12.3s"]
+        );
+    }
+
+    #[test]
+    fn lengths_of_a_minute_or_more_are_split() {
+        let shown =
+            [59_970_u64, 119_700, 3_725_000].map(|millis| in_words(Duration::from_millis(millis)));
+        assert_eq!(shown, ["1m00s", "2m00s", "1h02m05s"]);
+    }
+
+    #[test]
+    fn percentages_have_no_decimals_that_say_nothing() {
+        let shown = [0.0, 0.000_5, 0.05, 0.012_5, 0.152, 0.333, 0.995, 1.0, 1.5].map(percent);
+        assert_eq!(
+            shown,
+            [
+                "0%", "0.05%", "5%", "1.25%", "15%", "33%", "99.5%", "100%", "150%"
+            ]
         );
     }
 
@@ -163,6 +222,19 @@ mod tests {
     fn a_rare_failure_is_not_rounded_away() {
         assert_eq!(percent(0.999_999), ">99.99%");
         assert_eq!(percent(0.000_001), "<0.01%");
-        assert_eq!(percent(1.0), "100.00%");
+        assert_eq!(percent(0.999_9), "99.99%");
+    }
+
+    #[test]
+    fn a_share_that_a_gate_compares_keeps_three_digits() {
+        assert_eq!(Figure::Share(0.152).to_string(), "15.2%");
+        assert_eq!(Figure::Share(0.15).to_string(), "15%");
+    }
+
+    #[test]
+    fn one_thing_is_singular() {
+        assert_eq!(counted(1, "buyer"), "1 buyer");
+        assert_eq!(counted(2_000, "buyer"), "2,000 buyers");
+        assert_eq!(counted(0, "buyer"), "0 buyers");
     }
 }

@@ -1,6 +1,7 @@
-//! What it means: the judge holds [`Measurements`] against gates, promises, documented targets, and its own validity.
+//! Judges a run: checks its [`Measurements`] against the gates of the scenario, the audits, the claims of the architecture
+//! documents, and the validity of the measurement itself.
 //!
-//! One entry: [`judge`]. Nothing here reads anything but the measurements.
+//! The only entry point is [`judge`]; [`agreement`] compares two runs. Both are pure functions of the measurements.
 
 pub mod agreement;
 pub mod audit;
@@ -21,18 +22,18 @@ use targets::TargetVerdict;
 use tiketi_measure::Measurements;
 use validity::ValidityCheck;
 
-/// Everything that was decided about one run.
+/// All verdicts on one run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verdicts {
-    /// Objectives of the scenario.
+    /// Gates: objectives of the scenario.
     pub gates: Vec<GateVerdict>,
-    /// Promises of the system under test.
+    /// Audits: data-integrity checks of the system under test.
     pub audits: Vec<AuditVerdict>,
-    /// Whether the numbers mean anything.
+    /// Whether the measurement can be trusted.
     pub validity: Vec<ValidityCheck>,
-    /// Claims of the documents.
+    /// Architecture claims: what the documents say, compared with the run.
     pub targets: Vec<TargetVerdict>,
-    /// The way back from each fault.
+    /// Recovery from each fault.
     pub recoveries: Vec<Recovery>,
     /// Each change of the fleet's desired size.
     pub scaling: Vec<ScaleAction>,
@@ -40,7 +41,7 @@ pub struct Verdicts {
     pub interrupted: bool,
 }
 
-/// Decides about one run.
+/// Judges one run.
 pub fn judge(run: &Measurements) -> Verdicts {
     let recoveries = recovery::judge(run);
     let scaling = scale::judge(run);
@@ -56,22 +57,22 @@ pub fn judge(run: &Measurements) -> Verdicts {
     }
 }
 
-/// Why a run did not end well; the most serious first.
+/// Why a run is not a success; the most serious reason first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trouble {
-    /// Somebody stopped it.
+    /// The user stopped it.
     Interrupted,
-    /// The generator, not the system, may have set the pace.
+    /// The measurement is not valid: the load generator, not the system, may have been the bottleneck.
     Inconclusive,
-    /// The system broke a promise.
+    /// An audit found lost, duplicated or inconsistent data.
     AuditViolated,
-    /// An objective was missed.
+    /// A gate failed.
     GateFailed,
 }
 
 impl Trouble {
-    /// The exit code that stands for it.
+    /// Returns the exit code of a run with this trouble.
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Interrupted => 105,
@@ -81,19 +82,19 @@ impl Trouble {
         }
     }
 
-    /// What it is, in words.
+    /// Returns the name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Interrupted => "interrupted",
             Self::Inconclusive => "inconclusive",
-            Self::AuditViolated => "an audit was violated",
+            Self::AuditViolated => "an audit failed",
             Self::GateFailed => "a gate failed",
         }
     }
 }
 
 impl Verdicts {
-    /// Everything that went wrong, the most serious first.
+    /// Returns everything that went wrong, the most serious first.
     pub fn troubles(&self) -> Vec<Trouble> {
         let violated = |audit: &AuditVerdict| matches!(audit.finding, Finding::Violated { .. });
         let found = [
@@ -112,7 +113,7 @@ impl Verdicts {
         present.map(|(trouble, _)| trouble).collect()
     }
 
-    /// The exit code of the most serious trouble; 0 without any.
+    /// Returns the exit code of the most serious trouble; 0 without any.
     pub fn exit_code(&self) -> u8 {
         self.troubles()
             .first()

@@ -1,8 +1,8 @@
-//! Recovery from made-up series: what counts as back, and what does not.
+//! Recovery on synthetic series: what counts as recovered, and what does not.
 
 use super::*;
 
-/// A hundred calls a second for 300 s; `work` says how many of them are useful and how many fail.
+/// Returns 300 s with 100 requests per second due; `work` says how many succeed and how many fail in each second.
 fn series(work: impl Fn(u64) -> (u64, u64)) -> Series {
     let mut series = Series::default();
     for second in 0..300 {
@@ -25,7 +25,7 @@ fn judged(series: &Series) -> Outcome {
 }
 
 #[test]
-fn work_that_never_falls_recovers_at_once() {
+fn a_fault_without_effect_has_a_recovery_time_of_zero() {
     let outcome = judged(&series(|_| (99, 1)));
     assert_eq!(
         outcome,
@@ -36,7 +36,7 @@ fn work_that_never_falls_recovers_at_once() {
 }
 
 #[test]
-fn failures_for_forty_seconds_take_about_forty_seconds() {
+fn forty_seconds_of_failures_give_a_recovery_time_of_about_forty_seconds() {
     let outcome = judged(&series(|second| match second {
         100..140 => (20, 80),
         _ => (100, 0),
@@ -48,7 +48,7 @@ fn failures_for_forty_seconds_take_about_forty_seconds() {
 }
 
 #[test]
-fn a_second_dip_puts_the_recovery_off() {
+fn a_relapse_extends_the_recovery_time() {
     let outcome = judged(&series(|second| match second {
         100..120 | 180..190 => (0, 100),
         _ => (100, 0),
@@ -60,7 +60,7 @@ fn a_second_dip_puts_the_recovery_off() {
 }
 
 #[test]
-fn few_answers_without_a_single_failure_are_no_recovery() {
+fn half_the_throughput_without_failures_is_not_recovered() {
     let outcome = judged(&series(|second| match second {
         100.. => (50, 0),
         _ => (100, 0),
@@ -69,10 +69,10 @@ fn few_answers_without_a_single_failure_are_no_recovery() {
 }
 
 #[test]
-fn a_wave_that_is_answered_a_little_late_is_no_relapse() {
+fn a_wave_of_polls_answered_two_seconds_late_is_not_a_relapse() {
     let mut series = Series::default();
     for second in 0..300 {
-        // Polls in waves of thirty seconds, all of them answered two seconds later.
+        // Polls come in waves every 30 s, and each is answered 2 s later.
         let due = |second: u64| if second % 30 < 8 { 200 } else { 50 };
         let tick = Tick {
             calls_due: due(second),
@@ -91,7 +91,7 @@ fn a_wave_that_is_answered_a_little_late_is_no_relapse() {
 }
 
 #[test]
-fn silence_is_a_stop_and_not_a_success() {
+fn seconds_without_any_response_count_as_an_outage() {
     let series = series(|second| match second {
         100..130 => (0, 0),
         _ => (100, 0),
@@ -99,13 +99,13 @@ fn silence_is_a_stop_and_not_a_success() {
     let stop = longest_stop(&series, SimTime::from_secs(100), SimTime::from_secs(300));
     assert_eq!(stop, Duration::from_secs(30));
     let Outcome::Recovered { after } = judged(&series) else {
-        panic!("work came back");
+        panic!("it recovered");
     };
     assert!(after >= Duration::from_secs(30));
 }
 
 #[test]
-fn without_calls_before_nobody_can_tell() {
+fn without_requests_before_the_fault_recovery_is_unknown() {
     let outcome = outcome(
         &series(|_| (100, 0)),
         Work::default(),

@@ -1,4 +1,4 @@
-//! Scaling: from the queue's crossing of a threshold to instances that get requests.
+//! Scaling: how long it takes from the queue crossing a threshold until the new instances serve requests.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use tiketi_core::units::{InstanceId, SimTime};
 use tiketi_measure::Measurements;
 use tiketi_scenario::scaling::{Comparison, Metric, Policy};
 
-/// One change of the desired number of instances, and how it went.
+/// One change of the desired number of instances, and what followed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ScaleAction {
     /// Name of the policy.
     pub policy: String,
-    /// When the queue crossed the threshold; `None` if the policy watches something else or it was not seen.
+    /// When the queue crossed the threshold; `None` if the policy watches another metric, or if no reading shows it.
     #[serde(
         rename = "crossed_at_seconds",
         serialize_with = "figure::maybe_at_seconds"
     )]
     pub crossed_at: Option<SimTime>,
-    /// When the alarm rose.
+    /// When the alarm fired; `None` for an action without an alarm, such as a scheduled one.
     #[serde(
         rename = "alarm_at_seconds",
         serialize_with = "figure::maybe_at_seconds"
@@ -34,24 +34,26 @@ pub struct ScaleAction {
     pub from: u32,
     /// Desired instances after.
     pub to: u32,
-    /// When each instance it launched got its first requests; `None` for those that did not within the run.
+    /// When each instance that it launched became healthy; `None` for one that did not within the run.
     #[serde(
         rename = "useful_at_seconds",
         serialize_with = "figure::each_at_seconds"
     )]
     pub useful_at: Vec<Option<SimTime>>,
-    /// When each instance it removed was gone; only for fewer instances.
+    /// When each instance that it removed was terminated; `None` for one that was not within the run. Empty when scaling
+    /// out.
     #[serde(rename = "gone_at_seconds", serialize_with = "figure::each_at_seconds")]
     pub gone_at: Vec<Option<SimTime>>,
 }
 
 impl ScaleAction {
-    /// From the crossing to the alarm.
+    /// Returns the time from crossing the threshold to the alarm; `None` if either is unknown.
     pub fn alarm_delay(&self) -> Option<Duration> {
         Some(self.alarm_at?.saturating_since(self.crossed_at?))
     }
 
-    /// From the action to the last of its instances in use; `None` if one of them never was.
+    /// Returns the time from the action until all of its instances are healthy; `None` if one of them never is, or if it
+    /// launched none.
     pub fn in_service_after(&self) -> Option<Duration> {
         let last = self.useful_at.iter().copied().collect::<Option<Vec<_>>>()?;
         last.into_iter()
@@ -62,6 +64,8 @@ impl ScaleAction {
 
 /// Follows each scaling action of the timeline.
 pub(super) fn judge(run: &Measurements) -> Vec<ScaleAction> {
+    // The timeline does not say which action an instance belongs to. Each action takes the next ones that were launched
+    // or drained after it and that no earlier action has taken.
     let mut claimed = Vec::new();
     let mut actions = Vec::new();
     for (index, notice) in run.timeline.iter().enumerate() {
@@ -93,7 +97,7 @@ pub(super) fn judge(run: &Measurements) -> Vec<ScaleAction> {
     actions
 }
 
-/// When the alarm that stands at the end of `earlier` rose.
+/// Returns when the policy's alarm fired, if it is still in alarm at the end of `earlier`; `None` if it is not.
 fn alarm_before(earlier: &[Notice], policy: &str) -> Option<SimTime> {
     let last = earlier.iter().rev().find_map(|notice| match &notice.what {
         What::Alarm {
@@ -106,7 +110,7 @@ fn alarm_before(earlier: &[Notice], policy: &str) -> Option<SimTime> {
     last.and_then(|(at, state)| (state == AlarmState::Alarm).then_some(at))
 }
 
-/// The next `count` instances to enter `state` that no earlier action has claimed.
+/// Returns the next `count` instances to enter `state` that no earlier action has claimed, and claims them.
 fn next_in(
     later: &[Notice],
     state: InstanceState,
@@ -147,7 +151,8 @@ fn each_reached(
         .collect()
 }
 
-/// When the queue last went beyond the policy's threshold before its alarm.
+/// Returns when the queue last crossed the policy's threshold before the alarm; `None` if it was beyond the threshold in
+/// every reading, or if the policy watches another metric.
 fn crossing(run: &Measurements, policy: &str, alarm_at: SimTime) -> Option<SimTime> {
     let policy: &Policy = run
         .plan
@@ -168,7 +173,8 @@ fn crossing(run: &Measurements, policy: &str, alarm_at: SimTime) -> Option<SimTi
             continue;
         };
         let beyond = breaches(policy.alarm.comparison, waiting, policy.alarm.threshold);
-        // Only the way across counts: a queue that was beyond from the first reading on never crossed.
+        // A crossing is a reading within the threshold followed by one beyond it: a queue that is beyond from the first
+        // reading on never crossed, and its delay is unknown.
         crossed = match (beyond, crossed) {
             (false, _) => Some(Crossing::Within),
             (true, Some(Crossing::Within)) => Some(Crossing::At(gauges.at)),
@@ -192,8 +198,11 @@ fn breaches(comparison: Comparison, waiting: u64, threshold: f64) -> bool {
     }
 }
 
+/// Where the queue is relative to the threshold, after at least one reading within it.
 #[derive(Clone, Copy)]
 enum Crossing {
+    /// Within it.
     Within,
+    /// Beyond it since then.
     At(SimTime),
 }

@@ -1,10 +1,10 @@
-//! Gates: each objective of the scenario held against what was measured.
+//! Gates: each objective of the scenario, checked against what was measured.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::audit;
+use super::audit::{self, Unchecked};
 use super::figure::{self, Figure};
 use super::recovery::{Outcome, Recovery};
 use tiketi_buyer::observation::{LeaveReason, Stage};
@@ -14,7 +14,7 @@ use tiketi_measure::ending::{FailoverFigures, LagFigures, Loss};
 use tiketi_measure::histogram::Histogram;
 use tiketi_scenario::objective::{Gate, GateMetric, Statistic};
 
-/// What came of one gate.
+/// The result of one gate.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GateVerdict {
     /// The metric as written: `response_time{operation:queue_check}`.
@@ -23,16 +23,42 @@ pub struct GateVerdict {
     pub condition: String,
     /// The statistic alone: `p(99)`.
     pub statistic: String,
-    /// What was measured; `None` without samples.
+    /// What was measured; `None` if nothing was, see `reason`.
     pub measured: Option<Figure>,
-    /// Whether the gate held. Nothing measured is never good.
+    /// Whether the gate passed; it never does if nothing was measured.
     #[serde(rename = "ok")]
     pub passed: bool,
-    /// Why nothing was measured.
+    /// Why nothing was measured; `None` if something was.
     pub reason: Option<String>,
 }
 
-/// Holds all gates of the plan against the run.
+/// Why a gate has nothing to compare with its bound.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum Unmeasured {
+    /// Nothing of the kind happened in the run.
+    #[error("no samples")]
+    NoSamples,
+    /// There was nothing to recover from.
+    #[error("no fault occurred")]
+    NoFault,
+    /// No replica's lag was read, or there is no replica.
+    #[error("replication lag was not measured")]
+    NoLag,
+    /// At least one failover of Redis happened whose loss was not measured.
+    #[error("the losses of a Redis failover were not measured")]
+    UnknownLoss,
+    /// There was too little traffic to tell whether the system recovered.
+    #[error("{reason}")]
+    UnknownRecovery {
+        /// What was missing.
+        reason: String,
+    },
+    /// The gate is about the final state, and that could not be read.
+    #[error("not checked: {0}")]
+    Unchecked(#[from] Unchecked),
+}
+
+/// Checks all gates of the plan.
 pub(super) fn judge(run: &Measurements, recoveries: &[Recovery]) -> Vec<GateVerdict> {
     let judge = |gate| judge_gate(gate, run, recoveries);
     run.plan.gates.iter().map(judge).collect()
@@ -40,27 +66,27 @@ pub(super) fn judge(run: &Measurements, recoveries: &[Recovery]) -> Vec<GateVerd
 
 fn judge_gate(gate: &Gate, run: &Measurements, recoveries: &[Recovery]) -> GateVerdict {
     let measured = measure(gate, run, recoveries);
-    let holds = |figure: &Figure| gate.relation.holds(figure.comparable(), gate.bound);
+    let is_met = |figure: &Figure| gate.relation.holds(figure.comparable(), gate.bound);
     GateVerdict {
         metric: gate.selector(),
         condition: gate.text.clone(),
         statistic: statistic_name(gate.statistic),
         passed: measured.as_ref().is_ok_and(|figure| {
-            // What never ended is beyond every bound, also for a gate that asks for more than some length.
-            *figure != Figure::Never && holds(figure)
+            // A recovery that never ended fails every gate, even one that asks for at least some length.
+            *figure != Figure::Never && is_met(figure)
         }),
-        reason: measured.as_ref().err().cloned(),
+        reason: measured.as_ref().err().map(Unmeasured::to_string),
         measured: measured.ok(),
     }
 }
 
-/// The statistic of the metric, or why there is none.
-fn measure(gate: &Gate, run: &Measurements, recoveries: &[Recovery]) -> Result<Figure, String> {
+/// Returns the statistic of the metric that the gate is about.
+fn measure(gate: &Gate, run: &Measurements, recoveries: &[Recovery]) -> Result<Figure, Unmeasured> {
     let tally = &run.tally;
     let trend = |histogram: &Histogram| {
         statistic_of(histogram, gate.statistic)
             .map(Figure::Length)
-            .ok_or_else(|| "no samples".to_owned())
+            .ok_or(Unmeasured::NoSamples)
     };
     match gate.metric {
         GateMetric::ResponseTime => trend(&tally.operation(gate.operation).response_time),
@@ -82,9 +108,9 @@ fn measure(gate: &Gate, run: &Measurements, recoveries: &[Recovery]) -> Result<F
             counted(tally.reached(Stage::Paid), Some(tally.arrivals.started))
         }
         GateMetric::Shed => counted(tally.arrivals.shed, Some(tally.arrivals.due)),
-        GateMetric::OversoldSeats => audit::oversold_seats(run).map(Figure::Count),
-        GateMetric::DoubleSales => audit::double_sales(run).map(Figure::Count),
-        GateMetric::LostOrders => audit::lost_orders(run).map(Figure::Count),
+        GateMetric::OversoldSeats => Ok(Figure::Count(audit::oversold_seats(run)?)),
+        GateMetric::DoubleSales => Ok(Figure::Count(audit::double_sales(run)?)),
+        GateMetric::LostOrders => Ok(Figure::Count(audit::lost_orders(run)?)),
         GateMetric::RedisLag => {
             let figures = run.data_tier().and_then(|figures| figures.redis_lag);
             lag(figures, gate.statistic)
@@ -93,57 +119,57 @@ fn measure(gate: &Gate, run: &Measurements, recoveries: &[Recovery]) -> Result<F
             let figures = run.data_tier().and_then(|figures| figures.database_lag);
             lag(figures, gate.statistic)
         }
-        GateMetric::LostPlaces => lost_by_redis(run, |loss| loss.places).map(Figure::Count),
-        GateMetric::LostSessions => lost_by_redis(run, |loss| loss.sessions).map(Figure::Count),
-        GateMetric::LostAdmissions => audit::lost_admissions(run).map(Figure::Count),
+        GateMetric::LostPlaces => Ok(Figure::Count(lost_by_redis(run, |loss| loss.places)?)),
+        GateMetric::LostSessions => Ok(Figure::Count(lost_by_redis(run, |loss| loss.sessions)?)),
+        GateMetric::LostAdmissions => Ok(Figure::Count(audit::lost_admissions(run)?)),
     }
 }
 
-/// How far a replica was behind; nothing if nobody looked.
-fn lag(figures: Option<LagFigures>, statistic: Statistic) -> Result<Figure, String> {
+fn lag(figures: Option<LagFigures>, statistic: Statistic) -> Result<Figure, Unmeasured> {
     let figures = figures.filter(|figures| figures.samples > 0);
-    let figures = figures.ok_or("no replica's lag was measured")?;
+    let figures = figures.ok_or(Unmeasured::NoLag)?;
     let length = match statistic {
+        // A scenario can ask for no other percentiles of a lag than the 50th and the 99th.
         Statistic::Percentile(percent) if percent < 99.0 => figures.p50,
         Statistic::Percentile(_) => figures.p99,
         Statistic::Median => figures.p50,
         Statistic::Max => figures.max,
-        // The scenario refuses these.
+        // A scenario that asks for one of these is rejected when it is loaded.
         Statistic::Mean | Statistic::Min | Statistic::Rate | Statistic::Count => {
-            return Err("no samples".to_owned());
+            return Err(Unmeasured::NoSamples);
         }
     };
     Ok(Figure::Length(length))
 }
 
-/// What all failovers of Redis lost together, which is only known if each of them was looked at.
-fn lost_by_redis(run: &Measurements, of: fn(&Loss) -> u64) -> Result<u64, String> {
-    let figures = run
-        .data_tier()
-        .ok_or("nobody measured what failovers lose")?;
+/// Returns what all failovers of Redis lost together.
+fn lost_by_redis(run: &Measurements, of: fn(&Loss) -> u64) -> Result<u64, Unmeasured> {
+    let figures = run.data_tier().ok_or(Unmeasured::UnknownLoss)?;
     let part = DataTierPart::Redis;
-    // Before there is a primary again nobody can compare.
-    let is_told =
+    // What a failover lost is found by comparing the new primary with the log, so without one the loss is unknown.
+    let is_known =
         |failover: &&FailoverFigures| failover.part == part && failover.promoted_at.is_some();
-    let measured = figures.failovers.iter().filter(is_told);
+    let measured = figures.failovers.iter().filter(is_known);
     let is_loss = |what: &What| matches!(what, What::PrimaryLost { tier, .. } if *tier == part);
     let losses = run.timeline.iter().filter(|notice| is_loss(&notice.what));
+    // A failover that was not measured may have lost anything: the sum of the others would be too low.
     if measured.clone().count() < losses.count() {
-        return Err("nobody measured what the failover of Redis lost".to_owned());
+        return Err(Unmeasured::UnknownLoss);
     }
     Ok(measured.map(|failover| of(&failover.loss)).sum())
 }
 
-fn part_of(part: u64, whole: u64) -> Result<Figure, String> {
+fn part_of(part: u64, whole: u64) -> Result<Figure, Unmeasured> {
     figure::share(part, whole)
         .map(Figure::Share)
-        .ok_or_else(|| "no samples".to_owned())
+        .ok_or(Unmeasured::NoSamples)
 }
 
-/// A count, which is only known if there was something to count among (`None`: among the things themselves).
-fn counted(count: u64, among: Option<u64>) -> Result<Figure, String> {
+/// Returns a count out of `among`, or out of itself if `None`. A count out of nothing is unknown rather than 0: a run in
+/// which nobody arrived must not pass `tickets_sold < 1`.
+fn counted(count: u64, among: Option<u64>) -> Result<Figure, Unmeasured> {
     match among.unwrap_or(count) {
-        0 => Err("no samples".to_owned()),
+        0 => Err(Unmeasured::NoSamples),
         _ => Ok(Figure::Count(count)),
     }
 }
@@ -155,24 +181,29 @@ fn statistic_of(histogram: &Histogram, statistic: Statistic) -> Option<Duration>
         Statistic::Mean => histogram.mean(),
         Statistic::Min => histogram.min(),
         Statistic::Max => histogram.max(),
-        // The scenario refuses these for lengths of time; here they are lengths without samples.
+        // A scenario that asks for one of these of a length of time is rejected when it is loaded.
         Statistic::Rate | Statistic::Count => None,
     }
 }
 
-/// The statistic over all faults; one that was never overcome makes every statistic endless.
-fn recovery_time(recoveries: &[Recovery], statistic: Statistic) -> Result<Figure, String> {
+/// Returns the statistic over all faults. If the system did not recover from one of them, every statistic is
+/// [`Figure::Never`]: an average that leaves out the worst fault would flatter.
+fn recovery_time(recoveries: &[Recovery], statistic: Statistic) -> Result<Figure, Unmeasured> {
     let mut lengths = Histogram::default();
     for recovery in recoveries {
         match &recovery.outcome {
             Outcome::Recovered { after } => lengths.record(*after),
             Outcome::NotRecovered => return Ok(Figure::Never),
-            Outcome::CouldNotTell { reason } => return Err(reason.clone()),
+            Outcome::CouldNotTell { reason } => {
+                return Err(Unmeasured::UnknownRecovery {
+                    reason: reason.clone(),
+                });
+            }
         }
     }
     statistic_of(&lengths, statistic)
         .map(Figure::Length)
-        .ok_or_else(|| "no fault struck".to_owned())
+        .ok_or(Unmeasured::NoFault)
 }
 
 fn statistic_name(statistic: Statistic) -> String {

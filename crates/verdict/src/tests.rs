@@ -1,4 +1,4 @@
-//! The judge as a whole: each kind of trouble by itself, and the exit code it leads to.
+//! The verdicts on a whole run: each kind of trouble on its own, and the exit code it leads to.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tiketi_scenario::Plan;
 use tiketi_scenario::objective::{Gate, GateMetric, Relation, Statistic};
 use tiketi_scenario::operation::Operation;
 
-/// The example with gates that hold, so that nothing is wrong until a test breaks it.
+/// Returns the example with gates that pass, so that nothing is wrong until a test breaks it.
 fn good_plan() -> Plan {
     let mut plan = example::plan();
     plan.gates
@@ -63,7 +63,7 @@ fn a_failed_gate_exits_with_99() {
 }
 
 #[test]
-fn a_broken_promise_exits_with_90() {
+fn a_failed_audit_exits_with_90() {
     let verdicts = judged(good_plan(), |run| {
         facts(&mut run.ending).seats_paid_twice = vec![("R-1-7".to_owned(), 2)];
     });
@@ -76,7 +76,7 @@ fn a_broken_promise_exits_with_90() {
 }
 
 #[test]
-fn each_promise_is_broken_by_its_own_fault_alone() {
+fn each_audit_fails_for_its_own_reason_only() {
     type Break = fn(&mut tiketi_measure::ending::AuditFacts);
     let breaks: [(Audit, Break); 7] = [
         (Audit::NoOversell, |facts| facts.seats_sold += 1),
@@ -105,7 +105,7 @@ fn each_promise_is_broken_by_its_own_fault_alone() {
 }
 
 #[test]
-fn what_could_not_be_read_is_neither_held_nor_violated() {
+fn without_a_final_state_audits_neither_pass_nor_fail() {
     let mut plan = good_plan();
     plan.gates.push(example::gate(
         GateMetric::LostOrders,
@@ -115,20 +115,23 @@ fn what_could_not_be_read_is_neither_held_nor_violated() {
     ));
     let verdicts = judged(plan, |run| {
         run.ending.state = FinalState::Unread {
-            reason: "no access to the database".to_owned(),
+            reason: "no database access to this target".to_owned(),
         };
     });
     for verdict in &verdicts.audits {
         assert!(matches!(verdict.finding, Finding::CouldNotCheck { .. }));
     }
-    // The gate on what nobody could check must fail all the same.
+    // A gate on something that could not be checked fails all the same.
     assert_eq!(verdicts.exit_code(), 99);
     let reason = verdicts.gates[1].reason.as_deref();
-    assert_eq!(reason, Some("no access to the database"));
+    assert_eq!(
+        reason,
+        Some("not checked: no database access to this target")
+    );
 }
 
 #[test]
-fn the_model_has_no_generator_and_must_still_lose_nobody() {
+fn a_simulated_run_must_account_for_every_buyer() {
     let model = |change: fn(&mut Measurements)| {
         judged(good_plan(), |run| {
             run.ending.engine = Engine::Model;
@@ -141,9 +144,9 @@ fn the_model_has_no_generator_and_must_still_lose_nobody() {
     assert_eq!(verdicts.troubles(), []);
     let checked = verdicts.validity.iter().map(|check| check.name);
     let kept = [
-        "planned = started + shed",
-        "shed",
-        "started = finished + unfinished",
+        "arrivals add up",
+        "all planned arrivals started",
+        "all buyers accounted for",
     ];
     assert!(checked.eq(kept));
     for lost in [
@@ -155,28 +158,28 @@ fn the_model_has_no_generator_and_must_still_lose_nobody() {
 }
 
 #[test]
-fn each_doubt_makes_the_run_inconclusive() {
+fn each_failed_validity_check_makes_the_run_inconclusive() {
     type Cause = fn(&mut Measurements);
     let doubts: [(&str, Cause); 7] = [
-        ("send lag", |run| {
+        ("scheduling delay", |run| {
             run.plan.self_check.send_lag_p99_max = Duration::from_micros(10);
         }),
-        ("planned = started + shed", |run| {
+        ("arrivals add up", |run| {
             run.ending.generator.planned += 1;
         }),
-        ("planned = started + shed", |run| {
+        ("arrivals add up", |run| {
             run.tally.arrivals.due += 1;
             run.ending.generator.planned += 1;
         }),
-        ("shed", |run| {
+        ("all planned arrivals started", |run| {
             run.tally.arrivals.shed = 1;
             run.tally.arrivals.due += 1;
             run.ending.generator.planned += 1;
         }),
-        ("started = finished + unfinished", |run| {
+        ("all buyers accounted for", |run| {
             run.tally.left[0] -= 1;
         }),
-        ("generator CPU", |run| {
+        ("load worker CPU", |run| {
             run.ending.generator.workers[0].cpu = run.ending.wall;
         }),
         ("open files", |run| {
@@ -193,17 +196,17 @@ fn each_doubt_makes_the_run_inconclusive() {
 }
 
 #[test]
-fn nothing_sent_is_inconclusive_and_not_quick() {
+fn a_run_that_sent_nothing_is_inconclusive() {
     let plan = good_plan();
     let nothing = tiketi_measure::Assembly::new(plan).finish(example::ending());
     let verdicts = judge(&nothing);
     assert_eq!(verdicts.exit_code(), 91);
-    assert_eq!(verdicts.validity[0].name, "send lag");
+    assert_eq!(verdicts.validity[0].name, "scheduling delay");
     assert!(!verdicts.validity[0].ok);
 }
 
 #[test]
-fn an_interruption_is_no_doubt_about_what_was_due_until_then() {
+fn an_interrupted_run_need_not_reach_its_planned_arrivals() {
     let verdicts = judged(good_plan(), |run| {
         run.ending.interrupted = true;
         run.ending.generator.planned += 500;
@@ -213,7 +216,7 @@ fn an_interruption_is_no_doubt_about_what_was_due_until_then() {
 }
 
 #[test]
-fn a_run_that_could_not_go_on_is_inconclusive_and_says_why() {
+fn a_run_that_broke_off_is_inconclusive_and_says_why() {
     let verdicts = judged(good_plan(), |run| {
         run.ending.failure = Some("load worker 1: ended before its share was done".to_owned());
         run.ending.ended_at = tiketi_core::units::SimTime::from_secs(540);
@@ -221,7 +224,7 @@ fn a_run_that_could_not_go_on_is_inconclusive_and_says_why() {
     });
     let failed: Vec<_> = verdicts.validity.iter().filter(|check| !check.ok).collect();
     assert_eq!(failed.len(), 1, "only what went wrong: {failed:?}");
-    assert_eq!(failed[0].name, "carried through");
+    assert_eq!(failed[0].name, "run completed");
     let evidence = &failed[0].evidence;
     assert!(
         evidence.contains("after 9m00s of 10m00s: load worker 1"),
@@ -231,7 +234,7 @@ fn a_run_that_could_not_go_on_is_inconclusive_and_says_why() {
 }
 
 #[test]
-fn the_most_serious_trouble_decides_and_all_are_told() {
+fn the_most_serious_trouble_sets_the_exit_code_and_all_are_listed() {
     let verdicts = judged(example::plan(), |run| {
         run.ending.interrupted = true;
         run.tally.arrivals.shed = 1;
@@ -247,7 +250,7 @@ fn the_most_serious_trouble_decides_and_all_are_told() {
 }
 
 #[test]
-fn a_gate_without_samples_fails_whatever_it_asks() {
+fn a_gate_without_samples_fails_whatever_its_condition() {
     for relation in [
         Relation::Less,
         Relation::AtMost,
@@ -284,7 +287,7 @@ fn a_gate_without_samples_fails_whatever_it_asks() {
 }
 
 #[test]
-fn a_gate_looks_only_at_its_operation() {
+fn a_gate_with_an_operation_ignores_the_others() {
     let mut gate = example::gate(
         GateMetric::Calls,
         Statistic::Count,
@@ -299,7 +302,7 @@ fn a_gate_looks_only_at_its_operation() {
 }
 
 #[test]
-fn a_bound_that_is_met_exactly_passes_only_if_it_may_be_met() {
+fn a_value_equal_to_the_bound_passes_only_inclusive_conditions() {
     let longest = example::run().tally.waiting_time.max().unwrap();
     let nanos = tiketi_scenario::objective::nanos(longest);
     for (relation, passes) in [
@@ -337,7 +340,7 @@ fn a_system_that_never_recovers_fails_every_gate_on_recovery() {
 }
 
 #[test]
-fn recovery_tells_what_reacted_and_when() {
+fn recovery_reports_what_reacted_and_when() {
     let verdicts = judged(good_plan(), |_| ());
     let recovery = &verdicts.recoveries[0];
     assert_eq!(recovery.zone.as_deref(), Some("a"));
@@ -348,7 +351,7 @@ fn recovery_tells_what_reacted_and_when() {
 }
 
 #[test]
-fn scaling_is_followed_from_the_crossing_to_the_last_instance_in_use() {
+fn scaling_is_followed_from_the_crossing_to_the_last_healthy_instance() {
     let verdicts = judged(good_plan(), |_| ());
     let action = &verdicts.scaling[0];
     assert_eq!(action.alarm_delay(), Some(Duration::from_secs(29)));
@@ -372,12 +375,12 @@ fn claims_that_a_run_does_not_touch_are_not_exercised() {
         .iter()
         .filter(|target| target.verdict != Reached::NotExercised);
     let ids: Vec<_> = exercised.map(|target| target.id.as_str()).collect();
-    // Fan-out delay and the size of the fleet were still measured, and the plan has its subnets.
+    // Broadcast latency and the size of the fleet were still measured, and the scenario has its subnets.
     assert_eq!(ids, ["A11", "A16", "B2", "B4"]);
 }
 
 #[test]
-fn counts_that_cannot_be_right_prove_nothing() {
+fn more_messages_received_than_due_prove_nothing() {
     let verdicts = judged(good_plan(), |run| {
         run.ending.system.as_mut().unwrap().messages_due = Some(1);
     });
@@ -386,7 +389,7 @@ fn counts_that_cannot_be_right_prove_nothing() {
 }
 
 #[test]
-fn what_was_on_its_way_to_buyers_who_hung_up_is_not_lost_and_the_rest_is() {
+fn one_missing_message_per_closed_connection_is_not_a_loss() {
     let of = |due: u64| {
         let verdicts = judged(good_plan(), |run| {
             run.tally.sockets.lost = 0;
@@ -401,7 +404,7 @@ fn what_was_on_its_way_to_buyers_who_hung_up_is_not_lost_and_the_rest_is() {
 }
 
 #[test]
-fn a_monitor_that_runs_too_often_or_too_seldom_is_not_one_of_every_minute() {
+fn a_monitor_that_runs_too_often_or_too_rarely_misses_the_claim() {
     let of = |runs: u64| {
         let verdicts = judged(good_plan(), |run| {
             run.ending.system.as_mut().unwrap().monitor_runs = Some(runs);
@@ -420,13 +423,13 @@ fn a_monitor_that_runs_too_often_or_too_seldom_is_not_one_of_every_minute() {
 }
 
 #[test]
-fn a_failover_in_time_is_not_the_whole_claim_about_aurora() {
+fn a_failover_in_time_is_only_part_of_the_claim_about_aurora() {
     let of = |verdicts: &Verdicts| {
         let target = verdicts.targets.iter().find(|target| target.id == "A12");
         target.unwrap().clone()
     };
     let verdicts = judged(good_plan(), |run| {
-        // Nobody notices anything.
+        // No user notices anything.
         for operation in &mut run.tally.operations {
             operation.failed.clear();
         }
@@ -442,14 +445,14 @@ fn a_failover_in_time_is_not_the_whole_claim_about_aurora() {
     assert!(
         target
             .measured
-            .contains("not measured: replication lag, the first write that succeeded")
+            .contains("not measured: replication lag, the time of the first successful write")
     );
-    // In the example as it is, a third of the calls fail meanwhile: users do notice.
+    // In the unchanged example a third of the requests fail during the failover, which users notice.
     assert_eq!(of(&judged(good_plan(), |_| ())).verdict, Reached::Missed);
 }
 
 #[test]
-fn subnets_that_overlap_or_cannot_hold_the_fleet_refute_the_claim() {
+fn subnets_that_overlap_or_are_too_small_miss_the_claim() {
     let verdict = |change: fn(&mut Plan)| {
         let mut plan = good_plan();
         change(&mut plan);
@@ -466,7 +469,7 @@ fn subnets_that_overlap_or_cannot_hold_the_fleet_refute_the_claim() {
 }
 
 #[test]
-fn a_claim_is_missed_when_the_numbers_refute_it() {
+fn a_claim_is_missed_if_the_numbers_disagree() {
     let verdicts = judged(good_plan(), |run| {
         run.ending.system.as_mut().unwrap().targets[0].requests *= 3;
     });
@@ -475,7 +478,7 @@ fn a_claim_is_missed_when_the_numbers_refute_it() {
         target.unwrap()
     };
     assert_eq!(of("A4").verdict, Reached::Missed);
-    // The optimized month of the documents is not what its parts add up to.
+    // The documented "optimized" total is not the sum of its parts.
     assert_eq!(of("A24").verdict, Reached::Missed);
     assert!(of("A24").measured.contains("₩194,500"));
     assert_eq!(of("A19").verdict, Reached::Met);

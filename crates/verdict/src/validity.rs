@@ -1,4 +1,4 @@
-//! Validity: whether the system set the pace, or the generator did.
+//! Validity: whether the system under test was the bottleneck, or the load generator.
 
 use std::time::Duration;
 
@@ -8,29 +8,34 @@ use super::figure::{grouped, in_words, percent};
 use tiketi_measure::ending::WorkerFigures;
 use tiketi_measure::{Engine, Measurements};
 
-/// One condition under which the numbers mean something.
+/// One condition that must be met for the measurement to be trusted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ValidityCheck {
     /// What is checked.
     pub name: &'static str,
-    /// Whether the measurement stands it; if not, the run is inconclusive.
+    /// Whether it is met; if not, the run is inconclusive.
     pub ok: bool,
-    /// The numbers.
+    /// The numbers behind it.
     pub evidence: String,
 }
 
-/// Part of its one CPU from which a load process counts as saturated: beyond it, timers fire late.
+/// Share of its one CPU above which a load worker counts as saturated (assumption): its timers fire late beyond that.
 const CPU_SHARE_MAX: f64 = 0.9;
 
-/// Checks everything that could have made the generator the bottleneck; in virtual time, that nobody got lost.
+/// Checks everything that could have made the generator the bottleneck. In virtual time nothing can be late, so only the
+/// accounting is checked.
 pub(super) fn judge(run: &Measurements) -> Vec<ValidityCheck> {
-    let mut checks: Vec<_> = carried_through(run).into_iter().collect();
+    let mut checks: Vec<_> = completed(run).into_iter().collect();
     match run.ending.engine {
         Engine::Live => checks.push(send_lag(run)),
-        // Nothing can be sent late where time waits for the sender.
+        // Virtual time waits for the sender.
         Engine::Model => {}
     }
-    checks.extend([planned_reached(run), none_shed(run), journeys_balance(run)]);
+    checks.extend([
+        arrivals_add_up(run),
+        none_shed(run),
+        buyers_accounted_for(run),
+    ]);
     if !run.ending.generator.workers.is_empty() {
         checks.push(cpu(run));
         checks.push(open_files(run));
@@ -38,14 +43,14 @@ pub(super) fn judge(run: &Measurements) -> Vec<ValidityCheck> {
     checks
 }
 
-/// Fails a run that could not go on; one that could needs no line of its own.
-fn carried_through(run: &Measurements) -> Option<ValidityCheck> {
+/// Fails a run that broke off; a run that completed needs no line that says so.
+fn completed(run: &Measurements) -> Option<ValidityCheck> {
     let reason = run.ending.failure.as_ref()?;
     Some(ValidityCheck {
-        name: "carried through",
+        name: "run completed",
         ok: false,
         evidence: format!(
-            "the run could not go on after {} of {}: {reason}",
+            "the run broke off after {} of {}: {reason}",
             in_words(run.ending.ended_at.since_start()),
             in_words(run.plan.clock.duration)
         ),
@@ -56,29 +61,31 @@ fn send_lag(run: &Measurements) -> ValidityCheck {
     let limit = run.plan.self_check.send_lag_p99_max;
     let p99 = run.tally.send_lag.percentile(99.0);
     ValidityCheck {
-        name: "send lag",
+        name: "scheduling delay",
+        // No sample is no proof that the generator kept up.
         ok: p99.is_some_and(|lag| lag <= limit),
         evidence: match p99 {
-            Some(lag) => format!("p(99)={} (limit {})", in_words(lag), in_words(limit)),
-            None => "nothing was sent after the warm-up".to_owned(),
+            Some(lag) => format!("p(99) {} (limit {})", in_words(lag), in_words(limit)),
+            None => "no request was sent after the warm-up".to_owned(),
         },
     }
 }
 
-fn planned_reached(run: &Measurements) -> ValidityCheck {
+fn arrivals_add_up(run: &Measurements) -> ValidityCheck {
     let arrivals = run.tally.arrivals;
     let planned = run.ending.generator.planned;
-    // Of a run that ended early everyone knows that it did; what was due must still be accounted for.
+    // A run that ended early cannot reach its plan, and its report says that it ended early. What was due until then
+    // must still add up.
     let due_enough = if run.ending.interrupted || run.ending.failure.is_some() {
         arrivals.due <= planned
     } else {
         arrivals.due == planned
     };
     ValidityCheck {
-        name: "planned = started + shed",
+        name: "arrivals add up",
         ok: due_enough && arrivals.due == arrivals.started + arrivals.shed,
         evidence: format!(
-            "{} planned, {} due, {} started + {} shed",
+            "{} planned, {} due = {} started + {} shed",
             grouped(planned),
             grouped(arrivals.due),
             grouped(arrivals.started),
@@ -88,22 +95,29 @@ fn planned_reached(run: &Measurements) -> ValidityCheck {
 }
 
 fn none_shed(run: &Measurements) -> ValidityCheck {
-    let shed = run.tally.arrivals.shed;
+    let arrivals = run.tally.arrivals;
     ValidityCheck {
-        name: "shed",
-        ok: shed == 0,
-        evidence: format!("{} arrivals could not be started", grouped(shed)),
+        name: "all planned arrivals started",
+        ok: arrivals.shed == 0,
+        evidence: match arrivals.shed {
+            0 => format!("{} started, none shed", grouped(arrivals.started)),
+            shed => format!(
+                "{} of {} could not be started",
+                grouped(shed),
+                grouped(arrivals.due)
+            ),
+        },
     }
 }
 
-fn journeys_balance(run: &Measurements) -> ValidityCheck {
+fn buyers_accounted_for(run: &Measurements) -> ValidityCheck {
     let started = run.tally.arrivals.started;
     let ended: u64 = run.tally.left.iter().sum();
     ValidityCheck {
-        name: "started = finished + unfinished",
+        name: "all buyers accounted for",
         ok: started == ended,
         evidence: format!(
-            "{} started, {} told how they ended",
+            "{} started, {} finished or still active at the end",
             grouped(started),
             grouped(ended)
         ),
@@ -116,10 +130,10 @@ fn cpu(run: &Measurements) -> ValidityCheck {
     let busiest = run.ending.generator.workers.iter().map(share);
     let busiest = busiest.fold(0.0, f64::max);
     ValidityCheck {
-        name: "generator CPU",
+        name: "load worker CPU",
         ok: busiest < CPU_SHARE_MAX,
         evidence: format!(
-            "the busiest load process used {} of its CPU (limit {})",
+            "the busiest load worker used {} of its CPU (limit {})",
             percent(busiest),
             percent(CPU_SHARE_MAX)
         ),
@@ -138,7 +152,7 @@ fn open_files(run: &Measurements) -> ValidityCheck {
         name: "open files",
         ok: refused == 0 && !full,
         evidence: format!(
-            "{} of {} open in the fullest load process, {} refused",
+            "at most {} of {} in a load worker, {} refused",
             grouped(peak),
             grouped(limit),
             grouped(refused)

@@ -1,4 +1,5 @@
-//! A small plan and a small run for tests: made by arithmetic, through the same recorder and assembly as real runs.
+//! A small plan and a small run for tests. The numbers are made up by arithmetic, but pass through the same recorder and
+//! assembly as those of real runs.
 
 mod plan;
 
@@ -26,7 +27,7 @@ const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Everything the buyers of the example did, in order.
+/// Returns everything the buyers of the example did, in order.
 pub fn observations() -> Vec<Observation> {
     let mut seen = Vec::new();
     for buyer in 0..2_000_u64 {
@@ -198,7 +199,7 @@ fn statement() -> Statement {
     Statement::new(&plan(), usage, sales, &book)
 }
 
-/// How the example ended: well.
+/// Returns the end of the example, in which nothing is wrong.
 pub fn ending() -> Ending {
     Ending {
         engine: Engine::Live,
@@ -270,7 +271,7 @@ pub fn ending() -> Ending {
     }
 }
 
-/// The example as measured, with another plan or another ending.
+/// Returns the example with another plan or another ending.
 pub fn run_with(plan: Plan, ending: Ending) -> Measurements {
     let mut recorder = Recorder::new(&plan);
     for observation in &observations() {
@@ -287,7 +288,7 @@ pub fn run_with(plan: Plan, ending: Ending) -> Measurements {
     assembly.finish(ending)
 }
 
-/// The example as measured.
+/// Returns the example run.
 pub fn run() -> Measurements {
     run_with(plan(), ending())
 }

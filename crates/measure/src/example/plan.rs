@@ -29,7 +29,7 @@ fn share(of_one: f64) -> Share {
     Share::try_from(of_one).expect("the example is valid")
 }
 
-/// A gate as a scenario's resolution would build it.
+/// Returns a gate as it is built from a scenario.
 pub fn gate(metric: GateMetric, statistic: Statistic, bound: f64, text: &str) -> Gate {
     Gate {
         metric,
@@ -45,7 +45,7 @@ pub fn gate(metric: GateMetric, statistic: Statistic, bound: f64, text: &str) ->
     }
 }
 
-/// Ten minutes, 2,000 buyers, zone `a` lost at 4:00.
+/// Returns a plan of ten minutes with 2,000 buyers, in which zone `a` is lost at 4:00.
 pub fn plan() -> Plan {
     Plan {
         name: "example".to_owned(),
@@ -116,7 +116,7 @@ pub fn plan() -> Plan {
     }
 }
 
-/// Servers that exist already, with passwords.
+/// Returns servers that existed before the run, with passwords in their URLs.
 pub fn external_servers() -> ExternalServers {
     let url = |text: &str, kind| ServerUrl::parse(text, kind).expect("the example is valid");
     ExternalServers {

@@ -10,9 +10,9 @@ use tiketi_scenario::Plan;
 use tiketi_verdict::agreement::{
     Bars, Conclusion, Question, Row, RowVerdict, compare, conclude, doubts,
 };
+use tiketi_verdict::figure::counted;
 
 use crate::page::{Headline, Status};
-use crate::wording::counted;
 
 /// Version of the layout; raised when readers of the previous one would misread it.
 const VERSION: u32 = 1;

@@ -1,18 +1,16 @@
 //! The answer to the scenario's question: one plain sentence for somebody who has just been woken up, and what else
 //! went wrong.
 
-use tiketi_cloud::notice::DataTierPart;
 use tiketi_measure::Measurements;
-use tiketi_measure::ending::{AdmissionFacts, AuditFacts, FinalState};
 use tiketi_scenario::objective::{Gate, GateMetric, Relation};
 use tiketi_verdict::audit::{Audit, AuditVerdict, Finding};
-use tiketi_verdict::figure::{Figure, grouped};
+use tiketi_verdict::figure::Figure;
 use tiketi_verdict::slo::GateVerdict;
 use tiketi_verdict::{Trouble, Verdicts};
 
 use crate::number::Number;
 use crate::page::{Headline, Status};
-use crate::wording::{counted, sentence};
+use crate::wording::sentence;
 
 /// How bad a consequence is; the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,14 +35,14 @@ enum Severity {
 #[derive(Debug)]
 struct Consequence {
     severity: Severity,
-    /// A sentence without its capital letter and its period.
+    /// One or two sentences.
     text: String,
 }
 
 /// Answers the scenario's question.
 pub(super) fn headline(run: &Measurements, verdicts: &Verdicts) -> Headline {
     let consequences = consequences(run, verdicts);
-    let mut sentences = consequences.iter().map(|one| sentence(&one.text));
+    let mut sentences = consequences.into_iter().map(|one| one.text);
     let troubles = verdicts.troubles();
     match troubles.first() {
         None => Headline {
@@ -115,13 +113,19 @@ fn doubt(run: &Measurements, verdicts: &Verdicts) -> String {
 
 /// Everything that went wrong, the worst first; a gate about what an audit has already found adds nothing.
 fn consequences(run: &Measurements, verdicts: &Verdicts) -> Vec<Consequence> {
-    let violated = verdicts.audits.iter();
-    let violated = violated.filter(|audit| matches!(audit.finding, Finding::Violated { .. }));
-    let violated: Vec<_> = violated.map(|audit| audit.audit).collect();
-    let mut found: Vec<_> = violated.iter().map(|audit| of_audit(*audit, run)).collect();
+    let is_violated = |audit: &&AuditVerdict| matches!(audit.finding, Finding::Violated { .. });
+    let violated: Vec<_> = verdicts.audits.iter().filter(is_violated).collect();
+    let mut found: Vec<_> = violated
+        .iter()
+        .map(|verdict| Consequence {
+            severity: severity(verdict.audit),
+            text: verdict.summary.clone(),
+        })
+        .collect();
     let gates = run.plan.gates.iter().zip(&verdicts.gates);
     let failed = gates.filter(|(gate, verdict)| {
-        let covered = audit_of(gate.metric).is_some_and(|audit| violated.contains(&audit));
+        let covered = audit_of(gate.metric)
+            .is_some_and(|audit| violated.iter().any(|one| one.audit == audit));
         !verdict.passed && !covered
     });
     found.extend(failed.map(|(gate, verdict)| of_gate(gate, verdict)));
@@ -154,135 +158,37 @@ const fn audit_of(metric: GateMetric) -> Option<Audit> {
     }
 }
 
-fn of_audit(audit: Audit, run: &Measurements) -> Consequence {
-    let FinalState::Read(facts) = &run.ending.state else {
-        // Without a final state no audit is violated.
-        return Consequence {
-            severity: Severity::Other,
-            text: format!("the check `{}` failed", audit.name()),
-        };
-    };
-    let (severity, text) = match audit {
-        Audit::NoOversell => (Severity::Oversold, oversell(facts)),
-        Audit::NoDoubleSale => (
-            Severity::Oversold,
-            format!(
-                "{} sold more than once",
-                were(facts.seats_paid_twice.len() as u64, "seat")
-            ),
-        ),
-        Audit::NothingLost => (
-            Severity::MoneyLost,
-            format!(
-                "{} lost{}",
-                were(facts.lost_orders.count, "paid order"),
-                in_failover_of(DataTierPart::Database, run)
-            ),
-        ),
-        Audit::Ledger => (Severity::MoneyLost, ledger(facts)),
-        Audit::AdmissionsConserved => (
-            Severity::PlaceLost,
-            facts
-                .admissions
-                .as_ref()
-                .map_or_else(String::new, |ledger| admissions(ledger, run)),
-        ),
-    };
-    Consequence { severity, text }
-}
-
-/// `1 seat was`, `3 seats were`.
-fn were(count: u64, thing: &str) -> String {
-    let verb = if count == 1 { "was" } else { "were" };
-    format!("{} {verb}", counted(count, thing))
-}
-
-fn oversell(facts: &AuditFacts) -> String {
-    let taken = facts.seats_sold + facts.seats_held;
-    match taken.checked_sub(facts.seats_total) {
-        Some(excess) if excess > 0 => {
-            let seats = counted(excess, "more seat");
-            format!("{seats} sold or held than the venue has")
-        }
-        _ => {
-            let accounted = taken + facts.seats_free;
-            let total = facts.seats_total;
-            format!(
-                "{} of {} seats are accounted for",
-                grouped(accounted),
-                grouped(total)
-            )
-        }
-    }
-}
-
-fn ledger(facts: &AuditFacts) -> String {
-    if facts.captures > facts.paid_orders {
-        let excess = facts.captures - facts.paid_orders;
-        format!("buyers were charged {} too many", counted(excess, "time"))
-    } else {
-        let missing = facts.paid_orders - facts.captures;
-        format!("{} never charged", were(missing, "paid order"))
-    }
-}
-
-fn admissions(ledger: &AdmissionFacts, run: &Measurements) -> String {
-    let entered = ledger.joined + ledger.put_back;
-    let accounted = ledger.admitted + ledger.left + ledger.waiting;
-    let lost = entered.saturating_sub(accounted);
-    if lost > 0 {
-        let buyers = counted(lost, "buyer");
-        let when = in_failover_of(DataTierPart::Redis, run);
-        return format!("{buyers} lost their place in the queue{when}");
-    }
-    if ledger.admitted_twice > 0 {
-        let buyers = were(ledger.admitted_twice, "buyer");
-        return format!("{buyers} admitted twice after joining the queue once");
-    }
-    if accounted > entered {
-        let buyers = counted(accounted - entered, "more buyer");
-        return format!("{buyers} left the queue than had joined it");
-    }
-    let buyers = counted(ledger.astray, "buyer");
-    format!("for {buyers}, the queue and its independent log disagree about who was admitted")
-}
-
-/// ` when Redis failed over`, if that is where something was lost.
-fn in_failover_of(part: DataTierPart, run: &Measurements) -> &'static str {
-    let failovers = run.data_tier().map(|figures| &figures.failovers);
-    let mut failovers = failovers.into_iter().flatten();
-    let is_cause = failovers.any(|failover| {
-        failover.part == part
-            && match part {
-                DataTierPart::Redis => failover.loss.places > 0,
-                DataTierPart::Database => failover.loss.orders > 0,
-            }
-    });
-    match (is_cause, part) {
-        (false, _) => "",
-        (true, DataTierPart::Redis) => " when Redis failed over",
-        (true, DataTierPart::Database) => " when the database failed over",
+const fn severity(audit: Audit) -> Severity {
+    match audit {
+        Audit::NoOversell | Audit::NoDoubleSale => Severity::Oversold,
+        Audit::NothingLost | Audit::Ledger => Severity::MoneyLost,
+        Audit::AdmissionsConserved => Severity::PlaceLost,
     }
 }
 
 fn of_gate(gate: &Gate, verdict: &GateVerdict) -> Consequence {
     let Some(measured) = verdict.measured else {
         let reason = verdict.reason.as_deref().unwrap_or("nothing was measured");
+        let verb = if reason.starts_with("not checked") {
+            "was"
+        } else {
+            "has no data:"
+        };
         return Consequence {
             severity: Severity::Other,
-            text: format!("the gate on `{}` has no data: {reason}", verdict.metric),
+            text: format!("The gate on `{}` {verb} {reason}.", verdict.metric),
         };
     };
     let (severity, told) = told(gate, measured, &verdict.statistic);
     let condition = &verdict.condition;
     Consequence {
         severity,
-        text: format!("{told} (gate: `{condition}`)"),
+        text: sentence(&format!("{told} (gate: `{condition}`)")),
     }
 }
 
 fn told(gate: &Gate, measured: Figure, statistic: &str) -> (Severity, String) {
-    let value = shown(measured);
+    let value = measured.to_string();
     let requests = gate.operation.map_or_else(
         || "requests".to_owned(),
         |operation| format!("`{operation}` requests"),
@@ -335,24 +241,16 @@ fn recovery(measured: Figure) -> String {
     match measured {
         Figure::Never => "the system did not recover before the run ended".to_owned(),
         Figure::Length(_) | Figure::Share(_) | Figure::Count(_) => {
-            format!("recovery took {}", shown(measured))
+            format!("recovery took {measured}")
         }
-    }
-}
-
-/// A measured figure as reports write it.
-pub(super) fn shown(figure: Figure) -> String {
-    match figure {
-        Figure::Length(length) => Number::duration(length).to_string(),
-        Figure::Share(share) => Number::share(share).to_string(),
-        Figure::Count(count) => grouped(count),
-        Figure::Never => "never".to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tiketi_cloud::notice::DataTierPart;
+    use tiketi_measure::ending::{AuditFacts, FinalState};
     use tiketi_measure::example;
     use tiketi_verdict::judge;
 
@@ -391,7 +289,7 @@ mod tests {
             .joined += 16;
         facts.seats_paid_twice.push(("R-1-1".to_owned(), 2));
         let headline = answer(&run);
-        assert_eq!(headline.answer, "No. 1 seat was sold more than once.");
+        assert_eq!(headline.answer, "No. 1 seat sold more than once.");
         assert_eq!(
             headline.details[0],
             "16 buyers lost their place in the queue."
@@ -435,7 +333,7 @@ mod tests {
         run.ending.interrupted = true;
         let headline = answer(&run);
         assert_eq!(headline.status, Status::Unknown);
-        assert_eq!(headline.answer, "Interrupted after 10m of 10m.");
+        assert_eq!(headline.answer, "Interrupted after 10m00s of 10m00s.");
     }
 
     #[test]
@@ -445,7 +343,7 @@ mod tests {
         let headline = answer(&run);
         assert_eq!(
             headline.answer,
-            "Inconclusive: the run stopped after 10m of 10m: redis-1 exited."
+            "Inconclusive: the run stopped after 10m00s of 10m00s: redis-1 exited."
         );
     }
 

@@ -12,6 +12,7 @@ use crate::number::{Number, NumberKind};
 use crate::page::{
     Block, Cell, Column, ColumnKind, KeyMetric, List, Page, Prose, Section, Status, Table,
 };
+use crate::wording::capitalized;
 
 /// Makes the page of a run from its report and its measurements.
 pub fn page(document: &Document, run: &Measurements) -> Page {
@@ -173,11 +174,15 @@ fn gates(document: &Document) -> Section {
 }
 
 fn gate_row(gate: &GateVerdict) -> Vec<Cell> {
-    let status = Status::of(gate.passed);
+    // A gate without data does not pass, but nothing was measured that failed.
+    let status = match gate.measured {
+        Some(_) => Status::of(gate.passed),
+        None => Status::Unknown,
+    };
     let measured = match (gate.measured, &gate.reason) {
-        (Some(figure), _) => Cell::text(headline::shown(figure)),
-        (None, Some(reason)) => Cell::text(format!("not checked: {reason}")),
-        (None, None) => Cell::text("not checked"),
+        (Some(figure), _) => Cell::text(figure.to_string()),
+        (None, Some(reason)) => Cell::text(reason),
+        (None, None) => Cell::text("not measured"),
     };
     vec![
         Cell::status(status),
@@ -192,17 +197,19 @@ fn gate_row(gate: &GateVerdict) -> Vec<Cell> {
 
 fn integrity(audits: &[AuditVerdict]) -> Section {
     let row = |audit: &AuditVerdict| {
-        let (status, evidence) = match &audit.finding {
-            Finding::Held { evidence } => (Status::Pass, evidence.clone()),
-            Finding::Violated { evidence } => (Status::Fail, evidence.clone()),
-            Finding::CouldNotCheck { reason } => {
-                (Status::Unknown, format!("not checked: {reason}"))
-            }
+        let summary = Cell::text(&audit.summary);
+        let (status, told) = match &audit.finding {
+            Finding::Held { .. } => (Status::Pass, summary),
+            Finding::Violated { evidence } => (Status::Fail, summary.with_note(evidence)),
+            Finding::CouldNotCheck { reason } => (
+                Status::Unknown,
+                Cell::text(format!("not checked: {reason}")),
+            ),
         };
         vec![
             Cell::status(status),
-            Cell::text(audit.audit.name()),
-            Cell::text(evidence),
+            Cell::text(capitalized(audit.audit.name())),
+            told,
         ]
     };
     let columns = vec![Column::status(), Column::label(""), Column::prose("")];
@@ -217,7 +224,7 @@ fn validity(document: &Document) -> Section {
     let row = |check: &ValidityCheck| {
         vec![
             Cell::status(Status::of(check.ok)),
-            Cell::text(check.name),
+            Cell::text(capitalized(check.name)),
             Cell::text(&check.evidence),
         ]
     };

@@ -54,7 +54,7 @@ fn a_simulated_run_says_so_and_has_no_load_generator() {
     let page = page(&document, &run);
     let shown = text::render(&page, Color::Plain, None);
     assert!(
-        shown.contains("10m of scenario time simulated in 500ms (1,200× real time)"),
+        shown.contains("10m00s of scenario time simulated in 500ms (1,200× real time)"),
         "{shown}"
     );
     assert!(!shown.contains("Load worker"), "{shown}");

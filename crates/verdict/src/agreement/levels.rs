@@ -1,18 +1,19 @@
-//! Levels of two runs over time: how far apart they are on average.
+//! Levels of two runs over time, such as the number of instances: how far apart they are on average.
 
 use tiketi_measure::Measurements;
 use tiketi_measure::gauges::Gauges;
 
-/// Two levels over the time that both runs have.
+/// A level of two runs over the time in which both are known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Levels {
-    /// Mean of each.
+    /// Mean of each run.
     pub(super) means: [f64; 2],
-    /// Mean of the absolute difference.
+    /// Mean of the absolute difference. Unlike the difference of the means, it does not cancel out when one run is first
+    /// above and later below the other.
     pub(super) distance: f64,
 }
 
-/// Compares a level second by second; `None` if there is no second in which both are known.
+/// Compares a level second by second; `None` if there is no second in which it is known in both runs.
 pub(super) fn compare(runs: [&Measurements; 2], level: impl Fn(&Gauges) -> u32) -> Option<Levels> {
     let [base, new] = runs.map(|run| by_second(run, &level));
     let both: Vec<(f64, f64)> = base
@@ -32,7 +33,9 @@ pub(super) fn compare(runs: [&Measurements; 2], level: impl Fn(&Gauges) -> u32) 
     })
 }
 
-/// The level at each second; a reading stands until the next one.
+/// Returns the level at each second. A reading is valid until the next one; before the first the level is `None`.
+///
+/// Per second and not per tick, because the ticks of a long run are wider than those of a short one.
 fn by_second(run: &Measurements, level: impl Fn(&Gauges) -> u32) -> Vec<Option<u32>> {
     let width = usize::try_from(run.series.width_secs()).unwrap_or(usize::MAX);
     let read = run.series.ticks().iter().scan(None, |last, tick| {

@@ -1,7 +1,11 @@
-//! Two runs side by side: how far the figures of one are from the other's, and whether that is further than it may be.
+//! Comparison of two runs: how far the metrics of one are from those of the other, and whether that is within tolerance.
 //!
-//! Two questions are asked of two runs. *Agreement*: does the model give what was measured live, in either direction?
-//! *Regression*: is the new run worse than the one before?
+//! It answers one of two questions. *Agreement*: does the simulation reproduce what was measured live? An error in either
+//! direction counts. *Regression*: is the new run worse than the baseline? Only a change for the worse counts.
+//!
+//! Each metric gets three numbers: its relative error, the tolerance for its kind, and the sampling noise, which is the
+//! error that two runs of the same thing stay below in 95 of 100 cases. If the noise alone is larger than the tolerance,
+//! there are too few samples to say, and that is never a pass.
 
 mod levels;
 mod rows;
@@ -16,21 +20,22 @@ use super::validity;
 use scatter::Scatter;
 use tiketi_measure::Measurements;
 
-/// What two runs are compared for.
+/// The question that a comparison answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Question {
-    /// Whether the second, the model's, agrees with the first, the live one: too much is as wrong as too little.
+    /// Whether the second run, which is simulated, agrees with the first, which is live: too much is as wrong as too
+    /// little.
     Agreement,
-    /// Whether the second is worse than the first, its baseline.
+    /// Whether the second run is worse than the first, its baseline.
     Regression,
 }
 
-/// A kind of figure that has one bar.
+/// A kind of metric. All metrics of a kind have the same tolerance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(into = "&'static str")]
 pub enum Measure {
-    /// Calls, journeys and tickets a second.
+    /// Requests, finished buyers and tickets per second.
     Throughput,
     /// Median and 95th percentile of the waiting time.
     WaitingTime,
@@ -40,16 +45,16 @@ pub enum Measure {
     ResponseTimeP95,
     /// 99th percentile of the response time.
     ResponseTimeP99,
-    /// Part of the buyers who ran out of patience.
+    /// Share of the buyers who gave up waiting.
     Abandonment,
-    /// Instances over time.
+    /// Number of instances over time.
     Instances,
-    /// Cost of the on-sale.
+    /// Cost of the sale.
     Cost,
 }
 
 impl Measure {
-    /// All kinds, in the order of the table.
+    /// All kinds, in the order of reports.
     pub const ALL: [Self; 8] = [
         Self::Throughput,
         Self::WaitingTime,
@@ -61,7 +66,7 @@ impl Measure {
         Self::Cost,
     ];
 
-    /// The name on the command line and in files.
+    /// Returns the name on the command line and in files.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Throughput => "throughput",
@@ -75,19 +80,26 @@ impl Measure {
         }
     }
 
-    /// The kind with this name, or `None`.
+    /// Returns the kind with this name; `None` if there is none.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
-/// How far apart two figures may be, as a part of the first; a kind without a bar is shown and not judged.
+impl From<Measure> for &'static str {
+    fn from(measure: Measure) -> Self {
+        measure.name()
+    }
+}
+
+/// The tolerances: how far apart two values may be, as a share of the first. A kind without one is shown but not judged.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Bars(BTreeMap<Measure, f64>);
 
 impl Default for Bars {
-    /// The bars of the project's validation: 5 % for throughput and waiting time, 15 % for the response time's tail.
+    /// Returns the tolerances of this project's own validation: 5 % for throughput and waiting time, 15 % for the 95th
+    /// percentile of the response time.
     fn default() -> Self {
         Self(BTreeMap::from([
             (Measure::Throughput, 0.05),
@@ -98,88 +110,89 @@ impl Default for Bars {
 }
 
 impl Bars {
-    /// Sets the bar of one kind.
+    /// Sets the tolerance of one kind, as a share: 0.05 is 5 %.
     pub fn set(&mut self, measure: Measure, share: f64) {
         self.0.insert(measure, share);
     }
 
-    /// The bar of one kind, a part of the first figure; `None` if it is not judged.
+    /// Returns the tolerance of one kind, as a share of the first value; `None` if the kind is not judged.
     pub fn of(&self, measure: Measure) -> Option<f64> {
         self.0.get(&measure).copied()
     }
 }
 
-/// What a figure is a number of.
+/// The unit of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
-    /// Things a second of scenario time.
+    /// Per second of scenario time.
     PerSecond,
     /// Seconds of scenario time.
     Seconds,
-    /// A part of a whole, 0 to 1.
+    /// A share, 0 to 1.
     Share,
-    /// Instances, a mean over time.
+    /// Number of instances, as a mean over time.
     Instances,
     /// Money in the currency of the first run's price book.
     Money,
 }
 
-/// What is thought of one row.
+/// The verdict on one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RowVerdict {
-    /// Within the bar.
+    /// Within tolerance.
     Within,
-    /// Beyond the bar; for a regression: worse than the baseline.
+    /// Beyond tolerance; in a regression check, worse than the baseline.
     Beyond,
-    /// Beyond the bar and better than the baseline.
+    /// Beyond tolerance and better than the baseline.
     Better,
-    /// Chance alone may move the figures further than the bar.
+    /// Too few samples: noise alone may move the metric beyond tolerance.
     TooFew,
-    /// There is no bar, or no direction in which it would be worse.
+    /// There is no tolerance, or neither direction would be worse.
     NotJudged,
 }
 
-/// One figure of both runs.
+/// One metric of both runs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    /// Its kind.
+    /// The kind of metric.
     pub measure: Measure,
-    /// What it is, such as `calls a second: seat_list`.
+    /// The name in reports, such as `requests/s: seat_list`.
     pub name: String,
-    /// The unit of both figures.
+    /// The unit of both values.
     pub unit: Unit,
-    /// The first run's; `None` without samples.
+    /// The value of the first run; `None` without samples.
     pub base: Option<f64>,
-    /// The second run's; `None` without samples.
+    /// The value of the second run; `None` without samples.
     pub new: Option<f64>,
-    /// Samples behind each; `None` for what is not counted.
+    /// Samples behind each value; `None` for a metric that is not computed from samples.
     pub samples: Option<[u64; 2]>,
-    /// Second minus first, as a part of the first; of levels over time their mean distance. `None` if either is missing.
+    /// Second value minus first, as a share of the first; for levels over time, their mean difference without its sign.
+    /// `None` if either value is missing.
     pub error: Option<f64>,
-    /// The error that chance alone stays below in 95 of 100 cases, as a part of the first; `None` if nobody can tell.
+    /// Sampling noise (95 %), as a share of the first value; `None` if it is unknown or there is none.
     pub scatter: Option<f64>,
-    /// The error that is allowed; `None` if the row is not judged.
+    /// Tolerance, as a share of the first value; `None` if the row is not judged.
     pub bar: Option<f64>,
-    /// What is thought of it.
+    /// The verdict.
     pub verdict: RowVerdict,
 }
 
-/// What comes of a comparison.
+/// The conclusion of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Conclusion {
-    /// Nothing is beyond its bar, and something is within.
+    /// Nothing is beyond tolerance, and something was judged.
     Within,
-    /// Something is beyond its bar: worse than the baseline, or the model is wrong.
+    /// Something is beyond tolerance: worse than the baseline, or simulated wrongly.
     Beyond,
-    /// Nothing could be told, or one of the runs cannot be trusted.
+    /// Nothing could be judged, or one of the runs cannot be trusted.
     Inconclusive,
 }
 
 impl Conclusion {
-    /// The exit code that stands for it.
+    /// Returns the exit code.
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Within => 0,
@@ -189,7 +202,8 @@ impl Conclusion {
     }
 }
 
-/// Concludes from the rows; `doubts` are reasons not to trust one of the runs.
+/// Draws the conclusion from all rows. `doubts` are reasons not to trust one of the runs; any doubt makes the comparison
+/// inconclusive.
 pub fn conclude(rows: &[Row], doubts: &[String]) -> Conclusion {
     let any = |verdict| rows.iter().any(|row| row.verdict == verdict);
     if !doubts.is_empty() {
@@ -203,23 +217,23 @@ pub fn conclude(rows: &[Row], doubts: &[String]) -> Conclusion {
     }
 }
 
-/// Why a run is nothing to compare with: it ended early, or its measurement cannot be trusted.
+/// Returns the reasons not to trust a run: it ended early, or its measurement is not valid. Empty for a good run.
 pub fn doubts(run: &Measurements) -> Vec<String> {
     let failed = validity::judge(run).into_iter().filter(|check| !check.ok);
     let failed = failed.map(|check| format!("{} ({})", check.name, check.evidence));
     let interrupted = run.ending.interrupted.then(|| {
         let ended = in_words(run.ending.ended_at.since_start());
-        format!("it was interrupted after {ended}")
+        format!("interrupted after {ended}")
     });
     interrupted.into_iter().chain(failed).collect()
 }
 
-/// Which way is worse.
+/// The direction in which a metric gets worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Worse {
     More,
     Less,
-    /// Neither: it follows from other things, as polls follow from waiting.
+    /// Neither: it follows from other metrics, as polls follow from waiting.
     Neither,
 }
 
@@ -232,12 +246,12 @@ struct Reading {
     worse: Worse,
     figures: [Option<f64>; 2],
     samples: Option<[u64; 2]>,
-    /// In place of the difference of the figures, as a part of the first.
+    /// Takes the place of the difference of the values, as a share of the first; `None` if that difference counts.
     distance: Option<f64>,
     scatter: Scatter,
 }
 
-/// Compares every figure that either run has.
+/// Compares every metric that either run has.
 pub fn compare(
     base: &Measurements,
     new: &Measurements,
@@ -251,6 +265,7 @@ pub fn compare(
 }
 
 fn judged(reading: Reading, question: Question, bars: &Bars) -> Row {
+    // A simulation must also get right what is neither better nor worse, so agreement judges every row.
     let bar = match (question, reading.worse) {
         (Question::Regression, Worse::Neither) => None,
         (Question::Agreement | Question::Regression, _) => bars.of(reading.measure),
@@ -278,7 +293,8 @@ fn judged(reading: Reading, question: Question, bars: &Bars) -> Row {
     row
 }
 
-/// Samples of one run from which it means something that the other has none.
+/// Samples of one run from which it counts as a difference that the other run has none (assumption). Below that, chance
+/// explains it.
 const SOME_AGAINST_NONE_MIN: u64 = 100;
 
 fn verdict(row: &Row, scatter: Scatter, bar: f64) -> RowVerdict {
@@ -291,8 +307,9 @@ fn verdict(row: &Row, scatter: Scatter, bar: f64) -> RowVerdict {
         };
     };
     match scatter {
-        // Too far apart for chance, however few there are.
+        // Few samples can still prove a gross error: it is beyond tolerance even if noise accounts for its full share.
         Scatter::Within(share) if error.abs() > bar + share => RowVerdict::Beyond,
+        // The noise hides an error of the size of the tolerance, so a small error here proves nothing.
         Scatter::Within(share) if share > bar => RowVerdict::TooFew,
         Scatter::Unknown => RowVerdict::TooFew,
         Scatter::Within(_) | Scatter::None if error.abs() > bar => RowVerdict::Beyond,
@@ -313,7 +330,7 @@ fn direction(error: Option<f64>, worse: Worse) -> RowVerdict {
     }
 }
 
-/// `new` minus `base` as a part of `base`; of nothing at all against nothing at all that is nothing.
+/// Returns `new` minus `base` as a share of `base`: 0 if both are 0, `None` if only `base` is.
 fn relative(base: f64, new: f64) -> Option<f64> {
     if base.abs() > f64::EPSILON {
         return Some((new - base) / base);

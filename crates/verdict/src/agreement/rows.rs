@@ -1,4 +1,4 @@
-//! The figures that two runs are compared by.
+//! The metrics by which two runs are compared.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use tiketi_measure::gauges::Gauges;
 use tiketi_measure::histogram::Histogram;
 use tiketi_scenario::operation::Operation;
 
-/// States in which the group counts an instance as in service.
+/// States in which the Auto Scaling group counts an instance as in service.
 const IN_SERVICE: [InstanceState; 3] = [
     InstanceState::InService,
     InstanceState::Healthy,
     InstanceState::Unhealthy,
 ];
 
-/// Everything that is compared, in the order of the table.
+/// Returns everything that is compared, in the order of the table.
 pub(super) fn readings(base: &Measurements, new: &Measurements) -> Vec<Reading> {
     let runs = [base, new];
     let mut readings = throughput(runs);
@@ -33,7 +33,7 @@ pub(super) fn readings(base: &Measurements, new: &Measurements) -> Vec<Reading> 
 fn throughput(runs: [&Measurements; 2]) -> Vec<Reading> {
     let of_operation = |operation: Operation| {
         let calls = runs.map(|run| run.tally.operations[operation.index()].calls());
-        let name = format!("calls a second: {operation}");
+        let name = format!("requests/s: {operation}");
         rate(
             name,
             runs.map(Measurements::judged),
@@ -41,22 +41,29 @@ fn throughput(runs: [&Measurements; 2]) -> Vec<Reading> {
             worse_by(operation),
         )
     };
+    // Buyers and tickets are counted over the whole run, requests only after the warm-up: each is divided by its own time.
     let whole = runs.map(|run| run.ending.ended_at.since_start());
     let finished = runs.map(finished);
     let tickets = runs.map(|run| run.tally.reached(Stage::Paid));
     let readings = Operation::ALL.into_iter().map(of_operation).chain([
         rate(
-            "journeys finished a second".to_owned(),
+            "buyers finished per second".to_owned(),
             whole,
             finished,
             Worse::Less,
         ),
-        rate("tickets a second".to_owned(), whole, tickets, Worse::Less),
+        rate(
+            "tickets sold per second".to_owned(),
+            whole,
+            tickets,
+            Worse::Less,
+        ),
     ]);
     readings.filter(is_exercised).collect()
 }
 
-/// Polls, sockets and leaving follow from the waiting; more of them is neither better nor worse.
+/// Returns in which direction a change of throughput is worse. Polls, connections and leaving follow from how long buyers
+/// wait, so more of them is neither better nor worse.
 const fn worse_by(operation: Operation) -> Worse {
     match operation {
         Operation::QueueStatus | Operation::QueueLeave | Operation::SocketConnect => Worse::Neither,
@@ -70,7 +77,7 @@ const fn worse_by(operation: Operation) -> Worse {
     }
 }
 
-/// Journeys that came to an end of their own.
+/// Returns the number of buyers whose visit ended before the run did.
 fn finished(run: &Measurements) -> u64 {
     let ended: u64 = run.tally.left.iter().sum();
     ended - run.tally.left_for(LeaveReason::Unfinished)
@@ -91,6 +98,7 @@ fn rate(name: String, lengths: [Duration; 2], counts: [u64; 2], worse: Worse) ->
     }
 }
 
+/// Returns whether either run has samples: a row of zeros on both sides would count as agreement.
 fn is_exercised(reading: &Reading) -> bool {
     reading.samples.is_none_or(|[base, new]| base + new > 0)
 }
@@ -148,7 +156,7 @@ fn abandonment(runs: [&Measurements; 2]) -> Reading {
     let part = |run: usize| (started[run] > 0).then(|| gone[run] as f64 / started[run] as f64);
     Reading {
         measure: Measure::Abandonment,
-        name: "buyers out of patience".to_owned(),
+        name: "buyers who gave up waiting".to_owned(),
         unit: Unit::Share,
         worse: Worse::More,
         figures: [part(0), part(1)],
@@ -163,13 +171,13 @@ fn instances(runs: [&Measurements; 2]) -> Vec<Reading> {
     let desired = |gauges: &Gauges| gauges.desired_instances;
     let compared = [
         ("instances in service", levels::compare(runs, in_service)),
-        ("instances desired", levels::compare(runs, desired)),
+        ("desired instances", levels::compare(runs, desired)),
     ];
     let reading = |(name, levels): (&str, Option<levels::Levels>)| {
         let levels = levels?;
         Some(Reading {
             measure: Measure::Instances,
-            name: format!("{name}, apart on average"),
+            name: format!("{name}, mean difference"),
             unit: Unit::Instances,
             worse: Worse::Neither,
             figures: levels.means.map(Some),
@@ -181,7 +189,7 @@ fn instances(runs: [&Measurements; 2]) -> Vec<Reading> {
     compared.into_iter().filter_map(reading).collect()
 }
 
-/// The cost of the on-sale; nothing if either has none or they are in different currencies.
+/// Returns the cost of the sale; `None` if either run has none, or if they are in different currencies.
 fn cost(runs: [&Measurements; 2]) -> Option<Reading> {
     let statements = runs.map(|run| run.ending.statement.as_ref());
     let [Some(base), Some(new)] = statements else {
@@ -189,7 +197,7 @@ fn cost(runs: [&Measurements; 2]) -> Option<Reading> {
     };
     (base.currency == new.currency).then(|| Reading {
         measure: Measure::Cost,
-        name: "cost of this on-sale".to_owned(),
+        name: "cost of this sale".to_owned(),
         unit: Unit::Money,
         worse: Worse::More,
         figures: [Some(base.run.total), Some(new.run.total)],

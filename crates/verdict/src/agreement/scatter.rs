@@ -1,28 +1,32 @@
-//! How far chance alone moves a figure: what a difference must be held against before it means anything.
+//! Sampling noise: how far a metric would move if the same run were repeated with another seed.
+//!
+//! A difference between two runs means something only if it is larger than that. All noise here is the 95 % kind: in 95
+//! of 100 repetitions the metric stays within it.
 
 use std::time::Duration;
 
 use tiketi_measure::histogram::Histogram;
 
-/// Standard deviations of a normal distribution within which 95 of 100 draws are.
+/// Standard deviations to either side of the mean that contain 95 % of a normal distribution.
 const Z_95: f64 = 1.96;
 
-/// Samples beyond a percentile below which it is little more than the longest few.
+/// Samples that must lie beyond a percentile for its noise to be known: with fewer, the interval of ranks reaches the
+/// extremes, and the percentile is decided by a handful of samples.
 const BEYOND_MIN: f64 = 10.0;
 
-/// What is known of the part of an error that is chance.
+/// The sampling noise of a metric.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Scatter {
-    /// In 95 of 100 cases it stays below this part of the figure.
+    /// With 95 % probability the metric stays within this share of its value.
     Within(f64),
-    /// There are too few samples to tell.
+    /// There are too few samples to estimate it.
     Unknown,
-    /// The figure is not drawn from samples.
+    /// The metric is not computed from samples.
     None,
 }
 
 impl Scatter {
-    /// The part of the figure, if it is known.
+    /// Returns the noise as a share of the metric; `None` if it is unknown or there is none.
     pub(super) const fn share(self) -> Option<f64> {
         match self {
             Self::Within(share) => Some(share),
@@ -30,8 +34,10 @@ impl Scatter {
         }
     }
 
-    /// Of the difference of a count from this one: as this one scatters, a Poisson count. Assumption: both runs draw
-    /// their buyers from the same plan, mostly with the same seed, so that their difference scatters no more than that.
+    /// Returns the noise of a count: that of a Poisson count, whose standard deviation is its square root.
+    ///
+    /// The difference of two independent counts would scatter √2 times as far. Assumption: both runs draw their buyers
+    /// from the same plan, mostly with the same seed, so that most of their noise is common and cancels out.
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     pub(super) fn of_count(count: u64) -> Self {
         match count {
@@ -40,9 +46,12 @@ impl Scatter {
         }
     }
 
-    /// Of one percentile of two histograms, 0 to 100: each lies, in 95 of 100 cases, between the ranks
-    /// `n p ± 1.96 √(n p (1 - p))` (the binomial interval of order statistics). Samples that depend on each other, as
-    /// neighbors in a queue do, scatter more than that.
+    /// Returns the noise of the difference between two histograms in one percentile, 0 to 100.
+    ///
+    /// The true percentile lies, with 95 % probability, between the samples of rank `n p ± 1.96 √(n p (1 - p))`: the number
+    /// of samples below it is binomial (David and Nagaraja, *Order Statistics*, 3rd ed., 2003, section 7.1). The two
+    /// half-widths add as independent errors do. Samples that depend on each other, as the waiting times of neighbors in
+    /// a queue do, scatter farther than this says.
     pub(super) fn of_percentile(histograms: [&Histogram; 2], percent: f64) -> Self {
         let widths = histograms.map(|histogram| half_width(histogram, percent));
         match widths {
@@ -52,13 +61,16 @@ impl Scatter {
     }
 }
 
-/// Half of the interval around a percentile, as a part of it.
+/// Returns half the width of the interval around a percentile, as a share of the percentile. `None` if there are too few
+/// samples, or if the percentile is 0.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 fn half_width(histogram: &Histogram, percent: f64) -> Option<f64> {
     let (count, part) = (histogram.count() as f64, percent / 100.0);
+    // On the side with fewer samples: of 60, only 3 lie above the 95th percentile.
     if count * part.min(1.0 - part) < BEYOND_MIN {
         return None;
     }
+    // Ranks divided by the count are percentiles, and those the histogram can look up.
     let step = 100.0 * Z_95 * (part * (1.0 - part) / count).sqrt();
     let at = |percent: f64| histogram.percentile(percent.clamp(0.0, 100.0));
     let seconds = |length: Option<Duration>| length.map(|length| length.as_secs_f64());

@@ -1,94 +1,102 @@
-//! The rows about money: the documented month against the computed one, and what the S3 endpoint saves.
+//! Claims about money: the reference bill compared with the computed one, and what the S3 endpoint saves.
 
-use super::{Evidence, Found, Reading, Row};
+use super::{Checked, Claim, Evidence, Found};
+use crate::figure::significant;
 use tiketi_core::units::Won;
 use tiketi_cost::comparison;
 use tiketi_cost::item::Item;
 
-/// Lines told one by one; the statement of cost has all of them.
+/// Lines that are listed; the statement of cost has all of them.
 const SHOWN_MAX: usize = 3;
 
-/// A24: line by line, and whether the documented sums are the sums of their parts.
+/// A24: the reference bill line by line, and whether its sums are the sums of their parts.
 ///
-/// What differs because more or less is used than the documents assume is told, and refutes nothing.
-pub(super) fn month(row: &Row, evidence: &Evidence<'_>) -> Reading {
+/// A line that differs because this sale uses more or less than the documents assume is reported, but does not refute the
+/// claim: the claim is about prices.
+pub(super) fn month(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     let statement = evidence.run.ending.statement.as_ref();
-    let statement = statement.ok_or("the run has no statement of cost")?;
+    let statement = statement.ok_or("this run has no bill")?;
     let rows = &statement.documented.rows;
-    let priced = |line: &comparison::Row| {
+    let difference = |line: &comparison::Row| {
         let amount = line.computed_at_documented_use?;
-        let hangs_on_use = line.used.is_some();
-        (!hangs_on_use).then_some((amount - line.documented).abs() / line.documented.abs().max(1.0))
+        let depends_on_use = line.used.is_some();
+        (!depends_on_use)
+            .then_some((amount - line.documented).abs() / line.documented.abs().max(1.0))
     };
     let compared: Vec<_> = rows
         .iter()
-        .filter_map(|line| Some((line, priced(line)?)))
+        .filter_map(|line| Some((line, difference(line)?)))
         .collect();
     if rows.iter().all(|line| line.computed.is_none()) {
-        return Err("the price book has none of the documented lines".to_owned());
+        return Err("the price book has none of the lines of the reference bill".into());
     }
     let off = compared
         .iter()
-        .filter(|(_, difference)| !row.admits(*difference));
+        .filter(|(_, difference)| !claim.admits(*difference));
     let off: Vec<_> = off.map(|(line, _)| line).collect();
-    let mut told = vec![format!(
-        "at the documented use {} of {} lines come to what is documented",
+    let mut parts = vec![format!(
+        "at the documented usage {} of {} lines match the reference bill",
         compared.len() - off.len(),
         compared.len()
     )];
-    told.extend(statement.documented.wrong_sums().map(|line| {
+    parts.extend(statement.documented.wrong_sums().map(|line| {
         format!(
-            "{} is stated as {}, its parts add up to {}",
+            "{}: {} stated, but the parts sum to {}",
             line.title,
             in_won(line.documented),
             line.added_up.map_or_else(String::new, in_won)
         )
     }));
-    told.extend(off.iter().take(SHOWN_MAX).map(|line| {
+    parts.extend(off.iter().take(SHOWN_MAX).map(|line| {
         let amount = line
             .computed_at_documented_use
             .map_or_else(String::new, in_won);
-        format!("{} {amount} for {}", line.title, in_won(line.documented))
+        format!(
+            "{}: {amount} instead of {}",
+            line.title,
+            in_won(line.documented)
+        )
     }));
     if off.len() > SHOWN_MAX {
-        told.push(format!("and {} more", off.len() - SHOWN_MAX));
+        parts.push(format!("and {} more", off.len() - SHOWN_MAX));
     }
-    told.extend(rows.iter().filter_map(other_use));
+    parts.extend(rows.iter().filter_map(other_use));
     let adds_up = statement.documented.wrong_sums().next().is_none();
-    Ok(Found::new(off.is_empty() && adds_up, told.join("; ")))
+    Ok(Found::new(off.is_empty() && adds_up, parts.join("; ")))
 }
 
-/// A17: what a month of such on-sales would pay NAT for the bytes that go to S3.
-pub(super) fn endpoint(row: &Row, evidence: &Evidence<'_>) -> Reading {
+/// A17: what a month of such sales would pay for the traffic to S3 if it went through NAT.
+pub(super) fn endpoint(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     let statement = evidence.run.ending.statement.as_ref();
-    let statement = statement.ok_or("the run has no statement of cost")?;
+    let statement = statement.ok_or("this run has no bill")?;
     let traffic = statement.usage.traffic.as_ref();
-    let traffic = traffic.ok_or("this engine does not meter what goes to S3")?;
+    let traffic = traffic.ok_or("traffic to S3 is not metered in this run")?;
     if traffic.s3_gb <= 0.0 {
-        return Err("nothing in this run talks to S3".to_owned());
+        return Err("no traffic to S3 in this run".into());
     }
     let mut lines = statement.month.lines.iter();
     let through_nat = lines.find(|line| line.item == Item::NatTraffic);
     let price = through_nat.and_then(|line| line.unit_price);
     let price = price.ok_or_else(|| {
         let book = &statement.price_book;
-        format!("{book} has no price of its own for a gigabyte through NAT")
+        format!("the price book {book} has no separate price for NAT traffic")
     })?;
     let month = traffic.s3_gb * f64::from(statement.onsales_per_month);
     let saved = month * price * statement.exchange.won_per_unit;
     let measured = format!(
-        "{month:.1} GB a month go to S3, for which NAT would take {} at the prices of {}",
+        "{} GB per month go to S3; through NAT they would cost {} at the prices of {}",
+        significant(month),
         in_won(saved),
         statement.price_book
     );
-    Ok(Found::new(row.admits(saved), measured))
+    Ok(Found::new(claim.admits(saved), measured))
 }
 
-/// A line for more or less than the documents assume.
+/// Describes a line with another usage than the documents assume; `None` if its usage is the same.
 fn other_use(line: &comparison::Row) -> Option<String> {
     let (used, computed) = (line.used.as_ref()?, line.computed?);
     Some(format!(
-        "used differently: {} is {} for {used}, not {}",
+        "different usage: {} is {} for {used}, not {}",
         line.title,
         in_won(computed),
         in_won(line.documented)
@@ -111,7 +119,7 @@ mod tests {
     use tiketi_cost::{PriceBook, Statement, Traffic, Usage};
     use tiketi_measure::example;
 
-    /// The verdict on A17 when a run sends this to S3, at the prices of a book.
+    /// Returns the verdict on A17 for a run that sends this many GB to S3, at the prices of `book`.
     fn endpoint(s3_gb: Option<f64>, book: &str) -> (Reached, String) {
         let mut run = example::run();
         let statement = run.ending.statement.take().unwrap();
@@ -125,22 +133,22 @@ mod tests {
         let book = PriceBook::built_in(book).unwrap();
         run.ending.statement = Some(Statement::new(&run.plan, usage, statement.sales, &book));
         let targets = judge(&run).targets;
-        let row = targets.into_iter().find(|row| row.id == "A17").unwrap();
-        (row.verdict, row.measured)
+        let claim = targets.into_iter().find(|claim| claim.id == "A17").unwrap();
+        (claim.verdict, claim.measured)
     }
 
     #[test]
     fn the_endpoint_saves_what_the_bytes_to_s3_would_cost_through_nat() {
         let list = "aws-ap-northeast-2";
-        // Four on-sales a month: 400 GB at 0.059 dollars are 31,624 won, 800 GB twice that.
+        // Four sales per month: 400 GB at 0.059 dollars are 31,624 won, 800 GB twice that.
         let (verdict, measured) = endpoint(Some(100.0), list);
         assert_eq!(verdict, Reached::Missed);
-        assert!(measured.starts_with("400.0 GB a month") && measured.contains("₩31,624"));
+        assert!(measured.starts_with("400 GB per month") && measured.contains("₩31,624"));
         assert_eq!(endpoint(Some(200.0), list).0, Reached::Met);
     }
 
     #[test]
-    fn what_cannot_be_said_of_the_endpoint_is_not_said() {
+    fn without_metered_s3_traffic_or_a_nat_price_the_endpoint_is_not_exercised() {
         for (s3_gb, book) in [
             (None, "aws-ap-northeast-2"),
             (Some(0.0), "aws-ap-northeast-2"),

@@ -1,27 +1,27 @@
-//! Rows about the path of requests and messages: cache, database, Redis.
+//! Claims about the path of requests and messages: cache, database, Redis.
 
-use super::{Evidence, Found, Reading, Row, failover};
-use crate::figure::{grouped, in_words, percent, share};
+use super::{Checked, Claim, Evidence, Found, NotExercised, failover};
+use crate::figure::{grouped, in_words, percent, share, significant};
 use tiketi_buyer::observation::{Failure, Stage};
 use tiketi_measure::ending::SystemFigures;
 
-/// The status of a request over the limit.
+/// HTTP status of a request over the rate limit.
 const TOO_MANY_REQUESTS: u16 = 429;
-/// Requests a minute a user by the documents.
+/// Requests per minute and user (documented, B8).
 const DOCUMENTED_LIMIT: u32 = 100;
 
-fn system<'a>(evidence: &Evidence<'a>) -> Result<&'a SystemFigures, String> {
+fn system<'a>(evidence: &Evidence<'a>) -> Result<&'a SystemFigures, NotExercised> {
     let system = evidence.run.ending.system.as_ref();
-    system.ok_or_else(|| "the system under test does not tell".to_owned())
+    system.ok_or_else(|| "the system under test reports no counters".into())
 }
 
-/// A8: the three jobs of Redis.
-pub(super) fn redis_jobs(evidence: &Evidence<'_>) -> Reading {
+/// A8: the three jobs of Redis: pub/sub, queue, cache and sessions.
+pub(super) fn redis_jobs(evidence: &Evidence<'_>) -> Checked {
     let system = system(evidence)?;
     let messages = evidence.run.tally.messages;
     let queued = evidence.run.tally.reached(Stage::Queued);
     if messages == 0 || queued == 0 || system.cache_hits == 0 {
-        return Err("not all three jobs were exercised".to_owned());
+        return Err("not all three jobs were exercised".into());
     }
     let (promoted, outage) = failover::of_redis(evidence);
     let lag = evidence.data_tier().and_then(|figures| figures.redis_lag);
@@ -41,58 +41,61 @@ pub(super) fn redis_jobs(evidence: &Evidence<'_>) -> Reading {
 }
 
 /// A10: the cache answers first.
-pub(super) fn cache_first(row: &Row, evidence: &Evidence<'_>) -> Reading {
+pub(super) fn cache_first(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     let system = system(evidence)?;
     let reads = system.cache_hits + system.cache_misses;
     let hits = share(system.cache_hits, reads).ok_or("nothing was read through the cache")?;
     let calls = evidence.run.tally.operation(None).calls() + evidence.run.tally.calls_in_warmup;
     let queries = share(system.database_queries, calls).unwrap_or(0.0);
     let measured = format!(
-        "{} of {} reads from the cache; {queries:.2} database queries a call",
+        "{} of {} reads came from the cache; {} database queries per request",
         percent(hits),
-        grouped(reads)
+        grouped(reads),
+        significant(queries)
     );
-    Ok(Found::new(row.admits(hits), measured))
+    Ok(Found::new(claim.admits(hits), measured))
 }
 
-/// A11: from publication to the last receivers.
-pub(super) fn real_time(row: &Row, evidence: &Evidence<'_>) -> Reading {
+/// A11: broadcast latency, from publication to receipt.
+pub(super) fn real_time(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     let delay = &evidence.run.tally.fan_out_delay;
     let figures = (delay.percentile(50.0), delay.percentile(99.0), delay.max());
     let (Some(median), Some(p99), Some(worst)) = figures else {
-        return Err("no message carried its time of publication".to_owned());
+        return Err("no message carried its publication time".into());
     };
     let measured = format!(
-        "{} messages, from publication to receipt: p(50)={}, p(99)={}, worst {}",
+        "{} messages, from publication to receipt: p(50) {}, p(99) {}, max {}",
         grouped(delay.count()),
         in_words(median),
         in_words(p99),
         in_words(worst)
     );
-    let found = Found::new(row.admits(p99.as_secs_f64()), measured);
-    Ok(found.without("whether every connected user got each of them (row A21)"))
+    let found = Found::new(claim.admits(p99.as_secs_f64()), measured);
+    Ok(found.without("whether every connected user got every message (see A21)"))
 }
 
-/// A21: messages that arrived, of those that were due.
-pub(super) fn delivery(row: &Row, evidence: &Evidence<'_>) -> Reading {
+/// A21: how many of the messages that were due arrived.
+pub(super) fn delivery(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     let due = system(evidence)?.messages_due;
-    let due = due.ok_or("nobody counted the messages that were due")?;
+    let due = due.ok_or("messages due were not counted")?;
     let arrived = evidence.run.tally.messages;
     let delivered = share(arrived, due).ok_or("no message was due")?;
     if arrived > due {
         return Err(format!(
-            "{} messages arrived and only {} were counted as due: an instance that is killed takes its last count with it",
+            "{} messages arrived but only {} were counted as due: an instance that was killed lost its last count",
             grouped(arrived),
             grouped(due)
-        ));
+        )
+        .into());
     }
-    // Who hangs up misses what is on its way just then: one message a closed socket is put down to that.
+    // A buyer who disconnects misses the message in flight at that moment. One message per closed connection is
+    // attributed to that; more is a loss.
     let sockets = evidence.run.tally.sockets;
     let missing = due - arrived;
     let excused = missing.min(sockets.closed + sockets.lost);
     let reached = share(arrived + excused, due).unwrap_or(delivered);
     let measured = format!(
-        "{} of {} messages arrived ({}); {} of the missing ones put down to the {} sockets that closed, one each \
+        "{} of {} messages arrived ({}); {} of the missing ones attributed to the {} closed connections, one each \
          (assumption)",
         grouped(arrived),
         grouped(due),
@@ -100,46 +103,47 @@ pub(super) fn delivery(row: &Row, evidence: &Evidence<'_>) -> Reading {
         grouped(excused),
         grouped(sockets.closed + sockets.lost)
     );
-    Ok(Found::new(row.admits(reached), measured))
+    Ok(Found::new(claim.admits(reached), measured))
 }
 
 /// B6: the connection pool under load.
-pub(super) fn pool(evidence: &Evidence<'_>) -> Reading {
+pub(super) fn pool(evidence: &Evidence<'_>) -> Checked {
     let system = system(evidence)?;
     let database = &evidence.run.plan.topology.database;
     if system.pool_waits + system.pool_timeouts == 0 {
         return Err(format!(
-            "no request had to wait for one of the {} connections",
+            "no request had to wait for one of the {} pooled connections",
             database.pool_max
-        ));
+        )
+        .into());
     }
     let as_documented = database.pool_max == 20
         && database.pool_connect_timeout.as_secs() == 2
         && database.pool_idle.as_secs() == 30;
     let measured = format!(
-        "{} connections an instance: {} requests waited for one, {} gave up after {}",
+        "{} connections per instance: {} requests waited for one, {} timed out after {}",
         database.pool_max,
         grouped(system.pool_waits),
         grouped(system.pool_timeouts),
         in_words(database.pool_connect_timeout)
     );
-    Ok(Found::new(as_documented, measured).without("that idle connections are closed"))
+    Ok(Found::new(as_documented, measured).without("whether idle connections are closed"))
 }
 
-/// B8: requests over the limit.
-pub(super) fn rate_limit(evidence: &Evidence<'_>) -> Reading {
+/// B8: requests over the rate limit.
+pub(super) fn rate_limit(evidence: &Evidence<'_>) -> Checked {
     let limit = evidence.run.plan.server.rate_limit;
-    let limit = limit.ok_or("the scenario has the rate limit off")?;
+    let limit = limit.ok_or("the scenario turns the rate limit off")?;
     let all = evidence.run.tally.operation(None);
     let refused = all.failed.get(&Failure::Status(TOO_MANY_REQUESTS)).copied();
     let refused =
-        refused.ok_or("no buyer came near the rate limit: no call was refused with 429")?;
+        refused.ok_or("no buyer reached the rate limit: no request was rejected with 429")?;
     let measured = format!(
-        "{} of {} calls refused with 429 at {limit} a minute a user",
+        "{} of {} requests rejected with 429 at {limit} per minute and user",
         grouped(refused),
         grouped(all.calls())
     );
     Ok(Found::new(limit == DOCUMENTED_LIMIT, measured)
-        .without("that it is the 101st request that is refused")
-        .without("the times to live"))
+        .without("whether the 101st request is the first to be rejected")
+        .without("the TTLs"))
 }

@@ -1,9 +1,9 @@
-//! Rows about the fleet: who gets the requests, how the queue makes it grow, how large it becomes.
+//! Claims about the fleet: how requests are spread, how the queue makes it grow, how large it gets.
 
 use std::time::Duration;
 
-use super::{Evidence, Found, Reading, Row};
-use crate::figure::{grouped, in_words, percent, share};
+use super::{Checked, Claim, Evidence, Found};
+use crate::figure::{grouped, in_words, percent, share, significant};
 use crate::scale::ScaleAction;
 use tiketi_cloud::notice::InstanceState;
 use tiketi_core::units::SimTime;
@@ -11,14 +11,14 @@ use tiketi_measure::Engine;
 use tiketi_measure::gauges::Gauges;
 use tiketi_scenario::scaling::{Comparison, Metric};
 
-/// Time in service from which an instance's share of the requests means something.
+/// Time in service below which an instance's request rate is not compared (assumption): it is mostly the start.
 const IN_SERVICE_MIN: Duration = Duration::from_secs(60);
 
 /// States in which an instance is part of the fleet behind the load balancer.
 const SERVING: [InstanceState; 2] = [InstanceState::InService, InstanceState::Healthy];
 
-/// A4: how evenly requests were spread, and whether cookies held.
-pub(super) fn spread(row: &Row, evidence: &Evidence<'_>) -> Reading {
+/// A4: how evenly requests were spread, and whether sessions stayed on their instance.
+pub(super) fn spread(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     let system = evidence.run.ending.system.as_ref();
     let targets = system.map_or(&[][..], |system| &system.targets);
     let rates: Vec<_> = targets
@@ -27,18 +27,19 @@ pub(super) fn spread(row: &Row, evidence: &Evidence<'_>) -> Reading {
         .filter_map(|target| share(target.requests, target.in_service.as_secs()))
         .collect();
     if rates.len() < 2 {
-        return Err("fewer than two instances served for a minute or longer".to_owned());
+        return Err("fewer than two instances served for a minute or longer".into());
     }
     #[expect(clippy::cast_precision_loss, reason = "a handful of instances")]
     let mean = rates.iter().sum::<f64>() / rates.len() as f64;
     let busiest = rates.iter().copied().fold(0.0, f64::max);
     if mean <= 0.0 {
-        return Err("no instance got a request".to_owned());
+        return Err("no instance got a request".into());
     }
     let uneven = busiest / mean;
     let mut measured = format!(
-        "busiest of {} instances got {uneven:.2} × the mean rate of requests",
-        rates.len()
+        "the busiest of {} instances got {} × the mean request rate",
+        rates.len(),
+        significant(uneven)
     );
     let sticky = system.and_then(|system| system.stickiness);
     let routed = sticky.map_or(0, |sticky| sticky.kept + sticky.target_gone + sticky.broken);
@@ -47,20 +48,20 @@ pub(super) fn spread(row: &Row, evidence: &Evidence<'_>) -> Reading {
         (sticky, sticky.and_then(|sticky| share(sticky.kept, routed)))
     {
         measured = format!(
-            "{measured}; {} of {} requests with a cookie went to the instance it names, {} moved because that was gone \
-             or unhealthy, {} although it was healthy",
+            "{measured}; {} of {} requests with a stickiness cookie reached its instance, {} were moved because the instance \
+             was gone or unhealthy, {} although it was healthy",
             percent(kept),
             grouped(routed),
             grouped(sticky.target_gone),
             grouped(broken)
         );
     }
-    let found = Found::new(row.admits(uneven) && broken == 0, measured);
+    let found = Found::new(claim.admits(uneven) && broken == 0, measured);
     Ok(found.without_unless(routed > 0, "stickiness"))
 }
 
-/// A7: the fleet at the start.
-pub(super) fn initial(evidence: &Evidence<'_>) -> Reading {
+/// A7: the fleet at the start of the run.
+pub(super) fn initial(evidence: &Evidence<'_>) -> Checked {
     let initial = &evidence.run.plan.topology.instances.initial;
     let zones = &evidence.run.plan.topology.zones;
     let shown: Vec<_> = zones
@@ -70,45 +71,46 @@ pub(super) fn initial(evidence: &Evidence<'_>) -> Reading {
         .collect();
     let shown = shown.join(", ");
     if initial[..] != [3, 2] {
-        return Err(format!("this scenario starts with {shown}"));
+        return Err(format!("this scenario starts with {shown}").into());
     }
     let seen = readings(evidence).next();
-    let seen = seen.ok_or("the fleet was never read")?;
+    let seen = seen.ok_or("the size of the fleet was never read")?;
     let serving = seen.instances_in(&SERVING);
     let measured = format!("started with {shown}; {serving} in service at the first reading");
     let left_out = match evidence.run.ending.engine {
-        Engine::Live => "Node.js: a reference server stands in for it",
-        Engine::Model => "Node.js: a profile of service times stands in for it",
+        Engine::Live => "Node.js (replaced by the reference server)",
+        Engine::Model => "Node.js (replaced by a service-time profile)",
     };
     Ok(Found::new(serving == 5, measured).without(left_out))
 }
 
-/// Runs of the Lambda from which its interval can be told.
+/// Runs of the Lambda below which its interval is not judged: of `n` runs it is known only to `length / n`.
 const MONITOR_RUNS_MIN: u64 = 5;
 
 /// A13: how often the Lambda ran.
-pub(super) fn monitor(row: &Row, evidence: &Evidence<'_>) -> Reading {
+pub(super) fn monitor(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     let system = evidence.run.ending.system.as_ref();
     let runs = system.and_then(|system| system.monitor_runs);
     let runs = runs.filter(|runs| *runs >= MONITOR_RUNS_MIN);
-    let runs = runs.ok_or("the queue monitor ran too seldom to tell its interval")?;
+    let runs = runs.ok_or("the queue monitor ran too few times to know its interval")?;
     let length = evidence.run.ending.ended_at.as_secs_f64();
     let each = |runs: u64| length / share(runs, 1).unwrap_or(1.0);
-    // Between n samples lie n - 1 intervals, and the first comes after a phase: n - 1 ..= n + 1 fit the length.
+    // `n` samples enclose `n - 1` intervals, and the first comes at an unknown phase. So the run is between `n - 1` and
+    // `n + 1` intervals long, and the interval is known only to lie between these two.
     let (shortest, longest) = (each(runs + 1), each(runs - 1));
     let measured = format!(
-        "the emulated Lambda took {} samples in {}, one each {:.0} s",
+        "the emulated Lambda took {} samples in {}, one every {:.0} s",
         grouped(runs),
         in_words(evidence.run.ending.ended_at.since_start()),
         each(runs)
     );
-    let is_seldom = row.high.is_some_and(|high| shortest > high);
-    let is_often = row.low.is_some_and(|low| longest < low);
+    let is_seldom = claim.high.is_some_and(|high| shortest > high);
+    let is_often = claim.low.is_some_and(|low| longest < low);
     Ok(Found::new(!is_seldom && !is_often, measured))
 }
 
-/// A14: from the queue's crossing of a threshold to the alarm.
-pub(super) fn alarms(row: &Row, evidence: &Evidence<'_>) -> Reading {
+/// A14: time from the queue crossing a threshold to the alarm.
+pub(super) fn alarms(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     let policies = evidence.run.plan.scaling.policies.iter();
     let alarms: Vec<_> = policies
         .map(|policy| policy.alarm)
@@ -125,36 +127,40 @@ pub(super) fn alarms(row: &Row, evidence: &Evidence<'_>) -> Reading {
             .iter()
             .map(|alarm| alarm.threshold.to_string())
             .collect();
-        return Err(format!("this scenario alarms at {}", others.join(" and ")));
+        return Err(format!(
+            "the alarms of this scenario are at {}",
+            others.join(" and ")
+        )
+        .into());
     }
     let mut delays: Vec<_> = evidence
         .scaling
         .iter()
         .filter_map(|action| Some((action, action.alarm_delay()?)))
         .collect();
-    // An alarm that stays up acts again and again; it rose once.
+    // An alarm that stays in ALARM triggers its policy again and again, but it fired once.
     delays.dedup_by_key(|(action, _)| (action.policy.clone(), action.alarm_at));
     let slowest = delays.iter().map(|(_, delay)| *delay).max();
-    let slowest = slowest.ok_or("the queue crossed no threshold that raised an alarm")?;
+    let slowest = slowest.ok_or("the queue crossed no threshold that has an alarm")?;
     let shown: Vec<_> = delays
         .iter()
         .map(|(action, delay)| format!("{} after {}", action.policy, in_words(*delay)))
         .collect();
     let measured = format!(
-        "from crossing to the alarm that acted: {}",
+        "from crossing the threshold to the alarm: {}",
         shown.join(", ")
     );
     let acted = |grew: bool| {
         let mut actions = delays.iter();
         actions.any(|(action, _)| (action.to > action.from) == grew)
     };
-    Ok(Found::new(row.admits(slowest.as_secs_f64()), measured)
-        .without_unless(acted(true), "scaling out")
-        .without_unless(acted(false), "scaling in"))
+    Ok(Found::new(claim.admits(slowest.as_secs_f64()), measured)
+        .without_unless(acted(true), "scale-out")
+        .without_unless(acted(false), "scale-in"))
 }
 
-/// A15: from the scaling action to instances in service.
-pub(super) fn in_service(row: &Row, evidence: &Evidence<'_>) -> Reading {
+/// A15: time from the scaling action to instances in service.
+pub(super) fn in_service(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     let policies = &evidence.run.plan.scaling.policies;
     let by_policy =
         |action: &&ScaleAction| policies.iter().any(|policy| policy.name == action.policy);
@@ -165,15 +171,15 @@ pub(super) fn in_service(row: &Row, evidence: &Evidence<'_>) -> Reading {
         .filter(|action| action.to > action.from)
         .collect();
     if grown.is_empty() {
-        return Err("no policy made the fleet grow".to_owned());
+        return Err("no policy scaled out".into());
     }
-    // An action whose instances the end of the run cut off says nothing.
+    // An action whose instances were still booting when the run ended has no time yet.
     let times: Vec<_> = grown
         .iter()
         .filter_map(|action| Some((action, action.in_service_after()?)))
         .collect();
     let slowest = times.iter().map(|(_, after)| *after).max();
-    let slowest = slowest.ok_or("no added instance was in service before the end of the run")?;
+    let slowest = slowest.ok_or("no added instance was in service before the run ended")?;
     let shown: Vec<_> = times
         .iter()
         .map(|(action, after)| format!("+{} after {}", action.to - action.from, in_words(*after)))
@@ -186,13 +192,13 @@ pub(super) fn in_service(row: &Row, evidence: &Evidence<'_>) -> Reading {
     let max = evidence.run.plan.scaling.max;
     let by_two = |action: &&ScaleAction| action.to - action.from == 2 || action.to == max;
     let by_two = grown.iter().all(by_two);
-    let mut measured = format!("in service after the action: {}", shown.join(", "));
+    let mut measured = format!("added instances in service: {}", shown.join(", "));
     if !removed.is_empty() {
-        measured = format!("{measured}; removed: {}", removed.join(", "));
+        measured = format!("{measured}; removed instances gone: {}", removed.join(", "));
     }
-    let found = Found::new(row.admits(slowest.as_secs_f64()) && by_two, measured);
+    let found = Found::new(claim.admits(slowest.as_secs_f64()) && by_two, measured);
     Ok(found
-        .without_unless(!removed.is_empty(), "the removal")
+        .without_unless(!removed.is_empty(), "scale-in")
         .without("whether draining dropped users"))
 }
 
@@ -203,24 +209,25 @@ fn removal_in_words(action: &ScaleAction) -> Vec<String> {
         .collect()
 }
 
-/// Instances at the peak by the documents.
+/// Instances at the peak (documented, A16 and B4).
 const PEAK: u32 = 10;
 
 /// A16 and B4: the smallest and the largest fleet.
-pub(super) fn size(evidence: &Evidence<'_>) -> Reading {
+pub(super) fn size(evidence: &Evidence<'_>) -> Checked {
     let scaling = &evidence.run.plan.scaling;
     if (scaling.min, scaling.max) != (2, PEAK) {
         return Err(format!(
-            "this scenario's fleet has {} to {} instances",
+            "the fleet of this scenario has {} to {} instances",
             scaling.min, scaling.max
-        ));
+        )
+        .into());
     }
     let desired: Vec<_> = readings(evidence)
         .map(|gauges| gauges.desired_instances)
         .collect();
     let bounds = (desired.iter().min(), desired.iter().max());
     let (Some(&fewest), Some(&most)) = bounds else {
-        return Err("the fleet was never read".to_owned());
+        return Err("the size of the fleet was never read".into());
     };
     let serving = readings(evidence).map(|gauges| gauges.instances_in(&SERVING));
     let serving_most = serving.max().unwrap_or(0);
@@ -231,8 +238,10 @@ pub(super) fn size(evidence: &Evidence<'_>) -> Reading {
     };
     let measured = format!("{desired}, at most {serving_most} in service at once");
     let stayed = fewest >= scaling.min && most <= scaling.fleet_max();
-    Ok(Found::new(stayed, measured)
-        .without_unless(most == PEAK, "the peak of 10, which this run did not need"))
+    Ok(Found::new(stayed, measured).without_unless(
+        most == PEAK,
+        "the peak of 10 instances, which this run did not need",
+    ))
 }
 
 fn readings<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = &'a Gauges> + use<'a> {

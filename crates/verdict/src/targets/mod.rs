@@ -1,7 +1,7 @@
-//! Documented targets: every claim of the architecture documents, held against what this run exercised of it.
+//! Architecture claims: every claim of the architecture documents, compared with what this run exercised of it.
 //!
-//! The rows are data (`scenarios/targets/tiketi.toml`); the code here measures those that a run can exercise. A row is
-//! never *met* without a measurement, and never wholly if part of its claim was not measured.
+//! The claims are data (`scenarios/targets/tiketi.toml`); the code here measures those that a run can exercise. A claim is
+//! never *met* without a measurement, and only *partly met* if a part of it was not measured.
 
 mod cost;
 mod data_path;
@@ -10,42 +10,44 @@ mod fleet;
 mod network;
 mod resilience;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
-use super::audit::AuditVerdict;
+use super::audit::{AuditVerdict, Unchecked};
 use super::recovery::Recovery;
 use super::scale::ScaleAction;
 use tiketi_measure::Measurements;
 
-/// The documented rows of the TIKETI architecture.
-const ROWS: &str = include_str!("../../../../scenarios/targets/tiketi.toml");
+/// The claims of the TIKETI architecture documents.
+const CLAIMS: &str = include_str!("../../../../scenarios/targets/tiketi.toml");
 
-/// One documented claim.
+/// One claim, as the file states it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Row {
+struct Claim {
     id: String,
     system: String,
     documented: String,
     check: String,
-    /// Why no run measures the row yet; `None` if runs do.
+    /// Why no run measures it yet; `None` if runs do.
     unmeasured: Option<String>,
     low: Option<f64>,
     high: Option<f64>,
     bound: Option<Bound>,
 }
 
-/// Where the bounds of a row come from.
+/// Where the bounds of a claim come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bound {
-    /// Whether the claim states them.
+    /// Whether the documents state them.
     pub source: BoundSource,
-    /// How the claim's words are read.
+    /// How the words of the claim are read.
     pub reads: String,
 }
 
-/// Who says so.
+/// The source of a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BoundSource {
@@ -55,44 +57,44 @@ pub enum BoundSource {
     Assumption,
 }
 
-/// One documented claim, held against the run.
+/// One claim, compared with the run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TargetVerdict {
-    /// Number of the row.
+    /// Number of the claim, such as `A12`.
     pub id: String,
-    /// What it is about.
+    /// The part of the architecture that it is about.
     pub system: String,
-    /// The claim.
+    /// The claim as the documents state it.
     pub documented: String,
     /// How a run checks it.
     pub check: String,
-    /// Whether it held.
+    /// The verdict.
     pub verdict: Reached,
     /// What was measured, or why the run does not exercise the claim.
     pub measured: String,
-    /// Least value that is as documented, for claims that are held against one.
+    /// Lowest value that agrees with the claim; `None` if there is no lower bound.
     pub low: Option<f64>,
-    /// Greatest value that is as documented.
+    /// Highest value that agrees with the claim; `None` if there is no upper bound.
     pub high: Option<f64>,
-    /// Where the bound comes from, for claims with one.
+    /// Where the bounds come from; `None` without bounds.
     pub bound: Option<Bound>,
 }
 
-/// Whether a claim held.
+/// The verdict on a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reached {
-    /// The whole claim was measured, and it is as documented.
+    /// The whole claim was measured, and it agrees.
     Met,
-    /// What was measured is as documented; the claim says more than that.
+    /// The measured part agrees, but the claim says more than that.
     PartlyMet,
-    /// What was measured is not as documented.
+    /// What was measured does not agree.
     Missed,
-    /// This run says nothing about it.
+    /// This run does not exercise it.
     NotExercised,
 }
 
-/// What a row is measured from.
+/// What claims are measured from.
 struct Evidence<'a> {
     run: &'a Measurements,
     recoveries: &'a [Recovery],
@@ -100,10 +102,33 @@ struct Evidence<'a> {
     audits: &'a [AuditVerdict],
 }
 
-/// What was measured; `Err` says why the run does not exercise the row.
-type Reading = Result<Found, String>;
+/// Why a run does not exercise a claim.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+struct NotExercised(Cow<'static, str>);
 
-/// What was measured of a row.
+impl From<&'static str> for NotExercised {
+    fn from(reason: &'static str) -> Self {
+        Self(reason.into())
+    }
+}
+
+impl From<String> for NotExercised {
+    fn from(reason: String) -> Self {
+        Self(reason.into())
+    }
+}
+
+impl From<Unchecked> for NotExercised {
+    fn from(unchecked: Unchecked) -> Self {
+        Self(unchecked.to_string().into())
+    }
+}
+
+/// The result of checking a claim against a run.
+type Checked = Result<Found, NotExercised>;
+
+/// What was measured of a claim.
 struct Found {
     as_documented: bool,
     measured: String,
@@ -120,13 +145,13 @@ impl Found {
         }
     }
 
-    /// The claim says something about `part` as well, which was not measured.
+    /// Adds that the claim also covers `part`, which was not measured.
     fn without(mut self, part: &'static str) -> Self {
         self.unmeasured.push(part);
         self
     }
 
-    /// [`Self::without`] unless `is_measured`.
+    /// Calls [`Self::without`] unless `is_measured`.
     fn without_unless(self, is_measured: bool, part: &'static str) -> Self {
         if is_measured {
             self
@@ -155,7 +180,7 @@ impl Found {
     }
 }
 
-/// Holds every row against the run.
+/// Compares every claim with the run.
 pub(super) fn judge(
     run: &Measurements,
     recoveries: &[Recovery],
@@ -168,75 +193,79 @@ pub(super) fn judge(
         scaling,
         audits,
     };
-    rows().into_iter().map(|row| hold(row, &evidence)).collect()
+    claims()
+        .into_iter()
+        .map(|claim| compare(claim, &evidence))
+        .collect()
 }
 
-fn rows() -> Vec<Row> {
+fn claims() -> Vec<Claim> {
     #[derive(Deserialize)]
     struct File {
-        target: Vec<Row>,
+        target: Vec<Claim>,
     }
-    let file: File = toml::from_str(ROWS).expect("the rows are part of the program, and tested");
+    let file: File =
+        toml::from_str(CLAIMS).expect("the claims are part of the program, and tested");
     file.target
 }
 
-fn hold(row: Row, evidence: &Evidence<'_>) -> TargetVerdict {
-    let (verdict, measured) = match read(&row, evidence) {
+fn compare(claim: Claim, evidence: &Evidence<'_>) -> TargetVerdict {
+    let (verdict, measured) = match read(&claim, evidence) {
         Ok(found) => (found.verdict(), found.in_words()),
-        Err(reason) => (Reached::NotExercised, reason),
+        Err(reason) => (Reached::NotExercised, reason.to_string()),
     };
     TargetVerdict {
-        id: row.id,
-        system: row.system,
-        documented: row.documented,
-        check: row.check,
+        id: claim.id,
+        system: claim.system,
+        documented: claim.documented,
+        check: claim.check,
         verdict,
         measured,
-        low: row.low,
-        high: row.high,
-        bound: row.bound,
+        low: claim.low,
+        high: claim.high,
+        bound: claim.bound,
     }
 }
 
-fn read(row: &Row, evidence: &Evidence<'_>) -> Reading {
-    match row.id.as_str() {
-        "A4" => fleet::spread(row, evidence),
-        "A5" => resilience::zone_loss(row, evidence),
+fn read(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
+    match claim.id.as_str() {
+        "A4" => fleet::spread(claim, evidence),
+        "A5" => resilience::zone_loss(claim, evidence),
         "A7" => fleet::initial(evidence),
         "A8" => data_path::redis_jobs(evidence),
         "A9" => resilience::permanent_data(evidence),
-        "A10" => data_path::cache_first(row, evidence),
-        "A11" => data_path::real_time(row, evidence),
-        "A12" => failover::database(row, evidence, Database::Aurora),
-        "A13" => fleet::monitor(row, evidence),
-        "A14" => fleet::alarms(row, evidence),
-        "A15" => fleet::in_service(row, evidence),
+        "A10" => data_path::cache_first(claim, evidence),
+        "A11" => data_path::real_time(claim, evidence),
+        "A12" => failover::database(claim, evidence, Database::Aurora),
+        "A13" => fleet::monitor(claim, evidence),
+        "A14" => fleet::alarms(claim, evidence),
+        "A15" => fleet::in_service(claim, evidence),
         "A16" => fleet::size(evidence),
-        "A17" => cost::endpoint(row, evidence),
-        "A19" => resilience::failover(row, evidence),
-        "A21" => data_path::delivery(row, evidence),
-        "A24" => cost::month(row, evidence),
-        "B1" => resilience::availability(row, evidence),
+        "A17" => cost::endpoint(claim, evidence),
+        "A19" => resilience::failover(claim, evidence),
+        "A21" => data_path::delivery(claim, evidence),
+        "A24" => cost::month(claim, evidence),
+        "B1" => resilience::availability(claim, evidence),
         "B2" => network::subnets(evidence),
         "B4" => fleet::size(evidence),
-        "B5" => failover::database(row, evidence, Database::Rds),
+        "B5" => failover::database(claim, evidence, Database::Rds),
         "B6" => data_path::pool(evidence),
-        "B7" => failover::redis_losses(row, evidence),
+        "B7" => failover::redis_losses(claim, evidence),
         "B8" => data_path::rate_limit(evidence),
         "B14" => failover::terms(evidence),
-        _ => Err(row.unmeasured.clone().unwrap_or_default()),
+        _ => Err(claim.unmeasured.clone().unwrap_or_default().into()),
     }
 }
 
-/// Which of the two documented databases a row is about.
+/// Which of the two documented databases a claim is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Database {
     Aurora,
     Rds,
 }
 
-impl Row {
-    /// Whether `value` lies within the row's bounds.
+impl Claim {
+    /// Returns whether `value` lies within the bounds of the claim.
     fn admits(&self, value: f64) -> bool {
         self.low.is_none_or(|low| value >= low) && self.high.is_none_or(|high| value <= high)
     }
@@ -247,23 +276,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_all_there_once_and_in_order() {
-        let ids: Vec<_> = rows().into_iter().map(|row| row.id).collect();
+    fn every_claim_is_listed_once_and_in_order() {
+        let ids: Vec<_> = claims().into_iter().map(|claim| claim.id).collect();
         let a = (1..=24).map(|number| format!("A{number}"));
         let b = (1..=14).map(|number| format!("B{number}"));
         assert_eq!(ids, a.chain(b).collect::<Vec<_>>());
     }
 
     #[test]
-    fn every_bound_says_where_it_comes_from() {
-        for row in rows() {
-            let bounded = row.low.is_some() || row.high.is_some();
-            assert_eq!(bounded, row.bound.is_some(), "{}", row.id);
+    fn every_bound_has_a_source() {
+        for claim in claims() {
+            let bounded = claim.low.is_some() || claim.high.is_some();
+            assert_eq!(bounded, claim.bound.is_some(), "{}", claim.id);
         }
     }
 
     #[test]
-    fn every_row_is_measured_or_says_why_not() {
+    fn every_claim_is_measured_or_says_why_not() {
         let run = tiketi_measure::example::run();
         for verdict in crate::judge(&run).targets {
             assert!(!verdict.measured.is_empty(), "{}", verdict.id);
@@ -271,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn part_of_a_claim_is_never_the_whole() {
+    fn a_claim_with_an_unmeasured_part_is_at_most_partly_met() {
         let found = |as_documented| Found::new(as_documented, "30 s".to_owned());
         assert_eq!(found(true).verdict(), Reached::Met);
         assert_eq!(found(true).without("lag").verdict(), Reached::PartlyMet);

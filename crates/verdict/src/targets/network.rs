@@ -1,15 +1,15 @@
-//! The row about the network: subnets and their addresses, checked in the plan.
+//! The claim about the network: subnets and their addresses, checked in the scenario.
 
 use ipnet::Ipv4Net;
 
-use super::{Evidence, Found, Reading};
+use super::{Checked, Evidence, Found};
 use tiketi_measure::Engine;
 use tiketi_scenario::topology::{Topology, Zone};
 
-/// Addresses of each subnet that AWS keeps for itself.
+/// Addresses that AWS reserves in each subnet (documented: "Subnet CIDR blocks", Amazon VPC user guide).
 const ADDRESSES_KEPT: u64 = 5;
 
-/// The documented range of the VPC, and the public and private subnet of each of its two zones.
+/// The range of the VPC, and the public and private subnet of each of its two zones (documented, B2).
 const DOCUMENTED: (&str, [(&str, &str); 2]) = (
     "10.0.0.0/16",
     [
@@ -18,11 +18,11 @@ const DOCUMENTED: (&str, [(&str, &str); 2]) = (
     ],
 );
 
-/// B2: ranges as documented, none overlapping, all inside the VPC, room for the largest fleet.
-pub(super) fn subnets(evidence: &Evidence<'_>) -> Reading {
+/// B2: ranges are as documented, none overlap, all lie inside the VPC, and the largest fleet fits.
+pub(super) fn subnets(evidence: &Evidence<'_>) -> Checked {
     let topology = &evidence.run.plan.topology;
     if !is_documented(topology) {
-        return Err("this scenario has other zones or ranges".to_owned());
+        return Err("this scenario has other zones or address ranges".into());
     }
     let subnets: Vec<_> = topology.zones.iter().flat_map(tiers).collect();
     let overlapping = subnets.iter().enumerate().filter(|(index, subnet)| {
@@ -39,19 +39,19 @@ pub(super) fn subnets(evidence: &Evidence<'_>) -> Reading {
         .iter()
         .map(|zone| addresses(zone.private))
         .min();
-    let room = room.ok_or("the plan has no zones")?;
-    // With the other zones lost all of the fleet is in one, beside Redis.
+    let room = room.ok_or("the scenario has no zones")?;
+    // When the other zones are lost, the whole fleet is in this one, next to Redis.
     let needed = u64::from(evidence.run.plan.scaling.fleet_max()) + 1;
     let measured = format!(
-        "in the plan: {} subnets, {overlapping} overlapping, {inside} inside {}; a private subnet has {room} addresses for \
-         the {needed} that the whole fleet and Redis need in one zone",
+        "in the scenario: {} subnets, {overlapping} overlapping, {inside} inside {}; a private subnet has {room} addresses, \
+         and the whole fleet and Redis need {needed} in one zone",
         subnets.len(),
         topology.vpc,
     );
     let is_sound = overlapping == 0 && inside == subnets.len() && room >= needed;
     let left_out = match evidence.run.ending.engine {
-        Engine::Live => "the network itself: subnets are loopback addresses here",
-        Engine::Model => "the network itself: the model has none",
+        Engine::Live => "the network itself (subnets are loopback addresses here)",
+        Engine::Model => "the network itself (not simulated)",
     };
     Ok(Found::new(is_sound, measured).without(left_out))
 }
