@@ -2,7 +2,7 @@
 //! release build.
 
 use command::Workplace;
-use tiketi_theory::{self as theory, Settings};
+use tiketi_theory::{self as theory, SuiteSettings};
 
 #[expect(dead_code, reason = "these tests need no files")]
 mod command;
@@ -12,17 +12,17 @@ const QUICK: [&str; 4] = ["seat-collision", "retry", "little", "mm1-from-empty"]
 
 #[test]
 fn quick_cases_pass() {
-    let questions: Vec<_> = QUICK
+    let setups: Vec<_> = QUICK
         .iter()
         .map(|name| theory::named(name).expect("it is a case"))
-        .map(|case| case.ask(|_| None).expect("its defaults are valid"))
+        .map(|case| case.setup(|_| None).expect("its defaults are valid"))
         .collect();
-    let settings = Settings {
+    let settings = SuiteSettings {
         seed: 1,
         replications: 20,
     };
-    for outcome in theory::run(&questions, settings, &|_, _| {}) {
-        assert!(outcome.holds(), "{outcome:#?}");
+    for outcome in theory::run(&setups, settings, &|_, _| {}) {
+        assert!(outcome.passes(), "{outcome:#?}");
     }
 }
 
@@ -64,7 +64,7 @@ fn overload_has_no_steady_state_and_is_refused() {
     let ended = workplace.run(&arguments.split(' ').collect::<Vec<_>>());
     assert_eq!(ended.code, Some(104));
     assert_eq!(ended.stdout, "");
-    for part in ["12 arrivals a second", "utilization 1.2", "hint: "] {
+    for part in ["12 arrivals/s", "utilization 1.2", "hint: "] {
         assert!(ended.stderr.contains(part), "no {part} in {}", ended.stderr);
     }
 }
@@ -74,15 +74,18 @@ fn invalid_parameters_are_refused() {
     let refused = [
         ("mm1 --arrival-rate -1", "`arrival-rate` is -1"),
         ("mm1 --arrival-rate NaN", "`arrival-rate` is NaN"),
-        ("mm1 --service-rate 1e300", "legal: 0.01 to 100000"),
-        ("mmc --servers 0", "legal: a whole number, 1 to 10000"),
-        ("mmck --servers 5 --limit 3", "legal: at least the servers"),
+        ("mm1 --service-rate 1e300", "expected 0.01 to 100000"),
+        ("mmc --servers 0", "expected a whole number, 1 to 10000"),
+        (
+            "mmck --servers 5 --limit 3",
+            "expected at least the number of servers",
+        ),
         ("tandem --service-rates 10,7", "utilization 1.14"),
         (
             "fluid-spike --drain-rate 50",
-            "legal: between the base rate",
+            "expected between the final rate",
         ),
-        ("fluid-steps --instances 4,8", "legal: both growing"),
+        ("fluid-steps --instances 4,8", "expected ascending values"),
     ];
     let workplace = Workplace::new();
     for (arguments, said) in refused {

@@ -139,12 +139,12 @@ fn name(
     flag: &str,
     written: Option<&String>,
     is_legal: fn(&str) -> bool,
-    legal: &str,
+    expected: &str,
 ) -> Result<Option<String>, Exit> {
     match written {
         Some(name) if !is_legal(name) => {
             complain(
-                format_args!("invalid value `{name}` for `{flag}` (expected {legal})"),
+                format_args!("invalid value `{name}` for `{flag}` (expected {expected})"),
                 None,
             );
             Err(Exit::BadScenario)

@@ -3,22 +3,26 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::args::TheoryArguments;
 use super::exit::{Exit, complain};
 use super::terminal;
-use tiketi_theory::{self as theory, Compared, Outcome, Precision, Question, Settings, Verdict};
+use tiketi_live::clock::wall_now;
+use tiketi_theory::{
+    self as theory, CaseResult, CaseSetup, Compared, Precision, SuiteSettings, Verdict,
+};
 
 /// Runs the suite or one case, and prints the results.
 pub(super) fn theory(flags: &TheoryArguments) -> Exit {
-    let questions = match &flags.case {
-        None => theory::questions(),
-        Some(asked) => match asked.case.ask(|name| asked.given(name)) {
-            Ok(question) => vec![question],
+    let setups = match &flags.case {
+        None => theory::setups(),
+        Some(asked) => match asked.case.setup(|name| asked.given(name)) {
+            Ok(setup) => vec![setup],
             Err(problem) => {
                 let error = format!("theory {}: {problem}", asked.case.name);
                 complain(error, Some(problem.hint()));
@@ -26,11 +30,11 @@ pub(super) fn theory(flags: &TheoryArguments) -> Exit {
             }
         },
     };
-    let settings = Settings {
+    let settings = SuiteSettings {
         seed: flags.seed,
         replications: flags.replications,
     };
-    let outcomes = run(&questions, settings);
+    let outcomes = run(&setups, settings);
     let shown = if flags.json {
         as_json(&outcomes, settings)
     } else {
@@ -38,16 +42,16 @@ pub(super) fn theory(flags: &TheoryArguments) -> Exit {
     };
     // A reader may close the pipe early, as `head` does; that is not an error.
     let _closed = std::io::stdout().lock().write_all(shown.as_bytes());
-    if outcomes.iter().all(Outcome::holds) {
+    if outcomes.iter().all(CaseResult::passes) {
         Exit::Success
     } else {
         Exit::AuditViolated
     }
 }
 
-fn run(questions: &[Question], settings: Settings) -> Vec<Outcome> {
+fn run(setups: &[CaseSetup], settings: SuiteSettings) -> Vec<CaseResult> {
     let progress = Progress::start();
-    let outcomes = theory::run(questions, settings, &|done, of| progress.show(done, of));
+    let outcomes = theory::run(setups, settings, &|done, of| progress.show(done, of));
     progress.finish();
     outcomes
 }
@@ -61,16 +65,16 @@ struct Document<'a> {
     /// Simultaneous confidence of all intervals.
     confidence: f64,
     holds: bool,
-    cases: &'a [Outcome],
+    cases: &'a [CaseResult],
 }
 
-fn as_json(outcomes: &[Outcome], settings: Settings) -> String {
+fn as_json(outcomes: &[CaseResult], settings: SuiteSettings) -> String {
     let document = Document {
         version: 1,
         seed: settings.seed,
         replications: settings.replications,
         confidence: 0.99,
-        holds: outcomes.iter().all(Outcome::holds),
+        holds: outcomes.iter().all(CaseResult::passes),
         cases: outcomes,
     };
     serde_json::to_string_pretty(&document).expect("plain structs and lists") + "\n"
@@ -78,7 +82,7 @@ fn as_json(outcomes: &[Outcome], settings: Settings) -> String {
 
 const WRITABLE: &str = "writing to a String cannot fail";
 
-fn as_table(outcomes: &[Outcome], settings: Settings) -> String {
+fn as_table(outcomes: &[CaseResult], settings: SuiteSettings) -> String {
     let mut table = format!(
         "{:<50}{:>14}{:>14}{:>10}{:>10}  verdict\n",
         "", "exact", "simulated", "error", "±"
@@ -93,7 +97,7 @@ fn as_table(outcomes: &[Outcome], settings: Settings) -> String {
 }
 
 /// The case and its parameters, as typed on the command line.
-fn heading(outcome: &Outcome) -> String {
+fn heading(outcome: &CaseResult) -> String {
     let values = outcome.parameters.iter().map(|(name, values)| {
         let values: Vec<_> = values.iter().map(f64::to_string).collect();
         format!(" --{name} {}", values.join(","))
@@ -140,7 +144,7 @@ const fn in_words(verdict: Verdict) -> &'static str {
     }
 }
 
-fn closing(outcomes: &[Outcome], settings: Settings) -> String {
+fn closing(outcomes: &[CaseResult], settings: SuiteSettings) -> String {
     let figures: Vec<_> = outcomes
         .iter()
         .flat_map(|outcome| &outcome.figures)
@@ -179,13 +183,9 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 const UNPOISONED: &str = "no thread panics while it has the lock";
 
 impl Progress {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "only progress output depends on it, no result does"
-    )]
     fn start() -> Self {
         Self {
-            started: Instant::now(),
+            started: wall_now(),
             shown: Mutex::new(Shown::Nothing),
         }
     }

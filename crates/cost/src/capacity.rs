@@ -1,44 +1,44 @@
-//! Capacity units of the load balancer (LCU), hour by hour and by their four dimensions.
+//! Load balancer capacity units (LCU), per hour and dimension.
 
 use serde::{Deserialize, Serialize};
 
-/// What one capacity unit covers, each dimension for itself (AWS's page on the prices of Elastic Load Balancing).
-pub(super) const NEW_CONNECTIONS_A_SECOND: f64 = 25.0;
+/// What one capacity unit covers in each dimension (source: AWS's Elastic Load Balancing pricing page).
+pub(super) const NEW_CONNECTIONS_PER_SECOND: f64 = 25.0;
 pub(super) const ACTIVE_CONNECTIONS: f64 = 3_000.0;
-pub(super) const GB_AN_HOUR: f64 = 1.0;
-pub(super) const RULE_EVALUATIONS_A_SECOND: f64 = 1_000.0;
+pub(super) const GB_PER_HOUR: f64 = 1.0;
+pub(super) const RULE_EVALUATIONS_PER_SECOND: f64 = 1_000.0;
 
-/// Use of the load balancer in one hour of the run, each dimension in unit-hours.
+/// Load balancer usage in one hour of the run, in unit-hours per dimension.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LcuHour {
-    /// Which hour: 0 is the first.
+    /// The hour, counted from 0.
     pub hour: u64,
-    /// New connections: 25 a second are one unit.
+    /// New connections; 25 per second are one unit.
     pub new_connections: f64,
-    /// Connections held: 3,000 are one unit.
+    /// Active connections; 3,000 are one unit.
     pub active_connections: f64,
-    /// Bytes, both ways: a gigabyte is one unit-hour.
+    /// Bytes in both directions; one gigabyte is one unit-hour.
     pub processed_bytes: f64,
-    /// Evaluations of rules: 1,000 a second are one unit.
+    /// Rule evaluations; 1,000 per second are one unit.
     pub rule_evaluations: f64,
 }
 
-/// One of the four dimensions.
+/// A dimension of load balancer usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Dimension {
     /// New connections.
     NewConnections,
-    /// Connections held.
+    /// Active connections.
     ActiveConnections,
     /// Bytes.
     ProcessedBytes,
-    /// Evaluations of rules.
+    /// Rule evaluations.
     RuleEvaluations,
 }
 
 impl Dimension {
-    /// All of them, in the order in which AWS lists them.
+    /// All dimensions, in the order of AWS's documentation.
     pub const ALL: [Self; 4] = [
         Self::NewConnections,
         Self::ActiveConnections,
@@ -46,7 +46,7 @@ impl Dimension {
         Self::RuleEvaluations,
     ];
 
-    /// The name in reports.
+    /// Returns the name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::NewConnections => "new connections",
@@ -58,7 +58,7 @@ impl Dimension {
 }
 
 impl LcuHour {
-    /// Unit-hours in one dimension.
+    /// Returns the unit-hours in one dimension.
     pub const fn of(&self, dimension: Dimension) -> f64 {
         match dimension {
             Dimension::NewConnections => self.new_connections,
@@ -68,7 +68,7 @@ impl LcuHour {
         }
     }
 
-    /// The dimension that is billed, which is the one used most, and its unit-hours; of equals the first.
+    /// Returns the billed dimension, which is the one used most, and its unit-hours. The first one wins a tie.
     pub fn billed(&self) -> (Dimension, f64) {
         Dimension::ALL
             .into_iter()

@@ -1,4 +1,4 @@
-//! The computed month beside the documented one (A24), with the documented sums checked.
+//! Compares the computed month with the reference bill (A24), and checks the sums of the reference bill.
 
 use std::collections::BTreeMap;
 
@@ -7,39 +7,39 @@ use serde::{Deserialize, Serialize};
 use super::price_book::Figure;
 use super::statement::{Bill, Savings};
 
-/// Won by which a documented sum may differ from its parts: figures are whole won.
+/// Won by which a documented sum may differ from its parts; documented amounts are whole won.
 const TOLERANCE_WON: f64 = 0.5;
 
-/// The documented month against the computed one, in won.
+/// The reference bill compared with the computed month, in won.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// Won for one unit of the statement's currency.
+    /// Won per unit of the statement's currency.
     pub won_per_unit: f64,
-    /// One row a documented figure, in the order of the documents.
+    /// One row per documented amount, in the order of the documents.
     pub rows: Vec<Row>,
 }
 
-/// One documented figure.
+/// A documented amount and the computed one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// Name of the figure.
+    /// Name of the amount.
     pub name: String,
     /// Title for reports.
     pub title: String,
-    /// What the documents state.
+    /// The documented amount.
     pub documented: f64,
-    /// What the documents' own parts add up to; `None` if the figure is not a sum.
+    /// The sum of the documented parts; `None` if the amount is not a sum.
     pub added_up: Option<f64>,
-    /// What the month of this statement comes to; `None` if the statement has no such line.
+    /// The amount in the statement's month; `None` if the statement has no such line.
     pub computed: Option<f64>,
-    /// The same if as much were used as the documents state: what is left of a difference is not due to the use.
+    /// The computed amount at the documented usage, to separate differences in price from differences in usage.
     pub computed_at_documented_use: Option<f64>,
-    /// How much the computed amount is for, if the figure hangs on that: `14.7 GB`.
+    /// The usage behind the computed amount, such as `14.7 GB`; `None` if the amount does not depend on usage.
     pub used: Option<String>,
 }
 
 impl Row {
-    /// Whether the documented sum is the sum of its parts; `None` if the figure is not a sum.
+    /// Returns whether the documented amount is the sum of its parts, or `None` if it is not a sum.
     pub fn adds_up(&self) -> Option<bool> {
         self.added_up
             .map(|sum| (sum - self.documented).abs() < TOLERANCE_WON)
@@ -47,13 +47,13 @@ impl Row {
 }
 
 impl Comparison {
-    /// The rows whose documented sum is not the sum of its parts.
+    /// Returns the rows whose documented amount is not the sum of its parts.
     pub fn wrong_sums(&self) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(|row| row.adds_up() == Some(false))
     }
 }
 
-/// Sets `month` beside `figures`; figures that are sums come after their parts.
+/// Compares `month` with `figures`. Figures that are sums must come after their parts.
 pub(super) fn compare(
     figures: &[Figure],
     month: &Bill,
@@ -102,7 +102,7 @@ pub(super) fn compare(
     Comparison { won_per_unit, rows }
 }
 
-/// How much the month uses under a heading.
+/// Returns the month's usage under a heading.
 fn used(month: &Bill, heading: &str) -> String {
     let lines = month
         .lines
@@ -118,7 +118,7 @@ fn used(month: &Bill, heading: &str) -> String {
     quantities.join(", ")
 }
 
-/// The parts of a figure less what it takes off; `None` if one of them is not known.
+/// Returns the sum of a figure's parts minus its deductions, or `None` if one of them is unknown.
 fn sum(figure: &Figure, known: &BTreeMap<&str, f64>) -> Option<f64> {
     let add = |names: &[String]| -> Option<f64> {
         names

@@ -1,16 +1,16 @@
-//! What is billed, and under which heading of the documented month.
+//! Billed items, and the headings of the reference bill that they belong to.
 
 use serde::{Deserialize, Serialize};
 
-/// One billed thing.
+/// A billed item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Item {
     /// Back-end instances, on demand.
     Instance,
-    /// Back-end instances of which an hour each month is paid for in advance; only for what a month could save.
+    /// Reserved back-end instances; used only to compute possible savings.
     InstanceReserved,
-    /// Processor time of T3 instances in unlimited mode beyond the credits they have earned.
+    /// CPU time of T3 instances in unlimited mode beyond the credits they earned.
     Surplus,
     /// Root volumes of the instances.
     Volumes,
@@ -18,27 +18,27 @@ pub enum Item {
     LoadBalancer,
     /// Its capacity units.
     LoadBalancerCapacity,
-    /// Public IPv4 addresses: one a zone of the load balancer, one a NAT gateway.
+    /// Public IPv4 addresses: one per zone of the load balancer and one per NAT gateway.
     PublicAddresses,
-    /// Runs of the Lambda.
+    /// Lambda invocations.
     LambdaRuns,
-    /// Memory and time of these runs.
+    /// Memory and time of the Lambda invocations.
     LambdaCompute,
-    /// Nodes of the database.
+    /// Database nodes.
     Database,
-    /// Storage of the database; the class of its price is the kind of the database.
+    /// Database storage; the class of its price is the kind of the database.
     DatabaseStorage,
-    /// Reads and writes of that storage.
+    /// Reads and writes of the database storage.
     DatabaseIo,
-    /// Nodes of Redis.
+    /// Redis nodes.
     Cache,
     /// NAT gateways.
     NatGateway,
-    /// Bytes through NAT gateways, either way.
+    /// Bytes through NAT gateways in either direction.
     NatTraffic,
     /// Bytes between instances and S3 through the gateway endpoint.
     EndpointTraffic,
-    /// Bytes between zones that the sender and the receiver pay for: to the data tier, and to a NAT gateway elsewhere.
+    /// Bytes between zones that sender and receiver both pay for: to the data tier, and to a NAT gateway in another zone.
     CrossZone,
     /// Bytes between a load-balancer node and an instance in another zone.
     CrossZoneLoadBalancer,
@@ -56,21 +56,21 @@ pub enum Item {
     DnsZone,
     /// Secrets Manager.
     Secrets,
-    /// Custom metrics of CloudWatch.
+    /// Custom CloudWatch metrics.
     Metrics,
-    /// Calls that report them.
+    /// API requests that report custom metrics.
     MetricCalls,
-    /// Its alarms.
+    /// CloudWatch alarms.
     Alarms,
 }
 
-/// A line of the documented month, which one item or several fall under.
+/// A line of the reference bill, which covers one or more items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Heading {
-    /// The smallest fleet, with its volumes.
+    /// The smallest fleet and its volumes.
     Instances,
-    /// Instances beyond the smallest fleet with their volumes, and surplus credits.
+    /// Instances beyond the smallest fleet and their volumes, and surplus credits.
     Peak,
     /// The load balancer.
     LoadBalancer,
@@ -97,7 +97,7 @@ pub enum Heading {
 }
 
 impl Heading {
-    /// The name in price books and reports.
+    /// Returns the name in price books and reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Instances => "instances",

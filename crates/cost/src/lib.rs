@@ -1,20 +1,20 @@
-//! What a run and a month cost: prices with their sources, a meter, and a statement that is added up.
+//! The cost of a run and of a month: price books with sources, a usage meter, and the statement.
 //!
 //! ```text
 //! PriceBook ──────────────┐
-//! Meter ─Usage─▶ quantities ─▶ Statement ─▶ compared with the documented month (A24)
+//! Meter ─Usage─▶ quantities ─▶ Statement ─▶ compared with the reference bill (A24)
 //! ```
 //!
-//! An engine feeds the [`Meter`]; an hour in which nothing but traffic passed costs this:
+//! An engine feeds the [`Meter`]:
 //!
 //! ```
-//! use tiketi_sim::cost::{Meter, Scope, TrafficSample};
-//! use tiketi_sim::units::SimTime;
+//! use tiketi_core::units::SimTime;
+//! use tiketi_cost::{Meter, Scope, TrafficSample};
 //!
 //! let mut meter = Meter::new(Scope::Everything);
-//! // About once a scenario second, counts since the last time:
+//! // About once per second of scenario time, the counts since the last call:
 //! meter.handle_traffic(&TrafficSample { nat_bytes: 4_096, nat_bytes_out: 1_024, ..TrafficSample::default() });
-//! // When an instance ends, and at the end for those that still run:
+//! // When an instance terminates, and at the end of the run for those that still exist:
 //! meter.handle_surplus(0.27);
 //! let usage = meter.usage(SimTime::from_secs(3_600));
 //! assert_eq!(usage.surplus_vcpu_hours, Some(0.27));

@@ -1,23 +1,24 @@
-//! The meter: counts what is billed while a run goes on.
+//! The meter: counts billed usage during a run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::capacity::{
-    ACTIVE_CONNECTIONS, GB_AN_HOUR, LcuHour, NEW_CONNECTIONS_A_SECOND, RULE_EVALUATIONS_A_SECOND,
+    ACTIVE_CONNECTIONS, GB_PER_HOUR, LcuHour, NEW_CONNECTIONS_PER_SECOND,
+    RULE_EVALUATIONS_PER_SECOND,
 };
 use super::sample::{LoadSample, Scope, TrafficSample};
 use super::usage::{Traffic, Usage};
 use tiketi_core::units::{InstanceId, SimTime};
 
 /// Bytes that AWS bills as one gigabyte.
-const BYTES_A_GB: f64 = 1_073_741_824.0;
-const SECONDS_AN_HOUR: f64 = 3_600.0;
+const BYTES_PER_GB: f64 = 1_073_741_824.0;
+const SECONDS_PER_HOUR: f64 = 3_600.0;
 
-/// Counts one run; time is scenario time.
+/// Counts the usage of one run, in scenario time.
 ///
-/// An engine tells it of launches and ends as they happen, of load and traffic about once a scenario second, and of
-/// surplus credits when an instance ends, or when the run does.
+/// An engine reports launches and terminations as they happen, load and traffic about once per second of scenario time, and
+/// surplus credits when an instance terminates or the run ends.
 #[derive(Clone, Debug, Default)]
 pub struct Meter {
     scope: Scope,
@@ -34,7 +35,7 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Builds a meter that has counted nothing; what is outside `scope` stays not metered.
+    /// Creates an empty meter. Usage outside `scope` is not metered.
     pub fn new(scope: Scope) -> Self {
         Self {
             scope,
@@ -42,52 +43,52 @@ impl Meter {
         }
     }
 
-    /// Notes that an instance was launched: it is billed from here.
+    /// Counts an instance from its launch at `now`.
     pub fn handle_instance_started(&mut self, now: SimTime, instance: InstanceId) {
         self.running.entry(instance).or_insert(now);
     }
 
-    /// Notes that an instance was terminated or lost.
+    /// Stops counting an instance that was terminated or lost.
     pub fn handle_instance_ended(&mut self, now: SimTime, instance: InstanceId) {
         if let Some(since) = self.running.remove(&instance) {
             self.ended += now.saturating_since(since);
         }
     }
 
-    /// Notes vCPU-hours that an instance is charged beyond the credits it has earned (T3, unlimited mode).
+    /// Counts vCPU-hours charged to an instance beyond the credits it earned (T3, unlimited mode).
     ///
-    /// AWS charges them when the instance ends, and once they exceed what it earns in a day; an instance that outlives
-    /// the run is charged at the run's end, so that the run pays for what it used.
+    /// AWS charges them when the instance terminates, and when they exceed what it earns in a day. An instance that outlives
+    /// the run is charged at the end of the run, so that the run pays for its usage.
     pub fn handle_surplus(&mut self, vcpu_hours: f64) {
         self.surplus_vcpu_hours += vcpu_hours;
     }
 
-    /// Notes that the Lambda ran.
+    /// Counts a Lambda invocation.
     pub const fn handle_lambda_run(&mut self) {
         self.lambda_runs += 1;
     }
 
-    /// Notes what the load balancer has done since the last sample. Its bytes go to the internet, through the edge.
+    /// Counts the load balancer's activity since the last sample. Its outgoing bytes go to the internet through the edge.
     pub fn handle_load(&mut self, now: SimTime, load: &LoadSample) {
         self.hold_connections(now);
-        // A sample that straddles two hours counts for the later one; samples come every second or so.
+        // A sample across two hours counts for the later one. Samples come about every second, so the error is small.
         let hour = self.hour_of(now);
         hour.new_connections +=
-            count(load.new_connections) / NEW_CONNECTIONS_A_SECOND / SECONDS_AN_HOUR;
-        hour.processed_bytes += gigabytes(load.bytes_in + load.bytes_out) / GB_AN_HOUR;
+            count(load.new_connections) / NEW_CONNECTIONS_PER_SECOND / SECONDS_PER_HOUR;
+        hour.processed_bytes += gigabytes(load.bytes_in + load.bytes_out) / GB_PER_HOUR;
         hour.rule_evaluations +=
-            count(load.rule_evaluations) / RULE_EVALUATIONS_A_SECOND / SECONDS_AN_HOUR;
+            count(load.rule_evaluations) / RULE_EVALUATIONS_PER_SECOND / SECONDS_PER_HOUR;
         self.active_connections = load.active_connections;
         self.handle_edge(load.requests, load.bytes_out);
     }
 
-    /// Notes requests that the edge answered, and the bytes it sent, without the load balancer.
+    /// Counts requests that the edge served without the load balancer, and the bytes it sent.
     pub const fn handle_edge(&mut self, requests: u64, bytes_out: u64) {
         self.requests += requests;
         self.bytes_out += bytes_out;
     }
 
-    /// Notes bytes by the path they took since the last sample.
+    /// Counts the traffic by path since the last sample.
     pub const fn handle_traffic(&mut self, sample: &TrafficSample) {
         let TrafficSample {
             nat_bytes,
@@ -100,6 +101,7 @@ impl Meter {
             replication_bytes,
             database_io,
         } = *sample;
+        // Destructured above, so that a new field cannot be forgotten here.
         let sum = &mut self.traffic;
         sum.nat_bytes += nat_bytes;
         sum.nat_bytes_out += nat_bytes_out;
@@ -112,7 +114,7 @@ impl Meter {
         sum.database_io += database_io;
     }
 
-    /// What has been used until `now`; running instances are counted up to here.
+    /// Returns the usage until `now`, including that of running instances.
     pub fn usage(&self, now: SimTime) -> Usage {
         let running: Duration = self
             .running
@@ -121,8 +123,8 @@ impl Meter {
             .sum();
         let sees_all = self.scope == Scope::Everything;
         Usage {
-            hours: now.as_secs_f64() / SECONDS_AN_HOUR,
-            instance_hours: (self.ended + running).as_secs_f64() / SECONDS_AN_HOUR,
+            hours: now.as_secs_f64() / SECONDS_PER_HOUR,
+            instance_hours: (self.ended + running).as_secs_f64() / SECONDS_PER_HOUR,
             surplus_vcpu_hours: sees_all.then_some(self.surplus_vcpu_hours),
             lambda_runs: self.lambda_runs,
             load_balancer: self.hours.clone(),
@@ -132,20 +134,20 @@ impl Meter {
         }
     }
 
-    /// Counts the connections that were open since the last sample, each hour for itself.
+    /// Adds the active connections since the last sample to the hours that they were open in.
     fn hold_connections(&mut self, now: SimTime) {
         let units = count(self.active_connections) / ACTIVE_CONNECTIONS;
         while self.sampled_at < now {
             let hour = self.sampled_at.as_secs() / 3_600;
             let until = SimTime::from_secs((hour + 1) * 3_600).min(now);
-            let held = until.saturating_since(self.sampled_at).as_secs_f64() / SECONDS_AN_HOUR;
+            let held = until.saturating_since(self.sampled_at).as_secs_f64() / SECONDS_PER_HOUR;
             let at = self.sampled_at;
             self.hour_of(at).active_connections += units * held;
             self.sampled_at = until;
         }
     }
 
-    /// The hour that `at` falls into; hours come in order.
+    /// Returns the hour of `at`, and creates it if needed. Hours must be requested in order.
     fn hour_of(&mut self, at: SimTime) -> &mut LcuHour {
         let hour = at.as_secs() / 3_600;
         if self.hours.last().is_none_or(|last| last.hour < hour) {
@@ -154,7 +156,7 @@ impl Meter {
                 ..LcuHour::default()
             });
         }
-        self.hours.last_mut().expect("there is one now")
+        self.hours.last_mut().expect("an hour was added")
     }
 }
 
@@ -173,7 +175,7 @@ fn by_path(bytes: &TrafficSample) -> Traffic {
 }
 
 fn gigabytes(bytes: u64) -> f64 {
-    count(bytes) / BYTES_A_GB
+    count(bytes) / BYTES_PER_GB
 }
 
 #[expect(
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_is_billed_from_launch_to_end_and_only_once() {
+    fn an_instance_is_billed_once_from_launch_to_termination() {
         let mut meter = Meter::new(Scope::Testbed);
         meter.handle_instance_started(SimTime::ZERO, InstanceId(0));
         meter.handle_instance_started(hours(1), InstanceId(1));
@@ -210,9 +212,9 @@ mod tests {
     }
 
     #[test]
-    fn the_dimension_used_most_is_billed_hour_by_hour() {
+    fn the_dimension_used_most_is_billed_per_hour() {
         let mut meter = Meter::new(Scope::Testbed);
-        // First hour: 3,000 connections held throughout are one unit, 180,000 new ones are two.
+        // First hour: 3,000 active connections throughout are one unit, 180,000 new ones are two.
         meter.handle_load(
             SimTime::ZERO,
             &LoadSample {
@@ -265,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_that_are_held_over_the_end_of_an_hour_count_in_both() {
+    fn connections_across_two_hours_count_in_both() {
         let mut meter = Meter::new(Scope::Testbed);
         let held = LoadSample {
             active_connections: 6_000,
@@ -284,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_engine_cannot_see_is_not_metered_and_what_it_sees_may_be_nothing() {
+    fn not_metered_is_different_from_zero() {
         let unseen = Meter::new(Scope::Testbed).usage(hours(1));
         assert_eq!((unseen.surplus_vcpu_hours, unseen.traffic), (None, None));
         let nothing = Meter::new(Scope::Everything).usage(hours(1));

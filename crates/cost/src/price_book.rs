@@ -1,4 +1,4 @@
-//! Price books: prices, each with its source, and what documents state of a month.
+//! Price books: prices with their sources, and the amounts of the reference bill.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,38 +6,38 @@ use super::item::Item;
 use super::price_file;
 use tiketi_scenario::Diagnostics;
 
-/// Hours of a month, as AWS counts them.
+/// Hours per month, as AWS counts them.
 pub const HOURS_A_MONTH: f64 = 730.0;
 
 /// Prices of one region and date.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PriceBook {
-    /// Name, as scenarios give it.
+    /// Name, as used in scenarios.
     pub name: String,
     /// Currency of all amounts.
     pub currency: Currency,
     /// Date of the prices, or `as documented`.
     pub date: String,
-    /// Where they come from.
+    /// Source of the prices.
     pub source: String,
-    /// What one unit of the currency is in won.
+    /// Exchange rate of the currency to won.
     pub exchange: Exchange,
-    /// Whether a price stands for all of its heading, so that items without one are included in it and not missing.
+    /// Whether a price covers its whole heading, so that items under the heading without a price are included in it.
     pub by_heading: bool,
     /// The prices.
     pub prices: Vec<Price>,
-    /// The month as documents state it; empty in books of list prices.
+    /// The amounts of the reference bill; empty in books of list prices.
     pub figures: Vec<Figure>,
 }
 
-/// What one unit of a currency is in won.
+/// An exchange rate to won.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Exchange {
-    /// Won for one unit.
+    /// Won per unit of the currency.
     pub won_per_unit: f64,
-    /// How sure the rate is.
+    /// How reliable the rate is.
     pub basis: Basis,
-    /// Where it comes from.
+    /// Source of the rate.
     pub source: String,
 }
 
@@ -51,25 +51,25 @@ pub enum Currency {
     Usd,
 }
 
-/// One price.
+/// The price of an item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Price {
-    /// What it is for.
+    /// The item.
     pub item: Item,
-    /// Instance or node type it is for; `None` is any.
+    /// Instance or node type; `None` means any.
     pub class: Option<String>,
-    /// The amount.
+    /// The amount, in the book's currency.
     pub amount: f64,
-    /// What the amount buys.
+    /// What the amount is for.
     pub per: Per,
-    /// How sure it is.
+    /// How reliable the price is.
     pub basis: Basis,
-    /// Where it comes from.
+    /// Source of the price.
     pub source: String,
 }
 
 impl Price {
-    /// What one unit costs, as the meter counts; of a flat price, an hour of the whole.
+    /// Returns the price per metered unit; of a flat price, the price per hour.
     pub fn for_one(&self) -> f64 {
         match self.per {
             Per::Unit => self.amount,
@@ -78,19 +78,19 @@ impl Price {
     }
 }
 
-/// What an amount buys.
+/// What the amount of a price is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Per {
-    /// One unit, as the meter counts.
+    /// One metered unit.
     Unit,
-    /// A month of one thing that the meter counts in hours.
+    /// A month of something that is metered in hours.
     Month,
-    /// A month of the whole architecture.
+    /// A month of the whole architecture, regardless of its size.
     Flat,
 }
 
-/// How sure a price is.
+/// How reliable a price is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Basis {
@@ -98,29 +98,29 @@ pub enum Basis {
     Documented,
     /// Reported by a third party.
     Reported,
-    /// A stand-in.
+    /// An estimate, because no price was found.
     Assumption,
-    /// No price is known: the line counts nothing.
+    /// No price is known; the line has no amount.
     NotFound,
 }
 
-/// A figure of the documented month, in the book's currency.
+/// An amount of the reference bill, in the book's currency.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Figure {
-    /// Name; that of a [`Heading`](super::item::Heading) if the figure is one line of the bill.
+    /// Name; that of a [`Heading`](super::item::Heading) if the amount is a line of the bill.
     pub name: String,
     /// Title for reports.
     pub title: String,
-    /// The amount stated.
+    /// The documented amount.
     pub amount: f64,
-    /// Whether it hangs on how much is used: on the load, not on what stands there.
+    /// Whether it depends on usage: on the load, not on the infrastructure.
     #[serde(default)]
     pub by_use: bool,
-    /// Figures it claims to be the sum of.
+    /// Names of the amounts that it claims to be the sum of.
     #[serde(default)]
     pub parts: Vec<String>,
-    /// Figures it takes off that sum.
+    /// Names of the amounts that are deducted from that sum.
     #[serde(default)]
     pub minus: Vec<String>,
 }
@@ -129,7 +129,7 @@ impl PriceBook {
     /// Names of the built-in books.
     pub const BUILT_IN: [&str; 2] = ["documented-krw", "aws-ap-northeast-2"];
 
-    /// The built-in book with this name, or `None`.
+    /// Returns the built-in book with this name, or `None` if there is none.
     pub fn built_in(name: &str) -> Option<Self> {
         let text = match name {
             "documented-krw" => include_str!("../../../scenarios/prices/documented-krw.toml"),
@@ -138,15 +138,15 @@ impl PriceBook {
             }
             _ => return None,
         };
-        Some(Self::read(name, text).expect("built-in books are tested"))
+        Some(Self::read(name, text).expect("a test reads every built-in book"))
     }
 
-    /// Reads the book `text` of the file `source_name`, or reports what is wrong with it.
+    /// Reads a price book from the text of the file `source_name`, or returns its problems.
     pub fn read(source_name: &str, text: &str) -> Result<Self, Diagnostics> {
         price_file::read(source_name, text)
     }
 
-    /// The price of `item`; `class` is the instance or node type where that matters.
+    /// Returns the price of `item`, or `None` if the book has none; `class` is the instance or node type if there is one.
     pub fn price(&self, item: Item, class: Option<&str>) -> Option<&Price> {
         self.prices.iter().find(|price| {
             price.item == item
@@ -164,25 +164,28 @@ mod tests {
     use tiketi_scenario::{INSTANCE_CLASSES, PRICE_BOOKS};
 
     #[test]
-    fn all_built_in_books_are_read_and_bear_their_names() {
+    fn built_in_books_are_valid_and_have_their_names() {
         for name in PriceBook::BUILT_IN {
-            assert_eq!(PriceBook::built_in(name).expect("is built in").name, name);
+            assert_eq!(
+                PriceBook::built_in(name).expect("a built-in book").name,
+                name
+            );
         }
         assert_eq!(PriceBook::built_in("elsewhere"), None);
     }
 
     #[test]
-    fn scenarios_may_name_just_these_books_and_the_list_prices_know_all_instance_types() {
+    fn scenarios_accept_these_books_and_list_prices_cover_all_instance_types() {
         assert_eq!(PRICE_BOOKS, PriceBook::BUILT_IN);
-        let book = PriceBook::built_in("aws-ap-northeast-2").expect("is built in");
+        let book = PriceBook::built_in("aws-ap-northeast-2").expect("a built-in book");
         for class in INSTANCE_CLASSES {
             assert!(book.price(Item::Instance, Some(class)).is_some(), "{class}");
         }
     }
 
     #[test]
-    fn a_price_for_a_class_is_not_taken_for_another() {
-        let book = PriceBook::built_in("aws-ap-northeast-2").expect("is built in");
+    fn a_price_applies_to_its_class_only() {
+        let book = PriceBook::built_in("aws-ap-northeast-2").expect("a built-in book");
         assert!(book.price(Item::Instance, Some("t3.medium")).is_some());
         assert!(book.price(Item::Instance, Some("m5.large")).is_none());
     }

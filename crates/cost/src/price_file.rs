@@ -1,4 +1,4 @@
-//! Price books as files: TOML, every price with how sure it is and where it comes from.
+//! Reads price books from TOML files.
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -8,7 +8,7 @@ use super::price_book::{Basis, Currency, Exchange, Figure, Per, Price, PriceBook
 use tiketi_scenario::Diagnostics;
 use tiketi_scenario::diagnostic::Problem;
 
-/// A book as it is written.
+/// A price book as written in the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawBook {
@@ -43,16 +43,15 @@ struct RawPrice {
     source: String,
 }
 
-/// Reads a book, or reports what is wrong with it: the first thing that is not understood, or else all that makes no
-/// sense.
+/// Reads a price book, or returns its problems: the first syntax error, or else all invalid values.
 pub(super) fn read(source_name: &str, text: &str) -> Result<PriceBook, Diagnostics> {
     let refuse = |problems| Diagnostics::new(source_name, text, problems);
     let raw: RawBook =
-        toml::from_str(text).map_err(|error| refuse(vec![not_understood(&error)]))?;
+        toml::from_str(text).map_err(|error| refuse(vec![syntax_problem(&error)]))?;
     let mut problems = Vec::new();
     problems.extend(rate(&raw.exchange));
     problems.extend(raw.prices.iter().filter_map(amount));
-    problems.extend(twice(&raw.prices));
+    problems.extend(duplicates(&raw.prices));
     problems.extend(unknown_parts(&raw.figures));
     if !problems.is_empty() {
         return Err(refuse(problems));
@@ -84,10 +83,10 @@ fn price(raw: RawPrice) -> Price {
     }
 }
 
-fn not_understood(error: &toml::de::Error) -> Problem {
+fn syntax_problem(error: &toml::de::Error) -> Problem {
     Problem::new(error.message().trim())
         .at(error.span().unwrap_or(0..0))
-        .help("begin with a copy of one of scenarios/prices/*.toml")
+        .help("start from a copy of a file in scenarios/prices/")
 }
 
 fn rate(exchange: &RawExchange) -> Option<Problem> {
@@ -108,27 +107,27 @@ fn amount(price: &RawPrice) -> Option<Problem> {
         Problem::new(format!("`amount` is {amount}"))
             .at(price.amount.span())
             .legal("finite, 0 or more")
-            .help("what is not known is left out: its line then says so")
+            .help("leave out prices that are unknown; their lines are then marked")
     })
 }
 
-/// Prices that hide another one of the same thing.
-fn twice(prices: &[RawPrice]) -> impl Iterator<Item = Problem> {
+/// Returns a problem for each price that is never used because an earlier one covers it.
+fn duplicates(prices: &[RawPrice]) -> impl Iterator<Item = Problem> {
     prices.iter().enumerate().filter_map(|(place, price)| {
         let is_hidden = prices[..place].iter().any(|earlier| {
             let covers = earlier.class.is_none() || earlier.class == price.class;
             earlier.item.get_ref() == price.item.get_ref() && covers
         });
         is_hidden.then(|| {
-            Problem::new("the same thing has a price already")
+            Problem::new("duplicate price: an earlier one covers the same item and class")
                 .at(price.item.span())
-                .legal("one price for each item and class")
-                .help("a price without `class` is for every class: put it last")
+                .legal("one price per item and class")
+                .help("a price without `class` applies to every class: put it last")
         })
     })
 }
 
-/// Figures that add up what is not stated before them.
+/// Returns a problem for each sum whose parts are not defined before it.
 fn unknown_parts(figures: &[Spanned<Figure>]) -> impl Iterator<Item = Problem> {
     figures.iter().enumerate().flat_map(|(place, figure)| {
         let stated: Vec<_> = figures[..place]
@@ -141,17 +140,17 @@ fn unknown_parts(figures: &[Spanned<Figure>]) -> impl Iterator<Item = Problem> {
             .filter(|part| !stated.contains(&part.as_str()))
             .map(|part| {
                 let message = format!(
-                    "`{}` adds up `{part}`, which is not stated before it",
+                    "`{}` is a sum of `{part}`, which is not defined before it",
                     sum.name
                 );
                 Problem::new(message)
                     .at(figure.span())
                     .legal(if stated.is_empty() {
-                        "none yet".to_owned()
+                        "nothing is defined yet".to_owned()
                     } else {
                         stated.join(", ")
                     })
-                    .help("state the parts of a sum before the sum")
+                    .help("define the parts of a sum before the sum")
             })
             .collect();
         unknown
@@ -177,18 +176,20 @@ exchange = { won_per_unit = 1, basis = 'documented', source = 's' }
     }
 
     fn refusal(text: &str) -> String {
-        read("mine.toml", text).expect_err("is refused").to_string()
+        read("mine.toml", text)
+            .expect_err("the book is invalid")
+            .to_string()
     }
 
     #[test]
-    fn a_book_may_be_short() {
-        let book = read("mine.toml", &(HEAD.to_owned() + &cache("1.5"))).expect("is a book");
+    fn a_minimal_book_is_valid() {
+        let book = read("mine.toml", &(HEAD.to_owned() + &cache("1.5"))).expect("a valid book");
         assert_eq!((book.name.as_str(), book.prices.len()), ("x", 1));
         assert!(!book.by_heading && book.figures.is_empty());
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_place_and_what_would_be_right() {
+    fn problems_have_a_position_and_expected_values() {
         let bad =
             HEAD.replace("won_per_unit = 1", "won_per_unit = 0") + &cache("-1") + &cache("nan");
         let shown = refusal(&bad);
@@ -203,7 +204,7 @@ exchange = { won_per_unit = 1, basis = 'documented', source = 's' }
             "{shown}"
         );
         assert!(
-            lines[2].starts_with("mine.toml:13:8: the same thing has a price already"),
+            lines[2].starts_with("mine.toml:13:8: duplicate price"),
             "{shown}"
         );
         assert!(
@@ -213,7 +214,7 @@ exchange = { won_per_unit = 1, basis = 'documented', source = 's' }
     }
 
     #[test]
-    fn words_and_keys_nobody_knows_are_refused_with_those_that_are_known() {
+    fn unknown_items_and_keys_are_refused() {
         let shown = refusal(&(HEAD.to_owned() + &cache("1").replace("'cache'", "'cash'")));
         assert!(
             shown.starts_with("mine.toml:7:8: unknown variant `cash`, expected one of `instance`"),
@@ -228,13 +229,11 @@ exchange = { won_per_unit = 1, basis = 'documented', source = 's' }
     }
 
     #[test]
-    fn a_sum_of_what_is_not_stated_is_refused() {
+    fn a_sum_of_undefined_parts_is_refused() {
         let figure = "[[figures]]\nname = 'sum'\ntitle = 'Sum'\namount = 1\nparts = ['missing']\n";
         let shown = refusal(&(HEAD.to_owned() + &cache("1") + figure));
         assert!(
-            shown.contains(
-                "`sum` adds up `missing`, which is not stated before it (legal: none yet)"
-            ),
+            shown.contains("`sum` is a sum of `missing`, which is not defined before it"),
             "{shown}"
         );
     }

@@ -1,4 +1,4 @@
-//! How much of each item a run and a month use.
+//! The quantity of each billed item, for a run and for a month.
 
 use super::item::{Heading, Item};
 use super::meter::count;
@@ -8,42 +8,42 @@ use tiketi_scenario::Plan;
 use tiketi_scenario::scaling::Metric;
 use tiketi_scenario::topology::DatabaseKind;
 
-/// Memory of the Lambda times the length of one of its runs, in gigabyte-seconds: 128 MB for 0.1 s (an assumption).
+/// Memory times duration of a Lambda invocation, in gigabyte-seconds: 128 MB for 0.1 s (assumption).
 const LAMBDA_GB_SECONDS: f64 = 0.0125;
-/// Static files, gigabytes (A24).
+/// Static files, in gigabytes (A24).
 const STORED_GB: f64 = 50.0;
-/// Root volume of an instance, gigabytes of gp3: what the usual Linux image asks for (an assumption).
+/// Root volume of an instance, in gigabytes of gp3: the default of common Linux images (assumption).
 const VOLUME_GB: f64 = 8.0;
-/// Storage of Aurora, gigabytes: it grows with the rows, and the least that is billed is more than an on-sale writes (an
-/// assumption).
+/// Aurora storage, in gigabytes. It grows with the data, but the minimum that is billed exceeds what a sale writes
+/// (assumption).
 const AURORA_GB: f64 = 10.0;
-/// Storage of RDS, gigabytes (B5).
+/// RDS storage, in gigabytes (B5).
 const RDS_GB: f64 = 20.0;
-/// What crosses the border of a zone is billed to who sends and to who receives.
+/// Traffic between zones is billed to the sender and to the receiver.
 const BOTH_SIDES: f64 = 2.0;
-const SECONDS_AN_HOUR: f64 = 3_600.0;
+const SECONDS_PER_HOUR: f64 = 3_600.0;
 
-/// How much of one item is used.
+/// The quantity of one item.
 #[derive(Clone, Debug)]
 pub(super) struct Quantity {
     pub(super) item: Item,
     pub(super) heading: Heading,
     pub(super) title: String,
-    /// Instance, node or storage type, where the price depends on it.
+    /// Instance, node or storage type; `None` if the price doesn't depend on it.
     pub(super) class: Option<String>,
     pub(super) unit: &'static str,
-    /// In the run; `None` if not metered.
+    /// Quantity in the run; `None` if it is not metered.
     pub(super) run: Option<f64>,
-    /// In the month; `None` if not metered.
+    /// Quantity in the month; `None` if it is not metered.
     pub(super) month: Option<f64>,
 }
 
-/// All quantities: those of this run, and those of a month in which the smallest fleet runs throughout and as many
-/// runs like this one as `onsales_per_month` come on top.
+/// Returns all quantities of this run, and of a month with the smallest fleet throughout plus `onsales_per_month` runs like
+/// this one.
 pub(super) fn quantities(plan: &Plan, usage: &Usage) -> Vec<Quantity> {
     let bill = Reckoning { plan, usage };
     let mut quantities = bill.fleet();
-    quantities.extend(bill.standing());
+    quantities.extend(bill.fixed());
     quantities.extend(bill.monthly());
     quantities.extend(bill.lambda());
     quantities.extend(bill.load());
@@ -51,19 +51,19 @@ pub(super) fn quantities(plan: &Plan, usage: &Usage) -> Vec<Quantity> {
     quantities
 }
 
-/// Hours a month of instances that run throughout.
-pub(super) fn base_hours_a_month(plan: &Plan) -> f64 {
+/// Returns the instance-hours per month of the smallest fleet.
+pub(super) fn base_hours_per_month(plan: &Plan) -> f64 {
     f64::from(plan.scaling.min) * HOURS_A_MONTH
 }
 
-/// What the quantities follow from.
+/// The inputs of the quantities.
 struct Reckoning<'a> {
     plan: &'a Plan,
     usage: &'a Usage,
 }
 
 impl Reckoning<'_> {
-    /// The instances, always on and scaled out, each with its volume.
+    /// Returns the instances, always on and scaled out, with their volumes.
     fn fleet(&self) -> Vec<Quantity> {
         let (plan, usage) = (self.plan, self.usage);
         let class = &plan.topology.instances.class;
@@ -72,7 +72,7 @@ impl Reckoning<'_> {
         let (always, peak) = (Heading::Instances, Heading::Peak);
         let hours_always = (
             usage.instance_hours.min(throughout),
-            base_hours_a_month(plan),
+            base_hours_per_month(plan),
         );
         let hours_peak = (extra, extra * self.onsales());
         let instances = |heading, title: String, (run, month): (f64, f64)| Quantity {
@@ -102,8 +102,8 @@ impl Reckoning<'_> {
         ]
     }
 
-    /// What stands there all month and is billed by the hour; how many follows from the topology.
-    fn standing(&self) -> Vec<Quantity> {
+    /// Returns the fixed infrastructure that is billed by the hour; its size follows from the topology.
+    fn fixed(&self) -> Vec<Quantity> {
         let topology = &self.plan.topology;
         let gateways = topology
             .zones
@@ -133,7 +133,7 @@ impl Reckoning<'_> {
         ]
     }
 
-    /// What stands there all month and is billed by the month.
+    /// Returns the fixed infrastructure that is billed by the month.
     fn monthly(&self) -> Vec<Quantity> {
         let by_month = |quantity: Quantity, pieces: f64| {
             quantity.of(pieces * self.usage.hours / HOURS_A_MONTH, pieces)
@@ -183,13 +183,13 @@ impl Reckoning<'_> {
         ]
     }
 
-    /// The Lambda, which runs all month, and reports a metric each time if an alarm watches it.
+    /// Returns the Lambda, which runs all month, and the metric it reports if an alarm uses it.
     fn lambda(&self) -> Vec<Quantity> {
         let runs = count(self.usage.lambda_runs);
         let period = self.plan.scaling.monitor.period.as_secs_f64();
-        let runs_a_month = HOURS_A_MONTH * SECONDS_AN_HOUR / period;
+        let runs_per_month = HOURS_A_MONTH * SECONDS_PER_HOUR / period;
         let (lambda, monitoring) = (Heading::Lambda, Heading::Monitoring);
-        let each = |quantity: Quantity, each: f64| quantity.of(runs * each, runs_a_month * each);
+        let each = |quantity: Quantity, each: f64| quantity.of(runs * each, runs_per_month * each);
         let mut quantities = vec![
             each(piece(Item::LambdaRuns, lambda, "Lambda", "run"), 1.0),
             each(
@@ -204,7 +204,7 @@ impl Reckoning<'_> {
         quantities
     }
 
-    /// What follows the load from outside.
+    /// Returns what depends on the load from outside.
     fn load(&self) -> Vec<Quantity> {
         let (usage, transfer) = (self.usage, Heading::Transfer);
         let capacity = piece(
@@ -227,7 +227,7 @@ impl Reckoning<'_> {
         ]
     }
 
-    /// What follows the traffic behind the load balancer.
+    /// Returns what depends on the traffic behind the load balancer.
     fn traffic(&self) -> Vec<Quantity> {
         let (nat, transfer) = (Heading::Nat, Heading::Transfer);
         let (cross, both) = (Heading::CrossZone, "GB, each side");
@@ -295,7 +295,7 @@ impl Reckoning<'_> {
         quantity.of(pieces * self.usage.hours, pieces * HOURS_A_MONTH)
     }
 
-    /// What each on-sale uses anew.
+    /// Sets the quantity that each sale uses.
     fn each_onsale(&self, quantity: Quantity, used: Option<f64>) -> Quantity {
         Quantity {
             run: used,
@@ -304,7 +304,7 @@ impl Reckoning<'_> {
         }
     }
 
-    /// What the database keeps its rows in, as price books call it, and how many gigabytes.
+    /// Returns the storage type of the database, as price books name it, and its size in gigabytes.
     fn database_storage(&self) -> (&'static str, f64) {
         let database = &self.plan.topology.database;
         match (database.kind, database.standby) {
@@ -327,7 +327,7 @@ impl Reckoning<'_> {
     }
 }
 
-/// An item of which the quantity is still to be said.
+/// Returns an item whose quantity is not set yet.
 fn piece(item: Item, heading: Heading, title: &str, unit: &'static str) -> Quantity {
     Quantity {
         item,

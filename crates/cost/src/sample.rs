@@ -1,8 +1,8 @@
-//! What an engine tells the meter, about once a scenario second: counts since the last time it did.
+//! What an engine reports to the meter, about once per second of scenario time: counts since the last report.
 
 use serde::{Deserialize, Serialize};
 
-/// What the load balancer has done since the last sample.
+/// Activity of the load balancer since the last sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadSample {
     /// Connections opened by clients.
@@ -15,23 +15,23 @@ pub struct LoadSample {
     pub bytes_in: u64,
     /// Bytes to clients.
     pub bytes_out: u64,
-    /// Evaluations of listener rules beyond the ten that are free with each request: 0 with the default rule alone.
+    /// Listener rule evaluations beyond the ten that are free per request; 0 with only the default rule.
     pub rule_evaluations: u64,
 }
 
-/// Bytes inside the VPC and out of it, by the path they took, since the last sample.
+/// Bytes within and out of the VPC since the last sample, by path.
 ///
-/// Each byte is counted once, whichever way it went; what is paid twice (by its sender and by its receiver) is doubled
-/// when it is priced. Bytes between a client and the load balancer are not here but in [`LoadSample`].
+/// Each byte is counted once, in either direction. Traffic that both sender and receiver pay for is doubled when it is
+/// priced. Bytes between clients and the load balancer are in [`LoadSample`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrafficSample {
-    /// Through NAT gateways, either way, without what went to S3.
+    /// Through NAT gateways in either direction, without traffic to S3.
     pub nat_bytes: u64,
-    /// The part of `nat_bytes` that left for the internet.
+    /// The part of `nat_bytes` that went out to the internet.
     pub nat_bytes_out: u64,
-    /// Between instances and S3, either way. Whether by the gateway endpoint or by NAT, the plan says.
+    /// Between instances and S3 in either direction. The plan says whether it goes through the gateway endpoint or NAT.
     pub s3_bytes: u64,
-    /// To or from a NAT gateway in another zone than the instance (A18), `s3_bytes` included if they go that way.
+    /// To or from a NAT gateway in another zone than the instance (A18), including `s3_bytes` if they go through NAT.
     pub detour_bytes: u64,
     /// Between a load-balancer node and an instance in different zones.
     pub load_balancer_cross_zone_bytes: u64,
@@ -45,14 +45,14 @@ pub struct TrafficSample {
     pub database_io: u64,
 }
 
-/// What an engine can see of what AWS bills. What it cannot see is *not metered*, which is not the same as nothing.
+/// Which of the usage that AWS bills an engine can see. The rest is *not metered*, which is different from zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
-    /// Instances, load balancer, edge, Lambda: all of it on one machine, where no byte passes a NAT gateway or a zone's
-    /// border, and storage is memory.
+    /// Instances, load balancer, edge and Lambda. On one machine no traffic goes through NAT or between zones, and storage
+    /// is in memory.
     #[default]
     Testbed,
-    /// All of it: the engine reports traffic by path and surplus credits, nothing included.
+    /// Everything: the engine also reports traffic by path and surplus credits, even if they are zero.
     Everything,
 }

@@ -1,99 +1,99 @@
-//! The statement: what a run cost, what a month of such runs costs, and what one buyer and one ticket cost.
+//! The statement: the cost of a run, of a month of such runs, per buyer and per ticket.
 
 use serde::{Deserialize, Serialize};
 
 use super::comparison::{self, Comparison};
 use super::item::{Heading, Item};
 use super::price_book::{Basis, Currency, Exchange, HOURS_A_MONTH, Per, Price, PriceBook};
-use super::quantity::{Quantity, base_hours_a_month, quantities};
+use super::quantity::{Quantity, base_hours_per_month, quantities};
 use super::usage::Usage;
 use tiketi_scenario::Plan;
 
-/// What a run cost, and what follows from it.
+/// The cost of a run, and what follows from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Statement {
     /// Name of the price book.
     pub price_book: String,
     /// Date of its prices.
     pub price_date: String,
-    /// Currency of all amounts but those of the comparison.
+    /// Currency of all amounts except those in `documented`.
     pub currency: Currency,
-    /// What one unit of it is in won.
+    /// Exchange rate to won.
     pub exchange: Exchange,
-    /// What was used.
+    /// The usage of the run.
     pub usage: Usage,
-    /// What the cost is divided by.
+    /// Numbers of buyers and tickets, for the unit costs.
     pub sales: Sales,
-    /// This run.
+    /// The bill of this run.
     pub run: Bill,
-    /// A month: the smallest fleet throughout, and `onsales_per_month` runs like this one.
+    /// The bill of a month: the smallest fleet throughout, plus `onsales_per_month` runs like this one.
     pub month: Bill,
-    /// On-sales in that month.
+    /// Sales in that month.
     pub onsales_per_month: u32,
-    /// This run's total for each 1,000 buyers; `None` without buyers.
+    /// Cost of this run per 1,000 buyers; `None` without buyers.
     pub per_thousand_buyers: Option<f64>,
-    /// This run's total for each ticket sold; `None` if none was.
+    /// Cost of this run per ticket sold; `None` without tickets.
     pub per_ticket: Option<f64>,
-    /// What that month could save.
+    /// Possible savings of that month.
     pub savings: Savings,
-    /// The month against the documented one, in won.
+    /// The month compared with the reference bill, in won.
     pub documented: Comparison,
 }
 
-/// What a month could save, and what would be left; `None` if the book has no price for it.
+/// Possible savings of a month; `None` if the book has no price for it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Savings {
-    /// Without NAT: its gateways, their addresses, and the traffic through them.
+    /// Saved without NAT: the gateways, their addresses and the traffic through them.
     pub nat: Option<f64>,
-    /// With the smallest fleet reserved instead of on demand.
+    /// Saved if the smallest fleet is reserved instead of on demand.
     pub reserved: Option<f64>,
-    /// The month without both.
+    /// Cost of the month after both savings.
     pub optimized: Option<f64>,
 }
 
-/// Lines and their sum.
+/// Billed items and their sum.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bill {
-    /// One line an item.
+    /// The billed items.
     pub lines: Vec<Line>,
-    /// Sum of the lines that have a price.
+    /// Sum of the lines that have an amount.
     pub total: f64,
 }
 
-/// One item of a bill.
+/// One billed item.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
-    /// What is billed.
+    /// The item.
     pub item: Item,
-    /// The heading it falls under.
+    /// The heading it belongs to.
     pub heading: Heading,
     /// Title for reports.
     pub title: String,
-    /// How much; `None` if the engine does not meter it.
+    /// Quantity in `unit`; `None` if the engine does not meter it.
     pub quantity: Option<f64>,
-    /// Of what.
+    /// The unit, such as `instance-hour`.
     pub unit: String,
-    /// Price of one; `None` if it is not known.
+    /// Price per unit; `None` if it is unknown.
     pub unit_price: Option<f64>,
-    /// Quantity times price; `None` if one of them is not known.
+    /// Quantity times price; `None` if one of them is unknown.
     pub amount: Option<f64>,
-    /// How sure the price is.
+    /// How reliable the price is.
     pub basis: Basis,
-    /// Where the price comes from.
+    /// Source of the price.
     pub source: String,
 }
 
-/// What the cost is divided by.
+/// What the cost of a run is divided by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sales {
-    /// Buyers who came.
+    /// Buyers who arrived.
     pub buyers: u64,
     /// Tickets sold.
     pub tickets: u64,
 }
 
 impl Statement {
-    /// Adds up what `usage` costs at the prices of `book`.
+    /// Prices `usage` with `book`.
     pub fn new(plan: &Plan, usage: Usage, sales: Sales, book: &PriceBook) -> Self {
         let quantities = quantities(plan, &usage);
         let run = bill(book, &quantities, usage.hours, |quantity| quantity.run);
@@ -124,14 +124,14 @@ impl Statement {
         }
     }
 
-    /// The same use at the prices of another book; `plan` is the one that was run.
+    /// Returns the statement of the same usage at the prices of another book; `plan` is the one that was run.
     pub fn at_prices_of(&self, plan: &Plan, book: &PriceBook) -> Self {
         Self::new(plan, self.usage.clone(), self.sales, book)
     }
 }
 
 impl Bill {
-    /// The sum of the lines under a heading; `None` if none of them has an amount.
+    /// Returns the sum of the lines under a heading, or `None` if none of them has an amount.
     pub fn under(&self, heading: Heading) -> Option<f64> {
         let mut amounts = self
             .lines
@@ -143,12 +143,12 @@ impl Bill {
         Some(amounts.sum())
     }
 
-    /// The lines that have a price and no quantity, because the engine does not meter them.
+    /// Returns the lines without a quantity, because the engine does not meter them.
     pub fn not_metered(&self) -> impl Iterator<Item = &Line> {
         self.lines.iter().filter(|line| line.quantity.is_none())
     }
 
-    /// The lines that have no price.
+    /// Returns the lines without a price.
     pub fn not_priced(&self) -> impl Iterator<Item = &Line> {
         self.lines
             .iter()
@@ -168,6 +168,7 @@ fn bill(
             let price = book.price(quantity.item, quantity.class.as_deref());
             match price {
                 Some(price) => Some(priced(quantity, price, amount_of(quantity), hours)),
+                // The price of another item under this heading includes this one.
                 None if book.by_heading && is_priced(book, quantities, quantity.heading) => None,
                 None => Some(unpriced(quantity, amount_of(quantity))),
             }
@@ -188,7 +189,7 @@ fn priced(quantity: &Quantity, price: &Price, units: Option<f64>, hours: f64) ->
     let (units, unit, unit_price) = match price.per {
         Per::Unit => (units, quantity.unit, price.amount),
         Per::Month => (units, quantity.unit, price.amount / HOURS_A_MONTH),
-        // A flat amount is for what there is, however many; for nothing it is nothing.
+        // A flat price covers any quantity, but is not charged for none.
         Per::Flat => {
             let hours = units.map(|units| if units > 0.0 { hours } else { 0.0 });
             (hours, "hour", price.amount / HOURS_A_MONTH)
@@ -221,14 +222,14 @@ fn unpriced(quantity: &Quantity, units: Option<f64>) -> Line {
     }
 }
 
-/// What the month could save without NAT and with the smallest fleet reserved.
+/// Returns what the month could save without NAT and with the smallest fleet reserved.
 fn savings(plan: &Plan, month: &Bill, book: &PriceBook) -> Savings {
     let nat = month.under(Heading::Nat);
     let class = Some(plan.topology.instances.class.as_str());
     let an_hour = |item| book.price(item, class).map(Price::for_one);
     let reserved = an_hour(Item::Instance)
         .zip(an_hour(Item::InstanceReserved))
-        .map(|(on_demand, reserved)| base_hours_a_month(plan) * (on_demand - reserved));
+        .map(|(on_demand, reserved)| base_hours_per_month(plan) * (on_demand - reserved));
     Savings {
         nat,
         reserved,

@@ -1,6 +1,6 @@
-//! The documented month (A24) rebuilt from price books, line by line, and the documented hour of CloudMart (B9).
+//! Recalculates the reference bill (A24) from price books, line by line, and the documented hourly cost of CloudMart (B9).
 //!
-//! Nothing is run for it: what is used is what the documents say is used, as far as they say it.
+//! It needs no run: the usage is taken from the documents, as far as they state it.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,16 +12,16 @@ use super::statement::{Bill, Sales, Statement};
 use super::usage::Usage;
 use tiketi_scenario::Plan;
 
-/// Hours of a month with the largest fleet (A24).
+/// Hours per month with the largest fleet (A24).
 pub const PEAK_HOURS: f64 = 20.0;
-/// Gigabytes of a month to the internet (A24).
+/// Gigabytes per month to the internet (A24).
 pub const TRANSFER_GB: f64 = 500.0;
-/// What an hour of CloudMart costs, in dollars (B9).
+/// Documented cost of CloudMart per hour, in dollars (B9).
 pub const CLOUDMART_HOUR: f64 = 0.124;
-/// What a month of CloudMart costs, in dollars (B9).
+/// Documented cost of CloudMart per month, in dollars (B9).
 pub const CLOUDMART_MONTH: f64 = 89.28;
 
-/// The items of CloudMart that its documents draw, and so may have added up.
+/// The items in CloudMart's architecture diagram, which its documented cost may be the sum of.
 const DRAWN: [Item; 5] = [
     Item::LoadBalancer,
     Item::Instance,
@@ -30,8 +30,8 @@ const DRAWN: [Item; 5] = [
     Item::NatGateway,
 ];
 
-/// What of a topology stands there and is billed whatever passes.
-const STANDS: [Item; 8] = [
+/// The fixed infrastructure of a topology, which is billed regardless of load.
+const FIXED: [Item; 8] = [
     Item::LoadBalancer,
     Item::PublicAddresses,
     Item::Instance,
@@ -42,32 +42,32 @@ const STANDS: [Item; 8] = [
     Item::NatGateway,
 ];
 
-/// One architecture at the prices of several books.
+/// An architecture at the prices of several books.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Study {
-    /// Name of the scenario whose topology it is.
+    /// Name of the scenario that defines the topology.
     pub scenario: String,
-    /// Each book's view of the month, in the order in which the books were given; never empty.
+    /// The month at the prices of each book, in the given order; never empty.
     pub months: Vec<Month>,
-    /// The hour of CloudMart; `None` if it was not asked for.
+    /// CloudMart's hourly cost; `None` if it was not requested.
     pub hour: Option<Hour>,
 }
 
-/// The month at the prices of one book, and what other set-ups would change.
+/// The month at the prices of one book, and the cost of other configurations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Month {
     /// The statement; its run is one peak.
     pub statement: Statement,
-    /// NAT gateways that stand there.
+    /// Number of NAT gateways.
     pub nat_gateways: u32,
-    /// What the month would save with one NAT gateway for all zones (B12), before the traffic that then crosses zones.
+    /// Savings per month with one NAT gateway for all zones (B12), before the resulting cross-zone traffic.
     pub saved_by_one_gateway: f64,
-    /// What one zone more would cost, with an address of the load balancer and, if the others have one, a NAT gateway;
-    /// `None` if the topology has no zone to go by.
+    /// Cost per month of an additional zone, with an address of the load balancer and a NAT gateway if the last zone has
+    /// one; `None` if the topology has no zone.
     pub another_zone_costs: Option<f64>,
 }
 
-/// An hour of what stands there, at the prices of one book.
+/// The hourly cost of the fixed infrastructure, at the prices of one book.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hour {
     /// Name of the scenario.
@@ -76,22 +76,22 @@ pub struct Hour {
     pub price_book: String,
     /// Currency of the amounts.
     pub currency: Currency,
-    /// What one unit of it is in won.
+    /// Exchange rate to won.
     pub exchange: Exchange,
-    /// What stands there, by title, and what an hour of it costs.
+    /// Title and hourly cost of each item.
     pub lines: Vec<(String, f64)>,
-    /// Their sum.
+    /// Sum of the lines.
     pub total: f64,
-    /// The items of the drawing that come nearest to the documented hour, and what they come to.
+    /// The items of the diagram whose sum is closest to the documented hourly cost, and that sum.
     pub nearest: (Vec<String>, f64),
 }
 
 impl Study {
-    /// Rebuilds the month of `plan` from each of `books`, and the hour of `cloudmart` from the last of them.
+    /// Prices the month of `plan` with each of `books`, and an hour of `cloudmart` with the last of them.
     ///
     /// # Panics
     ///
-    /// If there is no book.
+    /// Panics if `books` is empty.
     pub fn new(plan: &Plan, books: &[PriceBook], cloudmart: Option<&Plan>) -> Self {
         let last = books.last().expect("a study has a book");
         Self {
@@ -102,10 +102,11 @@ impl Study {
     }
 }
 
-/// What one on-sale uses if all of a month use what A24 states: 20 hours with the largest fleet and 500 GB, in equal parts.
+/// Returns the usage of one sale if all sales of a month together use what A24 states: 20 hours with the largest fleet and
+/// 500 GB, in equal parts.
 ///
-/// That all of the transfer passes the load balancer, and that bytes are the dimension it is billed by, is an assumption;
-/// what A24 does not speak of is not metered.
+/// Assumptions: all traffic goes through the load balancer, and it is billed by bytes. Usage that A24 doesn't mention is not
+/// metered.
 pub fn documented_use(plan: &Plan) -> Usage {
     if plan.cost.onsales_per_month == 0 {
         return Usage::default();
@@ -147,7 +148,7 @@ fn month(plan: &Plan, book: &PriceBook) -> Month {
 
 fn hour(plan: &Plan, book: &PriceBook) -> Hour {
     let statement = Statement::new(plan, Usage::default(), Sales::default(), book);
-    let lines = hourly(&statement.month, &STANDS);
+    let lines = hourly(&statement.month, &FIXED);
     Hour {
         scenario: plan.name.clone(),
         price_book: book.name.clone(),
@@ -159,7 +160,7 @@ fn hour(plan: &Plan, book: &PriceBook) -> Hour {
     }
 }
 
-/// The lines of a month that cost anything, by the hour.
+/// Returns the lines of a month that have a cost, per hour.
 fn hourly(month: &Bill, items: &[Item]) -> Vec<(String, f64)> {
     let lines = month.lines.iter();
     let lines = lines.filter(|line| items.contains(&line.item));
@@ -169,7 +170,7 @@ fn hourly(month: &Bill, items: &[Item]) -> Vec<(String, f64)> {
         .collect()
 }
 
-/// Those of `lines` that together come nearest to `wanted`. There are few: every choice is tried.
+/// Returns the subset of `lines` whose sum is closest to `wanted`. There are few lines, so it tries every subset.
 fn nearest(lines: &[(String, f64)], wanted: f64) -> (Vec<String>, f64) {
     let chosen = |choice: u32| {
         let lines = lines.iter().enumerate();
@@ -179,14 +180,13 @@ fn nearest(lines: &[(String, f64)], wanted: f64) -> (Vec<String>, f64) {
     let distance = |choice| (sum(choice) - wanted).abs();
     let best = (0..1_u32 << lines.len())
         .min_by(|a, b| distance(*a).total_cmp(&distance(*b)))
-        .expect("nothing is a choice, too");
+        .expect("there is at least the empty subset");
     let titles = chosen(best).map(|(title, _)| title.clone());
     (titles.collect(), sum(best))
 }
 
 impl Month {
-    /// What an hour of one piece of an item costs, in won, and how many hours of it a month has; `None` if the book
-    /// has no price of its own for it.
+    /// Returns the hourly price of an item in won and how many of it run, or `None` if the book has no hourly price for it.
     pub fn piece(&self, item: Item) -> Option<Piece> {
         let lines = &self.statement.month.lines;
         let line = lines
@@ -198,40 +198,40 @@ impl Month {
         })
     }
 
-    /// Won for one unit of the book's currency.
+    /// Returns the won per unit of the book's currency.
     pub const fn won_per_unit(&self) -> f64 {
         self.statement.exchange.won_per_unit
     }
 
-    /// Won for a gigabyte through NAT; `None` if the book has no price for it.
+    /// Returns the won per gigabyte through NAT, or `None` if the book has no price for it.
     pub fn won_a_nat_gigabyte(&self) -> Option<f64> {
         let lines = &self.statement.month.lines;
         let line = lines.iter().find(|line| line.item == Item::NatTraffic)?;
         Some(line.unit_price? * self.won_per_unit())
     }
 
-    /// The month in won.
+    /// Returns the cost of the month in won.
     pub fn total_won(&self) -> f64 {
         self.statement.month.total * self.won_per_unit()
     }
 
-    /// NAT gateways as a number to divide by.
+    /// Returns the number of NAT gateways as a float.
     pub fn gateways(&self) -> f64 {
         count(u64::from(self.nat_gateways))
     }
 }
 
-/// A thing that is billed by the hour.
+/// An item that is billed by the hour.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Piece {
-    /// Won an hour.
+    /// Price of one, in won per hour.
     pub won_an_hour: f64,
-    /// How many stand there all month.
+    /// How many run all month.
     pub pieces: f64,
 }
 
 impl Piece {
-    /// Won a month of one of them.
+    /// Returns the price of one, in won per month.
     pub fn won_a_month(&self) -> f64 {
         self.won_an_hour * HOURS_A_MONTH
     }

@@ -1,4 +1,4 @@
-//! Poisson arrivals at a rate that decays.
+//! Poisson arrivals with a decaying rate.
 
 use rand::RngExt;
 
@@ -7,8 +7,8 @@ use tiketi_core::rng::Stream;
 use tiketi_core::units::SimTime;
 use tiketi_scenario::distribution::Distribution;
 
-/// The next arrival after `now`, by thinning (Lewis and Shedler 1979): the rate never rises, so that the rate now bounds
-/// all that follow.
+/// Draws the next arrival after `now`, by thinning (Lewis and Shedler 1979). The rate never increases, so the current rate
+/// is a bound for all later ones.
 pub(super) fn next_arrival(births: Births, now: SimTime, stream: &mut Stream) -> SimTime {
     let mut candidate = now;
     let mut rate = births.at(now.as_secs_f64());

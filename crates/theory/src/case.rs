@@ -1,46 +1,45 @@
-//! A case: something theory knows exactly and the model simulates.
+//! A case: a system with an exact solution that is also simulated.
 
 use std::fmt;
 
 use super::interval::Precision;
-use super::parameter::{Parameter, Problem, Values};
+use super::parameter::{Parameter, ParameterError, Values};
 use tiketi_core::rng::Streams;
 
-/// One case with its parameters.
+/// A case and its parameters.
 #[derive(Debug)]
 pub struct Case {
-    /// As the command line calls it, in kebab-case.
+    /// Name on the command line, in kebab-case.
     pub name: &'static str,
-    /// What it is, in a line.
+    /// One-line description.
     pub title: &'static str,
-    /// What it can be asked with.
+    /// Its parameters.
     pub parameters: &'static [Parameter],
-    pub(super) prepare: fn(&Values) -> Result<Experiment, Problem>,
+    pub(super) prepare: fn(&Values) -> Result<Experiment, ParameterError>,
 }
 
-/// A case with values for its parameters, ready to run.
+/// A case with parameter values, ready to run.
 #[derive(Debug)]
-pub struct Question {
+pub struct CaseSetup {
     /// The case.
     pub case: &'static Case,
-    /// The values.
+    /// The parameter values.
     pub values: Values,
     pub(super) experiment: Experiment,
 }
 
-/// What theory says, and how to simulate it.
+/// The exact values of a case, and its simulation.
 pub(super) struct Experiment {
     pub(super) figures: Vec<Figure>,
-    /// Length of a replication at first, in whatever the case counts: arrivals, paths. Longer if the interval is too
-    /// wide.
+    /// Initial length of a replication, in the unit of the case (arrivals, paths). It grows if the interval is too wide.
     pub(super) length: u64,
     pub(super) replicate: Box<Replicate>,
 }
 
-/// Simulates one replication of a length; returns an estimate of each figure, in their order.
+/// Simulates a replication of a given length; returns an estimate of each metric, in order.
 pub(super) type Replicate = dyn Fn(Streams, u64) -> Vec<f64> + Send + Sync;
 
-/// One figure that theory knows.
+/// A metric with its exact value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Figure {
     pub(super) name: String,
@@ -49,14 +48,14 @@ pub(super) struct Figure {
 }
 
 impl Case {
-    /// Builds a question from the `given` values and the defaults of the rest.
-    pub fn ask(
+    /// Prepares the case with the `given` values, and defaults for the rest.
+    pub fn setup(
         &'static self,
         given: impl Fn(&str) -> Option<Vec<f64>>,
-    ) -> Result<Question, Problem> {
+    ) -> Result<CaseSetup, ParameterError> {
         let values = Values::new(self.parameters, given)?;
         let experiment = (self.prepare)(&values)?;
-        Ok(Question {
+        Ok(CaseSetup {
             case: self,
             values,
             experiment,

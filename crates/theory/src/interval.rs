@@ -1,41 +1,41 @@
-//! Confidence intervals over replications, and what is concluded from them.
+//! Confidence intervals over replications, and the verdicts that follow.
 
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// A mean over replications with its confidence interval.
+/// A mean over replications and its confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Estimate {
     pub(super) mean: f64,
     pub(super) half_width: f64,
 }
 
-/// How closely a figure must be known before it proves anything.
+/// How precise the estimate of a metric must be for a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
-    /// A mean or a share: within 1 % of its value.
+    /// A mean or a share: half-width within 1 % of the value.
     Mean,
-    /// A percentile or a small probability: within 2 %.
+    /// A percentile or a small probability: half-width within 2 %.
     Tail,
-    /// An identity: every replication must give it, to the last nanosecond.
+    /// An identity: every replication must match exactly, to the nanosecond.
     Identity,
 }
 
-/// What is concluded of a figure.
+/// The verdict on a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// The exact value is inside an interval that is narrow enough.
+    /// Pass: the exact value is inside an interval that is narrow enough.
     Holds,
-    /// The exact value is outside the interval.
+    /// Fail: the exact value is outside the interval.
     Differs,
-    /// The interval is too wide: it proves nothing.
+    /// Inconclusive: the interval is too wide.
     TooWide,
 }
 
 impl Precision {
-    /// The widest half of an interval around `value` that still proves something.
+    /// Returns the largest half-width around `value` that allows a verdict.
     pub(super) fn half_width_max(self, value: f64) -> f64 {
         match self {
             Self::Mean => 0.01 * value.abs(),
@@ -46,7 +46,7 @@ impl Precision {
 }
 
 impl Estimate {
-    /// The mean of independent replications, at least two, with the two-sided interval of Student's t that misses the true
+    /// Estimates the mean from independent replications, at least two. The two-sided Student's t interval misses the true
     /// mean with probability `level`.
     pub(super) fn new(samples: &[f64], level: f64) -> Self {
         let count = samples.len() as f64;
@@ -77,11 +77,11 @@ impl Estimate {
         }
     }
 
-    /// How many times too wide the interval is. An identity does not get truer in a longer run.
+    /// Returns how many times too wide the interval is. A longer run doesn't help an identity, so this is 0 for it.
     pub(super) fn excess(self, exact: f64, precision: Precision) -> f64 {
         match precision {
             Precision::Identity => 0.0,
-            // Replications that all missed a rare event agree with each other, and know nothing of it.
+            // If all replications missed a rare event, they agree with each other but prove nothing.
             Precision::Mean | Precision::Tail
                 if self.half_width <= 0.0 && (self.mean - exact).abs() > 0.0 =>
             {
@@ -92,7 +92,7 @@ impl Estimate {
     }
 }
 
-/// The quantile of Student's t that is exceeded, on both sides together, with probability `level`.
+/// Returns the quantile of Student's t whose absolute value is exceeded with probability `level`.
 fn student_t(freedom: f64, level: f64) -> f64 {
     StudentsT::new(0.0, 1.0, freedom)
         .expect("at least one degree of freedom")
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_those_of_the_tables() {
+    fn quantiles_match_published_tables() {
         for (freedom, level, quantile) in [
             (1.0, 0.05, 12.706),
             (19.0, 0.01, 2.861),
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wide_interval_proves_nothing_and_a_narrow_one_must_hold_the_value() {
+    fn verdict_depends_on_width_and_position_of_the_interval() {
         let narrow = Estimate {
             mean: 10.02,
             half_width: 0.05,
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn replications_that_all_missed_a_rare_event_prove_nothing() {
+    fn missing_a_rare_event_is_inconclusive() {
         let none_seen = Estimate::new(&[0.0, 0.0, 0.0], 0.01);
         assert_eq!(none_seen.verdict(5e-7, Precision::Tail), Verdict::TooWide);
         let certain = Estimate::new(&[1.0, 1.0, 1.0], 0.01);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_holds_in_every_replication_or_not_at_all() {
+    fn an_identity_must_hold_in_every_replication() {
         let estimate = |samples: &[f64]| Estimate::new(samples, 0.01);
         let exact = estimate(&[0.0, 0.0, 0.0]);
         assert_eq!(exact.verdict(0.0, Precision::Identity), Verdict::Holds);

@@ -1,9 +1,9 @@
-//! What a simulation counts on the way: areas under curves, in integer nanoseconds.
+//! Areas under curves, which a simulation accumulates in integer nanoseconds.
 
 use tiketi_core::units::SimTime;
 
-/// The areas under two curves, the number of jobs in the system and the number that wait, from the start of the run
-/// and since the last mark, and the sum of all sojourn times.
+/// The areas under two curves (jobs in the system and jobs waiting), from the start of the run and since the mark, and the
+/// sum of all sojourn times.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ledger {
     until: SimTime,
@@ -20,7 +20,7 @@ struct Mark {
     waiting: u128,
 }
 
-/// Means over a stretch of time.
+/// Means over a period of time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Means {
     pub(super) in_system: f64,
@@ -28,7 +28,7 @@ pub(super) struct Means {
 }
 
 impl Ledger {
-    /// Takes note that until `now` so many jobs were in the system, and so many of them waited.
+    /// Adds the period until `now`, in which `in_system` jobs were in the system and `waiting` of them waited.
     pub(super) fn handle_stretch(&mut self, now: SimTime, in_system: usize, waiting: usize) {
         let length = (now - self.until).as_nanos();
         self.in_system += length * in_system as u128;
@@ -36,12 +36,12 @@ impl Ledger {
         self.until = now;
     }
 
-    /// A job that came at `born` leaves at `now`.
+    /// Adds a job that arrived at `born` and leaves at `now`.
     pub(super) fn handle_departure(&mut self, born: SimTime, now: SimTime) {
         self.sojourns += (now - born).as_nanos();
     }
 
-    /// Begins the stretch that is measured.
+    /// Starts the measured period.
     pub(super) fn set_mark(&mut self) {
         self.mark = Mark {
             at: self.until,
@@ -50,7 +50,7 @@ impl Ledger {
         };
     }
 
-    /// Means since the mark.
+    /// Returns the means since the mark.
     pub(super) fn means(&self) -> Means {
         let length = (self.until - self.mark.at).as_nanos() as f64;
         Means {
@@ -59,8 +59,8 @@ impl Ledger {
         }
     }
 
-    /// The area under the number in the system less the sum of all sojourn times, in nanoseconds: 0 once everyone has
-    /// left (Little's law, exactly).
+    /// Returns the area under the number in the system minus the sum of all sojourn times, in nanoseconds. By Little's law
+    /// it is exactly 0 once all jobs have left.
     pub(super) fn difference(&self) -> f64 {
         if self.in_system >= self.sojourns {
             (self.in_system - self.sojourns) as f64

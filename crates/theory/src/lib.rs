@@ -1,11 +1,13 @@
-//! The engine held against mathematics: queues whose figures theory knows exactly, simulated with the engine's own
-//! calendar, stations and random streams.
+//! Checks the simulator against queueing theory: queues with exact solutions, simulated with the model's own calendar,
+//! stations and random streams.
 //!
-//! Each case is simulated in independent replications. A figure holds when the exact value is inside the confidence
-//! interval (Student's t over the replications; 1 % is the probability that *any* figure of a run of the suite is missed by
-//! chance) and the interval's half-width is at most 1 % of the value, 2 % for tails: a wide interval proves nothing.
-//! Steady states are replications that leave out the first tenth, which is far longer than these queues need to forget that
-//! they were empty; transients and fluid limits are terminating runs, from their start to their end.
+//! Each case is simulated in independent replications. A metric passes if the exact value is inside the confidence interval
+//! and the half-width of the interval is at most 1 % of the value, 2 % for tails; a wider interval proves nothing. The
+//! intervals use Student's t over the replications and are simultaneous: with a correct simulator, the probability that
+//! *any* metric of a run of the suite is outside is 1 %.
+//!
+//! Steady-state metrics leave out the first tenth of each replication, which is far longer than these queues need to forget
+//! that they started empty. Transients and fluid limits are terminating runs, measured from start to end.
 
 mod arrivals;
 mod case;
@@ -17,8 +19,8 @@ mod parameter;
 mod queue;
 mod suite;
 
-pub use case::{Case, Question};
-pub use cases::{CASES, named, questions};
+pub use case::{Case, CaseSetup};
+pub use cases::{CASES, named, setups};
 pub use interval::{Precision, Verdict};
-pub use parameter::{Legal, Parameter, Problem, Values};
-pub use suite::{Compared, Outcome, Settings, run};
+pub use parameter::{Parameter, ParameterError, Range, Values};
+pub use suite::{CaseResult, Compared, SuiteSettings, run};

@@ -1,43 +1,43 @@
-//! What a case can be asked with: names, defaults, legal values.
+//! Parameters of a case: names, defaults and ranges.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// One parameter of a case, as the command line shows it.
+/// A parameter of a case, as on the command line.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter {
-    /// In kebab-case.
+    /// Name in kebab-case.
     pub name: &'static str,
-    /// What it is, with its unit.
+    /// Description, with its unit.
     pub help: &'static str,
-    /// The values of the suite.
+    /// The values that the suite uses.
     pub default: &'static [f64],
-    /// What each value may be.
-    pub legal: Legal,
+    /// The range of each value.
+    pub range: Range,
     /// Whether it is a list of values.
     pub is_list: bool,
 }
 
-/// Legal values, the bounds included.
+/// A range of values, bounds included.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Legal {
+pub enum Range {
     /// A number.
     Number {
-        /// Least.
+        /// Lower bound.
         from: f64,
-        /// Greatest.
+        /// Upper bound.
         to: f64,
     },
     /// A whole number.
     Whole {
-        /// Least.
+        /// Lower bound.
         from: u32,
-        /// Greatest.
+        /// Upper bound.
         to: u32,
     },
 }
 
-/// Values in a list, at most: no formula asks for more, and the work grows with them.
+/// Maximum number of values in a list: no case needs more, and the work grows with them.
 const LIST_MAX: usize = 20;
 
 impl Parameter {
@@ -45,51 +45,52 @@ impl Parameter {
         name: &'static str,
         help: &'static str,
         default: &'static [f64],
-        legal: Legal,
+        range: Range,
     ) -> Self {
         Self {
             name,
             help,
             default,
-            legal,
+            range,
             is_list: false,
         }
     }
 
-    /// Something a second. The bounds keep nanoseconds fine enough and a run within the range of its clock.
+    /// Creates a rate per second. The bounds keep the resolution of nanoseconds sufficient and a run within the range of
+    /// simulated time.
     pub(super) const fn rate(
         name: &'static str,
         help: &'static str,
         default: &'static [f64],
     ) -> Self {
-        let legal = Legal::Number {
+        let range = Range::Number {
             from: 0.01,
             to: 1e5,
         };
-        Self::new(name, help, default, legal)
+        Self::new(name, help, default, range)
     }
 
-    /// A length of time in seconds, within the same bounds.
+    /// Creates a duration in seconds, with matching bounds.
     pub(super) const fn seconds(
         name: &'static str,
         help: &'static str,
         default: &'static [f64],
     ) -> Self {
-        let legal = Legal::Number {
+        let range = Range::Number {
             from: 1e-5,
             to: 1e4,
         };
-        Self::new(name, help, default, legal)
+        Self::new(name, help, default, range)
     }
 
-    /// A number of things from 1 on.
+    /// Creates a whole number of at least 1.
     pub(super) const fn count(
         name: &'static str,
         help: &'static str,
         default: &'static [f64],
         to: u32,
     ) -> Self {
-        Self::new(name, help, default, Legal::Whole { from: 1, to })
+        Self::new(name, help, default, Range::Whole { from: 1, to })
     }
 
     pub(super) const fn list(self) -> Self {
@@ -99,27 +100,27 @@ impl Parameter {
         }
     }
 
-    fn check(&self, values: &[f64]) -> Result<(), Problem> {
+    fn check(&self, values: &[f64]) -> Result<(), ParameterError> {
         let count_max = if self.is_list { LIST_MAX } else { 1 };
         if !(1..=count_max).contains(&values.len()) {
-            return Err(Problem::Count {
+            return Err(ParameterError::Count {
                 name: self.name,
                 given: values.len(),
-                legal_max: count_max,
+                count_max,
             });
         }
-        match values.iter().find(|value| !self.legal.permits(**value)) {
-            Some(&value) => Err(Problem::OutOfRange {
+        match values.iter().find(|value| !self.range.permits(**value)) {
+            Some(&value) => Err(ParameterError::OutOfRange {
                 name: self.name,
                 value,
-                legal: self.legal,
+                range: self.range,
             }),
             None => Ok(()),
         }
     }
 }
 
-impl Legal {
+impl Range {
     fn permits(self, value: f64) -> bool {
         match self {
             Self::Number { from, to } => (from..=to).contains(&value),
@@ -130,7 +131,7 @@ impl Legal {
     }
 }
 
-impl fmt::Display for Legal {
+impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number { from, to } => write!(f, "{from} to {to}"),
@@ -144,11 +145,11 @@ impl fmt::Display for Legal {
 pub struct Values(BTreeMap<&'static str, Vec<f64>>);
 
 impl Values {
-    /// Takes the `given` values and the defaults of the rest; a name that is not among `parameters` is ignored.
+    /// Checks the `given` values and adds defaults for the rest. Only names in `parameters` are looked up.
     pub(super) fn new(
         parameters: &[Parameter],
         given: impl Fn(&str) -> Option<Vec<f64>>,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, ParameterError> {
         let mut values = BTreeMap::new();
         for parameter in parameters {
             let value = given(parameter.name).unwrap_or_else(|| parameter.default.to_vec());
@@ -158,15 +159,13 @@ impl Values {
         Ok(Self(values))
     }
 
-    /// Each parameter with its values.
+    /// Returns each parameter with its values.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &[f64])> {
         self.0.iter().map(|(name, values)| (*name, &values[..]))
     }
 
     pub(super) fn list(&self, name: &str) -> &[f64] {
-        self.0
-            .get(name)
-            .expect("a case asks for its own parameters")
+        self.0.get(name).expect("a case uses its own parameters")
     }
 
     pub(super) fn number(&self, name: &str) -> f64 {
@@ -183,65 +182,65 @@ impl Values {
     }
 }
 
-/// Why a case cannot be asked with these values.
+/// Why a case cannot run with these values.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum Problem {
-    /// A value that its parameter does not allow.
-    #[error("`{name}` is {value} (legal: {legal})")]
+pub enum ParameterError {
+    /// A value is out of its parameter's range.
+    #[error("`{name}` is {value} (expected {range})")]
     OutOfRange {
         /// The parameter.
         name: &'static str,
-        /// The offending value.
+        /// The invalid value.
         value: f64,
-        /// What would be right.
-        legal: Legal,
+        /// The range of the parameter.
+        range: Range,
     },
-    /// Too many values, or none.
-    #[error("`{name}` has {given} values (legal: 1 to {legal_max})")]
+    /// There are too many values, or none.
+    #[error("`{name}` has {given} values (expected 1 to {count_max})")]
     Count {
         /// The parameter.
         name: &'static str,
-        /// How many values there are.
+        /// Number of values.
         given: usize,
-        /// How many there may be.
-        legal_max: usize,
+        /// Maximum number of values.
+        count_max: usize,
     },
-    /// A steady state was asked for, and there is none.
+    /// The system has no steady state.
     #[error(
-        "no steady state: {arrival_rate} arrivals a second for {capacity} that can be served, utilization {} (legal: below 1)",
+        "no steady state: {arrival_rate} arrivals/s exceed the capacity of {capacity}/s, utilization {} (expected below 1)",
         arrival_rate / capacity
     )]
     NoSteadyState {
-        /// Arrivals a second.
+        /// Arrivals per second.
         arrival_rate: f64,
-        /// What all servers can do a second.
+        /// Jobs per second that all servers together can serve.
         capacity: f64,
     },
-    /// Values that are legal each by itself but not together.
+    /// The values are invalid in combination; has the message and a hint.
     #[error("{0}")]
     Together(String, &'static str),
 }
 
-impl Problem {
-    /// What to do about it.
+impl ParameterError {
+    /// Returns a hint on how to fix it.
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::OutOfRange { .. } => "`tiketi-sim theory CASE --help` lists the parameters",
             Self::Count { .. } => "separate the values of a list with commas",
             Self::NoSteadyState { .. } => {
-                "fewer arrivals, faster service or more servers; `mmck`, `erlang-b` and `erlang-a` have a steady state at any load"
+                "use fewer arrivals, faster service or more servers; `mmck`, `erlang-b` and `erlang-a` have a steady state at any load"
             }
             Self::Together(_, hint) => hint,
         }
     }
 }
 
-/// Refuses a load that the servers cannot carry.
-pub(super) fn check_steady(arrival_rate: f64, capacity: f64) -> Result<(), Problem> {
+/// Rejects a load that exceeds the capacity.
+pub(super) fn check_steady(arrival_rate: f64, capacity: f64) -> Result<(), ParameterError> {
     if arrival_rate < capacity {
         return Ok(());
     }
-    Err(Problem::NoSteadyState {
+    Err(ParameterError::NoSteadyState {
         arrival_rate,
         capacity,
     })
@@ -252,37 +251,37 @@ mod tests {
     use super::*;
 
     const SERVERS: Parameter = Parameter::count("servers", "servers", &[3.0], 10);
-    const RATES: Parameter = Parameter::rate("rates", "a second", &[1.0, 2.0]).list();
+    const RATES: Parameter = Parameter::rate("rates", "per second", &[1.0, 2.0]).list();
 
-    fn values(name: &'static str, given: &[f64]) -> Result<Values, Problem> {
+    fn values(name: &'static str, given: &[f64]) -> Result<Values, ParameterError> {
         Values::new(&[SERVERS, RATES], |asked| {
             (asked == name).then(|| given.to_vec())
         })
     }
 
     #[test]
-    fn what_is_not_given_has_its_default() {
+    fn missing_values_have_defaults() {
         let values = values("servers", &[7.0]).unwrap();
         assert_eq!(values.count("servers"), 7);
         assert_eq!(values.list("rates"), [1.0, 2.0]);
     }
 
     #[test]
-    fn values_out_of_range_are_refused_with_the_range() {
+    fn values_out_of_range_are_refused() {
         let problem = values("servers", &[2.5]).unwrap_err();
-        let said = "`servers` is 2.5 (legal: a whole number, 1 to 10)";
+        let said = "`servers` is 2.5 (expected a whole number, 1 to 10)";
         assert_eq!(problem.to_string(), said);
         for bad in [f64::NAN, -1.0, 0.0, f64::INFINITY, 1e9] {
-            assert!(values("rates", &[1.0, bad]).is_err(), "{bad} was taken");
+            assert!(values("rates", &[1.0, bad]).is_err(), "{bad} was accepted");
         }
         assert!(values("servers", &[1.0, 2.0]).is_err());
         assert!(values("rates", &[]).is_err());
     }
 
     #[test]
-    fn a_load_beyond_the_servers_has_no_steady_state() {
+    fn overload_has_no_steady_state() {
         let problem = check_steady(12.0, 10.0).unwrap_err();
-        let said = "no steady state: 12 arrivals a second for 10 that can be served, utilization 1.2 (legal: below 1)";
+        let said = "no steady state: 12 arrivals/s exceed the capacity of 10/s, utilization 1.2 (expected below 1)";
         assert_eq!(problem.to_string(), said);
         assert!(check_steady(10.0, 10.0).is_err());
     }

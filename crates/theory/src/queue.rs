@@ -1,4 +1,4 @@
-//! One station with a line: simulated once for all the cases that differ in laws, servers, limit and patience.
+//! A station with a queue: one simulation for all cases that differ only in distributions, servers, limit and patience.
 
 use std::cmp::Reverse;
 
@@ -10,23 +10,23 @@ use tiketi_core::units::SimTime;
 use tiketi_scenario::distribution::Distribution;
 use tiketi_station::calendar::Calendar;
 
-/// Part of the arrivals that is left out of steady-state figures: the system starts empty. One tenth of a run of a
-/// hundred thousand arrivals or more is a hundred times the time in which the queues of the suite forget their start.
+/// One part in this many of the arrivals is left out of steady-state metrics, because the system starts empty. A tenth of a
+/// run of at least 100,000 arrivals is 100 times longer than the queues of the suite need to forget their start.
 pub(super) const TRANSIENT_PART: u64 = 10;
 
-/// A station with a line.
+/// A station with a queue.
 #[derive(Clone, Debug)]
 pub(super) struct Queue {
     pub(super) arrival_rate: f64,
     pub(super) service: Distribution,
-    /// `None` waits for as long as it takes.
+    /// Patience of waiting jobs; `None` means unlimited.
     pub(super) patience: Option<Distribution>,
     pub(super) servers: u32,
-    /// Jobs in the system, at most.
+    /// Maximum number of jobs in the system; `None` means unlimited.
     pub(super) limit: Option<u32>,
 }
 
-/// Which lengths of time are kept one by one, for percentiles: the longest, this part of the arrivals.
+/// Which durations are stored individually, for percentiles: the longest ones, as a share of the arrivals.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Keep {
     Nothing,
@@ -34,9 +34,9 @@ pub(super) enum Keep {
     Responses(f64),
 }
 
-/// What was seen after the transient.
+/// What was measured after the transient.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(super) struct QueueStats {
     arrivals: u64,
     blocked: u64,
     abandoned: u64,
@@ -49,9 +49,9 @@ pub(super) struct Seen {
     longest: Longest,
 }
 
-/// A job is the instant of its arrival.
+/// An event of the simulation. A job is identified by its arrival time.
 #[derive(Clone, Copy, Debug)]
-enum Entry {
+enum QueueEvent {
     Arrival,
     Completion(SimTime),
     Deadline(Ticket),
@@ -59,16 +59,16 @@ enum Entry {
 
 struct Simulation<'a> {
     queue: &'a Queue,
-    calendar: Calendar<Entry>,
+    calendar: Calendar<QueueEvent>,
     line: Line<SimTime>,
     keep: Keep,
     measured_from: SimTime,
-    seen: Seen,
+    seen: QueueStats,
     streams: [Stream; 3],
 }
 
 impl Queue {
-    /// M/M/c without a limit.
+    /// Creates an M/M/c queue without a limit.
     pub(super) const fn markov(arrival_rate: f64, service_rate: f64, servers: u32) -> Self {
         Self {
             arrival_rate,
@@ -81,9 +81,9 @@ impl Queue {
         }
     }
 
-    /// Simulates so many arrivals, and then until everyone has left. Figures are of the arrivals after the transient;
+    /// Simulates a number of arrivals, and then until all jobs have left. Metrics cover the arrivals after the transient;
     /// means over time end with the last arrival.
-    pub(super) fn simulate(&self, streams: Streams, arrivals: u64, keep: Keep) -> Seen {
+    pub(super) fn simulate(&self, streams: Streams, arrivals: u64, keep: Keep) -> QueueStats {
         let mut simulation = Simulation {
             queue: self,
             calendar: Calendar::new(),
@@ -93,7 +93,7 @@ impl Queue {
             ),
             keep,
             measured_from: SimTime::from_nanos(u64::MAX),
-            seen: Seen::new(keep.room(arrivals)),
+            seen: QueueStats::new(keep.room(arrivals)),
             streams: ["arrivals", "service", "patience"].map(|name| streams.named(name)),
         };
         simulation.run(arrivals);
@@ -104,12 +104,12 @@ impl Queue {
 impl Simulation<'_> {
     fn run(&mut self, arrivals: u64) {
         let mut left = arrivals;
-        self.calendar.enter(SimTime::ZERO, Entry::Arrival);
+        self.calendar.enter(SimTime::ZERO, QueueEvent::Arrival);
         while let Some((now, entry)) = self.calendar.next() {
             let (in_system, waiting) = (self.line.in_system(), self.line.waiting());
             self.seen.ledger.handle_stretch(now, in_system, waiting);
             match entry {
-                Entry::Arrival => {
+                QueueEvent::Arrival => {
                     if arrivals - left == arrivals / TRANSIENT_PART {
                         self.measured_from = now;
                         self.seen.ledger.set_mark();
@@ -117,13 +117,13 @@ impl Simulation<'_> {
                     left -= 1;
                     self.handle_arrival(now, left == 0);
                 }
-                Entry::Completion(born) => {
+                QueueEvent::Completion(born) => {
                     self.handle_response(born, now);
                     if let Some(started) = self.line.handle_completion(now) {
                         self.handle_start(started);
                     }
                 }
-                Entry::Deadline(ticket) => self.handle_deadline(now, ticket),
+                QueueEvent::Deadline(ticket) => self.handle_deadline(now, ticket),
             }
         }
     }
@@ -139,7 +139,7 @@ impl Simulation<'_> {
             Arrival::Waits(ticket) => {
                 if let Some(law) = queue.patience {
                     let deadline = now + law.sample(patience);
-                    self.calendar.enter(deadline, Entry::Deadline(ticket));
+                    self.calendar.enter(deadline, QueueEvent::Deadline(ticket));
                 }
             }
             Arrival::Blocked => self.seen.blocked += u64::from(is_measured),
@@ -153,12 +153,12 @@ impl Simulation<'_> {
         };
         let [arrivals, ..] = &mut self.streams;
         let next = now + gap.sample(arrivals);
-        self.calendar.enter(next, Entry::Arrival);
+        self.calendar.enter(next, QueueEvent::Arrival);
     }
 
     fn handle_start(&mut self, started: Started<SimTime>) {
         self.calendar
-            .enter(started.done_at, Entry::Completion(started.job));
+            .enter(started.done_at, QueueEvent::Completion(started.job));
         if started.job < self.measured_from {
             return;
         }
@@ -191,7 +191,7 @@ impl Simulation<'_> {
     }
 }
 
-impl Seen {
+impl QueueStats {
     fn new(room: usize) -> Self {
         let ledger = Ledger::default();
         Self {
@@ -208,48 +208,47 @@ impl Seen {
         }
     }
 
-    /// Mean number in the system, L.
+    /// Returns the mean number of jobs in the system, L.
     pub(super) const fn in_system(&self) -> f64 {
         self.means.in_system
     }
 
-    /// Mean number that waits, Lq.
+    /// Returns the mean number of waiting jobs, Lq.
     pub(super) const fn waiting(&self) -> f64 {
         self.means.waiting
     }
 
-    /// Mean wait of those who were served, seconds.
+    /// Returns the mean waiting time of served jobs, in seconds.
     pub(super) fn wait(&self) -> f64 {
         self.waits as f64 / self.started as f64 / 1e9
     }
 
-    /// Mean response time of those who were served, seconds.
+    /// Returns the mean response time of served jobs, in seconds.
     pub(super) fn response(&self) -> f64 {
         self.responses as f64 / self.started as f64 / 1e9
     }
 
-    /// Share of those who were served that waited at all.
+    /// Returns the share of served jobs that waited.
     pub(super) fn share_waited(&self) -> f64 {
         self.waited_at_all as f64 / self.started as f64
     }
 
-    /// Share of the arrivals that was turned away.
+    /// Returns the share of arrivals that were blocked.
     pub(super) fn share_blocked(&self) -> f64 {
         self.blocked as f64 / self.arrivals as f64
     }
 
-    /// Share of the arrivals that gave up.
+    /// Returns the share of arrivals that abandoned.
     pub(super) fn share_abandoned(&self) -> f64 {
         self.abandoned as f64 / self.arrivals as f64
     }
 
-    /// What Little's law says is 0, nanoseconds.
+    /// Returns the difference that is 0 by Little's law, in nanoseconds.
     pub(super) fn little_difference(&self) -> f64 {
         self.ledger.difference()
     }
 
-    /// The length of time, in seconds, that a share `p` of those who were served does not exceed: within the part that is
-    /// kept.
+    /// Returns the `p`-quantile of the stored durations of served jobs, in seconds; it must be within the stored share.
     pub(super) fn quantile(&mut self, p: f64) -> f64 {
         self.longest.nth(count(self.started as f64 * (1.0 - p)))
     }
@@ -259,20 +258,20 @@ impl Keep {
     fn room(self, arrivals: u64) -> usize {
         match self {
             Self::Nothing => 0,
-            // One more, for the rounding of an index.
+            // One more, because the index of a quantile is rounded.
             Self::Waits(part) | Self::Responses(part) => count(arrivals as f64 * part) + 1,
         }
     }
 }
 
-/// The longest of many lengths of time, in nanoseconds. All of them would be megabytes a replication; a heap would be
-/// put in order at each of them.
+/// The longest of many durations, in nanoseconds. Storing all would take megabytes per replication, and a heap would have to
+/// be reordered for each; selecting from a buffer of twice the size takes constant time per duration, amortized.
 #[derive(Clone, Debug)]
 struct Longest {
     room: usize,
-    /// Up to twice as many as there is room for, in no order.
+    /// Up to twice `room` durations, unordered.
     kept: Vec<u64>,
-    /// What is not longer is not among the longest. Those that are zero are never kept.
+    /// Durations up to this are not among the longest. Zero is never stored.
     floor: u64,
 }
 
@@ -301,7 +300,7 @@ impl Longest {
         }
     }
 
-    /// The one that `longer` are longer than, seconds; 0 if no more than that are longer than zero.
+    /// Returns the duration, in seconds, that exactly `longer` stored ones exceed; 0 if at most that many are stored.
     fn nth(&mut self, longer: usize) -> f64 {
         if longer >= self.kept.len() {
             return 0.0;
@@ -315,7 +314,7 @@ impl Longest {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a part of a number of arrivals"
+    reason = "a share of a number of arrivals"
 )]
 const fn count(number: f64) -> usize {
     number as usize
@@ -326,10 +325,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_lengths_the_longest_are_kept() {
+    fn the_longest_durations_are_kept() {
         let mut longest = Longest::new(11);
         for number in 0..1_000_u128 {
-            // All numbers below 1,000 once, well mixed.
+            // Each number below 1,000 once, in a mixed order.
             longest.keep(number * 387 % 1_000);
         }
         assert!(longest.kept.len() < 22);
@@ -340,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn where_too_few_waited_the_percentile_is_zero() {
+    fn percentile_is_zero_if_too_few_waited() {
         let mut longest = Longest::new(4);
         for nanos in [0, 0, 7, 0] {
             longest.keep(nanos);

@@ -1,88 +1,88 @@
-//! Runs questions: replications on all processors, intervals, longer runs where an interval is too wide.
+//! Runs cases: replications on all CPUs, confidence intervals, and longer runs if an interval is too wide.
 
 use rand::RngExt;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::case::{Figure, Question};
+use super::case::{CaseSetup, Figure};
 use super::interval::{Estimate, Precision, Verdict};
 use tiketi_core::rng::Streams;
 
-/// The probability that any figure of a correct engine is outside its interval: 1 %, all figures together.
+/// The probability that any metric of a correct simulator is outside its interval: 1 % for all metrics together.
 const LEVEL: f64 = 0.01;
-/// How often runs are made longer. The first length is a guess, the second follows from its result; the third is for a
-/// bad guess.
+/// Maximum number of rounds. The first length is a guess and the second follows from its result; the third is for a bad
+/// guess.
 const ROUNDS_MAX: u64 = 3;
-/// Runs grow by this much at most, all rounds together: a minute where the suite takes seconds.
+/// Maximum growth of a run over all rounds: at most a minute where the suite takes seconds.
 const GROWTH_MAX: f64 = 60.0;
-/// Longer than the width of the interval asks for, since that width is an estimate too.
+/// Extra length beyond what the width of the interval requires, because that width is an estimate too.
 const GROWTH_MARGIN: f64 = 1.3;
 
-/// How questions are run.
+/// SuiteSettings of a run of the suite.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Seed of every random stream.
+pub struct SuiteSettings {
+    /// Random seed.
     pub seed: u64,
-    /// Independent replications of each question, at least two.
+    /// Independent replications per case, at least two.
     pub replications: u32,
 }
 
-/// What came out for one question.
+/// The results of a case.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Outcome {
-    /// The case's name.
+pub struct CaseResult {
+    /// Name of the case.
     pub case: &'static str,
-    /// The case in a line.
+    /// One-line description of the case.
     pub title: &'static str,
-    /// The values of its parameters.
+    /// The parameter values.
     pub parameters: Vec<(&'static str, Vec<f64>)>,
-    /// Length of each replication in the end, in what the case counts.
+    /// Final length of each replication, in the unit of the case.
     pub length: u64,
-    /// Each figure.
+    /// The metrics.
     pub figures: Vec<Compared>,
 }
 
-/// One figure, exact and simulated.
+/// The exact and simulated value of a metric.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Compared {
-    /// What it is, with its unit.
+    /// Name of the metric, with its unit.
     pub figure: String,
-    /// What theory says.
+    /// The exact value.
     pub exact: f64,
     /// Mean over the replications.
     pub simulated: f64,
     /// (simulated - exact) / exact; `None` where the exact value is 0.
     pub relative_error: Option<f64>,
-    /// Half of the confidence interval's width.
+    /// Half-width of the confidence interval.
     pub half_width: f64,
-    /// How closely it must be known.
+    /// The required precision.
     pub precision: Precision,
-    /// What is concluded.
+    /// The verdict.
     pub verdict: Verdict,
 }
 
-impl Outcome {
-    /// Whether every figure holds.
-    pub fn holds(&self) -> bool {
+impl CaseResult {
+    /// Returns whether all metrics pass.
+    pub fn passes(&self) -> bool {
         self.figures
             .iter()
             .all(|figure| figure.verdict == Verdict::Holds)
     }
 }
 
-/// Runs all `questions`; `watch` hears how many replications of how many are done. The result depends on the questions
-/// and the settings alone, not on the number of threads.
+/// Runs all `setups`; `watch` gets the number of finished replications and their total. The result depends only on the
+/// setups and the settings, not on the number of threads.
 pub fn run(
-    questions: &[Question],
-    settings: Settings,
+    setups: &[CaseSetup],
+    settings: SuiteSettings,
     watch: &(dyn Fn(u64, u64) + Sync),
-) -> Vec<Outcome> {
-    let figures: usize = questions
+) -> Vec<CaseResult> {
+    let figures: usize = setups
         .iter()
-        .map(|question| question.experiment.figures.len())
+        .map(|setup| setup.experiment.figures.len())
         .sum();
     let level = LEVEL / figures as f64;
-    let mut runs: Vec<Run<'_>> = questions.iter().map(Run::first).collect();
+    let mut runs: Vec<Run<'_>> = setups.iter().map(Run::first).collect();
     for round in 0..ROUNDS_MAX {
         replicate(&mut runs, settings, round, watch);
         for run in &mut runs {
@@ -92,21 +92,21 @@ pub fn run(
     runs.into_iter().map(Run::outcome).collect()
 }
 
-/// One question on its way.
+/// A case in progress.
 struct Run<'a> {
-    question: &'a Question,
-    /// `None` when it is finished.
+    setup: &'a CaseSetup,
+    /// Length of the next round; `None` if no further round is needed.
     next_length: Option<u64>,
     length: u64,
-    /// An estimate of each figure, by replication.
+    /// The estimates of all metrics, by replication.
     samples: Vec<Vec<f64>>,
     compared: Vec<Compared>,
 }
 
-/// Makes a replication of every unfinished run, `settings.replications` times.
+/// Simulates `settings.replications` replications of each unfinished run.
 fn replicate(
     runs: &mut [Run<'_>],
-    settings: Settings,
+    settings: SuiteSettings,
     round: u64,
     watch: &(dyn Fn(u64, u64) + Sync),
 ) {
@@ -123,9 +123,9 @@ fn replicate(
         .par_iter()
         .with_max_len(1)
         .map(|&(index, length, number)| {
-            let question = runs[index].question;
-            let streams = streams_of(question, settings.seed, round, number);
-            let sample = (question.experiment.replicate)(streams, length);
+            let setup = runs[index].setup;
+            let streams = streams_of(setup, settings.seed, round, number);
+            let sample = (setup.experiment.replicate)(streams, length);
             let done = 1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             watch(done, due.len() as u64);
             (index, sample)
@@ -142,32 +142,32 @@ fn replicate(
     }
 }
 
-/// The streams of one replication. A longer run starts afresh, so that nothing of the run which asked for it is in it.
-fn streams_of(question: &Question, seed: u64, round: u64, number: u64) -> Streams {
-    let mut seeds = Streams::new(seed).numbered(question.case.name, (round << 32) + number);
+/// Returns the streams of a replication. A longer run gets new streams, so that it is independent of the shorter run.
+fn streams_of(setup: &CaseSetup, seed: u64, round: u64, number: u64) -> Streams {
+    let mut seeds = Streams::new(seed).numbered(setup.case.name, (round << 32) + number);
     Streams::new(seeds.random())
 }
 
 impl<'a> Run<'a> {
-    fn first(question: &'a Question) -> Self {
+    fn first(setup: &'a CaseSetup) -> Self {
         Self {
-            question,
-            next_length: Some(question.experiment.length),
+            setup,
+            next_length: Some(setup.experiment.length),
             length: 0,
             samples: Vec::new(),
             compared: Vec::new(),
         }
     }
 
-    /// Compares what the last round brought, and asks for longer runs if an interval is too wide. Only the width decides
-    /// on that, never whether the value is inside.
+    /// Evaluates the last round, and schedules a longer run if an interval is too wide. Only the width decides that, never
+    /// whether the exact value is inside: extending failed runs until they pass would invalidate the confidence level.
     fn judge(&mut self, level: f64) {
         if self.next_length.take().is_none() {
             return;
         }
         self.compared.clear();
         let mut widest = 0.0_f64;
-        for (index, figure) in self.question.experiment.figures.iter().enumerate() {
+        for (index, figure) in self.setup.experiment.figures.iter().enumerate() {
             let samples: Vec<f64> = self.samples.iter().map(|sample| sample[index]).collect();
             let estimate = Estimate::new(&samples, level);
             widest = widest.max(estimate.excess(figure.exact, figure.precision));
@@ -178,24 +178,25 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The width of an interval shrinks with the square root of the length.
+    /// Returns the length of the next run, or `None` at the maximum. The width of an interval shrinks with the square root
+    /// of the length.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "between two lengths that are far from the range's end"
     )]
     fn longer(&self, excess: f64) -> Option<u64> {
-        let length_max = self.question.experiment.length as f64 * GROWTH_MAX;
+        let length_max = self.setup.experiment.length as f64 * GROWTH_MAX;
         let length = self.length as f64 * excess * excess * GROWTH_MARGIN;
         let length = length.min(length_max) as u64;
         (length > self.length).then_some(length)
     }
 
-    fn outcome(self) -> Outcome {
-        let values = self.question.values.iter();
-        Outcome {
-            case: self.question.case.name,
-            title: self.question.case.title,
+    fn outcome(self) -> CaseResult {
+        let values = self.setup.values.iter();
+        CaseResult {
+            case: self.setup.case.name,
+            title: self.setup.case.title,
             parameters: values.map(|(name, list)| (name, list.to_vec())).collect(),
             length: self.length,
             figures: self.compared,
@@ -224,7 +225,7 @@ mod tests {
     use super::*;
     use tiketi_scenario::distribution::Distribution;
 
-    /// Means of exponential draws, said to be 1 each and `EXACT` in truth or not.
+    /// Means of exponential draws with true mean 1, claimed to have the mean `exact`.
     fn draws(exact: f64, length: u64) -> Experiment {
         Experiment::new(
             vec![Figure::mean("mean", exact)],
@@ -242,7 +243,7 @@ mod tests {
 
     static RIGHT: Case = Case {
         name: "right",
-        title: "a mean that is as said",
+        title: "a mean that is correct",
         parameters: &[],
         prepare: |_| Ok(draws(1.0, 10_000)),
     };
@@ -256,37 +257,37 @@ mod tests {
 
     static VAGUE: Case = Case {
         name: "vague",
-        title: "a mean of far too few draws",
+        title: "a mean of too few draws",
         parameters: &[],
         prepare: |_| Ok(draws(1.0, 2)),
     };
 
-    const SETTINGS: Settings = Settings {
+    const SETTINGS: SuiteSettings = SuiteSettings {
         seed: 1,
         replications: 20,
     };
 
-    fn verdict(case: &'static Case) -> Outcome {
-        let question = case.ask(|_| None).expect("it has no parameters");
-        run(&[question], SETTINGS, &|_, _| {}).remove(0)
+    fn verdict(case: &'static Case) -> CaseResult {
+        let setup = case.setup(|_| None).expect("it has no parameters");
+        run(&[setup], SETTINGS, &|_, _| {}).remove(0)
     }
 
     #[test]
-    fn a_value_that_is_right_holds_and_one_that_is_off_does_not() {
+    fn correct_value_passes_and_wrong_value_fails() {
         assert_eq!(verdict(&RIGHT).figures[0].verdict, Verdict::Holds);
         assert_eq!(verdict(&WRONG).figures[0].verdict, Verdict::Differs);
-        assert!(!verdict(&WRONG).holds());
+        assert!(!verdict(&WRONG).passes());
     }
 
     #[test]
-    fn a_run_that_stays_too_short_proves_nothing() {
+    fn run_that_stays_too_short_is_inconclusive() {
         let vague = verdict(&VAGUE);
         assert_eq!(vague.figures[0].verdict, Verdict::TooWide);
-        assert_eq!(vague.length, 120, "it was made longer, up to the limit");
+        assert_eq!(vague.length, 120, "not extended up to the limit");
     }
 
     #[test]
-    fn the_result_does_not_depend_on_the_number_of_threads() {
+    fn result_does_not_depend_on_the_number_of_threads() {
         let with_threads = |count| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build();
             pool.expect("threads can be started")

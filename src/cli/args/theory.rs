@@ -104,7 +104,7 @@ fn argument(parameter: &Parameter) -> Arg {
         "{} [default: {}] [expected: {}]",
         parameter.help,
         defaults.join(","),
-        parameter.legal
+        parameter.range
     );
     let argument = Arg::new(parameter.name)
         .long(parameter.name)

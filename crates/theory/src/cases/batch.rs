@@ -4,7 +4,7 @@ use tiketi_station::Gate;
 
 use super::super::case::{Case, Experiment, Figure};
 use super::super::formula;
-use super::super::parameter::{Legal, Parameter, Problem, Values, check_steady};
+use super::super::parameter::{Parameter, ParameterError, Range, Values, check_steady};
 use super::super::queue::TRANSIENT_PART;
 use tiketi_core::rng::Streams;
 use tiketi_core::units::SimTime;
@@ -16,22 +16,22 @@ pub(super) static BATCH: Case = Case {
     name: "batch",
     title: "waiting room: a tick admits a batch (Spitzer)",
     parameters: &[
-        Parameter::rate("arrival-rate", "arrivals a second", &[8.0]),
+        Parameter::rate("arrival-rate", "arrivals per second", &[8.0]),
         Parameter::new(
             "period",
-            "time between two ticks, seconds",
+            "time between two ticks, in seconds",
             &[1.0],
-            Legal::Number {
+            Range::Number {
                 from: 0.001,
                 to: 1e4,
             },
         ),
-        Parameter::count("batch", "admitted at each tick, at most", &[10.0], 100_000),
+        Parameter::count("batch", "maximum admitted per tick", &[10.0], 100_000),
     ],
     prepare,
 };
 
-fn prepare(values: &Values) -> Result<Experiment, Problem> {
+fn prepare(values: &Values) -> Result<Experiment, ParameterError> {
     let (arrival_rate, period) = (values.number("arrival-rate"), values.number("period"));
     let batch = values.count("batch");
     check_steady(arrival_rate, f64::from(batch) / period)?;
@@ -45,13 +45,13 @@ fn prepare(values: &Values) -> Result<Experiment, Problem> {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Entry {
-    /// With its number.
+enum BatchEvent {
+    /// The arrival with this number.
     Arrival(u64),
     Tick,
 }
 
-/// The mean wait of those who come after the transient, seconds.
+/// Returns the mean wait of arrivals after the transient, in seconds.
 fn simulate(arrival_rate: f64, period: f64, batch: u32, streams: Streams, arrivals: u64) -> f64 {
     let gap = Distribution::Exponential {
         mean: 1.0 / arrival_rate,
@@ -61,19 +61,22 @@ fn simulate(arrival_rate: f64, period: f64, batch: u32, streams: Streams, arriva
     let mut ticks = streams.named("ticks");
     let mut gate = Gate::new();
     let mut calendar = Calendar::new();
-    calendar.enter(SimTime::ZERO + gap.sample(&mut gaps), Entry::Arrival(0));
-    calendar.enter(SimTime::ZERO + period.sample(&mut ticks), Entry::Tick);
+    calendar.enter(
+        SimTime::ZERO + gap.sample(&mut gaps),
+        BatchEvent::Arrival(0),
+    );
+    calendar.enter(SimTime::ZERO + period.sample(&mut ticks), BatchEvent::Tick);
     let (mut measured, mut waits, mut left) = (0_u64, 0_u128, arrivals);
     while let Some((now, entry)) = calendar.next() {
         match entry {
-            Entry::Arrival(number) => {
+            BatchEvent::Arrival(number) => {
                 gate.handle_arrival(now, number);
                 left -= 1;
                 if left > 0 {
-                    calendar.enter(now + gap.sample(&mut gaps), Entry::Arrival(number + 1));
+                    calendar.enter(now + gap.sample(&mut gaps), BatchEvent::Arrival(number + 1));
                 }
             }
-            Entry::Tick => {
+            BatchEvent::Tick => {
                 for (number, waited) in gate.handle_opening(now, batch as usize) {
                     if number >= arrivals / TRANSIENT_PART {
                         measured += 1;
@@ -81,7 +84,7 @@ fn simulate(arrival_rate: f64, period: f64, batch: u32, streams: Streams, arriva
                     }
                 }
                 if left > 0 || gate.waiting() > 0 {
-                    calendar.enter(now + period.sample(&mut ticks), Entry::Tick);
+                    calendar.enter(now + period.sample(&mut ticks), BatchEvent::Tick);
                 }
             }
         }

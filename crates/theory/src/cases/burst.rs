@@ -1,10 +1,10 @@
-//! A crowd that is there at once and loses its patience.
+//! Buyers who arrive at once and have limited patience.
 
 use tiketi_station::{Arrival, Line, Ticket};
 
 use super::super::case::{Case, Experiment, Figure};
 use super::super::formula::Burst;
-use super::super::parameter::{Legal, Parameter, Problem, Values};
+use super::super::parameter::{Parameter, ParameterError, Range, Values};
 use super::{mean_of, scale};
 use tiketi_core::rng::Streams;
 use tiketi_core::units::SimTime;
@@ -14,25 +14,25 @@ use tiketi_station::calendar::Calendar;
 /// The fluid limit of a burst with impatience.
 pub(super) static BURST: Case = Case {
     name: "fluid-burst",
-    title: "fluid limit: a burst with exponential patience, drained at a constant rate",
+    title: "fluid limit: a burst with exponential patience, served at a constant rate",
     parameters: &[
         Parameter::new(
             "buyers",
-            "buyers who are there at the start",
+            "buyers at the start",
             &[100_000.0],
-            Legal::Whole {
+            Range::Whole {
                 from: 100,
                 to: 1_000_000,
             },
         ),
-        Parameter::seconds("patience", "mean patience, seconds", &[600.0]),
-        Parameter::rate("drain-rate", "drained a second", &[500.0]),
+        Parameter::seconds("patience", "mean patience, in seconds", &[600.0]),
+        Parameter::rate("drain-rate", "service rate, per second", &[500.0]),
         scale(&[1.0]),
     ],
     prepare,
 };
 
-fn prepare(values: &Values) -> Result<Experiment, Problem> {
+fn prepare(values: &Values) -> Result<Experiment, ParameterError> {
     let burst = Burst {
         buyers: values.number("buyers"),
         patience: values.number("patience"),
@@ -49,12 +49,12 @@ fn prepare(values: &Values) -> Result<Experiment, Problem> {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Entry {
+enum BurstEvent {
     Completion,
     Deadline(Ticket),
 }
 
-/// One burst: when the last was drained, and the share that gave up.
+/// Simulates one burst; returns when the last buyer was served, and the share that gave up.
 fn simulate(burst: Burst, scale: f64, streams: Streams, number: u64) -> [f64; 2] {
     let patience = Distribution::Exponential {
         mean: burst.patience,
@@ -71,10 +71,10 @@ fn simulate(burst: Burst, scale: f64, streams: Streams, number: u64) -> [f64; 2]
     while came < buyers {
         came += 1.0;
         match line.handle_arrival(SimTime::ZERO, (), service.sample(&mut services)) {
-            Arrival::Started(started) => calendar.enter(started.done_at, Entry::Completion),
+            Arrival::Started(started) => calendar.enter(started.done_at, BurstEvent::Completion),
             Arrival::Waits(ticket) => {
                 let deadline = SimTime::ZERO + patience.sample(&mut patiences);
-                calendar.enter(deadline, Entry::Deadline(ticket));
+                calendar.enter(deadline, BurstEvent::Deadline(ticket));
             }
             Arrival::Blocked => unreachable!("the line has no limit"),
         }
@@ -82,13 +82,13 @@ fn simulate(burst: Burst, scale: f64, streams: Streams, number: u64) -> [f64; 2]
     let (mut gave_up, mut empty_at) = (0_u64, SimTime::ZERO);
     while let Some((now, entry)) = calendar.next() {
         match entry {
-            Entry::Completion => {
+            BurstEvent::Completion => {
                 empty_at = now;
                 if let Some(started) = line.handle_completion(now) {
-                    calendar.enter(started.done_at, Entry::Completion);
+                    calendar.enter(started.done_at, BurstEvent::Completion);
                 }
             }
-            Entry::Deadline(ticket) => {
+            BurstEvent::Deadline(ticket) => {
                 gave_up += u64::from(line.handle_deadline(ticket).is_some());
             }
         }

@@ -1,4 +1,4 @@
-//! Seats that several buyers pick, and calls that are tried again.
+//! Seats picked by several buyers, and retried requests.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use rand::RngExt;
 
 use super::super::case::{Case, Experiment, Figure};
 use super::super::formula;
-use super::super::parameter::{Legal, Parameter, Problem, Values};
+use super::super::parameter::{Parameter, ParameterError, Range, Values};
 use tiketi_buyer::backoff::Backoff;
 use tiketi_core::rng::Streams;
 use tiketi_core::units::{Share, SimTime};
 use tiketi_scenario::plan::Retry;
 use tiketi_station::calendar::Calendar;
 
-/// Picking seats blindly.
+/// Picking seats at random.
 pub(super) static SEAT_COLLISION: Case = Case {
     name: "seat-collision",
     title: "seat collision: buyers pick at random, the first to pick a seat gets it",
@@ -24,40 +24,40 @@ pub(super) static SEAT_COLLISION: Case = Case {
     prepare: prepare_seats,
 };
 
-/// Load by retries.
+/// Load from retries.
 pub(super) static RETRY: Case = Case {
     name: "retry",
-    title: "retry load: tries for each call that fails and is tried again",
+    title: "retry load: tries per request if failed ones are retried",
     parameters: &[
         Parameter::new(
             "failing",
             "probability that a try fails",
             &[0.5],
-            Legal::Number { from: 0.0, to: 1.0 },
+            Range::Number { from: 0.0, to: 1.0 },
         ),
         Parameter::new(
             "retries",
-            "tries after the first, at most",
+            "maximum number of retries",
             &[3.0],
-            Legal::Whole { from: 0, to: 100 },
+            Range::Whole { from: 0, to: 100 },
         ),
     ],
     prepare: prepare_retry,
 };
 
-fn prepare_seats(values: &Values) -> Result<Experiment, Problem> {
+fn prepare_seats(values: &Values) -> Result<Experiment, ParameterError> {
     let (buyers, seats) = (values.count("buyers"), values.count("seats"));
     if buyers < 2 {
-        return Err(Problem::Together(
-            format!("`buyers` is {buyers} (legal: 2 or more)"),
-            "one buyer collides with nobody",
+        return Err(ParameterError::Together(
+            format!("`buyers` is {buyers} (expected 2 or more)"),
+            "a single buyer has no collisions",
         ));
     }
     let exact = formula::seat_collision(buyers, seats);
     let figures = vec![Figure::mean("share whose seat was taken", exact)];
     Ok(Experiment::new(figures, 500, move |streams, sales| {
         let mut picks = streams.named("picks");
-        // The sale in which each seat was last taken: no need to empty the hall between two sales.
+        // The sale in which each seat was last taken, so that the seats need no reset between sales.
         let mut taken_in = vec![0_u64; seats as usize];
         let mut refused = 0_u64;
         for sale in 1..=sales {
@@ -71,16 +71,16 @@ fn prepare_seats(values: &Values) -> Result<Experiment, Problem> {
     }))
 }
 
-fn prepare_retry(values: &Values) -> Result<Experiment, Problem> {
+fn prepare_retry(values: &Values) -> Result<Experiment, ParameterError> {
     let (failing, retries) = (values.number("failing"), values.count("retries"));
     let figures = vec![Figure::mean(
-        "tries for each call",
+        "tries per request",
         formula::tries(failing, retries),
     )];
     let retry = Retry {
         first: Duration::from_millis(500),
         max: Duration::from_secs(10),
-        jitter: Share::try_from(0.5).expect("a half is a part"),
+        jitter: Share::try_from(0.5).expect("0.5 is a valid share"),
         tries_max: Some(retries + 1),
     };
     Ok(Experiment::new(figures, 20_000, move |streams, calls| {
@@ -88,7 +88,7 @@ fn prepare_retry(values: &Values) -> Result<Experiment, Problem> {
     }))
 }
 
-/// Mean tries of calls that are repeated as the buyers of the engine do it.
+/// Returns the mean number of tries, with the retry behavior of the model's buyers.
 fn tries(failing: f64, retry: &Retry, streams: Streams, calls: u64) -> f64 {
     let [mut fates, mut jitter] = ["fates", "jitter"].map(|name| streams.named(name));
     let mut calendar = Calendar::new();

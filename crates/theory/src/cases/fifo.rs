@@ -1,4 +1,4 @@
-//! M/D/1 and M/G/1 on the station that is the processor of an emulated instance.
+//! M/D/1 and M/G/1 on the station that is also the virtual CPU of an emulated instance.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tiketi_station::Fifo;
 
 use super::super::case::{Case, Experiment, Figure};
 use super::super::formula;
-use super::super::parameter::{Legal, Parameter, Problem, Values, check_steady};
+use super::super::parameter::{Parameter, ParameterError, Range, Values, check_steady};
 use super::super::queue::TRANSIENT_PART;
 use super::lognormal;
 use tiketi_core::rng::Streams;
@@ -17,11 +17,11 @@ use tiketi_station::calendar::Calendar;
 /// M/D/1.
 pub(super) static MD1: Case = Case {
     name: "md1",
-    title: "M/D/1: one server, service always as long",
+    title: "M/D/1: one server, constant service",
     parameters: &[
-        Parameter::rate("arrival-rate", "arrivals a second", &[8.0]),
-        Parameter::seconds("service-time", "service time, seconds", &[0.1]),
-        Parameter::seconds("within", "P(Wq <= this) is asked for, seconds", &[0.1]),
+        Parameter::rate("arrival-rate", "arrivals per second", &[8.0]),
+        Parameter::seconds("service-time", "service time, in seconds", &[0.1]),
+        Parameter::seconds("within", "t of P(Wq <= t), in seconds", &[0.1]),
     ],
     prepare: prepare_md1,
 };
@@ -31,32 +31,32 @@ pub(super) static MG1: Case = Case {
     name: "mg1",
     title: "M/G/1: one server, lognormal service (Pollaczek-Khinchine)",
     parameters: &[
-        Parameter::rate("arrival-rate", "arrivals a second", &[8.0]),
-        Parameter::seconds("service-time", "mean service time, seconds", &[0.1]),
+        Parameter::rate("arrival-rate", "arrivals per second", &[8.0]),
+        Parameter::seconds("service-time", "mean service time, in seconds", &[0.1]),
         Parameter::new(
             "sigma",
-            "standard deviation of the service time's logarithm",
+            "standard deviation of the logarithm of the service time",
             &[1.0],
-            Legal::Number { from: 0.0, to: 1.5 },
+            Range::Number { from: 0.0, to: 1.5 },
         ),
     ],
     prepare: prepare_mg1,
 };
 
-/// Service times up to which P(Wq <= t) has six digits left: its terms alternate in sign.
+/// Service times up to which P(Wq <= t) is precise to six digits; its terms alternate in sign.
 const WITHIN_MAX: f64 = 12.0;
 
-fn prepare_md1(values: &Values) -> Result<Experiment, Problem> {
+fn prepare_md1(values: &Values) -> Result<Experiment, ParameterError> {
     let (arrival_rate, service_time) =
         (values.number("arrival-rate"), values.number("service-time"));
     let within = values.number("within");
     check_steady(arrival_rate, 1.0 / service_time)?;
     if within > WITHIN_MAX * service_time {
-        return Err(Problem::Together(
+        return Err(ParameterError::Together(
             format!(
-                "`within` is {within} with a service time of {service_time} (legal: up to {WITHIN_MAX} service times)"
+                "`within` is {within} with a service time of {service_time} (expected at most {WITHIN_MAX} service times)"
             ),
-            "beyond that the closed form loses its digits",
+            "the closed-form solution is imprecise beyond that",
         ));
     }
     let figures = vec![
@@ -82,7 +82,7 @@ fn prepare_md1(values: &Values) -> Result<Experiment, Problem> {
     ))
 }
 
-fn prepare_mg1(values: &Values) -> Result<Experiment, Problem> {
+fn prepare_mg1(values: &Values) -> Result<Experiment, ParameterError> {
     let (arrival_rate, service_time) =
         (values.number("arrival-rate"), values.number("service-time"));
     let sigma = values.number("sigma");
@@ -98,20 +98,20 @@ fn prepare_mg1(values: &Values) -> Result<Experiment, Problem> {
     ))
 }
 
-struct Seen {
-    /// Mean wait, seconds.
+struct WaitStats {
+    /// Mean wait, in seconds.
     wait: f64,
     share_within: f64,
 }
 
-/// Poisson arrivals at one server; the waits of those after the transient.
+/// Simulates Poisson arrivals at one server; measures the waits after the transient.
 fn simulate(
     arrival_rate: f64,
     service: Distribution,
     within: f64,
     streams: Streams,
     arrivals: u64,
-) -> Seen {
+) -> WaitStats {
     let within = Duration::from_secs_f64(within);
     let gap = Distribution::Exponential {
         mean: 1.0 / arrival_rate,
@@ -133,7 +133,7 @@ fn simulate(
             calendar.enter(now + gap.sample(&mut gaps), number + 1);
         }
     }
-    Seen {
+    WaitStats {
         wait: waits as f64 / measured as f64 / 1e9,
         share_within: soon as f64 / measured as f64,
     }

@@ -2,7 +2,7 @@
 
 use super::super::case::{Case, Experiment, Figure};
 use super::super::formula;
-use super::super::parameter::{Parameter, Problem, Values};
+use super::super::parameter::{Parameter, ParameterError, Values};
 use super::super::queue::{Keep, Queue};
 use super::laws;
 use tiketi_scenario::distribution::Distribution;
@@ -10,9 +10,9 @@ use tiketi_scenario::distribution::Distribution;
 /// Erlang B.
 pub(super) static ERLANG_B: Case = Case {
     name: "erlang-b",
-    title: "M/G/c/c: who finds every server busy is lost (Erlang B), for any law of service",
+    title: "M/G/c/c: arrivals are lost if all servers are busy (Erlang B), any service distribution",
     parameters: &[
-        Parameter::rate("load", "arrivals in a mean service time, erlangs", &[8.0]),
+        Parameter::rate("load", "arrivals per mean service time, in erlangs", &[8.0]),
         Parameter::count("servers", "servers", &[10.0], 10_000),
     ],
     prepare: prepare_erlang_b,
@@ -23,10 +23,15 @@ pub(super) static MMCK: Case = Case {
     name: "mmck",
     title: "M/M/c/K: at most K jobs in the system",
     parameters: &[
-        Parameter::rate("arrival-rate", "arrivals a second", &[8.0]),
-        Parameter::rate("service-rate", "jobs a second one server can do", &[10.0]),
+        Parameter::rate("arrival-rate", "arrivals per second", &[8.0]),
+        Parameter::rate("service-rate", "jobs per second per server", &[10.0]),
         Parameter::count("servers", "servers", &[1.0], 10_000),
-        Parameter::count("limit", "jobs in the system at most (K)", &[10.0], 100_000),
+        Parameter::count(
+            "limit",
+            "maximum number of jobs in the system (K)",
+            &[10.0],
+            100_000,
+        ),
     ],
     prepare: prepare_mmck,
 };
@@ -34,13 +39,13 @@ pub(super) static MMCK: Case = Case {
 /// Erlang A.
 pub(super) static ERLANG_A: Case = Case {
     name: "erlang-a",
-    title: "M/M/c+M: who waits for too long leaves (Erlang A)",
+    title: "M/M/c+M: jobs with limited patience (Erlang A)",
     parameters: &[
-        Parameter::rate("arrival-rate", "arrivals a second", &[12.0]),
-        Parameter::rate("service-rate", "jobs a second one server can do", &[1.0]),
+        Parameter::rate("arrival-rate", "arrivals per second", &[12.0]),
+        Parameter::rate("service-rate", "jobs per second per server", &[1.0]),
         Parameter::rate(
             "abandonment-rate",
-            "1 / mean patience, a second (theta)",
+            "1 / mean patience, per second (theta)",
             &[0.5],
         ),
         Parameter::count("servers", "servers", &[10.0], 10_000),
@@ -48,7 +53,7 @@ pub(super) static ERLANG_A: Case = Case {
     prepare: prepare_erlang_a,
 };
 
-fn prepare_erlang_b(values: &Values) -> Result<Experiment, Problem> {
+fn prepare_erlang_b(values: &Values) -> Result<Experiment, ParameterError> {
     let (load, servers) = (values.number("load"), values.count("servers"));
     let blocked = formula::erlang_b(load, servers);
     let laws = laws(1.0, 1.0);
@@ -73,23 +78,25 @@ fn prepare_erlang_b(values: &Values) -> Result<Experiment, Problem> {
     ))
 }
 
-fn prepare_mmck(values: &Values) -> Result<Experiment, Problem> {
+fn prepare_mmck(values: &Values) -> Result<Experiment, ParameterError> {
     let (arrival_rate, service_rate) =
         (values.number("arrival-rate"), values.number("service-rate"));
     let (servers, limit) = (values.count("servers"), values.count("limit"));
     if limit < servers {
-        return Err(Problem::Together(
-            format!("`limit` is {limit} with {servers} servers (legal: at least the servers)"),
-            "`limit` counts the jobs in service as well",
+        return Err(ParameterError::Together(
+            format!(
+                "`limit` is {limit} with {servers} servers (expected at least the number of servers)"
+            ),
+            "`limit` includes the jobs in service",
         ));
     }
     let steady = formula::limited(arrival_rate, service_rate, servers, limit);
     let mut figures = vec![
-        // A station is built so that few are blocked: the tail of the number in the system.
+        // Few arrivals are blocked in a well-sized system, so this is a tail probability.
         Figure::tail("blocked", steady.last),
         Figure::mean("in system (L)", steady.in_system),
     ];
-    // With as many places as servers nobody ever waits.
+    // If the limit equals the number of servers, no job ever waits.
     let has_line = limit > servers;
     figures.extend(has_line.then(|| Figure::mean("waiting (Lq)", steady.waiting)));
     let queue = Queue {
@@ -108,7 +115,7 @@ fn prepare_mmck(values: &Values) -> Result<Experiment, Problem> {
     ))
 }
 
-fn prepare_erlang_a(values: &Values) -> Result<Experiment, Problem> {
+fn prepare_erlang_a(values: &Values) -> Result<Experiment, ParameterError> {
     let (arrival_rate, service_rate) =
         (values.number("arrival-rate"), values.number("service-rate"));
     let theta = values.number("abandonment-rate");

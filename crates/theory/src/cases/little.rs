@@ -1,7 +1,7 @@
-//! Little's law, to the nanosecond.
+//! Little's law, exact to the nanosecond.
 
 use super::super::case::{Case, Experiment, Figure};
-use super::super::parameter::{Parameter, Problem, Values};
+use super::super::parameter::{Parameter, ParameterError, Values};
 use super::super::queue::{Keep, Queue};
 use super::{lognormal, priority, sharing};
 use tiketi_scenario::distribution::Distribution;
@@ -9,23 +9,23 @@ use tiketi_scenario::distribution::Distribution;
 /// Little's law.
 pub(super) static LITTLE: Case = Case {
     name: "little",
-    title: "Little's law: the area under N(t) is the sum of the sojourn times, to the nanosecond",
+    title: "Little's law: the area under N(t) equals the sum of the sojourn times, to the nanosecond",
     parameters: &[
-        Parameter::rate("arrival-rate", "arrivals a second", &[8.0]),
-        Parameter::rate("service-rate", "jobs a second one server can do", &[3.0]),
-        Parameter::count("servers", "servers of the line", &[3.0], 1_000),
+        Parameter::rate("arrival-rate", "arrivals per second", &[8.0]),
+        Parameter::rate("service-rate", "jobs per second per server", &[3.0]),
+        Parameter::count("servers", "servers of the queue", &[3.0], 1_000),
     ],
     prepare,
 };
 
-fn prepare(values: &Values) -> Result<Experiment, Problem> {
+fn prepare(values: &Values) -> Result<Experiment, ParameterError> {
     let (arrival_rate, service_rate) =
         (values.number("arrival-rate"), values.number("service-rate"));
     let servers = values.count("servers");
     let figures = [
-        "line with limit and patience, ns",
+        "queue with limit and patience, ns",
         "priority classes, ns",
-        "sharing, ns",
+        "processor sharing, ns",
     ];
     let figures = figures.map(|name| Figure::identity(format!("difference, {name}"), 0.0));
     let line = Queue {

@@ -1,8 +1,8 @@
-//! M/M/1 and M/M/c in their steady state.
+//! M/M/1 and M/M/c in steady state.
 
 use super::super::case::{Case, Experiment, Figure};
 use super::super::formula;
-use super::super::parameter::{Parameter, Problem, Values, check_steady};
+use super::super::parameter::{Parameter, ParameterError, Values, check_steady};
 use super::super::queue::{Keep, Queue};
 
 /// M/M/1.
@@ -10,8 +10,8 @@ pub(super) static MM1: Case = Case {
     name: "mm1",
     title: "M/M/1: one server, exponential service",
     parameters: &[
-        Parameter::rate("arrival-rate", "arrivals a second", &[8.0]),
-        Parameter::rate("service-rate", "jobs a second the server can do", &[10.0]),
+        Parameter::rate("arrival-rate", "arrivals per second", &[8.0]),
+        Parameter::rate("service-rate", "jobs per second of the server", &[10.0]),
     ],
     prepare: prepare_mm1,
 };
@@ -21,19 +21,19 @@ pub(super) static MMC: Case = Case {
     name: "mmc",
     title: "M/M/c: several servers, exponential service (Erlang C)",
     parameters: &[
-        Parameter::rate("arrival-rate", "arrivals a second", &[8.0]),
-        Parameter::rate("service-rate", "jobs a second one server can do", &[1.0]),
+        Parameter::rate("arrival-rate", "arrivals per second", &[8.0]),
+        Parameter::rate("service-rate", "jobs per second per server", &[1.0]),
         Parameter::count("servers", "servers", &[10.0], 10_000),
     ],
     prepare: prepare_mmc,
 };
 
-/// Arrivals of a replication: what the suite's questions need for a narrow interval.
+/// Arrivals per replication, enough for a narrow interval.
 const ARRIVALS_MM1: u64 = 1_000_000;
-/// The same with several servers.
+/// Arrivals per replication with several servers.
 const ARRIVALS_MMC: u64 = 2_000_000;
 
-fn prepare_mm1(values: &Values) -> Result<Experiment, Problem> {
+fn prepare_mm1(values: &Values) -> Result<Experiment, ParameterError> {
     let (arrival_rate, service_rate) =
         (values.number("arrival-rate"), values.number("service-rate"));
     check_steady(arrival_rate, service_rate)?;
@@ -64,7 +64,7 @@ fn prepare_mm1(values: &Values) -> Result<Experiment, Problem> {
     ))
 }
 
-fn prepare_mmc(values: &Values) -> Result<Experiment, Problem> {
+fn prepare_mmc(values: &Values) -> Result<Experiment, ParameterError> {
     let (arrival_rate, service_rate) =
         (values.number("arrival-rate"), values.number("service-rate"));
     let servers = values.count("servers");
@@ -80,7 +80,7 @@ fn prepare_mmc(values: &Values) -> Result<Experiment, Problem> {
             formula::erlang_c_wait(arrival_rate, service_rate, servers),
         ),
     ];
-    // Where fewer than one in a hundred wait, the percentile is 0 and tells nothing.
+    // If fewer than 1 % wait, the percentile is 0 and proves nothing.
     let has_p99 = p99 > 0.0;
     figures.extend(has_p99.then(|| Figure::tail("wait p99, s", p99)));
     let queue = Queue::markov(arrival_rate, service_rate, servers);

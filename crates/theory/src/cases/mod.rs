@@ -1,4 +1,4 @@
-//! Every case, and the questions of the suite.
+//! All cases, and the setups of the suite.
 
 mod batch;
 mod burst;
@@ -14,11 +14,11 @@ mod sharing;
 mod spike;
 mod steps;
 
-use super::case::{Case, Question};
-use super::parameter::{Legal, Parameter};
+use super::case::{Case, CaseSetup};
+use super::parameter::{Parameter, Range};
 use tiketi_scenario::distribution::Distribution;
 
-/// All cases, in the order in which they are shown.
+/// All cases, in display order.
 pub static CASES: [&Case; 21] = [
     &markov::MM1,
     &markov::MMC,
@@ -43,10 +43,10 @@ pub static CASES: [&Case; 21] = [
     &steps::STEPS,
 ];
 
-/// Values of a second question to the same case, by parameter.
+/// Parameter values of an additional setup of a case.
 type Variant = (&'static Case, &'static [(&'static str, f64)]);
 
-/// What the suite asks beyond the defaults of each case.
+/// Setups of the suite in addition to each case's defaults.
 const VARIANTS: [Variant; 2] = [
     (
         &markov::MMC,
@@ -67,31 +67,31 @@ const VARIANTS: [Variant; 2] = [
     ),
 ];
 
-/// The case with this name, or `None`.
+/// Returns the case with this name, or `None` if there is none.
 pub fn named(name: &str) -> Option<&'static Case> {
     CASES.into_iter().find(|case| case.name == name)
 }
 
-/// The questions of the whole suite: every case with its defaults, some with other values as well.
-pub fn questions() -> Vec<Question> {
-    let mut questions = Vec::new();
+/// Returns the setups of the whole suite: every case with its defaults, and some with other values too.
+pub fn setups() -> Vec<CaseSetup> {
+    let mut setups = Vec::new();
     for case in CASES {
-        questions.push(ask(case, &[]));
+        setups.push(ask(case, &[]));
         let variants = VARIANTS.iter().filter(|(of, _)| of.name == case.name);
-        questions.extend(variants.map(|(case, values)| ask(case, values)));
+        setups.extend(variants.map(|(case, values)| ask(case, values)));
     }
-    questions
+    setups
 }
 
-fn ask(case: &'static Case, values: &[(&str, f64)]) -> Question {
-    case.ask(|name| {
+fn ask(case: &'static Case, values: &[(&str, f64)]) -> CaseSetup {
+    case.setup(|name| {
         let value = values.iter().find(|(of, _)| *of == name);
         value.map(|(_, value)| vec![*value])
     })
-    .expect("the suite's own values are legal")
+    .expect("the suite's own values are valid")
 }
 
-/// Laws of the service time with the same mean, for figures that do not depend on the law.
+/// Service-time distributions with the same mean, for metrics that do not depend on the distribution.
 fn laws(mean: f64, sigma: f64) -> [(&'static str, Distribution); 3] {
     [
         ("constant", Distribution::Constant { value: mean }),
@@ -100,7 +100,7 @@ fn laws(mean: f64, sigma: f64) -> [(&'static str, Distribution); 3] {
     ]
 }
 
-/// The lognormal law with this mean; `sigma` is the standard deviation of the logarithm.
+/// Returns the lognormal distribution with this mean; `sigma` is the standard deviation of the logarithm.
 fn lognormal(mean: f64, sigma: f64) -> Distribution {
     Distribution::Lognormal {
         median: mean * (-sigma * sigma / 2.0).exp(),
@@ -108,7 +108,7 @@ fn lognormal(mean: f64, sigma: f64) -> Distribution {
     }
 }
 
-/// The mean of each figure over several runs.
+/// Returns the mean of each metric over several runs.
 fn mean_of<const N: usize>(runs: u64, run: impl Fn(u64) -> [f64; N]) -> Vec<f64> {
     let mut totals = [0.0; N];
     for number in 0..runs {
@@ -119,18 +119,17 @@ fn mean_of<const N: usize>(runs: u64, run: impl Fn(u64) -> [f64; N]) -> Vec<f64>
     totals.iter().map(|total| total / runs as f64).collect()
 }
 
-/// How large a fluid limit is simulated, by the values asked for: every rate and number is so many times as large, and the
-/// figures are divided by it again.
+/// The scale at which a fluid limit is simulated: rates and numbers are multiplied by it, and results divided by it.
 const fn scale(default: &'static [f64]) -> Parameter {
-    let legal = Legal::Number {
+    let range = Range::Number {
         from: 0.01,
         to: 100.0,
     };
     Parameter::new(
         "scale",
-        "size of what is simulated, by that of the question: the error of one run shrinks with its root",
+        "scale of the simulation; the error of one run shrinks with its square root",
         default,
-        legal,
+        range,
     )
 }
 
@@ -139,16 +138,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_case_is_found_by_its_name_and_its_defaults_are_legal() {
+    fn cases_have_unique_names_and_valid_defaults() {
         for case in CASES {
             let found = named(case.name).expect("it is in the list");
-            assert_eq!(found.title, case.title, "two cases have one name");
+            assert_eq!(found.title, case.title, "two cases have the same name");
         }
-        assert_eq!(questions().len(), CASES.len() + VARIANTS.len());
+        assert_eq!(setups().len(), CASES.len() + VARIANTS.len());
     }
 
     #[test]
-    fn variants_name_parameters_that_exist() {
+    fn variants_use_existing_parameters() {
         for (case, values) in VARIANTS {
             for (name, _) in values {
                 let mut names = case.parameters.iter().map(|parameter| parameter.name);

@@ -1,10 +1,10 @@
-//! Stations one after the other: open (tandem) and closed.
+//! Networks of stations in series: open (tandem) and closed.
 
 use tiketi_station::{Arrival, Fifo, Line};
 
 use super::super::case::{Case, Experiment, Figure};
 use super::super::formula;
-use super::super::parameter::{Parameter, Problem, Values, check_steady};
+use super::super::parameter::{Parameter, ParameterError, Values, check_steady};
 use super::super::queue::TRANSIENT_PART;
 use tiketi_core::rng::{Stream, Streams};
 use tiketi_core::units::SimTime;
@@ -14,12 +14,12 @@ use tiketi_station::calendar::Calendar;
 /// An open network.
 pub(super) static TANDEM: Case = Case {
     name: "tandem",
-    title: "tandem: single servers one after the other (Jackson)",
+    title: "tandem: single servers in series (Jackson)",
     parameters: &[
-        Parameter::rate("arrival-rate", "arrivals a second", &[8.0]),
+        Parameter::rate("arrival-rate", "arrivals per second", &[8.0]),
         Parameter::rate(
             "service-rates",
-            "jobs a second each server can do, in order",
+            "jobs per second of each server, in order",
             &[10.0, 12.0, 9.0],
         )
         .list(),
@@ -32,10 +32,10 @@ pub(super) static CLOSED: Case = Case {
     name: "closed",
     title: "closed network: customers think, then visit each server (MVA)",
     parameters: &[
-        Parameter::seconds("think-time", "mean think time, seconds", &[5.0]),
+        Parameter::seconds("think-time", "mean think time, in seconds", &[5.0]),
         Parameter::seconds(
             "demands",
-            "mean service time at each server, seconds",
+            "mean service time at each server, in seconds",
             &[0.05, 0.08, 0.02],
         )
         .list(),
@@ -44,7 +44,7 @@ pub(super) static CLOSED: Case = Case {
     prepare: prepare_closed,
 };
 
-fn prepare_tandem(values: &Values) -> Result<Experiment, Problem> {
+fn prepare_tandem(values: &Values) -> Result<Experiment, ParameterError> {
     let arrival_rate = values.number("arrival-rate");
     let service_rates = values.list("service-rates").to_vec();
     for rate in &service_rates {
@@ -66,7 +66,7 @@ fn prepare_tandem(values: &Values) -> Result<Experiment, Problem> {
     ))
 }
 
-/// A job on its way through the tandem.
+/// A job in the tandem.
 #[derive(Clone, Copy, Debug)]
 struct Passage {
     number: u64,
@@ -74,7 +74,7 @@ struct Passage {
     station: usize,
 }
 
-/// The mean response time, seconds.
+/// Returns the mean response time, in seconds.
 fn simulate_tandem(
     arrival_rate: f64,
     service_rates: &[f64],
@@ -114,7 +114,7 @@ fn simulate_tandem(
     responses as f64 / measured as f64 / 1e9
 }
 
-/// An exponential law and a stream for each station.
+/// Returns an exponential distribution and a random stream for each station.
 fn stations_of(
     means: impl Iterator<Item = f64>,
     streams: Streams,
@@ -125,13 +125,13 @@ fn stations_of(
     })
 }
 
-fn prepare_closed(values: &Values) -> Result<Experiment, Problem> {
+fn prepare_closed(values: &Values) -> Result<Experiment, ParameterError> {
     let think_time = values.number("think-time");
     let demands = values.list("demands").to_vec();
     let population = values.count("population");
     let network = formula::closed_network(think_time, &demands, population);
     let figures = vec![
-        Figure::mean("throughput (X), a second", network.throughput),
+        Figure::mean("throughput (X), per second", network.throughput),
         Figure::mean("response time (R), s", network.response),
     ];
     Ok(Experiment::new(figures, 100_000, move |streams, cycles| {
@@ -139,7 +139,7 @@ fn prepare_closed(values: &Values) -> Result<Experiment, Problem> {
     }))
 }
 
-/// A customer at a station; `since` is when the thinking ended.
+/// A customer at a station; `since` is when the think time ended.
 #[derive(Clone, Copy, Debug)]
 struct Visit {
     since: SimTime,
@@ -147,14 +147,14 @@ struct Visit {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Entry {
-    /// Somebody has thought enough.
+enum NetworkEvent {
+    /// A customer's think time is over.
     Returns,
-    /// The service of a visit is done.
+    /// A service is complete.
     Completion(Visit),
 }
 
-/// Throughput a second and mean response time in seconds, over so many cycles.
+/// Returns throughput per second and mean response time in seconds over a number of cycles.
 fn simulate_closed(
     think_time: f64,
     demands: &[f64],
@@ -170,20 +170,20 @@ fn simulate_closed(
     let mut calendar = Calendar::new();
     for _ in 0..population {
         let returns_at = SimTime::ZERO + think.sample(&mut thoughts);
-        calendar.enter(returns_at, Entry::Returns);
+        calendar.enter(returns_at, NetworkEvent::Returns);
     }
     let transient = cycles / TRANSIENT_PART;
     let (mut done, mut responses, mut measured_from) = (0, 0_u128, SimTime::ZERO);
     loop {
-        let (now, entry) = calendar.next().expect("the population stays");
+        let (now, entry) = calendar.next().expect("customers never leave");
         let arrives = match entry {
-            Entry::Returns => Visit {
+            NetworkEvent::Returns => Visit {
                 since: now,
                 station: 0,
             },
-            Entry::Completion(visit) => {
+            NetworkEvent::Completion(visit) => {
                 if let Some(next) = stations[visit.station].0.handle_completion(now) {
-                    calendar.enter(next.done_at, Entry::Completion(next.job));
+                    calendar.enter(next.done_at, NetworkEvent::Completion(next.job));
                 }
                 if visit.station + 1 == demands.len() {
                     done += 1;
@@ -197,7 +197,7 @@ fn simulate_closed(
                         let length = (now - measured_from).as_secs_f64();
                         return vec![measured / length, responses as f64 / measured / 1e9];
                     }
-                    calendar.enter(now + think.sample(&mut thoughts), Entry::Returns);
+                    calendar.enter(now + think.sample(&mut thoughts), NetworkEvent::Returns);
                     continue;
                 }
                 Visit {
@@ -208,7 +208,9 @@ fn simulate_closed(
         };
         let (server, service, stream) = &mut stations[arrives.station];
         match server.handle_arrival(now, arrives, service.sample(stream)) {
-            Arrival::Started(next) => calendar.enter(next.done_at, Entry::Completion(next.job)),
+            Arrival::Started(next) => {
+                calendar.enter(next.done_at, NetworkEvent::Completion(next.job));
+            }
             Arrival::Waits(_) => {}
             Arrival::Blocked => unreachable!("the line has no limit"),
         }

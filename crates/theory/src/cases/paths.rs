@@ -1,11 +1,11 @@
-//! Systems on the way from empty, seen at given instants: a replication is the mean over many paths.
+//! Systems that start empty, observed at given times. A replication is the mean over many paths.
 
 use tiketi_station::{Arrival, Line};
 
 use super::super::arrivals::next_arrival;
 use super::super::case::{Case, Experiment, Figure};
 use super::super::formula::{self, Births};
-use super::super::parameter::{Legal, Parameter, Problem, Values};
+use super::super::parameter::{Parameter, ParameterError, Range, Values};
 use tiketi_core::rng::{Stream, Streams};
 use tiketi_core::units::SimTime;
 use tiketi_scenario::distribution::Distribution;
@@ -16,9 +16,9 @@ pub(super) static FROM_EMPTY: Case = Case {
     name: "mm1-from-empty",
     title: "M/M/1 from empty: the transient",
     parameters: &[
-        Parameter::rate("arrival-rate", "arrivals a second", &[8.0]),
-        Parameter::rate("service-rate", "jobs a second the server can do", &[10.0]),
-        Parameter::seconds("times", "instants to look at, seconds", &[1.0]).list(),
+        Parameter::rate("arrival-rate", "arrivals per second", &[8.0]),
+        Parameter::rate("service-rate", "jobs per second of the server", &[10.0]),
+        Parameter::seconds("times", "observation times, in seconds", &[1.0]).list(),
     ],
     prepare: prepare_from_empty,
 };
@@ -28,12 +28,16 @@ pub(super) static FLASH_CROWD: Case = Case {
     name: "flash-crowd",
     title: "flash crowd M(t)/M/c: a rate that decays, base + extra e^(-t/decay)",
     parameters: &[
-        Parameter::rate("base-rate", "arrivals a second in the end", &[5.0]),
-        Parameter::rate("extra-rate", "arrivals a second more at the start", &[20.0]),
-        Parameter::seconds("decay", "time constant, seconds", &[10.0]),
-        Parameter::rate("service-rate", "jobs a second one server can do", &[1.0]),
+        Parameter::rate("base-rate", "final arrivals per second", &[5.0]),
+        Parameter::rate(
+            "extra-rate",
+            "additional arrivals per second at the start",
+            &[20.0],
+        ),
+        Parameter::seconds("decay", "time constant, in seconds", &[10.0]),
+        Parameter::rate("service-rate", "jobs per second per server", &[1.0]),
         Parameter::count("servers", "servers", &[10.0], 1_000),
-        Parameter::seconds("times", "instants to look at, seconds", &[5.0, 10.0, 20.0]).list(),
+        Parameter::seconds("times", "observation times, in seconds", &[5.0, 10.0, 20.0]).list(),
     ],
     prepare: prepare_flash_crowd,
 };
@@ -43,17 +47,17 @@ pub(super) static SESSIONS: Case = Case {
     name: "sessions",
     title: "M(t)/G/inf: sessions after a step of arrivals",
     parameters: &[
-        Parameter::rate("arrival-rate", "arrivals a second", &[100.0]),
+        Parameter::rate("arrival-rate", "arrivals per second", &[100.0]),
         Parameter::rate(
             "leaving-rate",
-            "1 / mean length of a session, a second",
+            "1 / mean session duration, per second",
             &[0.2],
         ),
         Parameter::new(
             "times",
-            "instants to look at, seconds",
+            "observation times, in seconds",
             &[10.0],
-            Legal::Number {
+            Range::Number {
                 from: 1e-5,
                 to: 1e3,
             },
@@ -63,16 +67,16 @@ pub(super) static SESSIONS: Case = Case {
     prepare: prepare_sessions,
 };
 
-/// Changes of state until the last instant, at most: the equations are integrated through all of them.
+/// Maximum number of state changes until the last observation, because the equations are integrated through all of them.
 const CHANGES_MAX: f64 = 50_000.0;
 
-fn prepare_from_empty(values: &Values) -> Result<Experiment, Problem> {
+fn prepare_from_empty(values: &Values) -> Result<Experiment, ParameterError> {
     let births = constant(values.number("arrival-rate"));
     let service_rate = values.number("service-rate");
     prepare_markov(births, service_rate, 1, values.list("times"), 12_000)
 }
 
-fn prepare_flash_crowd(values: &Values) -> Result<Experiment, Problem> {
+fn prepare_flash_crowd(values: &Values) -> Result<Experiment, ParameterError> {
     let births = Births {
         base: values.number("base-rate"),
         extra: values.number("extra-rate"),
@@ -83,23 +87,23 @@ fn prepare_flash_crowd(values: &Values) -> Result<Experiment, Problem> {
     prepare_markov(births, service_rate, servers, values.list("times"), 650)
 }
 
-/// The exact figures are integrated state by state.
+/// Prepares a Markovian case; the exact values are integrated numerically.
 fn prepare_markov(
     births: Births,
     service_rate: f64,
     servers: u32,
     times: &[f64],
     paths: u64,
-) -> Result<Experiment, Problem> {
+) -> Result<Experiment, ParameterError> {
     let times = ascending(times)?;
     let last = *times.last().expect("at least one");
     let changes = last * (births.at(0.0) + service_rate * f64::from(servers));
     if changes > CHANGES_MAX {
-        return Err(Problem::Together(
+        return Err(ParameterError::Together(
             format!(
-                "{changes:.0} arrivals and departures until {last} s (legal: up to {CHANGES_MAX})"
+                "{changes:.0} arrivals and departures until {last} s (expected at most {CHANGES_MAX})"
             ),
-            "look earlier, or at lower rates",
+            "use earlier times or lower rates",
         ));
     }
     let exact = formula::in_system_at(births, service_rate, servers, &times);
@@ -113,7 +117,7 @@ fn prepare_markov(
     ))
 }
 
-fn prepare_sessions(values: &Values) -> Result<Experiment, Problem> {
+fn prepare_sessions(values: &Values) -> Result<Experiment, ParameterError> {
     let (arrival_rate, leaving_rate) =
         (values.number("arrival-rate"), values.number("leaving-rate"));
     let times = ascending(values.list("times"))?;
@@ -140,13 +144,13 @@ const fn constant(rate: f64) -> Births {
     }
 }
 
-fn ascending(times: &[f64]) -> Result<Vec<f64>, Problem> {
+fn ascending(times: &[f64]) -> Result<Vec<f64>, ParameterError> {
     if times.is_sorted_by(|a, b| a < b) {
         return Ok(times.to_vec());
     }
-    Err(Problem::Together(
-        format!("`times` are {times:?} (legal: each later than the one before)"),
-        "sort them",
+    Err(ParameterError::Together(
+        format!("`times` are {times:?} (expected ascending values)"),
+        "sort the times",
     ))
 }
 
@@ -171,19 +175,19 @@ fn experiment(
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Entry {
+enum PathEvent {
     Arrival,
     Completion,
-    /// At the instant with this number.
+    /// The observation with this number.
     Look(usize),
 }
 
-/// Paths, one after the other, with the same calendar.
+/// Simulates paths one after the other with the same calendar.
 struct Walk {
     births: Births,
     service: Distribution,
     servers: usize,
-    calendar: Calendar<Entry>,
+    calendar: Calendar<PathEvent>,
     arrivals: Stream,
     services: Stream,
 }
@@ -207,12 +211,12 @@ impl Walk {
         let mut line = Line::new(self.servers, None);
         for (number, time) in times.iter().enumerate() {
             let at = SimTime::from_secs_f64(*time);
-            self.calendar.enter(at, Entry::Look(number));
+            self.calendar.enter(at, PathEvent::Look(number));
         }
         self.enter_arrival(SimTime::ZERO);
         while let Some((now, entry)) = self.calendar.next() {
             let started = match entry {
-                Entry::Arrival => {
+                PathEvent::Arrival => {
                     self.enter_arrival(now);
                     let service_time = self.service.sample(&mut self.services);
                     match line.handle_arrival(now, (), service_time) {
@@ -220,8 +224,8 @@ impl Walk {
                         Arrival::Waits(_) | Arrival::Blocked => None,
                     }
                 }
-                Entry::Completion => line.handle_completion(now),
-                Entry::Look(number) => {
+                PathEvent::Completion => line.handle_completion(now),
+                PathEvent::Look(number) => {
                     totals[number] += line.in_system() as f64;
                     if number + 1 == times.len() {
                         break;
@@ -230,15 +234,15 @@ impl Walk {
                 }
             };
             if let Some(started) = started {
-                self.calendar.enter(started.done_at, Entry::Completion);
+                self.calendar.enter(started.done_at, PathEvent::Completion);
             }
         }
-        // What is left belongs to this path, not to the next.
+        // The remaining events belong to this path, not to the next.
         while self.calendar.next().is_some() {}
     }
 
     fn enter_arrival(&mut self, now: SimTime) {
         let next = next_arrival(self.births, now, &mut self.arrivals);
-        self.calendar.enter(next, Entry::Arrival);
+        self.calendar.enter(next, PathEvent::Arrival);
     }
 }

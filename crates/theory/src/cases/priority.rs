@@ -1,34 +1,34 @@
-//! M/M/1 with classes of priority.
+//! M/M/1 with priority classes.
 
 use tiketi_station::{Priority, Started};
 
 use super::super::case::{Case, Experiment, Figure};
 use super::super::formula;
 use super::super::ledger::Ledger;
-use super::super::parameter::{Parameter, Problem, Values, check_steady};
+use super::super::parameter::{Parameter, ParameterError, Values, check_steady};
 use super::super::queue::TRANSIENT_PART;
 use tiketi_core::rng::{Stream, Streams};
 use tiketi_core::units::SimTime;
 use tiketi_scenario::distribution::Distribution;
 use tiketi_station::calendar::Calendar;
 
-/// M/M/1 with priorities and no interruption.
+/// M/M/1 with non-preemptive priorities.
 pub(super) static PRIORITY: Case = Case {
     name: "priority",
-    title: "M/M/1 with classes: the most urgent first, no interruption",
+    title: "M/M/1 with non-preemptive priority classes",
     parameters: &[
         Parameter::rate(
             "arrival-rates",
-            "arrivals a second of each class, the most urgent first",
+            "arrivals per second of each class, most urgent first",
             &[3.0, 5.0],
         )
         .list(),
-        Parameter::rate("service-rate", "jobs a second the server can do", &[10.0]),
+        Parameter::rate("service-rate", "jobs per second of the server", &[10.0]),
     ],
     prepare,
 };
 
-fn prepare(values: &Values) -> Result<Experiment, Problem> {
+fn prepare(values: &Values) -> Result<Experiment, ParameterError> {
     let arrival_rates = values.list("arrival-rates").to_vec();
     let service_rate = values.number("service-rate");
     check_steady(arrival_rates.iter().sum(), service_rate)?;
@@ -44,7 +44,7 @@ fn prepare(values: &Values) -> Result<Experiment, Problem> {
     ))
 }
 
-/// A job: its class, and when it came.
+/// A job: its class and arrival time.
 #[derive(Clone, Copy, Debug)]
 struct Job {
     class: usize,
@@ -53,22 +53,22 @@ struct Job {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Entry {
-    /// Of a class.
+enum PriorityEvent {
+    /// An arrival of this class.
     Arrival(usize),
     Completion(Job),
 }
 
-/// What was seen.
+/// The measurements.
 #[derive(Debug)]
-pub(super) struct Seen {
-    /// Jobs and nanoseconds waited, by class.
+pub(super) struct PriorityStats {
+    /// Number of jobs and their waiting time in nanoseconds, by class.
     waits: Vec<(u64, u128)>,
     pub(super) ledger: Ledger,
 }
 
-impl Seen {
-    /// The mean wait of each class, seconds.
+impl PriorityStats {
+    /// Returns the mean wait of each class, in seconds.
     fn waits(&self) -> Vec<f64> {
         self.waits
             .iter()
@@ -85,13 +85,13 @@ impl Seen {
     }
 }
 
-/// So many arrivals of all classes together, and then until everyone has left.
+/// Simulates a number of arrivals of all classes together, and then until all jobs have left.
 pub(super) fn simulate(
     arrival_rates: &[f64],
     service_rate: f64,
     streams: Streams,
     arrivals: u64,
-) -> Seen {
+) -> PriorityStats {
     let service = Distribution::Exponential {
         mean: 1.0 / service_rate,
     };
@@ -105,10 +105,13 @@ pub(super) fn simulate(
         .collect();
     let mut calendar = Calendar::new();
     for (class, (gap, stream)) in gaps.iter_mut().enumerate() {
-        calendar.enter(SimTime::ZERO + gap.sample(stream), Entry::Arrival(class));
+        calendar.enter(
+            SimTime::ZERO + gap.sample(stream),
+            PriorityEvent::Arrival(class),
+        );
     }
     let mut server: Priority<Job> = Priority::new(1, arrival_rates.len());
-    let mut seen = Seen {
+    let mut seen = PriorityStats {
         waits: vec![(0, 0); arrival_rates.len()],
         ledger: Ledger::default(),
     };
@@ -116,8 +119,8 @@ pub(super) fn simulate(
     while let Some((now, entry)) = calendar.next() {
         seen.ledger.handle_stretch(now, server.in_system(), 0);
         let started = match entry {
-            Entry::Arrival(_) if arrived >= arrivals => None,
-            Entry::Arrival(class) => {
+            PriorityEvent::Arrival(_) if arrived >= arrivals => None,
+            PriorityEvent::Arrival(class) => {
                 let job = Job {
                     class,
                     born: now,
@@ -125,17 +128,17 @@ pub(super) fn simulate(
                 };
                 arrived += 1;
                 let (gap, stream) = &mut gaps[class];
-                calendar.enter(now + gap.sample(stream), Entry::Arrival(class));
+                calendar.enter(now + gap.sample(stream), PriorityEvent::Arrival(class));
                 server.handle_arrival(now, job, class, service.sample(&mut services))
             }
-            Entry::Completion(job) => {
+            PriorityEvent::Completion(job) => {
                 seen.ledger.handle_departure(job.born, now);
                 server.handle_completion(now)
             }
         };
         if let Some(started) = started {
             seen.handle_start(started);
-            calendar.enter(started.done_at, Entry::Completion(started.job));
+            calendar.enter(started.done_at, PriorityEvent::Completion(started.job));
         }
     }
     seen

@@ -5,7 +5,7 @@ use tiketi_station::{Due, Epoch, Sharing};
 use super::super::case::{Case, Experiment, Figure};
 use super::super::formula;
 use super::super::ledger::Ledger;
-use super::super::parameter::{Parameter, Problem, Values, check_steady};
+use super::super::parameter::{Parameter, ParameterError, Values, check_steady};
 use super::super::queue::TRANSIENT_PART;
 use super::laws;
 use tiketi_core::rng::Streams;
@@ -16,22 +16,23 @@ use tiketi_station::calendar::Calendar;
 /// M/G/1-PS.
 pub(super) static SHARING: Case = Case {
     name: "sharing",
-    title: "M/G/1-PS: all jobs share one core, for any law of their sizes",
+    title: "M/G/1-PS: all jobs share one core, any size distribution",
     parameters: &[
-        Parameter::rate("arrival-rate", "arrivals a second", &[8.0]),
-        Parameter::seconds("service-time", "mean size of a job, seconds", &[0.1]),
+        Parameter::rate("arrival-rate", "arrivals per second", &[8.0]),
+        Parameter::seconds("service-time", "mean size of a job, in seconds", &[0.1]),
     ],
     prepare,
 };
 
-/// Jobs within this part of the mean size count, each scaled to the mean: the response time is proportional to the size.
+/// Jobs within this share of the mean size are measured, each scaled to the mean, because the mean response time is
+/// proportional to the size.
 const NEAR: f64 = 0.2;
 
-fn prepare(values: &Values) -> Result<Experiment, Problem> {
+fn prepare(values: &Values) -> Result<Experiment, ParameterError> {
     let (arrival_rate, service_time) =
         (values.number("arrival-rate"), values.number("service-time"));
     check_steady(arrival_rate, 1.0 / service_time)?;
-    // The mean size is asked for: there is one of it whatever the law.
+    // Jobs of mean size exist with any distribution, so they can be compared.
     let response = formula::sharing_response(arrival_rate, service_time, service_time);
     let laws = laws(service_time, 1.0);
     let figures = laws.iter().map(|(name, _)| {
@@ -50,7 +51,7 @@ fn prepare(values: &Values) -> Result<Experiment, Problem> {
     ))
 }
 
-/// A job: when it came, and its size in nanoseconds.
+/// A job: its arrival time, and its size in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 struct Job {
     born: SimTime,
@@ -59,21 +60,21 @@ struct Job {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Entry {
+enum SharingEvent {
     Arrival,
     Completion(Epoch),
 }
 
-/// What was seen of the measured jobs.
+/// The measurements of the jobs after the transient.
 #[derive(Debug)]
-pub(super) struct Seen {
-    /// Size and response time of each measured job, nanoseconds.
+pub(super) struct SharingStats {
+    /// Size and response time of each measured job, in nanoseconds.
     jobs: Vec<(u64, f64)>,
     pub(super) ledger: Ledger,
 }
 
-impl Seen {
-    /// Mean of response time by size, of the sizes near `size`, times `size`; seconds.
+impl SharingStats {
+    /// Returns the mean of response time / size over the jobs near `size`, times `size`, in seconds.
     fn response_near_mean(&self, size: f64) -> f64 {
         let (least, most) = (size * (1.0 - NEAR) * 1e9, size * (1.0 + NEAR) * 1e9);
         let near = self.jobs.iter().filter_map(|(of, response)| {
@@ -87,34 +88,34 @@ impl Seen {
     }
 }
 
-/// So many Poisson arrivals at one shared core, and then until everyone has left.
+/// Simulates a number of Poisson arrivals at one shared core, and then until all jobs have left.
 pub(super) fn simulate(
     arrival_rate: f64,
     sizes: Distribution,
     streams: Streams,
     arrivals: u64,
-) -> Seen {
+) -> SharingStats {
     let gap = Distribution::Exponential {
         mean: 1.0 / arrival_rate,
     };
     let [mut gaps, mut services] = ["arrivals", "service"].map(|name| streams.named(name));
     let mut core: Sharing<Job> = Sharing::new(1);
     let mut calendar = Calendar::new();
-    let mut seen = Seen {
+    let mut seen = SharingStats {
         jobs: Vec::new(),
         ledger: Ledger::default(),
     };
-    let enter_due = |calendar: &mut Calendar<Entry>, due: Option<Due>| {
+    let enter_due = |calendar: &mut Calendar<SharingEvent>, due: Option<Due>| {
         if let Some(due) = due {
-            calendar.enter(due.at, Entry::Completion(due.epoch));
+            calendar.enter(due.at, SharingEvent::Completion(due.epoch));
         }
     };
     let mut arrived = 0;
-    calendar.enter(SimTime::ZERO, Entry::Arrival);
+    calendar.enter(SimTime::ZERO, SharingEvent::Arrival);
     while let Some((now, entry)) = calendar.next() {
         seen.ledger.handle_stretch(now, core.in_system(), 0);
         match entry {
-            Entry::Arrival => {
+            SharingEvent::Arrival => {
                 let work = sizes.sample(&mut services);
                 let job = Job {
                     born: now,
@@ -125,10 +126,10 @@ pub(super) fn simulate(
                 enter_due(&mut calendar, due);
                 arrived += 1;
                 if arrived < arrivals {
-                    calendar.enter(now + gap.sample(&mut gaps), Entry::Arrival);
+                    calendar.enter(now + gap.sample(&mut gaps), SharingEvent::Arrival);
                 }
             }
-            Entry::Completion(epoch) => {
+            SharingEvent::Completion(epoch) => {
                 if let Some(done) = core.handle_completion(now, epoch) {
                     seen.handle_departure(done.job, now);
                     enter_due(&mut calendar, done.next);
@@ -139,7 +140,7 @@ pub(super) fn simulate(
     seen
 }
 
-impl Seen {
+impl SharingStats {
     fn handle_departure(&mut self, job: Job, now: SimTime) {
         self.ledger.handle_departure(job.born, now);
         if job.is_measured {

@@ -1,4 +1,4 @@
-//! A spike that decays while it is drained at a constant rate.
+//! A spike of arrivals that decays, served at a constant rate.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tiketi_station::Fifo;
 use super::super::arrivals::next_arrival;
 use super::super::case::{Case, Experiment, Figure};
 use super::super::formula::{Births, Spike};
-use super::super::parameter::{Parameter, Problem, Values};
+use super::super::parameter::{Parameter, ParameterError, Values};
 use super::{mean_of, scale};
 use tiketi_core::rng::Streams;
 use tiketi_core::units::SimTime;
@@ -17,22 +17,22 @@ use tiketi_station::calendar::Calendar;
 /// The fluid limit of a spike.
 pub(super) static SPIKE: Case = Case {
     name: "fluid-spike",
-    title: "fluid limit: a spike base + extra e^(-t/decay), drained at a constant rate",
+    title: "fluid limit: a spike base + extra e^(-t/decay), served at a constant rate",
     parameters: &[
-        Parameter::rate("base-rate", "arrivals a second in the end", &[100.0]),
+        Parameter::rate("base-rate", "final arrivals per second", &[100.0]),
         Parameter::rate(
             "extra-rate",
-            "arrivals a second more at the start",
+            "additional arrivals per second at the start",
             &[5_000.0],
         ),
-        Parameter::seconds("decay", "time constant, seconds", &[60.0]),
-        Parameter::rate("drain-rate", "drained a second", &[1_000.0]),
+        Parameter::seconds("decay", "time constant, in seconds", &[60.0]),
+        Parameter::rate("drain-rate", "service rate, per second", &[1_000.0]),
         scale(&[3.0]),
     ],
     prepare,
 };
 
-fn prepare(values: &Values) -> Result<Experiment, Problem> {
+fn prepare(values: &Values) -> Result<Experiment, ParameterError> {
     let spike = Spike {
         births: Births {
             base: values.number("base-rate"),
@@ -43,18 +43,18 @@ fn prepare(values: &Values) -> Result<Experiment, Problem> {
     };
     let Births { base, extra, .. } = spike.births;
     if spike.drain <= base || spike.drain >= base + extra {
-        return Err(Problem::Together(
+        return Err(ParameterError::Together(
             format!(
-                "`drain-rate` is {} (legal: between the base rate {base} and the first rate {})",
+                "`drain-rate` is {} (expected between the final rate {base} and the initial rate {})",
                 spike.drain,
                 base + extra
             ),
-            "below the base the queue never ends, above the first rate it never forms",
+            "below the final rate the queue never ends, above the initial rate it never forms",
         ));
     }
     let figures = vec![
-        Figure::mean("peak of the queue at, s", spike.peak_at()),
-        Figure::mean("waiting at the peak", spike.waiting_at(spike.peak_at())),
+        Figure::mean("time of the peak, s", spike.peak_at()),
+        Figure::mean("queue at the peak", spike.waiting_at(spike.peak_at())),
         Figure::mean("longest wait, s", spike.longest_wait()),
         Figure::mean("clear at, s", spike.clear_at()),
     ];
@@ -64,7 +64,8 @@ fn prepare(values: &Values) -> Result<Experiment, Problem> {
     }))
 }
 
-/// One spike, `scale` times as large: when most wait, how many by scale, the longest wait, and when nobody waits any more.
+/// Simulates a spike at `scale`; returns the time of the peak, the queue at the peak divided by `scale`, the longest wait, and
+/// when the queue is empty.
 fn simulate(spike: Spike, scale: f64, streams: Streams, number: u64) -> [f64; 4] {
     let births = Births {
         base: spike.births.base * scale,
@@ -91,7 +92,7 @@ fn simulate(spike: Spike, scale: f64, streams: Streams, number: u64) -> [f64; 4]
         let next = next_arrival(births, now, &mut arrivals);
         calendar.enter(next, ());
     }
-    // Service always takes as long, so the backlog in seconds is the number that waits.
+    // The service time is constant, so the backlog in seconds gives the queue length.
     let waiting = longest.as_secs_f64() * drain / scale;
     let clear_at = server.book(SimTime::ZERO, Duration::ZERO);
     [

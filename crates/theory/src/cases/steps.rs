@@ -1,10 +1,10 @@
-//! A load that is too much for the fleet until it has grown.
+//! A load that exceeds the capacity of the fleet until it has grown.
 
 use tiketi_station::{Arrival, Line};
 
 use super::super::case::{Case, Experiment, Figure};
 use super::super::formula::Steps;
-use super::super::parameter::{Legal, Parameter, Problem, Values};
+use super::super::parameter::{Parameter, ParameterError, Range, Values};
 use super::{mean_of, scale};
 use tiketi_core::rng::Streams;
 use tiketi_core::units::SimTime;
@@ -16,35 +16,36 @@ pub(super) static STEPS: Case = Case {
     name: "fluid-steps",
     title: "fluid limit: a constant load on a fleet that grows in steps",
     parameters: &[
-        Parameter::rate("arrival-rate", "arrivals a second", &[3_000.0]),
-        Parameter::rate(
-            "service-rate",
-            "jobs a second one instance can do",
-            &[250.0],
-        ),
+        Parameter::rate("arrival-rate", "arrivals per second", &[3_000.0]),
+        Parameter::rate("service-rate", "jobs per second per instance", &[250.0]),
         Parameter::new(
             "instances",
-            "instances from the start on, and after each step",
+            "instances at the start and after each step",
             &[4.0, 8.0, 16.0],
-            Legal::Whole { from: 1, to: 1_000 },
+            Range::Whole { from: 1, to: 1_000 },
         )
         .list(),
-        Parameter::seconds("steps-at", "when it grows, seconds", &[180.0, 300.0]).list(),
+        Parameter::seconds(
+            "steps-at",
+            "times of the steps, in seconds",
+            &[180.0, 300.0],
+        )
+        .list(),
         scale(&[0.1]),
     ],
     prepare,
 };
 
-fn prepare(values: &Values) -> Result<Experiment, Problem> {
+fn prepare(values: &Values) -> Result<Experiment, ParameterError> {
     let instances = values.list("instances");
     let steps_at = values.list("steps-at");
     let grows = instances.is_sorted_by(|a, b| a < b) && steps_at.is_sorted_by(|a, b| a < b);
     if !grows || instances.len() != steps_at.len() + 1 {
-        return Err(Problem::Together(
+        return Err(ParameterError::Together(
             format!(
-                "`instances` are {instances:?} with steps at {steps_at:?} (legal: both growing, one more number of instances than steps)"
+                "`instances` are {instances:?} with steps at {steps_at:?} (expected ascending values, and one more value of `instances`)"
             ),
-            "such as --instances 4,8 --steps-at 180",
+            "for example --instances 4,8 --steps-at 180",
         ));
     }
     let starts = std::iter::once(0.0).chain(steps_at.iter().copied());
@@ -54,16 +55,16 @@ fn prepare(values: &Values) -> Result<Experiment, Problem> {
         fleet: starts.zip(instances.iter().copied()).collect(),
     };
     let Some((peak, clear_at)) = steps.backlog() else {
-        return Err(Problem::Together(
+        return Err(ParameterError::Together(
             format!(
-                "{} a second on up to {:?} instances of {} a second never has a backlog that is cleared after the last step",
+                "{} arrivals/s on {:?} instances of {}/s each have no backlog that is cleared after the last step",
                 steps.arrival_rate, instances, steps.service_rate
             ),
-            "more arrivals than the fleet before the last step carries, fewer than it carries in the end",
+            "use more arrivals than the fleet can serve before the last step, and fewer than it can serve after it",
         ));
     };
     let figures = vec![
-        Figure::mean("backlog at its peak", peak),
+        Figure::mean("peak backlog", peak),
         Figure::mean("clear at, s", clear_at),
     ];
     let scale = values.number("scale");
@@ -73,19 +74,19 @@ fn prepare(values: &Values) -> Result<Experiment, Problem> {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Entry {
+enum StepsEvent {
     Arrival,
     Completion,
-    /// So many instances more.
+    /// Adds this many instances.
     Step(f64),
 }
 
-/// One run: the greatest backlog by scale, and when nobody waits any more after the last step.
+/// Simulates one run; returns the largest backlog divided by `scale`, and when the queue is empty after the last step.
 fn simulate(steps: &Steps, scale: f64, streams: Streams, number: u64) -> [f64; 2] {
     let gap = Distribution::Exponential {
         mean: 1.0 / (steps.arrival_rate * scale),
     };
-    // The scale is in the speed of the instances, so that it need not divide their number.
+    // The speed of the instances is scaled, because their number must stay whole.
     let service = Distribution::Constant {
         value: 1.0 / (steps.service_rate * scale),
     };
@@ -93,38 +94,38 @@ fn simulate(steps: &Steps, scale: f64, streams: Streams, number: u64) -> [f64; 2
         ["arrivals", "service"].map(|name| streams.numbered(name, number));
     let mut line = Line::new(1, None);
     let mut calendar = Calendar::new();
-    // A line has one server from the start.
+    // A `Line` starts with one server.
     let mut before = 1.0;
     for &(at, instances) in &steps.fleet {
-        let more = Entry::Step(instances - before);
+        let more = StepsEvent::Step(instances - before);
         calendar.enter(SimTime::from_secs_f64(at), more);
         before = instances;
     }
-    calendar.enter(SimTime::ZERO, Entry::Arrival);
+    calendar.enter(SimTime::ZERO, StepsEvent::Arrival);
     let mut steps_left = steps.fleet.len();
     let mut peak = 0;
     loop {
         let (now, entry) = calendar.next().expect("arrivals never end");
         match entry {
-            Entry::Arrival => {
+            StepsEvent::Arrival => {
                 let service_time = service.sample(&mut services);
                 if let Arrival::Started(started) = line.handle_arrival(now, (), service_time) {
-                    calendar.enter(started.done_at, Entry::Completion);
+                    calendar.enter(started.done_at, StepsEvent::Completion);
                 }
-                calendar.enter(now + gap.sample(&mut arrivals), Entry::Arrival);
+                calendar.enter(now + gap.sample(&mut arrivals), StepsEvent::Arrival);
             }
-            Entry::Completion => {
+            StepsEvent::Completion => {
                 if let Some(started) = line.handle_completion(now) {
-                    calendar.enter(started.done_at, Entry::Completion);
+                    calendar.enter(started.done_at, StepsEvent::Completion);
                 }
             }
-            Entry::Step(instances) => {
+            StepsEvent::Step(instances) => {
                 steps_left -= 1;
                 let mut more = instances;
                 while more > 0.0 {
                     more -= 1.0;
                     if let Some(started) = line.add_server(now) {
-                        calendar.enter(started.done_at, Entry::Completion);
+                        calendar.enter(started.done_at, StepsEvent::Completion);
                     }
                 }
             }

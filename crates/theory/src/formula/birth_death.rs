@@ -1,21 +1,21 @@
-//! Stations whose number of jobs is a birth-and-death process.
+//! Stations whose number of jobs is a birth-death process.
 
-/// Probability below which the states beyond are left out: far under the sixth digit of any figure.
+/// States beyond this probability are left out; it is far below the sixth digit of any metric.
 const NEGLIGIBLE: f64 = 1e-16;
 
-/// What a birth-and-death process looks like in its steady state.
+/// The steady state of a birth-death process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stationary {
     /// Mean number of jobs in the system, L.
     pub(crate) in_system: f64,
-    /// Mean number of jobs that wait, Lq.
+    /// Mean number of waiting jobs, Lq.
     pub(crate) waiting: f64,
     /// Probability of the last state: with a limit, the share of arrivals that are blocked.
     pub(crate) last: f64,
 }
 
-/// Erlang's loss formula B(a, c), by its recursion B_k = a B_(k-1) / (k + a B_(k-1)), which does not overflow. It holds
-/// for any law of the service time.
+/// Erlang's loss formula B(a, c), by the recursion B_k = a B_(k-1) / (k + a B_(k-1)), which does not overflow. It is valid
+/// for any distribution of the service time.
 pub(crate) fn erlang_b(load: f64, servers: u32) -> f64 {
     (1..=servers).fold(1.0, |blocked, k| {
         load * blocked / (f64::from(k) + load * blocked)
@@ -33,8 +33,7 @@ pub(crate) fn erlang_c_wait(lambda: f64, mu: f64, servers: u32) -> f64 {
     erlang_c(lambda / mu, servers) / (f64::from(servers) * mu - lambda)
 }
 
-/// The wait that a share `p` of the arrivals at M/M/c does not exceed, from P(Wq > t) = C e^(-(c μ - λ) t); 0 where
-/// that many do not wait at all.
+/// The `p`-quantile of the wait in M/M/c, from P(Wq > t) = C e^(-(c μ - λ) t); 0 if at least the share `p` doesn't wait.
 pub(crate) fn erlang_c_wait_quantile(lambda: f64, mu: f64, servers: u32, p: f64) -> f64 {
     let waits = erlang_c(lambda / mu, servers);
     (waits / (1.0 - p)).ln().max(0.0) / (f64::from(servers) * mu - lambda)
@@ -58,8 +57,8 @@ pub(crate) fn erlang_a(lambda: f64, mu: f64, theta: f64, servers: u32) -> Statio
     })
 }
 
-/// Sums up p_n / p_(n-1) = `ratio(n)` from n = 1 until it is `None` or nothing is left. The weights are scaled by the
-/// greatest so far, or a heavy load would overflow.
+/// Sums up the states with p_n / p_(n-1) = `ratio(n)` from n = 1 until the ratio is `None` or the rest is negligible. The
+/// sums are rescaled when they get large, because they would overflow under heavy load.
 fn stationary(servers: f64, ratio: impl Fn(f64) -> Option<f64>) -> Stationary {
     let (mut weight, mut total, mut in_system, mut waiting) = (1.0, 1.0, 0.0, 0.0);
     let mut n = 0.0;

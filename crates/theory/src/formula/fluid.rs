@@ -1,39 +1,39 @@
-//! Fluid limits: what a large crowd does on average. The relative error of one run shrinks with the square root of the
+//! Fluid limits: the average behavior of many buyers. The relative error of one run shrinks with the square root of the
 //! scale (Newell, *Applications of Queueing Theory*, 1971).
 
 use super::Births;
 
-/// A crowd that comes at the rate base + extra e^(-t / tau) and is drained at a constant rate between the two.
+/// Buyers who arrive at the rate base + extra e^(-t / tau) and are served at a constant rate between base and base + extra.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spike {
-    /// Who comes.
+    /// The arrival rate.
     pub(crate) births: Births,
-    /// Drained, a second.
+    /// Service rate, per second.
     pub(crate) drain: f64,
 }
 
 impl Spike {
-    /// When most wait: the arrival rate has fallen to the drain, at tau ln(A / (μ - b)).
+    /// Returns when the queue is longest: when the arrival rate has fallen to the service rate, at tau ln(A / (μ - b)).
     pub(crate) fn peak_at(self) -> f64 {
         self.births.tau * (self.births.extra / (self.drain - self.births.base)).ln()
     }
 
-    /// How many wait at `t`, while any do: A tau (1 - e^(-t / tau)) - (μ - b) t.
+    /// Returns the queue length at `t`, as long as it is positive: A tau (1 - e^(-t / tau)) - (μ - b) t.
     pub(crate) fn waiting_at(self, t: f64) -> f64 {
         let Births { base, extra, tau } = self.births;
         -extra * tau * (-t / tau).exp_m1() - (self.drain - base) * t
     }
 
-    /// The longest wait: that of who comes at the peak.
+    /// Returns the longest wait, which is that of an arrival at the peak.
     pub(crate) fn longest_wait(self) -> f64 {
         self.waiting_at(self.peak_at()) / self.drain
     }
 
-    /// When nobody waits any more: the root of `waiting_at` beyond the peak, by bisection.
+    /// Returns when the queue is empty: the root of `waiting_at` after the peak, by bisection.
     pub(crate) fn clear_at(self) -> f64 {
         let Births { base, extra, tau } = self.births;
         let (mut early, mut late) = (self.peak_at(), extra * tau / (self.drain - base));
-        // Each step halves the bracket: more than the digits of a float.
+        // Each step halves the bracket; 100 steps exceed the precision of a float.
         for _ in 0..100 {
             let middle = f64::midpoint(early, late);
             if self.waiting_at(middle) > 0.0 {
@@ -46,44 +46,43 @@ impl Spike {
     }
 }
 
-/// A crowd that is there at once, loses its patience at the rate theta each, and is drained at a constant rate:
-/// q' = -θ q - μ.
+/// Buyers who arrive at once, give up at the rate theta each, and are served at a constant rate: q' = -θ q - μ.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Burst {
-    /// The crowd.
+    /// Number of buyers.
     pub(crate) buyers: f64,
-    /// Mean patience, seconds.
+    /// Mean patience, in seconds.
     pub(crate) patience: f64,
-    /// Drained, a second.
+    /// Service rate, per second.
     pub(crate) drain: f64,
 }
 
 impl Burst {
-    /// When nobody is left: ln(1 + θ q0 / μ) / θ.
+    /// Returns when nobody is left: ln(1 + θ q0 / μ) / θ.
     pub(crate) fn empty_at(self) -> f64 {
         (self.buyers / (self.patience * self.drain)).ln_1p() * self.patience
     }
 
-    /// The share that gives up: whoever was not drained until then.
+    /// Returns the share that gives up, which is everybody who was not served until then.
     pub(crate) fn gave_up(self) -> f64 {
         1.0 - self.drain * self.empty_at() / self.buyers
     }
 }
 
-/// A constant load on a fleet that grows in steps, all of them before the backlog is gone.
+/// A constant load on a fleet that grows in steps, all before the backlog is cleared.
 #[derive(Clone, Debug)]
 pub(crate) struct Steps {
-    /// Arrivals a second.
+    /// Arrivals per second.
     pub(crate) arrival_rate: f64,
-    /// What one instance does a second.
+    /// Jobs per second that one instance can serve.
     pub(crate) service_rate: f64,
-    /// From when on (seconds, ascending from 0) how many instances serve.
+    /// Start times, in seconds, ascending from 0, and the number of instances from then on.
     pub(crate) fleet: Vec<(f64, f64)>,
 }
 
 impl Steps {
-    /// The greatest backlog, and when it is gone: a sum of straight lines. `None` if it never is, or is gone before the
-    /// last step.
+    /// Returns the largest backlog and when it is cleared; `None` if it never is, or before the last step. The backlog is
+    /// piecewise linear.
     pub(crate) fn backlog(&self) -> Option<(f64, f64)> {
         let growth = |instances: f64| self.arrival_rate - self.service_rate * instances;
         let (mut backlog, mut peak) = (0.0_f64, 0.0_f64);

@@ -1,7 +1,7 @@
-//! The closed forms, in one place: what queueing theory says the simulation must give.
+//! The closed-form solutions that the simulations are compared with.
 //!
-//! Rates a second, times in seconds, λ arrival rate, μ service rate of one server, ρ utilization. Sources, where a
-//! formula names no other: Kleinrock, *Queueing Systems*, volume 1 (1975).
+//! Rates are per second and times in seconds; λ is the arrival rate, μ the service rate of one server, ρ the utilization.
+//! Source, unless a formula names another: Kleinrock, *Queueing Systems*, volume 1 (1975).
 
 mod birth_death;
 mod fluid;

@@ -1,7 +1,7 @@
 //! Networks of stations.
 
-/// Mean time through single-server stations one after the other, the sum of 1 / (μ_i - λ): each is an M/M/1 of its own
-/// (Burke 1956, Jackson 1957).
+/// Mean time through single-server stations in series, the sum of 1 / (μ_i - λ): each is an M/M/1 queue (Burke 1956,
+/// Jackson 1957).
 pub(crate) fn tandem(lambda: f64, service_rates: &[f64]) -> f64 {
     service_rates.iter().map(|mu| 1.0 / (mu - lambda)).sum()
 }
@@ -9,7 +9,7 @@ pub(crate) fn tandem(lambda: f64, service_rates: &[f64]) -> f64 {
 /// A closed network in its steady state.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClosedNetwork {
-    /// Cycles a second, X.
+    /// Cycles per second, X.
     pub(crate) throughput: f64,
     /// Mean time at the stations, R.
     pub(crate) response: f64,

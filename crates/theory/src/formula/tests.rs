@@ -1,8 +1,8 @@
-//! The closed forms against figures that were computed elsewhere.
+//! Compares the closed-form solutions with independently computed values.
 
 use super::*;
 
-/// Compares to as many digits as the expected figure is given with.
+/// Compares within the precision of the expected value.
 #[track_caller]
 fn assert_close(found: f64, expected: f64, tolerance: f64) {
     assert!(
@@ -49,7 +49,7 @@ fn several_servers() {
 }
 
 #[test]
-fn a_wait_that_almost_nobody_has_is_none() {
+fn wait_quantile_is_zero_if_almost_nobody_waits() {
     assert_close(erlang_c_wait_quantile(1.0, 1.0, 20, 0.99), 0.0, 0.0);
 }
 
@@ -67,7 +67,7 @@ fn limits_and_patience() {
 }
 
 #[test]
-fn a_heavy_load_does_not_overflow() {
+fn heavy_load_does_not_overflow() {
     let crowded = limited(1e6, 1.0, 100, 10_000);
     assert_close(crowded.last, 1.0 - 100.0 / 1e6, 1e-6);
     assert!(erlang_a(5e3, 1.0, 1.0, 100).waiting.is_finite());
@@ -138,7 +138,7 @@ fn fluid_limits() {
 }
 
 #[test]
-fn a_fleet_that_never_catches_up_has_no_end() {
+fn fleet_that_never_catches_up_has_no_result() {
     let steps = Steps {
         arrival_rate: 3_000.0,
         service_rate: 250.0,

@@ -1,30 +1,30 @@
-//! The way to the steady state, or where there is none.
+//! Transient solutions, including systems without a steady state.
 
-/// Steps of the integration for each mean time between two changes.
+/// Integration steps per mean time between two state changes.
 const STEPS: f64 = 10.0;
-/// Probability in the last state that is tolerated: beyond it more states are taken.
+/// Tolerated probability of the last state; above it, the number of states is doubled.
 const NEGLIGIBLE: f64 = 1e-12;
 
 /// An arrival rate that decays from `base + extra` towards `base`: base + extra e^(-t / tau).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Births {
-    /// What stays, arrivals a second.
+    /// The final rate, in arrivals per second.
     pub(crate) base: f64,
-    /// What comes on top at the start, arrivals a second.
+    /// The additional rate at the start, in arrivals per second.
     pub(crate) extra: f64,
-    /// Time for the extra to fall to 1/e, seconds.
+    /// Time constant of the decay, in seconds.
     pub(crate) tau: f64,
 }
 
 impl Births {
-    /// The rate `t` seconds after the start.
+    /// Returns the rate `t` seconds after the start.
     pub(crate) fn at(self, t: f64) -> f64 {
         self.base + self.extra * (-t / self.tau).exp()
     }
 }
 
-/// Mean number of jobs in M(t)/M/c, empty at the start, at each of `times` (ascending): Kolmogorov's forward equations,
-/// integrated with the classical Runge-Kutta method.
+/// Mean number of jobs in M(t)/M/c that starts empty, at each of the ascending `times`: integrates Kolmogorov's forward
+/// equations with the classical Runge-Kutta method.
 pub(crate) fn in_system_at(births: Births, mu: f64, servers: u32, times: &[f64]) -> Vec<f64> {
     let mut states = 128;
     loop {
@@ -35,7 +35,7 @@ pub(crate) fn in_system_at(births: Births, mu: f64, servers: u32, times: &[f64])
     }
 }
 
-/// `None` when that many states are too few.
+/// Integrates with a truncated state space; `None` if it has too few states.
 fn integrate(
     births: Births,
     mu: f64,
@@ -85,7 +85,7 @@ fn runge_kutta(p: &mut [f64], births: Births, deaths: &[f64], now: f64, step: f6
     }
 }
 
-/// dp_n/dt = λ p_(n-1) + d_(n+1) p_(n+1) - (λ + d_n) p_n; nothing is born in the last state.
+/// dp_n/dt = λ p_(n-1) + d_(n+1) p_(n+1) - (λ + d_n) p_n, without arrivals in the last state.
 fn slope(p: &[f64], lambda: f64, deaths: &[f64]) -> Vec<f64> {
     let last = p.len() - 1;
     let of_state = |n: usize| {
