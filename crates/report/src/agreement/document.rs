@@ -204,21 +204,21 @@ fn differences(base: &str, new: &str) -> Vec<String> {
     told.collect()
 }
 
-/// The entries of a scenario file as the program writes it: one key per line, each below the header of its table.
+/// The entries of a scenario file as the program writes it: each key starts a line below the header of its table, and the
+/// items of a long list follow on indented lines.
 fn entries(toml: &str) -> BTreeMap<String, String> {
-    let mut entries = BTreeMap::new();
-    let mut table = String::new();
-    for line in toml.lines() {
-        if let Some(header) = line.strip_prefix('[') {
-            table = format!("{}.", header.trim_end_matches(']').trim_matches('['));
-        } else if let Some((key, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) {
-            let key = format!("{table}{}", key.trim());
-            let known: &mut String = entries.entry(key).or_default();
-            // Entries of a repeated table are told apart by their order alone.
-            if !known.is_empty() {
-                known.push_str(", ");
-            }
-            known.push_str(value.trim());
+    let mut entries: BTreeMap<String, String> = BTreeMap::new();
+    let (mut table, mut current) = (String::new(), String::new());
+    for line in toml.lines().filter(|line| !line.starts_with('#')) {
+        let is_continued = line.starts_with([' ', ']']);
+        if is_continued {
+            let value = entries.entry(current.clone()).or_default();
+            value.push_str(line.trim());
+        } else if let Some(header) = line.strip_prefix('[') {
+            table = format!("{}.", header.trim_end_matches(']'));
+        } else if let Some((key, value)) = line.split_once('=') {
+            current = format!("{table}{}", key.trim());
+            entries.insert(current.clone(), value.trim().to_owned());
         }
     }
     entries
@@ -247,8 +247,8 @@ pub(super) fn headline(
             counted(within, "metric")
         ),
         Question::Regression => format!(
-            "{} improved, {beyond} got worse, {within} unchanged (within tolerance).",
-            counted(better, "metric")
+            "{} got worse, {better} improved, {within} unchanged (within tolerance).",
+            counted(beyond, "metric")
         ),
     };
     let answer = match (question, conclusion) {

@@ -57,7 +57,7 @@ fn a_regression_counts_what_changed() {
     let regression = compared([&base, &new], Question::Regression);
     let answer = &regression.answer;
     assert!(
-        answer.starts_with("No. 0 metrics improved, 0 got worse, "),
+        answer.starts_with("No. 0 metrics got worse, 0 improved, "),
         "{answer}"
     );
     assert!(
@@ -90,8 +90,9 @@ fn different_scenarios_are_told_by_key() {
     assert!(notes(&model).is_empty());
     let before = model.plan.waiting_room.active_max;
     model.plan.waiting_room.active_max += 1;
+    model.plan.faults.clear();
     let told = format!(
-        "Different scenarios: waiting_room.active_max {before} → {}.",
+        "Different scenarios: faults differs; waiting_room.active_max {before} → {}.",
         before + 1
     );
     assert_eq!(notes(&model), [told]);

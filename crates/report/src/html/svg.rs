@@ -73,7 +73,7 @@ const LABEL_ROWS: usize = 3;
 const LABEL_HEIGHT: i32 = 15;
 
 type Plane<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<LabeledAxis, LabeledAxis>>;
-type Drawn = Result<(), Box<dyn std::error::Error>>;
+type Drawn = Result<(), DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBackend>::ErrorType>>;
 
 /// An axis with labels at places of our choice.
 struct LabeledAxis {

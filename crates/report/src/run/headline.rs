@@ -80,17 +80,21 @@ fn all_passed(verdicts: &Verdicts) -> String {
     let audits = verdicts.audits.len() as u64;
     let unchecked = verdicts.audits.iter().filter(|audit| is_unchecked(audit));
     let unchecked = unchecked.count() as u64;
-    let checks = match unchecked {
-        0 => format!("all {audits} data-integrity checks passed"),
+    let gates = match verdicts.gates.len() {
+        0 => "The scenario has no gates".to_owned(),
+        1 => "The gate passed".to_owned(),
+        gates => format!("All {gates} gates passed"),
+    };
+    match (unchecked, verdicts.gates.len()) {
+        (0, 2..) => format!(
+            "Yes. All {} gates and all {audits} data-integrity checks passed.",
+            verdicts.gates.len()
+        ),
+        (0, _) => format!("Yes. {gates}, and all {audits} data-integrity checks passed."),
         _ => format!(
-            "{} of {audits} data-integrity checks passed; the others could not run",
+            "Yes. {gates}, and {} of {audits} data-integrity checks passed; the others could not run.",
             audits - unchecked
         ),
-    };
-    match verdicts.gates.len() {
-        0 => format!("Yes. The scenario has no gates, and {checks}."),
-        1 => format!("Yes. The gate passed, and {checks}."),
-        gates => format!("Yes. All {gates} gates passed, and {checks}."),
     }
 }
 
