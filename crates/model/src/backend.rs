@@ -1,6 +1,10 @@
 //! What the system does with a call, step by step: load balancer, processor, Redis, database, payment provider.
 //!
-//! It is the path of the reference server's handlers; where a step fails, the answer is the one they give.
+//! The steps are those of the reference server's handlers, and so is the response when a step fails.
+//!
+//! A call has one entry in the calendar at a time: the end of its current step. What a step does to Redis, the database or
+//! the seats happens at that instant, not when the step begins. So two calls that overlap see each other's effects in the
+//! order in which the real servers would make them.
 
 use std::time::Duration;
 
@@ -9,27 +13,28 @@ use rand::RngExt;
 use super::buyers::is_idempotent;
 use super::calls::{Call, CallRef, Reply, Step};
 use super::entry::Entry;
+use super::tier::{Cached, SHOW};
 use super::world::World;
 use tiketi_buyer::observation::Failure;
 use tiketi_core::units::{BuyerId, InstanceId, SimTime, ZoneId};
 use tiketi_data_tier::{
-    Begun, Cached, Done, Place, ReservationNumber, SeatNumber, Standing, Transaction,
+    Asked, Begun, Done, Place, QueueState, ReservationNumber, SeatNumber, Transaction,
 };
 use tiketi_scenario::operation::Operation;
 
 /// The payment provider takes 0.5 to 1.5 s [contract].
 const PROVIDER_MS: std::ops::Range<u64> = 500..1_500;
-/// From a request to a provider that cannot be reached to the failure of the payment, an assumption: the connect
-/// time-out of the back end's HTTP client.
+/// Time until a payment fails because the provider cannot be reached: the connect timeout of the back end's HTTP client
+/// [assumption].
 const PROVIDER_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes of a request of a buyer with its headers, an assumption.
+/// Bytes of a buyer's request with its headers [assumption].
 const REQUEST_BYTES: u64 = 700;
 
 const BAD_GATEWAY: Reply = Reply::Failed(Failure::Status(502));
 const UNAVAILABLE: Reply = Reply::Failed(Failure::Status(503));
 
 impl World<'_> {
-    /// A buyer sends a call; it should have left at `intended`.
+    /// Sends a buyer's call, which was due at `intended`.
     pub(super) fn send(
         &mut self,
         now: SimTime,
@@ -66,9 +71,9 @@ impl World<'_> {
         let Some(instance) = self
             .fleet
             .find(number)
-            .filter(|instance| instance.answers(now))
+            .filter(|instance| instance.listens(now))
         else {
-            // Nobody listens there: it still boots, or it is gone and the checks have not noticed yet.
+            // Nothing listens there: the instance still boots, or it is gone and the health checks have not noticed yet.
             call.reply = BAD_GATEWAY;
             return self.refuse(now, call);
         };
@@ -83,21 +88,26 @@ impl World<'_> {
         self.wait_until(call, done_at);
     }
 
-    /// The load balancer, or the absence of one, answers in place of an instance.
+    /// Ends a call that reached no instance: the load balancer answers, or the connection is refused.
     fn refuse(&mut self, now: SimTime, call: Call) {
         let latency = self.service.latency(call.operation);
         let call = self.calls.insert(call);
         self.calendar.enter(now + latency, Entry::Step(call));
     }
 
-    /// A call comes to the end of its step.
+    /// Handles the end of a call's current step.
     pub(super) fn handle_step(&mut self, now: SimTime, call: CallRef) {
         let Some(&mut open) = self.calls.find(call) else {
             return;
         };
+        if let Some(until) = self.fleet.paused_until(now, open.instance) {
+            // A paused process handles the result when it resumes.
+            return self.wait_until(call, until);
+        }
         match open.step {
             Step::Processor => self.after_processor(now, call, &open),
             Step::Cache => self.after_cache(now, call, &open),
+            Step::NoCache => self.without_cache(now, call, &open),
             Step::Provider => self.ask_database(now, call, Step::Commit),
             Step::Announce => self.after_announce(now, call, &open),
             Step::Answer => self.end_call(now, call),
@@ -123,13 +133,14 @@ impl World<'_> {
         if self.is_far(open, self.cloud.redis_zone) {
             self.traffic.handle_far_redis();
         }
-        match self.redis.book(now, commands) {
-            Some(done_at) => self.step_at(call, Step::Cache, done_at),
-            None => self.without_cache(now, call, open),
+        match self.redis.ask(now, commands) {
+            Asked::Done(at) => self.step_at(call, Step::Cache, at),
+            Asked::Silent(gives_up_at) => self.step_at(call, Step::NoCache, gives_up_at),
+            Asked::Down => self.without_cache(now, call, open),
         }
     }
 
-    /// Redis is out: what only reads a cache or renews a place goes on without it.
+    /// Continues without Redis: calls that only read the cache or renew a place go to the database; the queue fails.
     fn without_cache(&mut self, now: SimTime, call: CallRef, open: &Call) {
         match open.operation {
             Operation::QueueCheck | Operation::QueueStatus | Operation::QueueLeave => {
@@ -149,7 +160,7 @@ impl World<'_> {
         let buyer = open.buyer;
         match open.operation {
             Operation::QueueCheck => {
-                let reply = match self.redis.enter(now, buyer) {
+                let reply = match self.redis.enter(now, SHOW, buyer) {
                     Ok(Place::Active) => Reply::Admitted,
                     Ok(Place::Waiting) => Reply::Queued,
                     Err(_) => UNAVAILABLE,
@@ -157,11 +168,11 @@ impl World<'_> {
                 self.answer(now, call, reply);
             }
             Operation::QueueStatus => {
-                let reply = match self.redis.status(now, buyer) {
-                    Ok(Standing::Waiting) => Reply::Queued,
-                    // The contract: whoever does not wait is not queued, admitted or unknown alike.
-                    Ok(Standing::Active | Standing::Unknown) => {
-                        let _ = self.redis.touch(now, buyer);
+                let reply = match self.redis.status(now, SHOW, buyer) {
+                    Ok(QueueState::Waiting) => Reply::Queued,
+                    // By the contract, `queued` is false for every buyer who is not in the line, admitted or unknown.
+                    Ok(QueueState::Active | QueueState::Unknown) => {
+                        let _ = self.redis.touch(now, SHOW, buyer);
                         Reply::Admitted
                     }
                     Err(_) => UNAVAILABLE,
@@ -171,7 +182,7 @@ impl World<'_> {
             Operation::QueueLeave => {
                 let reply = self
                     .redis
-                    .leave(now, buyer)
+                    .leave(now, SHOW, buyer)
                     .map_or(UNAVAILABLE, |()| Reply::Done);
                 self.answer(now, call, reply);
             }
@@ -180,8 +191,8 @@ impl World<'_> {
             }
             Operation::ShowDetail => self.after_lookup(now, call, Cached::ShowDetail),
             Operation::SeatList | Operation::SeatReserve => {
-                // What is to be committed does not wait for Redis.
-                let _ = self.redis.touch(now, buyer);
+                // A failed renewal of the place must not stop a sale.
+                let _ = self.redis.touch(now, SHOW, buyer);
                 self.ask_database(now, call, Step::Database);
             }
             Operation::SocketConnect | Operation::PaymentProcess => {
@@ -191,21 +202,21 @@ impl World<'_> {
     }
 
     fn after_lookup(&mut self, now: SimTime, call: CallRef, what: Cached) {
-        if self.redis.cached(now, what) {
+        if let Ok(Some(())) = self.redis.cached(now, &what) {
             self.answer(now, call, Reply::Done);
         } else {
             self.ask_database(now, call, Step::Database);
         }
     }
 
-    /// Asks the database for the transaction that the call needs in this step.
+    /// Starts the database transaction that the call needs in this step.
     fn ask_database(&mut self, now: SimTime, call: CallRef, step: Step) {
         let open = self.calls.find(call).expect("the caller has it");
         open.step = step;
         let (operation, instance, subject) = (open.operation, open.instance, open.subject);
         let asked = *open;
         self.count_query(&asked);
-        // How long it takes is not known yet: the pool may be empty, the writer lost.
+        // Its end is unknown: all connections may be busy, or the writer lost. So the call needs an entry for its timeout now.
         self.watch(call);
         let transaction = match operation {
             Operation::SeatReserve => Transaction::Write {
@@ -219,7 +230,10 @@ impl World<'_> {
         self.handle_database(now);
     }
 
-    /// Takes what the database has done, and makes the entry for what it does next.
+    /// Advances the database to `now`, handles the transactions that ended, and enters its next event.
+    ///
+    /// The database keeps its own order of events; the calendar has one entry for the earliest. An entry that was overtaken
+    /// by an earlier one stays and does no harm: the database then has nothing to do.
     pub(super) fn handle_database(&mut self, now: SimTime) {
         if self.database_due.is_some_and(|due| due <= now) {
             self.database_due = None;
@@ -248,7 +262,9 @@ impl World<'_> {
         let buyer = open.buyer;
         match (open.operation, open.step) {
             (Operation::SeatReserve, _) => {
-                match self.seats.hold(now, buyer, SeatNumber(open.subject)) {
+                let seat = SeatNumber(open.subject);
+                let length = self.plan.show.hold;
+                match self.seats.hold(now, (buyer, seat), length) {
                     Ok(reservation) => {
                         self.schedule_hold_end(now);
                         self.announce(now, call, Reply::Held(reservation.0));
@@ -260,7 +276,7 @@ impl World<'_> {
                 let reservation = ReservationNumber(open.subject);
                 let grace = Duration::from_millis(PROVIDER_MS.end)
                     + 2 * self.plan.topology.database.pool_connect_timeout;
-                match self.seats.begin_payment(now, buyer, reservation, grace) {
+                match self.seats.begin_payment(now, (buyer, reservation), grace) {
                     Ok(Begun::Open) => self.ask_provider(now, call, &open),
                     Ok(Begun::PaidBefore) => self.answer(now, call, Reply::Paid),
                     Err(_) => self.answer(now, call, Reply::Refused),
@@ -275,17 +291,27 @@ impl World<'_> {
             }
             (Operation::SeatList, _) => self.answer(now, call, Reply::Seats),
             (Operation::ShowDetail, _) => {
-                self.redis.store(now, Cached::ShowDetail);
+                self.fill_cache(now, Cached::ShowDetail);
                 self.answer(now, call, Reply::Done);
             }
             _ => {
-                self.redis.store(now, Cached::ShowList);
+                self.fill_cache(now, Cached::ShowList);
                 self.answer(now, call, Reply::Done);
             }
         }
     }
 
-    /// The payment provider is beyond the NAT gateway of the instance's zone, or of the first zone that has one.
+    /// Caches a response of the database, if Redis accepts the write.
+    fn fill_cache(&mut self, now: SimTime, what: Cached) {
+        let server = &self.plan.server;
+        let ttl = match what {
+            Cached::ShowList => server.show_list_ttl,
+            Cached::ShowDetail => server.show_detail_ttl,
+        };
+        let _ = self.redis.store(now, (what, ttl), ());
+    }
+
+    /// Calls the payment provider through the NAT gateway of the instance's zone, or of the first zone that has one.
     fn ask_provider(&mut self, now: SimTime, call: CallRef, open: &Call) {
         let zone = self.fleet.of(open.instance).zone;
         let Some(way_out) = self.cloud.way_out(zone) else {
@@ -298,27 +324,28 @@ impl World<'_> {
         self.step_at(call, Step::Provider, now + takes);
     }
 
-    /// What was committed is told to Redis: the cached stock is dropped, the sockets hear of the seat, the active place is
-    /// given back. What is committed stays so when Redis cannot spread the word.
+    /// Publishes a committed sale through Redis: drops the cached stock, informs the sockets, gives the active place back.
+    /// If Redis fails, the sale stays committed and the buyer still gets the response.
     fn announce(&mut self, now: SimTime, call: CallRef, reply: Reply) {
         let open = self.calls.find(call).expect("the caller has it");
         open.reply = reply;
-        match self.redis.book(now, 2) {
-            Some(done_at) => self.step_at(call, Step::Announce, done_at),
-            None => self.answer(now, call, reply),
+        match self.redis.ask(now, 2) {
+            Asked::Done(at) => self.step_at(call, Step::Announce, at),
+            Asked::Silent(gives_up_at) => self.step_at(call, Step::Answer, gives_up_at),
+            Asked::Down => self.answer(now, call, reply),
         }
     }
 
     fn after_announce(&mut self, now: SimTime, call: CallRef, open: &Call) {
-        self.redis.invalidate(now, Cached::ShowDetail);
+        let _ = self.redis.invalidate(now, &Cached::ShowDetail);
         self.announce_seat_taken(now);
         if open.reply == Reply::Paid {
-            let _ = self.redis.leave(now, open.buyer);
+            let _ = self.redis.leave(now, SHOW, open.buyer);
         }
         self.answer(now, call, open.reply);
     }
 
-    /// The answer leaves the instance at `now`.
+    /// Sends the response; it leaves the instance at `now`, or when a paused process resumes.
     fn answer(&mut self, now: SimTime, call: CallRef, reply: Reply) {
         let Some(open) = self.calls.find(call) else {
             return;
@@ -326,14 +353,17 @@ impl World<'_> {
         open.reply = reply;
         open.step = Step::Answer;
         let operation = open.operation;
+        let instance = open.instance;
         let latency = self.service.latency(operation);
-        if latency.is_zero() {
+        // The database has answered, but a paused process cannot pass the response on.
+        let leaves_at = self.fleet.paused_until(now, instance).unwrap_or(now);
+        if leaves_at == now && latency.is_zero() {
             return self.end_call(now, call);
         }
-        self.wait_until(call, now + latency);
+        self.wait_until(call, leaves_at + latency);
     }
 
-    /// The answer is there, or would be if somebody still waited for it.
+    /// Ends a call: its response arrives, unless the buyer has given up.
     fn end_call(&mut self, now: SimTime, call: CallRef) {
         let Some(ended) = self.calls.remove(call) else {
             return;
@@ -354,7 +384,7 @@ impl World<'_> {
         }
     }
 
-    /// The instance or the node a call is on is gone: it ends at once, for whoever still waits for it.
+    /// Ends a call whose instance or load-balancer node is gone.
     pub(super) fn cut_call(&mut self, now: SimTime, call: CallRef, failure: Failure) {
         let Some(mut cut) = self.calls.remove(call) else {
             return;
@@ -372,7 +402,9 @@ impl World<'_> {
         self.wait_until(call, at);
     }
 
-    /// Makes the entry for the end of a step, and one for the time-out if that comes first.
+    /// Enters the end of a step, and the buyer's timeout if that comes first.
+    ///
+    /// Most calls end long before their timeout. Entering every timeout would double the calendar.
     fn wait_until(&mut self, call: CallRef, at: SimTime) {
         let open = self.calls.find(call).expect("the caller has it");
         if at > open.sent + self.plan.buyers.call_timeout {
@@ -391,11 +423,13 @@ impl World<'_> {
     }
 
     fn over_the_rate(&mut self, now: SimTime, open: &Call) -> Option<u32> {
-        self.plan.server.rate_limit?;
+        let limit = self.plan.server.rate_limit?;
         if open.operation == Operation::SocketConnect {
             return None;
         }
-        let wait = self.redis.count_request(now, open.buyer)?;
+        // If Redis cannot count, nobody is rejected.
+        let counted = self.redis.count_request(now, open.buyer, limit);
+        let wait = counted.ok().flatten()?;
         Some(u32::try_from(wait.as_secs() + 1).expect("a window is a minute"))
     }
 

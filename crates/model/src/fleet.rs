@@ -1,4 +1,4 @@
-//! The modelled instances: a processor each, with its sockets.
+//! The simulated instances: one processor each, with its sockets.
 
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub(super) enum Life {
 pub(super) struct Instance {
     pub(super) zone: ZoneId,
     life: Life,
+    /// Its process is paused until this instant: it accepts connections and does nothing.
+    paused_until: SimTime,
     cpu: Fifo,
     /// CPU credits; `None` if its type knows none.
     credits: Option<CreditAccount>,
@@ -50,13 +52,16 @@ pub(super) struct Instance {
 #[derive(Debug, Default)]
 pub(super) struct Fleet {
     instances: Vec<Instance>,
+    /// No process is paused from this instant on.
+    paused_until: SimTime,
     read_at: SimTime,
     sampled_at: SimTime,
 }
 
 impl Instance {
-    /// Books work that arrives at `now`; returns when it is done.
+    /// Books work that arrives at `now`; returns when it is done. A paused process starts when it resumes.
     pub(super) fn book(&mut self, now: SimTime, service_time: Duration) -> SimTime {
+        let now = now.max(self.paused_until);
         let taken = match &mut self.credits {
             Some(credits) => credits.handle_work(now + self.cpu.backlog(now), service_time),
             None => service_time,
@@ -64,9 +69,25 @@ impl Instance {
         self.cpu.book(now, taken)
     }
 
+    /// Whether its application accepts connections at `now`, even if paused.
+    pub(super) fn listens(&self, now: SimTime) -> bool {
+        matches!(self.life, Life::Boots(at) if at <= now)
+    }
+
     /// Whether its application answers at `now`.
     pub(super) fn answers(&self, now: SimTime) -> bool {
-        matches!(self.life, Life::Boots(at) if at <= now)
+        self.listens(now) && now >= self.paused_until
+    }
+
+    /// Until when its process is paused; `None` if it is not.
+    pub(super) fn paused_until(&self, now: SimTime) -> Option<SimTime> {
+        (now < self.paused_until).then_some(self.paused_until)
+    }
+
+    /// Time its processor has worked until `now`.
+    fn busy_until(&self, now: SimTime) -> Duration {
+        // Work that arrived during a pause is booked from its end on: the processor is idle until then.
+        self.cpu.busy_until(now.max(self.paused_until))
     }
 
     /// Whether it is gone.
@@ -123,6 +144,7 @@ impl Fleet {
         self.instances.push(Instance {
             zone,
             life,
+            paused_until: SimTime::ZERO,
             cpu: Fifo::new(1),
             credits,
             calls: 0,
@@ -175,6 +197,43 @@ impl Fleet {
         there.map(|(number, _)| number).collect()
     }
 
+    /// Numbers of the instances that accept connections at `now`, including paused ones.
+    pub(super) fn listening(&self, now: SimTime) -> impl Iterator<Item = u32> + use<'_> {
+        let numbered = (0..).zip(&self.instances);
+        numbered.filter_map(move |(number, instance)| instance.listens(now).then_some(number))
+    }
+
+    /// Pauses the process of an instance until `until`.
+    pub(super) fn pause(&mut self, instance: u32, until: SimTime) {
+        let instance = self.of(instance);
+        instance.paused_until = instance.paused_until.max(until);
+        self.paused_until = self.paused_until.max(until);
+    }
+
+    /// Resumes the process of an instance; does nothing if it is not paused.
+    pub(super) fn resume(&mut self, now: SimTime, instance: u32) {
+        if let Some(instance) = self.find(instance) {
+            instance.paused_until = instance.paused_until.min(now);
+        }
+    }
+
+    /// Until when the process of an instance is paused; `None` if it is not.
+    pub(super) fn paused_until(&self, now: SimTime, instance: u32) -> Option<SimTime> {
+        // Called for every step of every call, while most runs never pause anything.
+        if now >= self.paused_until {
+            return None;
+        }
+        self.instances.get(instance as usize)?.paused_until(now)
+    }
+
+    /// Numbers of the instances of a zone that answer at `now`.
+    pub(super) fn answering_in(&self, now: SimTime, zone: ZoneId) -> Vec<u32> {
+        let answering = self.answering(now);
+        answering
+            .filter(|number| self.instances[*number as usize].zone == zone)
+            .collect()
+    }
+
     /// Numbers of the instances that answer at `now`.
     pub(super) fn answering(&self, now: SimTime) -> impl Iterator<Item = u32> + use<'_> {
         let numbered = (0..).zip(&self.instances);
@@ -187,24 +246,24 @@ impl Fleet {
         numbered.map(|(number, instance)| (InstanceId(number), instance))
     }
 
-    /// The mean utilization of the processors since the last reading, 0 to 1; `None` if nothing answers.
+    /// The mean utilization of the processors since the last reading, 0 to 1; `None` if nothing runs.
     pub(super) fn read_cpu(&mut self, now: SimTime) -> Option<f64> {
         let elapsed = now.saturating_since(std::mem::replace(&mut self.read_at, now));
         let shares = self.instances.iter_mut().filter_map(|instance| {
-            let busy = instance.cpu.busy_until(now);
+            let busy = instance.busy_until(now);
             let worked = busy.saturating_sub(std::mem::replace(&mut instance.cpu_read, busy));
-            instance.answers(now).then(|| share(worked, elapsed))
+            instance.listens(now).then(|| share(worked, elapsed))
         });
         mean(shares).filter(|_| !elapsed.is_zero())
     }
 
-    /// The CPU metric since the last sample, in percent of all virtual processors; `None` if nothing answers.
+    /// The CPU metric since the last sample, in percent of all virtual processors; `None` if nothing runs.
     pub(super) fn sample_cpu(&mut self, now: SimTime) -> Option<f64> {
         let elapsed = now.saturating_since(std::mem::replace(&mut self.sampled_at, now));
         let shares = self.instances.iter_mut().filter_map(|instance| {
-            let busy = instance.cpu.busy_until(now);
+            let busy = instance.busy_until(now);
             let worked = busy.saturating_sub(std::mem::replace(&mut instance.cpu_sampled, busy));
-            instance.answers(now).then(|| share(worked, elapsed))
+            instance.listens(now).then(|| share(worked, elapsed))
         });
         let mean = mean(shares).filter(|_| !elapsed.is_zero())?;
         Some(mean / VIRTUAL_CPUS * 100.0)

@@ -22,6 +22,7 @@ mod fleet;
 mod front;
 mod rooms;
 mod service;
+mod tier;
 mod traffic;
 mod watcher;
 mod world;
@@ -43,13 +44,13 @@ pub fn plays(action: Action, tier: &DataTier) -> Result<(), &'static str> {
     match action {
         Action::AzPowerInterruption { .. }
         | Action::TerminateInstances { .. }
+        | Action::PauseInstances { .. }
         | Action::LoseAlbNode { .. } => Ok(()),
-        Action::LosePrimary { .. } => tier.plays(action),
-        Action::PauseInstances { .. } => Err("it has no instance that is there and never answers"),
-        Action::PausePrimary { .. } => Err("it has no server that is there and never answers"),
-        Action::DelayReplica { .. } => Err("it has no link to a replica"),
-        Action::FillRedisMemory { .. } => Err("its Redis is filled by `topology.redis.other_mib`"),
-        Action::HoldDatabaseConnections { .. } => Err("it has no client but the instances"),
+        Action::LosePrimary { .. }
+        | Action::PausePrimary { .. }
+        | Action::DelayReplica { .. }
+        | Action::FillRedisMemory { .. }
+        | Action::HoldDatabaseConnections { .. } => tier.plays(action),
     }
 }
 

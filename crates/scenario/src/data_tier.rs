@@ -62,28 +62,18 @@ impl DataTier {
             (
                 Action::AzPowerInterruption { .. }
                 | Action::TerminateInstances { .. }
+                | Action::PauseInstances { .. }
                 | Action::LoseAlbNode { .. },
                 _,
             )
-            | (Action::LosePrimary { .. }, Self::Embedded | Self::Servers)
             | (
-                Action::PauseInstances { .. }
+                Action::LosePrimary { .. }
                 | Action::PausePrimary { .. }
                 | Action::DelayReplica { .. }
                 | Action::FillRedisMemory { .. }
                 | Action::HoldDatabaseConnections { .. },
-                Self::Servers,
+                Self::Embedded | Self::Servers,
             ) => Ok(()),
-            (Action::PauseInstances { .. }, _) => {
-                Err("instances are processes of their own only with `data_tier = \"servers\"`")
-            }
-            (
-                Action::PausePrimary { .. }
-                | Action::DelayReplica { .. }
-                | Action::FillRedisMemory { .. }
-                | Action::HoldDatabaseConnections { .. },
-                Self::Embedded,
-            ) => Err("there is no server to do this to without `data_tier = \"servers\"`"),
             (
                 Action::LosePrimary { .. }
                 | Action::PausePrimary { .. }

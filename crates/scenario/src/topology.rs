@@ -125,18 +125,18 @@ pub struct Redis {
     /// Idle time after which Redis closes a connection (B7). Servers alone have it.
     #[serde(default = "redis_idle_timeout")]
     pub idle_timeout: Duration,
-    /// Wait for the answer to a command after which the application gives it up. Only a server can be silent: the model
-    /// and the embedded tier fail at once.
+    /// Wait for the answer to a command after which the application gives up on it. Only a paused primary
+    /// (`pause-primary`) does not answer; a lost one refuses at once.
     #[serde(default = "redis_timeout")]
     pub timeout: Duration,
-    /// Memory of the node, MiB; with servers, less [`Self::reserved`] it is `maxmemory`. The embedded tier has no limit.
+    /// Memory of the node, MiB; less [`Self::reserved`] it is `maxmemory`.
     pub memory_mib: u32,
     /// Part of the memory that is not for keys (`reserved-memory-percent`).
     pub reserved: Share,
     /// Memory that others take and that eviction cannot free (buffers of connections, keys in constant use), MiB. The
-    /// model's alone: with servers a fault does it (`fill-redis-memory`).
+    /// model's alone; a fault does the same for some time anywhere (`fill-redis-memory`).
     pub other_mib: u32,
-    /// What happens to a write when the memory is full; `maxmemory-policy` of a server. The embedded tier is never full.
+    /// What happens to a write when the memory is full; `maxmemory-policy` of a server.
     pub eviction: Eviction,
     /// Time of one command on a node with CPU credits. The model's alone: a live run takes the time it takes.
     pub command: Duration,
@@ -200,9 +200,9 @@ pub struct Database {
     /// Idle time after which a pooled connection is closed (B6). With servers; pools elsewhere keep what they have.
     #[serde(default = "pool_idle")]
     pub pool_idle: Duration,
-    /// Connections the server admits in all (`max_connections`). The embedded tier has no limit.
+    /// Connections the server admits in all (`max_connections`).
     pub connections_max: u32,
-    /// Cores that queries share. The model's alone.
+    /// Cores that queries share, in the model and on the embedded tier.
     pub cores: u32,
     /// What a commit takes beyond its query until it is durable, in another zone too; with servers of the kind
     /// `rds-multi-az`, the delay of the link to the standby, which each commit waits for.
