@@ -1,4 +1,4 @@
-//! `timeseries.csv`: the run tick by tick, for spreadsheets and notebooks.
+//! `timeseries.csv`: one row per tick, for spreadsheets and notebooks.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use tiketi_measure::Measurements;
 use tiketi_measure::gauges::Gauges;
 use tiketi_measure::series::Tick;
 
-/// States with a column for each zone.
+/// States with a column per zone.
 const STATES: [(InstanceState, &str); 5] = [
     (InstanceState::Pending, "pending"),
     (InstanceState::InService, "in_service"),
@@ -18,7 +18,7 @@ const STATES: [(InstanceState, &str); 5] = [
     (InstanceState::Draining, "draining"),
 ];
 
-/// Stages with a column, as column names.
+/// Stages with a column, and its name.
 const STAGES: [(Stage, &str); 7] = [
     (Stage::Arrived, "arrived"),
     (Stage::PageLoaded, "page_loaded"),
@@ -29,8 +29,8 @@ const STAGES: [(Stage, &str); 7] = [
     (Stage::Paid, "paid"),
 ];
 
-/// Renders the series; a cell without a reading is empty.
-pub fn render(run: &Measurements) -> String {
+/// Renders the time series as CSV; a cell without a reading is empty.
+pub fn timeseries(run: &Measurements) -> String {
     let mut text = header(run);
     let sockets = run.series.sockets();
     let buyers = run.series.buyers();
@@ -40,7 +40,7 @@ pub fn render(run: &Measurements) -> String {
         cells.push(sockets[index].to_string());
         cells.push(buyers[index].to_string());
         cells.extend(gauge_cells(tick.gauges.as_ref(), run));
-        writeln!(text, "{}", cells.join(",")).expect("a String takes everything");
+        writeln!(text, "{}", cells.join(",")).expect("writing to a String cannot fail");
     }
     text
 }
@@ -141,10 +141,10 @@ mod tests {
     use tiketi_measure::example;
 
     #[test]
-    fn every_line_has_a_cell_for_every_column() {
+    fn every_row_has_a_cell_per_column() {
         let mut run = example::run();
         run.series.absorb(700, &Tick::default());
-        let text = render(&run);
+        let text = timeseries(&run);
         let columns = text.lines().next().unwrap().split(',').count();
         assert_eq!(text.lines().count(), 702);
         assert!(text.lines().all(|line| line.split(',').count() == columns));

@@ -1,11 +1,11 @@
-//! The report as data: every renderer prints this and decides nothing. Serialised, it is `summary.json`.
+//! The report of a run as data. Serialized, it is `summary.json`.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::answer;
 use super::data_tier::{self, DataTierReport};
+use super::headline;
 use super::highlights::{Highlight, highlights};
 use tiketi_buyer::observation::{Failure, LeaveReason, Stage};
 use tiketi_cloud::notice::{Notice, What};
@@ -18,7 +18,7 @@ use tiketi_scenario::operation::Operation;
 use tiketi_verdict::Verdicts;
 use tiketi_verdict::figure::share;
 
-/// Version of the layout; raised when a reader of an older one would misread.
+/// Version of the layout; raised when readers of the previous one would misread it.
 const VERSION: u32 = 1;
 
 /// The report of one run.
@@ -30,61 +30,61 @@ pub struct Document {
     pub program: String,
     /// What was run, and when.
     pub run: RunHeader,
-    /// Whether all is well: `true` is good.
+    /// Whether the run passed: every gate and audit, and the measurement is valid.
     pub ok: bool,
     /// The exit code of the run.
     pub exit_code: u8,
-    /// The answer to the scenario's question, in one or two sentences.
+    /// The answer to the scenario's question, the worst consequence first.
     pub answer: String,
-    /// Gates, audits, validity, documented targets, recovery, scaling.
+    /// Gates, audits, validity, architecture claims, recovery, scaling.
     #[serde(flatten)]
     pub verdicts: Verdicts,
-    /// Arrivals of the whole run.
+    /// Arrivals during the whole run.
     pub arrivals: Arrivals,
-    /// How far buyers came.
+    /// Buyers who reached each stage of a purchase.
     pub funnel: Vec<FunnelStep>,
-    /// Why journeys ended.
+    /// How visits ended.
     pub left: Vec<LeftFor>,
-    /// Calls by operation, and of all operations together at the end.
+    /// Requests by operation; the last entry is all operations together.
     pub calls: Vec<CallRow>,
-    /// Named statistics of lengths of time, in seconds.
-    pub metrics: Vec<Metric>,
-    /// Failed calls by operation and kind.
+    /// Statistics of other durations, in seconds.
+    pub metrics: Vec<NamedStatistics>,
+    /// Failed requests by operation and kind.
     pub errors: Vec<ErrorRow>,
-    /// Sockets of the whole run, and the most at once.
+    /// Socket connections during the whole run, and the peak.
     pub sockets: SocketFigures,
-    /// Calls a second after the warm-up.
+    /// Requests per second after the warm-up.
     pub calls_per_second: f64,
-    /// Calls answered as they should be, a second after the warm-up.
+    /// Successful requests per second after the warm-up.
     pub useful_calls_per_second: f64,
-    /// Replicas, failovers, memory and connections; `None` if nobody measured them.
+    /// Replicas, failovers, memory and connections; `None` if they were not measured.
     pub data_tier: Option<DataTierReport>,
-    /// What it cost; `None` for a system that is not the testbed.
+    /// What it cost; `None` for a system other than the testbed.
     pub cost: Option<Statement>,
-    /// The load processes.
-    pub generator: Vec<LoadProcess>,
-    /// What happened, for readers.
+    /// The load workers.
+    pub generator: Vec<LoadWorker>,
+    /// What happened, for people.
     pub highlights: Vec<Highlight>,
-    /// Everything that the control plane announced, for programs.
+    /// All control-plane events, for programs.
     pub timeline: Vec<TimelineEntry>,
 }
 
-/// One load process.
+/// One load worker: a process that generates traffic.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct LoadProcess {
+pub struct LoadWorker {
     /// CPU time used.
     pub cpu_seconds: f64,
-    /// Resident bytes when the most sockets were connected.
+    /// Resident memory in bytes when the most sockets were connected.
     pub resident_connected_bytes: u64,
-    /// The most resident bytes there were.
+    /// Peak resident memory in bytes.
     pub resident_peak_bytes: u64,
     /// Sockets connected at the peak.
     pub connected_peak: u64,
-    /// Resident bytes for each socket when the most were connected; `None` without sockets.
+    /// Resident bytes per socket when the most were connected; `None` without sockets.
     pub bytes_per_connected: Option<f64>,
     /// Open files at the peak.
     pub files_peak: u64,
-    /// Open files that the process may have.
+    /// Limit of open files.
     pub files_limit: u64,
 }
 
@@ -105,25 +105,25 @@ pub struct RunHeader {
     pub scenario: String,
     /// Its question.
     pub question: String,
-    /// Which engine played it.
+    /// The engine that ran it.
     pub engine: Engine,
-    /// What kept the data: `embedded`, `servers`, `external`, or `model`; `None` for a system that was there already.
+    /// The data tier: `embedded`, `servers`, `external`, or `model`; `None` for a system other than the testbed.
     pub data_tier: Option<&'static str>,
     /// Seed of every random stream.
     pub seed: u64,
-    /// When the run began, RFC 3339 in UTC.
+    /// When the run began (RFC 3339, UTC); empty for a simulated run.
     pub began: String,
     /// Planned length in scenario time.
     pub planned_seconds: f64,
     /// Length in scenario time.
     pub scenario_seconds: f64,
-    /// Length in wall time.
+    /// Length in real time.
     pub wall_seconds: f64,
-    /// Scenario seconds in a second of wall time: of a live run the planned ones, of the model those it came to.
+    /// Scenario seconds per second of real time: planned for a live run, achieved for a simulated one.
     pub speed: f64,
-    /// Scenario time at the start that is measured and not judged.
+    /// Scenario time at the start that gates do not cover.
     pub warmup_seconds: f64,
-    /// The command that runs it again.
+    /// The command that reproduces the run.
     pub run_again: String,
 }
 
@@ -134,11 +134,11 @@ pub struct FunnelStep {
     pub stage: Stage,
     /// Buyers who reached it.
     pub buyers: u64,
-    /// Part of those who arrived; `None` if nobody did.
+    /// Share of those who arrived; `None` if nobody did.
     pub share: Option<f64>,
 }
 
-/// Buyers whose journey ended for one reason.
+/// Buyers whose visit ended for one reason.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct LeftFor {
     /// The reason.
@@ -147,28 +147,28 @@ pub struct LeftFor {
     pub buyers: u64,
 }
 
-/// What came of the calls of one operation.
+/// Requests of one operation.
 #[derive(Clone, Debug, Serialize)]
 pub struct CallRow {
     /// The operation; `all` for all together.
     pub operation: String,
-    /// Calls that ended after the warm-up.
+    /// Requests that ended after the warm-up.
     pub calls: u64,
-    /// Done.
+    /// Successful.
     pub ok: u64,
-    /// Refused for a reason of the business.
+    /// Rejected by a business rule, such as a seat that is taken; not a failure.
     pub refused: u64,
     /// Failed.
     pub failed: u64,
-    /// Answered minus intended: what the buyer waited.
+    /// From the scheduled start of a request to its response: what the buyer experienced.
     pub response_time: Statistics,
-    /// Answered minus sent: what the system is to blame for.
+    /// From the actual start of a request to its response: what the system took.
     pub service_time: Statistics,
 }
 
-/// One named set of statistics.
+/// Statistics of one duration.
 #[derive(Clone, Debug, Serialize)]
-pub struct Metric {
+pub struct NamedStatistics {
     /// The name, as gates use it.
     pub name: String,
     /// Its statistics.
@@ -176,7 +176,7 @@ pub struct Metric {
     pub statistics: Statistics,
 }
 
-/// Statistics of lengths of time, in seconds of scenario time; all `None` without samples.
+/// Statistics of a duration, in seconds of scenario time; all `None` without samples.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Statistics {
     /// Samples.
@@ -199,28 +199,28 @@ pub struct Statistics {
     pub max: Option<f64>,
 }
 
-/// Failed calls of one operation and kind.
+/// Failed requests of one operation and kind.
 #[derive(Clone, Debug, Serialize)]
 pub struct ErrorRow {
     /// The operation.
     pub operation: Operation,
-    /// The kind, in words.
+    /// The kind of failure.
     pub kind: String,
     /// How many.
     pub calls: u64,
 }
 
-/// Sockets of the whole run.
+/// Socket connections during the whole run.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct SocketFigures {
-    /// Most connected at the end of a tick.
+    /// Most connections at the end of any tick.
     pub peak: u64,
-    /// What became of them.
+    /// Connections made, dropped and made again.
     #[serde(flatten)]
     pub counts: Sockets,
 }
 
-/// Puts the report of a run together; `run_again` is the command that repeats it.
+/// Makes the report of a run; `run_again` is the command that reproduces it.
 pub fn document(run: &Measurements, verdicts: Verdicts, run_again: &str) -> Document {
     let tally = &run.tally;
     let all = tally.operation(None);
@@ -231,7 +231,7 @@ pub fn document(run: &Measurements, verdicts: Verdicts, run_again: &str) -> Docu
         run: header(run, run_again),
         ok: verdicts.exit_code() == 0,
         exit_code: verdicts.exit_code(),
-        answer: answer::answer(run, &verdicts),
+        answer: headline::headline(run, &verdicts).sentences(),
         verdicts,
         arrivals: tally.arrivals,
         funnel: funnel(run),
@@ -252,15 +252,15 @@ pub fn document(run: &Measurements, verdicts: Verdicts, run_again: &str) -> Docu
             .generator
             .workers
             .iter()
-            .map(load_process)
+            .map(load_worker)
             .collect(),
         highlights: highlights(run),
         timeline: run.timeline.iter().map(entry).collect(),
     }
 }
 
-fn load_process(worker: &WorkerFigures) -> LoadProcess {
-    LoadProcess {
+fn load_worker(worker: &WorkerFigures) -> LoadWorker {
+    LoadWorker {
         cpu_seconds: worker.cpu.as_secs_f64(),
         resident_connected_bytes: worker.resident_connected_bytes,
         resident_peak_bytes: worker.resident_peak_bytes,
@@ -340,9 +340,9 @@ fn call_rows(run: &Measurements, all: &OperationTally) -> Vec<CallRow> {
     used.chain([row("all", all)]).collect()
 }
 
-fn metrics(run: &Measurements) -> Vec<Metric> {
+fn metrics(run: &Measurements) -> Vec<NamedStatistics> {
     let tally = &run.tally;
-    let metric = |name: &str, histogram: &Histogram| Metric {
+    let metric = |name: &str, histogram: &Histogram| NamedStatistics {
         name: name.to_owned(),
         statistics: statistics(histogram),
     };
@@ -384,18 +384,18 @@ fn errors(run: &Measurements) -> Vec<ErrorRow> {
 
 fn kind(failure: Failure) -> String {
     match failure {
-        Failure::Dns => "name not resolved".to_owned(),
+        Failure::Dns => "DNS lookup failed".to_owned(),
         Failure::ConnectRefused => "connection refused".to_owned(),
-        Failure::ConnectTimeout => "no connection in time".to_owned(),
-        Failure::Reset => "connection lost".to_owned(),
-        Failure::Timeout => "no answer in time".to_owned(),
-        Failure::Handshake => "handshake refused".to_owned(),
-        Failure::Status(status) => format!("status {status}"),
-        Failure::BadAnswer => "answer not understood".to_owned(),
+        Failure::ConnectTimeout => "connection timed out".to_owned(),
+        Failure::Reset => "connection reset".to_owned(),
+        Failure::Timeout => "request timed out".to_owned(),
+        Failure::Handshake => "socket handshake rejected".to_owned(),
+        Failure::Status(status) => format!("HTTP {status}"),
+        Failure::BadAnswer => "invalid response".to_owned(),
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "calls stay far below 2^53")]
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 fn per_second(count: u64, seconds: f64) -> f64 {
     count as f64 / seconds
 }

@@ -1,13 +1,13 @@
-//! The timeline as a reader wants it: what changed something, and instances that share a fate in one line.
+//! The timeline for people: events that changed something, with instances that changed together on one line.
 
 use serde::Serialize;
 
-use super::words;
+use super::events;
 use tiketi_cloud::notice::{InstanceState, What};
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_measure::Measurements;
 
-/// One line of the timeline.
+/// One line of the timeline for people.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Highlight {
     /// When, in seconds since the start of the run.
@@ -16,9 +16,8 @@ pub struct Highlight {
     pub told: String,
 }
 
-/// Alarms, changes of the fleet's size, faults, failovers, and the steps of instances that matter to buyers.
+/// Alarms, changes of the fleet's size, faults, failovers, and state changes of instances that matter to buyers.
 pub(super) fn highlights(run: &Measurements) -> Vec<Highlight> {
-    let topology = &run.plan.topology;
     let mut found: Vec<Highlight> = Vec::new();
     let mut open: Option<Group> = None;
     for notice in run
@@ -35,7 +34,7 @@ pub(super) fn highlights(run: &Measurements) -> Vec<Highlight> {
             found.extend(open.take().map(|group| group.close(run)));
             found.push(Highlight {
                 at_seconds: notice.at.as_secs_f64(),
-                told: words::notice(&notice.what, topology),
+                told: events::event(&notice.what, &run.plan),
             });
             continue;
         };
@@ -62,14 +61,14 @@ fn matters(at: SimTime, what: &What) -> bool {
     match what {
         What::Swallowed { .. } => false,
         What::Instance { state, .. } => {
-            // The fleet that stands at the start is no news, and who is registered only begins to be checked.
+            // The initial fleet is no news, and a registered instance does not receive requests yet.
             *state != InstanceState::InService && at > SimTime::ZERO
         }
         _ => true,
     }
 }
 
-/// Instances of one zone that came to one state at one instant.
+/// Instances of one zone that reached the same state at the same instant.
 struct Group {
     at: SimTime,
     zone: ZoneId,
@@ -80,14 +79,10 @@ struct Group {
 impl Group {
     fn close(self, run: &Measurements) -> Highlight {
         let names: Vec<_> = self.instances.iter().map(ToString::to_string).collect();
-        let zone = words::zone(self.zone, &run.plan.topology);
+        let zone = events::zone(self.zone, &run.plan.topology);
         Highlight {
             at_seconds: self.at.as_secs_f64(),
-            told: format!(
-                "{} in zone {zone}: {}",
-                names.join(", "),
-                words::lifecycle(self.state)
-            ),
+            told: events::instances(&names, &zone, self.state),
         }
     }
 }
@@ -98,7 +93,7 @@ mod tests {
     use tiketi_measure::example;
 
     #[test]
-    fn what_happens_together_is_one_line_and_the_first_fleet_none() {
+    fn simultaneous_events_share_a_line_and_the_initial_fleet_has_none() {
         let told = highlights(&example::run());
         let at = |second: f64| {
             let lines = told
@@ -107,13 +102,13 @@ mod tests {
             lines.map(|line| line.told.as_str()).collect::<Vec<_>>()
         };
         assert!(at(0.0).is_empty(), "{told:?}");
-        assert!(at(240.0).iter().any(|line| line.contains("strikes zone a")));
+        assert!(at(240.0).contains(&"Zone a lost power"));
         assert_eq!(at(130.0).len(), 4, "alarm, action, one launch in each zone");
         assert_eq!(told.last().unwrap().at_seconds.to_bits(), 490_f64.to_bits());
     }
 
     #[test]
-    fn instances_that_share_a_fate_share_a_line() {
+    fn instances_that_change_together_share_a_line() {
         let mut run = example::run();
         for notice in &mut run.timeline {
             if let What::Instance { zone, .. } = &mut notice.what {
