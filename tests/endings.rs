@@ -355,7 +355,7 @@ fn sigterm_before_the_load_exits_with_105_without_empty_folder() {
     let _machine = one_at_a_time();
     let workplace = workplace(&LONG);
     let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
-    running.wait_for(|line| line.starts_with("starting the testbed"));
+    running.wait_for(|line| line.starts_with("Starting local testbed"));
     running.terminate();
     let ended = running.finish();
     assert_code(&ended, 105);
@@ -372,12 +372,12 @@ fn sigterm_before_the_load_exits_with_105_without_empty_folder() {
 
 #[test]
 fn dead_load_worker_makes_the_run_inconclusive() {
-    assert_dead_child_is_reported("worker", "ended before its share was done");
+    assert_dead_child_is_reported("worker", "it ended before its buyers were done");
 }
 
 #[test]
 fn dead_load_balancer_process_makes_the_run_inconclusive() {
-    assert_dead_child_is_reported("alb-node", "ended unbidden");
+    assert_dead_child_is_reported("alb-node", "ended unexpectedly");
 }
 
 /// Kills a child process with this role. The run must end early as inconclusive and report what it measured.

@@ -191,7 +191,7 @@ impl Progress {
     }
 
     fn show(&self, done: u64, of: u64) {
-        let elapsed = self.started.elapsed();
+        let elapsed = wall_now() - self.started;
         if elapsed < SILENCE {
             return;
         }

@@ -9,7 +9,6 @@ mod assembly;
 pub mod ending;
 #[cfg(any(test, feature = "example"))]
 pub mod example;
-pub mod gauges;
 pub mod histogram;
 mod measurements;
 mod pairs;
@@ -20,6 +19,7 @@ pub mod tally;
 
 pub use assembly::Assembly;
 pub use ending::{Ending, Engine};
-pub use gauges::Gauges;
 pub use measurements::Measurements;
 pub use recorder::{Frame, Recorder};
+pub use tiketi_cloud::gauges;
+pub use tiketi_cloud::gauges::Gauges;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::series::Tick;
 use super::tally::Tally;
-use tiketi_buyer::observation::{Call, LeaveReason, Observation, Outcome, SocketChange};
+use tiketi_buyer::observation::{Call, LeaveReason, Observation, Outcome, SocketChange, Start};
 use tiketi_core::units::SimTime;
 use tiketi_scenario::Plan;
 
@@ -48,8 +48,8 @@ impl Recorder {
             Observation::Arrival {
                 intended,
                 sent,
-                started,
-            } => self.observe_arrival(intended, sent, started),
+                start,
+            } => self.observe_arrival(intended, sent, start),
             Observation::Call(ref call) => self.observe_call(call),
             Observation::Stage { at, stage } => {
                 self.tally.stages[stage as usize] += 1;
@@ -94,18 +94,22 @@ impl Recorder {
         }
     }
 
-    fn observe_arrival(&mut self, intended: SimTime, sent: SimTime, started: bool) {
+    fn observe_arrival(&mut self, intended: SimTime, sent: SimTime, start: Start) {
         self.tally.arrivals.due += 1;
-        if started {
-            self.tally.arrivals.started += 1;
-            self.tick(intended).started += 1;
-        } else {
-            self.tally.arrivals.shed += 1;
-            self.tick(intended).shed += 1;
-        }
-        // An arrival that was shed was never sent, so it has no delay.
-        if started && intended >= self.judged_from {
-            self.tally.send_lag.record(sent.saturating_since(intended));
+        match start {
+            Start::Started => {
+                self.tally.arrivals.started += 1;
+                self.tick(intended).started += 1;
+                // An arrival that was not sent has no delay.
+                if intended >= self.judged_from {
+                    self.tally.send_lag.record(sent.saturating_since(intended));
+                }
+            }
+            Start::Shed => {
+                self.tally.arrivals.shed += 1;
+                self.tick(intended).shed += 1;
+            }
+            Start::NoCredential => self.tally.arrivals.without_credential += 1,
         }
     }
 

@@ -23,7 +23,7 @@ use super::entry::Entry;
 use super::tier::{Cached, SHOW};
 use super::world::World;
 use tiketi_buyer::observation::Failure;
-use tiketi_core::units::{BuyerId, InstanceId, SimTime, ZoneId};
+use tiketi_core::units::{BuyerId, DataTierPart, InstanceId, SimTime, ZoneId};
 use tiketi_data_tier::{
     Asked, Begun, Done, Place, QueueState, ReservationNumber, SeatNumber, Transaction,
 };
@@ -143,7 +143,7 @@ impl World<'_> {
             Operation::QueueStatus => 2,
             Operation::QueueCheck => 3,
         };
-        if self.is_far(open, self.cloud.redis_zone) {
+        if self.is_far(open, self.cloud.primaries.zone(DataTierPart::Redis)) {
             self.traffic.handle_far_redis();
         }
         match self.redis.ask(now, commands) {
@@ -454,7 +454,7 @@ impl World<'_> {
 
     /// Meters the traffic of a query that crosses zones, and the replication of a write.
     fn count_query(&mut self, open: &Call) {
-        if self.is_far(open, self.cloud.database_zone) {
+        if self.is_far(open, self.cloud.primaries.zone(DataTierPart::Database)) {
             let bytes = self.service.answer_bytes(open.operation);
             self.traffic.handle_far_database(u64::from(bytes));
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tiketi_buyer::observation::{Call as Observed, Failure, Observation, Outcome};
+use tiketi_buyer::observation::{Call as Observed, Failure, Observation, Outcome, Start};
 use tiketi_buyer::{Action, Answer, Emission, Journey, Message, Request};
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_scenario::operation::Operation;
@@ -27,7 +27,7 @@ impl World<'_> {
         self.recorder.observe(&Observation::Arrival {
             intended: now,
             sent: now,
-            started: true,
+            start: Start::Started,
         });
         let journey = self.crowd.arrive(buyer, now);
         self.drive(now, buyer, journey);

@@ -55,7 +55,7 @@ pub(super) enum Entry {
     /// The deregistration delay of an instance ends.
     DrainEnd(u32),
     /// The address of a lost load-balancer node leaves the DNS record.
-    NodeEviction(u8),
+    NodeEviction,
     /// A second of scenario time begins.
     Second,
 }

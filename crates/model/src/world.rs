@@ -193,7 +193,7 @@ impl<'p> World<'p> {
             Entry::QueueUpdate => self.handle_queue_update(now),
             Entry::HoldEnd => self.handle_hold_end(now),
             Entry::DrainEnd(instance) => self.handle_drain_end(now, instance),
-            Entry::NodeEviction(zone) => self.handle_eviction(zone),
+            Entry::NodeEviction => self.handle_eviction(now),
             Entry::Second => self.handle_second(now),
         }
     }

@@ -1,5 +1,5 @@
-//! Servers that exist already: a run works in a room of its own there, and clears that room at its end. Nothing else is
-//! touched, and nothing is ever broken.
+//! Existing servers: a run uses a key prefix and a schema of its own, and deletes both at its end. Nothing else is touched,
+//! and no fault ever targets these servers.
 
 use std::str::FromStr as _;
 
@@ -13,17 +13,17 @@ use super::probe::Watch;
 use crate::TestbedError;
 use tiketi_scenario::data_tier::ExternalServers;
 
-/// Schema that a database has of its own.
+/// The schema that every database has.
 const PUBLIC: &str = "public";
 
-/// The servers of somebody else, as far as the run uses them.
+/// Existing servers, as far as the run uses them.
 pub(crate) struct External {
     config: ServersConfig,
     watch: Watch,
 }
 
 impl External {
-    /// Takes possession of the run's prefix and schema, and makes its tables there.
+    /// Claims the run's prefix and schema, and creates its tables.
     pub(crate) async fn open(
         servers: &ExternalServers,
         shows: &[Show],
@@ -41,17 +41,17 @@ impl External {
         Ok(Self { config, watch })
     }
 
-    /// How instances reach the servers.
+    /// Returns how instances reach the servers.
     pub(crate) const fn config(&self) -> &ServersConfig {
         &self.config
     }
 
-    /// The watch over them.
+    /// Returns the watch over the servers.
     pub(super) const fn watch(&self) -> &Watch {
         &self.watch
     }
 
-    /// Takes away what the run has made.
+    /// Deletes what the run has created.
     pub(super) async fn stop(self) {
         drop(self.watch);
         let cleared = [
@@ -59,7 +59,7 @@ impl External {
             clear_database(&self.config).await,
         ];
         for error in cleared.into_iter().filter_map(Result::err) {
-            tracing::warn!(%error, "something of the run stays on a server");
+            tracing::warn!(%error, "data of the run was not deleted from a server");
         }
     }
 }
@@ -92,7 +92,7 @@ fn database_endpoint(servers: &ExternalServers) -> Result<DatabaseEndpoint, Test
         url: url.to_string(),
         reason: reason.to_owned(),
     };
-    // The parser's own words may repeat the text, and with it the password.
+    // The parser's own message may repeat the URL, and with it the password.
     let config = tokio_postgres::Config::from_str(url.with_password())
         .map_err(|_| bad("it is not read as the URL of a database"))?;
     let user = config.get_user().ok_or_else(|| bad("it names no user"))?;

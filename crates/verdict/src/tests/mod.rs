@@ -262,3 +262,31 @@ fn scaling_is_followed_from_the_crossing_to_the_last_healthy_instance() {
     assert_eq!(action.alarm_delay(), Some(Duration::from_secs(29)));
     assert_eq!(action.in_service_after(), Some(Duration::from_secs(260)));
 }
+
+#[test]
+fn buyers_without_a_credential_make_a_run_inconclusive_and_the_reason_is_shown() {
+    let mut run = example::run();
+    run.tally.arrivals.started -= 1;
+    run.tally.arrivals.without_credential = 1;
+    run.ending.generator.credential_error = Some("cannot sign it".to_owned());
+    let checks = judge(&run).validity;
+    let check = checks
+        .iter()
+        .find(|check| check.name == "credentials created");
+    let check = check.expect("it is reported");
+    assert!(
+        !check.ok && check.evidence.ends_with("cannot sign it"),
+        "{check:?}"
+    );
+    let adds_up = checks.iter().find(|check| check.name == "arrivals add up");
+    assert!(
+        adds_up.is_some_and(|check| check.ok),
+        "they are not lost from the books"
+    );
+    assert!(
+        !judge(&example::run())
+            .validity
+            .iter()
+            .any(|check| check.name == "credentials created")
+    );
+}

@@ -1,4 +1,4 @@
-//! The only clock of the live engine: wall time in, scenario time out.
+//! The clock of live runs: real time in, scenario time out.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,13 +6,13 @@ use tokio::time::Instant;
 
 use tiketi_core::units::SimTime;
 
-/// More than the error of converting an instant to scenario time and back: who is woken at an instant finds it reached.
+/// More than the rounding error of converting a time to scenario time and back: a timer must never fire early.
 const ROUNDING: Duration = Duration::from_micros(1);
 
-/// Maps wall time to scenario time. All processes of a run agree, as the start is an instant of the common calendar.
+/// Maps real time to scenario time. All processes of a run agree, because the start is an absolute time.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    /// The start of the run on the monotonic clock, if it is not before that clock's own beginning.
+    /// The start of the run on the monotonic clock; if that has passed, the creation of this clock.
     start: Instant,
     /// Scenario time that had passed at `start`.
     passed: Duration,
@@ -21,8 +21,8 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that shows zero until `start_at_unix_ns` (nanoseconds since 1970) and runs at `speed` scenario seconds a wall
-    /// second from there.
+    /// Builds a clock that shows zero until `start_at_unix_ns` (nanoseconds since 1970) and then runs at `speed` scenario
+    /// seconds per second of real time.
     pub fn starting_at(start_at_unix_ns: u64, speed: f64) -> Self {
         let now = unix_now_ns();
         let ahead = Duration::from_nanos(start_at_unix_ns.saturating_sub(now));
@@ -35,17 +35,17 @@ impl Clock {
         }
     }
 
-    /// The present scenario time; zero before the start.
+    /// Returns the current scenario time; zero before the start.
     pub fn now(&self) -> SimTime {
         self.scenario_time(wall_now())
     }
 
-    /// The scenario time at a wall instant; zero before the start.
+    /// Returns the scenario time at an instant of real time; zero before the start.
     pub fn scenario_time(&self, at: Instant) -> SimTime {
         SimTime::ZERO + self.passed + self.scenario(at.saturating_duration_since(self.start))
     }
 
-    /// When the scenario time `at` comes, on the wall clock, never early; the start if it has passed before.
+    /// Returns when the scenario time `at` comes in real time, never early; the start if it was before that.
     pub fn wall_instant(&self, at: SimTime) -> Instant {
         let ahead = at.since_start().saturating_sub(self.passed);
         self.start
@@ -53,28 +53,28 @@ impl Clock {
             .unwrap_or_else(|| self.start + Duration::from_hours(24 * 365))
     }
 
-    /// The wall time since the start of the run; zero before it.
+    /// Returns the real time since the start of the run; zero before it.
     pub fn wall_passed(&self) -> Duration {
         self.wall(self.passed) + wall_now().saturating_duration_since(self.start)
     }
 
-    /// The wall time that a length of scenario time takes.
+    /// Returns how long a length of scenario time takes in real time.
     pub fn wall(&self, scenario: Duration) -> Duration {
         scenario.div_f64(self.speed)
     }
 
-    /// The scenario time that passes in a length of wall time.
+    /// Returns how much scenario time passes in a length of real time.
     pub fn scenario(&self, wall: Duration) -> Duration {
         wall.mul_f64(self.speed)
     }
 
-    /// Scenario seconds in a second of wall time.
+    /// Returns the scenario seconds per second of real time.
     pub const fn speed(&self) -> f64 {
         self.speed
     }
 
-    /// The scenario time from an instant of the common calendar (nanoseconds since 1970) to now; `None` if it lies ahead by
-    /// more than `skew_max` of wall time, which says that the two clocks do not agree.
+    /// Returns the scenario time from an absolute time (nanoseconds since 1970) to now; `None` if that is in the future by
+    /// more than `skew_max` of real time, because the two clocks then do not agree.
     pub fn since_unix(&self, unix_ns: i128, skew_max: Duration) -> Option<Duration> {
         let passed = wall_now().saturating_duration_since(self.start);
         let behind = self.passed.div_f64(self.speed);
@@ -88,13 +88,13 @@ impl Clock {
         Some(self.scenario(wall))
     }
 
-    /// The start of the run in seconds since 1970.
+    /// Returns the start of the run in seconds since 1970.
     pub const fn start_at_unix_s(&self) -> u64 {
         self.start_at_unix_ns / 1_000_000_000
     }
 }
 
-/// The present instant of the monotonic wall clock.
+/// Returns the current instant of the monotonic clock.
 #[expect(
     clippy::disallowed_methods,
     reason = "this file is the one place that reads the clock"
@@ -103,7 +103,7 @@ pub fn wall_now() -> Instant {
     Instant::now()
 }
 
-/// Nanoseconds since 1970.
+/// Returns the current time in nanoseconds since 1970.
 #[expect(
     clippy::disallowed_methods,
     reason = "this file is the one place that reads the clock"

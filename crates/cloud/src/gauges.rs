@@ -1,28 +1,29 @@
-//! Gauges: levels that the engine reads about once per second of scenario time.
+//! Levels of a running system that an engine reads about once per scenario second.
 
 use serde::{Deserialize, Serialize};
-
-use tiketi_cloud::notice::InstanceState;
 use tiketi_core::units::{SimTime, ZoneId};
 
-/// One reading of all gauges.
+use crate::notice::InstanceState;
+
+/// The levels at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gauges {
-    /// When it was taken.
+    /// When.
     pub at: SimTime,
     /// Buyers in the queue; `None` if Redis could not be read.
     pub waiting: Option<u64>,
     /// Buyers with a shopping slot; `None` if Redis could not be read.
     pub active: Option<u64>,
-    /// Seats with a hold that has not expired.
+    /// Seats with an active hold.
     pub seats_held: u64,
-    /// Seats with a paid order.
+    /// Seats that are paid for.
     pub seats_sold: u64,
-    /// Desired instances of the Auto Scaling group.
+    /// The desired number of instances of the Auto Scaling group.
     pub desired_instances: u32,
-    /// Instances by zone and state; zeros may be left out.
+    /// Instances by zone and state; zero counts may be left out.
     pub instances: Vec<InstanceCount>,
-    /// Mean utilization of the instances' virtual CPUs since the previous reading, 0 to 1; `None` without instances.
+    /// Mean utilization of the instances' application threads (one virtual CPU each) since the last reading, 0 to 1; `None`
+    /// without an instance.
     pub cpu: Option<f64>,
 }
 
@@ -38,7 +39,7 @@ pub struct InstanceCount {
 }
 
 impl Gauges {
-    /// Returns the number of instances in one of `states`, in all zones.
+    /// Returns the number of instances in any of `states`, over all zones.
     pub fn instances_in(&self, states: &[InstanceState]) -> u32 {
         self.instances
             .iter()
