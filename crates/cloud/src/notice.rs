@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use tiketi_core::fault::catalog::Action;
+use tiketi_core::fault::catalog::{Action, FaultKind};
 pub use tiketi_core::units::DataTierPart;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 
@@ -22,8 +22,8 @@ pub struct Notice {
 pub enum What {
     /// A planned fault struck.
     FaultStruck {
-        /// Name of the action.
-        action: String,
+        /// What broke.
+        action: FaultKind,
         /// The zone it struck; `None` if it is about no zone.
         zone: Option<ZoneId>,
         /// The part of the data tier it struck; `None` if it is about none.
@@ -32,8 +32,8 @@ pub enum What {
     },
     /// A planned fault healed.
     FaultHealed {
-        /// Name of the action.
-        action: String,
+        /// What broke.
+        action: FaultKind,
         /// The zone it struck; `None` if it is about no zone.
         zone: Option<ZoneId>,
         /// The part of the data tier it struck; `None` if it is about none.
@@ -94,7 +94,7 @@ impl What {
     /// A fault of this action begins.
     pub fn struck(action: Action) -> Self {
         Self::FaultStruck {
-            action: action.name().to_owned(),
+            action: action.kind(),
             zone: action.zone(),
             part: action.part(),
         }
@@ -103,7 +103,7 @@ impl What {
     /// A fault of this action is over.
     pub fn healed(action: Action) -> Self {
         Self::FaultHealed {
-            action: action.name().to_owned(),
+            action: action.kind(),
             zone: action.zone(),
             part: action.part(),
         }

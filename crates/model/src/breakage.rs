@@ -189,7 +189,7 @@ impl World<'_> {
     }
 }
 
-/// Whoever runs the model asks [`super::plays`] first.
+/// Callers of the model check `model_supports` first.
 fn refused(action: Action) -> ! {
     unreachable!("the model does not play `{}`", action.name());
 }

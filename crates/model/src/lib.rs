@@ -29,33 +29,12 @@ mod world;
 pub use service::work_of;
 pub use watcher::{Progress, Unwatched, Watcher, Wish};
 
-use tiketi_core::fault::catalog::Action;
 use tiketi_measure::Measurements;
 use tiketi_scenario::Plan;
-use tiketi_scenario::data_tier::DataTier;
-
-/// Whether the model can play the fault of a scenario with this data tier, or why not, as a fragment.
-///
-/// # Errors
-///
-/// Why not.
-pub fn plays(action: Action, tier: &DataTier) -> Result<(), &'static str> {
-    match action {
-        Action::AzPowerInterruption { .. }
-        | Action::TerminateInstances { .. }
-        | Action::LoseAlbNode { .. } => Ok(()),
-        Action::LosePrimary { .. } => tier.plays(action),
-        Action::PauseInstances { .. } => Err("it has no instance that is there and never answers"),
-        Action::PausePrimary { .. } => Err("it has no server that is there and never answers"),
-        Action::DelayReplica { .. } => Err("it has no link to a replica"),
-        Action::FillRedisMemory { .. } => Err("its Redis is filled by `topology.redis.other_mib`"),
-        Action::HoldDatabaseConnections { .. } => Err("it has no client but the instances"),
-    }
-}
 
 /// Plays `plan` in virtual time and returns what was measured; `watcher` sees each scenario second, and may end it.
 ///
-/// The plan has no fault that [`plays`] refuses: it panics there.
+/// The plan has no fault that [`model_supports`](tiketi_scenario::environment::model_supports) rejects: it panics there.
 pub fn simulate(plan: &Plan, watcher: &mut dyn Watcher) -> Measurements {
     world::World::new(plan).run(watcher)
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::chart::{Band, Chart, Line, Mark};
 use super::words;
 use tiketi_cloud::notice::{AlarmState, InstanceState, What};
-use tiketi_core::fault::catalog::Action;
 use tiketi_core::units::SimTime;
 use tiketi_measure::Measurements;
 use tiketi_measure::gauges::Gauges;
@@ -207,7 +206,7 @@ fn bands(run: &Measurements) -> Vec<Band> {
         let at = minutes(notice.at);
         match &notice.what {
             What::FaultStruck { action, zone, part } => {
-                let until = if Action::is_momentary_name(action) {
+                let until = if action.is_momentary() {
                     at
                 } else {
                     minutes(run.ending.ended_at)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::document::RunHeader;
 use tiketi_buyer::observation::{LeaveReason, Stage};
 use tiketi_cloud::notice::{AlarmState, DataTierPart, InstanceState, SwallowReason, What};
+use tiketi_core::fault::catalog::FaultKind;
 use tiketi_core::units::{SimTime, Won, ZoneId};
 use tiketi_cost::price_book::{Basis, Currency};
 use tiketi_cost::statement::{Bill, Line};
@@ -71,17 +72,16 @@ pub(super) fn struck_short(what: &What, topology: &Topology) -> String {
     let place = at.map(|at| zone(at, topology));
     let place = place.as_deref().unwrap_or_default();
     let primary = part.map_or("", tier);
-    match action.as_str() {
-        "az-power-interruption" => format!("zone {place} lost"),
-        "terminate-instances" => format!("instances in {place} ended"),
-        "pause-instances" => format!("instances in {place} paused"),
-        "lose-alb-node" => format!("ALB node {place} lost"),
-        "lose-primary" => format!("{primary} primary lost"),
-        "pause-primary" => format!("{primary} primary paused"),
-        "delay-replica" => format!("{primary} replica delayed"),
-        "fill-redis-memory" => "Redis memory filled".to_owned(),
-        "hold-database-connections" => "connections held".to_owned(),
-        other => other.to_owned(),
+    match action {
+        FaultKind::AzPowerInterruption => format!("zone {place} lost"),
+        FaultKind::TerminateInstances => format!("instances in {place} ended"),
+        FaultKind::PauseInstances => format!("instances in {place} paused"),
+        FaultKind::LoseAlbNode => format!("ALB node {place} lost"),
+        FaultKind::LosePrimary => format!("{primary} primary lost"),
+        FaultKind::PausePrimary => format!("{primary} primary paused"),
+        FaultKind::DelayReplica => format!("{primary} replica delayed"),
+        FaultKind::FillRedisMemory => "Redis memory filled".to_owned(),
+        FaultKind::HoldDatabaseConnections => "connections held".to_owned(),
     }
 }
 

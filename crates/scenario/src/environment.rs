@@ -1,0 +1,167 @@
+//! Where a scenario can run, and which faults work there.
+
+use super::data_tier::DataTier;
+use tiketi_core::fault::catalog::{Action, FaultKind};
+use tiketi_core::names;
+
+/// Where a scenario runs: simulated, or live on one of the data tiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// Simulated.
+    Model,
+    /// Live, with the data tier in memory.
+    Embedded,
+    /// Live, with Redis and PostgreSQL started for the run.
+    Servers,
+    /// Live, with Redis and PostgreSQL servers that existed before the run.
+    External,
+}
+
+names!(Environment {
+    Model = "model",
+    Embedded = "embedded",
+    Servers = "servers",
+    External = "external",
+});
+
+/// Why a fault does not work in an environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsupported {
+    /// It would break servers that the run did not start.
+    #[error("servers that existed before the run are never broken by it")]
+    NotOurs,
+    /// It needs instances that are processes.
+    #[error("instances are separate processes only with `data_tier = \"servers\"`")]
+    InstancesAreThreads,
+    /// It needs server processes.
+    #[error("only `data_tier = \"servers\"` starts server processes that this fault can act on")]
+    NoServerProcess,
+    /// It needs an instance that is up and does not answer.
+    #[error("simulated instances cannot hang")]
+    ModelInstancesCannotHang,
+    /// It needs a server that is up and does not answer.
+    #[error("simulated servers cannot hang")]
+    ModelServersCannotHang,
+    /// It needs a link to a replica.
+    #[error("the simulation has no link to the replica")]
+    ModelHasNoLink,
+    /// It needs another workload on Redis.
+    #[error("simulated Redis is filled with `topology.redis.other_mib` instead")]
+    ModelFillsRedisByKey,
+    /// It needs another client of the database.
+    #[error("simulated databases have no clients besides the instances")]
+    ModelHasNoOtherClients,
+}
+
+/// Where one kind of fault works: one field per environment.
+struct Support {
+    model: Result<(), Unsupported>,
+    embedded: Result<(), Unsupported>,
+    servers: Result<(), Unsupported>,
+    external: Result<(), Unsupported>,
+}
+
+/// The table of all faults and environments.
+const fn support(kind: FaultKind) -> Support {
+    use Unsupported as No;
+    match kind {
+        FaultKind::AzPowerInterruption | FaultKind::TerminateInstances | FaultKind::LoseAlbNode => {
+            Support {
+                model: Ok(()),
+                embedded: Ok(()),
+                servers: Ok(()),
+                external: Ok(()),
+            }
+        }
+        FaultKind::PauseInstances => Support {
+            model: Err(No::ModelInstancesCannotHang),
+            embedded: Err(No::InstancesAreThreads),
+            servers: Ok(()),
+            external: Err(No::InstancesAreThreads),
+        },
+        FaultKind::LosePrimary => Support {
+            model: Ok(()),
+            embedded: Ok(()),
+            servers: Ok(()),
+            external: Err(No::NotOurs),
+        },
+        FaultKind::PausePrimary => Support {
+            model: Err(No::ModelServersCannotHang),
+            embedded: Err(No::NoServerProcess),
+            servers: Ok(()),
+            external: Err(No::NotOurs),
+        },
+        FaultKind::DelayReplica => Support {
+            model: Err(No::ModelHasNoLink),
+            embedded: Err(No::NoServerProcess),
+            servers: Ok(()),
+            external: Err(No::NotOurs),
+        },
+        FaultKind::FillRedisMemory => Support {
+            model: Err(No::ModelFillsRedisByKey),
+            embedded: Err(No::NoServerProcess),
+            servers: Ok(()),
+            external: Err(No::NotOurs),
+        },
+        FaultKind::HoldDatabaseConnections => Support {
+            model: Err(No::ModelHasNoOtherClients),
+            embedded: Err(No::NoServerProcess),
+            servers: Ok(()),
+            external: Err(No::NotOurs),
+        },
+    }
+}
+
+/// Checks that a live run on this data tier supports the fault.
+pub fn live_supports(action: Action, tier: &DataTier) -> Result<(), Unsupported> {
+    let support = support(action.kind());
+    match tier.environment() {
+        Environment::Model => support.model,
+        Environment::Embedded => support.embedded,
+        Environment::Servers => support.servers,
+        Environment::External => support.external,
+    }
+}
+
+/// Checks that a simulation of a scenario with this data tier supports the fault.
+///
+/// The model has stores of its own, but a scenario for servers that existed before the run keeps its rule: their data
+/// tier is never broken.
+pub fn model_supports(action: Action, tier: &DataTier) -> Result<(), Unsupported> {
+    let support = support(action.kind());
+    match tier {
+        DataTier::External(_) if action.part().is_some() => support.external,
+        DataTier::Embedded | DataTier::Servers | DataTier::External(_) => support.model,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The README documents this table.
+    #[test]
+    fn each_fault_works_where_the_table_says() {
+        let cell =
+            |supported: Result<(), Unsupported>| if supported.is_ok() { "yes" } else { "no" };
+        let rows = FaultKind::ALL.map(|kind| {
+            let row = support(kind);
+            let cells = [row.model, row.embedded, row.servers, row.external].map(cell);
+            format!("{kind}: {}", cells.join(" "))
+        });
+        assert_eq!(
+            rows,
+            [
+                "az-power-interruption: yes yes yes yes",
+                "terminate-instances: yes yes yes yes",
+                "pause-instances: no no yes no",
+                "lose-alb-node: yes yes yes yes",
+                "lose-primary: yes yes yes no",
+                "pause-primary: no no yes no",
+                "delay-replica: no no yes no",
+                "fill-redis-memory: no no yes no",
+                "hold-database-connections: no no yes no",
+            ]
+        );
+    }
+}
