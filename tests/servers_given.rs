@@ -151,7 +151,7 @@ fn plan_files_refuse_faults_the_model_does_not_support() {
     assert_refused(
         &ended,
         104,
-        "the model does not support the fault `pause-primary`",
+        "the simulation does not support the fault `pause-primary`",
     );
 }
 
