@@ -1,14 +1,14 @@
-//! Whole on-sales in virtual time, on one thread: how long they take, and how that grows with the crowd.
+//! Simulates whole sales on one thread: how long they take, and how that grows with the number of buyers.
 //!
-//! `cargo bench --bench model` prints a line a run: scenario, buyers, wall time, calendar entries a second, time for each
-//! buyer and each entry, how much faster than live, and the most memory the process has had so far.
+//! `cargo bench --bench model` prints one line per run: scenario, buyers, real time, calendar entries per second, time per
+//! buyer and per entry, the speedup over a live run, and the peak memory of the process so far.
 
 use std::time::{Duration, Instant};
 
 use tiketi_model::{Progress, Watcher, Wish, simulate};
 use tiketi_scenario::{self as scenario, Overrides, Plan};
 
-/// The spike at its own size, and one crowd at three; the largest last, since memory is that of the whole process.
+/// The spike, and one scenario with three numbers of buyers; the largest is last, because peak memory covers all runs before.
 const RUNS: [(&str, Option<u32>); 4] = [
     ("scenarios/spike.toml", None),
     ("scenarios/studies/crowd-100x.toml", Some(10_000)),
@@ -29,13 +29,13 @@ impl Watcher for Counter {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the figures are what it is for")]
+#[expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 fn main() {
     println!("scenario\tbuyers\twall s\tentries/s\tus/buyer\tns/entry\tlive/model\tpeak MiB");
     for (file, buyers) in RUNS {
         let plan = plan(file, buyers);
         let mut counter = Counter::default();
-        let (started, wall) = play(&plan, &mut counter);
+        let (started, wall) = timed(&plan, &mut counter);
         let (seconds, entries) = (wall.as_secs_f64(), counter.entries as f64);
         let live = plan.clock.duration.as_secs_f64() / plan.clock.speed;
         println!(
@@ -50,8 +50,8 @@ fn main() {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a measurement of this machine")]
-fn play(plan: &Plan, counter: &mut Counter) -> (u64, Duration) {
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+fn timed(plan: &Plan, counter: &mut Counter) -> (u64, Duration) {
     let start = Instant::now();
     let run = simulate(plan, counter);
     (run.tally.arrivals.started, start.elapsed())
@@ -63,10 +63,10 @@ fn plan(file: &str, buyers: Option<u32>) -> Plan {
         buyers,
         ..Overrides::default()
     };
-    scenario::load(file, &text, &overrides).expect("a test checks what is shipped")
+    scenario::load(file, &text, &overrides).expect("shipped scenarios are valid")
 }
 
-/// Resident memory at its most, in MiB; 0 where the system does not tell.
+/// Returns the peak resident memory in MiB, or 0 if the system doesn't report it.
 fn peak_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,8 +1,8 @@
-//! Calendar entries a second on one thread: M/M/4 at a utilization of 0.8, on each kind of station, with few and with many
-//! entries pending; and the calendar alone.
+//! Calendar entries per second on one thread: M/M/4 at a utilization of 0.8 on two kinds of station, with few and with many
+//! pending entries; and the calendar alone.
 //!
-//! `cargo bench --bench stations` prints a line a case: entries a second, the median of five runs. An entry is one arrival
-//! or one completion that was entered and taken.
+//! `cargo bench --bench stations` prints one line per case: entries per second, the median of five runs. An entry is an
+//! arrival or a completion that was added and taken.
 
 use std::time::Instant;
 
@@ -20,24 +20,24 @@ const GAP: Distribution = Distribution::Exponential {
     mean: 1.0 / (0.8 * SERVERS as f64),
 };
 
-/// Timers that are pending in the crowded cases.
+/// Pending timers in the cases with many entries.
 const PENDING: u32 = 100_000;
-/// Mean length of a timer: on average as many come up as jobs arrive.
+/// Mean duration of a timer, chosen so that timers expire as often as jobs arrive.
 const TIMER: Distribution = Distribution::Exponential {
     mean: PENDING as f64 / (0.8 * SERVERS as f64),
 };
 
 #[derive(Clone, Copy)]
-enum Entry {
+enum BenchEvent {
     Arrival,
     Completion,
     Timer,
 }
 
-/// A name, and what makes entries and says how many.
+/// A name, and a function that processes entries and returns their number.
 type Case = (&'static str, fn() -> u64);
 
-#[expect(clippy::print_stdout, reason = "the figures are what it is for")]
+#[expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 fn main() {
     let cases: [Case; 6] = [
         ("m-m-4, fifo station", || fifo(0)),
@@ -52,8 +52,8 @@ fn main() {
     }
 }
 
-/// The median over the runs.
-#[expect(clippy::disallowed_methods, reason = "a measurement of this machine")]
+/// Returns the median over the runs.
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 fn entries_per_second(run: fn() -> u64) -> f64 {
     let mut rates: Vec<f64> = (0..RUNS)
         .map(|_| {
@@ -69,12 +69,12 @@ fn streams() -> [Stream; 3] {
     ["arrivals", "service", "timers"].map(|name| Streams::new(1).named(name))
 }
 
-fn crowded(pending: u32, timers: &mut Stream) -> Calendar<Entry> {
+fn crowded(pending: u32, timers: &mut Stream) -> Calendar<BenchEvent> {
     let mut calendar = Calendar::new();
     for _ in 0..pending {
-        calendar.enter(SimTime::ZERO + TIMER.sample(timers), Entry::Timer);
+        calendar.enter(SimTime::ZERO + TIMER.sample(timers), BenchEvent::Timer);
     }
-    calendar.enter(SimTime::ZERO, Entry::Arrival);
+    calendar.enter(SimTime::ZERO, BenchEvent::Arrival);
     calendar
 }
 
@@ -86,17 +86,17 @@ fn fifo(pending: u32) -> u64 {
     while let Some((now, entry)) = calendar.next() {
         taken += 1;
         match entry {
-            Entry::Arrival => {
+            BenchEvent::Arrival => {
                 let done_at = station.book(now, SERVICE.sample(&mut services));
-                calendar.enter(done_at, Entry::Completion);
+                calendar.enter(done_at, BenchEvent::Completion);
                 left -= 1;
                 if left == 0 {
                     break;
                 }
-                calendar.enter(now + GAP.sample(&mut arrivals), Entry::Arrival);
+                calendar.enter(now + GAP.sample(&mut arrivals), BenchEvent::Arrival);
             }
-            Entry::Completion => {}
-            Entry::Timer => calendar.enter(now + TIMER.sample(&mut timers), Entry::Timer),
+            BenchEvent::Completion => {}
+            BenchEvent::Timer => calendar.enter(now + TIMER.sample(&mut timers), BenchEvent::Timer),
         }
     }
     taken
@@ -110,36 +110,36 @@ fn line(pending: u32) -> u64 {
     while let Some((now, entry)) = calendar.next() {
         taken += 1;
         let started = match entry {
-            Entry::Arrival => {
+            BenchEvent::Arrival => {
                 left -= 1;
                 if left == 0 {
                     break;
                 }
-                calendar.enter(now + GAP.sample(&mut arrivals), Entry::Arrival);
+                calendar.enter(now + GAP.sample(&mut arrivals), BenchEvent::Arrival);
                 match station.handle_arrival(now, (), SERVICE.sample(&mut services)) {
                     Arrival::Started(started) => Some(started),
                     Arrival::Waits(_) | Arrival::Blocked => None,
                 }
             }
-            Entry::Completion => station.handle_completion(now),
-            Entry::Timer => {
-                calendar.enter(now + TIMER.sample(&mut timers), Entry::Timer);
+            BenchEvent::Completion => station.handle_completion(now),
+            BenchEvent::Timer => {
+                calendar.enter(now + TIMER.sample(&mut timers), BenchEvent::Timer);
                 None
             }
         };
         if let Some(started) = started {
-            calendar.enter(started.done_at, Entry::Completion);
+            calendar.enter(started.done_at, BenchEvent::Completion);
         }
     }
     taken
 }
 
-/// Each entry that comes up is entered again: the number that is pending stays.
+/// Adds each entry again when it is taken, so that the number of pending entries is constant.
 fn hold(pending: u32) -> u64 {
     let [_, _, mut timers] = streams();
     let mut calendar = crowded(pending, &mut timers);
     for _ in 0..2 * JOBS {
-        let (now, entry) = calendar.next().expect("the number that is pending stays");
+        let (now, entry) = calendar.next().expect("every entry is added again");
         calendar.enter(now + TIMER.sample(&mut timers), entry);
     }
     2 * JOBS

@@ -308,15 +308,17 @@ fn readme_blocks(language: &str) -> Vec<String> {
 #[test]
 fn readme_scenarios_are_valid() {
     let workplace = Workplace::new();
-    let blocks = readme_blocks("toml");
-    let [whole, fragments @ ..] = blocks.as_slice() else {
-        panic!("the README has no scenario");
-    };
-    assert!(!fragments.is_empty(), "the README has no fragments");
-    workplace.write("whole.toml", whole);
+    // A block that starts with a question is a scenario; the others are fragments of one.
+    let (scenarios, fragments): (Vec<_>, Vec<_>) = readme_blocks("toml")
+        .into_iter()
+        .partition(|block| block.starts_with('#'));
+    assert!(scenarios.len() > 1 && fragments.len() > 1, "{scenarios:?}");
+    for (number, scenario) in scenarios.iter().enumerate() {
+        workplace.write(&format!("scenario-{number}.toml"), scenario);
+    }
     for (number, fragment) in fragments.iter().enumerate() {
         let name = format!("with-fragment-{number}.toml");
-        workplace.write(&name, format!("{whole}\n{fragment}"));
+        workplace.write(&name, format!("{}\n{fragment}", scenarios[0]));
     }
     let files = std::fs::read_dir(workplace.path(".")).expect("the folder can be listed");
     for file in files {

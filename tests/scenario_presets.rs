@@ -17,7 +17,7 @@ fn plan(text: &str) -> Result<Plan, Diagnostics> {
     load("test.toml", text, &Overrides::default())
 }
 
-fn valid(text: &str) -> Plan {
+fn valid_plan(text: &str) -> Plan {
     plan(text).unwrap_or_else(|diagnostics| panic!("{diagnostics}"))
 }
 
@@ -66,7 +66,8 @@ fn every_shipped_scenario_loads_and_asks_a_question() {
 
 #[test]
 fn minimal_scenario_gets_the_documented_architecture() {
-    let plan = valid("[[arrivals]]\nshape = \"poisson\"\nrate = 5\n[clock]\nduration = \"2m\"\n");
+    let plan =
+        valid_plan("[[arrivals]]\nshape = \"poisson\"\nrate = 5\n[clock]\nduration = \"2m\"\n");
     assert_eq!(plan.name, "test");
     assert_eq!((plan.scaling.min, plan.scaling.max), (2, 10));
     assert_eq!(plan.topology.instances.initial, [1, 1]);
@@ -132,7 +133,7 @@ fn written_scenario_loads_as_the_same_plan() {
 
 #[test]
 fn database_kind_sets_its_defaults() {
-    let plan = valid("[topology.database]\nkind = \"rds-multi-az\"\n");
+    let plan = valid_plan("[topology.database]\nkind = \"rds-multi-az\"\n");
     let database = plan.topology.database;
     assert_eq!(database.class, "db.t3.micro");
     assert_eq!(database.failover, Duration::from_secs(90));
@@ -142,24 +143,25 @@ fn database_kind_sets_its_defaults() {
 
 #[test]
 fn data_tier_class_sets_its_size() {
-    let plan = valid("[topology.redis]\nclass = \"cache.t3.medium\"\neviction = \"noeviction\"\n");
+    let plan =
+        valid_plan("[topology.redis]\nclass = \"cache.t3.medium\"\neviction = \"noeviction\"\n");
     let redis = plan.topology.redis;
     assert_eq!((redis.memory_mib, redis.other_mib), (3_164, 0));
     assert!((redis.baseline.get() - 0.4).abs() < f64::EPSILON);
     assert_eq!(redis.eviction, Eviction::NoEviction);
-    let plan = valid("topology.redis = { memory_mib = 100, cpu_credits = \"spent\" }\n");
+    let plan = valid_plan("topology.redis = { memory_mib = 100, cpu_credits = \"spent\" }\n");
     assert_eq!(plan.topology.redis.memory_mib, 100, "the file wins");
     assert_eq!(plan.topology.redis.cpu_credits, CpuCredits::Spent);
     assert_eq!(plan.topology.redis.eviction, Eviction::AllKeysLru, "B7");
     assert_eq!(plan.topology.database.cores, 2);
-    let plan = valid("topology.database = { cores = 8, commit = \"1ms\" }\n");
+    let plan = valid_plan("topology.database = { cores = 8, commit = \"1ms\" }\n");
     assert_eq!(plan.topology.database.cores, 8);
     assert_eq!(plan.topology.database.commit, Duration::from_millis(1));
 }
 
 #[test]
 fn single_zone_has_no_replicas() {
-    let plan = valid("[topology]\nzones = [\"a\"]\n");
+    let plan = valid_plan("[topology]\nzones = [\"a\"]\n");
     assert_eq!(plan.topology.instances.initial, [2]);
     assert_eq!(plan.topology.redis.replica, None);
     assert_eq!(plan.topology.database.standby, None);
@@ -168,7 +170,7 @@ fn single_zone_has_no_replicas() {
 #[test]
 fn third_zone_and_moved_primary_are_placed() {
     let text = "[topology]\nzones = [\"a\", \"b\", \"c\"]\nredis.primary = \"b\"\n";
-    let topology = valid(text).topology;
+    let topology = valid_plan(text).topology;
     assert_eq!(topology.instances.initial, [1, 1, 0]);
     assert_eq!(topology.zones[2].data.to_string(), "10.0.23.0/24");
     assert_eq!(topology.redis.primary, ZoneId(1));

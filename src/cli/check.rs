@@ -10,6 +10,7 @@ use tiketi_capacity::question::Kind;
 use tiketi_scenario::arrival::arrival_times;
 use tiketi_scenario::duration::Written;
 use tiketi_scenario::{Overrides, Plan};
+use tiketi_verdict::figure::grouped;
 
 /// Validates the files and prints all problems of each.
 pub(super) fn check(flags: &CheckArguments) -> Exit {
@@ -38,8 +39,8 @@ pub(super) fn check(flags: &CheckArguments) -> Exit {
 fn plan_summary(plan: &Plan) -> String {
     format!(
         "{} buyers, {} seats, {} at speed {}",
-        arrival_times(plan).len(),
-        plan.show.seats_total(),
+        grouped(arrival_times(plan).len() as u64),
+        grouped(u64::from(plan.show.seats_total())),
         Written(plan.clock.duration),
         plan.clock.speed,
     )
@@ -47,7 +48,13 @@ fn plan_summary(plan: &Plan) -> String {
 
 fn question_summary(question: &Question) -> String {
     let what = match &question.kind {
-        Kind::LargestCrowd(range) => format!("{} to {} buyers", range.from, range.to),
+        Kind::LargestCrowd(range) => {
+            format!(
+                "{} to {} buyers",
+                grouped(range.from.into()),
+                grouped(range.to.into())
+            )
+        }
         Kind::CheapestSetup(grid) => format!("{} configurations", grid.setups.len()),
         Kind::Compare(contest) => format!("{} configurations", contest.setups.len()),
     };

@@ -283,8 +283,8 @@ mod tests {
             (&lose, tier("embedded"), Ok(()), Ok(())),
             (&lose, tier("servers"), Ok(()), Ok(())),
             (&lose, theirs.clone(), refused, refused),
-            (&pause, tier("embedded"), refused, refused),
-            (&pause, tier("servers"), Ok(()), refused),
+            (&pause, tier("embedded"), Ok(()), Ok(())),
+            (&pause, tier("servers"), Ok(()), Ok(())),
             (&pause, theirs.clone(), refused, refused),
             (&end, theirs, Ok(()), Ok(())),
         ] {

@@ -3,14 +3,16 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::args::TheoryArguments;
 use super::exit::{Exit, complain};
 use super::terminal;
+use tiketi_live::clock::wall_now;
 use tiketi_theory::{
     self as theory, CaseResult, CaseSetup, Compared, Precision, SuiteSettings, Verdict,
 };
@@ -181,13 +183,9 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 const UNPOISONED: &str = "no thread panics while it has the lock";
 
 impl Progress {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "only progress output depends on it, no result does"
-    )]
     fn start() -> Self {
         Self {
-            started: Instant::now(),
+            started: wall_now(),
             shown: Mutex::new(Shown::Nothing),
         }
     }

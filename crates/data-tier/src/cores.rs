@@ -44,9 +44,9 @@ impl Cores {
         Some(done.job)
     }
 
-    /// Stops all jobs.
-    pub(super) fn clear(&mut self, now: SimTime) {
-        self.station.turn_away(now).for_each(drop);
+    /// Stops all jobs; returns them in the order in which they began.
+    pub(super) fn clear(&mut self, now: SimTime) -> Vec<u32> {
         self.due = None;
+        self.station.turn_away(now).collect()
     }
 }

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use tiketi_station::ServiceTimes;
+use tiketi_core::units::{InstanceId, SimTime};
 
 use super::SeatNumber;
 use super::cores::Cores;
-use super::pool::Pool;
-use tiketi_core::units::{InstanceId, SimTime};
-use tiketi_scenario::Plan;
+use super::interference::{Foreign, Standstill};
+use super::pool::{Pool, PoolFigures};
+use super::settings::DatabaseSettings;
 
 /// What an instance asks of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,38 +60,40 @@ pub struct DatabaseFigures {
 /// The database server and a pool for each instance.
 #[derive(Clone, Debug)]
 pub struct Database {
-    is_up: bool,
-    pools: Vec<Option<Pool>>,
+    pub(super) is_up: bool,
+    pub(super) pools: Vec<Option<Pool>>,
     /// Instances whose pools have a place free that somebody may wait for.
     freed: VecDeque<InstanceId>,
-    jobs: Vec<Job>,
+    pub(super) jobs: Vec<Job>,
     vacant: Vec<u32>,
     /// Connects that hang, and when they time out.
-    hanging: VecDeque<(SimTime, u32)>,
+    pub(super) hanging: VecDeque<(SimTime, u32)>,
     /// Rows that are locked, and who waits for each.
-    locks: BTreeMap<SeatNumber, VecDeque<u32>>,
-    cores: Cores,
+    pub(super) locks: BTreeMap<SeatNumber, VecDeque<u32>>,
+    pub(super) cores: Cores,
     /// Commits on their way, and when each is durable.
-    committing: VecDeque<(SimTime, u32)>,
+    pub(super) committing: VecDeque<(SimTime, u32)>,
     done: VecDeque<(u32, Done)>,
-    pool_max: u32,
-    connect_timeout: Duration,
-    connections_max: u32,
-    query: Duration,
-    commit: Duration,
-    figures: DatabaseFigures,
+    pub(super) settings: DatabaseSettings,
+    /// Time from the end of a query that writes until its commit is durable, now.
+    pub(super) commit: Duration,
+    /// What waits for a stopped server to continue; `None` if it runs.
+    pub(super) standstill: Option<Standstill>,
+    pub(super) foreign: Foreign,
+    pub(super) figures: DatabaseFigures,
 }
 
+/// A transaction on its way, known to its caller by `ticket`.
 #[derive(Clone, Copy, Debug)]
-struct Job {
-    ticket: u32,
-    instance: InstanceId,
-    transaction: Transaction,
-    stage: Stage,
+pub(super) struct Job {
+    pub(super) ticket: u32,
+    pub(super) instance: InstanceId,
+    pub(super) transaction: Transaction,
+    pub(super) stage: Stage,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     /// The slot is free.
     Vacant,
     /// Waits for a place in the pool.
@@ -107,15 +109,14 @@ enum Stage {
 }
 
 impl Stage {
-    const fn has_connection(self) -> bool {
+    pub(super) const fn has_connection(self) -> bool {
         matches!(self, Self::Blocked | Self::Running | Self::Committing)
     }
 }
 
 impl Database {
     /// A server without connections, and no instances yet.
-    pub fn new(plan: &Plan) -> Self {
-        let database = &plan.topology.database;
+    pub fn new(settings: DatabaseSettings) -> Self {
         Self {
             is_up: true,
             pools: Vec::new(),
@@ -124,30 +125,42 @@ impl Database {
             vacant: Vec::new(),
             hanging: VecDeque::new(),
             locks: BTreeMap::new(),
-            cores: Cores::new(database.cores),
+            cores: Cores::new(settings.cores),
             committing: VecDeque::new(),
             done: VecDeque::new(),
-            pool_max: database.pool_max,
-            connect_timeout: database.pool_connect_timeout,
-            connections_max: database.connections_max,
-            query: ServiceTimes::of(&plan.topology.instances.profile).query,
-            commit: database.commit,
+            settings,
+            commit: settings.commit,
+            standstill: None,
+            foreign: Foreign::default(),
             figures: DatabaseFigures::default(),
         }
     }
 
-    /// Whether a primary answers.
+    /// Whether there is a primary, be it stopped.
     pub const fn is_up(&self) -> bool {
         self.is_up
     }
 
+    /// Whether a primary answers.
+    pub const fn answers(&self) -> bool {
+        self.is_up && self.standstill.is_none()
+    }
+
     /// An instance starts, with an empty pool.
     pub fn handle_instance(&mut self, instance: InstanceId) {
+        self.handle_instance_of(instance, self.settings.query);
+    }
+
+    /// As [`Self::handle_instance`], for an instance whose queries take `query` of a core.
+    pub fn handle_instance_of(&mut self, instance: InstanceId, query: Duration) {
         let index = instance.0 as usize;
         if self.pools.len() <= index {
             self.pools.resize_with(index + 1, || None);
         }
-        self.pools[index] = Some(Pool::default());
+        self.pools[index] = Some(Pool {
+            query,
+            ..Pool::default()
+        });
     }
 
     /// An instance is gone, with its pool. Nothing more is heard of its transactions: what the server still works on is
@@ -178,7 +191,7 @@ impl Database {
         transaction: Transaction,
     ) {
         if self.pool(instance).is_none() {
-            return; // The instance is gone, and with it whoever asks.
+            return; // The instance is gone, and with it the caller.
         }
         let job = self.insert(Job {
             ticket,
@@ -186,7 +199,8 @@ impl Database {
             transaction,
             stage: Stage::Waiting,
         });
-        let (pool_max, deadline) = (self.pool_max, now + self.connect_timeout);
+        let settings = &self.settings;
+        let (pool_max, deadline) = (settings.pool_max, now + settings.connect_timeout);
         let Some(pool) = self.pool(instance) else {
             return;
         };
@@ -196,6 +210,7 @@ impl Database {
             self.serve_freed(now);
         } else {
             pool.waiting.push_back((deadline, job));
+            pool.figures.waits += 1;
             self.figures.pool_waits += 1;
         }
     }
@@ -209,6 +224,8 @@ impl Database {
             self.cores.next_done(),
             self.committing.front().map(at),
             self.hanging.front().map(at),
+            self.next_given_up(),
+            self.next_foreign_look(),
         ];
         deadlines.chain(others.into_iter().flatten()).min()
     }
@@ -221,7 +238,7 @@ impl Database {
         }
     }
 
-    /// A transaction that has ended, by the caller's ticket.
+    /// The next transaction that has ended, by the caller's ticket.
     pub fn poll_done(&mut self) -> Option<(u32, Done)> {
         self.done.pop_front()
     }
@@ -231,7 +248,9 @@ impl Database {
         if !std::mem::replace(&mut self.is_up, false) {
             return;
         }
-        self.cores.clear(now);
+        drop(self.cores.clear(now));
+        self.standstill = None;
+        self.foreign.handle_cut();
         self.committing.clear();
         self.locks.clear();
         for job in 0..self.jobs.len() {
@@ -251,16 +270,18 @@ impl Database {
         if std::mem::replace(&mut self.is_up, true) {
             return;
         }
-        for (_, job) in std::mem::take(&mut self.hanging) {
-            self.connect(now, job);
-        }
-        self.serve_freed(now);
+        self.foreign.handle_promoted(now);
+        self.connect_hanging(now);
     }
 
-    /// Connections of an instance's pool that are in use or being opened.
-    pub fn in_use(&self, instance: InstanceId) -> u32 {
+    /// What the pool of an instance counted; all zero if the instance is gone.
+    pub fn pool_figures(&self, instance: InstanceId) -> PoolFigures {
         let pool = self.pools.get(instance.0 as usize);
-        pool.and_then(Option::as_ref).map_or(0, |pool| pool.in_use)
+        let pool = pool.and_then(Option::as_ref);
+        pool.map_or_else(PoolFigures::default, |pool| PoolFigures {
+            in_use: pool.in_use,
+            ..pool.figures
+        })
     }
 
     /// Time that the server's cores have worked together until `now`.
@@ -282,14 +303,14 @@ impl Database {
             self.unlock(now, job);
             self.finish(job, Done::Ok);
         } else if let Some((_, job)) = pop_due(&mut self.hanging, now) {
-            self.figures.pool_timeouts += 1;
+            self.count_timeout(job);
             self.finish(job, Done::Unavailable);
-        } else {
+        } else if !self.give_up_unanswered(now) && !self.look_as_foreigner(now) {
             let pools = self.pools.iter_mut().flatten();
             let due = pools.filter_map(|pool| pop_due(&mut pool.waiting, now));
             let due: Vec<u32> = due.map(|(_, job)| job).collect();
             for job in due {
-                self.figures.pool_timeouts += 1;
+                self.count_timeout(job);
                 self.done
                     .push_back((self.jobs[job as usize].ticket, Done::PoolTimeout));
                 self.vacate(job);
@@ -297,8 +318,25 @@ impl Database {
         }
     }
 
+    /// Counts a transaction that got no connection in time.
+    fn count_timeout(&mut self, job: u32) {
+        self.figures.pool_timeouts += 1;
+        let instance = self.jobs[job as usize].instance;
+        if let Some(pool) = self.pool(instance) {
+            pool.figures.timeouts += 1;
+        }
+    }
+
+    /// Goes on with the connects that hang.
+    pub(super) fn connect_hanging(&mut self, now: SimTime) {
+        for (_, job) in std::mem::take(&mut self.hanging) {
+            self.connect(now, job);
+        }
+        self.serve_freed(now);
+    }
+
     /// Gives places that are free to those who wait for them.
-    fn serve_freed(&mut self, now: SimTime) {
+    pub(super) fn serve_freed(&mut self, now: SimTime) {
         while let Some(instance) = self.freed.pop_front() {
             let Some(pool) = self.pool(instance) else {
                 continue;
@@ -313,18 +351,19 @@ impl Database {
     /// Goes on with a job that has a place in its pool: with an idle connection, or one more.
     fn connect(&mut self, now: SimTime, job: u32) {
         self.jobs[job as usize].stage = Stage::Connecting;
-        if !self.is_up {
-            self.hanging.push_back((now + self.connect_timeout, job));
-            return;
-        }
         let instance = self.jobs[job as usize].instance;
-        if self.pool(instance).is_some_and(Pool::take_idle) {
+        if self.is_up && self.pool(instance).is_some_and(Pool::take_idle) {
             self.lock(now, job);
-        } else if self.figures.connections_open < self.connections_max {
-            let figures = &mut self.figures;
-            figures.connections_open += 1;
-            figures.connections_opened += 1;
-            figures.connections_peak = figures.connections_peak.max(figures.connections_open);
+        } else if !self.answers() {
+            // The kernel of a stopped server accepts, but nobody answers; a lost one does not even refuse.
+            let gives_up_at = now + self.settings.connect_timeout;
+            self.hanging.push_back((gives_up_at, job));
+        } else if self.figures.connections_open < self.settings.connections_max {
+            self.count_opened(1);
+            self.figures.connections_opened += 1;
+            if let Some(pool) = self.pool(instance) {
+                pool.figures.opened += 1;
+            }
             self.lock(now, job);
         } else {
             self.figures.connections_refused += 1;
@@ -332,8 +371,16 @@ impl Database {
         }
     }
 
+    /// Counts connections that the server admits.
+    pub(super) fn count_opened(&mut self, count: u32) {
+        let figures = &mut self.figures;
+        figures.connections_open += count;
+        figures.connections_peak = figures.connections_peak.max(figures.connections_open);
+    }
+
     /// Goes on with a job that has a connection: when the row it changes is not locked.
     fn lock(&mut self, now: SimTime, job: u32) {
+        self.note_unanswered(now, job);
         if let Some(seat) = self.row(job) {
             if let Some(waiting) = self.locks.get_mut(&seat) {
                 waiting.push_back(job);
@@ -346,9 +393,15 @@ impl Database {
         self.run(now, job);
     }
 
-    fn run(&mut self, now: SimTime, job: u32) {
+    pub(super) fn run(&mut self, now: SimTime, job: u32) {
         self.jobs[job as usize].stage = Stage::Running;
-        self.cores.start(now, job, self.query);
+        let usual = self.settings.query;
+        let instance = self.jobs[job as usize].instance;
+        let query = self.pool(instance).map_or(usual, |pool| pool.query);
+        match &mut self.standstill {
+            Some(standstill) => standstill.running.push(job),
+            None => self.cores.start(now, job, query),
+        }
     }
 
     fn handle_ran(&mut self, now: SimTime, job: u32) {
@@ -357,13 +410,16 @@ impl Database {
             Transaction::Read => self.finish(job, Done::Ok),
             Transaction::Write { .. } => {
                 self.jobs[job as usize].stage = Stage::Committing;
-                self.committing.push_back((now + self.commit, job));
+                // Commits become durable in the order of the log, also after the delay has become shorter.
+                let earlier = self.committing.back().map_or(now, |(at, _)| *at);
+                let durable_at = (now + self.commit).max(earlier);
+                self.committing.push_back((durable_at, job));
             }
         }
     }
 
-    /// Gives the job's row to whoever waits for it next.
-    fn unlock(&mut self, now: SimTime, job: u32) {
+    /// Gives the job's row to the one who has waited for it the longest.
+    pub(super) fn unlock(&mut self, now: SimTime, job: u32) {
         let Some(seat) = self.row(job) else {
             return;
         };
@@ -375,7 +431,7 @@ impl Database {
         }
     }
 
-    fn row(&self, job: u32) -> Option<SeatNumber> {
+    pub(super) fn row(&self, job: u32) -> Option<SeatNumber> {
         match self.jobs[job as usize].transaction {
             Transaction::Read => None,
             Transaction::Write { seat } => seat,
@@ -383,7 +439,7 @@ impl Database {
     }
 
     /// Ends a job that has a place in its pool; its connection, if it has one, is idle then.
-    fn finish(&mut self, job: u32, done: Done) {
+    pub(super) fn finish(&mut self, job: u32, done: Done) {
         let Job {
             ticket,
             instance,
@@ -416,7 +472,7 @@ impl Database {
         }
     }
 
-    fn pool(&mut self, instance: InstanceId) -> Option<&mut Pool> {
+    pub(super) fn pool(&mut self, instance: InstanceId) -> Option<&mut Pool> {
         self.pools.get_mut(instance.0 as usize)?.as_mut()
     }
 }
@@ -426,7 +482,7 @@ fn number(job: usize) -> u32 {
 }
 
 /// Takes the first entry of a list in order of time if it is due.
-fn pop_due(list: &mut VecDeque<(SimTime, u32)>, now: SimTime) -> Option<(SimTime, u32)> {
+pub(super) fn pop_due(list: &mut VecDeque<(SimTime, u32)>, now: SimTime) -> Option<(SimTime, u32)> {
     list.pop_front_if(|(at, _)| *at <= now)
 }
 

@@ -1,5 +1,4 @@
 use super::*;
-use tiketi_measure::example::plan;
 
 const ONE: InstanceId = InstanceId(0);
 const TWO: InstanceId = InstanceId(1);
@@ -18,10 +17,22 @@ fn write(seat: u32) -> Transaction {
 /// Two cores, queries of a millisecond, commits of two, pools of three that wait for two seconds, five connections in all;
 /// two instances.
 fn database() -> Database {
-    let mut plan = plan();
-    let settings = &mut plan.topology.database;
-    (settings.pool_max, settings.connections_max) = (3, 5);
-    let mut database = Database::new(&plan);
+    database_with(settings())
+}
+
+fn settings() -> DatabaseSettings {
+    DatabaseSettings {
+        pool_max: 3,
+        connect_timeout: Duration::from_secs(2),
+        connections_max: 5,
+        cores: 2,
+        query: Duration::from_millis(1),
+        commit: Duration::from_millis(2),
+    }
+}
+
+fn database_with(settings: DatabaseSettings) -> Database {
+    let mut database = Database::new(settings);
     database.handle_instance(ONE);
     database.handle_instance(TWO);
     database
@@ -83,15 +94,15 @@ fn the_second_write_to_a_seat_waits_for_the_commit_of_the_first() {
 
 #[test]
 fn who_finds_the_pool_busy_waits_in_turn_and_gives_up_in_time() {
-    let mut plan = plan();
-    plan.topology.database.pool_max = 1;
-    plan.topology.instances.profile.query_ms = 1_500.0;
-    let mut database = Database::new(&plan);
-    database.handle_instance(ONE);
+    let mut database = database_with(DatabaseSettings {
+        pool_max: 1,
+        query: Duration::from_millis(1_500),
+        ..settings()
+    });
     for ticket in 1..=4 {
         database.handle_request(ms(0), ONE, ticket, READ);
     }
-    assert_eq!(database.in_use(ONE), 1);
+    assert_eq!(database.pool_figures(ONE).in_use, 1);
     assert_eq!(
         ended(&mut database, ms(10_000)),
         [
@@ -149,7 +160,13 @@ fn a_lost_primary_breaks_what_runs_and_lets_connects_hang() {
             (2_001_000, 5, Done::Unavailable),
         ]
     );
-    assert_eq!((database.in_use(ONE), database.in_use(TWO)), (0, 0));
+    assert_eq!(
+        (
+            database.pool_figures(ONE).in_use,
+            database.pool_figures(TWO).in_use
+        ),
+        (0, 0)
+    );
     assert_eq!(database.figures().pool_timeouts, 2);
 }
 
@@ -160,7 +177,11 @@ fn connects_that_hang_keep_their_place_and_succeed_at_the_promotion() {
     for ticket in 1..=4 {
         database.handle_request(ms(500), ONE, ticket, READ);
     }
-    assert_eq!(database.in_use(ONE), 3, "the fourth waits for a place");
+    assert_eq!(
+        database.pool_figures(ONE).in_use,
+        3,
+        "the fourth waits for a place"
+    );
     database.handle_promoted(ms(1_500));
     let ended = ended(&mut database, ms(9_000));
     assert!(
@@ -183,4 +204,91 @@ fn nothing_more_is_heard_of_an_instance_that_is_gone() {
     assert_eq!(ended(&mut database, ms(100)), [(12_000, 9, Done::Ok)]);
     let figures = database.figures();
     assert_eq!((figures.connections_open, figures.pool_timeouts), (1, 0));
+}
+
+#[test]
+fn a_stopped_server_answers_when_it_continues() {
+    let mut database = database();
+    database.handle_request(ms(0), ONE, 1, write(7));
+    database.handle_request(ms(0), ONE, 2, READ);
+    database.handle_timeout(ms(1));
+    database.handle_paused(ms(2));
+    assert!(database.is_up() && !database.answers());
+    database.handle_request(ms(3), ONE, 3, write(7));
+    assert_eq!(
+        database.poll_done(),
+        Some((2, Done::Ok)),
+        "it was done before"
+    );
+    database.handle_resumed(ms(5_000));
+    assert_eq!(
+        ended(&mut database, ms(20_000)),
+        [(5_001_000, 1, Done::Ok), (5_004_000, 3, Done::Ok)]
+    );
+    assert_eq!(database.figures().connections_open, 2);
+}
+
+#[test]
+fn instances_give_up_on_a_server_that_stays_silent() {
+    let mut database = database();
+    database.handle_request(ms(0), ONE, 1, write(7));
+    database.handle_request(ms(0), TWO, 2, write(7));
+    database.handle_paused(ms(0));
+    // A new connection is accepted and hears nothing; one place is left.
+    database.handle_request(ms(0), ONE, 3, READ);
+    assert_eq!(
+        ended(&mut database, ms(60_000)),
+        [
+            (2_000_000, 3, Done::Unavailable),
+            (10_000_000, 1, Done::Unavailable),
+            (10_000_000, 2, Done::Unavailable),
+        ]
+    );
+    assert_eq!(database.figures().connections_open, 0);
+    database.handle_resumed(ms(60_000));
+    database.handle_request(ms(60_000), ONE, 4, write(7));
+    assert_eq!(
+        ended(&mut database, ms(70_000)),
+        [(60_003_000, 4, Done::Ok)]
+    );
+}
+
+#[test]
+fn somebody_else_takes_what_is_left_of_the_connections() {
+    let mut database = database();
+    database.handle_request(ms(0), ONE, 1, READ);
+    database.handle_connections_held(ms(0), 9);
+    database.handle_request(ms(0), ONE, 2, READ);
+    let refused = database.poll_done();
+    assert_eq!(refused, Some((2, Done::TooManyConnections)));
+    // The pool keeps the one connection it has, and works with it.
+    database.handle_timeout(ms(100));
+    database.handle_request(ms(100), ONE, 3, READ);
+    database.handle_timeout(ms(200));
+    let done: Vec<_> = std::iter::from_fn(|| database.poll_done()).collect();
+    assert_eq!(done, [(1, Done::Ok), (3, Done::Ok)]);
+    // An instance ends, and its connection is taken as well.
+    database.handle_instance_gone(ms(200), ONE);
+    database.handle_timeout(ms(1_000));
+    database.handle_request(ms(1_000), TWO, 4, READ);
+    assert_eq!(database.poll_done(), Some((4, Done::TooManyConnections)));
+    database.handle_connections_released();
+    database.handle_request(ms(1_000), TWO, 5, READ);
+    database.handle_timeout(ms(2_000));
+    assert_eq!(database.poll_done(), Some((5, Done::Ok)));
+    assert_eq!(database.figures().connections_open, 1);
+}
+
+#[test]
+fn a_delayed_standby_holds_up_each_commit_in_the_order_of_the_log() {
+    let mut database = database();
+    database.handle_commit_delay(Some(Duration::from_secs(1)));
+    database.handle_request(ms(0), ONE, 1, write(1));
+    database.handle_timeout(ms(1));
+    database.handle_commit_delay(None);
+    database.handle_request(ms(10), ONE, 2, write(2));
+    assert_eq!(
+        ended(&mut database, ms(5_000)),
+        [(1_001_000, 1, Done::Ok), (1_001_000, 2, Done::Ok)]
+    );
 }

@@ -1,12 +1,13 @@
 //! Redis under memory pressure: what a key takes, and which one has to go.
 
 use rand::RngExt;
-
-use super::contents::{Cached, Contents};
 use tiketi_core::rng::{Stream, Streams};
 use tiketi_core::units::BuyerId;
-use tiketi_scenario::Plan;
-use tiketi_scenario::topology::Eviction;
+
+use super::ShowNumber;
+use super::ballast::Ballast;
+use super::contents::{Contents, Payload};
+use super::settings::{Eviction, RedisSettings};
 
 /// Bytes of a member of a sorted set: dictionary entry, skip-list node, and an id of 36 characters. [assumption, from
 /// the layout of these structures in Redis 7 on 64 bits]
@@ -28,47 +29,44 @@ const SAMPLES: usize = 5;
 /// The idlest keys seen so far that are remembered from one eviction to the next. [documented by Redis]
 const POOL: usize = 16;
 
-const MIB: u64 = 1 << 20;
-
-/// A key, as far as eviction is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Key {
-    /// The whole line: one sorted set.
-    Line,
-    /// The whole active set.
-    ActiveSet,
-    Body(Cached),
+/// A key, as far as eviction is concerned; `K` finds a cached body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Key<K> {
+    /// The whole line of a show: one sorted set.
+    Line(ShowNumber),
+    /// The whole active set of a show.
+    ActiveSet(ShowNumber),
+    Body(K),
     Session(BuyerId),
-}
-
-/// When the keys that are not sessions were last used, in seconds: the clock of Redis' LRU ticks once a second.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct LastUsed {
-    pub(super) line: u32,
-    pub(super) active_set: u32,
-    pub(super) bodies: [u32; 2],
+    /// A key of somebody else, by its number.
+    Ballast(u32),
 }
 
 /// The limit, and the choice of what has to go.
 #[derive(Clone, Debug)]
-pub(super) struct Evictor {
+pub(super) struct Evictor<P: Payload> {
     policy: Eviction,
     bytes_max: u64,
     bytes_fixed: u64,
     /// Candidates by how many seconds they were idle when they were seen, the idlest last.
-    pool: Vec<(u32, Key)>,
+    pool: Vec<(u32, Key<P::CacheKey>)>,
     stream: Stream,
 }
 
-impl Evictor {
-    pub(super) fn new(plan: &Plan) -> Self {
-        let redis = &plan.topology.redis;
+/// What there is to choose from.
+pub(super) struct Keys<'a, P: Payload> {
+    pub(super) contents: &'a Contents<P>,
+    pub(super) ballast: &'a Ballast,
+}
+
+impl<P: Payload> Evictor<P> {
+    pub(super) fn new(settings: &RedisSettings) -> Self {
         Self {
-            policy: redis.eviction,
-            bytes_max: redis.memory_max_bytes(),
-            bytes_fixed: EMPTY_BYTES + u64::from(redis.other_mib) * MIB,
+            policy: settings.eviction,
+            bytes_max: settings.memory_max,
+            bytes_fixed: EMPTY_BYTES + settings.memory_other,
             pool: Vec::with_capacity(POOL + 1),
-            stream: Streams::new(plan.seed).named("eviction"),
+            stream: Streams::new(settings.seed).named("eviction"),
         }
     }
 
@@ -78,57 +76,62 @@ impl Evictor {
     }
 
     /// Bytes in use.
-    pub(super) fn bytes_used(&self, contents: &Contents) -> u64 {
-        let room = &contents.room;
-        let members = u64::from(room.waiting()) + u64::from(room.active());
-        let bodies = Cached::ALL.iter().filter(|what| contents.has_body(**what));
+    pub(super) const fn bytes_used(&self, contents: &Contents<P>, ballast: &Ballast) -> u64 {
         self.bytes_fixed
-            + members * MEMBER_BYTES
+            + contents.members() * MEMBER_BYTES
             + contents.sessions.count() as u64 * SESSION_BYTES
-            + bodies.count() as u64 * BODY_BYTES
+            + contents.bodies_count() * BODY_BYTES
+            + ballast.bytes()
     }
 
     /// The key that has to go next, or `None` if the policy leaves none.
-    pub(super) fn choose(
-        &mut self,
-        second: u32,
-        contents: &Contents,
-        used: &LastUsed,
-    ) -> Option<Key> {
+    pub(super) fn choose(&mut self, second: u32, keys: &Keys<'_, P>) -> Option<Key<P::CacheKey>> {
         if self.policy == Eviction::NoEviction {
             return None;
         }
         loop {
-            let keys = self.few_keys(contents);
-            let sessions = contents.sessions.count();
-            if keys.len() + sessions == 0 {
+            let few = self.few_keys(keys.contents);
+            if few.len() + self.many_keys(keys) == 0 {
                 return None;
             }
-            self.fill_pool(second, contents, (&keys, used));
+            self.fill_pool(second, keys, &few);
             // A candidate that was used since goes all the same: Redis does not look again.
             if let Some((_, key)) = self.pool.pop()
-                && exists(key, contents)
+                && keys.exist(&key)
             {
                 return Some(key);
             }
         }
     }
 
-    /// The keys that are not sessions and may be evicted.
-    fn few_keys(&self, contents: &Contents) -> Vec<Key> {
-        let lives_on = [Key::Line, Key::ActiveSet];
-        let expires = Cached::ALL.map(Key::Body);
-        let may_go: &[&[Key]] = match self.policy {
-            Eviction::AllKeysLru => &[&lives_on, &expires],
-            Eviction::VolatileLru => &[&expires],
-            Eviction::NoEviction => &[],
-        };
-        let keys = may_go.iter().copied().flatten().copied();
-        keys.filter(|key| exists(*key, contents)).collect()
+    /// The keys of the waiting rooms and the cached bodies, as far as they may be evicted.
+    fn few_keys(&self, contents: &Contents<P>) -> Vec<Key<P::CacheKey>> {
+        let mut keys = Vec::new();
+        match self.policy {
+            Eviction::NoEviction => return keys,
+            Eviction::VolatileLru => {}
+            Eviction::AllKeysLru => {
+                for (show, room) in (0..).map(ShowNumber).zip(&contents.rooms) {
+                    keys.extend((room.waiting() > 0).then_some(Key::Line(show)));
+                    keys.extend((room.active() > 0).then_some(Key::ActiveSet(show)));
+                }
+            }
+        }
+        keys.extend(contents.bodies().cloned().map(Key::Body));
+        keys
     }
 
-    fn fill_pool(&mut self, second: u32, contents: &Contents, (few, used): (&[Key], &LastUsed)) {
-        let total = few.len() + contents.sessions.count();
+    /// How many sessions and keys of ballast may be evicted. Ballast never expires.
+    fn many_keys(&self, keys: &Keys<'_, P>) -> usize {
+        let ballast = match self.policy {
+            Eviction::AllKeysLru => keys.ballast.count(),
+            Eviction::VolatileLru | Eviction::NoEviction => 0,
+        };
+        keys.contents.sessions.count() + ballast
+    }
+
+    fn fill_pool(&mut self, second: u32, keys: &Keys<'_, P>, few: &[Key<P::CacheKey>]) {
+        let total = few.len() + self.many_keys(keys);
         let first = self.stream.random_range(0..total);
         for sample in 0..SAMPLES.min(total) {
             let place = if total <= SAMPLES {
@@ -137,14 +140,14 @@ impl Evictor {
                 self.stream.random_range(0..total)
             };
             let key = match few.get(place) {
-                Some(key) => *key,
-                None => Key::Session(contents.sessions.holder(place - few.len())),
+                Some(key) => key.clone(),
+                None => keys.one_of_many(place - few.len()),
             };
-            self.note(idle_seconds(second, key, contents, used), key);
+            self.note(second.saturating_sub(keys.used(&key)), key);
         }
     }
 
-    fn note(&mut self, idle: u32, key: Key) {
+    fn note(&mut self, idle: u32, key: Key<P::CacheKey>) {
         let place = self.pool.partition_point(|(other, _)| *other < idle);
         if place == 0 && self.pool.len() == POOL {
             return;
@@ -156,21 +159,35 @@ impl Evictor {
     }
 }
 
-fn exists(key: Key, contents: &Contents) -> bool {
-    match key {
-        Key::Line => contents.room.waiting() > 0,
-        Key::ActiveSet => contents.room.active() > 0,
-        Key::Body(what) => contents.has_body(what),
-        Key::Session(buyer) => contents.sessions.set_at(buyer).is_some(),
+impl<P: Payload> Keys<'_, P> {
+    /// A session, or behind them a key of ballast.
+    fn one_of_many(&self, place: usize) -> Key<P::CacheKey> {
+        let sessions = self.contents.sessions.count();
+        if place < sessions {
+            Key::Session(self.contents.sessions.holder(place))
+        } else {
+            Key::Ballast(self.ballast.number(place - sessions))
+        }
     }
-}
 
-fn idle_seconds(second: u32, key: Key, contents: &Contents, used: &LastUsed) -> u32 {
-    let last = match key {
-        Key::Line => used.line,
-        Key::ActiveSet => used.active_set,
-        Key::Body(what) => used.bodies[what as usize],
-        Key::Session(buyer) => contents.sessions.set_at(buyer).unwrap_or_default() / 1_000,
-    };
-    second.saturating_sub(last)
+    fn exist(&self, key: &Key<P::CacheKey>) -> bool {
+        match key {
+            Key::Line(show) => self.contents.room(*show).waiting() > 0,
+            Key::ActiveSet(show) => self.contents.room(*show).active() > 0,
+            Key::Body(key) => self.contents.has_body(key),
+            Key::Session(buyer) => self.contents.sessions.exists(*buyer),
+            Key::Ballast(number) => self.ballast.exists(*number),
+        }
+    }
+
+    /// When a key was last used: the clock of Redis' LRU ticks once per second.
+    fn used(&self, key: &Key<P::CacheKey>) -> u32 {
+        match key {
+            Key::Line(show) => self.contents.room(*show).line_used,
+            Key::ActiveSet(show) => self.contents.room(*show).active_used,
+            Key::Body(key) => self.contents.body_used(key),
+            Key::Session(buyer) => self.contents.sessions.used_at(*buyer) / 1_000,
+            Key::Ballast(number) => self.ballast.written_at(*number),
+        }
+    }
 }

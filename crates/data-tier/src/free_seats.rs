@@ -1,23 +1,20 @@
-//! The seats that can be had, in the order of the seat list, without a list.
-
-use uuid::Uuid;
+//! The free seats, in the order of the seat list, without a list.
 
 use super::SeatNumber;
-use tiketi_buyer::Offers;
 
 /// Words of 64 seats that are counted together.
 const BLOCK_WORDS: usize = 8;
 
-/// A bit for each seat, and how many are set in each block.
+/// The free seats of a show: a bit for each seat, and how many are set in each block.
 #[derive(Clone, Debug)]
-pub(super) struct FreeSeats {
+pub struct FreeSeats {
     words: Vec<u64>,
     blocks: Vec<u32>,
     count: u32,
 }
 
 impl FreeSeats {
-    /// All seats with numbers below `seats` can be had.
+    /// All seats with numbers below `seats` are free.
     pub(super) fn all(seats: u32) -> Self {
         let words = (seats as usize).div_ceil(64);
         let mut free = Self {
@@ -31,7 +28,7 @@ impl FreeSeats {
         free
     }
 
-    /// A seat can be had again.
+    /// A seat is free again.
     pub(super) fn insert(&mut self, seat: SeatNumber) {
         let (word, bit) = place(seat);
         if self.words[word] & bit == 0 {
@@ -50,14 +47,14 @@ impl FreeSeats {
             self.count -= 1;
         }
     }
-}
 
-impl Offers for FreeSeats {
-    fn count(&self) -> usize {
+    /// How many seats are free.
+    pub const fn count(&self) -> usize {
         self.count as usize
     }
 
-    fn seat(&self, place: usize) -> Option<Uuid> {
+    /// The free seat at this place among the free ones, the best first; `None` if there are fewer.
+    pub fn seat(&self, place: usize) -> Option<SeatNumber> {
         let mut left = u32::try_from(place).ok()?;
         let block = self
             .blocks
@@ -73,11 +70,11 @@ impl Offers for FreeSeats {
             bits &= bits - 1; // Takes the lowest bit.
         }
         let seat = (first_word + word) * 64 + bits.trailing_zeros() as usize;
-        u32::try_from(seat).ok().map(|seat| SeatNumber(seat).id())
+        u32::try_from(seat).ok().map(SeatNumber)
     }
 }
 
-/// Whether what is looked for lies within the next `count`; else they are passed over.
+/// Whether the one in search is among the next `count`; if not, they are skipped.
 const fn pass(left: &mut u32, count: u32) -> bool {
     let is_within = *left < count;
     if !is_within {
@@ -115,7 +112,7 @@ mod tests {
                 }
             }
             let place = stream.random_range(0..list.len());
-            assert_eq!(free.seat(place), Some(SeatNumber(list[place]).id()));
+            assert_eq!(free.seat(place), Some(SeatNumber(list[place])));
             assert_eq!(free.count(), list.len());
         }
         assert_eq!(free.seat(list.len()), None);

@@ -1,76 +1,83 @@
-//! The data tier in virtual time: Redis with the waiting room in it, the database behind its pools, and the seats.
+//! The data tier as state machines without a clock: Redis with the waiting room in it, the database behind its
+//! connection pools, and the seats.
 //!
-//! Each behaves like the store of the reference server that it stands for. Here buyers, seats and reservations are plain
-//! numbers and everything about a buyer lies in flat vectors: a million buyers ask for their place every few seconds.
+//! Two drivers use the same machines: the model in virtual time, and the embedded tier of the reference server in real
+//! time. The machines read no clock, open no socket and draw no entropy of their own: `now` is an argument, and random
+//! draws come from the run's seed.
 //!
-//! - [`Redis`] tells when its commands are done ([`Redis::book`]); what they do is a call of its own, made at that time.
-//! - [`Database`] takes transactions and says how each ended ([`Database::poll_done`]); what a transaction that
-//!   succeeded does to the seats is a call of [`SeatMap`], made at that time.
+//! - [`Redis`] says when its commands are done ([`Redis::ask`]); what they do is a call of its own, made at that time.
+//! - [`Database`] takes transactions and says how each ended ([`Database::poll_done`]); what a committed transaction does
+//!   to the seats is a call of [`SeatMap`], made at that time.
+//!
+//! Shows, buyers, seats and reservations are plain numbers, and everything about a buyer is in flat vectors: 22 bytes per
+//! buyer in the model. A driver that knows its users by other ids keeps the map. What the machines store for a driver
+//! without looking at it (session, cached body) is its [`Payload`]; the model's takes no memory.
 
+mod ballast;
 mod contents;
 mod cores;
 mod database;
 mod eviction;
 mod free_seats;
+mod interference;
+mod keys;
+mod memory;
+mod outage;
 mod pool;
+mod queue;
+mod ranks;
 mod redis;
 mod replication;
 mod seat_map;
 mod sessions;
+mod settings;
+mod stock;
 mod waiting_room;
 mod witness;
 
+pub use contents::Payload;
 pub use database::{Database, DatabaseFigures, Done, Transaction};
-pub use redis::{Cached, Evicted, Place, Redis, RedisError, RedisFigures, Standing};
-pub use seat_map::{Begun, Refusal, SeatMap};
+pub use free_seats::FreeSeats;
+pub use outage::Loss;
+pub use pool::PoolFigures;
+pub use redis::{Asked, Evicted, Place, QueueState, Redis, RedisError, RedisFigures};
+pub use seat_map::{Begun, Refusal, ReservationState, SeatFacts, SeatMap, SeatState};
+pub use settings::{DatabaseSettings, Eviction, RedisSettings, SeatSettings};
+pub use witness::Ledger;
 
-use uuid::Uuid;
+/// A show: its place in the order in which the driver added them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ShowNumber(pub u16);
 
-/// A seat: its place in the order of the seat list.
+/// A seat of a show: its place in the order of the seat list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SeatNumber(pub u32);
 
-/// A reservation: counted up from 0 over the whole run.
+/// A reservation of a show: counted up from 0 over the whole run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReservationNumber(pub u32);
 
+/// A periodic task that only one instance does per time slot; the driver numbers them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TaskNumber(pub u8);
+
+impl ShowNumber {
+    /// The show of a tier that sells only one.
+    pub const FIRST: Self = Self(0);
+
+    const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 impl SeatNumber {
-    /// The id by which buyers know the seat.
-    pub const fn id(self) -> Uuid {
-        id(self.0)
-    }
-
-    /// The seat with this id, or `None` if no seat of any show has it.
-    pub fn of(id: Uuid) -> Option<Self> {
-        number(id).map(Self)
-    }
-
-    pub(crate) const fn index(self) -> usize {
+    const fn index(self) -> usize {
         self.0 as usize
     }
 }
 
 impl ReservationNumber {
-    /// The id by which buyers know the reservation.
-    pub const fn id(self) -> Uuid {
-        id(self.0)
-    }
-
-    /// The reservation with this id, or `None` if none ever has it.
-    pub fn of(id: Uuid) -> Option<Self> {
-        number(id).map(Self)
-    }
-
-    pub(crate) const fn index(self) -> usize {
+    const fn index(self) -> usize {
         self.0 as usize
     }
-}
-
-/// One above the number, so that the nil id stands for nothing.
-const fn id(number: u32) -> Uuid {
-    Uuid::from_u128(number as u128 + 1)
-}
-
-fn number(id: Uuid) -> Option<u32> {
-    u32::try_from(id.as_u128().checked_sub(1)?).ok()
 }

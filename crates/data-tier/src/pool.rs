@@ -1,6 +1,7 @@
 //! The connection pool of one instance (B6).
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use tiketi_core::units::SimTime;
 
@@ -13,6 +14,22 @@ pub(super) struct Pool {
     pub(super) idle: u32,
     /// Jobs without a place, and when each gives up.
     pub(super) waiting: VecDeque<(SimTime, u32)>,
+    pub(super) figures: PoolFigures,
+    /// Core time of a query of this instance.
+    pub(super) query: Duration,
+}
+
+/// What the pool of one instance counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolFigures {
+    /// Times a transaction found all connections busy.
+    pub waits: u64,
+    /// Times a transaction got no connection in time.
+    pub timeouts: u64,
+    /// Connections opened, including those reopened after a failover.
+    pub opened: u64,
+    /// Connections in use or being opened now.
+    pub in_use: u32,
 }
 
 impl Pool {

@@ -6,10 +6,18 @@ use std::time::Duration;
 
 use tiketi_core::units::{BuyerId, SimTime};
 
+use super::ranks::Ranks;
+
 /// Not there: of a ticket, of an instant, of a place in the line.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// Milliseconds since the start, rounded up so that nothing ends early; 4 bytes a buyer instead of 8, enough for 49 days.
+/// Admissions per second that are assumed until some are measured (the deployment's own assumption).
+const RATE_ASSUMED: f64 = 50.0;
+
+/// Weight of the newest admission in the measured rate.
+const RATE_SMOOTHING: f64 = 0.1;
+
+/// Milliseconds since the start, rounded up so that nothing ends early; 4 bytes per buyer instead of 8, enough for 49 days.
 pub(super) fn millis(at: SimTime) -> u32 {
     let millis = at.as_nanos().div_ceil(1_000_000);
     u32::try_from(millis).unwrap_or(NONE - 1)
@@ -20,7 +28,12 @@ pub(super) fn millis_of(length: Duration) -> u32 {
     millis(SimTime::ZERO + length)
 }
 
-/// Who waits and who is inside.
+/// The same, the other way around.
+pub(super) const fn instant(millis: u32) -> SimTime {
+    SimTime::from_nanos(millis as u64 * 1_000_000)
+}
+
+/// Who waits and who is inside, of one show.
 #[derive(Clone, Debug)]
 pub(super) struct WaitingRoom {
     people: Vec<Person>,
@@ -30,10 +43,16 @@ pub(super) struct WaitingRoom {
     head: usize,
     waiting: u32,
     active: u32,
-    /// One entry for each active buyer, at or before the instant the place is idle for too long.
+    /// One entry per active buyer, at or before the instant at which the place has been idle for too long.
     due: BinaryHeap<Reverse<(u32, u32)>>,
     has_due: Vec<bool>,
     idle_timeout: u32,
+    /// `None` if nobody asks for places: the model does not.
+    ranks: Option<Ranks>,
+    rate: f64,
+    /// When the line and the active set were last used, for eviction: the second of Redis' clock.
+    pub(super) line_used: u32,
+    pub(super) active_used: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,23 +61,28 @@ struct Person {
     seen: u32,
 }
 
+impl Person {
+    const ABSENT: Self = Self {
+        ticket: NONE,
+        seen: NONE,
+    };
+}
+
 impl WaitingRoom {
-    pub(super) fn new(buyers: usize, idle_timeout: Duration) -> Self {
-        Self::empty(buyers, millis_of(idle_timeout))
+    pub(super) fn new(buyers: usize, idle_timeout: Duration, tells_places: bool) -> Self {
+        let ranks = tells_places.then(Ranks::default);
+        Self::empty(buyers, millis_of(idle_timeout), ranks)
     }
 
     /// The same room with nobody in it.
     pub(super) fn emptied(&self) -> Self {
-        Self::empty(self.people.len(), self.idle_timeout)
+        let ranks = self.ranks.as_ref().map(|_| Ranks::default());
+        Self::empty(self.people.len(), self.idle_timeout, ranks)
     }
 
-    fn empty(buyers: usize, idle_timeout: u32) -> Self {
-        let absent = Person {
-            ticket: NONE,
-            seen: NONE,
-        };
+    fn empty(buyers: usize, idle_timeout: u32, ranks: Option<Ranks>) -> Self {
         Self {
-            people: vec![absent; buyers],
+            people: vec![Person::ABSENT; buyers],
             line: Vec::new(),
             head: 0,
             waiting: 0,
@@ -66,7 +90,17 @@ impl WaitingRoom {
             due: BinaryHeap::new(),
             has_due: vec![false; buyers],
             idle_timeout,
+            ranks,
+            rate: RATE_ASSUMED,
+            line_used: 0,
+            active_used: 0,
         }
+    }
+
+    /// Makes room for the buyers with numbers below `buyers`.
+    pub(super) fn grow(&mut self, buyers: usize) {
+        self.people.resize(buyers, Person::ABSENT);
+        self.has_due.resize(buyers, false);
     }
 
     pub(super) const fn waiting(&self) -> u32 {
@@ -85,7 +119,31 @@ impl WaitingRoom {
         self.people[buyer.0 as usize].seen != NONE
     }
 
-    /// The ticket of whoever joins next.
+    /// The buyer's place in the line, 1 for its head; `None` for a buyer who does not wait, or if nobody asks for places.
+    pub(super) fn position(&self, buyer: BuyerId) -> Option<u32> {
+        let ticket = self.people.get(buyer.0 as usize)?.ticket;
+        let ranks = self.ranks.as_ref()?;
+        (ticket != NONE).then(|| ranks.up_to(ticket as usize))
+    }
+
+    /// Admissions per second, smoothed.
+    pub(super) const fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// Sets the rate; returns the one before.
+    pub(super) const fn set_rate(&mut self, rate: f64) -> f64 {
+        std::mem::replace(&mut self.rate, rate)
+    }
+
+    /// The rate after an admission of `admitted` people from a line in which somebody waited; `None` if nobody asks for it.
+    pub(super) fn rate_after(&self, admitted: u32, admit_every: Duration) -> Option<f64> {
+        self.ranks.as_ref()?;
+        let measured = f64::from(admitted) / admit_every.as_secs_f64();
+        Some(self.rate + RATE_SMOOTHING * (measured - self.rate))
+    }
+
+    /// The ticket of the next buyer to join.
     pub(super) fn next_ticket(&self) -> u32 {
         u32::try_from(self.line.len()).expect("fewer joins than tickets")
     }
@@ -103,7 +161,7 @@ impl WaitingRoom {
             .collect()
     }
 
-    /// Everybody who waits.
+    /// Everybody who waits, in order.
     pub(super) fn everybody_waiting(&mut self) -> Vec<BuyerId> {
         self.first(self.waiting)
     }
@@ -121,6 +179,9 @@ impl WaitingRoom {
         if before != NONE {
             self.line[before as usize] = NONE;
             self.waiting -= 1;
+            if let Some(ranks) = &mut self.ranks {
+                ranks.remove(before as usize);
+            }
         }
         if ticket != NONE {
             let place = ticket as usize;
@@ -131,6 +192,9 @@ impl WaitingRoom {
             }
             self.head = self.head.min(place);
             self.waiting += 1;
+            if let Some(ranks) = &mut self.ranks {
+                ranks.insert(place);
+            }
         }
         before
     }
@@ -148,6 +212,9 @@ impl WaitingRoom {
     }
 
     /// The next active buyer who has been idle for too long by `now`, or `None`. The caller takes the place away.
+    ///
+    /// Entries of the heap are not moved when a buyer is seen again: one that comes up too early goes back with the
+    /// instant that holds now. So being seen costs nothing.
     pub(super) fn poll_idle(&mut self, now: u32) -> Option<BuyerId> {
         while let Some(&Reverse((due, buyer))) = self.due.peek() {
             if due > now {
@@ -167,7 +234,7 @@ impl WaitingRoom {
         None
     }
 
-    /// Looks at everybody anew, after instants were set back.
+    /// Builds the heap anew, after instants were set back.
     pub(super) fn rebuild_due(&mut self) {
         self.due.clear();
         for index in 0..self.people.len() {

@@ -213,6 +213,22 @@ pub struct LagFigures {
     pub max: Duration,
 }
 
+impl LagFigures {
+    /// The percentiles of all samples, by nearest rank; `None` without one.
+    pub fn of(samples: &[Duration]) -> Option<Self> {
+        let mut sorted = samples.to_vec();
+        sorted.sort_unstable();
+        let max = *sorted.last()?;
+        let at = |percent: usize| sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1];
+        Some(Self {
+            samples: sorted.len() as u64,
+            p50: at(50),
+            p99: at(99),
+            max,
+        })
+    }
+}
+
 /// One failover: what the loss of a primary caused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailoverFigures {
@@ -271,4 +287,19 @@ pub struct Stickiness {
     pub target_gone: u64,
     /// Requests sent to another instance although theirs was healthy.
     pub broken: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_samples_that_were_seen() {
+        assert_eq!(LagFigures::of(&[]), None);
+        let lags: Vec<_> = (1..=200).rev().map(Duration::from_millis).collect();
+        let figures = LagFigures::of(&lags).unwrap();
+        assert_eq!(figures.p50, Duration::from_millis(100));
+        assert_eq!(figures.p99, Duration::from_millis(198));
+        assert_eq!(figures.max, Duration::from_millis(200));
+    }
 }

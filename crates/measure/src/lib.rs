@@ -14,6 +14,7 @@ pub mod histogram;
 pub mod measurements;
 mod pairs;
 pub mod recorder;
+pub mod replica_lag;
 pub mod series;
 pub mod tally;
 

@@ -9,11 +9,12 @@ use rand::RngExt;
 use super::buyers::is_idempotent;
 use super::calls::{Call, CallRef, Reply, Step};
 use super::entry::Entry;
+use super::tier::{Cached, SHOW};
 use super::world::World;
 use tiketi_buyer::observation::Failure;
 use tiketi_core::units::{BuyerId, InstanceId, SimTime, ZoneId};
 use tiketi_data_tier::{
-    Begun, Cached, Done, Place, ReservationNumber, SeatNumber, Standing, Transaction,
+    Asked, Begun, Done, Place, QueueState, ReservationNumber, SeatNumber, Transaction,
 };
 use tiketi_scenario::operation::Operation;
 
@@ -66,7 +67,7 @@ impl World<'_> {
         let Some(instance) = self
             .fleet
             .find(number)
-            .filter(|instance| instance.answers(now))
+            .filter(|instance| instance.listens(now))
         else {
             // Nobody listens there: it still boots, or it is gone and the checks have not noticed yet.
             call.reply = BAD_GATEWAY;
@@ -95,9 +96,14 @@ impl World<'_> {
         let Some(&mut open) = self.calls.find(call) else {
             return;
         };
+        if let Some(until) = self.fleet.paused_until(now, open.instance) {
+            // The stopped process takes note of it when it continues.
+            return self.wait_until(call, until);
+        }
         match open.step {
             Step::Processor => self.after_processor(now, call, &open),
             Step::Cache => self.after_cache(now, call, &open),
+            Step::NoCache => self.without_cache(now, call, &open),
             Step::Provider => self.ask_database(now, call, Step::Commit),
             Step::Announce => self.after_announce(now, call, &open),
             Step::Answer => self.end_call(now, call),
@@ -123,13 +129,14 @@ impl World<'_> {
         if self.is_far(open, self.cloud.redis_zone) {
             self.traffic.handle_far_redis();
         }
-        match self.redis.book(now, commands) {
-            Some(done_at) => self.step_at(call, Step::Cache, done_at),
-            None => self.without_cache(now, call, open),
+        match self.redis.ask(now, commands) {
+            Asked::Done(at) => self.step_at(call, Step::Cache, at),
+            Asked::Silent(gives_up_at) => self.step_at(call, Step::NoCache, gives_up_at),
+            Asked::Down => self.without_cache(now, call, open),
         }
     }
 
-    /// Redis is out: what only reads a cache or renews a place goes on without it.
+    /// Redis does not answer: what only reads a cache or renews a place goes on without it.
     fn without_cache(&mut self, now: SimTime, call: CallRef, open: &Call) {
         match open.operation {
             Operation::QueueCheck | Operation::QueueStatus | Operation::QueueLeave => {
@@ -149,7 +156,7 @@ impl World<'_> {
         let buyer = open.buyer;
         match open.operation {
             Operation::QueueCheck => {
-                let reply = match self.redis.enter(now, buyer) {
+                let reply = match self.redis.enter(now, SHOW, buyer) {
                     Ok(Place::Active) => Reply::Admitted,
                     Ok(Place::Waiting) => Reply::Queued,
                     Err(_) => UNAVAILABLE,
@@ -157,11 +164,11 @@ impl World<'_> {
                 self.answer(now, call, reply);
             }
             Operation::QueueStatus => {
-                let reply = match self.redis.status(now, buyer) {
-                    Ok(Standing::Waiting) => Reply::Queued,
+                let reply = match self.redis.status(now, SHOW, buyer) {
+                    Ok(QueueState::Waiting) => Reply::Queued,
                     // The contract: whoever does not wait is not queued, admitted or unknown alike.
-                    Ok(Standing::Active | Standing::Unknown) => {
-                        let _ = self.redis.touch(now, buyer);
+                    Ok(QueueState::Active | QueueState::Unknown) => {
+                        let _ = self.redis.touch(now, SHOW, buyer);
                         Reply::Admitted
                     }
                     Err(_) => UNAVAILABLE,
@@ -171,7 +178,7 @@ impl World<'_> {
             Operation::QueueLeave => {
                 let reply = self
                     .redis
-                    .leave(now, buyer)
+                    .leave(now, SHOW, buyer)
                     .map_or(UNAVAILABLE, |()| Reply::Done);
                 self.answer(now, call, reply);
             }
@@ -181,7 +188,7 @@ impl World<'_> {
             Operation::ShowDetail => self.after_lookup(now, call, Cached::ShowDetail),
             Operation::SeatList | Operation::SeatReserve => {
                 // What is to be committed does not wait for Redis.
-                let _ = self.redis.touch(now, buyer);
+                let _ = self.redis.touch(now, SHOW, buyer);
                 self.ask_database(now, call, Step::Database);
             }
             Operation::SocketConnect | Operation::PaymentProcess => {
@@ -191,7 +198,7 @@ impl World<'_> {
     }
 
     fn after_lookup(&mut self, now: SimTime, call: CallRef, what: Cached) {
-        if self.redis.cached(now, what) {
+        if let Ok(Some(())) = self.redis.cached(now, &what) {
             self.answer(now, call, Reply::Done);
         } else {
             self.ask_database(now, call, Step::Database);
@@ -248,7 +255,9 @@ impl World<'_> {
         let buyer = open.buyer;
         match (open.operation, open.step) {
             (Operation::SeatReserve, _) => {
-                match self.seats.hold(now, buyer, SeatNumber(open.subject)) {
+                let seat = SeatNumber(open.subject);
+                let length = self.plan.show.hold;
+                match self.seats.hold(now, (buyer, seat), length) {
                     Ok(reservation) => {
                         self.schedule_hold_end(now);
                         self.announce(now, call, Reply::Held(reservation.0));
@@ -260,7 +269,7 @@ impl World<'_> {
                 let reservation = ReservationNumber(open.subject);
                 let grace = Duration::from_millis(PROVIDER_MS.end)
                     + 2 * self.plan.topology.database.pool_connect_timeout;
-                match self.seats.begin_payment(now, buyer, reservation, grace) {
+                match self.seats.begin_payment(now, (buyer, reservation), grace) {
                     Ok(Begun::Open) => self.ask_provider(now, call, &open),
                     Ok(Begun::PaidBefore) => self.answer(now, call, Reply::Paid),
                     Err(_) => self.answer(now, call, Reply::Refused),
@@ -275,14 +284,24 @@ impl World<'_> {
             }
             (Operation::SeatList, _) => self.answer(now, call, Reply::Seats),
             (Operation::ShowDetail, _) => {
-                self.redis.store(now, Cached::ShowDetail);
+                self.fill_cache(now, Cached::ShowDetail);
                 self.answer(now, call, Reply::Done);
             }
             _ => {
-                self.redis.store(now, Cached::ShowList);
+                self.fill_cache(now, Cached::ShowList);
                 self.answer(now, call, Reply::Done);
             }
         }
+    }
+
+    /// Caches what the database has answered, if Redis takes it.
+    fn fill_cache(&mut self, now: SimTime, what: Cached) {
+        let server = &self.plan.server;
+        let ttl = match what {
+            Cached::ShowList => server.show_list_ttl,
+            Cached::ShowDetail => server.show_detail_ttl,
+        };
+        let _ = self.redis.store(now, (what, ttl), ());
     }
 
     /// The payment provider is beyond the NAT gateway of the instance's zone, or of the first zone that has one.
@@ -303,17 +322,18 @@ impl World<'_> {
     fn announce(&mut self, now: SimTime, call: CallRef, reply: Reply) {
         let open = self.calls.find(call).expect("the caller has it");
         open.reply = reply;
-        match self.redis.book(now, 2) {
-            Some(done_at) => self.step_at(call, Step::Announce, done_at),
-            None => self.answer(now, call, reply),
+        match self.redis.ask(now, 2) {
+            Asked::Done(at) => self.step_at(call, Step::Announce, at),
+            Asked::Silent(gives_up_at) => self.step_at(call, Step::Answer, gives_up_at),
+            Asked::Down => self.answer(now, call, reply),
         }
     }
 
     fn after_announce(&mut self, now: SimTime, call: CallRef, open: &Call) {
-        self.redis.invalidate(now, Cached::ShowDetail);
+        let _ = self.redis.invalidate(now, &Cached::ShowDetail);
         self.announce_seat_taken(now);
         if open.reply == Reply::Paid {
-            let _ = self.redis.leave(now, open.buyer);
+            let _ = self.redis.leave(now, SHOW, open.buyer);
         }
         self.answer(now, call, open.reply);
     }
@@ -326,11 +346,14 @@ impl World<'_> {
         open.reply = reply;
         open.step = Step::Answer;
         let operation = open.operation;
+        let instance = open.instance;
         let latency = self.service.latency(operation);
-        if latency.is_zero() {
+        // What another part of the system has answered is still not passed on by a stopped process.
+        let leaves_at = self.fleet.paused_until(now, instance).unwrap_or(now);
+        if leaves_at == now && latency.is_zero() {
             return self.end_call(now, call);
         }
-        self.wait_until(call, now + latency);
+        self.wait_until(call, leaves_at + latency);
     }
 
     /// The answer is there, or would be if somebody still waited for it.
@@ -391,11 +414,13 @@ impl World<'_> {
     }
 
     fn over_the_rate(&mut self, now: SimTime, open: &Call) -> Option<u32> {
-        self.plan.server.rate_limit?;
+        let limit = self.plan.server.rate_limit?;
         if open.operation == Operation::SocketConnect {
             return None;
         }
-        let wait = self.redis.count_request(now, open.buyer)?;
+        // Where Redis cannot count, nobody is turned away.
+        let counted = self.redis.count_request(now, open.buyer, limit);
+        let wait = counted.ok().flatten()?;
         Some(u32::try_from(wait.as_secs() + 1).expect("a window is a minute"))
     }
 

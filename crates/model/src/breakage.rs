@@ -1,4 +1,6 @@
-//! Lets the faults of the catalog strike and heal.
+//! Starts and ends the faults of the catalog.
+
+use std::time::Duration;
 
 use super::buyers::is_idempotent;
 use super::calls::{Call, CallRef, Reply};
@@ -8,9 +10,10 @@ use super::world::World;
 use tiketi_buyer::observation::Failure;
 use tiketi_cloud::notice::{Notice, What};
 use tiketi_cloud::order::Input;
-use tiketi_core::fault::catalog::Action;
+use tiketi_core::fault::catalog::{Action, Fault};
 use tiketi_core::fault::{Strike, StrikeKind};
 use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
+use tiketi_scenario::topology::DatabaseKind;
 
 impl World<'_> {
     pub(super) fn handle_fault(&mut self, now: SimTime) {
@@ -59,11 +62,16 @@ impl World<'_> {
                 self.handle_database(now);
                 self.tell_control(now, Input::PrimaryLost { part });
             }
-            Action::PauseInstances { .. }
-            | Action::PausePrimary { .. }
-            | Action::DelayReplica { .. }
-            | Action::FillRedisMemory { .. }
-            | Action::HoldDatabaseConnections { .. } => refused(action),
+            Action::PauseInstances { zone, count } => {
+                let answering = self.fleet.answering_in(now, zone);
+                for instance in answering.into_iter().take(count as usize) {
+                    self.pause_instance(now, InstanceId(instance));
+                }
+            }
+            Action::PausePrimary { part } => self.pause_primary(now, part),
+            Action::DelayReplica { part, lag } => self.delay_replica(now, part, Some(lag)),
+            Action::FillRedisMemory { share } => self.redis.handle_filled(now, share),
+            Action::HoldDatabaseConnections { count } => self.hold_connections(now, count),
         }
     }
 
@@ -81,13 +89,97 @@ impl World<'_> {
             Action::LosePrimary { part } => {
                 self.tell_control(now, Input::MemberRestored { part });
             }
-            Action::TerminateInstances { .. }
-            | Action::PauseInstances { .. }
-            | Action::PausePrimary { .. }
-            | Action::DelayReplica { .. }
-            | Action::FillRedisMemory { .. }
-            | Action::HoldDatabaseConnections { .. } => refused(action),
+            Action::PauseInstances { zone, .. } => {
+                for instance in self.fleet.in_zone(zone) {
+                    self.resume_instance(now, InstanceId(instance));
+                }
+            }
+            Action::PausePrimary { part } => self.resume_primary(now, part),
+            Action::DelayReplica { part, .. } => self.delay_replica(now, part, None),
+            Action::FillRedisMemory { .. } => self.redis.handle_unfilled(),
+            Action::HoldDatabaseConnections { .. } => self.release_connections(now),
+            // What was terminated stays so: the group has replaced it.
+            Action::TerminateInstances { .. } => {}
         }
+    }
+
+    /// Stops the process of an instance: it accepts connections and never answers.
+    fn pause_instance(&mut self, now: SimTime, instance: InstanceId) {
+        let zone = self.fleet.of(instance.0).zone;
+        let until = self.heals_at(
+            now,
+            |action| matches!(action, Action::PauseInstances { zone: of, .. } if of == zone),
+        );
+        self.fleet.pause(instance.0, until);
+    }
+
+    /// Lets the process of an instance continue, if it is stopped.
+    fn resume_instance(&mut self, now: SimTime, instance: InstanceId) {
+        self.fleet.resume(now, instance.0);
+    }
+
+    /// Stops the primary of a part: connections stay, and nothing answers. Nothing is promoted.
+    fn pause_primary(&mut self, now: SimTime, part: DataTierPart) {
+        match part {
+            DataTierPart::Redis => {
+                let until = self.heals_at(now, |action| action == Action::PausePrimary { part });
+                self.redis.handle_paused(until);
+            }
+            DataTierPart::Database => {
+                self.database.handle_paused(now);
+                self.handle_database(now);
+            }
+        }
+    }
+
+    /// Lets the primary of a part continue.
+    fn resume_primary(&mut self, now: SimTime, part: DataTierPart) {
+        match part {
+            DataTierPart::Redis => self.redis.handle_resumed(now),
+            DataTierPart::Database => {
+                self.database.handle_resumed(now);
+                self.handle_database(now);
+            }
+        }
+    }
+
+    /// The link to the replica of a part delays what goes over it by `lag`; `None`: as long as it usually does. A commit
+    /// of RDS Multi-AZ waits for the standby; that of Aurora does not wait for the reader.
+    fn delay_replica(&mut self, now: SimTime, part: DataTierPart, lag: Option<Duration>) {
+        match part {
+            DataTierPart::Redis => self.redis.handle_link(now, lag),
+            DataTierPart::Database => {
+                self.cloud.lags.database_delay = lag;
+                let database = &self.plan.topology.database;
+                let waits_for_standby = match database.kind {
+                    DatabaseKind::Aurora => false,
+                    DatabaseKind::RdsMultiAz => database.standby.is_some(),
+                };
+                if waits_for_standby {
+                    self.database.handle_commit_delay(lag);
+                }
+            }
+        }
+    }
+
+    /// Somebody else takes this many connections of the database, as far as there are any.
+    fn hold_connections(&mut self, now: SimTime, count: u32) {
+        self.database.handle_connections_held(now, count);
+        self.handle_database(now);
+    }
+
+    /// Somebody else gives all connections back.
+    fn release_connections(&mut self, now: SimTime) {
+        self.database.handle_connections_released();
+        self.handle_database(now);
+    }
+
+    /// When the last of the faults heals that are under way and for which `is_meant` holds; `now` without one.
+    fn heals_at(&self, now: SimTime, is_meant: impl Fn(Action) -> bool) -> SimTime {
+        let faults = self.plan.faults.iter();
+        let under_way = faults.filter(|fault| fault.at <= now && is_meant(fault.action));
+        let ends = under_way.map(Fault::heal_at).max();
+        ends.map_or(now, |end| end.max(now))
     }
 
     /// Everything in the zone is gone at once: instances, the load balancer's node, primaries of the data tier, NAT.
@@ -187,9 +279,4 @@ impl World<'_> {
     pub(super) fn handle_eviction(&mut self, zone: u8) {
         self.front.evict(ZoneId(zone));
     }
-}
-
-/// Callers of the model check `model_supports` first.
-fn refused(action: Action) -> ! {
-    unreachable!("the model does not play `{}`", action.name());
 }

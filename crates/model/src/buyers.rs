@@ -10,8 +10,9 @@ use tiketi_scenario::operation::Operation;
 use super::calls::{Call, CallRef, Reply};
 use super::crowd::LineState;
 use super::entry::Entry;
+use super::tier::{SeatOffers, reservation_id, reservation_of, seat_of};
 use super::world::World;
-use tiketi_data_tier::{ReservationNumber, SeatNumber};
+use tiketi_data_tier::{RedisError, ReservationNumber};
 
 /// No seat and no reservation has this number.
 const UNKNOWN: u32 = u32::MAX;
@@ -100,7 +101,7 @@ impl World<'_> {
             return;
         }
         while let Some(seat) = journey.wanted_seat() {
-            if SeatNumber::of(seat).is_some_and(|seat| self.seats.is_free(seat)) {
+            if seat_of(seat).is_some_and(|seat| self.seats.is_free(seat)) {
                 return;
             }
             journey.handle_message(now, Message::SeatLocked { seat, user: None });
@@ -120,17 +121,17 @@ impl World<'_> {
         };
         self.crowd.browser(call.buyer).is_calling = false;
         self.observe_call(now, call);
-        let (seat_offers, locked) = (self.seats.offers(), self.seats.locked());
+        let (seat_offers, locked) = (SeatOffers(self.seats.free()), self.seats.locked());
         let answer = match call.reply {
             Reply::Done => Answer::Done,
             Reply::Queued => Answer::Queued,
             Reply::Admitted => Answer::Admitted,
             Reply::Seats => Answer::Seats {
-                available: seat_offers,
+                available: &seat_offers,
                 locked,
             },
             Reply::Held(reservation) => Answer::Held {
-                reservation: ReservationNumber(reservation).id(),
+                reservation: reservation_id(ReservationNumber(reservation)),
             },
             Reply::Paid => Answer::Paid,
             Reply::Refused => Answer::Refused,
@@ -163,7 +164,7 @@ impl World<'_> {
                 browser.line_node = call.node;
                 self.fleet.of(call.instance).sockets += 1;
                 self.traffic.handle_socket_opened();
-                let was_known = self.redis.session(now, call.buyer) == Ok(true);
+                let was_known = self.use_session(now, call.buyer) == Ok(true);
                 journey.handle_socket_open(now);
                 if was_known {
                     self.rejoin_rooms(call.buyer);
@@ -227,9 +228,15 @@ impl World<'_> {
         self.fleet.of(instance).book(now, time);
         if self.redis.book(now, 2).is_some() {
             // Without a session, under memory pressure, the socket is in its room all the same.
-            let _ = self.redis.session(now, buyer);
+            let _ = self.use_session(now, buyer);
         }
         self.join_room(buyer, emission);
+    }
+
+    /// Reads the buyer's session and writes it anew; whether there was one.
+    fn use_session(&mut self, now: SimTime, buyer: BuyerId) -> Result<bool, RedisError> {
+        let ttl = self.plan.server.session_ttl;
+        self.redis.change_session(now, (buyer, ttl), |_| ())
     }
 
     fn observe_call(&mut self, now: SimTime, call: &Call) {
@@ -277,9 +284,9 @@ impl World<'_> {
 /// The seat or the reservation a request is about.
 fn subject_of(request: Request) -> u32 {
     match request {
-        Request::SeatReserve { seat } => SeatNumber::of(seat).map_or(UNKNOWN, |seat| seat.0),
+        Request::SeatReserve { seat } => seat_of(seat).map_or(UNKNOWN, |seat| seat.0),
         Request::PaymentProcess { reservation } => {
-            ReservationNumber::of(reservation).map_or(UNKNOWN, |reservation| reservation.0)
+            reservation_of(reservation).map_or(UNKNOWN, |reservation| reservation.0)
         }
         Request::PageLoad
         | Request::ShowList

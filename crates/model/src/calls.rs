@@ -18,6 +18,8 @@ pub(super) enum Step {
     Processor,
     /// Waits for Redis.
     Cache,
+    /// Waits for Redis until the instance gives up on it.
+    NoCache,
     /// Waits for the database: a connection, the transaction.
     Database,
     /// Waits for the payment provider.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::tier;
 use super::world::World;
 use tiketi_buyer::observation::Stage;
 use tiketi_core::units::SimTime;
@@ -38,10 +39,12 @@ impl World<'_> {
                 planned: self.arrivals.len() as u64,
                 workers: Vec::new(),
             },
-            state: FinalState::Read(
-                self.seats
-                    .audit(&self.acknowledged, self.redis.admission_facts()),
-            ),
+            state: FinalState::Read(tier::audit(
+                self.plan,
+                &self.seats,
+                &self.acknowledged,
+                tier::admissions(&self.redis),
+            )),
             system: Some(self.figures(ended_at)),
             statement,
         };
@@ -61,6 +64,7 @@ impl World<'_> {
 
     fn figures(&self, ended_at: SimTime) -> SystemFigures {
         let (redis, database) = (self.redis.figures(), self.database.figures());
+        let (redis_lag, database_lag) = self.cloud.lags.figures();
         let has_cookies = self.plan.topology.alb.stickiness.is_some();
         SystemFigures {
             cache_hits: redis.hits,
@@ -85,9 +89,8 @@ impl World<'_> {
                 database_connections_peak: database.connections_peak,
                 database_connections_refused: database.connections_refused,
                 database_row_lock_waits: database.row_lock_waits,
-                // The model's replica is always a window behind, by its own rule: there is nothing to measure.
-                redis_lag: None,
-                database_lag: None,
+                redis_lag,
+                database_lag,
                 failovers: self.cloud.failovers.clone(),
             }),
         }

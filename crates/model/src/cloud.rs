@@ -6,6 +6,7 @@ use std::time::Duration;
 use rand::RngExt;
 
 use super::entry::Entry;
+use super::tier::{self, SHOW};
 use super::world::World;
 use tiketi_buyer::observation::Failure;
 use tiketi_cloud::ControlPlane;
@@ -19,6 +20,7 @@ use tiketi_cost::{Meter, Scope};
 use tiketi_measure::Gauges;
 use tiketi_measure::ending::{FailoverFigures, Loss};
 use tiketi_measure::gauges::InstanceCount;
+use tiketi_measure::replica_lag::ReplicaLags;
 use tiketi_scenario::Plan;
 
 /// The control plane and what its driver keeps beside it.
@@ -31,6 +33,8 @@ pub(super) struct Cloud {
     pub(super) monitor_runs: u64,
     /// Each loss of a primary, in order of time.
     pub(super) failovers: Vec<FailoverFigures>,
+    /// How far the replicas are behind.
+    pub(super) lags: ReplicaLags,
     /// Where the primary of Redis is, or was when it was lost.
     pub(super) redis_zone: ZoneId,
     /// Where the writer of the database is, or was.
@@ -54,6 +58,7 @@ impl Cloud {
             meter: Meter::new(Scope::Everything),
             monitor_runs: 0,
             failovers: Vec::new(),
+            lags: ReplicaLags::new(plan),
             redis_zone: plan.topology.redis.primary,
             database_zone: plan.topology.database.primary,
             is_zone_lost: vec![false; zones.len()],
@@ -160,7 +165,7 @@ impl World<'_> {
             Order::SampleQueue => {
                 self.cloud.monitor_runs += 1;
                 self.cloud.meter.handle_lambda_run();
-                let size = self.redis.is_up().then(|| self.redis.waiting());
+                let size = self.redis.answers(now).then(|| self.waiting());
                 return Some(Input::QueueSampled { size });
             }
             Order::SampleCpu => {
@@ -205,13 +210,13 @@ impl World<'_> {
     /// Where the lost primary itself comes back, because there was no replica, it is empty.
     fn promote_redis(&mut self, now: SimTime, zone: ZoneId) {
         let loss = if self.cloud.redis_zone == zone {
-            self.redis.handle_restored_empty(now)
+            self.redis.handle_restored_empty()
         } else {
-            self.redis.handle_promoted(now)
+            self.redis.handle_promoted()
         };
         self.cloud.redis_zone = zone;
         self.cloud
-            .note_promotion(now, (DataTierPart::Redis, zone), loss);
+            .note_promotion(now, (DataTierPart::Redis, zone), tier::loss(loss));
     }
 
     fn register(&mut self, now: SimTime, instance: InstanceId) {
@@ -254,7 +259,8 @@ impl World<'_> {
             let done_at = checked.book(now, time);
             let gives_up_at = now + check.timeout;
             (done_at <= gives_up_at, done_at.min(gives_up_at))
-        } else if checked.is_gone() {
+        } else if checked.is_gone() || checked.listens(now) {
+            // A host that is gone drops packets, a stopped process accepts: either way nobody answers.
             (false, now + check.timeout)
         } else {
             (false, now)
@@ -370,6 +376,11 @@ impl World<'_> {
         }
     }
 
+    /// Buyers in the line.
+    fn waiting(&self) -> u64 {
+        u64::from(self.redis.waiting(SHOW))
+    }
+
     /// Reads the levels, each second, and the load balancer's counters for the bill.
     pub(super) fn read_levels(&mut self, now: SimTime) {
         const STATES: [InstanceState; 5] = [
@@ -389,12 +400,14 @@ impl World<'_> {
             .filter(|(_, _, count)| *count > 0)
             .map(|(zone, state, count)| InstanceCount { zone, state, count })
             .collect();
-        let redis_is_up = self.redis.is_up();
+        let redis_answers = self.redis.answers(now);
         let desired_instances = group.desired();
+        let redis_lag = redis_answers.then(|| self.redis.replica_lag(now));
+        self.cloud.lags.sample(redis_lag, self.database.answers());
         self.assembly.handle_gauges(Gauges {
             at: now,
-            waiting: redis_is_up.then(|| self.redis.waiting()),
-            active: redis_is_up.then(|| self.redis.active()),
+            waiting: redis_answers.then(|| self.waiting()),
+            active: redis_answers.then(|| u64::from(self.redis.active(SHOW))),
             seats_held: u64::from(self.seats.locked()),
             seats_sold: u64::from(self.seats.sold()),
             desired_instances,

@@ -25,6 +25,8 @@ pub(super) enum Life {
 pub(super) struct Instance {
     pub(super) zone: ZoneId,
     life: Life,
+    /// Its process is stopped until this instant: it accepts connections and does nothing.
+    paused_until: SimTime,
     cpu: Fifo,
     /// CPU credits; `None` if its type knows none.
     credits: Option<CreditAccount>,
@@ -50,13 +52,16 @@ pub(super) struct Instance {
 #[derive(Debug, Default)]
 pub(super) struct Fleet {
     instances: Vec<Instance>,
+    /// No process is stopped from here on.
+    paused_until: SimTime,
     read_at: SimTime,
     sampled_at: SimTime,
 }
 
 impl Instance {
-    /// Books work that arrives at `now`; returns when it is done.
+    /// Books work that arrives at `now`; returns when it is done. A stopped process begins when it continues.
     pub(super) fn book(&mut self, now: SimTime, service_time: Duration) -> SimTime {
+        let now = now.max(self.paused_until);
         let taken = match &mut self.credits {
             Some(credits) => credits.handle_work(now + self.cpu.backlog(now), service_time),
             None => service_time,
@@ -64,9 +69,25 @@ impl Instance {
         self.cpu.book(now, taken)
     }
 
+    /// Whether its application accepts connections at `now`, be it stopped.
+    pub(super) fn listens(&self, now: SimTime) -> bool {
+        matches!(self.life, Life::Boots(at) if at <= now)
+    }
+
     /// Whether its application answers at `now`.
     pub(super) fn answers(&self, now: SimTime) -> bool {
-        matches!(self.life, Life::Boots(at) if at <= now)
+        self.listens(now) && now >= self.paused_until
+    }
+
+    /// Until when its process is stopped; `None` if it is not.
+    pub(super) fn paused_until(&self, now: SimTime) -> Option<SimTime> {
+        (now < self.paused_until).then_some(self.paused_until)
+    }
+
+    /// Time its processor has worked until `now`.
+    fn busy_until(&self, now: SimTime) -> Duration {
+        // What came during a stop is booked from its end on: the processor idles until then.
+        self.cpu.busy_until(now.max(self.paused_until))
     }
 
     /// Whether it is gone.
@@ -123,6 +144,7 @@ impl Fleet {
         self.instances.push(Instance {
             zone,
             life,
+            paused_until: SimTime::ZERO,
             cpu: Fifo::new(1),
             credits,
             calls: 0,
@@ -175,6 +197,43 @@ impl Fleet {
         there.map(|(number, _)| number).collect()
     }
 
+    /// Numbers of the instances that accept connections at `now`, stopped ones included.
+    pub(super) fn listening(&self, now: SimTime) -> impl Iterator<Item = u32> + use<'_> {
+        let numbered = (0..).zip(&self.instances);
+        numbered.filter_map(move |(number, instance)| instance.listens(now).then_some(number))
+    }
+
+    /// Stops the process of an instance until `until`.
+    pub(super) fn pause(&mut self, instance: u32, until: SimTime) {
+        let instance = self.of(instance);
+        instance.paused_until = instance.paused_until.max(until);
+        self.paused_until = self.paused_until.max(until);
+    }
+
+    /// Lets the process of an instance continue; nothing happens if it is not stopped.
+    pub(super) fn resume(&mut self, now: SimTime, instance: u32) {
+        if let Some(instance) = self.find(instance) {
+            instance.paused_until = instance.paused_until.min(now);
+        }
+    }
+
+    /// Until when the process of an instance is stopped; `None` if it is not.
+    pub(super) fn paused_until(&self, now: SimTime, instance: u32) -> Option<SimTime> {
+        // Every step of every call asks: most runs never stop anything.
+        if now >= self.paused_until {
+            return None;
+        }
+        self.instances.get(instance as usize)?.paused_until(now)
+    }
+
+    /// Numbers of the instances of a zone that answer at `now`.
+    pub(super) fn answering_in(&self, now: SimTime, zone: ZoneId) -> Vec<u32> {
+        let answering = self.answering(now);
+        answering
+            .filter(|number| self.instances[*number as usize].zone == zone)
+            .collect()
+    }
+
     /// Numbers of the instances that answer at `now`.
     pub(super) fn answering(&self, now: SimTime) -> impl Iterator<Item = u32> + use<'_> {
         let numbered = (0..).zip(&self.instances);
@@ -187,24 +246,24 @@ impl Fleet {
         numbered.map(|(number, instance)| (InstanceId(number), instance))
     }
 
-    /// The mean utilization of the processors since the last reading, 0 to 1; `None` if nothing answers.
+    /// The mean utilization of the processors since the last reading, 0 to 1; `None` if nothing runs.
     pub(super) fn read_cpu(&mut self, now: SimTime) -> Option<f64> {
         let elapsed = now.saturating_since(std::mem::replace(&mut self.read_at, now));
         let shares = self.instances.iter_mut().filter_map(|instance| {
-            let busy = instance.cpu.busy_until(now);
+            let busy = instance.busy_until(now);
             let worked = busy.saturating_sub(std::mem::replace(&mut instance.cpu_read, busy));
-            instance.answers(now).then(|| share(worked, elapsed))
+            instance.listens(now).then(|| share(worked, elapsed))
         });
         mean(shares).filter(|_| !elapsed.is_zero())
     }
 
-    /// The CPU metric since the last sample, in percent of all virtual processors; `None` if nothing answers.
+    /// The CPU metric since the last sample, in percent of all virtual processors; `None` if nothing runs.
     pub(super) fn sample_cpu(&mut self, now: SimTime) -> Option<f64> {
         let elapsed = now.saturating_since(std::mem::replace(&mut self.sampled_at, now));
         let shares = self.instances.iter_mut().filter_map(|instance| {
-            let busy = instance.cpu.busy_until(now);
+            let busy = instance.busy_until(now);
             let worked = busy.saturating_sub(std::mem::replace(&mut instance.cpu_sampled, busy));
-            instance.answers(now).then(|| share(worked, elapsed))
+            instance.listens(now).then(|| share(worked, elapsed))
         });
         let mean = mean(shares).filter(|_| !elapsed.is_zero())?;
         Some(mean / VIRTUAL_CPUS * 100.0)

@@ -22,6 +22,7 @@ mod fleet;
 mod front;
 mod rooms;
 mod service;
+mod tier;
 mod traffic;
 mod watcher;
 mod world;

@@ -11,6 +11,7 @@ use tiketi_core::units::{BuyerId, InstanceId, SimTime};
 use super::crowd::{LineState, user_of};
 use super::entry::Entry;
 use super::fleet::Instance;
+use super::tier::{SHOW, seat_id};
 use super::world::World;
 use tiketi_data_tier::SeatNumber;
 
@@ -40,7 +41,8 @@ impl World<'_> {
             return;
         }
         let mut admitted = std::mem::take(&mut self.admitted);
-        self.redis.admit(now, &mut admitted);
+        // Where Redis fails, nobody is admitted.
+        let _ = self.redis.admit(now, SHOW, &mut admitted);
         for buyer in admitted.drain(..) {
             let Some(published) = self.redis.book(now, 1) else {
                 continue;
@@ -72,7 +74,7 @@ impl World<'_> {
         let every = self.plan.waiting_room.update_every;
         self.calendar.enter(now + every, Entry::QueueUpdate);
         let is_served = self.fleet.answering(now).next().is_some();
-        if !is_served || self.redis.book(now, 2).is_none() || !self.redis.announce_size() {
+        if !is_served || self.redis.book(now, 2).is_none() || !self.redis.announce_size(SHOW) {
             return;
         }
         let on_update = self.plan.buyers.poll.on_update;
@@ -104,9 +106,11 @@ impl World<'_> {
             self.hold_end_due = None;
         }
         let mut released = Vec::new();
-        if self.database.is_up() && self.fleet.answering(now).next().is_some() {
+        if self.database.answers() && self.fleet.answering(now).next().is_some() {
             self.seats.release_expired(now, &mut released);
         }
+        let seat_of = |reservation| self.seats.reservation(reservation)?.1;
+        let released: Vec<_> = released.into_iter().filter_map(seat_of).collect();
         for seat in released {
             self.announce_seat_released(now, seat);
         }
@@ -149,7 +153,7 @@ impl World<'_> {
             .range(watched)
             .map(|(_, buyer)| *buyer)
             .collect();
-        let seat = SeatNumber(seat).id();
+        let seat = seat_id(SeatNumber(seat));
         for buyer in watchers {
             self.tell(now, BuyerId(buyer), Message::SeatReleased { seat });
         }
@@ -167,9 +171,9 @@ impl World<'_> {
         let Some(published) = self.redis.book(now, 1) else {
             return Vec::new();
         };
-        let answering: Vec<u32> = self.fleet.answering(now).collect();
-        let mut told = Vec::with_capacity(answering.len());
-        for number in answering {
+        let listening: Vec<u32> = self.fleet.listening(now).collect();
+        let mut told = Vec::with_capacity(listening.len());
+        for number in listening {
             let instance = self.fleet.of(number);
             let receivers = room.sockets(instance);
             if receivers == 0 {

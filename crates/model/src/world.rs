@@ -9,6 +9,7 @@ use super::entry::Entry;
 use super::fleet::Fleet;
 use super::front::Front;
 use super::service::Service;
+use super::tier::{self, Presence, SHOW};
 use super::traffic::Traffic;
 use super::watcher::{Progress, Watcher, Wish};
 use tiketi_core::rng::{Stream, Streams};
@@ -36,7 +37,7 @@ pub(super) struct World<'p> {
     pub(super) service: Service,
     pub(super) front: Front,
     pub(super) fleet: Fleet,
-    pub(super) redis: Redis,
+    pub(super) redis: Redis<Presence>,
     pub(super) database: Database,
     pub(super) seats: SeatMap,
     pub(super) cloud: Cloud,
@@ -80,9 +81,9 @@ impl<'p> World<'p> {
             service,
             front: Front::new(&topology.alb, topology.zones.len()),
             fleet: Fleet::default(),
-            redis: Redis::new(plan, buyers),
-            database: Database::new(plan),
-            seats: SeatMap::new(plan, buyers),
+            redis: tier::redis(plan, buyers),
+            database: tier::database(plan),
+            seats: tier::seats(plan, buyers),
             cloud: Cloud::new(plan),
             traffic: Traffic::default(),
             watchers: BTreeSet::new(),
@@ -113,7 +114,7 @@ impl<'p> World<'p> {
                 let progress = Progress {
                     now,
                     ends_at: self.ends_at,
-                    waiting: self.redis.waiting(),
+                    waiting: u64::from(self.redis.waiting(SHOW)),
                     entries: self.calendar.entered(),
                 };
                 interrupted = watcher.show(&progress) == Wish::Stop;

@@ -30,27 +30,6 @@ pub enum Unsupported {
     /// It would break servers that the run did not start.
     #[error("servers that existed before the run are never broken by it")]
     NotOurs,
-    /// It needs instances that are processes.
-    #[error("instances are separate processes only with `data_tier = \"servers\"`")]
-    InstancesAreThreads,
-    /// It needs server processes.
-    #[error("only `data_tier = \"servers\"` starts server processes that this fault can act on")]
-    NoServerProcess,
-    /// It needs an instance that is up and does not answer.
-    #[error("simulated instances cannot hang")]
-    ModelInstancesCannotHang,
-    /// It needs a server that is up and does not answer.
-    #[error("simulated servers cannot hang")]
-    ModelServersCannotHang,
-    /// It needs a link to a replica.
-    #[error("the simulation has no link to the replica")]
-    ModelHasNoLink,
-    /// It needs another workload on Redis.
-    #[error("simulated Redis is filled with `topology.redis.other_mib` instead")]
-    ModelFillsRedisByKey,
-    /// It needs another client of the database.
-    #[error("simulated databases have no clients besides the instances")]
-    ModelHasNoOtherClients,
 }
 
 /// Where one kind of fault works: one field per environment.
@@ -63,51 +42,25 @@ struct Support {
 
 /// The table of all faults and environments.
 const fn support(kind: FaultKind) -> Support {
-    use Unsupported as No;
     match kind {
-        FaultKind::AzPowerInterruption | FaultKind::TerminateInstances | FaultKind::LoseAlbNode => {
-            Support {
-                model: Ok(()),
-                embedded: Ok(()),
-                servers: Ok(()),
-                external: Ok(()),
-            }
-        }
-        FaultKind::PauseInstances => Support {
-            model: Err(No::ModelInstancesCannotHang),
-            embedded: Err(No::InstancesAreThreads),
-            servers: Ok(()),
-            external: Err(No::InstancesAreThreads),
-        },
-        FaultKind::LosePrimary => Support {
+        FaultKind::AzPowerInterruption
+        | FaultKind::TerminateInstances
+        | FaultKind::PauseInstances
+        | FaultKind::LoseAlbNode => Support {
             model: Ok(()),
             embedded: Ok(()),
             servers: Ok(()),
-            external: Err(No::NotOurs),
+            external: Ok(()),
         },
-        FaultKind::PausePrimary => Support {
-            model: Err(No::ModelServersCannotHang),
-            embedded: Err(No::NoServerProcess),
+        FaultKind::LosePrimary
+        | FaultKind::PausePrimary
+        | FaultKind::DelayReplica
+        | FaultKind::FillRedisMemory
+        | FaultKind::HoldDatabaseConnections => Support {
+            model: Ok(()),
+            embedded: Ok(()),
             servers: Ok(()),
-            external: Err(No::NotOurs),
-        },
-        FaultKind::DelayReplica => Support {
-            model: Err(No::ModelHasNoLink),
-            embedded: Err(No::NoServerProcess),
-            servers: Ok(()),
-            external: Err(No::NotOurs),
-        },
-        FaultKind::FillRedisMemory => Support {
-            model: Err(No::ModelFillsRedisByKey),
-            embedded: Err(No::NoServerProcess),
-            servers: Ok(()),
-            external: Err(No::NotOurs),
-        },
-        FaultKind::HoldDatabaseConnections => Support {
-            model: Err(No::ModelHasNoOtherClients),
-            embedded: Err(No::NoServerProcess),
-            servers: Ok(()),
-            external: Err(No::NotOurs),
+            external: Err(Unsupported::NotOurs),
         },
     }
 }
@@ -154,13 +107,13 @@ mod tests {
             [
                 "az-power-interruption: yes yes yes yes",
                 "terminate-instances: yes yes yes yes",
-                "pause-instances: no no yes no",
+                "pause-instances: yes yes yes yes",
                 "lose-alb-node: yes yes yes yes",
                 "lose-primary: yes yes yes no",
-                "pause-primary: no no yes no",
-                "delay-replica: no no yes no",
-                "fill-redis-memory: no no yes no",
-                "hold-database-connections: no no yes no",
+                "pause-primary: yes yes yes no",
+                "delay-replica: yes yes yes no",
+                "fill-redis-memory: yes yes yes no",
+                "hold-database-connections: yes yes yes no",
             ]
         );
     }

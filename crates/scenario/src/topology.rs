@@ -128,17 +128,17 @@ pub struct Redis {
     /// Idle time after which Redis closes a connection (B7). Servers only.
     #[serde(default = "redis_idle_timeout")]
     pub idle_timeout: Duration,
-    /// How long the application waits for the response to a command. Servers only.
+    /// How long the application waits for the response to a command.
     #[serde(default = "redis_timeout")]
     pub timeout: Duration,
-    /// Memory of the node, in MiB. Without the [`Self::reserved`] share it is `maxmemory`. The embedded tier has no limit.
+    /// Memory of the node, in MiB. Without the [`Self::reserved`] share it is `maxmemory`.
     pub memory_mib: u32,
     /// Share of the memory that is not for keys (`reserved-memory-percent`).
     pub reserved: Share,
     /// Memory that others take and eviction cannot free (connection buffers, keys in constant use), in MiB. Model only:
-    /// with servers, use the fault `fill-redis-memory`.
+    /// live runs have the fault `fill-redis-memory` for that.
     pub other_mib: u32,
-    /// What happens to a write when the memory is full (`maxmemory-policy`). The embedded tier is never full.
+    /// What happens to a write when the memory is full (`maxmemory-policy`).
     pub eviction: Eviction,
     /// Time of one command on a node with CPU credits. Model only: a live run takes the time that its host needs.
     pub command: Duration,
@@ -211,9 +211,9 @@ pub struct Database {
     /// Idle time after which a pooled connection is closed (B6). Servers only.
     #[serde(default = "pool_idle")]
     pub pool_idle: Duration,
-    /// Connections that the server accepts in total (`max_connections`). The embedded tier has no limit.
+    /// Connections that the server accepts in total (`max_connections`).
     pub connections_max: u32,
-    /// Cores that queries share. Model only.
+    /// Cores that queries share. Model and embedded tier: servers use those of their host.
     pub cores: u32,
     /// Time of a commit, beyond its query, until it is durable, in another zone too. With servers of kind
     /// `rds-multi-az`, the delay of the link to the standby, which each commit waits for.

@@ -1,8 +1,8 @@
-//! The calendar: what happens next, ordered by time and, within the same nanosecond, by the order of entry.
+//! The calendar of a simulation: future events ordered by time and, within a nanosecond, by insertion.
 //!
-//! Entries that are near stand in a heap. A million waiting buyers have a million entries that are far: those lie
-//! unsorted in buckets of time, and are sorted only when their bucket comes up, so that an entry costs the same with ten
-//! thousand others as with a million.
+//! Near entries are in a heap. A million waiting buyers have a million entries in the far future; these stay unsorted in
+//! time buckets and are sorted only when their bucket is due, so that an entry costs the same among ten thousand others as
+//! among a million.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -11,13 +11,13 @@ use crate::time::SimTime;
 
 /// Width of a bucket, as a power of two of nanoseconds: 16.8 ms.
 const BUCKET_BITS: u32 = 24;
-/// Buckets of the wheel, as a power of two: together nine minutes, more than the pause between two polls.
+/// Number of buckets in the wheel, as a power of two: nine minutes in total, more than the time between two polls.
 const WHEEL_BITS: u32 = 15;
 const WHEEL_BUCKETS: usize = 1 << WHEEL_BITS;
-/// Entries up to which the heap takes whatever comes: it is then in the cache, and buckets would only be a detour.
+/// Below this size the heap takes every entry: it fits into the CPU cache, and buckets would not pay off.
 const HEAP_SMALL: usize = 512;
 
-/// One entry.
+/// A future event.
 #[derive(Clone, Copy, Debug)]
 struct Entry<W> {
     at: SimTime,
@@ -25,15 +25,16 @@ struct Entry<W> {
     what: W,
 }
 
-/// Entries in order of time and entry.
+/// Future events, ordered by time and insertion.
 #[derive(Debug)]
 pub struct Calendar<W> {
-    /// Whatever is due before `wheel` and `later` have anything.
+    /// Entries that are due before anything in `wheel` or `later`, and possibly others while it is small.
     near: BinaryHeap<Entry<W>>,
+    /// Entries of the current turn, in buckets.
     wheel: Wheel<W>,
-    /// Beyond the wheel, by turn of the wheel.
+    /// Entries of later turns of the wheel, by turn.
     later: BTreeMap<u64, Vec<Entry<W>>>,
-    /// What was sorted in since it was asked for last.
+    /// Entries moved to the heap since [`take_sorted_in`](Self::take_sorted_in) was last called.
     sorted_in: Vec<W>,
     sequence: u64,
     length: usize,
@@ -46,7 +47,7 @@ impl<W: Copy> Default for Calendar<W> {
 }
 
 impl<W: Copy> Calendar<W> {
-    /// An empty calendar.
+    /// Creates an empty calendar.
     pub fn new() -> Self {
         Self {
             near: BinaryHeap::new(),
@@ -58,7 +59,7 @@ impl<W: Copy> Calendar<W> {
         }
     }
 
-    /// Enters `what` at `at`: after everything that was entered for that instant before.
+    /// Adds `what` at the time `at`, after all entries already there for the same time.
     pub fn enter(&mut self, at: SimTime, what: W) {
         let entry = Entry {
             at,
@@ -78,12 +79,13 @@ impl<W: Copy> Calendar<W> {
         }
     }
 
-    /// Takes the next entry.
+    /// Removes and returns the next entry, or `None` if the calendar is empty.
     #[expect(
         clippy::should_implement_trait,
-        reason = "entries are made while others are taken: no iterator"
+        reason = "entries are added while others are taken, which an iterator forbids"
     )]
     pub fn next(&mut self) -> Option<(SimTime, W)> {
+        // Move buckets to the heap until its first entry is due before the first bucket.
         loop {
             let heap_until = self
                 .near
@@ -102,36 +104,38 @@ impl<W: Copy> Calendar<W> {
         Some((entry.at, entry.what))
     }
 
-    /// Exchanges `entries`, which is empty, for those of the bucket that has just been sorted in, in the order in which they
-    /// were made: they come up within the next milliseconds. Returns whether there are any.
+    /// Swaps the empty `entries` with those moved to the heap since the last call, in order of insertion; they are due within
+    /// milliseconds. Returns whether there are any. The caller can use them to prefetch memory.
     pub fn take_sorted_in(&mut self, entries: &mut Vec<W>) -> bool {
         std::mem::swap(&mut self.sorted_in, entries);
         !entries.is_empty()
     }
 
-    /// Entries that have not come up yet.
+    /// Returns the number of entries that are still due.
     pub const fn len(&self) -> usize {
         self.length
     }
 
-    /// Whether nothing is left.
+    /// Returns whether the calendar is empty.
     pub const fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// Entries made so far, those that have come up included.
+    /// Returns the number of entries added so far, including those already taken.
     pub const fn entered(&self) -> u64 {
         self.sequence
     }
 
-    /// The first bucket with anything in it, unless all of them come after the bucket `heap_until`.
+    /// Returns the first bucket that has entries, or `None` if there is none or the heap is due before the wheel's next turn.
+    /// Starts a new turn of the wheel if needed. `heap_until` is the bucket of the heap's first entry.
     fn first_bucket(&mut self, heap_until: u64) -> Option<u64> {
         if let Some(bucket) = self.wheel.first() {
             return Some(bucket);
         }
         let turn = self.later.first_entry()?;
         if heap_until < turn.key() << WHEEL_BITS {
-            return None; // Turning the wheel now would leave the time until then to the heap alone.
+            // After turning the wheel now, all new entries until that turn would have to go to the heap.
+            return None;
         }
         self.wheel.start_turn(*turn.key());
         for entry in turn.remove() {
@@ -149,15 +153,15 @@ impl<W: Copy> Calendar<W> {
     }
 }
 
-/// One turn of buckets.
+/// One turn of time buckets.
 #[derive(Debug)]
 struct Wheel<W> {
     buckets: Vec<Vec<Entry<W>>>,
-    /// A bit for each bucket that holds something.
+    /// One bit per bucket: whether it has entries.
     filled: Vec<u64>,
-    /// Buckets that hold something: none is the common case of a small calendar, and then there is nothing to search.
+    /// Number of buckets with entries. It is 0 in small calendars, which then need no search.
     filled_count: usize,
-    /// The first bucket that has not been sorted in yet.
+    /// The first bucket that was not moved to the heap yet.
     next: u64,
 }
 
@@ -186,7 +190,7 @@ impl<W: Copy> Wheel<W> {
         self.filled[place / 64] |= 1 << (place % 64);
     }
 
-    /// The first filled bucket of this turn.
+    /// Returns the first bucket of this turn that has entries, or `None`.
     fn first(&self) -> Option<u64> {
         if self.filled_count == 0 {
             return None;
@@ -202,12 +206,12 @@ impl<W: Copy> Wheel<W> {
         Some((self.turn() << WHEEL_BITS) + found as u64)
     }
 
-    /// Takes what is in a bucket; entries for it go to the heap from now on.
+    /// Takes the entries of a bucket. New entries for its time go to the heap from now on.
     fn take(&mut self, bucket: u64) -> Vec<Entry<W>> {
         let place = place(bucket);
         self.filled_count -= 1;
         self.filled[place / 64] &= !(1 << (place % 64));
-        // The last bucket of a turn leaves `next` in that turn: the next turn starts with its own first entry.
+        // After the last bucket, `next` stays in this turn: `start_turn` begins the next one with its first entry.
         self.next = if place + 1 == WHEEL_BUCKETS {
             bucket
         } else {
@@ -216,7 +220,7 @@ impl<W: Copy> Wheel<W> {
         std::mem::take(&mut self.buckets[place])
     }
 
-    /// Keeps the room of an emptied bucket for its next turn.
+    /// Returns the buffer of an emptied bucket, to be reused in the next turn.
     fn give_back(&mut self, bucket: u64, room: Vec<Entry<W>>) {
         self.buckets[place(bucket)] = room;
     }
@@ -234,7 +238,7 @@ const fn place(bucket: u64) -> usize {
     (bucket & (WHEEL_BUCKETS as u64 - 1)) as usize
 }
 
-/// Reversed, for a heap that gives out its greatest.
+/// Reversed, because `BinaryHeap` is a max-heap and the earliest entry must come out first.
 impl<W> Ord for Entry<W> {
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, other.sequence).cmp(&(self.at, self.sequence))
@@ -263,11 +267,11 @@ mod tests {
     use tiketi_core::rng::Streams;
 
     #[test]
-    fn entries_come_up_by_time_and_then_by_entry_wherever_they_lay() {
+    fn entries_are_ordered_by_time_and_insertion() {
         let mut stream = Streams::new(5).named("calendar");
         let mut calendar = Calendar::new();
         let mut expected: Vec<(SimTime, u32)> = Vec::new();
-        // Spans from one instant to hours, in bursts, so that heap, wheel and later turns all take part.
+        // Spans from one nanosecond to hours, so that the heap, the wheel and later turns are all used.
         for number in 0..40_000_u32 {
             let span = [1_u64, 1 << 20, 1 << 34, 1 << 39, 1 << 43][stream.random_range(0..5)];
             let at = SimTime::from_nanos(stream.random_range(0..span));
@@ -284,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_made_on_the_way_find_their_place() {
+    fn entries_added_while_others_are_taken_are_ordered() {
         let mut stream = Streams::new(6).named("calendar");
         let mut calendar = Calendar::new();
         for number in 0..5_000_u32 {

@@ -1,7 +1,7 @@
 //! Queueing stations without a clock, and the service times of a back end.
 //!
 //! The same station type is the virtual CPU of an emulated instance under real traffic and of a simulated one in virtual
-//! time. Time is an argument: nanoseconds of scenario time since the start of the run. The caller keeps the calendar of
+//! time. Time is an argument: nanoseconds of scenario time since the start of the run. The caller keeps the [`calendar`] of
 //! future events.
 //!
 //! | Station | Discipline | What the caller must report |

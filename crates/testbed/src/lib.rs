@@ -268,7 +268,7 @@ impl Testbed {
             state: self.data_tier.final_state().await,
             data_tier: self.data_tier.figures(),
         };
-        self.data_tier.stop().await;
+        Box::pin(self.data_tier.stop()).await;
         ended
     }
 }
@@ -291,8 +291,9 @@ async fn build_data_tier(
     };
     Ok(match &plan.topology.data_tier {
         topology::DataTier::Embedded => {
-            let tier = EmbeddedTier::new(settings, vec![show], plan.topology.redis.lost_window);
-            let embedded = Embedded::new(tier.clone(), &plan.topology, premises.endpoints);
+            let limits = data_tier::embedded_limits(&plan.topology);
+            let tier = EmbeddedTier::with_limits(settings, vec![show], limits);
+            let embedded = Embedded::new(tier.clone(), plan, premises.endpoints);
             (DataTier::Embedded(embedded), Kind::Threads(tier))
         }
         topology::DataTier::Servers => {

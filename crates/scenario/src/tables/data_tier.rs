@@ -34,10 +34,10 @@ const DATABASE_CLASSES: [&str; 6] = [
 /// Keys that affect servers that a run starts.
 const SERVERS: [Environment; 1] = [Environment::Servers];
 
-/// Keys that affect the model and servers that a run starts.
-const MODEL_AND_SERVERS: [Environment; 2] = [Environment::Model, Environment::Servers];
+/// Keys that affect stores in this process.
+const MODEL_AND_EMBEDDED: [Environment; 2] = [Environment::Model, Environment::Embedded];
 
-/// Keys that affect whatever a run breaks and repairs itself.
+/// Keys that affect the model and every data tier that a run starts.
 const OWN: [Environment; 3] = [
     Environment::Model,
     Environment::Embedded,
@@ -264,7 +264,7 @@ pub(super) fn redis(keys: &mut TopologyKeys<'_, '_>, zones: Option<&[String]>) -
             "timeout",
             "How long the application waits for the response to a command.",
         )
-        .only(&SERVERS),
+        .only(&OWN),
         Length(SOME_LENGTH),
         |topology| topology.redis.timeout,
     );
@@ -298,18 +298,18 @@ type Memory = (u32, Share, u32, Eviction);
 
 fn redis_memory(keys: &mut TopologyKeys<'_, '_>) -> Option<Memory> {
     let memory_mib = keys.value(
-        key("memory_mib", "Memory of the node, in MiB.").only(&MODEL_AND_SERVERS),
+        key("memory_mib", "Memory of the node, in MiB.").only(&OWN),
         Whole(1..=1_000_000),
         |topology| topology.redis.memory_mib,
     );
     let reserved = keys.value(
         key("reserved", "Share of the memory that is not for keys (`reserved-memory-percent`); the rest is `maxmemory`.")
-            .only(&MODEL_AND_SERVERS),
+            .only(&OWN),
         Shares::Any,
         |topology| topology.redis.reserved,
     );
     let other_mib = keys.value(
-        key("other_mib", "Memory, in MiB, that other workloads take and eviction cannot free. With `servers`, use the fault `fill-redis-memory`.")
+        key("other_mib", "Memory, in MiB, that other workloads take and eviction cannot free. Live runs have the fault `fill-redis-memory` for that.")
             .only(&MODEL),
         Whole(0..=1_000_000),
         |topology| topology.redis.other_mib,
@@ -319,7 +319,7 @@ fn redis_memory(keys: &mut TopologyKeys<'_, '_>) -> Option<Memory> {
             "eviction",
             "What happens to a write when the memory is full (`maxmemory-policy`).",
         )
-        .only(&MODEL_AND_SERVERS),
+        .only(&OWN),
         OneOf::new(),
         |topology| topology.redis.eviction,
     );
@@ -427,12 +427,12 @@ pub(super) fn database(
             "connections_max",
             "Connections that the server accepts in total (`max_connections`).",
         )
-        .only(&MODEL_AND_SERVERS),
+        .only(&OWN),
         Whole(1..=100_000),
         |topology| topology.database.connections_max,
     );
     let cores = keys.value(
-        key("cores", "Cores that queries share.").only(&MODEL),
+        key("cores", "Cores that queries share.").only(&MODEL_AND_EMBEDDED),
         Whole(1..=256),
         |topology| topology.database.cores,
     );

@@ -1,10 +1,18 @@
-//! The embedded data tier: where its primaries are, and what the loss of a zone does to them.
+//! The embedded data tier: where its primaries are, what faults do to them, and what a failover lost.
 
-use tiketi_server::{Census, EmbeddedTier, FinalState};
+use std::sync::Mutex;
+use std::time::Duration;
 
-use super::Endpoints;
-use tiketi_core::units::{DataTierPart, ZoneId};
-use tiketi_scenario::topology::Topology;
+use tiketi_data_tier::{Eviction, Loss};
+use tiketi_server::{Census, EmbeddedLimits, EmbeddedTier, FinalState};
+
+use super::{Endpoints, Strain};
+use crate::lock;
+use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
+use tiketi_measure::ending::{self, DataTierFigures, FailoverFigures};
+use tiketi_measure::replica_lag::ReplicaLags;
+use tiketi_scenario::Plan;
+use tiketi_scenario::topology::{self, DatabaseKind, Topology};
 
 /// The stores in this process, and their endpoints.
 pub(crate) struct Embedded {
@@ -12,6 +20,26 @@ pub(crate) struct Embedded {
     endpoints: Endpoints,
     redis: Primary,
     database: Primary,
+    /// Whether a commit of the database waits for its standby.
+    commits_wait: bool,
+    /// Each loss of a primary, with the tier's own time of it.
+    failovers: Vec<(Duration, FailoverFigures)>,
+    lags: Mutex<ReplicaLags>,
+}
+
+/// What the servers of a topology have.
+pub(crate) fn embedded_limits(topology: &Topology) -> EmbeddedLimits {
+    EmbeddedLimits {
+        lost_window: topology.redis.lost_window,
+        redis_memory_max: topology.redis.memory_max_bytes(),
+        redis_eviction: match topology.redis.eviction {
+            topology::Eviction::AllKeysLru => Eviction::AllKeysLru,
+            topology::Eviction::VolatileLru => Eviction::VolatileLru,
+            topology::Eviction::NoEviction => Eviction::NoEviction,
+        },
+        connections_max: topology.database.connections_max,
+        cores: topology.database.cores,
+    }
 }
 
 /// The primary of one part.
@@ -36,32 +64,53 @@ impl Primary {
 
 impl Embedded {
     /// Puts the primaries where the topology has them.
-    pub(crate) const fn new(tier: EmbeddedTier, topology: &Topology, endpoints: Endpoints) -> Self {
+    pub(crate) fn new(tier: EmbeddedTier, plan: &Plan, endpoints: Endpoints) -> Self {
+        let (redis, database) = (&plan.topology.redis, &plan.topology.database);
+        let commits_wait = match database.kind {
+            DatabaseKind::Aurora => false,
+            DatabaseKind::RdsMultiAz => database.standby.is_some(),
+        };
         Self {
             tier,
             endpoints,
-            redis: Primary::new(topology.redis.primary),
-            database: Primary::new(topology.database.primary),
+            redis: Primary::new(redis.primary),
+            database: Primary::new(database.primary),
+            commits_wait,
+            failovers: Vec::new(),
+            lags: Mutex::new(ReplicaLags::new(plan)),
         }
     }
 
     /// Takes the primaries that are in `zone`: each is out until one is promoted.
-    pub(super) fn lose_zone(&mut self, zone: ZoneId) {
+    pub(super) fn lose_zone(&mut self, now: SimTime, zone: ZoneId) {
         for part in [DataTierPart::Redis, DataTierPart::Database] {
             if self.primary(part).zone == zone {
-                self.lose(part);
+                self.lose(now, part);
             }
         }
     }
 
-    /// Takes the primary of a part.
-    pub(super) fn lose(&mut self, part: DataTierPart) {
-        if !self.primary(part).lose() {
-            return;
+    /// Begins a strain.
+    pub(super) fn strain(&mut self, now: SimTime, strain: Strain) {
+        match strain {
+            Strain::LosePrimary(part) => self.lose(now, part),
+            Strain::PausePrimary(DataTierPart::Redis) => self.tier.pause_redis(),
+            Strain::PausePrimary(DataTierPart::Database) => self.tier.pause_database(),
+            Strain::DelayReplica(part, lag) => self.delay_replica(part, Some(lag)),
+            Strain::FillRedisMemory(share) => self.tier.fill_redis(share),
+            Strain::HoldDatabaseConnections(count) => self.tier.hold_connections(count),
         }
-        match part {
-            DataTierPart::Redis => self.tier.lose_redis(),
-            DataTierPart::Database => self.tier.lose_database(),
+    }
+
+    /// Ends a strain. A lost primary is a replica when it is back, and the stores have theirs anyway.
+    pub(super) fn relieve(&mut self, strain: Strain) {
+        match strain {
+            Strain::LosePrimary(_) => {}
+            Strain::PausePrimary(DataTierPart::Redis) => self.tier.resume_redis(),
+            Strain::PausePrimary(DataTierPart::Database) => self.tier.resume_database(),
+            Strain::DelayReplica(part, _) => self.delay_replica(part, None),
+            Strain::FillRedisMemory(_) => self.tier.empty_redis(),
+            Strain::HoldDatabaseConnections(_) => self.tier.release_connections(),
         }
     }
 
@@ -69,27 +118,117 @@ impl Embedded {
     /// it is empty; a database's storage outlives it.
     pub(super) fn promote(&mut self, part: DataTierPart, zone: ZoneId) {
         let before = std::mem::replace(self.primary(part), Primary::new(zone));
-        match part {
+        let loss = match part {
             DataTierPart::Redis if before.zone == zone => self.tier.restore_redis_empty(),
             DataTierPart::Redis => self.tier.promote_redis(),
-            DataTierPart::Database => self.tier.promote_database(),
-        }
+            DataTierPart::Database => {
+                self.tier.promote_database();
+                // What was committed is in the other zone as well, or still on the disk of the same one.
+                Loss::default()
+            }
+        };
+        self.note_promotion(part, zone, loss);
         self.endpoints.point(part, zone);
     }
 
-    /// Buyers in the waiting room; `None` while Redis is out.
+    /// Buyers in the waiting room; `None` while Redis does not answer.
     pub(super) fn queue_size(&self) -> Option<u64> {
         self.tier.queue_size()
     }
 
     /// Counts of the moment.
     pub(super) fn census(&self) -> Census {
+        let (redis, answers) = (self.tier.redis_lag(), self.tier.database_answers());
+        lock(&self.lags).sample(redis, answers);
         self.tier.census()
     }
 
     /// Everything an audit needs.
     pub(super) fn final_state(&self) -> FinalState {
         self.tier.final_state()
+    }
+
+    /// What was measured. The time of Redis' thread is that of this machine, which nobody takes.
+    pub(super) fn figures(&self) -> DataTierFigures {
+        let figures = self.tier.figures();
+        let (redis, database) = (figures.redis, figures.database);
+        let (redis_lag, database_lag) = lock(&self.lags).figures();
+        let failovers = self.failovers.iter().map(|(_, failover)| failover.clone());
+        DataTierFigures {
+            redis_busy: Duration::ZERO,
+            redis_memory_peak: redis.memory_peak,
+            redis_memory_max: redis.memory_max,
+            redis_keys_evicted: redis.evicted.sessions + redis.evicted.bodies,
+            redis_queues_evicted: redis.evicted.lines,
+            redis_waiting_evicted: redis.evicted.waiting,
+            redis_writes_refused: redis.writes_refused,
+            database_busy: figures.database_busy,
+            database_connections_peak: database.connections_peak,
+            database_connections_refused: database.connections_refused,
+            database_row_lock_waits: database.row_lock_waits,
+            redis_lag,
+            database_lag,
+            failovers: failovers.collect(),
+        }
+    }
+
+    /// Takes the primary of a part; nothing happens if there is none.
+    fn lose(&mut self, now: SimTime, part: DataTierPart) {
+        let primary = self.primary(part);
+        let lost_zone = primary.zone;
+        if !primary.lose() {
+            return;
+        }
+        match part {
+            DataTierPart::Redis => self.tier.lose_redis(),
+            DataTierPart::Database => self.tier.lose_database(),
+        }
+        let failover = FailoverFigures {
+            part,
+            lost_at: now,
+            lost_zone,
+            promoted_at: None,
+            promoted_zone: None,
+            writes_failed_for: None,
+            loss: ending::Loss::default(),
+        };
+        self.failovers.push((self.tier.now(), failover));
+    }
+
+    /// Notes that a member takes writes. Instances of the embedded tier follow at once, so that is when writes succeed
+    /// again.
+    fn note_promotion(&mut self, part: DataTierPart, zone: ZoneId, loss: Loss) {
+        let now = self.tier.now();
+        let is_open = |(_, one): &&mut (Duration, FailoverFigures)| {
+            one.part == part && one.promoted_at.is_none()
+        };
+        if let Some((lost_at, failover)) = self.failovers.iter_mut().find(is_open) {
+            let took = now.saturating_sub(*lost_at);
+            failover.promoted_at = Some(failover.lost_at + took);
+            failover.promoted_zone = Some(zone);
+            failover.writes_failed_for = Some(took);
+            failover.loss = ending::Loss {
+                places: loss.places,
+                places_put_back: loss.places_put_back,
+                active_places: loss.active_places,
+                sessions: loss.sessions,
+                orders: 0,
+                reaches_back: loss.reaches_back,
+            };
+        }
+    }
+
+    /// The link to the replica of a part delays what goes over it by `lag`; `None`: as long as it usually does.
+    fn delay_replica(&self, part: DataTierPart, lag: Option<Duration>) {
+        match part {
+            DataTierPart::Redis => self.tier.delay_redis_replica(lag),
+            DataTierPart::Database => {
+                lock(&self.lags).database_delay = lag;
+                if self.commits_wait {
+                    self.tier.delay_commits(lag);
+                }
+            }
+        }
     }
 
     const fn primary(&mut self, part: DataTierPart) -> &mut Primary {

@@ -18,7 +18,7 @@ use tiketi_server::{Census, FinalState};
 
 use super::dns::SharedNames;
 use super::{DATABASE_NAME, REDIS_NAME, TestbedError, lock};
-pub(super) use embedded::Embedded;
+pub(super) use embedded::{Embedded, embedded_limits};
 pub(super) use external::External;
 pub use servers::{GUARD_SUBCOMMAND, guard};
 pub(super) use servers::{Premises, Servers};
@@ -87,7 +87,7 @@ impl DataTier {
     /// Takes everything of the data tier that is in `zone`.
     pub(super) fn lose_zone(&mut self, now: SimTime, zone: ZoneId) {
         match self {
-            Self::Embedded(tier) => tier.lose_zone(zone),
+            Self::Embedded(tier) => tier.lose_zone(now, zone),
             Self::Servers(tier) => tier.lose_zone(now, zone),
             Self::External(_) => {}
         }
@@ -114,8 +114,8 @@ impl DataTier {
     /// Begins a strain. Plans are checked: one that the tier cannot bear was refused before the run.
     pub(super) fn strain(&mut self, now: SimTime, strain: Strain) {
         match (self, strain) {
-            (Self::Embedded(tier), Strain::LosePrimary(part)) => tier.lose(part),
-            (Self::Embedded(_) | Self::External(_), _) => {
+            (Self::Embedded(tier), strain) => tier.strain(now, strain),
+            (Self::External(_), _) => {
                 tracing::error!(?strain, "this data tier cannot be strained so");
             }
             (Self::Servers(tier), strain) => tier.strain(now, strain),
@@ -124,8 +124,10 @@ impl DataTier {
 
     /// Ends a strain.
     pub(super) fn relieve(&mut self, strain: Strain) {
-        if let Self::Servers(tier) = self {
-            tier.relieve(strain);
+        match self {
+            Self::Embedded(tier) => tier.relieve(strain),
+            Self::Servers(tier) => tier.relieve(strain),
+            Self::External(_) => {}
         }
     }
 
@@ -156,10 +158,10 @@ impl DataTier {
         }
     }
 
-    /// What was measured of real servers; `None` for the embedded tier.
+    /// What was measured.
     pub(super) fn figures(&self) -> Option<DataTierFigures> {
         match self {
-            Self::Embedded(_) => None,
+            Self::Embedded(tier) => Some(tier.figures()),
             Self::Servers(tier) => Some(tier.watch().figures()),
             Self::External(tier) => Some(tier.watch().figures()),
         }

@@ -117,8 +117,8 @@ impl Record {
     /// The figures so far.
     pub(super) fn figures(&self) -> DataTierFigures {
         DataTierFigures {
-            redis_lag: lag_figures(&self.redis.lags),
-            database_lag: lag_figures(&self.database.lags),
+            redis_lag: LagFigures::of(&self.redis.lags),
+            database_lag: LagFigures::of(&self.database.lags),
             failovers: self.failovers.iter().map(|one| self.told(one)).collect(),
             ..self.levels.clone()
         }
@@ -156,19 +156,6 @@ impl Record {
             .rev()
             .find(|failover| failover.part == part)
     }
-}
-
-/// The percentiles of all samples, by nearest rank; `None` without one.
-fn lag_figures(lags: &[Duration]) -> Option<LagFigures> {
-    let mut sorted = lags.to_vec();
-    sorted.sort_unstable();
-    let at = |percent: usize| sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1];
-    Some(LagFigures {
-        samples: sorted.len() as u64,
-        p50: sorted.first().map(|_| at(50))?,
-        p99: at(99),
-        max: *sorted.last()?,
-    })
 }
 
 #[cfg(test)]
@@ -213,15 +200,5 @@ mod tests {
             failovers[0].writes_failed_for,
             Some(Duration::from_millis(7_200))
         );
-    }
-
-    #[test]
-    fn percentiles_are_samples_that_were_seen() {
-        assert_eq!(lag_figures(&[]), None);
-        let lags: Vec<_> = (1..=200).rev().map(Duration::from_millis).collect();
-        let figures = lag_figures(&lags).unwrap();
-        assert_eq!(figures.p50, Duration::from_millis(100));
-        assert_eq!(figures.p99, Duration::from_millis(198));
-        assert_eq!(figures.max, Duration::from_millis(200));
     }
 }

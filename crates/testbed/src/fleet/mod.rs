@@ -260,20 +260,14 @@ impl Fleet {
         }
     }
 
-    /// Stops an instance without ending it: its socket accepts connections, and nobody answers. Processes only.
+    /// Pauses an instance without ending it: its socket accepts connections, and nobody answers.
     pub fn pause(&mut self, instance: InstanceId) -> io::Result<()> {
-        let server = self.process(instance)?;
-        server.process.pause()?;
-        server.is_paused = true;
-        Ok(())
+        self.server(instance)?.pause()
     }
 
-    /// Lets a paused instance go on.
+    /// Lets a paused instance continue.
     pub fn resume(&mut self, instance: InstanceId) -> io::Result<()> {
-        let server = self.process(instance)?;
-        server.process.resume()?;
-        server.is_paused = false;
-        Ok(())
+        self.server(instance)?.resume()
     }
 
     /// Kills every instance of a zone at once.
@@ -396,7 +390,7 @@ impl Fleet {
 
     /// Takes what a process said: it answers from now on, or this is why it is gone. `None` if it was ended before.
     fn hear(&mut self, instance: InstanceId, said: Said) -> Option<Result<(), Cause>> {
-        let server = self.process(instance).ok()?;
+        let server = self.server(instance).ok()?.process()?;
         let not_started = |reason| Err(Cause::NotStarted(io::Error::other(reason)));
         Some(match said {
             Said::Listening => {
@@ -409,10 +403,10 @@ impl Fleet {
         })
     }
 
-    fn process(&mut self, instance: InstanceId) -> io::Result<&mut InstanceProcess> {
+    fn server(&mut self, instance: InstanceId) -> io::Result<&mut Server> {
         let member = self.members.get_mut(&instance);
         let unknown = || io::Error::new(io::ErrorKind::NotFound, "there is no such instance");
-        member.ok_or_else(unknown)?.server.process()
+        Ok(&mut member.ok_or_else(unknown)?.server)
     }
 }
 

@@ -42,7 +42,7 @@ impl Server {
     pub(super) fn answers(&self) -> bool {
         match self {
             Self::Awaited => false,
-            Self::Thread(_) => true,
+            Self::Thread(instance) => !instance.is_paused(),
             Self::Process(server) => server.listens && !server.is_paused,
         }
     }
@@ -62,14 +62,37 @@ impl Server {
         }
     }
 
-    /// The process, if it is one that can be stopped.
-    pub(super) fn process(&mut self) -> io::Result<&mut InstanceProcess> {
+    /// Pauses it: its socket accepts connections, and nobody answers. A thread that still boots has nothing to pause.
+    pub(super) fn pause(&mut self) -> io::Result<()> {
         match self {
-            Self::Process(server) => Ok(server),
-            Self::Awaited | Self::Thread(_) => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "a thread cannot be stopped: only instances that are processes can",
-            )),
+            Self::Awaited => {}
+            Self::Thread(instance) => instance.pause(),
+            Self::Process(server) => {
+                server.process.pause()?;
+                server.is_paused = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets it continue if it is paused.
+    pub(super) fn resume(&mut self) -> io::Result<()> {
+        match self {
+            Self::Awaited => {}
+            Self::Thread(instance) => instance.resume(),
+            Self::Process(server) => {
+                server.process.resume()?;
+                server.is_paused = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// The process; `None` if it is a thread.
+    pub(super) fn process(&mut self) -> Option<&mut InstanceProcess> {
+        match self {
+            Self::Process(server) => Some(server),
+            Self::Awaited | Self::Thread(_) => None,
         }
     }
 }

@@ -261,10 +261,28 @@ async fn the_load_of_a_process_is_what_it_told_last() {
 }
 
 #[tokio::test]
-async fn only_a_process_can_be_paused() {
+async fn a_paused_thread_accepts_and_answers_when_it_continues() {
     let mut bench = Bench::start(threads()).await;
-    let refusal = bench.fleet.pause(IN_A).unwrap_err();
-    assert_eq!(refusal.kind(), io::ErrorKind::Unsupported);
+    bench.fleet.pause(IN_A).unwrap();
+    assert_eq!(
+        bench.fleet.in_zone(ZONE_A),
+        [ALSO_IN_A],
+        "the others answer"
+    );
+    let address = bench.fleet.address(IN_A).unwrap();
+    let asked = tokio::spawn(health(address));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!asked.is_finished(), "a paused instance answered");
+    assert!(health(bench.fleet.address(IN_B).unwrap()).await.is_ok());
+    bench.fleet.resume(IN_A).unwrap();
+    let answer = asked.await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(bench.fleet.in_zone(ZONE_A), [IN_A, ALSO_IN_A]);
+    // One that is paused can be ended all the same.
+    bench.fleet.pause(ALSO_IN_A).unwrap();
+    let address = bench.fleet.address(ALSO_IN_A).unwrap();
+    bench.fleet.terminate(ALSO_IN_A);
+    wait_until_refused(address).await;
     let unknown = bench.fleet.pause(InstanceId(7)).unwrap_err();
     assert_eq!(unknown.kind(), io::ErrorKind::NotFound);
     bench.fleet.stop().await;

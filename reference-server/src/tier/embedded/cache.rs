@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tiketi_core::units::SimTime;
+use tiketi_data_tier::Asked;
 use uuid::Uuid;
 
-use super::{Inner, RedisStore};
+use super::Inner;
+use super::redis::RedisStore;
 use crate::bus::{Change, Envelope, Subscription};
 use crate::tier::{Admission, News, Place, QueueStatus, Session, SessionChange, Task, Unavailable};
 
@@ -24,10 +27,9 @@ impl EmbeddedCache {
         Self { inner, instance }
     }
 
-    /// Takes an active place or joins the queue; whoever is in either stays there.
+    /// Takes an active place or joins the queue; a user who is in either stays there.
     pub(crate) async fn enter(&self, show: Uuid, user: Uuid) -> Result<Place, Unavailable> {
-        let active_max = self.inner.limits.active_max;
-        self.script(|store, now| store.enter(now, (show, user), active_max))
+        self.script(|store, now| store.enter(now, show, user)).await
     }
 
     pub(crate) async fn queue_status(
@@ -35,27 +37,27 @@ impl EmbeddedCache {
         show: Uuid,
         user: Uuid,
     ) -> Result<QueueStatus, Unavailable> {
-        self.script(|store, _| store.status(show, user))
+        self.script(|store, now| store.status(now, show, user))
+            .await
     }
 
     /// Leaves the queue, or gives the active place back.
     pub(crate) async fn leave(&self, show: Uuid, user: Uuid) -> Result<(), Unavailable> {
-        self.script(|store, now| store.leave(now, show, user))
+        self.script(|store, now| store.leave(now, show, user)).await
     }
 
     /// Notes that an active user is not idle.
     pub(crate) async fn touch(&self, show: Uuid, user: Uuid) -> Result<(), Unavailable> {
-        self.script(|store, now| store.touch(now, show, user))
+        self.script(|store, now| store.touch(now, show, user)).await
     }
 
     /// Admits from the head of the queue, once in each slot however many instances ask.
     pub(crate) async fn admit(&self, show: Uuid, slot: u64) -> Result<Admission, Unavailable> {
-        let limits = self.inner.limits;
-        self.script(|store, now| store.admit(now, (show, slot), limits))
+        self.script(|store, now| store.admit(now, show, slot)).await
     }
 
     pub(crate) async fn clear_queue(&self, show: Uuid) -> Result<(), Unavailable> {
-        self.script(|store, now| store.clear(now, show))
+        self.script(|store, now| store.clear(now, show)).await
     }
 
     /// Whether the caller is the first to do the task in this slot.
@@ -66,10 +68,11 @@ impl EmbeddedCache {
         slot: u64,
     ) -> Result<bool, Unavailable> {
         self.script(|store, now| store.claim(now, task, (show, slot)))
+            .await
     }
 
     pub(crate) async fn session(&self, user: Uuid) -> Result<Option<Session>, Unavailable> {
-        self.script(|store, now| store.session(now, user))
+        self.script(|store, now| store.session(now, user)).await
     }
 
     pub(crate) async fn change_session(
@@ -79,10 +82,11 @@ impl EmbeddedCache {
         ttl: Duration,
     ) -> Result<(), Unavailable> {
         self.script(|store, now| store.change_session(now, (user, change), ttl))
+            .await
     }
 
     pub(crate) async fn cached(&self, key: &str) -> Result<Option<Bytes>, Unavailable> {
-        self.script(|store, now| store.cached(now, key))
+        self.script(|store, now| store.cached(now, key)).await
     }
 
     pub(crate) async fn set_cached(
@@ -91,11 +95,12 @@ impl EmbeddedCache {
         body: Bytes,
         ttl: Duration,
     ) -> Result<(), Unavailable> {
-        self.script(|store, now| store.set_cached(now, (key, body), ttl))
+        self.script(|store, now| store.set_cached(now, (key, ttl), body))
+            .await
     }
 
     pub(crate) async fn drop_cached(&self, key: &str) -> Result<(), Unavailable> {
-        self.script(|store, now| store.drop_cached(now, key))
+        self.script(|store, now| store.drop_cached(now, key)).await
     }
 
     /// Counts a request of a user; the time to wait when it is over the limit.
@@ -105,22 +110,23 @@ impl EmbeddedCache {
         limit: u32,
     ) -> Result<Option<Duration>, Unavailable> {
         self.script(|store, now| store.count_request(now, user, limit))
+            .await
     }
 
-    /// Drops sessions, cached bodies and counters that have expired.
+    /// Drops sessions and cached bodies that have expired.
     pub(crate) async fn sweep(&self) -> Result<(), Unavailable> {
-        self.script(RedisStore::sweep)
+        self.script(RedisStore::sweep).await
     }
 
     /// Whether a command gets an answer.
     pub(crate) async fn ping(&self) -> Result<(), Unavailable> {
-        self.script(|store, _| store.ping())
+        self.script(|_, _| Ok(())).await
     }
 
     /// Sends messages to every instance, in this order.
     pub(crate) async fn publish_all(&self, envelopes: Vec<Envelope>) -> Result<(), Unavailable> {
         for envelope in envelopes {
-            self.script(|store, _| store.ping())?;
+            self.ping().await?;
             self.inner.bus.publish(envelope);
         }
         Ok(())
@@ -154,10 +160,21 @@ impl EmbeddedCache {
         self.inner.bus.forget_instance(self.instance);
     }
 
-    fn script<T>(
+    /// Runs one atomic step on the primary. A stopped one is waited for until the client gives up; what it has given up on
+    /// never happens.
+    async fn script<T>(
         &self,
-        body: impl FnOnce(&mut RedisStore, Duration) -> Result<T, Unavailable>,
+        body: impl FnOnce(&mut RedisStore, SimTime) -> Result<T, Unavailable>,
     ) -> Result<T, Unavailable> {
-        self.inner.with_redis(body)
+        if self.inner.redis_is_paused() {
+            self.inner.redis_continues().await?;
+        }
+        // The clock is read under the lock, so that writes are replicated in the order of their times.
+        let mut store = self.inner.redis();
+        let now = self.inner.now();
+        match store.ask(now) {
+            Asked::Done(_) => body(&mut store, now),
+            Asked::Silent(_) | Asked::Down => Err(Unavailable::Redis),
+        }
     }
 }

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tiketi_core::units::{InstanceId, SimTime};
+use tiketi_data_tier::{SeatNumber, Transaction};
 use uuid::Uuid;
 
-use super::{Inner, Pool, PostgresStore};
+use super::Inner;
+use super::postgres::PostgresStore;
 use crate::tier::Unavailable;
 use crate::tier::database::{
     Answer, Credential, Paid, PoolLoad, Released, ReservationRow, ShowRow, StandingOrder,
@@ -16,58 +19,86 @@ use crate::tier::database::{
 /// The database through one instance's connection pool.
 #[derive(Clone, Debug)]
 pub(crate) struct EmbeddedDatabase {
-    inner: Arc<Inner>,
     pool: Arc<Pool>,
 }
 
-impl EmbeddedDatabase {
-    pub(super) fn new(inner: Arc<Inner>, pool: Arc<Pool>) -> Self {
-        Self { inner, pool }
+/// The connection pool of one instance (B6); dropping it closes its connections.
+#[derive(Debug)]
+pub(super) struct Pool {
+    inner: Arc<Inner>,
+    instance: InstanceId,
+}
+
+/// A transaction that changes rows for which nobody contends.
+const WRITE: Transaction = Transaction::Write { seat: None };
+
+impl Pool {
+    /// Opens a pool for one more instance, each of whose queries takes `query` of a core.
+    pub(super) fn open(inner: Arc<Inner>, query: Duration) -> Self {
+        let instance = inner.transactions.add_instance(query);
+        Self { inner, instance }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.inner.transactions.remove_instance(self.instance);
     }
 }
 
 impl EmbeddedDatabase {
+    pub(super) fn new(pool: Pool) -> Self {
+        Self {
+            pool: Arc::new(pool),
+        }
+    }
+
     /// Adds a user; `None` when the e-mail address is taken.
     pub(crate) async fn register(
         &self,
         user: Credential,
     ) -> Result<Option<Credential>, Unavailable> {
-        self.write(|store, _| store.register(user)).await
+        self.run(WRITE, |tables, _| tables.register(user)).await
     }
 
     pub(crate) async fn user_by_email(
         &self,
         email: &str,
     ) -> Result<Option<Credential>, Unavailable> {
-        self.transaction(|store, _| store.user_by_email(email))
-            .await
+        self.read(|tables| tables.user_by_email(email)).await
     }
 
     pub(crate) async fn knows_user(&self, id: Uuid) -> Result<bool, Unavailable> {
-        self.transaction(|store, _| store.knows_user(&id)).await
+        self.read(|tables| tables.knows_user(&id)).await
     }
 
     pub(crate) async fn shows(&self) -> Result<Vec<ShowRow>, Unavailable> {
-        self.transaction(|store, _| store.shows()).await
+        self.read(|tables| tables.shows()).await
     }
 
     pub(crate) async fn show(&self, id: Uuid) -> Result<Option<ShowRow>, Unavailable> {
-        self.transaction(|store, _| store.show(&id)).await
+        self.read(|tables| tables.show(&id)).await
     }
 
     /// The seats of a show as a JSON array.
     pub(crate) async fn seat_list(&self, show: Uuid) -> Result<Option<Bytes>, Unavailable> {
-        self.transaction(|store, _| store.seat_list(&show)).await
+        self.read(|tables| tables.seat_list(&show)).await
     }
 
-    /// Holds a seat.
+    /// Holds a seat, whose row is locked from the beginning to the commit.
     pub(crate) async fn hold(
         &self,
         (user, show, seat): (Uuid, Uuid, Uuid),
         hold: Duration,
     ) -> Answer<ReservationRow> {
-        self.write(|store, now| store.hold(now, (user, show, seat), hold))
-            .await
+        let row = self.pool.inner.tables().row_number(&show, &seat);
+        let transaction = Transaction::Write {
+            seat: row.map(SeatNumber),
+        };
+        self.run(transaction, |tables, now| {
+            tables.hold(now, (user, show, seat), hold)
+        })
+        .await
     }
 
     /// Reserves standing tickets.
@@ -76,7 +107,7 @@ impl EmbeddedDatabase {
         order: &StandingOrder,
         hold: Duration,
     ) -> Answer<ReservationRow> {
-        self.write(|store, now| store.order_standing(now, order, hold))
+        self.run(WRITE, |tables, now| tables.order_standing(now, order, hold))
             .await
     }
 
@@ -86,15 +117,14 @@ impl EmbeddedDatabase {
         user: Uuid,
         id: Uuid,
     ) -> Result<Option<ReservationRow>, Unavailable> {
-        self.transaction(|store, _| store.reservation(&user, &id))
-            .await
+        self.read(|tables| tables.reservation(&user, &id)).await
     }
 
     pub(crate) async fn reservations(
         &self,
         user: Uuid,
     ) -> Result<Vec<ReservationRow>, Unavailable> {
-        self.transaction(|store, _| store.reservations(&user)).await
+        self.read(|tables| tables.reservations(&user)).await
     }
 
     /// Checks that a payment may begin and keeps the hold for `grace`; the receipt when it is paid already.
@@ -103,33 +133,39 @@ impl EmbeddedDatabase {
         payment: (Uuid, Uuid, &str),
         grace: Duration,
     ) -> Answer<Option<Paid>> {
-        self.write(|store, now| store.begin_payment(now, payment, now + grace))
-            .await
+        self.run(WRITE, |tables, now| {
+            tables.begin_payment(now, payment, grace)
+        })
+        .await
     }
 
-    /// Commits an authorised payment.
+    /// Commits an authorized payment.
     pub(crate) async fn commit_payment(
         &self,
         payment: (Uuid, Uuid, &str),
         method: &str,
     ) -> Answer<Paid> {
-        self.write(|store, now| store.commit_payment(now, payment, method))
-            .await
+        self.run(WRITE, |tables, now| {
+            tables.commit_payment(now, payment, method)
+        })
+        .await
     }
 
     /// Cancels a reservation.
     pub(crate) async fn cancel(&self, user: Uuid, id: Uuid) -> Answer<Released> {
-        self.write(|store, now| store.cancel(now, user, id)).await
+        self.run(WRITE, |tables, now| tables.cancel(now, user, id))
+            .await
     }
 
     /// Releases every hold that has expired.
     pub(crate) async fn release_expired(&self) -> Result<Vec<Released>, Unavailable> {
-        self.write(PostgresStore::release_expired).await
+        self.run(WRITE, PostgresStore::release_expired).await
     }
 
     /// When the next hold expires; read without a connection.
     pub(crate) async fn next_expiry(&self) -> Result<Option<Duration>, Unavailable> {
-        Ok(self.inner.next_expiry())
+        let next = self.pool.inner.tables().next_expiry();
+        Ok(next.map(SimTime::since_start))
     }
 
     /// Ticket types of a show whose stock has changed since the last call.
@@ -137,37 +173,45 @@ impl EmbeddedDatabase {
         &self,
         show: Uuid,
     ) -> Result<Vec<TicketTypeRow>, Unavailable> {
-        self.transaction(|store, _| store.take_changed_types(&show))
-            .await
+        self.read(|tables| tables.take_changed_types(&show)).await
     }
 
     /// What the pool has seen so far.
     pub(crate) fn pool_load(&self) -> PoolLoad {
-        self.pool.load()
+        let figures = self
+            .pool
+            .inner
+            .transactions
+            .pool_figures(self.pool.instance);
+        PoolLoad {
+            waits: figures.waits,
+            timeouts: figures.timeouts,
+            opened: figures.opened,
+            in_use: u64::from(figures.in_use),
+        }
     }
 
     /// Whether a query gets an answer.
     pub(crate) async fn ping(&self) -> Result<(), Unavailable> {
-        self.transaction(|_, _| ()).await
+        self.read(|_| ()).await
     }
 
-    /// Runs one transaction that reads on a pooled connection.
-    async fn transaction<T>(
-        &self,
-        body: impl FnOnce(&mut PostgresStore, Duration) -> T,
-    ) -> Result<T, Unavailable> {
-        let connection = self.pool.acquire(&self.inner).await?;
-        connection.hold_for_query().await;
-        self.inner.with_database(body)
+    /// Runs one transaction that reads.
+    async fn read<T>(&self, body: impl FnOnce(&mut PostgresStore) -> T) -> Result<T, Unavailable> {
+        self.run(Transaction::Read, |tables, _| body(tables)).await
     }
 
-    /// Runs one transaction that writes: others see it, and its caller hears of it, when its commit is durable.
-    async fn write<T>(
+    /// Runs one transaction on a pooled connection: others see what it writes, and its caller hears of it, when its commit
+    /// is durable.
+    async fn run<T>(
         &self,
-        body: impl FnOnce(&mut PostgresStore, Duration) -> T,
+        transaction: Transaction,
+        body: impl FnOnce(&mut PostgresStore, SimTime) -> T,
     ) -> Result<T, Unavailable> {
-        let connection = self.pool.acquire(&self.inner).await?;
-        connection.hold_for_write().await;
-        self.inner.with_database(body)
+        let Pool { inner, instance } = &*self.pool;
+        inner.transactions.run(*instance, transaction).await?;
+        let mut tables = inner.tables();
+        let now = inner.now();
+        Ok(body(&mut tables, now))
     }
 }

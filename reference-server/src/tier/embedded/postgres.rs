@@ -1,69 +1,87 @@
-//! The database role: users, shows, seats, reservations, payments. Each method is one transaction.
+//! The tables: users, shows, reservations, payments. Each method is the effect of one transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
 use indexmap::IndexMap;
+use tiketi_core::units::SimTime;
+use tiketi_data_tier::{
+    Refusal as Reason, ReservationNumber, ReservationState as State, SeatNumber,
+};
 use uuid::Uuid;
 
+use super::ids::Users;
 use super::stock::Stock;
 use crate::show::{Show, stable_id};
 use crate::tier::database::{
     Credential, Paid, Refusal, Released, ReservationRow, ReservationState, ShowRow, StandingOrder,
     TicketTypeRow,
 };
-use crate::tier::{Capture, FinalSeat, PaidOrder, SeatState};
+use crate::tier::{Capture, FinalSeat, PaidOrder};
 
 /// The tables.
 #[derive(Debug)]
-pub(crate) struct PostgresStore {
+pub(super) struct PostgresStore {
     users: BTreeMap<String, Credential>,
     known: BTreeSet<Uuid>,
+    buyers: Users,
     stock: IndexMap<Uuid, Stock>,
     reservations: IndexMap<Uuid, Reservation>,
     by_user: BTreeMap<Uuid, Vec<Uuid>>,
-    expiries: BTreeSet<(Duration, Uuid)>,
     /// Idempotency keys that have paid for something.
     keys: BTreeSet<String>,
     orders: Vec<PaidOrder>,
     captures: Vec<Capture>,
-    pub(crate) held: u64,
-    pub(crate) sold: u64,
-    pub(crate) queries: u64,
 }
 
+/// What is told of a reservation; what becomes of it is in the show's [`SeatMap`](tiketi_data_tier::SeatMap).
 #[derive(Clone, Debug)]
 struct Reservation {
     row: ReservationRow,
-    places: Vec<usize>,
-    items: Vec<(usize, u32)>,
+    number: ReservationNumber,
     paid: Option<Paid>,
 }
 
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::UnknownSeat => Self::UnknownSeat,
+            Reason::OneSeatEach => Self::OneSeatEach,
+            Reason::SeatLocked => Self::SeatLocked,
+            Reason::SeatReserved => Self::SeatReserved,
+            Reason::ShortStock => Self::ShortStock,
+            Reason::UnknownReservation => Self::UnknownReservation,
+            Reason::HoldExpired => Self::HoldExpired,
+            Reason::Cancelled => Self::Cancelled,
+            Reason::NotCancellable => Self::NotCancellable,
+        }
+    }
+}
+
 impl PostgresStore {
-    pub(crate) fn new(shows: Vec<Show>) -> Self {
+    pub(super) fn new(shows: Vec<Show>) -> Self {
+        let mut first_row = 0;
+        let stock = shows.into_iter().map(|show| {
+            let stock = Stock::new(show, first_row);
+            first_row += stock.show.seats_total();
+            (stock.show.id, stock)
+        });
         Self {
             users: BTreeMap::new(),
             known: BTreeSet::new(),
-            stock: shows
-                .into_iter()
-                .map(|show| (show.id, Stock::new(show)))
-                .collect(),
+            buyers: Users::default(),
+            stock: stock.collect(),
             reservations: IndexMap::new(),
             by_user: BTreeMap::new(),
-            expiries: BTreeSet::new(),
             keys: BTreeSet::new(),
             orders: Vec::new(),
             captures: Vec::new(),
-            held: 0,
-            sold: 0,
-            queries: 0,
         }
     }
 
     /// Adds a user; `None` when the e-mail address is taken.
-    pub(crate) fn register(&mut self, mut user: Credential) -> Option<Credential> {
+    pub(super) fn register(&mut self, mut user: Credential) -> Option<Credential> {
         if self.users.contains_key(&user.email) {
             return None;
         }
@@ -73,302 +91,302 @@ impl PostgresStore {
         Some(user)
     }
 
-    pub(crate) fn user_by_email(&self, email: &str) -> Option<Credential> {
+    pub(super) fn user_by_email(&self, email: &str) -> Option<Credential> {
         self.users.get(email).cloned()
     }
 
-    pub(crate) fn knows_user(&self, id: &Uuid) -> bool {
+    pub(super) fn knows_user(&self, id: &Uuid) -> bool {
         self.known.contains(id)
     }
 
-    pub(crate) fn shows(&self) -> Vec<ShowRow> {
+    pub(super) fn shows(&self) -> Vec<ShowRow> {
         self.stock.values().map(Stock::row).collect()
     }
 
-    pub(crate) fn show(&self, id: &Uuid) -> Option<ShowRow> {
+    pub(super) fn show(&self, id: &Uuid) -> Option<ShowRow> {
         self.stock.get(id).map(Stock::row)
     }
 
     /// The seats of a show as a JSON array.
-    pub(crate) fn seat_list(&mut self, show: &Uuid) -> Option<Bytes> {
-        Some(self.stock.get_mut(show)?.map.json())
+    pub(super) fn seat_list(&mut self, show: &Uuid) -> Option<Bytes> {
+        Some(self.stock.get_mut(show)?.list.json())
     }
 
-    /// Holds a seat: locks its row, one seat a person.
-    pub(crate) fn hold(
+    /// The number of a seat's row among those of all shows; `None` if there is no such seat.
+    pub(super) fn row_number(&self, show: &Uuid, seat: &Uuid) -> Option<u32> {
+        let stock = self.stock.get(show)?;
+        Some(stock.first_row + stock.list.place(seat)?)
+    }
+
+    /// Holds a seat: one seat per person.
+    pub(super) fn hold(
         &mut self,
-        now: Duration,
+        now: SimTime,
         (user, show, seat): (Uuid, Uuid, Uuid),
         hold: Duration,
     ) -> Result<ReservationRow, Refusal> {
-        let has_one = self.of_user(&user).any(|reservation| {
-            let row = &reservation.row;
-            row.show == show && !row.seats.is_empty() && row.state.is_live(now, row.expires)
-        });
+        let buyer = self.buyers.number(user);
         let stock = self.stock.get_mut(&show).ok_or(Refusal::UnknownShow)?;
-        let place = stock.map.place(&seat).ok_or(Refusal::UnknownSeat)?;
-        if has_one {
-            return Err(Refusal::OneSeatEach);
-        }
-        match stock.map.seats[place].state {
-            SeatState::Available => {}
-            SeatState::Locked => return Err(Refusal::SeatLocked),
-            SeatState::Reserved => return Err(Refusal::SeatReserved),
-        }
-        let section = stock.map.seats[place].section;
-        let row = stock.seat_row(place);
-        let amount = row.price;
-        let id = self.insert(now, user, show, (amount, now + hold));
-        let stock = &mut self.stock[&show];
-        stock.map.set(place, SeatState::Locked, Some(id));
-        stock.take(section, 1);
-        self.held += 1;
-        let reservation = &mut self.reservations[&id];
-        reservation.row.seats.push(row);
-        reservation.row.items.push(stock.item(section, 1));
-        reservation.places.push(place);
-        reservation.items.push((section, 1));
-        Ok(reservation.row.clone())
+        let place = stock.list.place(&seat).ok_or(Refusal::UnknownSeat)?;
+        stock.seats.grow(self.buyers.count());
+        let number = stock.seats.hold(now, (buyer, SeatNumber(place)), hold)?;
+        let seat = stock.list.row(place).clone();
+        let item = stock.item(stock.seats.ticket_type(SeatNumber(place)), 1);
+        let (seats, items) = (vec![seat], vec![item]);
+        Ok(self.insert((now, user, show), number, |row| {
+            row.seats = seats;
+            row.items = items;
+        }))
     }
 
     /// Reserves standing tickets.
-    pub(crate) fn order_standing(
+    pub(super) fn order_standing(
         &mut self,
-        now: Duration,
+        now: SimTime,
         order: &StandingOrder,
         hold: Duration,
     ) -> Result<ReservationRow, Refusal> {
-        let stock = self.stock.get(&order.show).ok_or(Refusal::UnknownShow)?;
-        let mut items: BTreeMap<usize, u32> = BTreeMap::new();
+        let buyer = self.buyers.number(order.user);
+        let stock = self
+            .stock
+            .get_mut(&order.show)
+            .ok_or(Refusal::UnknownShow)?;
+        let sections = stock.show.sections.len();
+        let mut wanted: BTreeMap<usize, u32> = BTreeMap::new();
         for (id, quantity) in &order.items {
-            let place = stock.types.iter().position(|kind| kind.id == *id);
-            let place = place.ok_or(Refusal::UnknownTicketType)?;
-            if place < stock.show.sections.len() {
+            let kind = stock.type_of(id).ok_or(Refusal::UnknownTicketType)?;
+            let Some(area) = kind.checked_sub(sections) else {
                 return Err(Refusal::ChooseASeat);
-            }
-            let wanted = items.entry(place).or_default();
-            *wanted = wanted.saturating_add(*quantity);
-            if *quantity == 0 || *wanted > stock.types[place].available {
+            };
+            let sum = wanted.entry(area).or_default();
+            *sum = sum.saturating_add(*quantity);
+            let left = stock.seats.tickets_left(kind);
+            if *quantity == 0 || left.is_none_or(|left| left < *sum) {
                 return Err(Refusal::ShortStock);
             }
         }
-        let price = |(place, quantity): (&usize, &u32)| {
-            stock.types[*place]
-                .price
-                .saturating_mul(u64::from(*quantity))
-        };
-        let amount = items.iter().map(price).sum();
-        let id = self.insert(now, order.user, order.show, (amount, now + hold));
-        let stock = &mut self.stock[&order.show];
-        let reservation = &mut self.reservations[&id];
-        for (place, quantity) in items {
-            stock.take(place, quantity);
-            reservation.row.items.push(stock.item(place, quantity));
-            reservation.items.push((place, quantity));
-        }
-        Ok(reservation.row.clone())
+        stock.seats.grow(self.buyers.count());
+        let areas = wanted.iter().map(|(area, quantity)| (*area, *quantity));
+        let number = stock.seats.order(now, (buyer, areas.collect()), hold)?;
+        let item = |(area, quantity): (usize, u32)| stock.item(sections + area, quantity);
+        let items = wanted.into_iter().map(item).collect();
+        let place = (now, order.user, order.show);
+        Ok(self.insert(place, number, |row| row.items = items))
     }
 
-    pub(crate) fn reservation(&self, user: &Uuid, id: &Uuid) -> Option<ReservationRow> {
+    /// The reservation if it is this user's.
+    pub(super) fn reservation(&self, user: &Uuid, id: &Uuid) -> Option<ReservationRow> {
         let reservation = self.reservations.get(id)?;
-        (reservation.row.user == *user).then(|| reservation.row.clone())
+        (reservation.row.user == *user).then(|| self.told(reservation))
     }
 
-    pub(crate) fn reservations(&self, user: &Uuid) -> Vec<ReservationRow> {
-        self.of_user(user)
-            .map(|reservation| reservation.row.clone())
-            .collect()
+    pub(super) fn reservations(&self, user: &Uuid) -> Vec<ReservationRow> {
+        let ids = self.by_user.get(user).into_iter().flatten();
+        ids.map(|id| self.told(&self.reservations[id])).collect()
     }
 
-    /// Checks that a payment may begin, and keeps the hold until `until`, so that a payment begun in time succeeds.
+    /// Checks that a payment may begin, and keeps the hold for `grace`, so that a payment begun in time succeeds.
     ///
     /// Returns the receipt when this very payment has succeeded before.
-    pub(crate) fn begin_payment(
+    pub(super) fn begin_payment(
         &mut self,
-        now: Duration,
-        (user, id, key): (Uuid, Uuid, &str),
-        until: Duration,
+        now: SimTime,
+        payment: (Uuid, Uuid, &str),
+        grace: Duration,
     ) -> Result<Option<Paid>, Refusal> {
-        let reservation = self.payable(now, (user, id, key))?;
-        if reservation.paid.is_none() && reservation.row.expires < until {
-            let before = std::mem::replace(&mut reservation.row.expires, until);
-            self.expiries.remove(&(before, id));
-            self.expiries.insert((until, id));
-        }
-        Ok(self.reservations[&id].paid.clone())
+        let reservation = self.payable(now, payment)?;
+        let (show, number, paid) = (
+            reservation.row.show,
+            reservation.number,
+            reservation.paid.clone(),
+        );
+        let buyer = self.buyers.number(payment.0);
+        let seats = &mut self.stock[&show].seats;
+        seats.begin_payment(now, (buyer, number), grace)?;
+        Ok(paid)
     }
 
-    /// Commits a payment that the provider has authorised; the capture belongs to the same step.
-    pub(crate) fn commit_payment(
+    /// Commits a payment that the provider has authorized; the capture belongs to the same step.
+    pub(super) fn commit_payment(
         &mut self,
-        now: Duration,
-        (user, id, key): (Uuid, Uuid, &str),
+        now: SimTime,
+        payment: (Uuid, Uuid, &str),
         method: &str,
     ) -> Result<Paid, Refusal> {
-        let reservation = self.payable(now, (user, id, key))?;
+        let (user, id, key) = payment;
+        let reservation = self.payable(now, payment)?;
         if let Some(paid) = &reservation.paid {
             return Ok(paid.clone());
         }
-        reservation.row.state = ReservationState::Paid;
+        let (show, number) = (reservation.row.show, reservation.number);
+        let buyer = self.buyers.number(user);
+        let stock = &mut self.stock[&show];
+        stock.seats.commit_payment(now, buyer, number)?;
+        stock.show_state(number);
         let paid = Paid {
-            reservation: reservation.row.clone(),
+            reservation: self.told(&self.reservations[&id]),
             method: method.to_owned(),
             key: key.to_owned(),
-            paid_at: now,
+            paid_at: now.since_start(),
         };
-        reservation.paid = Some(paid.clone());
-        let (show, places) = (reservation.row.show, reservation.places.clone());
-        self.expiries.remove(&(paid.reservation.expires, id));
-        self.held -= places.len() as u64;
-        self.sold += places.len() as u64;
-        for place in places {
-            self.stock[&show]
-                .map
-                .set(place, SeatState::Reserved, Some(id));
-        }
+        self.reservations[&id].paid = Some(paid.clone());
         self.record_order(&paid);
         Ok(paid)
     }
 
     /// Cancels a reservation; returns the seats that are free again.
-    pub(crate) fn cancel(
+    pub(super) fn cancel(
         &mut self,
-        now: Duration,
+        now: SimTime,
         user: Uuid,
         id: Uuid,
     ) -> Result<Released, Refusal> {
         let reservation = self.reservations.get(&id);
-        let reservation = reservation
-            .filter(|reservation| reservation.row.user == user)
-            .ok_or(Refusal::UnknownReservation)?;
-        let row = &reservation.row;
-        if !row.state.is_live(now, row.expires) {
-            return Err(Refusal::NotCancellable);
-        }
+        let reservation = reservation.ok_or(Refusal::UnknownReservation)?;
+        let (show, number) = (reservation.row.show, reservation.number);
+        let buyer = self.buyers.number(user);
+        let stock = &mut self.stock[&show];
+        stock.seats.grow(self.buyers.count());
+        stock.seats.cancel(now, buyer, number)?;
+        stock.show_state(number);
         self.orders.retain(|order| order.reservation != id);
         self.captures.retain(|capture| capture.reservation != id);
-        Ok(self.release(id, ReservationState::Cancelled))
+        Ok(self.released(id))
     }
 
     /// Releases every hold that has expired by `now`.
-    pub(crate) fn release_expired(&mut self, now: Duration) -> Vec<Released> {
-        let mut released = Vec::new();
-        while let Some((_, id)) = self.expiries.first().filter(|(at, _)| *at <= now).copied() {
-            released.push(self.release(id, ReservationState::Expired));
-        }
-        released
+    pub(super) fn release_expired(&mut self, now: SimTime) -> Vec<Released> {
+        let stocks = self.stock.values_mut();
+        let released: Vec<Uuid> = stocks
+            .flat_map(|stock| stock.release_expired(now))
+            .collect();
+        released.into_iter().map(|id| self.released(id)).collect()
     }
 
     /// When the next hold expires.
-    pub(crate) fn next_expiry(&self) -> Option<Duration> {
-        self.expiries.first().map(|(at, _)| *at)
+    pub(super) fn next_expiry(&self) -> Option<SimTime> {
+        let next = self
+            .stock
+            .values()
+            .filter_map(|stock| stock.seats.next_expiry());
+        next.min()
     }
 
     /// Ticket types of a show whose stock has changed since the last call.
-    pub(crate) fn take_changed_types(&mut self, show: &Uuid) -> Vec<TicketTypeRow> {
+    pub(super) fn take_changed_types(&mut self, show: &Uuid) -> Vec<TicketTypeRow> {
         let Some(stock) = self.stock.get_mut(show) else {
             return Vec::new();
         };
-        let changed = std::mem::take(&mut stock.changed);
-        changed
-            .into_iter()
-            .map(|place| stock.types[place].clone())
-            .collect()
+        let changed = stock.seats.take_changed_types().into_iter();
+        changed.map(|kind| stock.kind(kind)).collect()
     }
 
-    pub(crate) fn final_seats(&self) -> Vec<FinalSeat> {
-        let seats = self.stock.values().flat_map(|stock| {
-            stock
-                .map
-                .seats
-                .iter()
-                .map(move |seat| (stock.show.id, seat))
-        });
-        seats
-            .map(|(show, seat)| FinalSeat {
-                show,
-                seat: seat.id,
-                label: seat.label.clone(),
-                state: seat.state,
-                reservation: seat.reservation,
-            })
-            .collect()
+    /// Seats under an unpaid hold.
+    pub(super) fn held(&self) -> u64 {
+        let stocks = self.stock.values();
+        stocks.map(|stock| u64::from(stock.seats.locked())).sum()
     }
 
-    pub(crate) fn orders(&self) -> &[PaidOrder] {
+    /// Seats paid for.
+    pub(super) fn sold(&self) -> u64 {
+        let stocks = self.stock.values();
+        stocks.map(|stock| u64::from(stock.seats.sold())).sum()
+    }
+
+    pub(super) fn final_seats(&self) -> Vec<FinalSeat> {
+        self.stock.values().flat_map(Stock::final_seats).collect()
+    }
+
+    pub(super) fn orders(&self) -> &[PaidOrder] {
         &self.orders
     }
 
-    pub(crate) fn captures(&self) -> &[Capture] {
+    pub(super) fn captures(&self) -> &[Capture] {
         &self.captures
     }
 
-    fn of_user(&self, user: &Uuid) -> impl Iterator<Item = &Reservation> {
-        let ids = self.by_user.get(user).into_iter().flatten();
-        ids.map(|id| &self.reservations[id])
-    }
-
+    /// Writes down a reservation that the machine has made just now; `complete` adds what it is for.
     fn insert(
         &mut self,
-        now: Duration,
-        user: Uuid,
-        show: Uuid,
-        (amount, expires): (u64, Duration),
-    ) -> Uuid {
-        let number = format!("TK-{:07}", self.reservations.len() + 1);
-        let id = stable_id(&["reservation", &number]);
-        let row = ReservationRow {
+        (now, user, show): (SimTime, Uuid, Uuid),
+        number: ReservationNumber,
+        complete: impl FnOnce(&mut ReservationRow),
+    ) -> ReservationRow {
+        let name = format!("TK-{:07}", self.reservations.len() + 1);
+        let id = stable_id(&["reservation", &name]);
+        let stock = &mut self.stock[&show];
+        stock.name_reservation(number, id);
+        stock.show_state(number);
+        let (_, expires) = stock.seats.state(number).expect("it was made just now");
+        let mut row = ReservationRow {
             id,
-            number,
+            number: name,
             user,
             show,
-            show_title: self.stock[&show].show.title.clone(),
+            show_title: stock.show.title.clone(),
             seats: Vec::new(),
             items: Vec::new(),
-            amount,
+            amount: 0,
             state: ReservationState::Pending,
-            created: now,
-            expires,
+            created: now.since_start(),
+            expires: expires.since_start(),
         };
+        complete(&mut row);
+        let prices = row.items.iter();
+        row.amount = prices
+            .map(|item| item.price.saturating_mul(u64::from(item.quantity)))
+            .sum();
         let reservation = Reservation {
-            row,
-            places: Vec::new(),
-            items: Vec::new(),
+            row: row.clone(),
+            number,
             paid: None,
         };
         self.reservations.insert(id, reservation);
         self.by_user.entry(user).or_default().push(id);
-        self.expiries.insert((expires, id));
-        id
+        row
     }
 
+    /// The row of a reservation with its state of the moment.
+    fn told(&self, reservation: &Reservation) -> ReservationRow {
+        let (state, expires) = self.state(reservation);
+        ReservationRow {
+            state: match state {
+                State::Pending => ReservationState::Pending,
+                State::Paid => ReservationState::Paid,
+                State::Expired => ReservationState::Expired,
+                State::Cancelled => ReservationState::Cancelled,
+            },
+            expires: expires.since_start(),
+            ..reservation.row.clone()
+        }
+    }
+
+    fn state(&self, reservation: &Reservation) -> (State, SimTime) {
+        let seats = &self.stock[&reservation.row.show].seats;
+        let state = seats.state(reservation.number);
+        state.expect("the machine has made it")
+    }
+
+    /// The reservation if it is this user's and the key may pay for it, or has.
     fn payable(
-        &mut self,
-        now: Duration,
+        &self,
+        now: SimTime,
         (user, id, key): (Uuid, Uuid, &str),
-    ) -> Result<&mut Reservation, Refusal> {
-        let reservation = self.reservations.get_mut(&id);
+    ) -> Result<&Reservation, Refusal> {
+        let reservation = self.reservations.get(&id);
         let reservation = reservation
             .filter(|reservation| reservation.row.user == user)
             .ok_or(Refusal::UnknownReservation)?;
-        match reservation.row.state {
-            ReservationState::Pending if reservation.row.expires > now => {
-                if self.keys.contains(key) {
-                    return Err(Refusal::KeyUsed);
-                }
+        let paid_with = reservation.paid.as_ref().map(|paid| paid.key.as_str());
+        match self.state(reservation) {
+            (State::Pending, expires) if expires > now && self.keys.contains(key) => {
+                Err(Refusal::KeyUsed)
+            }
+            (State::Paid, _) if paid_with != Some(key) => Err(Refusal::PaidAlready),
+            // The machine says what is wrong with it, if something is.
+            (State::Pending | State::Paid | State::Expired | State::Cancelled, _) => {
                 Ok(reservation)
             }
-            ReservationState::Paid
-                if reservation
-                    .paid
-                    .as_ref()
-                    .is_some_and(|paid| paid.key == key) =>
-            {
-                Ok(reservation)
-            }
-            ReservationState::Paid => Err(Refusal::PaidAlready),
-            ReservationState::Pending | ReservationState::Expired => Err(Refusal::HoldExpired),
-            ReservationState::Cancelled => Err(Refusal::Cancelled),
         }
     }
 
@@ -391,27 +409,11 @@ impl PostgresStore {
         });
     }
 
-    fn release(&mut self, id: Uuid, state: ReservationState) -> Released {
-        let reservation = &mut self.reservations[&id];
-        self.expiries.remove(&(reservation.row.expires, id));
-        let was = std::mem::replace(&mut reservation.row.state, state);
-        let stock = &mut self.stock[&reservation.row.show];
-        for &place in &reservation.places {
-            stock.map.set(place, SeatState::Available, None);
-        }
-        for &(place, quantity) in &reservation.items {
-            stock.types[place].available += quantity;
-            stock.changed.insert(place);
-        }
-        let seats = reservation.places.len() as u64;
-        match was {
-            ReservationState::Paid => self.sold -= seats,
-            ReservationState::Pending => self.held -= seats,
-            ReservationState::Expired | ReservationState::Cancelled => {}
-        }
+    fn released(&self, id: Uuid) -> Released {
+        let row = &self.reservations[&id].row;
         Released {
-            show: reservation.row.show,
-            seats: reservation.row.seats.iter().map(|seat| seat.id).collect(),
+            show: row.show,
+            seats: row.seats.iter().map(|seat| seat.id).collect(),
         }
     }
 }

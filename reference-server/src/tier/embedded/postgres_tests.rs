@@ -1,8 +1,12 @@
 use super::*;
 use crate::show::{Section, StandingArea};
+use crate::tier::SeatState;
 
-const SECOND: Duration = Duration::from_secs(1);
 const HOLD: Duration = Duration::from_secs(300);
+
+fn at(seconds: u64) -> SimTime {
+    SimTime::from_secs(seconds)
+}
 
 fn store() -> (PostgresStore, Uuid, Vec<Uuid>) {
     let section = Section {
@@ -35,12 +39,12 @@ fn available(store: &PostgresStore, show: &Uuid) -> Vec<u32> {
 #[test]
 fn a_seat_goes_to_one_person_and_a_person_gets_one_seat() {
     let (mut store, show, seats) = store();
-    store.hold(SECOND, (user(1), show, seats[0]), HOLD).unwrap();
-    let taken = store.hold(SECOND, (user(2), show, seats[0]), HOLD);
+    store.hold(at(1), (user(1), show, seats[0]), HOLD).unwrap();
+    let taken = store.hold(at(1), (user(2), show, seats[0]), HOLD);
     assert_eq!(taken.unwrap_err(), Refusal::SeatLocked);
-    let second = store.hold(SECOND, (user(1), show, seats[1]), HOLD);
+    let second = store.hold(at(1), (user(1), show, seats[1]), HOLD);
     assert_eq!(second.unwrap_err(), Refusal::OneSeatEach);
-    let unknown = store.hold(SECOND, (user(2), show, Uuid::nil()), HOLD);
+    let unknown = store.hold(at(1), (user(2), show, Uuid::nil()), HOLD);
     assert_eq!(unknown.unwrap_err(), Refusal::UnknownSeat);
     assert_eq!(available(&store, &show), [2, 5]);
 }
@@ -48,14 +52,14 @@ fn a_seat_goes_to_one_person_and_a_person_gets_one_seat() {
 #[test]
 fn a_hold_ends_on_time_and_not_before() {
     let (mut store, show, seats) = store();
-    let held = store.hold(SECOND, (user(1), show, seats[0]), HOLD).unwrap();
-    assert_eq!(store.next_expiry(), Some(SECOND + HOLD));
+    let held = store.hold(at(1), (user(1), show, seats[0]), HOLD).unwrap();
+    assert_eq!(store.next_expiry(), Some(at(301)));
     assert!(
         store
-            .release_expired(SECOND + HOLD - Duration::from_nanos(1))
+            .release_expired(SimTime::from_nanos(at(301).as_nanos() - 1))
             .is_empty()
     );
-    let released = store.release_expired(SECOND + HOLD);
+    let released = store.release_expired(at(301));
     assert_eq!(
         released,
         [Released {
@@ -63,42 +67,40 @@ fn a_hold_ends_on_time_and_not_before() {
             seats: vec![seats[0]]
         }]
     );
-    assert_eq!((store.held, store.next_expiry()), (0, None));
-    let late = store.begin_payment(2 * HOLD, (user(1), held.id, "k"), 2 * HOLD);
+    assert_eq!((store.held(), store.next_expiry()), (0, None));
+    let late = store.begin_payment(at(600), (user(1), held.id, "k"), HOLD);
     assert_eq!(late.unwrap_err(), Refusal::HoldExpired);
     store
-        .hold(2 * HOLD, (user(1), show, seats[1]), HOLD)
+        .hold(at(600), (user(1), show, seats[1]), HOLD)
         .unwrap();
 }
 
 #[test]
 fn a_payment_with_the_same_key_is_one_payment() {
     let (mut store, show, seats) = store();
-    let held = store.hold(SECOND, (user(1), show, seats[0]), HOLD).unwrap();
+    let held = store.hold(at(1), (user(1), show, seats[0]), HOLD).unwrap();
     let payment = (user(1), held.id, "key");
-    let later = 10 * SECOND;
+    let later = Duration::from_secs(9);
     assert!(
         store
-            .begin_payment(SECOND, payment, later)
+            .begin_payment(at(1), payment, later)
             .unwrap()
             .is_none()
     );
-    let first = store
-        .commit_payment(2 * SECOND, payment, "naver_pay")
-        .unwrap();
-    let again = store
-        .begin_payment(3 * SECOND, payment, later)
-        .unwrap()
-        .unwrap();
-    assert_eq!((first.paid_at, again.paid_at), (2 * SECOND, 2 * SECOND));
-    let other = store.begin_payment(3 * SECOND, (user(1), held.id, "other"), later);
+    let first = store.commit_payment(at(2), payment, "naver_pay").unwrap();
+    let again = store.begin_payment(at(3), payment, later).unwrap().unwrap();
+    assert_eq!(
+        (first.paid_at, again.paid_at),
+        (at(2).since_start(), at(2).since_start())
+    );
+    let other = store.begin_payment(at(3), (user(1), held.id, "other"), later);
     assert_eq!(other.unwrap_err(), Refusal::PaidAlready);
-    let stranger = store.begin_payment(3 * SECOND, (user(2), held.id, "key"), later);
+    let stranger = store.begin_payment(at(3), (user(2), held.id, "key"), later);
     assert_eq!(stranger.unwrap_err(), Refusal::UnknownReservation);
     assert_eq!((store.orders().len(), store.captures().len()), (1, 1));
-    assert_eq!((store.held, store.sold), (0, 1));
+    assert_eq!((store.held(), store.sold()), (0, 1));
     assert!(
-        store.release_expired(2 * HOLD).is_empty(),
+        store.release_expired(at(600)).is_empty(),
         "sold seats stay sold"
     );
 }
@@ -106,12 +108,12 @@ fn a_payment_with_the_same_key_is_one_payment() {
 #[test]
 fn of_two_payments_at_once_one_is_captured() {
     let (mut store, show, seats) = store();
-    let held = store.hold(SECOND, (user(1), show, seats[0]), HOLD).unwrap();
+    let held = store.hold(at(1), (user(1), show, seats[0]), HOLD).unwrap();
     let (one, two) = ((user(1), held.id, "one"), (user(1), held.id, "two"));
-    store.begin_payment(SECOND, one, SECOND).unwrap();
-    store.begin_payment(SECOND, two, SECOND).unwrap();
-    store.commit_payment(2 * SECOND, two, "kakao_pay").unwrap();
-    let loser = store.commit_payment(2 * SECOND, one, "kakao_pay");
+    store.begin_payment(at(1), one, Duration::ZERO).unwrap();
+    store.begin_payment(at(1), two, Duration::ZERO).unwrap();
+    store.commit_payment(at(2), two, "kakao_pay").unwrap();
+    let loser = store.commit_payment(at(2), one, "kakao_pay");
     assert_eq!(loser.unwrap_err(), Refusal::PaidAlready);
     assert_eq!(store.captures()[0].idempotency_key, "two");
     assert_eq!(store.captures().len(), 1);
@@ -120,36 +122,33 @@ fn of_two_payments_at_once_one_is_captured() {
 #[test]
 fn a_payment_begun_in_time_keeps_its_seat_while_the_provider_works() {
     let (mut store, show, seats) = store();
-    let held = store.hold(SECOND, (user(1), show, seats[0]), HOLD).unwrap();
+    let held = store.hold(at(1), (user(1), show, seats[0]), HOLD).unwrap();
     let payment = (user(1), held.id, "key");
-    let last_moment = HOLD;
     store
-        .begin_payment(last_moment, payment, last_moment + 6 * SECOND)
+        .begin_payment(at(300), payment, Duration::from_secs(6))
         .unwrap();
-    assert!(store.release_expired(HOLD + 2 * SECOND).is_empty());
-    store
-        .commit_payment(HOLD + 2 * SECOND, payment, "naver_pay")
-        .unwrap();
+    assert!(store.release_expired(at(302)).is_empty());
+    store.commit_payment(at(302), payment, "naver_pay").unwrap();
     assert_eq!(store.next_expiry(), None);
 }
 
 #[test]
 fn cancelling_gives_back_seats_tickets_and_money() {
     let (mut store, show, seats) = store();
-    let held = store.hold(SECOND, (user(1), show, seats[0]), HOLD).unwrap();
+    let held = store.hold(at(1), (user(1), show, seats[0]), HOLD).unwrap();
     store
-        .commit_payment(SECOND, (user(1), held.id, "k"), "naver_pay")
+        .commit_payment(at(1), (user(1), held.id, "k"), "naver_pay")
         .unwrap();
-    let foreign = store.cancel(SECOND, user(2), held.id);
+    let foreign = store.cancel(at(1), user(2), held.id);
     assert_eq!(foreign.unwrap_err(), Refusal::UnknownReservation);
-    let released = store.cancel(SECOND, user(1), held.id).unwrap();
+    let released = store.cancel(at(1), user(1), held.id).unwrap();
     assert_eq!(released.seats, [seats[0]]);
     assert_eq!(
-        store.cancel(SECOND, user(1), held.id),
+        store.cancel(at(1), user(1), held.id),
         Err(Refusal::NotCancellable)
     );
     assert_eq!(available(&store, &show), [3, 5]);
-    assert_eq!((store.held, store.sold), (0, 0));
+    assert_eq!((store.held(), store.sold()), (0, 0));
     assert!(store.captures().is_empty() && store.orders().is_empty());
     assert!(
         store
@@ -169,7 +168,7 @@ fn standing_tickets_are_sold_as_long_as_there_are_some() {
         items: items.to_vec(),
     };
     let (vip, floor) = (types[0].id, types[1].id);
-    let mut buy = |items: &[(Uuid, u32)]| store.order_standing(SECOND, &order(items), HOLD);
+    let mut buy = |items: &[(Uuid, u32)]| store.order_standing(at(1), &order(items), HOLD);
     assert_eq!(buy(&[(floor, 2)]).unwrap().amount, 160_000);
     assert_eq!(
         buy(&[(floor, 2), (floor, 2)]).unwrap_err(),
@@ -178,15 +177,15 @@ fn standing_tickets_are_sold_as_long_as_there_are_some() {
     assert_eq!(buy(&[(floor, 0)]).unwrap_err(), Refusal::ShortStock);
     assert_eq!(buy(&[(vip, 1)]).unwrap_err(), Refusal::ChooseASeat);
     assert_eq!(buy(&[(floor, 3)]).unwrap().amount, 240_000);
-    store.release_expired(2 * HOLD);
+    store.release_expired(at(600));
     assert_eq!(available(&store, &show), [3, 5], "unpaid tickets go back");
 }
 
 #[test]
 fn changed_stock_is_told_once() {
     let (mut store, show, seats) = store();
-    store.hold(SECOND, (user(1), show, seats[0]), HOLD).unwrap();
-    store.hold(SECOND, (user(2), show, seats[1]), HOLD).unwrap();
+    store.hold(at(1), (user(1), show, seats[0]), HOLD).unwrap();
+    store.hold(at(1), (user(2), show, seats[1]), HOLD).unwrap();
     let changed = store.take_changed_types(&show);
     assert_eq!(changed.len(), 1);
     assert_eq!(changed[0].available, 1);
