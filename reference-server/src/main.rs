@@ -240,11 +240,12 @@ fn tier(args: &Args, settings: &Settings, show: Show) -> std::io::Result<DataTie
         claim_namespace(&config).await?;
         prepare_database(&config, &shows).await
     });
-    prepared.map_err(|error| told(&error))?;
+    prepared.map_err(|error| with_hint(&error))?;
     Ok(ServersTier::new(config, settings, shows).into())
 }
 
-fn told(error: &SetupError) -> std::io::Error {
+/// Appends the hint of an error, if it has one.
+fn with_hint(error: &SetupError) -> std::io::Error {
     std::io::Error::other(match error.hint() {
         Some(hint) => format!("{error}\n\nhint: {hint}"),
         None => error.to_string(),

@@ -1,6 +1,10 @@
 //! What the system does with a call, step by step: load balancer, processor, Redis, database, payment provider.
 //!
-//! It is the path of the reference server's handlers; where a step fails, the answer is the one they give.
+//! The steps are those of the reference server's handlers, and so is the response when a step fails.
+//!
+//! A call has one entry in the calendar at a time: the end of its current step. What a step does to Redis, the database or
+//! the seats happens at that instant, not when the step begins. So two calls that overlap see each other's effects in the
+//! order in which the real servers would make them.
 
 use std::time::Duration;
 
@@ -20,17 +24,17 @@ use tiketi_scenario::operation::Operation;
 
 /// The payment provider takes 0.5 to 1.5 s [contract].
 const PROVIDER_MS: std::ops::Range<u64> = 500..1_500;
-/// From a request to a provider that cannot be reached to the failure of the payment, an assumption: the connect
-/// time-out of the back end's HTTP client.
+/// Time until a payment fails because the provider cannot be reached: the connect timeout of the back end's HTTP client
+/// [assumption].
 const PROVIDER_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes of a request of a buyer with its headers, an assumption.
+/// Bytes of a buyer's request with its headers [assumption].
 const REQUEST_BYTES: u64 = 700;
 
 const BAD_GATEWAY: Reply = Reply::Failed(Failure::Status(502));
 const UNAVAILABLE: Reply = Reply::Failed(Failure::Status(503));
 
 impl World<'_> {
-    /// A buyer sends a call; it should have left at `intended`.
+    /// Sends a buyer's call, which was due at `intended`.
     pub(super) fn send(
         &mut self,
         now: SimTime,
@@ -69,7 +73,7 @@ impl World<'_> {
             .find(number)
             .filter(|instance| instance.listens(now))
         else {
-            // Nobody listens there: it still boots, or it is gone and the checks have not noticed yet.
+            // Nothing listens there: the instance still boots, or it is gone and the health checks have not noticed yet.
             call.reply = BAD_GATEWAY;
             return self.refuse(now, call);
         };
@@ -84,20 +88,20 @@ impl World<'_> {
         self.wait_until(call, done_at);
     }
 
-    /// The load balancer, or the absence of one, answers in place of an instance.
+    /// Ends a call that reached no instance: the load balancer answers, or the connection is refused.
     fn refuse(&mut self, now: SimTime, call: Call) {
         let latency = self.service.latency(call.operation);
         let call = self.calls.insert(call);
         self.calendar.enter(now + latency, Entry::Step(call));
     }
 
-    /// A call comes to the end of its step.
+    /// Handles the end of a call's current step.
     pub(super) fn handle_step(&mut self, now: SimTime, call: CallRef) {
         let Some(&mut open) = self.calls.find(call) else {
             return;
         };
         if let Some(until) = self.fleet.paused_until(now, open.instance) {
-            // The stopped process takes note of it when it continues.
+            // A paused process handles the result when it resumes.
             return self.wait_until(call, until);
         }
         match open.step {
@@ -136,7 +140,7 @@ impl World<'_> {
         }
     }
 
-    /// Redis does not answer: what only reads a cache or renews a place goes on without it.
+    /// Continues without Redis: calls that only read the cache or renew a place go to the database; the queue fails.
     fn without_cache(&mut self, now: SimTime, call: CallRef, open: &Call) {
         match open.operation {
             Operation::QueueCheck | Operation::QueueStatus | Operation::QueueLeave => {
@@ -166,7 +170,7 @@ impl World<'_> {
             Operation::QueueStatus => {
                 let reply = match self.redis.status(now, SHOW, buyer) {
                     Ok(QueueState::Waiting) => Reply::Queued,
-                    // The contract: whoever does not wait is not queued, admitted or unknown alike.
+                    // By the contract, `queued` is false for every buyer who is not in the line, admitted or unknown.
                     Ok(QueueState::Active | QueueState::Unknown) => {
                         let _ = self.redis.touch(now, SHOW, buyer);
                         Reply::Admitted
@@ -187,7 +191,7 @@ impl World<'_> {
             }
             Operation::ShowDetail => self.after_lookup(now, call, Cached::ShowDetail),
             Operation::SeatList | Operation::SeatReserve => {
-                // What is to be committed does not wait for Redis.
+                // A failed renewal of the place must not stop a sale.
                 let _ = self.redis.touch(now, SHOW, buyer);
                 self.ask_database(now, call, Step::Database);
             }
@@ -205,14 +209,14 @@ impl World<'_> {
         }
     }
 
-    /// Asks the database for the transaction that the call needs in this step.
+    /// Starts the database transaction that the call needs in this step.
     fn ask_database(&mut self, now: SimTime, call: CallRef, step: Step) {
         let open = self.calls.find(call).expect("the caller has it");
         open.step = step;
         let (operation, instance, subject) = (open.operation, open.instance, open.subject);
         let asked = *open;
         self.count_query(&asked);
-        // How long it takes is not known yet: the pool may be empty, the writer lost.
+        // Its end is unknown: all connections may be busy, or the writer lost. So the call needs an entry for its timeout now.
         self.watch(call);
         let transaction = match operation {
             Operation::SeatReserve => Transaction::Write {
@@ -226,7 +230,10 @@ impl World<'_> {
         self.handle_database(now);
     }
 
-    /// Takes what the database has done, and makes the entry for what it does next.
+    /// Advances the database to `now`, handles the transactions that ended, and enters its next event.
+    ///
+    /// The database keeps its own order of events; the calendar has one entry for the earliest. An entry that was overtaken
+    /// by an earlier one stays and does no harm: the database then has nothing to do.
     pub(super) fn handle_database(&mut self, now: SimTime) {
         if self.database_due.is_some_and(|due| due <= now) {
             self.database_due = None;
@@ -294,7 +301,7 @@ impl World<'_> {
         }
     }
 
-    /// Caches what the database has answered, if Redis takes it.
+    /// Caches a response of the database, if Redis accepts the write.
     fn fill_cache(&mut self, now: SimTime, what: Cached) {
         let server = &self.plan.server;
         let ttl = match what {
@@ -304,7 +311,7 @@ impl World<'_> {
         let _ = self.redis.store(now, (what, ttl), ());
     }
 
-    /// The payment provider is beyond the NAT gateway of the instance's zone, or of the first zone that has one.
+    /// Calls the payment provider through the NAT gateway of the instance's zone, or of the first zone that has one.
     fn ask_provider(&mut self, now: SimTime, call: CallRef, open: &Call) {
         let zone = self.fleet.of(open.instance).zone;
         let Some(way_out) = self.cloud.way_out(zone) else {
@@ -317,8 +324,8 @@ impl World<'_> {
         self.step_at(call, Step::Provider, now + takes);
     }
 
-    /// What was committed is told to Redis: the cached stock is dropped, the sockets hear of the seat, the active place is
-    /// given back. What is committed stays so when Redis cannot spread the word.
+    /// Publishes a committed sale through Redis: drops the cached stock, informs the sockets, gives the active place back.
+    /// If Redis fails, the sale stays committed and the buyer still gets the response.
     fn announce(&mut self, now: SimTime, call: CallRef, reply: Reply) {
         let open = self.calls.find(call).expect("the caller has it");
         open.reply = reply;
@@ -338,7 +345,7 @@ impl World<'_> {
         self.answer(now, call, open.reply);
     }
 
-    /// The answer leaves the instance at `now`.
+    /// Sends the response; it leaves the instance at `now`, or when a paused process resumes.
     fn answer(&mut self, now: SimTime, call: CallRef, reply: Reply) {
         let Some(open) = self.calls.find(call) else {
             return;
@@ -348,7 +355,7 @@ impl World<'_> {
         let operation = open.operation;
         let instance = open.instance;
         let latency = self.service.latency(operation);
-        // What another part of the system has answered is still not passed on by a stopped process.
+        // The database has answered, but a paused process cannot pass the response on.
         let leaves_at = self.fleet.paused_until(now, instance).unwrap_or(now);
         if leaves_at == now && latency.is_zero() {
             return self.end_call(now, call);
@@ -356,7 +363,7 @@ impl World<'_> {
         self.wait_until(call, leaves_at + latency);
     }
 
-    /// The answer is there, or would be if somebody still waited for it.
+    /// Ends a call: its response arrives, unless the buyer has given up.
     fn end_call(&mut self, now: SimTime, call: CallRef) {
         let Some(ended) = self.calls.remove(call) else {
             return;
@@ -377,7 +384,7 @@ impl World<'_> {
         }
     }
 
-    /// The instance or the node a call is on is gone: it ends at once, for whoever still waits for it.
+    /// Ends a call whose instance or load-balancer node is gone.
     pub(super) fn cut_call(&mut self, now: SimTime, call: CallRef, failure: Failure) {
         let Some(mut cut) = self.calls.remove(call) else {
             return;
@@ -395,7 +402,9 @@ impl World<'_> {
         self.wait_until(call, at);
     }
 
-    /// Makes the entry for the end of a step, and one for the time-out if that comes first.
+    /// Enters the end of a step, and the buyer's timeout if that comes first.
+    ///
+    /// Most calls end long before their timeout. Entering every timeout would double the calendar.
     fn wait_until(&mut self, call: CallRef, at: SimTime) {
         let open = self.calls.find(call).expect("the caller has it");
         if at > open.sent + self.plan.buyers.call_timeout {
@@ -418,7 +427,7 @@ impl World<'_> {
         if open.operation == Operation::SocketConnect {
             return None;
         }
-        // Where Redis cannot count, nobody is turned away.
+        // If Redis cannot count, nobody is rejected.
         let counted = self.redis.count_request(now, open.buyer, limit);
         let wait = counted.ok().flatten()?;
         Some(u32::try_from(wait.as_secs() + 1).expect("a window is a minute"))

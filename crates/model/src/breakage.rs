@@ -103,7 +103,7 @@ impl World<'_> {
         }
     }
 
-    /// Stops the process of an instance: it accepts connections and never answers.
+    /// Pauses the process of an instance: it accepts connections and never responds.
     fn pause_instance(&mut self, now: SimTime, instance: InstanceId) {
         let zone = self.fleet.of(instance.0).zone;
         let until = self.heals_at(
@@ -113,12 +113,13 @@ impl World<'_> {
         self.fleet.pause(instance.0, until);
     }
 
-    /// Lets the process of an instance continue, if it is stopped.
+    /// Resumes the process of an instance, if it is paused.
     fn resume_instance(&mut self, now: SimTime, instance: InstanceId) {
         self.fleet.resume(now, instance.0);
     }
 
-    /// Stops the primary of a part: connections stay, and nothing answers. Nothing is promoted.
+    /// Pauses the primary of a part: connections stay open, and nothing responds. AWS sees no failure, so nothing is
+    /// promoted.
     fn pause_primary(&mut self, now: SimTime, part: DataTierPart) {
         match part {
             DataTierPart::Redis => {
@@ -132,7 +133,7 @@ impl World<'_> {
         }
     }
 
-    /// Lets the primary of a part continue.
+    /// Resumes the primary of a part.
     fn resume_primary(&mut self, now: SimTime, part: DataTierPart) {
         match part {
             DataTierPart::Redis => self.redis.handle_resumed(now),
@@ -143,8 +144,8 @@ impl World<'_> {
         }
     }
 
-    /// The link to the replica of a part delays what goes over it by `lag`; `None`: as long as it usually does. A commit
-    /// of RDS Multi-AZ waits for the standby; that of Aurora does not wait for the reader.
+    /// Delays the link to the replica of a part by `lag`; `None` restores its usual delay. A commit of RDS Multi-AZ waits
+    /// for the standby, so it takes longer; one of Aurora does not wait for the reader.
     fn delay_replica(&mut self, now: SimTime, part: DataTierPart, lag: Option<Duration>) {
         match part {
             DataTierPart::Redis => self.redis.handle_link(now, lag),
@@ -162,19 +163,19 @@ impl World<'_> {
         }
     }
 
-    /// Somebody else takes this many connections of the database, as far as there are any.
+    /// Opens up to `count` connections of the database for a foreign client.
     fn hold_connections(&mut self, now: SimTime, count: u32) {
         self.database.handle_connections_held(now, count);
         self.handle_database(now);
     }
 
-    /// Somebody else gives all connections back.
+    /// Closes all connections of the foreign client.
     fn release_connections(&mut self, now: SimTime) {
         self.database.handle_connections_released();
         self.handle_database(now);
     }
 
-    /// When the last of the faults heals that are under way and for which `is_meant` holds; `now` without one.
+    /// Returns when the last active fault that matches `is_meant` ends; `now` if there is none.
     fn heals_at(&self, now: SimTime, is_meant: impl Fn(Action) -> bool) -> SimTime {
         let faults = self.plan.faults.iter();
         let under_way = faults.filter(|fault| fault.at <= now && is_meant(fault.action));

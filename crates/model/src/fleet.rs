@@ -1,4 +1,4 @@
-//! The modelled instances: a processor each, with its sockets.
+//! The simulated instances: one processor each, with its sockets.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(super) enum Life {
 pub(super) struct Instance {
     pub(super) zone: ZoneId,
     life: Life,
-    /// Its process is stopped until this instant: it accepts connections and does nothing.
+    /// Its process is paused until this instant: it accepts connections and does nothing.
     paused_until: SimTime,
     cpu: Fifo,
     /// CPU credits; `None` if its type knows none.
@@ -52,14 +52,14 @@ pub(super) struct Instance {
 #[derive(Debug, Default)]
 pub(super) struct Fleet {
     instances: Vec<Instance>,
-    /// No process is stopped from here on.
+    /// No process is paused from this instant on.
     paused_until: SimTime,
     read_at: SimTime,
     sampled_at: SimTime,
 }
 
 impl Instance {
-    /// Books work that arrives at `now`; returns when it is done. A stopped process begins when it continues.
+    /// Books work that arrives at `now`; returns when it is done. A paused process starts when it resumes.
     pub(super) fn book(&mut self, now: SimTime, service_time: Duration) -> SimTime {
         let now = now.max(self.paused_until);
         let taken = match &mut self.credits {
@@ -69,7 +69,7 @@ impl Instance {
         self.cpu.book(now, taken)
     }
 
-    /// Whether its application accepts connections at `now`, be it stopped.
+    /// Whether its application accepts connections at `now`, even if paused.
     pub(super) fn listens(&self, now: SimTime) -> bool {
         matches!(self.life, Life::Boots(at) if at <= now)
     }
@@ -79,14 +79,14 @@ impl Instance {
         self.listens(now) && now >= self.paused_until
     }
 
-    /// Until when its process is stopped; `None` if it is not.
+    /// Until when its process is paused; `None` if it is not.
     pub(super) fn paused_until(&self, now: SimTime) -> Option<SimTime> {
         (now < self.paused_until).then_some(self.paused_until)
     }
 
     /// Time its processor has worked until `now`.
     fn busy_until(&self, now: SimTime) -> Duration {
-        // What came during a stop is booked from its end on: the processor idles until then.
+        // Work that arrived during a pause is booked from its end on: the processor is idle until then.
         self.cpu.busy_until(now.max(self.paused_until))
     }
 
@@ -197,29 +197,29 @@ impl Fleet {
         there.map(|(number, _)| number).collect()
     }
 
-    /// Numbers of the instances that accept connections at `now`, stopped ones included.
+    /// Numbers of the instances that accept connections at `now`, including paused ones.
     pub(super) fn listening(&self, now: SimTime) -> impl Iterator<Item = u32> + use<'_> {
         let numbered = (0..).zip(&self.instances);
         numbered.filter_map(move |(number, instance)| instance.listens(now).then_some(number))
     }
 
-    /// Stops the process of an instance until `until`.
+    /// Pauses the process of an instance until `until`.
     pub(super) fn pause(&mut self, instance: u32, until: SimTime) {
         let instance = self.of(instance);
         instance.paused_until = instance.paused_until.max(until);
         self.paused_until = self.paused_until.max(until);
     }
 
-    /// Lets the process of an instance continue; nothing happens if it is not stopped.
+    /// Resumes the process of an instance; does nothing if it is not paused.
     pub(super) fn resume(&mut self, now: SimTime, instance: u32) {
         if let Some(instance) = self.find(instance) {
             instance.paused_until = instance.paused_until.min(now);
         }
     }
 
-    /// Until when the process of an instance is stopped; `None` if it is not.
+    /// Until when the process of an instance is paused; `None` if it is not.
     pub(super) fn paused_until(&self, now: SimTime, instance: u32) -> Option<SimTime> {
-        // Every step of every call asks: most runs never stop anything.
+        // Called for every step of every call, while most runs never pause anything.
         if now >= self.paused_until {
             return None;
         }

@@ -1,4 +1,4 @@
-//! The load balancer: a node in each zone with its own routing table and its own checks, behind one name.
+//! The load balancer: one node per zone, each with its own routing table and health checks, behind one DNS name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,8 +9,8 @@ use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_measure::ending::Stickiness;
 use tiketi_scenario::topology::Alb;
 
-/// From the loss of a node to the removal of its address from the DNS record, an assumption: Route 53 gives up on an
-/// address after three failed checks, ten seconds apart.
+/// Time from the loss of a node until its address leaves the DNS record: Route 53 removes an address after three failed
+/// checks, 10 s apart [assumption].
 pub(super) const NODE_EVICTION: Duration = Duration::from_secs(30);
 
 /// The load balancer.
@@ -20,7 +20,7 @@ pub(super) struct Front {
     nodes: Vec<Node>,
     targets: BTreeSet<InstanceId>,
     told: BTreeMap<InstanceId, bool>,
-    /// Zones whose address the name has.
+    /// Zones whose address is in the DNS record.
     record: Vec<usize>,
     names: Names,
     stickiness: Stickiness,
@@ -33,7 +33,7 @@ struct Node {
     health: BTreeMap<InstanceId, (TargetHealth, Option<bool>)>,
 }
 
-/// What clients know of the name.
+/// The DNS record as clients have it cached.
 #[derive(Debug, Default)]
 struct Names {
     addresses: Vec<usize>,
@@ -71,8 +71,8 @@ impl Front {
         numbered.filter_map(|(zone, node)| node.is_up.then_some(ZoneId(zone)))
     }
 
-    /// The node a client connects to now: those of the name in turn, without those that refused it. `None` if no
-    /// address of the name answers.
+    /// Returns the node a client connects to: the addresses of the record in turn, except those that refused a connection.
+    /// `None` if no address answers.
     pub(super) fn node(&mut self, now: SimTime) -> Option<ZoneId> {
         if now >= self.names.until {
             self.names.addresses.clone_from(&self.record);
@@ -112,7 +112,7 @@ impl Front {
         Some(route)
     }
 
-    /// Adds a target: the nodes that are up begin to check it.
+    /// Registers a target; nodes that are up start to check it.
     pub(super) fn register(&mut self, instance: InstanceId) {
         self.targets.insert(instance);
         for node in self.nodes.iter_mut().filter(|node| node.is_up) {
@@ -120,7 +120,7 @@ impl Front {
         }
     }
 
-    /// Takes a target out.
+    /// Deregisters a target.
     pub(super) fn deregister(&mut self, instance: InstanceId) {
         self.targets.remove(&instance);
         self.told.remove(&instance);
@@ -130,14 +130,13 @@ impl Front {
         }
     }
 
-    /// Whether a node still checks a target.
+    /// Returns whether a node checks this target.
     pub(super) fn checks(&self, node: ZoneId, instance: InstanceId) -> bool {
         let node = &self.nodes[node.index()];
         node.is_up && node.health.contains_key(&instance)
     }
 
-    /// Takes the result of a check. Returns whether the load balancer as a whole holds the target for healthy now, if that
-    /// has changed.
+    /// Records the result of a check. Returns the target's health in the load balancer as a whole if it has changed.
     pub(super) fn handle_check(
         &mut self,
         node: ZoneId,
@@ -152,7 +151,7 @@ impl Front {
         self.verdict(instance)
     }
 
-    /// A node is lost. Returns the targets whose verdict has changed with it.
+    /// Loses a node. Returns the targets whose health changed with it.
     pub(super) fn lose_node(&mut self, zone: ZoneId) -> Vec<(InstanceId, bool)> {
         let node = &mut self.nodes[zone.index()];
         node.is_up = false;
@@ -165,14 +164,14 @@ impl Front {
             .collect()
     }
 
-    /// The address of a lost node leaves the DNS record, unless the node is up again.
+    /// Removes the address of a lost node from the DNS record, unless the node is up again.
     pub(super) fn evict(&mut self, zone: ZoneId) {
         if !self.nodes[zone.index()].is_up {
             self.record.retain(|known| *known != zone.index());
         }
     }
 
-    /// A node starts again: it knows all targets and none of them as healthy yet.
+    /// Restarts a node: it knows all targets, none of them healthy yet.
     pub(super) fn restore_node(&mut self, zone: ZoneId) {
         let node = &mut self.nodes[zone.index()];
         node.is_up = true;
@@ -189,12 +188,12 @@ impl Front {
         self.targets.iter().copied()
     }
 
-    /// What became of the cookies.
+    /// Returns how well cookies kept buyers on their instance.
     pub(super) const fn stickiness(&self) -> Stickiness {
         self.stickiness
     }
 
-    /// A target is healthy when every node that has judged it says so.
+    /// Returns a target's health if it has changed: healthy when every node that has a result says so.
     fn verdict(&mut self, instance: InstanceId) -> Option<bool> {
         let up = self.nodes.iter().filter(|node| node.is_up);
         let votes = up.filter_map(|node| node.health.get(&instance)?.1);

@@ -128,7 +128,8 @@ pub struct Redis {
     /// Idle time after which Redis closes a connection (B7). Servers only.
     #[serde(default = "redis_idle_timeout")]
     pub idle_timeout: Duration,
-    /// How long the application waits for the response to a command.
+    /// How long the application waits for the response to a command. Only a paused primary (`pause-primary`) does not
+    /// answer; a lost one refuses connections at once.
     #[serde(default = "redis_timeout")]
     pub timeout: Duration,
     /// Memory of the node, in MiB. Without the [`Self::reserved`] share it is `maxmemory`.
@@ -136,7 +137,7 @@ pub struct Redis {
     /// Share of the memory that is not for keys (`reserved-memory-percent`).
     pub reserved: Share,
     /// Memory that others take and eviction cannot free (connection buffers, keys in constant use), in MiB. Model only:
-    /// live runs have the fault `fill-redis-memory` for that.
+    /// the fault `fill-redis-memory` does the same for a limited time, in every environment.
     pub other_mib: u32,
     /// What happens to a write when the memory is full (`maxmemory-policy`).
     pub eviction: Eviction,

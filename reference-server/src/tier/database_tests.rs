@@ -152,7 +152,7 @@ on_both_stores! {
     concurrent_requests_with_the_same_key_are_one_payment,
     of_two_concurrent_payments_one_is_captured,
     a_key_pays_for_one_reservation,
-    a_payment_started_in_time_keeps_its_seat_while_the_provider_works,
+    a_payment_started_in_time_keeps_its_seat_until_it_ends,
     cancelling_returns_seats_and_tickets,
     standing_tickets_are_sold_until_none_are_left,
     standing_tickets_are_never_oversold,
@@ -348,7 +348,7 @@ async fn a_key_pays_for_one_reservation(stage: Stage) {
     assert!(own.await.unwrap().is_ok());
 }
 
-async fn a_payment_started_in_time_keeps_its_seat_while_the_provider_works(stage: Stage) {
+async fn a_payment_started_in_time_keeps_its_seat_until_it_ends(stage: Stage) {
     let database = &stage.database;
     let held = stage.hold_for(user(1), 1, SHORT).await.unwrap();
     let payment = (user(1), held.id, "key");

@@ -262,7 +262,7 @@ pub(super) fn redis(keys: &mut TopologyKeys<'_, '_>, zones: Option<&[String]>) -
     let timeout = keys.value(
         key(
             "timeout",
-            "How long the application waits for the response to a command.",
+            "How long the application waits for the response to a command. Only a paused primary does not answer; a lost one refuses connections at once.",
         )
         .only(&OWN),
         Length(SOME_LENGTH),
@@ -309,7 +309,7 @@ fn redis_memory(keys: &mut TopologyKeys<'_, '_>) -> Option<Memory> {
         |topology| topology.redis.reserved,
     );
     let other_mib = keys.value(
-        key("other_mib", "Memory, in MiB, that other workloads take and eviction cannot free. Live runs have the fault `fill-redis-memory` for that.")
+        key("other_mib", "Memory, in MiB, that other workloads take and eviction cannot free. The fault `fill-redis-memory` does the same for a limited time.")
             .only(&MODEL),
         Whole(0..=1_000_000),
         |topology| topology.redis.other_mib,

@@ -270,6 +270,8 @@ async fn a_paused_thread_accepts_and_answers_when_it_continues() {
         "the others answer"
     );
     let address = bench.fleet.address(IN_A).unwrap();
+    // Its thread stops at its next step, which takes a moment on a busy machine.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     let asked = tokio::spawn(health(address));
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!asked.is_finished(), "a paused instance answered");

@@ -12,6 +12,7 @@
 //! later runs try it first. `PROPTEST_CASES` sets the number of cases.
 
 mod command;
+mod fixture;
 mod instances;
 mod planted;
 mod pure;
@@ -33,7 +34,10 @@ use pure::Pure;
 use servers::{Machines, Servers};
 use subject::{Subject, compare};
 
-/// Cases that a planted difference may hide from.
+/// Cases of the property, unless `PROPTEST_CASES` is set.
+const CASES: u32 = 64;
+
+/// Cases in which a planted difference may stay hidden.
 const PLANTED_CASES: u32 = 500;
 
 /// Failed cases that are kept.
@@ -105,12 +109,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn the_pure_tier_and_the_servers_give_the_same_answers() {
     let Some(stage) = Stage::shared() else { return };
     let stage = RefCell::new(lock(&stage));
+    let defaults = Config::default();
+    let is_set = std::env::var_os("PROPTEST_CASES").is_some();
     let config = Config {
-        cases: 64,
+        cases: if is_set { defaults.cases } else { CASES },
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS))),
         max_shrink_iters: 300,
         max_shrink_time: 120_000,
-        ..Config::default()
+        ..defaults
     };
     let run = |commands: Vec<Command>| stage.borrow_mut().run(&mut Pure::begin(), &commands);
     if let Err(error) = TestRunner::new(config).run(&commands(), run) {

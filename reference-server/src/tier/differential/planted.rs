@@ -11,7 +11,7 @@ use crate::tier::{Place, QueueStatus, Refusal};
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Difference {
-    /// Once somebody has left, positions in the queue are one too high.
+    /// Once a user has left, positions in the queue are one too high.
     PositionAfterLeave,
     /// A user who enters again goes to the end of the queue.
     RefreshLosesPlace,
@@ -29,7 +29,7 @@ pub(super) enum Difference {
 pub(super) struct Planted {
     pure: Pure,
     difference: Difference,
-    has_somebody_left: bool,
+    has_user_left: bool,
 }
 
 impl Planted {
@@ -37,7 +37,7 @@ impl Planted {
         Self {
             pure: Pure::begin(),
             difference,
-            has_somebody_left: false,
+            has_user_left: false,
         }
     }
 
@@ -57,8 +57,8 @@ impl Planted {
     }
 
     async fn position_after_leave(&mut self, command: &Command) -> Vec<Reply> {
-        self.has_somebody_left |= matches!(request_of(command), Some(Request::Leave(_)));
-        let moved = self.has_somebody_left;
+        self.has_user_left |= matches!(request_of(command), Some(Request::Leave(_)));
+        let moved = self.has_user_left;
         let move_back = |status: QueueStatus| QueueStatus {
             position: status.position.map(|position| position + u32::from(moved)),
             ..status

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::command::{Call, Command, INSTANCES, Request, SHOWS, TICK, USERS, Visit};
-use super::instances::{Instances, settings, shows, user};
+use super::fixture::{settings, shows, user};
+use super::instances::Instances;
 use super::reply::{Reply, State};
 use super::subject::Subject;
 use crate::clock::{Clock, Hands};

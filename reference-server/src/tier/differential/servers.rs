@@ -9,7 +9,8 @@ use tiketi_stores::{Eviction, PostgresPair, RedisPair, RedisSettings};
 use uuid::Uuid;
 
 use super::command::{Call, Command, INSTANCES, SHOWS, TICK};
-use super::instances::{Instances, settings, shows};
+use super::fixture::{settings, shows};
+use super::instances::Instances;
 use super::pure::BEGIN;
 use super::reply::{Reply, State};
 use super::subject::Subject;
@@ -195,7 +196,7 @@ impl<'a> Servers<'a> {
         self.machines.catch_up_redis().await;
         self.machines.redis.set_lag(NEVER);
         self.run_all(lost, replies).await;
-        // A node that dies right after an answer may not have told the witness. Here it has.
+        // A node that dies right after a response may not have sent its note to the witness. Here it has.
         let doors = self.witness.doors().await;
         assert!(doors.is_some(), "the witness hears everything");
         let primary = self.machines.redis.primary().unwrap();

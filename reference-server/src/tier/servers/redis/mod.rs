@@ -114,8 +114,8 @@ impl RedisCache {
         script.arg(user.to_string()).arg(show.to_string());
         script.arg(self.inner.limits.active_max);
         script.arg(keys.doors_channel());
-        let stands: Stands = self.invoke(&script).await?;
-        let status = status_of(&stands);
+        let standing: Standing = self.invoke(&script).await?;
+        let status = status_of(&standing);
         Ok(match status.position {
             Some(_) => Place::Waiting(status),
             None => Place::Active {
@@ -133,8 +133,8 @@ impl RedisCache {
         let mut script = SCRIPTS.status.key(keys.queue(show));
         script.key(keys.active(show)).key(keys.admission_rate(show));
         script.arg(user.to_string());
-        let stands: Stands = self.invoke(&script).await?;
-        Ok(status_of(&stands))
+        let standing: Standing = self.invoke(&script).await?;
+        Ok(status_of(&standing))
     }
 
     /// Leaves the queue, or releases the shopping slot.
@@ -405,9 +405,9 @@ impl RedisCache {
 
 /// Position (less than 1 if not waiting), users waiting, users active, admission rate (empty before the first
 /// measurement).
-type Stands = (i64, u32, u32, String);
+type Standing = (i64, u32, u32, String);
 
-fn status_of((place, queue_size, active, rate): &Stands) -> QueueStatus {
+fn status_of((place, queue_size, active, rate): &Standing) -> QueueStatus {
     QueueStatus {
         position: u32::try_from(*place).ok(),
         queue_size: *queue_size,
