@@ -188,7 +188,7 @@ fn price_book_errors_have_a_position() {
     assert!(
         ended
             .stderr
-            .starts_with("mine.toml:10:10: `amount` is -50 (legal: finite, 0 or more)"),
+            .starts_with("mine.toml:10:10: `amount` is -50 (expected a number, 0 or more)"),
         "{}",
         ended.stderr
     );

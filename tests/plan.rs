@@ -213,7 +213,7 @@ fn plan_file_errors_have_a_position_and_exit_with_104() {
         ),
         (
             "of-bad.toml",
-            "bad.toml:3:12: `clock.duration` is \"30\", which has no unit",
+            "bad.toml:3:12: `clock.duration` is \"30\": missing unit",
         ),
         ("tiny.toml", "tiny.toml:1:1: `question` is missing"),
     ];

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use tiketi_core::fault::catalog::FaultKind;
 use tiketi_core::units::ZoneId;
 use tiketi_cost::PriceBook;
 use tiketi_cost::item::Item;
 use tiketi_scenario::data_tier::DataTier;
+use tiketi_scenario::environment::{Environment, works_in};
 use tiketi_scenario::topology::{CpuCredits, DatabaseKind, Eviction};
 use tiketi_scenario::{
     Diagnostics, INSTANCE_CLASSES, Overrides, PRICE_BOOKS, PROFILES, Plan, arrival_times, load,
@@ -256,8 +258,8 @@ fn existing_servers_are_written_without_passwords() {
     let DataTier::External(servers) = &plan.topology.data_tier else {
         panic!("{:?}", plan.topology.data_tier);
     };
-    let asked = "redis://:s3cret@127.0.0.1:6380/1";
-    assert_eq!(servers.redis.with_password(), asked);
+    assert_eq!(servers.redis.password(), Some("s3cret"));
+    assert_eq!(servers.redis.database(), 1);
     assert_eq!(servers.prefix.as_deref(), Some("run:"));
     assert_eq!(servers.schema.as_deref(), Some("run"));
     let json = serde_json::to_string(&plan).expect("a plan is sent to workers");
@@ -270,4 +272,26 @@ fn existing_servers_are_written_without_passwords() {
     assert_eq!(again.to_toml(), plan.to_toml());
     let sent: Plan = serde_json::from_str(&json).expect("workers read it");
     assert_eq!(sent.to_toml(), plan.to_toml());
+}
+
+/// The columns of the table of faults in the README are the environments, in their order.
+#[test]
+fn readme_says_where_each_fault_works() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(readme).expect("the README is text");
+    for kind in FaultKind::ALL {
+        let start = format!("| `{kind}` |");
+        let row = readme.lines().find(|line| line.starts_with(&start));
+        let row = row.unwrap_or_else(|| panic!("the README has no row for `{kind}`"));
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        for (environment, cell) in Environment::ALL.into_iter().zip(&cells[3..]) {
+            let (works, name) = (works_in(kind, environment).is_ok(), environment.name());
+            assert_eq!(works, *cell == "yes", "`{kind}`, {name}: {cell}");
+            assert!(
+                works || cell.starts_with("no: "),
+                "`{kind}`, {name}: why not?"
+            );
+        }
+        assert_eq!(cells.len(), 3 + Environment::ALL.len(), "{row}");
+    }
 }

@@ -43,52 +43,52 @@ fn invalid_combinations_are_refused() {
         (
             "[clock]\nwarmup = \"10m\"\n",
             (2, 10),
-            "`warmup` of 10m leaves nothing of a 10m run",
+            "`warmup` (10m) must be shorter than the run (10m)",
         ),
         (
             "[scaling]\nmin = 11\n",
             (2, 7),
-            "`min` of 11 is above `max` of 10",
+            "`min` (11) is above `max` (10)",
         ),
         (
             "[scaling]\nscheduled = [{ at = \"3m\", min = 12 }]\n",
             (2, 33),
-            "from 3m on `min` of 12 is above `max` of 10 (legal: 0 to 10)",
+            "from 3m on, `min` (12) is above `max` (10) (expected 0 to 10)",
         ),
         (
             "[scaling]\nscheduled = [{ at = \"3m\", max = 5 }, { at = \"4m\", desired = 6 }]\n",
             (2, 61),
-            "`desired` of 6 is outside the limits from 4m on (legal: 2 to 5)",
+            "`desired` (6) is outside the limits from 4m on (expected 2 to 5)",
         ),
         (
             "[scaling]\nscheduled = [{ at = \"3m\" }]\n",
             (2, 21),
-            "the scheduled action changes nothing (legal: min, max, desired)",
+            "the scheduled action changes nothing; help: add `min`, `max` or `desired`",
         ),
         (
             "topology.instances.initial = { a = 1 }\n",
             (1, 30),
-            "starts with 1 instances (legal: 2 to 10)",
+            "starts with 1 instances (expected 2 to 10)",
         ),
         (
             "[[faults]]\nat = \"10m\"\nlasts = \"1m\"\nzone = \"a\"\naction = \"az-power-interruption\"\n",
             (2, 6),
-            "the fault at 10m comes after the end of the run at 10m",
+            "the fault at 10m is after the end of the run (10m)",
         ),
         (
             "[topology.redis]\neviction = \"allkeys-lfu\"\n",
             (2, 12),
-            "`topology.redis.eviction` is \"allkeys-lfu\" (legal: allkeys-lru, volatile-lru, noeviction)",
+            "`topology.redis.eviction` is \"allkeys-lfu\" (expected one of allkeys-lru, volatile-lru, noeviction)",
         ),
         (
             "[topology.redis]\nbaseline = 0\n",
             (2, 12),
-            "`topology.redis.baseline` is 0 (legal: above 0, at most 1)",
+            "`topology.redis.baseline` is 0 (expected more than 0, at most 1)",
         ),
         (
             "[topology.subnets]\nprivate.b = \"10.0.12.0/28\"\n",
             (2, 13),
-            "has 11 addresses that AWS leaves free; the largest fleet in one zone, and Redis need 12",
+            "has 11 free addresses; Redis and the largest fleet in one zone need 12",
         ),
         (
             "[topology]\nzones = [\"a\", \"x\"]\nsubnets = { public.x = \"10.0.7.0/24\", data.x = \"10.0.9.0/24\" }\n",
@@ -104,22 +104,37 @@ fn invalid_combinations_are_refused() {
             "[[scaling.policies]]\nmetric = \"queue_size\"\nkind = \"simple\"\nadjust = 1\nalarm.above = 10\n\
              [[scaling.policies]]\nmetric = \"queue_size\"\nkind = \"simple\"\nadjust = -1\nalarm.below = 20\n",
             (1, 1),
-            "between 10 and 20 the alarms of both",
+            "are both on between 10 and 20",
         ),
         (
             "[[arrivals]]\nshape = \"ramp\"\nstart_rate = 0\nend_rate = 0\n",
             (1, 1),
-            "nobody comes",
+            "the arrivals add up to 0 buyers",
         ),
         (
             "[[arrivals]]\nshape = \"poisson\"\nrate = 1\nfrom = \"5m\"\nuntil = \"4m\"\n",
             (5, 9),
-            "`until` of 4m is not after `from` of 5m",
+            "`until` (4m) is not after `from` (5m)",
+        ),
+        (
+            "[[scaling.policies]]\nmetric = \"queue_size\"\nkind = \"simple\"\nadjust = 1\n",
+            (1, 1),
+            "`scaling.policies[0].alarm` has no threshold; help: add `alarm = { above = 60 }` or `alarm = { below = 15 }`",
+        ),
+        (
+            "[topology.data_tier]\nredis = \"redis://localhost/256\"\ndatabase = \"postgres://u@localhost/d\"\n",
+            (2, 9),
+            "`topology.data_tier.redis` has an invalid database number (expected 0 to 255)",
+        ),
+        (
+            "[topology.data_tier]\nredis = \"redis://localhost\"\ndatabase = \"postgres://u@localhost/d?sslmode=require\"\n",
+            (3, 12),
+            "`topology.data_tier.database` asks for TLS with `sslmode`",
         ),
         (
             "[show]\nsections = []\n",
             (2, 12),
-            "`show.sections` hold 0 seats",
+            "`show.sections` have 0 seats in total",
         ),
     ];
     for (text, position, message) in cases {
@@ -132,7 +147,7 @@ fn gate_errors_point_into_the_condition() {
     assert_problem(
         "[gates]\nerrors = [\"rate < 1%\", \"rate < 200%\"]\n",
         (2, 32),
-        "`200%` is no bound here",
+        "invalid bound `200%`",
     );
 }
 

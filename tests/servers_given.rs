@@ -62,7 +62,7 @@ fn workplace() -> Workplace {
             "schema.toml",
             tier(
                 "redis://localhost",
-                "postgres://localhost\", schema = \"pg_own",
+                "postgres://u@localhost\", schema = \"pg_own",
             ),
         ),
     ];
@@ -108,29 +108,29 @@ fn unsupported_faults_and_servers_are_refused_before_the_run() {
         ("run plain.toml --prefix x", 2, "--redis"),
         ("run plain.toml --data-tier mysql", 2, "embedded, servers"),
         (
-            "run plain.toml --data-tier servers --redis redis://u:hunter2@localhost --database postgres://localhost",
+            "run plain.toml --data-tier servers --redis redis://u:hunter2@localhost --database postgres://u@localhost",
             2,
             "cannot be used with",
         ),
         (
-            "run plain.toml --redis redis://u:hunter2@10.1.2.3 --database postgres://localhost",
+            "run plain.toml --redis redis://u:hunter2@10.1.2.3 --database postgres://u@localhost",
             92,
             "redis://u:***@10.1.2.3",
         ),
         (
-            "run plain.toml --redis redis://u:hunter2@h:0 --database postgres://localhost",
+            "run plain.toml --redis redis://u:hunter2@h:0 --database postgres://u@localhost",
             104,
-            "`--redis` has a port that is no number",
+            "`--redis` has an invalid port",
         ),
         (
             "run plain.toml --redis redis://localhost --database mysql://u:hunter2@localhost",
             104,
-            "`--database` does not begin with `postgres://`",
+            "`--database` does not start with `postgres://`",
         ),
         (
-            "run plain.toml --redis redis://localhost --database postgres://localhost --schema Own",
+            "run plain.toml --redis redis://localhost --database postgres://u@localhost --schema Own",
             104,
-            "lower-case letters",
+            "lowercase letters",
         ),
     ] {
         let words_of: Vec<_> = command.split_whitespace().collect();
@@ -155,26 +155,26 @@ fn data_tier_errors_have_a_position_and_no_password() {
     for (file, words) in [
         (
             "bad-port.toml",
-            "5:23: `topology.data_tier.redis` has a port that is no number",
+            "5:23: `topology.data_tier.redis` has an invalid port",
         ),
         ("unfinished.toml", "`topology.data_tier.redis`"),
         (
             "scheme.toml",
-            "does not begin with `redis://` (legal: a URL such as",
+            "does not start with `redis://` (expected a URL such as",
         ),
-        ("space.toml", "holds a space or a control character"),
+        ("space.toml", "contains a space or a control character"),
         (
             "unknown-key.toml",
-            "unknown key `tls` in `topology.data_tier` (legal: database, prefix, redis, schema)",
+            "unknown key `tls` in `topology.data_tier` (expected one of database, prefix, redis, schema)",
         ),
         ("one.toml", "`database` is missing in `topology.data_tier`"),
         (
             "word.toml",
-            "(legal: embedded, servers, or a table with the keys redis, database); help: did you mean `servers`?",
+            "(expected \"embedded\", \"servers\", or a table with the keys redis and database); help: did you mean `servers`?",
         ),
-        ("text.toml", "or a table with the keys redis, database"),
+        ("text.toml", "or a table with the keys redis and database"),
         ("syntax.toml", "syntax.toml:"),
-        ("schema.toml", "not beginning with `pg_`"),
+        ("schema.toml", "but not with `pg_`"),
     ] {
         assert_refused(&workplace.run(&["check", file]), 104, words);
     }

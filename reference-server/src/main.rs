@@ -1,21 +1,21 @@
 //! `tiketi-server`: the reference server as a stand-alone process.
 
+use std::convert::Infallible;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use clap::Parser;
 use tiketi_server::{
-    DataTier, DatabaseEndpoint, EmbeddedTier, Instance, Profile, Section, ServersConfig,
-    ServersTier, Settings, SetupError, Show, StandingArea, claim_namespace, prepare_database,
+    DataTier, DatabaseEndpoint, EmbeddedTier, Instance, Profile, RedisEndpoint, Section,
+    ServersConfig, ServersTier, Settings, SetupError, Show, StandingArea, claim_namespace,
+    prepare_database,
 };
+use tiketi_server_url::{BadServerUrl, PostgresUrl, RedisUrl, redacted};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-
-mod url;
-
-use url::{DatabaseUrl, RedisUrl};
 
 /// Time that open sockets and requests have to finish after SIGTERM.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
@@ -50,11 +50,23 @@ struct Args {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     instances: u16,
     /// Redis URL (`redis://…`, or `rediss://…` for TLS). Prefer the environment variable for passwords.
-    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL", value_parser = RedisUrl::parse, requires = "database")]
-    redis: Option<RedisUrl>,
+    #[arg(
+        long,
+        env = "REDIS_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        requires = "database"
+    )]
+    redis: Option<UrlText>,
     /// PostgreSQL URL (`postgres://…`). Prefer the environment variable for passwords.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = DatabaseUrl::parse, requires = "redis")]
-    database: Option<DatabaseUrl>,
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        requires = "redis"
+    )]
+    database: Option<UrlText>,
     /// Prefix of all Redis keys. Keys from an earlier run are deleted; the server doesn't start if it finds other keys.
     #[arg(
         long,
@@ -102,6 +114,38 @@ struct Args {
     /// Print a token with the role `admin`.
     #[arg(long, requires = "print_token")]
     admin: bool,
+}
+
+/// The URL of a server as given. Clap does not parse it, because its error message would repeat the password.
+#[derive(Clone)]
+struct UrlText(String);
+
+impl FromStr for UrlText {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl std::fmt::Debug for UrlText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&redacted(&self.0))
+    }
+}
+
+impl UrlText {
+    /// Parses the URL, or returns an error that names the flag and does not repeat the URL.
+    fn parse<U: FromStr<Err = BadServerUrl>>(
+        &self,
+        flag: &str,
+        expected: &str,
+    ) -> std::io::Result<U> {
+        let url = self.0.parse();
+        url.map_err(|error| {
+            std::io::Error::other(format!("{flag} {error}\n\nhint: pass {expected}"))
+        })
+    }
 }
 
 fn main() -> ExitCode {
@@ -180,8 +224,14 @@ fn tier(args: &Args, settings: &Settings, show: Show) -> std::io::Result<DataTie
     let origin = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let origin = origin.map_err(std::io::Error::other)?;
     let config = ServersConfig {
-        redis: redis.clone().with_prefix(args.prefix.clone()),
-        database: database.clone().with_schema(args.schema.clone()),
+        redis: RedisEndpoint::at(
+            &redis.parse("--redis", RedisUrl::EXPECTED)?,
+            args.prefix.clone(),
+        ),
+        database: DatabaseEndpoint::at(
+            &database.parse("--database", PostgresUrl::EXPECTED)?,
+            args.schema.clone(),
+        ),
         name_server: None,
         origin_unix_ns: u64::try_from(origin.as_nanos()).unwrap_or(u64::MAX),
     };
@@ -335,4 +385,24 @@ fn speed(text: &str) -> Result<f64, BadValue> {
     (speed.is_finite() && speed > 0.0)
         .then_some(speed)
         .ok_or(BadValue::Speed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invalid_url_is_an_error_that_does_not_repeat_its_password() {
+        let text = UrlText("redis://:s3cret@h/999".to_owned());
+        let read: std::io::Result<RedisUrl> = text.parse("--redis", RedisUrl::EXPECTED);
+        let error = read.expect_err("Redis has no such database").to_string();
+        assert!(
+            error.starts_with("--redis has an invalid database number"),
+            "{error}"
+        );
+        assert!(
+            !format!("{error} {text:?}").contains("s3cret"),
+            "{error} {text:?}"
+        );
+    }
 }

@@ -8,13 +8,14 @@ use clap::{Args, ValueHint};
 
 use super::exit::{Exit, complain};
 use tiketi_core::fault::catalog::Action;
-use tiketi_model as model;
 use tiketi_scenario::Plan;
 use tiketi_scenario::data_tier::{
-    DataTier, ExternalServers, PREFIX_LEGAL, SCHEMA_LEGAL, is_prefix, is_schema,
+    DataTier, ExternalServers, PREFIX_EXPECTED, PostgresUrl, RedisUrl, SCHEMA_EXPECTED, is_prefix,
+    is_schema,
 };
 use tiketi_scenario::duration::Written;
-use tiketi_scenario::server_url::{ServerKind, ServerUrl, redacted};
+use tiketi_scenario::environment::{Unsupported, live_supports, model_supports};
+use tiketi_server_url::{BadServerUrl, redacted};
 
 /// Flags of `run` about the data tier.
 #[derive(Debug, Default, Args)]
@@ -100,17 +101,19 @@ impl DataTierArguments {
     /// Returns the requested data tier, or `None` to keep the scenario's.
     pub(super) fn asked_for(&self) -> Result<Option<DataTier>, Exit> {
         let (Some(redis), Some(database)) = (&self.redis, &self.database) else {
-            let asked = self.data_tier.as_deref().map(|name| match name {
-                "servers" => DataTier::Servers,
-                _ => DataTier::Embedded,
-            });
-            return Ok(asked);
+            let asked = self.data_tier.as_deref();
+            let tier = |name| {
+                DataTier::STARTED
+                    .into_iter()
+                    .find(|(known, _)| *known == name)
+            };
+            return Ok(asked.and_then(tier).map(|(_, tier)| tier));
         };
         let servers = ExternalServers {
-            redis: server_url("--redis", redis, ServerKind::Redis)?,
-            database: server_url("--database", database, ServerKind::Postgres)?,
-            prefix: name("--prefix", self.prefix.as_ref(), is_prefix, PREFIX_LEGAL)?,
-            schema: name("--schema", self.schema.as_ref(), is_schema, SCHEMA_LEGAL)?,
+            redis: server_url("--redis", redis, RedisUrl::EXPECTED)?,
+            database: server_url("--database", database, PostgresUrl::EXPECTED)?,
+            prefix: name("--prefix", self.prefix.as_ref(), is_prefix, PREFIX_EXPECTED)?,
+            schema: name("--schema", self.schema.as_ref(), is_schema, SCHEMA_EXPECTED)?,
         };
         Ok(Some(DataTier::External(servers)))
     }
@@ -127,9 +130,13 @@ impl DataTierArguments {
     }
 }
 
-fn server_url(flag: &str, word: &UrlWord, kind: ServerKind) -> Result<ServerUrl, Exit> {
-    ServerUrl::parse(&word.0, kind).map_err(|error| {
-        let hint = format!("pass {}", kind.legal());
+fn server_url<U: FromStr<Err = BadServerUrl>>(
+    flag: &str,
+    word: &UrlWord,
+    expected: &str,
+) -> Result<U, Exit> {
+    word.0.parse().map_err(|error| {
+        let hint = format!("pass {expected}");
         complain(format_args!("`{flag}` {error}"), Some(&hint));
         Exit::BadScenario
     })
@@ -138,11 +145,11 @@ fn server_url(flag: &str, word: &UrlWord, kind: ServerKind) -> Result<ServerUrl,
 fn name(
     flag: &str,
     written: Option<&String>,
-    is_legal: fn(&str) -> bool,
+    is_valid: fn(&str) -> bool,
     expected: &str,
 ) -> Result<Option<String>, Exit> {
     match written {
-        Some(name) if !is_legal(name) => {
+        Some(name) if !is_valid(name) => {
             complain(
                 format_args!("invalid value `{name}` for `{flag}` (expected {expected})"),
                 None,
@@ -157,21 +164,28 @@ fn name(
 pub(super) fn admit_live(plan: &Plan) -> Result<(), Exit> {
     let tier = &plan.topology.data_tier;
     let hint = "remove the fault, or use another `topology.data_tier` (`--data-tier servers`)";
-    admit_faults(plan, "this live run", |action| tier.plays(action), hint)?;
+    admit_faults(
+        plan,
+        "this live run",
+        |action| live_supports(action, tier),
+        hint,
+    )?;
     let DataTier::External(servers) = tier else {
         return Ok(());
     };
-    for url in [&servers.redis, &servers.database] {
-        if !is_loopback(url.host()) {
-            let host = url.host();
-            complain(
-                format_args!("`{url}` is on another machine: `{host}` is not a loopback address"),
-                Some("use 127.0.0.1, [::1] or localhost; to test a system elsewhere, use --target"),
-            );
-            return Err(Exit::TargetRefused);
-        }
+    admit_host(&servers.redis, servers.redis.host())?;
+    admit_host(&servers.database, servers.database.host())
+}
+
+fn admit_host(url: &dyn std::fmt::Display, host: &str) -> Result<(), Exit> {
+    if is_loopback(host) {
+        return Ok(());
     }
-    Ok(())
+    complain(
+        format_args!("`{url}` is on another machine: `{host}` is not a loopback address"),
+        Some("use 127.0.0.1, [::1] or localhost; to test a system elsewhere, use --target"),
+    );
+    Err(Exit::TargetRefused)
 }
 
 /// Rejects faults that the model does not support.
@@ -181,7 +195,7 @@ pub(super) fn admit_modeled(plan: &Plan) -> Result<(), Exit> {
     admit_faults(
         plan,
         "the simulation",
-        |action| model::plays(action, tier),
+        |action| model_supports(action, tier),
         hint,
     )
 }
@@ -189,7 +203,7 @@ pub(super) fn admit_modeled(plan: &Plan) -> Result<(), Exit> {
 fn admit_faults(
     plan: &Plan,
     engine: &str,
-    supports: impl Fn(Action) -> Result<(), &'static str>,
+    supports: impl Fn(Action) -> Result<(), Unsupported>,
     hint: &str,
 ) -> Result<(), Exit> {
     for fault in &plan.faults {
@@ -241,7 +255,7 @@ mod tests {
             ),
             (
                 "redis://127.0.0.1",
-                "postgres://db.example.org/d",
+                "postgres://u@db.example.org/d",
                 Err(Exit::TargetRefused),
             ),
         ] {
@@ -262,7 +276,7 @@ mod tests {
         let pause = fault("pause-primary", "lasts = \"1m\"\npart = \"redis\"");
         let end = fault("terminate-instances", "zone = \"a\"\ncount = 1");
         let tier = |name: &str| format!("topology.data_tier = \"{name}\"\n");
-        let theirs = external("redis://localhost", "postgres://localhost/d");
+        let theirs = external("redis://localhost", "postgres://u@localhost/d");
         let theirs = theirs.replace("[topology]\ndata_tier", "topology.data_tier");
         let refused = Err(Exit::BadScenario);
         for (faults, tier, live, modeled) in [

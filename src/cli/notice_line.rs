@@ -145,6 +145,7 @@ fn number(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tiketi_core::fault::catalog::FaultKind;
     use tiketi_core::units::SimTime;
     use tiketi_scenario::Overrides;
 
@@ -173,7 +174,7 @@ mod tests {
     fn fault_line_names_the_zone_or_the_part() {
         let started = |zone, part| {
             line(What::FaultStruck {
-                action: "lose-primary".to_owned(),
+                action: FaultKind::LosePrimary,
                 zone,
                 part,
             })

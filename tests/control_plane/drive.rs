@@ -7,7 +7,7 @@ use tiketi_cloud::notice::{AlarmState, InstanceState, Notice, SwallowReason, Wha
 use tiketi_cloud::order::{Input, Order};
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_scenario::Plan;
-use tiketi_scenario::scaling::{PolicyKind, Step};
+use tiketi_scenario::scaling::{PolicyKind, StepAdjustment};
 
 use crate::common::{documented_plan, secs};
 
@@ -190,7 +190,7 @@ pub(crate) fn minutes(count: u64) -> SimTime {
 /// The documented plan with a step policy: +2 from the threshold, +4 from 10,000 above it.
 pub(crate) fn stepped_plan(warmup: Duration) -> Plan {
     let mut plan = documented_plan();
-    let step = |from, to, adjust| Step { from, to, adjust };
+    let step = |from, to, adjust| StepAdjustment { from, to, adjust };
     plan.scaling.policies[0].kind = PolicyKind::Step {
         steps: vec![
             step(Some(0.0), Some(10_000.0), 2),

@@ -4,7 +4,7 @@ use tiketi_cloud::notice::{DataTierPart, What};
 use tiketi_cloud::order::{Input, Order};
 use tiketi_core::units::{SimTime, ZoneId};
 use tiketi_scenario::data_tier::{DataTier, ExternalServers};
-use tiketi_scenario::server_url::{ServerKind, ServerUrl};
+use tiketi_scenario::data_tier::{PostgresUrl, RedisUrl};
 
 use crate::common::documented_plan;
 use crate::drive::{Drive, ZONE_A, ZONE_B, minutes};
@@ -156,10 +156,9 @@ fn restoring_a_zone_does_not_restore_a_separately_lost_primary() {
 #[test]
 fn existing_servers_are_never_promoted() {
     let mut plan = documented_plan();
-    let url = |text: &str, kind| ServerUrl::parse(text, kind).expect("a good URL");
     plan.topology.data_tier = DataTier::External(ExternalServers {
-        redis: url("redis://127.0.0.1", ServerKind::Redis),
-        database: url("postgres://127.0.0.1/d", ServerKind::Postgres),
+        redis: RedisUrl::parse("redis://127.0.0.1").expect("a valid URL"),
+        database: PostgresUrl::parse("postgres://u@127.0.0.1/d").expect("a valid URL"),
         prefix: None,
         schema: None,
     });

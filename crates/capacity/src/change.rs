@@ -7,13 +7,13 @@ use std::ops::Range;
 
 use toml::{Table, Value as Toml};
 
-use tiketi_model as model;
 use tiketi_scenario::diagnostic::{Diagnostics, Problem};
 use tiketi_scenario::document::Section;
 use tiketi_scenario::duration::Written;
-use tiketi_scenario::server_url::redacted;
+use tiketi_scenario::environment::model_supports;
 use tiketi_scenario::value::Value;
 use tiketi_scenario::{self as scenario, Overrides, Plan};
+use tiketi_server_url::redacted;
 
 /// One key of the scenario and its new value.
 #[derive(Clone, Debug)]
@@ -203,7 +203,7 @@ impl Base {
 /// Returns the first fault that the simulation does not support; `None` if it supports all.
 fn unsupported(plan: &Plan) -> Option<Problem> {
     plan.faults.iter().find_map(|fault| {
-        let reason = model::plays(fault.action, &plan.topology.data_tier).err()?;
+        let reason = model_supports(fault.action, &plan.topology.data_tier).err()?;
         let (name, at) = (fault.action.name(), Written(fault.at.since_start()));
         let message = format!("the model does not support the fault `{name}` at {at}: {reason}");
         Some(Problem::new(message).help("remove the fault"))

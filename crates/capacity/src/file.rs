@@ -105,9 +105,7 @@ fn resolve(
     read: impl FnOnce(&str) -> Result<ScenarioFile, ScenarioFileError>,
 ) -> Result<Question, Refused> {
     let name = scenario::name("plan", source_name, root);
-    let kind = root
-        .value("question")
-        .and_then(|value| value.choice(&KindName::NAMES));
+    let kind = root.value("question").and_then(|value| value.named());
     let search = search(&root.section("search"), kind == Some(KindName::Compare));
     let path = root.value("scenario").and_then(|value| value.text());
     let base = path.map(|path| base(root, path, read)).transpose()?;
@@ -236,7 +234,7 @@ fn part(section: &Section<'_>, key: &'static str, default: f64) -> Option<Share>
     };
     let share = value.share()?;
     if share.get() <= 0.0 || share.get() >= 1.0 {
-        value.refuse("above 0, below 1, such as 0.95 or \"95%\"");
+        value.reject("a share between 0 and 1, such as 0.95 or \"95%\"");
         return None;
     }
     Some(share)
@@ -253,7 +251,7 @@ fn can_confirm(section: &Section<'_>, search: &Search) -> bool {
         search.confirm,
         search.holds_in.get() * 100.0
     );
-    let problem = Problem::new(message).legal(format!("{needed} to {RUNS_MAX}"));
+    let problem = Problem::new(message).expected(format!("{needed} to {RUNS_MAX}"));
     let help = "confirm with more runs, or ask for a smaller `holds_in`";
     section.complain(&["confirm", "holds_in", "confidence"], problem.help(help));
     false
@@ -318,7 +316,7 @@ fn contest(root: &Section<'_>, base: &Base) -> Option<Contest> {
     let mut setups = variants.into_iter().collect::<Option<Vec<_>>>()?;
     if setups.is_empty() || setups.len() > VARIANTS_MAX {
         let problem = Problem::new(format!("`variants` has {} entries", setups.len()));
-        let problem = problem.legal(format!("1 to {VARIANTS_MAX}"));
+        let problem = problem.expected(format!("1 to {VARIANTS_MAX}"));
         root.complain(&["variants"], problem);
         return None;
     }
@@ -339,7 +337,9 @@ fn contest(root: &Section<'_>, base: &Base) -> Option<Contest> {
             let names: Vec<_> = setups.iter().map(|setup| setup.name.as_str()).collect();
             let found = names.iter().position(|name| *name == wanted);
             if found.is_none() {
-                let problem = value.refusal("").legal(names.join(", "));
+                let problem = value
+                    .problem("")
+                    .expected(format!("one of {}", names.join(", ")));
                 value.complain(problem.did_you_mean(wanted, names));
             }
             found?

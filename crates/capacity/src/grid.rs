@@ -24,11 +24,11 @@ struct Combination {
 /// Reads `vary` and the keys that belong to it. Returns `None` if a problem was reported.
 pub(super) fn grid(root: &Section<'_>, base: &Base) -> Option<Grid> {
     let minimize = match root.find("minimize") {
-        Some(value) => value.choice(&Bill::NAMES),
+        Some(value) => value.named(),
         None => Some(Bill::Month),
     };
     let explore = match root.find("explore") {
-        Some(value) => value.choice(&Explore::NAMES),
+        Some(value) => value.named(),
         None => Some(Explore::Cheapest),
     };
     let values = values(root);
@@ -68,7 +68,7 @@ fn values(root: &Section<'_>) -> Option<Vec<Values>> {
             (false, Some(count)) => format!("`vary` has {count} combinations"),
             (false, None) => "`vary` has too many combinations".to_owned(),
         });
-        let problem = problem.legal(format!("2 to {SETUPS_MAX} combinations"));
+        let problem = problem.expected(format!("2 to {SETUPS_MAX} combinations"));
         let help = "write keys of the scenario with lists of values under [vary]";
         root.complain(&["vary"], problem.help(help));
         return None;
@@ -79,7 +79,7 @@ fn values(root: &Section<'_>) -> Option<Vec<Values>> {
 fn values_of(leaf: &Leaf<'_>) -> Option<Values> {
     let elements = leaf.value.elements()?;
     if elements.is_empty() {
-        leaf.value.refuse("at least one value");
+        leaf.value.reject("at least one value");
         return None;
     }
     let changes: Vec<_> = elements.iter().map(|value| leaf.change(value)).collect();
@@ -110,7 +110,9 @@ fn mark_ascending(root: &Section<'_>, values: Option<&[Values]>) -> Option<()> {
         };
         if values.is_some() && !keys().any(|known| known == key) {
             let expected = keys().collect::<Vec<_>>().join(", ");
-            let problem = named.refusal(", which does not vary").legal(expected);
+            let problem = named
+                .problem(", which does not vary")
+                .expected(format!("one of {expected}"));
             named.complain(problem.did_you_mean(key, keys()));
             is_right = false;
         }

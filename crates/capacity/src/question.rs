@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::change::Base;
+use tiketi_core::names;
 use tiketi_core::units::Share;
 use tiketi_scenario::Plan;
 
@@ -55,31 +56,22 @@ pub(super) enum KindName {
     Compare,
 }
 
-impl KindName {
-    /// The names in plan files. Findings repeat them as the tag of [`super::findings::Answer`].
-    pub(super) const NAMES: [(&'static str, Self); 3] = [
-        ("largest-crowd", Self::LargestCrowd),
-        ("cheapest-setup", Self::CheapestSetup),
-        ("compare", Self::Compare),
-    ];
-}
+names!(KindName {
+    LargestCrowd = "largest-crowd",
+    CheapestSetup = "cheapest-setup",
+    Compare = "compare",
+});
 
 impl Kind {
     /// Returns the name in plan files.
-    pub fn name(&self) -> &'static str {
+    pub const fn name(&self) -> &'static str {
         let kind = match self {
             Self::LargestCrowd(_) => KindName::LargestCrowd,
             Self::CheapestSetup(_) => KindName::CheapestSetup,
             Self::Compare(_) => KindName::Compare,
         };
-        name_in(&KindName::NAMES, kind)
+        kind.name()
     }
-}
-
-/// Returns the name of a value in a table of names that has all values.
-fn name_in<T: Copy + PartialEq>(names: &[(&'static str, T)], value: T) -> &'static str {
-    let named = names.iter().find(|(_, known)| *known == value);
-    named.expect("the table has every value").0
 }
 
 /// A range of audience sizes to search.
@@ -153,8 +145,7 @@ pub struct LeftOut {
 }
 
 /// Which cost counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(into = "&'static str")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bill {
     /// A month: the smallest fleet throughout, and `cost.onsales_per_month` sales.
     Month,
@@ -162,21 +153,13 @@ pub enum Bill {
     Run,
 }
 
-impl Bill {
-    /// The names in plan files and findings.
-    pub(super) const NAMES: [(&'static str, Self); 2] =
-        [("month", Self::Month), ("run", Self::Run)];
-}
-
-impl From<Bill> for &'static str {
-    fn from(value: Bill) -> Self {
-        name_in(&Bill::NAMES, value)
-    }
-}
+names!(Bill {
+    Month = "month",
+    Run = "run",
+});
 
 /// How far to search a grid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(into = "&'static str")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Explore {
     /// Until none of those left can be cheaper.
     Cheapest,
@@ -184,17 +167,10 @@ pub enum Explore {
     Frontier,
 }
 
-impl Explore {
-    /// The names in plan files and findings.
-    pub(super) const NAMES: [(&'static str, Self); 2] =
-        [("cheapest", Self::Cheapest), ("frontier", Self::Frontier)];
-}
-
-impl From<Explore> for &'static str {
-    fn from(value: Explore) -> Self {
-        name_in(&Explore::NAMES, value)
-    }
-}
+names!(Explore {
+    Cheapest = "cheapest",
+    Frontier = "frontier",
+});
 
 /// Configurations to compare.
 #[derive(Clone, Debug)]

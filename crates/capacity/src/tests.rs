@@ -286,7 +286,7 @@ fn each_mistake_is_reported_at_its_position() {
         (
             "[crowd]",
             "[set]\n\"clock.warmup\" = \"11m\"\n[crowd]",
-            "question.toml:6:18: `warmup` of 11m leaves nothing of a 10m run",
+            "question.toml:6:18: `warmup` (11m) must be shorter than the run (10m)",
         ),
     ];
     for (from, to, expected) in cases {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use tiketi_core::fault::catalog::Action;
+use tiketi_core::fault::catalog::{Action, FaultKind};
 pub use tiketi_core::units::DataTierPart;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 
@@ -22,8 +22,8 @@ pub struct Notice {
 pub enum What {
     /// A planned fault started.
     FaultStruck {
-        /// Name of the action.
-        action: String,
+        /// The kind of fault.
+        action: FaultKind,
         /// The zone it affects; `None` if it does not affect a zone.
         zone: Option<ZoneId>,
         /// The part of the data tier it affects; `None` if it affects none.
@@ -32,8 +32,8 @@ pub enum What {
     },
     /// A planned fault ended.
     FaultHealed {
-        /// Name of the action.
-        action: String,
+        /// The kind of fault.
+        action: FaultKind,
         /// The zone it affected; `None` if it did not affect a zone.
         zone: Option<ZoneId>,
         /// The part of the data tier it affected; `None` if it affected none.
@@ -94,7 +94,7 @@ impl What {
     /// Builds the notice that a fault started.
     pub fn struck(action: Action) -> Self {
         Self::FaultStruck {
-            action: action.name().to_owned(),
+            action: action.kind(),
             zone: action.zone(),
             part: action.part(),
         }
@@ -103,7 +103,7 @@ impl What {
     /// Builds the notice that a fault ended.
     pub fn healed(action: Action) -> Self {
         Self::FaultHealed {
-            action: action.name().to_owned(),
+            action: action.kind(),
             zone: action.zone(),
             part: action.part(),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::instance_group::InstanceGroup;
 use super::notice::SwallowReason;
 use tiketi_core::units::SimTime;
-use tiketi_scenario::scaling::{Comparison, Policy, PolicyKind, Step};
+use tiketi_scenario::scaling::{Comparison, Policy, PolicyKind, StepAdjustment};
 
 /// What a policy does when its alarm invokes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +112,7 @@ fn clamped(base: u32, adjust: i32, group: &InstanceGroup) -> u32 {
 }
 
 /// Whether the band covers a metric that is `excess` above the threshold (negative if below it).
-fn covers(step: &Step, excess: f64, comparison: Comparison) -> bool {
+fn covers(step: &StepAdjustment, excess: f64, comparison: Comparison) -> bool {
     match comparison {
         Comparison::Above => {
             step.from.is_none_or(|from| excess >= from) && step.to.is_none_or(|to| excess < to)
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn bands_include_the_bound_nearer_to_the_threshold() {
-        let band = |from, to| Step {
+        let band = |from, to| StepAdjustment {
             from: Some(from),
             to: Some(to),
             adjust: 1,

@@ -1,6 +1,7 @@
-//! What every other crate is built on: quantities with their unit in the type, the random streams of a run, and the
-//! catalog of faults. Nothing here reads a clock, a file, a socket or the entropy of the machine.
+//! The basics that every other crate uses: quantities with their unit in the type, names of enum values, the random
+//! streams of a run, and the catalog of faults.
 
 pub mod fault;
+pub mod names;
 pub mod rng;
 pub mod units;

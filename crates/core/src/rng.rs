@@ -1,9 +1,9 @@
-//! One seed, many named streams.
+//! Named random streams from one seed.
 //!
 //! Each stream is keyed by the run's seed, a purpose and a number (a buyer, an instance), so adding a draw to one
-//! stream moves no other. A stream is 16 bytes: the generator is SplitMix64 (Steele, Lea, Flood: "Fast splittable
-//! pseudorandom number generators", OOPSLA 2014), a counter that is mixed on every draw, so that thousands of buyers
-//! can keep theirs.
+//! stream does not shift any other. The generator is SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom
+//! number generators", OOPSLA 2014): a counter that is mixed on every draw. Its state is 8 bytes, so every buyer can keep
+//! a stream of its own.
 
 use std::convert::Infallible;
 
@@ -11,7 +11,7 @@ use rand::rand_core::TryRng;
 
 use crate::units::BuyerId;
 
-/// The weyl increment of SplitMix64: 2^64 divided by the golden ratio, made odd.
+/// The Weyl increment of SplitMix64: 2^64 divided by the golden ratio, made odd.
 const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The random streams of one run.
@@ -21,22 +21,22 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// Opens the streams of a run.
+    /// Creates the streams of a run.
     pub const fn new(seed: u64) -> Self {
         Self { seed }
     }
 
-    /// The stream of `purpose` that the whole run shares.
+    /// The run-wide stream for `purpose`.
     pub fn named(self, purpose: &str) -> Stream {
         self.numbered(purpose, u64::MAX)
     }
 
-    /// The stream of `purpose` that belongs to one buyer.
+    /// One buyer's stream for `purpose`.
     pub fn for_buyer(self, purpose: &str, buyer: BuyerId) -> Stream {
         self.numbered(purpose, u64::from(buyer.0))
     }
 
-    /// The stream of `purpose` that belongs to the thing with this number.
+    /// The stream for `purpose` of the thing with this number.
     pub fn numbered(self, purpose: &str, number: u64) -> Stream {
         let purpose_key = purpose.bytes().fold(mix(self.seed ^ GAMMA), |key, byte| {
             mix(key ^ u64::from(byte))
@@ -57,7 +57,7 @@ impl TryRng for Stream {
     type Error = Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        // The upper half is the better half.
+        // The upper bits are of better quality than the lower ones.
         Ok((self.try_next_u64()? >> 32) as u32)
     }
 
@@ -75,7 +75,7 @@ impl TryRng for Stream {
     }
 }
 
-/// Scrambles a counter so that neighbors share nothing (the finalizer of SplitMix64).
+/// Scrambles a counter so that neighboring values are unrelated (the finalizer of SplitMix64).
 const fn mix(counter: u64) -> u64 {
     let mixed = (counter ^ (counter >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_name_gives_the_same_draws_and_another_name_others() {
+    fn streams_repeat_for_the_same_key_and_differ_for_other_keys() {
         let streams = Streams::new(7);
         let mut first = streams.for_buyer("patience", BuyerId(3));
         let mut again = streams.for_buyer("patience", BuyerId(3));
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn draws_are_spread_evenly() {
+    fn draws_are_uniform() {
         let mut stream = Streams::new(1).named("spread");
         let mean = (0..100_000).map(|_| stream.random::<f64>()).sum::<f64>() / 100_000.0;
         assert!(

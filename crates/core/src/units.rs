@@ -1,32 +1,34 @@
 //! Quantities with their unit in the type: instants, rates, shares, money.
 //!
-//! Lengths of time are plain [`Duration`](std::time::Duration)s; instants are [`SimTime`]. Both count *scenario* time unless a
-//! name says `wall`.
+//! Lengths of time are plain [`Duration`](std::time::Duration)s, instants are [`SimTime`]s. Both are *scenario* time
+//! unless a name says `wall`.
 
 use std::fmt;
 use std::ops::Add;
 
 use serde::{Deserialize, Serialize};
 
+use crate::names;
+
 pub use tiketi_station::SimTime;
 
-/// A number that was outside the range of its quantity.
+/// A number outside the range of its quantity.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("{value} is out of range (legal: {legal})")]
+#[error("{value} is out of range (expected {expected})")]
 pub struct OutOfRange {
     /// The offending number.
     pub value: f64,
-    /// The legal range in words, as an error message shows it.
-    pub legal: &'static str,
+    /// The valid range in words, as an error message shows it.
+    pub expected: &'static str,
 }
 
-/// A finite, non-negative number of things a second.
+/// A finite, non-negative number of things per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Rate(f64);
 
 impl Rate {
-    /// Things a second.
+    /// Things per second.
     pub const fn per_second(self) -> f64 {
         self.0
     }
@@ -36,10 +38,10 @@ impl TryFrom<f64> for Rate {
     type Error = OutOfRange;
 
     fn try_from(value: f64) -> Result<Self, OutOfRange> {
-        let legal = value.is_finite() && value >= 0.0;
-        legal.then_some(Self(value)).ok_or(OutOfRange {
+        let is_valid = value.is_finite() && value >= 0.0;
+        is_valid.then_some(Self(value)).ok_or(OutOfRange {
             value,
-            legal: "finite, 0 or more a second",
+            expected: "a finite number per second, 0 or more",
         })
     }
 }
@@ -50,16 +52,16 @@ impl From<Rate> for f64 {
     }
 }
 
-/// A part of a whole, 0 to 1.
+/// A share of a whole, 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Share(f64);
 
 impl Share {
-    /// Nothing of the whole.
+    /// Zero.
     pub const NONE: Self = Self(0.0);
 
-    /// The part as a number from 0 to 1.
+    /// The share as a number from 0 to 1.
     pub const fn get(self) -> f64 {
         self.0
     }
@@ -74,7 +76,7 @@ impl TryFrom<f64> for Share {
             .then_some(Self(value))
             .ok_or(OutOfRange {
                 value,
-                legal: "0 to 1",
+                expected: "0 to 1",
             })
     }
 }
@@ -122,7 +124,7 @@ impl fmt::Display for Won {
     }
 }
 
-/// The number of a virtual buyer in its run: 0 for the first to arrive, and so on.
+/// A virtual buyer, numbered from 0 in order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BuyerId(pub u32);
@@ -133,19 +135,19 @@ impl fmt::Display for BuyerId {
     }
 }
 
-/// An availability zone: its place in the topology's list of zones.
+/// An availability zone: its index in the topology's list of zones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ZoneId(pub u8);
 
 impl ZoneId {
-    /// The zone's place in any list that has one entry a zone.
+    /// The zone's index in any list with one entry per zone.
     pub const fn index(self) -> usize {
         self.0 as usize
     }
 }
 
-/// A back-end instance: counted up from 0 over the whole run, never given twice.
+/// A back-end instance. Numbers count up from 0 over the whole run and are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct InstanceId(pub u32);
@@ -156,15 +158,19 @@ impl fmt::Display for InstanceId {
     }
 }
 
-/// A part of the data tier that fails over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// A part of the data tier that can fail over on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DataTierPart {
     /// Redis.
     Redis,
     /// The relational database.
     Database,
 }
+
+names!(DataTierPart {
+    Redis = "redis",
+    Database = "database",
+});
 
 #[cfg(test)]
 mod tests {
@@ -178,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn share_refuses_what_is_not_a_part() {
+    fn shares_outside_0_to_1_are_rejected() {
         assert!(Share::try_from(1.01).is_err());
         assert!(Share::try_from(f64::NAN).is_err());
         assert!(Share::try_from(0.0).is_ok());

@@ -95,7 +95,7 @@ fn rate(exchange: &RawExchange) -> Option<Problem> {
     (!is_legal).then(|| {
         Problem::new(format!("`won_per_unit` is {rate}"))
             .at(place.span())
-            .legal("finite, more than 0")
+            .expected("a number above 0")
             .help("a book in won has `won_per_unit = 1`")
     })
 }
@@ -106,7 +106,7 @@ fn amount(price: &RawPrice) -> Option<Problem> {
     (!is_legal).then(|| {
         Problem::new(format!("`amount` is {amount}"))
             .at(price.amount.span())
-            .legal("finite, 0 or more")
+            .expected("a number, 0 or more")
             .help("leave out prices that are unknown; their lines are then marked")
     })
 }
@@ -121,7 +121,7 @@ fn duplicates(prices: &[RawPrice]) -> impl Iterator<Item = Problem> {
         is_hidden.then(|| {
             Problem::new("duplicate price: an earlier one covers the same item and class")
                 .at(price.item.span())
-                .legal("one price per item and class")
+                .expected("one price per item and class")
                 .help("a price without `class` applies to every class: put it last")
         })
     })
@@ -145,7 +145,7 @@ fn unknown_parts(figures: &[Spanned<Figure>]) -> impl Iterator<Item = Problem> {
                 );
                 Problem::new(message)
                     .at(figure.span())
-                    .legal(if stated.is_empty() {
+                    .expected(if stated.is_empty() {
                         "nothing is defined yet".to_owned()
                     } else {
                         stated.join(", ")
@@ -195,12 +195,11 @@ exchange = { won_per_unit = 1, basis = 'documented', source = 's' }
         let shown = refusal(&bad);
         let lines: Vec<_> = shown.lines().collect();
         assert!(
-            lines[0]
-                .starts_with("mine.toml:5:29: `won_per_unit` is 0 (legal: finite, more than 0)"),
+            lines[0].starts_with("mine.toml:5:29: `won_per_unit` is 0 (expected a number above 0)"),
             "{shown}"
         );
         assert!(
-            lines[1].starts_with("mine.toml:8:10: `amount` is -1 (legal: finite, 0 or more)"),
+            lines[1].starts_with("mine.toml:8:10: `amount` is -1 (expected a number, 0 or more)"),
             "{shown}"
         );
         assert!(

@@ -30,30 +30,13 @@ mod world;
 pub use service::work_of;
 pub use watcher::{Progress, Unwatched, Watcher, Wish};
 
-use tiketi_core::fault::catalog::Action;
 use tiketi_measure::Measurements;
 use tiketi_scenario::Plan;
-use tiketi_scenario::data_tier::DataTier;
-
-/// Returns whether the simulation supports a fault with this data tier; the error says why not, as a sentence fragment.
-pub fn plays(action: Action, tier: &DataTier) -> Result<(), &'static str> {
-    match action {
-        Action::AzPowerInterruption { .. }
-        | Action::TerminateInstances { .. }
-        | Action::PauseInstances { .. }
-        | Action::LoseAlbNode { .. } => Ok(()),
-        Action::LosePrimary { .. }
-        | Action::PausePrimary { .. }
-        | Action::DelayReplica { .. }
-        | Action::FillRedisMemory { .. }
-        | Action::HoldDatabaseConnections { .. } => tier.plays(action),
-    }
-}
 
 /// Simulates `plan` in virtual time and returns the measurements. `watcher` is called each second of scenario time, and may
 /// stop the run.
 ///
-/// Panics if the plan has a fault that [`plays`] rejects.
+/// Panics if the plan has a fault that [`model_supports`](tiketi_scenario::environment::model_supports) rejects.
 pub fn simulate(plan: &Plan, watcher: &mut dyn Watcher) -> Measurements {
     world::World::new(plan).run(watcher)
 }

@@ -48,8 +48,9 @@ fn play(topology: &str, faults: &[&str]) -> Measurements {
     };
     let plan = scenario::load("small.toml", &text, &overrides).expect("the sale is valid");
     for fault in &plan.faults {
-        let plays = tiketi_model::plays(fault.action, &plan.topology.data_tier);
-        assert_eq!(plays, Ok(()));
+        let supported =
+            tiketi_scenario::environment::model_supports(fault.action, &plan.topology.data_tier);
+        assert_eq!(supported, Ok(()));
     }
     simulate(&plan, &mut Unwatched)
 }

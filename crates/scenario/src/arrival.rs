@@ -1,7 +1,7 @@
-//! How buyers appear over time: an open workload with a closed-form cumulative.
+//! How buyers arrive over time: an open workload with a closed-form cumulative distribution.
 //!
-//! A shape is a sum of *parts*, each with an expected number of buyers and a law of arrival with a closed-form
-//! cumulative and inverse. So the total is known up front, and instants are drawn by inversion.
+//! A shape is a sum of *parts*. Each part has an expected number of buyers and a law of arrival whose cumulative
+//! distribution and inverse are closed forms. So the total is known up front, and instants are drawn by inversion.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::law::Part;
 use super::plan::Plan;
+use tiketi_core::names;
 use tiketi_core::rng::{Stream, Streams};
 use tiketi_core::units::{Rate, Share, SimTime};
 
@@ -19,13 +20,12 @@ use tiketi_core::units::{Rate, Share, SimTime};
 pub struct ArrivalPhase {
     /// The shape and its parameters.
     pub shape: Shape,
-    /// Whether the planned number comes exactly, or as a Poisson draw around it.
+    /// Whether exactly the planned number arrives, or a Poisson draw with that mean.
     pub count: Count,
 }
 
-/// How many come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+/// How many buyers arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
     /// Exactly the planned number.
     Exact,
@@ -33,13 +33,18 @@ pub enum Count {
     Poisson,
 }
 
+names!(Count {
+    Exact = "exact",
+    Poisson = "poisson",
+});
+
 /// The shape of one phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "shape")]
 pub enum Shape {
     /// A constant rate.
     Poisson {
-        /// Buyers a second.
+        /// Buyers per second.
         rate: Rate,
         /// First instant.
         from: SimTime,
@@ -53,7 +58,7 @@ pub enum Shape {
         /// Rate and length of each level.
         levels: Vec<Level>,
     },
-    /// A rate that grows or falls linearly.
+    /// A rate that rises or falls linearly.
     Ramp {
         /// First instant.
         from: SimTime,
@@ -64,7 +69,7 @@ pub enum Shape {
         /// Rate at `until`.
         end_rate: Rate,
     },
-    /// A linear rise, then an exponential decay towards a base rate; scaled to a number of buyers.
+    /// A linear rise, then an exponential decay to a base rate, scaled to a number of buyers.
     Flash {
         /// Buyers in the whole flash, the base included.
         buyers: u32,
@@ -74,20 +79,20 @@ pub enum Shape {
         rise: Duration,
         /// Time constant of the decay.
         decay: Duration,
-        /// Rate that stays.
+        /// Rate throughout the phase.
         base: Rate,
         /// Last instant.
         until: SimTime,
     },
-    /// A crowd that waits for the opening, then an exponential decay.
+    /// Buyers who wait for the opening, then an exponential decay.
     Onsale {
-        /// Buyers in the whole opening.
+        /// Buyers in the whole phase.
         buyers: u32,
         /// The opening.
         opens_at: SimTime,
-        /// Part of the crowd that is there before the opening and released with it.
+        /// Share of the buyers who wait for the opening and are released with it.
         waiting_before: Share,
-        /// How far the released crowd is spread after the opening (people do not click in the same millisecond).
+        /// Time over which they are spread after the opening: people do not click in the same millisecond.
         jitter: Duration,
         /// Time constant of the decay.
         decay: Duration,
@@ -99,14 +104,88 @@ pub enum Shape {
 /// One level of [`Shape::Step`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Level {
-    /// Buyers a second.
+    /// Buyers per second.
     pub rate: Rate,
     /// Length of the level.
     pub lasts: Duration,
 }
 
+/// A [`Shape`] without its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShapeKind {
+    /// [`Shape::Poisson`].
+    Poisson,
+    /// [`Shape::Step`].
+    Step,
+    /// [`Shape::Ramp`].
+    Ramp,
+    /// [`Shape::Flash`].
+    Flash,
+    /// [`Shape::Onsale`].
+    Onsale,
+}
+
+names!(ShapeKind {
+    Poisson = "poisson",
+    Step = "step",
+    Ramp = "ramp",
+    Flash = "flash",
+    Onsale = "onsale",
+});
+
+impl Shape {
+    /// The shape without its parameters.
+    pub const fn kind(&self) -> ShapeKind {
+        match self {
+            Self::Poisson { .. } => ShapeKind::Poisson,
+            Self::Step { .. } => ShapeKind::Step,
+            Self::Ramp { .. } => ShapeKind::Ramp,
+            Self::Flash { .. } => ShapeKind::Flash,
+            Self::Onsale { .. } => ShapeKind::Onsale,
+        }
+    }
+
+    /// The first instant.
+    pub(crate) const fn start(&self) -> SimTime {
+        match self {
+            Self::Poisson { from, .. }
+            | Self::Step { from, .. }
+            | Self::Ramp { from, .. }
+            | Self::Flash { from, .. } => *from,
+            Self::Onsale { opens_at, .. } => *opens_at,
+        }
+    }
+
+    /// The last instant; `None` if levels determine it.
+    pub(crate) const fn until(&self) -> Option<SimTime> {
+        match self {
+            Self::Poisson { until, .. }
+            | Self::Ramp { until, .. }
+            | Self::Flash { until, .. }
+            | Self::Onsale { until, .. } => Some(*until),
+            Self::Step { .. } => None,
+        }
+    }
+
+    /// The number of buyers; `None` if rates determine it.
+    pub(crate) const fn buyers(&self) -> Option<u32> {
+        match self {
+            Self::Flash { buyers, .. } | Self::Onsale { buyers, .. } => Some(*buyers),
+            Self::Poisson { .. } | Self::Step { .. } | Self::Ramp { .. } => None,
+        }
+    }
+
+    /// The time constant of the decay; `None` if the rate does not decay.
+    pub(crate) const fn decay(&self) -> Option<Duration> {
+        match self {
+            Self::Flash { decay, .. } | Self::Onsale { decay, .. } => Some(*decay),
+            Self::Poisson { .. } | Self::Step { .. } | Self::Ramp { .. } => None,
+        }
+    }
+}
+
 impl ArrivalPhase {
-    /// Buyers planned to have come by `at`.
+    /// Buyers planned to have arrived by `at`.
     pub fn planned(&self, at: SimTime) -> f64 {
         let by = at.as_secs_f64();
         let parts = self.shape.parts();
@@ -116,12 +195,12 @@ impl ArrivalPhase {
             .sum()
     }
 
-    /// Buyers planned in all.
+    /// Total number of planned buyers.
     pub fn total(&self) -> f64 {
         self.shape.parts().iter().map(|part| part.buyers).sum()
     }
 
-    /// When each buyer of the phase comes, in no order.
+    /// Draws when each buyer of the phase arrives, in no particular order.
     fn draw(&self, streams: Streams, phase: u64, arrivals: &mut Vec<SimTime>) {
         let parts = self.shape.parts();
         let mut stream = streams.numbered("arrivals", phase);
@@ -141,7 +220,7 @@ impl ArrivalPhase {
     }
 }
 
-/// When each buyer of the run comes: the first is [`BuyerId`](tiketi_core::units::BuyerId) 0, and so on.
+/// Draws when each buyer of the run arrives: the first is [`BuyerId`](tiketi_core::units::BuyerId) 0, and so on.
 ///
 /// Deterministic, so that every load worker can draw all of them and take its share.
 pub fn arrival_times(plan: &Plan) -> Vec<SimTime> {
@@ -154,7 +233,7 @@ pub fn arrival_times(plan: &Plan) -> Vec<SimTime> {
     arrivals
 }
 
-/// Whole numbers of buyers for the parts: their sum is the rounded total, each within one of what was planned.
+/// Whole numbers of buyers for the parts. Their sum is the rounded total; each is within one of the planned number.
 fn apportion(parts: &[Part]) -> Vec<u64> {
     let mut planned = 0.0;
     let mut given = 0;
@@ -168,7 +247,7 @@ fn apportion(parts: &[Part]) -> Vec<u64> {
 }
 
 fn poisson(mean: f64, stream: &mut Stream) -> u64 {
-    // No law exists for a mean of zero: nobody comes.
+    // The Poisson distribution needs a positive mean.
     rand_distr::Poisson::new(mean).map_or(0, |law| whole(law.sample(stream)))
 }
 
@@ -256,6 +335,15 @@ mod tests {
         }
     }
 
+    /// JSON tags a shape with the same name that scenarios use.
+    #[test]
+    fn shapes_are_tagged_with_the_names_of_their_kinds() {
+        for shape in shapes() {
+            let json = serde_json::to_value(&shape).expect("a shape is JSON");
+            assert_eq!(json["shape"], shape.kind().name());
+        }
+    }
+
     #[test]
     fn totals_are_the_areas_under_the_shapes() {
         let totals = [3_000.0, 1_700.0, 3_000.0, 2_400.0, 3_000.0, 3_000.0];
@@ -279,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn poisson_counts_vary_around_the_plan() {
+    fn poisson_counts_vary_around_the_planned_number() {
         for shape in shapes() {
             let total = phase(&shape).total();
             let runs = 200_u32;
@@ -297,7 +385,7 @@ mod tests {
         }
     }
 
-    /// Kolmogorov-Smirnov: the largest distance between the drawn and the planned cumulative.
+    /// Kolmogorov-Smirnov test: the largest distance between the drawn and the planned cumulative distribution.
     #[test]
     fn arrivals_follow_the_closed_form() {
         for shape in shapes() {
@@ -312,24 +400,24 @@ mod tests {
                     below.max((planned - f64::from(index + 1) / number).abs())
                 })
                 .fold(0.0, f64::max);
-            // Exceeded with probability 0.001 by draws that do follow it.
+            // Draws that follow the distribution exceed this with probability 0.001.
             let critical = 1.95 / number.sqrt();
             assert!(distance < critical, "{shape:?}: {distance} of {critical}");
         }
     }
 
     #[test]
-    fn the_waiting_crowd_comes_within_the_jitter_of_the_opening() {
+    fn waiting_buyers_arrive_within_the_jitter_of_the_opening() {
         let onsale = &shapes()[5];
         let second = SimTime::from_secs(11);
         let arrivals = drawn(onsale, Count::Exact, 1);
         let early = arrivals.iter().filter(|at| **at <= second).count();
-        // 405 waited; of the others, one in 45 comes in the first second.
+        // 405 waited; about one in 45 of the others arrives in the first second.
         assert!((430..=500).contains(&early), "{early}");
     }
 
     #[test]
-    fn a_released_crowd_without_jitter_comes_at_once() {
+    fn waiting_buyers_without_jitter_arrive_at_once() {
         let mut onsale = shapes()[5].clone();
         if let Shape::Onsale { jitter, .. } = &mut onsale {
             *jitter = Duration::ZERO;
@@ -341,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_draws_the_same_arrivals_and_another_one_others() {
+    fn arrivals_repeat_for_the_same_seed_and_differ_for_another() {
         for shape in shapes() {
             let first = drawn(&shape, Count::Poisson, 3);
             assert_eq!(first, drawn(&shape, Count::Poisson, 3));

@@ -1,32 +1,32 @@
-//! What is wrong with a scenario: all problems at once, each at its line and column.
+//! Problems of a scenario: all of them at once, each with its line and column.
 
 use std::fmt;
 use std::ops::Range;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 
-use super::server_url::masked;
+use tiketi_server_url::masked;
 
 /// One problem of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What is wrong, with the offending value.
+    /// What is wrong, with the invalid value.
     pub message: String,
-    /// The bytes of the file it is about; empty at the start of the file if no place there is to blame.
+    /// The bytes of the file it is about; empty at the start of the file if it is about no particular place.
     pub span: Range<usize>,
-    /// The legal values in words, if they can be listed.
-    pub legal: Option<String>,
-    /// What to do about it.
+    /// The expected values in words; `None` if they cannot be listed.
+    pub expected: Option<String>,
+    /// How to fix it; `None` if there is no hint.
     pub help: Option<String>,
 }
 
 impl Problem {
-    /// A problem that so far has only its message.
+    /// A problem with a message only.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             span: 0..0,
-            legal: None,
+            expected: None,
             help: None,
         }
     }
@@ -38,21 +38,21 @@ impl Problem {
         self
     }
 
-    /// The same problem with the legal values.
+    /// The same problem with the expected values.
     #[must_use]
-    pub fn legal(mut self, legal: impl Into<String>) -> Self {
-        self.legal = Some(legal.into());
+    pub fn expected(mut self, expected: impl fmt::Display) -> Self {
+        self.expected = Some(expected.to_string());
         self
     }
 
-    /// The same problem with advice.
+    /// The same problem with a hint.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// The same problem, asking whether one of the `known` words was meant, if one resembles `written`.
+    /// The same problem with the `known` word that is most similar to `written` as a hint, if one is similar enough.
     #[must_use]
     pub fn did_you_mean<'k>(
         mut self,
@@ -65,21 +65,21 @@ impl Problem {
         self
     }
 
-    /// Message and legal values, as one sentence.
+    /// Message and expected values as one sentence.
     fn headline(&self) -> String {
-        match &self.legal {
-            Some(legal) => format!("{} (legal: {legal})", self.message),
+        match &self.expected {
+            Some(expected) => format!("{} (expected {expected})", self.message),
             None => self.message.clone(),
         }
     }
 }
 
-/// The known word that most resembles `written`, if any does.
-pub(super) fn nearest<'k>(
+/// The known word that is most similar to `written`; `None` if none is similar enough.
+pub(crate) fn nearest<'k>(
     written: &str,
     known: impl IntoIterator<Item = &'k str>,
 ) -> Option<&'k str> {
-    /// Below this similarity a suggestion confuses more than it helps.
+    /// Less similar suggestions confuse more than they help.
     const SIMILARITY_MIN: f64 = 0.75;
     known
         .into_iter()
@@ -92,15 +92,15 @@ pub(super) fn nearest<'k>(
 /// How [`Diagnostics::render`] shows problems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rendering {
-    /// Excerpts of the file with the places underlined, in color.
+    /// Excerpts of the file with the problems underlined, in color.
     Color,
     /// The same without color.
     Monochrome,
-    /// One line a problem, for logs and editors: `file:line:column: message`.
+    /// One line per problem, for logs and editors: `file:line:column: message`.
     Lines,
 }
 
-/// All problems of one file, in its order.
+/// All problems of one file, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostics {
     source_name: String,
@@ -109,12 +109,12 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Collects the problems of the file called `source_name`, which holds `text`.
+    /// Collects the problems of the file called `source_name` with this text.
     pub fn new(source_name: &str, text: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
         Self {
             source_name: source_name.to_owned(),
-            // Excerpts of the file are shown: a password in a URL must not be among them.
+            // Excerpts of the file are shown, and must not contain passwords of URLs.
             text: masked(text),
             problems,
         }
@@ -125,7 +125,7 @@ impl Diagnostics {
         &self.problems
     }
 
-    /// Line and column of a problem's first character, both from 1; columns count characters, not bytes.
+    /// Line and column where a problem starts, both from 1; columns count characters, not bytes.
     pub fn position(&self, problem: &Problem) -> (usize, usize) {
         let before = self.text.get(..problem.span.start).unwrap_or(&self.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -162,7 +162,7 @@ impl Diagnostics {
     }
 }
 
-/// Prints one line a problem: `file:line:column: message (legal: …); help: …`.
+/// Prints one line per problem: `file:line:column: message (expected …); help: …`.
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.problems.iter().enumerate() {
@@ -203,9 +203,10 @@ impl miette::Diagnostic for Excerpt<'_> {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        let long_legal = self.problem.legal.as_ref().filter(|legal| !fits(legal));
-        let long_legal = long_legal.map(|legal| format!("legal: {legal}"));
-        let lines: Vec<_> = self.problem.help.iter().chain(&long_legal).collect();
+        let expected = self.problem.expected.as_ref();
+        let long = expected.filter(|expected| !fits(expected));
+        let long = long.map(|expected| format!("expected {expected}"));
+        let lines: Vec<_> = self.problem.help.iter().chain(&long).collect();
         if lines.is_empty() {
             return None;
         }
@@ -218,19 +219,19 @@ impl miette::Diagnostic for Excerpt<'_> {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let legal = self.problem.legal.as_ref();
-        let label = legal
-            .filter(|legal| fits(legal))
-            .map(|legal| format!("legal: {legal}"));
+        let expected = self.problem.expected.as_ref();
+        let label = expected
+            .filter(|expected| fits(expected))
+            .map(|expected| format!("expected {expected}"));
         let label = label.unwrap_or_else(|| "here".to_owned());
         let span = self.problem.span.clone();
         Some(Box::new(std::iter::once(LabeledSpan::at(span, label))))
     }
 }
 
-/// Whether a list of legal values can stand beside the underlined place; longer ones go below, where they wrap.
-fn fits(legal: &str) -> bool {
-    legal.len() <= 60
+/// Whether the expected values fit beside the underlined place; longer ones go below, where they wrap.
+fn fits(expected: &str) -> bool {
+    expected.len() <= 60
 }
 
 #[cfg(test)]
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_suggested_only_when_it_resembles_what_was_written() {
+    fn only_similar_words_are_suggested() {
         let known = ["duration", "warmup", "speed"];
         assert_eq!(nearest("durration", known), Some("duration"));
         assert_eq!(nearest("Speed", known), Some("speed"));

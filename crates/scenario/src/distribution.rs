@@ -6,9 +6,10 @@ use rand::RngExt;
 use rand_distr::Distribution as _;
 use serde::{Deserialize, Serialize};
 
+use tiketi_core::names;
 use tiketi_core::rng::Stream;
 
-/// A distribution of lengths of time, in seconds; its parameters were checked when the scenario was resolved.
+/// A distribution of lengths of time, in seconds. Its parameters were checked when the scenario was resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "distribution")]
 pub enum Distribution {
@@ -17,7 +18,7 @@ pub enum Distribution {
         /// Seconds.
         value: f64,
     },
-    /// Every length between two bounds alike.
+    /// Every length between two bounds is equally likely.
     Uniform {
         /// Shortest, seconds.
         from: f64,
@@ -29,23 +30,57 @@ pub enum Distribution {
         /// Seconds.
         mean: f64,
     },
-    /// The logarithm is normal; people's pauses look like this.
+    /// The logarithm is normally distributed, as for pauses that people make.
     Lognormal {
-        /// Seconds; half of the draws are shorter.
+        /// Seconds; half of all draws are shorter.
         median: f64,
         /// Standard deviation of the natural logarithm.
         sigma: f64,
     },
-    /// Weibull; with a shape below 1, many give up early and a few wait very long.
+    /// Weibull. With a shape below 1, many draws are short and a few very long.
     Weibull {
-        /// Shape k.
+        /// The shape k.
         shape: f64,
         /// Seconds.
         mean: f64,
     },
 }
 
+/// A [`Distribution`] without its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DistributionKind {
+    /// [`Distribution::Constant`].
+    Constant,
+    /// [`Distribution::Uniform`].
+    Uniform,
+    /// [`Distribution::Exponential`].
+    Exponential,
+    /// [`Distribution::Lognormal`].
+    Lognormal,
+    /// [`Distribution::Weibull`].
+    Weibull,
+}
+
+names!(DistributionKind {
+    Constant = "constant",
+    Uniform = "uniform",
+    Exponential = "exponential",
+    Lognormal = "lognormal",
+    Weibull = "weibull",
+});
+
 impl Distribution {
+    /// The distribution without its parameters.
+    pub const fn kind(&self) -> DistributionKind {
+        match self {
+            Self::Constant { .. } => DistributionKind::Constant,
+            Self::Uniform { .. } => DistributionKind::Uniform,
+            Self::Exponential { .. } => DistributionKind::Exponential,
+            Self::Lognormal { .. } => DistributionKind::Lognormal,
+            Self::Weibull { .. } => DistributionKind::Weibull,
+        }
+    }
+
     /// Draws one length.
     pub fn sample(&self, stream: &mut Stream) -> Duration {
         let seconds = match *self {
@@ -123,6 +158,8 @@ mod tests {
             },
         ];
         for distribution in distributions {
+            let json = serde_json::to_value(distribution).expect("a distribution is JSON");
+            assert_eq!(json["distribution"], distribution.kind().name());
             let mut stream = Streams::new(11).named("mean");
             let draws = 200_000;
             let total: f64 = (0..draws)

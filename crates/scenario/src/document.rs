@@ -1,8 +1,8 @@
 //! The raw scenario: TOML tables in layers (the file over the preset), read key by key.
 //!
 //! Deserializing into structs would stop at the first wrong type. Here every read that fails reports its problem and
-//! yields `None`, so that one pass finds everything; and the keys a reader asks for *are* the legal keys of its table,
-//! so that none can be forgotten in a list.
+//! returns `None`, so that one pass finds all problems. The keys that a reader asks for *are* the known keys of its
+//! table, so no separate list of them can go stale.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -12,76 +12,90 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Problem;
+use super::keys::{Form, TableDescription};
 use super::value::Value;
 
-/// The problems found so far, and the text they are found in.
+/// One file while it is read: its text, the preset under it, and the problems found so far.
 #[derive(Debug)]
 pub struct Problems<'d> {
     text: &'d str,
+    preset: Option<&'d DeTable<'d>>,
     list: RefCell<Vec<Problem>>,
 }
 
 impl<'d> Problems<'d> {
-    /// Starts an empty list of problems with `text`.
+    /// Starts reading a file that stands alone.
     pub fn new(text: &'d str) -> Self {
         Self {
             text,
+            preset: None,
             list: RefCell::default(),
         }
     }
 
-    /// Adds a problem.
+    /// Starts reading a file over a preset.
+    pub(crate) fn over_preset(text: &'d str, preset: &'d DeTable<'d>) -> Self {
+        Self {
+            preset: Some(preset),
+            ..Self::new(text)
+        }
+    }
+
+    /// Adds a problem that knows its place.
     pub fn report(&self, problem: Problem) {
         self.list.borrow_mut().push(problem);
     }
 
-    /// Adds `word` to the legal values of the latest problem.
-    pub fn also_legal(&self, word: &str) {
-        if let Some(problem) = self.list.borrow_mut().last_mut()
-            && let Some(legal) = &mut problem.legal
-        {
-            *legal = format!("\"{word}\", or {legal}");
-        }
-    }
-
-    /// Adds to the legal values of the latest problem what cannot be listed.
-    pub fn or_legal(&self, words: &str) {
-        if let Some(problem) = self.list.borrow_mut().last_mut()
-            && let Some(legal) = &mut problem.legal
-        {
-            *legal = format!("{legal}, or {words}");
-        }
-    }
-
     /// The file's text at `span`.
-    pub fn text_at(&self, span: Range<usize>) -> &'d str {
+    pub(crate) fn text_at(&self, span: Range<usize>) -> &'d str {
         self.text.get(span).unwrap_or_default()
     }
 
-    /// Returns the problems in the order in which they were found.
+    /// The preset's table `each.<name>`: what elements of a list get where they state nothing.
+    fn each(&self, name: &str) -> Option<Layer<'d>> {
+        let each = table_in(self.preset?, "each")?;
+        Some(Layer {
+            table: table_in(each, name)?,
+            header: None,
+        })
+    }
+
+    /// All problems.
     pub fn into_list(self) -> Vec<Problem> {
         self.list.into_inner()
+    }
+}
+
+fn table_in<'d>(table: &'d DeTable<'d>, key: &str) -> Option<&'d DeTable<'d>> {
+    let (_, node) = table.iter().find(|(name, _)| name.get_ref() == key)?;
+    match node.get_ref() {
+        DeValue::Table(inner) => Some(inner),
+        _ => None,
     }
 }
 
 /// One table of one layer.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer<'d> {
-    /// The parsed file.
+    /// The table.
     pub table: &'d DeTable<'d>,
-    /// Where the table stands in the file; `None` for the preset.
+    /// First and last byte of the table in the file; `None` for the preset.
     pub header: Option<(usize, usize)>,
 }
 
-/// One table of the scenario as it holds: what the file says, and under it what the preset says.
+/// One table of the scenario: what the file says, and what the preset says where the file is silent.
 ///
-/// Dropping it reports the keys of the file that nobody asked for.
+/// Dropping it reports the keys of the file that were never asked for.
 #[derive(Debug)]
 pub struct Section<'d> {
     path: String,
     layers: Vec<Layer<'d>>,
     asked: RefCell<BTreeSet<&'static str>>,
     keys_are_free: Cell<bool>,
+    /// Whether defaults are missing because the key that selects them has a problem.
+    lacks_defaults: bool,
+    /// Where the table around it is, for problems of a table that is not in the file.
+    around: Range<usize>,
     problems: &'d Problems<'d>,
 }
 
@@ -93,17 +107,37 @@ impl<'d> Section<'d> {
             layers,
             asked: RefCell::default(),
             keys_are_free: Cell::new(false),
+            lacks_defaults: false,
+            around: 0..0,
             problems,
         }
     }
 
-    /// The same table over one more layer, which answers what the others leave open.
-    pub fn over(mut self, fallback: Option<Layer<'d>>) -> Self {
-        self.layers.extend(fallback);
-        self
+    /// Takes what the layers leave open from the preset's table `each.<name>`.
+    pub(crate) fn fall_back_on(&mut self, each: &str) {
+        self.layers.extend(self.problems.each(each));
     }
 
-    /// The value of `key`, from the uppermost layer that has it.
+    /// Takes what the layers leave open from the preset's table `each.<name>.<choice>`.
+    ///
+    /// Without a choice, which then has a problem of its own, missing keys are not reported.
+    pub(crate) fn choose_defaults(&mut self, each: &str, choice: Option<&str>) {
+        let Some(choice) = choice else {
+            self.lacks_defaults = true;
+            return;
+        };
+        let each = self.problems.each(each);
+        let layer = each.and_then(|each| {
+            let table = table_in(each.table, choice)?;
+            Some(Layer {
+                table,
+                header: None,
+            })
+        });
+        self.layers.extend(layer);
+    }
+
+    /// The value of `key`, from the topmost layer that has it.
     pub fn find(&self, key: &'static str) -> Option<Value<'d>> {
         self.asked.borrow_mut().insert(key);
         self.look_up(key)
@@ -113,14 +147,40 @@ impl<'d> Section<'d> {
     pub fn value(&self, key: &'static str) -> Option<Value<'d>> {
         let found = self.find(key);
         if found.is_none() {
-            let of = if self.path.is_empty() {
-                String::new()
-            } else {
-                format!(" in `{}`", self.path)
-            };
-            self.complain(&[], Problem::new(format!("`{key}` is missing{of}")));
+            self.complain(&[], self.missing(key));
         }
         found
+    }
+
+    /// The value of `key`; reports a problem with the expected form if no layer has it.
+    pub(crate) fn expect(
+        &self,
+        key: &'static str,
+        form: impl FnOnce() -> Form,
+    ) -> Option<Value<'d>> {
+        let found = self.find(key);
+        if found.is_none() && !self.lacks_defaults {
+            self.complain(&[], self.missing(key).expected(form()));
+        }
+        found
+    }
+
+    fn missing(&self, key: &str) -> Problem {
+        Problem::new(format!("`{key}` is missing{}", self.in_words()))
+    }
+
+    /// ` in <table>`; nothing for the top level.
+    fn in_words(&self) -> String {
+        if self.path.is_empty() {
+            String::new()
+        } else {
+            format!(" in `{}`", self.path)
+        }
+    }
+
+    /// Its path, such as `scaling.policies[0]`; empty for the top level.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
     }
 
     fn look_up(&self, key: &str) -> Option<Value<'d>> {
@@ -137,7 +197,7 @@ impl<'d> Section<'d> {
         Value::new(self.path_of(key), node, is_in_file, self.problems)
     }
 
-    fn path_of(&self, key: &str) -> String {
+    pub(crate) fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() {
             key.to_owned()
         } else {
@@ -159,49 +219,42 @@ impl<'d> Section<'d> {
                 self.child(key, node, layer.header.is_some()).layer()
             })
             .collect();
-        Self::new(self.path_of(key), layers, self.problems)
+        let mut section = Self::new(self.path_of(key), layers, self.problems);
+        section.around = self.header();
+        section
     }
 
-    /// The table under `key` in the preset alone, for defaults that are looked up by a value of the file.
-    pub fn preset_layer(&self, key: &str) -> Option<Layer<'d>> {
-        let layer = self.layers.iter().find(|layer| layer.header.is_none())?;
-        self.layer_in(*layer, key)
+    /// The same table, opened a second time: its unknown keys are not reported again.
+    pub(crate) fn peek(&self, key: &'static str) -> Self {
+        let section = self.section(key);
+        section.accept_any_key();
+        section
     }
 
-    /// The value of `key` in `layer`, which belongs to the preset.
-    pub fn value_in(&self, layer: Layer<'d>, key: &str) -> Option<Value<'d>> {
-        let (_, node) = layer
-            .table
-            .iter()
-            .find(|(name, _)| name.get_ref().as_ref() == key)?;
-        Some(self.child(key, node, false))
-    }
-
-    /// The table under `key` in `layer`, which belongs to the preset.
-    pub fn layer_in(&self, layer: Layer<'d>, key: &str) -> Option<Layer<'d>> {
-        self.value_in(layer, key)?.layer()
-    }
-
-    /// The table under `key` in the uppermost layer that has it, not merged with those below.
-    pub fn topmost(&self, key: &'static str) -> Self {
+    /// The table under `key` in the topmost layer that has it, not merged with those below.
+    pub(crate) fn topmost(&self, key: &'static str) -> Self {
         let layers = self.value(key).and_then(|value| value.layer());
         let layers = layers.into_iter().collect();
         Self::new(self.path_of(key), layers, self.problems)
     }
 
-    /// The elements of the array of tables under `key`, each over `fallback`.
-    pub fn elements(&self, key: &'static str, fallback: Option<Layer<'d>>) -> Vec<Self> {
-        let Some(elements) = self.value(key).and_then(|value| value.elements()) else {
-            return Vec::new();
+    /// The elements of the list of tables under `key`, each over the preset's table `each.<name>`.
+    pub fn elements(&self, key: &'static str, each: Option<&str>) -> Vec<Self> {
+        let form = || Form::List(Box::new(Form::Table(TableDescription::default())));
+        let list = self.expect(key, form);
+        let elements = list.and_then(|value| value.elements());
+        let sections = elements.unwrap_or_default().into_iter();
+        let over_fallback = |element: Value<'d>| {
+            let mut section = element.section()?;
+            if let Some(each) = each {
+                section.fall_back_on(each);
+            }
+            Some(section)
         };
-        elements
-            .into_iter()
-            .filter_map(|element| element.section())
-            .map(|element| element.over(fallback))
-            .collect()
+        sections.filter_map(over_fallback).collect()
     }
 
-    /// All entries in the order of the file, for tables whose keys are names of the author's choice.
+    /// All entries in the order of the file, for tables whose keys the author chooses.
     pub fn entries(&self) -> Vec<(&'d Spanned<toml::de::DeString<'d>>, Value<'d>)> {
         self.keys_are_free.set(true);
         let mut entries: Vec<_> = self
@@ -216,17 +269,17 @@ impl<'d> Section<'d> {
         entries
     }
 
-    /// Stops looking for unknown keys: which ones are legal hangs on a value that is wrong itself.
+    /// Does not report unknown keys: which keys are known depends on a value that has a problem.
     pub fn accept_any_key(&self) {
         self.keys_are_free.set(true);
     }
 
-    /// Whether the file (and not the preset) says something about `key`.
-    pub fn is_in_file(&self, key: &str) -> bool {
-        self.look_up(key).is_some_and(|value| value.is_in_file())
+    /// Whether unknown keys are not reported.
+    pub(crate) const fn accepts_any_key(&self) -> bool {
+        self.keys_are_free.get()
     }
 
-    /// Reports a problem at the first of these keys that stands in the file, else at the table's header.
+    /// Reports a problem at the first of these keys that the file states, or else at the table's header.
     pub fn complain(&self, keys: &[&str], problem: Problem) {
         let stated = keys
             .iter()
@@ -244,10 +297,10 @@ impl<'d> Section<'d> {
         self.problems.report(problem);
     }
 
-    /// Where the table begins in the file; the start of the file if it is not there.
+    /// Where the table is in the file; the table around it if it is not there.
     fn header(&self) -> Range<usize> {
         let header = self.layers.iter().find_map(|layer| layer.header);
-        header.map_or(0..0, |(start, end)| start..end)
+        header.map_or_else(|| self.around.clone(), |(start, end)| start..end)
     }
 }
 
@@ -257,22 +310,17 @@ impl Drop for Section<'_> {
             return;
         }
         let asked = self.asked.borrow();
-        let legal = || asked.iter().copied().collect::<Vec<_>>().join(", ");
         let in_file = self.layers.iter().filter(|layer| layer.header.is_some());
         for key in in_file.flat_map(|layer| layer.table.keys()) {
             let name = key.get_ref().as_ref();
             if asked.contains(name) {
                 continue;
             }
-            let of = if self.path.is_empty() {
-                String::new()
-            } else {
-                format!(" in `{}`", self.path)
-            };
+            let known = Form::OneOf(asked.iter().copied().collect());
             self.problems.report(
-                Problem::new(format!("unknown key `{name}`{of}"))
+                Problem::new(format!("unknown key `{name}`{}", self.in_words()))
                     .at(key.span())
-                    .legal(legal())
+                    .expected(known)
                     .did_you_mean(name, asked.iter().copied()),
             );
         }

@@ -1,6 +1,7 @@
 //! Lengths of time as scenarios write them: `90s`, `1m30s`, `500ms`, `2h`.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Units with their nanoseconds, largest first.
@@ -14,13 +15,19 @@ const UNITS: [(&str, u64); 7] = [
     ("ns", 1),
 ];
 
-/// The longest length a scenario can state; a month is beyond any run, and far from where nanoseconds overflow.
+/// The longest length of time in a scenario: a month is longer than any run, and nanoseconds do not overflow.
 pub const LENGTH_MAX: Duration = Duration::from_hours(31 * 24);
 
-/// Why a text is no length of time.
+/// Any length of time, zero included.
+pub(crate) const ANY_LENGTH: RangeInclusive<Duration> = Duration::ZERO..=LENGTH_MAX;
+
+/// Any length of time above zero.
+pub(crate) const SOME_LENGTH: RangeInclusive<Duration> = Duration::from_nanos(1)..=LENGTH_MAX;
+
+/// Why a text is not a length of time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LengthError {
-    /// Nothing there.
+    /// The text is empty.
     #[error("is empty")]
     Empty,
     /// A number without a unit.
@@ -29,7 +36,7 @@ pub enum LengthError {
     /// A minus sign.
     #[error("is negative")]
     Negative,
-    /// Neither a number nor a known unit.
+    /// Not a number with a known unit.
     #[error("is not a length of time")]
     Unreadable,
     /// Longer than [`LENGTH_MAX`].
@@ -88,7 +95,7 @@ fn part(number: &str, unit: &str) -> Result<Duration, LengthError> {
     Duration::try_from_secs_f64(units * unit_length).map_err(|_| LengthError::TooLong)
 }
 
-/// A length of time as [`parse`] reads it back, exact to the nanosecond: `1m30s`.
+/// Prints a length of time so that [`parse`] reads it back, exact to the nanosecond: `1m30s`.
 #[derive(Clone, Copy, Debug)]
 pub struct Written(pub Duration);
 
@@ -135,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_length_is_refused_with_its_reason() {
+    fn invalid_lengths_are_rejected_with_a_reason() {
         let cases = [
             ("", LengthError::Empty),
             ("90", LengthError::NoUnit),
@@ -161,7 +168,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_the_reader_panic(text in "\\PC*") {
+        fn the_parser_never_panics(text in "\\PC*") {
             let _outcome = parse(&text);
         }
     }

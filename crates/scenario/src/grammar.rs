@@ -1,31 +1,34 @@
-//! The grammar of gates, which is that of k6's thresholds: selectors and conditions.
+//! The syntax of gates, which is that of k6's thresholds: selectors and conditions.
 
+use std::fmt::Display;
 use std::ops::Range;
 
 use super::diagnostic::nearest;
 use super::duration;
+use super::keys::Form;
 use super::objective::{GateMetric, MetricKind, Relation, Statistic, nanos};
 use super::operation::Operation;
+use tiketi_core::names::Named as _;
 
-/// Why a gate could not be read.
+/// Why a gate could not be parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misread {
     /// What is wrong.
     pub message: String,
     /// The bytes of the text it is about.
     pub part: Range<usize>,
-    /// The legal values in words; empty if they cannot be listed.
-    pub legal: String,
-    /// What to do about it.
+    /// The expected values in words.
+    pub expected: String,
+    /// How to fix it; `None` if there is no hint.
     pub help: Option<String>,
 }
 
 impl Misread {
-    fn new(message: impl Into<String>, part: Range<usize>, legal: impl Into<String>) -> Self {
+    fn new(message: impl Into<String>, part: Range<usize>, expected: impl Display) -> Self {
         Self {
             message: message.into(),
             part,
-            legal: legal.into(),
+            expected: expected.to_string(),
             help: None,
         }
     }
@@ -36,7 +39,7 @@ impl Misread {
     }
 }
 
-/// Reads what a gate looks at: `errors`, or `response_time{operation:queue_check}`.
+/// Parses what a gate checks: `errors`, or `response_time{operation:queue_check}`.
 pub fn parse_selector(text: &str) -> Result<(GateMetric, Option<Operation>), Misread> {
     let (name, filter) = match text.split_once('{') {
         Some((name, filter)) => (name, Some(filter)),
@@ -44,9 +47,9 @@ pub fn parse_selector(text: &str) -> Result<(GateMetric, Option<Operation>), Mis
     };
     let name = name.trim();
     let Some(metric) = GateMetric::from_name(name) else {
-        let names = GateMetric::ALL.map(GateMetric::name);
+        let names = GateMetric::all_names();
         let message = format!("unknown metric `{name}`");
-        let misread = Misread::new(message, 0..name.len(), names.join(", "));
+        let misread = Misread::new(message, 0..name.len(), Form::OneOf(names.clone()));
         return Err(misread.suggesting(name, names));
     };
     let Some(filter) = filter else {
@@ -54,53 +57,48 @@ pub fn parse_selector(text: &str) -> Result<(GateMetric, Option<Operation>), Mis
     };
     let part = text.len() - filter.len()..text.len();
     if !metric.has_operations() {
-        let message = format!("`{name}` cannot be narrowed to an operation");
-        return Err(Misread::new(message, part, name));
+        let message = format!("`{name}` cannot be limited to an operation");
+        return Err(Misread::new(message, part, format_args!("`{name}` alone")));
     }
     let operation = filter
         .strip_suffix('}')
         .and_then(|inner| inner.trim().strip_prefix("operation:"));
     let Some(operation) = operation.map(str::trim) else {
-        let legal = format!("{name}{{operation:NAME}}");
-        return Err(Misread::new("unreadable filter", part, legal));
+        let expected = format!("{name}{{operation:NAME}}");
+        return Err(Misread::new("invalid filter", part, expected));
     };
     match Operation::from_name(operation) {
         Some(operation) => Ok((metric, Some(operation))),
         None => {
-            let names = Operation::ALL.map(Operation::name);
+            let names = Operation::all_names();
             let message = format!("unknown operation `{operation}`");
-            let misread = Misread::new(message, part, names.join(", "));
+            let misread = Misread::new(message, part, Form::OneOf(names.clone()));
             Err(misread.suggesting(operation, names))
         }
     }
 }
 
-/// Reads a condition on a metric, such as `p(99) < 500ms`, `rate < 1%`, or `count == 0`.
+/// Parses a condition on a metric, such as `p(99) < 500ms`, `rate < 1%`, or `count == 0`.
 pub fn parse_condition(
     metric: GateMetric,
     text: &str,
 ) -> Result<(Statistic, Relation, f64), Misread> {
-    /// Two characters before one, so that `<=` is not read as `<`.
-    const RELATIONS: [(&str, Relation); 5] = [
-        ("<=", Relation::AtMost),
-        (">=", Relation::AtLeast),
-        ("==", Relation::Equal),
-        ("<", Relation::Less),
-        (">", Relation::Greater),
-    ];
     let found = text.find(['<', '>', '=']).and_then(|at| {
-        let (sign, relation) = RELATIONS
+        let relation = Relation::ALL
             .into_iter()
-            .find(|(sign, _)| text[at..].starts_with(sign))?;
-        Some((at, sign, relation))
+            .find(|relation| text[at..].starts_with(relation.name()))?;
+        Some((at, relation))
     });
-    let Some((at, sign, relation)) = found else {
-        let legal = "STATISTIC < BOUND, with <, <=, >, >=, ==";
-        let mut misread = Misread::new("no comparison", 0..text.len(), legal);
-        misread.help = text.contains('=').then(|| "equality is `==`".to_owned());
+    let Some((at, relation)) = found else {
+        let signs = Relation::all_names().join(", ");
+        let expected = format!("STATISTIC < BOUND, with one of {signs}");
+        let mut misread = Misread::new("no comparison", 0..text.len(), expected);
+        misread.help = text
+            .contains('=')
+            .then(|| "write `==` for equality".to_owned());
         return Err(misread);
     };
-    let bound_start = at + sign.len();
+    let bound_start = at + relation.name().len();
     let statistic = parse_statistic(metric, text, 0..at)?;
     let bound = parse_bound(metric.kind(), text, bound_start..text.len())?;
     Ok((statistic, relation, bound))
@@ -117,27 +115,24 @@ fn parse_statistic(
     let percentile = word
         .strip_prefix("p(")
         .and_then(|rest| rest.strip_suffix(')'));
-    let statistic = match (word, percentile) {
-        (_, Some(number)) => {
+    let statistic = match percentile {
+        Some(number) => {
             let number = number.trim().parse().ok();
             let number = number.filter(|number| (0.0..=100.0).contains(number));
             let Some(number) = number else {
-                let message = format!("`{word}` is no percentile");
+                let message = format!("`{word}` is not a percentile");
                 return Err(Misread::new(message, part, "p(0) to p(100)"));
             };
             Statistic::Percentile(number)
         }
-        ("avg", None) => Statistic::Mean,
-        ("min", None) => Statistic::Min,
-        ("med", None) => Statistic::Median,
-        ("max", None) => Statistic::Max,
-        ("rate", None) => Statistic::Rate,
-        ("count", None) => Statistic::Count,
-        _ => {
-            let message = format!("unknown statistic `{word}`");
-            let misread = Misread::new(message, part, kind.statistics());
-            let words = ["avg", "min", "med", "max", "rate", "count"];
-            return Err(misread.suggesting(word, words));
+        None => {
+            let known = Statistic::WORDS.iter().find(|(known, _)| *known == word);
+            let Some((_, statistic)) = known else {
+                let message = format!("unknown statistic `{word}`");
+                let misread = Misread::new(message, part, kind.statistics());
+                return Err(misread.suggesting(word, Statistic::WORDS.map(|(word, _)| word)));
+            };
+            *statistic
         }
     };
     if statistic.is_of(kind) {
@@ -150,7 +145,7 @@ fn parse_statistic(
 fn parse_bound(kind: MetricKind, text: &str, part: Range<usize>) -> Result<f64, Misread> {
     let part = trimmed(text, part);
     let word = &text[part.clone()];
-    let (bound, legal) = match kind {
+    let (bound, expected) = match kind {
         MetricKind::Trend | MetricKind::Lag => (
             duration::parse(word).ok().map(nanos),
             "a length of time such as 500ms or 60s",
@@ -169,10 +164,10 @@ fn parse_bound(kind: MetricKind, text: &str, part: Range<usize>) -> Result<f64, 
             (number.map(f64::from), "a whole number, 0 or more")
         }
     };
-    bound.ok_or_else(|| Misread::new(format!("`{word}` is no bound here"), part, legal))
+    bound.ok_or_else(|| Misread::new(format!("invalid bound `{word}`"), part, expected))
 }
 
-/// The part without white space at its ends.
+/// The part without leading and trailing white space.
 fn trimmed(text: &str, part: Range<usize>) -> Range<usize> {
     let word = &text[part.clone()];
     let start = part.start + (word.len() - word.trim_start().len());
@@ -184,8 +179,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn conditions_are_read_as_k6_writes_them() {
-        let read = |metric, text| parse_condition(metric, text).expect("a legal condition");
+    fn conditions_have_the_syntax_of_k6() {
+        let read = |metric, text| parse_condition(metric, text).expect("a valid condition");
         assert_eq!(
             read(GateMetric::ResponseTime, "p(99.9) < 500ms"),
             (Statistic::Percentile(99.9), Relation::Less, 5e8)
@@ -217,9 +212,9 @@ mod tests {
     }
 
     #[test]
-    fn conditions_point_at_the_part_that_is_wrong() {
+    fn errors_point_at_the_invalid_part() {
         let wrong = |metric, text| {
-            let misread = parse_condition(metric, text).expect_err("an illegal condition");
+            let misread = parse_condition(metric, text).expect_err("an invalid condition");
             text[misread.part].to_owned()
         };
         assert_eq!(wrong(GateMetric::ResponseTime, "p(101) < 5s"), "p(101)");
@@ -235,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn selectors_name_a_metric_and_perhaps_an_operation() {
+    fn selectors_name_a_metric_and_optionally_an_operation() {
         assert_eq!(
             parse_selector("response_time{operation:queue_check}"),
             Ok((GateMetric::ResponseTime, Some(Operation::QueueCheck)))

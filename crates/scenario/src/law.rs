@@ -1,9 +1,9 @@
-//! The closed forms behind the shapes of arrivals: parts of a crowd, each with a cumulative and its inverse.
+//! The closed forms behind the shapes of arrivals: each part has a cumulative distribution and its inverse.
 
 use super::arrival::{Level, Shape};
 use tiketi_core::units::SimTime;
 
-/// Buyers of a shape that come by one law.
+/// Buyers of a shape who arrive by one law.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part {
     /// Expected number.
@@ -11,10 +11,10 @@ pub(super) struct Part {
     pub(super) law: Law,
 }
 
-/// How the buyers of a part are spread over time; instants and lengths in seconds.
+/// How the buyers of a part are spread over time. Instants and lengths are in seconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Law {
-    /// A density that changes linearly from `start` to `end`; only their ratio counts.
+    /// A density that changes linearly from `start` to `end`; only their ratio matters.
     Linear {
         from: f64,
         length: f64,
@@ -35,7 +35,7 @@ impl Law {
         }
     }
 
-    /// The part of the buyers that has come by `at`.
+    /// Share of the buyers who have arrived by `at`.
     pub(super) fn cumulative(self, at: f64) -> f64 {
         match self {
             Self::Linear {
@@ -60,7 +60,7 @@ impl Law {
         }
     }
 
-    /// When the part `share` of the buyers has come: the inverse of [`Self::cumulative`].
+    /// When this share of the buyers has arrived: the inverse of [`Self::cumulative`].
     pub(super) fn inverse(self, share: f64) -> f64 {
         match self {
             Self::Linear {
@@ -69,7 +69,7 @@ impl Law {
                 start,
                 end,
             } => {
-                // Solves start x + (end - start) x^2 / 2 = share (start + end) / 2 in the form without cancellation.
+                // Solves start x + (end - start) x^2 / 2 = share (start + end) / 2, in the form that avoids cancellation.
                 let area = share * (start + end);
                 let root = (start * start + (end - start) * area).max(0.0).sqrt();
                 let divisor = start + root;
@@ -176,7 +176,7 @@ fn step_parts(from: SimTime, levels: &[Level]) -> Vec<Part> {
     levels.iter().map(part).collect()
 }
 
-/// A linear rise to a peak, then an exponential decay that begins at the peak's rate, over an even base.
+/// A linear rise to a peak, then an exponential decay from there, on top of a constant base.
 struct Flash {
     from: f64,
     length: f64,
@@ -187,7 +187,7 @@ struct Flash {
 impl Flash {
     fn parts(&self, buyers: f64, of_base: f64) -> Vec<Part> {
         let decay_length = (self.length - self.rise).max(0.0);
-        // Areas under a curve whose peak is 1.
+        // Areas under a curve with a peak of 1.
         let rise_area = self.rise / 2.0;
         let decay_area = -self.tau * (-decay_length / self.tau).exp_m1();
         let peak = (buyers - of_base).max(0.0) / (rise_area + decay_area);
@@ -230,7 +230,7 @@ mod tests {
     use tiketi_core::units::Rate;
 
     #[test]
-    fn a_rate_of_zero_plans_nobody() {
+    fn a_rate_of_zero_plans_no_buyers() {
         let shape = Shape::Ramp {
             from: SimTime::ZERO,
             until: SimTime::from_secs(10),

@@ -1,10 +1,12 @@
-//! What is asked: a TOML file becomes a [`Plan`] that is valid by construction.
-
+//! Scenario files: TOML becomes a [`Plan`] that is valid by construction, and a plan becomes TOML again.
 //!
 //! ```text
-//! text ─▶ document (TOML in layers: flags over file over preset) ─▶ resolve (defaults, names, checks) ─▶ Plan
-//!                                                                      └─▶ Diagnostics: every problem at its place
+//! text ─▶ document (layers: flags over file over preset) ─▶ tables (defaults, names, checks) ─▶ Plan ─▶ text
+//!                                                              └─▶ Diagnostics: every problem with its place
 //! ```
+//!
+//! `tables` describes each key once, in functions that read, write and document it (see `keys`). [`describe`] returns
+//! these descriptions as data.
 
 pub mod arrival;
 pub mod data_tier;
@@ -12,22 +14,22 @@ pub mod diagnostic;
 pub mod distribution;
 pub mod document;
 pub mod duration;
+pub mod environment;
 pub mod grammar;
+pub mod keys;
 mod law;
 pub mod objective;
 pub mod operation;
 mod page;
 pub mod plan;
 pub mod profile;
-mod resolve;
 pub mod scaling;
-pub mod server_url;
+mod tables;
 pub mod topology;
 pub mod value;
-mod write;
 
 pub use arrival::arrival_times;
 pub use diagnostic::{Diagnostics, Rendering};
 pub use plan::Plan;
-pub use resolve::{INSTANCE_CLASSES, Overrides, PRICE_BOOKS, PROFILES, load};
-pub use resolve::{name, question};
+pub use tables::{INSTANCE_CLASSES, Overrides, PRESET, PRICE_BOOKS, PROFILES, describe, load};
+pub use tables::{name, question};

@@ -1,26 +1,28 @@
 //! Gates: objectives that decide the exit code.
 //!
-//! A gate is a metric, perhaps narrowed to one operation, and a condition:
+//! A gate is a metric, optionally limited to one operation, and a condition:
 //! `"response_time{operation:queue_check}" = ["p(99) < 500ms"]`.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::keys::Form;
 use super::operation::Operation;
+use tiketi_core::names;
 
 /// One objective.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gate {
-    /// What is measured.
+    /// The metric.
     pub metric: GateMetric,
-    /// The only operation looked at; `None` is all of them together.
+    /// The operation that it is limited to; `None` for all operations together.
     pub operation: Option<Operation>,
-    /// Which statistic of the metric.
+    /// The statistic of the metric.
     pub statistic: Statistic,
     /// How the statistic is compared with the bound.
     pub relation: Relation,
-    /// The bound: nanoseconds for lengths of time, a part of 1 for rates, a plain number for counts.
+    /// The bound: nanoseconds for lengths of time, 0 to 1 for rates, a number for counts.
     pub bound: f64,
     /// The condition as written, such as `p(99) < 500ms`.
     pub text: String,
@@ -36,58 +38,79 @@ impl Gate {
     }
 }
 
-/// What a gate can look at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// A metric that gates can check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GateMetric {
-    /// Answered minus intended, by operation.
+    /// From the intended send time to the response, by operation.
     ResponseTime,
-    /// Answered minus sent, by operation.
+    /// From sending to the response, by operation.
     ServiceTime,
-    /// Sent minus intended.
+    /// Scheduling delay of the load generator: from the intended to the actual send time.
     SendLag,
     /// From joining the queue to admission.
     WaitingTime,
-    /// From a message's publication to its receipt by a buyer.
+    /// Broadcast latency: from publishing a message to its receipt by a buyer.
     FanOutDelay,
-    /// Failed calls as a part of all calls (business refusals such as a taken seat are not failures).
+    /// Failed requests as a share of all requests. Business refusals, such as a taken seat, are not failures.
     Errors,
-    /// Calls.
+    /// Requests.
     Calls,
-    /// From a fault to the return of successful work.
+    /// From the start of a fault until the system works as well as before it.
     RecoveryTime,
     /// Buyers who paid.
     TicketsSold,
-    /// Buyers who gave up for lack of patience, as a part of those who joined the queue.
+    /// Buyers who ran out of patience, as a share of those who joined the queue.
     Abandoned,
-    /// Seats sold or held beyond those that exist.
+    /// Seats sold or held in excess of those that exist.
     OversoldSeats,
     /// Seats with more than one paid order.
     DoubleSales,
-    /// Acknowledged payments missing from the final state.
+    /// Acknowledged payments that are missing from the final state.
     LostOrders,
-    /// Buyers who vanished from the queue without being admitted.
+    /// Buyers who disappeared from the queue without being admitted.
     LostAdmissions,
-    /// How far the replica of Redis is behind.
+    /// Replica lag of Redis.
     RedisLag,
-    /// How far the replica of the database is behind.
+    /// Replica lag of the database.
     DatabaseLag,
     /// Places in the queue that failovers of Redis lost.
     LostPlaces,
     /// Sessions that failovers of Redis lost.
     LostSessions,
-    /// Arrivals the generator could not start.
+    /// Arrivals that the load generator could not start.
     Shed,
 }
 
-/// What kind of number a metric is, and so which statistics it has.
+names!(GateMetric {
+    ResponseTime = "response_time",
+    ServiceTime = "service_time",
+    SendLag = "send_lag",
+    WaitingTime = "waiting_time",
+    FanOutDelay = "fan_out_delay",
+    Errors = "errors",
+    Calls = "calls",
+    RecoveryTime = "recovery_time",
+    TicketsSold = "tickets_sold",
+    Abandoned = "abandoned",
+    OversoldSeats = "oversold_seats",
+    DoubleSales = "double_sales",
+    LostOrders = "lost_orders",
+    LostAdmissions = "lost_admissions",
+    RedisLag = "redis_lag",
+    DatabaseLag = "database_lag",
+    LostPlaces = "lost_places",
+    LostSessions = "lost_sessions",
+    Shed = "shed",
+});
+
+/// The kind of a metric, which determines its statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricKind {
     /// Many lengths of time: `p(N)`, `avg`, `min`, `med`, `max`.
     Trend,
-    /// Many lengths of time of which only these are kept: `med`, `p(50)`, `p(99)`, `max`.
+    /// Many lengths of time, of which only some statistics are kept: `med`, `p(50)`, `p(99)`, `max`.
     Lag,
-    /// A part of a whole: `rate`.
+    /// A share of a whole: `rate`.
     Rate,
     /// A number of things: `count`.
     Count,
@@ -95,71 +118,21 @@ pub enum MetricKind {
 
 impl MetricKind {
     /// The statistics it has, as an error message lists them.
-    pub(super) const fn statistics(self) -> &'static str {
-        match self {
-            Self::Trend => "p(N), avg, min, med, max",
-            Self::Lag => "p(50), p(99), med, max",
-            Self::Rate => "rate",
-            Self::Count => "count",
-        }
+    pub(super) fn statistics(self) -> Form {
+        let percentiles: &[&str] = match self {
+            Self::Trend => &["p(N)"],
+            Self::Lag => &["p(50)", "p(99)"],
+            Self::Rate | Self::Count => &[],
+        };
+        let words = Statistic::WORDS.iter();
+        let words = words.filter(|(_, statistic)| statistic.is_of(self));
+        let words = words.map(|(word, _)| *word);
+        Form::OneOf(percentiles.iter().copied().chain(words).collect())
     }
 }
 
 impl GateMetric {
-    /// All metrics, in the order of the documentation.
-    pub const ALL: [Self; 19] = [
-        Self::ResponseTime,
-        Self::ServiceTime,
-        Self::SendLag,
-        Self::WaitingTime,
-        Self::FanOutDelay,
-        Self::Errors,
-        Self::Calls,
-        Self::RecoveryTime,
-        Self::TicketsSold,
-        Self::Abandoned,
-        Self::OversoldSeats,
-        Self::DoubleSales,
-        Self::LostOrders,
-        Self::LostAdmissions,
-        Self::RedisLag,
-        Self::DatabaseLag,
-        Self::LostPlaces,
-        Self::LostSessions,
-        Self::Shed,
-    ];
-
-    /// The metric with this name, or `None`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|metric| metric.name() == name)
-    }
-
-    /// The name in scenarios and reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ResponseTime => "response_time",
-            Self::ServiceTime => "service_time",
-            Self::SendLag => "send_lag",
-            Self::WaitingTime => "waiting_time",
-            Self::FanOutDelay => "fan_out_delay",
-            Self::Errors => "errors",
-            Self::Calls => "calls",
-            Self::RecoveryTime => "recovery_time",
-            Self::TicketsSold => "tickets_sold",
-            Self::Abandoned => "abandoned",
-            Self::OversoldSeats => "oversold_seats",
-            Self::DoubleSales => "double_sales",
-            Self::LostOrders => "lost_orders",
-            Self::LostAdmissions => "lost_admissions",
-            Self::RedisLag => "redis_lag",
-            Self::DatabaseLag => "database_lag",
-            Self::LostPlaces => "lost_places",
-            Self::LostSessions => "lost_sessions",
-            Self::Shed => "shed",
-        }
-    }
-
-    /// The kind of number it is.
+    /// The kind of the metric.
     pub const fn kind(self) -> MetricKind {
         match self {
             Self::ResponseTime
@@ -182,7 +155,7 @@ impl GateMetric {
         }
     }
 
-    /// Whether the metric can be narrowed to one operation.
+    /// Whether the metric can be limited to one operation.
     pub const fn has_operations(self) -> bool {
         matches!(
             self,
@@ -212,11 +185,18 @@ pub enum Statistic {
 }
 
 impl Statistic {
+    /// All statistics but percentiles, with the words that k6 has for them.
+    pub(super) const WORDS: [(&'static str, Self); 6] = [
+        ("avg", Self::Mean),
+        ("min", Self::Min),
+        ("med", Self::Median),
+        ("max", Self::Max),
+        ("rate", Self::Rate),
+        ("count", Self::Count),
+    ];
+
     /// Whether metrics of this kind have this statistic.
-    #[expect(
-        clippy::float_cmp,
-        reason = "percentiles are compared as they were written"
-    )]
+    #[expect(clippy::float_cmp, reason = "percentiles are compared as written")]
     pub fn is_of(self, kind: MetricKind) -> bool {
         match self {
             Self::Percentile(percent) => match kind {
@@ -232,28 +212,31 @@ impl Statistic {
     }
 }
 
-/// A comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A comparison, by its sign. Longer signs come first, so that `<=` is not read as `<`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
     /// `<`
-    #[serde(rename = "<")]
     Less,
     /// `<=`
-    #[serde(rename = "<=")]
     AtMost,
     /// `>`
-    #[serde(rename = ">")]
     Greater,
     /// `>=`
-    #[serde(rename = ">=")]
     AtLeast,
     /// `==`
-    #[serde(rename = "==")]
     Equal,
 }
 
+names!(Relation {
+    AtMost = "<=",
+    AtLeast = ">=",
+    Equal = "==",
+    Less = "<",
+    Greater = ">",
+});
+
 impl Relation {
-    /// Whether `value` stands in this relation to `bound`.
+    /// Whether `value` has this relation to `bound`.
     #[expect(clippy::float_cmp, reason = "`count == 0` compares whole numbers")]
     pub fn holds(self, value: f64, bound: f64) -> bool {
         match self {
@@ -266,7 +249,7 @@ impl Relation {
     }
 }
 
-/// Nanoseconds of a length of time, as gate bounds count them.
+/// A length of time in nanoseconds, the unit of gate bounds.
 pub fn nanos(length: Duration) -> f64 {
     length.as_secs_f64() * 1e9
 }

@@ -12,26 +12,26 @@ use super::topology::Topology;
 use tiketi_core::fault::catalog::Fault;
 use tiketi_core::units::{Share, Won};
 
-/// A scenario that can be run; built by `scenario::load`, sent to load workers as JSON.
+/// A scenario that can be run. [`load`](crate::load) makes it; load workers receive it as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Short kebab-case name; also names the report's folder.
+    /// Short kebab-case name, also of the report's folder.
     pub name: String,
-    /// The question the scenario asks: the first comment of its file. Empty if there is none.
+    /// The question that the scenario asks: the first comment of its file. Empty if there is none.
     pub question: String,
     /// Seed of every random stream.
     pub seed: u64,
-    /// Length, warm-up, and speed.
+    /// Length, warm-up and speed.
     pub clock: Clock,
     /// What is sold.
     pub show: Show,
     /// The waiting room in front of it.
     pub waiting_room: WaitingRoom,
-    /// When buyers come.
+    /// When buyers arrive.
     pub arrivals: Vec<ArrivalPhase>,
     /// How buyers behave.
     pub buyers: Temperament,
-    /// Switches and cache times of the reference server.
+    /// Limits and cache times of the application.
     pub server: Server,
     /// The architecture.
     pub topology: Topology,
@@ -41,31 +41,31 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// What decides the exit code.
     pub gates: Vec<Gate>,
-    /// Limits that keep the measurement honest.
+    /// Limits beyond which the run is inconclusive.
     pub self_check: SelfCheck,
     /// How the run is priced.
     pub cost: Cost,
-    /// The system under test if it is not the testbed.
+    /// The system under test, for runs with `--target`.
     pub target: Target,
 }
 
-/// Time of the run.
+/// Length and speed of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Clock {
-    /// Length of the run; arrivals and journeys stop here.
+    /// Length of the run. Arrivals and journeys stop at its end.
     pub duration: Duration,
-    /// Measured but not judged.
+    /// Start of the run that is measured but not judged.
     pub warmup: Duration,
-    /// Scenario seconds in a second of wall time, in live runs of the testbed.
+    /// Scenario seconds per real second, in live runs of the testbed.
     pub speed: f64,
 }
 
 /// What is sold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Show {
-    /// Title as the API shows it.
+    /// Title in the API.
     pub title: String,
-    /// Life of an unpaid seat hold.
+    /// How long an unpaid seat is held.
     pub hold: Duration,
     /// Blocks of seats.
     pub sections: Vec<Section>,
@@ -97,101 +97,101 @@ pub struct Section {
 /// The waiting room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitingRoom {
-    /// Active places.
+    /// Shopping slots: buyers who can pick seats at the same time.
     pub active_max: u32,
     /// Time between two admissions from the head of the queue.
     pub admit_every: Duration,
-    /// Idle time after which an active place is freed.
+    /// Idle time after which a buyer loses the shopping slot.
     pub idle_timeout: Duration,
-    /// Shortest time between two `queue-updated` messages: changes in between are sent as one.
+    /// Shortest time between two `queue-updated` messages; changes in between are sent as one.
     pub update_every: Duration,
 }
 
-/// How buyers behave; distributions are drawn once for each buyer and purpose.
+/// How buyers behave. Each buyer draws from these distributions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Temperament {
-    /// Pause between two steps on the page (open the list, open the show).
+    /// Pause between two steps on the page, such as opening the list and opening the show.
     pub browse: Distribution,
     /// How long a buyer waits in the queue before leaving.
     pub patience: Distribution,
     /// Time to pick a seat on the map.
     pub seat_pick: Distribution,
-    /// Time to pick another seat after a conflict.
+    /// Time to pick another seat when the first one was taken.
     pub seat_repick: Distribution,
-    /// Conflicts after which a buyer gives up.
+    /// Taken seats after which a buyer gives up.
     pub conflicts_max: u32,
-    /// Time from the seat hold to the payment.
+    /// Time from holding the seat to the payment.
     pub payment: Distribution,
-    /// Part of the buyers with a held seat who pay; the others walk away.
+    /// Share of buyers with a held seat who pay; the others leave.
     pub pays: Share,
-    /// Polls of the own place in the queue.
+    /// How buyers poll their place in the queue.
     pub poll: Poll,
-    /// How often a failed call is tried again, and how.
+    /// How a failed request is retried.
     pub retry: Retry,
-    /// How a lost socket is opened again.
+    /// How a lost socket is reopened.
     pub reconnect: Retry,
-    /// Wait for an answer after which a call has failed.
+    /// How long a buyer waits for a response before the request counts as failed.
     pub call_timeout: Duration,
 }
 
-/// Polls of the own place in the queue.
+/// How buyers poll their place in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Poll {
     /// Time between two polls while the socket is connected.
     pub connected: Duration,
     /// Time between two polls while it is not.
     pub disconnected: Duration,
-    /// Whether each `queue-updated` message is followed by a poll, as the browser does it.
+    /// Whether each `queue-updated` message triggers a poll, as in the browser.
     pub on_update: bool,
 }
 
-/// Exponential backoff: `first`, doubled each time up to `max`, each varied by ±`jitter`.
+/// Exponential backoff: the pause doubles from `first` up to `max`, and each is varied by ±`jitter`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Retry {
     /// First pause.
     pub first: Duration,
     /// Longest pause before jitter.
     pub max: Duration,
-    /// Variation of each pause, a part of it.
+    /// Random variation of each pause, as a share of it.
     pub jitter: Share,
-    /// Tries in a row after which the buyer gives up; `None` never does.
+    /// Failed attempts in a row after which the buyer gives up; `None` for never.
     pub tries_max: Option<u32>,
 }
 
-/// Switches and cache times of the reference server.
+/// Limits and cache times of the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Server {
-    /// Requests a minute each user may send (B8); `None` is no limit.
+    /// Requests per minute that a user may send (B8); `None` for no limit.
     pub rate_limit: Option<u32>,
-    /// Life of a Socket.IO session after its socket is gone (B8).
+    /// How long a Socket.IO session is kept after its socket has closed (B8).
     pub session_ttl: Duration,
-    /// Life of the cached list of shows.
+    /// How long the list of shows is cached.
     pub show_list_ttl: Duration,
-    /// Life of the cached details of a show.
+    /// How long the details of a show are cached.
     pub show_detail_ttl: Duration,
 }
 
 /// Limits beyond which a run is inconclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SelfCheck {
-    /// Highest 99th percentile of the send lag, in scenario time.
+    /// Highest 99th percentile of the load generator's scheduling delay, in scenario time.
     pub send_lag_p99_max: Duration,
 }
 
 /// How the run is priced.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
-    /// Name of the price book (`documented-krw`).
+    /// Name of the price book, such as `documented-krw`.
     pub prices: String,
-    /// On-sales of this kind in a month, for the monthly statement.
+    /// Sales of this kind per month, for the monthly statement.
     pub onsales_per_month: u32,
 }
 
-/// The system under test if it is not the testbed.
+/// The system under test, for runs with `--target`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
-    /// Hosts beyond loopback that the scenario's author allows.
+    /// Hosts that `--target` may name besides loopback.
     pub allow: Vec<String>,
-    /// Which show to buy, by id; `None` takes the first one on sale.
+    /// Id of the show to buy; `None` takes the first one on sale.
     pub show: Option<String>,
 }

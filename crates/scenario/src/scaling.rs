@@ -5,50 +5,55 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::distribution::Distribution;
+use tiketi_core::names;
 use tiketi_core::units::SimTime;
 
-/// The Auto Scaling group and what drives it.
+/// The Auto Scaling group and its policies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scaling {
-    /// Never fewer instances than this.
+    /// Minimum number of instances.
     pub min: u32,
-    /// Never more instances than this (rebalancing may exceed it by one for a short while).
+    /// Maximum number of instances. Rebalancing may exceed it for a short while.
     pub max: u32,
-    /// From the launch to a running virtual machine, registered with the target group.
+    /// From the launch to a running virtual machine that is registered with the target group.
     pub pending: Duration,
     /// From the launch to an application that answers.
     pub boot: Distribution,
-    /// The Lambda that samples the queue.
+    /// The Lambda function that samples the queue.
     pub monitor: Monitor,
-    /// What holds an instance back from being in service.
+    /// What keeps an instance pending.
     pub launch_hook: LaunchHook,
     /// Policies, each with its alarm.
     pub policies: Vec<Policy>,
-    /// Sizes at set times, in the order of time.
+    /// Sizes at set times, in order of time.
     pub scheduled: Vec<ScheduledAction>,
-    /// Health that makes the group replace an instance.
+    /// Failed checks that make the group replace an instance.
     pub health_type: HealthType,
     /// Time after the launch during which failed load-balancer checks do not count.
     pub grace: Duration,
 }
 
 impl Scaling {
-    /// The largest fleet at any time of the run, scheduled actions included.
+    /// The largest maximum at any time of the run, scheduled actions included.
     pub fn fleet_max(&self) -> u32 {
         let scheduled = self.scheduled.iter().filter_map(|action| action.max);
         scheduled.fold(self.max, u32::max)
     }
 }
 
-/// What holds an instance back from being in service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+/// What keeps an instance pending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LaunchHook {
-    /// Nothing: it is registered as soon as its machine runs, minutes before its application answers.
+    /// Nothing: it is in service as soon as its machine runs, minutes before its application answers.
     None,
-    /// A lifecycle hook that the application completes: registration, cooldown, and warm-up begin when it answers.
+    /// A lifecycle hook that the application completes: registration, cooldown and warm-up begin when it answers.
     UntilAnswers,
 }
+
+names!(LaunchHook {
+    None = "none",
+    UntilAnswers = "until-answers",
+});
 
 /// A scheduled action of the group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,24 +62,24 @@ pub struct ScheduledAction {
     pub name: String,
     /// When it is due.
     pub at: SimTime,
-    /// How late it is; `None` draws it from the seed, up to two minutes.
+    /// How late AWS carries it out; `None` draws up to two minutes from the seed.
     pub late: Option<Duration>,
-    /// Fewest instances from then on; `None` leaves it.
+    /// Minimum from then on; `None` leaves it unchanged.
     pub min: Option<u32>,
-    /// Most instances from then on; `None` leaves it.
+    /// Maximum from then on; `None` leaves it unchanged.
     pub max: Option<u32>,
-    /// Instances wanted from then on; `None` leaves it, as far as the limits permit.
+    /// Desired number from then on; `None` leaves it unchanged, within the limits.
     pub desired: Option<u32>,
 }
 
-/// The Lambda that reads the queue's size and publishes it as a metric (A13).
+/// The Lambda function that publishes the size of the queue as a metric (A13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Monitor {
     /// Time between two samples.
     pub period: Duration,
-    /// Offset of the first sample; `None` draws it from the seed, uniform in the period.
+    /// Time of the first sample; `None` draws it from the seed, uniform within the period.
     pub phase: Option<Duration>,
-    /// From publication of a datapoint until alarms can see it.
+    /// From publishing a datapoint until alarms see it.
     pub ingest: Duration,
 }
 
@@ -92,7 +97,7 @@ pub struct Policy {
 /// A CloudWatch alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alarm {
-    /// The metric watched.
+    /// The metric that it watches.
     pub metric: Metric,
     /// Which side of the threshold breaches.
     pub comparison: Comparison,
@@ -100,27 +105,30 @@ pub struct Alarm {
     pub threshold: f64,
     /// Aggregation period of a datapoint.
     pub period: Duration,
-    /// M: breaching datapoints that raise the alarm.
+    /// M: breaching datapoints that set off the alarm.
     pub datapoints_to_alarm: u32,
-    /// N: datapoints looked at.
+    /// N: the latest datapoints, which are evaluated.
     pub evaluation_periods: u32,
     /// What a missing datapoint counts as.
     pub missing: MissingData,
 }
 
-/// A metric the control plane can watch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// A metric that an alarm can watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Metric {
-    /// Buyers waiting in the waiting room, as the Lambda publishes it.
+    /// Buyers in the waiting room, as published by the Lambda function.
     QueueSize,
     /// Mean CPU utilization of the instances in service, in percent.
     CpuUtilization,
 }
 
+names!(Metric {
+    QueueSize = "queue_size",
+    CpuUtilization = "cpu_utilization",
+});
+
 /// Which side of a threshold breaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
     /// Strictly above.
     Above,
@@ -128,43 +136,78 @@ pub enum Comparison {
     Below,
 }
 
+names!(Comparison {
+    Above = "above",
+    Below = "below",
+});
+
 /// What a missing datapoint counts as (CloudWatch's `TreatMissingData`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingData {
-    /// Not looked at; all missing means `INSUFFICIENT_DATA`.
+    /// Ignored. If all are missing, the alarm is in `INSUFFICIENT_DATA`.
     Missing,
-    /// As within the threshold.
+    /// Within the threshold.
     NotBreaching,
-    /// As beyond the threshold.
+    /// Beyond the threshold.
     Breaching,
     /// The alarm keeps its state.
     Ignore,
 }
 
+names!(MissingData {
+    Missing = "missing",
+    NotBreaching = "notBreaching",
+    Breaching = "breaching",
+    Ignore = "ignore",
+});
+
 /// What a policy does when its alarm fires.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum PolicyKind {
-    /// One adjustment, then nothing until the activity has ended and the cooldown has passed.
+    /// One adjustment, then none until the activity has ended and the cooldown has passed.
     Simple {
         /// Instances to add, or to remove if negative.
         adjust: i32,
         /// Time after the activity during which the policy does not react.
         cooldown: Duration,
     },
-    /// An adjustment by how far the metric is beyond the threshold; warming instances count as capacity.
+    /// An adjustment that depends on how far the metric is beyond the threshold. Instances that warm up count.
     Step {
-        /// Bands, ordered by their lower bound.
-        steps: Vec<Step>,
+        /// Step adjustments, ordered by their lower bound.
+        steps: Vec<StepAdjustment>,
         /// Time after an instance is in service during which it counts as warming up.
         warmup: Duration,
     },
 }
 
-/// One band of a step policy; bounds are relative to the alarm's threshold.
+/// A [`PolicyKind`] without its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyType {
+    /// [`PolicyKind::Simple`].
+    Simple,
+    /// [`PolicyKind::Step`].
+    Step,
+}
+
+names!(PolicyType {
+    Simple = "simple",
+    Step = "step",
+});
+
+impl PolicyKind {
+    /// The kind without its parameters.
+    pub const fn policy_type(&self) -> PolicyType {
+        match self {
+            Self::Simple { .. } => PolicyType::Simple,
+            Self::Step { .. } => PolicyType::Step,
+        }
+    }
+}
+
+/// One step adjustment; its bounds are relative to the alarm's threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Step {
+pub struct StepAdjustment {
     /// Lower bound; `None` is minus infinity. Inclusive above the threshold, exclusive below it.
     pub from: Option<f64>,
     /// Upper bound; `None` is infinity. Exclusive above the threshold, inclusive below it.
@@ -173,12 +216,16 @@ pub struct Step {
     pub adjust: i32,
 }
 
-/// Health that makes the group replace an instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+/// Failed checks that make the group replace an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HealthType {
-    /// The state of the virtual machine only (the default of AWS).
+    /// Those of the virtual machine only (the AWS default).
     Ec2,
-    /// The load balancer's checks as well.
+    /// Those of the load balancer too.
     Elb,
 }
+
+names!(HealthType {
+    Ec2 = "ec2",
+    Elb = "elb",
+});

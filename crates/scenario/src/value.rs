@@ -1,4 +1,4 @@
-//! One value of the raw scenario, and its reading as a type: what does not fit is reported and becomes `None`.
+//! One value of the raw scenario, read as a type: an invalid value is reported and becomes `None`.
 
 use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
@@ -11,22 +11,25 @@ use toml::de::{DeValue, ValueDeserializer};
 
 use super::diagnostic::Problem;
 use super::document::{Layer, Problems, Section};
-use super::duration::{self, LengthError, Written};
-use super::server_url::redacted;
-use tiketi_core::units::{Rate, Share};
+use super::duration::{self, LengthError};
+use super::keys::{Form, LENGTH_EXAMPLES};
+use tiketi_core::names::Named;
+use tiketi_core::units::{Rate, Share, ZoneId};
+use tiketi_server_url::redacted;
 
-/// One value with its place and its path (`clock.speed`).
+/// One value with its place in the file and its path (`clock.speed`).
 #[derive(Clone, Debug)]
 pub struct Value<'d> {
     path: String,
     node: &'d Spanned<DeValue<'d>>,
     is_in_file: bool,
+    /// A word that is valid too, if the value is not.
+    or_word: Option<&'static str>,
     problems: &'d Problems<'d>,
 }
 
 impl<'d> Value<'d> {
-    /// Wraps a parsed value.
-    pub const fn new(
+    pub(crate) const fn new(
         path: String,
         node: &'d Spanned<DeValue<'d>>,
         is_in_file: bool,
@@ -36,16 +39,24 @@ impl<'d> Value<'d> {
             path,
             node,
             is_in_file,
+            or_word: None,
             problems,
         }
     }
 
-    /// Whether the value is in the user's file, not in the preset.
-    pub const fn is_in_file(&self) -> bool {
+    /// The same value; if it is invalid, the message says that `word` is valid too.
+    pub(crate) fn or_word(&self, word: &'static str) -> Self {
+        Self {
+            or_word: Some(word),
+            ..self.clone()
+        }
+    }
+
+    pub(crate) const fn is_in_file(&self) -> bool {
         self.is_in_file
     }
 
-    /// Where it stands in the file; the start of the file if it comes from the preset.
+    /// Where it is in the file; the start of the file if it comes from the preset.
     pub fn span(&self) -> Range<usize> {
         if self.is_in_file {
             self.node.span()
@@ -55,23 +66,31 @@ impl<'d> Value<'d> {
     }
 
     /// Its path, such as `clock.speed`.
-    pub fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
-    /// Reports what is wrong with it.
+    /// Reports a problem with it.
     pub fn complain(&self, problem: Problem) {
         self.problems.report(problem.at(self.span()));
     }
 
-    /// Reports that the value is not one of the legal ones.
-    pub fn refuse(&self, legal: impl Into<String>) {
-        self.complain(self.refusal("").legal(legal));
+    /// Reports that the value is not what was expected.
+    pub fn reject(&self, expected: impl Display) {
+        self.complain(self.problem("").expected(self.or_that(expected)));
     }
 
-    /// A problem that quotes the value; `why` may begin with a space and say what is wrong with it.
-    pub fn refusal(&self, why: &str) -> Problem {
+    /// A problem that quotes the value; `why` may begin with a comma and say more about it.
+    pub fn problem(&self, why: &str) -> Problem {
         Problem::new(format!("`{}` is {}{why}", self.path, self.quoted()))
+    }
+
+    /// What was expected, and the word that is valid too.
+    fn or_that(&self, expected: impl Display) -> String {
+        match self.or_word {
+            Some(word) => format!("\"{word}\", or {expected}"),
+            None => expected.to_string(),
+        }
     }
 
     /// The value as written, cut to one short line.
@@ -94,7 +113,7 @@ impl<'d> Value<'d> {
         format!("{kind}{short}{rest}")
     }
 
-    /// The value as plain TOML, without places.
+    /// The value as plain TOML, without its place.
     pub fn toml(&self) -> toml::Value {
         let deserializer = ValueDeserializer::from(self.node.clone());
         toml::Value::deserialize(deserializer).expect("what was parsed as a value is one")
@@ -105,7 +124,8 @@ impl<'d> Value<'d> {
         self.problems.text_at(self.span())
     }
 
-    fn as_str(&self) -> Option<&'d str> {
+    /// The text; `None` if it is something else.
+    pub(crate) fn as_str(&self) -> Option<&'d str> {
         match self.node.get_ref() {
             DeValue::String(text) => Some(text.as_ref()),
             _ => None,
@@ -119,7 +139,7 @@ impl<'d> Value<'d> {
                 let whole = self.as_integer()?;
                 #[expect(
                     clippy::cast_precision_loss,
-                    reason = "no legal number of a scenario comes near 2^53"
+                    reason = "no number in a scenario comes near 2^53"
                 )]
                 Some(whole as f64)
             }
@@ -140,167 +160,150 @@ impl<'d> Value<'d> {
     }
 
     /// Whether it is the text `word`.
-    pub fn is_word(&self, word: &str) -> bool {
+    pub(crate) fn is_word(&self, word: &str) -> bool {
         self.as_str() == Some(word)
     }
 
-    /// `None` if it is the text `word`, else what `read` makes of it.
-    pub fn unless<T>(
-        &self,
-        word: &str,
-        read: impl FnOnce(&Self) -> Option<T>,
-    ) -> Option<Option<T>> {
-        if self.is_word(word) {
-            return Some(None);
-        }
-        let read = read(self);
-        if read.is_none() {
-            self.problems.also_legal(word);
-        }
-        read.map(Some)
-    }
-
-    /// A text of one line.
+    /// Text on one line.
     pub fn text(&self) -> Option<&'d str> {
         let text = self.as_str();
         let text = text.filter(|text| !text.chars().any(char::is_control));
         if text.is_none() {
-            self.refuse("a text in quotes, without line breaks");
+            self.reject(Form::Text);
         }
         text
     }
 
     /// `true` or `false`.
-    pub fn truth(&self) -> Option<bool> {
+    pub(crate) fn truth(&self) -> Option<bool> {
         if let DeValue::Boolean(truth) = self.node.get_ref() {
             return Some(*truth);
         }
-        self.refuse("true, false");
+        self.reject(Form::Truth);
         None
     }
 
     /// A whole number in a range.
-    pub fn whole<N>(&self, legal: RangeInclusive<N>) -> Option<N>
+    pub fn whole<N>(&self, range: RangeInclusive<N>) -> Option<N>
     where
-        N: Copy + Display + PartialOrd + TryFrom<i128>,
+        N: Copy + PartialOrd + TryFrom<i128> + Into<i128>,
     {
         let number = self.as_integer().and_then(|whole| N::try_from(whole).ok());
-        let number = number.filter(|number| legal.contains(number));
+        let number = number.filter(|number| range.contains(number));
         if number.is_none() {
-            self.refuse(format!(
-                "a whole number, {} to {}",
-                legal.start(),
-                legal.end()
-            ));
+            self.reject(Form::whole(&range));
         }
         number
     }
 
-    /// A number for which `is_legal` holds; `legal` says so in words.
-    pub fn number(&self, legal: &str, is_legal: impl Fn(f64) -> bool) -> Option<f64> {
-        let number = self.as_number().filter(|number| is_legal(*number));
+    /// A number that `is_valid` accepts; `form` says in words which ones those are.
+    pub(crate) fn number(&self, form: &Form, is_valid: impl Fn(f64) -> bool) -> Option<f64> {
+        let number = self.as_number().filter(|number| is_valid(*number));
         if number.is_none() {
-            self.refuse(legal);
+            self.reject(form);
         }
         number
     }
 
-    /// A part of a whole: `0.25` or `"25%"`.
+    /// A share of a whole: `0.25` or `"25%"`.
     pub fn share(&self) -> Option<Share> {
         let percent = self.as_str().and_then(|text| text.strip_suffix('%'));
         let percent = percent.and_then(|text| text.trim().parse::<f64>().ok());
         let number = percent.map(|percent| percent / 100.0).or(self.as_number());
         let share = number.and_then(|number| Share::try_from(number).ok());
         if share.is_none() {
-            self.refuse("0 to 1, or \"0%\" to \"100%\"");
+            let includes_zero = true;
+            self.reject(Form::Share { includes_zero });
         }
         share
     }
 
-    /// A rate: `"5/s"`, `"300/m"`, or a plain number a second.
-    pub fn rate(&self) -> Option<Rate> {
+    /// A rate: `"5/s"`, `"300/m"`, or a plain number per second.
+    pub(crate) fn rate(&self) -> Option<Rate> {
         let per_second = match self.as_str() {
             Some(text) => rate_per_second(text),
             None => self.as_number(),
         };
         let rate = per_second.and_then(|number| Rate::try_from(number).ok());
         if rate.is_none() {
-            self.refuse("a rate, 0 or more, such as \"5/s\", \"300/m\", \"1000/h\"");
+            self.reject(Form::Rate);
         }
         rate
     }
 
     /// A length of time in a range.
-    pub fn length(&self, legal: RangeInclusive<Duration>) -> Option<Duration> {
-        let examples = "a length of time such as \"90s\", \"1m30s\", \"500ms\", \"2h\"";
-        let Some(text) = self.as_str() else {
-            self.complain(match self.as_number() {
-                Some(number) => self
-                    .refusal(", which has no unit")
-                    .legal(examples)
-                    .help(format!("for seconds write \"{number}s\"")),
-                None => self.refusal("").legal(examples),
-            });
-            return None;
-        };
-        match duration::parse(text) {
-            Ok(length) if legal.contains(&length) => Some(length),
-            Ok(_) => {
-                let (from, to) = (*legal.start(), Written(*legal.end()));
-                self.refuse(if from == Duration::from_nanos(1) {
-                    format!("above 0s, at most {to}")
-                } else {
-                    format!("{} to {to}", Written(from))
-                });
-                None
+    pub(crate) fn length(&self, range: RangeInclusive<Duration>) -> Option<Duration> {
+        let written = self.as_str().map(duration::parse);
+        match written {
+            Some(Ok(length)) if range.contains(&length) => return Some(length),
+            Some(Ok(_)) => self.reject(Form::length(&range)),
+            Some(Err(LengthError::NoUnit)) => {
+                self.complain_about_unit(self.as_str().unwrap_or_default());
             }
-            Err(error) => {
-                let problem = self.refusal(&format!(", which {error}")).legal(examples);
-                self.complain(match error {
-                    LengthError::NoUnit => problem.help(format!("for seconds write \"{text}s\"")),
-                    LengthError::Empty
-                    | LengthError::Negative
-                    | LengthError::Unreadable
-                    | LengthError::TooLong => problem,
-                });
-                None
+            Some(Err(error)) => {
+                let problem = self.problem(&format!(", which {error}"));
+                self.complain(problem.expected(self.or_that(LENGTH_EXAMPLES)));
             }
+            None => match self.as_number() {
+                Some(number) => self.complain_about_unit(&number.to_string()),
+                None => self.reject(LENGTH_EXAMPLES),
+            },
         }
+        None
     }
 
-    /// One of several words, each standing for a value.
-    pub fn choice<T: Copy>(&self, words: &[(&'static str, T)]) -> Option<T> {
-        let names = || words.iter().map(|(word, _)| *word);
-        let written = self.as_str();
-        let chosen = written.and_then(|text| words.iter().find(|(word, _)| *word == text));
+    /// Reports a length of time that is a bare number.
+    fn complain_about_unit(&self, number: &str) {
+        let number = number.trim();
+        let help = format!("write \"{number}s\" or \"{number}m\"");
+        self.complain(self.problem(": missing unit").help(help));
+    }
+
+    /// A value of an enum, by its name.
+    pub fn named<N: Named>(&self) -> Option<N> {
+        let names = N::all_names();
+        let chosen = self.as_str().and_then(N::named);
         if chosen.is_none() {
-            let legal = names().collect::<Vec<_>>().join(", ");
-            let problem = self.refusal("").legal(legal);
-            self.complain(problem.did_you_mean(written.unwrap_or_default(), names()));
-        }
-        chosen.map(|(_, value)| *value)
-    }
-
-    /// One of several words.
-    pub fn word(&self, words: &[&'static str]) -> Option<String> {
-        let pairs: Vec<_> = words.iter().map(|word| (*word, *word)).collect();
-        self.choice(&pairs).map(str::to_owned)
-    }
-
-    /// One of several words; `or` says in words what else is legal.
-    pub fn word_or(&self, words: &[&'static str], or: &str) -> Option<String> {
-        let chosen = self.word(words);
-        if chosen.is_none() {
-            self.problems.or_legal(or);
+            self.reject_word(&names);
         }
         chosen
     }
 
-    /// A text that some type can be read from.
-    pub fn parsed<T: FromStr>(&self, legal: &str) -> Option<T> {
+    /// One of several words.
+    pub(crate) fn word(&self, words: &[&'static str]) -> Option<String> {
+        let written = self.as_str();
+        let chosen = written.filter(|text| words.contains(text));
+        if chosen.is_none() {
+            self.reject_word(words);
+        }
+        chosen.map(str::to_owned)
+    }
+
+    /// Reports that the value is none of these words, and which one may have been meant.
+    fn reject_word(&self, words: &[&'static str]) {
+        let expected = self.or_that(Form::OneOf(words.to_vec()));
+        let problem = self.problem("").expected(expected);
+        let written = self.as_str().unwrap_or_default();
+        self.complain(problem.did_you_mean(written, words.iter().copied()));
+    }
+
+    /// The zone with this name.
+    pub(crate) fn zone(&self, names: &[String]) -> Option<ZoneId> {
+        let name = self.text()?;
+        let index = names.iter().position(|zone| zone == name);
+        if index.is_none() {
+            let problem = self.problem(", which is not a zone of this scenario");
+            let problem = problem.expected(self.or_that(one_of(names)));
+            self.complain(problem.did_you_mean(name, names.iter().map(String::as_str)));
+        }
+        u8::try_from(index?).ok().map(ZoneId)
+    }
+
+    /// Text that a type can be parsed from.
+    pub(crate) fn parsed<T: FromStr>(&self, form: &Form) -> Option<T> {
         let parsed = self.as_str().and_then(|text| text.parse().ok());
         if parsed.is_none() {
-            self.refuse(legal);
+            self.reject(form);
         }
         parsed
     }
@@ -308,7 +311,7 @@ impl<'d> Value<'d> {
     /// The elements of a list.
     pub fn elements(&self) -> Option<Vec<Self>> {
         let DeValue::Array(array) = self.node.get_ref() else {
-            self.refuse("a list in brackets");
+            self.reject("a list in brackets");
             return None;
         };
         let element = |(index, node)| {
@@ -319,9 +322,9 @@ impl<'d> Value<'d> {
     }
 
     /// The table as a layer of a section.
-    pub fn layer(&self) -> Option<Layer<'d>> {
+    pub(crate) fn layer(&self) -> Option<Layer<'d>> {
         let DeValue::Table(table) = self.node.get_ref() else {
-            self.refuse("a table");
+            self.reject("a table");
             return None;
         };
         let span = self.node.span();
@@ -329,14 +332,14 @@ impl<'d> Value<'d> {
         Some(Layer { table, header })
     }
 
-    /// The table, without anything under it.
+    /// The table, without defaults.
     pub fn section(&self) -> Option<Section<'d>> {
         let layer = self.layer()?;
         Some(Section::new(self.path.clone(), vec![layer], self.problems))
     }
 
-    /// The bytes of the file that hold `part` of the text; all of the value if it is written with escapes.
-    pub fn span_of(&self, part: Range<usize>) -> Range<usize> {
+    /// The bytes of the file for `part` of the text; the whole value if it is written with escapes.
+    pub(crate) fn span_of(&self, part: Range<usize>) -> Range<usize> {
         let span = self.span();
         let is_literal = self.as_str().is_some_and(|text| {
             let written = self.problems.text_at(span.clone());
@@ -350,8 +353,16 @@ impl<'d> Value<'d> {
     }
 
     /// Reports a problem at a part of the text.
-    pub fn complain_at(&self, part: Range<usize>, problem: Problem) {
+    pub(crate) fn complain_at(&self, part: Range<usize>, problem: Problem) {
         self.problems.report(problem.at(self.span_of(part)));
+    }
+}
+
+/// The valid names in words: `one of a, b`.
+pub(crate) fn one_of(names: &[String]) -> String {
+    match names {
+        [name] => name.clone(),
+        names => format!("one of {}", names.join(", ")),
     }
 }
 

@@ -53,14 +53,6 @@ pub enum TestbedError {
     /// The tables or keys of the run could not be prepared.
     #[error(transparent)]
     Setup(#[from] SetupError),
-    /// The URL of a server cannot be used.
-    #[error("{url}: {reason}")]
-    BadUrl {
-        /// The URL, without its password.
-        url: String,
-        /// What is wrong with it.
-        reason: String,
-    },
     /// An instance cannot be started, paused or resumed.
     #[error("{instance} cannot be started: {source}")]
     Instance {
@@ -107,7 +99,6 @@ impl TestbedError {
                 **error,
                 StoresError::MissingPrograms(_) | StoresError::WrongVersion { .. }
             ),
-            Self::BadUrl { .. } => true,
             _ => false,
         }
     }

@@ -1,20 +1,21 @@
-//! The faults a scenario can plan, named as AWS Fault Injection Service names its actions and scenarios.
+//! The faults that a scenario can plan.
 //!
-//! Each says which action of FIS it stands for. Three have none: what AWS does not let a customer break from outside
-//! (a node of the load balancer, the link of a replica), and what is done by a client and not by AWS.
+//! Names follow AWS Fault Injection Service (FIS) where FIS has such an action or scenario. Each action names its FIS
+//! counterpart. FIS has none for an ALB node, a replica's link, or what a client does rather than AWS.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::names;
 use crate::units::{DataTierPart, Share, SimTime, ZoneId};
 
 /// One planned fault.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
-    /// When it strikes.
+    /// When it starts.
     pub at: SimTime,
-    /// How long it lasts; it heals at `at + lasts`. Zero for what is momentary: that never heals.
+    /// How long it lasts; it ends at `at + lasts`. Zero for a momentary fault, which has no end.
     pub lasts: Duration,
     /// What breaks.
     pub action: Action,
@@ -24,96 +25,147 @@ pub struct Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "action")]
 pub enum Action {
-    /// Everything in one zone at once: load-balancer node, instances, data-tier primaries, NAT gateway; no new
-    /// instance can start there until it heals (FIS scenario "AZ Availability: Power Interruption"). Servers that
-    /// existed before the run are in no zone, and left alone.
+    /// The whole zone loses power: ALB node, instances, data-tier primaries and NAT gateway. No instance can launch
+    /// there until the fault ends (FIS scenario "AZ Availability: Power Interruption"). Servers that existed before
+    /// the run belong to no zone and are left alone.
     AzPowerInterruption {
         /// The zone.
         zone: ZoneId,
     },
-    /// Instances end without a warning (`aws:ec2:terminate-instances`); the group replaces them. Momentary.
+    /// Instances end without warning (`aws:ec2:terminate-instances`); the group replaces them. Momentary.
     TerminateInstances {
         /// Their zone.
         zone: ZoneId,
         /// How many, lowest number first; all of the zone if there are fewer.
         count: u32,
     },
-    /// Instances accept connections and never answer, the gray failure: their processes are stopped (SIGSTOP), and go
-    /// on when it heals. The nearest of FIS is `aws:ebs:pause-volume-io`, under which a system stands still the same way.
+    /// Instances accept connections but never answer, a gray failure: their processes are stopped (SIGSTOP) and
+    /// continue when the fault ends. The closest FIS action is `aws:ebs:pause-volume-io`, which also makes a system
+    /// hang.
     PauseInstances {
         /// Their zone.
         zone: ZoneId,
         /// How many, lowest number first; all of the zone if there are fewer.
         count: u32,
     },
-    /// The load balancer's node in one zone is gone. Its address stays in DNS until the health checks of the record
-    /// have failed, and in the caches of clients for the record's time to live. FIS has no such action.
+    /// The load balancer loses its node in one zone. The node's address stays in DNS until the record's health checks
+    /// have failed, and in client caches for the record's time to live. FIS has no such action.
     LoseAlbNode {
         /// The zone.
         zone: ZoneId,
     },
-    /// The process that takes writes is killed (`aws:rds:failover-db-cluster`; for Redis the part of
-    /// `aws:elasticache:replicationgroup-interrupt-az-power` that concerns a primary). It comes back as a replica when
-    /// the fault heals.
+    /// The primary's process is killed (`aws:rds:failover-db-cluster`; for Redis, the part of
+    /// `aws:elasticache:replicationgroup-interrupt-az-power` that affects a primary). It returns as a replica when the
+    /// fault ends.
     LosePrimary {
-        /// Which one.
+        /// Which part of the data tier.
         part: DataTierPart,
     },
-    /// The process that takes writes is stopped: connections stay, and nothing answers, until it heals
-    /// (`aws:ebs:pause-volume-io` on a database). Nothing has failed as far as AWS can see, so nothing is promoted.
+    /// The primary's process is stopped: connections stay open and nothing answers until the fault ends
+    /// (`aws:ebs:pause-volume-io` on a database). AWS sees no failure, so there is no failover.
     PausePrimary {
-        /// Which one.
+        /// Which part of the data tier.
         part: DataTierPart,
     },
-    /// The link to the replica is this much slower. FIS has no such action.
+    /// The link to the replica is slower by this much. FIS has no such action.
     DelayReplica {
-        /// Of which part.
+        /// Which part of the data tier.
         part: DataTierPart,
-        /// How far the replica falls behind, at least.
+        /// Minimum lag of the replica.
         lag: Duration,
     },
-    /// Something else fills the memory of Redis. FIS has no such action.
+    /// Another workload fills the memory of Redis. FIS has no such action.
     FillRedisMemory {
-        /// Part of `maxmemory` that is taken.
+        /// Share of `maxmemory` that is taken.
         share: Share,
     },
-    /// A client that is not part of the system takes connections of the database and keeps them. FIS has no such action.
+    /// A client outside the system takes database connections and keeps them. FIS has no such action.
     HoldDatabaseConnections {
         /// How many.
         count: u32,
     },
 }
 
-impl Action {
-    /// The names a scenario can use.
-    pub const NAMES: [&str; 9] = [
-        "az-power-interruption",
-        "terminate-instances",
-        "pause-instances",
-        "lose-alb-node",
-        "lose-primary",
-        "pause-primary",
-        "delay-replica",
-        "fill-redis-memory",
-        "hold-database-connections",
-    ];
+/// An [`Action`] without its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FaultKind {
+    /// [`Action::AzPowerInterruption`].
+    AzPowerInterruption,
+    /// [`Action::TerminateInstances`].
+    TerminateInstances,
+    /// [`Action::PauseInstances`].
+    PauseInstances,
+    /// [`Action::LoseAlbNode`].
+    LoseAlbNode,
+    /// [`Action::LosePrimary`].
+    LosePrimary,
+    /// [`Action::PausePrimary`].
+    PausePrimary,
+    /// [`Action::DelayReplica`].
+    DelayReplica,
+    /// [`Action::FillRedisMemory`].
+    FillRedisMemory,
+    /// [`Action::HoldDatabaseConnections`].
+    HoldDatabaseConnections,
+}
 
-    /// The name in scenarios and reports.
-    pub const fn name(self) -> &'static str {
+names!(FaultKind {
+    AzPowerInterruption = "az-power-interruption",
+    TerminateInstances = "terminate-instances",
+    PauseInstances = "pause-instances",
+    LoseAlbNode = "lose-alb-node",
+    LosePrimary = "lose-primary",
+    PausePrimary = "pause-primary",
+    DelayReplica = "delay-replica",
+    FillRedisMemory = "fill-redis-memory",
+    HoldDatabaseConnections = "hold-database-connections",
+});
+
+impl FaultKind {
+    /// Whether such a fault is over as soon as it has started, so that it has no end.
+    pub const fn is_momentary(self) -> bool {
         match self {
-            Self::AzPowerInterruption { .. } => Self::NAMES[0],
-            Self::TerminateInstances { .. } => Self::NAMES[1],
-            Self::PauseInstances { .. } => Self::NAMES[2],
-            Self::LoseAlbNode { .. } => Self::NAMES[3],
-            Self::LosePrimary { .. } => Self::NAMES[4],
-            Self::PausePrimary { .. } => Self::NAMES[5],
-            Self::DelayReplica { .. } => Self::NAMES[6],
-            Self::FillRedisMemory { .. } => Self::NAMES[7],
-            Self::HoldDatabaseConnections { .. } => Self::NAMES[8],
+            Self::TerminateInstances => true,
+            Self::AzPowerInterruption
+            | Self::PauseInstances
+            | Self::LoseAlbNode
+            | Self::LosePrimary
+            | Self::PausePrimary
+            | Self::DelayReplica
+            | Self::FillRedisMemory
+            | Self::HoldDatabaseConnections => false,
+        }
+    }
+}
+
+impl std::fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Action {
+    /// The action without its parameters.
+    pub const fn kind(self) -> FaultKind {
+        match self {
+            Self::AzPowerInterruption { .. } => FaultKind::AzPowerInterruption,
+            Self::TerminateInstances { .. } => FaultKind::TerminateInstances,
+            Self::PauseInstances { .. } => FaultKind::PauseInstances,
+            Self::LoseAlbNode { .. } => FaultKind::LoseAlbNode,
+            Self::LosePrimary { .. } => FaultKind::LosePrimary,
+            Self::PausePrimary { .. } => FaultKind::PausePrimary,
+            Self::DelayReplica { .. } => FaultKind::DelayReplica,
+            Self::FillRedisMemory { .. } => FaultKind::FillRedisMemory,
+            Self::HoldDatabaseConnections { .. } => FaultKind::HoldDatabaseConnections,
         }
     }
 
-    /// The zone it strikes; `None` if it is about no zone.
+    /// The name in scenarios and reports.
+    pub const fn name(self) -> &'static str {
+        self.kind().name()
+    }
+
+    /// The zone that it affects; `None` if it affects no particular zone.
     pub const fn zone(self) -> Option<ZoneId> {
         match self {
             Self::AzPowerInterruption { zone }
@@ -128,7 +180,7 @@ impl Action {
         }
     }
 
-    /// The part of the data tier it strikes alone; `None` if it strikes none, or a whole zone.
+    /// The part of the data tier that it affects; `None` if it affects something else or a whole zone.
     pub const fn part(self) -> Option<DataTierPart> {
         match self {
             Self::LosePrimary { part }
@@ -143,20 +195,59 @@ impl Action {
         }
     }
 
-    /// Whether it is over as soon as it has struck, so that nothing heals.
-    pub fn is_momentary(self) -> bool {
-        Self::is_momentary_name(self.name())
+    /// How many instances or connections it affects; `None` if it affects no number of them.
+    pub const fn count(self) -> Option<u32> {
+        match self {
+            Self::TerminateInstances { count, .. }
+            | Self::PauseInstances { count, .. }
+            | Self::HoldDatabaseConnections { count } => Some(count),
+            Self::AzPowerInterruption { .. }
+            | Self::LoseAlbNode { .. }
+            | Self::LosePrimary { .. }
+            | Self::PausePrimary { .. }
+            | Self::DelayReplica { .. }
+            | Self::FillRedisMemory { .. } => None,
+        }
     }
 
-    /// The same of the action with this name.
-    pub fn is_momentary_name(name: &str) -> bool {
-        name == Self::NAMES[1]
+    /// Whether it is over as soon as it has started, so that it has no end.
+    pub const fn is_momentary(self) -> bool {
+        self.kind().is_momentary()
     }
 }
 
 impl Fault {
-    /// When it heals; when it strikes, if it is momentary.
+    /// When it ends; when it starts, if it is momentary.
     pub fn heal_at(&self) -> SimTime {
         self.at + self.lasts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// JSON tags an action with the same name that scenarios use.
+    #[test]
+    fn actions_are_tagged_with_the_names_of_their_kinds() {
+        let zone = ZoneId(0);
+        let part = DataTierPart::Redis;
+        let lag = Duration::from_secs(1);
+        let actions = [
+            Action::AzPowerInterruption { zone },
+            Action::TerminateInstances { zone, count: 1 },
+            Action::PauseInstances { zone, count: 1 },
+            Action::LoseAlbNode { zone },
+            Action::LosePrimary { part },
+            Action::PausePrimary { part },
+            Action::DelayReplica { part, lag },
+            Action::FillRedisMemory { share: Share::NONE },
+            Action::HoldDatabaseConnections { count: 1 },
+        ];
+        assert_eq!(actions.map(Action::kind), FaultKind::ALL);
+        for action in actions {
+            let json = serde_json::to_value(action).expect("an action is JSON");
+            assert_eq!(json["action"], action.name());
+        }
     }
 }

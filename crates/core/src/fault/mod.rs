@@ -1,4 +1,4 @@
-//! What breaks, and when: pure, in scenario time.
+//! Planned faults: what breaks, and when. Pure, in scenario time.
 
 pub mod catalog;
 pub mod schedule;

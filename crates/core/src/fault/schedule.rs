@@ -1,36 +1,36 @@
-//! When planned faults strike and heal.
+//! When planned faults start and end.
 
 use std::collections::VecDeque;
 
 use super::catalog::Fault;
 use crate::units::SimTime;
 
-/// The faults of a run, in order of time.
+/// The faults of a run, ordered by time.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     strikes: VecDeque<Strike>,
 }
 
-/// The beginning or the end of a fault.
+/// The start or the end of a fault.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Strike {
     /// The fault.
     pub fault: Fault,
-    /// Its beginning or its end.
+    /// Its start or its end.
     pub kind: StrikeKind,
 }
 
-/// Beginning or end of a fault; ends come first in an order by time, so that a fault can follow another without a gap.
+/// Start or end of a fault. At the same instant ends come before starts, so that one fault can directly follow another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StrikeKind {
-    /// The fault is over.
+    /// The fault ends.
     Healed,
-    /// The fault begins.
+    /// The fault starts.
     Struck,
 }
 
 impl Strike {
-    /// When it was planned; tell the control plane this instant, however late the driver is.
+    /// When it was planned. Drivers pass this instant to the control plane even when they are late.
     pub fn at(&self) -> SimTime {
         match self.kind {
             StrikeKind::Struck => self.fault.at,
@@ -40,7 +40,7 @@ impl Strike {
 }
 
 impl Schedule {
-    /// Plans the strikes of `faults`. A momentary one never heals; any other that lasts no time breaks nothing.
+    /// Schedules `faults`. A momentary fault has a start only; any other that lasts no time is left out.
     pub fn new(faults: &[Fault]) -> Self {
         let kinds = |fault: &Fault| match (fault.action.is_momentary(), fault.lasts.is_zero()) {
             (true, _) => &[StrikeKind::Struck][..],
@@ -60,12 +60,12 @@ impl Schedule {
         }
     }
 
-    /// When the next strike is due; `None` if all are over.
+    /// When the next start or end is due; `None` if none is left.
     pub fn poll_timeout(&self) -> Option<SimTime> {
         self.strikes.front().map(Strike::at)
     }
 
-    /// The next strike that is due at `now`; call until `None`.
+    /// The next start or end that is due at `now`. Call it until it returns `None`.
     pub fn poll_due(&mut self, now: SimTime) -> Option<Strike> {
         self.strikes.pop_front_if(|strike| strike.at() <= now)
     }
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_momentary_strikes_and_never_heals() {
+    fn a_momentary_fault_starts_and_has_no_end() {
         let zone = ZoneId(0);
         let fault = Fault {
             at: SimTime::from_secs(40),
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_strikes_once_and_heals_once_in_order_of_time() {
+    fn each_fault_starts_once_and_ends_once_in_order_of_time() {
         let (late, early) = (fault(100, 60, 0), fault(40, 60, 1));
         let mut schedule = Schedule::new(&[late, early]);
         let mut seen = Vec::new();

@@ -15,10 +15,9 @@ use tiketi_scenario::scaling::{
     Alarm, Comparison, HealthType, LaunchHook, Metric, MissingData, Monitor, Policy, PolicyKind,
     Scaling,
 };
-use tiketi_scenario::server_url::{ServerKind, ServerUrl};
 use tiketi_scenario::topology::{
     Alb, CpuCredits, CreditMode, DataTier, Database, DatabaseKind, Eviction, ExternalServers,
-    HealthCheck, Instances, Redis, Topology, Zone,
+    HealthCheck, Instances, PostgresUrl, Redis, RedisUrl, Topology, Zone,
 };
 
 const fn secs(seconds: u64) -> Duration {
@@ -118,10 +117,10 @@ pub fn plan() -> Plan {
 
 /// Returns servers that existed before the run, with passwords in their URLs.
 pub fn external_servers() -> ExternalServers {
-    let url = |text: &str, kind| ServerUrl::parse(text, kind).expect("the example is valid");
     ExternalServers {
-        redis: url("redis://:s3cret@127.0.0.1:6379", ServerKind::Redis),
-        database: url("postgres://u:s3cret@127.0.0.1/d", ServerKind::Postgres),
+        redis: RedisUrl::parse("redis://:s3cret@127.0.0.1:6379").expect("the example is valid"),
+        database: PostgresUrl::parse("postgres://u:s3cret@127.0.0.1/d")
+            .expect("the example is valid"),
         prefix: Some("run:".to_owned()),
         schema: None,
     }

@@ -1,7 +1,6 @@
 //! The charts of a run.
 
 use tiketi_cloud::notice::{AlarmState, InstanceState, What};
-use tiketi_core::fault::catalog::Action;
 use tiketi_core::units::SimTime;
 use tiketi_measure::Measurements;
 use tiketi_measure::gauges::Gauges;
@@ -159,7 +158,7 @@ fn bands(run: &Measurements) -> Vec<ChartBand> {
         let at = notice.at.as_secs_f64();
         match &notice.what {
             What::FaultStruck { action, zone, part } => {
-                let until = if Action::is_momentary_name(action) {
+                let until = if action.is_momentary() {
                     at
                 } else {
                     run.ending.ended_at.as_secs_f64()

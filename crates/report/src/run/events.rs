@@ -2,6 +2,7 @@
 
 use tiketi_buyer::observation::{LeaveReason, Stage};
 use tiketi_cloud::notice::{AlarmState, DataTierPart, InstanceState, SwallowReason, What};
+use tiketi_core::fault::catalog::FaultKind;
 use tiketi_core::units::ZoneId;
 use tiketi_scenario::Plan;
 use tiketi_scenario::scaling::Metric;
@@ -52,37 +53,49 @@ pub(super) fn zone(zone: ZoneId, topology: &Topology) -> String {
 }
 
 /// The beginning of a fault: `zone a lost power`.
-pub(super) fn fault_started(action: &str, zone: Option<&str>, of: Option<DataTierPart>) -> String {
+pub(super) fn fault_started(
+    action: FaultKind,
+    zone: Option<&str>,
+    of: Option<DataTierPart>,
+) -> String {
     let zone = zone.unwrap_or_default();
     let part = of.map_or("data tier", part);
     match action {
-        "az-power-interruption" => format!("zone {zone} lost power"),
-        "terminate-instances" => format!("instances in zone {zone} were terminated"),
-        "pause-instances" => format!("instances in zone {zone} stopped responding"),
-        "lose-alb-node" => format!("load balancer node in zone {zone} failed"),
-        "lose-primary" => format!("{part} primary failed"),
-        "pause-primary" => format!("{part} primary stopped responding"),
-        "delay-replica" => format!("{part} replica delayed"),
-        "fill-redis-memory" => "Redis memory filled by another workload".to_owned(),
-        "hold-database-connections" => "database connections taken by another client".to_owned(),
-        other => format!("fault {other} started"),
+        FaultKind::AzPowerInterruption => format!("zone {zone} lost power"),
+        FaultKind::TerminateInstances => format!("instances in zone {zone} were terminated"),
+        FaultKind::PauseInstances => format!("instances in zone {zone} stopped responding"),
+        FaultKind::LoseAlbNode => format!("load balancer node in zone {zone} failed"),
+        FaultKind::LosePrimary => format!("{part} primary failed"),
+        FaultKind::PausePrimary => format!("{part} primary stopped responding"),
+        FaultKind::DelayReplica => format!("{part} replica delayed"),
+        FaultKind::FillRedisMemory => "Redis memory filled by another workload".to_owned(),
+        FaultKind::HoldDatabaseConnections => {
+            "database connections taken by another client".to_owned()
+        }
     }
 }
 
 /// The end of a fault: `zone a power restored`.
-pub(super) fn fault_ended(action: &str, zone: Option<&str>, of: Option<DataTierPart>) -> String {
+pub(super) fn fault_ended(
+    action: FaultKind,
+    zone: Option<&str>,
+    of: Option<DataTierPart>,
+) -> String {
     let zone = zone.unwrap_or_default();
     let part = of.map_or("data tier", part);
     match action {
-        "az-power-interruption" => format!("zone {zone} power restored"),
-        "pause-instances" => format!("instances in zone {zone} responding again"),
-        "lose-alb-node" => format!("load balancer node in zone {zone} restored"),
-        "lose-primary" => format!("failed {part} primary restarted as a replica"),
-        "pause-primary" => format!("{part} primary responding again"),
-        "delay-replica" => format!("{part} replica no longer delayed"),
-        "fill-redis-memory" => "other workload freed Redis memory".to_owned(),
-        "hold-database-connections" => "other client released database connections".to_owned(),
-        other => format!("fault {other} ended"),
+        FaultKind::AzPowerInterruption => format!("zone {zone} power restored"),
+        FaultKind::PauseInstances => format!("instances in zone {zone} responding again"),
+        FaultKind::LoseAlbNode => format!("load balancer node in zone {zone} restored"),
+        FaultKind::LosePrimary => format!("failed {part} primary restarted as a replica"),
+        FaultKind::PausePrimary => format!("{part} primary responding again"),
+        FaultKind::DelayReplica => format!("{part} replica no longer delayed"),
+        FaultKind::FillRedisMemory => "other workload freed Redis memory".to_owned(),
+        FaultKind::HoldDatabaseConnections => {
+            "other client released database connections".to_owned()
+        }
+        // A momentary fault has no end; only an archive that was edited says so.
+        FaultKind::TerminateInstances => format!("termination of instances in zone {zone} over"),
     }
 }
 
@@ -94,12 +107,12 @@ pub(super) fn event(what: &What, plan: &Plan) -> String {
             action,
             zone: at,
             part,
-        } => fault_started(action, at.map(zone).as_deref(), *part),
+        } => fault_started(*action, at.map(zone).as_deref(), *part),
         What::FaultHealed {
             action,
             zone: at,
             part,
-        } => fault_ended(action, at.map(zone).as_deref(), *part),
+        } => fault_ended(*action, at.map(zone).as_deref(), *part),
         What::Alarm {
             policy,
             state,

@@ -41,7 +41,7 @@ pub(super) fn sections(document: &Document, run: &Measurements) -> Vec<Section> 
 }
 
 fn recovery(recovery: &Recovery) -> Table {
-    let fault = events::fault_started(&recovery.action, recovery.zone.as_deref(), recovery.part);
+    let fault = events::fault_started(recovery.action, recovery.zone.as_deref(), recovery.part);
     let title = format!(
         "{} at {}",
         capitalized(&fault),

@@ -1,11 +1,8 @@
 //! Existing servers: a run uses a key prefix and a schema of its own, and deletes both at its end. Nothing else is touched,
 //! and no fault ever targets these servers.
 
-use std::str::FromStr as _;
-
-use redis::{ConnectionAddr, IntoConnectionInfo as _};
 use tiketi_server::{
-    DatabaseEndpoint, RedisEndpoint, Secret, ServersConfig, Show, claim_namespace, clear_database,
+    DatabaseEndpoint, RedisEndpoint, ServersConfig, Show, claim_namespace, clear_database,
     clear_namespace, prepare_database,
 };
 
@@ -29,9 +26,10 @@ impl External {
         shows: &[Show],
         (speed, origin_unix_ns): (f64, u64),
     ) -> Result<Self, TestbedError> {
+        let schema = servers.schema.clone().unwrap_or_else(|| PUBLIC.to_owned());
         let config = ServersConfig {
-            redis: redis_endpoint(servers)?,
-            database: database_endpoint(servers)?,
+            redis: RedisEndpoint::at(&servers.redis, servers.prefix.clone().unwrap_or_default()),
+            database: DatabaseEndpoint::at(&servers.database, schema),
             name_server: None,
             origin_unix_ns,
         };
@@ -62,47 +60,4 @@ impl External {
             tracing::warn!(%error, "data of the run was not deleted from a server");
         }
     }
-}
-
-fn redis_endpoint(servers: &ExternalServers) -> Result<RedisEndpoint, TestbedError> {
-    let url = &servers.redis;
-    let bad = |error: redis::RedisError| TestbedError::BadUrl {
-        url: url.to_string(),
-        reason: error.category().to_owned(),
-    };
-    let info = url.with_password().into_connection_info().map_err(bad)?;
-    let settings = info.redis_settings();
-    Ok(RedisEndpoint {
-        host: url.host().to_owned(),
-        port: url.port(),
-        username: settings.username().map(str::to_owned),
-        password: settings
-            .password()
-            .map(|password| Secret(password.to_owned())),
-        database: u8::try_from(settings.db()).unwrap_or(0),
-        tls: matches!(info.addr(), ConnectionAddr::TcpTls { .. }),
-        ca_pem: None,
-        prefix: servers.prefix.clone().unwrap_or_default(),
-    })
-}
-
-fn database_endpoint(servers: &ExternalServers) -> Result<DatabaseEndpoint, TestbedError> {
-    let url = &servers.database;
-    let bad = |reason: &str| TestbedError::BadUrl {
-        url: url.to_string(),
-        reason: reason.to_owned(),
-    };
-    // The parser's own message may repeat the URL, and with it the password.
-    let config = tokio_postgres::Config::from_str(url.with_password())
-        .map_err(|_| bad("it is not read as the URL of a database"))?;
-    let user = config.get_user().ok_or_else(|| bad("it names no user"))?;
-    let password = config.get_password().map(String::from_utf8_lossy);
-    Ok(DatabaseEndpoint {
-        host: url.host().to_owned(),
-        port: url.port(),
-        user: user.to_owned(),
-        password: password.map(|password| Secret(password.into_owned())),
-        database: config.get_dbname().unwrap_or(user).to_owned(),
-        schema: servers.schema.clone().unwrap_or_else(|| PUBLIC.to_owned()),
-    })
 }

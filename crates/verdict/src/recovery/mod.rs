@@ -22,6 +22,7 @@ use serde::Serialize;
 
 use crate::figure;
 use tiketi_cloud::notice::{DataTierPart, InstanceState, Notice, What};
+use tiketi_core::fault::catalog::FaultKind;
 use tiketi_core::units::{SimTime, ZoneId};
 use tiketi_measure::Measurements;
 
@@ -31,8 +32,8 @@ pub use work::Work;
 /// One fault and how the system recovered from it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recovery {
-    /// Name of the fault's action.
-    pub action: String,
+    /// The kind of fault.
+    pub action: FaultKind,
     /// Name of the zone it affected; `None` if it did not affect a zone.
     pub zone: Option<String>,
     /// The part of the data tier that it affected alone; `None` if there is no such part.
@@ -107,32 +108,32 @@ pub(super) fn judge(run: &Measurements) -> Vec<Recovery> {
     let until = |index: usize| {
         strikes
             .get(index + 1)
-            .map_or(run.ending.ended_at, |next: &Strike<'_>| next.at)
+            .map_or(run.ending.ended_at, |next: &Strike| next.at)
     };
     let follow = |(index, strike)| follow(run, strike, until(index));
     strikes.iter().enumerate().map(follow).collect()
 }
 
 #[derive(Clone, Copy)]
-struct Strike<'a> {
+struct Strike {
     at: SimTime,
-    fault: Subject<'a>,
+    fault: Subject,
 }
 
 /// What distinguishes a fault from others that may be in progress at the same time.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Subject<'a> {
-    action: &'a str,
+struct Subject {
+    action: FaultKind,
     zone: Option<ZoneId>,
     part: Option<DataTierPart>,
 }
 
-fn strike(notice: &Notice) -> Option<Strike<'_>> {
+fn strike(notice: &Notice) -> Option<Strike> {
     match &notice.what {
         What::FaultStruck { action, zone, part } => Some(Strike {
             at: notice.at,
             fault: Subject {
-                action,
+                action: *action,
                 zone: *zone,
                 part: *part,
             },
@@ -142,10 +143,10 @@ fn strike(notice: &Notice) -> Option<Strike<'_>> {
 }
 
 /// Returns when this fault ended, whatever other faults started in the meantime; `None` if it lasted beyond the run.
-fn healed_at(timeline: &[Notice], strike: &Strike<'_>) -> Option<SimTime> {
+fn healed_at(timeline: &[Notice], strike: &Strike) -> Option<SimTime> {
     let heals = |notice: &&Notice| match &notice.what {
         What::FaultHealed { action, zone, part } => {
-            let (zone, part) = (*zone, *part);
+            let (action, zone, part) = (*action, *zone, *part);
             notice.at >= strike.at && strike.fault == Subject { action, zone, part }
         }
         _ => false,
@@ -153,7 +154,7 @@ fn healed_at(timeline: &[Notice], strike: &Strike<'_>) -> Option<SimTime> {
     timeline.iter().find(heals).map(|notice| notice.at)
 }
 
-fn follow(run: &Measurements, strike: &Strike<'_>, until: SimTime) -> Recovery {
+fn follow(run: &Measurements, strike: &Strike, until: SimTime) -> Recovery {
     let zones = &run.plan.topology.zones;
     let zone = |zone: ZoneId| {
         let known = zones.get(zone.index());
@@ -174,7 +175,7 @@ fn follow(run: &Measurements, strike: &Strike<'_>, until: SimTime) -> Recovery {
         Outcome::NotRecovered | Outcome::CouldNotTell { .. } => until,
     };
     Recovery {
-        action: strike.fault.action.to_owned(),
+        action: strike.fault.action,
         zone: strike.fault.zone.map(zone),
         part: strike.fault.part,
         struck_at: strike.at,

@@ -6,7 +6,7 @@ use super::{Checked, Claim, Evidence, Found, NotExercised};
 use crate::audit::{Audit, Finding};
 use crate::figure::{in_words, percent};
 use crate::recovery::{Outcome, Recovery};
-use tiketi_core::fault::catalog::Action;
+use tiketi_core::fault::catalog::FaultKind;
 
 /// Length of a year.
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
@@ -15,7 +15,7 @@ fn zone_losses<'a>(evidence: &Evidence<'a>) -> Result<Vec<&'a Recovery>, NotExer
     let losses: Vec<_> = evidence
         .recoveries
         .iter()
-        .filter(|recovery| recovery.action == Action::NAMES[0])
+        .filter(|recovery| recovery.action == FaultKind::AzPowerInterruption)
         .collect();
     if losses.is_empty() {
         return Err("no zone was lost".into());
@@ -61,10 +61,7 @@ pub(super) fn zone_loss(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
 
 /// A19: recovery time, whatever had to fail over.
 pub(super) fn failover(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
-    let has_failover = |loss: &&Recovery| {
-        let zone_or_primary = [Action::NAMES[0], Action::NAMES[4]];
-        zone_or_primary.contains(&loss.action.as_str())
-    };
+    let has_failover = |loss: &&Recovery| can_fail_over(loss.action);
     let losses: Vec<_> = evidence.recoveries.iter().filter(has_failover).collect();
     if losses.is_empty() {
         return Err("neither a zone nor a primary was lost".into());
@@ -78,6 +75,20 @@ pub(super) fn failover(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
         Outcome::NotRecovered | Outcome::CouldNotTell { .. } => false,
     });
     Ok(Found::new(in_time, shown.join("; ")))
+}
+
+/// Whether such a fault can make the data tier fail over.
+const fn can_fail_over(kind: FaultKind) -> bool {
+    match kind {
+        FaultKind::AzPowerInterruption | FaultKind::LosePrimary => true,
+        FaultKind::TerminateInstances
+        | FaultKind::PauseInstances
+        | FaultKind::LoseAlbNode
+        | FaultKind::PausePrimary
+        | FaultKind::DelayReplica
+        | FaultKind::FillRedisMemory
+        | FaultKind::HoldDatabaseConnections => false,
+    }
 }
 
 /// Returns why a recovery could not be judged; `None` if all could.

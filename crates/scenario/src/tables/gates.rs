@@ -3,11 +3,42 @@
 use crate::diagnostic::Problem;
 use crate::document::Section;
 use crate::grammar::{Misread, parse_condition, parse_selector};
+use crate::keys::{Form, Keys, key};
 use crate::objective::{Gate, GateMetric};
 use crate::operation::Operation;
+use crate::page::{Page, list, text};
+use crate::plan::Plan;
 use crate::value::Value;
 
-pub(super) fn gates(section: &Section<'_>) -> Option<Vec<Gate>> {
+pub(super) fn gates(keys: &mut Keys<'_, '_, Plan>) -> Option<Vec<Gate>> {
+    let conditions = || {
+        let expected = "a condition such as \"p(99) < 500ms\", \"rate < 1%\" or \"count == 0\"";
+        Form::List(Box::new(Form::Syntax { expected }))
+    };
+    keys.free_section(
+        key(
+            "gates",
+            "Objectives that decide the exit code, with the syntax of k6 thresholds. A scenario that states gates \
+             replaces those of the preset.",
+        ),
+        || Form::Map {
+            keys: "a metric, optionally limited to an operation: `response_time{operation:queue_check}`",
+            of: Box::new(conditions()),
+        },
+        read,
+        write,
+    )
+}
+
+fn write(plan: &Plan, page: &mut Page) {
+    let by_selector = |one: &Gate, next: &Gate| one.selector() == next.selector();
+    for gates in plan.gates.chunk_by(by_selector) {
+        let conditions = gates.iter().map(|gate| text(&gate.text));
+        page.push(&text(&gates[0].selector()), list(conditions));
+    }
+}
+
+fn read(section: &Section<'_>) -> Option<Vec<Gate>> {
     let mut gates = Vec::new();
     let mut all_read = true;
     for (key, conditions) in section.entries() {
@@ -50,8 +81,8 @@ fn gate(condition: &Value<'_>, metric: GateMetric, operation: Option<Operation>)
 }
 
 fn problem_of(misread: &Misread, what: &str) -> Problem {
-    let mut problem = Problem::new(format!("{what}: {}", misread.message));
-    problem.legal = Some(misread.legal.clone()).filter(|legal| !legal.is_empty());
+    let problem = Problem::new(format!("{what}: {}", misread.message));
+    let mut problem = problem.expected(&misread.expected);
     problem.help.clone_from(&misread.help);
     problem
 }

@@ -1,0 +1,94 @@
+//! Where a scenario can run, and which faults work there.
+
+use super::data_tier::DataTier;
+use tiketi_core::fault::catalog::{Action, FaultKind};
+use tiketi_core::names;
+
+/// Where a scenario runs: simulated, or live on one of the data tiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// Simulated.
+    Model,
+    /// Live, with the data tier in memory.
+    Embedded,
+    /// Live, with Redis and PostgreSQL started for the run.
+    Servers,
+    /// Live, with Redis and PostgreSQL servers that existed before the run.
+    External,
+}
+
+names!(Environment {
+    Model = "model",
+    Embedded = "embedded",
+    Servers = "servers",
+    External = "external",
+});
+
+/// Why a fault does not work in an environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsupported {
+    /// It would break servers that the run did not start.
+    #[error("servers that existed before the run are never broken by it")]
+    NotOurs,
+}
+
+/// Where one kind of fault works: one field per environment.
+struct Support {
+    model: Result<(), Unsupported>,
+    embedded: Result<(), Unsupported>,
+    servers: Result<(), Unsupported>,
+    external: Result<(), Unsupported>,
+}
+
+/// The table of all faults and environments.
+const fn support(kind: FaultKind) -> Support {
+    match kind {
+        FaultKind::AzPowerInterruption
+        | FaultKind::TerminateInstances
+        | FaultKind::PauseInstances
+        | FaultKind::LoseAlbNode => Support {
+            model: Ok(()),
+            embedded: Ok(()),
+            servers: Ok(()),
+            external: Ok(()),
+        },
+        FaultKind::LosePrimary
+        | FaultKind::PausePrimary
+        | FaultKind::DelayReplica
+        | FaultKind::FillRedisMemory
+        | FaultKind::HoldDatabaseConnections => Support {
+            model: Ok(()),
+            embedded: Ok(()),
+            servers: Ok(()),
+            external: Err(Unsupported::NotOurs),
+        },
+    }
+}
+
+/// Checks that this kind of fault works in an environment.
+pub fn works_in(kind: FaultKind, environment: Environment) -> Result<(), Unsupported> {
+    let support = support(kind);
+    match environment {
+        Environment::Model => support.model,
+        Environment::Embedded => support.embedded,
+        Environment::Servers => support.servers,
+        Environment::External => support.external,
+    }
+}
+
+/// Checks that a live run on this data tier supports the fault.
+pub fn live_supports(action: Action, tier: &DataTier) -> Result<(), Unsupported> {
+    works_in(action.kind(), tier.environment())
+}
+
+/// Checks that a simulation of a scenario with this data tier supports the fault.
+///
+/// The model has stores of its own, but a scenario for servers that existed before the run keeps its rule: their data
+/// tier is never broken.
+pub fn model_supports(action: Action, tier: &DataTier) -> Result<(), Unsupported> {
+    let environment = match tier {
+        DataTier::External(_) if action.part().is_some() => Environment::External,
+        DataTier::Embedded | DataTier::Servers | DataTier::External(_) => Environment::Model,
+    };
+    works_in(action.kind(), environment)
+}

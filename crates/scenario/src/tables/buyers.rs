@@ -1,0 +1,300 @@
+//! How buyers behave, and distributions of lengths of time.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::diagnostic::Problem;
+use crate::distribution::{Distribution, DistributionKind};
+use crate::duration::{ANY_LENGTH, LENGTH_MAX, SOME_LENGTH, Written};
+use crate::keys::kind::{Kind, Length, Number, Or, Seconds, Shares, Truth, Whole};
+use crate::keys::{Describing, Form, Keys, field, key};
+use crate::page::Page;
+use crate::plan::{Poll, Retry, Temperament};
+use crate::value::Value;
+
+/// Pauses between two polls or attempts: shorter ones are an attack, not a buyer.
+const PAUSES: RangeInclusive<Duration> = Duration::from_millis(1)..=LENGTH_MAX;
+
+pub(super) fn temperament(keys: &mut Keys<'_, '_, Temperament>) -> Option<Temperament> {
+    let browse = keys.value(
+        key(
+            "browse",
+            "Pause between two steps on the page, such as opening the list and opening the show.",
+        ),
+        Distributions,
+        |buyers| buyers.browse,
+    );
+    let patience = keys.value(
+        key(
+            "patience",
+            "How long a buyer waits in the queue before leaving.",
+        ),
+        Distributions,
+        |buyers| buyers.patience,
+    );
+    let seat_pick = keys.value(
+        key("seat_pick", "Time to pick a seat on the map."),
+        Distributions,
+        |buyers| buyers.seat_pick,
+    );
+    let seat_repick = keys.value(
+        key(
+            "seat_repick",
+            "Time to pick another seat when the first one was taken.",
+        ),
+        Distributions,
+        |buyers| buyers.seat_repick,
+    );
+    let conflicts_max = keys.value(
+        key("conflicts_max", "Taken seats after which a buyer gives up."),
+        Whole(1..=10_000),
+        |buyers| buyers.conflicts_max,
+    );
+    let payment = keys.value(
+        key("payment", "Time from holding the seat to the payment."),
+        Distributions,
+        |buyers| buyers.payment,
+    );
+    let pays = keys.value(
+        key(
+            "pays",
+            "Share of buyers with a held seat who pay; the others leave and the hold expires.",
+        ),
+        Shares::Any,
+        |buyers| buyers.pays,
+    );
+    let poll = keys.table(
+        key("poll", "How buyers poll their place in the queue."),
+        |buyers| &buyers.poll,
+        poll,
+    );
+    let retry_of_calls = keys.table(
+        key(
+            "retry",
+            "How a failed request is retried, with exponential backoff.",
+        ),
+        |buyers| &buyers.retry,
+        retry,
+    );
+    let reconnect = keys.table(
+        key(
+            "reconnect",
+            "How a lost socket is reopened, with exponential backoff.",
+        ),
+        |buyers| &buyers.reconnect,
+        retry,
+    );
+    let call_timeout = keys.value(
+        key(
+            "call_timeout",
+            "How long a buyer waits for a response before the request counts as failed.",
+        ),
+        Length(SOME_LENGTH),
+        |buyers| buyers.call_timeout,
+    );
+    Some(Temperament {
+        browse: browse?,
+        patience: patience?,
+        seat_pick: seat_pick?,
+        seat_repick: seat_repick?,
+        conflicts_max: conflicts_max?,
+        payment: payment?,
+        pays: pays?,
+        poll: poll?,
+        retry: retry_of_calls?,
+        reconnect: reconnect?,
+        call_timeout: call_timeout?,
+    })
+}
+
+fn poll(keys: &mut Keys<'_, '_, Poll>) -> Option<Poll> {
+    let connected = keys.value(
+        key(
+            "connected",
+            "Time between two polls while the socket is connected.",
+        ),
+        Length(PAUSES),
+        |poll| poll.connected,
+    );
+    let disconnected = keys.value(
+        key("disconnected", "Time between two polls while it is not."),
+        Length(PAUSES),
+        |poll| poll.disconnected,
+    );
+    let on_update = keys.value(
+        key(
+            "on_update",
+            "Whether each `queue-updated` message triggers a poll, as in the browser.",
+        ),
+        Truth,
+        |poll| poll.on_update,
+    );
+    Some(Poll {
+        connected: connected?,
+        disconnected: disconnected?,
+        on_update: on_update?,
+    })
+}
+
+fn retry(keys: &mut Keys<'_, '_, Retry>) -> Option<Retry> {
+    let first = keys.value(
+        key("first", "First pause; it doubles with each attempt."),
+        Length(PAUSES),
+        |retry| retry.first,
+    );
+    let max = keys.value(
+        key("max", "Longest pause, before jitter."),
+        Length(PAUSES),
+        |retry| retry.max,
+    );
+    let jitter = keys.value(
+        key(
+            "jitter",
+            "Random variation of each pause, as a share of it, in both directions.",
+        ),
+        Shares::Any,
+        |retry| retry.jitter,
+    );
+    let tries_max = keys.value(
+        key(
+            "tries_max",
+            "Failed attempts in a row after which the buyer gives up; `none` for never.",
+        ),
+        Or("none", Whole(0..=1_000_000)),
+        |retry| retry.tries_max,
+    );
+    if let (Some(first), Some(max)) = (first, max)
+        && first > max
+    {
+        let (first, max) = (Written(first), Written(max));
+        let message = format!("the `first` pause ({first}) is longer than the longest ({max})");
+        let problem = Problem::new(message).help("raise `max` or lower `first`");
+        keys.complain(&["first", "max"], problem);
+    }
+    Some(Retry {
+        first: first?,
+        max: max?,
+        jitter: jitter?,
+        tries_max: tries_max?,
+    })
+}
+
+/// A distribution of lengths of time: a table, or a single length for a constant one.
+pub(super) struct Distributions;
+
+impl Kind for Distributions {
+    type Value = Distribution;
+
+    fn form(&self) -> Form {
+        let mut table = Describing::standalone();
+        distribution(&mut Keys::describing(&mut table));
+        Form::Either(vec![
+            Form::length(&ANY_LENGTH),
+            Form::Table(table.into_table()),
+        ])
+    }
+
+    fn read(&self, value: &Value<'_>) -> Option<Distribution> {
+        if value.is_table() {
+            return distribution(&mut Keys::reading(value.section()?));
+        }
+        let value = Seconds.read(value)?;
+        Some(Distribution::Constant { value })
+    }
+
+    fn write(&self, value: &Distribution) -> String {
+        let mut page = Page::default();
+        distribution(&mut Keys::writing(value, &mut page));
+        page.inline()
+    }
+}
+
+fn distribution(keys: &mut Keys<'_, '_, Distribution>) -> Option<Distribution> {
+    keys.variants(
+        key("distribution", "The family of the distribution."),
+        |distribution| distribution.kind(),
+        parameters,
+    )
+}
+
+fn parameters(
+    keys: &mut Keys<'_, '_, Distribution>,
+    kind: DistributionKind,
+) -> Option<Distribution> {
+    match kind {
+        DistributionKind::Constant => {
+            let value = keys.field(
+                key("value", "The length."),
+                Seconds,
+                field!(Distribution::Constant { value }),
+            );
+            Some(Distribution::Constant { value: value? })
+        }
+        DistributionKind::Uniform => uniform(keys),
+        DistributionKind::Exponential => {
+            let mean = keys.field(
+                key("mean", "The mean."),
+                Seconds,
+                field!(Distribution::Exponential { mean }),
+            );
+            Some(Distribution::Exponential { mean: mean? })
+        }
+        DistributionKind::Lognormal => {
+            let median = keys.field(
+                key("median", "The median: half of all draws are shorter."),
+                Seconds,
+                field!(Distribution::Lognormal { median }),
+            );
+            let sigma = keys.field(
+                key("sigma", "Standard deviation of the natural logarithm."),
+                Number::above(0.0, 5.0),
+                field!(Distribution::Lognormal { sigma }),
+            );
+            Some(Distribution::Lognormal {
+                median: median?,
+                sigma: sigma?,
+            })
+        }
+        DistributionKind::Weibull => {
+            let shape = keys.field(
+                key(
+                    "shape",
+                    "Shape k; below 1, many draws are short and a few very long.",
+                ),
+                Number::from(0.1, 100.0),
+                field!(Distribution::Weibull { shape }),
+            );
+            let mean = keys.field(
+                key("mean", "The mean."),
+                Seconds,
+                field!(Distribution::Weibull { mean }),
+            );
+            Some(Distribution::Weibull {
+                shape: shape?,
+                mean: mean?,
+            })
+        }
+    }
+}
+
+fn uniform(keys: &mut Keys<'_, '_, Distribution>) -> Option<Distribution> {
+    let from = keys.field(
+        key("from", "The shortest length."),
+        Seconds,
+        field!(Distribution::Uniform { from }),
+    );
+    let to = keys.field(
+        key("to", "The longest length."),
+        Seconds,
+        field!(Distribution::Uniform { to }),
+    );
+    let (from, to) = (from?, to?);
+    if from > to {
+        let [shortest, longest] =
+            [from, to].map(|seconds| Written(Duration::from_secs_f64(seconds)));
+        let message = format!("`from` ({shortest}) is longer than `to` ({longest})");
+        keys.complain(&["from", "to"], Problem::new(message));
+        return None;
+    }
+    Some(Distribution::Uniform { from, to })
+}

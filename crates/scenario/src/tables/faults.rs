@@ -1,0 +1,305 @@
+//! What breaks, and when.
+
+use std::time::Duration;
+
+use crate::diagnostic::Problem;
+use crate::document::Section;
+use crate::duration::{SOME_LENGTH, Written};
+use crate::keys::kind::{Instant, Kind as _, Length, OneOf, Shares, Whole, Zone};
+use crate::keys::{Keys, field, key};
+use crate::plan::Plan;
+use tiketi_core::fault::catalog::{Action, Fault, FaultKind};
+use tiketi_core::units::{DataTierPart, ZoneId};
+
+/// More instances or connections than any scenario has.
+const COUNT_MAX: u32 = 100_000;
+
+/// The planned faults in order of time.
+pub(super) fn faults(
+    keys: &mut Keys<'_, '_, Plan>,
+    zones: Option<&[String]>,
+    end: Option<Duration>,
+) -> Option<Vec<Fault>> {
+    let elements = keys.list(
+        key("faults", "What breaks, and when."),
+        None,
+        |plan| &plan.faults,
+        |keys| fault(keys, zones, end),
+    );
+    let mut faults = elements.values?;
+    report_overlaps(&elements.sections, &faults);
+    faults.sort_by_key(|fault| fault.at);
+    Some(faults)
+}
+
+/// Something that is broken already cannot break again: it would be unclear which of the two faults ends.
+fn report_overlaps(sections: &[Section<'_>], faults: &[Fault]) {
+    let subject = |fault: &Fault| {
+        let action = fault.action;
+        (action.kind(), action.zone(), action.part())
+    };
+    for (section, fault) in sections.iter().zip(faults) {
+        let is_in_progress = |other: &&Fault| {
+            subject(other) == subject(fault) && other.at < fault.at && fault.at < other.heal_at()
+        };
+        if let Some(other) = faults.iter().find(is_in_progress) {
+            let at = Written(fault.at.since_start());
+            let until = Written(other.heal_at().since_start());
+            let kind = fault.action.kind();
+            let message = format!(
+                "`{kind}` starts at {at}, while the same fault is in progress until {until}"
+            );
+            let help = "start it later, or write one longer fault";
+            section.complain(&["at"], Problem::new(message).help(help));
+        }
+    }
+}
+
+fn fault(
+    keys: &mut Keys<'_, '_, Fault>,
+    zones: Option<&[String]>,
+    end: Option<Duration>,
+) -> Option<Fault> {
+    let at = keys.value(key("at", "When it starts."), Instant, |fault| fault.at);
+    if let (Some(at), Some(end)) = (at, end)
+        && at.since_start() >= end
+    {
+        let (at, end) = (Written(at.since_start()), Written(end));
+        let message = format!("the fault at {at} is after the end of the run ({end})");
+        let help = "lengthen `clock.duration`, or start the fault earlier";
+        keys.complain(&["at"], Problem::new(message).help(help));
+    }
+    let chosen = keys.variants(
+        key("action", "What breaks."),
+        |fault| fault.action.kind(),
+        |keys, kind| {
+            let lasts = lasts(keys, kind);
+            let action = action(keys, kind, zones);
+            Some((action, lasts))
+        },
+    );
+    if let Some(section) = keys.read()
+        && section.accepts_any_key()
+    {
+        report_common_keys(section, zones);
+    }
+    let (action, lasts) = chosen?;
+    Some(Fault {
+        at: at?,
+        lasts: lasts?,
+        action: action?,
+    })
+}
+
+/// With an unknown action it is unknown which keys belong to it, but problems of common keys are still reported.
+fn report_common_keys(section: &Section<'_>, zones: Option<&[String]>) {
+    let _lasts = section
+        .find("lasts")
+        .map(|lasts| Length(SOME_LENGTH).read(&lasts));
+    let zone = Zone { names: zones };
+    let _zone = section.find("zone").map(|value| zone.read(&value));
+}
+
+/// How long the fault lasts: zero for a momentary one, which has no such key.
+fn lasts(keys: &mut Keys<'_, '_, Fault>, kind: FaultKind) -> Option<Duration> {
+    if kind.is_momentary() {
+        return Some(Duration::ZERO);
+    }
+    keys.write_next_before("action");
+    keys.value(
+        key("lasts", "How long it lasts."),
+        Length(SOME_LENGTH),
+        |fault| fault.lasts,
+    )
+}
+
+/// The keys of an action.
+fn action(
+    keys: &mut Keys<'_, '_, Fault>,
+    kind: FaultKind,
+    zones: Option<&[String]>,
+) -> Option<Action> {
+    match kind {
+        FaultKind::AzPowerInterruption => {
+            let zone = zone(keys, "The zone that loses power.", zones);
+            Some(Action::AzPowerInterruption { zone: zone? })
+        }
+        FaultKind::TerminateInstances => {
+            let zone = zone(keys, INSTANCES_ZONE, zones);
+            let count = count(keys, INSTANCES);
+            Some(Action::TerminateInstances {
+                zone: zone?,
+                count: count?,
+            })
+        }
+        FaultKind::PauseInstances => {
+            let zone = zone(keys, INSTANCES_ZONE, zones);
+            let count = count(keys, INSTANCES);
+            Some(Action::PauseInstances {
+                zone: zone?,
+                count: count?,
+            })
+        }
+        FaultKind::LoseAlbNode => {
+            let zone = zone(keys, "Zone of the load-balancer node.", zones);
+            Some(Action::LoseAlbNode { zone: zone? })
+        }
+        FaultKind::LosePrimary => Some(Action::LosePrimary { part: part(keys)? }),
+        FaultKind::PausePrimary => Some(Action::PausePrimary { part: part(keys)? }),
+        FaultKind::DelayReplica => {
+            let part = part(keys);
+            let lag = keys.field(
+                key("lag", "Minimum lag of the replica."),
+                Length(SOME_LENGTH),
+                field!(action: Action::DelayReplica { lag }),
+            );
+            Some(Action::DelayReplica {
+                part: part?,
+                lag: lag?,
+            })
+        }
+        FaultKind::FillRedisMemory => {
+            let share = keys.field(
+                key(
+                    "share",
+                    "Share of Redis' `maxmemory` that another workload takes.",
+                ),
+                Shares::Positive,
+                field!(action: Action::FillRedisMemory { share }),
+            );
+            Some(Action::FillRedisMemory { share: share? })
+        }
+        FaultKind::HoldDatabaseConnections => {
+            let count = count(keys, "Database connections that another client takes.");
+            Some(Action::HoldDatabaseConnections { count: count? })
+        }
+    }
+}
+
+/// Documents `zone` of faults that affect instances.
+const INSTANCES_ZONE: &str = "Zone of the instances.";
+
+/// Documents `count` of faults that affect instances.
+const INSTANCES: &str =
+    "How many instances, lowest number first; all of the zone if there are fewer.";
+
+fn zone(
+    keys: &mut Keys<'_, '_, Fault>,
+    doc: &'static str,
+    names: Option<&[String]>,
+) -> Option<ZoneId> {
+    keys.field(key("zone", doc), Zone { names }, |fault| {
+        fault.action.zone()
+    })
+}
+
+fn count(keys: &mut Keys<'_, '_, Fault>, doc: &'static str) -> Option<u32> {
+    let counts = Whole(1..=COUNT_MAX);
+    keys.field(key("count", doc), counts, |fault| fault.action.count())
+}
+
+fn part(keys: &mut Keys<'_, '_, Fault>) -> Option<DataTierPart> {
+    keys.field(
+        key("part", "Part of the data tier: `redis` or `database`."),
+        OneOf::new(),
+        |fault| fault.action.part(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Overrides, load};
+
+    /// Each action with all of its keys.
+    const fn keys_of(kind: FaultKind) -> &'static str {
+        match kind {
+            FaultKind::AzPowerInterruption => "lasts = \"1m\"\nzone = \"b\"",
+            FaultKind::TerminateInstances => "zone = \"b\"\ncount = 2",
+            FaultKind::PauseInstances => "lasts = \"1m\"\nzone = \"b\"\ncount = 1",
+            FaultKind::LoseAlbNode => "lasts = \"1m\"\nzone = \"a\"",
+            FaultKind::LosePrimary => "lasts = \"1m\"\npart = \"redis\"",
+            FaultKind::PausePrimary => "lasts = \"1m\"\npart = \"database\"",
+            FaultKind::DelayReplica => "lasts = \"1m\"\npart = \"redis\"\nlag = \"2s\"",
+            FaultKind::FillRedisMemory => "lasts = \"1m\"\nshare = \"90%\"",
+            FaultKind::HoldDatabaseConnections => "lasts = \"1m\"\ncount = 40",
+        }
+    }
+
+    fn scenario(action: &str, keys: &str) -> String {
+        format!("name = \"x\"\n[[faults]]\naction = \"{action}\"\nat = \"2m\"\n{keys}\n")
+    }
+
+    #[test]
+    fn every_action_is_read_and_written_back() {
+        for kind in FaultKind::ALL {
+            let text = scenario(kind.name(), keys_of(kind));
+            let read = load("x.toml", &text, &Overrides::default());
+            let plan = read.unwrap_or_else(|problems| panic!("{kind}: {problems}"));
+            assert_eq!(plan.faults[0].action.kind(), kind);
+            let again = load("x.toml", &plan.to_toml(), &Overrides::default());
+            let again = again.unwrap_or_else(|problems| panic!("{kind}: {problems}"));
+            assert_eq!(again.faults, plan.faults, "{}", plan.to_toml());
+        }
+    }
+
+    #[test]
+    fn a_fault_cannot_start_while_the_same_fault_is_in_progress() {
+        let two = |at: &str, zone: &str| {
+            let keys = "lasts = \"1m\"\nzone = \"a\"";
+            let first = scenario("az-power-interruption", keys);
+            let second = format!(
+                "[[faults]]\naction = \"az-power-interruption\"\nat = \"{at}\"\nlasts = \"1m\"\nzone = \"{zone}\"\n"
+            );
+            load("x.toml", &(first + &second), &Overrides::default())
+        };
+        let overlap = two("2m30s", "a").expect_err("overlaps").to_string();
+        assert!(
+            overlap.contains("starts at 2m30s, while the same fault is in progress until 3m"),
+            "{overlap}"
+        );
+        assert!(two("3m", "a").is_ok(), "one can follow the other");
+        assert!(two("2m30s", "b").is_ok(), "another zone is unaffected");
+    }
+
+    #[test]
+    fn keys_that_an_action_does_not_have_are_rejected() {
+        let cases = [
+            (
+                "terminate-instances",
+                "zone = \"a\"\ncount = 1\nlasts = \"1m\"",
+                "unknown key `lasts`",
+            ),
+            (
+                "lose-primary",
+                "lasts = \"1m\"\npart = \"redis\"\nzone = \"a\"",
+                "unknown key `zone`",
+            ),
+            ("lose-primary", "lasts = \"1m\"", "`part` is missing"),
+            ("lose-primary", "part = \"redis\"", "`lasts` is missing"),
+            (
+                "lose-primary",
+                "lasts = \"1m\"\npart = \"postgres\"",
+                "(expected one of redis, database)",
+            ),
+            (
+                "fill-redis-memory",
+                "lasts = \"1m\"\nshare = 0",
+                "more than 0, at most 1",
+            ),
+            (
+                "pause-instances",
+                "lasts = \"1m\"\nzone = \"a\"\ncount = 0",
+                "1 to 100000",
+            ),
+            ("pause-everything", "what = 1", "did you mean `pause-"),
+        ];
+        for (action, keys, message) in cases {
+            let read = load("x.toml", &scenario(action, keys), &Overrides::default());
+            let problems = read.expect_err("has a mistake");
+            assert_eq!(problems.problems().len(), 1, "{action}: {problems}");
+            let shown = problems.to_string();
+            assert!(shown.contains(message), "{action}: {shown}");
+        }
+    }
+}

@@ -1,0 +1,601 @@
+//! The architecture: zones, subnets, instances, load balancer.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+use tiketi_station::Profile;
+
+use super::{Overrides, data_tier};
+use crate::diagnostic::Problem;
+use crate::document::Section;
+use crate::duration::{ANY_LENGTH, SOME_LENGTH, Written};
+use crate::environment::Environment;
+use crate::keys::kind::{
+    Kind as _, Length, List, OneOf, Or, Subnet, Text, Truth, Whole, Word, Zone,
+};
+use crate::keys::{Form, Keys, key};
+use crate::page::{inline_table, list, text};
+use crate::plan::Plan;
+use crate::scaling::Scaling;
+use crate::topology::{self, Alb, HealthCheck, Instances, Topology};
+use crate::value::{Value, one_of};
+use tiketi_core::units::ZoneId;
+
+/// EC2 instance types that the price books and the profiles know.
+pub const INSTANCE_CLASSES: [&str; 4] = ["t3.micro", "t3.small", "t3.medium", "t3.large"];
+
+/// Service-time profiles that come with the program.
+pub const PROFILES: [&str; 2] = ["t3-medium-node", "native"];
+
+/// A region has six zones at most, and a [`ZoneId`] must be able to number them.
+const ZONES_MAX: usize = 6;
+
+/// Addresses of each subnet that AWS reserves.
+const ADDRESSES_RESERVED: u64 = 5;
+
+/// Keys that affect live runs of the testbed only.
+pub(super) const LIVE: [Environment; 3] = [
+    Environment::Embedded,
+    Environment::Servers,
+    Environment::External,
+];
+
+/// Keys that affect the model only.
+pub(super) const MODEL: [Environment; 1] = [Environment::Model];
+
+/// What the topology depends on besides its own keys.
+pub(super) struct Context<'s> {
+    /// The names of the zones; `None` if they have a problem.
+    pub(super) zones: Option<&'s [String]>,
+    /// The scaling; `None` if it has a problem.
+    pub(super) scaling: Option<&'s Scaling>,
+    /// Command-line flags, which may replace the profile and the data tier.
+    pub(super) overrides: &'s Overrides,
+}
+
+/// The names of the zones, which other tables refer to.
+pub(super) fn zone_names(keys: &Keys<'_, '_, Plan>) -> Option<Vec<String>> {
+    if let Some(plan) = keys.written() {
+        return Some(names_of(&plan.topology));
+    }
+    let section = keys.read()?.peek("topology");
+    let value = section.expect("zones", zones_form)?;
+    let elements = value.elements()?;
+    let names = List(Text).read(&value)?;
+    if names.is_empty() || names.len() > ZONES_MAX {
+        value.reject(format!("a list of 1 to {ZONES_MAX} zones"));
+        return None;
+    }
+    for (index, (name, element)) in names.iter().zip(&elements).enumerate() {
+        if names[..index].contains(name) {
+            element.complain(Problem::new(format!("zone `{name}` is listed twice")));
+            return None;
+        }
+    }
+    Some(names)
+}
+
+fn names_of(topology: &Topology) -> Vec<String> {
+    topology
+        .zones
+        .iter()
+        .map(|zone| zone.name.clone())
+        .collect()
+}
+
+fn zones_form() -> Form {
+    List(Text).form()
+}
+
+/// The zone at an index, which [`ZONES_MAX`] keeps small.
+pub(super) fn zone_at(index: usize) -> Option<ZoneId> {
+    u8::try_from(index).ok().map(ZoneId)
+}
+
+pub(super) fn topology(
+    keys: &mut Keys<'_, '_, Topology>,
+    context: &Context<'_>,
+) -> Option<Topology> {
+    let vpc = keys.value(
+        key("vpc", "Address range of the VPC."),
+        Subnet,
+        |topology| topology.vpc,
+    );
+    // Other tables needed the zones before, and have reported their problems.
+    keys.special(
+        key("zones", "Availability zones."),
+        zones_form,
+        |section| section.find("zones"),
+        |topology| list(names_of(topology).iter().map(|name| text(name))),
+    );
+    let nat_gateways = keys.special(
+        key(
+            "nat_gateways",
+            "Zones with a NAT gateway of their own; `each-zone` for all.",
+        ),
+        || zones_form().or_word("each-zone"),
+        |section| zones_with_nat(section, context.zones),
+        |topology| {
+            let with_nat = topology.zones.iter().filter(|zone| zone.nat_gateway);
+            list(with_nat.map(|zone| text(&zone.name)))
+        },
+    );
+    let s3_endpoint = keys.value(
+        key(
+            "s3_endpoint",
+            "Whether S3 is reached through a gateway endpoint, which is free, instead of NAT.",
+        ),
+        Truth,
+        |topology| topology.s3_endpoint,
+    );
+    let data_tier = data_tier::data_tier(keys);
+    let subnets = keys.section(
+        key(
+            "subnets",
+            "Address ranges of the subnets: one table per tier, one range per zone.",
+        ),
+        |topology| topology,
+        |keys| Some(subnets(keys, context.zones)),
+    );
+    check_subnets(keys, subnets.as_ref(), vpc);
+    check_sizes(subnets.as_ref(), context.scaling);
+    let instances = keys.section(
+        key("instances", "The back-end instances."),
+        |topology| topology,
+        |keys| instances(keys, context),
+    );
+    let alb = keys.section(
+        key("alb", "The Application Load Balancer."),
+        |topology| &topology.alb,
+        alb,
+    );
+    let redis = keys.section(
+        key("redis", "ElastiCache for Redis."),
+        |topology| topology,
+        |keys| data_tier::redis(keys, context.zones),
+    );
+    let database = keys.section(
+        key("database", "The PostgreSQL database."),
+        |topology| topology,
+        |keys| data_tier::database(keys, context.zones),
+    );
+    let zones = zones(context.zones?, &nat_gateways?, &subnets?);
+    Some(Topology {
+        vpc: vpc?,
+        zones: zones?,
+        instances: instances?,
+        alb: alb?,
+        data_tier: context.overrides.data_tier.clone().or(data_tier)?,
+        redis: redis?,
+        database: database?,
+        s3_endpoint: s3_endpoint?,
+    })
+}
+
+fn zones(
+    names: &[String],
+    with_nat: &[ZoneId],
+    subnets: &Subnets<'_>,
+) -> Option<Vec<topology::Zone>> {
+    let zone = |(index, name): (usize, &String)| {
+        let id = zone_at(index)?;
+        let range = |tier: &Vec<Option<Placed<'_>>>| Some(tier.get(index)?.as_ref()?.range);
+        Some(topology::Zone {
+            name: name.clone(),
+            public: range(&subnets.public)?,
+            private: range(&subnets.private)?,
+            data: range(&subnets.data)?,
+            nat_gateway: with_nat.contains(&id),
+        })
+    };
+    names.iter().enumerate().map(zone).collect()
+}
+
+fn zones_with_nat(section: &Section<'_>, zones: Option<&[String]>) -> Option<Vec<ZoneId>> {
+    let value = section.expect("nat_gateways", || zones_form().or_word("each-zone"))?;
+    let zones = zones?;
+    if value.is_word("each-zone") {
+        return (0..zones.len()).map(zone_at).collect();
+    }
+    let names = Some(zones);
+    List(Zone { names }).read(&value.or_word("each-zone"))
+}
+
+/// A tier of subnets: one in each zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tier {
+    Public,
+    Private,
+    Data,
+}
+
+impl Tier {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Private => "private",
+            Self::Data => "data",
+        }
+    }
+}
+
+/// One subnet of one zone, with its place in the file.
+struct Placed<'d> {
+    tier: Tier,
+    zone: String,
+    range: Ipv4Net,
+    value: Value<'d>,
+}
+
+impl Placed<'_> {
+    /// The subnet in words, such as `the private subnet of zone a, 10.0.11.0/24,`.
+    fn in_words(&self) -> String {
+        let (tier, zone, range) = (self.tier.name(), &self.zone, self.range);
+        format!("the {tier} subnet of zone {zone}, {range},")
+    }
+}
+
+/// The subnets of each tier, one per zone; `None` where one has a problem.
+struct Subnets<'d> {
+    public: Vec<Option<Placed<'d>>>,
+    private: Vec<Option<Placed<'d>>>,
+    data: Vec<Option<Placed<'d>>>,
+}
+
+impl<'d> Subnets<'d> {
+    fn placed(&self) -> Vec<&Placed<'d>> {
+        let tiers = [&self.public, &self.private, &self.data];
+        tiers.into_iter().flatten().flatten().collect()
+    }
+}
+
+fn subnets<'d>(keys: &mut Keys<'_, 'd, Topology>, zones: Option<&[String]>) -> Subnets<'d> {
+    let mut tier = |tier: Tier, doc, range: fn(&topology::Zone) -> Ipv4Net| {
+        let placed = keys.special(
+            key(tier.name(), doc),
+            || Form::Map {
+                keys: "the name of a zone",
+                of: Box::new(Subnet.form()),
+            },
+            |section| Some(tier_subnets(section, tier, zones)),
+            |topology| {
+                let zones = topology.zones.iter();
+                inline_table(zones.map(|zone| (zone.name.as_str(), Subnet.write(&range(zone)))))
+            },
+        );
+        placed.unwrap_or_default()
+    };
+    Subnets {
+        public: tier(
+            Tier::Public,
+            "For the load-balancer node and the NAT gateway of each zone.",
+            |zone| zone.public,
+        ),
+        private: tier(
+            Tier::Private,
+            "For the instances and Redis of each zone.",
+            |zone| zone.private,
+        ),
+        data: tier(Tier::Data, "For the database of each zone.", |zone| {
+            zone.data
+        }),
+    }
+}
+
+/// The subnets of one tier, one per zone; `None` where one has a problem.
+fn tier_subnets<'d>(
+    subnets: &Section<'d>,
+    tier: Tier,
+    zones: Option<&[String]>,
+) -> Vec<Option<Placed<'d>>> {
+    let section = subnets.section(tier.name());
+    let entries = section.entries();
+    let Some(zones) = zones else {
+        return Vec::new();
+    };
+    let tier_name = tier.name();
+    for (key, value) in &entries {
+        let name = key.get_ref().as_ref();
+        if value.is_in_file() {
+            let what = format!("a {tier_name} subnet for `{name}`");
+            report_unknown_zone(&section, key, &what, zones);
+        }
+    }
+    let placed = |zone: &String| {
+        let of_zone = entries.iter().filter(|(key, _)| key.get_ref() == zone);
+        let Some((_, value)) = of_zone.max_by_key(|(_, value)| value.is_in_file()) else {
+            let problem = Problem::new(format!("zone `{zone}` has no {tier_name} subnet"));
+            let help = format!("add `{zone} = \"10.0.x.0/24\"` to `topology.subnets.{tier_name}`");
+            subnets.complain(&[tier_name], problem.help(help));
+            return None;
+        };
+        Some(Placed {
+            tier,
+            zone: zone.clone(),
+            range: Subnet.read(value)?,
+            value: value.clone(),
+        })
+    };
+    zones.iter().map(placed).collect()
+}
+
+/// Reports a key that should name a zone and does not; `what` says what it is for.
+fn report_unknown_zone(
+    section: &Section<'_>,
+    key: &toml::Spanned<toml::de::DeString<'_>>,
+    what: &str,
+    zones: &[String],
+) {
+    let name = key.get_ref().as_ref();
+    if zones.iter().any(|zone| zone == name) {
+        return;
+    }
+    let problem = Problem::new(format!("{what}, which is not a zone of this scenario"))
+        .expected(one_of(zones))
+        .did_you_mean(name, zones.iter().map(String::as_str));
+    section.report(problem.at(key.span()));
+}
+
+/// Reports subnets outside the VPC and subnets that overlap.
+fn check_subnets(
+    keys: &Keys<'_, '_, Topology>,
+    subnets: Option<&Subnets<'_>>,
+    vpc: Option<Ipv4Net>,
+) {
+    let subnets = subnets.map(Subnets::placed).unwrap_or_default();
+    for (index, subnet) in subnets.iter().enumerate() {
+        let (name, range) = (subnet.in_words(), subnet.range);
+        if let Some(vpc) = vpc.filter(|vpc| !vpc.contains(&range)) {
+            let message = format!("{name} is outside the VPC, {vpc}");
+            let problem = Problem::new(message).expected(format!("a range within {vpc}"));
+            if subnet.value.is_in_file() {
+                subnet.value.complain(problem);
+            } else {
+                keys.complain(&["vpc"], problem);
+            }
+        }
+        let overlaps =
+            |other: &&&Placed<'_>| other.range.contains(&range) || range.contains(&other.range);
+        if let Some(other) = subnets[..index].iter().find(overlaps) {
+            let other_name = other.in_words();
+            let message = format!("{name} overlaps {}", other_name.trim_end_matches(','));
+            let stated = if subnet.value.is_in_file() {
+                subnet
+            } else {
+                other
+            };
+            let problem = Problem::new(message);
+            stated
+                .value
+                .complain(problem.help("give each subnet a range of its own"));
+        }
+    }
+}
+
+/// Reports subnets that are too small for what may run in them.
+fn check_sizes(subnets: Option<&Subnets<'_>>, scaling: Option<&Scaling>) {
+    /// What AWS asks for per load-balancer node, and one for the NAT gateway.
+    const PUBLIC_ADDRESSES: u64 = 8 + 1;
+    let Some(scaling) = scaling else { return };
+    // Rebalancing may exceed the maximum by a tenth. If the other zones are lost, the whole fleet is here, with Redis.
+    let fleet = u64::from(scaling.fleet_max() + scaling.fleet_max().div_ceil(10)) + 1;
+    for placed in subnets.map(Subnets::placed).unwrap_or_default() {
+        let free = (1_u64 << (32 - placed.range.prefix_len())) - ADDRESSES_RESERVED;
+        let (needed, for_what) = match placed.tier {
+            Tier::Public => (PUBLIC_ADDRESSES, "a load-balancer node and a NAT gateway"),
+            Tier::Private => (fleet, "Redis and the largest fleet in one zone"),
+            Tier::Data => continue,
+        };
+        if free < needed {
+            let name = placed.in_words();
+            let message = format!("{name} has {free} free addresses; {for_what} need {needed}");
+            let problem = Problem::new(message);
+            placed
+                .value
+                .complain(problem.help("use a larger range, or lower `scaling.max`"));
+        }
+    }
+}
+
+fn instances(keys: &mut Keys<'_, '_, Topology>, context: &Context<'_>) -> Option<Instances> {
+    let class = keys.value(
+        key("class", "EC2 instance type."),
+        Word(&INSTANCE_CLASSES),
+        |topology| topology.instances.class.clone(),
+    );
+    let credits = keys.value(
+        key("credits", "A burstable instance without CPU credits: `standard` slows down to its baseline, `unlimited` continues at full speed for a surcharge.")
+            .only(&MODEL),
+        OneOf::new(),
+        |topology| topology.instances.credits,
+    );
+    let profile = keys.special(
+        key("profile", "Service-time profile: how long each operation takes on the virtual CPU. `--profile` replaces it."),
+        || Word(&PROFILES).form(),
+        |section| profile(section, context.overrides),
+        |topology| text(&topology.instances.profile.name),
+    );
+    let initial = keys.special(
+        key("initial", "Instances in service at the start: `min` spreads `scaling.min` over the zones, `{ a = 2, b = 1 }` states them per zone."),
+        initial_form,
+        |section| initial(section, context),
+        |topology| {
+            let zones = topology.zones.iter().zip(&topology.instances.initial);
+            inline_table(zones.map(|(zone, count)| (zone.name.as_str(), count.to_string())))
+        },
+    );
+    Some(Instances {
+        class: class?,
+        credits: credits?,
+        profile: profile?,
+        initial: initial?,
+    })
+}
+
+/// A profile from a file may have any name, and a run with it writes that name into its scenario: with a profile from
+/// the command line, the name is not checked.
+fn profile(section: &Section<'_>, overrides: &Overrides) -> Option<Profile> {
+    let named = section.expect("profile", || Word(&PROFILES).form());
+    overrides.profile.clone().or_else(|| {
+        let name = Word(&PROFILES).read(&named?)?;
+        Profile::named(&name)
+    })
+}
+
+/// Instances that one zone can start with.
+const INITIAL: RangeInclusive<u32> = 0..=1_000;
+
+fn initial_form() -> Form {
+    let by_zone = Form::Map {
+        keys: "the name of a zone",
+        of: Box::new(Form::whole(&INITIAL)),
+    };
+    by_zone.or_word("min")
+}
+
+fn initial(section: &Section<'_>, context: &Context<'_>) -> Option<Vec<u32>> {
+    let value = section.expect("initial", initial_form)?;
+    let (zones, scaling) = (context.zones?, context.scaling);
+    if value.is_word("min") {
+        return scaling.map(|scaling| spread(scaling.min, zones.len()));
+    }
+    let initial = fleet_by_zone(&value, zones)?;
+    if let Some(scaling) = scaling.filter(|scaling| scaling.min <= scaling.max) {
+        let total: u32 = initial.iter().sum();
+        if total < scaling.min || total > scaling.max {
+            let (min, max) = (scaling.min, scaling.max);
+            let message = format!("the fleet starts with {total} instances");
+            value.complain(Problem::new(message).expected(format!("{min} to {max}")));
+        }
+    }
+    Some(initial)
+}
+
+/// Reads `{ a = 2, b = 1 }`.
+fn fleet_by_zone(value: &Value<'_>, zones: &[String]) -> Option<Vec<u32>> {
+    if !value.is_table() {
+        value.reject("\"min\", or a table such as { a = 2, b = 1 }");
+        return None;
+    }
+    let section = value.section()?;
+    let mut fleet = vec![0; zones.len()];
+    let mut all_read = true;
+    for (key, count) in section.entries() {
+        let name = key.get_ref().as_ref();
+        let count = count.whole(INITIAL);
+        report_unknown_zone(&section, key, &format!("instances in `{name}`"), zones);
+        match (zones.iter().position(|zone| zone == name), count) {
+            (Some(zone), Some(count)) => fleet[zone] = count,
+            _ => all_read = false,
+        }
+    }
+    all_read.then_some(fleet)
+}
+
+/// Spreads instances over zones; the first zones get the remainder.
+fn spread(total: u32, zones: usize) -> Vec<u32> {
+    let zones = u32::try_from(zones).expect("there are six zones at most");
+    let of_zone = |zone| total / zones + u32::from(zone < total % zones);
+    (0..zones).map(of_zone).collect()
+}
+
+/// A range of whole seconds, as AWS states its limits.
+const fn seconds(from: u64, to: u64) -> Length {
+    Length(Duration::from_secs(from)..=Duration::from_secs(to))
+}
+
+fn alb(keys: &mut Keys<'_, '_, Alb>) -> Option<Alb> {
+    let health_check = keys.table(
+        key("health_check", "Health checks of the target group."),
+        |alb| &alb.health_check,
+        health_check,
+    );
+    let deregistration_delay = keys.value(
+        key(
+            "deregistration_delay",
+            "How long a draining target keeps its connections.",
+        ),
+        seconds(0, 3_600),
+        |alb| alb.deregistration_delay,
+    );
+    let stickiness = keys.value(
+        key("stickiness", "Lifetime of the `AWSALB` cookie, renewed with each request; `none` switches stickiness off."),
+        Or("none", seconds(1, 7 * 86_400)),
+        |alb| alb.stickiness,
+    );
+    let idle_timeout = keys.value(
+        key(
+            "idle_timeout",
+            "Idle time after which a connection is closed; a request without a response gets 504.",
+        ),
+        seconds(1, 4_000),
+        |alb| alb.idle_timeout,
+    );
+    let connect_timeout = keys.value(
+        key(
+            "connect_timeout",
+            "How long the load balancer waits for a target to accept a connection before 504.",
+        ),
+        Length(SOME_LENGTH),
+        |alb| alb.connect_timeout,
+    );
+    let dns_ttl = keys.value(
+        key("dns_ttl", "Time to live of the load balancer's DNS record."),
+        Length(ANY_LENGTH),
+        |alb| alb.dns_ttl,
+    );
+    Some(Alb {
+        health_check: health_check?,
+        deregistration_delay: deregistration_delay?,
+        stickiness: stickiness?,
+        idle_timeout: idle_timeout?,
+        connect_timeout: connect_timeout?,
+        dns_ttl: dns_ttl?,
+    })
+}
+
+fn health_check(keys: &mut Keys<'_, '_, HealthCheck>) -> Option<HealthCheck> {
+    let interval = keys.value(
+        key(
+            "interval",
+            "Time between two checks of one load-balancer node on one target.",
+        ),
+        seconds(5, 300),
+        |check| check.interval,
+    );
+    let timeout = keys.value(
+        key("timeout", "Time after which a check has failed."),
+        seconds(2, 120),
+        |check| check.timeout,
+    );
+    let healthy_count = keys.value(
+        key(
+            "healthy_count",
+            "Passed checks in a row that make an unhealthy target healthy; a new target needs one.",
+        ),
+        Whole(2..=10),
+        |check| check.healthy_count,
+    );
+    let unhealthy_count = keys.value(
+        key(
+            "unhealthy_count",
+            "Failed checks in a row that make a target unhealthy.",
+        ),
+        Whole(2..=10),
+        |check| check.unhealthy_count,
+    );
+    if let (Some(interval), Some(timeout)) = (interval, timeout)
+        && timeout >= interval
+    {
+        let (timeout, interval) = (Written(timeout), Written(interval));
+        let message = format!("`timeout` ({timeout}) must be shorter than `interval` ({interval})");
+        keys.complain(&["timeout", "interval"], Problem::new(message));
+    }
+    Some(HealthCheck {
+        interval: interval?,
+        timeout: timeout?,
+        healthy_count: healthy_count?,
+        unhealthy_count: unhealthy_count?,
+    })
+}
