@@ -1,8 +1,7 @@
-//! Requests a second that one instance answers with its thread alone on a core: queue check and seat reserve, on both tiers.
+//! Requests per second of one instance whose thread has a core to itself: queue check and seat reserve, on both tiers.
 //!
-//! `cargo bench -p tiketi-server --bench server` prints a line for each; `-- --quick` makes it short, for a look at whether
-//! it works. Clients, Redis and PostgreSQL share the other cores, so the share of its core that the instance has used says
-//! whether it was the bottleneck.
+//! `cargo bench -p tiketi-server --bench server` prints one line for each; `-- --quick` is a short run that checks whether it
+//! works. Clients, Redis and PostgreSQL share the other cores. The instance was the bottleneck if it used its core fully.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Command;
@@ -25,7 +24,7 @@ use tiketi_stores::{
     Eviction, Guard, Host, PostgresKind, PostgresPair, PostgresSettings, RedisPair, RedisSettings,
 };
 
-/// Keep-alive connections, each with one request under way.
+/// Keep-alive connections, each with one request in flight.
 const CONNECTIONS: usize = 64;
 
 /// Name of the instance and its thread.
@@ -34,16 +33,16 @@ const INSTANCE: &str = "bench-instance";
 /// Seats in a row of the hall.
 const ROW: usize = 100;
 
-/// How much is measured.
+/// The amount of work to measure.
 #[derive(Clone, Copy)]
 struct Extent {
-    /// Requests of a round.
+    /// Requests per round.
     requests: usize,
-    /// Rounds, of which the median counts; one more before them warms up.
+    /// Rounds, of which the median is reported. One more round before them is the warm-up.
     rounds: usize,
 }
 
-/// What was measured in a round.
+/// The measurements of a round.
 struct Figures {
     requests_per_s: f64,
     p50: Duration,
@@ -54,7 +53,7 @@ struct Figures {
     requests: usize,
 }
 
-/// What a request asks for; each has a user of its own.
+/// The operation of a request. Each request has its own user.
 #[derive(Clone, Copy)]
 enum Operation {
     QueueCheck,
@@ -76,14 +75,14 @@ fn main() {
     };
     let cores = Cores::of_this_process();
     cores.leave_first();
-    // Made here, so that all its threads, and the servers it starts, keep off the instance's core.
+    // Created here, so that all its threads and the servers that it starts stay off the instance's core.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime needs nothing special");
     print_conditions(&cores, extent);
     print(
-        "operation\ttier\trequests/s\tp50 ms\tp99 ms\tus of the core a request\tshare of the core",
+        "operation\ttier\trequests/s\tp50 ms\tp99 ms\tus of the core per request\tshare of the core",
     );
     runtime.block_on(async {
         let bench = Bench { cores, extent };
@@ -150,7 +149,7 @@ impl Bench {
     }
 }
 
-/// No rate limit, since it is the server that is measured; otherwise as documented, at the speed of the wall.
+/// The documented values in real time, but without a rate limit.
 fn settings() -> Settings {
     Settings {
         trust_tokens: true,
@@ -167,7 +166,7 @@ impl Operation {
         }
     }
 
-    /// The requests of a round, whose numbers begin with `first`.
+    /// Returns the requests of a round, with numbers starting at `first`.
     fn calls(self, show: &Show, first: usize, count: usize) -> Vec<Request<Full<Bytes>>> {
         let hour = Duration::from_secs(3_600);
         let secret = settings().jwt_secret;
@@ -194,7 +193,7 @@ impl Operation {
     }
 }
 
-/// Sends all requests as fast as they are answered.
+/// Sends all requests, each connection as fast as it gets responses.
 async fn play(address: SocketAddr, calls: Vec<Request<Full<Bytes>>>) -> Figures {
     let calls: Arc<[_]> = calls.into();
     let next = Arc::new(AtomicUsize::new(0));
@@ -212,7 +211,7 @@ async fn play(address: SocketAddr, calls: Vec<Request<Full<Bytes>>>) -> Figures 
         .collect();
     let mut times = Vec::with_capacity(calls.len());
     for client in clients {
-        times.extend(client.await.expect("a client that fails says why"));
+        times.extend(client.await.expect("a client does not panic"));
     }
     let (wall, busy) = (start.elapsed(), thread_time().saturating_sub(busy));
     times.sort_unstable();
@@ -238,7 +237,7 @@ async fn connect(address: SocketAddr) -> SendRequest<Full<Bytes>> {
     sender
 }
 
-/// One connection: takes the next request, waits for its answer, and so on; returns the times to the whole answer.
+/// Sends one request after another on one connection. Returns the times to the complete responses.
 async fn converse(
     mut connection: SendRequest<Full<Bytes>>,
     calls: Arc<[Request<Full<Bytes>>]>,
@@ -248,12 +247,12 @@ async fn converse(
     while let Some(call) = calls.get(next.fetch_add(1, Ordering::Relaxed)) {
         let start = now();
         let answer = connection.send_request(call.clone()).await;
-        let answer = answer.expect("the instance answers");
+        let answer = answer.expect("the instance responds");
         let status = answer.status();
         let body = answer.into_body().collect().await;
-        let body = body.expect("a whole answer").to_bytes();
+        let body = body.expect("a complete response").to_bytes();
         times.push(start.elapsed());
-        // Figures of refusals would be figures of something else.
+        // Rejected requests would make the measurement meaningless.
         assert!(status.is_success(), "{status}: {body:?}");
     }
     times
@@ -341,7 +340,7 @@ impl Servers {
     }
 }
 
-/// The cores this process may use: the first is the instance's, the others are for all the rest.
+/// The cores that this process may use: the first for the instance, the others for everything else.
 struct Cores {
     first: CpuSet,
     others: CpuSet,
@@ -363,24 +362,24 @@ impl Cores {
         };
         Self {
             first: set(&cores[..1]),
-            // With one core there is nothing to choose, and the conditions say so.
+            // With one core there is no choice. The printed conditions show that.
             others: set(if cores.len() > 1 { &cores[1..] } else { &cores }),
             count: cores.len(),
         }
     }
 
-    /// Threads that this thread starts from now on run on the first core.
+    /// Makes threads that this thread starts from now on run on the first core.
     fn keep_first(&self) {
         sched_setaffinity(Pid::from_raw(0), &self.first).expect("the core is ours");
     }
 
-    /// Threads and processes that this thread starts from now on keep off the first core.
+    /// Makes threads and processes that this thread starts from now on stay off the first core.
     fn leave_first(&self) {
         sched_setaffinity(Pid::from_raw(0), &self.others).expect("the cores are ours");
     }
 }
 
-/// Processor time that the instance's thread has used.
+/// Returns the processor time that the instance's thread has used.
 fn thread_time() -> Duration {
     let tasks = std::fs::read_dir("/proc/self/task").expect("Linux lists threads");
     for task in tasks.flatten() {
@@ -418,7 +417,7 @@ fn print_conditions(cores: &Cores, extent: Extent) {
     ));
 }
 
-/// What a program calls itself, such as `Redis server v=7.0.15`.
+/// Returns the version line of a program, such as `Redis server v=7.0.15`.
 fn version(program: &str) -> String {
     let Ok(output) = Command::new(program).arg("--version").output() else {
         return format!("no {program}");
@@ -428,12 +427,12 @@ fn version(program: &str) -> String {
     words.join(" ")
 }
 
-#[expect(clippy::print_stdout, reason = "the figures are what it is for")]
+#[expect(clippy::print_stdout, reason = "prints the results")]
 fn print(line: &str) {
     println!("{line}");
 }
 
-#[expect(clippy::disallowed_methods, reason = "a measurement of this machine")]
+#[expect(clippy::disallowed_methods, reason = "measures this machine")]
 fn now() -> Instant {
     Instant::now()
 }

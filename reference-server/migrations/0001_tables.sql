@@ -1,4 +1,4 @@
--- Everything that must last (A9): users, shows, seats, reservations, payments.
+-- Durable data (A9): users, shows, seats, reservations, payments.
 --
 -- Times are scenario time: microseconds since the start of the run. Amounts are whole won.
 
@@ -16,8 +16,8 @@ CREATE TABLE shows (
     title text NOT NULL
 );
 
--- A section of seats or a standing area. Only an area has a counter: the free seats of a section are counted, since one
--- counter that every sale updates would make all buyers of a section wait for each other's commits.
+-- A section of seats or a standing area. Only an area has a counter. The available seats of a section are counted instead,
+-- because a counter that every sale updates would make all buyers of a section wait for each other's commits.
 CREATE TABLE ticket_types (
     id        uuid PRIMARY KEY,
     show_id   uuid NOT NULL REFERENCES shows,
@@ -29,7 +29,7 @@ CREATE TABLE ticket_types (
     UNIQUE (show_id, place)
 );
 
--- `json_head` is the seat's object up to its state: only the state changes, and the list of seats is asked for all the time.
+-- `json_head` is the seat's JSON object up to its state. Only the state changes, and the list of seats is read very often.
 CREATE TABLE seats (
     id             uuid PRIMARY KEY,
     show_id        uuid NOT NULL REFERENCES shows,
@@ -47,8 +47,8 @@ CREATE TABLE seats (
 
 CREATE SEQUENCE reservation_numbers;
 
--- No key refers to users or shows: a token may be trusted whose user never registered, and a lock on the show's row would
--- be taken by every sale.
+-- There are no foreign keys to users and shows: the user of a trusted token may never have registered, and every sale would
+-- lock the row of the show.
 CREATE TABLE reservations (
     id         uuid PRIMARY KEY,
     number     bigint NOT NULL,
@@ -61,14 +61,14 @@ CREATE TABLE reservations (
     expires_us bigint NOT NULL
 );
 
--- A seat has one claim, paid or not: whatever the server does, no seat is sold twice.
+-- A seat has at most one pending or paid reservation. Whatever the server does, no seat is sold twice.
 CREATE UNIQUE INDEX one_claim_for_a_seat ON reservations (seat_id) WHERE state IN ('pending', 'paid');
 
 CREATE INDEX reservations_of_a_user ON reservations (user_id, show_id);
 
 CREATE INDEX holds_by_expiry ON reservations (expires_us) WHERE state = 'pending';
 
--- Tickets of a reservation that have no seat.
+-- Standing tickets of a reservation.
 CREATE TABLE reservation_items (
     reservation_id uuid NOT NULL REFERENCES reservations,
     ticket_type_id uuid NOT NULL REFERENCES ticket_types,
@@ -76,7 +76,7 @@ CREATE TABLE reservation_items (
     PRIMARY KEY (reservation_id, ticket_type_id)
 );
 
--- Money the provider captured. A key is one payment for ever, also after a refund.
+-- Payments captured by the provider. A key can be used for one payment only, even after a refund.
 CREATE TABLE payments (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     reservation_id  uuid NOT NULL UNIQUE REFERENCES reservations,
@@ -87,7 +87,7 @@ CREATE TABLE payments (
     refunded        boolean NOT NULL DEFAULT false
 );
 
--- One row, written again and again by whoever wants to know whether the writer takes writes.
+-- One row, updated to check that the writer accepts writes.
 CREATE TABLE heartbeat (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     beats    bigint NOT NULL
@@ -95,7 +95,7 @@ CREATE TABLE heartbeat (
 
 INSERT INTO heartbeat (beats) VALUES (0);
 
--- Ticket types with what is left of them.
+-- Ticket types and their stock.
 CREATE VIEW stock AS
 SELECT s.id AS show_id, s.place AS show_place, s.title, t.id, t.place, t.name, t.price, t.total,
        t.available IS NULL AS is_seated,
@@ -106,7 +106,7 @@ LEFT JOIN (
     SELECT show_id, ticket_type_id, count(*) AS seats FROM seats WHERE state = 'available' GROUP BY show_id, ticket_type_id
 ) free ON free.show_id = s.id AND free.ticket_type_id = t.id;
 
--- Reservations with what belongs to them.
+-- Reservations with their seats, items and payment.
 CREATE VIEW reservation_details AS
 SELECT r.id, r.number, r.user_id, r.show_id, r.amount, r.state, r.created_us, r.expires_us,
        (SELECT title FROM shows WHERE id = r.show_id) AS show_title,

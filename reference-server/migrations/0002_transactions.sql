@@ -1,16 +1,16 @@
--- One function for each transaction that writes: it decides, locks and writes in one round trip, and its caller's
--- statement commits it. The first column says why it was refused, NULL when it was not.
+-- One function per writing transaction: it checks, locks and writes in one round trip, and the calling statement commits it.
+-- The first column is the reason for a refusal, or NULL.
 --
--- Locks are taken in one order, so that nobody waits in a circle: reservation, then seat or ticket types by place. Who
--- reaches for a seat never waits for its row.
+-- Locks are always taken in the same order, to avoid deadlocks: reservation, then seat or ticket types by place. A request
+-- for a seat never waits for its row.
 
--- The id that the reservation with this number always has (a UUID of version 3).
+-- Returns the id of the reservation with this number, which is always the same (a UUID of version 3).
 CREATE FUNCTION reservation_id(number bigint) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
     SELECT overlay(overlay(md5('tiketi reservation ' || number) placing '3' FROM 13) placing '8' FROM 17)::uuid
 $$;
 
--- Holds a seat. A row that is locked by another buyer's transaction counts as taken at once: nobody queues for a seat with
--- a connection in hand.
+-- Puts a seat on hold. A row that another buyer's transaction has locked counts as taken, so that no request waits for a seat
+-- while it occupies a connection.
 CREATE FUNCTION hold_seat(buyer uuid, wanted_show uuid, wanted_seat uuid, now_us bigint, until_us bigint)
 RETURNS TABLE (refusal text, reservation uuid, reservation_number bigint, title text, ticket_type uuid, section text,
                seat_price bigint, seat_row integer, seat_place integer, seat_label text)
@@ -24,7 +24,7 @@ BEGIN
         RETURN NEXT;
         RETURN;
     END IF;
-    -- Two requests of one buyer take turns, so that the second sees what the first has done.
+    -- Serializes the requests of one buyer, so that the second sees the result of the first.
     PERFORM pg_advisory_xact_lock(hashtextextended(buyer::text || wanted_show::text, 0));
     SELECT s.state, t.id, t.name, t.price, s.row_number, s.seat_number, s.label
     INTO seat_state, ticket_type, section, seat_price, seat_row, seat_place, seat_label
@@ -59,7 +59,7 @@ BEGIN
 END
 $$;
 
--- Reserves tickets without a seat; the same type may be asked for several times.
+-- Reserves standing tickets. The same type may occur several times.
 CREATE FUNCTION order_standing(
     buyer uuid, wanted_show uuid, wanted uuid[], quantities bigint[], now_us bigint, until_us bigint
 ) RETURNS TABLE (refusal text, receipt text)
@@ -105,7 +105,7 @@ BEGIN
 END
 $$;
 
--- Why a reservation cannot be paid with this key, and whether it has been paid with it; locks the reservation.
+-- Returns why a reservation cannot be paid with this key, and whether it has been paid. Locks the reservation.
 CREATE FUNCTION check_payment(
     buyer uuid, wanted uuid, key text, now_us bigint, OUT refusal text, OUT is_paid boolean
 ) LANGUAGE plpgsql AS $$
@@ -129,7 +129,7 @@ BEGIN
 END
 $$;
 
--- Lets a payment begin, and keeps its hold until `until_us`. A receipt means that it has succeeded before.
+-- Starts a payment, and extends its hold to `until_us`. Returns the receipt if the payment has succeeded before.
 CREATE FUNCTION begin_payment(buyer uuid, wanted uuid, key text, now_us bigint, until_us bigint)
 RETURNS TABLE (refusal text, receipt text)
 LANGUAGE plpgsql AS $$
@@ -146,7 +146,7 @@ BEGIN
 END
 $$;
 
--- Commits a payment that the provider has authorized: the capture, the order and the seat in one step.
+-- Commits a payment that the provider has authorized: the capture, the order and the seat in one transaction.
 CREATE FUNCTION commit_payment(buyer uuid, wanted uuid, key text, pay_method text, now_us bigint)
 RETURNS TABLE (refusal text, receipt text)
 LANGUAGE plpgsql AS $$
@@ -155,7 +155,7 @@ DECLARE
 BEGIN
     SELECT c.refusal, c.is_paid INTO refusal, was_paid FROM check_payment(buyer, wanted, key, now_us) c;
     IF refusal IS NULL AND NOT was_paid THEN
-        -- Another reservation may be paid with this key at the same moment: whoever comes second waits here.
+        -- Another transaction may use this key at the same time. The second one waits here.
         INSERT INTO payments (reservation_id, idempotency_key, method, amount, paid_us)
         SELECT id, key, pay_method, amount, now_us FROM reservations WHERE id = wanted
         ON CONFLICT (idempotency_key) DO NOTHING;
@@ -174,7 +174,7 @@ BEGIN
 END
 $$;
 
--- Gives back the seats and tickets of these reservations.
+-- Returns the seats and tickets of these reservations to the stock.
 CREATE FUNCTION give_back(ended uuid[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     item record;
@@ -191,7 +191,7 @@ BEGIN
 END
 $$;
 
--- Cancels a reservation, and refunds it.
+-- Cancels a reservation and refunds it.
 CREATE FUNCTION cancel_reservation(buyer uuid, wanted uuid, now_us bigint)
 RETURNS TABLE (refusal text, show_id uuid, seat_id uuid)
 LANGUAGE plpgsql AS $$
@@ -214,7 +214,7 @@ BEGIN
 END
 $$;
 
--- Ends at most `most` holds whose time is over; those that another instance ends right now are left to it.
+-- Releases at most `most` expired holds, and skips those that another instance is releasing now.
 CREATE FUNCTION release_expired(now_us bigint, most integer)
 RETURNS TABLE (show_id uuid, seat_id uuid)
 LANGUAGE plpgsql AS $$
@@ -223,13 +223,13 @@ DECLARE
 BEGIN
     SELECT array_agg(id) INTO due FROM (
         SELECT id FROM reservations WHERE state = 'pending' AND expires_us <= now_us
-        ORDER BY expires_us, id LIMIT most FOR UPDATE SKIP LOCKED
+        ORDER BY expires_us, number LIMIT most FOR UPDATE SKIP LOCKED
     ) d;
     IF due IS NULL THEN
         RETURN;
     END IF;
     UPDATE reservations SET state = 'expired' WHERE id = ANY (due);
     PERFORM give_back(due);
-    RETURN QUERY SELECT r.show_id, r.seat_id FROM reservations r WHERE r.id = ANY (due) ORDER BY r.expires_us, r.id;
+    RETURN QUERY SELECT r.show_id, r.seat_id FROM reservations r WHERE r.id = ANY (due) ORDER BY r.expires_us, r.number;
 END
 $$;

@@ -1,4 +1,4 @@
--- Drops what the migrations have made, and nothing else: it fails where something foreign depends on it.
+-- Drops what the migrations have created and nothing else. Fails if a foreign object depends on it.
 
 DROP VIEW IF EXISTS reservation_details, stock;
 DROP FUNCTION IF EXISTS hold_seat, order_standing, begin_payment, commit_payment, check_payment, cancel_reservation,

@@ -1,4 +1,4 @@
-//! What the handlers of one instance share, and the table of routes.
+//! The state that the handlers of one instance share, and the routes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use crate::tier::{Cache, DataTier, Database, TierUse};
 use crate::{auth, health, metrics, payments, reservations, seats, shows, waiting_room};
 use tiketi_station::{Fifo, ServiceTimes, SimTime, Work};
 
-/// One instance's share of the deployment.
+/// One instance of the deployment.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) name: String,
@@ -29,11 +29,11 @@ pub(crate) struct App {
     pub(crate) counters: Counters,
     /// Ids of the shows on sale, which do not change while the server runs.
     pub(crate) shows: Vec<Uuid>,
-    /// The emulated processor: one server, as Node runs JavaScript on one thread.
+    /// The virtual processor: a single server, because Node runs JavaScript on one thread.
     cpu: Mutex<Fifo>,
 }
 
-/// What an instance counts about itself.
+/// Counters of one instance.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) requests: AtomicU64,
@@ -62,7 +62,7 @@ impl App {
         }
     }
 
-    /// What this instance asked of the data tier; nothing of an embedded one, which counts itself.
+    /// Usage of the data tier by this instance; all zeros on the embedded tier, which keeps its own counts.
     pub(crate) fn tier_use(&self) -> TierUse {
         match (&self.cache, &self.database) {
             (Cache::Servers(cache), Database::Servers(database)) => TierUse {
@@ -73,12 +73,12 @@ impl App {
         }
     }
 
-    /// Books HTTP work and returns when the processor has done it.
+    /// Books HTTP work on the virtual processor and returns when it is done.
     pub(crate) async fn work(&self, work: Work) {
         self.spend(self.times.work(work)).await;
     }
 
-    /// Books processor time and returns when it is over.
+    /// Books processor time and returns when it has passed.
     pub(crate) async fn spend(&self, service_time: Duration) {
         if service_time.is_zero() {
             return;

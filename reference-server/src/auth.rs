@@ -1,4 +1,4 @@
-//! Who asks: tokens, registration, login, and the rate limit.
+//! Authentication (tokens, registration, login) and the rate limit.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,13 +21,13 @@ use crate::show::stable_id;
 use crate::tier::Credential;
 use tiketi_station::Work;
 
-/// Cost factor of bcrypt, as the contract has it.
+/// Cost factor of bcrypt, from the wire contract.
 const BCRYPT_COST: u32 = 10;
 
-/// Shortest password.
+/// Minimum length of a password.
 const PASSWORD_LENGTH_MIN: usize = 6;
 
-/// Verified tokens an instance remembers; more are verified again.
+/// Maximum number of verified tokens that an instance remembers.
 const TOKENS_REMEMBERED_MAX: usize = 65_536;
 
 /// The claims of a token.
@@ -41,7 +41,7 @@ struct Claims {
     exp: i64,
 }
 
-/// What a user may do.
+/// The role of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
@@ -57,18 +57,18 @@ pub(crate) struct User {
     expires: i64,
 }
 
-/// The user of a verified token who may administer.
+/// The user of a verified token, with the role `admin`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Admin;
 
-/// The id of the user with this e-mail address, the same in every run.
+/// Returns the id of the user with this email address. It is the same in every run.
 pub fn user_id(email: &str) -> Uuid {
     stable_id(&["user", email])
 }
 
-/// Signs a token for the user with this e-mail address, as `login` would issue it.
+/// Signs the token that `login` would issue to the user with this email address.
 ///
-/// `admin` gives the role `admin`. `ttl` is wall time.
+/// `admin` sets the role `admin`. `ttl` is real time.
 pub fn mint_token(secret: &str, email: &str, admin: bool, ttl: Duration) -> String {
     let iat = Clock::unix_seconds();
     let claims = Claims {
@@ -83,14 +83,14 @@ pub fn mint_token(secret: &str, email: &str, admin: bool, ttl: Duration) -> Stri
         .expect("an HMAC over plain claims cannot fail")
 }
 
-/// Verifies tokens, and remembers those it has verified: a waiting buyer shows the same one every few seconds.
+/// Verifies tokens and caches the result, because a waiting buyer sends the same token every few seconds.
 pub(crate) struct TokenCache {
     key: DecodingKey,
     validation: Validation,
     verified: Mutex<IndexMap<String, User>>,
 }
 
-/// The key stays out of logs.
+/// Keeps the key out of logs.
 impl std::fmt::Debug for TokenCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TokenCache").finish_non_exhaustive()
@@ -136,7 +136,7 @@ impl TokenCache {
 }
 
 impl App {
-    /// The user of a token. The users table is read once for each token and instance, not for each request.
+    /// Returns the user of a token. Reads the users table once per token and instance, not on every request.
     pub(crate) async fn identify(&self, token: &str) -> Result<User, ApiError> {
         if let Some(user) = self.tokens.remembered(token) {
             return Ok(user);
@@ -159,7 +159,7 @@ impl App {
         let Some(limit) = self.settings.rate_limit else {
             return Ok(());
         };
-        // Without Redis nobody is counted: refusing everyone would turn its outage into one of the whole sale.
+        // Without Redis, requests are not counted. Rejecting them would stop the whole sale.
         match self.cache.count_request(user, limit).await {
             Ok(Some(wait)) => {
                 Counters::add(&self.counters.rate_limited, 1);
@@ -261,7 +261,7 @@ pub(crate) async fn login(
     Ok(welcome(&app, "Login successful", &user))
 }
 
-/// Runs bcrypt where it does not hold up everyone else, as Node does it too.
+/// Runs bcrypt on a blocking thread, as Node does, so that it does not delay other requests.
 async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, bcrypt::BcryptError> + Send + 'static,
 ) -> Result<T, ApiError> {

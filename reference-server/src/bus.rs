@@ -1,4 +1,4 @@
-//! The bus between instances: messages for rooms, and how many sockets are in each room.
+//! The message bus between instances, and the number of sockets in each room.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,22 +12,22 @@ use uuid::Uuid;
 
 use crate::tier::News;
 
-/// Where a message goes.
+/// The recipients of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Room {
-    /// Sockets that have the show's page open.
+    /// Sockets with the show's page open.
     Show(Uuid),
-    /// Sockets that watch the show's queue.
+    /// Sockets subscribed to the show's queue.
     Queue(Uuid),
-    /// Sockets that watch the show's seats.
+    /// Sockets subscribed to the show's seats.
     Seats(Uuid),
-    /// Sockets of one user.
+    /// All sockets of one user.
     User(Uuid),
 }
 
 impl Room {
-    /// The room's name in Socket.IO.
+    /// Returns the room's name in Socket.IO.
     pub(crate) fn name(self) -> String {
         match self {
             Self::Show(id) => format!("event:{id}"),
@@ -38,7 +38,7 @@ impl Room {
     }
 }
 
-/// What the server tells clients.
+/// A message from the server to clients.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
 pub(crate) enum Message {
@@ -74,11 +74,11 @@ pub(crate) enum Message {
         event_id: Uuid,
         user_count: u64,
     },
-    /// What another instance said, as it came over the wire.
+    /// A message from another instance, as it was received.
     Heard(Heard),
 }
 
-/// A message of another instance.
+/// A message from another instance.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Heard {
@@ -94,7 +94,7 @@ impl Heard {
 }
 
 impl Message {
-    /// The message's name in Socket.IO.
+    /// Returns the message's name in Socket.IO.
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::QueueEntryAllowed { .. } => "queue-entry-allowed",
@@ -109,19 +109,19 @@ impl Message {
     }
 }
 
-/// A message on its way to a room.
+/// A message and the room it is for.
 #[derive(Clone, Debug)]
 pub(crate) struct Envelope {
     pub(crate) room: Room,
     pub(crate) message: Message,
 }
 
-/// Receives what any instance publishes.
+/// Receives the messages that any instance publishes.
 ///
-/// Unbounded, because publishers are bounded: updates are coalesced, and seats and admissions are limited by the show.
+/// Unbounded, because publishers are bounded: updates are coalesced, and a show limits its seats and admissions.
 pub(crate) type Subscription = mpsc::UnboundedReceiver<Arc<Envelope>>;
 
-/// Publish and subscribe among the instances of one process.
+/// Publish/subscribe between the instances of one process.
 #[derive(Debug, Default)]
 pub(crate) struct Bus {
     subscribers: Mutex<Vec<mpsc::UnboundedSender<Arc<Envelope>>>>,
@@ -129,13 +129,13 @@ pub(crate) struct Bus {
     presence: Mutex<Presence>,
 }
 
-/// Sockets in the page rooms, as the adapters of all instances count them together.
+/// Sockets with a show's page open, counted over all instances.
 #[derive(Debug, Default)]
 struct Presence {
     sockets: BTreeMap<(Uuid, u64), u64>,
     changed: BTreeSet<Uuid>,
     instances: u64,
-    /// Levels as last announced.
+    /// The levels announced last.
     announced: BTreeMap<News, u32>,
 }
 
@@ -156,14 +156,14 @@ impl Bus {
         self.published.load(Ordering::Relaxed)
     }
 
-    /// Number under which a new instance counts its sockets.
+    /// Registers an instance and returns the number under which it counts its sockets.
     pub(crate) fn join_as_instance(&self) -> u64 {
         let mut presence = lock(&self.presence);
         presence.instances += 1;
         presence.instances
     }
 
-    /// Forgets the sockets of an instance that is gone.
+    /// Removes the sockets of an instance that has stopped.
     pub(crate) fn forget_instance(&self, instance: u64) {
         let mut presence = lock(&self.presence);
         let rooms: Vec<Uuid> = presence
@@ -178,7 +178,7 @@ impl Bus {
         }
     }
 
-    /// Notes how many of an instance's sockets are in the room of a show's page.
+    /// Counts a socket of an instance that opened or left a show's page.
     pub(crate) fn set_presence(&self, show: Uuid, instance: u64, change: Change) {
         let mut presence = lock(&self.presence);
         let sockets = presence.sockets.entry((show, instance)).or_default();
@@ -189,16 +189,13 @@ impl Bus {
         presence.changed.insert(show);
     }
 
-    /// Notes a level that is announced now; returns whether it is news. A queue nobody spoke of is known to be empty.
+    /// Records a level that is about to be announced, and returns whether it differs from the last one.
     pub(crate) fn is_news(&self, news: News, level: u32) -> bool {
         let before = lock(&self.presence).announced.insert(news, level);
-        match news {
-            News::QueueSize(_) => before.unwrap_or(0) != level,
-            News::Stock(_) => before != Some(level),
-        }
+        before.unwrap_or(news.initial()) != level
     }
 
-    /// Sockets in the room of the show's page if that has changed since the last call.
+    /// Returns the number of sockets on a show's page; `None` if nothing has changed since the last call.
     pub(crate) fn take_changed_presence(&self, show: Uuid) -> Option<u64> {
         let mut presence = lock(&self.presence);
         presence.changed.remove(&show).then(|| {
@@ -208,7 +205,7 @@ impl Bus {
     }
 }
 
-/// How the sockets in a room change.
+/// A change of the sockets in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Joined,

@@ -1,4 +1,4 @@
-//! Refusals as the contract words them: a status and `{"error": "<message>"}`.
+//! Error responses of the wire contract: a status code and `{"error": "<message>"}`.
 
 use std::time::Duration;
 
@@ -10,28 +10,28 @@ use serde::de::DeserializeOwned;
 
 use crate::tier::{Refusal, Unavailable};
 
-/// Why a request got no answer of the good kind.
+/// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ApiError {
-    /// 400: the request cannot be done; the text says why.
+    /// 400: the request cannot be carried out, for the given reason.
     #[error("{0}")]
     BadRequest(String),
-    /// 401: no token, or nobody knows the user.
+    /// 401: the token is missing, or its user is unknown.
     #[error("{0}")]
     Unauthorized(&'static str),
-    /// 403: the token is wrong or too old, or the role is not enough.
+    /// 403: the token is invalid or expired, or the role is insufficient.
     #[error("{0}")]
     Forbidden(&'static str),
-    /// 404: there is no such thing.
+    /// 404: not found.
     #[error("{0}")]
     NotFound(&'static str),
-    /// 429: over the rate limit for this long.
+    /// 429: over the rate limit; retry after this time.
     #[error("Too many requests")]
     TooManyRequests(Duration),
-    /// 503: a part of the data tier does not answer.
+    /// 503: a part of the data tier is unavailable.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// 500: the server is at fault.
+    /// 500: a bug in the server.
     #[error("Internal server error")]
     Internal,
 }
@@ -71,7 +71,7 @@ impl IntoResponse for ApiError {
         let body = Json(serde_json::json!({ "error": self.to_string() }));
         let mut response = (status, body).into_response();
         if let Self::TooManyRequests(wait) = self {
-            // Scenario seconds, like every other time a buyer is told; rounded up, so that the wait is enough.
+            // Scenario seconds, like every time in a response. Rounded up so that the wait is long enough.
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             let headers = response.headers_mut();
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -80,7 +80,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// The body of a request, or 400 with what is wrong with it.
+/// Returns the parsed body of a request, or 400 with the reason.
 pub(crate) fn body<T: DeserializeOwned>(
     body: Result<Json<T>, JsonRejection>,
 ) -> Result<T, ApiError> {
@@ -88,7 +88,7 @@ pub(crate) fn body<T: DeserializeOwned>(
         .map_err(|rejection| ApiError::BadRequest(rejection.body_text()))
 }
 
-/// Answers whatever no route matches.
+/// Responds to a request that matches no route.
 pub(crate) async fn no_such_route() -> ApiError {
     ApiError::NotFound("Route not found")
 }

@@ -1,4 +1,4 @@
-//! Health checks: of the instance alone, and of each part of the data tier.
+//! Health checks of the instance alone and of each part of the data tier.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::tier::Unavailable;
 use tiketi_station::Work;
 
-/// `GET /health`: the load balancer's check. It waits its turn at the processor, so an overloaded instance fails it.
+/// `GET /health`: the load balancer's check. It queues for the virtual processor, so an overloaded instance fails it.
 pub(crate) async fn alive(State(app): State<Arc<App>>) -> Json<Value> {
     app.work(Work::Health).await;
     Json(json!({

@@ -1,4 +1,4 @@
-//! One server instance: a thread, a listener, a virtual processor.
+//! A server instance: a thread, a listener and a virtual processor.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -23,13 +23,13 @@ use crate::tier::{DataTier, TierUse};
 use crate::{app, realtime, schedule};
 use tiketi_station::Work;
 
-/// Connections the kernel may hold until they are accepted: a reconnect storm after a lost zone comes at once.
+/// Connections that may wait to be accepted. After a zone is lost, all its clients reconnect at the same time.
 const BACKLOG: i32 = 4_096;
 
-/// Read and write buffer of an HTTP connection; requests are small, and there are many connections.
+/// Bytes of the read and write buffer of an HTTP connection: requests are small and connections are many.
 const HTTP_BUFFER: usize = 8 * 1_024;
 
-/// Pause after an accept has failed, usually for want of files.
+/// Pause after a failed accept, usually because the process has too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// A running server instance. Dropping it kills it.
@@ -70,40 +70,40 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How an instance lives.
+/// The lifecycle of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     /// Accepts connections.
     Serving,
-    /// Accepts no more; requests in flight and sockets go on.
+    /// Accepts no new connections; requests in flight and sockets continue.
     Draining,
-    /// Gone.
+    /// Has stopped.
     Stopped,
 }
 
-/// What an instance has done since it started.
+/// The load of an instance since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceLoad {
     /// HTTP requests.
     pub requests: u64,
-    /// Sockets that are connected now.
+    /// Sockets connected now.
     pub sockets: u64,
     /// Sockets connected so far.
     pub sockets_opened: u64,
-    /// Virtual processor time, in scenario time.
+    /// Busy time of the virtual processor, in scenario time.
     pub cpu_busy: Duration,
-    /// Messages sent, one for each receiver.
+    /// Messages sent, counted per recipient.
     pub fan_out_messages: u64,
-    /// Times a request found all database connections busy.
+    /// Requests that found all database connections busy.
     pub pool_waits: u64,
-    /// Times a request got no database connection in time.
+    /// Requests that timed out waiting for a database connection.
     pub pool_timeouts: u64,
-    /// What it asked of the data tier.
+    /// Usage of the data tier.
     pub tier_use: TierUse,
 }
 
 impl Instance {
-    /// Starts an instance on the listener; it serves when this returns.
+    /// Starts an instance on the listener. It accepts connections when this returns.
     pub fn start(
         name: impl Into<String>,
         listener: TcpListener,
@@ -131,10 +131,10 @@ impl Instance {
             .name(name.clone())
             .spawn(move || {
                 if let Err(error) = rustix::process::nice(niceness) {
-                    tracing::warn!(%error, niceness, "the thread keeps its priority");
+                    tracing::warn!(%error, niceness, "could not lower the priority of the thread");
                 }
                 runtime.block_on(serve(listener, Arc::clone(&served), changes));
-                // Dropping the runtime cuts every connection; bcrypt that still runs is not waited for.
+                // Dropping the runtime closes every connection and does not wait for bcrypt.
                 runtime.shutdown_background();
                 served.cache.leave_bus();
                 served
@@ -153,22 +153,22 @@ impl Instance {
         })
     }
 
-    /// The name given at the start.
+    /// Returns the name given at the start.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The address the instance listens on.
+    /// Returns the address that the instance listens on.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Stops accepting; requests in flight end, sockets stay until they leave or the instance is killed.
+    /// Stops accepting connections. Requests in flight finish; sockets stay until they disconnect or the instance is killed.
     pub fn drain(&self) {
         self.enter(Phase::Draining);
     }
 
-    /// Stops at once: every connection is cut, nothing in flight is answered. Does not wait for it.
+    /// Closes all connections immediately, without answering requests in flight. Doesn't wait until that is done.
     pub fn kill(&self) {
         self.enter(Phase::Stopped);
         self.gate.open();
@@ -192,12 +192,12 @@ impl Instance {
         *lock(&self.gate.is_closed)
     }
 
-    /// Whether the instance is gone, killed or drained to the end.
+    /// Returns whether the instance has stopped, after being killed or drained.
     pub fn is_stopped(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// What the instance has done so far.
+    /// Returns the load of the instance so far.
     pub fn load(&self) -> InstanceLoad {
         let counters = &self.app.counters;
         let pool = self.app.database.pool_load();
@@ -213,15 +213,15 @@ impl Instance {
         }
     }
 
-    /// Waits, blocking, until the instance is gone.
+    /// Blocks until the instance has stopped.
     pub fn join(mut self) {
         if let Some(thread) = self.thread.take() {
-            // A panic of the instance was printed where it happened; the tier lives on without it.
+            // The panic hook has printed the panic. The tier works without this instance.
             drop(thread.join());
         }
     }
 
-    /// Phases only go forward.
+    /// Moves to a later phase; never back.
     fn enter(&self, phase: Phase) {
         self.phase.send_if_modified(|current| {
             let forward = *current < phase;
@@ -233,12 +233,12 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        // After `join` has taken the thread the instance is gone already.
+        // After `join`, the instance has already stopped.
         self.kill();
     }
 }
 
-/// Serves until the instance is killed, or drained and left by its last connection.
+/// Serves until the instance is killed, or is draining and its last connection has closed.
 async fn serve(
     listener: tokio::net::TcpListener,
     app: Arc<App>,
@@ -276,7 +276,7 @@ async fn serve(
     }
 }
 
-/// Returns when the last request is answered and the last socket has left.
+/// Waits for the last request and the last socket to finish.
 async fn drained(connections: &TaskTracker, app: &App) {
     connections.wait().await;
     while Counters::read(&app.counters.sockets) > 0 {
@@ -291,7 +291,7 @@ async fn converse(
     app: Arc<App>,
     mut phase: watch::Receiver<Phase>,
 ) {
-    // Answers are small and complete: waiting for more to send only delays them.
+    // Responses are small and complete, so Nagle's algorithm would only delay them.
     if stream.set_nodelay(true).is_err() {
         return;
     }
@@ -329,6 +329,6 @@ async fn answer(
     if realtime::is_poll(&request) {
         app.work(Work::SocketPoll).await;
     }
-    // A router is always ready.
+    // A router is always ready, so this skips `poll_ready`.
     router.call(request).await
 }

@@ -1,14 +1,15 @@
-//! Reference ticketing server: the TIKETI wire contract over an embedded data tier.
+//! The reference ticketing server. It implements the TIKETI wire contract on an in-memory data tier, or on Redis and
+//! PostgreSQL.
 //!
 //! ```text
 //! EmbeddedTier ── Cache (Redis role) ── Database (PostgreSQL role) ── Bus
-//!      │  shared by all instances of the process; can lose and promote each role
+//!      │  shared by all instances of the process; each role can fail over
 //!      ▼
 //! Instance: one thread, one listener ─▶ HTTP handlers and Socket.IO ─▶ virtual CPU books the service time
 //! ```
 //!
 //! Start an [`EmbeddedTier`] with the [`Show`]s on sale, then any number of [`Instance`]s on it. All durations in
-//! [`Settings`] are scenario time, which runs [`Settings::speed`] times as fast as the wall.
+//! [`Settings`] are scenario time, which runs [`Settings::speed`] times as fast as real time.
 
 mod app;
 mod auth;

@@ -1,4 +1,4 @@
-//! `tiketi-server`: the reference server as a process of its own.
+//! `tiketi-server`: the reference server as a stand-alone process.
 
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -17,45 +17,45 @@ mod url;
 
 use url::{DatabaseUrl, RedisUrl};
 
-/// Time for open sockets and requests to end after SIGTERM.
+/// Time that open sockets and requests have to finish after SIGTERM.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
-/// Life of a printed token.
+/// Lifetime of a printed token.
 const TOKEN_TTL: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 const EXAMPLES: &str = "\
 Examples:
-  tiketi-server                                   a demo show on http://127.0.0.1:3001
-  tiketi-server --instances 2 --active-max 5      two instances, ports 3001 and 3002, a tiny waiting room
-  tiketi-server --profile t3-medium-node          as slow as a Node back end on a t3.medium
+  tiketi-server                                   sell a demo show on http://127.0.0.1:3001
+  tiketi-server --instances 2 --active-max 5      run two instances (ports 3001 and 3002); admit 5 users at a time
+  tiketi-server --profile t3-medium-node          emulate the CPU times of a Node backend on a t3.medium
 
   REDIS_URL=redis://127.0.0.1 DATABASE_URL=postgres://user:password@127.0.0.1/tickets tiketi-server --prefix sim:
-                                                  on servers of your own
+                                                  use your own Redis and PostgreSQL
 
   token=$(tiketi-server --print-token kim@example.com)
   tiketi-server --trust-tokens &
   curl -H \"Authorization: Bearer $token\" http://127.0.0.1:3001/api/seats/layouts";
 
-/// Reference ticketing server: the TIKETI wire contract over an embedded data tier, or over Redis and PostgreSQL.
+/// Reference ticketing server for the TIKETI API, with data in memory or in Redis and PostgreSQL.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
 struct Args {
     /// Address to listen on.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_name = "ADDRESS")]
     host: IpAddr,
-    /// Port of the first instance; 0 takes any free ones.
+    /// Port of the first instance; 0 picks a free port for each.
     #[arg(long, default_value_t = 3_001, env = "PORT")]
     port: u16,
-    /// Instances on the same data tier, on consecutive ports.
+    /// Number of instances; they share the data tier and use consecutive ports.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     instances: u16,
-    /// Redis, `redis://…` or `rediss://…`; a password belongs in the environment, where other users cannot read it.
+    /// Redis URL (`redis://…`, or `rediss://…` for TLS). Prefer the environment variable for passwords.
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL", value_parser = RedisUrl::parse, requires = "database")]
     redis: Option<RedisUrl>,
-    /// PostgreSQL, `postgres://…`; a password belongs in the environment, where other users cannot read it.
+    /// PostgreSQL URL (`postgres://…`). Prefer the environment variable for passwords.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = DatabaseUrl::parse, requires = "redis")]
     database: Option<DatabaseUrl>,
-    /// What all keys in Redis begin with. What an earlier run has left behind it is dropped; foreign keys are refused.
+    /// Prefix of all Redis keys. Keys from an earlier run are deleted; the server doesn't start if it finds other keys.
     #[arg(
         long,
         default_value = "",
@@ -63,43 +63,43 @@ struct Args {
         requires = "redis"
     )]
     prefix: String,
-    /// Schema of all tables. What an earlier run has left in it is dropped; foreign tables are refused.
+    /// PostgreSQL schema. Tables from an earlier run are dropped; the server doesn't start if it finds other tables.
     #[arg(long, default_value = DatabaseEndpoint::DEFAULT_SCHEMA, requires = "database")]
     schema: String,
     /// Title of the show on sale.
     #[arg(long, default_value = "TIKETI Demo Night")]
     title: String,
-    /// A section, `NAME:ROWS:SEATS:PRICE`; may be given several times.
+    /// Seated section, `NAME:ROWS:SEATS:PRICE` (repeatable).
     #[arg(long = "section", value_name = "SECTION", value_parser = section)]
     sections: Vec<Section>,
-    /// A standing area, `NAME:TICKETS:PRICE`; may be given several times.
+    /// Standing area, `NAME:TICKETS:PRICE` (repeatable).
     #[arg(long = "standing", value_name = "AREA", value_parser = standing)]
     standing: Vec<StandingArea>,
-    /// Active users beyond whom people wait.
+    /// Number of users who can shop at the same time; the others wait.
     #[arg(long, default_value_t = Settings::default().active_max, value_name = "USERS")]
     active_max: u32,
-    /// Seconds a seat is held without payment.
+    /// Seconds before an unpaid seat hold expires.
     #[arg(long, default_value_t = Settings::default().hold.as_secs(), value_name = "SECONDS")]
     hold: u64,
-    /// Requests a user may make in a minute; 0 switches the limit off.
+    /// Requests per user and minute; 0 disables the limit.
     #[arg(long, default_value_t = 100, value_name = "REQUESTS")]
     rate_limit: u32,
-    /// Service times of the emulated processor: native or t3-medium-node.
+    /// Service times of the emulated CPU: native or t3-medium-node.
     #[arg(long, default_value = "native", value_parser = profile)]
     profile: Profile,
-    /// Scenario seconds in a wall second.
+    /// Speed of scenario time relative to real time.
     #[arg(long, default_value_t = 1.0, value_parser = speed)]
     speed: f64,
-    /// Secret of the HS256 tokens; without one, a known secret that is good for tests only.
+    /// Secret that signs the HS256 tokens. The default is publicly known: use it only for tests.
     #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
     jwt_secret: Option<String>,
-    /// Accept validly signed tokens of users who never registered.
+    /// Accept tokens of users who never registered, if the signature is valid.
     #[arg(long)]
     trust_tokens: bool,
-    /// Print a token for this e-mail address, signed with the secret, and exit.
+    /// Print a token for this email address and exit.
     #[arg(long, value_name = "USER")]
     print_token: Option<String>,
-    /// Give the printed token the role `admin`.
+    /// Print a token with the role `admin`.
     #[arg(long, requires = "print_token")]
     admin: bool,
 }
@@ -118,7 +118,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::debug!(?error, "failed");
-            // When stderr is gone as well there is nobody left to tell.
+            // If stderr is closed too, there is nowhere left to report the error.
             drop(writeln!(std::io::stderr(), "error: {error}"));
             ExitCode::FAILURE
         }
@@ -132,7 +132,7 @@ fn print_token(args: &Args, user: &str) -> std::io::Result<()> {
 }
 
 fn serve(args: &Args) -> std::io::Result<()> {
-    // Before anybody is told that the server is there: who knows it may end it.
+    // Before the server prints its address, because whoever reads that may send a signal.
     let runtime = runtime()?;
     let signals = runtime.block_on(async { Signals::listen() })?;
     let settings = settings(args);
@@ -144,7 +144,9 @@ fn serve(args: &Args) -> std::io::Result<()> {
         let port = match args.port {
             0 => 0,
             first => first.checked_add(index).ok_or_else(|| {
-                std::io::Error::other(format!("no port {index} above {first} (highest: 65535)"))
+                std::io::Error::other(format!(
+                    "instance {index} would need a port above 65535 (first port: {first})"
+                ))
             })?,
         };
         let address = SocketAddr::new(args.host, port);
@@ -165,7 +167,7 @@ fn serve(args: &Args) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The data tier: servers where some are given, else memory.
+/// Returns the data tier: Redis and PostgreSQL if they are configured, otherwise in memory.
 fn tier(args: &Args, settings: &Settings, show: Show) -> std::io::Result<DataTier> {
     let (Some(redis), Some(database)) = (&args.redis, &args.database) else {
         let lost_window = Duration::from_secs(1);
@@ -188,11 +190,12 @@ fn tier(args: &Args, settings: &Settings, show: Show) -> std::io::Result<DataTie
         claim_namespace(&config).await?;
         prepare_database(&config, &shows).await
     });
-    prepared.map_err(|error| told(&error))?;
+    prepared.map_err(|error| with_hint(&error))?;
     Ok(ServersTier::new(config, settings, shows).into())
 }
 
-fn told(error: &SetupError) -> std::io::Error {
+/// Appends the hint of an error, if it has one.
+fn with_hint(error: &SetupError) -> std::io::Error {
     std::io::Error::other(match error.hint() {
         Some(hint) => format!("{error}\n\nhint: {hint}"),
         None => error.to_string(),
@@ -205,7 +208,7 @@ fn runtime() -> std::io::Result<Runtime> {
         .build()
 }
 
-/// What ends the server.
+/// The signals that stop the server.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -227,7 +230,7 @@ impl Signals {
     }
 }
 
-/// Serves until SIGTERM or Ctrl-C, then drains; a second signal ends at once.
+/// Serves until SIGTERM or Ctrl-C, then drains. A second signal stops the server immediately.
 async fn wait_for_the_end(mut signals: Signals, instances: Vec<Instance>) {
     signals.next().await;
     instances.iter().for_each(Instance::drain);
@@ -281,42 +284,55 @@ fn demo_sections() -> Vec<Section> {
         .collect()
 }
 
-fn section(text: &str) -> Result<Section, String> {
-    let malformed = || format!("{text:?} is not NAME:ROWS:SEATS:PRICE, such as VIP:5:20:154000");
+/// Why the value of an option is invalid.
+#[derive(Debug, thiserror::Error)]
+enum BadValue {
+    /// Not a section.
+    #[error("expected NAME:ROWS:SEATS:PRICE, for example VIP:5:20:154000")]
+    Section,
+    /// Not a standing area.
+    #[error("expected NAME:TICKETS:PRICE, for example Floor:500:110000")]
+    StandingArea,
+    /// No profile has this name.
+    #[error("unknown profile (expected native or t3-medium-node)")]
+    Profile,
+    /// Not a number above 0.
+    #[error("expected a number greater than 0")]
+    Speed,
+}
+
+fn section(text: &str) -> Result<Section, BadValue> {
     let parts: Vec<&str> = text.split(':').collect();
     let [name, rows, seats, price] = parts[..] else {
-        return Err(malformed());
+        return Err(BadValue::Section);
     };
     Ok(Section {
         name: name.to_owned(),
-        rows: rows.parse().map_err(|_| malformed())?,
-        seats_per_row: seats.parse().map_err(|_| malformed())?,
-        price: price.parse().map_err(|_| malformed())?,
+        rows: rows.parse().map_err(|_| BadValue::Section)?,
+        seats_per_row: seats.parse().map_err(|_| BadValue::Section)?,
+        price: price.parse().map_err(|_| BadValue::Section)?,
     })
 }
 
-fn standing(text: &str) -> Result<StandingArea, String> {
-    let malformed = || format!("{text:?} is not NAME:TICKETS:PRICE, such as Floor:500:110000");
+fn standing(text: &str) -> Result<StandingArea, BadValue> {
     let parts: Vec<&str> = text.split(':').collect();
     let [name, quantity, price] = parts[..] else {
-        return Err(malformed());
+        return Err(BadValue::StandingArea);
     };
     Ok(StandingArea {
         name: name.to_owned(),
-        quantity: quantity.parse().map_err(|_| malformed())?,
-        price: price.parse().map_err(|_| malformed())?,
+        quantity: quantity.parse().map_err(|_| BadValue::StandingArea)?,
+        price: price.parse().map_err(|_| BadValue::StandingArea)?,
     })
 }
 
-fn profile(name: &str) -> Result<Profile, String> {
-    Profile::named(name).ok_or_else(|| "no such profile (known: native, t3-medium-node)".to_owned())
+fn profile(name: &str) -> Result<Profile, BadValue> {
+    Profile::named(name).ok_or(BadValue::Profile)
 }
 
-fn speed(text: &str) -> Result<f64, String> {
-    let speed: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if speed.is_finite() && speed > 0.0 {
-        Ok(speed)
-    } else {
-        Err("must be above 0".to_owned())
-    }
+fn speed(text: &str) -> Result<f64, BadValue> {
+    let speed: f64 = text.parse().map_err(|_| BadValue::Speed)?;
+    (speed.is_finite() && speed > 0.0)
+        .then_some(speed)
+        .ok_or(BadValue::Speed)
 }

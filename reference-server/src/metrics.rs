@@ -1,4 +1,4 @@
-//! Prometheus metrics of an instance and of the tier as it sees it.
+//! Prometheus metrics of an instance and of its data tier.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ pub(crate) async fn scrape(State(app): State<Arc<App>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, content_type)], render(&app, census))
 }
 
-/// The tier's counts: of the embedded tier all there are; of servers what this instance asked of them, and the levels that
-/// Redis tells.
+/// Returns the counts of the data tier: all of them on the embedded tier; on servers, the usage by this instance and the
+/// levels that Redis reports.
 async fn census(app: &App) -> Census {
     if let DataTier::Embedded(tier) = &app.tier {
         return tier.census();
@@ -85,7 +85,7 @@ struct Exposition<'a> {
 }
 
 impl Exposition<'_> {
-    /// What only a tier that keeps its own books can tell.
+    /// Writes the metrics that only the embedded tier can provide.
     #[expect(
         clippy::cast_precision_loss,
         reason = "Prometheus values are floats; counts stay far below 2^53"

@@ -1,4 +1,4 @@
-//! Payments: authorised by a provider that takes its time, committed once.
+//! Payments: authorized by a provider with a delay, committed once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::shows::invalidate;
 use crate::tier::Paid;
 use tiketi_station::Work;
 
-/// How to pay.
+/// A payment method.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Method {
@@ -59,8 +59,9 @@ pub(crate) struct Process {
 
 /// `POST /api/payments/process`.
 ///
-/// The same payment asked for twice is one payment: the key is the `Idempotency-Key` header or else the reservation.
-/// While the provider takes its time no database connection is held, only the seat.
+/// Repeated requests with the same idempotency key make one payment. The key is the `Idempotency-Key` header, or the
+/// reservation id if there is none.
+/// While the provider works, the seat stays on hold and no database connection is in use.
 pub(crate) async fn process(
     State(app): State<Arc<App>>,
     user: User,
@@ -80,7 +81,7 @@ pub(crate) async fn process(
         return Ok(Json(to_json(&app, &receipt)));
     }
     app.clock.sleep(provider_time(&app, &key)).await;
-    // An authorisation that is not committed is never captured and lapses at the provider.
+    // An authorization that is not committed is never captured; it expires at the provider.
     let method = wanted.payment_method.id();
     let receipt = app.database.commit_payment(payment, method).await??;
     follow_up(&app, user.id, &receipt).await;
@@ -101,7 +102,7 @@ pub(crate) async fn methods(State(app): State<Arc<App>>) -> Json<Value> {
     Json(json!({ "methods": methods }))
 }
 
-/// What follows a purchase. It is committed: Redis being down must not turn it into an error.
+/// Does what follows a purchase. The purchase is committed, so an outage of Redis must not turn it into an error.
 async fn follow_up(app: &App, user: Uuid, receipt: &Paid) {
     let row = &receipt.reservation;
     invalidate(app, row.show).await;
@@ -109,20 +110,20 @@ async fn follow_up(app: &App, user: Uuid, receipt: &Paid) {
         announce(app, row.show, seat_taken(seat.id, user, "reserved")).await;
     }
     if let Err(error) = app.cache.leave(row.show, user).await {
-        tracing::debug!(%error, "active place not given back");
+        tracing::debug!(%error, "shopping slot not released");
     }
 }
 
-/// For how long a payment that has begun keeps its seat: the provider's worst and two waits for the database.
+/// Returns how long a payment in progress keeps its seat: the longest time of the provider and two waits for the database.
 fn grace(app: &App) -> Duration {
     app.settings.provider_time.1 + 2 * app.settings.pool_connect_timeout
 }
 
-/// The provider's time for this payment, uniform, and the same in every run with this seed.
+/// Returns the provider's time for this payment: uniformly distributed, and the same in every run with this seed.
 fn provider_time(app: &App, key: &str) -> Duration {
     let (shortest, longest) = app.settings.provider_time;
     let draw = stable_id(&["provider", &app.settings.seed.to_string(), key]);
-    // Bits of a hash, without those that mark the version of the id.
+    // The low bits of a hash: the bits above contain the version of the id.
     let share = u32::try_from(draw.as_u128() & u128::from(u32::MAX)).unwrap_or(0);
     let share = f64::from(share) / f64::from(u32::MAX);
     shortest + longest.saturating_sub(shortest).mul_f64(share)

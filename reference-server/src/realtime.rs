@@ -1,4 +1,4 @@
-//! Socket.IO: who may connect, which rooms they join, and what the bus brings for them.
+//! Socket.IO: authentication, rooms, and delivery of messages from the bus.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use crate::error::ApiError;
 use crate::tier::SessionChange;
 use tiketi_station::Work;
 
-/// Frames a client sends are tiny, and there are many clients.
+/// Bytes of a client's read buffer: frames are tiny and clients are many.
 const READ_BUFFER: usize = 1_024;
 
-/// Largest message a client may send.
+/// Maximum size of a message from a client, in bytes.
 const PAYLOAD_MAX: usize = 16 * 1_024;
 
-/// Packets that may wait for a slow client; beyond them it misses messages, and its polls repair that.
+/// Packets queued for a slow client. Beyond that it misses messages, and catches up with its next poll.
 const PACKETS_BUFFERED_MAX: usize = 32;
 
 /// Path of the Engine.IO endpoint.
@@ -45,7 +45,7 @@ pub(crate) fn build(app: &Arc<App>) -> (SocketIoLayer, SocketIo) {
         .build_layer();
     let (on_connect, on_auth) = (Arc::clone(app), Arc::clone(app));
     let connect = move |socket: SocketRef| {
-        // Before the first wait, so that no message of a quick client finds nobody listening.
+        // Before the first `await`, so that a fast client's first message finds a handler.
         let user = opened(&on_connect, &socket);
         let app = Arc::clone(&on_connect);
         async move { connected(&app, &socket, user).await }
@@ -58,12 +58,12 @@ pub(crate) fn build(app: &Arc<App>) -> (SocketIoLayer, SocketIo) {
     (layer, io)
 }
 
-/// Whether a request is one of long polling, which costs the processor each time.
+/// Returns whether a request is a long poll, each of which costs processor time.
 pub(crate) fn is_poll<B>(request: &Request<B>) -> bool {
     request.uri().path().starts_with(PATH) && !request.headers().contains_key(header::UPGRADE)
 }
 
-/// Sends what the bus brings to the sockets of this instance, one message after the other.
+/// Delivers messages from the bus to the sockets of this instance, one message at a time.
 pub(crate) async fn deliver(app: Arc<App>, io: SocketIo) {
     let mut messages = app.cache.subscribe();
     while let Some(envelope) = messages.recv().await {
@@ -81,7 +81,7 @@ async fn deliver_one(app: &App, io: &SocketIo, envelope: &Envelope) {
         return;
     }
     app.spend(app.times.fan_out(receivers)).await;
-    // The packet is encoded once for the room; a socket that is full or gone misses it.
+    // The packet is encoded once per room. A socket that is full or closed misses it.
     let sent = io
         .within(room)
         .emit(envelope.message.name(), &envelope.message);
@@ -91,13 +91,13 @@ async fn deliver_one(app: &App, io: &SocketIo, envelope: &Envelope) {
     Counters::add(&app.counters.fan_out_messages, u64::from(receivers));
 }
 
-/// What the connect packet carries.
+/// Data of the connect packet.
 #[derive(Debug, Deserialize)]
 struct Hello {
     token: Option<String>,
 }
 
-/// Why a socket may not connect.
+/// Why a socket is rejected.
 #[derive(Clone, Copy, Debug)]
 enum Refused {
     NoToken,
@@ -123,7 +123,7 @@ async fn authenticated(app: &App, socket: &SocketRef, hello: Option<Hello>) -> R
     Ok(())
 }
 
-/// Counts the socket and listens to it; `None` without an authenticated user.
+/// Counts the socket and registers its handlers. Does nothing without an authenticated user.
 fn opened(app: &Arc<App>, socket: &SocketRef) -> Option<Uuid> {
     let user = socket.extensions.get::<Uuid>()?;
     Counters::add(&app.counters.sockets, 1);
@@ -142,7 +142,7 @@ async fn connected(app: &App, socket: &SocketRef, user: Option<Uuid>) {
     }
 }
 
-/// One handler for all messages, because a handler for each would cost memory for each socket.
+/// Handles all messages. One handler per message would cost memory on every socket.
 fn listen(app: &Arc<App>, socket: &SocketRef, user: Uuid) {
     let on_message = Arc::clone(app);
     socket.on_fallback(
@@ -199,11 +199,11 @@ async fn heard(app: &App, socket: &SocketRef, user: Uuid, (name, data): (&str, V
         _ => Ok(()),
     };
     if let Err(error) = changed {
-        tracing::debug!(%error, "session not kept");
+        tracing::debug!(%error, "session not saved");
     }
 }
 
-/// Opens or leaves the page of a show; a socket has one page.
+/// Opens or leaves the page of a show. A socket has one page.
 fn view(app: &App, socket: &SocketRef, show: Option<Uuid>) {
     if let Some(Viewing(before)) = socket.extensions.remove::<Viewing>() {
         socket.leave(Room::Show(before).name());
@@ -216,13 +216,13 @@ fn view(app: &App, socket: &SocketRef, show: Option<Uuid>) {
     }
 }
 
-/// Updates the session and renews its life.
+/// Updates the session and renews its TTL.
 async fn remember(app: &App, user: Uuid, change: SessionChange) -> Result<(), ApiError> {
     let ttl = app.settings.session_ttl;
     Ok(app.cache.change_session(user, change, ttl).await?)
 }
 
-/// Creates the session, or restores it and joins its rooms again.
+/// Creates the session, or restores it and rejoins its rooms.
 async fn restore(app: &App, socket: &SocketRef, user: Uuid) -> Result<(), ApiError> {
     let known = app.cache.session(user).await?;
     remember(app, user, SessionChange::Connected).await?;
@@ -240,13 +240,13 @@ async fn restore(app: &App, socket: &SocketRef, user: Uuid) -> Result<(), ApiErr
         socket.join(room.name());
     }
     if socket.emit("session-restored", &session).is_err() {
-        tracing::debug!("the socket left before its session came");
+        tracing::debug!("the socket closed before its session was restored");
     }
     Ok(())
 }
 
 fn show_of(data: &Value) -> Option<Uuid> {
-    // Some clients send the bare id.
+    // Some clients send the bare id instead of an object.
     let id = data.get("eventId").unwrap_or(data).as_str()?;
     Uuid::parse_str(id).ok()
 }

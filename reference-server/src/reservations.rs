@@ -1,4 +1,4 @@
-//! Reservations: standing tickets, a user's own list, cancellation.
+//! Reservations: standing tickets, a user's reservations, cancellation.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ pub(crate) async fn create(
     app.work(Work::ReservationCreate).await;
     let wanted = error::body(body)?;
     if wanted.items.is_empty() {
-        return Err(ApiError::BadRequest("No tickets were chosen".to_owned()));
+        return Err(ApiError::BadRequest("No tickets selected".to_owned()));
     }
     let items = wanted.items.iter();
     let order = StandingOrder {
@@ -100,7 +100,7 @@ pub(crate) async fn cancel(
     Ok(Json(json!({ "message": "Reservation cancelled" })))
 }
 
-/// A reservation as the contract shows it to its owner.
+/// Returns a reservation as JSON of the wire contract.
 pub(crate) fn to_json(app: &App, row: &ReservationRow) -> Value {
     let items: Vec<Value> = row
         .items

@@ -1,4 +1,4 @@
-//! What an instance does by itself. Every instance does it; the tier sees to it that each slot of time counts once.
+//! Periodic tasks. Every instance runs them, and the data tier lets only one instance do each task per time slot.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use crate::clock::Clock;
 use crate::seats::announce_released;
 use crate::tier::{News, Task, Unavailable};
 
-/// Shortest time between two `room-info` or `ticket-updated` messages of a show.
+/// Minimum time between two `room-info` or `ticket-updated` messages of a show.
 const ROOM_UPDATE_EVERY: Duration = Duration::from_secs(1);
 
-/// Time between two removals of expired sessions, cached bodies and counters.
+/// Interval at which expired sessions, cached bodies and counters are removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// Longest time until a new hold is seen by the task that ends holds.
+/// Maximum time until the task that expires holds notices a new hold.
 const HOLD_LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Starts the instance's own tasks.
+/// Starts the periodic tasks of an instance.
 pub(crate) fn start(app: &Arc<App>) {
     let settings = &app.settings;
     tokio::spawn(repeat(
@@ -38,7 +38,7 @@ pub(crate) fn start(app: &Arc<App>) {
     tokio::spawn(end_holds(Arc::clone(app)));
 }
 
-/// Does the task at every multiple of `every`, which are the same moments on all instances.
+/// Runs the task at every multiple of `every`: at the same times on all instances.
 async fn repeat(app: Arc<App>, every: Duration, task: Task) {
     loop {
         let slot = app.clock.now().as_nanos() / every.as_nanos().max(1) + 1;
@@ -117,11 +117,11 @@ async fn update_rooms(app: &App, show: Uuid) -> Result<(), Unavailable> {
         app.cache.publish(Envelope { room, message }).await?;
     }
     for kind in app.database.take_changed_types(show).await? {
-        if !app
-            .cache
-            .is_news(News::Stock(kind.id), kind.available)
-            .await?
-        {
+        let news = News::Stock {
+            ticket_type: kind.id,
+            total: kind.total,
+        };
+        if !app.cache.is_news(news, kind.available).await? {
             continue;
         }
         let message = Message::TicketUpdated {
@@ -135,7 +135,7 @@ async fn update_rooms(app: &App, show: Uuid) -> Result<(), Unavailable> {
     Ok(())
 }
 
-/// Ends holds when their time is over, never before.
+/// Expires holds at the end of their time, never earlier.
 async fn end_holds(app: Arc<App>) {
     loop {
         let look = app.clock.now() + HOLD_LOOK_EVERY;
@@ -144,7 +144,7 @@ async fn end_holds(app: Arc<App>) {
             .sleep_past(next.map_or(look, |expiry| expiry.min(look)))
             .await;
         if let Err(error) = end_due_holds(&app).await {
-            tracing::debug!(%error, "holds not ended");
+            tracing::debug!(%error, "holds not expired");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Seats: layouts, the seat list, holds.
+//! Seats: layouts, the seat list and holds.
 
 use std::sync::Arc;
 
@@ -103,7 +103,7 @@ pub(crate) async fn reservation(
     ))
 }
 
-/// Tells everyone who watches that seats are free again.
+/// Announces to the seats room that seats are available again.
 pub(crate) async fn announce_released(app: &App, released: &Released) {
     invalidate(app, released.show).await;
     for &seat_id in &released.seats {
@@ -116,7 +116,7 @@ pub(crate) async fn announce_released(app: &App, released: &Released) {
     }
 }
 
-/// The message that a seat is not free any more.
+/// Returns the message that a seat is no longer available.
 pub(crate) fn seat_taken(seat_id: Uuid, user_id: Uuid, status: &'static str) -> Message {
     Message::SeatLocked {
         seat_id,
@@ -126,25 +126,27 @@ pub(crate) fn seat_taken(seat_id: Uuid, user_id: Uuid, status: &'static str) -> 
     }
 }
 
-/// Sends a message to everyone who watches the seats.
+/// Sends a message to the seats room.
 pub(crate) async fn announce(app: &App, show: Uuid, message: Message) {
     let room = Room::Seats(show);
-    // What is committed stays committed when Redis cannot spread the word.
+    // The change is committed even if Redis cannot deliver the message.
     if let Err(error) = app.cache.publish(Envelope { room, message }).await {
         tracing::debug!(%error, "seat message not published");
     }
 }
 
-/// Choosing seats is not being idle.
+/// Records activity: a user who is choosing seats is not idle.
 async fn stay_active(app: &App, show: Uuid, user: Uuid) {
     if let Err(error) = app.cache.touch(show, user).await {
-        tracing::debug!(%error, "activity not noted");
+        tracing::debug!(%error, "activity not recorded");
     }
 }
 
-/// Puts the seats into the object that `head` is, without parsing either.
+/// Appends the seats to the JSON object `head` without parsing either.
 fn with_seats(head: &str, seats: &Bytes) -> Bytes {
-    let open = head.strip_suffix('}').expect("a JSON object ends so");
+    let open = head
+        .strip_suffix('}')
+        .expect("a JSON object ends with a brace");
     let mut body = Vec::with_capacity(open.len() + seats.len() + 16);
     body.extend_from_slice(open.as_bytes());
     body.extend_from_slice(b",\"seats\":");

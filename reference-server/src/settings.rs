@@ -1,4 +1,4 @@
-//! What an operator can set, with the documented values as defaults.
+//! Settings of a deployment. The defaults are the documented values.
 
 use std::time::Duration;
 
@@ -6,60 +6,61 @@ use serde::{Deserialize, Serialize};
 
 use tiketi_station::Profile;
 
-/// Settings of a deployment; every instance of one deployment has the same.
+/// Settings of a deployment, the same for all its instances.
 ///
-/// All durations are scenario time: with `speed` 5 a hold of 300 s lasts 60 s on the wall.
+/// All durations are scenario time: at `speed` 5, a hold of 300 s lasts 60 s of real time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    /// Active users of one show beyond whom people wait.
+    /// Maximum number of active users of one show; the others wait.
     pub active_max: u32,
-    /// Time between two admissions from the waiting room.
+    /// Interval between two admissions from the waiting room.
     pub admit_every: Duration,
-    /// Time without a request after which an active user loses the place.
+    /// Time without a request after which an active user loses the shopping slot.
     pub idle_timeout: Duration,
-    /// Shortest time between two `queue-updated` messages of one show.
+    /// Minimum time between two `queue-updated` messages of one show.
     pub update_every: Duration,
-    /// Life of an unpaid seat hold.
+    /// Lifetime of an unpaid seat hold.
     pub hold: Duration,
-    /// Life of a session after its last change (B8).
+    /// TTL of a session, counted from its last change (B8).
     pub session_ttl: Duration,
-    /// Life of the cached list of shows.
+    /// TTL of the cached list of shows.
     pub show_list_ttl: Duration,
-    /// Life of the cached detail of a show.
+    /// TTL of the cached details of a show.
     pub show_detail_ttl: Duration,
-    /// Requests a user may make in a minute (B8); `None` switches the limit off.
+    /// Requests per user and minute (B8); `None` means no limit.
     pub rate_limit: Option<u32>,
-    /// Database connections of one instance (B6).
+    /// Maximum number of database connections of one instance (B6).
     pub pool_max: u32,
-    /// Wait for a database connection after which a request gets 503 (B6).
+    /// How long a request waits for a database connection before it fails with 503 (B6).
     pub pool_connect_timeout: Duration,
     /// Time after which an idle database connection is closed (B6).
     pub pool_idle_timeout: Duration,
-    /// Time after which a command of Redis is given up (an assumption: as long as the wait for a database connection).
+    /// Timeout of a Redis command (an assumption: the same as the wait for a database connection).
     pub redis_timeout: Duration,
-    /// What a transaction that writes takes beyond its query until it is durable, on the embedded tier.
+    /// Time from the query of a writing transaction until its commit is durable. Embedded tier only.
     pub commit_time: Duration,
-    /// Shortest and longest time the payment provider takes.
+    /// Minimum and maximum time that the payment provider takes.
     pub provider_time: (Duration, Duration),
-    /// Time between two Engine.IO pings.
+    /// Interval between two Engine.IO pings.
     pub ping_interval: Duration,
     /// Time without a pong after which a socket is closed.
     pub ping_timeout: Duration,
     /// Shared secret of the HS256 tokens.
     pub jwt_secret: String,
-    /// Life of a token that `login` or `register` issues.
+    /// Lifetime of a token that `login` or `register` issues.
     pub token_ttl: Duration,
-    /// Whether the unknown user of a validly signed token is accepted, as virtual buyers need it, instead of 401.
+    /// Whether to accept a token with a valid signature if its user is unknown, as virtual buyers need, instead of
+    /// responding with 401.
     pub trust_tokens: bool,
-    /// Scenario seconds in a wall second.
+    /// Speed of scenario time relative to real time.
     pub speed: f64,
     /// Service times of the emulated instance.
     pub profile: Profile,
-    /// How far an instance's thread stands back in the operating system's scheduler (the increment of `nice`), so that a
-    /// load generator on the same machine sends on time.
+    /// Increment of the `nice` value of an instance's thread. A positive value lets a load generator on the same machine
+    /// send on time.
     pub niceness: i32,
-    /// Seed of the provider's times, so that a run can be repeated.
+    /// Seed of the provider's times, which makes runs reproducible.
     pub seed: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What is on sale: a show, its seated sections and its standing areas.
+//! A show on sale, its seated sections and its standing areas.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 /// A concert on sale.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Show {
-    /// Derived from the title, so it is the same in every run.
+    /// Derived from the title, so that it is the same in every run.
     pub id: Uuid,
     /// Title of the show.
     pub title: String,
@@ -17,12 +17,12 @@ pub struct Show {
     pub standing: Vec<StandingArea>,
 }
 
-/// A block of seats at one price.
+/// A block of seats with one price.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Section {
     /// Name, such as `VIP`.
     pub name: String,
-    /// Rows.
+    /// Number of rows.
     pub rows: u32,
     /// Seats in each row.
     pub seats_per_row: u32,
@@ -53,37 +53,37 @@ impl Show {
         }
     }
 
-    /// Adds areas that are sold by quantity.
+    /// Adds standing areas.
     #[must_use]
     pub fn with_standing(mut self, standing: Vec<StandingArea>) -> Self {
         self.standing = standing;
         self
     }
 
-    /// Seats of all sections.
+    /// Returns the number of seats of all sections.
     pub fn seats_total(&self) -> u32 {
         self.sections.iter().map(Section::seats_total).sum()
     }
 
-    /// Id of the ticket type of a section or standing area with this name.
+    /// Returns the id of the ticket type of the section or standing area with this name.
     pub fn ticket_type_id(&self, name: &str) -> Uuid {
         stable_id(&["ticket-type", &self.title, name])
     }
 
-    /// Id of the seat with this label, such as `VIP-3-12`.
+    /// Returns the id of the seat with this label, such as `VIP-3-12`.
     pub fn seat_id(&self, label: &str) -> Uuid {
         stable_id(&["seat", &self.title, label])
     }
 }
 
 impl Section {
-    /// Seats of the section.
+    /// Returns the number of seats of the section.
     pub fn seats_total(&self) -> u32 {
         self.rows * self.seats_per_row
     }
 }
 
-/// The id that these words always have.
+/// Returns the id of these words, which is always the same.
 pub(crate) fn stable_id(words: &[&str]) -> Uuid {
     let name = ["tiketi"].iter().chain(words).copied().collect::<Vec<_>>();
     Uuid::new_v5(&Uuid::NAMESPACE_OID, name.join("\u{1f}").as_bytes())

@@ -1,4 +1,4 @@
-//! The list of shows and the detail of one, cache first (A10, B13).
+//! The list of shows and the details of one, with a cache in front of the database (A10, B13).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,16 +16,16 @@ use crate::error::ApiError;
 use crate::tier::{ShowRow, TicketTypeRow};
 use tiketi_station::Work;
 
-/// Shows on a page of the list unless the client asks for another number.
+/// Default number of shows on a page of the list.
 const PAGE_SIZE: usize = 10;
 
-/// Most shows on a page.
+/// Maximum number of shows on a page.
 const PAGE_SIZE_MAX: usize = 100;
 
-/// Longest search text that is cached under its own key.
+/// Maximum length of the search text. Each text has its own key in the cache.
 const SEARCH_LENGTH_MAX: usize = 100;
 
-/// What the list may be asked for.
+/// Query parameters of the list.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct ListQuery {
     status: Option<String>,
@@ -76,20 +76,20 @@ pub(crate) async fn detail(
     Ok(json_body(body))
 }
 
-/// Drops the cached detail of a show whose stock has changed.
+/// Invalidates the cached details of a show whose stock has changed.
 pub(crate) async fn invalidate(app: &App, show: Uuid) {
-    // Without Redis there is nothing to drop: what a failover brings back ends with its time to live.
+    // Without Redis there is nothing to invalidate. Details that a failover brings back expire with their TTL.
     if let Err(error) = app.cache.drop_cached(&detail_key(show)).await {
-        tracing::debug!(%error, "cached detail not dropped");
+        tracing::debug!(%error, "cached details not invalidated");
     }
 }
 
-/// An id of the path, or 400.
+/// Parses an id from the path, or returns 400.
 pub(crate) fn parse_id(text: &str) -> Result<Uuid, ApiError> {
     Uuid::parse_str(text).map_err(|_| ApiError::BadRequest(format!("Invalid id: {text}")))
 }
 
-/// The id of a show on sale, or 400 or 404.
+/// Parses the id of a show on sale, or returns 400 or 404.
 pub(crate) fn show_on_sale(app: &App, text: &str) -> Result<Uuid, ApiError> {
     let id = parse_id(text)?;
     if app.shows.contains(&id) {
@@ -99,7 +99,7 @@ pub(crate) fn show_on_sale(app: &App, text: &str) -> Result<Uuid, ApiError> {
     }
 }
 
-/// A body that is JSON already.
+/// A response body that is already JSON.
 pub(crate) fn json_body(body: Bytes) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
@@ -108,7 +108,7 @@ fn detail_key(show: Uuid) -> String {
     format!("event:{show}")
 }
 
-/// A cached body; a cache that does not answer is a miss.
+/// Returns a cached body. An unavailable cache counts as a miss.
 async fn cached(app: &App, key: &str) -> Option<Bytes> {
     app.cache.cached(key).await.ok().flatten()
 }
@@ -144,7 +144,7 @@ fn page(shows: &[ShowRow], query: &ListQuery) -> Value {
     })
 }
 
-/// Every show here is on sale.
+/// The status of every show here: on sale.
 const STATUS: &str = "on_sale";
 
 fn summary(show: &ShowRow) -> Value {

@@ -1,19 +1,20 @@
-//! URLs of servers, as the command line and the environment give them. They may hold passwords: errors never repeat them.
+//! URLs of Redis and PostgreSQL from the command line or the environment. They may contain passwords, so no error
+//! message repeats them.
 
 use redis::{ConnectionAddr, IntoConnectionInfo as _};
 use tiketi_server::{DatabaseEndpoint, RedisEndpoint, Secret};
 use tokio_postgres::config::{Host, SslMode};
 
-/// Port of PostgreSQL where a URL names none.
+/// Default port of PostgreSQL.
 const POSTGRES_PORT: u16 = 5_432;
 
-/// A Redis, `redis://[user:password@]host[:port][/database]`, or `rediss://` with TLS.
+/// A Redis URL: `redis://[user:password@]host[:port][/database]`, or `rediss://` with TLS.
 #[derive(Clone, Debug)]
 pub(crate) struct RedisUrl(RedisEndpoint);
 
 impl RedisUrl {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let malformed = || "not a URL such as redis://127.0.0.1:6379".to_owned();
+        let malformed = || "invalid URL (expected for example redis://127.0.0.1:6379)".to_owned();
         let info = text.into_connection_info().map_err(|_| malformed())?;
         let (host, port, tls) = match info.addr() {
             ConnectionAddr::Tcp(host, port) => (host.clone(), *port, false),
@@ -44,13 +45,15 @@ impl RedisUrl {
     }
 }
 
-/// A PostgreSQL, `postgres://user[:password]@host[:port]/database`.
+/// A PostgreSQL URL: `postgres://user[:password]@host[:port]/database`.
 #[derive(Clone, Debug)]
 pub(crate) struct DatabaseUrl(DatabaseEndpoint);
 
 impl DatabaseUrl {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let malformed = || "not a URL such as postgres://user@127.0.0.1:5432/tickets".to_owned();
+        let malformed = || {
+            "invalid URL (expected for example postgres://user@127.0.0.1:5432/tickets)".to_owned()
+        };
         let config: tokio_postgres::Config = text.parse().map_err(|_| malformed())?;
         if config.get_ssl_mode() == SslMode::Require {
             return Err("TLS to PostgreSQL is not supported".to_owned());
@@ -82,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_of_redis_say_where_and_who() {
+    fn redis_urls_are_parsed() {
         let url = RedisUrl::parse("rediss://kim:open%20sesame@cache.example:6380/3").unwrap();
         let endpoint = url.with_prefix("sim:".to_owned());
         assert_eq!(
@@ -105,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_of_postgresql_say_where_and_who() {
+    fn postgresql_urls_are_parsed() {
         let url = DatabaseUrl::parse("postgres://kim:open%20sesame@db.example/tickets").unwrap();
         let endpoint = url.with_schema("sim".to_owned());
         assert_eq!((&endpoint.host[..], endpoint.port), ("db.example", 5_432));
@@ -122,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_in_no_message() {
+    fn messages_never_contain_a_password() {
         let secret = "s3cret";
         let urls = [
             format!("redis://:{secret}@h:port"),

@@ -1,4 +1,4 @@
-//! The waiting room: enter, ask for the place, leave; and its administration.
+//! The waiting room: entering, polling the position, leaving, and administration.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use crate::shows::show_on_sale;
 use crate::tier::{Place, QueueStatus};
 use tiketi_station::Work;
 
-/// Slowest admission that an estimate is made from; below it the estimate would be of no use.
+/// Minimum admission rate used for an estimate, per second. With a lower rate the estimate would be meaningless.
 const RATE_MIN: f64 = 0.1;
 
-/// Answer of `check`.
+/// Response of `check`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CheckAnswer {
@@ -32,7 +32,7 @@ pub(crate) struct CheckAnswer {
     current_users: u32,
 }
 
-/// Answer of `status`.
+/// Response of `status`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StatusAnswer {
@@ -145,11 +145,11 @@ pub(crate) async fn clear(
     Ok(Json(json!({ "message": "Queue cleared" })))
 }
 
-/// Seconds until the turn of the person at this place, rounded up.
+/// Returns the estimated seconds until the user at this position is admitted, rounded up.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a place divided by at least 0.1 is positive and far below the limit; beyond it the cast saturates"
+    reason = "a position divided by at least 0.1 is positive and far below the limit; beyond it the cast saturates"
 )]
 fn wait(position: u32, rate: f64) -> u32 {
     (f64::from(position) / rate.max(RATE_MIN)).ceil() as u32
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wait_is_the_place_over_the_admissions_a_second() {
+    fn the_wait_is_the_position_divided_by_the_admission_rate() {
         assert_eq!(wait(0, 50.0), 0);
         assert_eq!(wait(1, 50.0), 1);
         assert_eq!(wait(20_000, 50.0), 400);

@@ -1,23 +1,23 @@
-//! Whom servers run as.
+//! The user that servers run as.
 
 use nix::unistd::{Uid, User};
 
 use crate::StoresError;
 
-/// Users that servers run as when this process is root's, in order of preference.
+/// Users that servers run as if this process runs as root, in order of preference.
 ///
-/// `postgres` comes with PostgreSQL's packages, `nobody` is everywhere. PostgreSQL refuses root.
+/// The packages of PostgreSQL create `postgres`; `nobody` always exists. PostgreSQL refuses to run as root.
 const UNPRIVILEGED: [&str; 2] = ["postgres", "nobody"];
 
-/// The user servers run as.
+/// The user that servers run as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// Whom to become, as user and group; `None` means the user of this process.
+    /// User and group; `None` means those of this process.
     ids: Option<(u32, u32)>,
 }
 
 impl Account {
-    /// Returns this process's own user, or an unprivileged one when that is root.
+    /// Returns the user of this process, or an unprivileged one if that is root.
     pub fn find() -> Result<Self, StoresError> {
         if !Uid::effective().is_root() {
             return Ok(Self { ids: None });
@@ -31,7 +31,7 @@ impl Account {
             .ok_or(StoresError::NoAccount)
     }
 
-    /// Returns the user and group to become; `None` means to stay what this process is.
+    /// Returns the user and group to switch to; `None` means those of this process.
     pub(crate) fn ids(self) -> Option<(u32, u32)> {
         self.ids
     }

@@ -1,12 +1,12 @@
-//! Stands between a server and the process that wanted it, so that nothing of the server outlives that process.
+//! A guard stands between a server and the process that started it, so that nothing of the server outlives that process.
 //!
-//! A guard reads JSON lines on its standard input: a claim on a directory, then the order to start a server in it. It
-//! says on its standard output what becomes of the server, a JSON line each. While the input is open it keeps the
-//! server's process id from being used again. When the input ends, for whatever reason, it kills the server with all its
-//! children, frees its shared memory and removes its directory. A third line does the same, but says what becomes of the
+//! A guard reads JSON lines from its standard input: a claim on a directory, then the order to start a server in it. It
+//! reports the state of the server on its standard output, one JSON line each. While the input is open, the guard keeps the
+//! server's process id from being reused. When the input ends, for whatever reason, the guard kills the server with all its
+//! children, frees its shared memory and removes its directory. A third line does the same and decides whether to keep the
 //! directory.
 //!
-//! Orders hold no secrets: passwords are in files that only the server's user can read.
+//! Orders contain no secrets: passwords are in files that only the server's user can read.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -25,15 +25,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::tree;
 
-/// How often a directory is tried to be removed: a killed child may still be at its last system call.
+/// Attempts to remove a directory: a killed child may not have finished its last system call.
 const REMOVE_TRIES: u32 = 20;
-/// Time between two tries.
+/// Time between two attempts.
 const REMOVE_PAUSE: Duration = Duration::from_millis(10);
 
-/// Runs a guard as a process of its own: what the hidden subcommand of [`Guard::Binary`](crate::Guard::Binary) calls.
+/// Runs a guard as a separate process. The hidden subcommand of [`Guard::Binary`](crate::Guard::Binary) calls it.
 pub fn main() -> std::io::Result<()> {
     // A signal to the whole group (a terminal's Ctrl-C, a service manager's stop) must not end the guard before its
-    // work is done; the end of its input does. Children start with an empty mask again.
+    // work is done; the end of its input does. Children start with an empty signal mask again.
     let ignored = [
         Signal::SIGHUP,
         Signal::SIGINT,
@@ -41,53 +41,53 @@ pub fn main() -> std::io::Result<()> {
         Signal::SIGTERM,
     ];
     SigSet::from_iter(ignored).thread_block()?;
-    // Children of a server that died come to the guard, which then finds and kills them.
+    // The guard inherits the children of a server that died, and finds and kills them.
     nix::sys::prctl::set_child_subreaper(true)?;
     serve(std::io::stdin(), std::io::stdout(), Reach::Process);
     Ok(())
 }
 
-/// What a guard may take for its own.
+/// Which processes belong to a guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// The whole process: whatever is below it belongs to the server.
+    /// All descendants of the process: they belong to the server.
     Process,
-    /// A thread of a process that has other children.
+    /// Only those of the server: the guard is a thread of a process that has other children.
     Thread,
 }
 
-/// What a guard looks after from its first moment.
+/// What a guard looks after from the start.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Claim {
-    /// The server's directory, which need not be there yet.
+    /// The server's directory, which need not exist yet.
     pub(crate) directory: PathBuf,
-    /// Where everything that is started writes its output to.
+    /// Log file for the output of everything that is started.
     pub(crate) log: PathBuf,
 }
 
-/// What a guard is asked to start.
+/// What a guard has to start.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Order {
-    /// User and group of everything that is started; `None`: those of the guard.
+    /// User and group of everything that is started; `None` means those of the guard.
     pub(crate) ids: Option<(u32, u32)>,
-    /// What comes before the server, in order.
+    /// Steps before the server starts, in order.
     pub(crate) steps: Vec<Step>,
     /// The server.
     pub(crate) server: Invocation,
-    /// For a server that leaves shared memory.
+    /// How to free the server's shared memory; `None` if it has none.
     pub(crate) shared_memory: Option<SharedMemory>,
 }
 
-/// One step before the server.
+/// A step before the server starts.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) enum Step {
-    /// A program that must succeed.
+    /// Runs a program that must succeed.
     Run(Invocation),
-    /// An empty file that must be there.
+    /// Creates an empty file.
     Touch(PathBuf),
 }
 
-/// A program with its arguments. Its environment is empty but for what is named here and a few words of ours.
+/// A program with its arguments. Its environment contains only the variables named here and a few fixed ones.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Invocation {
     pub(crate) program: PathBuf,
@@ -95,29 +95,29 @@ pub(crate) struct Invocation {
     pub(crate) environment: Vec<(String, String)>,
 }
 
-/// How a System V segment is found and removed.
+/// How to find and remove a System V shared-memory segment.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct SharedMemory {
-    /// PostgreSQL's lock file: its seventh line holds the segment's key and id.
+    /// PostgreSQL's lock file. Its seventh line has the key and id of the segment.
     pub(crate) lock_file: PathBuf,
     /// The program that removes a segment.
     pub(crate) ipcrm: PathBuf,
 }
 
-/// What becomes of a server.
+/// A report on a server.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) enum Report {
-    /// It runs.
+    /// It is running.
     Running {
         /// Its process id.
         pid: i32,
     },
-    /// It, or a program before it, could not do its work.
+    /// It, or a step before it, failed.
     Failed {
-        /// Which, and how it ended.
+        /// What failed, and how.
         how: String,
     },
-    /// It ended.
+    /// It exited.
     Ended {
         /// How.
         how: String,
@@ -125,36 +125,36 @@ pub(crate) enum Report {
 }
 
 enum Happening {
-    /// A child ended.
+    /// A child exited.
     Ended(Result<WaitStatus, nix::Error>),
-    /// The order is withdrawn.
+    /// The order was withdrawn.
     Over(Ending),
 }
 
-/// What a guard is told once it has a claim.
+/// A message to a guard that has a claim.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) enum Said {
-    /// To start a server.
+    /// Start a server.
     Order(Order),
-    /// To end.
+    /// End.
     Ending(Ending),
 }
 
-/// What becomes of the directory at the end.
+/// What to do with the directory at the end.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) enum Ending {
-    /// It is removed.
+    /// Remove it.
     Remove,
-    /// It is left to the next server.
+    /// Keep it for the next server.
     Keep,
-    /// Whoever gave the order is gone: it is removed, and the directory of all servers once this was the last.
+    /// The process that gave the order is gone: remove it, and the directory of all servers if it was the last one.
     Orphaned,
 }
 
 /// Serves one order until its input ends.
 pub(crate) fn serve(input: impl Read + Send + 'static, mut output: impl Write, reach: Reach) {
     let mut input = BufReader::new(input);
-    // Without a claim there is nothing to guard and nobody to tell.
+    // Without a claim there is nothing to guard and no one to report to.
     let Some(claim) = read_line(&mut input) else {
         return;
     };
@@ -163,8 +163,8 @@ pub(crate) fn serve(input: impl Read + Send + 'static, mut output: impl Write, r
             let mut guarded = Guarded::new(&claim, order, reach, input);
             let ending = guarded.run(&mut output);
             guarded.clean_up();
-            // Said while the process id is still the server's: an end without it means that the guard was killed.
-            let how = "as it was told".to_owned();
+            // Reported while the server's process id is still reserved: a missing report means that the guard was killed.
+            let how = "as requested".to_owned();
             say(&mut output, &Report::Ended { how });
             ending
         }
@@ -177,7 +177,7 @@ pub(crate) fn serve(input: impl Read + Send + 'static, mut output: impl Write, r
         Ending::Orphaned => {
             remove(&claim.directory);
             if let Some(parent) = claim.directory.parent() {
-                // Fails while other servers have directories in it.
+                // Fails while it contains directories of other servers.
                 drop(fs::remove_dir(parent));
             }
         }
@@ -195,7 +195,7 @@ fn listen(mut input: impl BufRead, happenings: &Sender<Happening>) {
         Some(Said::Ending(ending)) => ending,
         Some(Said::Order(_)) | None => Ending::Orphaned,
     };
-    // Fails only if the guard has done its work.
+    // Fails only if the guard is done.
     drop(happenings.send(Happening::Over(ending)));
 }
 
@@ -205,7 +205,7 @@ struct Guarded<'a> {
     reach: Reach,
     happenings_tx: Sender<Happening>,
     happenings: Receiver<Happening>,
-    /// All that were started. They are waited for at the very end, so that their ids stay theirs.
+    /// All children. They are reaped at the very end, so that their process ids are not reused.
     children: Vec<Child>,
 }
 
@@ -253,7 +253,7 @@ impl<'a> Guarded<'a> {
         }
     }
 
-    /// Takes one step; an ending means that the order was withdrawn meanwhile.
+    /// Carries out one step. Returns an ending if the order was withdrawn meanwhile.
     fn take(&mut self, step: &Step) -> Result<Option<Ending>, String> {
         match step {
             Step::Touch(path) => {
@@ -279,14 +279,14 @@ impl<'a> Guarded<'a> {
     }
 
     fn start(&mut self, invocation: &Invocation) -> Result<Pid, String> {
-        let failed = |error| format!("{} cannot be started: {error}", name(&invocation.program));
+        let failed = |error| format!("cannot start {}: {error}", name(&invocation.program));
         let child = self.command(invocation).and_then(|mut it| it.spawn());
         let child = child.map_err(failed)?;
         let pid = pid_of(&child);
         self.children.push(child);
         let happenings = self.happenings_tx.clone();
         thread::spawn(move || {
-            // Left unreaped: until the end nobody else can get this id, so a late signal harms nobody.
+            // Not reaped until the end: the process id is not reused, so a late signal cannot hit another process.
             let ended = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
             drop(happenings.send(Happening::Ended(ended)));
         });
@@ -301,7 +301,7 @@ impl<'a> Guarded<'a> {
         let mut command = Command::new(&invocation.program);
         command
             .args(&invocation.arguments)
-            // Nothing of the user's (PGDATA, PGPASSWORD, …) reaches a server.
+            // Servers must not inherit the user's variables (PGDATA, PGPASSWORD, …).
             .env_clear()
             .envs([("LC_ALL", "C"), ("TZ", "UTC"), ("PATH", "/usr/bin:/bin")])
             .envs(invocation.environment.iter().cloned())
@@ -319,10 +319,10 @@ impl<'a> Guarded<'a> {
     fn next(&self) -> Happening {
         self.happenings
             .recv()
-            .expect("this guard holds a sender itself")
+            .expect("the guard has a sender itself")
     }
 
-    /// Reports an end, and keeps the directory until somebody says what becomes of it.
+    /// Reports an exit, and keeps the directory until a message decides about it.
     fn report_and_wait(&self, output: &mut impl Write, report: &Report) -> Ending {
         say(output, report);
         loop {
@@ -333,7 +333,7 @@ impl<'a> Guarded<'a> {
         }
     }
 
-    /// Kills what still runs and frees what it held. Does nothing the second time.
+    /// Kills what is still running and frees its resources. Does nothing the second time.
     fn clean_up(&mut self) {
         let mut killed = Vec::new();
         for child in &self.children {
@@ -355,14 +355,14 @@ impl<'a> Guarded<'a> {
 impl Drop for Guarded<'_> {
     fn drop(&mut self) {
         for child in &mut self.children {
-            // Fails only for a child that was waited for.
+            // Fails only for a child that was reaped.
             drop(child.wait());
         }
     }
 }
 
 impl SharedMemory {
-    /// Removes the segment and the lock file that names it, which nobody's process id may bring to life again.
+    /// Removes the segment and the lock file that names it: a later process with the same id must not make it look valid.
     fn free(&self) {
         let Ok(text) = fs::read_to_string(&self.lock_file) else {
             return;
@@ -378,19 +378,19 @@ impl SharedMemory {
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .status();
-            // Fails for a server that ended in order and removed its segment itself.
+            // Fails for a server that shut down normally and removed the segment itself.
             drop(ipcrm);
         }
         drop(fs::remove_file(&self.lock_file));
     }
 }
 
-/// Waits for what came to this process from below the server, so that nobody else has to.
+/// Reaps the processes that this process inherited from the server.
 fn reap_orphans(children: &[Child]) {
     let ours: Vec<Pid> = children.iter().map(pid_of).collect();
     for orphan in tree::children(nix::unistd::getpid()) {
         if !ours.contains(&orphan) {
-            // Fails only for one that has not ended, and that was killed.
+            // Fails only for one that has not exited, and that was killed.
             let _ = waitpid(orphan, Some(WaitPidFlag::WNOHANG));
         }
     }
@@ -401,14 +401,14 @@ fn pid_of(child: &Child) -> Pid {
 }
 
 fn say(output: &mut impl Write, report: &Report) {
-    let line = serde_json::to_string(report).expect("a report is plain data");
-    // Fails only if the reader is gone; then the input ends as well.
+    let line = serde_json::to_string(report).expect("a report is always valid JSON");
+    // Fails only if the reader is gone. Then the input ends, too.
     drop(writeln!(output, "{line}").and_then(|()| output.flush()));
 }
 
 fn describe(status: Result<WaitStatus, nix::Error>) -> String {
     match status {
-        Ok(WaitStatus::Exited(_, code)) => format!("ended with status {code}"),
+        Ok(WaitStatus::Exited(_, code)) => format!("exited with status {code}"),
         Ok(WaitStatus::Signaled(_, signal, _)) => format!("ended by {}", signal.as_str()),
         Ok(status) => format!("{status:?}"),
         Err(error) => format!("ended, {error}"),
@@ -426,7 +426,7 @@ fn touch(path: &Path, ids: Option<(u32, u32)>) -> std::io::Result<()> {
 /// Removes a server's directory.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the guard is a thread or process of its own and waits for the operating system"
+    reason = "the guard is a separate thread or process and waits for the operating system"
 )]
 fn remove(directory: &Path) {
     for _ in 0..REMOVE_TRIES {

@@ -1,4 +1,4 @@
-//! Where servers live.
+//! The place where servers run.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -11,18 +11,18 @@ use tempfile::TempDir;
 
 use crate::{Account, Programs, StoresError};
 
-/// How a server is bound to the life of this process.
+/// How the lifetime of a server is tied to that of this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Guard {
-    /// A binary and its hidden subcommand that calls [`guard::main`](crate::guard::main): a process for each server,
-    /// which cleans up also when this process is killed.
+    /// A binary and its hidden subcommand that calls [`guard::main`](crate::guard::main). Each server gets a guard process,
+    /// which cleans up even if this process is killed.
     Binary(PathBuf, &'static str),
-    /// A thread of this process, for tests and benches: cleans up when the pair is dropped, and does not when this
-    /// process is killed.
+    /// A thread of this process, for tests and benchmarks. It cleans up when the pair is dropped, but not if this process is
+    /// killed.
     Bare,
 }
 
-/// Where servers live: programs, account, guard, and a temporary directory that is removed at the end.
+/// The place where servers run: programs, account, guard, and a temporary directory that is removed at the end.
 #[derive(Clone, Debug)]
 pub struct Host {
     inner: Arc<Inner>,
@@ -35,22 +35,22 @@ struct Inner {
     guard: Guard,
     root: TempDir,
     logs: Option<PathBuf>,
-    /// Directories made so far: each server that starts with nothing gets a new one.
+    /// Number of directories so far: each server that starts empty gets a new one.
     directories: AtomicU32,
 }
 
 impl Host {
     /// Opens a host with the programs and the account of this machine.
     ///
-    /// `logs` is an existing directory for a log file of each site (`redis-0.log`, `postgres-1.log`, …); `None` puts the
-    /// logs beside the data, where they end with it.
+    /// `logs` is an existing directory for the log files of the sites (`redis-0.log`, `postgres-1.log`, …). `None` puts the
+    /// logs next to the data, and removes them with it.
     pub fn open(guard: Guard, logs: Option<&Path>) -> Result<Self, StoresError> {
         Self::with(Programs::find()?, guard, logs, &std::env::temp_dir())
     }
 
-    /// Opens a host with other programs, and its data in a new directory below `parent`.
+    /// Opens a host with other programs and with its data in a new directory in `parent`.
     ///
-    /// The account servers run as must be able to pass through `parent`.
+    /// The account that servers run as must be able to traverse `parent`.
     pub fn with(
         programs: Programs,
         guard: Guard,
@@ -60,7 +60,7 @@ impl Host {
         let account = Account::find()?;
         let failed = |source| {
             StoresError::io(
-                format!("cannot make a directory in {}", parent.display()),
+                format!("cannot create a directory in {}", parent.display()),
                 source,
             )
         };
@@ -83,7 +83,7 @@ impl Host {
         })
     }
 
-    /// Returns the directory that holds everything of this host.
+    /// Returns the directory that contains everything of this host.
     pub fn root(&self) -> &Path {
         self.inner.root.path()
     }
@@ -100,13 +100,13 @@ impl Host {
         &self.inner.guard
     }
 
-    /// Returns the place of a new directory for a server; the name is the site's (`redis-0`).
+    /// Returns the path of a new directory for the server with this name (`redis-0`).
     pub(crate) fn directory(&self, name: &str) -> PathBuf {
         let number = self.inner.directories.fetch_add(1, Ordering::Relaxed);
         self.root().join(format!("{name}.{number}"))
     }
 
-    /// Makes a directory that only the servers' account can look into.
+    /// Creates a directory that only the servers' account can access.
     pub(crate) fn make(&self, directory: &Path) -> Result<(), StoresError> {
         fs::DirBuilder::new()
             .mode(0o700)
@@ -117,7 +117,7 @@ impl Host {
             })
     }
 
-    /// Where a server's output goes.
+    /// Returns the log file of a server.
     pub(crate) fn log(&self, name: &str, directory: &Path) -> PathBuf {
         match &self.inner.logs {
             Some(logs) => logs.join(format!("{name}.log")),
@@ -125,9 +125,9 @@ impl Host {
         }
     }
 
-    /// Writes a file that only the servers' account can read, in place of what was there.
+    /// Writes or replaces a file that only the servers' account can read.
     ///
-    /// The file is never there in part: a server may read it at any moment.
+    /// The replacement is atomic, because a server may read the file at any time.
     pub(crate) fn write(&self, path: &Path, text: &str) -> Result<(), StoresError> {
         let draft = path.with_extension("draft");
         File::options()

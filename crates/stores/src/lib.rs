@@ -1,15 +1,15 @@
-//! redis-server and PostgreSQL as child processes: started, replicated with a lag, killed and promoted for real.
+//! Real redis-server and PostgreSQL processes: started, replicated with a lag, killed and promoted.
 //!
 //! ```text
 //! Host (programs, account, directory) ─▶ RedisPair, PostgresPair ─▶ Server ⇄ guard ─▶ redis-server, postgres
-//!                                              └─▶ Link: the replica's way to the primary, with a lag
+//!                                              └─▶ Link: relays replication from the primary to the replica, with a lag
 //! ```
 //!
-//! A pair has one or two *sites*: loopback addresses that fail together. Site 0 starts as the primary, site 1, if there
-//! is one, as its replica. All durations here are wall time.
+//! A pair has one or two *sites*, each a loopback address with a server. Site 0 starts as the primary, and site 1, if there is
+//! one, as its replica. All durations are real time.
 //!
-//! Everything ends with the process that started it: a [`guard`] stands between them, and removes servers, shared
-//! memory and files when that process is gone, also when it was killed. Linux only: process trees are read from `/proc`.
+//! No server outlives the process that started it: a [`guard`] between them removes servers, shared memory and files when that
+//! process ends, even if it is killed. Linux only: process trees are read from `/proc`.
 
 mod account;
 mod error;
@@ -32,11 +32,8 @@ pub use postgres::{PostgresKind, PostgresPair, PostgresSample, PostgresSettings}
 pub use programs::Programs;
 pub use redis::{Eviction, RedisPair, RedisSample, RedisSettings};
 
-/// Reads the machine's clock: everything here happens in wall time.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "real servers answer in wall time; no simulated clock reaches them"
-)]
+/// Reads the clock of this machine.
+#[expect(clippy::disallowed_methods, reason = "real servers run in real time")]
 fn now() -> tokio::time::Instant {
     tokio::time::Instant::now()
 }

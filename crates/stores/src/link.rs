@@ -1,7 +1,7 @@
-//! The replica's way to its primary: a relay that delays what the primary says, and loses it with the primary.
+//! A relay from a primary to its replica, which delays the data and loses it when the primary is lost.
 //!
-//! Bytes keep their order and none is lost while the link stands. What it holds when the primary is lost was
-//! acknowledged by an asynchronous primary and never reached the replica: that is the data such a failover loses.
+//! While the link is up, bytes keep their order and none is lost. An asynchronous primary has acknowledged the writes that are
+//! in the link when the primary is lost: these are the writes that a failover loses.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,16 +17,16 @@ use tokio::time::Instant;
 
 use crate::{StoresError, now};
 
-/// Bytes a link holds at most; then it stops reading, and the primary's own buffer fills.
+/// Maximum number of bytes in a link. Beyond that it stops reading, and the primary's own buffer fills.
 ///
-/// Redis gives up on a replica that is 256 MiB behind; a link that holds as much is not the narrower of the two.
+/// Redis disconnects a replica that is 256 MiB behind, so the link is not the smaller buffer of the two.
 const HELD_MAX: usize = 256 * 1_024 * 1_024;
-/// Bytes taken at a time. Small pieces share a buffer of this size.
+/// Bytes read at a time. Small pieces share a buffer of this size.
 const CHUNK: usize = 64 * 1_024;
-/// How long a connection must stand to count as following: a replica that is refused comes back each second.
+/// How long a connection must last for the replica to count as following: a rejected replica reconnects every second.
 const STEADY: Duration = Duration::from_secs(3);
 
-/// One link of one replica. Its tasks end with it.
+/// The link of a replica. Its tasks end when it is dropped.
 pub(crate) struct Link {
     address: SocketAddr,
     route: watch::Sender<Route>,
@@ -36,22 +36,22 @@ pub(crate) struct Link {
 
 #[derive(Clone, Debug)]
 struct Route {
-    /// The primary; `None` while there is none.
+    /// The primary; `None` if there is none.
     upstream: Option<SocketAddr>,
     lag: Duration,
-    /// Counts cuts: a connection ends when this is not what it was.
+    /// Number of cuts. A connection ends when it changes.
     cuts: u64,
 }
 
-/// Since when the replica is connected, or not.
+/// Since when the replica is connected or disconnected.
 struct Standing {
     connected: Option<Instant>,
-    /// The end of the last connection that stood, or the begin of the wait for the first.
+    /// The end of the last connection that lasted, or the start of the wait for the first one.
     broken: Option<Instant>,
 }
 
 impl Link {
-    /// Opens a link that leads nowhere yet.
+    /// Opens a link without a primary.
     pub(crate) async fn open(lag: Duration) -> Result<Self, StoresError> {
         let failed = |source| StoresError::io("cannot open a replication link", source);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
@@ -77,12 +77,12 @@ impl Link {
         })
     }
 
-    /// Where the replica finds its primary.
+    /// Returns the address to which the replica connects.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Leads to a primary from now on. What was under way to the replica is lost.
+    /// Connects the link to a primary. Data in transit to the replica is lost.
     pub(crate) fn lead_to(&self, primary: SocketAddr) {
         self.lock().broken = Some(now());
         self.route.send_modify(|route| {
@@ -91,7 +91,7 @@ impl Link {
         });
     }
 
-    /// Leads nowhere from now on. What was under way to the replica is lost.
+    /// Disconnects the link from the primary. Data in transit to the replica is lost.
     pub(crate) fn cut(&self) {
         self.lock().broken = None;
         self.route.send_modify(|route| {
@@ -100,12 +100,13 @@ impl Link {
         });
     }
 
-    /// Sets how long each byte is under way, those that already are included.
+    /// Sets how long each byte is in transit. Applies to bytes that are already in transit as well.
     pub(crate) fn set_lag(&self, lag: Duration) {
         self.route.send_modify(|route| route.lag = lag);
     }
 
-    /// Lifts the lag for as long as the answer lives: a first copy takes many rounds, and nothing depends on it yet.
+    /// Suspends the lag until the returned guard is dropped: the first copy takes many round trips, and nothing depends on it
+    /// yet.
     pub(crate) fn without_lag(&self) -> WithoutLag {
         let lag = self.route.borrow().lag;
         self.set_lag(Duration::ZERO);
@@ -115,13 +116,13 @@ impl Link {
         }
     }
 
-    /// Counts from now how long the replica has not followed: one that was stopped gets the time again.
+    /// Restarts the time for which the replica hasn't followed, because it was paused.
     pub(crate) fn forgive(&self) {
         let mut standing = self.lock();
         standing.broken = standing.broken.map(|_| now());
     }
 
-    /// How long a primary has been there and the replica has not followed it; `None` if it follows.
+    /// Returns for how long the replica hasn't followed an available primary; `None` if it follows.
     pub(crate) fn broken_for(&self) -> Option<Duration> {
         let mut standing = self.lock();
         if standing.connected.is_some_and(|it| it.elapsed() >= STEADY) {
@@ -135,7 +136,7 @@ impl Link {
     }
 }
 
-/// A link whose lag is lifted; dropping this sets it again.
+/// Suspends the lag of a link. Dropping it restores the lag.
 pub(crate) struct WithoutLag {
     route: watch::Sender<Route>,
     lag: Duration,
@@ -160,7 +161,7 @@ async fn accept(
     standing: Arc<Mutex<Standing>>,
 ) {
     loop {
-        // Fails when files run out; the replica tries again, and so does the link.
+        // Fails if there are too many open files. The replica tries again, and so does the link.
         let Ok((replica, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
@@ -169,7 +170,7 @@ async fn accept(
     }
 }
 
-/// Carries one connection until either end closes or the link is cut.
+/// Relays one connection until either end closes it or the link is cut.
 async fn carry(
     replica: TcpStream,
     mut route: watch::Receiver<Route>,
@@ -182,7 +183,7 @@ async fn carry(
     let Ok(primary) = TcpStream::connect(upstream).await else {
         return;
     };
-    // Only makes small messages later if it fails.
+    // A failure only delays small messages.
     drop(replica.set_nodelay(true));
     drop(primary.set_nodelay(true));
     let (replica_read, replica_write) = replica.into_split();
@@ -190,7 +191,7 @@ async fn carry(
     lock(&standing).connected = Some(now());
     let mut cut = route.clone();
     tokio::select! {
-        // First, so that nothing passes once the link is cut. The link itself is gone on an error.
+        // First, so that nothing gets through once the link is cut. On an error, the link itself is gone.
         biased;
         _ = cut.wait_for(|it| it.cuts != cuts) => {}
         () = delay(primary_read, replica_write, route) => {}
@@ -204,15 +205,15 @@ async fn carry(
 }
 
 async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
-    // Either end may close at any time; the replica comes back.
+    // Either end may close at any time. The replica reconnects.
     drop(tokio::io::copy(&mut from, &mut to).await);
 }
 
-/// Passes on what it reads once it is as old as the lag.
+/// Forwards data once it is as old as the lag.
 async fn delay(from: OwnedReadHalf, to: OwnedWriteHalf, route: watch::Receiver<Route>) {
     let (held_tx, held) = mpsc::unbounded_channel();
     let room = Semaphore::new(HELD_MAX);
-    // The reader's end closes the channel, and the writer ends when it has passed on the rest.
+    // When the reader ends, it closes the channel, and the writer ends after forwarding the rest.
     tokio::join!(
         take_in(from, held_tx, &room),
         pass_on(to, held, &room, route)
@@ -256,7 +257,7 @@ async fn pass_on(
         }
         room.add_permits(bytes.len());
     }
-    // The reader may wait for room that nobody makes any more.
+    // The reader may be waiting for space that no one will free.
     room.close();
 }
 
@@ -285,7 +286,7 @@ fn lock(standing: &Mutex<Standing>) -> MutexGuard<'_, Standing> {
 mod tests {
     use super::*;
 
-    /// A link with an end for each side.
+    /// A link and a connection at each end.
     struct Ends {
         link: Link,
         primary: TcpStream,
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_bytes_arrive_in_order_and_not_early() {
+    async fn data_arrives_in_order_and_not_early() {
         const WORDS: u32 = 1_000_000;
         let lag = Duration::from_millis(100);
         let Ends {
@@ -329,25 +330,25 @@ mod tests {
                 assert!(started.elapsed() >= lag);
             }
         }
-        // What the replica says is not delayed.
+        // Data from the replica is not delayed.
         replica.write_u32(7).await.unwrap();
         assert_eq!(writing.await.unwrap().read_u32().await.unwrap(), 7);
     }
 
     #[tokio::test]
-    async fn a_cut_loses_what_is_under_way() {
+    async fn a_cut_loses_data_in_transit() {
         let mut ends = ends(Duration::from_secs(60)).await;
         ends.primary.write_u32(1).await.unwrap();
         ends.link.cut();
         let read = ends.replica.read_u32().await;
         assert!(read.is_err(), "{read:?}");
-        // And nobody is let through until there is a primary again.
+        // Connections are closed until there is a primary again.
         let mut refused = TcpStream::connect(ends.link.address()).await.unwrap();
         assert!(refused.read_u32().await.is_err());
     }
 
     #[tokio::test]
-    async fn a_shorter_lag_counts_for_what_is_under_way() {
+    async fn a_shorter_lag_applies_to_data_in_transit() {
         let mut ends = ends(Duration::from_secs(60)).await;
         ends.primary.write_u32(1).await.unwrap();
         {
@@ -360,7 +361,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_replica_that_does_not_come_is_missed_from_the_moment_there_is_a_primary() {
+    async fn a_replica_that_never_connects_counts_as_broken_since_there_is_a_primary() {
         let link = Link::open(Duration::ZERO).await.unwrap();
         assert_eq!(link.broken_for(), None);
         link.lead_to(link.address());

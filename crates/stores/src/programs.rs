@@ -1,4 +1,4 @@
-//! The programs that make a data tier, found and their versions checked.
+//! Finds the programs of a data tier and checks their versions.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -8,14 +8,14 @@ use std::process::Command;
 use crate::StoresError;
 use crate::error::MissingProgram;
 
-/// Where Debian and Ubuntu keep PostgreSQL: a folder for each version, none of them on the PATH.
+/// Where Debian and Ubuntu install PostgreSQL: one folder per version, none of them on the PATH.
 const DEBIAN_POSTGRES: &str = "/usr/lib/postgresql";
-/// The oldest PostgreSQL that works: the documents have version 15.
+/// Minimum version of PostgreSQL: the documents name version 15.
 const POSTGRES_MIN: u32 = 15;
-/// The major version of Redis that the documents have.
+/// The major version of Redis that the documents name.
 const REDIS_MAJOR: u32 = 7;
 
-/// The programs, each with its full path.
+/// The full paths of the programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Programs {
     pub(crate) redis_server: PathBuf,
@@ -26,9 +26,9 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Finds the programs on the PATH and where Debian keeps PostgreSQL.
+    /// Finds the programs on the PATH and in Debian's folders of PostgreSQL.
     ///
-    /// [`StoresError::MissingPrograms`] names all that are missing, [`StoresError::WrongVersion`] what is too old.
+    /// [`StoresError::MissingPrograms`] names all missing programs, [`StoresError::WrongVersion`] an unsupported one.
     pub fn find() -> Result<Self, StoresError> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
@@ -38,7 +38,7 @@ impl Programs {
 
     /// Finds the programs in these folders; the first that has one wins.
     ///
-    /// What belongs to PostgreSQL is taken from the folder of `postgres` itself, so that versions are not mixed.
+    /// The programs of PostgreSQL come from the folder of `postgres`, so that versions are not mixed.
     pub fn find_in(folders: &[PathBuf]) -> Result<Self, StoresError> {
         let mut missing = Vec::new();
         let redis_server = wanted(folders, "redis-server", "redis-server", &mut missing);
@@ -77,7 +77,7 @@ impl Programs {
     }
 }
 
-/// Folders of all PostgreSQL versions that are new enough, the oldest of them first.
+/// Returns the folders of all supported PostgreSQL versions, the oldest first.
 fn debian_folders(root: &Path) -> Vec<PathBuf> {
     let mut versions: Vec<u32> = fs::read_dir(root)
         .into_iter()
@@ -92,9 +92,9 @@ fn debian_folders(root: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The program's path; an empty one, and a note in `missing`, if it is in none of the folders.
+/// Returns the path of a program. If none of the folders contains it, returns an empty path and adds it to `missing`.
 ///
-/// Links are not followed: `redis-server` may lead to a program that goes by the name it is called with.
+/// Doesn't resolve symbolic links: `redis-server` may be a link to a program that acts on the name it is called by.
 fn wanted(
     folders: &[PathBuf],
     program: &'static str,
@@ -135,7 +135,7 @@ fn check(
     }
 }
 
-/// The number that starts the first word with a version: `v=7.0.15` of Redis, `15.7` of PostgreSQL.
+/// Returns the major version in the first word with a version: `v=7.0.15` for Redis, `15.7` for PostgreSQL.
 fn version(said: &str) -> Option<&str> {
     said.split_whitespace()
         .map(|word| word.trim_start_matches("v="))
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_as_the_programs_say_them() {
+    fn versions_of_both_programs_are_parsed() {
         let redis = "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64";
         assert_eq!(major(redis), Some(7));
         assert_eq!(

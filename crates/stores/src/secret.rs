@@ -1,11 +1,11 @@
-//! Random words from the operating system: passwords of one run, and ports to try.
+//! Random numbers of the operating system, for passwords and ports.
 
 use std::fs::File;
 use std::io::Read;
 
 use crate::StoresError;
 
-/// Returns a password of 32 hexadecimal digits, which needs no quoting anywhere.
+/// Returns a password of 32 hexadecimal digits, which never needs quoting.
 pub(crate) fn password() -> Result<String, StoresError> {
     let bytes: [u8; 16] = random()?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())

@@ -1,4 +1,4 @@
-//! A server as the process that wanted it sees it: what becomes of it, and what can be done to it.
+//! A server from the perspective of the process that started it.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -16,21 +16,21 @@ use tokio::sync::watch;
 use crate::guard::{self, Claim, Ending, Order, Reach, Report, Said};
 use crate::{Guard, Host, StoresError, tree};
 
-/// Bytes of a log that an error shows: some ten lines.
+/// Bytes of a log that an error shows: about ten lines.
 const TAIL_BYTES: u64 = 1_200;
-/// How long a guard has to clean up. It takes some 50 ms; a guard that is stuck is killed, and its files remain.
+/// Timeout of the guard's cleanup. It takes about 50 ms. A guard that is stuck is killed, and its files remain.
 const GUARD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often a guard that should end is looked at.
+/// Interval at which to check whether a guard has ended.
 const GUARD_POLL: Duration = Duration::from_millis(2);
 
-/// A server and its guard. Dropping it ends both, which blocks for milliseconds.
+/// A server and its guard. Dropping it ends both, which blocks for some milliseconds.
 pub(crate) struct Server {
     name: String,
     directory: PathBuf,
-    /// What becomes of the directory when this is dropped.
+    /// What to do with the directory on drop.
     ending: Ending,
     log: Log,
-    /// The guard's input: when it closes, the guard ends everything.
+    /// The guard's input. When it closes, the guard ends everything.
     input: Option<Box<dyn Write + Send + Sync>>,
     reports: watch::Receiver<Option<Report>>,
     life: Option<Life>,
@@ -43,14 +43,14 @@ enum Life {
 
 struct Log {
     path: PathBuf,
-    /// Where this server's part begins: a log outlives a server.
+    /// Offset at which this server's part of the log starts: a log outlives a server.
     start: u64,
 }
 
 impl Server {
-    /// Has a guard look after a directory, which need not be there yet.
+    /// Starts a guard for a directory, which need not exist yet.
     ///
-    /// `ending` says what becomes of the directory when this is dropped.
+    /// `ending` says what to do with the directory on drop.
     pub(crate) fn claim(
         host: &Host,
         name: &str,
@@ -82,7 +82,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Has the guard carry out its order, and returns once the server runs, though it may not answer yet.
+    /// Lets the guard carry out an order. Returns when the server is running, though it may not respond yet.
     pub(crate) async fn start(&mut self, order: Order) -> Result<(), StoresError> {
         self.say(&Said::Order(order))?;
         match self.wait_for(|_| true).await {
@@ -99,7 +99,7 @@ impl Server {
         &self.directory
     }
 
-    /// How the server ended; `None` while it runs, also while it is stopped.
+    /// Returns how the server exited; `None` while it is running or paused.
     pub(crate) fn end(&self) -> Option<String> {
         match &*self.reports.borrow() {
             Some(Report::Ended { how } | Report::Failed { how }) => Some(how.clone()),
@@ -107,57 +107,57 @@ impl Server {
         }
     }
 
-    /// Kills the server and all its children at once.
+    /// Kills the server and all its children immediately.
     pub(crate) fn kill(&self) {
         if let Some(pid) = self.pid() {
             tree::kill(pid);
         }
     }
 
-    /// Stops the server and all its children: it accepts connections, and never answers.
+    /// Pauses the server and all its children: it accepts connections and never responds.
     pub(crate) fn pause(&self) {
         if let Some(pid) = self.pid() {
             tree::stop(pid);
         }
     }
 
-    /// Lets a stopped server go on.
+    /// Resumes a paused server.
     pub(crate) fn resume(&self) {
         if let Some(pid) = self.pid() {
             tree::resume(pid);
         }
     }
 
-    /// Sends the server itself a signal.
+    /// Sends a signal to the server itself.
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(pid) = self.pid() {
             tree::signal(pid, signal);
         }
     }
 
-    /// Waits until the server has ended and what it held in memory is freed.
+    /// Waits until the server has exited and its shared memory is freed.
     pub(crate) async fn wait_for_end(&mut self) {
         self.wait_for(|report| !matches!(report, Report::Running { .. }))
             .await;
     }
 
-    /// Ends the server and removes its directory, without blocking the runtime.
+    /// Ends the server and removes its directory without blocking the runtime.
     pub(crate) async fn close(self) {
-        // A panic in there would have been printed; there is nobody to tell.
+        // The panic hook has printed a panic in there. There is no one else to tell.
         drop(tokio::task::spawn_blocking(move || drop(self)).await);
     }
 
-    /// Sets what becomes of the directory when this is dropped.
+    /// Sets what to do with the directory on drop.
     pub(crate) fn set_ending(&mut self, ending: Ending) {
         self.ending = ending;
     }
 
-    /// The end of what the server wrote to its log, on one line.
+    /// Returns the end of the server's log as one line.
     pub(crate) fn log_tail(&self) -> String {
         self.log.tail()
     }
 
-    /// What to say of a server that ended before it was ready.
+    /// Returns the error for a server that exited before it was ready.
     pub(crate) fn death_at_start(&self, how: String) -> StoresError {
         let log_tail = self.log_tail();
         let server = self.name.clone();
@@ -177,7 +177,7 @@ impl Server {
         }
     }
 
-    /// What to say of a server that ended unbidden; `None` if it runs.
+    /// Returns the error for a server that exited unexpectedly; `None` if it is running.
     pub(crate) fn death(&self) -> Option<StoresError> {
         let how = self.end()?;
         let log_tail = self.log_tail();
@@ -200,7 +200,7 @@ impl Server {
         let Some(input) = &mut self.input else {
             return Ok(());
         };
-        let mut line = serde_json::to_string(message).expect("messages are plain data");
+        let mut line = serde_json::to_string(message).expect("a message is always valid JSON");
         line.push('\n');
         let said = input
             .write_all(line.as_bytes())
@@ -223,7 +223,7 @@ impl Server {
             .wait_for(|report| report.as_ref().is_some_and(&is_it))
             .await;
         match found {
-            Ok(report) => report.clone().expect("it was waited for"),
+            Ok(report) => report.clone().expect("the wait was for a value"),
             Err(_) => Report::Ended {
                 how: "its guard ended".to_owned(),
             },
@@ -234,7 +234,7 @@ impl Server {
 impl Drop for Server {
     #[expect(
         clippy::disallowed_methods,
-        reason = "files are gone when a drop returns; pairs are closed on a thread that may block"
+        reason = "the files must be removed when the drop returns; pairs are closed on a thread that may block"
     )]
     fn drop(&mut self) {
         // Fails only if the guard is gone.
@@ -246,7 +246,7 @@ impl Drop for Server {
                 while let Ok(None) = guard.try_wait() {
                     if waited >= GUARD_TIMEOUT {
                         self.kill();
-                        // Fails only if it has ended in between.
+                        // Fails only if it has exited in between.
                         drop(guard.kill());
                         drop(guard.wait());
                         return;
@@ -255,7 +255,7 @@ impl Drop for Server {
                     waited += GUARD_POLL;
                 }
             }
-            // A guard that panicked has said so.
+            // The panic hook has printed a panic of the guard.
             Some(Life::Thread(guard)) => drop(guard.join()),
             None => {}
         }
@@ -296,7 +296,7 @@ fn launch(guard: &Guard) -> std::io::Result<Launched> {
                 .arg(subcommand)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
-                // Ctrl-C in a terminal reaches this process only, which ends its guards in order.
+                // Ctrl-C in a terminal reaches only this process, which ends its guards one by one.
                 .process_group(0)
                 .spawn()?;
             let input = child.stdin.take().expect("the input is piped");
@@ -321,7 +321,7 @@ fn read_reports(output: impl Read, reports: &watch::Sender<Option<Report>>) {
         };
         reports.send_replace(Some(report));
     }
-    // The guard is gone. If that was not its work's end, its server runs on, and is ended here.
+    // The guard is gone. If it was killed, its server is still running, and is killed here.
     reports.send_if_modified(|report| {
         match report {
             Some(Report::Ended { .. } | Report::Failed { .. }) => return false,

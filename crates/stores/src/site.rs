@@ -1,4 +1,4 @@
-//! What fails together: an address and the server on it.
+//! A site: an address and the server on it, which fail together.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -7,10 +7,13 @@ use crate::StoresError;
 use crate::link::Link;
 use crate::server::Server;
 
+/// Interval at which to check whether a server is ready.
+pub(crate) const POLL: Duration = Duration::from_millis(10);
+
 /// One site of a pair.
 pub(crate) struct Site {
     pub(crate) address: Ipv4Addr,
-    /// The server; of a lost site it is kept until the site comes back, for its files.
+    /// The server. A lost site keeps it, with its files, until the site is restored.
     pub(crate) server: Option<Server>,
     state: State,
 }
@@ -31,18 +34,18 @@ impl Site {
         }
     }
 
-    /// Puts a server to work that was just started.
+    /// Sets the server, which has just started.
     pub(crate) fn run(&mut self, server: Server) {
         self.server = Some(server);
         self.state = State::Running;
     }
 
-    /// Whether a server is there that was not lost; it may be stopped, or have died unbidden.
+    /// Returns whether the site is not lost. Its server may be paused, or may have exited unexpectedly.
     pub(crate) fn is_alive(&self) -> bool {
         self.state != State::Lost && self.server.is_some()
     }
 
-    /// The server, if the site is not lost.
+    /// Returns the server; `None` if the site is lost.
     pub(crate) fn alive(&self) -> Option<&Server> {
         self.server.as_ref().filter(|_| self.is_alive())
     }
@@ -69,7 +72,7 @@ impl Site {
     }
 }
 
-/// One or two sites, and no address twice: anything else is a mistake of the caller.
+/// Checks that there are one or two sites with different addresses; anything else is a bug of the caller.
 pub(crate) fn assert_sites(sites: &[Ipv4Addr]) {
     assert!(
         matches!(sites, [_]) || matches!(sites, [first, second] if first != second),
@@ -77,13 +80,13 @@ pub(crate) fn assert_sites(sites: &[Ipv4Addr]) {
     );
 }
 
-/// The other site and its server, if it is not lost.
+/// Returns the other site and its server; `None` if there is none or it is lost.
 pub(crate) fn other_alive(sites: &[Site], site: usize) -> Option<(usize, &Server)> {
     let (other, found) = sites.iter().enumerate().find(|(it, _)| *it != site)?;
     Some((other, found.alive()?))
 }
 
-/// Says whether a server died unbidden, or a replica has not followed its primary for so long.
+/// Fails if a server exited unexpectedly, or if a replica hasn't followed its primary for longer than `patience`.
 pub(crate) fn check(
     sites: &[Site],
     primary: Option<usize>,
@@ -107,7 +110,7 @@ pub(crate) fn check(
     }
 }
 
-/// Ends all servers at the same time.
+/// Ends all servers in parallel.
 pub(crate) async fn stop(sites: Vec<Site>) {
     let closing: Vec<_> = sites
         .into_iter()
@@ -115,7 +118,7 @@ pub(crate) async fn stop(sites: Vec<Site>) {
         .map(|server| tokio::spawn(server.close()))
         .collect();
     for closed in closing {
-        // A panic in there would have been printed.
+        // The panic hook has printed a panic in there.
         drop(closed.await);
     }
 }
@@ -165,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_replica_that_does_not_follow_is_reported_once_patience_ends() {
+    async fn a_replica_that_does_not_follow_is_reported_after_the_timeout() {
         let host = host();
         let mut sites = vec![site(&host, "first").await, site(&host, "second").await];
         let link = Link::open(Duration::ZERO).await.unwrap();
@@ -180,7 +183,7 @@ mod tests {
             "{error}"
         );
 
-        // Nothing is asked of a replica while its primary is stopped or lost.
+        // A replica cannot follow while its primary is paused or lost.
         sites[0].pause();
         check(&sites, Some(0), &link, PATIENCE).unwrap();
         sites[0].resume();

@@ -1,7 +1,7 @@
-//! A process and its descendants: stopped, continued, killed.
+//! Stops, continues and kills a process and its descendants.
 //!
-//! A server's children may have sessions of their own (PostgreSQL's have), so a process group does not hold them all.
-//! The parent is stopped first: a stopped process starts no others, and a child that ends stays in the list.
+//! A process group is not enough, because a server's children may have sessions of their own (as those of PostgreSQL do). The
+//! parent is stopped first: a stopped process cannot start others, and a child that exits stays in the process list.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,25 +10,25 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill as send};
 use nix::unistd::Pid;
 
-/// How long a killed process has to be gone. The kernel frees its memory first; a second is ample on a loaded machine.
+/// Timeout for a killed process to exit. The kernel has to free its memory first; a second is ample on a busy machine.
 const GONE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often a killed process is looked at.
+/// Interval at which to check whether a killed process has exited.
 const GONE_POLL: Duration = Duration::from_millis(2);
 
-/// Stops a process and all below it, and returns them, parents first.
+/// Stops a process and its descendants, and returns them, parents first.
 pub(crate) fn stop(root: Pid) -> Vec<Pid> {
     signal(root, Signal::SIGSTOP);
     freeze_below(vec![root])
 }
 
-/// Lets a stopped process and all below it go on, children first: a parent may wait for an answer.
+/// Continues a stopped process and its descendants, children first: a parent may be waiting for a child.
 pub(crate) fn resume(root: Pid) {
     for pid in below(&[root]).into_iter().rev().chain([root]) {
         signal(pid, Signal::SIGCONT);
     }
 }
 
-/// Kills a process and all below it at once, and returns them; they may take a moment to be gone.
+/// Kills a process and its descendants, and returns them. They may take a moment to exit.
 pub(crate) fn kill(root: Pid) -> Vec<Pid> {
     let all = stop(root);
     for pid in &all {
@@ -37,7 +37,7 @@ pub(crate) fn kill(root: Pid) -> Vec<Pid> {
     all
 }
 
-/// Kills all below a process but not the process itself, and returns them.
+/// Kills the descendants of a process but not the process itself, and returns them.
 pub(crate) fn kill_below(root: Pid) -> Vec<Pid> {
     let mut all = freeze_below(vec![root]);
     all.retain(|pid| *pid != root);
@@ -47,10 +47,10 @@ pub(crate) fn kill_below(root: Pid) -> Vec<Pid> {
     all
 }
 
-/// Waits until processes that were killed are gone or wait for their parent to notice.
+/// Waits until killed processes have exited. They may still have to be reaped by their parent.
 #[expect(
     clippy::disallowed_methods,
-    reason = "called in the guard, which is a thread or process of its own and waits for the operating system"
+    reason = "called in the guard, which is a separate thread or process and waits for the operating system"
 )]
 pub(crate) fn wait_until_gone(pids: &[Pid]) {
     let mut waited = Duration::ZERO;
@@ -60,7 +60,7 @@ pub(crate) fn wait_until_gone(pids: &[Pid]) {
     }
 }
 
-/// The processes started by a process, or handed down to it, those that have ended included.
+/// Returns the children of a process, including inherited ones and those that have exited.
 pub(crate) fn children(parent: Pid) -> Vec<Pid> {
     Status::all()
         .into_iter()
@@ -69,18 +69,18 @@ pub(crate) fn children(parent: Pid) -> Vec<Pid> {
         .collect()
 }
 
-/// Whether a process runs or is stopped; one that has ended and was not waited for does neither.
+/// Returns whether a process is running or stopped, as opposed to one that has exited and was not reaped.
 pub(crate) fn is_alive(pid: Pid) -> bool {
     Status::of(pid).is_some_and(|status| !matches!(status.state, 'Z' | 'X'))
 }
 
-/// Sends a signal to a process that may have ended.
+/// Sends a signal to a process that may have exited.
 pub(crate) fn signal(pid: Pid, signal: Signal) {
-    // Fails only if the process has ended, which is then what was wanted.
+    // Fails only if the process has exited, which is fine.
     let _ = send(pid, signal);
 }
 
-/// Stops all below the first processes until a listing shows none that is new.
+/// Stops the descendants of the first processes until there are no new ones.
 fn freeze_below(mut all: Vec<Pid>) -> Vec<Pid> {
     loop {
         let fresh: Vec<Pid> = below(&all)
@@ -97,9 +97,9 @@ fn freeze_below(mut all: Vec<Pid>) -> Vec<Pid> {
     }
 }
 
-/// All descendants, each after its parent.
+/// Returns all descendants, each after its parent.
 ///
-/// Read from every process's own file, since not every kernel has lists of children.
+/// Reads the file of every process, because not every kernel provides lists of children.
 fn below(roots: &[Pid]) -> Vec<Pid> {
     let statuses = Status::all();
     let mut found: Vec<Pid> = Vec::new();
@@ -138,7 +138,7 @@ impl Status {
             .collect()
     }
 
-    /// Reads `pid (name) state parent …`; the name may hold spaces and parentheses.
+    /// Parses `pid (name) state parent …`. The name may contain spaces and parentheses.
     fn read(line: &str) -> Option<Self> {
         let (head, tail) = line.rsplit_once(')')?;
         let mut fields = tail.split_whitespace();
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn grandchildren_with_sessions_of_their_own_are_killed_too() {
+    fn grandchildren_in_other_sessions_are_killed_too() {
         let mut child = parent_of("setsid sleep 60 & setsid sleep 60 & wait");
         let root = Pid::from_raw(i32::try_from(child.id()).unwrap());
         while below(&[root]).len() < 2 {
@@ -184,9 +184,9 @@ mod tests {
     #[test]
     #[expect(
         clippy::disallowed_methods,
-        reason = "nothing tells of what does not happen"
+        reason = "waits for something that must not happen"
     )]
-    fn a_stopped_tree_goes_on_where_it_was() {
+    fn a_stopped_tree_can_be_continued() {
         let mut child = parent_of("read line; exit 7");
         let root = Pid::from_raw(i32::try_from(child.id()).unwrap());
         stop(root);

@@ -1,19 +1,13 @@
-//! Nothing outlives the process that started it: this binary plays the supervisor, the guard, and the test.
+//! No server outlives the process that started it. This binary is the supervisor, the guard and the test.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on ends where it stands"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(
     clippy::disallowed_methods,
-    reason = "processes that were killed end in wall time"
+    reason = "killed processes exit in real time"
 )]
-#![expect(
-    clippy::print_stdout,
-    reason = "this is its own test harness, and says what it tested"
-)]
+#![expect(clippy::print_stdout, reason = "this test harness prints its results")]
 
-#[expect(dead_code, reason = "the servers here are another process's")]
+#[expect(dead_code, reason = "the servers here belong to another process")]
 #[path = "stores/common.rs"]
 mod common;
 
@@ -30,10 +24,10 @@ use nix::unistd::Pid;
 use tiketi_stores::{Guard, Host, PostgresKind, PostgresPair, Programs, RedisPair};
 use tokio::runtime::Runtime;
 
-/// How long everything has to be gone after a kill; it takes some 100 ms.
+/// Timeout for everything to be gone after a kill. It takes about 100 ms.
 const GONE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long an orderly end may take on a machine that is busy; it takes some 50 ms.
+/// Timeout of a normal shutdown on a busy machine. It takes about 50 ms.
 const STOP_MAX: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
@@ -91,7 +85,7 @@ fn preparing() {
     let mut ground = Ground::new();
     let mut supervisor = ground.supervisor();
     let started = Instant::now();
-    // In the middle of the copy of the primary, or nearly.
+    // Approximately in the middle of copying the primary.
     while !ground.has_directory("postgres-1") {
         assert!(started.elapsed() < GONE_TIMEOUT, "no standby was made");
         std::thread::sleep(Duration::from_millis(5));
@@ -109,7 +103,7 @@ fn unguarded() {
         let mut pair = RedisPair::start(&host, settings).await.unwrap();
         let guards = children_of(std::process::id());
         assert_eq!(guards.len(), 1, "{guards:?}");
-        // What a terminal or a service manager sends to everybody is the supervisor's to answer.
+        // A signal that a terminal or a service manager sends to the whole group is handled by the supervisor.
         for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
             kill(guards[0], signal).unwrap();
         }
@@ -126,7 +120,7 @@ fn unguarded() {
     ground.assert_empty();
 }
 
-/// Starts both pairs and says so; ends them in order at the end of its input, if it lives to see that.
+/// Starts both pairs and reports it. Shuts them down when its input ends, unless it is killed before.
 fn supervise(parent: &Path) {
     runtime().block_on(async {
         let host = host_in(parent);
@@ -137,7 +131,7 @@ fn supervise(parent: &Path) {
             PostgresPair::start(&host, aurora)
         );
         let (mut redis, mut postgres) = (redis.unwrap(), postgres.unwrap());
-        // One site is lost, and one store has its second life.
+        // One site is lost, and another was restored.
         redis.lose(0);
         redis.promote(1).await.unwrap();
         postgres.lose(0);
@@ -159,7 +153,7 @@ fn runtime() -> Runtime {
     builder.enable_all().build().unwrap()
 }
 
-/// A host with guards in processes of their own.
+/// A host with separate guard processes.
 fn host_in(parent: &Path) -> Host {
     let guard = Guard::Binary(std::env::current_exe().unwrap(), "guard");
     Host::with(Programs::find().unwrap(), guard, None, parent).unwrap()
@@ -178,14 +172,14 @@ fn children_of(parent: u32) -> Vec<Pid> {
         .collect()
 }
 
-/// A directory for one supervisor, by whose path everything of it is recognized.
+/// A directory for one supervisor. Its path identifies everything that belongs to it.
 struct Ground {
     parent: tempfile::TempDir,
-    /// Ids of the shared memory that must be gone at the end.
+    /// Ids of shared-memory segments that must be gone at the end.
     segments: Vec<String>,
 }
 
-/// A supervisor that does not outlive a failed test.
+/// A supervisor that is killed if the test fails.
 struct Supervisor(Child);
 
 impl Supervisor {
@@ -227,7 +221,7 @@ impl Ground {
         Supervisor(child.unwrap())
     }
 
-    /// Remembers the shared memory that PostgreSQL has by now.
+    /// Records the shared-memory segments that PostgreSQL has by now.
     fn note_segments(&mut self) {
         for directory in self.directories() {
             let lock = directory.join("data/postmaster.pid");
@@ -238,7 +232,7 @@ impl Ground {
         }
     }
 
-    /// All processes that work in a server's directory, below it, or with a file of it open.
+    /// Returns all processes with a working directory or an open file in a server's directory.
     fn processes(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir("/proc").unwrap();
         entries
@@ -261,7 +255,7 @@ impl Ground {
         directories.any(|it| it.file_name().unwrap().to_string_lossy().starts_with(name))
     }
 
-    /// The directories of all servers.
+    /// Returns the directories of all servers.
     fn directories(&self) -> Vec<PathBuf> {
         let roots = std::fs::read_dir(self.parent.path()).unwrap();
         roots
@@ -305,7 +299,7 @@ impl Drop for Supervisor {
     }
 }
 
-/// Ids of the shared-memory segments of this machine.
+/// Returns the ids of the shared-memory segments of this machine.
 fn segments() -> Vec<String> {
     let text = std::fs::read_to_string("/proc/sysvipc/shm").unwrap();
     text.lines()

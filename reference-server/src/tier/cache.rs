@@ -1,4 +1,4 @@
-//! The cache role as handlers see it: waiting room, sessions, cache, rate limit, bus.
+//! The cache role as seen by handlers: waiting room, sessions, cache, rate limit and bus.
 
 use std::time::Duration;
 
@@ -11,38 +11,38 @@ use super::servers::RedisCache;
 use super::{Admission, Place, QueueStatus, Task, Unavailable};
 use crate::bus::{Change, Envelope, Subscription};
 
-/// What is remembered of a user's socket, on whichever instance it was.
+/// The state of a user's socket, kept so that a reconnect on any instance can restore it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Session {
     /// The show whose page is open.
     pub(crate) event_id: Option<Uuid>,
-    /// The show whose queue the user watches.
+    /// The show whose queue the user is subscribed to.
     pub(crate) queue_event_id: Option<Uuid>,
-    /// The show whose seats the user watches.
+    /// The show whose seats the user is subscribed to.
     pub(crate) seat_event_id: Option<Uuid>,
-    /// Seats picked on the page, not yet held.
+    /// Seats selected on the page, not yet on hold.
     pub(crate) selected_seats: Vec<String>,
 }
 
-/// What a message of a socket changes of its user's session. Sessions are changed and not replaced: two messages at the
-/// same time, maybe on two instances, must both count.
+/// A change of one field of a session. Sessions are not replaced as a whole, because two messages that arrive at the same
+/// time, perhaps on two instances, must both take effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SessionChange {
-    /// The session begins, or goes on.
+    /// The socket connected; creates the session if there is none.
     Connected,
-    /// The page of a show was opened, or left.
+    /// The page of a show was opened (or left: `None`).
     Page(Option<Uuid>),
-    /// The queue of a show is watched.
+    /// The user subscribed to the queue of a show.
     Queue(Uuid),
-    /// The seats of a show are watched.
+    /// The user subscribed to the seats of a show.
     Seats(Uuid),
-    /// Seats were picked on the page.
+    /// Seats were selected on the page.
     Selected(Vec<String>),
 }
 
 impl Session {
-    /// The session after a change.
+    /// Returns the session after a change.
     pub(crate) fn changed(mut self, change: SessionChange) -> Self {
         match change {
             SessionChange::Connected => {}
@@ -55,23 +55,33 @@ impl Session {
     }
 }
 
-/// A level that sockets are told when it changes, and which one it is.
+/// A level that is announced to sockets when it changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum News {
-    /// People in the queue of a show.
+    /// Users in the queue of a show.
     QueueSize(Uuid),
-    /// Tickets left of a ticket type.
-    Stock(Uuid),
+    /// Tickets left of a ticket type, out of `total`.
+    Stock { ticket_type: Uuid, total: u32 },
 }
 
-/// The cache role of the tier that an instance stands on.
+impl News {
+    /// The level before the first announcement: nobody waits, and nothing is sold.
+    pub(crate) const fn initial(self) -> u32 {
+        match self {
+            Self::QueueSize(_) => 0,
+            Self::Stock { total, .. } => total,
+        }
+    }
+}
+
+/// The cache role of an instance's data tier.
 #[derive(Clone, Debug)]
 pub(crate) enum Cache {
     Embedded(EmbeddedCache),
     Servers(RedisCache),
 }
 
-/// Does the same on whichever store it is.
+/// Makes the call on either store.
 macro_rules! on_store {
     ($role:expr, $store:ident => $call:expr) => {
         match $role {
@@ -82,7 +92,7 @@ macro_rules! on_store {
 }
 
 impl Cache {
-    /// Takes an active place or joins the queue; whoever is in either stays there.
+    /// Takes a shopping slot or joins the queue. A user who is active or waiting already keeps the slot or place.
     pub(crate) async fn enter(&self, show: Uuid, user: Uuid) -> Result<Place, Unavailable> {
         on_store!(self, store => store.enter(show, user).await)
     }
@@ -95,17 +105,18 @@ impl Cache {
         on_store!(self, store => store.queue_status(show, user).await)
     }
 
-    /// Leaves the queue, or gives the active place back.
+    /// Leaves the queue, or releases the shopping slot.
     pub(crate) async fn leave(&self, show: Uuid, user: Uuid) -> Result<(), Unavailable> {
         on_store!(self, store => store.leave(show, user).await)
     }
 
-    /// Notes that an active user is not idle.
+    /// Records activity of an active user.
     pub(crate) async fn touch(&self, show: Uuid, user: Uuid) -> Result<(), Unavailable> {
         on_store!(self, store => store.touch(show, user).await)
     }
 
-    /// Admits from the head of the queue, once in each slot however many instances ask.
+    /// Releases the shopping slots of idle users and admits users from the head of the queue. Of all instances that call it
+    /// with the same time slot, one does.
     pub(crate) async fn admit(&self, show: Uuid, slot: u64) -> Result<Admission, Unavailable> {
         on_store!(self, store => store.admit(show, slot).await)
     }
@@ -114,7 +125,7 @@ impl Cache {
         on_store!(self, store => store.clear_queue(show).await)
     }
 
-    /// Whether the caller is the first to do the task in this slot.
+    /// Returns whether the caller is the first to claim the task for this time slot.
     pub(crate) async fn claim(
         &self,
         task: Task,
@@ -128,7 +139,7 @@ impl Cache {
         on_store!(self, store => store.session(user).await)
     }
 
-    /// Changes a session, or begins one, and renews its life.
+    /// Changes a session, or creates it, and renews its TTL.
     pub(crate) async fn change_session(
         &self,
         user: Uuid,
@@ -155,7 +166,7 @@ impl Cache {
         on_store!(self, store => store.drop_cached(key).await)
     }
 
-    /// Counts a request of a user; the time to wait when it is over the limit.
+    /// Counts a request of a user. Returns the time to wait if the user is over the limit.
     pub(crate) async fn count_request(
         &self,
         user: Uuid,
@@ -164,27 +175,27 @@ impl Cache {
         on_store!(self, store => store.count_request(user, limit).await)
     }
 
-    /// Drops sessions, cached bodies and counters that have expired.
+    /// Removes expired sessions, cached bodies and counters.
     pub(crate) async fn sweep(&self) -> Result<(), Unavailable> {
         on_store!(self, store => store.sweep().await)
     }
 
-    /// Whether a command gets an answer.
+    /// Checks that Redis responds.
     pub(crate) async fn ping(&self) -> Result<(), Unavailable> {
         on_store!(self, store => store.ping().await)
     }
 
-    /// Sends a message to every instance.
+    /// Publishes a message to every instance.
     pub(crate) async fn publish(&self, envelope: Envelope) -> Result<(), Unavailable> {
         self.publish_all(vec![envelope]).await
     }
 
-    /// Sends messages to every instance, in this order.
+    /// Publishes messages to every instance, in this order.
     pub(crate) async fn publish_all(&self, envelopes: Vec<Envelope>) -> Result<(), Unavailable> {
         on_store!(self, store => store.publish_all(envelopes).await)
     }
 
-    /// Sockets of all instances in the room of a show's page if that has changed since the last call.
+    /// Returns the number of sockets on a show's page over all instances; `None` if nothing has changed since the last call.
     pub(crate) async fn take_changed_presence(
         &self,
         show: Uuid,
@@ -192,22 +203,22 @@ impl Cache {
         on_store!(self, store => store.take_changed_presence(show).await)
     }
 
-    /// Notes a level that is about to be announced; returns whether it differs from the one announced last.
+    /// Records a level that is about to be announced, and returns whether it differs from the last one.
     pub(crate) async fn is_news(&self, news: News, level: u32) -> Result<bool, Unavailable> {
         on_store!(self, store => store.is_news(news, level).await)
     }
 
-    /// Messages of every instance, this one's own included.
+    /// Subscribes to the messages of every instance, including this one.
     pub(crate) fn subscribe(&self) -> Subscription {
         on_store!(self, store => store.subscribe())
     }
 
-    /// Notes that a socket of this instance opened or left the page of a show.
+    /// Counts a socket of this instance that opened or left the page of a show.
     pub(crate) fn set_presence(&self, show: Uuid, change: Change) {
         on_store!(self, store => store.set_presence(show, change));
     }
 
-    /// Forgets the sockets of this instance, which is gone.
+    /// Removes the sockets of this instance, which has stopped.
     pub(crate) fn leave_bus(&self) {
         on_store!(self, store => store.leave_bus());
     }

@@ -1,4 +1,4 @@
-//! The cache role: both stores give the same answers.
+//! Tests of the cache role on both stores.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ fn user(number: u128) -> Uuid {
     Uuid::from_u128(100 + number)
 }
 
-/// Two instances' views of each store.
+/// The cache roles of two instances on each store.
 fn stores(settings: &Settings) -> (Vec<[Cache; 2]>, Option<TestNode>) {
     let tier = EmbeddedTier::new(settings, Vec::new(), SECOND);
     let mut stores = vec![[Cache::Embedded(tier.cache()), Cache::Embedded(tier.cache())]];
@@ -57,7 +57,7 @@ async fn enter_all(cache: &Cache, people: u128) {
 }
 
 #[tokio::test]
-async fn the_first_enter_at_once_and_the_rest_wait_in_order() {
+async fn the_first_users_are_admitted_on_entry_and_the_rest_wait_in_order() {
     on_each(settings(), async |[one, two]| {
         let first = one.enter(SHOW, user(0)).await.unwrap();
         assert_eq!(first, Place::Active { active: 1 });
@@ -79,7 +79,7 @@ async fn the_first_enter_at_once_and_the_rest_wait_in_order() {
 }
 
 #[tokio::test]
-async fn a_free_place_goes_to_the_head_of_the_queue_once_in_a_slot() {
+async fn a_free_shopping_slot_goes_to_the_head_of_the_queue_once_per_time_slot() {
     on_each(settings(), async |[one, two]| {
         enter_all(&one, 5).await;
         one.leave(SHOW, user(0)).await.unwrap();
@@ -93,7 +93,11 @@ async fn a_free_place_goes_to_the_head_of_the_queue_once_in_a_slot() {
         }
         assert_eq!(one.admit(SHOW, 8).await.unwrap().admitted, [user(3)]);
         two.leave(SHOW, user(4)).await.unwrap();
-        assert_eq!(position(&one, 9).await, Some(1), "who left does not count");
+        assert_eq!(
+            position(&one, 9).await,
+            Some(1),
+            "a user who has left does not count"
+        );
         let rate = one.queue_status(SHOW, user(9)).await.unwrap().rate;
         assert!((rate - (50.0 * 0.81 + 0.1 + 0.09)).abs() < 1e-9, "{rate}");
     })
@@ -101,7 +105,7 @@ async fn a_free_place_goes_to_the_head_of_the_queue_once_in_a_slot() {
 }
 
 #[tokio::test]
-async fn idle_places_are_taken_back_unless_touched() {
+async fn idle_users_lose_their_shopping_slot() {
     let idle = Settings {
         idle_timeout: Duration::from_secs(30),
         speed: 100.0,
@@ -112,7 +116,7 @@ async fn idle_places_are_taken_back_unless_touched() {
         tokio::time::sleep(Duration::from_millis(200)).await;
         two.touch(SHOW, user(1)).await.unwrap();
         two.touch(SHOW, user(2)).await.unwrap();
-        assert_eq!(position(&one, 2).await, Some(1), "a touch gives no place");
+        assert_eq!(position(&one, 2).await, Some(1), "a touch does not admit");
         tokio::time::sleep(Duration::from_millis(150)).await;
         assert_eq!(one.admit(SHOW, 1).await.unwrap().admitted, [user(2)]);
         let status = two.queue_status(SHOW, Uuid::nil()).await.unwrap();
@@ -124,7 +128,7 @@ async fn idle_places_are_taken_back_unless_touched() {
 }
 
 #[tokio::test]
-async fn a_cleared_queue_is_empty_and_active_people_stay() {
+async fn clearing_a_queue_keeps_active_users() {
     on_each(settings(), async |[one, two]| {
         enter_all(&one, 4).await;
         two.clear_queue(SHOW).await.unwrap();
@@ -136,7 +140,7 @@ async fn a_cleared_queue_is_empty_and_active_people_stay() {
 }
 
 #[tokio::test]
-async fn a_task_is_claimed_once_for_a_slot() {
+async fn a_task_is_claimed_once_per_time_slot() {
     on_each(settings(), async |[one, two]| {
         for task in [Task::QueueUpdate, Task::RoomUpdate] {
             assert_eq!(one.claim(task, SHOW, 3).await, Ok(true));
@@ -150,7 +154,7 @@ async fn a_task_is_claimed_once_for_a_slot() {
 }
 
 #[tokio::test]
-async fn cached_bodies_and_sessions_end_with_their_time() {
+async fn cached_bodies_and_sessions_expire() {
     let fast = Settings {
         speed: 100.0,
         ..settings()
@@ -194,7 +198,7 @@ async fn cached_bodies_and_sessions_end_with_their_time() {
 }
 
 #[tokio::test]
-async fn the_request_over_the_limit_waits_for_its_window() {
+async fn a_request_over_the_limit_waits_for_the_next_window() {
     let fast = Settings {
         speed: 100.0,
         ..settings()
@@ -213,10 +217,16 @@ async fn the_request_over_the_limit_waits_for_its_window() {
 }
 
 #[tokio::test]
-async fn a_level_is_news_once_whoever_announces_it() {
+async fn a_level_is_news_once_for_all_instances() {
     on_each(settings(), async |[one, two]| {
-        let (queue, stock) = (News::QueueSize(SHOW), News::Stock(SHOW));
-        assert_eq!(one.is_news(queue, 0).await, Ok(false), "known to be empty");
+        let (ticket_type, total) = (SHOW, 5);
+        let (queue, stock) = (News::QueueSize(SHOW), News::Stock { ticket_type, total });
+        assert_eq!(one.is_news(queue, 0).await, Ok(false), "empty at first");
+        assert_eq!(
+            one.is_news(stock, total).await,
+            Ok(false),
+            "unsold at first"
+        );
         assert_eq!(one.is_news(stock, 0).await, Ok(true));
         assert_eq!(one.is_news(queue, 5).await, Ok(true));
         assert_eq!(two.is_news(queue, 5).await, Ok(false));
@@ -234,14 +244,14 @@ async fn sockets_on_a_page_are_counted_over_all_instances() {
         two.set_presence(SHOW, Change::Joined);
         two.set_presence(SHOW, Change::Joined);
         for (slot, winner) in [(1, &one), (2, &two)] {
-            // Each tries, and so tells the others what it has.
+            // An instance shares its sockets when it tries to claim the slot.
             for cache in [winner, &one, &two] {
                 cache.claim(Task::RoomUpdate, SHOW, slot).await.unwrap();
             }
         }
         assert_eq!(two.take_changed_presence(SHOW).await, Ok(Some(3)));
         assert_eq!(one.take_changed_presence(SHOW).await, Ok(None));
-        // One comes, one goes: the same number, and yet somebody has to be told.
+        // One joins and one leaves: the number is the same, but the members of the room have changed.
         two.set_presence(SHOW, Change::Left);
         two.set_presence(SHOW, Change::Joined);
         two.claim(Task::RoomUpdate, SHOW, 3).await.unwrap();
@@ -251,7 +261,7 @@ async fn sockets_on_a_page_are_counted_over_all_instances() {
 }
 
 #[tokio::test]
-async fn what_one_instance_says_all_hear() {
+async fn a_published_message_reaches_all_instances() {
     use crate::bus::{Message, Room};
     on_each(settings(), async |[one, two]| {
         let mut heard = [one.subscribe(), two.subscribe()];
@@ -262,7 +272,7 @@ async fn what_one_instance_says_all_hear() {
                 timestamp: "now".to_owned(),
             },
         };
-        // A subscription begins when Redis has heard of it: until then what is said is lost, as it is for the embedded bus.
+        // Messages published before Redis has processed the subscription are lost.
         for subscription in &mut heard {
             while subscription.try_recv().is_err() {
                 one.publish(message(0)).await.unwrap();
@@ -287,7 +297,7 @@ async fn what_one_instance_says_all_hear() {
 }
 
 #[tokio::test]
-async fn changes_of_a_session_at_the_same_time_all_count() {
+async fn concurrent_changes_of_a_session_all_take_effect() {
     on_each(settings(), async |[one, two]| {
         let ttl = 60 * SECOND;
         let picked = SessionChange::Selected(vec!["s1".to_owned()]);

@@ -1,4 +1,4 @@
-//! The database role as handlers see it: rows, refusals, and one method for each transaction.
+//! The database role as seen by handlers: rows, refusals, and one method per transaction.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::Unavailable;
 use super::embedded::EmbeddedDatabase;
 use super::servers::PostgresDatabase;
 
-/// Why a transaction was rolled back although the database is well.
+/// Why the database refused a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("Event not found")]
@@ -25,7 +25,7 @@ pub(crate) enum Refusal {
     SeatLocked,
     #[error("Seat is already reserved")]
     SeatReserved,
-    #[error("Only one seat a person")]
+    #[error("Only one seat per person")]
     OneSeatEach,
     #[error("This ticket type is seated: choose a seat")]
     ChooseASeat,
@@ -35,15 +35,15 @@ pub(crate) enum Refusal {
     HoldExpired,
     #[error("Reservation is already paid")]
     PaidAlready,
-    #[error("This idempotency key has paid another reservation")]
+    #[error("This idempotency key was used for another reservation")]
     KeyUsed,
     #[error("Reservation is cancelled")]
     Cancelled,
-    #[error("Reservation cannot be cancelled any more")]
+    #[error("Reservation can no longer be cancelled")]
     NotCancellable,
 }
 
-/// A registered user with the password's hash.
+/// A registered user with the password hash.
 #[derive(Clone, Debug)]
 pub(crate) struct Credential {
     pub(crate) id: Uuid,
@@ -54,7 +54,7 @@ pub(crate) struct Credential {
 }
 
 /// A show with its stock.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ShowRow {
     pub(crate) id: Uuid,
     pub(crate) title: String,
@@ -63,7 +63,7 @@ pub(crate) struct ShowRow {
 }
 
 /// A ticket type with its stock.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TicketTypeRow {
     pub(crate) id: Uuid,
     pub(crate) name: String,
@@ -119,7 +119,7 @@ pub(crate) enum ReservationState {
     Cancelled,
 }
 
-/// Standing tickets somebody wants.
+/// An order for standing tickets.
 #[derive(Clone, Debug)]
 pub(crate) struct StandingOrder {
     pub(crate) user: Uuid,
@@ -127,7 +127,7 @@ pub(crate) struct StandingOrder {
     pub(crate) items: Vec<(Uuid, u32)>,
 }
 
-/// Receipt of a payment.
+/// The receipt of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Paid {
     pub(crate) reservation: ReservationRow,
@@ -136,34 +136,34 @@ pub(crate) struct Paid {
     pub(crate) paid_at: Duration,
 }
 
-/// Seats that are free again.
+/// Seats that have become available.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Released {
     pub(crate) show: Uuid,
     pub(crate) seats: Vec<Uuid>,
 }
 
-/// What the pool of an instance has seen so far.
+/// The load of an instance's connection pool so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PoolLoad {
-    /// Times a request found all connections busy.
+    /// Requests that found all connections busy.
     pub(crate) waits: u64,
-    /// Times a request got no connection in time.
+    /// Requests that timed out waiting for a connection.
     pub(crate) timeouts: u64,
-    /// Connections opened, the reopened ones after a failover included.
+    /// Connections opened, including those reopened after a failover.
     pub(crate) opened: u64,
     /// Connections in use now.
     pub(crate) in_use: u64,
 }
 
-/// The database role of the tier that an instance stands on, through that instance's connection pool.
+/// The database role of an instance's data tier, with the instance's connection pool.
 #[derive(Clone, Debug)]
 pub(crate) enum Database {
     Embedded(EmbeddedDatabase),
     Servers(PostgresDatabase),
 }
 
-/// Does the same on whichever store it is.
+/// Makes the call on either store.
 macro_rules! on_store {
     ($role:expr, $store:ident => $call:expr) => {
         match $role {
@@ -174,7 +174,7 @@ macro_rules! on_store {
 }
 
 impl Database {
-    /// Adds a user; `None` when the e-mail address is taken.
+    /// Adds a user. Returns `None` if the email address is taken.
     pub(crate) async fn register(
         &self,
         user: Credential,
@@ -201,12 +201,12 @@ impl Database {
         on_store!(self, store => store.show(id).await)
     }
 
-    /// The seats of a show as a JSON array.
+    /// Returns the seats of a show as a JSON array; `None` if the show is unknown.
     pub(crate) async fn seat_list(&self, show: Uuid) -> Result<Option<Bytes>, Unavailable> {
         on_store!(self, store => store.seat_list(show).await)
     }
 
-    /// Holds a seat.
+    /// Puts a seat on hold.
     pub(crate) async fn hold(
         &self,
         place: (Uuid, Uuid, Uuid),
@@ -224,7 +224,7 @@ impl Database {
         on_store!(self, store => store.order_standing(order, hold).await)
     }
 
-    /// The reservation if it is this user's.
+    /// Returns the reservation; `None` if it isn't this user's.
     pub(crate) async fn reservation(
         &self,
         user: Uuid,
@@ -240,7 +240,8 @@ impl Database {
         on_store!(self, store => store.reservations(user).await)
     }
 
-    /// Checks that a payment may begin and keeps the hold for `grace`; the receipt when it is paid already.
+    /// Checks that a payment may begin, and extends the hold to last at least `grace` from now. Returns the receipt if the
+    /// same payment has succeeded before.
     pub(crate) async fn begin_payment(
         &self,
         payment: (Uuid, Uuid, &str),
@@ -249,7 +250,7 @@ impl Database {
         on_store!(self, store => store.begin_payment(payment, grace).await)
     }
 
-    /// Commits an authorised payment.
+    /// Commits an authorized payment.
     pub(crate) async fn commit_payment(
         &self,
         payment: (Uuid, Uuid, &str),
@@ -263,17 +264,17 @@ impl Database {
         on_store!(self, store => store.cancel(user, id).await)
     }
 
-    /// Releases every hold that has expired.
+    /// Releases all expired holds, in order of expiry and then of creation.
     pub(crate) async fn release_expired(&self) -> Result<Vec<Released>, Unavailable> {
         on_store!(self, store => store.release_expired().await)
     }
 
-    /// When the next hold expires; the embedded store reads it without a connection.
+    /// Returns when the next hold expires; `None` if there is none. The embedded store reads it without a connection.
     pub(crate) async fn next_expiry(&self) -> Result<Option<Duration>, Unavailable> {
         on_store!(self, store => store.next_expiry().await)
     }
 
-    /// Ticket types of a show whose stock may have changed since the last call.
+    /// Returns the ticket types of a show whose stock may have changed since the last call.
     pub(crate) async fn take_changed_types(
         &self,
         show: Uuid,
@@ -281,18 +282,18 @@ impl Database {
         on_store!(self, store => store.take_changed_types(show).await)
     }
 
-    /// Whether a query gets an answer.
+    /// Checks that the database responds.
     pub(crate) async fn ping(&self) -> Result<(), Unavailable> {
         on_store!(self, store => store.ping().await)
     }
 
-    /// What the pool has seen so far.
+    /// Returns the load of the pool so far.
     pub(crate) fn pool_load(&self) -> PoolLoad {
         on_store!(self, store => store.pool_load())
     }
 }
 
-/// Answers of the database: a row or a refusal, unless it does not answer at all.
+/// An answer of the database: a value or a refusal, unless the database is unavailable.
 pub(crate) type Answer<T> = Result<Result<T, Refusal>, Unavailable>;
 
 #[cfg(test)]

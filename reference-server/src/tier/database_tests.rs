@@ -1,4 +1,4 @@
-//! What the database role does, whichever store it stands on.
+//! Tests of the database role on both stores.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use crate::tier::{DataTier, EmbeddedTier, ServersTier, prepare_database};
 
 const HOLD: Duration = Duration::from_secs(300);
 
-/// A hold that ends while a test waits.
-const SHORT: Duration = Duration::from_millis(300);
+/// Duration of a hold that expires during a test.
+const SHORT: Duration = Duration::from_secs(1);
 
 /// A database with one show: a section of three seats, and five standing tickets.
 struct Stage {
@@ -84,7 +84,7 @@ impl Stage {
         show.types.iter().map(|kind| kind.available).collect()
     }
 
-    /// States of the seats, as buyers are told.
+    /// Returns the states of the seats as buyers see them.
     async fn states(&self) -> Vec<String> {
         let list = self.database.seat_list(self.show.id).await.unwrap();
         let list: Vec<Value> = serde_json::from_slice(&list.unwrap()).unwrap();
@@ -93,7 +93,7 @@ impl Stage {
     }
 }
 
-/// Patient, for a machine that is busy with other tests.
+/// Long timeouts for a machine that is busy with other tests.
 fn settings() -> Settings {
     Settings {
         pool_connect_timeout: Duration::from_secs(20),
@@ -144,20 +144,20 @@ macro_rules! on_both_stores {
 on_both_stores! {
     a_user_registers_once,
     a_show_has_its_stock_and_its_seats,
-    a_seat_goes_to_one_person_and_a_person_gets_one_seat,
-    of_fifty_buyers_one_gets_the_seat,
-    two_requests_of_one_buyer_get_one_seat,
-    a_hold_ends_on_time_and_not_before,
+    a_seat_goes_to_one_user_and_a_user_gets_one_seat,
+    of_fifty_concurrent_buyers_one_gets_the_seat,
+    two_concurrent_requests_of_one_buyer_get_one_seat,
+    a_hold_expires_on_time_and_not_earlier,
     a_payment_with_the_same_key_is_one_payment,
-    a_payment_asked_for_many_times_at_once_is_one_payment,
-    of_two_payments_at_once_one_is_captured,
+    concurrent_requests_with_the_same_key_are_one_payment,
+    of_two_concurrent_payments_one_is_captured,
     a_key_pays_for_one_reservation,
-    a_payment_begun_in_time_keeps_its_seat_while_the_provider_works,
-    cancelling_gives_back_seats_and_tickets,
-    standing_tickets_are_sold_as_long_as_there_are_some,
-    no_more_standing_tickets_are_sold_than_there_are,
-    reservations_are_shown_to_their_owner_in_order,
-    changed_stock_is_told,
+    a_payment_started_in_time_keeps_its_seat_until_it_ends,
+    cancelling_returns_seats_and_tickets,
+    standing_tickets_are_sold_until_none_are_left,
+    standing_tickets_are_never_oversold,
+    reservations_are_listed_in_order_to_their_owner_only,
+    changed_stock_is_reported,
 }
 
 async fn a_user_registers_once(stage: Stage) {
@@ -210,7 +210,7 @@ async fn a_show_has_its_stock_and_its_seats(stage: Stage) {
     assert!(stage.database.seat_list(unknown).await.unwrap().is_none());
 }
 
-async fn a_seat_goes_to_one_person_and_a_person_gets_one_seat(stage: Stage) {
+async fn a_seat_goes_to_one_user_and_a_user_gets_one_seat(stage: Stage) {
     let held = stage.hold(user(1), 1).await.unwrap();
     assert_eq!(stage.hold(user(2), 1).await, Err(Refusal::SeatLocked));
     assert_eq!(stage.hold(user(1), 2).await, Err(Refusal::OneSeatEach));
@@ -227,7 +227,7 @@ async fn a_seat_goes_to_one_person_and_a_person_gets_one_seat(stage: Stage) {
     assert_eq!(stage.states().await, ["reserved", "available", "available"]);
 }
 
-async fn of_fifty_buyers_one_gets_the_seat(stage: Stage) {
+async fn of_fifty_concurrent_buyers_one_gets_the_seat(stage: Stage) {
     let tries = (0..50).map(|number| stage.hold(user(number), 2));
     let answers = futures_util::future::join_all(tries).await;
     let held = answers.iter().filter(|answer| answer.is_ok()).count();
@@ -238,7 +238,7 @@ async fn of_fifty_buyers_one_gets_the_seat(stage: Stage) {
     assert_eq!(stage.states().await, ["available", "locked", "available"]);
 }
 
-async fn two_requests_of_one_buyer_get_one_seat(stage: Stage) {
+async fn two_concurrent_requests_of_one_buyer_get_one_seat(stage: Stage) {
     for number in 0..10 {
         let buyer = user(number);
         let (one, two) = tokio::join!(stage.hold(buyer, 1), stage.hold(buyer, 2));
@@ -249,7 +249,7 @@ async fn two_requests_of_one_buyer_get_one_seat(stage: Stage) {
     }
 }
 
-async fn a_hold_ends_on_time_and_not_before(stage: Stage) {
+async fn a_hold_expires_on_time_and_not_earlier(stage: Stage) {
     let database = &stage.database;
     let held = stage.hold_for(user(1), 1, SHORT).await.unwrap();
     assert_eq!(held.expires - held.created, SHORT);
@@ -296,7 +296,7 @@ async fn a_payment_with_the_same_key_is_one_payment(stage: Stage) {
     assert_eq!(database.next_expiry().await.unwrap(), None);
 }
 
-async fn a_payment_asked_for_many_times_at_once_is_one_payment(stage: Stage) {
+async fn concurrent_requests_with_the_same_key_are_one_payment(stage: Stage) {
     let held = stage.hold(user(1), 1).await.unwrap();
     let payment = (user(1), held.id, "key");
     let tries = (0..20).map(|_| stage.database.commit_payment(payment, "naver_pay"));
@@ -308,7 +308,7 @@ async fn a_payment_asked_for_many_times_at_once_is_one_payment(stage: Stage) {
     assert!(receipts.iter().all(|receipt| *receipt == receipts[0]));
 }
 
-async fn of_two_payments_at_once_one_is_captured(stage: Stage) {
+async fn of_two_concurrent_payments_one_is_captured(stage: Stage) {
     let held = stage.hold(user(1), 1).await.unwrap();
     let pay = |key| {
         stage
@@ -348,7 +348,7 @@ async fn a_key_pays_for_one_reservation(stage: Stage) {
     assert!(own.await.unwrap().is_ok());
 }
 
-async fn a_payment_begun_in_time_keeps_its_seat_while_the_provider_works(stage: Stage) {
+async fn a_payment_started_in_time_keeps_its_seat_until_it_ends(stage: Stage) {
     let database = &stage.database;
     let held = stage.hold_for(user(1), 1, SHORT).await.unwrap();
     let payment = (user(1), held.id, "key");
@@ -367,7 +367,7 @@ async fn a_payment_begun_in_time_keeps_its_seat_while_the_provider_works(stage: 
     assert_eq!(database.next_expiry().await.unwrap(), None);
 }
 
-async fn cancelling_gives_back_seats_and_tickets(stage: Stage) {
+async fn cancelling_returns_seats_and_tickets(stage: Stage) {
     let database = &stage.database;
     let held = stage.hold(user(1), 1).await.unwrap();
     let payment = (user(1), held.id, "k");
@@ -390,7 +390,7 @@ async fn cancelling_gives_back_seats_and_tickets(stage: Stage) {
     stage.hold(user(2), 1).await.unwrap();
 }
 
-async fn standing_tickets_are_sold_as_long_as_there_are_some(stage: Stage) {
+async fn standing_tickets_are_sold_until_none_are_left(stage: Stage) {
     let (vip, floor) = (
         stage.show.ticket_type_id("VIP"),
         stage.show.ticket_type_id("Floor"),
@@ -418,7 +418,7 @@ async fn standing_tickets_are_sold_as_long_as_there_are_some(stage: Stage) {
     assert_eq!(stage.available().await, [3, 0]);
 }
 
-async fn no_more_standing_tickets_are_sold_than_there_are(stage: Stage) {
+async fn standing_tickets_are_never_oversold(stage: Stage) {
     let floor = [(stage.show.ticket_type_id("Floor"), 2)];
     let tries = (0..20).map(|_| stage.order(&floor));
     let answers = futures_util::future::join_all(tries).await;
@@ -426,7 +426,7 @@ async fn no_more_standing_tickets_are_sold_than_there_are(stage: Stage) {
     assert_eq!(stage.available().await, [3, 1]);
 }
 
-async fn reservations_are_shown_to_their_owner_in_order(stage: Stage) {
+async fn reservations_are_listed_in_order_to_their_owner_only(stage: Stage) {
     let database = &stage.database;
     let held = stage.hold(user(1), 3).await.unwrap();
     assert_eq!((held.number.as_str(), held.amount), ("TK-0000001", 150_000));
@@ -451,7 +451,7 @@ async fn reservations_are_shown_to_their_owner_in_order(stage: Stage) {
     assert!(database.reservations(user(2)).await.unwrap().is_empty());
 }
 
-async fn changed_stock_is_told(stage: Stage) {
+async fn changed_stock_is_reported(stage: Stage) {
     stage.hold(user(1), 1).await.unwrap();
     stage.hold(user(2), 2).await.unwrap();
     let told = stage.database.take_changed_types(stage.show.id).await;

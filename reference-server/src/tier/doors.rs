@@ -1,7 +1,7 @@
-//! The doors of the waiting rooms as a witness outside Redis sees them: who joined, who was admitted, who is gone.
+//! A record of the waiting rooms kept outside Redis: who joined, who was admitted, and who left.
 //!
-//! The ledger counts what the scripts say they did; the witness knows where each person stood before, so that a place
-//! given twice for one join is seen, and somebody who vanished from the line is missed.
+//! The ledger counts what the scripts report. Because the record also has the state of each user, it detects a shopping slot
+//! that was assigned twice for one join, and a user who has disappeared from the queue.
 
 use std::collections::BTreeMap;
 
@@ -9,20 +9,20 @@ use uuid::Uuid;
 
 use super::AdmissionLedger;
 
-/// A person at the door of a show.
+/// A show and one of its users.
 pub(crate) type Person = (Uuid, Uuid);
 
-/// Where each person stands.
+/// The state of each user.
 pub(crate) type People = BTreeMap<Person, Whereabouts>;
 
-/// Where everyone stands, and the counts of how they came there.
+/// The state of all users, and the counts of the changes that led to it.
 #[derive(Debug, Default)]
 pub(crate) struct Doors {
     people: People,
     ledger: AdmissionLedger,
 }
 
-/// Before the door or behind it.
+/// The state of a user: waiting or active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whereabouts {
     Waiting,
@@ -34,23 +34,23 @@ impl Doors {
         self.ledger
     }
 
-    /// Where everyone stands.
+    /// Returns the state of all users.
     pub(crate) const fn people(&self) -> &People {
         &self.people
     }
 
-    /// What is there counts from here on, without a word about how it came to be.
+    /// Starts over from this state without counting how it came about.
     pub(crate) fn adopt(&mut self, people: People) {
         self.people = people;
     }
 
-    /// Somebody asked for a place. Who is inside already stays there, whatever Redis made of it.
+    /// A user joined. A user who is active already stays active, whatever Redis recorded.
     pub(crate) fn handle_join(&mut self, person: Person) {
         self.ledger.joined += 1;
         self.people.entry(person).or_insert(Whereabouts::Waiting);
     }
 
-    /// Somebody got a place: once for each join.
+    /// A user was admitted. That may happen once per join.
     pub(crate) fn handle_admission(&mut self, person: Person) {
         self.ledger.admitted += 1;
         let before = self.people.insert(person, Whereabouts::Inside);
@@ -59,39 +59,39 @@ impl Doors {
         }
     }
 
-    /// Somebody left the line before the turn.
+    /// A waiting user left the queue.
     pub(crate) fn handle_left_waiting(&mut self, person: Person) {
         self.ledger.left_waiting += 1;
         self.people.remove(&person);
     }
 
-    /// Somebody gave the place back.
+    /// An active user released the shopping slot.
     pub(crate) fn handle_left_active(&mut self, person: Person) {
         self.ledger.left_active += 1;
         self.people.remove(&person);
     }
 
-    /// Somebody was idle for too long and lost the place.
+    /// An idle user lost the shopping slot.
     pub(crate) fn handle_expired(&mut self, person: Person) {
         self.ledger.expired += 1;
         self.people.remove(&person);
     }
 
-    /// An administrator sent everyone away who waited.
+    /// An administrator cleared the queue.
     pub(crate) fn handle_cleared(&mut self, show: Uuid, waiting: u64) {
         self.ledger.cleared += waiting;
         self.people
             .retain(|(of, _), at| *of != show || *at == Whereabouts::Inside);
     }
 
-    /// Redis is back after a failover, without its youngest writes: what is there now counts from here on.
+    /// Redis failed over and lost its latest writes. Continues from the state that is left.
     pub(crate) fn handle_failover(&mut self, after: People) {
         self.ledger.lost_waiting += waiting_only_in(&self.people, &after);
         self.ledger.resurrected_waiting += waiting_only_in(&after, &self.people);
         self.people = after;
     }
 
-    /// People who stand elsewhere in Redis (`there`) than the witness saw them go.
+    /// Returns the number of users whose state in Redis (`there`) differs from this record.
     pub(crate) fn astray(&self, there: &People) -> u64 {
         let differs = self
             .people
@@ -104,12 +104,12 @@ impl Doors {
     }
 }
 
-/// People who wait by `these` and not by `those`.
+/// Returns the number of users who are waiting in `these` but not in `those`.
 pub(crate) fn waiting_only_in(these: &People, those: &People) -> u64 {
     only_in(Whereabouts::Waiting, these, those)
 }
 
-/// People who stand there by `these` and not by `those`.
+/// Returns the number of users who have the state `there` in `these` but not in `those`.
 pub(crate) fn only_in(there: Whereabouts, these: &People, those: &People) -> u64 {
     let here = these.iter().filter(|(_, at)| **at == there);
     here.filter(|(person, _)| those.get(*person) != Some(&there))

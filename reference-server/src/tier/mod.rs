@@ -1,10 +1,12 @@
-//! The data tier as the instances see it: a cache role (Redis) and a database role (PostgreSQL).
+//! The data tier as seen by the instances: a cache role (Redis) and a database role (PostgreSQL).
 //!
-//! [`Cache`] and [`Database`] are the seam: handlers know nothing else. They stand on the [`embedded`] stores, which behave
-//! like the servers they stand for, or on real [`servers`].
+//! Handlers use only [`Cache`] and [`Database`]. Behind these are either the [`embedded`] stores, which behave like Redis and
+//! PostgreSQL, or real [`servers`]. A property test (`differential`) checks that both give the same answers.
 
 mod cache;
 mod database;
+#[cfg(test)]
+mod differential;
 mod doors;
 mod embedded;
 mod seats;
@@ -33,7 +35,7 @@ use crate::clock::Clock;
 use crate::settings::Settings;
 use crate::show::Show;
 
-/// The data tier a deployment stands on. Clones share it.
+/// The data tier of a deployment. Clones share it.
 #[derive(Clone, Debug)]
 pub enum DataTier {
     /// In memory, shared by the instances of one process.
@@ -62,7 +64,7 @@ impl DataTier {
         }
     }
 
-    /// The shows on sale.
+    /// Returns the shows on sale.
     pub(crate) fn shows(&self) -> &[Show] {
         match self {
             Self::Embedded(tier) => tier.shows(),
@@ -70,7 +72,7 @@ impl DataTier {
         }
     }
 
-    /// The cache role for the instance with this name.
+    /// Returns the cache role for the instance with this name.
     pub(crate) fn cache(&self, instance: &str, settings: &Settings) -> Cache {
         match self {
             Self::Embedded(tier) => Cache::Embedded(tier.cache()),
@@ -78,7 +80,8 @@ impl DataTier {
         }
     }
 
-    /// The database role for one more instance, behind a pool of its own; a query of the embedded store takes `query_time`.
+    /// Returns the database role for one more instance, with its own connection pool. A query of the embedded store takes
+    /// `query_time`.
     pub(crate) fn database(&self, settings: &Settings, query_time: Duration) -> Database {
         match self {
             Self::Embedded(tier) => Database::Embedded(tier.database(settings, query_time)),
@@ -87,86 +90,86 @@ impl DataTier {
     }
 }
 
-/// Why the data tier did not answer.
+/// Why the data tier is unavailable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
-    /// The cache's primary is lost and nothing is promoted yet.
+    /// The Redis primary is lost and no replica has been promoted yet.
     #[error("redis is unavailable")]
     Redis,
-    /// The database's primary is lost, and the wait for a connection ended first.
+    /// The database primary is lost, and no other took over before the connection timeout.
     #[error("database is unavailable")]
     Database,
-    /// Redis takes no writes: its memory is full, and nothing may be evicted.
-    #[error("redis refuses writes")]
+    /// Redis rejects writes: its memory is full and it may not evict anything.
+    #[error("redis is out of memory and rejects writes")]
     RedisRefused,
-    /// All pooled connections were busy for the whole connect time-out.
-    #[error("timeout waiting for a database connection")]
+    /// All pooled connections were busy until the connection timeout.
+    #[error("timed out waiting for a database connection")]
     PoolTimeout,
 }
 
-/// Counts of the whole tier at one moment, cheap enough for every second.
+/// Counts of the whole tier at one instant. Cheap enough to read every second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Census {
-    /// People in waiting rooms.
+    /// Users in waiting rooms.
     pub waiting: u64,
-    /// People with an active place.
+    /// Users with a shopping slot.
     pub active: u64,
-    /// Seats under an unpaid hold.
+    /// Seats on hold.
     pub held: u64,
-    /// Seats paid for.
+    /// Seats sold.
     pub sold: u64,
-    /// What happened at the doors of the waiting rooms.
+    /// Entries to and exits from the waiting rooms.
     pub ledger: AdmissionLedger,
-    /// Reads the cache answered.
+    /// Cache hits.
     pub cache_hits: u64,
-    /// Reads the cache could not answer.
+    /// Cache misses.
     pub cache_misses: u64,
-    /// Queries and transactions of the database.
+    /// Database queries and transactions.
     pub database_queries: u64,
-    /// Commands and scripts of Redis.
+    /// Redis commands and scripts.
     pub redis_operations: u64,
     /// Messages published on the bus.
     pub messages_published: u64,
 }
 
-/// What one instance asked of the data tier since it started. The embedded tier counts for all instances together, in its
+/// Usage of the data tier by one instance since it started. The embedded tier counts all instances together, in its
 /// [`Census`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TierUse {
-    /// Reads the cache answered.
+    /// Cache hits.
     pub cache_hits: u64,
-    /// Reads the cache could not answer.
+    /// Cache misses.
     pub cache_misses: u64,
-    /// Queries and transactions of the database.
+    /// Database queries and transactions.
     pub database_queries: u64,
-    /// Commands and scripts of Redis.
+    /// Redis commands and scripts.
     pub redis_operations: u64,
     /// Messages published on the bus.
     pub messages_published: u64,
 }
 
-/// What happened at the doors of the waiting rooms, kept outside Redis so that a failover cannot rewrite it.
+/// Counts of entries to and exits from the waiting rooms, kept outside Redis so that a failover cannot change them.
 ///
 /// `joined + resurrected_waiting == admitted + left_waiting + cleared + lost_waiting + waiting`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdmissionLedger {
-    /// Entries: each person who asked for a place and had none and was not waiting.
+    /// Users who entered a waiting room. A user who is waiting or active already doesn't count again.
     pub joined: u64,
-    /// Active places given, at once or from the head of the queue.
+    /// Shopping slots assigned, on entry or from the head of the queue.
     pub admitted: u64,
-    /// People who left the queue before their turn.
+    /// Users who left the queue before they were admitted.
     pub left_waiting: u64,
-    /// People whom an administrator cleared from the queue.
+    /// Users removed when an administrator cleared the queue.
     pub cleared: u64,
-    /// People whose place in the queue a Redis failover lost.
+    /// Users whose place in the queue was lost in a Redis failover.
     pub lost_waiting: u64,
-    /// People whom a Redis failover put back into the queue that they had left.
+    /// Users put back into the queue by a Redis failover after they had left it.
     pub resurrected_waiting: u64,
-    /// Active places given back by purchase or by leaving.
+    /// Shopping slots released by a purchase or by leaving.
     pub left_active: u64,
-    /// Active places taken back after the idle time.
+    /// Shopping slots released after the idle timeout.
     pub expired: u64,
-    /// Active places given to somebody who had none to get: inside already, or without a join before.
+    /// Shopping slots assigned to a user who was active already, or had not entered.
     pub admitted_twice: u64,
 }
 
@@ -177,25 +180,24 @@ pub struct FinalState {
     pub seats: Vec<FinalSeat>,
     /// Every paid order, in order of payment.
     pub orders: Vec<PaidOrder>,
-    /// What the payment provider captured, in order of capture.
+    /// Payments captured by the provider, in order of capture.
     pub captures: Vec<Capture>,
-    /// What happened at the doors of the waiting rooms.
+    /// Entries to and exits from the waiting rooms.
     pub ledger: AdmissionLedger,
-    /// Who stands before and behind these doors; `None` if Redis is out.
+    /// Who is waiting and who is active; `None` during an outage of Redis.
     pub doors: Option<FinalDoors>,
 }
 
 /// The waiting rooms at the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FinalDoors {
-    /// People in waiting rooms.
+    /// Users in waiting rooms.
     pub waiting: u64,
-    /// People who wait, or hold an active place, and should not by what the ledger saw of each; and people who should
-    /// and do not.
+    /// Users whose state (waiting, active, or neither) differs from what the recorded entries and exits imply.
     pub astray: u64,
 }
 
-/// A seat at the end.
+/// The final state of a seat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FinalSeat {
     /// The show.
@@ -206,7 +208,7 @@ pub struct FinalSeat {
     pub label: String,
     /// State of the seat row.
     pub state: SeatState,
-    /// The reservation that holds or owns it.
+    /// The reservation that holds or has bought it; `None` if it is available.
     pub reservation: Option<Uuid>,
 }
 
@@ -214,11 +216,11 @@ pub struct FinalSeat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SeatState {
-    /// Free.
+    /// Available.
     Available,
-    /// Under an unpaid hold.
+    /// On hold, not paid yet.
     Locked,
-    /// Paid for.
+    /// Sold.
     Reserved,
 }
 
@@ -227,7 +229,7 @@ pub enum SeatState {
 pub struct PaidOrder {
     /// The reservation that was paid.
     pub reservation: Uuid,
-    /// Who bought.
+    /// The buyer.
     pub user: Uuid,
     /// The show.
     pub show: Uuid,
@@ -241,12 +243,12 @@ pub struct PaidOrder {
     pub paid_at: Duration,
 }
 
-/// Money the payment provider took.
+/// A payment captured by the provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capture {
     /// Idempotency key, unique at the provider.
     pub idempotency_key: String,
-    /// The reservation it pays.
+    /// The reservation it pays for.
     pub reservation: Uuid,
     /// Amount in won.
     pub amount: u64,

@@ -1,9 +1,9 @@
-//! The seats of a show as rows, and as JSON up to what changes: both stores list them in the same order and words.
+//! The seats of a show as rows and as JSON without the status, which changes. Both stores use the same order and format.
 
 use crate::show::Show;
 use crate::tier::database::SeatRow;
 
-/// The seats of a show with the index of their section, by section, row and number.
+/// Returns the seats of a show with the index of their section, ordered by section, row and number.
 pub(crate) fn seat_rows(show: &Show) -> impl Iterator<Item = (usize, SeatRow)> {
     show.sections
         .iter()
@@ -26,7 +26,7 @@ pub(crate) fn seat_rows(show: &Show) -> impl Iterator<Item = (usize, SeatRow)> {
         })
 }
 
-/// The JSON object of a seat up to its status, which comes next.
+/// Returns the JSON object of a seat up to the value of its status.
 pub(crate) fn json_head(seat: &SeatRow) -> String {
     let section = serde_json::Value::from(seat.section.as_str());
     let label = serde_json::Value::from(seat.seat_label.as_str());

@@ -1,4 +1,4 @@
-//! The waiting room in the words of both tiers: what its scripts take and give.
+//! Parameters and results of waiting-room operations, shared by both tiers.
 
 use std::time::Duration;
 
@@ -6,61 +6,61 @@ use uuid::Uuid;
 
 use crate::settings::Settings;
 
-/// Admissions a second that are assumed until some are measured.
+/// Admission rate per second that is assumed until one is measured.
 pub(crate) const ADMISSION_RATE_ASSUMED: f64 = 50.0;
 
-/// Weight of the newest admission in the measured rate.
+/// Weight of the newest admission in the measured rate (exponential smoothing).
 pub(crate) const RATE_SMOOTHING: f64 = 0.1;
 
 /// Length of a rate-limit window (B8).
 pub(crate) const RATE_WINDOW: Duration = Duration::from_secs(60);
 
-/// What is done once in each slot of time, by whichever instance comes first.
+/// A task that one instance does in each time slot: the first to claim it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Task {
-    /// Admission from the head of the queue.
+    /// Admits users from the head of the queue.
     Admission,
-    /// `queue-updated`.
+    /// Announces the queue size (`queue-updated`).
     QueueUpdate,
-    /// `room-info` and `ticket-updated`.
+    /// Announces sockets and stock (`room-info` and `ticket-updated`).
     RoomUpdate,
-    /// Removal of what has expired.
+    /// Removes expired entries.
     Sweep,
 }
 
-/// Where somebody stands after entering.
+/// The place of a user after entering.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Place {
-    /// Holds an active place.
+    /// Has a shopping slot.
     Active {
         /// Active users of the show.
         active: u32,
     },
-    /// Waits.
+    /// Is in the queue.
     Waiting(QueueStatus),
 }
 
-/// The waiting room as one user sees it.
+/// The waiting room as seen by one user.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct QueueStatus {
-    /// Place in the queue, 1 for the head; `None` when not waiting.
+    /// Position in the queue, starting at 1; `None` if the user isn't waiting.
     pub(crate) position: Option<u32>,
-    /// People waiting.
+    /// Users waiting.
     pub(crate) queue_size: u32,
-    /// People with an active place.
+    /// Users with a shopping slot.
     pub(crate) active: u32,
-    /// Admissions a second.
+    /// Admissions per second.
     pub(crate) rate: f64,
 }
 
-/// What one admission did.
+/// The result of one admission.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Admission {
     /// The admitted users, in order.
     pub(crate) admitted: Vec<Uuid>,
 }
 
-/// What bounds an admission.
+/// Limits of an admission.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AdmissionLimits {
     pub(crate) active_max: u32,

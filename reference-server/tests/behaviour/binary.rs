@@ -1,4 +1,4 @@
-//! The server as a process of its own: tokens on request, a free port, a graceful end.
+//! The server as a separate process: printed tokens, a free port, graceful shutdown.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -16,16 +16,16 @@ const SERVER: &str = env!("CARGO_BIN_EXE_tiketi-server");
 
 cases! {
     Servers: [
-        the_server_runs_on_servers_of_its_own_and_refuses_those_of_others,
+        the_server_uses_given_servers_and_rejects_foreign_data,
     ],
     Embedded: [
-        a_printed_token_is_good_for_a_server_with_the_same_secret,
-        the_server_says_where_it_listens_and_ends_well_when_asked_to,
-        help_shows_examples_and_a_bad_option_says_what_is_legal,
+        a_printed_token_is_valid_for_a_server_with_the_same_secret,
+        the_server_prints_its_address_and_shuts_down_gracefully,
+        help_shows_examples_and_a_bad_option_names_the_expected_values,
     ],
 }
 
-async fn a_printed_token_is_good_for_a_server_with_the_same_secret(on: On) {
+async fn a_printed_token_is_valid_for_a_server_with_the_same_secret(on: On) {
     let printed = |secret: &str| {
         let mut command = Command::new(SERVER);
         command.args(["--print-token", "kim@example.com", "--jwt-secret", secret]);
@@ -51,7 +51,7 @@ async fn a_printed_token_is_good_for_a_server_with_the_same_secret(on: On) {
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
 }
 
-async fn the_server_says_where_it_listens_and_ends_well_when_asked_to(_: On) {
+async fn the_server_prints_its_address_and_shuts_down_gracefully(_: On) {
     let mut server = Server(
         Command::new(SERVER)
             .args(["--port", "0", "--instances", "2"])
@@ -75,7 +75,7 @@ async fn the_server_says_where_it_listens_and_ends_well_when_asked_to(_: On) {
     );
 }
 
-async fn the_server_runs_on_servers_of_its_own_and_refuses_those_of_others(on: On) {
+async fn the_server_uses_given_servers_and_rejects_foreign_data(on: On) {
     let own = Own::Redis(std::time::Duration::ZERO);
     let deployment = Deployment::start_with(&on, 1, settings(), own).await;
     let Tier::Servers(servers) = &deployment.tier else {
@@ -97,14 +97,14 @@ async fn the_server_runs_on_servers_of_its_own_and_refuses_those_of_others(on: O
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     };
-    // The address of the servers is served by this case's own thread, which must not block.
+    // The relay to the servers runs on this case's own thread, which must not block.
     let mut foreign = server(&[]);
     let foreign = spawn_blocking(move || foreign.output().unwrap());
     let foreign = foreign.await.unwrap();
     assert_eq!(foreign.status.code(), Some(1));
     let reason = String::from_utf8(foreign.stderr).unwrap();
     assert!(
-        reason.contains("not ours") && reason.contains("hint: "),
+        reason.contains("didn't create") && reason.contains("hint: "),
         "{reason}"
     );
     let mut command = server(&["--prefix", "binary:", "--schema", "of_the_binary"]);
@@ -127,26 +127,26 @@ async fn the_server_runs_on_servers_of_its_own_and_refuses_those_of_others(on: O
     assert_eq!(
         deployment.census().await.active,
         1,
-        "the other one's keys are its own"
+        "the other server uses other keys"
     );
 }
 
-async fn help_shows_examples_and_a_bad_option_says_what_is_legal(_: On) {
+async fn help_shows_examples_and_a_bad_option_names_the_expected_values(_: On) {
     let run = |args: &[&str]| Command::new(SERVER).args(args).output().unwrap();
     let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
     assert!(help.contains("Examples:") && help.contains("--print-token"));
     let bad = run(&["--profile", "t3.huge"]);
     assert_eq!(bad.status.code(), Some(2));
     let reason = String::from_utf8(bad.stderr).unwrap();
-    assert!(reason.contains("native, t3-medium-node"), "{reason}");
+    assert!(reason.contains("native or t3-medium-node"), "{reason}");
 }
 
-/// Ends the server also when a test fails.
+/// Stops the server even if the test fails.
 struct Server(Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // A server that has ended already needs no ending.
+        // Fails for a server that has exited already.
         drop(self.0.kill());
         drop(self.0.wait());
     }

@@ -1,4 +1,4 @@
-//! Cases, and how they are run: each on a thread and a runtime of its own.
+//! Cases and their execution, each on its own thread and runtime.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 use crate::say;
 use crate::servers::Servers;
 
-/// Longest time a case may take.
+/// Timeout of a case.
 const CASE_MAX: Duration = Duration::from_secs(120);
 
-/// The data tier a case runs on.
+/// The data tier of a case.
 #[derive(Clone)]
 pub(crate) enum On {
     Embedded,
     Servers(Arc<Servers>),
 }
 
-/// Which tiers a case is about.
+/// The tiers on which a case runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tiers {
     Both,
@@ -25,7 +25,7 @@ pub(crate) enum Tiers {
     Servers,
 }
 
-/// A statement about the server.
+/// A case: a statement about the server.
 #[derive(Clone, Copy)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
@@ -33,7 +33,7 @@ pub(crate) struct Case {
     pub(crate) run: fn(On) -> Pin<Box<dyn Future<Output = ()>>>,
 }
 
-/// Lists the cases of a module, and on which tiers they run.
+/// Lists the cases of a module and the tiers on which they run.
 macro_rules! cases {
     ($($tiers:ident: [$($name:ident),* $(,)?]),* $(,)?) => {
         pub(crate) const CASES: &[crate::case::Case] = &[$($(crate::case::Case {
@@ -57,7 +57,7 @@ impl Selected {
         self.on_servers
     }
 
-    /// Such as `servers::outage::…`.
+    /// Returns the name, such as `servers::outage::…`.
     pub(crate) fn name(&self) -> String {
         let tier = if self.on_servers {
             "servers"
@@ -69,7 +69,7 @@ impl Selected {
     }
 }
 
-/// The cases whose names contain one of the arguments; all of them where there are none.
+/// Returns the cases whose names contain one of the arguments; all of them if there are none.
 pub(crate) fn select(cases: &[Case], arguments: &[String]) -> Vec<Selected> {
     let filters: Vec<&String> = arguments
         .iter()
@@ -94,7 +94,7 @@ pub(crate) fn select(cases: &[Case], arguments: &[String]) -> Vec<Selected> {
         .collect()
 }
 
-/// Runs the cases, some at once; returns the names of those that failed.
+/// Runs the cases, several in parallel, and returns the names of those that failed.
 pub(crate) fn run_all(
     selected: Vec<Selected>,
     servers: Option<&Arc<Servers>>,
@@ -120,8 +120,8 @@ pub(crate) fn run_all(
     failed.into_inner().unwrap()
 }
 
-/// Runs a case on a thread with its name, so that a panic says which case it was.
-#[expect(clippy::disallowed_methods, reason = "says how long a case took")]
+/// Runs a case on a thread with its name, so that a panic message names the case.
+#[expect(clippy::disallowed_methods, reason = "measures how long a case takes")]
 fn run(case: Selected, servers: Option<&Arc<Servers>>) -> bool {
     let on = match servers {
         Some(servers) if case.on_servers => On::Servers(Arc::clone(servers)),

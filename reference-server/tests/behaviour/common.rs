@@ -1,4 +1,4 @@
-//! A deployment on free ports, an HTTP client and a Socket.IO client that is as plain as the protocol.
+//! A deployment on free ports, an HTTP client and a minimal Socket.IO client.
 
 use std::net::TcpListener;
 use std::pin::Pin;
@@ -22,10 +22,10 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use crate::case::On;
 use crate::servers::{Own, ServersDeployment};
 
-/// Longest time any step of a test may take.
+/// Timeout of a step of a test.
 const STEP: Duration = Duration::from_secs(10);
 
-/// A tier with instances on it.
+/// A data tier with instances.
 pub(crate) struct Deployment {
     pub(crate) tier: Tier,
     pub(crate) instances: Vec<Instance>,
@@ -33,16 +33,16 @@ pub(crate) struct Deployment {
     pub(crate) settings: Settings,
 }
 
-/// A deployment that starts.
+/// A deployment to be started.
 pub(crate) type Starting<'a> = Pin<Box<dyn Future<Output = Deployment> + 'a>>;
 
-/// The tier of one case.
+/// The data tier of one case.
 pub(crate) enum Tier {
     Embedded(EmbeddedTier),
     Servers(Box<ServersDeployment>),
 }
 
-/// Documented values, tokens trusted, no rate limit, and a clock ten times as fast as the wall.
+/// Documented values, trusted tokens, no rate limit, and scenario time ten times as fast as real time.
 pub(crate) fn settings() -> Settings {
     Settings {
         trust_tokens: true,
@@ -57,7 +57,7 @@ impl Deployment {
         Self::start_with(on, instances, settings, Own::Nothing)
     }
 
-    /// A deployment on servers that the case may lose; the embedded tier is of a case's own anyway.
+    /// A deployment on servers that only this case uses, so that it may kill them. The embedded tier is never shared.
     pub(crate) fn start_with(
         on: &On,
         instances: usize,
@@ -86,8 +86,8 @@ impl Deployment {
                 Tier::Embedded(EmbeddedTier::new(&settings, vec![show.clone()], window))
             }
             On::Servers(servers) => {
-                // A busy machine is slow in wall time, of which a fast clock makes a lot.
-                // Cases that are about time-outs set their own.
+                // A delay of a busy machine is much longer in fast scenario time.
+                // Cases about timeouts set their own.
                 let usual = Settings::default().pool_connect_timeout;
                 if settings.pool_connect_timeout == usual {
                     settings.pool_connect_timeout = usual.mul_f64(settings.speed);
@@ -112,7 +112,7 @@ impl Deployment {
         deployment
     }
 
-    /// Adds an instance; returns its number.
+    /// Adds an instance and returns its number.
     pub(crate) fn launch(&mut self) -> usize {
         let number = self.instances.len();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -126,7 +126,7 @@ impl Deployment {
         number
     }
 
-    /// A user who talks to instance `number`.
+    /// Returns a user who talks to instance `number`.
     pub(crate) fn user(&self, name: &str, number: usize) -> Api {
         let email = format!("{name}@example.com");
         let hour = Duration::from_secs(3_600);
@@ -137,7 +137,7 @@ impl Deployment {
         }
     }
 
-    /// Somebody without a token.
+    /// Returns a client without a token.
     pub(crate) fn stranger(&self, number: usize) -> Api {
         let address = self.instances[number].address();
         Api {
@@ -148,7 +148,7 @@ impl Deployment {
         }
     }
 
-    /// Scenario time.
+    /// Returns the scenario time.
     pub(crate) fn now(&self) -> Duration {
         match &self.tier {
             Tier::Embedded(tier) => tier.now(),
@@ -163,7 +163,7 @@ impl Deployment {
         }
     }
 
-    /// People in the waiting room; `None` during an outage of Redis.
+    /// Returns the number of users in the waiting room; `None` during an outage of Redis.
     pub(crate) async fn queue_size(&self) -> Option<u64> {
         match &self.tier {
             Tier::Embedded(tier) => tier.queue_size(),
@@ -210,7 +210,7 @@ impl Deployment {
         }
     }
 
-    /// Has the database accept connections and never answer, as the embedded one does when it is lost.
+    /// Makes the database accept connections but never respond, as the embedded one does when it is lost.
     pub(crate) async fn hang_database(&self) {
         match &self.tier {
             Tier::Embedded(tier) => tier.lose_database(),
@@ -243,7 +243,7 @@ pub(crate) struct Api {
     client: Client<HttpConnector, Full<bytes::Bytes>>,
 }
 
-/// A complete answer.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -283,7 +283,7 @@ impl Api {
             .body(Full::from(body))
             .unwrap();
         let response = tokio::time::timeout(STEP, self.client.request(request));
-        let response = response.await.expect("no answer in time").unwrap();
+        let response = response.await.expect("a response in time").unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
@@ -295,7 +295,7 @@ impl Api {
         }
     }
 
-    /// Holds a seat and returns the reservation's id.
+    /// Puts a seat on hold and returns the id of the reservation.
     pub(crate) async fn hold(&self, show: &Show, seat: &str) -> String {
         let body = json!({ "eventId": show.id, "seatIds": [show.seat_id(seat)] });
         let held = self.post("/api/seats/reserve", body).await;
@@ -309,7 +309,7 @@ impl Api {
         self.post("/api/payments/process", body).await
     }
 
-    /// Connects a socket; `Err` is the server's reason.
+    /// Connects a socket; `Err` is the reason given by the server.
     pub(crate) async fn connect(&self) -> Result<Socket, String> {
         let (stream, _) = Box::pin(tokio_tungstenite::connect_async(&self.socket))
             .await
@@ -345,7 +345,7 @@ impl Socket {
         self.send(&format!("42{}", json!([name, data]))).await;
     }
 
-    /// The data of the next message with this name.
+    /// Returns the data of the next message with this name.
     pub(crate) async fn expect(&mut self, name: &str) -> Value {
         let wait = tokio::time::timeout(STEP, async {
             loop {
@@ -361,7 +361,7 @@ impl Socket {
         data
     }
 
-    /// Names of the messages that come within `wall`.
+    /// Returns the names of the messages that arrive within `wall` of real time.
     pub(crate) async fn names_within(&mut self, wall: Duration) -> Vec<String> {
         let mut names = Vec::new();
         let listen = async {
@@ -369,12 +369,12 @@ impl Socket {
                 names.push(name);
             }
         };
-        // Running out of time is how listening ends.
+        // The timeout is the normal end.
         drop(tokio::time::timeout(wall, listen).await);
         names
     }
 
-    /// Returns when the server has closed the connection.
+    /// Waits until the server has closed the connection.
     pub(crate) async fn closed(&mut self) {
         let wait = tokio::time::timeout(STEP, async { while self.frame().await.is_some() {} });
         wait.await.expect("the socket stays open");
@@ -392,7 +392,7 @@ impl Socket {
         }
     }
 
-    /// The next Engine.IO packet; pings are answered.
+    /// Returns the next Engine.IO packet, and responds to pings.
     async fn frame(&mut self) -> Option<String> {
         loop {
             match self.stream.next().await {
@@ -409,7 +409,7 @@ impl Socket {
     }
 }
 
-/// Asks again and again until the answer is good.
+/// Repeats a check until it succeeds.
 pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
     let wait = tokio::time::timeout(STEP, async {
         while !ask().await {

@@ -8,19 +8,19 @@ use tiketi_server::Settings;
 
 cases! {
     Both: [
-        a_person_registers_logs_in_and_is_known,
+        a_user_can_register_and_log_in,
         tokens_and_roles_are_checked,
         shows_are_listed_with_their_stock,
-        a_purchase_goes_from_hold_to_ticket_and_shows_everywhere,
-        payments_at_the_same_time_with_one_key_are_one_order,
+        a_purchase_is_visible_everywhere,
+        concurrent_payments_with_one_key_are_one_order,
         standing_tickets_are_reserved_and_cancelled,
         request_101_of_a_minute_is_refused,
-        health_and_metrics_speak_of_this_instance,
-        an_instance_is_as_slow_as_its_profile_says,
+        health_and_metrics_report_this_instance,
+        an_instance_is_as_slow_as_its_profile,
     ],
 }
 
-async fn a_person_registers_logs_in_and_is_known(on: On) {
+async fn a_user_can_register_and_log_in(on: On) {
     let deployment = Deployment::start(
         &on,
         2,
@@ -92,7 +92,7 @@ async fn shows_are_listed_with_their_stock(on: On) {
     assert!(unknown.json["error"].is_string());
 }
 
-async fn a_purchase_goes_from_hold_to_ticket_and_shows_everywhere(on: On) {
+async fn a_purchase_is_visible_everywhere(on: On) {
     let deployment = Deployment::start(&on, 2, settings()).await;
     let (kim, lee) = (deployment.user("kim", 0), deployment.user("lee", 1));
     let detail = deployment.path("/api/events");
@@ -140,7 +140,7 @@ async fn a_purchase_goes_from_hold_to_ticket_and_shows_everywhere(on: On) {
     assert_eq!(foreign.status, StatusCode::NOT_FOUND);
 }
 
-async fn payments_at_the_same_time_with_one_key_are_one_order(on: On) {
+async fn concurrent_payments_with_one_key_are_one_order(on: On) {
     let deployment = Deployment::start(&on, 2, settings()).await;
     let kim = [deployment.user("kim", 0), deployment.user("kim", 1)];
     let reservation = kim[0].hold(&deployment.show, "VIP-1-1").await;
@@ -205,7 +205,7 @@ async fn request_101_of_a_minute_is_refused(on: On) {
     assert_eq!(other.status, StatusCode::OK);
 }
 
-async fn health_and_metrics_speak_of_this_instance(on: On) {
+async fn health_and_metrics_report_this_instance(on: On) {
     let deployment = Deployment::start(&on, 1, settings()).await;
     let api = deployment.stranger(0);
     assert_eq!(api.get("/health").await.json["status"], "ok");
@@ -220,7 +220,7 @@ async fn health_and_metrics_speak_of_this_instance(on: On) {
     assert_eq!(api.get("/nothing").await.status, StatusCode::NOT_FOUND);
 }
 
-async fn an_instance_is_as_slow_as_its_profile_says(on: On) {
+async fn an_instance_is_as_slow_as_its_profile(on: On) {
     let profile = tiketi_server::Profile::t3_medium_node();
     let slow = Settings {
         profile,
@@ -233,7 +233,7 @@ async fn an_instance_is_as_slow_as_its_profile_says(on: On) {
     for _ in 0..10 {
         kim.post(&path, json!({})).await;
     }
-    // An answer may leave half a step of the timer before its work is over.
+    // A response may be sent half the timer's resolution before its work is done.
     let expected = std::time::Duration::from_millis(17);
     eventually("17 ms of work", || async {
         deployment.instances[0].load().cpu_busy == expected

@@ -1,4 +1,4 @@
-//! What only real servers can show: writes in flight, silence, and connections that follow a primary.
+//! What only real servers can show: writes in flight, unresponsive servers, and connections that follow the primary.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use crate::case::{On, cases};
 use crate::common::{Api, Deployment, Tier, eventually, settings};
 use crate::servers::{Own, ServersDeployment};
 
-/// Clients that enter at the same time, each the next person as soon as the last has an answer.
+/// Concurrent clients. Each enters the next user as soon as the previous one has a response.
 const CLIENTS: usize = 8;
 
 cases! {
     Servers: [
-        what_the_witness_says_was_lost_is_what_is_missing,
+        the_losses_that_the_witness_reports_are_missing,
         instances_and_sockets_follow_the_promoted_primary,
-        a_redis_that_falls_silent_fails_requests_in_time_and_comes_back,
+        requests_to_an_unresponsive_redis_time_out_until_it_resumes,
     ],
 }
 
-async fn what_the_witness_says_was_lost_is_what_is_missing(on: On) {
+async fn the_losses_that_the_witness_reports_are_missing(on: On) {
     let closed = Settings {
         active_max: 0,
         ..settings()
@@ -51,19 +51,19 @@ async fn what_the_witness_says_was_lost_is_what_is_missing(on: On) {
         missing += u64::from(status.json["queued"] == false);
     }
     assert!(missing > 0, "nobody was in flight: {loss:?}");
-    // Whether a client had its answer in the last turn of the dead node, and whether the witness had its note, are two
-    // things: there is at most one such person for each client.
+    // In the last turn of the dead node, a client may have received a response but the witness not the note, or vice versa:
+    // at most one user per client.
     let apart = loss.places.abs_diff(missing);
     assert!(apart <= CLIENTS as u64, "{missing} missing, {loss:?}");
     assert_eq!((loss.places_put_back, loss.active_places), (0, 0));
-    // The replica is 0.3 s behind, which is 3 s of the scenario; the rest is the time until the witness is told.
+    // The replica is 0.3 s behind, which is 3 s of scenario time. The rest is the time until the witness learns of the loss.
     let (least, most) = (Duration::from_secs(1), Duration::from_secs(20));
     assert!((least..most).contains(&loss.reaches_back), "{loss:?}");
     let (census, ledger) = conserved(servers).await;
     assert_eq!(census, entered.len() as u64 - missing, "{ledger}");
 }
 
-/// Enters one person after the other until Redis is gone; returns those who had an answer.
+/// Enters one user after another until Redis is gone. Returns the users who received a response.
 async fn enter_until_refused(deployment: &Deployment, client: usize) -> Vec<Api> {
     let check = deployment.path("/api/queue/check");
     let mut entered = Vec::new();
@@ -78,7 +78,7 @@ async fn enter_until_refused(deployment: &Deployment, client: usize) -> Vec<Api>
     entered
 }
 
-/// People who wait, when the ledger accounts for them.
+/// Returns the number of waiting users, after checking it against the ledger.
 async fn conserved(servers: &ServersDeployment) -> (u64, String) {
     let census = servers.census().await;
     let ledger = census.ledger;
@@ -106,7 +106,7 @@ async fn instances_and_sockets_follow_the_promoted_primary(on: On) {
         })
         .await;
     }
-    // Until the other instance listens again, what is said is lost.
+    // Messages are lost until the other instance is subscribed again.
     let lee = deployment.user("lee", 0);
     let mut heard = Vec::new();
     for seat in ["VIP-1-1", "VIP-1-2", "VIP-1-3", "VIP-1-4", "VIP-1-5"] {
@@ -123,7 +123,7 @@ async fn instances_and_sockets_follow_the_promoted_primary(on: On) {
     socket.expect("session-restored").await;
 }
 
-async fn a_redis_that_falls_silent_fails_requests_in_time_and_comes_back(on: On) {
+async fn requests_to_an_unresponsive_redis_time_out_until_it_resumes(on: On) {
     let own = Own::Redis(Duration::ZERO);
     let deployment = Deployment::start_with(&on, 1, settings(), own).await;
     let Tier::Servers(servers) = &deployment.tier else {
@@ -137,7 +137,7 @@ async fn a_redis_that_falls_silent_fails_requests_in_time_and_comes_back(on: On)
     let refused = kim.post(&check, json!({})).await;
     let waited = deployment.now() - before;
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
-    // The time-out of these cases is 20 s; the machine may be busy with others.
+    // The timeout of these cases is 20 s, and the machine may be busy with others.
     assert!(waited < Duration::from_secs(60), "{waited:?}");
     assert_eq!(deployment.queue_size().await, None);
     servers.resume_redis().await;

@@ -1,16 +1,13 @@
-//! What the server does, seen from outside: real connections to instances on free ports, on either data tier.
+//! Tests of the server from outside: real connections to instances on free ports, on either data tier.
 //!
-//! This is a harness of its own, since all cases on servers share one Redis and one PostgreSQL, which must be gone in the
-//! end: also when the process is killed, for which the servers are guarded by processes of this same binary.
+//! This is a custom test harness, because all cases on servers share one Redis and one PostgreSQL, which must be gone at the
+//! end. Guard processes of this same binary make sure of that even if the process is killed.
 //!
 //! ```text
 //! cargo test -p tiketi-server --test behaviour -- servers::outage
 //! ```
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "test helpers fail a test by panicking, as the tests do"
-)]
+#![expect(clippy::unwrap_used, reason = "test helpers fail a test by panicking")]
 
 mod binary;
 mod case;
@@ -30,7 +27,7 @@ use std::process::ExitCode;
 use case::Selected;
 use servers::{GUARD, SharedServers};
 
-/// Cases that run at the same time: most of them wait.
+/// Number of cases that run in parallel: most of the time they wait.
 const AT_ONCE: usize = 4;
 
 fn main() -> ExitCode {
@@ -60,7 +57,7 @@ fn main() -> ExitCode {
     run(selected)
 }
 
-/// Runs the cases, with servers if one of them needs servers.
+/// Runs the cases, with servers if one of them needs them.
 fn run(mut selected: Vec<Selected>) -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let needs_servers = selected.iter().any(Selected::is_on_servers);
@@ -90,8 +87,8 @@ fn run(mut selected: Vec<Selected>) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Tells whoever runs the tests.
+/// Prints a message.
 fn say(line: &str) {
-    // When stdout is gone there is nobody left to tell.
+    // If stdout is closed, there is nowhere left to print.
     drop(writeln!(std::io::stdout(), "{line}"));
 }

@@ -1,4 +1,4 @@
-//! What an outage of each role refuses, and what a failover keeps.
+//! What fails in an outage of each role, and what survives a failover.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use crate::servers::Own;
 
 cases! {
     Both: [
-        without_redis_the_queue_is_closed_and_sales_go_on,
-        a_redis_failover_loses_the_youngest_places_in_the_queue,
-        a_database_failover_loses_nothing_that_was_acknowledged,
-        requests_that_hang_on_a_lost_database_fill_the_pool,
-        a_payment_during_the_failover_is_not_taken_and_can_be_repeated,
+        without_redis_the_queue_is_closed_and_sales_continue,
+        a_redis_failover_loses_the_latest_places_in_the_queue,
+        a_database_failover_loses_nothing_acknowledged,
+        requests_waiting_for_a_lost_database_fill_the_pool,
+        a_payment_during_a_failover_fails_and_can_be_retried,
     ],
 }
 
-async fn without_redis_the_queue_is_closed_and_sales_go_on(on: On) {
+async fn without_redis_the_queue_is_closed_and_sales_continue(on: On) {
     let own = Own::Redis(Duration::ZERO);
     let deployment = Deployment::start_with(&on, 1, settings(), own).await;
     let check = deployment.path("/api/queue/check");
@@ -42,7 +42,7 @@ async fn without_redis_the_queue_is_closed_and_sales_go_on(on: On) {
     assert_eq!(deployment.queue_size().await, Some(0));
 }
 
-async fn a_redis_failover_loses_the_youngest_places_in_the_queue(on: On) {
+async fn a_redis_failover_loses_the_latest_places_in_the_queue(on: On) {
     let closed = tiketi_server::Settings {
         active_max: 0,
         speed: 1.0,
@@ -55,7 +55,7 @@ async fn a_redis_failover_loses_the_youngest_places_in_the_queue(on: On) {
     // The replica is one second behind.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     deployment.user("late", 0).post(&check, json!({})).await;
-    // What has not reached the witness when the node dies, nobody can know.
+    // The witness cannot know about notes that it has not received when the node dies.
     eventually("a witness of both", || async {
         deployment.census().await.ledger.joined == 2
     })
@@ -69,7 +69,7 @@ async fn a_redis_failover_loses_the_youngest_places_in_the_queue(on: On) {
     assert_eq!(deployment.queue_size().await, Some(0));
 }
 
-async fn a_database_failover_loses_nothing_that_was_acknowledged(on: On) {
+async fn a_database_failover_loses_nothing_acknowledged(on: On) {
     let deployment = Deployment::start_with(&on, 1, settings(), Own::Database).await;
     let kim = deployment.user("kim", 0);
     let reservation = kim.hold(&deployment.show, "VIP-1-1").await;
@@ -81,14 +81,14 @@ async fn a_database_failover_loses_nothing_that_was_acknowledged(on: On) {
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
     let reasons = [
         "database is unavailable",
-        "timeout waiting for a database connection",
+        "timed out waiting for a database connection",
     ];
     let reason = refused.json["error"].as_str().unwrap();
     assert!(reasons.contains(&reason), "{reason}");
     let queue = lee
         .post(&deployment.path("/api/queue/check"), json!({}))
         .await;
-    assert_eq!(queue.status, StatusCode::OK, "queueing needs no database");
+    assert_eq!(queue.status, StatusCode::OK, "the queue needs no database");
     deployment.promote_database().await;
     eventually("a writer", || async {
         kim.pay(&reservation).await.status == StatusCode::OK
@@ -98,7 +98,7 @@ async fn a_database_failover_loses_nothing_that_was_acknowledged(on: On) {
     lee.hold(&deployment.show, "VIP-1-2").await;
 }
 
-async fn requests_that_hang_on_a_lost_database_fill_the_pool(on: On) {
+async fn requests_waiting_for_a_lost_database_fill_the_pool(on: On) {
     let two = tiketi_server::Settings {
         pool_max: 2,
         pool_connect_timeout: Duration::from_secs(3),
@@ -118,8 +118,8 @@ async fn requests_that_hang_on_a_lost_database_fill_the_pool(on: On) {
     assert!(load.pool_waits >= 4 && load.pool_timeouts >= 4, "{load:?}");
 }
 
-async fn a_payment_during_the_failover_is_not_taken_and_can_be_repeated(on: On) {
-    // The provider takes at least a quarter of a second on the wall.
+async fn a_payment_during_a_failover_fails_and_can_be_retried(on: On) {
+    // The provider takes at least a quarter of a second of real time.
     let slow = tiketi_server::Settings {
         speed: 2.0,
         ..settings()

@@ -1,4 +1,4 @@
-//! Socket.IO: who may connect, what reaches whom, and what survives a lost instance.
+//! Socket.IO: authentication, delivery of messages, and recovery from a lost instance.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::common::{Deployment, eventually, settings};
 cases! {
     Both: [
         only_a_valid_token_connects,
-        a_hold_and_a_purchase_reach_the_sockets_of_every_instance,
-        a_hold_ends_by_itself_and_not_early,
+        a_hold_and_a_purchase_reach_sockets_on_every_instance,
+        a_hold_expires_and_not_early,
         a_session_is_restored_on_another_instance,
-        admission_is_told_to_the_admitted_alone,
-        a_draining_instance_finishes_and_then_leaves,
+        admission_is_announced_only_to_the_admitted_user,
+        a_draining_instance_finishes_requests_and_stops,
         sockets_are_counted_while_they_are_open,
     ],
 }
@@ -31,7 +31,7 @@ async fn only_a_valid_token_connects(on: On) {
     assert!(deployment.user("kim", 0).connect().await.is_ok());
 }
 
-async fn a_hold_and_a_purchase_reach_the_sockets_of_every_instance(on: On) {
+async fn a_hold_and_a_purchase_reach_sockets_on_every_instance(on: On) {
     let deployment = Deployment::start(&on, 2, settings()).await;
     let show = json!({ "eventId": deployment.show.id });
     let mut watchers = Vec::new();
@@ -58,7 +58,7 @@ async fn a_hold_and_a_purchase_reach_the_sockets_of_every_instance(on: On) {
     }
 }
 
-async fn a_hold_ends_by_itself_and_not_early(on: On) {
+async fn a_hold_expires_and_not_early(on: On) {
     let short = Settings {
         hold: Duration::from_secs(20),
         speed: 20.0,
@@ -70,7 +70,7 @@ async fn a_hold_ends_by_itself_and_not_early(on: On) {
     let show = json!({ "eventId": deployment.show.id });
     socket.emit("join-seat-selection", show).await;
     let kim = deployment.user("kim", 0);
-    // The join has been handled once a message comes back.
+    // The join has been handled when a message arrives.
     socket
         .emit("join-event", json!({ "eventId": deployment.show.id }))
         .await;
@@ -120,7 +120,7 @@ async fn a_session_is_restored_on_another_instance(on: On) {
     socket.expect("seat-locked").await;
 }
 
-async fn admission_is_told_to_the_admitted_alone(on: On) {
+async fn admission_is_announced_only_to_the_admitted_user(on: On) {
     let one = Settings {
         active_max: 1,
         ..settings()
@@ -152,8 +152,8 @@ async fn admission_is_told_to_the_admitted_alone(on: On) {
     );
 }
 
-async fn a_draining_instance_finishes_and_then_leaves(on: On) {
-    // The payment takes at least a quarter of a second on the wall.
+async fn a_draining_instance_finishes_requests_and_stops(on: On) {
+    // The payment takes at least a quarter of a second of real time.
     let slow = Settings {
         speed: 2.0,
         ..settings()
@@ -167,9 +167,9 @@ async fn a_draining_instance_finishes_and_then_leaves(on: On) {
         tokio::time::sleep(Duration::from_millis(100)).await;
         draining.drain();
     });
-    assert_eq!(paid.status, 200, "in flight when the drain began");
+    assert_eq!(paid.status, 200, "in flight at the start of the drain");
     let refused = tokio::net::TcpStream::connect(draining.address()).await;
-    assert!(refused.is_err(), "accepts no more");
+    assert!(refused.is_err(), "no longer accepts connections");
     assert!(!draining.is_stopped(), "a socket is still open");
     drop(socket);
     eventually("the end", || async { draining.is_stopped() }).await;

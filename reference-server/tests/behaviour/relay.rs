@@ -1,4 +1,4 @@
-//! An address that follows the primary, as its name does: connections are passed on to where it points.
+//! An address that follows the primary, as its name would: it relays connections to a target that can be changed.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// Passes connections on for as long as it lives.
+/// Relays connections until it is dropped.
 pub(crate) struct Relay {
     address: SocketAddr,
     target: Arc<Mutex<Option<SocketAddr>>>,
@@ -30,7 +30,7 @@ impl Relay {
         self.address
     }
 
-    /// Points elsewhere; with `None` connections are hung up on. Those that are open stay with their node.
+    /// Changes the target; with `None`, new connections are closed. Open ones stay with their node.
     pub(crate) fn point_to(&self, target: Option<SocketAddr>) {
         *self.target.lock().unwrap() = target;
     }
@@ -60,6 +60,6 @@ async fn pass_on(mut near: TcpStream, target: SocketAddr) {
     for stream in [&near, &far] {
         stream.set_nodelay(true).unwrap();
     }
-    // Either side may hang up, and then so does the other.
+    // If either side closes the connection, so does the other.
     drop(tokio::io::copy_bidirectional(&mut near, &mut far).await);
 }

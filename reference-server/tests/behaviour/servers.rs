@@ -1,4 +1,4 @@
-//! Redis and PostgreSQL for the cases: a pair that all share, and pairs of a case's own to be lost.
+//! Redis and PostgreSQL for the cases: a pair that all share, and separate pairs for cases that kill them.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use crate::relay::Relay;
 /// The subcommand of this binary that guards a server.
 pub(crate) const GUARD: &str = "guard-of-a-server";
 
-/// Connections of all cases that run at once: some instances each, with 20 connections each.
+/// Connections of all parallel cases: several instances each, with 20 connections each.
 const CONNECTIONS_MAX: u32 = 300;
 
-/// Where the servers that all cases share are, and where a case may start some of its own.
+/// The servers that all cases share, and the host on which a case may start its own.
 pub(crate) struct Servers {
     host: Host,
     redis: RedisEndpoint,
@@ -40,7 +40,7 @@ pub(crate) struct SharedServers {
 }
 
 impl SharedServers {
-    /// Starts them. Redis speaks TLS only.
+    /// Starts them. Redis accepts only TLS.
     pub(crate) async fn start() -> Result<Self, StoresError> {
         let program = std::env::current_exe().unwrap();
         let host = Host::open(Guard::Binary(program, GUARD), None)?;
@@ -69,16 +69,16 @@ impl SharedServers {
     }
 }
 
-/// Which servers a case wants for itself, with a replica on another address.
+/// The servers that a case needs for itself, with a replica on another address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Own {
     Nothing,
-    /// With a replica that is this far behind, in wall time.
+    /// With a replica that is this far behind, in real time.
     Redis(Duration),
     Database,
 }
 
-/// The tier of one case: keys and a schema of its own.
+/// The tier of one case, with its own prefix and schema.
 pub(crate) struct ServersDeployment {
     pub(crate) tier: ServersTier,
     pub(crate) witness: RedisWitness,
@@ -90,7 +90,7 @@ pub(crate) struct ServersDeployment {
     speed: f64,
 }
 
-/// Servers of a case's own behind an address that follows the primary.
+/// Separate servers of a case, behind an address that follows the primary.
 struct OwnPair<T> {
     pair: Mutex<T>,
     relay: Relay,
@@ -171,7 +171,7 @@ impl Servers {
 }
 
 impl ServersDeployment {
-    /// Where the servers are, passwords included.
+    /// Returns the addresses of the servers, with passwords.
     pub(crate) fn urls(&self) -> (String, String) {
         let (redis, database) = (&self.config.redis, &self.config.database);
         let word = |secret: &Option<Secret>| secret.clone().map(|secret| secret.0).unwrap();
@@ -196,27 +196,27 @@ impl ServersDeployment {
         )
     }
 
-    /// Waits until this many instances listen to each other: before that, what one says is lost.
+    /// Waits until this many instances are subscribed: messages before that are lost.
     pub(crate) async fn until_heard_by(&self, instances: usize) {
         eventually("a bus", || async {
             let claimed = claim_namespace(&self.config).await;
             let Err(SetupError::PrefixInUse { listeners, .. }) = claimed else {
-                panic!("the witness listens always: {claimed:?}");
+                panic!("the witness is always subscribed: {claimed:?}");
             };
-            // The witness is one of them.
+            // The witness is one of the subscribers.
             usize::try_from(listeners).unwrap() > instances
         })
         .await;
     }
 
-    /// Scenario time.
+    /// Returns the scenario time.
     #[expect(clippy::disallowed_methods, reason = "the clock of the servers' tier")]
     pub(crate) fn now(&self) -> Duration {
         let wall = SystemTime::now().duration_since(self.origin);
         wall.unwrap_or_default().mul_f64(self.speed)
     }
 
-    /// The tier's counts, after everything that was noted has been heard.
+    /// Returns the counts of the tier, after the witness has received all notes.
     pub(crate) async fn census(&self) -> Census {
         let doors = self.witness.doors().await;
         assert!(doors.is_some_and(|doors| doors.astray == 0), "{doors:?}");
@@ -251,7 +251,7 @@ impl ServersDeployment {
         }
     }
 
-    /// Kills the primary of a Redis of the case's own.
+    /// Kills the primary of the case's own Redis.
     pub(crate) async fn lose_redis(&self) {
         let own = self.own_redis();
         let mut pair = own.pair.lock().await;
@@ -261,7 +261,7 @@ impl ServersDeployment {
         self.witness.handle_lost(self.now());
     }
 
-    /// Promotes the replica, and has the address follow it.
+    /// Promotes the replica and moves the address to it.
     pub(crate) async fn promote_redis(&self) -> RedisLoss {
         let own = self.own_redis();
         {
@@ -272,7 +272,7 @@ impl ServersDeployment {
         self.witness.handle_failover().await.unwrap()
     }
 
-    /// Has the node that was lost last come back alone.
+    /// Restores the node that was lost last, without a replica.
     pub(crate) async fn restore_redis_empty(&self) -> RedisLoss {
         let own = self.own_redis();
         {
@@ -283,7 +283,7 @@ impl ServersDeployment {
         self.witness.handle_failover().await.unwrap()
     }
 
-    /// Stops the primary: it accepts connections and never answers.
+    /// Pauses the primary: it accepts connections and never responds.
     pub(crate) async fn pause_redis(&self) {
         self.own_redis().pair.lock().await.pause(0);
     }
@@ -292,19 +292,19 @@ impl ServersDeployment {
         self.own_redis().pair.lock().await.resume(0);
     }
 
-    /// Kills the primary of a database of the case's own.
+    /// Kills the primary of the case's own database.
     pub(crate) async fn lose_database(&self) {
         let own = self.own_database();
         own.pair.lock().await.lose(0);
         own.relay.point_to(None);
     }
 
-    /// Stops the primary, which then hangs like one whose host is gone.
+    /// Pauses the primary, which then hangs as if its host were lost.
     pub(crate) async fn pause_database(&self) {
         self.own_database().pair.lock().await.pause(0);
     }
 
-    /// Promotes the standby, and has the address follow it.
+    /// Promotes the standby and moves the address to it.
     pub(crate) async fn promote_database(&self) {
         let own = self.own_database();
         let mut pair = own.pair.lock().await;

@@ -5,19 +5,19 @@ use std::process::{Command, Output, Stdio};
 use crate::case::{On, cases};
 use crate::common::{Deployment, settings};
 
-/// The client library's version, as the contract names it.
+/// Version of the client library, from the wire contract.
 const CLIENT: &str = "socket.io-client@4";
 
 cases! {
     Embedded: [
-        npm_socket_io_client_speaks_with_the_server_on_both_transports,
+        npm_socket_io_client_works_on_both_transports,
     ],
     Both: [
         curl_buys_a_ticket,
     ],
 }
 
-async fn npm_socket_io_client_speaks_with_the_server_on_both_transports(on: On) {
+async fn npm_socket_io_client_works_on_both_transports(on: On) {
     if !present("node") || !present("npm") {
         return skip("node and npm are not installed");
     }
@@ -88,11 +88,8 @@ fn present(program: &str) -> bool {
     command.stderr(Stdio::null()).status().is_ok()
 }
 
-/// Says loudly that nothing was tested; where tests decide about a merge, that is a failure.
-#[expect(
-    clippy::print_stdout,
-    reason = "the test harness shows it to whoever asks what was tested"
-)]
+/// Prints that nothing was tested. With `CI=true`, that is a failure.
+#[expect(clippy::print_stdout, reason = "reports what was not tested")]
 fn skip(reason: &str) {
     let decides = std::env::var("CI").is_ok_and(|value| value == "true");
     assert!(!decides, "cannot test standard clients: {reason}");

@@ -20,10 +20,10 @@ fn small(active_max: u32) -> Settings {
 cases! {
     Both: [
         a_refresh_keeps_the_place_on_any_instance,
-        nobody_is_lost_or_admitted_twice_when_all_instances_admit,
-        idle_people_lose_their_place_to_those_who_wait,
-        an_administrator_clears_the_queue_and_everyone_hears_of_it,
-        seats_are_drawn_by_one_of_many,
+        no_user_is_lost_or_admitted_twice_when_all_instances_admit,
+        idle_users_lose_their_slot_to_waiting_users,
+        clearing_the_queue_is_announced_to_everyone,
+        one_of_many_buyers_gets_a_seat,
     ],
 }
 
@@ -43,7 +43,7 @@ async fn a_refresh_keeps_the_place_on_any_instance(on: On) {
     assert_eq!(deployment.queue_size().await, Some(2));
 }
 
-async fn nobody_is_lost_or_admitted_twice_when_all_instances_admit(on: On) {
+async fn no_user_is_lost_or_admitted_twice_when_all_instances_admit(on: On) {
     let mut deployment = Deployment::start(&on, 3, small(5)).await;
     let people: Vec<_> = (0..60)
         .map(|number| deployment.user(&format!("user-{number}"), number % 3))
@@ -54,7 +54,7 @@ async fn nobody_is_lost_or_admitted_twice_when_all_instances_admit(on: On) {
     );
     let status = deployment.path("/api/queue/status");
     join_all(people.iter().map(|api| api.post(&check, json!({})))).await;
-    // Everyone leaves as soon as admitted; an instance dies while they do.
+    // Users leave as soon as they are admitted. An instance is killed meanwhile.
     let stay = people.iter().enumerate().map(|(number, api)| {
         let api = if number % 3 == 2 {
             &people[number - 1]
@@ -83,7 +83,7 @@ async fn nobody_is_lost_or_admitted_twice_when_all_instances_admit(on: On) {
     assert!(dying.is_stopped());
 }
 
-async fn idle_people_lose_their_place_to_those_who_wait(on: On) {
+async fn idle_users_lose_their_slot_to_waiting_users(on: On) {
     let idle = Settings {
         idle_timeout: Duration::from_secs(10),
         ..small(1)
@@ -100,14 +100,14 @@ async fn idle_people_lose_their_place_to_those_who_wait(on: On) {
     assert_eq!(deployment.census().await.ledger.expired, 1);
 }
 
-async fn an_administrator_clears_the_queue_and_everyone_hears_of_it(on: On) {
+async fn clearing_the_queue_is_announced_to_everyone(on: On) {
     let deployment = Deployment::start(&on, 2, small(0)).await;
     let check = deployment.path("/api/queue/check");
     let kim = deployment.user("kim", 1);
     let mut socket = kim.connect().await.unwrap();
     let show = json!({ "eventId": deployment.show.id });
     socket.emit("join-queue", show.clone()).await;
-    // The joins have been handled once a message comes back; the queue is announced only when it changes.
+    // The joins have been handled when a message arrives. The queue is announced only when it changes.
     socket.emit("join-event", show).await;
     socket.expect("room-info").await;
     kim.post(&check, json!({})).await;
@@ -120,7 +120,7 @@ async fn an_administrator_clears_the_queue_and_everyone_hears_of_it(on: On) {
     assert_eq!(deployment.queue_size().await, Some(0));
 }
 
-async fn seats_are_drawn_by_one_of_many(on: On) {
+async fn one_of_many_buyers_gets_a_seat(on: On) {
     let deployment = Deployment::start(&on, 2, settings()).await;
     let people: Vec<_> = (0..20)
         .map(|number| deployment.user(&format!("user-{number}"), number % 2))

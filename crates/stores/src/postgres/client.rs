@@ -1,4 +1,4 @@
-//! What this crate asks a PostgreSQL server, as its superuser.
+//! A client of a PostgreSQL server, for this crate's own statements as the superuser.
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
@@ -9,21 +9,21 @@ use tokio_postgres::{Config, Error, NoTls};
 use super::PostgresSample;
 use super::config::{STANDBY, SUPERUSER};
 
-/// How long a connection may take.
+/// Timeout of a connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often a standby is asked for what was just committed.
+/// Interval at which to check whether a standby has a commit.
 const STANDBY_POLL: Duration = Duration::from_millis(2);
 
-/// A connection of the superuser, to the database that holds nothing of the clients.
+/// A connection of the superuser to the database `postgres`, which clients don't use.
 pub(super) struct Client {
     client: tokio_postgres::Client,
     connection: AbortHandle,
 }
 
-/// How far a standby has come, as the primary sees it.
+/// The progress of a standby as seen by the primary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Following {
-    /// It has caught up with the primary once, and gets what is written.
+    /// It has caught up with the primary and receives new writes.
     pub(super) is_streaming: bool,
     /// Commits wait for it.
     pub(super) is_synchronous: bool,
@@ -41,19 +41,19 @@ impl Client {
             .connect_timeout(CONNECT_TIMEOUT)
             .connect(NoTls)
             .await?;
-        // Its error comes to the next query as well.
+        // The next query returns its error, too.
         let connection = tokio::spawn(async move { drop(connection.await) }).abort_handle();
         Ok(Self { client, connection })
     }
 
-    /// Whether the connection can still be used.
+    /// Returns whether the connection is still usable.
     pub(super) fn is_open(&self) -> bool {
         !self.client.is_closed()
     }
 
-    /// Makes the clients' user and database, and a table of our own to write into.
+    /// Creates the user and the database of the clients, and a table for our own writes.
     pub(super) async fn set_up(&self, password: &str) -> Result<(), Error> {
-        // A password of ours needs no quotes; statements are not logged.
+        // Our passwords contain no quotes, and statements are not logged.
         self.client
             .batch_execute(&format!("create role tiketi login password '{password}'"))
             .await?;
@@ -73,7 +73,7 @@ impl Client {
         row.await?.try_get(0)
     }
 
-    /// Commits a row, which waits for a synchronous standby, and returns how long that took.
+    /// Commits a row, and returns how long that took, including the wait for a synchronous standby.
     pub(super) async fn beat(&self) -> Result<Duration, Error> {
         let started = crate::now();
         self.client
@@ -83,7 +83,7 @@ impl Client {
     }
 
     pub(super) async fn following(&self) -> Result<Following, Error> {
-        // Aggregated: a connection that was cut may be in the view for a moment beside the one that replaced it.
+        // Aggregated, because a broken connection may be in the view for a moment along with its replacement.
         let row = self.client.query_one(
             "select coalesce(bool_or(state = 'streaming'), false),
                     coalesce(bool_or(sync_state = 'sync'), false)
@@ -97,10 +97,9 @@ impl Client {
         })
     }
 
-    /// Waits until the reader shows the last beat of its primary, and returns how old that was when it did.
+    /// Waits until the reader shows the last heartbeat of its primary, and returns the age of the heartbeat then.
     ///
-    /// Ages are read from the servers' clock, which is that of this machine. After `limit` the answer is the age by
-    /// then: the lag is at least that.
+    /// Both servers use the clock of this machine. After `limit`, returns the age at that time: the lag is at least that.
     pub(super) async fn lag_of_reader(
         &self,
         reader: &Self,
@@ -118,8 +117,8 @@ impl Client {
         Ok(lag.unwrap_or_default())
     }
 
-    /// Waits until the standby has written the last beat, and returns how old that was when the primary knew it; `None`
-    /// without a standby. After `limit` the answer is the age by then: the lag is at least that.
+    /// Waits until the primary knows that the standby has written the last heartbeat, and returns its age then; `None` without
+    /// a standby. After `limit`, returns the age at that time: the lag is at least that.
     pub(super) async fn lag_of_standby(&self, limit: Duration) -> Result<Option<Duration>, Error> {
         let row = self.client.query_one(
             "select beaten_at, pg_current_wal_lsn()::text from heartbeat",
@@ -128,7 +127,7 @@ impl Client {
         let row = row.await?;
         let beaten_at: SystemTime = row.try_get(0)?;
         let position: String = row.try_get(1)?;
-        // The position is text of PostgreSQL's own making, such as 0/3000148.
+        // The position is text from PostgreSQL, such as 0/3000148.
         let statement = format!(
             "select coalesce(flush_lsn >= '{position}', false),
                     (extract(epoch from clock_timestamp() - $1) * 1e6)::bigint
@@ -174,8 +173,8 @@ impl Drop for Client {
     }
 }
 
-/// Asks until the statement's first column says that a beat is there, and returns the second: its age then, in
-/// microseconds. `None` if there is no row to ask.
+/// Repeats the statement until its first column says that the heartbeat has arrived, and returns the second column: the age
+/// of the heartbeat in microseconds. `None` if there is no row.
 async fn age_when_there(
     client: &tokio_postgres::Client,
     statement: &str,

@@ -1,58 +1,58 @@
-//! What a run wants of PostgreSQL, and the files that say it to a server.
+//! Settings of PostgreSQL, and the configuration files for a server.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-/// Which service of AWS a pair of servers stands for.
+/// The AWS service that a pair of servers emulates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PostgresKind {
-    /// An RDS Multi-AZ instance: a synchronous standby that refuses to be read.
+    /// An RDS Multi-AZ instance, with a synchronous standby that cannot be read.
     RdsMultiAz,
     /// Aurora: committed data is never lost, and the replica can be read.
     Aurora,
 }
 
-/// How a pair of PostgreSQL servers is set up.
+/// Settings of a pair of PostgreSQL servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostgresSettings {
-    /// Addresses that fail together, all different: the primary, then the standby if there is one.
+    /// One address per site, all different: the primary and, optionally, the standby.
     pub sites: Vec<Ipv4Addr>,
-    /// What the pair stands for.
+    /// The AWS service to emulate.
     pub kind: PostgresKind,
-    /// How long data is under way to the standby: what a commit waits for beyond its own work.
+    /// How long data is in transit to the standby. Each commit waits for that, in addition to its own work.
     pub lag: Duration,
-    /// Connections of clients at the same time; three more are kept for this crate.
+    /// Maximum number of client connections. Three more are reserved for this crate.
     pub connections_max: u32,
-    /// How long after the primary's commit the reader shows it, Aurora only. It is not less than the lag.
+    /// How long after a commit the reader shows it. At least the lag. Aurora only.
     pub replica_lag: Duration,
 }
 
-/// Connections that only a superuser can have, so that a sample can be taken while clients fill all others.
+/// Connections reserved for the superuser, so that samples work when clients use all others.
 pub(super) const CONNECTIONS_RESERVED: u32 = 3;
-/// The superuser: not a client's.
+/// The superuser, which clients don't use.
 pub(super) const SUPERUSER: &str = "postgres";
 /// The standby's name for its primary.
 pub(super) const STANDBY: &str = "standby";
 
-/// Everything the configuration of one server depends on.
+/// Everything that the configuration of one server depends on.
 #[derive(Clone, Copy)]
 pub(super) struct Config<'a> {
     pub(super) settings: &'a PostgresSettings,
     pub(super) site: Ipv4Addr,
     pub(super) port: u16,
-    /// Where the standby finds its primary.
+    /// The address of the standby's link to its primary.
     pub(super) link: SocketAddr,
-    /// Whether a commit waits for the standby.
+    /// Whether commits wait for the standby.
     pub(super) waits_for_standby: bool,
 }
 
 impl Config<'_> {
-    /// Writes `postgresql.conf`.
+    /// Returns the contents of `postgresql.conf`.
     ///
-    /// `fsync = off` loses nothing here: a killed process leaves to the kernel what it has written. Only a crash of the
-    /// machine would lose it, and then the run is lost anyhow. A commit still waits for its record to be written, and
-    /// whole pages are logged, since a write of 8 KiB may be cut in half by a kill.
+    /// `fsync = off` loses nothing here: when a process is killed, the kernel keeps what it has written. Only a crash of the
+    /// machine would lose it, and that ends the run anyway. A commit still waits until its record is written, and full pages
+    /// are logged, because a kill may interrupt the write of an 8 KiB page.
     pub(super) fn file(&self) -> String {
         let Self {
             settings,
@@ -102,12 +102,12 @@ impl Config<'_> {
     }
 }
 
-/// Who may connect: anybody on loopback who has the password.
+/// Allows connections over loopback, with a password.
 pub(super) const HBA_TEXT: &str = "host all all 127.0.0.0/8 scram-sha-256\n\
                                    host replication postgres 127.0.0.0/8 scram-sha-256\n";
 const PASSFILE: &str = "pgpass";
 
-/// The places of a server's files.
+/// The paths of a server's files.
 #[derive(Clone, Debug)]
 pub(super) struct Files<'a>(pub(super) &'a Path);
 
@@ -124,27 +124,27 @@ impl Files<'_> {
         self.0.join("pg_hba.conf")
     }
 
-    /// The superuser's password in the form clients of PostgreSQL read.
+    /// The superuser's password in the format of PostgreSQL clients.
     pub(super) fn passfile(&self) -> std::path::PathBuf {
         self.0.join(PASSFILE)
     }
 
-    /// The superuser's password alone, read once by `initdb`.
+    /// The superuser's password, read once by `initdb`.
     pub(super) fn password(&self) -> std::path::PathBuf {
         self.0.join("password")
     }
 
-    /// The server's lock file: it tells how far the start has come.
+    /// The server's lock file, which shows the progress of the start.
     pub(super) fn lock(&self) -> std::path::PathBuf {
         self.data().join("postmaster.pid")
     }
 
-    /// What makes a server a standby when it starts.
+    /// The file that makes a server start as a standby.
     pub(super) fn standby_signal(&self) -> std::path::PathBuf {
         self.data().join("standby.signal")
     }
 
-    /// What makes a standby a primary when it is signaled.
+    /// The file that makes a standby a primary on a signal.
     pub(super) fn promote_signal(&self) -> std::path::PathBuf {
         self.data().join("promote")
     }

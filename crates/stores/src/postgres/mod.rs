@@ -16,26 +16,22 @@ use tokio::sync::Mutex;
 use crate::guard::Ending;
 use crate::link::Link;
 use crate::server::Server;
-use crate::site::{self, Site};
+use crate::site::{self, POLL, Site};
 use crate::{Host, StoresError, port, secret};
 
-/// How long a standby has to catch up with its primary and follow it; it takes less than a second.
+/// Timeout for a standby to catch up with its primary and follow it. It takes less than a second.
 const FOLLOW_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a standby has to take over once it was asked to; it takes some 100 ms.
+/// Timeout of a promotion. It takes about 100 ms.
 const PROMOTION_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often a server is asked whether it is ready.
-const POLL: Duration = Duration::from_millis(10);
-/// How long a server has to answer a sample's questions beyond the lags that were set.
+/// Timeout of a sample in addition to the configured lags.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long the reader has to show a commit beyond the lags that were set.
+/// Timeout for a commit to appear on the standby in addition to the configured lags.
 const LAG_MARGIN: Duration = Duration::from_secs(2);
-/// Ports that are tried when another process takes one between its choice and the start of the server.
-const PORT_TRIES: u32 = 5;
 
-/// A primary PostgreSQL and its standby, if it has one. What is not stopped ends when this is dropped.
+/// A primary PostgreSQL and its optional standby. Dropping it ends the servers.
 #[expect(
     missing_debug_implementations,
-    reason = "holds passwords, and servers that have nothing to show"
+    reason = "contains passwords, and servers without useful output"
 )]
 pub struct PostgresPair {
     settings: PostgresSettings,
@@ -45,53 +41,45 @@ pub struct PostgresPair {
     link: Link,
     sites: Vec<Site>,
     primary: Option<usize>,
-    /// Whether commits wait for the standby, or did when the primary was lost: then it has them all.
+    /// Whether commits wait for the standby, or did when the primary was lost. Then the standby has all commits.
     is_in_sync: bool,
     /// Our own connections, by site.
     clients: Mutex<Vec<Option<Client>>>,
-    /// What went wrong where nobody could be told.
+    /// An error that could not be returned.
     trouble: Option<StoresError>,
-    /// The last to go: its directory must outlive the servers, whose guards read in it what to free.
+    /// Dropped last: its directory must outlive the servers, because their guards read from it what to free.
     host: Host,
 }
 
-/// What PostgreSQL shows of itself at one moment: counts of the clients' database since the present primary started,
-/// up to a second old.
+/// Metrics of PostgreSQL at one instant. Counts are those of the clients' database since the current primary started, up to a
+/// second old.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostgresSample {
-    /// Connections of clients.
+    /// Client connections.
     pub connections: u64,
-    /// Queries that wait at this moment for a row another transaction has locked.
+    /// Queries that are waiting for a row lock of another transaction.
     pub row_locks_waited_for: u64,
-    /// Transactions committed, those that only read included.
+    /// Committed transactions, including read-only ones.
     pub commits: u64,
     /// Transactions rolled back.
     pub rollbacks: u64,
-    /// Deadlocks broken.
+    /// Deadlocks resolved.
     pub deadlocks: u64,
     /// Size of the clients' database in bytes.
     pub size_bytes: u64,
-    /// Measured: how long the commit of one small row took, the wait for the standby included.
+    /// Measured time of a commit of one small row, including the wait for the standby.
     pub commit_time: Duration,
-    /// Measured with that row: from its making until the reader showed it, or, of a standby that cannot be read, until
-    /// the primary knew that it had written it. `None` without a standby that follows. When the row was not there within
-    /// two seconds more than the lags that were set, the lag is at least this.
+    /// Measured with that row: the time until the reader shows it or, for a standby that cannot be read, until the primary
+    /// knows that the standby has written it. `None` if no standby follows. If the row didn't arrive within two seconds plus
+    /// the configured lags, the lag is at least this long.
     pub replica_lag: Option<Duration>,
 }
 
 impl PostgresPair {
-    /// Starts the servers, and returns when the primary takes writes and waits for its standby with every commit.
+    /// Starts the servers. Returns when the primary accepts writes and every commit waits for the standby.
     pub async fn start(host: &Host, settings: PostgresSettings) -> Result<Self, StoresError> {
         site::assert_sites(&settings.sites);
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            // Boxed: starts are rare, and their futures large.
-            match Box::pin(Self::start_once(host, settings.clone())).await {
-                Err(StoresError::PortTaken { .. }) if tries < PORT_TRIES => {}
-                result => return result,
-            }
-        }
+        port::start(|| Self::start_once(host, settings.clone())).await
     }
 
     async fn start_once(host: &Host, settings: PostgresSettings) -> Result<Self, StoresError> {
@@ -122,25 +110,25 @@ impl PostgresPair {
         self.port
     }
 
-    /// Returns where clients find the server of a site.
+    /// Returns the address of a site's server for clients.
     pub fn address(&self, site: usize) -> SocketAddr {
         SocketAddr::from((self.sites[site].address, self.port))
     }
 
-    /// Returns the password of the user `tiketi`, who owns the database `tiketi`.
+    /// Returns the password of the user `tiketi`, which owns the database `tiketi`.
     pub fn password(&self) -> &str {
         &self.password
     }
 
-    /// Returns the site of the primary; `None` from its loss until a promotion or its return.
+    /// Returns the site of the primary; `None` if it is lost and neither restored nor replaced.
     pub fn primary(&self) -> Option<usize> {
         self.primary
     }
 
-    /// Kills the server of a site at once. With a standby, commits stop waiting for it; of a primary's commits, none
-    /// that was acknowledged is lost.
+    /// Kills the server of a site immediately. Without its standby, the primary no longer waits for it on commit. Losing the
+    /// primary loses no acknowledged commit.
     ///
-    /// Does nothing to a site that is lost already.
+    /// Does nothing if the site is lost already.
     pub fn lose(&mut self, site: usize) {
         if !self.sites[site].is_alive() {
             return;
@@ -161,10 +149,10 @@ impl PostgresPair {
         }
     }
 
-    /// Makes the standby the primary, and returns when it takes writes.
+    /// Promotes the standby. Returns when it accepts writes.
     ///
-    /// A primary that still runs is shut out first, as though its site were lost: there are never two. A standby that
-    /// had not caught up is not promoted, since commits would be lost.
+    /// If the primary is still running, its site is lost first: there are never two primaries. Fails for a
+    /// standby that has not caught up, because commits would be lost.
     pub async fn promote(&mut self, site: usize) -> Result<(), StoresError> {
         if self.primary == Some(site) {
             return Ok(());
@@ -173,13 +161,13 @@ impl PostgresPair {
             return Err(self.promotion_failed(site, "its site is lost"));
         }
         if !self.is_in_sync {
-            return Err(self.promotion_failed(site, "it does not have all commits of its primary"));
+            return Err(self.promotion_failed(site, "it doesn't have all commits of its primary"));
         }
         if let Some(former) = self.primary {
             self.lose(former);
         }
         let promoting = async {
-            let server = self.sites[site].alive().expect("it was alive just now");
+            let server = self.sites[site].alive().expect("it was alive before");
             File::create(config::Files(server.directory()).promote_signal())
                 .map_err(|error| error.to_string())?;
             server.signal(Signal::SIGUSR1);
@@ -197,7 +185,10 @@ impl PostgresPair {
             Ok(Ok(())) => {}
             Ok(Err(reason)) => return Err(self.promotion_failed(site, &reason)),
             Err(_) => {
-                let reason = format!("no write within {} s", PROMOTION_TIMEOUT.as_secs());
+                let reason = format!(
+                    "it accepts no writes after {} s",
+                    PROMOTION_TIMEOUT.as_secs()
+                );
                 return Err(self.promotion_failed(site, &reason));
             }
         }
@@ -206,12 +197,11 @@ impl PostgresPair {
         Ok(())
     }
 
-    /// Brings back a site, and returns when its server is ready.
+    /// Restores a lost site. Returns when its server is ready.
     ///
-    /// With a primary elsewhere it gets a copy of that and follows it, and commits wait for it again. Without one it
-    /// goes on with the data it had when it was lost: as the primary it was, or as a standby that waits for one. Does
-    /// nothing to a site that is not lost. The future may be dropped: then the site is lost still, or its server lives
-    /// and commits do not wait for it.
+    /// If there is a primary, the site gets a copy of it and follows it, and commits wait for it again. Otherwise it continues
+    /// with the data it had: as the primary that it was, or as a standby without a primary. Does nothing if the site is not
+    /// lost. If the future is dropped, the site is still lost, or its server is running and commits don't wait for it.
     pub async fn restore(&mut self, site: usize) -> Result<(), StoresError> {
         if self.sites[site].is_alive() {
             return Ok(());
@@ -221,7 +211,7 @@ impl PostgresPair {
                 if let Some(lost) = self.sites[site].server.take() {
                     lost.close().await;
                 }
-                // A standby that finds its primary at once need not try again later.
+                // A standby that doesn't find its primary tries again later.
                 self.link.lead_to(self.address(primary));
                 let server = self.copy(site, primary).await?;
                 self.sites[site].run(server);
@@ -246,25 +236,25 @@ impl PostgresPair {
         result
     }
 
-    /// Stops the server of a site: it accepts connections and never answers. Commits wait for a standby that is stopped.
-    /// Does nothing to a lost site.
+    /// Pauses the server of a site: it accepts connections and never responds. Commits wait for a paused standby. Does nothing
+    /// if the site is lost.
     pub fn pause(&mut self, site: usize) {
         self.sites[site].pause();
     }
 
-    /// Lets a stopped server go on.
+    /// Resumes a paused server.
     pub fn resume(&mut self, site: usize) {
         self.sites[site].resume();
         self.link.forgive();
     }
 
-    /// Sets how long data is under way to the standby from now on, data that already is included.
+    /// Sets how long data is in transit to the standby. Applies to data that is already in transit as well.
     pub fn set_lag(&mut self, lag: Duration) {
         self.settings.lag = lag;
         self.link.set_lag(lag);
     }
 
-    /// Sets how long after a commit the reader shows it from now on; without meaning for a standby that is not read.
+    /// Sets how long after a commit the reader shows it. Has no effect on a standby that cannot be read.
     pub fn set_replica_lag(&mut self, lag: Duration) -> Result<(), StoresError> {
         self.settings.replica_lag = lag;
         for site in 0..self.sites.len() {
@@ -276,7 +266,7 @@ impl PostgresPair {
         Ok(())
     }
 
-    /// Asks the primary how it is, and measures a commit and the standby's lag, which takes as long as that.
+    /// Reads the metrics of the primary, and measures a commit and the standby's lag, which takes as long as these.
     pub async fn sample(&self) -> Result<PostgresSample, StoresError> {
         let primary = self.primary.ok_or(StoresError::NoPrimary)?;
         let mut clients = self.clients.lock().await;
@@ -285,7 +275,10 @@ impl PostgresPair {
         let reason = match tokio::time::timeout(limit + ANSWER_TIMEOUT, measuring).await {
             Ok(Ok(sample)) => return Ok(sample),
             Ok(Err(error)) => words(&error),
-            Err(_) => format!("silence for {} s", (limit + ANSWER_TIMEOUT).as_secs()),
+            Err(_) => format!(
+                "no response within {} s",
+                (limit + ANSWER_TIMEOUT).as_secs()
+            ),
         };
         clients.fill_with(|| None);
         Err(StoresError::Unreachable {
@@ -294,7 +287,7 @@ impl PostgresPair {
         })
     }
 
-    /// Says whether a server died that nobody had lost, or the standby cannot follow its primary.
+    /// Fails if a server exited unexpectedly or the standby cannot follow its primary.
     pub fn check(&mut self) -> Result<(), StoresError> {
         match self.trouble.take() {
             Some(trouble) => Err(trouble),
@@ -323,9 +316,7 @@ impl PostgresPair {
                 clients[site] = Some(self.connect(site).await?);
             }
         }
-        let client = clients[primary]
-            .as_ref()
-            .expect("it was connected just now");
+        let client = clients[primary].as_ref().expect("it was connected before");
         let mut sample = client.sample().await?;
         sample.commit_time = client.beat().await?;
         sample.replica_lag = match reader.and_then(|it| clients[it].as_ref()) {
@@ -335,7 +326,7 @@ impl PostgresPair {
         Ok(sample)
     }
 
-    /// Waits until the standby has everything, and lets commits wait for it from then on.
+    /// Waits until the standby has caught up, and makes commits wait for it from then on.
     async fn wait_until_in_sync(
         &mut self,
         primary: usize,
@@ -356,7 +347,7 @@ impl PostgresPair {
                 }
                 let following = client.following().await.map_err(unreachable)?;
                 if following.is_streaming && !is_asked {
-                    // What a commit has to wait for is now on its way.
+                    // The data that commits will wait for is already in transit.
                     self.configure(primary, true)?;
                     is_asked = true;
                 } else if following.is_synchronous && is_asked {
@@ -369,7 +360,7 @@ impl PostgresPair {
         let result = result.unwrap_or_else(|_| {
             let server = self.sites[standby]
                 .alive()
-                .expect("nobody lost it meanwhile");
+                .expect("it cannot be lost during this call");
             Err(StoresError::NeverCaughtUp {
                 server: server.name().to_owned(),
                 waited: FOLLOW_TIMEOUT,
@@ -385,13 +376,13 @@ impl PostgresPair {
         let lost = self.sites[site].server.as_mut();
         let lost = lost.ok_or_else(|| StoresError::Unreachable {
             server: servers::name(site),
-            reason: "its data is lost, and there is no primary to copy".to_owned(),
+            reason: "its data is lost and there is no primary to copy".to_owned(),
         })?;
         lost.wait_for_end().await;
         let directory = lost.directory().to_owned();
         let is_standby = config::Files(&directory).standby_signal().exists();
         let mut server = self.start_again(site, &directory).await?;
-        // From here on the directory is the new server's.
+        // From here on, the directory belongs to the new server.
         server.set_ending(Ending::Remove);
         if let Some(mut lost) = self.sites[site].server.take() {
             lost.set_ending(Ending::Keep);
@@ -421,13 +412,13 @@ impl PostgresPair {
             reason: reason.to_owned(),
             log_tail: match &self.sites[site].server {
                 Some(server) => server.log_tail(),
-                None => "it has no log".to_owned(),
+                None => "no log".to_owned(),
             },
         }
     }
 }
 
-/// What an error says with its cause: the outer message alone is "db error".
+/// Describes an error with its cause: the outer message is only "db error".
 fn words(error: &tokio_postgres::Error) -> String {
     match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),

@@ -1,4 +1,4 @@
-//! How a server of a pair comes to life: created, copied from the primary, or started again.
+//! Starts the servers of a pair: with a new database, a copy of the primary, or the data it had.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,18 +11,19 @@ use crate::StoresError;
 use crate::guard::{Ending, Invocation, Order, SharedMemory, Step};
 use crate::server::Server;
 
-/// How long a server has to be ready after its start; a copy of the primary is made before that.
+/// Timeout of a start, not including the copy of the primary.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
-/// Size of a segment of the write-ahead log in MiB. PostgreSQL's own 16 make a copy of an empty database twice as long.
+/// Size of a segment of the write-ahead log in MiB. With PostgreSQL's default of 16, copying an empty database takes twice as
+/// long.
 const WAL_SEGMENT_MIB: u32 = 4;
 
-/// The name of a site's server.
+/// Returns the name of a site's server.
 pub(super) fn name(site: usize) -> String {
     format!("postgres-{site}")
 }
 
 impl PostgresPair {
-    /// Creates a database, starts its server, and makes the clients' user and database in it.
+    /// Creates a database cluster, starts its server, and creates the clients' user and database.
     pub(super) async fn create(&self, site: usize) -> Result<Server, StoresError> {
         let (server, directory) = self.claim(site)?;
         let files = Files(&directory);
@@ -88,7 +89,7 @@ impl PostgresPair {
         self.start_server(site, server, steps).await
     }
 
-    /// Starts a server with the data it had. Its directory stays what it is if this fails.
+    /// Starts a server with the data it had. A failure doesn't change the directory.
     pub(super) async fn start_again(
         &self,
         site: usize,
@@ -98,7 +99,7 @@ impl PostgresPair {
         self.start_server(site, server, Vec::new()).await
     }
 
-    /// Writes a running server's configuration again and has it read that.
+    /// Rewrites the configuration of a running server and makes the server reload it.
     pub(super) fn configure(
         &self,
         site: usize,
@@ -112,7 +113,7 @@ impl PostgresPair {
         Ok(())
     }
 
-    /// Makes a directory that a guard looks after.
+    /// Creates a directory with a guard.
     fn claim(&self, site: usize) -> Result<(Server, PathBuf), StoresError> {
         let name = name(site);
         let directory = self.host.directory(&name);
@@ -121,7 +122,7 @@ impl PostgresPair {
         Ok((server, directory))
     }
 
-    /// Starts a server after these steps, and waits until it is ready: as a primary for queries, as a standby for data.
+    /// Starts a server after these steps, and waits until it is ready: a primary for queries, a standby for data.
     async fn start_server(
         &self,
         site: usize,
@@ -199,8 +200,8 @@ async fn wait_until_ready(server: Server, files: &Files<'_>) -> Result<Server, S
     }
 }
 
-/// Whether the lock file says so in its eighth line: `ready` of a server that takes queries, `standby` of one that only
-/// follows. A primary says `standby` as well while it recovers from a kill.
+/// Returns whether the eighth line of the lock file has the wanted status: `ready` for a server that accepts queries,
+/// `standby` for one that only follows. A primary has `standby`, too, while it recovers from a kill.
 fn is_ready(lock: &Path, is_standby: bool) -> bool {
     let text = std::fs::read_to_string(lock).unwrap_or_default();
     match text.lines().nth(7).map(str::trim) {
@@ -210,7 +211,7 @@ fn is_ready(lock: &Path, is_standby: bool) -> bool {
     }
 }
 
-/// A path as an argument. Directories are this crate's own, below the system's temporary one.
+/// Converts a path to an argument. All paths are in this crate's own directories.
 fn text(path: PathBuf) -> String {
     path.into_os_string().to_string_lossy().into_owned()
 }

@@ -1,4 +1,4 @@
-//! What this crate asks a Redis server.
+//! A client of a Redis server, for this crate's own commands.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use redis::{RedisError, Value};
 
 use super::RedisSample;
 
-/// How long a server has to answer; a stopped one never does.
+/// Timeout of a command. A paused server never responds.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-/// A channel that nobody hears: a message on it reaches the replica and touches no key.
+/// A channel without subscribers: a message on it reaches the replica and changes no key.
 const HEARTBEAT: &str = "tiketi-stores:heartbeat";
 
 /// A connection to one server.
@@ -19,7 +19,7 @@ pub(super) struct Client {
     connection: MultiplexedConnection,
 }
 
-/// What a server says of its part in the replication.
+/// The role of a server in the replication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Primary,
@@ -56,7 +56,7 @@ impl Client {
         })
     }
 
-    /// Makes the server a primary that keeps its data.
+    /// Makes the server a primary; it keeps its data.
     pub(super) async fn follow_nobody(&mut self) -> Result<(), RedisError> {
         redis::cmd("REPLICAOF")
             .arg("NO")
@@ -65,21 +65,21 @@ impl Client {
             .await
     }
 
-    /// Whether a replica has all data and gets what is written.
+    /// Returns whether a replica has all data and receives new writes.
     pub(super) async fn has_replica(&mut self) -> Result<bool, RedisError> {
         let info = self.info("replication").await?;
         Ok(info.contains("state=online"))
     }
 
-    /// Whether a replica has its primary's data and is connected to it.
+    /// Returns whether this replica has its primary's data and is connected to it.
     pub(super) async fn has_primary(&mut self) -> Result<bool, RedisError> {
         let info = self.info("replication").await?;
         Ok(field(&info, "master_link_status") == Some("up"))
     }
 
-    /// Writes something and measures how long the replica takes to have it; `None` without a replica.
+    /// Measures how long a write takes to reach the replica; `None` without a replica.
     ///
-    /// After `limit` the answer is the time waited: the lag is at least that.
+    /// After `limit`, returns the time waited: the lag is at least that.
     pub(super) async fn replica_lag(
         &mut self,
         limit: Duration,
@@ -92,7 +92,7 @@ impl Client {
         Ok(Some(started.elapsed()))
     }
 
-    /// Writes something, and says whether a replica has it within `limit`: there with the lag, and back without.
+    /// Returns whether a write reaches a replica within `limit`. Only the way to the replica has a lag.
     pub(super) async fn reaches_replica(&mut self, limit: Duration) -> Result<bool, RedisError> {
         self.connection.set_response_timeout(limit + ANSWER_TIMEOUT);
         let (_, replicas): (Value, u64) = redis::pipe()
@@ -134,7 +134,7 @@ impl Client {
     }
 }
 
-/// The value of a line `key:value`.
+/// Returns the value of a line `key:value`.
 fn field<'a>(info: &'a str, key: &str) -> Option<&'a str> {
     info.lines()
         .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))

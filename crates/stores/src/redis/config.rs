@@ -1,4 +1,4 @@
-//! What a run wants of Redis, and the file that says it to a server.
+//! Settings of Redis, and the configuration file for a server.
 
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,11 +10,11 @@ use super::tls::Certificates;
 /// What Redis does when its memory is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Eviction {
-    /// Evicts the keys that were used least recently (`allkeys-lru`).
+    /// Evicts the least recently used keys (`allkeys-lru`).
     AllKeysLru,
-    /// Evicts those among the keys with a time to live only (`volatile-lru`).
+    /// Evicts the least recently used keys among those with a TTL (`volatile-lru`).
     VolatileLru,
-    /// Refuses to write (`noeviction`).
+    /// Rejects writes (`noeviction`).
     NoEviction,
 }
 
@@ -28,35 +28,35 @@ impl Eviction {
     }
 }
 
-/// How a pair of Redis servers is set up.
+/// Settings of a pair of Redis servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedisSettings {
-    /// Addresses that fail together, all different: the primary, then the replica if there is one.
+    /// One address per site, all different: the primary and, optionally, the replica.
     pub sites: Vec<Ipv4Addr>,
-    /// How long a write is under way to the replica.
+    /// How long a write is in transit to the replica.
     pub lag: Duration,
     /// Memory for data in bytes; `None` means no limit.
     pub memory_max: Option<u64>,
-    /// What happens at the limit.
+    /// What to do when memory is full.
     pub eviction: Eviction,
-    /// Whether clients must use TLS. Replication never does: it stays on loopback, on a port of its own.
+    /// Whether clients must use TLS. Replication never does: it stays on loopback, on a separate port.
     pub tls: bool,
-    /// Names the certificate is good for besides the addresses of the sites.
+    /// Names in the certificate, in addition to the addresses of the sites.
     pub names: Vec<String>,
-    /// How long a client may be silent; zero means for ever. Redis counts whole seconds: others are rounded up.
+    /// How long a client may be idle, rounded up to whole seconds; zero means forever.
     pub idle_timeout: Duration,
 }
 
 /// Ports of every site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ports {
-    /// Where clients connect.
+    /// Port for clients.
     pub(super) clients: u16,
-    /// Where the replica and this crate connect, never with TLS; that of the clients if they do not use TLS either.
+    /// Port for the replica and this crate, never with TLS. The same as for clients if they don't use TLS either.
     pub(super) own: u16,
 }
 
-/// Writes the configuration of one server; it holds the password.
+/// Returns the configuration of one server. It contains the password.
 pub(super) fn file(
     settings: &RedisSettings,
     site: Ipv4Addr,
@@ -108,7 +108,7 @@ pub(super) fn file(
     text
 }
 
-/// The file's place in the directory of its server, which is also the server's working directory.
+/// Returns the path of the file in the directory of its server, which is also the working directory.
 pub(super) fn path(directory: &Path) -> std::path::PathBuf {
     directory.join("redis.conf")
 }

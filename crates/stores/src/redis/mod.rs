@@ -16,26 +16,22 @@ use tls::Certificates;
 use crate::guard::{Ending, Invocation, Order};
 use crate::link::Link;
 use crate::server::Server;
-use crate::site::{self, Site};
+use crate::site::{self, POLL, Site};
 use crate::{Host, StoresError, port, secret};
 
-/// How long a server has to answer after its start; it takes some 50 ms on an idle machine.
+/// Timeout of a start. It takes about 50 ms on an idle machine.
 const START_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long a replica has to copy the primary's data and follow it; it takes a second or two.
+/// Timeout for a replica to copy the primary's data and follow it. It takes a second or two.
 const FOLLOW_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a replica has to take over once it was asked to; it answers at once.
+/// Timeout of a promotion. It is usually immediate.
 const PROMOTION_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often a server is asked whether it is ready.
-const POLL: Duration = Duration::from_millis(10);
-/// How long a sample waits for the replica beyond the lag that was set.
+/// How long a sample waits for the replica in addition to the configured lag.
 const LAG_MARGIN: Duration = Duration::from_secs(2);
-/// Ports that are tried when another process takes one between its choice and the start of the server.
-const PORT_TRIES: u32 = 5;
 
-/// A primary Redis and its replica, if it has one. What is not stopped ends when this is dropped.
+/// A primary Redis and its optional replica. Dropping it ends the servers.
 #[expect(
     missing_debug_implementations,
-    reason = "holds a password, and servers that have nothing to show"
+    reason = "contains a password, and servers without useful output"
 )]
 pub struct RedisPair {
     settings: RedisSettings,
@@ -45,11 +41,11 @@ pub struct RedisPair {
     link: Link,
     sites: Vec<Site>,
     primary: Option<usize>,
-    /// The last to go: its directory must outlive the servers, whose guards read in it what to free.
+    /// Dropped last: its directory must outlive the servers, because their guards read from it what to free.
     host: Host,
 }
 
-/// What Redis shows of itself at one moment: counts since the start of the present primary.
+/// Metrics of Redis at one instant. Counts start with the current primary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedisSample {
     /// Memory in use.
@@ -58,28 +54,20 @@ pub struct RedisSample {
     pub memory_max_bytes: Option<u64>,
     /// Keys evicted to make room.
     pub keys_evicted: u64,
-    /// Commands refused because memory was full.
+    /// Commands rejected because memory was full.
     pub writes_refused: u64,
-    /// Clients connected, this sample's own connection included.
+    /// Connected clients, including the connection of this sample.
     pub clients_connected: u64,
-    /// Measured: from a write to the replica's word that it has it. `None` without a replica that follows. When the
-    /// replica did not answer within two seconds more than the lag that was set, the lag is at least this.
+    /// Measured time from a write until the replica acknowledges it; `None` if no replica follows. If there was no
+    /// acknowledgement within two seconds plus the configured lag, the lag is at least this long.
     pub replica_lag: Option<Duration>,
 }
 
 impl RedisPair {
-    /// Starts the servers, and returns when the primary answers and the replica follows it.
+    /// Starts the servers. Returns when the primary responds and the replica follows it.
     pub async fn start(host: &Host, settings: RedisSettings) -> Result<Self, StoresError> {
         site::assert_sites(&settings.sites);
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            // Boxed: starts are rare, and their futures large.
-            match Box::pin(Self::start_once(host, settings.clone())).await {
-                Err(StoresError::PortTaken { .. }) if tries < PORT_TRIES => {}
-                result => return result,
-            }
-        }
+        port::start(|| Self::start_once(host, settings.clone())).await
     }
 
     async fn start_once(host: &Host, settings: RedisSettings) -> Result<Self, StoresError> {
@@ -103,12 +91,12 @@ impl RedisPair {
         Ok(pair)
     }
 
-    /// Returns the port clients use, the same on every site.
+    /// Returns the port for clients, the same on every site.
     pub fn port(&self) -> u16 {
         self.ports.clients
     }
 
-    /// Returns where clients find the server of a site.
+    /// Returns the address of a site's server for clients.
     pub fn address(&self, site: usize) -> SocketAddr {
         SocketAddr::from((self.sites[site].address, self.ports.clients))
     }
@@ -123,14 +111,14 @@ impl RedisPair {
         self.certificates.as_ref().map(|it| it.ca_pem.as_str())
     }
 
-    /// Returns the site of the primary; `None` from its loss until a promotion or its return.
+    /// Returns the site of the primary; `None` if it is lost and neither restored nor replaced.
     pub fn primary(&self) -> Option<usize> {
         self.primary
     }
 
-    /// Kills the server of a site at once. What is still under way to the replica is lost with a primary.
+    /// Kills the server of a site immediately. Losing the primary also loses the writes in transit to the replica.
     ///
-    /// Does nothing to a site that is lost already.
+    /// Does nothing if the site is lost already.
     pub fn lose(&mut self, site: usize) {
         self.sites[site].lose();
         if self.primary == Some(site) {
@@ -139,9 +127,9 @@ impl RedisPair {
         }
     }
 
-    /// Makes a replica the primary with the data it has, and returns when it takes writes.
+    /// Promotes a replica with the data it has. Returns when it accepts writes.
     ///
-    /// A primary that still runs is shut out first, as though its site were lost: there are never two.
+    /// If the primary is still running, its site is lost first: there are never two primaries.
     pub async fn promote(&mut self, site: usize) -> Result<(), StoresError> {
         if self.primary == Some(site) {
             return Ok(());
@@ -150,13 +138,13 @@ impl RedisPair {
             return Err(StoresError::PromotionFailed {
                 server: name(site),
                 reason: "its site is lost".to_owned(),
-                log_tail: "nothing to read".to_owned(),
+                log_tail: "no log".to_owned(),
             });
         }
         if let Some(former) = self.primary {
             self.lose(former);
         }
-        let server = self.sites[site].alive().expect("it was alive just now");
+        let server = self.sites[site].alive().expect("it was alive before");
         let failed = |reason: String| StoresError::PromotionFailed {
             server: server.name().to_owned(),
             reason,
@@ -176,7 +164,7 @@ impl RedisPair {
             Ok(Err(error)) => return Err(failed(error.to_string())),
             Err(_) => {
                 return Err(failed(format!(
-                    "no answer within {} s",
+                    "no response within {} s",
                     PROMOTION_TIMEOUT.as_secs()
                 )));
             }
@@ -185,10 +173,10 @@ impl RedisPair {
         Ok(())
     }
 
-    /// Brings back a site, with an empty server: it follows the primary if there is one, and else is the primary.
+    /// Restores a lost site with an empty server, which follows the primary or, if there is none, becomes the primary.
     ///
-    /// A replica of a primary that comes back empty copies that as well. Returns when the replica follows. Does nothing
-    /// to a site that is not lost. The future may be dropped: the site is then lost still, or its server still copies.
+    /// A replica copies a primary that comes back empty, too. Returns when the replica follows. Does nothing if the site is
+    /// not lost. If the future is dropped, the site is still lost, or its server is still copying.
     pub async fn restore(&mut self, site: usize) -> Result<(), StoresError> {
         if self.sites[site].is_alive() {
             return Ok(());
@@ -198,7 +186,7 @@ impl RedisPair {
         }
         let _without_lag = self.link.without_lag();
         if let Some(primary) = self.primary {
-            // A replica that finds its primary at once need not try again a second later.
+            // A replica that doesn't find its primary tries again a second later.
             self.link.lead_to(self.plain_address(primary));
         }
         let server = self.start_server(site).await?;
@@ -214,24 +202,24 @@ impl RedisPair {
         result
     }
 
-    /// Stops the server of a site: it accepts connections and never answers. Does nothing to a lost site.
+    /// Pauses the server of a site: it accepts connections and never responds. Does nothing if the site is lost.
     pub fn pause(&mut self, site: usize) {
         self.sites[site].pause();
     }
 
-    /// Lets a stopped server go on.
+    /// Resumes a paused server.
     pub fn resume(&mut self, site: usize) {
         self.sites[site].resume();
         self.link.forgive();
     }
 
-    /// Sets how long a write is under way to the replica from now on, writes that already are included.
+    /// Sets how long a write is in transit to the replica. Applies to writes that are already in transit as well.
     pub fn set_lag(&mut self, lag: Duration) {
         self.settings.lag = lag;
         self.link.set_lag(lag);
     }
 
-    /// Asks the primary how it is, and measures the replica's lag, which takes as long as the lag.
+    /// Reads the metrics of the primary, and measures the replica's lag, which takes as long as the lag.
     pub async fn sample(&self) -> Result<RedisSample, StoresError> {
         let site = self.primary.ok_or(StoresError::NoPrimary)?;
         let unreachable = |error: redis::RedisError| StoresError::Unreachable {
@@ -247,7 +235,7 @@ impl RedisPair {
         Ok(sample)
     }
 
-    /// Says whether a server died that nobody had lost, or a replica cannot follow its primary.
+    /// Fails if a server exited unexpectedly or a replica cannot follow its primary.
     pub fn check(&mut self) -> Result<(), StoresError> {
         site::check(&self.sites, self.primary, &self.link, FOLLOW_TIMEOUT)
     }
@@ -259,7 +247,7 @@ impl RedisPair {
 
     /// Waits until the replica, if there is one, follows the primary.
     async fn wait_until_followed(&self) -> Result<(), StoresError> {
-        let primary = self.primary.expect("a primary was just found or made");
+        let primary = self.primary.expect("there is a primary by now");
         let Some((follower, replica)) = site::other_alive(&self.sites, primary) else {
             return Ok(());
         };
@@ -284,8 +272,8 @@ impl RedisPair {
         })
     }
 
-    /// Whether both ends say so, and a write gets across: each may believe for a moment in a connection that was cut,
-    /// and a replica that has the data gets no writes before it has said so.
+    /// Returns whether the replica follows: both ends say so, and a write reaches the replica. Each end may not have noticed yet
+    /// that a connection was cut, and a replica with all data receives no writes before it has acknowledged the data.
     async fn is_followed(&self, primary: usize, replica: usize) -> redis::RedisResult<bool> {
         let mut replica = Client::connect(self.plain_address(replica), &self.password).await?;
         let mut primary = Client::connect(self.plain_address(primary), &self.password).await?;
@@ -361,7 +349,7 @@ impl RedisPair {
         }
     }
 
-    /// Returns where the server of a site answers without TLS; that of the clients if they do not use TLS either.
+    /// Returns the address of a site's server without TLS; the same as for clients if they don't use TLS either.
     pub fn plain_address(&self, site: usize) -> SocketAddr {
         SocketAddr::from((self.sites[site].address, self.ports.own))
     }

@@ -1,4 +1,4 @@
-//! The certificates of one run.
+//! The TLS certificates of one run.
 
 use std::net::Ipv4Addr;
 
@@ -9,7 +9,7 @@ use rcgen::{
 
 use crate::StoresError;
 
-/// A certificate authority of one run, and the certificate it gave to the servers.
+/// The certificate authority of one run, and the certificate that it issued to the servers.
 pub(super) struct Certificates {
     pub(super) ca_pem: String,
     pub(super) certificate_pem: String,
@@ -21,7 +21,7 @@ impl Certificates {
     pub(super) const CERTIFICATE_FILE: &'static str = "server.pem";
     pub(super) const KEY_FILE: &'static str = "server.key";
 
-    /// Makes certificates that are good for these addresses and names.
+    /// Creates certificates for these addresses and names.
     pub(super) fn make(sites: &[Ipv4Addr], names: &[String]) -> Result<Self, StoresError> {
         let ca_key = KeyPair::generate()?;
         let mut authority = CertificateParams::new(Vec::new())?;

@@ -1,4 +1,4 @@
-//! What the tests of real servers share.
+//! Shared code of the tests with real servers.
 
 use std::io::Write;
 use std::net::Ipv4Addr;
@@ -8,15 +8,15 @@ use tiketi_stores::{
     Eviction, Guard, Host, PostgresKind, PostgresSettings, Programs, RedisSettings, StoresError,
 };
 
-/// Two sites; every test has ports of its own on them.
+/// Two sites. Every test uses its own ports on them.
 pub(crate) const SITES: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2)];
 
-/// A host with guards in threads; `None`, said loudly, on a machine without the servers.
+/// Returns a host with guards in threads; `None`, with a message, if the servers are not installed.
 pub(crate) fn host() -> Option<Host> {
     has_servers().then(|| Host::open(Guard::Bare, None).unwrap())
 }
 
-/// Whether the servers are installed. Where everything must be tested (`CI=true`) they must be.
+/// Returns whether the servers are installed. With `CI=true`, they must be.
 pub(crate) fn has_servers() -> bool {
     match Programs::find() {
         Ok(_) => true,
@@ -25,7 +25,7 @@ pub(crate) fn has_servers() -> bool {
                 std::env::var("CI").as_deref() != Ok("true"),
                 "{error}, and CI=true"
             );
-            // Not by a macro that the test harness keeps to itself while tests succeed.
+            // Not with `eprintln!`, whose output the test harness hides if the test passes.
             let words = format!("SKIPPED, NOTHING WAS TESTED: {error}\n");
             std::io::stderr().write_all(words.as_bytes()).unwrap();
             false

@@ -1,4 +1,4 @@
-//! What goes wrong, and what is said of it. Most programs here are scripts in the place of the real ones.
+//! Failures and their messages. Most programs here are scripts instead of the real ones.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +15,7 @@ use tiketi_stores::{
 const REDIS: &str = "Redis server v=7.0.15 sha=00000000:0";
 const POSTGRES: &str = "postgres (PostgreSQL) 15.13 (Debian 15.13-0+deb12u1)";
 
-/// A folder of scripts: what each says of its version, and what it does otherwise.
+/// A folder of scripts, each with the version it reports and with what it does otherwise.
 struct Fakes(TempDir);
 
 impl Fakes {
@@ -35,7 +35,7 @@ impl Fakes {
         let script = format!(
             "#!/bin/sh\nif [ \"$1\" = --version ]; then echo '{version}'; exit; fi\n{does}\n"
         );
-        // Written by a process of its own: a file that this one has open, or a child it just forked, cannot be run.
+        // Written by a separate process: a file that this process or a child just forked has open cannot be executed.
         let written = Command::new("sh")
             .args(["-c", "printf %s \"$1\" > \"$2\" && chmod 755 \"$2\"", "sh"])
             .args([&script, self.0.path().join(program).to_str().unwrap()])
@@ -103,7 +103,7 @@ fn every_missing_program_is_named_with_its_package() {
 }
 
 #[test]
-fn wrong_versions_are_told_with_those_that_work() {
+fn an_unsupported_version_is_reported_with_the_supported_ones() {
     for (program, says, found) in [
         ("redis-server", "Redis server v=6.2.14 sha=0", "6.2.14"),
         ("redis-server", "Valkey server v=8.0.1 sha=0", "8.0.1"),
@@ -142,35 +142,35 @@ fn programs_of_one_version_are_taken_from_one_folder() {
 }
 
 #[tokio::test]
-async fn a_server_that_dies_at_its_start_is_quoted() {
+async fn the_error_of_a_failed_start_quotes_the_log() {
     let fakes = Fakes::new();
     fakes.put("redis-server", REDIS, "echo 'Out of luck' >&2; exit 3");
     let error = fakes.redis().await.to_string();
     assert_eq!(
         error,
-        "redis-0 died at start (ended with status 3): Out of luck"
+        "redis-0 failed to start (exited with status 3): Out of luck"
     );
     fakes.put("postgres", POSTGRES, "kill -SEGV $$");
     let error = fakes.postgres().await.to_string();
     assert!(
-        error.starts_with("postgres-0 died at start (ended by SIGSEGV)"),
+        error.starts_with("postgres-0 failed to start (ended by SIGSEGV)"),
         "{error}"
     );
 }
 
 #[tokio::test]
-async fn a_step_that_fails_before_the_server_is_named() {
+async fn the_error_names_the_step_that_failed_before_the_start() {
     let fakes = Fakes::new();
     fakes.put("initdb", "", "echo 'initdb: cannot do it'; exit 1");
     let error = fakes.postgres().await.to_string();
     assert_eq!(
         error,
-        "postgres-0 died at start (initdb ended with status 1): initdb: cannot do it"
+        "postgres-0 failed to start (initdb exited with status 1): initdb: cannot do it"
     );
 }
 
 #[tokio::test]
-async fn a_full_directory_is_told_apart() {
+async fn a_full_disk_is_recognized() {
     let fakes = Fakes::new();
     let full = "echo 'FATAL: could not write: No space left on device'; exit 1";
     fakes.put("redis-server", REDIS, full);
@@ -185,7 +185,7 @@ async fn a_full_directory_is_told_apart() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_again_and_again_is_told_in_the_end() {
+async fn a_port_that_is_always_in_use_is_reported() {
     let fakes = Fakes::new();
     let taken = "echo 'Could not create server TCP listening socket: bind: Address already in use'";
     fakes.put("redis-server", REDIS, &format!("{taken}; exit 1"));
@@ -194,17 +194,17 @@ async fn a_port_that_is_taken_again_and_again_is_told_in_the_end() {
 }
 
 #[tokio::test]
-async fn a_program_that_cannot_be_run_is_told() {
+async fn a_program_that_cannot_be_started_is_reported() {
     let fakes = Fakes::new();
     let host = fakes.host();
     fakes.remove("redis-server");
     let started = RedisPair::start(&host, redis(&SITES[..1], Duration::ZERO)).await;
     let error = started.err().unwrap().to_string();
-    assert!(error.contains("redis-server cannot be started"), "{error}");
+    assert!(error.contains("cannot start redis-server"), "{error}");
 }
 
 #[tokio::test]
-async fn servers_that_die_unbidden_are_noticed() {
+async fn servers_that_exit_unexpectedly_are_noticed() {
     let Some(host) = common::host() else {
         return;
     };
@@ -227,13 +227,13 @@ async fn servers_that_die_unbidden_are_noticed() {
     assert!(
         error
             .to_string()
-            .contains("died unbidden (ended by SIGKILL)")
+            .contains("exited unexpectedly (ended by SIGKILL)")
     );
     pair.stop().await;
 }
 
 #[tokio::test]
-async fn a_start_that_is_given_up_leaves_nothing() {
+async fn a_cancelled_start_leaves_nothing_behind() {
     let Some(host) = common::host() else {
         return;
     };
@@ -246,7 +246,7 @@ async fn a_start_that_is_given_up_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn passwords_are_in_no_argument_and_no_log() {
+async fn arguments_and_logs_contain_no_passwords() {
     let logs = tempfile::tempdir().unwrap();
     let Some(programs) = common::has_servers().then(|| Programs::find().unwrap()) else {
         return;
@@ -279,7 +279,7 @@ async fn passwords_are_in_no_argument_and_no_log() {
     postgres_pair.stop().await;
 }
 
-/// Processes whose working directory is below a folder.
+/// Returns the processes whose working directory is in a folder.
 fn working_below(folder: &Path) -> Vec<nix::unistd::Pid> {
     let entries = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     entries

@@ -1,12 +1,9 @@
-//! Real servers: pairs that are replicated, lost, promoted and brought back, and what goes wrong.
+//! Tests with real servers: replication, loss, promotion and return of pairs, and failures.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "test helpers fail a test by panicking, as the tests do"
-)]
+#![expect(clippy::unwrap_used, reason = "test helpers fail a test by panicking")]
 #![expect(
     clippy::disallowed_methods,
-    reason = "real servers answer in wall time, and some tests measure it"
+    reason = "real servers run in real time, and some tests measure it"
 )]
 
 mod common;

@@ -7,7 +7,7 @@ use tiketi_stores::{PostgresKind, PostgresPair, StoresError};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 
-/// Long enough for any commit here, short enough for a test that must fail.
+/// Timeout of a commit: long enough for any here, and short for tests in which it must fail.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 async fn start(sites: usize, kind: PostgresKind, lag: Duration) -> Option<PostgresPair> {
@@ -52,7 +52,7 @@ async fn count(pair: &PostgresPair, site: usize) -> i64 {
     row.unwrap().get(0)
 }
 
-/// Starts buyers who buy one seat after the other until the database fails them, and return what was acknowledged.
+/// Starts buyers who buy one seat after another until the database fails. They return the acknowledged seats.
 async fn start_buyers(pair: &PostgresPair) -> Vec<JoinHandle<Vec<i32>>> {
     const BUYERS: i32 = 8;
     let mut buyers = Vec::new();
@@ -73,7 +73,7 @@ async fn start_buyers(pair: &PostgresPair) -> Vec<JoinHandle<Vec<i32>>> {
     buyers
 }
 
-/// Holds a database against what its buyers were told.
+/// Checks that a database has all seats that were acknowledged to buyers.
 async fn assert_all_there(client: &Client, buyers: Vec<JoinHandle<Vec<i32>>>) {
     let mut acknowledged = Vec::new();
     for buyer in buyers {
@@ -110,7 +110,7 @@ async fn a_kill_in_the_middle_of_commits_loses_no_acknowledged_commit() {
 }
 
 #[tokio::test]
-async fn a_standby_joins_while_commits_go_on_and_has_them_all_when_it_takes_over() {
+async fn a_standby_that_joins_during_commits_has_them_all_when_it_takes_over() {
     let Some(mut pair) = start(2, PostgresKind::Aurora, Duration::from_millis(1)).await else {
         return;
     };
@@ -138,7 +138,7 @@ async fn the_old_primary_comes_back_as_a_standby_that_can_take_over() {
     pair.restore(0).await.unwrap();
     assert_eq!(pair.primary(), Some(1));
     buy(&connect(&pair, 1).await, 3).await;
-    // Without a loss first: the former primary is shut out.
+    // Without a loss before: the former primary is killed.
     pair.promote(0).await.unwrap();
     assert_eq!(pair.primary(), Some(0));
     assert_eq!(count(&pair, 0).await, 3);
@@ -168,7 +168,7 @@ async fn a_lost_standby_does_not_hang_commits() {
 }
 
 #[tokio::test]
-async fn a_primary_that_returns_before_a_promotion_goes_on_with_its_standby() {
+async fn a_primary_that_returns_before_a_promotion_continues_with_its_standby() {
     let Some(mut pair) = start(2, PostgresKind::RdsMultiAz, Duration::ZERO).await else {
         return;
     };
@@ -193,7 +193,7 @@ async fn a_single_site_comes_back_with_its_data() {
     pair.restore(0).await.unwrap();
     assert_eq!(pair.primary(), Some(0));
     assert_eq!(count(&pair, 0).await, 1);
-    // And once more: the directory now belongs to another server.
+    // And again: the directory now belongs to another server.
     pair.lose(0);
     pair.restore(0).await.unwrap();
     assert_eq!(count(&pair, 0).await, 1);
@@ -213,7 +213,7 @@ async fn commits_wait_for_the_lag_of_the_link() {
     let sample = pair.sample().await.unwrap();
     assert!(sample.commit_time >= lag, "{sample:?}");
     assert!(sample.replica_lag.unwrap() >= lag, "{sample:?}");
-    // A standby of RDS is not read.
+    // A standby of RDS cannot be read.
     assert!(try_connect(&pair, 1).await.is_err());
 
     pair.set_lag(2 * lag);
@@ -239,7 +239,7 @@ async fn a_reader_shows_commits_after_its_lag_and_a_promotion_does_not_wait_for_
     let started = Instant::now();
     buy(&client, 1).await;
     let shown = count(&pair, 1).await;
-    // On a machine that took so long to ask, the answer says nothing.
+    // If the machine took that long to ask, the answer is meaningless.
     assert!(shown == 0 || started.elapsed() >= lag);
     pair.lose(0);
     pair.promote(1).await.unwrap();
@@ -283,7 +283,7 @@ async fn a_sample_counts_connections_and_row_locks() {
 }
 
 #[tokio::test]
-async fn clients_that_take_every_connection_do_not_shut_out_a_sample() {
+async fn a_sample_works_when_clients_use_all_connections() {
     let Some(pair) = start(1, PostgresKind::RdsMultiAz, Duration::ZERO).await else {
         return;
     };
@@ -297,7 +297,7 @@ async fn clients_that_take_every_connection_do_not_shut_out_a_sample() {
 }
 
 #[tokio::test]
-async fn a_stopped_server_does_not_answer_and_goes_on_later() {
+async fn a_paused_server_does_not_respond_until_it_is_resumed() {
     let Some(mut pair) = start(1, PostgresKind::RdsMultiAz, Duration::ZERO).await else {
         return;
     };

@@ -23,7 +23,7 @@ async fn start(sites: usize, lag: Duration) -> Option<RedisPair> {
 }
 
 #[tokio::test]
-async fn a_replica_gets_what_is_written() {
+async fn a_replica_receives_writes() {
     let Some(mut pair) = start(2, Duration::ZERO).await else {
         return;
     };
@@ -38,7 +38,7 @@ async fn a_replica_gets_what_is_written() {
 }
 
 #[tokio::test]
-async fn loss_of_the_primary_loses_what_was_within_the_lag() {
+async fn loss_of_the_primary_loses_the_writes_within_the_lag() {
     let lag = Duration::from_millis(1_500);
     let Some(mut pair) = start(2, lag).await else {
         return;
@@ -62,7 +62,7 @@ async fn loss_of_the_primary_loses_what_was_within_the_lag() {
 }
 
 #[tokio::test]
-async fn the_lag_that_is_set_is_measured() {
+async fn a_sample_measures_the_configured_lag() {
     let Some(mut pair) = start(2, Duration::from_millis(150)).await else {
         return;
     };
@@ -89,7 +89,7 @@ async fn the_old_primary_comes_back_as_a_replica() {
     let seat: String = connect(&pair, 0).await.get("seat").await.unwrap();
     assert_eq!(seat, "A1");
 
-    // And the other way round, without a loss first: the former primary is shut out.
+    // And back, without a loss before: the former primary is killed.
     let () = connect(&pair, 1).await.set("seat", "A2").await.unwrap();
     pair.sample().await.unwrap();
     pair.promote(0).await.unwrap();
@@ -155,7 +155,7 @@ async fn a_single_site_comes_back_empty() {
 }
 
 #[tokio::test]
-async fn a_stopped_server_does_not_answer_and_goes_on_later() {
+async fn a_paused_server_does_not_respond_until_it_is_resumed() {
     let Some(mut pair) = start(1, Duration::ZERO).await else {
         return;
     };
@@ -172,7 +172,7 @@ async fn a_stopped_server_does_not_answer_and_goes_on_later() {
 }
 
 #[tokio::test]
-async fn full_memory_evicts_or_refuses() {
+async fn full_memory_evicts_keys_or_rejects_writes() {
     let Some(host) = common::host() else {
         return;
     };
@@ -206,11 +206,11 @@ async fn full_memory_evicts_or_refuses() {
 }
 
 #[tokio::test]
-async fn clients_with_the_runs_authority_get_in_by_tls_and_others_do_not() {
+async fn tls_clients_need_the_certificate_authority_of_the_run() {
     let Some(host) = common::host() else {
         return;
     };
-    // Fails if another test was first.
+    // Fails if another test has installed it.
     drop(rustls::crypto::ring::default_provider().install_default());
     let mut with_tls = settings(&SITES, Duration::ZERO);
     with_tls.tls = true;
@@ -259,7 +259,7 @@ async fn connect_by_tls(
 }
 
 #[tokio::test]
-async fn silent_clients_are_closed_after_the_idle_timeout() {
+async fn idle_clients_are_disconnected_after_the_timeout() {
     let Some(host) = common::host() else {
         return;
     };

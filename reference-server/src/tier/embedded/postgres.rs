@@ -249,6 +249,8 @@ impl PostgresStore {
         stock.seats.grow(self.buyers.count());
         stock.seats.cancel(now, buyer, number)?;
         stock.show_state(number);
+        // Without its receipt, a repeated payment asks the machine, which refuses to pay for what is cancelled.
+        self.reservations[&id].paid = None;
         self.orders.retain(|order| order.reservation != id);
         self.captures.retain(|capture| capture.reservation != id);
         Ok(self.released(id))

@@ -1,18 +1,19 @@
-//! Where the servers are, and how to prove who one is.
+//! Addresses and credentials of the servers.
 
 use std::fmt;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// Everything an instance needs to reach its data tier. It travels over a pipe, never in arguments.
+/// Everything an instance needs to connect to its data tier. It contains passwords, so it is passed over a pipe, never in
+/// command-line arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServersConfig {
     /// Redis.
     pub redis: RedisEndpoint,
     /// PostgreSQL.
     pub database: DatabaseEndpoint,
-    /// A name server that knows the hosts; `None` for addresses, and for names of the operating system.
+    /// Name server that resolves the hosts; `None` to use the resolver of the operating system.
     pub name_server: Option<SocketAddr>,
     /// Start of scenario time, in nanoseconds since 1970.
     pub origin_unix_ns: u64,
@@ -25,17 +26,17 @@ pub struct RedisEndpoint {
     pub host: String,
     /// Port.
     pub port: u16,
-    /// User; `None` for the default user.
+    /// User name; `None` for the default user.
     pub username: Option<String>,
-    /// Password; `None` where none is asked for.
+    /// Password; `None` if none is required.
     pub password: Option<Secret>,
     /// Number of the logical database.
     pub database: u8,
-    /// Whether the connection is encrypted.
+    /// Whether to use TLS.
     pub tls: bool,
-    /// Certificate authority that signed the server's certificate, PEM; `None` for those that the web trusts.
+    /// Certificate authority of the server's certificate, as PEM; `None` for the public ones.
     pub ca_pem: Option<String>,
-    /// What every key and channel begins with; may be empty.
+    /// Prefix of every key and channel; may be empty.
     pub prefix: String,
 }
 
@@ -46,9 +47,9 @@ pub struct DatabaseEndpoint {
     pub host: String,
     /// Port.
     pub port: u16,
-    /// User.
+    /// User name.
     pub user: String,
-    /// Password; `None` where none is asked for.
+    /// Password; `None` if none is required.
     pub password: Option<Secret>,
     /// Name of the database.
     pub database: String,
@@ -57,11 +58,11 @@ pub struct DatabaseEndpoint {
 }
 
 impl DatabaseEndpoint {
-    /// The schema where none is named.
+    /// The default schema.
     pub const DEFAULT_SCHEMA: &'static str = "tiketi";
 }
 
-/// A password: shown to nobody, and written only where an instance reads it.
+/// A password. `Debug` hides it; it is serialized only for an instance to read.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(pub String);

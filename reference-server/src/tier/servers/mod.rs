@@ -1,8 +1,8 @@
-//! The data tier on real servers: Redis and PostgreSQL, shared by instances that may be processes of their own.
+//! The data tier on real servers: Redis and PostgreSQL, shared by instances that may be separate processes.
 //!
 //! ```text
-//! instance ── RedisCache ──scripts, pub/sub──▶ Redis      (the name is resolved anew at each connect, as it moves in a failover)
-//!          └─ PostgresDatabase ──pool──▶ PostgreSQL       (reads that decide go to the writer)
+//! instance ── RedisCache ──scripts, pub/sub──▶ Redis      (each connect resolves the name again: a failover changes it)
+//!          └─ PostgresDatabase ──pool──▶ PostgreSQL       (all queries go to the writer)
 //! ```
 
 mod config;
@@ -35,8 +35,8 @@ pub(crate) use redis::test_node;
 pub use setup::SetupError;
 pub use witness::{RedisLevels, RedisLoss, RedisWitness};
 
-/// Redis and PostgreSQL that run somewhere. Clones share the description; each instance has connections of its own, opened
-/// in its own runtime.
+/// Redis and PostgreSQL as the data tier. Clones share the configuration; each instance opens its own connections in its own
+/// runtime.
 #[derive(Clone, Debug)]
 pub struct ServersTier {
     config: Arc<ServersConfig>,
@@ -45,7 +45,7 @@ pub struct ServersTier {
 }
 
 impl ServersTier {
-    /// Describes the tier; nothing is connected yet. The tables must be there, and hold these shows.
+    /// Describes the tier without connecting. The tables must exist and contain these shows.
     pub fn new(config: ServersConfig, settings: &Settings, shows: Vec<Show>) -> Self {
         Self {
             clock: Clock::since(config.origin_unix_ns, settings.speed),
@@ -62,12 +62,12 @@ impl ServersTier {
         &self.shows
     }
 
-    /// The cache role for the instance with this name.
+    /// Returns the cache role for the instance with this name.
     pub(crate) fn cache(&self, instance: &str, settings: &Settings) -> RedisCache {
         RedisCache::new(Arc::clone(&self.config), self.clock, instance, settings)
     }
 
-    /// The database role behind a pool of its own.
+    /// Returns the database role with its own connection pool.
     pub(crate) fn database(&self, settings: &Settings) -> PostgresDatabase {
         PostgresDatabase::new(Arc::clone(&self.config), self.clock, settings)
     }

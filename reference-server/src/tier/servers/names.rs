@@ -1,4 +1,4 @@
-//! Hosts to addresses, as long as their records say: after a failover the name leads to another node.
+//! Resolves host names and respects the TTL of their records, because a failover changes the address of a name.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -8,12 +8,12 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 
-/// Wait for an answer of the name server.
+/// Timeout of a query to the name server.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Resolves hosts; answers of a name server are kept for their time to live.
+/// Resolves host names. Caches records of a name server for their TTL.
 pub(crate) struct Names {
-    /// `None`: the resolver of the operating system.
+    /// `None` for the resolver of the operating system.
     resolver: Option<TokioResolver>,
 }
 
@@ -24,13 +24,13 @@ impl std::fmt::Debug for Names {
 }
 
 impl Names {
-    /// Names that `name_server` knows, or the operating system.
+    /// Creates a resolver that asks `name_server`, or the operating system if it is `None`.
     pub(crate) fn new(name_server: Option<SocketAddr>) -> io::Result<Self> {
         let resolver = name_server.map(resolver_at).transpose()?;
         Ok(Self { resolver })
     }
 
-    /// The address of a host now.
+    /// Returns the current address of a host.
     pub(crate) async fn address(&self, host: &str, port: u16) -> io::Result<SocketAddr> {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         if let Ok(ip) = bare.parse::<IpAddr>() {

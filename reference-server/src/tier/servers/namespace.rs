@@ -1,4 +1,4 @@
-//! Keys of our own on a Redis that may hold others': nothing foreign is ever touched.
+//! The keys of this program on a Redis that may contain other keys, which are never touched.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use super::redis::{Endpoint, Keys, Link};
 use super::setup::SetupError;
 use crate::clock::Clock;
 
-/// Longest wait for each answer, on the wall: there is no scenario time yet.
+/// Timeout of each command in real time: scenario time has not started yet.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Oldest version of Redis that is supported (B7: Redis 7.0).
+/// Minimum supported version of Redis (B7: Redis 7.0).
 const VERSION_MIN: u32 = 7;
 
-/// Keys looked at in one step of a scan.
+/// Keys examined in one step of a scan.
 const SCAN_STEP: usize = 1_000;
 
-/// Foreign keys that are named.
+/// Maximum number of foreign keys that an error names.
 const NAMED_MAX: usize = 3;
 
-/// Makes the prefix ours: what an earlier run has left behind is cleared.
+/// Claims the prefix for this deployment and deletes the keys of an earlier run.
 ///
-/// Foreign keys below the prefix, and instances that listen there, are reasons to refuse; an empty prefix needs a logical
-/// database of its own.
+/// Fails if there are foreign keys under the prefix, or instances that use it. An empty prefix needs a logical database
+/// without other keys.
 pub async fn claim_namespace(config: &ServersConfig) -> Result<(), SetupError> {
     let space = Namespace::open(config).await?;
     space.check_version().await?;
@@ -44,13 +44,13 @@ pub async fn claim_namespace(config: &ServersConfig) -> Result<(), SetupError> {
     mark.arg(space.keys.marker())
         .arg("may be deleted after the run")
         .arg("NX");
-    let is_first: Option<String> = space.ask("mark its keys", &mark).await?;
+    let is_first: Option<String> = space.ask("set the marker", &mark).await?;
     is_first.map(|_| ()).ok_or_else(|| space.in_use(1))
 }
 
-/// Removes exactly our keys; nothing where we never claimed the prefix.
+/// Deletes the keys of this program. Does nothing if the prefix was never claimed.
 ///
-/// Below an empty prefix nothing is removed as soon as there is a foreign key.
+/// Under an empty prefix, deletes nothing if there is any foreign key.
 pub async fn clear_namespace(config: &ServersConfig) -> Result<(), SetupError> {
     let space = Namespace::open(config).await?;
     if !space.is_marked().await? {
@@ -89,7 +89,7 @@ impl Namespace {
 
     async fn check_version(&self) -> Result<(), SetupError> {
         let mut info = cmd("INFO");
-        let info: String = self.ask("tell its version", info.arg("server")).await?;
+        let info: String = self.ask("report its version", info.arg("server")).await?;
         let version = |line: &str| line.strip_prefix("redis_version:").map(str::to_owned);
         let found = info.lines().find_map(version).unwrap_or_default();
         let major = found.split('.').next().and_then(|major| major.parse().ok());
@@ -100,22 +100,22 @@ impl Namespace {
         Err(SetupError::RedisTooOld { found, needed })
     }
 
-    /// Connections that listen on our channels.
+    /// Returns the number of connections that are subscribed to our channels.
     async fn listeners(&self) -> Result<i64, SetupError> {
         let mut count = cmd("PUBSUB");
         count.arg("NUMSUB").arg(self.keys.bus_channel());
         count.arg(self.keys.doors_channel());
-        let counts: Vec<(String, i64)> = self.ask("count its listeners", &count).await?;
+        let counts: Vec<(String, i64)> = self.ask("count subscribers", &count).await?;
         Ok(counts.iter().map(|(_, listeners)| listeners).sum())
     }
 
     async fn is_marked(&self) -> Result<bool, SetupError> {
         let mut exists = cmd("EXISTS");
-        self.ask("look for its mark", exists.arg(self.keys.marker()))
+        self.ask("look for the marker", exists.arg(self.keys.marker()))
             .await
     }
 
-    /// Refuses when a key below the prefix is foreign.
+    /// Fails if there is a foreign key under the prefix.
     async fn refuse_if_foreign(
         &self,
         is_foreign: impl Fn(&[u8]) -> bool,
@@ -141,7 +141,7 @@ impl Namespace {
         })
     }
 
-    /// Removes our keys, and the mark last: what is interrupted is still known as ours.
+    /// Deletes our keys and finally the marker, so that after an interruption they are still recognized as ours.
     async fn clear(&self) -> Result<(), SetupError> {
         let marker = self.keys.marker();
         let mut cursor = 0;
@@ -150,7 +150,7 @@ impl Namespace {
             keys.retain(|key| self.keys.is_ours(key) && key != marker.as_bytes());
             if !keys.is_empty() {
                 let mut unlink = cmd("UNLINK");
-                let _removed: i64 = self.ask("remove our keys", unlink.arg(keys)).await?;
+                let _removed: i64 = self.ask("delete keys", unlink.arg(keys)).await?;
             }
             if next == 0 {
                 break;
@@ -158,17 +158,17 @@ impl Namespace {
             cursor = next;
         }
         let mut unlink = cmd("UNLINK");
-        self.ask("remove its mark", unlink.arg(marker)).await
+        self.ask("delete the marker", unlink.arg(marker)).await
     }
 
-    /// One step of a scan: where to go on (0: nowhere), and keys below the prefix.
+    /// Does one step of a scan. Returns the next cursor (0 at the end) and the keys found under the prefix.
     async fn scan(&self, cursor: u64) -> Result<(u64, Vec<Vec<u8>>), SetupError> {
         let mut scan = cmd("SCAN");
         scan.arg(cursor)
             .arg("MATCH")
             .arg(format!("{}*", escaped(self.keys.prefix())));
         scan.arg("COUNT").arg(SCAN_STEP);
-        self.ask("list its keys", &scan).await
+        self.ask("list keys", &scan).await
     }
 
     async fn ask<T: FromRedisValue>(
@@ -195,7 +195,7 @@ fn failed(action: &'static str, error: &RedisError) -> SetupError {
     }
 }
 
-/// A prefix as a pattern that matches nothing else.
+/// Returns a pattern that matches exactly the keys with this prefix.
 fn escaped(prefix: &str) -> String {
     let mut pattern = String::with_capacity(prefix.len());
     for character in prefix.chars() {

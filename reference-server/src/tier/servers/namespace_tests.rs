@@ -14,7 +14,7 @@ fn set(node: &TestNode, key: &str) {
 }
 
 #[tokio::test]
-async fn a_redis_with_foreign_keys_is_refused_unless_there_is_a_prefix() {
+async fn a_redis_with_foreign_keys_is_rejected_without_a_prefix() {
     let Some(node) = TestNode::start(&[]) else {
         return;
     };
@@ -32,7 +32,7 @@ async fn a_redis_with_foreign_keys_is_refused_unless_there_is_a_prefix() {
 }
 
 #[tokio::test]
-async fn only_what_we_left_behind_is_cleared() {
+async fn only_our_own_leftovers_are_deleted() {
     let Some(node) = TestNode::start(&[]) else {
         return;
     };
@@ -60,7 +60,7 @@ async fn only_what_we_left_behind_is_cleared() {
 }
 
 #[tokio::test]
-async fn without_a_prefix_one_foreign_key_keeps_all_from_being_cleared() {
+async fn without_a_prefix_a_foreign_key_prevents_clearing() {
     let Some(node) = TestNode::start(&[]) else {
         return;
     };
@@ -77,7 +77,7 @@ async fn without_a_prefix_one_foreign_key_keeps_all_from_being_cleared() {
 }
 
 #[tokio::test]
-async fn a_prefix_at_which_somebody_listens_is_in_use() {
+async fn a_prefix_with_subscribers_is_in_use() {
     let Some(node) = TestNode::start(&[]) else {
         return;
     };
@@ -95,7 +95,7 @@ async fn a_prefix_at_which_somebody_listens_is_in_use() {
 }
 
 #[tokio::test]
-async fn a_redis_that_is_not_there_or_lets_nobody_in_is_named_without_the_password() {
+async fn connection_errors_name_redis_without_the_password() {
     let Some(node) = TestNode::start(&["--requirepass", "open sesame"]) else {
         return;
     };

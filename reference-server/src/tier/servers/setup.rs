@@ -1,46 +1,46 @@
-//! Why servers cannot be used: what is wrong with them, and what to do about it.
+//! Errors of preparing the servers, with hints.
 
-/// Why a data tier on servers cannot be prepared, watched, or cleared.
+/// Why a data tier on servers cannot be prepared, monitored or cleared.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// PostgreSQL does not answer, or does not let us in.
-    #[error("PostgreSQL at {host}:{port} cannot be used: {reason}")]
+    /// PostgreSQL doesn't respond or rejects the login.
+    #[error("cannot connect to PostgreSQL at {host}:{port}: {reason}")]
     DatabaseUnreachable {
         /// Name or address.
         host: String,
         /// Port.
         port: u16,
-        /// What the operating system, the name server or PostgreSQL said.
+        /// The error from the operating system, the name server or PostgreSQL.
         reason: String,
     },
-    /// PostgreSQL is older than what the SQL needs.
-    #[error("PostgreSQL {found} is too old (needed: {needed} or later)")]
+    /// PostgreSQL is too old for the SQL functions.
+    #[error("PostgreSQL {found} is too old (requires {needed} or later)")]
     DatabaseTooOld {
-        /// What the server calls itself.
+        /// The version of the server.
         found: String,
-        /// The oldest version that is supported.
+        /// The minimum supported version.
         needed: u32,
     },
-    /// PostgreSQL refused a statement or did not answer it.
+    /// PostgreSQL rejected a statement or didn't respond to it.
     #[error("PostgreSQL failed to {action}: {reason}")]
     Database {
-        /// What was to be done.
+        /// The intended action.
         action: &'static str,
-        /// What PostgreSQL said.
+        /// The error from PostgreSQL.
         reason: String,
     },
-    /// A schema that cannot be named so.
-    #[error("schema name {schema:?} is not allowed (1 to 63 bytes, not beginning with `pg_`)")]
+    /// The name of the schema is invalid.
+    #[error("invalid schema name {schema:?} (expected 1 to 63 bytes that don't start with `pg_`)")]
     SchemaName {
         /// The name.
         schema: String,
     },
-    /// The schema holds what this program did not make.
-    #[error("schema `{schema}` holds what is not ours: {found}")]
+    /// The schema contains objects that this program didn't create.
+    #[error("schema `{schema}` contains objects that tiketi-sim didn't create: {found}")]
     ForeignTables {
         /// The schema.
         schema: String,
-        /// Names of some of it.
+        /// Names of some of them.
         found: String,
     },
     /// Instances of another run are connected to the schema.
@@ -48,74 +48,76 @@ pub enum SetupError {
     SchemaInUse {
         /// The schema.
         schema: String,
-        /// Connections.
+        /// Number of connections.
         sessions: i64,
     },
-    /// Redis does not answer, or does not let us in.
-    #[error("Redis at {host}:{port} cannot be used: {reason}")]
+    /// Redis doesn't respond or rejects the login.
+    #[error("cannot connect to Redis at {host}:{port}: {reason}")]
     RedisUnreachable {
         /// Name or address.
         host: String,
         /// Port.
         port: u16,
-        /// What the operating system, the name server or Redis said.
+        /// The error from the operating system, the name server or Redis.
         reason: String,
     },
-    /// Redis refused a command or did not answer it.
+    /// Redis rejected a command or didn't respond to it.
     #[error("Redis failed to {action}: {reason}")]
     Redis {
-        /// What was to be done.
+        /// The intended action.
         action: &'static str,
-        /// What Redis said.
+        /// The error from Redis.
         reason: String,
     },
-    /// Redis is older than what the scripts need.
-    #[error("Redis {found} is too old (needed: {needed} or later)")]
+    /// Redis is too old for the scripts.
+    #[error("Redis {found} is too old (requires {needed} or later)")]
     RedisTooOld {
-        /// What the server calls itself.
+        /// The version of the server.
         found: String,
-        /// The oldest version that is supported.
+        /// The minimum supported version.
         needed: u32,
     },
-    /// Redis holds keys that this program did not make.
-    #[error("Redis holds keys below the prefix {prefix:?} that are not ours: {found}")]
+    /// Redis contains keys that this program didn't create.
+    #[error(
+        "Redis contains keys under the prefix {prefix:?} that tiketi-sim didn't create: {found}"
+    )]
     ForeignKeys {
-        /// What our keys begin with; may be empty.
+        /// The prefix; may be empty.
         prefix: String,
         /// Names of some of them.
         found: String,
     },
-    /// Instances of another run listen below the prefix.
+    /// Instances of another run use the prefix.
     #[error("the prefix {prefix:?} is in use by {listeners} connections of another run")]
     PrefixInUse {
-        /// What our keys begin with; may be empty.
+        /// The prefix; may be empty.
         prefix: String,
-        /// Connections.
+        /// Number of connections.
         listeners: i64,
     },
 }
 
 impl SetupError {
-    /// What may help; `None` if the error says it all.
+    /// Returns what may help; `None` if the error message is sufficient.
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::DatabaseUnreachable { .. } => {
-                Some("check that the server runs, its address, the user and the password")
-            }
+            Self::DatabaseUnreachable { .. } => Some(
+                "check that the server is running, and check its address, the user and the password",
+            ),
             Self::DatabaseTooOld { .. } => Some("use PostgreSQL 15"),
             Self::ForeignTables { .. } | Self::SchemaName { .. } => {
-                Some("give a schema of its own, such as `tiketi`")
+                Some("use a separate schema, such as `tiketi`")
             }
             Self::SchemaInUse { .. } => {
-                Some("wait for the other run to end, or give another schema")
+                Some("wait until the other run ends, or use another schema")
             }
-            Self::RedisUnreachable { .. } => {
-                Some("check that the server runs, its address, the user, the password and TLS")
-            }
+            Self::RedisUnreachable { .. } => Some(
+                "check that the server is running, and check its address, the user, the password and TLS",
+            ),
             Self::RedisTooOld { .. } => Some("use Redis 7"),
-            Self::ForeignKeys { .. } => Some("give a prefix of its own, such as `tiketi-sim:`"),
+            Self::ForeignKeys { .. } => Some("use a separate prefix, such as `tiketi-sim:`"),
             Self::PrefixInUse { .. } => {
-                Some("wait for the other run to end, or give another prefix")
+                Some("wait until the other run ends, or use another prefix")
             }
             Self::Database { .. } | Self::Redis { .. } => None,
         }

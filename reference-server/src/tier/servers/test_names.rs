@@ -1,14 +1,14 @@
-//! A name server of the tests' own: every name leads to one address, which can be changed.
+//! A name server for tests: every name resolves to one address, which can be changed.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinHandle;
 
-/// Bytes of a question's header.
+/// Size of the header of a query in bytes.
 const HEADER: usize = 12;
 
-/// A running name server; it ends when it is dropped.
+/// A running name server. Dropping it stops it.
 #[derive(Debug)]
 pub(crate) struct TestNames {
     address: SocketAddr,
@@ -56,7 +56,7 @@ async fn serve(socket: UdpSocket, answer: Arc<Mutex<Ipv4Addr>>) {
     }
 }
 
-/// The answer to a question for an A record, good for this moment only; no record to any other question.
+/// Returns the response to a query for an A record, with a TTL of zero; without a record for any other query.
 fn reply(question: &[u8], address: Ipv4Addr) -> Vec<u8> {
     let name = question[HEADER..].iter().position(|byte| *byte == 0);
     let end = HEADER + name.unwrap() + 5;

@@ -1,4 +1,4 @@
-//! A PostgreSQL of the tests' own, shared by those that run at the same time.
+//! A PostgreSQL for tests, shared by those that run at the same time.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, MutexGuard, PoisonError, Weak};
@@ -9,19 +9,19 @@ use tokio::sync::Mutex;
 
 use crate::tier::{DatabaseEndpoint, RedisEndpoint, Secret, ServersConfig};
 
-/// Connections: many tests share a server, and each may fill a pool.
+/// Maximum number of connections: many tests share a server, and each may fill a pool.
 const CONNECTIONS_MAX: u32 = 400;
 
-/// The server that runs now.
+/// The running server.
 static SHARED: Mutex<Weak<TestServer>> = Mutex::const_new(Weak::new());
 
-/// A running server; dropping it stops it and removes its files.
+/// A running server. Dropping it stops the server and removes its files.
 pub(crate) struct TestServer {
     pair: std::sync::Mutex<PostgresPair>,
 }
 
 impl TestServer {
-    /// The server that other tests use now, or a new one; `None` on a machine without PostgreSQL.
+    /// Returns the server that other tests use now, or a new one; `None` if PostgreSQL is not installed.
     pub(crate) async fn shared() -> Option<Arc<Self>> {
         let mut shared = SHARED.lock().await;
         if let Some(server) = shared.upgrade() {
@@ -48,7 +48,7 @@ impl TestServer {
         config
     }
 
-    /// Stops the server and all its sessions: it still accepts connections, and never answers.
+    /// Pauses the server and all its sessions: it still accepts connections but never responds.
     pub(crate) fn pause(&self) {
         self.pair().pause(0);
     }
@@ -62,7 +62,7 @@ impl TestServer {
     }
 }
 
-/// A host for servers; `None`, said loudly, on a machine without them.
+/// Returns a host for servers; `None`, with a message, if they are not installed.
 pub(crate) fn host() -> Option<Host> {
     match Host::open(Guard::Bare, None) {
         Ok(host) => Some(host),
@@ -76,7 +76,7 @@ pub(crate) fn host() -> Option<Host> {
     }
 }
 
-/// Servers on these sites; a commit waits so long for the standby.
+/// Returns settings of servers on these sites. Commits wait for `lag` for the standby.
 pub(crate) fn settings(
     sites: &[Ipv4Addr],
     connections_max: u32,
@@ -91,7 +91,7 @@ pub(crate) fn settings(
     }
 }
 
-/// How to reach a pair, but for its host; there is no Redis.
+/// Returns the configuration for a pair, without its host and without Redis.
 pub(crate) fn config(pair: &PostgresPair) -> ServersConfig {
     ServersConfig {
         redis: RedisEndpoint {

@@ -1,4 +1,4 @@
-//! The database as an auditor sees it, from outside the instances: levels, a heartbeat, and everything at the end.
+//! Auditing the database from outside the instances: levels, a heartbeat, and the final state.
 
 use std::time::Duration;
 
@@ -13,43 +13,43 @@ use super::rows::{time, whole};
 use crate::tier::servers::{DatabaseEndpoint, ServersConfig, SetupError};
 use crate::tier::{Capture, FinalSeat, PaidOrder, SeatState};
 
-/// Wait for levels or a heartbeat, connecting included, in wall time: they are asked for every second.
+/// Timeout for levels or a heartbeat, including the connect, in real time. They are read every second.
 const ANSWER_WAIT: Duration = Duration::from_secs(1);
 
-/// Wait for the final state, in wall time: a hundred thousand seats take less than a second.
+/// Timeout for the final state, in real time. 100,000 seats take less than a second.
 const FINAL_WAIT: Duration = Duration::from_secs(30);
 
-/// How many seats are claimed.
+/// Numbers of held and sold seats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DatabaseLevels {
-    /// Seats under an unpaid hold.
+    /// Seats on hold.
     pub held: u64,
-    /// Seats paid for.
+    /// Seats sold.
     pub sold: u64,
 }
 
-/// What an audit needs of the database.
+/// The contents of the database that an audit needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DatabaseState {
     /// Every seat of every show.
     pub seats: Vec<FinalSeat>,
     /// Every paid order, in order of payment.
     pub orders: Vec<PaidOrder>,
-    /// What the payment provider captured, in order of capture.
+    /// Payments captured by the provider, in order of capture.
     pub captures: Vec<Capture>,
 }
 
-/// Looks at the database through its name, with connections of its own. It connects again by itself.
+/// Reads the database through its name, on separate connections. Reconnects automatically.
 #[derive(Debug)]
 pub struct DatabaseAuditor {
     endpoint: DatabaseEndpoint,
     reader: Line,
-    /// The heartbeat's own, so that neither waits for the other.
+    /// A separate connection for the heartbeat, so that neither waits for the other.
     heart: Line,
 }
 
 impl DatabaseAuditor {
-    /// Connects; the schema must be there.
+    /// Connects. The schema must exist.
     pub async fn open(config: &ServersConfig) -> Result<Self, SetupError> {
         let endpoint = config.database.clone();
         let connector = Connector::new(config).map_err(|error| unreachable(&endpoint, &error))?;
@@ -63,12 +63,12 @@ impl DatabaseAuditor {
         Ok(auditor)
     }
 
-    /// Seats held and sold; `None` if the writer does not answer within a second.
+    /// Returns the numbers of held and sold seats; `None` if the writer doesn't respond within a second.
     pub async fn levels(&self) -> Option<DatabaseLevels> {
         self.reader.run(ANSWER_WAIT, read_levels).await.ok()
     }
 
-    /// Writes through the name; whether the write was committed within a second.
+    /// Writes to the node under the name. Returns whether the write was committed within a second.
     pub async fn beat(&self) -> bool {
         let beaten = self.heart.run(ANSWER_WAIT, async |client: &mut Client| {
             client
@@ -78,7 +78,7 @@ impl DatabaseAuditor {
         beaten.await.is_ok_and(|rows| rows == 1)
     }
 
-    /// Everything an audit needs, as of one moment. Read it after the last instance has stopped.
+    /// Returns a consistent snapshot of everything an audit needs. Call it after the last instance has stopped.
     pub async fn final_state(&self) -> Result<DatabaseState, SetupError> {
         let read = self.reader.run(FINAL_WAIT, async |client: &mut Client| {
             let snapshot = client
@@ -94,7 +94,7 @@ impl DatabaseAuditor {
     }
 }
 
-/// A connection that is opened when it is needed, and dropped when it has failed.
+/// A connection that is opened on demand and dropped after a failure.
 #[derive(Debug)]
 struct Line {
     connector: Connector,
@@ -127,7 +127,7 @@ impl Line {
         action: impl AsyncFnOnce(&mut Client) -> Result<T, Error>,
     ) -> Result<T, ConnectError> {
         let mut kept = self.session.lock().await;
-        // Taken out, so that it is gone if this fails, or is given up.
+        // Taken out, so that the session is dropped if this fails or is cancelled.
         let session = kept.take().filter(|session| !session.client.is_closed());
         let answer = async {
             let mut session = match session {
@@ -191,7 +191,7 @@ fn final_seat(row: &Row) -> FinalSeat {
             "available" => SeatState::Available,
             "locked" => SeatState::Locked,
             "reserved" => SeatState::Reserved,
-            other => unreachable!("a constraint forbids the state {other}"),
+            other => unreachable!("a constraint rules out the state {other}"),
         },
         reservation: row.get("reservation_id"),
     }

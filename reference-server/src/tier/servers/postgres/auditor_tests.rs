@@ -12,7 +12,7 @@ const HOLD: Duration = Duration::from_secs(300);
 
 struct Stage {
     database: Database,
-    /// The database of a second instance.
+    /// The database role of a second instance.
     other: Database,
     auditor: DatabaseAuditor,
     show: Show,
@@ -68,7 +68,7 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn an_auditor_sees_what_buyers_have_done() {
+async fn an_auditor_sees_the_results_of_all_buyers() {
     let Some(server) = TestServer::shared().await else {
         return;
     };
@@ -131,13 +131,13 @@ async fn an_auditor_sees_what_buyers_have_done() {
 }
 
 #[tokio::test]
-async fn holds_are_ended_once_however_many_instances_end_them() {
+async fn holds_expire_once_even_if_several_instances_release_them() {
     let Some(server) = TestServer::shared().await else {
         return;
     };
     let stage = Stage::new("ended", server).await;
     let floor = stage.show.ticket_type_id("Floor");
-    // More than one transaction ends.
+    // More than one transaction releases.
     let orders = 2 * RELEASED_AT_ONCE + 50;
     let buy = |buyer: i32| {
         let order = StandingOrder {
@@ -165,36 +165,36 @@ async fn holds_are_ended_once_however_many_instances_end_them() {
     assert_eq!(stage.other.next_expiry().await.unwrap(), None);
 }
 
-/// What must never be: rows of the schema `rush` that do not fit together.
+/// Queries for inconsistent rows in the schema `rush`, of which there must be none.
 const MISFITS: [(&str, &str); 4] = [
     (
-        "a seat that is not claimed as its reservation says",
+        "a seat whose reservation is inconsistent with it",
         "SELECT count(*) FROM rush.seats s LEFT JOIN rush.reservations r ON r.id = s.reservation_id
          WHERE CASE s.state WHEN 'available' THEN r.id IS NOT NULL
                             ELSE r.seat_id IS DISTINCT FROM s.id
                               OR r.state <> CASE s.state WHEN 'locked' THEN 'pending' ELSE 'paid' END END",
     ),
     (
-        "a claim whose seat does not know of it",
+        "a reservation whose seat does not refer to it",
         "SELECT count(*) FROM rush.reservations r JOIN rush.seats s ON s.id = r.seat_id
          WHERE r.state IN ('pending', 'paid') AND s.reservation_id IS DISTINCT FROM r.id",
     ),
     (
-        "an area whose tickets do not add up",
+        "an area with the wrong number of tickets",
         "SELECT count(*) FROM rush.ticket_types t WHERE t.available <> t.total - (
              SELECT coalesce(sum(i.quantity), 0) FROM rush.reservation_items i
              JOIN rush.reservations r ON r.id = i.reservation_id
              WHERE i.ticket_type_id = t.id AND r.state IN ('pending', 'paid'))",
     ),
     (
-        "money without an order, or an order without money",
+        "a payment without an order, or an order without a payment",
         "SELECT count(*) FROM rush.reservations r LEFT JOIN rush.payments p ON p.reservation_id = r.id
          WHERE (r.state = 'paid') <> coalesce(NOT p.refunded, false)",
     ),
 ];
 
 #[tokio::test]
-async fn after_a_rush_all_rows_fit_together() {
+async fn all_rows_are_consistent_after_peak_load() {
     let Some(server) = TestServer::shared().await else {
         return;
     };
@@ -219,7 +219,7 @@ async fn after_a_rush_all_rows_fit_together() {
     assert!(!state.orders.is_empty());
 }
 
-/// A buyer who tries for every seat and orders standing tickets, on one of two instances; nothing may fail.
+/// A buyer who tries to hold every seat and orders standing tickets, on one of two instances. Nothing may fail.
 async fn rush(stage: &Stage, buyer: u32) {
     let database = if buyer.is_multiple_of(2) {
         &stage.database
@@ -231,7 +231,7 @@ async fn rush(stage: &Stage, buyer: u32) {
         (stage.show.ticket_type_id("Floor"), 1),
         (stage.show.ticket_type_id("Balcony"), 2),
     ];
-    // In both orders, so that a lock taken in the order of the request would end in a deadlock.
+    // In both orders, so that locking in the order of the request would cause a deadlock.
     areas.rotate_left(buyer as usize / 2 % 2);
     for seat in 1..=3 {
         let place = (
@@ -254,11 +254,11 @@ async fn rush(stage: &Stage, buyer: u32) {
     }
 }
 
-/// Pays, cancels, pays and cancels, or leaves the hold to its end.
+/// Pays, cancels, pays and cancels, or lets the hold expire.
 async fn finish(database: &Database, user: Uuid, id: Uuid, way: u32) {
     let key = id.to_string();
     if way % 4 < 2 {
-        // The hold may have ended meanwhile.
+        // The hold may have expired meanwhile.
         drop(
             database
                 .commit_payment((user, id, &key), "naver_pay")
@@ -272,7 +272,7 @@ async fn finish(database: &Database, user: Uuid, id: Uuid, way: u32) {
 }
 
 #[tokio::test]
-async fn an_auditor_does_not_wait_for_what_does_not_answer() {
+async fn an_auditor_does_not_wait_for_an_unresponsive_server() {
     let Some(server) = TestServer::start().await else {
         return;
     };
@@ -284,13 +284,13 @@ async fn an_auditor_does_not_wait_for_what_does_not_answer() {
     let mut looks = 0;
     while !stage.auditor.beat().await || stage.auditor.levels().await.is_none() {
         looks += 1;
-        assert!(looks < 20, "the auditor does not find its way back");
+        assert!(looks < 20, "the auditor does not reconnect");
     }
 }
 
-/// A supervisor with several threads moves what it waits for between them.
-#[expect(dead_code, reason = "it is enough that it compiles")]
-fn everything_can_be_awaited_on_any_thread(auditor: &DatabaseAuditor, config: &ServersConfig) {
+/// A supervisor with several threads moves futures between them.
+#[expect(dead_code, reason = "only needs to compile")]
+fn all_futures_are_send(auditor: &DatabaseAuditor, config: &ServersConfig) {
     fn on_any_thread<T: Send>(_: T) {}
     on_any_thread(auditor.levels());
     on_any_thread(auditor.beat());

@@ -1,4 +1,4 @@
-//! Connections to the writer: the name is resolved at each, and a node that takes no writes is refused.
+//! Connections to the writer. Each connect resolves the name again, and rejects a node that is read-only.
 
 use std::future::Future;
 use std::io;
@@ -15,19 +15,19 @@ use tokio_postgres::{Client, Config, NoTls};
 use crate::tier::servers::names::Names;
 use crate::tier::servers::{DatabaseEndpoint, ServersConfig};
 
-/// Silence of the peer after which the kernel asks whether it lives, and the time between two questions.
+/// Idle time before the first keepalive probe, and the interval between two probes.
 ///
-/// With [`KEEPALIVE_RETRIES`] a host that is gone is noticed in 5 s, as the Aurora user guide recommends; wall time, since
-/// that is what kernels count in.
+/// With [`KEEPALIVE_RETRIES`], a lost host is detected in 5 s, as the Aurora user guide recommends. Real time, because the
+/// kernel measures it.
 const KEEPALIVE: Duration = Duration::from_secs(1);
 
-/// Questions without an answer after which the connection is broken.
+/// Unanswered probes after which the connection counts as broken.
 const KEEPALIVE_RETRIES: u32 = 4;
 
-/// Time after which sent bytes that nobody confirms break the connection: as long as keepalive takes.
+/// Time after which unacknowledged data breaks the connection: the same as for keepalive.
 const UNCONFIRMED_MAX: Duration = Duration::from_secs(5);
 
-/// Most bytes of a name in PostgreSQL; what is longer is cut off.
+/// Maximum length of a PostgreSQL identifier in bytes. Longer ones are truncated.
 const NAME_MAX: usize = 63;
 
 /// Opens connections to the writer endpoint.
@@ -45,17 +45,17 @@ struct Shared {
     opened: AtomicU64,
 }
 
-/// Why there is no connection.
+/// Why a connect failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
-    /// The name has no address.
+    /// The name cannot be resolved.
     #[error("{0}")]
     Name(#[from] io::Error),
-    /// The server refused, or is not there.
+    /// The server cannot be reached or rejected the connection.
     #[error("{}", describe(.0))]
     Postgres(#[from] tokio_postgres::Error),
-    /// Nothing was heard in time.
-    #[error("no answer in {0:?}")]
+    /// The server didn't respond in time.
+    #[error("no response within {0:?}")]
     Timeout(Duration),
 }
 
@@ -73,12 +73,12 @@ impl Connector {
         })
     }
 
-    /// Connections opened so far.
+    /// Returns the number of connections opened so far.
     pub(super) fn opened(&self) -> u64 {
         self.shared.opened.load(Ordering::Relaxed)
     }
 
-    /// Connects to the node that the name leads to now. The task ends with the connection.
+    /// Connects to the node that the name resolves to now. The task ends with the connection.
     pub(super) async fn connect(&self) -> Result<(Client, JoinHandle<()>), ConnectError> {
         let shared = &self.shared;
         let address = shared.names.address(&shared.host, shared.port).await?;
@@ -92,7 +92,7 @@ impl Connector {
         Ok((client, task))
     }
 
-    /// Connects, but gives up after `wait` of wall time.
+    /// Connects, with a timeout of `wait` in real time.
     pub(super) async fn connect_within(
         &self,
         wait: Duration,
@@ -124,19 +124,19 @@ impl deadpool_postgres::Connect for Connector {
                 Ok(connected) => Ok(connected),
                 Err(ConnectError::Postgres(error)) => Err(error),
                 Err(error @ (ConnectError::Name(_) | ConnectError::Timeout(_))) => {
-                    tracing::debug!(%error, host = self.shared.host, "no address to connect to");
-                    // The pool knows errors of this type only, and one without a host is the nearest to be had.
+                    tracing::debug!(%error, host = self.shared.host, "cannot resolve the host");
+                    // The pool accepts only errors of this type, whose constructors are private. An attempt without a host makes one.
                     let error = Config::new().connect(NoTls).await.err();
-                    Err(error.expect("without a host there is nothing to connect to"))
+                    Err(error.expect("a connect without a host fails"))
                 }
             }
         })
     }
 }
 
-/// What the sessions in a schema are called, so that another run can see that the schema is in use.
+/// Returns the application name of sessions that use a schema, by which another run sees that it is in use.
 pub(super) fn session_name(schema: &str) -> String {
-    // PostgreSQL changes other letters, and then the name would not be found again.
+    // PostgreSQL replaces other characters, so that the name would not be found again.
     let plain = |letter: char| match letter {
         ' '..='~' => letter,
         _ => '?',
@@ -145,12 +145,12 @@ pub(super) fn session_name(schema: &str) -> String {
     name.take(NAME_MAX).collect()
 }
 
-/// An identifier as SQL text.
+/// Quotes an SQL identifier.
 pub(super) fn quoted(identifier: &str) -> String {
     format!("\"{}\"", identifier.replace('"', "\"\""))
 }
 
-/// What went wrong, with what PostgreSQL says about it; there is no password in it.
+/// Describes an error, including the message of PostgreSQL. It never contains a password.
 pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     if let Some(refusal) = error.as_db_error() {
         return format!("{} ({})", refusal.message(), refusal.code().code());
@@ -179,7 +179,8 @@ fn session(endpoint: &DatabaseEndpoint) -> Config {
     config
 }
 
-/// The option that makes a schema the only one; a backslash there protects the next character.
+/// Returns the connection option that makes this schema the only one in the search path. A backslash escapes the next
+/// character.
 fn search_path(schema: &str) -> String {
     let protected = quoted(schema)
         .chars()
@@ -210,7 +211,7 @@ mod tests {
             },
             database: DatabaseEndpoint {
                 host: "127.0.0.1".to_owned(),
-                // Nobody listens on the port of discarded data.
+                // Nothing listens on the discard port.
                 port: 9,
                 user: "kim".to_owned(),
                 password: Some(Secret("hunter2".to_owned())),

@@ -1,4 +1,4 @@
-//! The writer is killed in the middle of commits, and its standby takes over under the same name.
+//! The writer is killed during commits, and its standby takes over under the same name.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use crate::tier::{DataTier, Database, ServersTier, Unavailable};
 
 const SITES: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2)];
 
-/// Buyers who pay, many more than there are connections.
+/// Buyers who pay: many more than connections.
 const BUYERS: u32 = 40;
 
-/// Longest that a promoted standby may be out of reach.
+/// Maximum number of attempts to reach a promoted standby.
 const LOOKS_MAX: u32 = 100;
 
 struct Stage {
@@ -34,7 +34,7 @@ struct Stage {
 
 impl Stage {
     async fn new(host: &Host) -> Self {
-        // So long does a commit wait for the standby: time enough to be killed in.
+        // Commits wait this long for the standby, which is long enough to kill the primary meanwhile.
         let settings = settings(&SITES, 20, Duration::from_millis(20));
         let pair = PostgresPair::start(host, settings).await.unwrap();
         let names = TestNames::start(SITES[0]);
@@ -97,7 +97,7 @@ async fn payments_acknowledged_before_the_writer_is_killed_are_paid_once_after_i
         match answer {
             Ok(paid) => {
                 acknowledged.push((id, paid.unwrap()));
-                // The others of this wave wait for their commits now.
+                // The other payments are waiting for their commits now.
                 stage.pair.lose(0);
             }
             Err(error) => {
@@ -107,13 +107,13 @@ async fn payments_acknowledged_before_the_writer_is_killed_are_paid_once_after_i
         }
     }
     assert!(!acknowledged.is_empty() && failed > 0, "{failed} failed");
-    assert!(!stage.auditor.beat().await, "nobody takes writes");
+    assert!(!stage.auditor.beat().await, "no writer");
     assert_eq!(stage.auditor.levels().await, None);
 
     stage.pair.promote(1).await.unwrap();
     assert!(
         !stage.auditor.beat().await,
-        "the name still leads to the old writer"
+        "the name still resolves to the old writer"
     );
     stage.names.lead_to(SITES[1]);
     let mut looks = 0;
@@ -126,7 +126,7 @@ async fn payments_acknowledged_before_the_writer_is_killed_are_paid_once_after_i
     for (hold, answer) in join(&database, &holds).await {
         let receipt = answer.unwrap().unwrap();
         if let Some((_, before)) = acknowledged.iter().find(|(id, _)| *id == hold) {
-            assert_eq!(receipt, *before, "acknowledged, and paid again");
+            assert_eq!(receipt, *before, "acknowledged but paid again");
         }
     }
     let state = stage.auditor.final_state().await.unwrap();
@@ -135,7 +135,7 @@ async fn payments_acknowledged_before_the_writer_is_killed_are_paid_once_after_i
     stage.pair.stop().await;
 }
 
-/// Everybody tries again with the same key.
+/// Repeats all payments with the same keys.
 async fn join(database: &Database, holds: &[(Uuid, Uuid)]) -> Vec<(Uuid, Answer<Paid>)> {
     let again = holds.iter().map(|hold| pay(database, *hold));
     futures_util::future::join_all(again).await

@@ -1,4 +1,5 @@
-//! The schema: made, filled with what is on sale, and dropped again. Nothing is touched that this program did not make.
+//! Creates the schema, fills it with the shows on sale, and drops it again. Never touches anything that this program didn't
+//! create.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::show::Show;
 use crate::tier::seats::{json_head, seat_rows};
 use crate::tier::servers::{DatabaseEndpoint, ServersConfig, SetupError};
 
-/// The migrations, in order; the first is number 1.
+/// The migrations in order, starting with number 1.
 const MIGRATIONS: [(&str, &str); 2] = [
     (
         "tables",
@@ -25,38 +26,39 @@ const MIGRATIONS: [(&str, &str); 2] = [
     ),
 ];
 
-/// Drops what the migrations have made.
+/// Drops everything that the migrations created.
 const DROP: &str = include_str!("../../../../migrations/drop.sql");
 
-/// What the comment of our table of migrations says, and that of a schema we made: the proof that they are ours.
+/// The comment on our table of migrations, and on a schema that we created. It identifies them as ours.
 const MARKER: &str = "made by tiketi-sim, which drops it without asking";
 
-/// Oldest version of PostgreSQL that is supported: the one the documents name (B5).
+/// Minimum supported version of PostgreSQL, from the documents (B5).
 const VERSION_MIN: u32 = 15;
 
-/// Longest name of a schema, in bytes; PostgreSQL cuts off what is longer.
+/// Maximum length of a schema name in bytes. PostgreSQL truncates longer ones.
 const NAME_MAX: usize = 63;
 
-/// Wait for a connection, in wall time: a server that is up answers within milliseconds.
+/// Timeout of a connect in real time: a running server responds within milliseconds.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
 
-/// How often, and how long in between, connections of a run that has ended are looked for until they count as another run's.
+/// How often to look for connections to the schema, and the time in between. Those still there count as another run's; the
+/// connections of a run that has just ended disappear.
 const LEAVING_LOOKS: (u32, Duration) = (20, Duration::from_millis(100));
 
-/// Names of foreign things that an error shows.
+/// Maximum number of foreign objects that an error names.
 const FOUND_SHOWN: i64 = 5;
 
-/// Prepares the schema for a run: what a former run of ours has left is dropped, the tables are made, and these shows are on
+/// Prepares the schema for a run: drops what an earlier run has left behind, creates the tables, and puts these shows on
 /// sale.
 ///
-/// A schema that is not there is made, and one that is there and empty is used. It happens in one transaction: after an error
-/// everything is as before.
+/// Creates the schema if it doesn't exist, and uses an existing one if it is empty. Everything happens in one transaction, so
+/// an error changes nothing.
 pub async fn prepare_database(config: &ServersConfig, shows: &[Show]) -> Result<(), SetupError> {
     let mut keeper = Keeper::open(config).await?;
     keeper.refuse_company().await?;
     let step = keeper.begin().await?;
     if step.is_ours().await? {
-        step.run(DROP, "drop the tables of a former run").await?;
+        step.run(DROP, "drop the tables of an earlier run").await?;
     }
     step.refuse_foreign().await?;
     step.migrate().await?;
@@ -64,8 +66,7 @@ pub async fn prepare_database(config: &ServersConfig, shows: &[Show]) -> Result<
     step.commit().await
 }
 
-/// Brings the schema up to date, and puts on sale those of the shows that are not yet: for a server that goes on where it has
-/// stopped.
+/// Applies new migrations, and puts the shows on sale that aren't yet. For a server that continues where it stopped.
 pub async fn migrate_database(config: &ServersConfig, shows: &[Show]) -> Result<(), SetupError> {
     let mut keeper = Keeper::open(config).await?;
     let step = keeper.begin().await?;
@@ -77,7 +78,8 @@ pub async fn migrate_database(config: &ServersConfig, shows: &[Show]) -> Result<
     step.commit().await
 }
 
-/// Drops our tables, and the schema if we have made it and it holds nothing else. Nothing happens where nothing is ours.
+/// Drops our tables, and the schema too if we created it and it contains nothing else. Does nothing if there are no tables
+/// of ours.
 pub async fn clear_database(config: &ServersConfig) -> Result<(), SetupError> {
     let mut keeper = Keeper::open(config).await?;
     let step = keeper.begin().await?;
@@ -92,7 +94,7 @@ pub async fn clear_database(config: &ServersConfig) -> Result<(), SetupError> {
     step.commit().await
 }
 
-/// A session of its own.
+/// A separate session.
 struct Keeper<'a> {
     endpoint: &'a DatabaseEndpoint,
     client: Client,
@@ -130,7 +132,7 @@ impl<'a> Keeper<'a> {
     async fn check_version(&self) -> Result<(), SetupError> {
         let version = "SELECT current_setting('server_version'), current_setting('server_version_num')::int / 10000";
         let row = self.client.query_one(version, &[]).await;
-        let row = row.map_err(failed("tell its version"))?;
+        let row = row.map_err(failed("report its version"))?;
         let (found, major): (String, i32) = (row.get(0), row.get(1));
         if u32::try_from(major).is_ok_and(|major| major >= VERSION_MIN) {
             return Ok(());
@@ -139,7 +141,7 @@ impl<'a> Keeper<'a> {
         Err(SetupError::DatabaseTooOld { found, needed })
     }
 
-    /// Refuses a schema that instances of another run are connected to.
+    /// Fails if instances of another run are connected to the schema.
     async fn refuse_company(&self) -> Result<(), SetupError> {
         let name = session_name(&self.endpoint.schema);
         let (looks, pause) = LEAVING_LOOKS;
@@ -158,7 +160,7 @@ impl<'a> Keeper<'a> {
         Err(SetupError::SchemaInUse { schema, sessions })
     }
 
-    /// Begins a transaction that no other keeper runs at the same time.
+    /// Begins a transaction that excludes other keepers.
     async fn begin(&mut self) -> Result<Step<'_>, SetupError> {
         let step = Step {
             schema: &self.endpoint.schema,
@@ -168,7 +170,7 @@ impl<'a> Keeper<'a> {
                 .await
                 .map_err(failed("begin a transaction"))?,
         };
-        // Who still uses a table of ours is refused by the time-out, not waited for without end.
+        // If another session still uses one of our tables, the timeout makes this fail instead of waiting forever.
         let lock = "SET LOCAL lock_timeout = '5s';
                     SELECT pg_advisory_xact_lock(hashtextextended('tiketi schema', 0))";
         step.run(lock, "lock the schema").await?;
@@ -188,17 +190,17 @@ impl Step<'_> {
         done.map_err(failed(action))
     }
 
-    /// Asks for one value.
+    /// Queries one value.
     async fn look<T: for<'r> FromSql<'r>>(
         &self,
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<T, SetupError> {
         let row = self.transaction.query_one(sql, parameters).await;
-        Ok(row.map_err(failed("look at the schema"))?.get(0))
+        Ok(row.map_err(failed("inspect the schema"))?.get(0))
     }
 
-    /// Runs a statement; the rows it has changed.
+    /// Runs a statement and returns the number of changed rows.
     async fn write(
         &self,
         sql: &str,
@@ -214,7 +216,7 @@ impl Step<'_> {
         done.map_err(failed("commit"))
     }
 
-    /// Whether the tables in the schema were made by this program.
+    /// Returns whether this program created the tables in the schema.
     async fn is_ours(&self) -> Result<bool, SetupError> {
         let table = format!("{}.schema_migrations", quoted(self.schema));
         self.look(
@@ -224,7 +226,7 @@ impl Step<'_> {
         .await
     }
 
-    /// Whether the schema itself was made by this program.
+    /// Returns whether this program created the schema itself.
     async fn made_schema(&self) -> Result<bool, SetupError> {
         self.look(
             "SELECT coalesce(obj_description(to_regnamespace($1), 'pg_namespace') = $2, false)",
@@ -233,7 +235,7 @@ impl Step<'_> {
         .await
     }
 
-    /// Names of what the schema holds; `None` if it is empty or not there.
+    /// Returns names of objects in the schema; `None` if it is empty or doesn't exist.
     async fn foreign(&self) -> Result<Option<String>, SetupError> {
         self.look(
             "SELECT string_agg(name, ', ') FROM (
@@ -265,14 +267,14 @@ impl Step<'_> {
              );
              COMMENT ON TABLE schema_migrations IS '{MARKER}'"
         );
-        self.run(&tables, "make the table of migrations").await?;
+        self.run(&tables, "create the table of migrations").await?;
         for (version, (name, sql)) in (1_i32..).zip(MIGRATIONS) {
             let note = "INSERT INTO schema_migrations (version, name) VALUES ($1, $2) ON CONFLICT DO NOTHING";
             let new = self
-                .write(note, &[&version, &name], "note a migration")
+                .write(note, &[&version, &name], "record a migration")
                 .await?;
             if new == 1 {
-                self.run(sql, "make its tables").await?;
+                self.run(sql, "create the tables").await?;
             }
         }
         Ok(())
@@ -287,7 +289,7 @@ impl Step<'_> {
             return Ok(());
         }
         let make = format!("CREATE SCHEMA {schema}; COMMENT ON SCHEMA {schema} IS '{MARKER}'");
-        self.run(&make, "make the schema").await
+        self.run(&make, "create the schema").await
     }
 
     async fn put_on_sale(&self, shows: &[Show]) -> Result<(), SetupError> {
@@ -304,8 +306,8 @@ impl Step<'_> {
                 seats.map_err(failed("add seats"))?;
             }
         }
-        // Otherwise the planner guesses until the first rush is over.
-        self.run("ANALYZE seats; ANALYZE ticket_types", "count its rows")
+        // Without statistics, the planner would guess during the first peak of load.
+        self.run("ANALYZE seats; ANALYZE ticket_types", "analyze the tables")
             .await
     }
 
@@ -370,7 +372,7 @@ impl Step<'_> {
     }
 }
 
-/// The seats of a show, a list for each column.
+/// The seats of a show, as one list per column.
 #[derive(Default)]
 struct SeatColumns {
     ids: Vec<Uuid>,
@@ -381,7 +383,7 @@ struct SeatColumns {
     heads: Vec<String>,
 }
 
-/// A price as the tables have it; nobody pays more than fits.
+/// Converts a price to the type of its column; larger ones are unrealistic.
 fn won(price: u64) -> i64 {
     i64::try_from(price).unwrap_or(i64::MAX)
 }
@@ -397,7 +399,7 @@ pub(super) fn unreachable(
     }
 }
 
-/// Makes an error of PostgreSQL one of ours.
+/// Converts an error of PostgreSQL.
 pub(super) fn failed(action: &'static str) -> impl Fn(Error) -> SetupError {
     move |error| {
         let reason = describe(&error);

@@ -5,7 +5,7 @@ use crate::show::Section;
 use crate::tier::servers::DatabaseAuditor;
 use crate::tier::servers::test_server::TestServer;
 
-/// A schema of its own on a server of the tests.
+/// A separate schema on the test server.
 struct Stage {
     config: ServersConfig,
     client: Client,
@@ -17,7 +17,7 @@ impl Stage {
     async fn new(schema: &str) -> Option<Self> {
         let server = TestServer::shared().await?;
         let config = server.config(schema);
-        // Through another schema, or the session would count as company.
+        // Through another schema, so that the session doesn't count as another run.
         let connector = Connector::new(&server.config("keeper_tests")).unwrap();
         let (client, _) = connector.connect().await.unwrap();
         Some(Self {
@@ -64,7 +64,7 @@ fn shows() -> Vec<Show> {
 }
 
 #[tokio::test]
-async fn a_schema_is_made_made_anew_and_dropped() {
+async fn a_schema_is_created_recreated_and_dropped() {
     let Some(stage) = Stage::new("My \"own\\ schema").await else {
         return;
     };
@@ -86,7 +86,7 @@ async fn a_schema_is_made_made_anew_and_dropped() {
 }
 
 #[tokio::test]
-async fn foreign_tables_are_refused_and_left_alone() {
+async fn foreign_tables_are_rejected_and_left_unchanged() {
     let Some(stage) = Stage::new("theirs").await else {
         return;
     };
@@ -100,7 +100,7 @@ async fn foreign_tables_are_refused_and_left_alone() {
         let error = refused.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "schema `theirs` holds what is not ours: _seats, seats"
+            "schema `theirs` contains objects that tiketi-sim didn't create: _seats, seats"
         );
         assert!(error.hint().is_some());
     }
@@ -109,7 +109,7 @@ async fn foreign_tables_are_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_function_or_a_type_is_foreign_as_well() {
+async fn foreign_functions_and_types_are_rejected_too() {
     let Some(stage) = Stage::new("words").await else {
         return;
     };
@@ -127,7 +127,7 @@ async fn a_function_or_a_type_is_foreign_as_well() {
 }
 
 #[tokio::test]
-async fn a_schema_that_was_there_is_used_and_stays() {
+async fn an_existing_schema_is_used_and_kept() {
     let Some(stage) = Stage::new("given").await else {
         return;
     };
@@ -139,7 +139,7 @@ async fn a_schema_that_was_there_is_used_and_stays() {
 }
 
 #[tokio::test]
-async fn what_others_put_beside_our_tables_survives() {
+async fn foreign_objects_next_to_our_tables_are_kept() {
     let Some(stage) = Stage::new("shared").await else {
         return;
     };
@@ -149,13 +149,13 @@ async fn what_others_put_beside_our_tables_survives() {
         .await;
     let refused = prepare_database(&stage.config, &shows()).await;
     assert!(matches!(refused, Err(SetupError::ForeignTables { .. })));
-    assert_eq!(stage.count("shared.seats").await, 6, "nothing has happened");
+    assert_eq!(stage.count("shared.seats").await, 6, "nothing has changed");
     clear_database(&stage.config).await.unwrap();
     assert!(stage.has("shared.notes").await && !stage.has("shared.seats").await);
 }
 
 #[tokio::test]
-async fn a_view_of_others_on_our_tables_stops_us() {
+async fn a_foreign_view_on_our_tables_prevents_dropping_them() {
     let Some(stage) = Stage::new("viewed").await else {
         return;
     };
@@ -172,7 +172,7 @@ async fn a_view_of_others_on_our_tables_stops_us() {
 }
 
 #[tokio::test]
-async fn a_schema_in_use_is_refused() {
+async fn a_schema_in_use_is_rejected() {
     let Some(stage) = Stage::new("busy").await else {
         return;
     };
@@ -188,7 +188,7 @@ async fn a_schema_in_use_is_refused() {
 }
 
 #[tokio::test]
-async fn migrating_keeps_what_is_there() {
+async fn migrating_keeps_existing_data() {
     let Some(stage) = Stage::new("kept").await else {
         return;
     };
@@ -205,7 +205,7 @@ async fn migrating_keeps_what_is_there() {
 }
 
 #[tokio::test]
-async fn bad_names_and_bad_addresses_are_named() {
+async fn invalid_names_and_addresses_are_reported() {
     let Some(stage) = Stage::new("pg_mine").await else {
         return;
     };
@@ -227,11 +227,11 @@ async fn bad_names_and_bad_addresses_are_named() {
     config.database.port = 9;
     let refused = prepare_database(&config, &shows()).await.unwrap_err();
     let text = refused.to_string();
-    assert!(text.starts_with("PostgreSQL at 127.0.0.1:9 cannot be used"));
+    assert!(text.starts_with("cannot connect to PostgreSQL at 127.0.0.1:9"));
 }
 
 #[tokio::test]
-async fn the_schema_forbids_a_double_sale() {
+async fn the_schema_prevents_a_double_sale() {
     let Some(stage) = Stage::new("sold").await else {
         return;
     };
@@ -261,6 +261,9 @@ async fn the_schema_forbids_a_double_sale() {
         .unwrap();
     for (key, state) in [("k", "expired"), ("other", "paid")] {
         let again = stage.client.execute(payment, &[&key, &state]).await;
-        assert!(again.is_err(), "a key or an order is paid once: {key}");
+        assert!(
+            again.is_err(),
+            "a key or an order can be paid only once: {key}"
+        );
     }
 }

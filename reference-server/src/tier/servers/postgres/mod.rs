@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! PostgresDatabase ──▶ Pool ──▶ Connector ──name──▶ the writer
-//!        │ each method is one statement, and each statement one transaction: `migrations/` has them
+//!        │ each method is one statement, and each statement is one transaction (see `migrations/`)
 //!        └ keeper: prepares and clears the schema · Auditor: levels, heartbeat, final state
 //! ```
 
@@ -37,10 +37,11 @@ pub use keeper::{clear_database, migrate_database, prepare_database};
 use pool::{Pool, PoolLimits};
 use rows::{Details, held, micros, refusal};
 
-/// Holds ended in one transaction: so few that its locks are short, so many that the end of a rush is quickly done.
+/// Maximum number of holds that expire in one transaction: few enough to hold locks only briefly, many enough to finish
+/// quickly after a peak.
 const RELEASED_AT_ONCE: i32 = 200;
 
-/// PostgreSQL through one instance's connection pool, which is made in the runtime that uses it first.
+/// The database role of one instance, with a connection pool that is created in the runtime that uses it first.
 #[derive(Clone, Debug)]
 pub(crate) struct PostgresDatabase {
     inner: Arc<Inner>,
@@ -55,7 +56,7 @@ struct Inner {
 }
 
 impl PostgresDatabase {
-    pub(super) fn new(config: Arc<ServersConfig>, clock: Clock, settings: &Settings) -> Self {
+    pub(crate) fn new(config: Arc<ServersConfig>, clock: Clock, settings: &Settings) -> Self {
         let limits = PoolLimits {
             max: settings.pool_max as usize,
             connect_timeout: clock.wall(settings.pool_connect_timeout),
@@ -72,18 +73,18 @@ impl PostgresDatabase {
         }
     }
 
-    /// Queries and transactions so far.
+    /// Returns the number of queries and transactions so far.
     pub(crate) fn queries(&self) -> u64 {
         self.inner.pool.get().map_or(0, Pool::queries)
     }
 
-    /// What the pool has seen so far.
+    /// Returns the load of the pool so far.
     pub(crate) fn pool_load(&self) -> PoolLoad {
         let pool = self.inner.pool.get();
         pool.map_or_else(PoolLoad::default, Pool::load)
     }
 
-    /// Adds a user; `None` when the e-mail address is taken.
+    /// Adds a user. Returns `None` if the email address is taken.
     pub(crate) async fn register(
         &self,
         mut user: Credential,
@@ -136,7 +137,7 @@ impl PostgresDatabase {
         Ok(rows::shows(&self.stock(id).await?).pop())
     }
 
-    /// The seats of a show as a JSON array.
+    /// Returns the seats of a show as a JSON array; `None` if the show is unknown.
     pub(crate) async fn seat_list(&self, show: Uuid) -> Result<Option<Bytes>, Unavailable> {
         let found = self
             .query(
@@ -152,7 +153,7 @@ impl PostgresDatabase {
         }))
     }
 
-    /// Holds a seat.
+    /// Puts a seat on hold.
     pub(crate) async fn hold(
         &self,
         (user, show, seat): (Uuid, Uuid, Uuid),
@@ -195,7 +196,7 @@ impl PostgresDatabase {
         })
     }
 
-    /// The reservation if it is this user's.
+    /// Returns the reservation; `None` if it isn't this user's.
     pub(crate) async fn reservation(
         &self,
         user: Uuid,
@@ -225,7 +226,8 @@ impl PostgresDatabase {
         Ok(details.map(Details::into_reservation).collect())
     }
 
-    /// Checks that a payment may begin and keeps the hold for `grace`; the receipt when it is paid already.
+    /// Checks that a payment may begin, and extends the hold to last at least `grace` from now. Returns the receipt if the
+    /// same payment has succeeded before.
     pub(crate) async fn begin_payment(
         &self,
         (user, id, key): (Uuid, Uuid, &str),
@@ -241,7 +243,7 @@ impl PostgresDatabase {
         Ok(receipt(&row))
     }
 
-    /// Commits an authorised payment.
+    /// Commits an authorized payment.
     pub(crate) async fn commit_payment(
         &self,
         (user, id, key): (Uuid, Uuid, &str),
@@ -255,7 +257,7 @@ impl PostgresDatabase {
             )
             .await?;
         let paid = receipt(&row);
-        Ok(paid.map(|paid| paid.expect("what is committed has a receipt")))
+        Ok(paid.map(|paid| paid.expect("a committed payment has a receipt")))
     }
 
     /// Cancels a reservation.
@@ -272,7 +274,7 @@ impl PostgresDatabase {
         })
     }
 
-    /// Releases every hold that has expired.
+    /// Releases all expired holds, in order of expiry and then of creation.
     pub(crate) async fn release_expired(&self) -> Result<Vec<Released>, Unavailable> {
         let now = self.now();
         let mut ended = Vec::new();
@@ -286,7 +288,7 @@ impl PostgresDatabase {
             let batch = match batch {
                 Ok(batch) => batch,
                 Err(error) if ended.is_empty() => return Err(error),
-                // What was released before is committed, and must be told.
+                // The earlier batches are committed, and must be announced.
                 Err(_) => return Ok(ended),
             };
             ended.extend(batch.iter().map(released));
@@ -296,7 +298,7 @@ impl PostgresDatabase {
         }
     }
 
-    /// When the next hold expires.
+    /// Returns when the next hold expires; `None` if there is none.
     pub(crate) async fn next_expiry(&self) -> Result<Option<Duration>, Unavailable> {
         let row = self
             .one_row(
@@ -307,7 +309,7 @@ impl PostgresDatabase {
         Ok(row.get::<_, Option<i64>>("next").map(rows::time))
     }
 
-    /// Ticket types of a show whose stock may have changed since the last call: all of them.
+    /// Returns all ticket types of a show: PostgreSQL doesn't track which have changed since the last call.
     pub(crate) async fn take_changed_types(
         &self,
         show: Uuid,
@@ -316,7 +318,7 @@ impl PostgresDatabase {
         Ok(found.iter().map(rows::ticket_type).collect())
     }
 
-    /// Whether a query gets an answer.
+    /// Checks that the database responds.
     pub(crate) async fn ping(&self) -> Result<(), Unavailable> {
         self.query("SELECT", &[]).await.map(drop)
     }
@@ -329,14 +331,14 @@ impl PostgresDatabase {
         .await
     }
 
-    /// Runs a statement that always has a row.
+    /// Runs a statement that always returns a row.
     async fn one_row(
         &self,
         statement: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Row, Unavailable> {
         let mut rows = self.query(statement, parameters).await?;
-        Ok(rows.pop().expect("the statement always has a row"))
+        Ok(rows.pop().expect("the statement always returns a row"))
     }
 
     async fn query(
@@ -353,7 +355,7 @@ impl PostgresDatabase {
             return Ok(pool);
         }
         let connector = Connector::new(&inner.config).map_err(|error| {
-            tracing::error!(%error, "no resolver for the name of the database");
+            tracing::error!(%error, "cannot create a resolver for the name of the database");
             Unavailable::Database
         })?;
         Ok(inner
@@ -365,14 +367,14 @@ impl PostgresDatabase {
         micros(self.inner.clock.now())
     }
 
-    /// Now and the end of what begins now, in microseconds of scenario time.
+    /// Returns now and `length` from now, in microseconds of scenario time.
     fn span(&self, length: Duration) -> (i64, i64) {
         let now = self.inner.clock.now();
         (micros(now), micros(now + length))
     }
 }
 
-/// The receipt of a payment if there is one already, or why there is none to be had.
+/// Returns the receipt of a payment if it has one already, or why it was refused.
 fn receipt(row: &Row) -> Result<Option<Paid>, Refusal> {
     if let Some(refusal) = refusal(row) {
         return Err(refusal);

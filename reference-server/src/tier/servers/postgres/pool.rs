@@ -1,4 +1,4 @@
-//! The connection pool of one instance (B6), and statements that are transactions of their own.
+//! The connection pool of one instance (B6). Each statement is a transaction of its own.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,34 +15,33 @@ use super::connect::{Connector, describe};
 use crate::tier::Unavailable;
 use crate::tier::database::PoolLoad;
 
-/// How often a transaction that PostgreSQL rolled back for the sake of another one is tried (an assumption: locks are taken
-/// in one order, so that it is rare).
+/// Maximum number of attempts for a transaction that PostgreSQL rolled back because of a conflict (an assumption; rare,
+/// because locks are always taken in the same order).
 const ATTEMPTS_MAX: u32 = 3;
 
-/// A statement without an answer for this many waits for a connection is given up, and its connection with it: 10 s.
+/// Timeout of a statement, as a multiple of the timeout for a connection: 10 s by default. The connection is dropped with it.
 ///
-/// An assumption: clients of PostgreSQL wait for ever unless they are told not to, and keepalive sees a host that is gone,
-/// but not a server that is stopped.
+/// An assumption: PostgreSQL clients wait forever by default, and keepalive detects a lost host but not a stopped server.
 const ANSWER_WAITS: u32 = 5;
 
-/// How many times within the idle time-out the pool is looked through.
+/// How often idle connections are looked for within the idle timeout.
 const LOOKS: u32 = 4;
 
-/// Shortest time between two looks through the pool, on the wall: a run may be compressed.
+/// Minimum real time between two looks, because scenario time may be faster.
 const LOOK_EVERY_MIN: Duration = Duration::from_millis(50);
 
-/// The limits of a pool, in wall time.
+/// The limits of a pool, in real time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PoolLimits {
-    /// Connections.
+    /// Maximum number of connections.
     pub(super) max: usize,
-    /// Wait for a free connection, and again for a new one to open.
+    /// Timeout for a free connection, and again for opening a new one.
     pub(super) connect_timeout: Duration,
     /// Time after which an idle connection is closed.
     pub(super) idle_timeout: Duration,
 }
 
-/// At most so many connections; whoever waits longer than the connect time-out fails.
+/// A connection pool with a maximum size. A request that waits longer than the connection timeout fails.
 #[derive(Debug)]
 pub(super) struct Pool {
     pool: deadpool_postgres::Pool,
@@ -54,7 +53,7 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Makes a pool in the runtime of the caller; connections are opened when they are needed.
+    /// Creates a pool in the caller's runtime. Connections are opened on demand.
     pub(super) fn new(connector: Connector, limits: PoolLimits) -> Self {
         let recycling_method = RecyclingMethod::Fast;
         let manager = Manager::from_connect(
@@ -65,14 +64,14 @@ impl Pool {
         let config = PoolConfig {
             max_size: limits.max.max(1),
             timeouts: limits.timeouts(),
-            // The one used last is used next, so that what a rush has opened becomes idle after it.
+            // Reuse the connection used last, so that the extra connections of a peak become idle afterwards.
             queue_mode: QueueMode::Lifo,
         };
         let pool = deadpool_postgres::Pool::builder(manager)
             .config(config)
             .runtime(Runtime::Tokio1)
             .build()
-            .expect("a runtime is given for the time-outs");
+            .expect("a runtime for the timeouts is set");
         close_idle(&pool, limits.idle_timeout);
         Self {
             pool,
@@ -84,7 +83,7 @@ impl Pool {
         }
     }
 
-    /// What the pool has seen so far.
+    /// Returns the load of the pool so far.
     pub(super) fn load(&self) -> PoolLoad {
         let status = self.pool.status();
         PoolLoad {
@@ -95,15 +94,15 @@ impl Pool {
         }
     }
 
-    /// Statements so far.
+    /// Returns the number of statements so far.
     pub(super) fn queries(&self) -> u64 {
         self.queries.load(Ordering::Relaxed)
     }
 
     /// Runs one statement, which is a transaction of its own, and returns its rows.
     ///
-    /// Its caller may be dropped at any moment: the server finishes the statement, and the next one on its connection waits
-    /// for that.
+    /// The future may be dropped at any time. The server then finishes the statement, and the next statement on the same
+    /// connection waits for it.
     pub(super) async fn query(
         &self,
         statement: &str,
@@ -118,7 +117,7 @@ impl Pool {
                 Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(error)) => error,
                 Err(_) => {
-                    tracing::debug!(?wait, "PostgreSQL does not answer");
+                    tracing::debug!(?wait, "PostgreSQL does not respond");
                     drop(Object::take(connection));
                     return Err(Unavailable::Database);
                 }
@@ -130,7 +129,7 @@ impl Pool {
                 Failure::Connection => drop(Object::take(connection)),
                 Failure::NotTheWriter => {
                     drop(Object::take(connection));
-                    // The idle ones were opened to the same node.
+                    // The idle connections lead to the same node.
                     drop(self.pool.retain(|_, _| false));
                 }
             }
@@ -163,11 +162,11 @@ impl Pool {
                 }
             }
             PoolError::Backend(error) => {
-                tracing::debug!(error = describe(error), "no connection to PostgreSQL");
+                tracing::debug!(error = describe(error), "cannot connect to PostgreSQL");
                 Unavailable::Database
             }
             PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
-                tracing::debug!(%error, "no connection to PostgreSQL");
+                tracing::debug!(%error, "cannot connect to PostgreSQL");
                 Unavailable::Database
             }
         }
@@ -184,16 +183,16 @@ impl PoolLimits {
     }
 }
 
-/// What an error of a statement says about its connection.
+/// The cause of a failed statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Failure {
-    /// Rolled back for the sake of another transaction: it may be tried again.
+    /// A conflict with another transaction; the statement may be retried.
     Conflict,
-    /// The node takes no writes: it is not, or no longer, the writer.
+    /// The node is read-only: it is not, or no longer, the writer.
     NotTheWriter,
-    /// The connection is broken, or about to be.
+    /// The connection is broken or about to break.
     Connection,
-    /// The statement; the connection is well.
+    /// The statement itself; the connection is fine.
     Statement,
 }
 
@@ -228,7 +227,7 @@ async fn execute(
     connection.query(&prepared, parameters).await
 }
 
-/// Closes connections that nobody has used for the idle time-out, as long as the pool is there.
+/// Closes connections that were idle for the idle timeout, until the pool is dropped.
 fn close_idle(pool: &deadpool_postgres::Pool, idle_timeout: Duration) {
     let pool = pool.weak();
     tokio::spawn(async move {

@@ -7,7 +7,7 @@ use crate::tier::servers::test_server::TestServer;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A pool of three connections to a server of the tests.
+/// A pool of three connections to the test server.
 struct Stage {
     pool: Pool,
     server: Arc<TestServer>,
@@ -49,7 +49,7 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn who_finds_all_connections_busy_waits_and_is_counted() {
+async fn requests_that_find_all_connections_busy_wait_and_are_counted() {
     let Some(stage) = Stage::new(10 * SECOND).await else {
         return;
     };
@@ -61,7 +61,7 @@ async fn who_finds_all_connections_busy_waits_and_is_counted() {
 }
 
 #[tokio::test]
-async fn who_waits_too_long_is_refused_and_counted() {
+async fn requests_that_wait_too_long_fail_and_are_counted() {
     let Some(stage) = Stage::new(SECOND).await else {
         return;
     };
@@ -80,7 +80,7 @@ async fn who_waits_too_long_is_refused_and_counted() {
 }
 
 #[tokio::test]
-async fn connections_in_use_are_seen() {
+async fn connections_in_use_are_counted() {
     let Some(stage) = Stage::new(10 * SECOND).await else {
         return;
     };
@@ -99,7 +99,7 @@ async fn connections_in_use_are_seen() {
     tokio::pin!(both);
     tokio::select! {
         () = look => {}
-        answers = &mut both => panic!("two at once were never seen: {answers:?}"),
+        answers = &mut both => panic!("two connections were never in use at the same time: {answers:?}"),
     }
     assert!(both.await.iter().all(Result::is_ok));
     assert_eq!(stage.pool.load().in_use, 0);
@@ -124,7 +124,7 @@ async fn idle_connections_are_closed() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_is_not_handed_out_again() {
+async fn a_broken_connection_is_not_reused() {
     let Some(stage) = Stage::new(10 * SECOND).await else {
         return;
     };
@@ -135,7 +135,7 @@ async fn a_connection_that_breaks_is_not_handed_out_again() {
 }
 
 #[tokio::test]
-async fn a_node_that_takes_no_writes_is_left_with_all_connections() {
+async fn all_connections_to_a_read_only_node_are_closed() {
     let Some(stage) = Stage::new(10 * SECOND).await else {
         return;
     };
@@ -150,7 +150,7 @@ async fn a_node_that_takes_no_writes_is_left_with_all_connections() {
 }
 
 #[tokio::test]
-async fn a_server_that_accepts_and_never_answers_is_given_up() {
+async fn an_unresponsive_server_causes_a_timeout() {
     let Some(stage) = Stage::new(SECOND / 2).await else {
         return;
     };
@@ -165,7 +165,7 @@ async fn a_server_that_accepts_and_never_answers_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_caller_who_goes_away_does_not_spoil_the_connection() {
+async fn dropping_a_query_leaves_the_connection_usable() {
     let Some(stage) = Stage::new(10 * SECOND).await else {
         return;
     };
@@ -177,11 +177,11 @@ async fn a_caller_who_goes_away_does_not_spoil_the_connection() {
     }
     let load = stage.pool.load();
     assert_eq!((load.timeouts, load.in_use), (0, 0));
-    assert_eq!(load.opened, 1, "an opened connection is used again");
+    assert_eq!(load.opened, 1, "the connection is reused");
 }
 
 #[tokio::test]
-async fn conflicts_are_tried_again_but_not_for_ever() {
+async fn conflicts_are_retried_but_not_forever() {
     let Some(stage) = Stage::new(10 * SECOND).await else {
         return;
     };
@@ -200,16 +200,16 @@ async fn conflicts_are_tried_again_but_not_for_ever() {
     let hopeless = stage.run("SELECT pool.conflict(1000)").await;
     assert_eq!(hopeless, Err(Unavailable::Database));
     assert_eq!(stage.pool.queries() - before, 6);
-    assert_eq!(stage.pool.load().opened, 1, "the connection is well");
+    assert_eq!(stage.pool.load().opened, 1, "the connection is fine");
 }
 
 #[tokio::test]
-async fn nobody_there_is_no_connection() {
+async fn a_refused_connection_is_an_error() {
     let Some(stage) = Stage::new(SECOND).await else {
         return;
     };
     let mut config = stage.server.config("pool");
-    // The discard port: nobody listens there.
+    // The discard port: nothing listens on it.
     config.database.port = 9;
     let connector = Connector::new(&config).unwrap();
     let pool = Pool::new(connector, stage.pool.limits);

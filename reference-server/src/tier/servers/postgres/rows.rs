@@ -1,4 +1,4 @@
-//! Rows and refusals of the SQL functions as types of the database role.
+//! Converts rows and refusals of the SQL functions to the types of the database role.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::tier::database::{
     ItemRow, Paid, Refusal, ReservationRow, ReservationState, SeatRow, ShowRow, TicketTypeRow,
 };
 
-/// A reservation as the view `reservation_details` tells it.
+/// A row of the view `reservation_details`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Details {
     id: Uuid,
@@ -30,7 +30,7 @@ pub(super) struct Details {
 }
 
 impl Details {
-    /// Reads a column of JSON text.
+    /// Parses a column of JSON text.
     pub(super) fn of(row: &Row, column: &str) -> Self {
         let text: &str = row.get(column);
         serde_json::from_str(text).expect("the view has these columns")
@@ -52,7 +52,7 @@ impl Details {
         }
     }
 
-    /// The receipt; `None` if nothing was paid.
+    /// Returns the receipt; `None` if the reservation is not paid.
     pub(super) fn into_paid(self) -> Option<Paid> {
         Some(Paid {
             method: self.method.clone()?,
@@ -63,7 +63,7 @@ impl Details {
     }
 }
 
-/// The refusal in the first column; `None` if the transaction was committed.
+/// Returns the refusal in the first column; `None` if the transaction was committed.
 pub(super) fn refusal(row: &Row) -> Option<Refusal> {
     let code: Option<&str> = row.get("refusal");
     Some(match code? {
@@ -81,11 +81,11 @@ pub(super) fn refusal(row: &Row) -> Option<Refusal> {
         "key_used" => Refusal::KeyUsed,
         "cancelled" => Refusal::Cancelled,
         "not_cancellable" => Refusal::NotCancellable,
-        other => unreachable!("the migrations know no refusal {other}"),
+        other => unreachable!("the migrations don't define the refusal {other}"),
     })
 }
 
-/// What `hold_seat` has written.
+/// Returns the reservation that `hold_seat` has created.
 pub(super) fn held(
     row: &Row,
     (user, show): (Uuid, Uuid),
@@ -120,7 +120,7 @@ pub(super) fn held(
     }
 }
 
-/// Shows from the rows of the view `stock`, in the order of the rows.
+/// Returns the shows in rows of the view `stock`, in the order of the rows.
 pub(super) fn shows(rows: &[Row]) -> Vec<ShowRow> {
     let mut shows: Vec<ShowRow> = Vec::new();
     for row in rows {
@@ -133,7 +133,7 @@ pub(super) fn shows(rows: &[Row]) -> Vec<ShowRow> {
                 types: Vec::new(),
             });
         }
-        let show = shows.last_mut().expect("one was added if there was none");
+        let show = shows.last_mut().expect("one was added if there were none");
         let kind = ticket_type(row);
         if row.get("is_seated") {
             show.seats += kind.total as usize;
@@ -143,7 +143,7 @@ pub(super) fn shows(rows: &[Row]) -> Vec<ShowRow> {
     shows
 }
 
-/// A ticket type from a row of the view `stock`.
+/// Returns the ticket type in a row of the view `stock`.
 pub(super) fn ticket_type(row: &Row) -> TicketTypeRow {
     TicketTypeRow {
         id: row.get("id"),
@@ -154,22 +154,22 @@ pub(super) fn ticket_type(row: &Row) -> TicketTypeRow {
     }
 }
 
-/// Scenario time as the tables have it, rounded down.
+/// Converts scenario time to the microseconds in the tables, rounded down.
 pub(super) fn micros(at: Duration) -> i64 {
     i64::try_from(at.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Scenario time of a column.
+/// Converts a column to scenario time.
 pub(super) fn time(micros: i64) -> Duration {
     Duration::from_micros(whole(micros))
 }
 
-/// A column that a constraint keeps from being negative.
+/// Converts a column that a constraint keeps from being negative.
 pub(super) fn whole(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }
 
-/// Tickets as the tables have them; no hall has more than fit.
+/// Converts a number of tickets; larger ones are unrealistic.
 fn tickets(number: i64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

@@ -1,6 +1,7 @@
-//! The bus between instances on one channel of Redis: at most once, and what is said while nobody listens is lost.
+//! The bus between instances on a Redis channel. Delivery is at most once: an instance misses messages while it is not
+//! subscribed.
 //!
-//! `socketioxide-redis` is not used: its adapter would deliver past the virtual processor, and without counting.
+//! `socketioxide-redis` is not used, because its adapter would bypass the virtual processor and the counters.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use super::endpoint::Endpoint;
 use super::link::RECONNECT_PAUSE;
 use crate::bus::{Envelope, Heard, Message, Room};
 
-/// An envelope as it is written on the channel.
+/// An envelope in the form that is written to the channel.
 #[derive(Debug, Serialize)]
 struct Written<'a> {
     room: Room,
@@ -23,7 +24,7 @@ struct Written<'a> {
     data: &'a Message,
 }
 
-/// An envelope as it is read from the channel.
+/// An envelope in the form that is read from the channel.
 #[derive(Debug, Deserialize)]
 struct Read {
     room: Room,
@@ -31,14 +32,14 @@ struct Read {
     data: Value,
 }
 
-/// The text of an envelope on the channel.
+/// Serializes an envelope for the channel.
 pub(super) fn write(envelope: &Envelope) -> String {
     let written = Written {
         room: envelope.room,
         name: envelope.message.name(),
         data: &envelope.message,
     };
-    serde_json::to_string(&written).expect("an envelope has neither foreign types nor odd keys")
+    serde_json::to_string(&written).expect("an envelope is always valid JSON")
 }
 
 fn read(text: &[u8]) -> serde_json::Result<Envelope> {
@@ -47,7 +48,7 @@ fn read(text: &[u8]) -> serde_json::Result<Envelope> {
     Ok(Envelope { room, message })
 }
 
-/// Sends on what comes over the channel until nobody takes it; listens anew when the connection breaks.
+/// Forwards messages from the channel until the receiver is dropped. Subscribes again when the connection breaks.
 pub(super) async fn listen(
     endpoint: Endpoint,
     channel: String,
@@ -56,13 +57,13 @@ pub(super) async fn listen(
     while !envelopes.is_closed() {
         match endpoint.subscribe(&channel).await {
             Ok(subscription) => hear(subscription, endpoint.timeout(), &envelopes).await,
-            Err(error) => tracing::debug!(%error, "the bus cannot be heard"),
+            Err(error) => tracing::debug!(%error, "cannot subscribe to the bus"),
         }
         tokio::time::sleep(RECONNECT_PAUSE).await;
     }
 }
 
-/// Returns when the connection breaks or falls silent: a stopped node says nothing, not even that it is gone.
+/// Returns when the connection breaks or doesn't respond: a stopped node doesn't close its connections.
 async fn hear(
     subscription: PubSub,
     timeout: Duration,
@@ -87,7 +88,7 @@ async fn hear(
         let sent = match read(message.get_payload_bytes()) {
             Ok(envelope) => envelopes.send(Arc::new(envelope)),
             Err(error) => {
-                tracing::debug!(%error, "not a message of ours");
+                tracing::debug!(%error, "unknown message on the bus");
                 continue;
             }
         };
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_emitted_elsewhere_as_it_was_sent() {
+    fn a_message_arrives_unchanged_at_another_instance() {
         let room = Room::Queue(Uuid::from_u128(7));
         let message = Message::QueueUpdated {
             queue_size: 3,

@@ -1,4 +1,4 @@
-//! A way to Redis: the name resolved anew at each connect, encryption, and who one is.
+//! Connecting to Redis: name resolution on every connect, TLS and login.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 use super::super::ServersConfig;
 use super::super::names::Names;
 
-/// The primary endpoint, and how to get in.
+/// The primary endpoint and its credentials.
 #[derive(Debug)]
 pub(in crate::tier::servers) struct Endpoint {
     host: String,
@@ -38,13 +38,13 @@ impl std::fmt::Debug for Tls {
     }
 }
 
-/// An open connection, encrypted or not.
+/// An open connection, with or without TLS.
 trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 impl Endpoint {
-    /// Describes the way; nothing is connected yet. `timeout` (wall time) bounds a connect, and each answer.
+    /// Describes the endpoint without connecting. `timeout` (real time) limits each connect and each command.
     pub(in crate::tier::servers) fn new(
         config: &ServersConfig,
         timeout: Duration,
@@ -70,12 +70,12 @@ impl Endpoint {
         })
     }
 
-    /// Longest wait for an answer, wall time.
+    /// Returns the timeout of a command in real time.
     pub(in crate::tier::servers) const fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// Connects for commands. The second value is the work of the connection, which ends when it breaks.
+    /// Connects for commands. The second value drives the connection, and completes when it breaks.
     pub(in crate::tier::servers) async fn connect(
         &self,
     ) -> RedisResult<(MultiplexedConnection, impl Future<Output = ()> + 'static)> {
@@ -87,7 +87,7 @@ impl Endpoint {
         .await
     }
 
-    /// Connects and listens on a channel.
+    /// Connects and subscribes to a channel.
     pub(in crate::tier::servers) async fn subscribe(&self, channel: &str) -> RedisResult<PubSub> {
         self.bounded(async {
             let mut subscription = PubSub::new(&self.identity, self.open().await?).await?;
@@ -100,7 +100,7 @@ impl Endpoint {
     async fn open(&self) -> io::Result<Box<dyn Wire>> {
         let address = self.names.address(&self.host, self.port).await?;
         let stream = TcpStream::connect(address).await?;
-        // Commands are small and complete: waiting for more to send only delays them.
+        // Commands are small and complete, so Nagle's algorithm would only delay them.
         stream.set_nodelay(true)?;
         let Some(tls) = &self.tls else {
             return Ok(Box::new(stream));
@@ -110,7 +110,7 @@ impl Endpoint {
     }
 
     async fn bounded<T>(&self, work: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-        let timed_out = || io::Error::new(io::ErrorKind::TimedOut, "redis does not answer");
+        let timed_out = || io::Error::new(io::ErrorKind::TimedOut, "Redis does not respond");
         let done = tokio::time::timeout(self.timeout, work);
         done.await.unwrap_or_else(|_| Err(timed_out().into()))
     }

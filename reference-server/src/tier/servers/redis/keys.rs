@@ -1,4 +1,4 @@
-//! What things are called in Redis. The keys of the waiting room are part of the wire contract, so that a queue monitor
+//! Names of keys and channels in Redis. The keys of the waiting room are part of the wire contract, so that a queue monitor
 //! can read any deployment.
 
 use uuid::Uuid;
@@ -6,13 +6,13 @@ use uuid::Uuid;
 use super::super::RedisEndpoint;
 use crate::tier::{News, Task};
 
-/// Mark of a deployment of ours, so that its leftovers are known from foreign keys.
+/// Marks a prefix that this program has claimed, to tell its leftover keys from foreign ones.
 const MARKER: &str = "tiketi-sim";
 
-/// The stream, and the channel, of what happens at the doors.
+/// The stream and the channel of entries to and exits from the waiting rooms.
 const DOORS: &str = "doors";
 
-/// What our keys begin with behind the prefix.
+/// What our keys start with after the prefix.
 const KINDS: [&str; 10] = [
     "queue:",
     "active:",
@@ -26,7 +26,7 @@ const KINDS: [&str; 10] = [
     "rate:",
 ];
 
-/// Names of one deployment.
+/// The names of one deployment.
 #[derive(Clone, Debug)]
 pub(in crate::tier::servers) struct Keys {
     prefix: String,
@@ -36,7 +36,7 @@ pub(in crate::tier::servers) struct Keys {
 impl Keys {
     pub(in crate::tier::servers) fn of(endpoint: &RedisEndpoint) -> Self {
         let prefix = endpoint.prefix.clone();
-        // Channels are the same for all logical databases.
+        // All logical databases share their channels.
         let channels = match endpoint.database {
             0 => prefix.clone(),
             number => format!("{prefix}{number}:"),
@@ -44,7 +44,7 @@ impl Keys {
         Self { prefix, channels }
     }
 
-    /// What every key begins with; may be empty.
+    /// Returns the prefix of every key; may be empty.
     pub(in crate::tier::servers) fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -82,7 +82,7 @@ impl Keys {
     pub(super) fn announced(&self, news: News) -> String {
         let (kind, id) = match news {
             News::QueueSize(show) => ("queue-size", show),
-            News::Stock(ticket_type) => ("stock", ticket_type),
+            News::Stock { ticket_type, .. } => ("stock", ticket_type),
         };
         format!("{}announced:{kind}:{id}", self.prefix)
     }
@@ -99,37 +99,37 @@ impl Keys {
         format!("{}rate:{user}", self.prefix)
     }
 
-    /// What is written to see whether it can be.
+    /// Returns the key that is written to check whether Redis accepts writes.
     pub(in crate::tier::servers) fn beat(&self) -> String {
         format!("{}announced:beat", self.prefix)
     }
 
-    /// The stream of what happened at the doors.
+    /// Returns the stream of entries to and exits from the waiting rooms.
     pub(in crate::tier::servers) fn doors(&self) -> String {
         format!("{}{DOORS}", self.prefix)
     }
 
-    /// A key that never is there.
+    /// Returns a key that never exists.
     pub(in crate::tier::servers) fn nothing(&self) -> String {
         format!("{}nothing", self.prefix)
     }
 
-    /// The key that marks a deployment of ours.
+    /// Returns the key that marks a claimed prefix.
     pub(in crate::tier::servers) fn marker(&self) -> String {
         format!("{}{MARKER}", self.prefix)
     }
 
-    /// The channel between instances.
+    /// Returns the channel between instances.
     pub(in crate::tier::servers) fn bus_channel(&self) -> String {
         format!("{}bus", self.channels)
     }
 
-    /// The channel of what happens at the doors.
+    /// Returns the channel of entries to and exits from the waiting rooms.
     pub(in crate::tier::servers) fn doors_channel(&self) -> String {
         format!("{}{DOORS}", self.channels)
     }
 
-    /// Whether a key is one that a deployment of ours makes.
+    /// Returns whether a key is one that this program creates.
     pub(in crate::tier::servers) fn is_ours(&self, key: &[u8]) -> bool {
         let Some(name) = key.strip_prefix(self.prefix.as_bytes()) else {
             return false;

@@ -1,7 +1,7 @@
-//! One connection for all commands of an instance, made anew when it breaks.
+//! The connection for all commands of an instance, reopened when it breaks.
 //!
-//! The connection manager of the `redis` crate is not used: it goes on with a node that has become a replica, it keeps a
-//! connection whose answers stay away, and its subscriptions take no resolver of ours.
+//! The connection manager of the `redis` crate is not used: it stays with a node that has become a replica, it keeps a
+//! connection that no longer responds, and its subscriptions don't accept a custom resolver.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::endpoint::Endpoint;
 use crate::clock::Clock;
 use crate::tier::Unavailable;
 
-/// Wall time between two attempts to connect; whoever asks in between is refused at once.
+/// Real time between two attempts to connect. Commands in between fail immediately.
 pub(in crate::tier::servers) const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The connection that all commands share. Clones share it.
@@ -28,16 +28,16 @@ struct Shared {
     endpoint: Endpoint,
     clock: Clock,
     state: Mutex<State>,
-    /// Held by the one who connects.
+    /// Locked while connecting.
     attempt: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     open: Option<Open>,
-    /// Connections so far.
+    /// Number of connections opened so far.
     opened: u64,
-    /// Scenario time of the last attempt that failed, and why it did.
+    /// Scenario time and error of the last attempt, if it failed.
     failed: Option<(Duration, RedisError)>,
 }
 
@@ -49,7 +49,7 @@ struct Open {
 }
 
 impl Link {
-    /// A link that connects when it is first used.
+    /// Creates a link that connects on first use.
     pub(in crate::tier::servers) fn new(endpoint: Endpoint, clock: Clock) -> Self {
         let shared = Shared {
             endpoint,
@@ -84,7 +84,7 @@ impl Link {
         self.judged(open.number, answer)
     }
 
-    /// Runs a script; a node that does not know it is told.
+    /// Runs a script, and loads it first if the node doesn't have it.
     pub(in crate::tier::servers) async fn invoke<T: FromRedisValue>(
         &self,
         script: &ScriptInvocation<'_>,
@@ -94,7 +94,7 @@ impl Link {
         self.judged(open.number, answer)
     }
 
-    /// Lets the connection go; the next command makes a new one.
+    /// Drops the connection. The next command opens a new one.
     pub(in crate::tier::servers) fn close(&self) {
         self.shared.state().open = None;
     }
@@ -106,7 +106,7 @@ impl Link {
         let asked = self.shared.clock.now();
         let _attempt = self.shared.attempt.lock().await;
         {
-            // Somebody else may have tried while this one waited.
+            // Another task may have tried to connect while this one waited for the lock.
             let state = self.shared.state();
             if let Some(open) = state.open.clone() {
                 return Ok(open);
@@ -143,7 +143,7 @@ impl Link {
         }
     }
 
-    /// Drops a connection that has shown to be of no use.
+    /// Drops a connection that turned out to be unusable.
     fn judged<T>(&self, number: u64, answer: RedisResult<T>) -> RedisResult<T> {
         if answer.as_ref().is_err_and(needs_another_connection) {
             self.shared.forget(number);
@@ -169,7 +169,7 @@ impl Shared {
     }
 }
 
-/// Whether the node is gone, silent, or no longer the primary.
+/// Returns whether the node is gone, doesn't respond, or is no longer the primary.
 fn needs_another_connection(error: &RedisError) -> bool {
     let is_primary = !matches!(
         error.kind(),
@@ -178,7 +178,7 @@ fn needs_another_connection(error: &RedisError) -> bool {
     !is_primary || error.is_io_error() || error.is_unrecoverable_error()
 }
 
-/// What a failed command means to a request.
+/// Converts the error of a command.
 pub(in crate::tier::servers) fn unavailable(error: &RedisError) -> Unavailable {
     if error.code() == Some("OOM") {
         Unavailable::RedisRefused

@@ -1,4 +1,4 @@
-//! The cache role on Redis: scripts for what must be one step, TTLs by Redis itself, the bus by publish and subscribe.
+//! The cache role on Redis: scripts for atomic steps, TTLs of Redis itself, and the bus on publish/subscribe.
 
 mod bus;
 mod endpoint;
@@ -33,14 +33,14 @@ pub(super) use link::{Link, RECONNECT_PAUSE};
 use presence::Presence;
 pub(super) use scripts::SCRIPTS;
 
-/// Time after which the sockets of an instance that says nothing more are counted as gone (an assumption: enough for an
-/// instance that is slow, and short beside the boot of the next one). Scenario time.
+/// Scenario time after which the sockets of an instance that no longer reports them are not counted (an assumption: long
+/// enough for a slow instance, and short compared with the boot time of the next one).
 const PRESENCE_TTL: Duration = Duration::from_secs(15);
 
-/// The least of [`PRESENCE_TTL`] on the wall, however fast the clock.
+/// Minimum of [`PRESENCE_TTL`] in real time, whatever the speed.
 const PRESENCE_TTL_WALL_MIN: Duration = Duration::from_secs(1);
 
-/// Redis as one instance sees it, through connections of its own.
+/// The cache role of one instance, with its own connections.
 #[derive(Clone, Debug)]
 pub(crate) struct RedisCache {
     inner: Arc<Inner>,
@@ -50,10 +50,10 @@ pub(crate) struct RedisCache {
 struct Inner {
     config: Arc<ServersConfig>,
     clock: Clock,
-    /// Name under which the sockets of the instance are counted.
+    /// Name under which the instance counts its sockets.
     instance: String,
     limits: AdmissionLimits,
-    /// Wall time after which Redis counts as out.
+    /// Timeout of a command in real time.
     timeout: Duration,
     keys: Keys,
     link: OnceCell<Link>,
@@ -92,7 +92,7 @@ impl RedisCache {
         }
     }
 
-    /// What this instance asked of Redis.
+    /// Returns the usage of Redis by this instance.
     pub(crate) fn tier_use(&self) -> TierUse {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let counts = &self.inner.counts;
@@ -105,7 +105,7 @@ impl RedisCache {
         }
     }
 
-    /// Takes an active place or joins the queue; whoever is in either stays there.
+    /// Takes a shopping slot or joins the queue. A user who is active or waiting already keeps the slot or place.
     pub(crate) async fn enter(&self, show: Uuid, user: Uuid) -> Result<Place, Unavailable> {
         let keys = &self.inner.keys;
         let mut script = SCRIPTS.enter.key(keys.queue(show));
@@ -114,8 +114,8 @@ impl RedisCache {
         script.arg(user.to_string()).arg(show.to_string());
         script.arg(self.inner.limits.active_max);
         script.arg(keys.doors_channel());
-        let stands: Stands = self.invoke(&script).await?;
-        let status = status_of(&stands);
+        let standing: Standing = self.invoke(&script).await?;
+        let status = status_of(&standing);
         Ok(match status.position {
             Some(_) => Place::Waiting(status),
             None => Place::Active {
@@ -133,11 +133,11 @@ impl RedisCache {
         let mut script = SCRIPTS.status.key(keys.queue(show));
         script.key(keys.active(show)).key(keys.admission_rate(show));
         script.arg(user.to_string());
-        let stands: Stands = self.invoke(&script).await?;
-        Ok(status_of(&stands))
+        let standing: Standing = self.invoke(&script).await?;
+        Ok(status_of(&standing))
     }
 
-    /// Leaves the queue, or gives the active place back.
+    /// Leaves the queue, or releases the shopping slot.
     pub(crate) async fn leave(&self, show: Uuid, user: Uuid) -> Result<(), Unavailable> {
         let keys = &self.inner.keys;
         let mut script = SCRIPTS.leave.key(keys.queue(show));
@@ -147,14 +147,14 @@ impl RedisCache {
         self.invoke(&script).await
     }
 
-    /// Notes that an active user is not idle.
+    /// Records activity of an active user.
     pub(crate) async fn touch(&self, show: Uuid, user: Uuid) -> Result<(), Unavailable> {
         let mut script = SCRIPTS.touch.key(self.inner.keys.active(show));
         script.arg(user.to_string());
         self.invoke(&script).await
     }
 
-    /// Admits from the head of the queue, once in each slot however many instances ask.
+    /// Releases the shopping slots of idle users and admits users from the head of the queue, once per time slot.
     pub(crate) async fn admit(&self, show: Uuid, slot: u64) -> Result<Admission, Unavailable> {
         let (keys, limits) = (&self.inner.keys, self.inner.limits);
         let mut script = SCRIPTS.admit.key(keys.slot(Task::Admission, show));
@@ -183,7 +183,7 @@ impl RedisCache {
         self.invoke(&script).await
     }
 
-    /// Whether the caller is the first to do the task in this slot.
+    /// Returns whether the caller is the first to claim the task for this time slot.
     pub(crate) async fn claim(
         &self,
         task: Task,
@@ -191,7 +191,7 @@ impl RedisCache {
         slot: u64,
     ) -> Result<bool, Unavailable> {
         if task == Task::RoomUpdate {
-            // Whoever wins the slot counts what all have shared by then, in this slot or the one before.
+            // The instance that wins the slot counts what all have shared by then, in this slot or the one before.
             self.share_presence(show).await?;
         }
         let mut script = SCRIPTS.claim.key(self.inner.keys.slot(task, show));
@@ -252,7 +252,7 @@ impl RedisCache {
         self.query(&delete).await
     }
 
-    /// Counts a request of a user; the time to wait when it is over the limit.
+    /// Counts a request of a user. Returns the time to wait if the user is over the limit.
     pub(crate) async fn count_request(
         &self,
         user: Uuid,
@@ -265,18 +265,18 @@ impl RedisCache {
         Ok((wait_ms > 0).then_some(wait))
     }
 
-    /// What has expired is dropped by Redis itself.
+    /// Does nothing: Redis removes expired keys itself.
     pub(crate) async fn sweep(&self) -> Result<(), Unavailable> {
         Ok(())
     }
 
-    /// Whether a command gets an answer.
+    /// Checks that Redis responds.
     pub(crate) async fn ping(&self) -> Result<(), Unavailable> {
         let answer: String = self.query(&cmd("PING")).await?;
         (answer == "PONG").then_some(()).ok_or(Unavailable::Redis)
     }
 
-    /// Sends messages to every instance, in this order.
+    /// Publishes messages to every instance, in this order.
     pub(crate) async fn publish_all(&self, envelopes: Vec<Envelope>) -> Result<(), Unavailable> {
         if envelopes.is_empty() {
             return Ok(());
@@ -298,7 +298,7 @@ impl RedisCache {
         Ok(())
     }
 
-    /// Sockets of all instances in the room of a show's page if that has changed since the last call.
+    /// Returns the number of sockets on a show's page over all instances; `None` if nothing has changed since the last call.
     pub(crate) async fn take_changed_presence(
         &self,
         show: Uuid,
@@ -310,21 +310,17 @@ impl RedisCache {
         Ok(u64::try_from(sockets).ok())
     }
 
-    /// Notes a level that is about to be announced; returns whether it differs from the one announced last. A queue nobody
-    /// spoke of is known to be empty.
+    /// Records a level that is about to be announced, and returns whether it differs from the last one.
     pub(crate) async fn is_news(&self, news: News, level: u32) -> Result<bool, Unavailable> {
         let mut set = cmd("SET");
         set.arg(self.inner.keys.announced(news))
             .arg(level)
             .arg("GET");
         let before: Option<u32> = self.query(&set).await?;
-        Ok(match news {
-            News::QueueSize(_) => before.unwrap_or(0) != level,
-            News::Stock(_) => before != Some(level),
-        })
+        Ok(before.unwrap_or(news.initial()) != level)
     }
 
-    /// Messages of every instance, this one's own included. Call it within the instance's runtime.
+    /// Subscribes to the messages of every instance, including this one. Call it within the instance's runtime.
     pub(crate) fn subscribe(&self) -> Subscription {
         let (sender, receiver) = mpsc::unbounded_channel();
         match self.endpoint() {
@@ -332,17 +328,17 @@ impl RedisCache {
                 let channel = self.inner.keys.bus_channel();
                 tokio::spawn(bus::listen(endpoint, channel, sender));
             }
-            Err(error) => tracing::warn!(%error, "no way to redis"),
+            Err(error) => tracing::warn!(%error, "cannot connect to Redis"),
         }
         receiver
     }
 
-    /// Notes that a socket of this instance opened or left the page of a show.
+    /// Counts a socket of this instance that opened or left the page of a show.
     pub(crate) fn set_presence(&self, show: Uuid, change: Change) {
         self.inner.presence.change(show, change);
     }
 
-    /// Forgets the sockets of this instance, which is gone; the other instances do when its share has expired.
+    /// Removes the sockets of this instance, which has stopped. Other instances count them until the share expires.
     pub(crate) fn leave_bus(&self) {
         self.inner.presence.clear();
     }
@@ -381,7 +377,7 @@ impl RedisCache {
         link.invoke(script).await.map_err(|error| refused(&error))
     }
 
-    /// The way to Redis for this many operations.
+    /// Returns the link, and counts this many operations.
     async fn link(&self, operations: u64) -> Result<&Link, Unavailable> {
         self.inner
             .counts
@@ -392,7 +388,7 @@ impl RedisCache {
             Ok::<_, std::io::Error>(Link::new(endpoint, self.inner.clock))
         });
         link.await.map_err(|error| {
-            tracing::warn!(%error, "no way to redis");
+            tracing::warn!(%error, "cannot connect to Redis");
             Unavailable::Redis
         })
     }
@@ -401,16 +397,17 @@ impl RedisCache {
         Endpoint::new(&self.inner.config, self.inner.timeout)
     }
 
-    /// A scenario duration in milliseconds of the wall, which Redis' clocks show.
+    /// Converts a duration from scenario time to the milliseconds of real time that Redis uses.
     fn wall_ms(&self, scenario: Duration) -> u64 {
         millis(self.inner.clock.wall(scenario))
     }
 }
 
-/// Place (below 1 when not waiting), people waiting, people inside, admission rate (empty when none is measured).
-type Stands = (i64, u32, u32, String);
+/// Position (less than 1 if not waiting), users waiting, users active, admission rate (empty before the first
+/// measurement).
+type Standing = (i64, u32, u32, String);
 
-fn status_of((place, queue_size, active, rate): &Stands) -> QueueStatus {
+fn status_of((place, queue_size, active, rate): &Standing) -> QueueStatus {
     QueueStatus {
         position: u32::try_from(*place).ok(),
         queue_size: *queue_size,
@@ -419,10 +416,10 @@ fn status_of((place, queue_size, active, rate): &Stands) -> QueueStatus {
     }
 }
 
-/// Fields of a session in Redis: the first is there as long as the session is.
+/// Fields of a session in Redis. The first exists as long as the session does.
 const SESSION_FIELDS: [&str; 5] = ["connected", "page", "queue", "seats", "selected"];
 
-/// What [`SESSION_FIELDS`] hold.
+/// Values of [`SESSION_FIELDS`].
 type Fields = (
     Option<String>,
     Option<String>,
@@ -431,7 +428,7 @@ type Fields = (
     Option<String>,
 );
 
-/// The field that a change is about, and what it holds from now on.
+/// Returns the field that a change sets, and its new value.
 fn field_of(change: SessionChange) -> (&'static str, String) {
     let [connected, page, queue, seats, selected] = SESSION_FIELDS;
     match change {
@@ -441,12 +438,15 @@ fn field_of(change: SessionChange) -> (&'static str, String) {
         SessionChange::Seats(show) => (seats, show.to_string()),
         SessionChange::Selected(picked) => {
             let picked = serde_json::to_string(&picked);
-            (selected, picked.expect("a list of texts"))
+            (
+                selected,
+                picked.expect("a list of strings is always valid JSON"),
+            )
         }
     }
 }
 
-/// The session in these fields; `None` where there is none.
+/// Returns the session with these fields; `None` if it doesn't exist.
 fn session_of((connected, page, queue, seats, selected): Fields) -> Option<Session> {
     let id = |field: Option<String>| Uuid::parse_str(&field?).ok();
     let picked = |field: Option<String>| serde_json::from_str(&field?).ok();
@@ -459,11 +459,11 @@ fn session_of((connected, page, queue, seats, selected): Fields) -> Option<Sessi
 }
 
 fn refused(error: &redis::RedisError) -> Unavailable {
-    tracing::debug!(%error, "redis failed");
+    tracing::debug!(%error, "a Redis command failed");
     unavailable(error)
 }
 
-/// Whole milliseconds, at least one: Redis refuses a life of none.
+/// Returns whole milliseconds, at least one: Redis rejects a TTL of zero.
 fn millis(wall: Duration) -> u64 {
     u64::try_from(wall.as_millis()).unwrap_or(u64::MAX).max(1)
 }

@@ -1,4 +1,4 @@
-//! How many sockets of this instance have the page of a show open, until the others are told.
+//! The number of sockets of this instance on each show's page, until it is shared with other instances.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,17 +7,17 @@ use uuid::Uuid;
 
 use crate::bus::Change;
 
-/// Sockets of one instance in the page rooms.
+/// Sockets of one instance by show.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
     rooms: Mutex<BTreeMap<Uuid, Share>>,
 }
 
-/// What the other instances are told of a room.
+/// What is shared with other instances about a show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Share {
     pub(super) sockets: u64,
-    /// Whether somebody came or left since the last share.
+    /// Whether a socket joined or left since the last share.
     pub(super) has_changed: bool,
 }
 
@@ -32,7 +32,7 @@ impl Presence {
         room.has_changed = true;
     }
 
-    /// What to tell the others; `None` when there was never anybody.
+    /// Returns what to share; `None` if no socket ever opened the page.
     pub(super) fn take_share(&self, show: Uuid) -> Option<Share> {
         let mut rooms = self.rooms();
         let room = rooms.get_mut(&show)?;
@@ -41,7 +41,7 @@ impl Presence {
         Some(share)
     }
 
-    /// The others were not told.
+    /// Restores a share that failed.
     pub(super) fn put_back(&self, show: Uuid, share: Share) {
         self.rooms().entry(show).or_default().has_changed |= share.has_changed;
     }

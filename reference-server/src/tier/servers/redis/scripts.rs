@@ -1,10 +1,10 @@
-//! The scripts: each is one atomic step on the primary.
+//! The Lua scripts. Each is one atomic step on the primary.
 
 use std::sync::LazyLock;
 
 use redis::Script;
 
-/// A script behind the functions it uses.
+/// A script, preceded by the functions that it uses.
 macro_rules! script {
     ($name:literal) => {
         Script::new(concat!(
@@ -15,7 +15,7 @@ macro_rules! script {
     };
 }
 
-/// All scripts; a node learns each when it is first asked for it.
+/// All scripts. A node loads each when it is first used.
 #[derive(Debug)]
 pub(in crate::tier::servers) struct Scripts {
     pub(super) enter: Script,

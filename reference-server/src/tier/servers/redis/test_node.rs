@@ -1,4 +1,4 @@
-//! A Redis of a test's own.
+//! A Redis for one test.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -8,20 +8,20 @@ use uuid::Uuid;
 
 use crate::tier::servers::{DatabaseEndpoint, RedisEndpoint, ServersConfig};
 
-/// Longest wait for the node to answer.
+/// Timeout for the node to respond.
 const START: Duration = Duration::from_secs(10);
 
-/// A `redis-server` on a free port, in memory; it ends with this value.
+/// A `redis-server` on a free port, without persistence. Dropping it stops it.
 #[derive(Debug)]
 pub(crate) struct TestNode {
     process: Child,
     port: u16,
-    /// What a replica writes while it catches up.
+    /// Files that a replica writes while it catches up.
     _folder: tempfile::TempDir,
 }
 
 impl TestNode {
-    /// `None`, said loudly, when there is no `redis-server`; where tests decide about a merge that is a failure.
+    /// Starts a node; `None`, with a message, if `redis-server` is not installed. With `CI=true`, that is a failure.
     pub(crate) fn start(options: &[&str]) -> Option<Self> {
         let port = free_port();
         Self::start_on(port, options)
@@ -43,7 +43,7 @@ impl TestNode {
             port,
             _folder: folder,
         };
-        node.wait_until_it_answers();
+        node.wait_until_it_responds();
         Some(node)
     }
 
@@ -51,7 +51,7 @@ impl TestNode {
         self.port
     }
 
-    /// A deployment on this node, with keys of its own.
+    /// Returns the configuration of a deployment on this node, with its own prefix.
     pub(crate) fn config(&self) -> ServersConfig {
         config_at(self.port, &format!("{}:", Uuid::new_v4()))
     }
@@ -62,7 +62,7 @@ impl TestNode {
         assert!(sent.success(), "{signal} {id}");
     }
 
-    /// Sends a command and returns the answer as it comes.
+    /// Sends a command and returns the response.
     pub(crate) fn ask<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> T {
         let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap();
         command
@@ -75,15 +75,15 @@ impl TestNode {
         let _answer: redis::Value = self.ask(command);
     }
 
-    fn wait_until_it_answers(&self) {
+    fn wait_until_it_responds(&self) {
         let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap();
         #[expect(
             clippy::disallowed_methods,
-            reason = "a bound on waiting for a process"
+            reason = "timeout of waiting for a process"
         )]
         let begun = Instant::now();
         while client.get_connection().is_err() {
-            assert!(begun.elapsed() < START, "redis-server does not answer");
+            assert!(begun.elapsed() < START, "redis-server does not respond");
             #[expect(clippy::disallowed_methods, reason = "there is no runtime here")]
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -92,14 +92,14 @@ impl TestNode {
 
 impl Drop for TestNode {
     fn drop(&mut self) {
-        // A node that a test has killed needs no ending.
+        // Fails for a node that a test has killed.
         drop(self.process.kill());
         drop(self.process.wait());
     }
 }
 
-/// A free port below those that the system gives to clients: a client that tries such a port before the server is there
-/// may be given it as its own, and then it talks to itself.
+/// Returns a free port below the system's range for clients. With a port in that range, a client that connects before the
+/// server is up may get the same port as its own, and talk to itself.
 fn free_port() -> u16 {
     let candidates = std::iter::repeat_with(|| {
         let [first, second, ..] = *Uuid::new_v4().as_bytes();
@@ -109,7 +109,7 @@ fn free_port() -> u16 {
     candidates.take(100).find(is_free).expect("a free port")
 }
 
-/// A deployment on the node at this port.
+/// Returns the configuration of a deployment on the node at this port.
 pub(crate) fn config_at(port: u16, prefix: &str) -> ServersConfig {
     ServersConfig {
         redis: RedisEndpoint {

@@ -1,7 +1,7 @@
-//! What the witness knows: where everyone stands by the notes, and how to take the last of them back.
+//! The record of the witness: the state of every user according to the notes, and how to undo the latest of them.
 //!
-//! A promoted replica has a beginning of the notes and not the rest. So what a failover loses is known note by note: those
-//! that were heard and are not in the new primary's stream.
+//! A promoted replica has the first part of the notes. So a failover has lost exactly the notes that the witness received and
+//! that are not in the stream of the new primary.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -11,25 +11,25 @@ use super::note::{Note, NoteId};
 use crate::tier::AdmissionLedger;
 use crate::tier::doors::{Doors, People, Person, Whereabouts, only_in, waiting_only_in};
 
-/// Notes that can be taken back: twice what the stream keeps.
+/// Number of notes that can be undone: twice the length of the stream.
 const RECENT_MAX: usize = 40_000;
 
-/// What the doors and the sessions come to, by the notes.
+/// The waiting rooms and the sessions, according to the notes.
 #[derive(Debug, Default)]
 pub(super) struct Account {
     doors: Doors,
-    /// Sessions, and when they end if nothing renews them: milliseconds since 1970.
+    /// Sessions, and when they expire unless they are renewed, in milliseconds since 1970.
     sessions: BTreeMap<Uuid, u64>,
     recent: VecDeque<Entry>,
     newest: NoteId,
     /// Whether a note may have been missed.
     has_gap: bool,
-    /// Wall time at which the primary was lost, milliseconds since 1970; `None` when nobody said.
+    /// Real time at which the primary was lost, in milliseconds since 1970; `None` if unknown.
     lost_at_ms: Option<u64>,
     losses: Losses,
 }
 
-/// A note, and where those stood before of whom it speaks.
+/// A note, and the previous states of the users and sessions in it.
 #[derive(Debug)]
 struct Entry {
     id: NoteId,
@@ -42,23 +42,23 @@ enum Before {
     Session(Uuid, Option<u64>),
 }
 
-/// What failovers have lost since somebody asked.
+/// Losses in failovers since the last report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Losses {
     pub(super) places: u64,
     pub(super) places_put_back: u64,
     pub(super) active_places: u64,
     pub(super) sessions: u64,
-    /// Age of the oldest lost note at the moment of the loss, wall milliseconds.
+    /// Age of the oldest lost note when the primary was lost, in milliseconds of real time.
     pub(super) reaches_back_ms: u64,
 }
 
-/// The notes do not join up: only Redis itself can say where everyone stands.
+/// Notes are missing, so the state has to be read from Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Gap;
 
 impl Account {
-    /// An account that begins where everyone stands now.
+    /// Creates a record that starts from the current state.
     pub(super) fn beginning_at(newest: NoteId, people: People) -> Self {
         let mut account = Self::default();
         account.adopt(newest, people);
@@ -73,12 +73,12 @@ impl Account {
         self.newest
     }
 
-    /// Whether every note since the beginning was heard.
+    /// Returns whether every note since the start was received.
     pub(super) const fn is_complete(&self) -> bool {
         !self.has_gap
     }
 
-    /// The first note to ask for when catching up.
+    /// Returns the first note to request when catching up.
     pub(super) fn oldest_recent(&self) -> NoteId {
         self.recent.front().map_or(self.newest, |entry| entry.id)
     }
@@ -87,24 +87,24 @@ impl Account {
         self.doors.astray(there)
     }
 
-    /// Losses since the last call.
+    /// Returns the losses since the last call.
     pub(super) fn take_losses(&mut self) -> Losses {
         std::mem::take(&mut self.losses)
     }
 
-    /// The primary is gone since this moment.
+    /// The primary was lost at this time.
     pub(super) fn handle_lost(&mut self, at_ms: u64) {
         self.lost_at_ms = Some(at_ms);
     }
 
-    /// A note was heard, maybe not for the first time.
+    /// A note was received, perhaps not for the first time.
     pub(super) fn handle_note(&mut self, id: NoteId, text: &str) {
         if id <= self.newest {
             return;
         }
         self.newest = id;
         let Ok(note) = text.parse::<Note>() else {
-            tracing::warn!(%id, text, "not a note of ours");
+            tracing::warn!(%id, text, "unknown note");
             self.has_gap = true;
             return;
         };
@@ -116,8 +116,9 @@ impl Account {
         self.apply(note);
     }
 
-    /// The witness listens again: these are the notes in the stream of the present primary since
-    /// [`Self::oldest_recent`]. `is_whole` says that the stream has every note ever taken on this node and its ancestors.
+    /// The witness is subscribed again. These are the notes in the stream of the current primary from
+    /// [`Self::oldest_recent`] on. `is_whole` means that the stream has every note ever written on this node and its
+    /// predecessors.
     pub(super) fn handle_catch_up(
         &mut self,
         is_whole: bool,
@@ -150,9 +151,9 @@ impl Account {
         Ok(())
     }
 
-    /// The notes do not join up: everyone stands like this up to `newest`.
+    /// Notes are missing. This is the state in Redis as of the note `newest`.
     ///
-    /// An empty Redis is what is left where there was no replica, and no riddle.
+    /// An empty Redis is not a gap: it is what remains without a replica.
     pub(super) fn handle_gap(&mut self, newest: NoteId, people: People) {
         self.has_gap |= !people.is_empty();
         let oldest_ms = self.oldest_recent().at_ms;
@@ -170,7 +171,7 @@ impl Account {
         self.doors.adopt(people);
     }
 
-    /// Where everyone stood, and which sessions there were, before these notes.
+    /// Returns the states of all users, and the sessions, before these notes.
     fn rewound(&self, notes: VecDeque<Entry>) -> (People, BTreeMap<Uuid, u64>) {
         let (mut people, mut sessions) = (self.doors.people().clone(), self.sessions.clone());
         let backwards = notes.into_iter().rev();
@@ -185,7 +186,7 @@ impl Account {
         (people, sessions)
     }
 
-    /// Counts what was and is no more, and goes on from there.
+    /// Counts what has been lost, and continues from the state that is left.
     fn lose(&mut self, people: People, sessions: BTreeMap<Uuid, u64>, oldest_ms: u64) {
         let lost_at_ms = self.lost_at_ms.take().unwrap_or(oldest_ms);
         let before = self.doors.people();

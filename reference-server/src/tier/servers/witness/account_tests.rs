@@ -10,7 +10,7 @@ fn id(number: u64) -> NoteId {
     format!("{number}-0").parse().unwrap()
 }
 
-/// Notes of a small sale: two enter, three wait, one leaves, one is admitted, a session begins.
+/// Notes of a small sale: two users enter, three wait, one leaves, one is admitted, and a session is created.
 fn notes() -> Vec<(NoteId, String)> {
     let texts = [
         format!("entered {SHOW} {}", user(0)),
@@ -45,7 +45,7 @@ fn assert_conserved(account: &Account) {
 }
 
 #[test]
-fn whatever_a_replica_lacks_is_taken_back_to_where_it_was() {
+fn notes_that_a_replica_lacks_are_undone() {
     let all = notes();
     for kept in 0..=all.len() {
         let mut account = account_of(&all);
@@ -62,7 +62,7 @@ fn whatever_a_replica_lacks_is_taken_back_to_where_it_was() {
         assert_eq!(losses.reaches_back_ms, oldest, "{kept}");
         assert_eq!(losses.sessions, u64::from(kept < 5), "{kept}");
         assert_eq!(account.take_losses(), Losses::default());
-        // The new primary goes on.
+        // The new primary continues.
         account.handle_note(id(200), &format!("joined {SHOW} {}", user(9)));
         assert_eq!(account.newest(), id(200));
         assert_conserved(&account);
@@ -70,14 +70,14 @@ fn whatever_a_replica_lacks_is_taken_back_to_where_it_was() {
 }
 
 #[test]
-fn what_was_lost_is_told_apart() {
+fn losses_are_counted_by_kind() {
     let all = notes();
     let mut account = account_of(&all);
     account.handle_catch_up(true, &all[..5]).unwrap();
     let losses = account.take_losses();
-    // Heard and lost: 4 joined, 0 left, 2 was admitted, 3 and 4 were cleared.
+    // Received and lost: 4 joined, 0 left, 2 was admitted, 3 and 4 were cleared.
     assert_eq!((losses.places, losses.places_put_back), (0, 2));
-    assert_eq!(losses.active_places, 1, "that of 2, who waits again");
+    assert_eq!(losses.active_places, 1, "user 2, who is waiting again");
     let mut account = account_of(&all[..8]);
     account.handle_catch_up(true, &all[..5]).unwrap();
     let losses = account.take_losses();
@@ -86,14 +86,14 @@ fn what_was_lost_is_told_apart() {
 }
 
 #[test]
-fn what_could_not_be_heard_is_found_in_the_stream() {
+fn missed_notes_are_read_from_the_stream() {
     let all = notes();
     let mut account = account_of(&all[..4]);
     account.handle_catch_up(false, &all).unwrap();
     assert_eq!(account.take_losses(), Losses::default());
     assert!(account.is_complete());
     assert_eq!(account.ledger(), account_of(&all).ledger());
-    // Heard again, as a subscription that began earlier brings it.
+    // Received again on a subscription that started earlier.
     for (id, text) in &all {
         account.handle_note(*id, text);
     }
@@ -101,7 +101,7 @@ fn what_could_not_be_heard_is_found_in_the_stream() {
 }
 
 #[test]
-fn a_new_primary_that_was_written_to_before_anybody_listened_counts_what_it_did() {
+fn writes_to_a_new_primary_before_the_subscription_are_counted() {
     let all = notes();
     let mut account = account_of(&all[..4]);
     let mut there = all[..2].to_vec();
@@ -113,7 +113,7 @@ fn a_new_primary_that_was_written_to_before_anybody_listened_counts_what_it_did(
 }
 
 #[test]
-fn notes_that_do_not_join_up_are_a_gap_and_nobody_vouches_for_the_ledger() {
+fn missing_notes_are_a_gap_that_makes_the_ledger_incomplete() {
     let all = notes();
     let mut account = account_of(&all[..4]);
     let later = [(id(300), format!("joined {SHOW} {}", user(7)))];
@@ -128,7 +128,7 @@ fn notes_that_do_not_join_up_are_a_gap_and_nobody_vouches_for_the_ledger() {
 }
 
 #[test]
-fn an_empty_redis_is_a_loss_and_no_gap() {
+fn an_empty_redis_is_a_loss_but_not_a_gap() {
     let mut account = account_of(&notes()[..5]);
     account.handle_gap(NoteId::default(), People::new());
     let losses = account.take_losses();
@@ -139,7 +139,7 @@ fn an_empty_redis_is_a_loss_and_no_gap() {
 }
 
 #[test]
-fn a_session_whose_time_was_over_is_not_lost() {
+fn an_expired_session_is_not_lost() {
     let mut account = account_of(&notes());
     account.handle_lost(10_000);
     account.handle_gap(NoteId::default(), People::new());

@@ -1,11 +1,12 @@
-//! A witness at the doors of the waiting rooms, outside the instances: what it heard is not lost when Redis is.
+//! A witness of entries to and exits from the waiting rooms, outside the instances. A loss of Redis doesn't affect its
+//! record.
 //!
-//! The scripts note each step in the order of execution, both on a channel and in a stream. The witness listens to the
-//! channel, so that a note is out of the node before the node can die; after a break it finds in the stream what it could
-//! not hear, and which of the notes it heard the present primary does not have.
+//! The scripts write a note of each step, in the order of execution, both to a channel and to a stream. The witness is
+//! subscribed to the channel, so that it usually has a note before the node can die. After a broken connection it reads from
+//! the stream what it has missed, and which of the notes it received the current primary doesn't have.
 //!
-//! What no witness can know: a write that a node answered in the last turn of its loop, and died before the note was
-//! written to the witness as well.
+//! One case is out of reach: if a node responds to a client and dies in the same turn of its event loop, before it has sent
+//! the note to the witness.
 
 mod account;
 mod note;
@@ -29,54 +30,54 @@ use crate::tier::{AdmissionLedger, FinalDoors};
 use account::Account;
 use note::NoteId;
 
-/// Longest wait for an answer, on the wall: a node that is slower is out.
+/// Timeout of a command in real time. A slower node counts as unavailable.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Longest wait for the promoted primary, on the wall: the time to live of a name (5 s as an assumption, at most 60 s by
-/// the documents), and some attempts.
+/// Maximum wait for the promoted primary in real time: the TTL of a name (5 s as an assumption, at most 60 s according to
+/// the documents) and a few attempts.
 const FAILOVER_WAIT: Duration = Duration::from_secs(30);
 
-/// Silence on a connection, on the wall, after which everything that a dead node has sent is read.
+/// Real time without a note after which everything that a dead node has sent has been received.
 const SILENCE: Duration = Duration::from_millis(100);
 
-/// Longest reading from a node that is to be left, on the wall.
+/// Maximum real time to go on receiving from a node before leaving it.
 const LEAVING_MAX: Duration = Duration::from_secs(1);
 
-/// Longest wait at the end for notes on their way, on the wall.
+/// Maximum wait for the last notes at the end, in real time.
 const NOTES_WAIT: Duration = Duration::from_secs(5);
 
-/// Pause between two looks at notes on their way, on the wall.
+/// Real time between two checks for the last notes.
 const NOTES_LOOK: Duration = Duration::from_millis(10);
 
-/// How full the waiting rooms are.
+/// Numbers of waiting and active users.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RedisLevels {
-    /// People in waiting rooms.
+    /// Users in waiting rooms.
     pub waiting: u64,
-    /// People with an active place.
+    /// Users with a shopping slot.
     pub active: u64,
 }
 
-/// What failovers of Redis have lost.
+/// Losses in failovers of Redis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RedisLoss {
-    /// Places in waiting rooms that are gone.
+    /// Places in waiting rooms that were lost.
     pub places: u64,
-    /// People who wait again although they had left, or had been admitted.
+    /// Users put back into a queue after they had left it or been admitted.
     pub places_put_back: u64,
-    /// Active places that are gone.
+    /// Shopping slots that were lost.
     pub active_places: u64,
-    /// Sessions that are gone and had not expired. A session whose last change is gone is still there, and not counted.
+    /// Sessions that were lost before they expired. A session that lost only its last change doesn't count.
     pub sessions: u64,
-    /// Age of the oldest lost write at the moment of the loss, scenario time; zero when nothing is lost.
+    /// Age of the oldest lost write when the primary was lost, in scenario time; zero if nothing was lost.
     pub reaches_back: Duration,
 }
 
-/// Listens at the doors for as long as it lives.
+/// Records entries and exits until it is dropped.
 #[derive(Debug)]
 pub struct RedisWitness {
     shared: Arc<Shared>,
-    /// Asks to look at the present primary; answered when that is done.
+    /// Requests a look at the current primary; answered when it is done.
     looks: mpsc::UnboundedSender<oneshot::Sender<()>>,
     listening: JoinHandle<()>,
 }
@@ -92,8 +93,8 @@ struct Shared {
 }
 
 impl RedisWitness {
-    /// Begins to listen; everyone who stands in a waiting room now is taken as given. Call it within a runtime, before the
-    /// first instance starts. `speed` is scenario seconds in a wall second.
+    /// Starts to record. Users who are in a waiting room already are taken as given. Call it within a runtime, before the first
+    /// instance starts. `speed` is the speed of scenario time relative to real time.
     pub async fn open(
         config: &ServersConfig,
         shows: &[Uuid],
@@ -128,13 +129,13 @@ impl RedisWitness {
         };
         if !witness.look(TIMEOUT).await {
             return Err(unreachable(
-                "the channel of the doors cannot be heard".to_owned(),
+                "cannot subscribe to the channel of entries and exits".to_owned(),
             ));
         }
         Ok(witness)
     }
 
-    /// How full the waiting rooms of all shows are; `None` if Redis does not answer within 2 s of the wall.
+    /// Returns the numbers of waiting and active users of all shows; `None` if Redis doesn't respond within 2 s of real time.
     pub async fn levels(&self) -> Option<RedisLevels> {
         let mut script = SCRIPTS.levels.prepare_invoke();
         for show in &self.shared.shows {
@@ -146,29 +147,29 @@ impl RedisWitness {
         Some(RedisLevels { waiting, active })
     }
 
-    /// Writes a little, as a client that follows the name; whether Redis took it within 2 s of the wall.
+    /// Writes to the node under the name. Returns whether Redis accepted the write within 2 s of real time.
     pub async fn beat(&self) -> bool {
         let set = redis::Cmd::set(self.shared.keys.beat(), "");
         let taken: RedisResult<()> = self.shared.link.query(&set).await;
         taken.is_ok()
     }
 
-    /// Scenario time of the tier.
+    /// Returns the scenario time of the tier.
     pub fn now(&self) -> Duration {
         self.shared.clock.now()
     }
 
-    /// What happened at the doors so far. Only as good as [`Self::is_complete`] says.
+    /// Returns the counts of entries and exits so far. They are reliable if [`Self::is_complete`].
     pub fn ledger(&self) -> AdmissionLedger {
         self.shared.account().ledger()
     }
 
-    /// Whether every step at the doors was witnessed: if not, nobody can vouch for the ledger.
+    /// Returns whether every entry and exit was recorded. If not, the ledger is unreliable.
     pub fn is_complete(&self) -> bool {
         self.shared.account().is_complete()
     }
 
-    /// The primary is gone since scenario time `now`.
+    /// The primary was lost at scenario time `now`.
     pub fn handle_lost(&self, now: Duration) {
         let wall = self.shared.clock.wall(now);
         let since = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
@@ -176,8 +177,8 @@ impl RedisWitness {
         self.shared.account().handle_lost(at_ms);
     }
 
-    /// Looks at the present primary, after another was promoted or the old one is back, and says what was lost since the
-    /// last call. `None` if no primary is reached within 30 s of the wall: the name may lead to the dead one for a while.
+    /// Reads the current primary, after a promotion or the return of the old one, and returns the losses since the last call.
+    /// `None` if no primary is found within 30 s of real time: the name may resolve to the dead node for a while.
     pub async fn handle_failover(&self) -> Option<RedisLoss> {
         if !self.look(FAILOVER_WAIT).await {
             return None;
@@ -193,15 +194,15 @@ impl RedisWitness {
         })
     }
 
-    /// Who stands before and behind the doors at the end, when the instances are gone. `None` if Redis does not answer, or
-    /// if not every step was witnessed.
+    /// Returns the final state of the waiting rooms. Call it after the last instance has stopped. `None` if Redis doesn't
+    /// respond, or if not every entry and exit was recorded.
     pub async fn doors(&self) -> Option<FinalDoors> {
         let agreed = tokio::time::timeout(NOTES_WAIT, self.shared.compare());
         let doors = agreed.await.ok()??;
         self.is_complete().then_some(doors)
     }
 
-    /// Returns whether the present primary was looked at in time.
+    /// Returns whether the current primary was read in time.
     async fn look(&self, wait: Duration) -> bool {
         let (done, looked) = oneshot::channel();
         let is_asked = self.looks.send(done).is_ok();
@@ -215,11 +216,11 @@ impl Drop for RedisWitness {
     }
 }
 
-/// Listens anew whenever the connection breaks or somebody asks.
+/// Subscribes again whenever the connection breaks or a look is requested.
 async fn listen(shared: Arc<Shared>, mut looks: mpsc::UnboundedReceiver<oneshot::Sender<()>>) {
     let mut waiting: Vec<oneshot::Sender<()>> = Vec::new();
     loop {
-        // Who asks during the attempt may mean another node than the one that is being connected to: it asks again.
+        // A request during the attempt may be about another node than the one being connected to, so it waits for the next.
         while let Ok(look) = looks.try_recv() {
             waiting.push(look);
         }
@@ -227,14 +228,14 @@ async fn listen(shared: Arc<Shared>, mut looks: mpsc::UnboundedReceiver<oneshot:
             Ok(subscription) => {
                 for look in waiting.drain(..) {
                     if look.send(()).is_err() {
-                        tracing::debug!("whoever asked for a look has given up");
+                        tracing::debug!("the requester of a look is gone");
                     }
                 }
                 if let Some(look) = shared.hear(subscription, &mut looks).await {
                     waiting.push(look);
                 }
             }
-            Err(error) => tracing::debug!(%error, "the doors cannot be heard"),
+            Err(error) => tracing::debug!(%error, "cannot subscribe to entries and exits"),
         }
         tokio::time::sleep(RECONNECT_PAUSE).await;
     }
@@ -245,7 +246,7 @@ impl Shared {
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Subscribes, and then reads what was noted before: nothing can fall in between.
+    /// Subscribes first and then reads the earlier notes, so that none is missed in between.
     async fn join(&self) -> RedisResult<PubSub> {
         self.link.close();
         let channel = self.keys.doors_channel();
@@ -270,15 +271,15 @@ impl Shared {
         }
         let (newest, people) = self.standing().await?;
         if notes.is_empty() && newest >= first {
-            let noted = std::io::Error::other("something was noted in between: once more");
+            let noted = std::io::Error::other("a note was written in between; trying again");
             return Err(noted.into());
         }
         self.account().handle_gap(newest, people);
         Ok(())
     }
 
-    /// Returns when the connection has broken or fallen silent, or somebody asks for another look; always after everything
-    /// that has arrived is read.
+    /// Returns when the connection breaks or doesn't respond, or when a look is requested, after reading everything that has
+    /// arrived.
     async fn hear(
         &self,
         subscription: PubSub,
@@ -307,14 +308,14 @@ impl Shared {
         }
     }
 
-    /// Reads what a node has sent before it died or was left.
+    /// Reads what a node has sent before it died, or before it is left.
     async fn hear_out(&self, notes: &mut PubSubStream) {
         let all = async {
             while let Ok(Some(note)) = tokio::time::timeout(SILENCE, notes.next()).await {
                 self.heard(&note);
             }
         };
-        // A node that goes on talking is left all the same: the rest is in its stream.
+        // A node that goes on sending is left anyway: the rest is in its stream.
         drop(tokio::time::timeout(LEAVING_MAX, all).await);
     }
 
@@ -328,7 +329,7 @@ impl Shared {
         }
     }
 
-    /// Where everyone stands, and after which note.
+    /// Returns the newest note and the state of every user as of that note.
     async fn standing(&self) -> RedisResult<(NoteId, People)> {
         let mut script = SCRIPTS.standing.key(self.keys.doors());
         script.key(self.keys.nothing());
@@ -341,7 +342,7 @@ impl Shared {
         for (show, lists) in self.shows.iter().zip(lists.chunks(2)) {
             let inside = lists.iter().skip(1).flatten();
             let inside = inside.map(|user| (user, Whereabouts::Inside));
-            // Who waits although inside counts as waiting: that is the place too many.
+            // A user who is both waiting and active counts as waiting, which is the wrong state of the two.
             let waiting = lists.iter().take(1).flatten();
             let waiting = waiting.map(|user| (user, Whereabouts::Waiting));
             for (user, at) in inside.chain(waiting) {
@@ -353,13 +354,13 @@ impl Shared {
         Ok((newest.parse().unwrap_or_default(), people))
     }
 
-    /// Compares as soon as the notes and Redis speak of the same moment; `None` if Redis does not answer.
+    /// Compares the record with Redis once both are at the same note. Returns `None` if Redis doesn't respond.
     async fn compare(&self) -> Option<FinalDoors> {
         loop {
             let (newest, people) = self.standing().await.ok()?;
             {
                 let account = self.account();
-                // Without a stream, which may have been evicted, there is nothing to wait for.
+                // Without a stream, which may have been evicted, there is no note to wait for.
                 if newest == account.newest() || newest == NoteId::default() {
                     let waits = people.values().filter(|at| **at == Whereabouts::Waiting);
                     let waiting = waits.count() as u64;

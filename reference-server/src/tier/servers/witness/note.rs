@@ -1,13 +1,13 @@
-//! What the scripts note at the doors, read.
+//! Parses the notes that the scripts write.
 
 use std::str::FromStr;
 
 use uuid::Uuid;
 
-/// Number of a note: ascending, and by its first part the moment it was taken.
+/// The id of a note. Ids are ascending, and the first part is the time of the note.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct NoteId {
-    /// Wall time of the primary, milliseconds since 1970.
+    /// Time of the primary in milliseconds since 1970.
     pub(super) at_ms: u64,
     sequence: u64,
 }
@@ -30,10 +30,10 @@ impl std::fmt::Display for NoteId {
     }
 }
 
-/// What one script did, once.
+/// One step of a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Note {
-    /// Somebody joined and was admitted at once.
+    /// A user joined and was admitted immediately.
     Entered {
         show: Uuid,
         user: Uuid,
@@ -62,14 +62,14 @@ pub(super) enum Note {
         show: Uuid,
         waiting: u64,
     },
-    /// A session was created; the time it ends if nothing renews it, in milliseconds since 1970.
+    /// A session was created. It expires at this time, in milliseconds since 1970, unless it is renewed.
     Session {
         user: Uuid,
         expires_ms: u64,
     },
 }
 
-/// A text that no script of ours writes.
+/// Text that is not a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a note")]
 pub(super) struct NotANote;

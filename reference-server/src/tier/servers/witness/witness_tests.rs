@@ -29,18 +29,18 @@ async fn enter(cache: &RedisCache, people: std::ops::Range<u128>) {
     }
 }
 
-/// Asks again and again until the answer is good.
+/// Repeats a check until it succeeds.
 async fn until(what: &str, mut ask: impl AsyncFnMut() -> bool) {
     let wait = tokio::time::timeout(Duration::from_secs(20), async {
         while !ask().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     });
-    assert!(wait.await.is_ok(), "{what} did not come to pass");
+    assert!(wait.await.is_ok(), "{what} did not happen");
 }
 
 #[tokio::test]
-async fn every_step_at_the_doors_is_in_the_ledger() {
+async fn every_entry_and_exit_is_in_the_ledger() {
     let Some(node) = TestNode::start(&[]) else {
         return;
     };
@@ -80,7 +80,7 @@ async fn every_step_at_the_doors_is_in_the_ledger() {
 }
 
 #[tokio::test]
-async fn who_vanishes_behind_the_doors_back_is_missed() {
+async fn users_who_disappear_from_redis_are_noticed() {
     let Some(node) = TestNode::start(&[]) else {
         return;
     };
@@ -101,7 +101,7 @@ async fn who_vanishes_behind_the_doors_back_is_missed() {
 }
 
 #[tokio::test]
-async fn what_happens_while_the_witness_is_cut_off_is_not_missed() {
+async fn entries_while_the_witness_is_disconnected_are_not_missed() {
     let Some(node) = TestNode::start(&[]) else {
         return;
     };
@@ -126,7 +126,7 @@ async fn what_happens_while_the_witness_is_cut_off_is_not_missed() {
 }
 
 #[tokio::test]
-async fn a_promoted_replica_lacks_what_it_never_got_and_the_witness_says_how_much() {
+async fn the_witness_reports_the_writes_that_a_promoted_replica_lacks() {
     let (Some(primary), Some(replica)) = (TestNode::start(&[]), TestNode::start(&[])) else {
         return;
     };
@@ -146,7 +146,7 @@ async fn a_promoted_replica_lacks_what_it_never_got_and_the_witness_says_how_muc
     let mut wait = redis::cmd("WAIT");
     let there: i64 = primary.ask(wait.arg(1).arg(0));
     assert_eq!(there, 1);
-    // From here on nothing reaches the replica.
+    // From here on, the replica receives nothing.
     follow(&["NO", "ONE"]);
     enter(&old, 5..8).await;
     old.change_session(user(2), SessionChange::Connected, expire)
@@ -166,7 +166,7 @@ async fn a_promoted_replica_lacks_what_it_never_got_and_the_witness_says_how_muc
         Err(crate::Unavailable::Redis)
     );
     assert_eq!(witness.levels().await, None);
-    // The address goes over to the promoted node, as a name would.
+    // The promoted node takes over the address, as with a name.
     let _relay = relay(port, replica.port()).await;
     config.redis.port = port;
     let stays = old.enter(SHOW, user(3)).await;
@@ -189,7 +189,7 @@ async fn a_promoted_replica_lacks_what_it_never_got_and_the_witness_says_how_muc
 }
 
 #[tokio::test]
-async fn an_empty_node_at_the_same_place_has_lost_everything() {
+async fn an_empty_node_at_the_same_address_has_lost_everything() {
     let Some(node) = TestNode::start(&[]) else {
         return;
     };
@@ -212,7 +212,7 @@ async fn an_empty_node_at_the_same_place_has_lost_everything() {
 }
 
 #[tokio::test]
-async fn a_stopped_node_fails_calls_in_time_and_a_replica_is_no_primary() {
+async fn calls_to_a_paused_node_time_out_and_a_replica_is_not_a_primary() {
     let (Some(primary), Some(replica)) = (TestNode::start(&[]), TestNode::start(&[])) else {
         return;
     };
@@ -243,7 +243,7 @@ async fn a_stopped_node_fails_calls_in_time_and_a_replica_is_no_primary() {
 }
 
 #[tokio::test]
-async fn a_full_redis_refuses_writes_and_answers_reads() {
+async fn a_full_redis_rejects_writes_and_serves_reads() {
     let Some(node) = TestNode::start(&["--maxmemory-policy", "noeviction"]) else {
         return;
     };
@@ -265,7 +265,7 @@ async fn a_full_redis_refuses_writes_and_answers_reads() {
     assert_eq!((status.position, status.queue_size), (Some(1), 1));
 }
 
-/// Passes connections on to another port for as long as it lives.
+/// Relays connections to another port until it is dropped.
 async fn relay(from: u16, to: u16) -> AbortOnDrop {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", from))
         .await
@@ -274,7 +274,7 @@ async fn relay(from: u16, to: u16) -> AbortOnDrop {
         while let Ok((mut near, _)) = listener.accept().await {
             tokio::spawn(async move {
                 let far = tokio::net::TcpStream::connect(("127.0.0.1", to)).await;
-                // Either side may hang up.
+                // Either side may close the connection.
                 drop(tokio::io::copy_bidirectional(&mut near, &mut far.unwrap()).await);
             });
         }

@@ -1,6 +1,7 @@
--- Takes back idle places and gives free ones to the head of the queue, once in each slot of time; returns the admitted.
+-- Releases the shopping slots of idle users and admits users from the head of the queue, once per time slot. Returns the
+-- admitted users.
 -- KEYS: slot, queue, active, admission rate, doors.
--- ARGV: slot, show, active users at most, idle time in ms, slots a second, assumed rate, smoothing, channel of the doors.
+-- ARGV: slot, show, maximum of active users, idle timeout in ms, slots per second, assumed rate, smoothing, doors channel.
 local queue, active, doors = KEYS[2], KEYS[3], KEYS[5]
 local show, channel = ARGV[2], ARGV[8]
 local last = redis.call('GET', KEYS[1])

@@ -1,9 +1,9 @@
--- The notes of the doors from one on, and whether the stream has all that were ever taken.
--- KEYS: doors, a key that is not there. ARGV: the first note.
--- Only a primary lets a write pass, also one that changes nothing: a replica would answer with what is old.
+-- Returns whether the stream contains every note ever written, and the notes from a given one on.
+-- KEYS: doors, a key that doesn't exist. ARGV: the first note.
+-- The write changes nothing, but it fails on a replica, whose answer could be stale.
 redis.call('DEL', KEYS[2])
 if redis.call('EXISTS', KEYS[1]) == 0 then
-  -- Where there were notes before, the stream is gone: with everything else, or evicted alone.
+  -- If there were notes before, the stream was lost with everything else, or evicted alone.
   return {ARGV[1] == '0-0' and 1 or 0, {}}
 end
 local about = redis.call('XINFO', 'STREAM', KEYS[1])

@@ -1,5 +1,5 @@
--- Changes a field of a session, and says when the session is a new one.
--- KEYS: session, doors. ARGV: field, value, life in ms, user, channel of the doors.
+-- Changes a field of a session, and writes a note if the session is new.
+-- KEYS: session, doors. ARGV: field, value, TTL in ms, user, doors channel.
 local is_new = redis.call('HSET', KEYS[1], 'connected', 1) == 1
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])

@@ -1,5 +1,5 @@
--- Takes an active place or joins the queue; whoever is in either stays there.
--- KEYS: queue, active, admission rate, doors. ARGV: user, show, active users at most, channel of the doors.
+-- Takes a shopping slot or joins the queue. A user who is active or waiting already keeps the slot or place.
+-- KEYS: queue, active, admission rate, doors. ARGV: user, show, maximum of active users, doors channel.
 local queue, active, doors = KEYS[1], KEYS[2], KEYS[4]
 local user, show, channel = ARGV[1], ARGV[2], ARGV[4]
 local at = now()
@@ -17,7 +17,7 @@ if is_active or (is_free and not rank) then
   return {-1, waiting, inside, ''}
 end
 if not rank then
-  -- Nobody stands before those who came earlier, even when a failover has set the clock back.
+  -- A newcomer goes behind everyone else, even if a failover has set the clock back.
   local last = redis.call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]
   if last and tonumber(last) >= at then
     at = tonumber(last) + 0.001

@@ -1,4 +1,4 @@
--- Leaves the queue, or gives the active place back. KEYS: queue, active, doors. ARGV: user, show, channel of the doors.
+-- Leaves the queue, or releases the shopping slot. KEYS: queue, active, doors. ARGV: user, show, doors channel.
 local who = ARGV[2] .. ' ' .. ARGV[1]
 if redis.call('ZREM', KEYS[1], ARGV[1]) == 1 then
   note(KEYS[3], ARGV[3], 'left-waiting ' .. who)

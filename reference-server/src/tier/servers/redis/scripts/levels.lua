@@ -1,4 +1,4 @@
--- People who wait and people with an active place. KEYS: queue and active of each show.
+-- Returns the numbers of waiting and of active users. KEYS: queue and active of each show.
 local levels = {0, 0}
 for index = 1, #KEYS do
   local side = 2 - index % 2

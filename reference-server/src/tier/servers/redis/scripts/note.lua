@@ -1,5 +1,5 @@
--- Notes what happened at the doors, as the last step of a script: on the channel a witness hears it at once, and in the
--- stream it finds what it could not hear. The stream keeps enough for some seconds of a rush.
+-- Writes a note about an entry or exit, as the last step of a script. A witness receives it immediately on the channel, and
+-- finds in the stream what it has missed. The stream is long enough for several seconds of peak load.
 local function note(stream, channel, text)
   local id = redis.call('XADD', stream, 'MAXLEN', '~', 20000, '*', 'at', text)
   redis.call('PUBLISH', channel, id .. ' ' .. text)

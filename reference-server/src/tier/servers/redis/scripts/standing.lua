@@ -1,6 +1,6 @@
--- Where everyone stands, and up to which note of the doors that is so.
--- KEYS: doors, a key that is not there, then queue and active of each show.
--- Only a primary lets a write pass, also one that changes nothing: a replica would answer with what is old.
+-- Returns the newest note, and all waiting and active users as of that note.
+-- KEYS: doors, a key that doesn't exist, then queue and active of each show.
+-- The write changes nothing, but it fails on a replica, whose answer could be stale.
 redis.call('DEL', KEYS[2])
 local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 local lists = {}

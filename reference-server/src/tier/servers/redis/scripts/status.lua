@@ -1,4 +1,4 @@
--- The waiting room as one user sees it. KEYS: queue, active, admission rate. ARGV: user.
+-- Returns the waiting room as seen by one user. KEYS: queue, active, admission rate. ARGV: user.
 local rank = redis.call('ZRANK', KEYS[1], ARGV[1])
 return {
   rank and rank + 1 or -1,

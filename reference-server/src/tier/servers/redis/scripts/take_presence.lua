@@ -1,5 +1,5 @@
--- Sockets of all instances on the page of a show if that has changed since the last call, else -1.
--- KEYS: presence, mark of a change.
+-- Returns the number of sockets on a show's page over all instances, or -1 if nothing has changed since the last call.
+-- KEYS: presence, change marker.
 local at = now()
 local sockets, has_changed = 0, redis.call('DEL', KEYS[2]) == 1
 local shares = redis.call('HGETALL', KEYS[1])
@@ -8,7 +8,7 @@ for index = 1, #shares, 2 do
   if tonumber(expires) > at then
     sockets = sockets + tonumber(count)
   else
-    -- The instance is gone, and with it its sockets.
+    -- The instance has stopped, and its sockets with it.
     redis.call('HDEL', KEYS[1], shares[index])
     has_changed = true
   end

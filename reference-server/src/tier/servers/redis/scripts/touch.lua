@@ -1,2 +1,2 @@
--- Renews the active place of a user who does something. KEYS: active. ARGV: user.
+-- Records activity of an active user. KEYS: active. ARGV: user.
 redis.call('ZADD', KEYS[1], 'XX', now(), ARGV[1])
