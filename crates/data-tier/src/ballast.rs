@@ -1,4 +1,4 @@
-//! Keys of somebody else who fills the memory of Redis, and keeps it full.
+//! Keys of a foreign client that fills the memory of Redis and keeps it full.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Keys without a time to live that nobody reads.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ballast {
-    /// Part of `maxmemory` that is to be taken; `None` if nobody fills it.
+    /// Part of `maxmemory` that is to be taken; `None` if nothing fills it.
     share: Option<f64>,
     look_at: SimTime,
     /// Number and second of writing of each key, in the order of writing.

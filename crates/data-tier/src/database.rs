@@ -77,7 +77,7 @@ pub struct Database {
     pub(super) settings: DatabaseSettings,
     /// Time from the end of a query that writes until its commit is durable, now.
     pub(super) commit: Duration,
-    /// What waits for a stopped server to continue; `None` if it runs.
+    /// What waits for a paused server to resume; `None` if it runs.
     pub(super) standstill: Option<Standstill>,
     pub(super) foreign: Foreign,
     pub(super) figures: DatabaseFigures,
@@ -136,7 +136,7 @@ impl Database {
         }
     }
 
-    /// Whether there is a primary, be it stopped.
+    /// Whether there is a primary, even if paused.
     pub const fn is_up(&self) -> bool {
         self.is_up
     }
@@ -355,7 +355,7 @@ impl Database {
         if self.is_up && self.pool(instance).is_some_and(Pool::take_idle) {
             self.lock(now, job);
         } else if !self.answers() {
-            // The kernel of a stopped server accepts, but nobody answers; a lost one does not even refuse.
+            // The kernel of a paused server accepts, but nobody answers; a lost one does not even refuse.
             let gives_up_at = now + self.settings.connect_timeout;
             self.hanging.push_back((gives_up_at, job));
         } else if self.figures.connections_open < self.settings.connections_max {

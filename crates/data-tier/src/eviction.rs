@@ -38,7 +38,7 @@ pub(super) enum Key<K> {
     ActiveSet(ShowNumber),
     Body(K),
     Session(BuyerId),
-    /// A key of somebody else, by its number.
+    /// A key of the foreign client, by its number.
     Ballast(u32),
 }
 

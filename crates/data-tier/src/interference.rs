@@ -1,4 +1,4 @@
-//! What faults do to the database: its server is stopped, somebody else holds its connections, its commits are delayed.
+//! What faults do to the database: its server is paused, a foreign client holds its connections, its commits are delayed.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use super::database::{Database, Done, Stage, pop_due};
 /// The reference server does the same with PostgreSQL.
 const ANSWER_WAITS: u32 = 5;
 
-/// Time between two attempts of somebody else to open the connections that are still missing.
+/// Time between two attempts of a foreign client to open the connections that are still missing.
 const FOREIGN_LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// What waits for a stopped server to continue.
+/// What waits for a paused server to resume.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Standstill {
     /// Jobs whose query was running, or begins.
@@ -25,7 +25,7 @@ pub(super) struct Standstill {
     unanswered: VecDeque<(SimTime, u32)>,
 }
 
-/// Somebody else who opens connections and keeps them.
+/// A foreign client that opens connections and keeps them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Foreign {
     wanted: u32,
@@ -46,7 +46,7 @@ impl Foreign {
 }
 
 impl Database {
-    /// Stops the server: connections stay, and nothing answers. Nothing happens during an outage.
+    /// Pauses the server: connections stay, and nothing responds. Nothing happens during an outage.
     pub fn handle_paused(&mut self, now: SimTime) {
         if !self.answers() {
             return;
@@ -63,7 +63,7 @@ impl Database {
         });
     }
 
-    /// Lets a stopped server continue where it was.
+    /// Resumes a paused server.
     pub fn handle_resumed(&mut self, now: SimTime) {
         let Some(standstill) = self.standstill.take() else {
             return;
@@ -77,7 +77,7 @@ impl Database {
         self.connect_hanging(now);
     }
 
-    /// Somebody else opens `count` connections and keeps them; those that the server refuses are tried again.
+    /// A foreign client opens `count` connections and keeps them; it retries those that the server refuses.
     pub fn handle_connections_held(&mut self, now: SimTime, count: u32) {
         self.foreign.wanted = count;
         self.foreign.look_at = now;
@@ -86,7 +86,7 @@ impl Database {
         }
     }
 
-    /// Somebody else closes all these connections.
+    /// The foreign client closes all its connections.
     pub const fn handle_connections_released(&mut self) {
         self.figures.connections_open -= self.foreign.open;
         self.foreign.open = 0;
@@ -99,7 +99,7 @@ impl Database {
         self.commit = delay.unwrap_or(self.settings.commit);
     }
 
-    /// Notes when an instance gives up on a statement that a stopped server does not answer.
+    /// Notes when an instance gives up on a statement that a paused server does not answer.
     pub(super) fn note_unanswered(&mut self, now: SimTime, job: u32) {
         let gives_up_at = now + self.answer_timeout();
         if let Some(standstill) = &mut self.standstill {
@@ -135,13 +135,13 @@ impl Database {
         true
     }
 
-    /// When somebody else looks again for connections that are still missing.
+    /// When the foreign client retries the connections that are still missing.
     pub(super) fn next_foreign_look(&self) -> Option<SimTime> {
         let is_missing = self.foreign.open < self.foreign.wanted;
         (is_missing && self.answers()).then_some(self.foreign.look_at)
     }
 
-    /// Takes the connections that are free for somebody else, if it is time to; whether it was.
+    /// Opens free connections for the foreign client, if it is time to; returns whether it was.
     pub(super) fn look_as_foreigner(&mut self, now: SimTime) -> bool {
         let is_due = self.next_foreign_look().is_some_and(|at| at <= now);
         if is_due {

@@ -1,4 +1,4 @@
-//! Writes, and the memory they need: somebody else who fills it, keys that are evicted, writes that are refused.
+//! Writes, and the memory they need: a foreign client that fills it, keys that are evicted, writes that are refused.
 
 use tiketi_core::units::{BuyerId, Share, SimTime};
 
@@ -9,19 +9,19 @@ use super::redis::{Redis, RedisError};
 use super::waiting_room::NONE;
 
 impl<P: Payload> Redis<P> {
-    /// Somebody else begins to fill the memory up to `share`, with keys of 64 KiB that nobody reads.
+    /// A foreign client starts to fill the memory up to `share`, with keys of 64 KiB that nobody reads.
     pub fn handle_filled(&mut self, now: SimTime, share: Share) {
         self.ballast.load(now, share);
         self.tend_ballast(now);
     }
 
-    /// Somebody else takes these keys away.
+    /// The foreign client deletes its keys.
     pub fn handle_unfilled(&mut self) {
         self.ballast.unload();
         self.note_memory();
     }
 
-    /// Somebody else looks at the memory from time to time, and writes what is missing. Redis works on that as well.
+    /// The foreign client checks the memory periodically and writes more keys if needed. Redis spends time on that, too.
     pub(super) fn tend_ballast(&mut self, now: SimTime) {
         if !self.answers(now) {
             return;

@@ -1,4 +1,4 @@
-//! Redis when its primary is lost, stopped or replaced, and when its replica falls behind.
+//! Redis when its primary is lost, paused or replaced, and when its replica falls behind.
 
 use std::time::Duration;
 
@@ -98,14 +98,14 @@ impl<P: Payload> Redis<P> {
         loss
     }
 
-    /// Stops the primary until `until`: connections stay, and nothing answers. Nothing happens during an outage.
+    /// Pauses the primary until `until`: connections stay, and nothing responds. Nothing happens during an outage.
     pub fn handle_paused(&mut self, until: SimTime) {
         if self.is_up {
             self.paused_until = self.paused_until.max(until);
         }
     }
 
-    /// Lets a stopped primary continue.
+    /// Resumes a paused primary.
     pub fn handle_resumed(&mut self, now: SimTime) {
         self.paused_until = self.paused_until.min(now);
     }

@@ -137,7 +137,7 @@ impl<P: Payload> Redis<P> {
         Ok(())
     }
 
-    /// Sends everybody away who waits.
+    /// Removes everybody from the line.
     pub fn clear_line(&mut self, now: SimTime, show: ShowNumber) -> Result<(), RedisError> {
         self.answering(now)?;
         for buyer in self.contents.room_mut(show).everybody_waiting() {

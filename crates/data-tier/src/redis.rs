@@ -22,7 +22,7 @@ pub struct Redis<P: Payload> {
     /// Time the threads of lost primaries have worked.
     pub(super) busy_before: Duration,
     pub(super) is_up: bool,
-    /// The primary is stopped until this instant.
+    /// The primary is paused until this instant.
     pub(super) paused_until: SimTime,
     /// When the primary was lost, the last time it was.
     pub(super) lost_at: SimTime,
@@ -70,7 +70,7 @@ pub enum QueueState {
 pub enum Asked {
     /// The last is done at this instant: make its effect then.
     Done(SimTime),
-    /// The primary is stopped. The client gives up at this instant, and the commands have no effect.
+    /// The primary is paused. The client gives up at this instant, and the commands have no effect.
     Silent(SimTime),
     /// The primary is lost: commands fail at once.
     Down,
@@ -79,7 +79,7 @@ pub enum Asked {
 /// Why a command was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedisError {
-    /// No primary answers: it is lost and none is promoted yet, or it is stopped.
+    /// No primary answers: it is lost and none is promoted yet, or it is paused.
     #[error("redis does not answer")]
     Down,
     /// A write beyond `maxmemory`, and nothing may be evicted: the answer is `OOM command not allowed`.
@@ -123,7 +123,7 @@ pub struct Evicted {
     pub active_sets: u64,
     /// Buyers who were in these sets.
     pub active: u64,
-    /// Keys of somebody else.
+    /// Keys of foreign clients.
     pub foreign: u64,
 }
 
@@ -187,7 +187,7 @@ impl<P: Payload> Redis<P> {
         }
     }
 
-    /// Whether there is a primary, be it stopped.
+    /// Whether there is a primary, even if paused.
     pub const fn is_up(&self) -> bool {
         self.is_up
     }
@@ -197,7 +197,7 @@ impl<P: Payload> Redis<P> {
         self.is_up && now >= self.paused_until
     }
 
-    /// Until when the primary is stopped; `None` if it is not.
+    /// Until when the primary is paused; `None` if it is not.
     pub fn paused_until(&self, now: SimTime) -> Option<SimTime> {
         (self.is_up && now < self.paused_until).then_some(self.paused_until)
     }
@@ -283,7 +283,7 @@ impl<P: Payload> Redis<P> {
         Asked::Done(self.thread.book(starts_at, work))
     }
 
-    /// As [`Self::ask`], for a client that does not wait for the answer of a stopped primary: `None` if there is none.
+    /// As [`Self::ask`], for a client that does not wait for the answer of a paused primary: `None` if there is none.
     pub fn book(&mut self, now: SimTime, commands: u32) -> Option<SimTime> {
         match self.ask(now, commands) {
             Asked::Done(at) => Some(at),

@@ -160,7 +160,7 @@ impl EmbeddedCache {
         self.inner.bus.forget_instance(self.instance);
     }
 
-    /// Runs one atomic step on the primary. A stopped one is waited for until the client gives up; what it has given up on
+    /// Runs one atomic step on the primary. A paused one is waited for until the client gives up; what it has given up on
     /// never happens.
     async fn script<T>(
         &self,

@@ -89,9 +89,9 @@ pub(crate) struct Inner {
     bus: Bus,
     shows: Vec<Show>,
     redis: Mutex<RedisStore>,
-    /// Whether the Redis primary is stopped; commands wait for a change.
+    /// Whether the Redis primary is paused; commands wait for a change.
     redis_paused: watch::Sender<bool>,
-    /// Time after which a command of a stopped Redis is given up.
+    /// Time after which a command of a paused Redis is given up.
     redis_timeout: Duration,
     tables: Mutex<PostgresStore>,
     transactions: Transactions,
@@ -185,7 +185,7 @@ impl EmbeddedTier {
         self.inner.redis().machine.handle_restored_empty()
     }
 
-    /// Stops the Redis primary: commands wait for it until they are given up. Nothing happens during an outage.
+    /// Pauses the Redis primary: commands wait for it until they are given up. Nothing happens during an outage.
     pub fn pause_redis(&self) {
         let mut redis = self.inner.redis();
         if redis.machine.is_up() {
@@ -194,7 +194,7 @@ impl EmbeddedTier {
         }
     }
 
-    /// Lets a stopped Redis primary continue.
+    /// Resumes a paused Redis primary.
     pub fn resume_redis(&self) {
         let mut redis = self.inner.redis();
         redis.machine.handle_resumed(self.inner.now());
@@ -207,13 +207,13 @@ impl EmbeddedTier {
         redis.machine.handle_link(self.inner.now(), lag);
     }
 
-    /// Somebody else fills the memory of Redis up to `share` of its limit, and keeps it full.
+    /// A foreign client fills the memory of Redis up to `share` of its limit, and keeps it full.
     pub fn fill_redis(&self, share: Share) {
         let mut redis = self.inner.redis();
         redis.machine.handle_filled(self.inner.now(), share);
     }
 
-    /// Somebody else takes the keys away that fill Redis.
+    /// The foreign client deletes the keys that fill Redis.
     pub fn empty_redis(&self) {
         self.inner.redis().machine.handle_unfilled();
     }
@@ -232,14 +232,14 @@ impl EmbeddedTier {
             .act(|machine, now| machine.handle_promoted(now));
     }
 
-    /// Stops the database primary: connections stay, and nothing answers. Nothing happens during an outage.
+    /// Pauses the database primary: connections stay, and nothing responds. Nothing happens during an outage.
     pub fn pause_database(&self) {
         self.inner
             .transactions
             .act(|machine, now| machine.handle_paused(now));
     }
 
-    /// Lets a stopped database primary continue.
+    /// Resumes a paused database primary.
     pub fn resume_database(&self) {
         self.inner
             .transactions
@@ -253,14 +253,14 @@ impl EmbeddedTier {
             .act(|machine, _| machine.handle_commit_delay(delay));
     }
 
-    /// Somebody else opens this many connections of the database and keeps them, as far as there are any.
+    /// A foreign client opens up to `count` connections of the database and keeps them.
     pub fn hold_connections(&self, count: u32) {
         self.inner
             .transactions
             .act(|machine, now| machine.handle_connections_held(now, count));
     }
 
-    /// Somebody else closes all these connections.
+    /// The foreign client closes all its connections.
     pub fn release_connections(&self) {
         self.inner
             .transactions
@@ -358,7 +358,7 @@ impl Inner {
         *self.redis_paused.borrow()
     }
 
-    /// Returns when a stopped Redis continues, or an error when its client gives up.
+    /// Returns when a paused Redis resumes, or an error when its client gives up.
     async fn redis_continues(&self) -> Result<(), Unavailable> {
         let mut changes = self.redis_paused.subscribe();
         let continues = changes.wait_for(|paused| !paused);

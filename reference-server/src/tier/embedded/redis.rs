@@ -185,7 +185,7 @@ impl RedisStore {
         })
     }
 
-    /// Sends everybody away who waits.
+    /// Removes everybody from the line.
     pub(super) fn clear(&mut self, now: SimTime, show: Uuid) -> Result<(), Unavailable> {
         let show = self.show(show);
         Ok(self.machine.clear_line(now, show)?)
