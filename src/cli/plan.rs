@@ -15,7 +15,7 @@ use super::journal::Journal;
 use super::plan_args::PlanArguments;
 use super::search_progress::SearchProgress;
 use super::source;
-use tiketi_capacity::{self as capacity, Evaluate, Findings, Question, Sample, State};
+use tiketi_capacity::{self as capacity, Evaluate, Findings, Question, Sample, SearchState};
 use tiketi_model::{Progress, Watcher, Wish, simulate};
 use tiketi_report::plan::{self as report, PlanDocument};
 use tiketi_scenario::Plan;
@@ -118,7 +118,7 @@ impl Evaluate for Bench<'_> {
         Some(sample)
     }
 
-    fn hear(&self, state: &State) {
+    fn handle_progress(&self, state: &SearchState) {
         self.progress.hear(state);
     }
 }

@@ -1,6 +1,12 @@
 //! Recovery on synthetic series: what counts as recovered, and what does not.
 
-use super::*;
+use std::time::Duration;
+
+use super::outcome::{longest_stop, outcome};
+use super::work::work_before;
+use super::{Outcome, Work};
+use tiketi_core::units::SimTime;
+use tiketi_measure::series::{Series, Tick};
 
 /// Returns 300 s with 100 requests per second due; `work` says how many succeed and how many fail in each second.
 fn series(work: impl Fn(u64) -> (u64, u64)) -> Series {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::audit::Audit;
-use super::figure::Figure;
-use super::targets::{Reached, TargetVerdict};
-use super::*;
+use crate::audit::{Audit, Finding};
+use crate::figure::Figure;
+use crate::judge;
+use crate::targets::{Reached, TargetVerdict};
 use tiketi_cloud::notice::{DataTierPart, What};
 use tiketi_core::units::{SimTime, ZoneId};
 use tiketi_measure::ending::{DataTierFigures, FailoverFigures, LagFigures, Loss};

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use super::audit::Audit;
-use super::figure::Figure;
-use super::targets::Reached;
 use super::*;
 use tiketi_measure::ending::{Ending, FinalState};
 use tiketi_measure::histogram::Histogram;
 use tiketi_measure::{Engine, Measurements, example};
 use tiketi_scenario::Plan;
-use tiketi_scenario::objective::{Gate, GateMetric, Relation, Statistic};
-use tiketi_scenario::operation::Operation;
+use tiketi_scenario::objective::{GateMetric, Statistic};
+
+mod claims;
+mod data_tier;
+mod gates;
 
 /// Returns the example with gates that pass, so that nothing is wrong until a test breaks it.
 fn good_plan() -> Plan {
@@ -40,12 +41,6 @@ fn verdict_of(verdicts: &Verdicts, audit: Audit) -> &Finding {
         .iter()
         .find(|verdict| verdict.audit == audit);
     &found.unwrap().finding
-}
-
-fn gate_verdict(gate: Gate) -> GateVerdict {
-    let mut plan = example::plan();
-    plan.gates = vec![gate];
-    judged(plan, |_| ()).gates.remove(0)
 }
 
 #[test]
@@ -250,96 +245,6 @@ fn the_most_serious_trouble_sets_the_exit_code_and_all_are_listed() {
 }
 
 #[test]
-fn a_gate_without_samples_fails_whatever_its_condition() {
-    for relation in [
-        Relation::Less,
-        Relation::AtMost,
-        Relation::Greater,
-        Relation::AtLeast,
-        Relation::Equal,
-    ] {
-        for metric in GateMetric::ALL {
-            let statistic = match metric.kind() {
-                tiketi_scenario::objective::MetricKind::Trend
-                | tiketi_scenario::objective::MetricKind::Lag => Statistic::Max,
-                tiketi_scenario::objective::MetricKind::Rate => Statistic::Rate,
-                tiketi_scenario::objective::MetricKind::Count => Statistic::Count,
-            };
-            let mut plan = example::plan();
-            plan.gates = vec![Gate {
-                metric,
-                operation: None,
-                statistic,
-                relation,
-                bound: 0.0,
-                text: String::new(),
-            }];
-            let mut ending = example::ending();
-            ending.state = FinalState::Unread {
-                reason: "not read".to_owned(),
-            };
-            let nothing = tiketi_measure::Assembly::new(plan).finish(ending);
-            let verdict = judge(&nothing).gates.remove(0);
-            assert!(!verdict.passed, "{metric:?} {relation:?}");
-            assert!(verdict.reason.is_some(), "{metric:?}");
-        }
-    }
-}
-
-#[test]
-fn a_gate_with_an_operation_ignores_the_others() {
-    let mut gate = example::gate(
-        GateMetric::Calls,
-        Statistic::Count,
-        2_000.0,
-        "count == 2000",
-    );
-    gate.operation = Some(Operation::PaymentProcess);
-    let verdict = gate_verdict(gate);
-    assert!(verdict.passed, "{verdict:?}");
-    assert_eq!(verdict.metric, "calls{operation:payment_process}");
-    assert_eq!(verdict.measured, Some(Figure::Count(2_000)));
-}
-
-#[test]
-fn a_value_equal_to_the_bound_passes_only_inclusive_conditions() {
-    let longest = example::run().tally.waiting_time.max().unwrap();
-    let nanos = tiketi_scenario::objective::nanos(longest);
-    for (relation, passes) in [
-        (Relation::Less, false),
-        (Relation::AtMost, true),
-        (Relation::AtLeast, true),
-        (Relation::Greater, false),
-    ] {
-        let mut gate = example::gate(GateMetric::WaitingTime, Statistic::Max, nanos, "");
-        gate.relation = relation;
-        assert_eq!(gate_verdict(gate).passed, passes, "{relation:?}");
-    }
-}
-
-#[test]
-fn a_system_that_never_recovers_fails_every_gate_on_recovery() {
-    let mut plan = good_plan();
-    let mut at_least = plan.gates[0].clone();
-    at_least.relation = Relation::Greater;
-    plan.gates.push(at_least);
-    let verdicts = judged(plan, |run| {
-        for second in 300..600 {
-            let failed = tiketi_measure::series::Tick {
-                calls_due: 200,
-                calls_failed: 200,
-                ..Default::default()
-            };
-            run.series.absorb(second, &failed);
-        }
-    });
-    for gate in &verdicts.gates {
-        assert!(!gate.passed);
-        assert_eq!(gate.measured, Some(Figure::Never));
-    }
-}
-
-#[test]
 fn recovery_reports_what_reacted_and_when() {
     let verdicts = judged(good_plan(), |_| ());
     let recovery = &verdicts.recoveries[0];
@@ -356,130 +261,4 @@ fn scaling_is_followed_from_the_crossing_to_the_last_healthy_instance() {
     let action = &verdicts.scaling[0];
     assert_eq!(action.alarm_delay(), Some(Duration::from_secs(29)));
     assert_eq!(action.in_service_after(), Some(Duration::from_secs(260)));
-}
-
-#[test]
-fn claims_that_a_run_does_not_touch_are_not_exercised() {
-    let mut plan = good_plan();
-    plan.faults.clear();
-    let verdicts = judged(plan, |run| {
-        run.timeline.clear();
-        run.ending.system = None;
-        run.ending.statement = None;
-        run.ending.state = FinalState::Unread {
-            reason: "not read".to_owned(),
-        };
-    });
-    let exercised = verdicts
-        .targets
-        .iter()
-        .filter(|target| target.verdict != Reached::NotExercised);
-    let ids: Vec<_> = exercised.map(|target| target.id.as_str()).collect();
-    // Broadcast latency and the size of the fleet were still measured, and the scenario has its subnets.
-    assert_eq!(ids, ["A11", "A16", "B2", "B4"]);
-}
-
-#[test]
-fn more_messages_received_than_due_prove_nothing() {
-    let verdicts = judged(good_plan(), |run| {
-        run.ending.system.as_mut().unwrap().messages_due = Some(1);
-    });
-    let target = verdicts.targets.iter().find(|target| target.id == "A21");
-    assert_eq!(target.unwrap().verdict, Reached::NotExercised);
-}
-
-#[test]
-fn one_missing_message_per_closed_connection_is_not_a_loss() {
-    let of = |due: u64| {
-        let verdicts = judged(good_plan(), |run| {
-            run.tally.sockets.lost = 0;
-            run.tally.sockets.closed = 100;
-            run.ending.system.as_mut().unwrap().messages_due = Some(due);
-        });
-        let target = verdicts.targets.iter().find(|target| target.id == "A21");
-        target.unwrap().verdict
-    };
-    assert_eq!(of(2_100), Reached::Met);
-    assert_eq!(of(2_110), Reached::Missed);
-}
-
-#[test]
-fn a_monitor_that_runs_too_often_or_too_rarely_misses_the_claim() {
-    let of = |runs: u64| {
-        let verdicts = judged(good_plan(), |run| {
-            run.ending.system.as_mut().unwrap().monitor_runs = Some(runs);
-        });
-        let target = verdicts.targets.iter().find(|target| target.id == "A13");
-        target.unwrap().verdict
-    };
-    let told = [4, 5, 10, 20].map(of);
-    let expected = [
-        Reached::NotExercised,
-        Reached::Missed,
-        Reached::Met,
-        Reached::Missed,
-    ];
-    assert_eq!(told, expected);
-}
-
-#[test]
-fn a_failover_in_time_is_only_part_of_the_claim_about_aurora() {
-    let of = |verdicts: &Verdicts| {
-        let target = verdicts.targets.iter().find(|target| target.id == "A12");
-        target.unwrap().clone()
-    };
-    let verdicts = judged(good_plan(), |run| {
-        // No user notices anything.
-        for operation in &mut run.tally.operations {
-            operation.failed.clear();
-        }
-        let quiet: Vec<_> = run.series.ticks().to_vec();
-        run.series = tiketi_measure::series::Series::default();
-        for (second, mut tick) in quiet.into_iter().enumerate() {
-            tick.calls_ok += std::mem::take(&mut tick.calls_failed);
-            run.series.absorb(second as u64, &tick);
-        }
-    });
-    let target = of(&verdicts);
-    assert_eq!(target.verdict, Reached::PartlyMet, "{}", target.measured);
-    assert!(
-        target
-            .measured
-            .contains("not measured: replication lag, the time of the first successful write")
-    );
-    // In the unchanged example a third of the requests fail during the failover, which users notice.
-    assert_eq!(of(&judged(good_plan(), |_| ())).verdict, Reached::Missed);
-}
-
-#[test]
-fn subnets_that_overlap_or_are_too_small_miss_the_claim() {
-    let verdict = |change: fn(&mut Plan)| {
-        let mut plan = good_plan();
-        change(&mut plan);
-        let verdicts = judged(plan, |_| ());
-        let target = verdicts.targets.iter().find(|target| target.id == "B2");
-        target.unwrap().verdict
-    };
-    assert_eq!(verdict(|_| ()), Reached::PartlyMet);
-    assert_eq!(verdict(|plan| plan.scaling.max = 251), Reached::Missed);
-    let overlaps = |plan: &mut Plan| plan.topology.zones[1].data = "10.0.0.0/22".parse().unwrap();
-    assert_eq!(verdict(overlaps), Reached::Missed);
-    let elsewhere = |plan: &mut Plan| plan.topology.vpc = "10.0.0.0/15".parse().unwrap();
-    assert_eq!(verdict(elsewhere), Reached::NotExercised);
-}
-
-#[test]
-fn a_claim_is_missed_if_the_numbers_disagree() {
-    let verdicts = judged(good_plan(), |run| {
-        run.ending.system.as_mut().unwrap().targets[0].requests *= 3;
-    });
-    let of = |id: &str| {
-        let target = verdicts.targets.iter().find(|target| target.id == id);
-        target.unwrap()
-    };
-    assert_eq!(of("A4").verdict, Reached::Missed);
-    // The documented "optimized" total is not the sum of its parts.
-    assert_eq!(of("A24").verdict, Reached::Missed);
-    assert!(of("A24").measured.contains("₩194,500"));
-    assert_eq!(of("A19").verdict, Reached::Met);
 }
