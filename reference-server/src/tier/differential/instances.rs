@@ -15,7 +15,8 @@ use crate::show::Show;
 use crate::tier::database::{Answer, Paid, ReservationRow, StandingOrder};
 use crate::tier::{Cache, Database, News, Refusal, SessionChange, Task, Unavailable};
 
-/// The waits that a rate limit may name end halfway between two ticks; the clock of Redis runs on in between.
+/// Waits for the rate limit are rounded to this step: the clock of Redis runs on during a case, which makes them a little
+/// longer or shorter.
 const WAIT_STEP: Duration = Duration::from_secs(20);
 
 /// Instances, and what they remember of a case.
@@ -137,7 +138,7 @@ impl Instances {
                 let wait = cache.count_request(user(*who), *limit).await?;
                 Ok(Reply::Wait(wait.map(|wait| {
                     let steps = wait.as_secs_f64() / WAIT_STEP.as_secs_f64();
-                    WAIT_STEP.mul_f64(steps.ceil())
+                    WAIT_STEP.mul_f64(steps.round())
                 })))
             }
             other => unreachable!("not a request to the cache role: {other:?}"),
