@@ -30,10 +30,9 @@ fn workplace() -> Workplace {
             "theirs.toml",
             tier("redis://:hunter2@localhost", here) + &lose,
         ),
-        ("pause.toml", pause.clone()),
         (
-            "pause-servers.toml",
-            format!("[topology]\ndata_tier = \"servers\"\n{pause}"),
+            "pause.toml",
+            tier("redis://:hunter2@localhost", here) + &pause,
         ),
         ("bad-port.toml", tier("redis://:hunter2@localhost:x", here)),
         ("unfinished.toml", tier("redis://u:hunter2", here)),
@@ -70,7 +69,7 @@ fn workplace() -> Workplace {
     for (name, content) in files {
         workplace.write(name, format!("{SALE}{content}"));
     }
-    let plan = "question = \"how-large-a-crowd\"\nscenario = \"pause-servers.toml\"\n";
+    let plan = "question = \"how-large-a-crowd\"\nscenario = \"pause.toml\"\n";
     workplace.write("plan.toml", plan);
     workplace
 }
@@ -102,12 +101,7 @@ fn unsupported_faults_and_servers_are_refused_before_the_run() {
         (
             "simulate pause.toml",
             104,
-            "the model does not support the fault `pause-primary`",
-        ),
-        (
-            "simulate pause-servers.toml",
-            104,
-            "no server that is there and never answers",
+            "the simulation does not support the fault `pause-primary`",
         ),
         ("simulate theirs.toml", 104, "never broken by it"),
         ("run plain.toml --redis redis://localhost", 2, "--database"),
@@ -151,7 +145,7 @@ fn plan_files_refuse_faults_the_model_does_not_support() {
     assert_refused(
         &ended,
         104,
-        "the model cannot play the fault `pause-primary`",
+        "the simulation does not support the fault `pause-primary`",
     );
 }
 

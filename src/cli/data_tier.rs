@@ -176,9 +176,14 @@ pub(super) fn admit_live(plan: &Plan) -> Result<(), Exit> {
 
 /// Rejects faults that the model does not support.
 pub(super) fn admit_modeled(plan: &Plan) -> Result<(), Exit> {
-    let hint = "remove the fault, or run the scenario with `tiketi-sim run --data-tier servers`";
+    let hint = "remove the fault, or use another `topology.data_tier`";
     let tier = &plan.topology.data_tier;
-    admit_faults(plan, "the model", |action| model::plays(action, tier), hint)
+    admit_faults(
+        plan,
+        "the simulation",
+        |action| model::plays(action, tier),
+        hint,
+    )
 }
 
 fn admit_faults(
@@ -264,8 +269,8 @@ mod tests {
             (&lose, tier("embedded"), Ok(()), Ok(())),
             (&lose, tier("servers"), Ok(()), Ok(())),
             (&lose, theirs.clone(), refused, refused),
-            (&pause, tier("embedded"), refused, refused),
-            (&pause, tier("servers"), Ok(()), refused),
+            (&pause, tier("embedded"), Ok(()), Ok(())),
+            (&pause, tier("servers"), Ok(()), Ok(())),
             (&pause, theirs.clone(), refused, refused),
             (&end, theirs, Ok(()), Ok(())),
         ] {

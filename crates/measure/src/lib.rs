@@ -5,14 +5,14 @@
 //! observations are never stored, so memory use does not depend on the length of a run.
 
 pub mod archive;
-pub mod assembly;
+mod assembly;
 pub mod ending;
 #[cfg(any(test, feature = "example"))]
 pub mod example;
 pub mod histogram;
-pub mod measurements;
+mod measurements;
 mod pairs;
-pub mod recorder;
+mod recorder;
 pub mod replica_lag;
 pub mod series;
 pub mod tally;

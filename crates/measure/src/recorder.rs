@@ -61,6 +61,7 @@ impl Recorder {
                 }
             }
             Observation::Left { at, reason, waited } => {
+                // Counts of buyers cover the whole run, warm-up included: every buyer who starts must also end.
                 self.tally.left[reason as usize] += 1;
                 self.tick(at).left += 1;
                 if let (LeaveReason::OutOfPatience, Some(waited)) = (reason, waited)
@@ -99,6 +100,7 @@ impl Recorder {
             Start::Started => {
                 self.tally.arrivals.started += 1;
                 self.tick(intended).started += 1;
+                // An arrival that was not sent has no delay.
                 if intended >= self.judged_from {
                     self.tally.send_lag.record(sent.saturating_since(intended));
                 }
@@ -123,6 +125,7 @@ impl Recorder {
             Outcome::Refused => tick.calls_refused += 1,
             Outcome::Failed(_) => tick.calls_failed += 1,
         }
+        // Traffic is billed from the first byte, so the warm-up counts.
         self.tally.bytes += u64::from(call.bytes);
         // By when it was due, so that the warm-up ends at the same request whatever the speed of the system.
         if call.intended < self.judged_from {

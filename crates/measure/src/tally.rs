@@ -110,6 +110,7 @@ impl Default for Tally {
 impl Tally {
     /// Adds what `other` counted.
     pub fn merge(&mut self, other: &Self) {
+        // Every tally has all operations, so none is dropped here.
         for (mine, theirs) in self.operations.iter_mut().zip(&other.operations) {
             mine.merge(theirs);
         }

@@ -1,4 +1,4 @@
-//! Engine 2: the same scenario in virtual time.
+//! The simulation engine: runs a scenario in virtual time.
 //!
 //! ```text
 //! buyers ─call─▶ front ─▶ instance (processor) ─▶ redis ─▶ database ─▶ provider ─▶ answer ─▶ buyers
@@ -7,8 +7,8 @@
 //!                  cloud: control plane, faults, meter
 //! ```
 //!
-//! The same buyers, control plane, faults and cost meter as in a live run, around stations instead of sockets. Nothing
-//! here reads a clock: the same plan and seed give the same measurements, byte for byte, on any machine.
+//! Buyers, control plane, faults and cost meter are those of a live run; only the servers are queueing stations. Nothing here
+//! reads a clock: the same plan and seed give the same measurements, byte for byte, on any machine.
 
 mod backend;
 mod breakage;
@@ -35,11 +35,7 @@ use tiketi_measure::Measurements;
 use tiketi_scenario::Plan;
 use tiketi_scenario::data_tier::DataTier;
 
-/// Whether the model can play the fault of a scenario with this data tier, or why not, as a fragment.
-///
-/// # Errors
-///
-/// Why not.
+/// Returns whether the simulation supports a fault with this data tier; the error says why not, as a sentence fragment.
 pub fn plays(action: Action, tier: &DataTier) -> Result<(), &'static str> {
     match action {
         Action::AzPowerInterruption { .. }
@@ -54,9 +50,10 @@ pub fn plays(action: Action, tier: &DataTier) -> Result<(), &'static str> {
     }
 }
 
-/// Plays `plan` in virtual time and returns what was measured; `watcher` sees each scenario second, and may end it.
+/// Simulates `plan` in virtual time and returns the measurements. `watcher` is called each second of scenario time, and may
+/// stop the run.
 ///
-/// The plan has no fault that [`plays`] refuses: it panics there.
+/// Panics if the plan has a fault that [`plays`] rejects.
 pub fn simulate(plan: &Plan, watcher: &mut dyn Watcher) -> Measurements {
     world::World::new(plan).run(watcher)
 }

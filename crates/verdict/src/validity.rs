@@ -143,6 +143,7 @@ fn buyers_accounted_for(run: &Measurements) -> ValidityCheck {
 }
 
 fn cpu(run: &Measurements) -> ValidityCheck {
+    // A run that was interrupted at once has no length; it must not divide by zero.
     let wall = run.ending.wall.max(Duration::from_millis(1));
     let share = |worker: &WorkerFigures| worker.cpu.div_duration_f64(wall);
     let busiest = run.ending.generator.workers.iter().map(share);
@@ -161,6 +162,7 @@ fn cpu(run: &Measurements) -> ValidityCheck {
 fn open_files(run: &Measurements) -> ValidityCheck {
     let workers = &run.ending.generator.workers;
     let refused: u64 = workers.iter().map(|worker| worker.files_refused).sum();
+    // The worker closest to its own limit: workers may have different limits.
     let fullest = workers
         .iter()
         .min_by_key(|worker| worker.files_limit.saturating_sub(worker.files_peak));
