@@ -257,7 +257,7 @@ async fn a_paused_thread_accepts_and_answers_when_it_continues() {
     let mut bench = Bench::start(threads()).await;
     bench.fleet.pause(IN_A).unwrap();
     assert_eq!(
-        bench.fleet.in_zone(ZONE_A),
+        bench.fleet.answering_in(ZONE_A),
         [ALSO_IN_A],
         "the others answer"
     );
