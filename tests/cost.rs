@@ -6,7 +6,7 @@ mod common;
 use common::{documented_plan, secs};
 use tiketi_cost::item::{Heading, Item};
 use tiketi_cost::price_book::{Basis, Currency};
-use tiketi_cost::statement::Line;
+use tiketi_cost::statement::BillLine;
 use tiketi_cost::{LcuHour, PriceBook, Sales, Statement, Traffic, Usage};
 use tiketi_scenario::Plan;
 use tiketi_scenario::topology::DatabaseKind;
@@ -45,7 +45,7 @@ fn assert_close(value: f64, expected: f64) {
     );
 }
 
-fn line(statement: &Statement, item: Item, heading: Heading) -> &Line {
+fn line(statement: &Statement, item: Item, heading: Heading) -> &BillLine {
     statement
         .month
         .lines

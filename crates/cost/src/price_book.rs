@@ -7,7 +7,7 @@ use super::price_file;
 use tiketi_scenario::Diagnostics;
 
 /// Hours per month, as AWS counts them.
-pub const HOURS_A_MONTH: f64 = 730.0;
+pub const HOURS_PER_MONTH: f64 = 730.0;
 
 /// Prices of one region and date.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,7 +73,7 @@ impl Price {
     pub fn for_one(&self) -> f64 {
         match self.per {
             Per::Unit => self.amount,
-            Per::Month | Per::Flat => self.amount / HOURS_A_MONTH,
+            Per::Month | Per::Flat => self.amount / HOURS_PER_MONTH,
         }
     }
 }

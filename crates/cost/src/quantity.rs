@@ -2,7 +2,7 @@
 
 use super::item::{Heading, Item};
 use super::meter::count;
-use super::price_book::HOURS_A_MONTH;
+use super::price_book::HOURS_PER_MONTH;
 use super::usage::{Traffic, Usage};
 use tiketi_scenario::Plan;
 use tiketi_scenario::scaling::Metric;
@@ -53,7 +53,7 @@ pub(super) fn quantities(plan: &Plan, usage: &Usage) -> Vec<Quantity> {
 
 /// Returns the instance-hours per month of the smallest fleet.
 pub(super) fn base_hours_per_month(plan: &Plan) -> f64 {
-    f64::from(plan.scaling.min) * HOURS_A_MONTH
+    f64::from(plan.scaling.min) * HOURS_PER_MONTH
 }
 
 /// The inputs of the quantities.
@@ -85,7 +85,7 @@ impl Reckoning<'_> {
             month: Some(month),
         };
         let volumes = |heading, title: &str, (run, month): (f64, f64)| {
-            let gb_months = |hours: f64| hours * VOLUME_GB / HOURS_A_MONTH;
+            let gb_months = |hours: f64| hours * VOLUME_GB / HOURS_PER_MONTH;
             let (run, month) = (gb_months(run), gb_months(month));
             piece(Item::Volumes, heading, title, "GB-month").of(run, month)
         };
@@ -136,7 +136,7 @@ impl Reckoning<'_> {
     /// Returns the fixed infrastructure that is billed by the month.
     fn monthly(&self) -> Vec<Quantity> {
         let by_month = |quantity: Quantity, pieces: f64| {
-            quantity.of(pieces * self.usage.hours / HOURS_A_MONTH, pieces)
+            quantity.of(pieces * self.usage.hours / HOURS_PER_MONTH, pieces)
         };
         let (storage, monitoring) = (Heading::Storage, Heading::Monitoring);
         let metrics = f64::from(u8::from(self.watches_queue()));
@@ -187,7 +187,7 @@ impl Reckoning<'_> {
     fn lambda(&self) -> Vec<Quantity> {
         let runs = count(self.usage.lambda_runs);
         let period = self.plan.scaling.monitor.period.as_secs_f64();
-        let runs_per_month = HOURS_A_MONTH * SECONDS_PER_HOUR / period;
+        let runs_per_month = HOURS_PER_MONTH * SECONDS_PER_HOUR / period;
         let (lambda, monitoring) = (Heading::Lambda, Heading::Monitoring);
         let each = |quantity: Quantity, each: f64| quantity.of(runs * each, runs_per_month * each);
         let mut quantities = vec![
@@ -292,7 +292,7 @@ impl Reckoning<'_> {
 
     fn by_hour(&self, quantity: Quantity, pieces: usize) -> Quantity {
         let pieces = count(u64::try_from(pieces).unwrap_or(u64::MAX));
-        quantity.of(pieces * self.usage.hours, pieces * HOURS_A_MONTH)
+        quantity.of(pieces * self.usage.hours, pieces * HOURS_PER_MONTH)
     }
 
     /// Sets the quantity that each sale uses.

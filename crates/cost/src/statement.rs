@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::comparison::{self, Comparison};
 use super::item::{Heading, Item};
-use super::price_book::{Basis, Currency, Exchange, HOURS_A_MONTH, Per, Price, PriceBook};
+use super::price_book::{Basis, Currency, Exchange, HOURS_PER_MONTH, Per, Price, PriceBook};
 use super::quantity::{Quantity, base_hours_per_month, quantities};
 use super::usage::Usage;
 use tiketi_scenario::Plan;
@@ -55,14 +55,14 @@ pub struct Savings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bill {
     /// The billed items.
-    pub lines: Vec<Line>,
+    pub lines: Vec<BillLine>,
     /// Sum of the lines that have an amount.
     pub total: f64,
 }
 
 /// One billed item.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Line {
+pub struct BillLine {
     /// The item.
     pub item: Item,
     /// The heading it belongs to.
@@ -97,7 +97,9 @@ impl Statement {
     pub fn new(plan: &Plan, usage: Usage, sales: Sales, book: &PriceBook) -> Self {
         let quantities = quantities(plan, &usage);
         let run = bill(book, &quantities, usage.hours, |quantity| quantity.run);
-        let month = bill(book, &quantities, HOURS_A_MONTH, |quantity| quantity.month);
+        let month = bill(book, &quantities, HOURS_PER_MONTH, |quantity| {
+            quantity.month
+        });
         let documented =
             PriceBook::built_in("documented-krw").expect("the documented book is built in");
         let savings = savings(plan, &month, book);
@@ -144,12 +146,12 @@ impl Bill {
     }
 
     /// Returns the lines without a quantity, because the engine does not meter them.
-    pub fn not_metered(&self) -> impl Iterator<Item = &Line> {
+    pub fn not_metered(&self) -> impl Iterator<Item = &BillLine> {
         self.lines.iter().filter(|line| line.quantity.is_none())
     }
 
     /// Returns the lines without a price.
-    pub fn not_priced(&self) -> impl Iterator<Item = &Line> {
+    pub fn not_priced(&self) -> impl Iterator<Item = &BillLine> {
         self.lines
             .iter()
             .filter(|line| line.basis == Basis::NotFound)
@@ -162,7 +164,7 @@ fn bill(
     hours: f64,
     amount_of: impl Fn(&Quantity) -> Option<f64>,
 ) -> Bill {
-    let lines: Vec<Line> = quantities
+    let lines: Vec<BillLine> = quantities
         .iter()
         .filter_map(|quantity| {
             let price = book.price(quantity.item, quantity.class.as_deref());
@@ -185,17 +187,17 @@ fn is_priced(book: &PriceBook, quantities: &[Quantity], heading: Heading) -> boo
         .any(|other| book.price(other.item, other.class.as_deref()).is_some())
 }
 
-fn priced(quantity: &Quantity, price: &Price, units: Option<f64>, hours: f64) -> Line {
+fn priced(quantity: &Quantity, price: &Price, units: Option<f64>, hours: f64) -> BillLine {
     let (units, unit, unit_price) = match price.per {
         Per::Unit => (units, quantity.unit, price.amount),
-        Per::Month => (units, quantity.unit, price.amount / HOURS_A_MONTH),
+        Per::Month => (units, quantity.unit, price.amount / HOURS_PER_MONTH),
         // A flat price covers any quantity, but is not charged for none.
         Per::Flat => {
             let hours = units.map(|units| if units > 0.0 { hours } else { 0.0 });
-            (hours, "hour", price.amount / HOURS_A_MONTH)
+            (hours, "hour", price.amount / HOURS_PER_MONTH)
         }
     };
-    Line {
+    BillLine {
         item: quantity.item,
         heading: quantity.heading,
         title: quantity.title.clone(),
@@ -208,8 +210,8 @@ fn priced(quantity: &Quantity, price: &Price, units: Option<f64>, hours: f64) ->
     }
 }
 
-fn unpriced(quantity: &Quantity, units: Option<f64>) -> Line {
-    Line {
+fn unpriced(quantity: &Quantity, units: Option<f64>) -> BillLine {
+    BillLine {
         item: quantity.item,
         heading: quantity.heading,
         title: quantity.title.clone(),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::capacity::LcuHour;
 use super::item::Item;
 use super::meter::count;
-use super::price_book::{Currency, Exchange, HOURS_A_MONTH, PriceBook};
+use super::price_book::{Currency, Exchange, HOURS_PER_MONTH, PriceBook};
 use super::statement::{Bill, Sales, Statement};
 use super::usage::Usage;
 use tiketi_scenario::Plan;
@@ -165,7 +165,7 @@ fn hourly(month: &Bill, items: &[Item]) -> Vec<(String, f64)> {
     let lines = month.lines.iter();
     let lines = lines.filter(|line| items.contains(&line.item));
     lines
-        .filter_map(|line| Some((line.title.clone(), line.amount? / HOURS_A_MONTH)))
+        .filter_map(|line| Some((line.title.clone(), line.amount? / HOURS_PER_MONTH)))
         .filter(|(_, amount)| *amount > 0.0)
         .collect()
 }
@@ -193,8 +193,8 @@ impl Month {
             .iter()
             .find(|line| line.item == item && line.unit.ends_with("-hour"))?;
         Some(Piece {
-            won_an_hour: line.unit_price? * self.won_per_unit(),
-            pieces: line.quantity? / HOURS_A_MONTH,
+            won_per_hour: line.unit_price? * self.won_per_unit(),
+            pieces: line.quantity? / HOURS_PER_MONTH,
         })
     }
 
@@ -204,7 +204,7 @@ impl Month {
     }
 
     /// Returns the won per gigabyte through NAT, or `None` if the book has no price for it.
-    pub fn won_a_nat_gigabyte(&self) -> Option<f64> {
+    pub fn won_per_nat_gigabyte(&self) -> Option<f64> {
         let lines = &self.statement.month.lines;
         let line = lines.iter().find(|line| line.item == Item::NatTraffic)?;
         Some(line.unit_price? * self.won_per_unit())
@@ -225,14 +225,14 @@ impl Month {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Piece {
     /// Price of one, in won per hour.
-    pub won_an_hour: f64,
+    pub won_per_hour: f64,
     /// How many run all month.
     pub pieces: f64,
 }
 
 impl Piece {
     /// Returns the price of one, in won per month.
-    pub fn won_a_month(&self) -> f64 {
-        self.won_an_hour * HOURS_A_MONTH
+    pub fn won_per_month(&self) -> f64 {
+        self.won_per_hour * HOURS_PER_MONTH
     }
 }

@@ -3,7 +3,7 @@
 use tiketi_cost::Statement;
 use tiketi_cost::comparison::Row;
 use tiketi_cost::price_book::{Basis, Currency};
-use tiketi_cost::statement::{Bill, Line};
+use tiketi_cost::statement::{Bill, BillLine};
 
 use crate::chart::{Bar, BarChart};
 use crate::number::Number;
@@ -21,11 +21,11 @@ pub(crate) const fn basis(basis: Basis) -> &'static str {
 
 /// What a bill leaves out, and why.
 pub(crate) fn warnings(bill: &Bill) -> Vec<Prose> {
-    let named = |why: &str, lines: &mut dyn Iterator<Item = &Line>| {
+    let named = |why: &str, lines: &mut dyn Iterator<Item = &BillLine>| {
         let titles: Vec<_> = lines.map(|line| line.title.as_str()).collect();
         (!titles.is_empty()).then(|| Prose::warning(format!("{why}: {}.", titles.join(", "))))
     };
-    let has_price = |line: &&Line| line.basis != Basis::NotFound;
+    let has_price = |line: &&BillLine| line.basis != Basis::NotFound;
     let mut not_metered = bill.not_metered().filter(has_price);
     let found = [
         named("Not metered (counted as 0)", &mut not_metered),
@@ -48,7 +48,7 @@ pub(crate) fn lines(bill: &Bill, currency: Currency) -> Table {
         Column::prose("Source of the price"),
     ];
     let money = |amount: f64| Number::money(amount, currency);
-    let row = |line: &Line| {
+    let row = |line: &BillLine| {
         vec![
             Cell::text(&line.title),
             match line.quantity {
@@ -71,7 +71,7 @@ pub(crate) fn lines(bill: &Bill, currency: Currency) -> Table {
 
 /// The amounts of a bill as bars.
 pub(crate) fn by_item(title: &str, bill: &Bill, currency: Currency) -> BarChart {
-    let bar = |line: &Line| {
+    let bar = |line: &BillLine| {
         Some(Bar {
             name: line.title.clone(),
             value: Number::money(line.amount?, currency),

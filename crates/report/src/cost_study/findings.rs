@@ -3,7 +3,7 @@
 use tiketi_cost::Study;
 use tiketi_cost::comparison::Row;
 use tiketi_cost::item::Item;
-use tiketi_cost::price_book::{Basis, Currency, HOURS_A_MONTH};
+use tiketi_cost::price_book::{Basis, Currency, HOURS_PER_MONTH};
 use tiketi_cost::study::{CLOUDMART_HOUR, CLOUDMART_MONTH, Hour, Month, PEAK_HOURS};
 
 use crate::bill::basis;
@@ -134,7 +134,7 @@ fn wrong_sums(study: &Study) -> Vec<String> {
             let is_gap = |amount: f64| (amount - gap.abs()).abs() < 0.5;
             let as_large = rows.iter().filter(|other| is_gap(other.documented));
             let instance = own(study).and_then(|month| month.piece(Item::Instance));
-            let instance = instance.filter(|instance| is_gap(instance.won_a_month()));
+            let instance = instance.filter(|instance| is_gap(instance.won_per_month()));
             let as_large: Vec<_> = as_large
                 .map(|other| other.title.as_str())
                 .chain(instance.map(|_| "one instance"))
@@ -260,9 +260,9 @@ fn gateways(month: &Month) -> Option<String> {
     Some(format!(
         "NAT: {} gateways (A18) cost {} per month before any traffic; the documented {} pay for {} of one.{one}",
         month.nat_gateways,
-        won(gateway.won_a_month() * month.gateways()),
+        won(gateway.won_per_month() * month.gateways()),
         won(stated),
-        Number::decimal(stated / gateway.won_a_month()),
+        Number::decimal(stated / gateway.won_per_month()),
     ))
 }
 
@@ -287,10 +287,10 @@ fn nodes(month: &Month) -> Vec<String> {
         Some(format!(
             "{title}: {} nodes at {} per month cost {}; the documented {} pay for {}.",
             Number::decimal(node.pieces),
-            won(node.won_a_month()),
-            won(node.won_a_month() * node.pieces),
+            won(node.won_per_month()),
+            won(node.won_per_month() * node.pieces),
             won(stated),
-            Number::decimal(stated / node.won_a_month()),
+            Number::decimal(stated / node.won_per_month()),
         ))
     };
     tiers.into_iter().filter_map(told).collect()
@@ -302,7 +302,7 @@ fn addresses(month: &Month) -> Option<String> {
     let lines = lines.filter(|line| line.item == Item::PublicAddresses);
     let (mut pieces, mut amount) = (0.0, 0.0);
     for line in lines {
-        pieces += line.quantity? / HOURS_A_MONTH;
+        pieces += line.quantity? / HOURS_PER_MONTH;
         amount += line.amount?;
     }
     (pieces > 0.0).then(|| {
@@ -328,7 +328,7 @@ fn optimized(month: &Month) -> Option<String> {
 
 /// How much traffic to S3 it takes for the endpoint to save what is documented (A17).
 fn endpoint(month: &Month) -> Option<String> {
-    let gigabyte = month.won_a_nat_gigabyte()?;
+    let gigabyte = month.won_per_nat_gigabyte()?;
     (gigabyte > 0.0).then(|| {
         format!(
             "The S3 endpoint (A17) saves {} per GB that would otherwise pass NAT, but not the gateways: saving {} per month \
@@ -380,11 +380,11 @@ fn hour(hour: &Hour) -> Vec<String> {
     let dollars = |amount| Number::money(amount, Currency::Usd);
     let (titles, sum) = &hour.nearest;
     let mut told = vec![format!(
-        "CloudMart (B9): {} per month is {} hours at the documented {} per hour; AWS counts {HOURS_A_MONTH} hours, or {}.",
+        "CloudMart (B9): {} per month is {} hours at the documented {} per hour; AWS counts {HOURS_PER_MONTH} hours, or {}.",
         dollars(CLOUDMART_MONTH),
         Number::decimal(CLOUDMART_MONTH / CLOUDMART_HOUR),
         dollars(CLOUDMART_HOUR),
-        dollars(CLOUDMART_HOUR * HOURS_A_MONTH),
+        dollars(CLOUDMART_HOUR * HOURS_PER_MONTH),
     )];
     if hour.currency == Currency::Usd {
         told.push(format!(
