@@ -100,12 +100,12 @@ fn timeline_needs_a_policy_on_queue_size() {
     assert!(
         ended
             .stdout
-            .starts_with("Five minutes after the queue has passed its threshold")
+            .contains("█ Healthy instances after five minutes: ")
     );
     assert!(
         ended
             .stdout
-            .ends_with("Run again: `tiketi-sim timeline good.toml --seeds 3`\n")
+            .ends_with("run again: tiketi-sim timeline good.toml --seeds 3\n")
     );
     let page = std::fs::read_to_string(workplace.path("page/report.html")).expect("a page");
     assert!(page.contains("<svg"));

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 use small_server::{SHOW, SmallServer};
 use tiketi_live::credential::Credentials;
-use tiketi_live::worker::{self, Assignment, Done, Entry, Scheme, WorkerReport};
+use tiketi_live::worker::{self, Assignment, Done, EntryPoint, Scheme, WorkerReport};
 use tiketi_scenario::{self as scenario, Plan};
 use tiketi_server::{EmbeddedTier, Instance, Section, Settings, Show};
 
@@ -120,7 +120,7 @@ fn assignment(plan: Plan, address: SocketAddr) -> Assignment {
         plan,
         worker: 0,
         workers: 1,
-        entry: Entry {
+        entry: EntryPoint {
             scheme: Scheme::Http,
             host: address.ip().to_string(),
             port: address.port(),
@@ -294,7 +294,7 @@ fn invalid_assignment_is_reported_with_the_reason() {
     assert_eq!(
         report,
         WorkerReport::Failed {
-            reason: result.unwrap_err()
+            reason: result.unwrap_err().to_string()
         }
     );
 }

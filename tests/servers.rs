@@ -261,7 +261,7 @@ fn unexpected_server_exit_makes_the_run_inconclusive() {
     assert!(
         ended
             .stderr
-            .contains("ending the run early: the data tier: redis-1"),
+            .contains("Ending the run early: data tier: redis-1"),
         "{ended:?}"
     );
 }

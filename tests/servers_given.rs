@@ -101,7 +101,7 @@ fn unsupported_faults_and_servers_are_refused_before_the_run() {
         (
             "simulate pause.toml",
             104,
-            "the model does not support the fault `pause-primary`",
+            "the simulation does not support the fault `pause-primary`",
         ),
         ("simulate theirs.toml", 104, "never broken by it"),
         ("run plain.toml --redis redis://localhost", 2, "--database"),

@@ -34,6 +34,17 @@ const UNFINISHED: [&str; 4] = [
     concat!("FIX", "ME"),
 ];
 
+/// Ways to read a clock.
+const CLOCK_READS: [&str; 4] = [
+    "Instant::now()",
+    "SystemTime::now()",
+    "Timestamp::now()",
+    ".elapsed()",
+];
+
+/// The files that may: the clock of live runs, and that of the stores, which know nothing of scenario time.
+const CLOCKS: [&str; 2] = ["crates/stores/src/lib.rs", "crates/testbed/src/clock.rs"];
+
 /// Folders of one machine. Each is written in two halves, because this file is checked too.
 const MACHINE_PATHS: [&str; 4] = [
     concat!("/wo", "rk/"),
@@ -87,6 +98,23 @@ fn files_stay_short() {
     let mut files = all_sources();
     leave_out_tests(&mut files);
     assert_none(&files, too_long);
+}
+
+#[test]
+fn one_file_of_the_simulator_reads_a_clock() {
+    let mut files = files_under(Path::new("src"), &["rs"]);
+    files.extend(files_under(Path::new("crates"), &["rs"]));
+    leave_out_tests(&mut files);
+    // Tests of a crate may measure how long something takes.
+    files.retain(|file| !file.name.contains("/tests/") && !file.name.contains("/benches/"));
+    let reads = |file: &File| {
+        CLOCK_READS
+            .iter()
+            .any(|read| code(&file.text).contains(read))
+    };
+    let found: Vec<_> = files.iter().filter(|file| reads(file)).collect();
+    let names: Vec<_> = found.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, CLOCKS, "take `now` as an argument instead");
 }
 
 #[test]

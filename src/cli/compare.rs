@@ -1,20 +1,23 @@
 //! `tiketi-sim compare`: compares two finished runs, or live runs with simulations of the same scenarios.
 
 use std::fs;
-use std::io::{self, Write};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 
+use super::again::quoted;
 use super::args::{Arguments, CompareArguments};
 use super::data_tier;
 use super::exit::{Exit, complain};
 use super::finished_run::{self, FinishedRun};
 use super::simulator::Simulator;
-use super::source;
-use tiketi_measure::{Engine, Measurements};
-use tiketi_report::agreement::{self, Comparison, Pair, comparison};
+use super::{source, summary};
+use tiketi_measure::Engine;
+use tiketi_report::agreement::{self, Pair, RunComparison, comparison};
+use tiketi_report::page::Page;
+use tiketi_report::{html, json, markdown};
 use tiketi_verdict::agreement::{Bars, Question};
 
 /// Compares the runs, prints the table and writes the report.
@@ -92,18 +95,15 @@ pub(super) fn live_run(folder: &Path) -> Result<FinishedRun, Exit> {
 
 fn report(flags: &CompareArguments, pairs: &[Pair<'_>], question: Question, bars: &Bars) -> Exit {
     let compared = comparison(pairs, question, bars);
-    if !flags.quiet {
-        // A reader may close the pipe early, as `head` does; that is not an error.
-        let _closed = io::stdout()
-            .lock()
-            .write_all(agreement::text(&compared).as_bytes());
-    }
-    let exit = Exit::from(compared.conclusion);
-    let Some(out) = &flags.out else { return exit };
     let runs: Vec<_> = pairs.iter().map(|pair| pair.runs).collect();
-    match write(out, &compared, &runs) {
-        Ok(()) => exit,
-        Err(error) => {
+    let page = agreement::page(&compared, &runs, &command_line(flags));
+    let out = flags.out.as_deref();
+    let written = out.map_or(Ok(()), |out| write(out, &compared, &page));
+    if !flags.quiet {
+        summary::print(&page, out.filter(|_| written.is_ok()));
+    }
+    match (written, out) {
+        (Err(error), Some(out)) => {
             let hint = Some("choose another folder with --out");
             complain(
                 format_args!("cannot write to {}: {error}", out.display()),
@@ -111,12 +111,35 @@ fn report(flags: &CompareArguments, pairs: &[Pair<'_>], question: Question, bars
             );
             Exit::BadScenario
         }
+        (Ok(()), _) | (Err(_), None) => Exit::from(compared.conclusion),
     }
 }
 
-fn write(out: &Path, compared: &Comparison, runs: &[[&Measurements; 2]]) -> io::Result<()> {
+fn write(out: &Path, compared: &RunComparison, page: &Page) -> io::Result<()> {
     fs::create_dir_all(out)?;
-    fs::write(out.join("agreement.json"), agreement::json(compared))?;
-    fs::write(out.join("agreement.md"), agreement::markdown(compared))?;
-    fs::write(out.join("agreement.html"), agreement::html(compared, runs))
+    fs::write(out.join("agreement.json"), json(compared))?;
+    fs::write(out.join("agreement.md"), markdown::render(page))?;
+    fs::write(out.join("agreement.html"), html::render(page))
+}
+
+/// Returns the command that repeats the comparison.
+fn command_line(flags: &CompareArguments) -> String {
+    let path = |path: &PathBuf| quoted(&path.display().to_string());
+    let mut words = vec!["tiketi-sim compare".to_owned()];
+    if flags.model {
+        words.push("--model".to_owned());
+    }
+    if let Some(profile) = &flags.profile {
+        words.push(format!("--profile {}", path(profile)));
+    }
+    let tolerances = flags.tolerances.iter();
+    words.extend(tolerances.map(|(measure, share)| {
+        let percent = share * 100.0;
+        format!("--tolerance {}={percent}", measure.name())
+    }));
+    if let Some(out) = &flags.out {
+        words.push(format!("--out {}", path(out)));
+    }
+    words.extend(flags.runs.iter().map(path));
+    words.join(" ")
 }

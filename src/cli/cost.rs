@@ -1,17 +1,19 @@
 //! `tiketi-sim cost`: estimates the monthly bill of an architecture with one or more price books, without a run.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
 use super::again::quoted;
 use super::exit::{Exit, complain};
-use super::{prices, source};
+use super::{prices, source, summary};
 use tiketi_cost::price_book::{Basis, Currency, Exchange, PriceBook};
 use tiketi_cost::study::Study;
 use tiketi_report::cost_study::{self, CostStudy};
+use tiketi_report::page::Page;
+use tiketi_report::{html, json, markdown};
 use tiketi_scenario::{self as scenario, Overrides, Plan};
 
 /// The documented architecture: every value is the default.
@@ -64,19 +66,17 @@ fn carry_out(flags: &CostArguments) -> Result<Exit, Exit> {
     let books = books(flags)?;
     let study = Study::new(&plan, &books, cloudmart.as_ref());
     let document = cost_study::document(study, &command_line(flags));
-    // A reader may close the pipe early, as `head` does; that is not an error.
-    let _closed = io::stdout()
-        .lock()
-        .write_all(cost_study::markdown(&document).as_bytes());
-    if let Some(folder) = &flags.out {
-        write(folder, &document).map_err(|error| {
-            complain(
-                format_args!("cannot write the cost table: {error}"),
-                Some("choose another folder with --out"),
-            );
-            Exit::BadScenario
-        })?;
-    }
+    let page = cost_study::page(&document);
+    let folder = flags.out.as_deref();
+    let written = folder.map_or(Ok(()), |folder| write(folder, &document, &page));
+    summary::print(&page, folder.filter(|_| written.is_ok()));
+    written.map_err(|error| {
+        complain(
+            format_args!("cannot write the cost table: {error}"),
+            Some("choose another folder with --out"),
+        );
+        Exit::BadScenario
+    })?;
     Ok(Exit::Success)
 }
 
@@ -109,16 +109,16 @@ fn books(flags: &CostArguments) -> Result<Vec<PriceBook>, Exit> {
     Ok(books)
 }
 
-fn write(folder: &Path, document: &CostStudy) -> io::Result<()> {
+fn write(folder: &Path, document: &CostStudy, page: &Page) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let file = |name: &str, content: &str| {
         let path = folder.join(name);
         fs::write(&path, content)
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
     };
-    file("cost-table.md", &cost_study::markdown(document))?;
-    file("cost-table.html", &cost_study::html(document))?;
-    file("cost-table.json", &cost_study::json(document))
+    file("cost-table.md", &markdown::render(page))?;
+    file("cost-table.html", &html::render(page))?;
+    file("cost-table.json", &json(document))
 }
 
 /// Returns the command that repeats the study.

@@ -190,11 +190,11 @@ fn admit_host(url: &dyn std::fmt::Display, host: &str) -> Result<(), Exit> {
 
 /// Rejects faults that the model does not support.
 pub(super) fn admit_modeled(plan: &Plan) -> Result<(), Exit> {
-    let hint = "remove the fault, or run the scenario with `tiketi-sim run --data-tier servers`";
+    let hint = "remove the fault, or use another `topology.data_tier`";
     let tier = &plan.topology.data_tier;
     admit_faults(
         plan,
-        "the model",
+        "the simulation",
         |action| model_supports(action, tier),
         hint,
     )

@@ -9,7 +9,8 @@ use tiketi_station::Profile;
 
 use tiketi_measure::{Measurements, archive};
 use tiketi_report::plan::{self, PlanDocument};
-use tiketi_report::{self as report, Document};
+use tiketi_report::run::{self, Document};
+use tiketi_report::{html, json, markdown};
 use tiketi_scenario::data_tier::DataTier;
 use tiketi_scenario::{self as scenario, Plan};
 
@@ -75,18 +76,19 @@ impl Folder {
         if Profile::named(&profile.name).as_ref() != Some(profile) {
             self.file("profile.toml", scenario::profile::to_toml(profile))?;
         }
-        self.file("summary.json", report::json::render(document))?;
+        self.file("summary.json", json(document))?;
         self.file(archive::FILE_NAME, archive::pack(run))?;
-        self.file("timeseries.csv", report::csv::render(run))?;
-        self.file("report.html", report::html::render(document, run))
+        self.file("timeseries.csv", run::timeseries(run))?;
+        self.file("report.html", html::render(&run::page(document, run)))
     }
 
     /// Writes the files of a search's report.
     pub(super) fn write_plan(&self, document: &PlanDocument) -> io::Result<()> {
-        self.file("plan.json", plan::json::render(document))?;
-        self.file("plan.csv", plan::csv::render(document))?;
-        self.file("plan.md", plan::markdown::render(document))?;
-        self.file("plan.html", plan::html::render(document))
+        let page = plan::page(document);
+        self.file("plan.json", json(document))?;
+        self.file("plan.csv", plan::csv(document))?;
+        self.file("plan.md", markdown::render(&page))?;
+        self.file("plan.html", html::render(&page))
     }
 
     fn file(&self, name: &str, content: impl AsRef<[u8]>) -> io::Result<()> {

@@ -5,7 +5,7 @@ use super::exit::{Exit, complain};
 use super::folder::Folder;
 use super::summary;
 use tiketi_measure::Measurements;
-use tiketi_report as report;
+use tiketi_report::run::{document, page};
 use tiketi_scenario::Plan;
 use tiketi_verdict::judge;
 
@@ -23,10 +23,13 @@ pub(super) fn folder(flags: &ScenarioArguments, plan: &Plan) -> Result<Folder, E
 
 /// Writes the report and prints its summary.
 pub(super) fn report(run: &Measurements, run_again: &str, folder: &Folder, quiet: bool) -> Exit {
-    let document = report::document(run, judge(run), run_again);
+    let document = document(run, judge(run), run_again);
     let written = folder.write(&document, run);
     if !quiet {
-        summary::print(&document, written.is_ok().then(|| folder.path()));
+        summary::print(
+            &page(&document, run),
+            written.is_ok().then(|| folder.path()),
+        );
     }
     let troubles = document.verdicts.troubles();
     let exit = troubles.first().copied().map_or(Exit::Success, Exit::from);

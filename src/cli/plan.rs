@@ -14,9 +14,10 @@ use super::interrupt;
 use super::journal::Journal;
 use super::plan_args::PlanArguments;
 use super::search_progress::SearchProgress;
-use super::source;
-use tiketi_capacity::{self as capacity, Evaluate, Findings, Question, Sample, State};
+use super::{source, summary};
+use tiketi_capacity::{self as capacity, Evaluate, Findings, Question, Sample, SearchState};
 use tiketi_model::{Progress, Watcher, Wish, simulate};
+use tiketi_report::json;
 use tiketi_report::plan::{self as report, PlanDocument};
 use tiketi_scenario::Plan;
 
@@ -118,7 +119,7 @@ impl Evaluate for Bench<'_> {
         Some(sample)
     }
 
-    fn hear(&self, state: &State) {
+    fn handle_progress(&self, state: &SearchState) {
         self.progress.hear(state);
     }
 }
@@ -173,14 +174,14 @@ fn write(flags: &PlanArguments, findings: Findings, folder: &Folder) -> Exit {
 
 /// Prints the answer on stdout, where pipelines read it.
 fn show(document: &PlanDocument, as_json: bool, folder: Option<&Path>) {
-    let text = if as_json {
-        report::json::render(document)
+    if as_json {
+        // A reader may close the pipe early, as `head` does; that is not an error.
+        let _closed = std::io::stdout()
+            .lock()
+            .write_all(json(document).as_bytes());
     } else {
-        let folder = folder.map(|folder| folder.display().to_string());
-        report::text::render(document, folder.as_deref())
-    };
-    // A reader may close the pipe early, as `head` does; that is not an error.
-    let _closed = std::io::stdout().lock().write_all(text.as_bytes());
+        summary::print(&report::page(document), folder);
+    }
 }
 
 /// Returns the command that repeats the search.

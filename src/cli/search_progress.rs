@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
 use super::terminal;
-use tiketi_capacity::State;
+use tiketi_capacity::SearchState;
 use tiketi_live::clock::wall_now;
 
 /// Real time between two plain lines.
@@ -57,7 +57,7 @@ impl SearchProgress {
     }
 
     /// Takes over the state of the search between two batches.
-    pub(super) fn hear(&self, state: &State) {
+    pub(super) fn hear(&self, state: &SearchState) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.expected = counts.done() + state.runs_next + state.runs_later;
         counts.best.clone_from(&state.best);

@@ -1,26 +1,24 @@
-//! Prints the summary of a run on stdout.
+//! Prints the summary of a report on stdout.
 
 use std::io::Write;
 use std::path::Path;
 
-use super::terminal;
-use tiketi_report::Document;
+use tiketi_report::page::Page;
 use tiketi_report::text::{self, Color};
 
-/// Prints the summary, whose last line is the command that repeats the run. `folder` is the report folder, or `None` if
-/// the report could not be written.
-pub(super) fn print(document: &Document, folder: Option<&Path>) {
+use super::terminal;
+
+/// Prints the summary, whose last line is the command that repeats it. `folder` is the report folder, or `None` if no
+/// report was written.
+pub(super) fn print(page: &Page, folder: Option<&Path>) {
     let mut stdout = std::io::stdout().lock();
     let color = if terminal::shows_color(&stdout) {
         Color::Ansi
     } else {
         Color::Plain
     };
-    let text = text::render(document, color);
-    let (summary, run_again) = text.trim_end().rsplit_once('\n').unwrap_or((&text, ""));
-    let report = folder.map_or_else(String::new, |folder| {
-        format!("  report: {}\n", folder.display())
-    });
+    let folder = folder.map(|folder| folder.display().to_string());
+    let text = text::render(page, color, folder.as_deref());
     // A reader may close the pipe early, as `head` does; that is not an error.
-    let _closed = write!(stdout, "{summary}\n{report}{run_again}\n");
+    let _closed = stdout.write_all(text.as_bytes());
 }

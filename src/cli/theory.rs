@@ -154,7 +154,7 @@ fn closing(outcomes: &[CaseResult], settings: SuiteSettings) -> String {
         .filter(|figure| figure.verdict == Verdict::Holds)
         .count();
     format!(
-        "\n{passed} of {} metrics pass. ± is the half-width of the 99 % simultaneous confidence interval over {} \
+        "\n{passed} of {} metrics passed. ± is the half-width of the 99 % simultaneous confidence interval over {} \
          replications (seed {}).\n",
         figures.len(),
         settings.replications,
@@ -191,7 +191,7 @@ impl Progress {
     }
 
     fn show(&self, done: u64, of: u64) {
-        let elapsed = self.started.elapsed();
+        let elapsed = wall_now() - self.started;
         if elapsed < SILENCE {
             return;
         }

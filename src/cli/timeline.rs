@@ -1,14 +1,15 @@
 //! `tiketi-sim timeline`: how many instances each scaling policy has in service after the queue crosses its threshold.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use super::args::TimelineArguments;
 use super::exit::{Exit, complain};
-use super::source;
+use super::{source, summary};
 use tiketi_cloud::policy_timeline::{CROSSING, PolicyTimeline, built_in};
 use tiketi_core::units::SimTime;
-use tiketi_report::policies;
+use tiketi_report::page::Page;
+use tiketi_report::{html, markdown, policies};
 use tiketi_scenario::duration::Written;
 use tiketi_scenario::{Overrides, Plan};
 
@@ -42,28 +43,25 @@ fn simulated(flags: &TimelineArguments) -> Result<Vec<PolicyTimeline>, Exit> {
 }
 
 fn show(flags: &TimelineArguments, timelines: &[PolicyTimeline]) -> Exit {
-    let again = run_again(flags);
-    let table = policies::markdown(timelines, &again);
-    // A reader may close the pipe early, as `head` does; that is not an error.
-    let _closed = io::stdout().lock().write_all(table.as_bytes());
-    let Some(folder) = &flags.out else {
-        return Exit::Success;
-    };
-    match write(folder, &table, &policies::page(timelines, &again)) {
-        Ok(()) => Exit::Success,
-        Err(error) => {
+    let page = policies::page(timelines, &run_again(flags));
+    let folder = flags.out.as_deref();
+    let written = folder.map_or(Ok(()), |folder| write(folder, &page));
+    summary::print(&page, folder.filter(|_| written.is_ok()));
+    match (written, folder) {
+        (Err(error), Some(folder)) => {
             let folder = folder.display();
             let hint = Some("choose another folder with --out");
             complain(format_args!("cannot write to {folder}: {error}"), hint);
             Exit::BadScenario
         }
+        (Ok(()), _) | (Err(_), None) => Exit::Success,
     }
 }
 
-fn write(folder: &Path, table: &str, page: &str) -> io::Result<()> {
+fn write(folder: &Path, page: &Page) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    std::fs::write(folder.join("summary.md"), table)?;
-    std::fs::write(folder.join("report.html"), page)
+    std::fs::write(folder.join("summary.md"), markdown::render(page))?;
+    std::fs::write(folder.join("report.html"), html::render(page))
 }
 
 /// Returns the command that repeats the simulation.

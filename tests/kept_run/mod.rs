@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tiketi_buyer::observation::{Call, LeaveReason, Observation, Outcome};
+use tiketi_buyer::observation::{Call, LeaveReason, Observation, Outcome, Start};
 use tiketi_core::units::SimTime;
 use tiketi_measure::ending::{FinalState, GeneratorCheck};
 use tiketi_measure::{Assembly, Ending, Engine, Measurements, Recorder, archive};
@@ -36,7 +36,7 @@ fn journey(buyer: u64, factor: f64) -> [Observation; 4] {
         Observation::Arrival {
             intended: at,
             sent: at,
-            started: true,
+            start: Start::Started,
         },
         Observation::Call(Call {
             operation: Operation::QueueCheck,
@@ -69,6 +69,7 @@ fn ending(engine: Engine) -> Ending {
         generator: GeneratorCheck {
             planned: BUYERS,
             workers: Vec::new(),
+            credential_error: None,
         },
         state: FinalState::Unread {
             reason: "artificial run".to_owned(),

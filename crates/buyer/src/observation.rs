@@ -16,8 +16,8 @@ pub enum Observation {
         intended: SimTime,
         /// When it started.
         sent: SimTime,
-        /// Whether the load generator could start the buyer; if not, the arrival is shed.
-        started: bool,
+        /// Whether the load generator started the buyer.
+        start: Start,
     },
     /// A request, or the opening of a socket, ended.
     Call(Call),
@@ -58,6 +58,17 @@ pub enum Observation {
         /// Time from publication to receipt; `None` if the message has no timestamp.
         delay: Option<Duration>,
     },
+}
+
+/// Whether the load generator started a buyer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// It did.
+    Started,
+    /// It did not, because it had reached a limit: the arrival is shed.
+    Shed,
+    /// It did not, because no credential could be created for the buyer.
+    NoCredential,
 }
 
 /// A request and its three timestamps.

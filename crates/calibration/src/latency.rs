@@ -53,6 +53,7 @@ pub(super) fn fit(
         } else {
             since_better + 1
         };
+        // No further round could change anything: operations that are good are left alone.
         if residuals.iter().all(is_good) {
             break;
         }
@@ -121,8 +122,12 @@ fn moved(now: Option<Latency>, residual: &Residual) -> Option<Latency> {
     });
     // A lognormal distribution is determined by two percentiles: p50 = median, p95 = median · exp(1.645 sigma).
     let missing = |(live, model): (Duration, Option<Duration>)| Some(ms(live) - ms(model?));
+    // Moving a percentile by its error is a fixed-point iteration. It converges in a few rounds because latency is
+    // added to queueing and work, and hardly changes them.
     let p95 = now.median_ms * (Z_95 * now.sigma).exp() + missing(residual.p95)?;
     let median_ms = (now.median_ms + missing(residual.p50)?).max(MEDIAN_MIN_MS);
+    // If work alone already explains the tail, the 95th percentile may come out below the median: then there is no
+    // spread.
     let sigma = (p95.max(median_ms) / median_ms).ln() / Z_95;
     Some(Latency {
         median_ms,

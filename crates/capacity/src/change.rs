@@ -67,6 +67,8 @@ pub(super) fn leaves<'d>(section: &Section<'d>) -> Vec<Leaf<'d>> {
 fn collect<'d>(section: &Section<'d>, above: &[String], found: &mut Vec<Leaf<'d>>) {
     for (key, value) in section.entries() {
         let path: Vec<_> = above.iter().cloned().chain(parts(key.get_ref())).collect();
+        // `[set.scaling]` and `scaling = { … }` are the same to TOML. Only what is written tells a group of keys from
+        // a value.
         let is_inner = value.is_table() && !value.written().starts_with('{');
         match is_inner.then(|| value.section()).flatten() {
             Some(inner) => collect(&inner, &path, found),
@@ -203,8 +205,7 @@ fn unsupported(plan: &Plan) -> Option<Problem> {
     plan.faults.iter().find_map(|fault| {
         let reason = model_supports(fault.action, &plan.topology.data_tier).err()?;
         let (name, at) = (fault.action.name(), Written(fault.at.since_start()));
-        let message =
-            format!("the simulation does not support the fault `{name}` at {at}: {reason}");
+        let message = format!("the model does not support the fault `{name}` at {at}: {reason}");
         Some(Problem::new(message).help("remove the fault"))
     })
 }

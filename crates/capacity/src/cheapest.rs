@@ -21,7 +21,7 @@ use super::figures::Measure;
 use super::findings::{CheapestSetup, Closest, SetupResult};
 use super::question::{Bill, Explore, Grid, Search, Setup};
 use super::replication::{self, Seeds, first_miss, held, mean, runs};
-use super::{Evaluate, Sample, State, Stopped};
+use super::{Evaluate, Sample, SearchState, Stopped};
 use tiketi_cost::{PriceBook, Sales, Statement, Usage};
 use tiketi_scenario::{Plan, arrival_times};
 
@@ -63,6 +63,7 @@ pub(super) fn search(
     bench: &dyn Evaluate,
 ) -> Result<CheapestSetup, Stopped> {
     let mut progress = GridSearch::new(grid, search, bench);
+    // If the strongest of a group fails, the whole group is done after one configuration.
     let strongest = progress.strongest();
     for wave in strongest.chunks(WAVE) {
         progress.play(wave)?;
@@ -70,6 +71,7 @@ pub(super) fn search(
     let mut confirmations = Vec::new();
     let mut answer = None;
     for seeds in &progress.seeds.fresh.clone() {
+        // Rejecting the best makes configurations worth running that were too expensive before.
         progress.explore()?;
         let Some(best) = progress.best() else { break };
         let setup = &grid.setups[best];
@@ -181,8 +183,9 @@ impl<'a> GridSearch<'a> {
     }
 
     fn play(&mut self, wave: &[usize]) -> Result<(), Stopped> {
+        // An upper bound for the progress display: most of the open configurations will never run.
         let later = self.open().len().saturating_sub(wave.len()) * self.seeds.search.len();
-        let state = State {
+        let state = SearchState {
             runs_next: 0,
             runs_later: later + self.search.confirm as usize,
             best: self.best().map(|best| self.grid.setups[best].name.clone()),
@@ -193,7 +196,7 @@ impl<'a> GridSearch<'a> {
             .collect();
         let played = replication::race(&plans, &self.seeds.search, self.bench, &state)?;
         for (index, samples) in wave.iter().zip(played) {
-            let fails = !samples.iter().all(Sample::holds);
+            let fails = !samples.iter().all(Sample::passes);
             self.candidates[*index].samples = samples;
             if fails {
                 self.doom_weaker_than(*index);
@@ -216,20 +219,21 @@ impl<'a> GridSearch<'a> {
 
     /// Returns the cheapest configuration of which every run passed, the first of the grid among equals.
     fn best(&self) -> Option<usize> {
-        let held = (0..self.candidates.len()).filter(|index| self.holds(*index));
+        let held = (0..self.candidates.len()).filter(|index| self.passes(*index));
         held.min_by(|a, b| self.cost(*a).total_cmp(&self.cost(*b)))
     }
 
-    fn holds(&self, index: usize) -> bool {
+    fn passes(&self, index: usize) -> bool {
         let candidate = &self.candidates[index];
         !candidate.is_refuted
             && !candidate.samples.is_empty()
-            && candidate.samples.iter().all(Sample::holds)
+            && candidate.samples.iter().all(Sample::passes)
     }
 
     /// Returns the mean cost of a configuration that has run.
     fn cost(&self, index: usize) -> f64 {
         let candidate = &self.candidates[index];
+        // A run without a bill costs at least the lower bound.
         mean(&candidate.samples, measure(self.grid.minimize)).unwrap_or(candidate.at_least)
     }
 
@@ -290,7 +294,7 @@ impl<'a> GridSearch<'a> {
         if let Some(by) = candidate.doomed_by {
             return SetupState::Doomed { by };
         }
-        match (candidate.samples.is_empty(), self.holds(index), cheapest) {
+        match (candidate.samples.is_empty(), self.passes(index), cheapest) {
             (true, _, Some(best)) if candidate.at_least >= self.cost(best) => SetupState::TooDear,
             (true, _, _) => SetupState::NotPlayed,
             (false, true, _) => SetupState::Held,
@@ -306,7 +310,7 @@ impl<'a> GridSearch<'a> {
             mean(&self.candidates[index].samples, Measure::WaitingP95).unwrap_or(0.0)
         };
         let mut holding: Vec<_> = (0..self.candidates.len())
-            .filter(|one| self.holds(*one))
+            .filter(|one| self.passes(*one))
             .collect();
         holding.sort_by(|a, b| {
             let by_cost = self.cost(*a).total_cmp(&self.cost(*b));

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::question::Search;
 use super::replication::{self, held, runs};
 use super::statistics::{confidence_each, share_at_least};
-use super::{Evaluate, Sample, State, Stopped};
+use super::{Evaluate, Sample, SearchState, Stopped};
 use tiketi_scenario::Plan;
 
 /// The result of one test.
@@ -41,7 +41,7 @@ pub(super) fn confirm(
     search: &Search,
     bench: &dyn Evaluate,
 ) -> Result<(Confirmation, Vec<Sample>), Stopped> {
-    bench.hear(&State {
+    bench.handle_progress(&SearchState {
         runs_next: seeds.len(),
         runs_later: 0,
         best: Some(format!("{what}, not yet confirmed")),

@@ -10,7 +10,7 @@ use super::findings::{Comparison, Row, Variant};
 use super::question::{Contest, Search};
 use super::replication::{self, Seeds, first_miss, held, values};
 use super::statistics::{Estimate, estimate};
-use super::{Evaluate, Sample, State, Stopped};
+use super::{Evaluate, Sample, SearchState, Stopped};
 use tiketi_cost::price_book::Currency;
 
 /// Runs all variants and compares them.
@@ -21,13 +21,14 @@ pub(super) fn compare(
 ) -> Result<Comparison, Stopped> {
     let seeds = Seeds::new(search).search;
     let plans: Vec<_> = contest.setups.iter().map(|setup| &setup.plan).collect();
-    bench.hear(&State {
+    bench.handle_progress(&SearchState {
         runs_next: plans.len() * seeds.len(),
         runs_later: 0,
         best: None,
     });
     let played = replication::play(&plans, &seeds, bench)?;
     let confidence = search.confidence.get();
+    // The same seeds in the same order: sample `i` of every variant has the same buyers.
     let base = &played[contest.against];
     let currency = one_currency(&played);
     let is_comparable = |measure: Measure| currency.is_some() || measure.unit() != Unit::Money;
@@ -74,6 +75,8 @@ fn difference(
 ) -> Option<Estimate> {
     let pairs = samples.iter().zip(base);
     let differences = pairs
+        // A run without the metric, such as one that never sold out, takes its pair out. A difference from a made-up
+        // value would bias the mean.
         .filter_map(|(one, other)| Some(one.figures.get(&measure)? - other.figures.get(&measure)?));
     let differences: Vec<_> = differences.collect();
     estimate(&differences, confidence)

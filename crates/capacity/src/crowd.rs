@@ -18,7 +18,7 @@ use super::question::{CrowdRange, Search};
 use super::replication::{self, Seeds, first_miss, held, mean, runs};
 use super::statistics::CONFIRMATIONS_MAX;
 use super::tier_use::{self, TierUse};
-use super::{Evaluate, Sample, State, Stopped};
+use super::{Evaluate, Sample, SearchState, Stopped};
 use tiketi_verdict::figure::grouped;
 
 /// Searches the range for the largest number of buyers.
@@ -38,8 +38,8 @@ pub(super) fn search(
     let bracket = progress.bisect(bracket)?;
     let mut confirmations = Vec::new();
     let mut confirmed = None;
-    if let Some(holds) = bracket.holds {
-        confirmed = progress.confirm(holds, &mut confirmations)?;
+    if let Some(passes) = bracket.passes {
+        confirmed = progress.confirm(passes, &mut confirmations)?;
     }
     progress.play_asked()?;
     Ok(progress.result(confirmed.as_ref(), confirmations))
@@ -48,7 +48,7 @@ pub(super) fn search(
 /// The largest number of buyers known to pass, and the smallest known to fail.
 #[derive(Clone, Copy)]
 struct Bracket {
-    holds: Option<u32>,
+    passes: Option<u32>,
     fails: Option<u32>,
 }
 
@@ -75,16 +75,17 @@ impl CrowdSearch<'_> {
     /// run that is needed, while a bisection of the whole range would start in its middle, far above most answers.
     fn bracket(&mut self) -> Result<Bracket, Stopped> {
         let mut bracket = Bracket {
-            holds: None,
+            passes: None,
             fails: None,
         };
         let mut crowd = self.range.from;
         loop {
-            if !self.holds(crowd, bracket)? {
+            if !self.passes(crowd, bracket)? {
                 bracket.fails = Some(crowd);
                 return Ok(bracket);
             }
-            bracket.holds = Some(crowd);
+            bracket.passes = Some(crowd);
+            // Even the end of the range passes: there is nothing to bisect.
             if crowd == self.range.to {
                 return Ok(bracket);
             }
@@ -94,14 +95,15 @@ impl CrowdSearch<'_> {
 
     /// Halves the gap until it is as small as was asked for.
     fn bisect(&mut self, mut bracket: Bracket) -> Result<Bracket, Stopped> {
-        while let (Some(holds), Some(fails)) = (bracket.holds, bracket.fails) {
-            let distance = fails - holds;
-            if distance <= 1 || f64::from(distance) <= self.range.within.get() * f64::from(holds) {
+        while let (Some(passes), Some(fails)) = (bracket.passes, bracket.fails) {
+            let distance = fails - passes;
+            // The precision is relative to what passes, because that is what is reported.
+            if distance <= 1 || f64::from(distance) <= self.range.within.get() * f64::from(passes) {
                 break;
             }
-            let middle = holds + distance / 2;
-            if self.holds(middle, bracket)? {
-                bracket.holds = Some(middle);
+            let middle = passes + distance / 2;
+            if self.passes(middle, bracket)? {
+                bracket.passes = Some(middle);
             } else {
                 bracket.fails = Some(middle);
             }
@@ -110,26 +112,27 @@ impl CrowdSearch<'_> {
     }
 
     /// Runs this many buyers, and returns whether every run passes.
-    fn holds(&mut self, crowd: u32, bracket: Bracket) -> Result<bool, Stopped> {
+    fn passes(&mut self, crowd: u32, bracket: Bracket) -> Result<bool, Stopped> {
         let steps = self.steps_left(bracket);
         let runs = self.seeds.search.len();
-        let state = State {
+        let state = SearchState {
             runs_next: 0,
             runs_later: steps * runs + self.search.confirm as usize,
             best: bracket
-                .holds
-                .map(|holds| format!("{} buyers", grouped(holds.into()))),
+                .passes
+                .map(|passes| format!("{} buyers", grouped(passes.into()))),
         };
+        // Always with the same seeds, so that two numbers of buyers differ in nothing but their buyers.
         let plan = self.range.plan(crowd);
         let samples = replication::race(&[&plan], &self.seeds.search, self.bench, &state)?.concat();
-        let holds = samples.iter().all(Sample::holds);
+        let passes = samples.iter().all(Sample::passes);
         self.played.insert(crowd, samples);
-        Ok(holds)
+        Ok(passes)
     }
 
     /// Returns how many more steps a bisection of the bracket takes at most, for the progress display.
     fn steps_left(&self, bracket: Bracket) -> usize {
-        let low = f64::from(bracket.holds.unwrap_or(self.range.from));
+        let low = f64::from(bracket.passes.unwrap_or(self.range.from));
         let high = f64::from(bracket.fails.unwrap_or(self.range.to));
         let width = self.range.within.get() * low;
         let halvings = ((high - low).max(1.0) / width.max(1.0))
@@ -148,11 +151,11 @@ impl CrowdSearch<'_> {
     /// Tests the number of buyers with fresh seeds, and if it fails, smaller numbers with other fresh seeds.
     fn confirm(
         &self,
-        holds: u32,
+        passes: u32,
         confirmations: &mut Vec<Confirmation>,
     ) -> Result<Option<Confirmed>, Stopped> {
         // Each test uses seeds of its own: a number that failed one test must not be judged by the seeds that chose it.
-        let mut crowd = holds;
+        let mut crowd = passes;
         for (number, seeds) in (0..CONFIRMATIONS_MAX).zip(&self.seeds.fresh) {
             let plan = self.range.plan(crowd);
             let what = format!("{} buyers", grouped(crowd.into()));
@@ -163,6 +166,7 @@ impl CrowdSearch<'_> {
             if is_confirmed {
                 return Ok(Some(Confirmed { crowd, samples }));
             }
+            // There is nothing smaller in the range to test.
             if crowd == self.range.from {
                 break;
             }
@@ -193,10 +197,10 @@ impl CrowdSearch<'_> {
         let is_in_range = (self.range.from..=self.range.to).contains(&asked);
         if is_in_range && !self.played.contains_key(&asked) {
             let all = Bracket {
-                holds: None,
+                passes: None,
                 fails: None,
             };
-            self.holds(asked, all)?;
+            self.passes(asked, all)?;
         }
         Ok(())
     }
@@ -207,11 +211,13 @@ impl CrowdSearch<'_> {
         confirmations: Vec<Confirmation>,
     ) -> LargestCrowd {
         let crowd = confirmed.map(|confirmed| confirmed.crowd);
-        let held_in_search = |crowd: &u32| self.played[crowd].iter().all(Sample::holds);
+        let held_in_search = |crowd: &u32| self.played[crowd].iter().all(Sample::passes);
         let largest_held = self.played.keys().copied().filter(held_in_search).max();
         // Without a confirmed answer, what breaks is reported from the largest number that passed the search.
         let breaks = self.first_break(crowd.or(largest_held));
         let searched = crowd.and_then(|crowd| self.played.get(&crowd));
+        // Headroom is reported over all runs at the answer, those of the search included: peaks are rare, and each run
+        // may show a higher one.
         let tested = confirmed
             .into_iter()
             .flat_map(|confirmed| &confirmed.samples);
@@ -245,9 +251,10 @@ impl CrowdSearch<'_> {
     /// Returns what fails first above a number of buyers; `None` if nothing failed there.
     fn first_break(&self, above: Option<u32>) -> Option<Break> {
         let mut larger = self.played.range(above.map_or(0, |above| above + 1)..);
-        let fails = |(_, samples): &(&u32, &Vec<Sample>)| !samples.iter().all(Sample::holds);
+        let fails = |(_, samples): &(&u32, &Vec<Sample>)| !samples.iter().all(Sample::passes);
         let (crowd, samples) = larger.find(fails)?;
-        let place = samples.iter().position(|sample| !sample.holds())?;
+        // The first run that failed is reported with its seed, so that it can be repeated and inspected.
+        let place = samples.iter().position(|sample| !sample.passes())?;
         Some(Break {
             crowd: *crowd,
             replication: u32::try_from(place + 1).unwrap_or(u32::MAX),
@@ -271,7 +278,7 @@ impl CrowdSearch<'_> {
 
     /// Returns each number of buyers that failed although the largest one that passed is larger.
     fn not_monotone(&self) -> Vec<(u32, u32)> {
-        let held = |samples: &Vec<Sample>| samples.iter().all(Sample::holds);
+        let held = |samples: &Vec<Sample>| samples.iter().all(Sample::passes);
         let holding = self.played.iter().filter(|(_, samples)| held(samples));
         let Some(largest) = holding.map(|(crowd, _)| *crowd).max() else {
             return Vec::new();

@@ -9,7 +9,7 @@ use super::figures::{Figures, Measure};
 use super::miss::Miss;
 use super::question::Search;
 use super::tier_use::{Tier, TierUse};
-use super::{Evaluate, Question, Sample, ScenarioFile, ScenarioFileError, State};
+use super::{Evaluate, Question, Sample, ScenarioFile, ScenarioFileError, SearchState};
 use tiketi_core::rng::Streams;
 use tiketi_core::units::Share;
 use tiketi_cost::price_book::Currency;
@@ -179,5 +179,5 @@ impl Evaluate for Fake {
         Some(self.sample(plan))
     }
 
-    fn hear(&self, _: &State) {}
+    fn handle_progress(&self, _: &SearchState) {}
 }

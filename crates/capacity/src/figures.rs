@@ -187,6 +187,7 @@ impl TryFrom<String> for Measure {
 pub(super) fn figures(run: &Measurements, verdicts: &Verdicts) -> Figures {
     let values = Measure::all().into_iter().map(|measure| {
         let value = value(measure, run, verdicts);
+        // JSON has no infinity, and a journal must be readable.
         value
             .filter(|value| value.is_finite())
             .map(|value| (measure, value))

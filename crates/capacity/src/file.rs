@@ -284,6 +284,8 @@ fn crowd_range(root: &Section<'_>, base: Base) -> Option<CrowdRange> {
         );
         return None;
     }
+    // If both ends are valid, so is everything between: the number of buyers only enters checks with a lower or an
+    // upper limit.
     for (key, buyers) in [("from", from), ("to", to)] {
         if let Err(diagnostics) = base.with_buyers(buyers) {
             for problem in diagnostics.problems() {
@@ -310,6 +312,7 @@ fn contest(root: &Section<'_>, base: &Base) -> Option<Contest> {
         .map(|section| variant(section, base))
         .collect();
     let against = root.find("against");
+    // All variants are resolved before the first problem ends this, so that all problems are reported at once.
     let mut setups = variants.into_iter().collect::<Option<Vec<_>>>()?;
     if setups.is_empty() || setups.len() > VARIANTS_MAX {
         let problem = Problem::new(format!("`variants` has {} entries", setups.len()));

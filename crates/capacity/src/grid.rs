@@ -32,6 +32,7 @@ pub(super) fn grid(root: &Section<'_>, base: &Base) -> Option<Grid> {
         None => Some(Explore::Cheapest),
     };
     let values = values(root);
+    // Problems of all keys are reported before the first `?` gives up.
     let is_right = mark_ascending(root, values.as_deref());
     let values = values?;
     let combinations = combine(&values, base);
@@ -205,6 +206,7 @@ fn every_value_is_valid(
 fn has_one_price_book(root: &Section<'_>, combinations: &[Combination]) -> bool {
     let plans = combinations.iter().filter_map(|one| one.plan.as_ref().ok());
     let mut books: Vec<_> = plans.map(|plan| plan.cost.prices.as_str()).collect();
+    // Only neighbors are removed, which shortens the list enough: all that matters is whether two differ.
     books.dedup();
     let is_one = books.iter().all(|book| Some(book) == books.first());
     if !is_one {

@@ -25,7 +25,7 @@ mod grid;
 pub mod miss;
 pub mod question;
 mod replication;
-pub mod sample;
+mod sample;
 pub mod statistics;
 pub mod tier_use;
 
@@ -44,12 +44,12 @@ pub trait Evaluate: Sync {
     fn evaluate(&self, plan: &Plan) -> Option<Sample>;
 
     /// Receives the progress of the search before each batch of runs.
-    fn hear(&self, state: &State);
+    fn handle_progress(&self, state: &SearchState);
 }
 
 /// The progress of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct State {
+pub struct SearchState {
     /// Runs in the next batch.
     pub runs_next: usize,
     /// Runs after that, at most, as far as the search can tell.

@@ -79,6 +79,8 @@ fn missed(gate: &Gate, verdict: &GateVerdict) -> Miss {
         .measured
         .map(|figure| (figure.comparable() - gate.bound).abs());
     let distance = distance.filter(|distance| distance.is_finite());
+    // Relative to the bound, so that misses of different metrics can be compared. A bound of 0, as in `count == 0`,
+    // has no such ratio.
     let excess = distance.map(|distance| {
         if gate.bound > 0.0 {
             distance / gate.bound

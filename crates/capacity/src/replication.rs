@@ -7,7 +7,7 @@ use super::figures::Measure;
 use super::miss::Miss;
 use super::question::Search;
 use super::statistics::CONFIRMATIONS_MAX;
-use super::{Evaluate, Sample, State, Stopped};
+use super::{Evaluate, Sample, SearchState, Stopped};
 use tiketi_core::rng::Streams;
 use tiketi_scenario::Plan;
 
@@ -83,21 +83,21 @@ pub(super) fn race(
     plans: &[&Plan],
     seeds: &[u64],
     bench: &dyn Evaluate,
-    state: &State,
+    state: &SearchState,
 ) -> Result<Vec<Vec<Sample>>, Stopped> {
     let (first, rest) = seeds.split_at(FIRST_RUNS.min(seeds.len()));
-    bench.hear(&State {
+    bench.handle_progress(&SearchState {
         runs_next: plans.len() * first.len(),
         runs_later: state.runs_later + plans.len() * rest.len(),
         best: state.best.clone(),
     });
     let mut samples = play(plans, first, bench)?;
-    let holds = |samples: &Vec<Sample>| samples.iter().all(Sample::holds);
+    let passes = |samples: &Vec<Sample>| samples.iter().all(Sample::passes);
     let survivors: Vec<_> = (0..plans.len())
-        .filter(|index| holds(&samples[*index]))
+        .filter(|index| passes(&samples[*index]))
         .collect();
     let surviving: Vec<_> = survivors.iter().map(|index| plans[*index]).collect();
-    bench.hear(&State {
+    bench.handle_progress(&SearchState {
         runs_next: surviving.len() * rest.len(),
         runs_later: state.runs_later,
         best: state.best.clone(),
@@ -110,7 +110,7 @@ pub(super) fn race(
 
 /// Returns how many of the runs passed.
 pub(super) fn held(samples: &[Sample]) -> u32 {
-    let held = samples.iter().filter(|sample| sample.holds()).count();
+    let held = samples.iter().filter(|sample| sample.passes()).count();
     u32::try_from(held).unwrap_or(u32::MAX)
 }
 
@@ -136,7 +136,7 @@ pub(super) fn mean(samples: &[Sample], measure: Measure) -> Option<f64> {
 
 /// Returns the largest miss of the first run that failed; `None` if all passed.
 pub(super) fn first_miss(samples: &[Sample]) -> Option<Miss> {
-    let failed = samples.iter().find(|sample| !sample.holds())?;
+    let failed = samples.iter().find(|sample| !sample.passes())?;
     failed.misses.iter().max_by(|a, b| a.compare(b)).cloned()
 }
 
@@ -180,7 +180,7 @@ mod tests {
     fn a_configuration_that_fails_early_is_dropped() {
         let (good, bad) = (plan(100), plan(200));
         let fake = Fake::holding_up_to(150);
-        let state = State {
+        let state = SearchState {
             runs_next: 0,
             runs_later: 0,
             best: None,

@@ -42,7 +42,7 @@ impl Sample {
     }
 
     /// Returns whether the run passed: all gates passed, no audit failed, and the measurement is valid.
-    pub fn holds(&self) -> bool {
+    pub fn passes(&self) -> bool {
         self.misses.is_empty()
     }
 }
@@ -55,10 +55,10 @@ mod tests {
     #[test]
     fn a_sample_passes_exactly_if_the_run_has_no_trouble() {
         let mut run = example::run();
-        assert_eq!(Sample::of(&run).holds(), judge(&run).troubles().is_empty());
+        assert_eq!(Sample::of(&run).passes(), judge(&run).troubles().is_empty());
         run.plan.gates.clear();
         run.tally.arrivals.shed += 1;
-        assert!(!Sample::of(&run).holds(), "not valid");
+        assert!(!Sample::of(&run).passes(), "not valid");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::question::Search;
 /// Each test gets an equal share of the risk, so that the confidence of the answer does not depend on how many tests were
 /// needed (Bonferroni correction). With more than three, each test would need more than a few dozen runs to confirm
 /// anything.
-pub const CONFIRMATIONS_MAX: u32 = 3;
+pub(super) const CONFIRMATIONS_MAX: u32 = 3;
 
 /// A mean with its confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ impl Estimate {
 }
 
 /// Returns the mean of `values` and its two-sided interval by Student's t; `None` without values.
-pub fn estimate(values: &[f64], confidence: f64) -> Option<Estimate> {
+pub(super) fn estimate(values: &[f64], confidence: f64) -> Option<Estimate> {
     let runs = u32::try_from(values.len()).ok().filter(|runs| *runs > 0)?;
     let count = f64::from(runs);
     let mean = values.iter().sum::<f64>() / count;
@@ -65,7 +65,7 @@ pub fn estimate(values: &[f64], confidence: f64) -> Option<Estimate> {
 /// It is the largest share at which seeing `held` or more passes is no more likely than `1 - confidence`. It is exact for
 /// any share and any number of runs (Clopper and Pearson, "The use of confidence or fiducial limits illustrated in the case
 /// of the binomial", Biometrika 26, 1934).
-pub fn share_at_least(held: u32, runs: u32, confidence: f64) -> f64 {
+pub(super) fn share_at_least(held: u32, runs: u32, confidence: f64) -> f64 {
     if held == 0 {
         return 0.0;
     }
@@ -76,7 +76,7 @@ pub fn share_at_least(held: u32, runs: u32, confidence: f64) -> f64 {
 }
 
 /// Returns the confidence of each test of a search: 1 minus its share of the whole risk.
-pub fn confidence_each(search: &Search) -> f64 {
+pub(super) fn confidence_each(search: &Search) -> f64 {
     1.0 - (1.0 - search.confidence.get()) / f64::from(CONFIRMATIONS_MAX)
 }
 
@@ -93,20 +93,6 @@ pub(super) fn runs_needed(search: &Search) -> u32 {
     )]
     let runs = runs as u32;
     runs
-}
-
-/// Returns how many of the confirming runs may fail for the share to be shown; `None` if it cannot be shown even if all
-/// pass.
-pub fn failures_allowed(search: &Search) -> Option<u32> {
-    let shows = |failed: &u32| {
-        let bound = share_at_least(
-            search.confirm - failed,
-            search.confirm,
-            confidence_each(search),
-        );
-        bound >= search.holds_in.get()
-    };
-    (0..=search.confirm).take_while(shows).last()
 }
 
 #[cfg(test)]
@@ -126,6 +112,20 @@ mod tests {
 
     fn near(value: f64, expected: f64) -> bool {
         (value - expected).abs() < 5e-4
+    }
+
+    /// Returns how many of the confirming runs may fail for the share to be shown; `None` if it cannot be shown even if all
+    /// pass.
+    fn failures_allowed(search: &Search) -> Option<u32> {
+        let shows = |failed: &u32| {
+            let bound = share_at_least(
+                search.confirm - failed,
+                search.confirm,
+                confidence_each(search),
+            );
+            bound >= search.holds_in.get()
+        };
+        (0..=search.confirm).take_while(shows).last()
     }
 
     #[test]

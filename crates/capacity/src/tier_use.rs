@@ -121,6 +121,7 @@ fn of_gauges(run: &Measurements) -> Vec<TierUse> {
             .filter_map(|tick| tick.gauges.as_ref());
         gauges.filter_map(level).reduce(f64::max)
     };
+    // An unhealthy instance keeps its connections.
     let serving = [
         InstanceState::InService,
         InstanceState::Healthy,
@@ -128,6 +129,7 @@ fn of_gauges(run: &Measurements) -> Vec<TierUse> {
     ];
     let pool_max = f64::from(plan.topology.database.pool_max);
     let counted = data_tier(run).map(|figures| f64::from(figures.database_connections_peak));
+    // A pool opens connections as they are needed and keeps them, so under load every pool is full.
     let connections = |gauges: &Gauges| {
         counted.or_else(|| Some(f64::from(gauges.instances_in(&serving)) * pool_max))
     };

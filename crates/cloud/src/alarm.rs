@@ -1,4 +1,4 @@
-//! CloudWatch alarms: M of N datapoints, missing data, and an Auto Scaling action that fires every minute.
+//! CloudWatch alarms: M of N datapoints, missing data, and an Auto Scaling action that is invoked every minute.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const EVALUATE_EVERY: Duration = Duration::from_secs(60);
 /// Time between two evaluations of an alarm on a high-resolution metric (period of 10 s or 30 s).
 const EVALUATE_EVERY_HIGH_RESOLUTION: Duration = Duration::from_secs(10);
 
-/// One alarm at work.
+/// One alarm with its state.
 #[derive(Clone, Debug)]
 pub struct AlarmWatch {
     alarm: Alarm,
@@ -21,21 +21,22 @@ pub struct AlarmWatch {
     fired_at: Option<SimTime>,
 }
 
-/// What came of one evaluation.
+/// The result of one evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluation {
-    /// The state now.
+    /// The state after the evaluation.
     pub state: AlarmState,
-    /// Whether it is another one than before.
+    /// Whether the state has changed.
     pub changed: bool,
-    /// Whether the policy is invoked: on entering ALARM, and again each minute that it lasts.
+    /// Whether the policy is invoked: on entering ALARM, and again each minute while it lasts.
     pub fires: bool,
-    /// The most recent real datapoint, if any; step policies choose their band by it.
+    /// The most recent real datapoint; `None` if all are missing. Step policies choose their band by it.
     pub datapoint: Option<f64>,
 }
 
 impl AlarmWatch {
-    /// Builds an alarm in `INSUFFICIENT_DATA` whose evaluations have this phase, a part (0 to 1) of their interval.
+    /// Builds an alarm in `INSUFFICIENT_DATA`. Its first evaluation comes after the share `phase` (0 to 1) of the
+    /// evaluation interval.
     pub fn new(alarm: Alarm, phase: f64) -> Self {
         Self {
             alarm,
@@ -45,7 +46,7 @@ impl AlarmWatch {
         }
     }
 
-    /// The state at the last evaluation.
+    /// Returns the state at the last evaluation.
     pub const fn state(&self) -> AlarmState {
         self.state
     }
@@ -55,7 +56,7 @@ impl AlarmWatch {
         self.next
     }
 
-    /// Evaluates the alarm if that is due at `now`.
+    /// Evaluates the alarm if an evaluation is due at `now`; `None` otherwise.
     pub fn poll_evaluation(&mut self, now: SimTime, history: &MetricHistory) -> Option<Evaluation> {
         if now < self.next {
             return None;
@@ -88,8 +89,9 @@ impl AlarmWatch {
     }
 }
 
-/// How far back an alarm looks: at least two datapoints further than it needs, so that real ones that came late or lie
-/// further back are preferred to filled ones. AWS gives the example of 5 for 3; the formula in general is an assumption.
+/// The evaluation range: how many datapoints an alarm retrieves. It is at least two more than the alarm needs, so that
+/// late or older real datapoints are used before missing ones are filled in. AWS gives the example of 5 for 3; the general
+/// formula is an assumption.
 fn evaluation_range(alarm: &Alarm) -> u32 {
     alarm.evaluation_periods + (alarm.evaluation_periods / 3).max(2)
 }
@@ -107,7 +109,7 @@ fn interval(alarm: &Alarm) -> Duration {
     }
 }
 
-/// The state that `datapoints` (the evaluation range, the oldest first) put an alarm into.
+/// Returns the state that follows from `datapoints` (the evaluation range, oldest first).
 fn judge(alarm: &Alarm, datapoints: &[Option<f64>], before: AlarmState) -> AlarmState {
     let periods = usize::try_from(alarm.evaluation_periods).expect("u32 fits in usize");
     let needed = usize::try_from(alarm.datapoints_to_alarm).expect("u32 fits in usize");
@@ -137,8 +139,8 @@ fn judge(alarm: &Alarm, datapoints: &[Option<f64>], before: AlarmState) -> Alarm
     }
 }
 
-/// Whether the oldest real datapoint is at least `needed` datapoints old. If it breaches, and nothing since says
-/// otherwise, AWS raises the alarm although fewer than M datapoints breach ("premature alarm").
+/// Whether the oldest real datapoint is at least `needed` datapoints old. If it breaches, and so does every real one since,
+/// AWS goes to ALARM although fewer than M datapoints breach ("premature alarm").
 fn is_premature(datapoints: &[Option<f64>], needed: usize) -> bool {
     datapoints
         .iter()
@@ -177,8 +179,8 @@ mod tests {
         }
     }
 
-    /// The states under each treatment; `0` is within the threshold, `X` beyond it, `-` missing. A retained state
-    /// shows as `R`.
+    /// The state under each treatment of missing data; `0` is within the threshold, `X` beyond it, `-` missing. A retained
+    /// state is shown as `R`.
     fn states(needed: u32, range: &str) -> String {
         let datapoints: Vec<Option<f64>> = range
             .chars()
@@ -263,14 +265,14 @@ mod tests {
     }
 
     #[test]
-    fn an_older_real_datapoint_is_preferred_to_a_filled_one_until_it_leaves_the_range() {
+    fn an_older_real_datapoint_is_used_before_a_filled_one_until_it_leaves_the_range() {
         let history = minutely(&[6e3]);
         let states: Vec<AlarmState> =
             evaluations(alarm(1, 1, MissingData::NotBreaching), &history, 5)
                 .iter()
                 .map(|evaluation| evaluation.state)
                 .collect();
-        // One datapoint is needed, three are looked at; the minute that is not over is not missing yet.
+        // One datapoint is needed, three are retrieved; the current minute is not over, so it is not missing yet.
         assert_eq!(states[..4], [AlarmState::Alarm; 4]);
         assert_eq!(states[4], AlarmState::Ok);
     }
@@ -301,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_threshold_that_is_only_reached_is_not_breached() {
+    fn a_value_equal_to_the_threshold_is_not_a_breach() {
         let at = |value| is_breach(&alarm(1, 1, MissingData::Missing), value);
         assert!(!at(5_000.0));
         assert!(at(5_001.0));

@@ -14,7 +14,7 @@ use super::order::{Input, Order};
 use super::outbox::Outbox;
 use super::queue_monitor::QueueMonitor;
 use super::scaling::{self, Decision, Resize};
-use super::schedule::Schedule;
+use super::schedule::ScheduledActions;
 use tiketi_core::rng::Streams;
 use tiketi_core::units::SimTime;
 use tiketi_scenario::Plan;
@@ -25,15 +25,15 @@ const CPU_PERIOD: Duration = Duration::from_secs(60);
 
 /// The control plane of one run.
 ///
-/// Drivers tell it what happened with [`Self::handle`] and [`Self::handle_timeout`], carry out what
-/// [`Self::poll_order`] returns, and call again at [`Self::poll_timeout`]. What falls due is done at its own instant
-/// even if the driver wakes late, so a late driver changes no decision.
+/// A driver reports what happened with [`Self::handle`], carries out what [`Self::poll_order`] returns, and calls
+/// [`Self::handle_timeout`] at [`Self::poll_timeout`]. Everything due is processed with its own timestamp even if the
+/// driver wakes late, so a late driver changes no decision.
 #[derive(Clone, Debug)]
 pub struct ControlPlane {
     monitors: Vec<(Metric, QueueMonitor)>,
     histories: BTreeMap<Metric, MetricHistory>,
     watched: Vec<WatchedPolicy>,
-    schedule: Schedule,
+    schedule: ScheduledActions,
     group: InstanceGroup,
     failovers: Vec<Failover>,
     out: Outbox,
@@ -43,7 +43,7 @@ pub struct ControlPlane {
 struct WatchedPolicy {
     policy: Policy,
     watch: AlarmWatch,
-    /// Whether the last time it fired it found the group at its limit already.
+    /// Whether the group was already at its limit when the policy was last invoked.
     rests_at_limit: bool,
 }
 
@@ -67,14 +67,14 @@ impl ControlPlane {
                     rests_at_limit: false,
                 })
                 .collect(),
-            schedule: Schedule::new(&plan.scaling, streams),
+            schedule: ScheduledActions::new(&plan.scaling, streams),
             group,
             failovers: failovers(plan),
             out,
         }
     }
 
-    /// Notes what happened at `now`.
+    /// Processes what happened at `now`.
     pub fn handle(&mut self, now: SimTime, input: Input) {
         self.handle_timeout(now);
         let Self {
@@ -125,14 +125,14 @@ impl ControlPlane {
         }
     }
 
-    /// Does everything that has fallen due by `now`, in order, each at its own instant.
+    /// Processes everything that is due by `now`, in order, each with its own timestamp.
     pub fn handle_timeout(&mut self, now: SimTime) {
         while let Some(due) = self.poll_timeout().filter(|due| *due <= now) {
             self.handle_due(due);
         }
     }
 
-    /// When [`Self::handle_timeout`] wants to be called next; `None` if nothing is planned.
+    /// When [`Self::handle_timeout`] must be called next; `None` if nothing is planned.
     pub fn poll_timeout(&self) -> Option<SimTime> {
         let monitors = self
             .monitors
@@ -151,23 +151,23 @@ impl ControlPlane {
             .min()
     }
 
-    /// The next thing to do, oldest first.
+    /// Returns the next order, oldest first; `None` if there is none.
     pub fn poll_order(&mut self) -> Option<Order> {
         self.out.poll_order()
     }
 
-    /// The next announcement, oldest first.
+    /// Returns the next notice, oldest first; `None` if there is none.
     pub fn poll_notice(&mut self) -> Option<Notice> {
         self.out.poll_notice()
     }
 
-    /// The Auto Scaling group as it is now.
+    /// Returns the Auto Scaling group.
     pub const fn fleet(&self) -> &InstanceGroup {
         &self.group
     }
 
     fn handle_sample(&mut self, now: SimTime, metric: Metric, value: Option<f64>) {
-        // A sample that could not be taken is published by nobody: alarms see a missing datapoint.
+        // A sample that could not be taken is not published: alarms see a missing datapoint.
         if let (Some(history), Some(value)) = (self.histories.get_mut(&metric), value) {
             history.handle_sample(now, value);
         }
@@ -192,7 +192,7 @@ impl ControlPlane {
         self.evaluate_alarms(now);
     }
 
-    /// Sets the size that a scheduled action asks for; no cooldown holds it back, and none follows it.
+    /// Sets the size that a scheduled action asks for. Cooldowns neither delay it nor follow it.
     fn follow_schedule(&mut self, now: SimTime, action: &ScheduledAction) {
         let (min, max) = self.group.limits();
         let (min, max) = (action.min.unwrap_or(min), action.max.unwrap_or(max));
@@ -219,7 +219,7 @@ impl ControlPlane {
         self.group.handle_desired(now, resize, &mut self.out);
     }
 
-    /// Evaluates the alarms that are due, and follows one of the policies that fire.
+    /// Evaluates the alarms that are due, and applies one of the policies they invoke.
     fn evaluate_alarms(&mut self, now: SimTime) {
         let mut resizes: Vec<(&Policy, Resize)> = Vec::new();
         for watched in &mut self.watched {
@@ -262,8 +262,8 @@ impl WatchedPolicy {
         }
     }
 
-    /// Announces that nothing was done. A group that rests at its limit is announced once, not every minute: a queue
-    /// that stays empty keeps the scale-in alarm raised for as long as the smallest fleet runs.
+    /// Announces that the policy did nothing. A group that stays at its limit is announced once, not every minute: while
+    /// the queue is empty, the scale-in alarm stays in ALARM for as long as the smallest fleet runs.
     fn announce_refusal(&mut self, now: SimTime, decision: Decision, out: &mut Outbox) {
         let rested = self.rests_at_limit;
         self.rests_at_limit = decision == Decision::Swallow(SwallowReason::AtLimit);
@@ -282,7 +282,7 @@ impl WatchedPolicy {
     }
 }
 
-/// A failover for each part of the data tier; none where the servers are not the run's to promote.
+/// A failover for each part of the data tier; none if the run uses existing servers, which it cannot promote.
 fn failovers(plan: &Plan) -> Vec<Failover> {
     let topology = &plan.topology;
     if !topology.data_tier.is_of_the_run() {
@@ -305,7 +305,7 @@ fn failovers(plan: &Plan) -> Vec<Failover> {
     ]
 }
 
-/// The Lambda, always (it runs whether an alarm listens or not), and the CPU agent if a policy watches the CPU.
+/// The Lambda, always (it runs whether or not an alarm uses its metric), and the CPU agent if a policy watches the CPU.
 fn monitors(plan: &Plan, streams: Streams) -> Vec<(Metric, QueueMonitor)> {
     let lambda = plan.scaling.monitor;
     let mut monitors = vec![(

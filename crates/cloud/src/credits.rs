@@ -1,13 +1,13 @@
 //! CPU credits of a burstable (T3) instance: what it earns, spends, and owes.
 //!
-//! A credit is one vCPU at full speed for one minute. An instance earns credits all the time, at a rate that is its
-//! *baseline* of both vCPUs together, and keeps those of 24 hours at most. Without credits a `standard` instance is
-//! held at the baseline; an `unlimited` one goes on at full speed and owes *surplus* credits, which later earnings
-//! pay back. AWS charges what it owes beyond 24 hours of earnings at once, and the rest when the instance ends.
+//! A credit is one vCPU at full speed for one minute. An instance earns credits all the time, at a rate equal to its
+//! *baseline* of both vCPUs together, and accumulates at most 24 hours of earnings. Without credits a `standard` instance
+//! is throttled to the baseline; an `unlimited` one continues at full speed and owes *surplus* credits, which later
+//! earnings pay back. AWS charges surplus beyond 24 hours of earnings at once, and the rest when the instance ends.
 //! (Amazon EC2 User Guide, "Burstable performance instances".)
 //!
-//! The back end is one Node thread, so work takes one vCPU at most. What the operating system spends is left out, and
-//! so is the boot: it spends what it earns (assumption).
+//! The back end is one Node thread, so work uses at most one vCPU. The operating system's own use is ignored, and so is
+//! the boot: it spends what it earns (assumption).
 
 use std::time::Duration;
 
@@ -21,20 +21,20 @@ const CREDITS_PER_VCPU_HOUR: f64 = 60.0;
 
 /// The account of one instance.
 ///
-/// All work goes through [`Self::handle_work`], in the order in which the processor does it.
+/// All work goes through [`Self::handle_work`], in the order in which the CPU does it.
 #[derive(Clone, Debug)]
 pub struct CreditAccount {
-    /// Credits a second; also the vCPUs that the baseline allows, divided by 60.
+    /// Credits per second; also the vCPUs that the baseline allows, divided by 60.
     earns: f64,
     mode: CreditMode,
-    /// Up to when earnings and spending are entered.
+    /// Earnings and spending are recorded up to this time.
     entered_until: SimTime,
-    /// Below zero it is the surplus owed.
+    /// In credits; a negative balance is surplus owed.
     balance: f64,
     charged: f64,
 }
 
-/// Credits that an instance type earns in an hour, or `None` if it is no burstable type we know.
+/// Returns the credits that an instance type earns per hour; `None` if it is not a known burstable type.
 ///
 /// AWS's table: t3.micro 12 (2 vCPUs at 10 %), t3.small and t3.medium 24 (20 %), t3.large 36 (30 %).
 pub fn credits_per_hour(class: &str) -> Option<f64> {
@@ -47,8 +47,8 @@ pub fn credits_per_hour(class: &str) -> Option<f64> {
 }
 
 impl CreditAccount {
-    /// Opens the account of an instance that was there before the run, with what 24 hours of idling earn (assumption);
-    /// `None` if its class knows no credits.
+    /// Opens the account of an instance that existed before the run, with the earnings of 24 idle hours (assumption);
+    /// `None` if its class has no credits.
     pub fn initial(instances: &Instances) -> Option<Self> {
         let mut account = Self::launched(instances, SimTime::ZERO)?;
         account.balance = account.kept_max();
@@ -56,7 +56,7 @@ impl CreditAccount {
     }
 
     /// Opens the account of an instance whose application answers from `now` on: a T3 gets no launch credits. `None`
-    /// if its class knows no credits.
+    /// if its class has no credits.
     pub fn launched(instances: &Instances, now: SimTime) -> Option<Self> {
         Some(Self {
             earns: credits_per_hour(&instances.class)? / 3_600.0,
@@ -67,10 +67,10 @@ impl CreditAccount {
         })
     }
 
-    /// Enters work that one vCPU would do in `work` at full speed, begun at `start`. Returns how long it takes: longer
-    /// where the credits of a standard instance run out.
+    /// Records work that takes one vCPU `work` at full speed and starts at `start`. Returns how long it takes: longer if
+    /// the credits of a standard instance run out.
     ///
-    /// Work must be entered in order, each begun when the one before was done or later.
+    /// Work must be recorded in order, and must not start before the previous work is done.
     pub fn handle_work(&mut self, start: SimTime, work: Duration) -> Duration {
         self.earn_until(start);
         let taken = self.time_for(work);
@@ -79,21 +79,21 @@ impl CreditAccount {
         self.balance += self.earns * seconds - spent;
         self.entered_until += taken;
         match self.mode {
-            // What is below zero here is rounding.
+            // A negative balance here is a rounding error.
             CreditMode::Standard => self.balance = self.balance.max(0.0),
             CreditMode::Unlimited => self.charge_beyond(self.kept_max()),
         }
         taken
     }
 
-    /// Ends the instance: what it owes is charged.
+    /// Ends the instance: the surplus it owes is charged.
     pub fn handle_end(&mut self, now: SimTime) {
         self.earn_until(now);
         self.charge_beyond(0.0);
     }
 
-    /// The speed of work that begins at `now`: 1, or the baseline of a standard instance without credits (0.4 for a
-    /// t3.medium).
+    /// Returns the relative speed of work that starts at `now`: 1, or the baseline of a standard instance without credits
+    /// (0.4 for a t3.medium).
     pub fn speed(&self, now: SimTime) -> f64 {
         match self.mode {
             CreditMode::Unlimited => 1.0,
@@ -102,23 +102,23 @@ impl CreditAccount {
         }
     }
 
-    /// Credits at `now`; below zero it is the surplus owed.
+    /// Returns the credits at `now`; a negative balance is surplus owed.
     pub fn balance(&self, now: SimTime) -> f64 {
         self.balance_at(now)
     }
 
-    /// Surplus charged so far, in vCPU-hours.
+    /// Returns the surplus charged so far, in vCPU-hours.
     pub const fn surplus_charged(&self) -> f64 {
         self.charged / CREDITS_PER_VCPU_HOUR
     }
 
-    /// Full speed as long as the balance lasts, then the baseline.
+    /// Full speed while the balance lasts, then the baseline.
     fn time_for(&self, work: Duration) -> Duration {
         let baseline = self.baseline();
         if self.mode == CreditMode::Unlimited || baseline >= 1.0 {
             return work;
         }
-        // While it works at full speed it goes on earning.
+        // It keeps earning while it works, so the balance falls by the difference of the two rates.
         let lasts = self.balance / (1.0 / 60.0 - self.earns);
         let rest = work.as_secs_f64() - lasts;
         if rest <= 0.0 {
@@ -145,7 +145,7 @@ impl CreditAccount {
         }
     }
 
-    /// vCPUs at full speed that the earnings pay for.
+    /// The number of vCPUs at full speed that the earnings pay for.
     fn baseline(&self) -> f64 {
         self.earns * 60.0
     }
@@ -175,7 +175,7 @@ mod tests {
             .expect("a T3 has credits")
     }
 
-    /// Keeps the vCPU busy for `minutes`, a piece of work after the other; returns the minutes it really took.
+    /// Keeps the vCPU busy for `minutes`, one piece of work after the other; returns the minutes it took.
     fn busy_for(account: &mut CreditAccount, from: SimTime, minutes: u64) -> f64 {
         const PIECE: Duration = Duration::from_millis(100);
         let mut now = from;
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn one_long_piece_takes_as_long_as_many_short_ones() {
+    fn one_long_piece_of_work_takes_as_long_as_many_short_ones() {
         let start = SimTime::from_secs(300);
         let mut whole = launched(CreditMode::Standard);
         let mut cut = launched(CreditMode::Standard);
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_with_credits_holds_full_speed_for_hours() {
+    fn an_instance_with_credits_runs_at_full_speed_for_hours() {
         let instances = instances("t3.medium", CreditMode::Standard);
         let mut account = CreditAccount::initial(&instances).expect("a T3 has credits");
         assert!(is_near(busy_for(&mut account, SimTime::ZERO, 900), 900.0));

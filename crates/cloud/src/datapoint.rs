@@ -1,4 +1,4 @@
-//! Metrics as CloudWatch keeps them: samples become datapoints of a period, visible after their ingestion.
+//! Metrics as CloudWatch stores them: samples are aggregated into datapoints per period, and become visible after a delay.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -20,8 +20,8 @@ struct Sample {
 }
 
 impl MetricHistory {
-    /// Builds an empty history whose samples become visible `ingest` after they were published; samples older than
-    /// `keep` are forgotten, so that memory does not grow with the run.
+    /// Builds an empty history. Samples become visible `ingest` after they were published; samples older than `keep` are
+    /// dropped, so that memory does not grow with the length of the run.
     pub const fn new(ingest: Duration, keep: Duration) -> Self {
         Self {
             ingest,
@@ -30,7 +30,7 @@ impl MetricHistory {
         }
     }
 
-    /// Records a sample published at `at`; samples come in order of time.
+    /// Records a sample published at `at`. Samples must be in order of time.
     pub fn handle_sample(&mut self, at: SimTime, value: f64) {
         debug_assert!(self.samples.back().is_none_or(|last| last.at <= at));
         self.samples.push_back(Sample { at, value });
@@ -43,11 +43,11 @@ impl MetricHistory {
         }
     }
 
-    /// The `count` most recent datapoints of `period` that an alarm retrieves at `now`, the oldest first; `None` is a
-    /// missing one.
+    /// Returns the `count` most recent datapoints of `period` that an alarm retrieves at `now`, oldest first; `None` is a
+    /// missing datapoint.
     ///
-    /// Datapoints are aligned to multiples of the period, stamped with its start, and the mean of their samples. The
-    /// period that is not over yet is looked at as soon as it has a visible sample; until then it is not missing.
+    /// Periods are aligned to multiples of their length; a datapoint is the mean of the samples in its period. The current
+    /// period counts as soon as it has a visible sample; until then it is not missing.
     pub fn datapoints(&self, now: SimTime, period: Duration, count: u32) -> Vec<Option<f64>> {
         let current = bucket(now, period);
         let newest = self
@@ -72,7 +72,7 @@ impl MetricHistory {
     }
 }
 
-/// The number of the period that `at` falls into.
+/// Returns the number of the period that contains `at`.
 fn bucket(at: SimTime, period: Duration) -> u64 {
     let period = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX).max(1);
     at.as_nanos() / period
@@ -93,19 +93,19 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_is_seen_only_after_its_ingestion() {
+    fn a_sample_is_visible_only_after_the_ingestion_delay() {
         let history = history(&[(70, 9.0)]);
         let seen = |at| history.datapoints(SimTime::from_secs(at), MINUTE, 1);
         assert_eq!(
             seen(74),
             [None],
-            "the minute before is missing, this one is not over"
+            "the previous minute is missing, the current one is not over"
         );
         assert_eq!(seen(75), [Some(9.0)]);
     }
 
     #[test]
-    fn two_samples_in_one_period_are_one_datapoint_and_the_period_after_is_missing() {
+    fn two_samples_in_one_period_are_one_datapoint_and_the_next_period_is_missing() {
         let history = history(&[(1, 10.0), (59, 20.0), (121, 30.0)]);
         assert_eq!(
             history.datapoints(SimTime::from_secs(130), MINUTE, 3),
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn old_samples_are_forgotten() {
+    fn old_samples_are_dropped() {
         let mut history = MetricHistory::new(Duration::ZERO, MINUTE);
         for second in 0..10_000 {
             history.handle_sample(SimTime::from_secs(second), 1.0);

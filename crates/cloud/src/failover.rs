@@ -1,4 +1,4 @@
-//! Failover of one part of the data tier: who is primary, who takes over, and when.
+//! Failover of one part of the data tier: which member is primary, which takes over, and when.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::order::Order;
 use super::outbox::Outbox;
 use tiketi_core::units::{SimTime, ZoneId};
 
-/// A primary with perhaps a replica in another zone.
+/// A primary, and possibly a replica in another zone.
 #[derive(Clone, Debug)]
 pub struct Failover {
     part: DataTierPart,
@@ -15,23 +15,23 @@ pub struct Failover {
     primary: ZoneId,
     replica: Option<ZoneId>,
     zones_down: Vec<ZoneId>,
-    /// Zones of members that were lost alone and are not back, first lost first.
+    /// Zones of members that were lost without their zone and are not back yet, first lost first.
     members_down: Vec<ZoneId>,
     status: Status,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Status {
-    /// The primary takes writes.
+    /// The primary accepts writes.
     Up,
-    /// The member in `zone` takes writes from `at`.
+    /// The member in `zone` accepts writes from `at`.
     Promoting { zone: ZoneId, at: SimTime },
-    /// No member is left.
+    /// No member is up.
     Down,
 }
 
 impl Failover {
-    /// Builds a part whose primary takes writes; `takes` is the time from its loss to the first write on the next.
+    /// Builds a part whose primary is up; `takes` is the time from its loss to the first write on the new primary.
     pub fn new(
         part: DataTierPart,
         primary: ZoneId,
@@ -49,12 +49,12 @@ impl Failover {
         }
     }
 
-    /// Which part it is.
+    /// Returns which part it is.
     pub const fn part(&self) -> DataTierPart {
         self.part
     }
 
-    /// When a promotion is due.
+    /// When a promotion is due; `None` if none is under way.
     pub const fn poll_timeout(&self) -> Option<SimTime> {
         match self.status {
             Status::Promoting { at, .. } => Some(at),
@@ -62,7 +62,7 @@ impl Failover {
         }
     }
 
-    /// Promotes the member whose time has come; what was primary is its replica as soon as its zone is up.
+    /// Completes a promotion that is due; the old primary becomes the replica as soon as its zone is up.
     pub(super) fn handle_timeout(&mut self, now: SimTime, out: &mut Outbox) {
         let Status::Promoting { zone, at } = self.status else {
             return;
@@ -88,7 +88,7 @@ impl Failover {
         );
     }
 
-    /// Notes the loss of a zone: the replica takes over if that was the primary's.
+    /// Handles the loss of a zone: if the primary was in it, the replica takes over.
     pub(super) fn handle_zone_lost(&mut self, now: SimTime, zone: ZoneId, out: &mut Outbox) {
         self.zones_down.push(zone);
         match self.status {
@@ -100,7 +100,7 @@ impl Failover {
         }
     }
 
-    /// Notes the loss of the primary alone; without a primary there is none to lose.
+    /// Handles the loss of the primary alone; does nothing if there is no primary to lose.
     pub(super) fn handle_primary_lost(&mut self, now: SimTime, out: &mut Outbox) {
         if self.status == Status::Up {
             self.members_down.push(self.primary);
@@ -108,8 +108,8 @@ impl Failover {
         }
     }
 
-    /// Notes that the member that was lost first is back, as a replica: if no other was left, it is promoted, which takes
-    /// as long as a failover (an assumption, as for a zone).
+    /// Handles the return of the member that was lost first, as a replica. If no other member is up, it is promoted, which
+    /// takes as long as a failover (an assumption, as for a zone).
     pub(super) fn handle_member_restored(&mut self, now: SimTime) {
         if self.members_down.is_empty() {
             return;
@@ -120,7 +120,7 @@ impl Failover {
         }
     }
 
-    /// Notes that a zone is up: if no member was left, the one in this zone starts again, which takes as long as a
+    /// Handles the return of a zone. If no other member is up, the one in this zone starts again, which takes as long as a
     /// failover (an assumption: AWS states only that it is recreated in its zone).
     pub(super) fn handle_zone_restored(&mut self, now: SimTime, zone: ZoneId) {
         self.zones_down.retain(|down| *down != zone);

@@ -1,60 +1,62 @@
-//! The control plane alone against a queue of a known length: how many instances it wants, runs, and has of use.
+//! The control plane alone against a queue of known length: how many instances are desired, in service and healthy.
 //!
-//! No buyer and no server is simulated. What comes out is the delay of the control plane itself, which no tuning of the
-//! application removes.
+//! No buyers and no servers are simulated. The result is the delay of the control plane itself, which no tuning of the
+//! application can remove.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use rand::RngExt;
 
-use super::ControlPlane;
+use super::driver::{self, CpuTime, Driven, Driver, Engine, Launch, ShowLevels};
 use super::notice::{InstanceState, What};
-use super::order::{Input, Order};
+use super::order::Input;
 use tiketi_core::rng::Streams;
-use tiketi_core::units::{InstanceId, SimTime};
+use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
+use tiketi_cost::{LoadSample, Scope};
 use tiketi_scenario::Plan;
 
-/// Sizes of the fleet over one run, each with the instant from which it holds.
+/// Sizes of the fleet over one run, each with the time from which it applies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FleetTimeline {
-    /// What the group wants.
+    /// The desired number of instances.
     desired: Vec<(SimTime, u32)>,
-    /// What is registered with the target group, whether it answers or not.
+    /// Instances registered with the target group, whether they answer or not.
     in_service: Vec<(SimTime, u32)>,
-    /// What passes the load balancer's checks, and so gets requests.
+    /// Instances that pass the load balancer's health checks, and so get requests.
     useful: Vec<(SimTime, u32)>,
 }
 
 impl FleetTimeline {
-    /// Plays the control plane of `plan` until `end` against a queue of `queue(now)` people. CPU alarms get no data.
+    /// Runs the control plane of `plan` until `end` against a queue of `queue(now)` buyers. CPU alarms get no data.
     pub fn of(plan: &Plan, queue: impl Fn(SimTime) -> u64, end: SimTime) -> Self {
         let mut play = Play::new(plan, queue);
         play.run_until(end);
         play.timeline
     }
 
-    /// Instances wanted at `at`.
+    /// Returns the desired number of instances at `at`.
     pub fn desired(&self, at: SimTime) -> u32 {
         size_at(&self.desired, at)
     }
 
-    /// Instances in service at `at`, in AWS's sense: registered, whether they answer or not.
+    /// Returns the number of instances in service at `at`, in AWS's sense: registered, whether they answer or not.
     pub fn in_service(&self, at: SimTime) -> u32 {
         size_at(&self.in_service, at)
     }
 
-    /// Instances that get requests at `at`.
+    /// Returns the number of instances that get requests at `at`.
     pub fn useful(&self, at: SimTime) -> u32 {
         size_at(&self.useful, at)
     }
 
-    /// When the group wanted `size` instances or more for the first time; `None` if it never did.
+    /// Returns when the desired number first reached `size`; `None` if it never did.
     pub fn first_desired(&self, size: u32) -> Option<SimTime> {
         first_of(&self.desired, size)
     }
 
-    /// When `size` instances or more got requests for the first time; `None` if that never was.
+    /// Returns when at least `size` instances first got requests; `None` if they never did.
     pub fn first_useful(&self, size: u32) -> Option<SimTime> {
         first_of(&self.useful, size)
     }
@@ -70,14 +72,14 @@ fn first_of(sizes: &[(SimTime, u32)], wanted: u32) -> Option<SimTime> {
     reached.map(|(at, _)| *at)
 }
 
-/// A driver that carries out every order at once.
+/// An engine without servers: every order takes effect at once.
 struct Play<Q> {
-    plane: ControlPlane,
+    driver: Driver,
     queue: Q,
     streams: Streams,
     check_interval: Duration,
     answers_at: BTreeMap<InstanceId, SimTime>,
-    /// First checks that will pass.
+    /// First health checks that will pass.
     passes: BTreeMap<(SimTime, InstanceId), ()>,
     states: BTreeMap<InstanceId, InstanceState>,
     timeline: FleetTimeline,
@@ -86,7 +88,7 @@ struct Play<Q> {
 impl<Q: Fn(SimTime) -> u64> Play<Q> {
     fn new(plan: &Plan, queue: Q) -> Self {
         let mut play = Self {
-            plane: ControlPlane::new(plan),
+            driver: Driver::new(plan, Scope::Testbed),
             queue,
             streams: Streams::new(plan.seed),
             check_interval: plan.topology.alb.health_check.interval,
@@ -95,18 +97,18 @@ impl<Q: Fn(SimTime) -> u64> Play<Q> {
             states: BTreeMap::new(),
             timeline: FleetTimeline::default(),
         };
-        play.settle(SimTime::ZERO);
+        let Ok(()) = driver::carry_out(&mut play, SimTime::ZERO);
         play
     }
 
     fn run_until(&mut self, end: SimTime) {
         loop {
             let pass = self.passes.keys().next().map(|(at, _)| *at);
-            let next = self.plane.poll_timeout().into_iter().chain(pass).min();
+            let next = self.driver.control_due().into_iter().chain(pass).min();
             let Some(now) = next.filter(|now| *now <= end) else {
                 return;
             };
-            self.plane.handle_timeout(now);
+            let Ok(()) = driver::handle_timeout(self, now);
             while let Some(entry) = self
                 .passes
                 .first_entry()
@@ -115,19 +117,14 @@ impl<Q: Fn(SimTime) -> u64> Play<Q> {
                 let (_, instance) = *entry.key();
                 entry.remove();
                 let healthy = true;
-                self.plane
-                    .handle(now, Input::TargetHealth { instance, healthy });
+                let Ok(()) = driver::tell(self, now, Input::TargetHealth { instance, healthy });
             }
-            self.settle(now);
         }
     }
 
-    /// Carries out what is ordered, and notes the sizes after it.
-    fn settle(&mut self, now: SimTime) {
-        while let Some(order) = self.plane.poll_order() {
-            self.carry_out(now, order);
-        }
-        while let Some(notice) = self.plane.poll_notice() {
+    /// Notes the current sizes.
+    fn note_sizes(&mut self, now: SimTime) {
+        while let Some(notice) = self.driver.poll_notice() {
             if let What::Instance {
                 instance, state, ..
             } = notice.what
@@ -149,38 +146,13 @@ impl<Q: Fn(SimTime) -> u64> Play<Q> {
         note(
             &mut self.timeline.desired,
             now,
-            self.plane.fleet().desired(),
+            self.driver.control().fleet().desired(),
         );
         note(&mut self.timeline.in_service, now, in_service);
         note(&mut self.timeline.useful, now, useful);
     }
 
-    fn carry_out(&mut self, now: SimTime, order: Order) {
-        match order {
-            Order::SampleQueue => {
-                let size = Some((self.queue)(now));
-                self.plane.handle(now, Input::QueueSampled { size });
-            }
-            Order::SampleCpu => self.plane.handle(now, Input::CpuSampled { percent: None }),
-            Order::Launch {
-                instance,
-                answers_at,
-                ..
-            } => {
-                self.answers_at.insert(instance, answers_at);
-            }
-            Order::Register { instance } => {
-                self.passes
-                    .insert((self.first_pass(now, instance), instance), ());
-            }
-            Order::Deregister { instance, .. } | Order::Terminate { instance } => {
-                self.passes.retain(|(_, other), ()| *other != instance);
-            }
-            Order::PromoteRedis { .. } | Order::PromoteDatabase { .. } => {}
-        }
-    }
-
-    /// The first check after the application answers. Checks begin somewhere in the first interval after the
+    /// The first check after the application answers. Checks start at a random time in the first interval after the
     /// registration (assumption: uniform).
     fn first_pass(&self, registered: SimTime, instance: InstanceId) -> SimTime {
         let mut stream = self.streams.numbered("first-check", u64::from(instance.0));
@@ -193,7 +165,69 @@ impl<Q: Fn(SimTime) -> u64> Play<Q> {
     }
 }
 
+impl<Q: Fn(SimTime) -> u64> Driven for Play<Q> {
+    type Engine = Self;
+
+    fn driver(&mut self) -> &mut Driver {
+        &mut self.driver
+    }
+
+    fn engine(&mut self) -> &mut Self {
+        self
+    }
+
+    fn handle_settled(&mut self, now: SimTime) {
+        self.note_sizes(now);
+    }
+}
+
+impl<Q: Fn(SimTime) -> u64> Engine for Play<Q> {
+    type Error = Infallible;
+
+    fn queue_size(&mut self, now: SimTime) -> Option<u64> {
+        Some((self.queue)(now))
+    }
+
+    fn cpu_times(&mut self, _now: SimTime) -> Vec<CpuTime> {
+        Vec::new()
+    }
+
+    fn launch(&mut self, _now: SimTime, launch: Launch) -> Result<(), Infallible> {
+        self.answers_at.insert(launch.instance, launch.answers_at);
+        Ok(())
+    }
+
+    fn register(&mut self, now: SimTime, instance: InstanceId) {
+        let pass = self.first_pass(now, instance);
+        self.passes.insert((pass, instance), ());
+    }
+
+    fn deregister(&mut self, now: SimTime, instance: InstanceId, _until: SimTime) -> bool {
+        self.terminate(now, instance);
+        // Connections stay for the whole deregistration delay.
+        false
+    }
+
+    fn terminate(&mut self, _now: SimTime, instance: InstanceId) {
+        self.passes.retain(|(_, other), ()| *other != instance);
+    }
+
+    fn promote(&mut self, _now: SimTime, _part: DataTierPart, _zone: ZoneId) {}
+
+    fn show_levels(&mut self, _now: SimTime) -> ShowLevels {
+        ShowLevels::default()
+    }
+
+    fn take_load(&mut self) -> LoadSample {
+        LoadSample::default()
+    }
+}
+
 fn note(sizes: &mut Vec<(SimTime, u32)>, now: SimTime, size: u32) {
+    // Several things can happen at the same instant; only the size after the last of them counts.
+    if sizes.last().is_some_and(|(at, _)| *at == now) {
+        sizes.pop();
+    }
     if sizes.last().is_none_or(|(_, last)| *last != size) {
         sizes.push((now, size));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::member::{Cause, Member, Phase};
+use super::member::{LaunchCause, Member, Phase};
 use super::notice::{InstanceState, What};
 use super::order::Order;
 use super::outbox::Outbox;
@@ -14,8 +14,8 @@ use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_scenario::Plan;
 use tiketi_scenario::scaling::{HealthType, LaunchHook, Scaling};
 
-/// From the loss of an instance to the order that takes its remains out of the target group: EC2 looks at the state of
-/// its machines once a minute. Until then the load balancer must find out by its own checks.
+/// From the loss of an instance to the order that removes it from the target group: EC2 checks the status of its instances
+/// once a minute. Until then the load balancer must notice with its own health checks.
 const BURIAL_DELAY: Duration = Duration::from_secs(60);
 
 /// The group and its instances.
@@ -23,7 +23,7 @@ const BURIAL_DELAY: Duration = Duration::from_secs(60);
 pub struct InstanceGroup {
     scaling: Scaling,
     deregistration_delay: Duration,
-    /// From the registration until a target that does not answer counts as unhealthy.
+    /// From registration until a target that does not answer counts as unhealthy.
     initial_checks: Duration,
     streams: Streams,
     is_zone_down: Vec<bool>,
@@ -38,7 +38,7 @@ pub struct InstanceGroup {
 }
 
 impl InstanceGroup {
-    /// Builds the group with its initial instances in service; their orders are in `out`.
+    /// Builds the group with its initial instances in service; puts their orders into `out`.
     pub(super) fn new(plan: &Plan, out: &mut Outbox) -> Self {
         let topology = &plan.topology;
         let mut group = Self {
@@ -65,34 +65,34 @@ impl InstanceGroup {
         group
     }
 
-    /// The number of instances the group wants.
+    /// Returns the desired number of instances.
     pub const fn desired(&self) -> u32 {
         self.desired_instances
     }
 
-    /// Fewest and most instances the group may want.
+    /// Returns the minimum and the maximum of the desired number.
     pub const fn limits(&self) -> (u32, u32) {
         (self.scaling.min, self.scaling.max)
     }
 
-    /// All instances that have not ended, in order of their launch.
+    /// Returns all instances that have not ended, in launch order.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.members.iter()
     }
 
-    /// The number of instances in a zone and a state.
+    /// Returns the number of instances in a zone and a state.
     pub fn count(&self, zone: ZoneId, state: InstanceState) -> u32 {
         count_where(&self.members, |member| {
             member.zone == zone && member.state() == state
         })
     }
 
-    /// The number of instances that count towards the desired number: pending ones included, draining ones not.
+    /// Returns the number of instances that count towards the desired number: pending ones included, draining ones not.
     pub fn active(&self) -> u32 {
         count_where(&self.members, Member::is_active)
     }
 
-    /// Whether a launch or an end is under way; simple policies wait for it.
+    /// Whether a launch or a termination is in progress; simple policies wait for it.
     pub fn is_busy(&self) -> bool {
         self.members
             .iter()
@@ -104,7 +104,7 @@ impl InstanceGroup {
         self.cooldown_until.is_some_and(|until| now < until)
     }
 
-    /// The number of instances that have been in service for `warmup` at `now`; initial ones always have.
+    /// Returns the number of instances that are warm at `now`: in service for at least `warmup`, or initial.
     pub fn warmed(&self, now: SimTime, warmup: Duration) -> u32 {
         count_where(&self.members, |member| member.is_warm(now, warmup))
     }
@@ -112,11 +112,13 @@ impl InstanceGroup {
     /// Whether an instance launched by a policy has not been in service for `warmup` yet.
     pub fn is_warming(&self, now: SimTime, warmup: Duration) -> bool {
         self.members.iter().any(|member| {
-            member.cause == Cause::ScaleOut && member.is_active() && !member.is_warm(now, warmup)
+            member.cause == LaunchCause::ScaleOut
+                && member.is_active()
+                && !member.is_warm(now, warmup)
         })
     }
 
-    /// When the group wants to be called next.
+    /// When the group has something to do next; `None` if nothing is planned.
     pub fn poll_timeout(&self) -> Option<SimTime> {
         let phases = self.members.iter().filter_map(|member| match member.phase {
             Phase::Pending(at) | Phase::Draining(at) => Some(at),
@@ -127,7 +129,7 @@ impl InstanceGroup {
         phases.chain(burials).chain(grace_ends).min()
     }
 
-    /// Registers instances that run, ends those whose drain is over, looks again at those whose grace has ended.
+    /// Registers instances that are running now, ends those that have drained, and checks those whose grace period is over.
     pub(super) fn handle_timeout(&mut self, now: SimTime, out: &mut Outbox) {
         for index in 0..self.members.len() {
             if matches!(self.members[index].phase, Phase::Pending(at) if at <= now) {
@@ -148,11 +150,11 @@ impl InstanceGroup {
             at > now
         });
         self.grace_ends.retain(|at| *at > now);
-        self.reconcile(now, Cause::Replacement, out);
+        self.reconcile(now, LaunchCause::Replacement, out);
     }
 
-    /// Wants another number of instances from now on. With a cooldown this is a simple scaling activity: the cooldown
-    /// starts when its last instance has finished launching or draining.
+    /// Changes the desired number of instances. With a cooldown this is a simple scaling activity: the cooldown starts when
+    /// its last instance has finished launching or draining.
     pub(super) fn handle_desired(&mut self, now: SimTime, resize: Resize, out: &mut Outbox) {
         let (min, max) = self.limits();
         let desired = resize.desired;
@@ -162,16 +164,16 @@ impl InstanceGroup {
         );
         self.desired_instances = desired;
         self.activity_cooldown = resize.cooldown.or(self.activity_cooldown);
-        self.reconcile(now, Cause::ScaleOut, out);
+        self.reconcile(now, LaunchCause::ScaleOut, out);
     }
 
-    /// Permits other sizes from now on; the caller sets a desired number within them.
+    /// Changes the limits. The caller then sets a desired number within them.
     pub(super) const fn set_limits(&mut self, min: u32, max: u32) {
         self.scaling.min = min;
         self.scaling.max = max;
     }
 
-    /// Notes the load balancer's verdict on a target.
+    /// Handles a change of a target's health.
     pub(super) fn handle_target_health(
         &mut self,
         now: SimTime,
@@ -193,7 +195,7 @@ impl InstanceGroup {
         }
         member.phase = phase;
         announce(member, now, member.state(), out);
-        self.reconcile(now, Cause::Replacement, out);
+        self.reconcile(now, LaunchCause::Replacement, out);
     }
 
     /// Ends an instance that has no connections any more.
@@ -202,11 +204,11 @@ impl InstanceGroup {
             && !self.members[index].is_active()
         {
             self.end(index, now, out);
-            self.reconcile(now, Cause::Replacement, out);
+            self.reconcile(now, LaunchCause::Replacement, out);
         }
     }
 
-    /// Replaces an instance that is gone, whatever the cooldown says.
+    /// Replaces a lost instance, regardless of any cooldown.
     pub(super) fn handle_instance_lost(
         &mut self,
         now: SimTime,
@@ -214,24 +216,24 @@ impl InstanceGroup {
         out: &mut Outbox,
     ) {
         self.bury(now, out, |member| member.instance == lost);
-        self.reconcile(now, Cause::Replacement, out);
+        self.reconcile(now, LaunchCause::Replacement, out);
     }
 
-    /// Replaces everything in a zone elsewhere, and launches nothing there until it is back.
+    /// Replaces a zone's instances in other zones, and launches nothing in the zone until it is back.
     pub(super) fn handle_zone_lost(&mut self, now: SimTime, zone: ZoneId, out: &mut Outbox) {
         self.is_zone_down[zone.index()] = true;
         self.bury(now, out, |member| member.zone == zone);
-        self.reconcile(now, Cause::Replacement, out);
+        self.reconcile(now, LaunchCause::Replacement, out);
     }
 
     /// Uses a zone again: the group evens out its zones.
     pub(super) fn handle_zone_restored(&mut self, now: SimTime, zone: ZoneId, out: &mut Outbox) {
         self.is_zone_down[zone.index()] = false;
-        self.reconcile(now, Cause::Replacement, out);
+        self.reconcile(now, LaunchCause::Replacement, out);
     }
 
-    /// Brings the instances in line with what is desired; `cause` is why instances may be missing.
-    fn reconcile(&mut self, now: SimTime, cause: Cause, out: &mut Outbox) {
+    /// Brings the number of instances in line with the desired number; `cause` is why instances may be missing.
+    fn reconcile(&mut self, now: SimTime, cause: LaunchCause, out: &mut Outbox) {
         self.give_up_unhealthy(now, out);
         while self.active() < self.desired_instances {
             let Some(zone) = self.balance().emptiest() else {
@@ -249,10 +251,10 @@ impl InstanceGroup {
         self.conclude_activity(now);
     }
 
-    /// Launches instances in the emptier zones; those they stand in for end when these are in service, which is before
-    /// they answer unless a launch hook holds them back. The health type makes no difference: AWS documents that new ones
-    /// are launched before old ones end, and that one which is registered is in service, whoever checks its health. The
-    /// group may exceed its maximum by 10 % or one instance meanwhile, whichever is more.
+    /// Launches instances in the emptier zones. The instances they replace end when these are in service, which is before
+    /// they answer unless a launch hook delays it. The health type makes no difference: AWS documents that new instances
+    /// are launched before old ones end, and that a registered instance is in service, whoever checks its health.
+    /// Meanwhile the group may exceed its maximum by 10 % or by one instance, whichever is more.
     fn rebalance(&mut self, now: SimTime, out: &mut Outbox) {
         let (_, max) = self.limits();
         let margin = (max / 10).max(1);
@@ -264,7 +266,7 @@ impl InstanceGroup {
             let Some(zone) = balance.plan_move() else {
                 break;
             };
-            self.launch(zone, Cause::Rebalance, now, out);
+            self.launch(zone, LaunchCause::Rebalance, now, out);
         }
     }
 
@@ -278,9 +280,9 @@ impl InstanceGroup {
         }
     }
 
-    /// Ends instances that fail the load balancer's checks, if the group looks at them: 10 % of the group or one at a
-    /// time, and the next only when the replacement has answered a check. One that has never answered when its grace
-    /// ends fails them too: a grace shorter than the boot replaces instances for ever.
+    /// Replaces instances that fail the load balancer's health checks, if the group uses them (health type ELB): 10 % of
+    /// the group or one at a time, and the next only when the replacement has passed a check. An instance that has not
+    /// answered by the end of its grace period fails too: a grace period shorter than the boot replaces instances for ever.
     fn give_up_unhealthy(&mut self, now: SimTime, out: &mut Outbox) {
         if self.scaling.health_type == HealthType::Ec2 {
             return;
@@ -296,12 +298,12 @@ impl InstanceGroup {
             };
             self.retire(index, now, out);
             if let Some(zone) = self.balance().emptiest() {
-                self.launch(zone, Cause::Replacement, now, out);
+                self.launch(zone, LaunchCause::Replacement, now, out);
             }
         }
     }
 
-    /// Whether a group that looks at the load balancer's checks gives the instance up.
+    /// Whether a group with health type ELB replaces the instance.
     fn is_failing(&self, member: &Member, now: SimTime) -> bool {
         let checked_for = match member.phase {
             Phase::Unhealthy => self.scaling.grace,
@@ -324,7 +326,7 @@ impl InstanceGroup {
             instance,
             zone,
             phase: Phase::Pending(SimTime::ZERO),
-            cause: Cause::Initial,
+            cause: LaunchCause::Initial,
             launched_at: SimTime::ZERO,
             in_service_at: None,
             in_activity: false,
@@ -332,7 +334,7 @@ impl InstanceGroup {
         self.register(self.members.len() - 1, SimTime::ZERO, out);
     }
 
-    fn launch(&mut self, zone: ZoneId, cause: Cause, now: SimTime, out: &mut Outbox) {
+    fn launch(&mut self, zone: ZoneId, cause: LaunchCause, now: SimTime, out: &mut Outbox) {
         let instance = self.next_instance();
         let mut boot = self.streams.numbered("boot", u64::from(instance.0));
         let answers_at = now + self.scaling.boot.sample(&mut boot);
@@ -353,7 +355,7 @@ impl InstanceGroup {
             cause,
             launched_at: now,
             in_service_at: None,
-            in_activity: cause == Cause::ScaleOut && self.activity_cooldown.is_some(),
+            in_activity: cause == LaunchCause::ScaleOut && self.activity_cooldown.is_some(),
         };
         announce(&member, now, InstanceState::Pending, out);
         self.members.push(member);
@@ -403,7 +405,7 @@ impl InstanceGroup {
         self.members.retain(|member| {
             if is_lost(member) {
                 announce(member, now, InstanceState::Lost, out);
-                // A driver that learns of a loss late must not launch what is lost already.
+                // The launch may not have been carried out yet: it must not start an instance that is already lost.
                 if !out.retract_launch(member.instance) {
                     self.remains.push((now + BURIAL_DELAY, member.instance));
                 }

@@ -1,4 +1,4 @@
-//! The AWS control plane as pure machines: what it is told, what it orders, what it announces.
+//! The AWS control plane as pure state machines: inputs in, orders and notices out.
 //!
 //! ```text
 //! queue_monitor ─sample─▶ datapoint ─▶ alarm ─fires─▶ scaling ─desired─▶ instance_group ─▶ orders
@@ -6,17 +6,22 @@
 //!                                                       zone lost ─▶ instance_group, failover ─▶ orders
 //! ```
 //!
-//! [`ControlPlane`] joins them. It behaves as AWS documents it, not as one would wish: the alarm fires its policy
-//! every minute and most of that is swallowed, "in service" is not "answers", and a zone that returns is filled by
-//! moving instances whose users are cut once more. Beside it stand the machines of the load balancer and of the names:
-//! [`target_health`], [`routing`], [`name_service`]; and the account of a burstable instance, [`credits`].
+//! [`ControlPlane`] joins them. It behaves as AWS documents it, not as one would wish: the alarm invokes its policy
+//! every minute and most invocations are ignored, "in service" does not mean "answers", and a zone that returns is filled
+//! by moving instances, which cuts their users off once more. The other machines model the load balancer and its DNS name
+//! ([`target_health`], [`health_votes`], [`routing`], [`name_service`], [`address_rotation`]) and the CPU credits of a
+//! burstable instance ([`credits`]). [`driver`] connects the control plane to an engine.
 
+pub mod address_rotation;
 pub mod alarm;
 pub mod control_plane;
 pub mod credits;
 pub mod datapoint;
+pub mod driver;
 pub mod failover;
 pub mod fleet_timeline;
+pub mod gauges;
+pub mod health_votes;
 pub mod instance_group;
 pub mod member;
 pub mod name_service;

@@ -1,4 +1,4 @@
-//! One instance of the group, from its launch to its end.
+//! One instance of the Auto Scaling group, from launch to termination.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ pub struct Member {
     pub instance: InstanceId,
     /// Its zone.
     pub zone: ZoneId,
-    /// Where in its life it is.
+    /// Its lifecycle phase.
     pub phase: Phase,
     /// Why it was launched.
-    pub cause: Cause,
+    pub cause: LaunchCause,
     /// When it was launched; initial ones at the start of the run.
     pub launched_at: SimTime,
     /// When it was registered with the target group and in service; `None` while pending.
@@ -24,36 +24,36 @@ pub struct Member {
     pub in_activity: bool,
 }
 
-/// Where in its life an instance is.
+/// Lifecycle phase of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Launched; registered with the target group at this instant.
+    /// Launched; will be registered with the target group at this time.
     Pending(SimTime),
-    /// Registered, never passed a check.
+    /// Registered; has not passed a health check yet.
     InService,
-    /// Passes its checks.
+    /// Passes its health checks.
     Healthy,
-    /// Fails its checks.
+    /// Fails its health checks.
     Unhealthy,
-    /// Deregistered; ended at this instant at the latest.
+    /// Deregistered; terminated at this time at the latest.
     Draining(SimTime),
 }
 
 /// Why an instance was launched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// There from the start.
+pub enum LaunchCause {
+    /// Part of the initial fleet.
     Initial,
-    /// A policy asked for more.
+    /// A policy or a scheduled action increased the desired number.
     ScaleOut,
-    /// Another one was lost.
+    /// Replaces an instance that was lost or unhealthy.
     Replacement,
-    /// To even out the zones; another one is ended when it is in service.
+    /// Evens out the zones; another instance is terminated once this one is in service.
     Rebalance,
 }
 
 impl Member {
-    /// The state as notices and gauges name it.
+    /// Returns the state as notices and gauges name it.
     pub const fn state(&self) -> InstanceState {
         match self.phase {
             Phase::Pending(_) => InstanceState::Pending,
@@ -64,7 +64,7 @@ impl Member {
         }
     }
 
-    /// Whether it counts towards the desired number: everything but draining ones.
+    /// Whether it counts towards the desired number: every instance that is not draining.
     pub const fn is_active(&self) -> bool {
         !matches!(self.phase, Phase::Draining(_))
     }
@@ -74,22 +74,23 @@ impl Member {
         matches!(self.phase, Phase::Pending(_))
     }
 
-    /// Whether it was launched to even out the zones, and the instance it stands in for is still there.
+    /// Whether it was launched to even out the zones, and the instance it replaces is still there.
     pub const fn is_surplus(&self) -> bool {
-        self.is_pending() && matches!(self.cause, Cause::Rebalance)
+        self.is_pending() && matches!(self.cause, LaunchCause::Rebalance)
     }
 
-    /// Whether it counts and has been in service for `warmup` at `now`; initial ones always have.
+    /// Whether it is active and has been in service for at least `warmup` at `now`; always true for initial instances in
+    /// service.
     pub fn is_warm(&self, now: SimTime, warmup: Duration) -> bool {
         self.is_active()
             && self
                 .in_service_at
-                .is_some_and(|since| self.cause == Cause::Initial || since + warmup <= now)
+                .is_some_and(|since| self.cause == LaunchCause::Initial || since + warmup <= now)
     }
 
-    /// Whether it replaces another one and has not passed a check yet.
+    /// Whether it replaces another instance and has not passed a health check yet.
     pub const fn is_unproven_replacement(&self) -> bool {
-        matches!(self.cause, Cause::Replacement)
+        matches!(self.cause, LaunchCause::Replacement)
             && matches!(self.phase, Phase::Pending(_) | Phase::InService)
     }
 }

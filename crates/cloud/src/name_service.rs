@@ -1,4 +1,4 @@
-//! The records that the authoritative name server answers from, with the times to live of Route 53.
+//! The DNS records of the authoritative name server, with the TTLs of Route 53.
 
 use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
@@ -13,14 +13,14 @@ pub struct NameService {
 /// The addresses behind one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordSet {
-    /// How long an answer may be kept, in scenario time.
+    /// How long an answer may be cached (TTL), in scenario time.
     pub ttl: Duration,
     /// The addresses, in the order they were added.
     pub addresses: Vec<Ipv4Addr>,
 }
 
 impl NameService {
-    /// Adds a name without addresses, or changes the time to live of one that is there.
+    /// Adds a name without addresses, or changes the TTL of an existing one.
     pub fn define(&mut self, name: &str, ttl: Duration) {
         self.records
             .entry(name.to_ascii_lowercase())
@@ -31,7 +31,7 @@ impl NameService {
             .ttl = ttl;
     }
 
-    /// Adds an address to a name: a load-balancer node has come up. Names that are not defined stay so.
+    /// Adds an address to a name: a load-balancer node has come up. Does nothing if the name is not defined.
     pub fn add(&mut self, name: &str, address: Ipv4Addr) {
         if let Some(record) = self.records.get_mut(name)
             && !record.addresses.contains(&address)
@@ -40,7 +40,7 @@ impl NameService {
         }
     }
 
-    /// Takes an address from a name: a load-balancer node has failed its health checks.
+    /// Removes an address from a name: a load-balancer node has failed its health checks.
     pub fn remove(&mut self, name: &str, address: Ipv4Addr) {
         if let Some(record) = self.records.get_mut(name) {
             record.addresses.retain(|&known| known != address);
@@ -54,7 +54,7 @@ impl NameService {
         }
     }
 
-    /// The record set of a name in lower case without the final dot; `None` if the name does not exist.
+    /// Returns the record set of a name (lower case, without the final dot); `None` if the name does not exist.
     pub fn lookup(&self, name: &str) -> Option<&RecordSet> {
         self.records.get(name)
     }

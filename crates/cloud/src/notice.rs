@@ -1,4 +1,4 @@
-//! What the control plane announces: the run's timeline is made of these.
+//! Notices of the control plane; together they form the timeline of a run.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,23 +20,23 @@ pub struct Notice {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "notice")]
 pub enum What {
-    /// A planned fault struck.
+    /// A planned fault started.
     FaultStruck {
         /// What broke.
         action: FaultKind,
-        /// The zone it struck; `None` if it is about no zone.
+        /// The zone it affects; `None` if it does not affect a zone.
         zone: Option<ZoneId>,
-        /// The part of the data tier it struck; `None` if it is about none.
+        /// The part of the data tier it affects; `None` if it affects none.
         #[serde(default)]
         part: Option<DataTierPart>,
     },
-    /// A planned fault healed.
+    /// A planned fault ended.
     FaultHealed {
         /// What broke.
         action: FaultKind,
-        /// The zone it struck; `None` if it is about no zone.
+        /// The zone it affected; `None` if it did not affect a zone.
         zone: Option<ZoneId>,
-        /// The part of the data tier it struck; `None` if it is about none.
+        /// The part of the data tier it affected; `None` if it affected none.
         #[serde(default)]
         part: Option<DataTierPart>,
     },
@@ -46,23 +46,23 @@ pub enum What {
         policy: String,
         /// The new state.
         state: AlarmState,
-        /// The datapoint that decided, if any.
+        /// The most recent datapoint; `None` if missing data decided.
         datapoint: Option<f64>,
     },
     /// A policy changed the desired number of instances.
     Scaled {
-        /// Name of the policy, or what else changed it.
+        /// Name of the policy or of the scheduled action.
         policy: String,
         /// Before.
         from: u32,
         /// After.
         to: u32,
     },
-    /// An alarm fired its policy, and the policy did nothing.
+    /// An alarm invoked its policy, and the policy did nothing.
     Swallowed {
         /// Name of the policy.
         policy: String,
-        /// Why not.
+        /// Why.
         reason: SwallowReason,
     },
     /// An instance changed its lifecycle state.
@@ -81,7 +81,7 @@ pub enum What {
         /// Zone of the lost primary.
         zone: ZoneId,
     },
-    /// A part of the data tier takes writes again.
+    /// A part of the data tier accepts writes again.
     Promoted {
         /// Which part.
         tier: DataTierPart,
@@ -91,7 +91,7 @@ pub enum What {
 }
 
 impl What {
-    /// A fault of this action begins.
+    /// Builds the notice that a fault started.
     pub fn struck(action: Action) -> Self {
         Self::FaultStruck {
             action: action.kind(),
@@ -100,7 +100,7 @@ impl What {
         }
     }
 
-    /// A fault of this action is over.
+    /// Builds the notice that a fault ended.
     pub fn healed(action: Action) -> Self {
         Self::FaultHealed {
             action: action.kind(),
@@ -114,11 +114,11 @@ impl What {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AlarmState {
-    /// Within the threshold.
+    /// The metric is within the threshold.
     Ok,
-    /// Beyond it.
+    /// The metric is beyond the threshold.
     Alarm,
-    /// Nothing to judge by.
+    /// There is not enough data to tell.
     InsufficientData,
 }
 
@@ -126,13 +126,13 @@ pub enum AlarmState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SwallowReason {
-    /// The activity before has not ended yet.
+    /// The previous scaling activity has not ended yet.
     ActivityInProgress,
     /// The cooldown after the last activity has not passed.
     Cooldown,
-    /// Instances that warm up already count for this step.
+    /// Instances that are warming up already count towards this step.
     WarmingUp,
-    /// The group is as large, or as small, as it may be.
+    /// The group is at its maximum or minimum size.
     AtLimit,
 }
 
@@ -144,14 +144,14 @@ pub enum InstanceState {
     Pending,
     /// Registered with the target group; may not answer yet.
     InService,
-    /// Passed its first health check: gets requests.
+    /// Passes its health checks and gets requests.
     Healthy,
-    /// Failed its health checks.
+    /// Fails its health checks.
     Unhealthy,
-    /// Deregistered, open connections stay.
+    /// Deregistered; open connections stay.
     Draining,
-    /// Ended as ordered.
+    /// Ended by an order.
     Terminated,
-    /// Taken by a fault.
+    /// Ended by a fault.
     Lost,
 }

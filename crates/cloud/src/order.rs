@@ -1,8 +1,8 @@
-//! What the control plane is told, and what it orders: the words between it and the drivers of both engines.
+//! Inputs and orders of the control plane: its interface to the driver.
 
 use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
 
-/// What happened, told to the control plane by a driver.
+/// What happened, as reported to the control plane.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Input {
     /// The queue's size, the answer to [`Order::SampleQueue`]; `None` if Redis could not be read.
@@ -10,9 +10,9 @@ pub enum Input {
         /// Buyers waiting.
         size: Option<u64>,
     },
-    /// The mean CPU utilization of the instances in service, in percent, the answer to [`Order::SampleCpu`].
+    /// The mean CPU utilization of the instances that answer, in percent, the answer to [`Order::SampleCpu`].
     CpuSampled {
-        /// `None` if no instance is in service.
+        /// `None` if no instance answers.
         percent: Option<f64>,
     },
     /// The load balancer's verdict on a target has changed; the first pass of a new target included.
@@ -22,7 +22,7 @@ pub enum Input {
         /// Whether it is healthy now.
         healthy: bool,
     },
-    /// A draining target has closed its last connection, or its deregistration delay has ended.
+    /// The last connection of a draining target has closed, or its deregistration delay has ended.
     Drained {
         /// The target.
         instance: InstanceId,
@@ -42,7 +42,7 @@ pub enum Input {
         /// The instance.
         instance: InstanceId,
     },
-    /// The primary of one part of the data tier is gone, and nothing else of its zone.
+    /// The primary of one part of the data tier is gone; the rest of its zone is up.
     PrimaryLost {
         /// Which part.
         part: DataTierPart,
@@ -54,12 +54,12 @@ pub enum Input {
     },
 }
 
-/// What the control plane wants done.
+/// What the driver must do.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Order {
-    /// The Lambda fires: read the queue's size and answer with [`Input::QueueSampled`].
+    /// The Lambda runs: read the queue's size and answer with [`Input::QueueSampled`].
     SampleQueue,
-    /// A CPU datapoint is due: answer with [`Input::CpuSampled`]. Only if a policy watches the CPU.
+    /// A CPU datapoint is due: answer with [`Input::CpuSampled`]. Ordered only if a policy watches the CPU.
     SampleCpu,
     /// Start an instance.
     Launch {
@@ -87,12 +87,12 @@ pub enum Order {
         /// The instance.
         instance: InstanceId,
     },
-    /// Make the replica of Redis in `zone` the primary, and point the endpoint's record at it.
+    /// Make the Redis replica in `zone` the primary, and point the endpoint's DNS record at it.
     PromoteRedis {
         /// Zone of the replica.
         zone: ZoneId,
     },
-    /// Make the standby of the database in `zone` the writer, and point the endpoint's record at it.
+    /// Make the database standby in `zone` the writer, and point the endpoint's DNS record at it.
     PromoteDatabase {
         /// Zone of the standby.
         zone: ZoneId,

@@ -1,4 +1,4 @@
-//! Orders and notices that wait to be polled.
+//! Orders and notices that have not been polled yet.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use super::notice::{Notice, What};
 use super::order::Order;
 use tiketi_core::units::{InstanceId, SimTime};
 
-/// What the machines of the control plane have to say, in order.
+/// The output of the control plane's state machines, in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outbox {
     orders: VecDeque<Order>,
@@ -22,7 +22,7 @@ impl Outbox {
         self.notices.push_back(Notice { at, what });
     }
 
-    /// Takes back the launch of an instance that nobody has been told of yet. Returns whether there was one.
+    /// Withdraws the launch of an instance if it has not been polled yet. Returns whether there was one.
     pub(super) fn retract_launch(&mut self, retracted: InstanceId) -> bool {
         let before = self.orders.len();
         self.orders.retain(

@@ -1,4 +1,4 @@
-//! One scaling policy over many seeds: when it has how many instances of use, after the queue has passed its threshold.
+//! One scaling policy over many seeds: how many instances are healthy, and when, after the queue crosses its threshold.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tiketi_core::units::SimTime;
 use tiketi_scenario::scaling::{Comparison, Metric, Scaling};
 use tiketi_scenario::{self as scenario, Overrides, Plan};
 
-/// The policies worth comparing, each with what it changes in the documented architecture.
+/// The policies worth comparing, each with its changes to the documented architecture.
 const BUILT_IN: [(&str, &str); 5] = [
     ("simple, cooldown 300 s", ""),
     (
@@ -30,37 +30,37 @@ const BUILT_IN: [(&str, &str); 5] = [
     ),
 ];
 
-/// When the queue passes the threshold, unless the user says otherwise: a scheduled action has time to come before.
+/// When the queue crosses the threshold by default: late enough for a scheduled action to run before it.
 pub const CROSSING: SimTime = SimTime::from_secs(20 * 60);
 
-/// How long the fleet is followed after that.
+/// How long the fleet is observed after the crossing.
 pub const FOLLOWED_FOR: Duration = Duration::from_secs(15 * 60);
 
-/// What one policy does, over many seeds: each draws the phases of the Lambda and the alarm, the boot times, and how
-/// late scheduled actions are.
+/// What one policy does, over many seeds: each seed draws the phases of the Lambda and the alarm, the boot times, and how
+/// late scheduled actions run.
 #[derive(Clone, Debug)]
 pub struct PolicyTimeline {
-    /// The policy, in a few words.
+    /// A short name of the policy.
     pub name: String,
-    /// When the queue passes the threshold.
+    /// When the queue crosses the threshold.
     pub crossing: SimTime,
-    /// Most instances the group may have.
+    /// The maximum size of the group.
     pub fleet_max: u32,
     runs: Vec<FleetTimeline>,
 }
 
-/// Least, middle, and greatest of one figure over the seeds.
+/// Minimum, median and maximum of one value over the seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spread<T> {
-    /// In the most fortunate run for a time, the least fortunate for a size.
+    /// The smallest value.
     pub min: T,
-    /// Half of the runs have at most this.
+    /// The lower median: at least half of the runs have this or less.
     pub median: T,
-    /// The other end.
+    /// The largest value.
     pub max: T,
 }
 
-/// The policies worth comparing, each the documented architecture with its own changes.
+/// Returns the policies worth comparing, each applied to the documented architecture.
 pub fn built_in() -> Vec<(String, Plan)> {
     let plan = |(name, text): (&str, _)| {
         let plan = scenario::load("policy.toml", text, &Overrides::default());
@@ -72,16 +72,16 @@ pub fn built_in() -> Vec<(String, Plan)> {
     BUILT_IN.into_iter().map(plan).collect()
 }
 
-/// What a group would have that adds two instances every minute from the first second on, each of use at once: the
-/// model that AWS does *not* follow, as a reference.
+/// Returns the size of a group that adds two instances per minute from the start, available immediately. AWS does *not*
+/// work like this; it is a reference.
 pub fn naive(after: Duration, fleet_max: u32) -> u32 {
     let minutes = u32::try_from(after.as_secs() / 60).unwrap_or(u32::MAX);
     minutes.saturating_mul(2).saturating_add(2).min(fleet_max)
 }
 
 impl PolicyTimeline {
-    /// Follows `plan` with seeds 1 to `seeds`, each until [`FOLLOWED_FOR`] after `crossing`. `None` if no policy grows
-    /// the fleet by the queue and no scheduled action sets its size: there is nothing to follow.
+    /// Simulates `plan` with seeds 1 to `seeds`, each until [`FOLLOWED_FOR`] after `crossing`. `None` if no policy scales
+    /// out on the queue and no scheduled action sets the size: there is nothing to observe.
     pub fn new(name: &str, plan: &Plan, crossing: SimTime, seeds: u32) -> Option<Self> {
         let queue = Queue::around(&plan.scaling)?;
         let size = |now| {
@@ -106,39 +106,39 @@ impl PolicyTimeline {
         })
     }
 
-    /// Number of seeds.
+    /// Returns the number of seeds.
     pub const fn seeds(&self) -> usize {
         self.runs.len()
     }
 
-    /// Instances wanted, this long after the crossing.
+    /// Returns the desired number of instances, this long after the crossing.
     pub fn desired(&self, after: Duration) -> Spread<u32> {
         self.sizes(|run| run.desired(self.crossing + after))
     }
 
-    /// Instances in service (registered, answering or not), this long after the crossing.
+    /// Returns the number of instances in service (registered, answering or not), this long after the crossing.
     pub fn in_service(&self, after: Duration) -> Spread<u32> {
         self.sizes(|run| run.in_service(self.crossing + after))
     }
 
-    /// Instances that get requests, this long after the crossing.
+    /// Returns the number of instances that get requests, this long after the crossing.
     pub fn useful(&self, after: Duration) -> Spread<u32> {
         self.sizes(|run| run.useful(self.crossing + after))
     }
 
-    /// How long after the crossing the group first wants more instances than at the start; `None` if some seed never
-    /// does. What happened before the crossing counts as zero.
+    /// Returns how long after the crossing the first scale-out comes; `None` if a seed has none. A scale-out before the
+    /// crossing counts as zero.
     pub fn grows(&self) -> Option<Spread<Duration>> {
         self.times(|run| run.first_desired(run.desired(SimTime::ZERO) + 1))
     }
 
-    /// How long after the crossing the group first wants `size` instances; `None` if some seed never does. What
-    /// happened before the crossing counts as zero.
+    /// Returns how long after the crossing the desired number first reaches `size`; `None` if it does not with every seed.
+    /// Before the crossing counts as zero.
     pub fn wants(&self, size: u32) -> Option<Spread<Duration>> {
         self.times(|run| run.first_desired(size))
     }
 
-    /// How long after the crossing `size` instances first get requests; `None` if in some seed they never do.
+    /// Returns how long after the crossing `size` instances first get requests; `None` if they do not with every seed.
     pub fn has_of_use(&self, size: u32) -> Option<Spread<Duration>> {
         self.times(|run| run.first_useful(size))
     }
@@ -154,7 +154,7 @@ impl PolicyTimeline {
     }
 }
 
-/// A queue that triggers nothing, and then the policies that grow the fleet.
+/// A queue that first triggers nothing, and then the policies that scale out.
 #[derive(Clone, Copy, Debug)]
 struct Queue {
     before: u64,
@@ -162,8 +162,8 @@ struct Queue {
 }
 
 impl Queue {
-    /// Between the thresholds before the crossing; as far above the lowest upper one as people passed it in the
-    /// documented scenario afterwards (8,000 at 5,000: assumption).
+    /// Before the crossing: between the thresholds. After it: above the lowest upper threshold by the same factor as in the
+    /// documented scenario (8,000 buyers at a threshold of 5,000: assumption).
     fn around(scaling: &Scaling) -> Option<Self> {
         const BEYOND: f64 = 1.6;
         let of = |comparison| {

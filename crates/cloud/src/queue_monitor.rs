@@ -1,4 +1,4 @@
-//! The Lambda that reads the queue's size once in a period (A13), and the agent that does the same for the CPU.
+//! The Lambda that reads the queue's size once per period (A13), and the agent that does the same for the CPU.
 
 use std::time::Duration;
 
@@ -15,11 +15,12 @@ pub struct QueueMonitor {
 }
 
 impl QueueMonitor {
-    /// Builds a monitor whose first sample is due at `phase`, or at a draw from `stream`, uniform in the period.
+    /// Builds a monitor whose first sample is due at `phase`; if that is `None`, at a time drawn from `stream`, uniform
+    /// within the period.
     pub fn new(period: Duration, phase: Option<Duration>, stream: &mut Stream) -> Self {
         assert!(
             period > Duration::ZERO,
-            "a monitor without a period never ends"
+            "a monitor needs a period, or it would be due for ever"
         );
         let phase = phase.unwrap_or_else(|| period.mul_f64(stream.random::<f64>()));
         Self {
@@ -33,7 +34,7 @@ impl QueueMonitor {
         self.next
     }
 
-    /// Whether a sample is due; if so, the next one is scheduled, without drift.
+    /// Whether a sample is due at `now`. If so, schedules the next one, without drift.
     pub fn poll_due(&mut self, now: SimTime) -> bool {
         let due = now >= self.next;
         if due {
@@ -49,7 +50,7 @@ mod tests {
     use tiketi_core::rng::Streams;
 
     #[test]
-    fn samples_keep_their_phase_however_late_they_are_asked_for() {
+    fn samples_keep_their_phase_even_if_polled_late() {
         let mut stream = Streams::new(1).named("unused");
         let mut monitor = QueueMonitor::new(
             Duration::from_secs(60),

@@ -1,13 +1,14 @@
-//! Which target a load-balancer node gives a request to.
+//! Which target a load-balancer node sends a request to.
 //!
-//! Round robin over the healthy targets of all zones (cross-zone is always on), unless an `AWSALB` cookie names one.
-//! When no registered target is healthy the group fails open and all of them get requests.
+//! Round robin over the healthy targets of all zones (cross-zone load balancing is always on), unless an `AWSALB` cookie
+//! names one. If no registered target is healthy, the group fails open: all of them get requests.
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tiketi_core::units::{InstanceId, SimTime};
 
-/// Scrambles cookies, so that nobody is tempted to read a target out of one.
+/// Scrambles cookies, so that nobody comes to depend on reading a target from one.
 const SCRAMBLE: u128 = 0x5A17_C3E9_0B64_D28F_71AE_93D5_4C06_B8F2;
 
 /// The routing table of one node.
@@ -15,7 +16,7 @@ const SCRAMBLE: u128 = 0x5A17_C3E9_0B64_D28F_71AE_93D5_4C06_B8F2;
 pub struct Router {
     stickiness: Option<Duration>,
     targets: Vec<Target>,
-    /// Turns taken so far by the round robin.
+    /// Requests assigned by round robin so far.
     turns: usize,
 }
 
@@ -30,22 +31,58 @@ struct Target {
 pub struct Route {
     /// The target.
     pub instance: InstanceId,
-    /// The cookie to set on the answer; `None` if stickiness is off.
+    /// The cookie to set on the response; `None` if stickiness is off.
     pub cookie: Option<Cookie>,
+    /// What became of the request's cookie; `None` if it had none, or one that was no longer valid.
+    pub fate: Option<Fate>,
 }
 
-/// What became of a cookie that still bound its bearer.
+/// What happened to a request whose cookie was still valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// The request went to the target it names.
+    /// It went to the target that the cookie names.
     Kept,
     /// That target is gone or unhealthy.
     TargetGone,
-    /// The request went elsewhere although that target is healthy.
+    /// It went to another target although the named one is healthy.
     Broken,
 }
 
-/// The value of an `AWSALB` cookie: a target and the instant until which it binds.
+/// How many requests with a valid cookie stayed on their instance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stickiness {
+    /// Requests that reached the instance that their cookie names.
+    pub kept: u64,
+    /// Requests whose instance was gone or unhealthy, so that another one was chosen.
+    pub target_gone: u64,
+    /// Requests that reached another instance although theirs was healthy.
+    pub broken: u64,
+}
+
+impl Stickiness {
+    /// Counts one request.
+    pub const fn handle_fate(&mut self, fate: Fate) {
+        match fate {
+            Fate::Kept => self.kept += 1,
+            Fate::TargetGone => self.target_gone += 1,
+            Fate::Broken => self.broken += 1,
+        }
+    }
+}
+
+impl std::ops::Add for Stickiness {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            kept: self.kept + other.kept,
+            target_gone: self.target_gone + other.target_gone,
+            broken: self.broken + other.broken,
+        }
+    }
+}
+
+/// The value of an `AWSALB` cookie: a target and an expiry time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cookie {
     instance: InstanceId,
@@ -53,7 +90,7 @@ pub struct Cookie {
 }
 
 impl Cookie {
-    /// Reads the value of a cookie; `None` if no node wrote it.
+    /// Parses the value of a cookie; `None` if it does not come from a load-balancer node.
     pub fn parse(value: &str) -> Option<Self> {
         let word = u128::from_str_radix(value, 16).ok()? ^ SCRAMBLE;
         (word >> 96 == 0 && value.len() == 32).then_some(Self {
@@ -72,7 +109,7 @@ impl std::fmt::Display for Cookie {
 }
 
 impl Router {
-    /// An empty target group; `stickiness` is the life of a cookie, `None` without stickiness.
+    /// Builds an empty target group; `stickiness` is the lifetime of a cookie, `None` without stickiness.
     pub const fn new(stickiness: Option<Duration>) -> Self {
         Self {
             stickiness,
@@ -81,7 +118,7 @@ impl Router {
         }
     }
 
-    /// Adds a target, unhealthy until told otherwise.
+    /// Adds a target, unhealthy until [`Self::set_health`].
     pub fn register(&mut self, instance: InstanceId) {
         if !self.is_registered(instance) {
             self.targets.push(Target {
@@ -91,12 +128,12 @@ impl Router {
         }
     }
 
-    /// Takes a target out: it gets no further requests, sticky ones included.
+    /// Removes a target: it gets no further requests, sticky ones included.
     pub fn deregister(&mut self, instance: InstanceId) {
         self.targets.retain(|target| target.instance != instance);
     }
 
-    /// Takes the verdict of the health checks on a target.
+    /// Sets whether a target passes its health checks.
     pub fn set_health(&mut self, instance: InstanceId, healthy: bool) {
         for target in &mut self.targets {
             if target.instance == instance {
@@ -105,7 +142,7 @@ impl Router {
         }
     }
 
-    /// Chooses the target of a request that came with this cookie. `None` (503) if no target is registered.
+    /// Chooses the target of a request that carries `cookie`; `None` (HTTP 503) if no target is registered.
     pub fn route(&mut self, now: SimTime, cookie: Option<Cookie>) -> Option<Route> {
         let fail_open = !self.targets.iter().any(|target| target.healthy);
         let bound = cookie
@@ -115,6 +152,7 @@ impl Router {
         let instance = bound.or_else(|| self.next_in_turn(fail_open))?;
         Some(Route {
             instance,
+            fate: cookie.and_then(|cookie| self.fate(now, cookie, instance)),
             cookie: self.stickiness.map(|life| Cookie {
                 instance,
                 expires_at: now + life,
@@ -122,8 +160,8 @@ impl Router {
         })
     }
 
-    /// What became of the cookie of a request that was given to `chosen`; `None` if it did not bind any more.
-    pub fn fate(&self, now: SimTime, cookie: Cookie, chosen: InstanceId) -> Option<Fate> {
+    /// What became of the cookie of a request that goes to `chosen`; `None` if the cookie has expired.
+    fn fate(&self, now: SimTime, cookie: Cookie, chosen: InstanceId) -> Option<Fate> {
         if self.stickiness.is_none() || now >= cookie.expires_at {
             return None;
         }
@@ -184,14 +222,14 @@ mod tests {
     }
 
     #[test]
-    fn requests_without_a_cookie_go_round_the_healthy_targets() {
+    fn requests_without_a_cookie_rotate_over_the_healthy_targets() {
         let mut router = router(&[A, C], &[B]);
         let picks: Vec<_> = (0..6).map(|_| chosen(&mut router, None)).collect();
         assert_eq!(picks, [A, C, A, C, A, C]);
     }
 
     #[test]
-    fn a_cookie_binds_its_bearer_until_it_expires_and_each_request_renews_it() {
+    fn a_cookie_keeps_its_target_until_it_expires_and_each_request_renews_it() {
         let mut router = router(&[A, B], &[]);
         let mut cookie = router.route(SimTime::ZERO, None).unwrap().cookie;
         for half_hours in 1..5 {
@@ -239,7 +277,7 @@ mod tests {
         assert_eq!(
             chosen(&mut router, first.cookie),
             A,
-            "stickiness still holds"
+            "stickiness still works"
         );
     }
 

@@ -1,4 +1,4 @@
-//! Scaling policies: what an alarm that fires does to the desired number of instances.
+//! Scaling policies: what an alarm does to the desired number of instances.
 
 use std::time::Duration;
 
@@ -7,28 +7,28 @@ use super::notice::SwallowReason;
 use tiketi_core::units::SimTime;
 use tiketi_scenario::scaling::{Comparison, Policy, PolicyKind, StepAdjustment};
 
-/// What a policy makes of its alarm.
+/// What a policy does when its alarm invokes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// The group shall want another number of instances.
+    /// It changes the desired number of instances.
     Resize(Resize),
-    /// Nothing happens, for a reason.
+    /// It does nothing, for this reason.
     Swallow(SwallowReason),
     /// No band of the step policy covers the datapoint.
     OutOfBands,
 }
 
-/// Another number of instances for the group.
+/// A new size for the group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resize {
-    /// Instances wanted from now on.
+    /// The desired number of instances.
     pub desired: u32,
-    /// Cooldown after the activity, for simple policies.
+    /// Cooldown after the activity; `None` unless a simple policy asked for it.
     pub cooldown: Option<Duration>,
 }
 
-/// Decides what `policy` does now that its alarm fires; `datapoint` is the most recent one, `None` if missing data
-/// raised the alarm.
+/// Decides what `policy` does when its alarm invokes it at `now`; `datapoint` is the most recent one, `None` if missing
+/// data caused the alarm.
 pub fn decide(
     policy: &Policy,
     datapoint: Option<f64>,
@@ -38,7 +38,7 @@ pub fn decide(
     match &policy.kind {
         PolicyKind::Simple { adjust, cooldown } => simple(*adjust, *cooldown, group, now),
         PolicyKind::Step { steps, warmup } => {
-            // Without a datapoint the mildest band applies, as if the threshold were just breached (an assumption).
+            // Without a datapoint the band closest to the threshold applies, as if it were just breached (an assumption).
             let excess = datapoint.map_or(0.0, |value| value - policy.alarm.threshold);
             steps
                 .iter()
@@ -50,8 +50,8 @@ pub fn decide(
     }
 }
 
-/// Of several policies that fire at the same instant, the one that wants the most instances, for growing as well as
-/// for shrinking; the first of equals.
+/// Returns the policy to apply when several are invoked at the same time: the one with the most instances, for scale-out
+/// as well as for scale-in; the first of equals. `None` if there are none.
 pub fn winner<'p>(resizes: &[(&'p Policy, Resize)]) -> Option<(&'p Policy, Resize)> {
     resizes.iter().copied().reduce(|best, next| {
         if next.1.desired > best.1.desired {
@@ -62,7 +62,7 @@ pub fn winner<'p>(resizes: &[(&'p Policy, Resize)]) -> Option<(&'p Policy, Resiz
     })
 }
 
-/// Simple scaling: nothing while an activity or a replacement is under way, nothing until the cooldown has passed.
+/// Simple scaling: does nothing while an activity or a replacement is in progress, nor during the cooldown.
 fn simple(adjust: i32, cooldown: Duration, group: &InstanceGroup, now: SimTime) -> Decision {
     if group.is_busy() {
         return Decision::Swallow(SwallowReason::ActivityInProgress);
@@ -80,8 +80,8 @@ fn simple(adjust: i32, cooldown: Duration, group: &InstanceGroup, now: SimTime) 
     })
 }
 
-/// Step scaling: answers every time. Growing starts from the instances that are warm, so instances that warm up
-/// already count for a band that asks again; shrinking waits until all are warm.
+/// Step scaling: has no cooldown. Scale-out adds to the instances that are warm, so instances that are still warming up
+/// count towards the same band when it is invoked again; scale-in waits until all are warm.
 fn stepped(adjust: i32, warmup: Duration, group: &InstanceGroup, now: SimTime) -> Decision {
     let desired = group.desired();
     if adjust < 0 && group.is_warming(now, warmup) {
@@ -111,7 +111,7 @@ fn clamped(base: u32, adjust: i32, group: &InstanceGroup) -> u32 {
     base.saturating_add_signed(adjust).clamp(min, max)
 }
 
-/// Whether the band covers a metric that is `excess` above the threshold (negative: below it).
+/// Whether the band covers a metric that is `excess` above the threshold (negative if below it).
 fn covers(step: &StepAdjustment, excess: f64, comparison: Comparison) -> bool {
     match comparison {
         Comparison::Above => {

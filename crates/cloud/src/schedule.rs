@@ -1,4 +1,4 @@
-//! Scheduled actions of the group: another size at a time of day, whatever the load is.
+//! Scheduled actions of the group: a new size at a given time, whatever the load is.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,15 +12,15 @@ use tiketi_scenario::scaling::{Scaling, ScheduledAction};
 /// How late an action may be (Amazon EC2 Auto Scaling User Guide: "within seconds", up to two minutes).
 const LATE_MAX: Duration = Duration::from_secs(120);
 
-/// The actions that are still to come.
+/// The actions that have not run yet.
 #[derive(Clone, Debug)]
-pub struct Schedule {
+pub struct ScheduledActions {
     waiting: VecDeque<(SimTime, ScheduledAction)>,
 }
 
-impl Schedule {
-    /// Draws how late each action is, uniform in two minutes, where the scenario does not say it. One action never
-    /// overtakes another (assumption).
+impl ScheduledActions {
+    /// Draws how late each action runs, uniform within two minutes, unless the scenario states it. Actions never overtake
+    /// each other (assumption).
     pub fn new(scaling: &Scaling, streams: Streams) -> Self {
         let mut waiting = VecDeque::new();
         let mut last = SimTime::ZERO;
@@ -40,7 +40,7 @@ impl Schedule {
         self.waiting.front().map(|(due, _)| *due)
     }
 
-    /// The next action that is due.
+    /// Returns the next action that is due at `now`; call until `None`.
     pub fn poll_due(&mut self, now: SimTime) -> Option<ScheduledAction> {
         self.poll_timeout().filter(|due| *due <= now)?;
         self.waiting.pop_front().map(|(_, action)| action)
@@ -65,7 +65,7 @@ mod tests {
                 desired: None,
             })
             .to_vec();
-        let mut schedule = Schedule::new(&scaling, Streams::new(seed));
+        let mut schedule = ScheduledActions::new(&scaling, Streams::new(seed));
         std::iter::from_fn(|| {
             let next = schedule.poll_timeout()?;
             schedule.poll_due(next)?;
@@ -83,7 +83,7 @@ mod tests {
             assert!(due[1] <= SimTime::from_secs(430));
         }
         assert_ne!(due(1, None), due(2, None));
-        let punctual = due(1, Some(Duration::ZERO));
-        assert_eq!(punctual, [300, 310].map(SimTime::from_secs));
+        let on_time = due(1, Some(Duration::ZERO));
+        assert_eq!(on_time, [300, 310].map(SimTime::from_secs));
     }
 }

@@ -1,59 +1,59 @@
-//! What one load-balancer node believes about one target, from the checks it made itself.
+//! Health of one target as seen by one load-balancer node, from the checks that the node made itself.
 
 use tiketi_scenario::topology::HealthCheck;
 
-/// The counts of one node for one target.
+/// The check results of one node for one target.
 ///
-/// A target that has never passed needs a single pass, however often it failed while it booted; the healthy count
-/// applies to targets that were healthy before.
+/// A target that has never passed needs a single pass, however often it failed while booting; the healthy count applies to
+/// targets that were healthy before.
 #[derive(Clone, Debug)]
 pub struct TargetHealth {
     check: HealthCheck,
-    standing: Standing,
-    /// Results in a row that speak against the standing.
+    status: Status,
+    /// Consecutive results that contradict the status.
     streak: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    /// Registered, never passed.
+enum Status {
+    /// Registered; has never passed.
     Initial,
     Healthy,
     Unhealthy,
 }
 
 impl TargetHealth {
-    /// Begins to count for a target that has just been registered.
+    /// Builds the state of a target that has just been registered.
     pub const fn new(check: HealthCheck) -> Self {
         Self {
             check,
-            standing: Standing::Initial,
+            status: Status::Initial,
             streak: 0,
         }
     }
 
     /// Whether the target gets requests from this node.
     pub fn is_healthy(&self) -> bool {
-        self.standing == Standing::Healthy
+        self.status == Status::Healthy
     }
 
-    /// Takes the result of one check. Returns whether the target is healthy now if that has changed.
+    /// Processes the result of one check. Returns whether the target is healthy now if that has changed; `None` otherwise.
     pub fn handle_check(&mut self, passed: bool) -> Option<bool> {
         let agrees = passed == self.is_healthy();
         self.streak = if agrees { 0 } else { self.streak + 1 };
-        let needed = match self.standing {
-            Standing::Initial => 1,
-            Standing::Healthy => self.check.unhealthy_count,
-            Standing::Unhealthy => self.check.healthy_count,
+        let needed = match self.status {
+            Status::Initial => 1,
+            Status::Healthy => self.check.unhealthy_count,
+            Status::Unhealthy => self.check.healthy_count,
         };
         if self.streak < needed {
             return None;
         }
         self.streak = 0;
-        self.standing = if passed {
-            Standing::Healthy
+        self.status = if passed {
+            Status::Healthy
         } else {
-            Standing::Unhealthy
+            Status::Unhealthy
         };
         Some(passed)
     }
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_target_needs_one_pass_even_after_failures_while_it_booted() {
+    fn a_new_target_needs_one_pass_even_after_failures_during_boot() {
         let mut target = target();
         for _ in 0..8 {
             assert_eq!(target.handle_check(false), None);

@@ -1,4 +1,4 @@
-//! Which instance a group that has too many gives up.
+//! Which instance is terminated when the group has too many.
 
 use rand::RngExt;
 
@@ -9,12 +9,12 @@ use tiketi_core::units::SimTime;
 
 const BILLING_HOUR_NANOS: u64 = 3_600_000_000_000;
 
-/// The place in `members` of the instance to give up: in the zone with the most; one that is still pending before all
-/// others (an assumption: it serves nobody); then, as AWS's default policy has it, the one closest to its next billing
-/// hour, and of several a random one. All have the same launch template, so its age does not decide.
+/// Returns the index in `members` of the instance to terminate: in the zone with the most instances; pending ones before
+/// all others (an assumption: they serve nobody); then, as in AWS's default policy, the one closest to its next billing
+/// hour; of several a random one. All have the same launch template, so its age does not matter.
 ///
-/// Whether the application answers does not matter to AWS: a group can give up the only ones that do. Instances that
-/// are to even out the zones are spared; there must be another one.
+/// AWS does not consider whether the application answers: a group can terminate the only instances that do. Instances
+/// launched to even out the zones are spared; there must be another one.
 pub(super) fn victim(
     members: &[Member],
     balance: &ZoneBalance,
@@ -26,24 +26,24 @@ pub(super) fn victim(
         .collect();
     let fullest = balance.fullest();
     let is_in_fullest = |place: &usize| fullest.contains(&members[*place].zone);
-    // The fullest zone may hold nothing but spared ones: any other zone gives one up then.
+    // If the fullest zone has only spared instances, take one from any other zone.
     if candidates.iter().any(is_in_fullest) {
         candidates.retain(is_in_fullest);
     }
-    let claim = |place: &usize| {
+    let priority = |place: &usize| {
         let member = &members[*place];
         let billed = now.as_nanos().saturating_sub(member.launched_at.as_nanos());
         (member.is_pending(), billed % BILLING_HOUR_NANOS)
     };
-    let strongest = candidates.iter().map(claim).max();
-    candidates.retain(|place| Some(claim(place)) == strongest);
+    let highest = candidates.iter().map(priority).max();
+    candidates.retain(|place| Some(priority(place)) == highest);
     candidates[stream.random_range(0..candidates.len())]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::member::{Cause, Phase};
+    use crate::member::{LaunchCause, Phase};
     use tiketi_core::rng::Streams;
     use tiketi_core::units::{InstanceId, ZoneId};
 
@@ -52,7 +52,7 @@ mod tests {
             instance: InstanceId(number),
             zone: ZoneId(zone),
             phase,
-            cause: Cause::ScaleOut,
+            cause: LaunchCause::ScaleOut,
             launched_at: SimTime::from_secs(launched_at_s),
             in_service_at: None,
             in_activity: false,
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_zone_with_most_comes_before_the_billing_hour() {
+    fn the_fullest_zone_matters_more_than_the_billing_hour() {
         let members = [
             member(0, 0, 0, Phase::Healthy),
             member(1, 1, 100, Phase::Healthy),
@@ -83,11 +83,11 @@ mod tests {
             member(1, 1, 1_000, Phase::Healthy),
         ];
         assert_eq!(chosen(&members, 1_800, 1), 0);
-        assert_eq!(chosen(&members, 3_700, 1), 1, "0 has begun a new hour");
+        assert_eq!(chosen(&members, 3_700, 1), 1, "0 has started a new hour");
     }
 
     #[test]
-    fn a_pending_one_goes_before_one_that_serves() {
+    fn a_pending_instance_is_terminated_before_one_in_service() {
         let members = [
             member(0, 0, 0, Phase::Healthy),
             member(1, 0, 500, Phase::Pending(SimTime::from_secs(620))),
@@ -96,9 +96,9 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_to_even_out_the_zones_is_spared() {
+    fn an_instance_launched_to_even_out_the_zones_is_spared() {
         let newcomer = Member {
-            cause: Cause::Rebalance,
+            cause: LaunchCause::Rebalance,
             ..member(1, 0, 590, Phase::Pending(SimTime::from_secs(607)))
         };
         let members = [member(0, 0, 0, Phase::Healthy), newcomer];
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn of_equals_chance_decides() {
+    fn ties_are_broken_at_random() {
         let members = [
             member(0, 0, 0, Phase::Healthy),
             member(1, 1, 0, Phase::Healthy),

@@ -1,9 +1,9 @@
-//! Which zone gets the next instance, and which one gives one up.
+//! Which zone gets the next instance, and from which zone one is taken.
 
 use super::member::Member;
 use tiketi_core::units::ZoneId;
 
-/// How the group's instances are spread over zones: a count for each zone, `None` while the zone is down.
+/// How the group's instances are distributed over zones: a count per zone, `None` while the zone is down.
 #[derive(Clone, Debug)]
 pub(super) struct ZoneBalance(pub(super) Vec<Option<u32>>);
 
@@ -22,9 +22,9 @@ impl ZoneBalance {
         balance
     }
 
-    /// The zone with the fewest instances that can take one, the first of several; `None` if all zones are down.
+    /// Returns the zone with the fewest instances among those that are up, the first of several; `None` if all are down.
     ///
-    /// A launch in a zone that is down fails for lack of capacity, and the group tries the next best
+    /// A launch in a zone that is down fails for lack of capacity, and the group tries the next zone
     /// ("balanced-best-effort", the default).
     pub(super) fn emptiest(&self) -> Option<ZoneId> {
         self.up()
@@ -32,7 +32,7 @@ impl ZoneBalance {
             .map(|(zone, _)| zone)
     }
 
-    /// All zones that have the most instances.
+    /// Returns all zones that have the most instances.
     pub(super) fn fullest(&self) -> Vec<ZoneId> {
         let most = self.up().map(|(_, count)| count).max();
         self.up()
@@ -41,8 +41,8 @@ impl ZoneBalance {
             .collect()
     }
 
-    /// Plans the move of one instance from the fullest to the emptiest zone, and counts it as done; `None` if the
-    /// zones are balanced.
+    /// Plans the move of one instance from the fullest to the emptiest zone, and counts it as done. Returns the zone to
+    /// launch in; `None` if the zones are balanced.
     pub(super) fn plan_move(&mut self) -> Option<ZoneId> {
         let to = self.emptiest()?;
         let from = *self.fullest().first()?;
@@ -54,7 +54,7 @@ impl ZoneBalance {
         Some(to)
     }
 
-    /// Counts one instance less in the fullest zone.
+    /// Counts one instance fewer in the fullest zone.
     pub(super) fn remove_from_fullest(&mut self) {
         if let Some(&zone) = self.fullest().first() {
             self.remove(zone);
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_zone_that_is_down_gets_nothing() {
+    fn a_zone_that_is_down_gets_no_instance() {
         assert_eq!(ZoneBalance(vec![None, Some(4)]).emptiest(), Some(ZoneId(1)));
         assert_eq!(ZoneBalance(vec![None, None]).emptiest(), None);
     }
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn all_zones_are_fullest_when_balanced() {
+    fn all_zones_count_as_fullest_when_balanced() {
         assert_eq!(
             ZoneBalance(vec![Some(2), Some(2)]).fullest(),
             [ZoneId(0), ZoneId(1)]

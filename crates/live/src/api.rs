@@ -1,6 +1,6 @@
-//! The back end's HTTP interface: requests as it wants them, answers as a buyer understands them.
+//! The back end's HTTP API: builds requests and interprets responses.
 //!
-//! Answers are read tolerantly: unknown fields are ignored, and what is not needed is not looked at.
+//! Responses are read tolerantly: unknown fields and everything that is not needed are ignored.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,11 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::http::{Outgoing, Received};
+use super::setup::SetupError;
 use tiketi_buyer::observation::{Failure, Outcome};
 use tiketi_buyer::{Answer, Request, SeatOffer};
 
-/// The addresses of one show, ready to be cloned.
+/// The URLs of one show, parsed once.
 #[derive(Debug)]
 pub(super) struct Api {
     show: Uuid,
@@ -29,12 +30,12 @@ pub(super) struct Api {
 }
 
 impl Api {
-    /// The interface for buyers of `show`; `page` is the path of the page unless an edge serves it that is not part of
-    /// the system under test.
-    pub(super) fn new(show: Uuid, page: Option<&str>) -> Result<Self, String> {
-        let path = |text: String| {
-            text.parse::<Uri>()
-                .map_err(|error| format!("{text}: {error}"))
+    /// Builds the API for buyers of `show`; `page` is the path of the web page, `None` if an edge serves it that is not
+    /// part of the system under test.
+    pub(super) fn new(show: Uuid, page: Option<&str>) -> Result<Self, SetupError> {
+        let path = |path: String| {
+            let parsed = path.parse::<Uri>();
+            parsed.map_err(|source| SetupError::Path { path, source })
         };
         Ok(Self {
             show,
@@ -50,7 +51,7 @@ impl Api {
         })
     }
 
-    /// The message that asks for `request`; `None` if the edge answers it.
+    /// Returns the HTTP request for `request`; `None` if the edge answers it.
     pub(super) fn outgoing(&self, request: Request) -> Option<Outgoing> {
         let (method, uri, body) = match request {
             Request::PageLoad => (Method::GET, self.page.as_ref()?, Bytes::new()),
@@ -79,7 +80,7 @@ impl Api {
     }
 }
 
-/// What an answer to `request` means. Seats that can be had are left in `seats`.
+/// Interprets a response to `request`. The available seats are left in `seats`.
 pub(super) fn understand<'a>(
     request: Request,
     received: &Received,
@@ -123,7 +124,7 @@ fn understand_error(request: Request, received: &Received) -> (Outcome, Answer<'
     );
     match request {
         Request::PaymentProcess { .. } if is_refusal && says_paid_already(&received.body) => {
-            // A try before this one went through, and only its answer was lost.
+            // An earlier attempt succeeded, and only its response was lost.
             (Outcome::Ok, Answer::Paid)
         }
         Request::SeatReserve { .. } | Request::PaymentProcess { .. } if is_refusal => {
@@ -184,7 +185,7 @@ struct Seat<'a> {
     status: Cow<'a, str>,
 }
 
-/// Fills `seats` with those that can be had; returns how many others are only held.
+/// Fills `seats` with the available seats. Returns how many others are only held; `None` if the body cannot be read.
 fn read_seats(body: &[u8], seats: &mut Vec<SeatOffer>) -> Option<u32> {
     let map: SeatMap<'_> = serde_json::from_slice(body).ok()?;
     seats.clear();
@@ -201,7 +202,7 @@ fn read_seats(body: &[u8], seats: &mut Vec<SeatOffer>) -> Option<u32> {
     Some(locked)
 }
 
-/// Whether a refusal says that the reservation is paid, in whatever words and order.
+/// Whether a refusal says that the reservation is already paid, in any wording.
 fn says_paid_already(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body).to_lowercase();
     text.contains("already") && (text.contains("paid") || text.contains("processed"))
@@ -225,7 +226,7 @@ mod tests {
     };
 
     #[test]
-    fn the_map_gives_the_free_seats_and_counts_the_held_ones() {
+    fn the_seat_map_lists_available_seats_and_counts_held_ones() {
         let body = r#"{"event":{"id":1},"layout":null,"seats":[
             {"id":"00000000-0000-0000-0000-000000000001","section":"VIP","price":"150000","status":"available"},
             {"status":"locked","id":"00000000-0000-0000-0000-000000000002"},
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_seat_is_a_refusal_and_no_failure() {
+    fn a_taken_seat_is_a_refusal_not_a_failure() {
         let request = Request::SeatReserve { seat: Uuid::nil() };
         let mut seats = Vec::new();
         let (outcome, answer) = understand(request, &received(400, "{}"), &mut seats);
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payment_that_went_through_before_its_answer_was_lost_counts_as_paid() {
+    fn a_payment_whose_response_was_lost_counts_as_paid() {
         let body = r#"{"error":"Reservation is already paid"}"#;
         let mut seats = Vec::new();
         let (outcome, answer) = understand(PAY, &received(400, body), &mut seats);
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_is_a_bad_answer() {
+    fn a_body_that_cannot_be_parsed_is_a_bad_answer() {
         for request in [Request::QueueCheck, Request::SeatList, PAY] {
             let (outcome, _) = understand(request, &received(200, "<html>"), &mut Vec::new());
             assert_eq!(outcome, Outcome::Failed(Failure::BadAnswer), "{request:?}");

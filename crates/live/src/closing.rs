@@ -1,4 +1,4 @@
-//! Puts together what is known at the end of a run.
+//! Assembles what is known at the end of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,10 +17,10 @@ use tiketi_measure::ending::{
 };
 use tiketi_measure::tally::Tally;
 
-/// Lost orders named as evidence; the count tells the rest.
+/// Most lost orders that are listed as evidence.
 const EXAMPLES_MAX: usize = 5;
 
-/// What the end needs to know of the run so far.
+/// What has been collected for the end of the run.
 #[derive(Debug)]
 pub(super) struct Closing {
     began: String,
@@ -31,7 +31,7 @@ pub(super) struct Closing {
 }
 
 impl Closing {
-    /// Notes the beginning.
+    /// Starts with the time at which the run starts.
     pub(super) fn new(start_at_unix_ns: u64) -> Self {
         let began = jiff::Timestamp::from_nanosecond(i128::from(start_at_unix_ns))
             .map_or_else(|_| "unknown".to_owned(), |began| format!("{began:.0}"));
@@ -44,27 +44,27 @@ impl Closing {
         }
     }
 
-    /// The user wants an end.
+    /// Notes that the user has interrupted the run.
     pub(super) const fn handle_interrupt(&mut self) {
         self.interrupted = true;
     }
 
-    /// The run cannot go on. What went wrong first is kept: the rest mostly follows from it.
+    /// Notes why the run cannot continue. The first error is kept: later ones mostly follow from it.
     pub(super) fn handle_failure(&mut self, error: &LiveError) {
         self.failure.get_or_insert_with(|| error.to_string());
     }
 
-    /// A worker has planned its buyers.
+    /// Notes that a worker has planned its buyers.
     pub(super) const fn handle_ready(&mut self, buyers: u64) {
         self.planned += buyers;
     }
 
-    /// A worker has said its last.
+    /// Notes the last report of a worker.
     pub(super) fn handle_done(&mut self, done: Done) {
         self.done.push(done);
     }
 
-    /// Everything that is known at the end, which came in scenario time and after a length of wall time.
+    /// Returns everything that is known at the end: `ended_at` is in scenario time, `wall` the real time since the start.
     pub(super) fn finish(
         self,
         (ended_at, wall): (SimTime, Duration),
@@ -73,8 +73,8 @@ impl Closing {
     ) -> Ending {
         let state = match &closed.state {
             Ok(state) => FinalState::Read(self.audit_facts(state, tally)),
-            Err(reason) => FinalState::Unread {
-                reason: reason.clone(),
+            Err(error) => FinalState::Unread {
+                reason: error.to_string(),
             },
         };
         let statement = closed.statement.take();
@@ -91,6 +91,10 @@ impl Closing {
             generator: GeneratorCheck {
                 planned: self.planned,
                 workers: self.done.iter().map(|done| done.figures).collect(),
+                credential_error: self
+                    .done
+                    .iter()
+                    .find_map(|done| done.credential_error.clone()),
             },
             state,
             statement,
@@ -131,7 +135,8 @@ impl Closing {
     }
 }
 
-/// Orders are missed at the end of the run: of several failovers of the database the last one could have lost them all.
+/// Attributes lost orders to a failover. They are only noticed at the end of the run, and the last failover of the database
+/// may have lost all of them.
 fn blame_for_lost_orders(data_tier: &mut DataTierFigures, lost: u64) {
     let mut failovers = data_tier.failovers.iter_mut().rev();
     if let Some(last) = failovers.find(|failover| failover.part == DataTierPart::Database) {
@@ -139,7 +144,7 @@ fn blame_for_lost_orders(data_tier: &mut DataTierFigures, lost: u64) {
     }
 }
 
-/// Seats with more than one paid order, by their label.
+/// Returns the seats with more than one paid order, by label.
 fn seats_paid_twice(state: &tiketi_server::FinalState) -> Vec<(String, u64)> {
     let mut orders: BTreeMap<Uuid, u64> = BTreeMap::new();
     for seat in state.orders.iter().flat_map(|order| &order.seats) {
@@ -153,7 +158,7 @@ fn seats_paid_twice(state: &tiketi_server::FinalState) -> Vec<(String, u64)> {
     twice.map(|(seat, orders)| (label(seat), orders)).collect()
 }
 
-/// The ledger of the waiting room; `None` if Redis is out, so that nobody can tell who waits.
+/// Returns the ledger of the waiting room; `None` if Redis is down, so that it is unknown who is waiting.
 fn admission_facts(state: &tiketi_server::FinalState) -> Option<AdmissionFacts> {
     let (ledger, doors) = (&state.ledger, state.doors?);
     Some(AdmissionFacts {
@@ -170,7 +175,7 @@ fn admission_facts(state: &tiketi_server::FinalState) -> Option<AdmissionFacts> 
 fn system_figures(census: &Census, closed: &Closed) -> SystemFigures {
     let fleet = &closed.fleet;
     SystemFigures {
-        // The embedded tier counts for all instances together; of servers each instance counts what it asks.
+        // The embedded tier counts for all instances together; with servers, each instance counts its own operations.
         cache_hits: census.cache_hits + fleet.sum(|load| load.tier_use.cache_hits),
         cache_misses: census.cache_misses + fleet.sum(|load| load.tier_use.cache_misses),
         database_queries: census.database_queries

@@ -1,7 +1,7 @@
 //! Conducts a live run: load on one side, the testbed and its control plane on the other, one loop between them.
 //!
-//! What the testbed sees goes to the control plane, its orders go to the testbed; faults strike on schedule; the workers'
-//! frames are added up. The loop decides nothing: the machines do.
+//! The loop passes what the testbed reports to the control plane and its orders to the testbed, starts faults on schedule,
+//! and adds up the workers' frames. All decisions are made by the state machines.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -25,30 +25,30 @@ use tiketi_scenario::Plan;
 use tiketi_scenario::arrival::arrival_times;
 use tiketi_testbed::Ground;
 
-/// Wall time from the start of the workers to the start of the run: they read the plan and draw their buyers in it.
+/// Real time from the start of the workers to the start of the run: they read the plan and draw their buyers meanwhile.
 const LEAD: Duration = Duration::from_millis(1_500);
-/// Wall time the fleet has to pass its first health checks before the run starts.
+/// Real time the fleet has to pass its first health checks before the run starts.
 const FLEET_READY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Wall time the workers have to end after they were told to.
+/// Real time the workers have to stop after they were asked to.
 const WORKERS_END_TIMEOUT: Duration = Duration::from_secs(15);
-/// Scenario time between two readings of the levels.
+/// Scenario time between two readings of the gauges.
 const READING_EVERY: Duration = Duration::from_secs(1);
-/// Wall time between two readings at least; at high speed a reading each scenario second would be work for its own sake.
+/// Shortest real time between two readings: at high speed, one reading per scenario second would be too much work.
 const READING_WALL_MIN: Duration = Duration::from_millis(200);
-/// Loopback addresses the load comes from: each has some 28,000 ports of its own, so that they do not run out.
+/// Number of loopback addresses that the load comes from: each has about 28,000 ports.
 const SOURCES: u8 = 4;
 
 /// Runs `plan` against `sut` and returns what was measured.
 ///
-/// Child processes are started from `executable`, this project's binary; what they say goes to files in `logs`, a folder that
-/// is there, or to the standard error. Setting `interrupt` to `true` stops the
-/// arrivals and ends the run early, with everything measured so far; so does whatever keeps the run from going on, and
-/// the measurements say what it was. `watcher` is shown how it goes.
+/// Child processes are started from `executable`, this project's binary; their standard error goes to files in `logs`, an
+/// existing folder, or to the standard error of this process. Setting `interrupt` to `true` stops the arrivals and ends the
+/// run early, with everything measured so far; so does an error during the run, which the measurements then contain.
+/// `watcher` displays the progress.
 ///
 /// # Errors
 ///
-/// When nothing was measured: too few files, a process that does not start, a fleet that does not come up, an interrupt
-/// before the load began.
+/// When nothing was measured: too few file descriptors, a process that does not start, a fleet that does not become healthy,
+/// an interrupt before the load started.
 pub async fn conduct(
     plan: Plan,
     sut: Sut,
@@ -110,7 +110,7 @@ async fn prepare(plan: &Plan, sut: Sut, ground: &Ground) -> Result<Site, LiveErr
     Ok(site)
 }
 
-/// A run under way.
+/// A run in progress.
 struct Conductor<'w> {
     clock: Clock,
     ends_at: SimTime,
@@ -123,13 +123,13 @@ struct Conductor<'w> {
     watcher: &'w mut dyn Watcher,
 }
 
-/// What ended a turn of the loop.
+/// The result of one iteration of the loop.
 enum Turn {
-    /// Something happened; there is more to come.
+    /// Continue.
     On,
-    /// All workers have said their last.
+    /// All workers have sent their last report.
     WorkersDone,
-    /// The user wants an end.
+    /// The user has interrupted the run.
     Interrupted,
 }
 
@@ -146,13 +146,13 @@ impl Conductor<'_> {
             Ok(Turn::On | Turn::WorkersDone) => {}
             Ok(Turn::Interrupted) => {
                 self.closing.handle_interrupt();
-                self.watcher.tell("interrupted: ending the load");
+                self.watcher.tell("Interrupted: stopping the load…");
                 self.end_load().await;
             }
             Err(error) if self.has_measured_nothing() => return Err(error),
             Err(error) => {
                 self.closing.handle_failure(&error);
-                self.watcher.tell(&format!("ending the run early: {error}"));
+                self.watcher.tell(&format!("Ending the run early: {error}"));
                 self.end_load().await;
             }
         }
@@ -167,7 +167,7 @@ impl Conductor<'_> {
         Ok(self.assembly.finish(ending))
     }
 
-    /// Waits for the next thing to happen and deals with it.
+    /// Waits for the next event and handles it.
     async fn turn(&mut self) -> Result<Turn, LiveError> {
         let due = self
             .site
@@ -200,7 +200,7 @@ impl Conductor<'_> {
         Ok(Turn::On)
     }
 
-    /// The present, but never beyond the planned end: what AWS would do afterwards is not part of the run.
+    /// Returns the current time, at most the planned end: what AWS would do afterwards is not part of the run.
     fn now(&self) -> SimTime {
         self.clock.now().min(self.ends_at)
     }
@@ -215,12 +215,12 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    /// Whether a report of this run would show nothing.
+    /// Whether a report of this run would be empty.
     fn has_measured_nothing(&self) -> bool {
         self.assembly.tally().arrivals.due == 0
     }
 
-    /// Ends the load before its time and takes the workers' last reports, as far as they come.
+    /// Stops the load early and reads the workers' last reports, as far as they arrive.
     async fn end_load(&mut self) {
         self.load.stop().await;
         let deadline = sleep(WORKERS_END_TIMEOUT);
@@ -239,7 +239,7 @@ impl Conductor<'_> {
         }
     }
 
-    /// Reads the levels and shows how far the run is.
+    /// Reads the gauges and shows the progress.
     fn read(&mut self, at: SimTime) {
         let wall_min = self.clock.scenario(READING_WALL_MIN);
         self.reading_due = self.clock.now() + READING_EVERY.max(wall_min);
@@ -259,7 +259,7 @@ impl Conductor<'_> {
     }
 }
 
-/// Resolves when the user interrupts the run; never if nobody can any more.
+/// Resolves when the user interrupts the run; never if that is no longer possible.
 pub async fn interrupted(interrupt: &mut watch::Receiver<bool>) {
     if interrupt.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;

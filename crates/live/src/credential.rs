@@ -1,4 +1,4 @@
-//! Who a buyer is to the system under test: a user id, and a token that proves it.
+//! How a buyer authenticates: a user id, and a token that proves it.
 
 use http::HeaderValue;
 use jsonwebtoken::{EncodingKey, Header};
@@ -7,19 +7,19 @@ use uuid::Uuid;
 
 use tiketi_core::units::BuyerId;
 
-/// Life of a minted token, as the back end gives it.
+/// Lifetime of a generated token, the same as the back end's.
 const TOKEN_LIFE_S: u64 = 7 * 24 * 60 * 60;
 
 /// Where tokens come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Credentials {
-    /// Signed here with the secret of the system under test.
+    /// Generated here, signed with the secret of the system under test.
     Minted {
         /// The secret (HS256).
         secret: String,
     },
-    /// Taken from a list; buyers beyond its end start over.
+    /// Taken from a list; if there are more buyers than tokens, it starts over.
     Given {
         /// The tokens.
         tokens: Vec<String>,
@@ -27,30 +27,68 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// Says what is wrong with them: that there are none, or which token cannot be read.
+    /// Checks that there are any, and that all given tokens can be read.
     ///
     /// # Errors
     ///
-    /// The reason, as a fragment.
-    pub fn check(&self) -> Result<(), String> {
+    /// When there are no tokens, or for the first one that cannot be read.
+    pub fn check(&self) -> Result<(), CredentialError> {
         Issuer::new(self, 0, 0).map(drop)
     }
 }
 
-/// The user id of a buyer whose token is minted here: the same in every run with this seed.
+/// Why a credential cannot be created.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    /// There are no tokens.
+    #[error("the list of tokens is empty")]
+    NoTokens,
+    /// A given token cannot be used.
+    #[error("token {line}: {source}")]
+    Token {
+        /// Its line in the list, from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: TokenError,
+    },
+    /// A token cannot be generated.
+    #[error("cannot generate a token for {buyer}: {source}")]
+    Minting {
+        /// The buyer.
+        buyer: BuyerId,
+        /// Why.
+        source: TokenError,
+    },
+}
+
+/// What is wrong with a token.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// It is not a JWT with a `userId`.
+    #[error("not a JWT with a userId ({0})")]
+    Claims(#[source] jsonwebtoken::errors::Error),
+    /// It cannot be signed.
+    #[error("cannot sign it ({0})")]
+    Signature(#[source] jsonwebtoken::errors::Error),
+    /// It has characters that a header cannot contain.
+    #[error("not valid in an HTTP header")]
+    Header,
+}
+
+/// Returns the user id of a buyer whose token is generated here: the same in every run with this seed.
 pub fn user_of(seed: u64, buyer: BuyerId) -> Uuid {
     let name = format!("tiketi-sim/{seed}/{}", buyer.0);
     Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes())
 }
 
-/// One buyer's proof.
+/// The credential of one buyer.
 #[derive(Clone, Debug)]
 pub(super) struct Credential {
     pub(super) user: Uuid,
     pub(super) authorization: HeaderValue,
 }
 
-/// Gives out credentials.
+/// Issues credentials.
 pub(super) struct Issuer {
     source: Source,
     seed: u64,
@@ -79,12 +117,12 @@ struct GivenClaims {
 }
 
 impl Issuer {
-    /// Fails if a given token cannot be read, naming its line.
+    /// Builds an issuer; fails if a given token cannot be read.
     pub(super) fn new(
         credentials: &Credentials,
         seed: u64,
         issued_at_unix_s: u64,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, CredentialError> {
         let source = match credentials {
             Credentials::Minted { secret } => {
                 let key = EncodingKey::from_secret(secret.as_bytes());
@@ -92,10 +130,11 @@ impl Issuer {
             }
             Credentials::Given { tokens } => {
                 if tokens.is_empty() {
-                    return Err("the list of tokens is empty".to_owned());
+                    return Err(CredentialError::NoTokens);
                 }
                 let given = tokens.iter().enumerate().map(|(index, token)| {
-                    read_given(token).map_err(|reason| format!("token {}: {reason}", index + 1))
+                    let line = index + 1;
+                    read_given(token).map_err(|source| CredentialError::Token { line, source })
                 });
                 Source::Given(given.collect::<Result<_, _>>()?)
             }
@@ -107,44 +146,62 @@ impl Issuer {
         })
     }
 
-    /// The credential of `buyer`.
-    pub(super) fn credential(&self, buyer: BuyerId) -> Result<Credential, String> {
+    /// Returns the credential of `buyer`.
+    pub(super) fn credential(&self, buyer: BuyerId) -> Result<Credential, CredentialError> {
         match &self.source {
-            Source::Minted(signing) => {
-                let (header, key) = &**signing;
-                let user = user_of(self.seed, buyer);
-                let claims = Claims {
-                    user_id: user,
-                    email: format!("buyer{}@example.com", buyer.0),
-                    role: "user",
-                    iat: self.issued_at_unix_s,
-                    exp: self.issued_at_unix_s + TOKEN_LIFE_S,
-                };
-                let token = jsonwebtoken::encode(header, &claims, key)
-                    .map_err(|error| error.to_string())?;
-                let authorization = bearer(&token)?;
-                Ok(Credential {
-                    user,
-                    authorization,
-                })
-            }
+            Source::Minted(signing) => self
+                .mint(buyer, signing)
+                .map_err(|source| CredentialError::Minting { buyer, source }),
             Source::Given(given) => Ok(given[buyer.0 as usize % given.len()].clone()),
+        }
+    }
+
+    fn mint(
+        &self,
+        buyer: BuyerId,
+        (header, key): &(Header, EncodingKey),
+    ) -> Result<Credential, TokenError> {
+        let user = user_of(self.seed, buyer);
+        let claims = Claims {
+            user_id: user,
+            email: format!("buyer{}@example.com", buyer.0),
+            role: "user",
+            iat: self.issued_at_unix_s,
+            exp: self.issued_at_unix_s + TOKEN_LIFE_S,
+        };
+        let token = jsonwebtoken::encode(header, &claims, key).map_err(TokenError::Signature)?;
+        let authorization = bearer(&token)?;
+        Ok(Credential {
+            user,
+            authorization,
+        })
+    }
+
+    /// An issuer that cannot sign: the algorithm does not fit the key.
+    #[cfg(test)]
+    pub(super) fn broken() -> Self {
+        let header = Header::new(jsonwebtoken::Algorithm::RS256);
+        let key = EncodingKey::from_secret(b"secret");
+        Self {
+            source: Source::Minted(Box::new((header, key))),
+            seed: 0,
+            issued_at_unix_s: 0,
         }
     }
 }
 
-fn read_given(token: &str) -> Result<Credential, String> {
-    let claims: GivenClaims = jsonwebtoken::dangerous::insecure_decode_claims(token)
-        .map_err(|error| format!("not a token with a userId ({error})"))?;
+fn read_given(token: &str) -> Result<Credential, TokenError> {
+    let claims: GivenClaims =
+        jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(TokenError::Claims)?;
     Ok(Credential {
         user: claims.user_id,
         authorization: bearer(token)?,
     })
 }
 
-fn bearer(token: &str) -> Result<HeaderValue, String> {
-    let mut value = HeaderValue::try_from(format!("Bearer {token}"))
-        .map_err(|_| "not fit for a header".to_owned())?;
+fn bearer(token: &str) -> Result<HeaderValue, TokenError> {
+    let value = HeaderValue::try_from(format!("Bearer {token}"));
+    let mut value = value.map_err(|_| TokenError::Header)?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -154,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_minted_token_says_who_the_buyer_is_and_can_be_given_back() {
+    fn a_generated_token_identifies_the_buyer_and_can_be_given_back() {
         let secret = "s".to_owned();
         let issuer = Issuer::new(&Credentials::Minted { secret }, 7, 1_000).unwrap();
         let minted = issuer.credential(BuyerId(3)).unwrap();
@@ -168,9 +225,9 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_cannot_be_read_is_named_by_its_line() {
+    fn a_token_that_cannot_be_read_is_reported_with_its_line() {
         let tokens = vec!["nonsense".to_owned()];
         let error = Issuer::new(&Credentials::Given { tokens }, 7, 0).err();
-        assert!(error.unwrap().starts_with("token 1: "));
+        assert!(error.unwrap().to_string().starts_with("token 1: "));
     }
 }

@@ -1,4 +1,4 @@
-//! Opens connections: TCP, and TLS where the system under test speaks it.
+//! Opens connections: TCP, with TLS if the system under test uses it.
 
 use std::cell::Cell;
 use std::io;
@@ -17,13 +17,14 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::resolver::Names;
+use super::setup::SetupError;
 use tiketi_buyer::observation::Failure;
 
 /// Opens connections to one host.
 pub(super) struct Dialer {
     names: Names,
     tls: Option<(TlsConnector, ServerName<'static>)>,
-    /// Addresses to connect from: one alone has no more than some 28,000 ports.
+    /// Source addresses: a single one has only about 28,000 ports.
     sources: Vec<Ipv4Addr>,
     turn: Cell<usize>,
     connect_timeout: Duration,
@@ -31,13 +32,14 @@ pub(super) struct Dialer {
 }
 
 impl Dialer {
-    /// A dialer that gives each address `connect_timeout` of wall time; `tls_host` names the certificate to expect.
+    /// Builds a dialer that gives each address `connect_timeout` of real time; `tls_host` is the name that the certificate
+    /// must have, `None` without TLS.
     pub(super) fn new(
         names: Names,
         tls_host: Option<&str>,
         sources: Vec<Ipv4Addr>,
         connect_timeout: Duration,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, SetupError> {
         let tls = tls_host.map(tls_to).transpose()?;
         Ok(Self {
             names,
@@ -49,12 +51,12 @@ impl Dialer {
         })
     }
 
-    /// The address the next connection goes to.
+    /// Returns the address for the next connection.
     pub(super) async fn address(&self) -> Result<SocketAddr, Failure> {
         self.names.address().await
     }
 
-    /// Connections that this machine could not even try, for lack of files or ports.
+    /// Returns the number of connections that this machine could not even try, for lack of file descriptors or ports.
     pub(super) fn refused(&self) -> u64 {
         self.refused.get()
     }
@@ -135,30 +137,31 @@ impl Dialer {
     }
 }
 
-/// Leaves the choice of the port to `connect`, which knows the other end: a port can then be used again for another
-/// address, and ports in TIME_WAIT do not run out.
+/// Leaves the choice of the port to `connect`, which knows the destination: a port can then be reused for another address,
+/// and the source does not run out of ports in TIME_WAIT.
 #[cfg(target_os = "linux")]
 fn bind_without_port(socket: &TcpSocket) -> io::Result<()> {
     use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
     setsockopt(socket, IpBindAddressNoPort, &true).map_err(io::Error::from)
 }
 
-/// Elsewhere the port is chosen by `bind`.
+/// On other systems `bind` chooses the port.
 #[cfg(not(target_os = "linux"))]
 fn bind_without_port(_socket: &TcpSocket) -> io::Result<()> {
     Ok(())
 }
 
-fn tls_to(host: &str) -> Result<(TlsConnector, ServerName<'static>), String> {
+fn tls_to(host: &str) -> Result<(TlsConnector, ServerName<'static>), SetupError> {
     let mut roots = rustls::RootCertStore::empty();
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
+        .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| SetupError::ServerName {
+        host: host.to_owned(),
+    })?;
     Ok((TlsConnector::from(Arc::new(config)), name))
 }
 

@@ -1,7 +1,7 @@
-//! Drives one buyer: does what the journey says, tells it what came of it.
+//! Drives one buyer: carries out the journey's actions, and reports the results to it.
 //!
-//! A buyer is one future with one timer. Requests and the opening of the socket, which are short, live on the heap only
-//! while they last; what thousands of waiting buyers keep is the journey, a token, and an open socket.
+//! A buyer is one future with one timer. Requests and the opening of the socket are short, so they are on the heap only
+//! while they last; thousands of waiting buyers each keep only the journey, a token, and an open socket.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,14 +15,14 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::api::understand;
 use super::credential::Credential;
 use super::http::{Identity, Received};
-use super::socket_io::{Connection, Heard, Opening, Stage};
+use super::socket_io::{Connection, Heard, Opening, OpeningStage};
 use super::world::World;
 use tiketi_buyer::observation::{Call, Failure, Observation, Outcome};
 use tiketi_buyer::{Action, Answer, Journey, Request};
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_scenario::operation::Operation;
 
-/// Difference of two machines' clocks above which the delay of a message is not believed.
+/// Largest difference between the clocks of two machines at which the latency of a message is still recorded.
 const SKEW_MAX: Duration = Duration::from_millis(5);
 
 type CallFuture = Pin<Box<dyn Future<Output = CallEnd>>>;
@@ -40,23 +40,23 @@ struct CallEnd {
 struct OpeningEnd {
     intended: SimTime,
     sent: SimTime,
-    result: Result<(Connection, Option<HeaderValue>), (Stage, Failure)>,
+    result: Result<(Connection, Option<HeaderValue>), (OpeningStage, Failure)>,
 }
 
 /// The socket of a buyer.
-enum Line {
+enum Socket {
     Closed,
     Opening(OpeningFuture),
     Open(Box<Connection>),
 }
 
-/// One buyer on the way. Dropped before the end, it records the journey as unfinished.
+/// One buyer in progress. If dropped before the end, it records the journey as unfinished.
 pub(super) struct Visit {
     world: Rc<World>,
     journey: Journey,
     identity: Identity,
     call: Option<CallFuture>,
-    line: Line,
+    line: Socket,
     alarm: Pin<Box<Sleep>>,
 }
 
@@ -83,13 +83,13 @@ impl Visit {
                 cookie: None,
             },
             call: None,
-            line: Line::Closed,
+            line: Socket::Closed,
             alarm: Box::pin(sleep_until(world.clock.wall_instant(now))),
             world: Rc::clone(world),
         }
     }
 
-    /// Does what the journey wants done now; says whether there was anything.
+    /// Carries out the journey's actions. Returns whether there were any.
     fn act(&mut self) -> bool {
         let now = self.world.clock.now();
         let mut acted = false;
@@ -99,7 +99,7 @@ impl Visit {
                 Action::Call { request, intended } => self.start_call(now, request, intended),
                 Action::Connect { intended } => self.open_line(intended),
                 Action::Emit(emission) => {
-                    if let Line::Open(connection) = &mut self.line {
+                    if let Socket::Open(connection) = &mut self.line {
                         connection.emit(self.world.emission(emission));
                     }
                 }
@@ -113,7 +113,7 @@ impl Visit {
 
     fn start_call(&mut self, now: SimTime, request: Request, intended: SimTime) {
         let Some(outgoing) = self.world.api.outgoing(request) else {
-            // The edge has it: nothing of it reaches the system under test.
+            // The edge answers it: nothing reaches the system under test.
             return self
                 .journey
                 .handle_answer(now, request.operation(), Answer::Done);
@@ -134,7 +134,7 @@ impl Visit {
     fn open_line(&mut self, intended: SimTime) {
         let world = Rc::clone(&self.world);
         let identity = self.identity.clone();
-        self.line = Line::Opening(Box::pin(async move {
+        self.line = Socket::Opening(Box::pin(async move {
             let sent = world.clock.now();
             let opening = Opening {
                 dialer: world.http.dialer(),
@@ -152,7 +152,7 @@ impl Visit {
     }
 
     fn drop_line(&mut self) {
-        if let Line::Open(_) = std::mem::replace(&mut self.line, Line::Closed) {
+        if let Socket::Open(_) = std::mem::replace(&mut self.line, Socket::Closed) {
             self.world.tally.handle_disconnected();
         }
     }
@@ -205,15 +205,15 @@ impl Visit {
 
     fn poll_line(&mut self, cx: &mut Context<'_>) -> bool {
         match &mut self.line {
-            Line::Closed => false,
-            Line::Opening(opening) => match opening.as_mut().poll(cx) {
+            Socket::Closed => false,
+            Socket::Opening(opening) => match opening.as_mut().poll(cx) {
                 Poll::Ready(end) => {
                     self.finish_opening(end);
                     true
                 }
                 Poll::Pending => false,
             },
-            Line::Open(connection) => match connection.poll_heard(cx) {
+            Socket::Open(connection) => match connection.poll_heard(cx) {
                 Poll::Ready(heard) => {
                     self.hear(&heard);
                     true
@@ -230,13 +230,13 @@ impl Visit {
                 if cookie.is_some() {
                     self.identity.cookie = cookie;
                 }
-                self.line = Line::Open(Box::new(connection));
+                self.line = Socket::Open(Box::new(connection));
                 self.world.tally.handle_connected();
                 self.journey.handle_socket_open(now);
                 Outcome::Ok
             }
             Err((stage, failure)) => {
-                self.line = Line::Closed;
+                self.line = Socket::Closed;
                 self.world.tally.handle_socket_failure(stage);
                 self.journey.handle_socket_lost(now);
                 Outcome::Failed(failure)
@@ -269,19 +269,19 @@ impl Visit {
         }
     }
 
-    /// Waits for the next thing that time brings; says whether it is there.
+    /// Polls for the next timeout of the journey or the socket.
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let journey = self
             .journey
             .poll_timeout()
             .map(|at| self.world.clock.wall_instant(at));
         let silence = match &self.line {
-            Line::Open(connection) => Some(connection.silent_until()),
-            Line::Closed | Line::Opening(_) => None,
+            Socket::Open(connection) => Some(connection.silent_until()),
+            Socket::Closed | Socket::Opening(_) => None,
         };
         let next: Option<Instant> = [journey, silence].into_iter().flatten().min();
         let Some(next) = next else {
-            return Poll::Pending; // A call or an opening wakes it, and those have time-outs of their own.
+            return Poll::Pending; // A request or an opening wakes it, and those have their own timeouts.
         };
         if self.alarm.deadline() != next {
             self.alarm.as_mut().reset(next);

@@ -1,7 +1,7 @@
-//! HTTP/1.1 over a pool of keep-alive connections that all buyers of a worker share, as they share an edge.
+//! HTTP/1.1 over a pool of keep-alive connections that all buyers of a worker share, as they would share an edge.
 //!
-//! hyper's connections are driven directly: a connection of its own would cost each buyer some 35 KiB, and a general
-//! client nearly twice the processor time.
+//! Uses hyper's connections directly: a connection per buyer would cost about 35 KiB each, and a general-purpose client
+//! nearly twice the CPU time.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -24,9 +24,9 @@ use super::dialer::Dialer;
 use tiketi_buyer::observation::Failure;
 use tiketi_core::units::SimTime;
 
-/// Buffer of a connection: most answers are a few hundred bytes, and a crowd keeps a thousand connections.
+/// Read buffer per connection: most responses are a few hundred bytes, and there can be a thousand connections.
 const READ_BYTES: usize = 4 << 10;
-/// Largest answer that is read.
+/// Size of the largest response body that is read.
 const BODY_BYTES_MAX: usize = 16 << 20;
 
 type Channel = SendRequest<Full<Bytes>>;
@@ -38,7 +38,7 @@ pub(super) struct Outgoing {
     pub(super) uri: Uri,
     /// JSON; empty if there is none.
     pub(super) body: Bytes,
-    /// Whether it may be sent again when a kept connection breaks before any byte of the answer.
+    /// Whether it may be sent again when a kept connection breaks before the response.
     pub(super) is_idempotent: bool,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Identity {
     pub(super) cookie: Option<HeaderValue>,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub(super) struct Received {
     pub(super) status: StatusCode,
@@ -65,16 +65,17 @@ pub(super) struct Http {
     host: HeaderValue,
     clock: Clock,
     call_timeout: Duration,
-    /// Kept connections by address; the one used last is used next, so that idle ones can run out.
+    /// Kept connections by address; the one used last is used next, so that surplus ones can time out.
     idle: RefCell<Vec<(SocketAddr, Vec<Channel>)>>,
-    /// Calls on their way, each on a connection.
+    /// One permit per request in progress; each needs a connection.
     places: Semaphore,
     opened: Cell<u64>,
     waits: Cell<u64>,
 }
 
 impl Http {
-    /// At most `connections_max` calls at once, each failed after `call_timeout` of wall time.
+    /// Builds a client with at most `connections_max` concurrent requests, each with a timeout of `call_timeout` in real
+    /// time.
     pub(super) fn new(
         dialer: Dialer,
         host: HeaderValue,
@@ -94,30 +95,30 @@ impl Http {
         }
     }
 
-    /// The dialer behind it.
+    /// Returns the dialer.
     pub(super) const fn dialer(&self) -> &Dialer {
         &self.dialer
     }
 
-    /// The value of the `Host` header.
+    /// Returns the value of the `Host` header.
     pub(super) const fn host(&self) -> &HeaderValue {
         &self.host
     }
 
-    /// Connections opened so far.
+    /// Returns the number of connections opened so far.
     pub(super) fn opened(&self) -> u64 {
         self.opened.get()
     }
 
-    /// Calls that found all connections busy.
+    /// Returns the number of requests that had to wait for a free connection.
     pub(super) fn waits(&self) -> u64 {
         self.waits.get()
     }
 
-    /// Sends a request; returns when it left, and the answer or why there is none.
+    /// Sends a request. Returns when it was sent, and the response or why there is none.
     ///
-    /// When the system is so slow that all connections wait for answers, a call waits for a free one, as it would at an
-    /// edge. That is the system's doing and not the generator's: it counts as part of the answer, and into its time-out.
+    /// If the system is so slow that all connections are waiting for responses, a request waits for a free one, as it would
+    /// at an edge. The system causes this, not the generator: the wait counts as response time, and towards the timeout.
     pub(super) async fn call(
         &self,
         request: &Outgoing,
@@ -142,8 +143,8 @@ impl Http {
         if let Some(mut channel) = self.take_idle(address).await {
             match channel.send_request(self.message(request, identity)).await {
                 Ok(response) => return self.receive(address, channel, response).await,
-                // The other end closed it while it was idle. If not a byte was sent, or sending twice does no harm, this
-                // is nobody's failure: a fresh connection follows.
+                // The server closed the connection while it was idle. If nothing was sent, or sending twice does no harm,
+                // this is not a failure: retry on a new connection.
                 Err(error) if error.is_canceled() || request.is_idempotent => {}
                 Err(_) => return Err(Failure::Reset),
             }
@@ -156,7 +157,7 @@ impl Http {
         self.receive(address, channel, response).await
     }
 
-    /// The kept connection to `address` that was used last, if one still works.
+    /// Returns the kept connection to `address` that was used last; `None` if none still works.
     async fn take_idle(&self, address: SocketAddr) -> Option<Channel> {
         loop {
             let mut channel = {
@@ -196,7 +197,7 @@ impl Http {
                 continue;
             };
             if body.is_empty() {
-                body = data; // Most answers are one piece: no copy.
+                body = data; // Most bodies are a single frame: no copy.
             } else {
                 more.extend_from_slice(&data);
             }
@@ -244,7 +245,7 @@ impl Http {
     }
 }
 
-/// The `AWSALB` cookie of an answer, ready to be sent back.
+/// Returns the `AWSALB` cookie of a response, ready to be sent back.
 fn sticky_cookie(headers: &HeaderMap) -> Option<HeaderValue> {
     headers
         .get_all(SET_COOKIE)
@@ -252,7 +253,7 @@ fn sticky_cookie(headers: &HeaderMap) -> Option<HeaderValue> {
         .find_map(|value| sticky_value(value.as_bytes()))
 }
 
-/// `AWSALB=…` out of a `Set-Cookie` header; `None` if it sets another cookie.
+/// Returns `AWSALB=…` from a `Set-Cookie` header; `None` if it sets another cookie.
 pub(super) fn sticky_value(set_cookie: &[u8]) -> Option<HeaderValue> {
     if !set_cookie.starts_with(b"AWSALB=") {
         return None;
@@ -261,7 +262,7 @@ pub(super) fn sticky_value(set_cookie: &[u8]) -> Option<HeaderValue> {
     HeaderValue::from_bytes(&set_cookie[..end.unwrap_or(set_cookie.len())]).ok()
 }
 
-/// The seconds of a `Retry-After` header.
+/// Returns the delay of a `Retry-After` header.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
     text.trim().parse().ok().map(Duration::from_secs)

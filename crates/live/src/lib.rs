@@ -1,12 +1,10 @@
-//! Engine 1: real traffic to a real system, in wall time.
+//! Engine 1: real traffic to a real system, in real time.
 //!
 //! The supervisor starts load workers ([`load`]), each a process with one thread that runs its share of the buyers
-//! ([`worker`]). A buyer there is one small future around a [`Journey`](tiketi_buyer::Journey): it sends the requests
-//! over the worker's pool of connections and keeps one socket of its own.
+//! ([`worker`]). A buyer is one small future around a [`Journey`](tiketi_buyer::Journey): it sends its requests over the
+//! worker's connection pool and keeps one socket of its own.
 
 mod api;
-mod billing;
-pub mod clock;
 mod closing;
 pub mod conductor;
 pub mod credential;
@@ -20,9 +18,12 @@ mod pacer;
 pub mod progress;
 mod resolver;
 pub mod self_check;
+pub mod setup;
 mod site;
 mod socket_io;
 pub mod sut;
 pub mod target;
 pub mod worker;
 mod world;
+
+pub use tiketi_testbed::clock;

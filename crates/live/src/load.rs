@@ -1,4 +1,4 @@
-//! The supervisor's side of the load workers: starts them, hears them, ends them.
+//! The supervisor's side of the load workers: starts them, reads their reports, stops them.
 
 use std::io;
 use std::path::Path;
@@ -15,21 +15,20 @@ use tiketi_testbed::child::{DATABASE_VARIABLE, REDIS_VARIABLE};
 
 /// Reports that may wait to be read.
 const REPORTS_WAITING_MAX: usize = 64;
-/// Workers that share the buyers at least: a worker has one thread.
+/// Fewest workers: each has only one thread.
 const WORKERS_MIN: u32 = 2;
 
-/// Wall time that a worker whose input has ended has to go.
+/// Real time that a worker has to exit after its input has ended.
 const GONE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The load workers of one run. Dropped, it ends them.
+/// The load workers of one run. Dropping it kills them.
 #[derive(Debug)]
 pub struct Load {
     children: Vec<(Child, Option<ChildStdin>)>,
     reports_rx: Receiver<(u32, WorkerReport)>,
 }
 
-/// How many workers `buyers` need when each process may open `files_limit` files: one for each socket beside those for
-/// HTTP.
+/// Returns how many workers `buyers` need if each process may open `files_limit` files: one per socket, plus those for HTTP.
 pub fn workers_for(buyers: u64, files_limit: u64) -> u32 {
     let sockets = files_limit.saturating_sub(FILES_RESERVED + CONNECTIONS_MAX);
     let needed = buyers.div_ceil(sockets.max(1));
@@ -41,7 +40,7 @@ impl Load {
     ///
     /// # Errors
     ///
-    /// When a process cannot be started; those that were are ended.
+    /// When a process cannot be started; those already started are killed.
     pub async fn start(executable: &Path, assignment: &Assignment) -> io::Result<Self> {
         let (reports_tx, reports_rx) = channel(REPORTS_WAITING_MAX);
         let mut load = Self {
@@ -55,7 +54,7 @@ impl Load {
                 .env_remove(DATABASE_VARIABLE)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
-                // Ctrl-C in a terminal reaches the supervisor only, which takes the workers' last reports.
+                // Ctrl-C in a terminal must only reach the supervisor, which reads the workers' last reports.
                 .process_group(0)
                 .kill_on_drop(true)
                 .spawn()?;
@@ -75,47 +74,47 @@ impl Load {
         Ok(load)
     }
 
-    /// The next report, and the worker it comes from; `None` when all of them have said their last.
+    /// Returns the next report, and the worker it comes from; `None` after the last report of every worker.
     pub async fn next(&mut self) -> Option<(u32, WorkerReport)> {
         self.reports_rx.recv().await
     }
 
-    /// Tells all workers to end; their last reports still come.
+    /// Asks all workers to stop; their last reports still arrive.
     pub async fn stop(&mut self) {
         for (_, stdin) in &mut self.children {
             if let Some(mut stdin) = stdin.take() {
-                // One that has ended already does not read any more.
+                // A worker that has ended already no longer reads.
                 drop(write_line(&mut stdin, &Command::Stop).await);
             }
         }
     }
 
-    /// Waits until all workers are gone; one that does not go is ended.
+    /// Waits until all workers are gone; kills those that do not exit in time.
     pub async fn join(mut self) {
         for (_, stdin) in &mut self.children {
             drop(stdin.take());
         }
         for (child, _) in &mut self.children {
             if timeout(GONE_TIMEOUT, child.wait()).await.is_err() {
-                // Fails only if the worker has gone in between.
+                // Fails only if the worker has exited in between.
                 drop(child.kill().await);
             }
         }
     }
 }
 
-/// Hands on the reports of one worker; one that ends without a last report has failed.
+/// Forwards the reports of one worker; a worker that ends without a last report has failed.
 async fn listen(worker: u32, stdout: ChildStdout, reports_tx: Sender<(u32, WorkerReport)>) {
     let mut lines = BufReader::new(stdout).lines();
     loop {
         let report = match lines.next_line().await {
             Ok(Some(line)) => {
                 serde_json::from_str(&line).unwrap_or_else(|error| WorkerReport::Failed {
-                    reason: format!("what it said is not understood: {error}"),
+                    reason: format!("its report cannot be read: {error}"),
                 })
             }
             Ok(None) | Err(_) => WorkerReport::Failed {
-                reason: "ended before its share was done".to_owned(),
+                reason: "it ended before its buyers were done".to_owned(),
             },
         };
         let is_last = matches!(report, WorkerReport::Done(_) | WorkerReport::Failed { .. });

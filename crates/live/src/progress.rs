@@ -1,4 +1,4 @@
-//! What a run shows of itself while it goes on; who shows it is up to the caller.
+//! Progress of a live run; how to display it is up to the caller.
 
 use std::fmt;
 
@@ -7,17 +7,17 @@ use tiketi_cloud::notice::{InstanceState, Notice};
 use tiketi_core::units::SimTime;
 use tiketi_measure::{Assembly, Gauges};
 
-/// Someone who watches a run.
+/// Displays a run in progress.
 pub trait Watcher {
-    /// Shown about once a wall second.
+    /// Shows the progress; called about once per second of real time.
     fn show(&mut self, progress: &Progress);
-    /// Shown as it happens: an alarm, a fault, an instance in service.
+    /// Shows a notice as it happens: an alarm, a fault, an instance in service.
     fn notice(&mut self, notice: &Notice);
-    /// Something else worth a line.
+    /// Shows a line of text.
     fn tell(&mut self, text: &str);
 }
 
-/// How far a run is.
+/// Progress of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// Scenario time.
@@ -26,20 +26,20 @@ pub struct Progress {
     pub ends_at: SimTime,
     /// Buyers started.
     pub arrived: u64,
-    /// Buyers in the queue; `None` if nobody could say.
+    /// Buyers in the queue; `None` if it could not be read.
     pub waiting: Option<u64>,
-    /// Buyers on an active place; `None` if nobody could say.
+    /// Admitted buyers (shopping); `None` if the number could not be read.
     pub active: Option<u64>,
     /// Buyers who have paid.
     pub paid: u64,
-    /// Healthy instances; `None` for a system that does not tell.
+    /// Healthy instances; `None` for an existing deployment, which does not show them.
     pub healthy: Option<u32>,
-    /// Calls that ended, and how many of them failed.
+    /// Requests that have ended, and how many of them failed.
     pub calls: (u64, u64),
 }
 
 impl Progress {
-    /// Reads the present off what has been measured; `gauges` are the system's own, if it shows any.
+    /// Summarizes what has been measured so far; `gauges` are the system's own, `None` if it does not show them.
     pub fn new(
         at: SimTime,
         ends_at: SimTime,
@@ -67,8 +67,8 @@ impl fmt::Display for Progress {
         write!(f, "{} of {}", minutes(self.at), minutes(self.ends_at))?;
         write!(f, " · {} arrived", self.arrived)?;
         match (self.waiting, self.active) {
-            (Some(waiting), Some(active)) => write!(f, " · {waiting} waiting · {active} active")?,
-            _ if self.healthy.is_some() => write!(f, " · queue not readable")?,
+            (Some(waiting), Some(active)) => write!(f, " · {waiting} waiting · {active} shopping")?,
+            _ if self.healthy.is_some() => write!(f, " · queue unavailable")?,
             _ => {}
         }
         write!(f, " · {} paid", self.paid)?;
@@ -76,6 +76,6 @@ impl fmt::Display for Progress {
             write!(f, " · {healthy} healthy")?;
         }
         let (calls, failed) = self.calls;
-        write!(f, " · {calls} calls, {failed} failed")
+        write!(f, " · {calls} requests, {failed} failed")
     }
 }

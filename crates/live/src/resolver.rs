@@ -1,4 +1,4 @@
-//! Where the system under test listens: names to addresses, as a browser keeps them.
+//! Resolves the name of the system under test, and caches its addresses as a browser does.
 
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
@@ -11,49 +11,49 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::clock::wall_now;
+use super::setup::SetupError;
 use tiketi_buyer::observation::Failure;
+use tiketi_cloud::address_rotation::AddressRotation;
 
-/// How long an answer of the operating system is kept: it does not tell the time to live.
+/// How long an answer of the operating system's resolver is cached: it does not report the TTL.
 const SYSTEM_TTL: Duration = Duration::from_secs(60);
-/// Wait for an answer of the name server.
+/// Timeout for an answer of the name server.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The addresses of one host, looked up again when their time to live is over.
+/// The addresses of one host, looked up again when their TTL has expired.
 ///
-/// The name server of the testbed states its times to live in wall seconds, so they are kept as they come.
+/// The name server of the testbed sends TTLs in real time, so they are used as they are.
 pub(super) struct Names {
     source: Source,
     host: String,
     port: u16,
     known: RefCell<Known>,
-    /// One lookup at a time: who comes meanwhile waits for its answer.
+    /// One lookup at a time: buyers that arrive meanwhile wait for its answer.
     lookup: Mutex<()>,
 }
 
 enum Source {
-    /// The host is an address.
+    /// The host is an IP address.
     Fixed,
-    /// A name server of its own.
+    /// The testbed's name server.
     NameServer(Box<TokioResolver>),
     /// The resolver of the operating system.
     System,
 }
 
 struct Known {
-    addresses: Vec<SocketAddr>,
+    addresses: AddressRotation<SocketAddr>,
+    /// When the next lookup is due; `None` before the first, and for a fixed address.
     until: Option<Instant>,
-    /// Addresses that refused since the last lookup.
-    failed: Vec<SocketAddr>,
-    turn: usize,
 }
 
 impl Names {
-    /// Names of `host`, asked of `name_server`, or of the operating system.
+    /// Builds a resolver for `host` that uses `name_server`; `None` for the operating system's resolver.
     pub(super) fn new(
         host: &str,
         port: u16,
         name_server: Option<SocketAddr>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, SetupError> {
         let bare_host = host.trim_start_matches('[').trim_end_matches(']');
         let fixed: Option<IpAddr> = bare_host.parse().ok();
         let source = match (fixed, name_server) {
@@ -66,19 +66,14 @@ impl Names {
             host: bare_host.to_owned(),
             port,
             known: RefCell::new(Known {
-                addresses: fixed
-                    .map(|ip| SocketAddr::new(ip, port))
-                    .into_iter()
-                    .collect(),
+                addresses: AddressRotation::new(fixed.map(|ip| SocketAddr::new(ip, port))),
                 until: None,
-                failed: Vec::new(),
-                turn: 0,
             }),
             lookup: Mutex::new(()),
         })
     }
 
-    /// The address to use now: those that work in turn, so that buyers spread over them.
+    /// Returns the address for the next connection: those that work take turns, so that buyers spread over them.
     pub(super) async fn address(&self) -> Result<SocketAddr, Failure> {
         if let Some(address) = self.known_address() {
             return Ok(address);
@@ -89,31 +84,22 @@ impl Names {
         }
         let (addresses, ttl) = self.look_up().await.ok_or(Failure::Dns)?;
         let mut known = self.known.borrow_mut();
-        known.addresses = addresses;
-        known.failed.clear();
+        known.addresses.renew(addresses);
         known.until = Some(wall_now() + ttl);
         drop(turn);
-        known.next().ok_or(Failure::Dns)
+        known.addresses.pick().ok_or(Failure::Dns)
     }
 
-    /// Avoids `address` until the next lookup if there is another; returns that.
+    /// Avoids `address` until the next lookup. Returns another one to try; `None` if all have failed.
     pub(super) fn handle_connect_failure(&self, address: SocketAddr) -> Option<SocketAddr> {
-        let mut known = self.known.borrow_mut();
-        if !known.failed.contains(&address) {
-            known.failed.push(address);
-        }
-        if known.failed.len() >= known.addresses.len() {
-            known.failed.clear(); // All of them: the next buyer tries each anew.
-            return None;
-        }
-        known.next()
+        self.known.borrow_mut().addresses.handle_failure(address)
     }
 
     fn known_address(&self) -> Option<SocketAddr> {
         let mut known = self.known.borrow_mut();
         let is_fixed = matches!(self.source, Source::Fixed);
         (is_fixed || known.until.is_some_and(|until| wall_now() < until))
-            .then(|| known.next())
+            .then(|| known.addresses.pick())
             .flatten()
     }
 
@@ -136,22 +122,8 @@ impl Names {
     }
 }
 
-impl Known {
-    fn next(&mut self) -> Option<SocketAddr> {
-        let count = self.addresses.len();
-        for _ in 0..count {
-            let address = self.addresses[self.turn % count];
-            self.turn = (self.turn + 1) % count;
-            if !self.failed.contains(&address) {
-                return Some(address);
-            }
-        }
-        None
-    }
-}
-
-/// A resolver that asks `address` and keeps nothing itself.
-fn resolver_at(address: SocketAddr) -> Result<TokioResolver, String> {
+/// Builds a resolver that uses the name server at `address` and caches nothing itself.
+fn resolver_at(address: SocketAddr) -> Result<TokioResolver, SetupError> {
     let mut server = NameServerConfig::udp_and_tcp(address.ip());
     for connection in &mut server.connections {
         connection.port = address.port();
@@ -164,7 +136,7 @@ fn resolver_at(address: SocketAddr) -> Result<TokioResolver, String> {
     options.cache_size = 0;
     options.timeout = LOOKUP_TIMEOUT;
     options.use_hosts_file = hickory_resolver::config::ResolveHosts::Never;
-    builder.build().map_err(|error| error.to_string())
+    builder.build().map_err(SetupError::Resolver)
 }
 
 #[cfg(test)]
@@ -177,13 +149,13 @@ mod tests {
 
     fn names(addresses: &[&str]) -> Names {
         let names = Names::new("127.0.0.1", 80, None).unwrap();
-        names.known.borrow_mut().addresses =
-            addresses.iter().map(|text| text.parse().unwrap()).collect();
+        let addresses = addresses.iter().map(|text| text.parse().unwrap());
+        names.known.borrow_mut().addresses.renew(addresses);
         names
     }
 
     #[tokio::test]
-    async fn a_name_is_asked_for_again_when_its_time_to_live_is_over() {
+    async fn a_name_is_looked_up_again_when_its_ttl_has_expired() {
         let zone_a = Ipv4Addr::new(127, 0, 1, 1);
         let zone_b = Ipv4Addr::new(127, 0, 2, 1);
         let mut service = NameService::default();
@@ -191,7 +163,7 @@ mod tests {
         service.define("alb.test", ttl);
         service.add("alb.test", zone_a);
         service.add("alb.test", zone_b);
-        // At this speed 60 s are 0.6 s of wall time, which go out as one second.
+        // At this speed 60 s take 0.6 s of real time, which is sent as one second.
         let server = NameServer::start(Ipv4Addr::LOCALHOST, service, 100.0)
             .await
             .unwrap();
@@ -213,21 +185,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_is_not_there_is_a_dns_failure() {
+    async fn an_unknown_name_is_a_dns_failure() {
         let server = NameServer::start(Ipv4Addr::LOCALHOST, NameService::default(), 1.0)
             .await
             .unwrap();
         let names = Names::new("alb.test", 80, Some(server.address())).unwrap();
         assert_eq!(names.address().await, Err(Failure::Dns));
-    }
-
-    #[tokio::test]
-    async fn addresses_take_turns() {
-        let names = names(&["127.0.1.1:80", "127.0.2.1:80"]);
-        let first = names.address().await.unwrap();
-        let second = names.address().await.unwrap();
-        assert_ne!(first, second);
-        assert_eq!(names.address().await.unwrap(), first);
     }
 
     #[tokio::test]

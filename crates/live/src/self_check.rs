@@ -1,4 +1,4 @@
-//! What the load generator says about itself: processor time, memory, open files.
+//! Resource usage of the load generator itself: CPU time, memory, open files.
 
 use std::fs;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use nix::sys::time::TimeValLike as _;
 
 use tiketi_measure::ending::WorkerFigures;
 
-/// Raises the limit of open files as far as it may go; returns what it is now.
+/// Raises the limit on open files to the maximum, and returns it.
 pub fn raise_files_limit() -> u64 {
-    // Where not even the present limit can be read: POSIX promises this many.
+    // If not even the current limit can be read: the minimum that POSIX guarantees.
     rlimit::increase_nofile_limit(u64::MAX).unwrap_or(20)
 }
 
-/// Takes a process's own figures, and keeps their peaks.
+/// Samples this process's resource usage, and keeps the peaks.
 #[derive(Debug)]
 pub(super) struct Sampler {
     figures: WorkerFigures,
@@ -22,7 +22,7 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    /// A sampler of a process that may open `files_limit` files.
+    /// Builds a sampler for a process that may open `files_limit` files.
     pub(super) fn new(files_limit: u64) -> Self {
         Self {
             figures: WorkerFigures {
@@ -38,7 +38,7 @@ impl Sampler {
         }
     }
 
-    /// Looks again; `connected_peak` and `files_refused` are counted by the worker.
+    /// Takes a sample; the worker itself counts `connected_peak` and `files_refused`.
     pub(super) fn sample(&mut self, connected_peak: u64, files_refused: u64) -> WorkerFigures {
         self.figures.cpu = cpu_time();
         let resident = resident_pages().unwrap_or(0) * self.page_bytes;
@@ -60,13 +60,13 @@ fn cpu_time() -> Duration {
     })
 }
 
-/// Pages of memory in use; `None` where `/proc` does not tell.
+/// Returns the resident memory in pages; `None` without `/proc`.
 fn resident_pages() -> Option<u64> {
     let statm = fs::read_to_string("/proc/self/statm").ok()?;
     statm.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Files this process has open; zero where neither `/proc` nor `/dev/fd` tells.
+/// Returns the number of open files of this process; zero without `/proc` and `/dev/fd`.
 fn open_files() -> u64 {
     let listed = fs::read_dir("/proc/self/fd").or_else(|_| fs::read_dir("/dev/fd"));
     listed.map_or(0, |entries| entries.count() as u64)
@@ -94,7 +94,7 @@ mod tests {
         drop(held);
         let later = sampler.sample(3, 0);
         assert!(figures.files_peak > 20);
-        assert_eq!(later.files_peak, figures.files_peak, "a peak stays");
+        assert_eq!(later.files_peak, figures.files_peak, "peaks are kept");
         if cfg!(target_os = "linux") {
             assert!(figures.resident_peak_bytes > 1 << 20);
         }

@@ -1,25 +1,22 @@
-//! What the load is sent to: the testbed with its control plane and faults, or a system that is already there.
+//! What the load is sent to: the testbed with its control plane and faults, or an existing deployment.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
-use tiketi_server::{Census, FinalState};
+use tiketi_server::{Census, FinalState, SetupError};
 use uuid::Uuid;
 
-use super::billing::Billing;
 use super::credential::Credentials;
 use super::error::LiveError;
 use super::fleet_record::FleetRecord;
 use super::sut::{Remote, Sut};
-use super::worker::{Entry, Scheme};
-use tiketi_cloud::ControlPlane;
-use tiketi_cloud::notice::{InstanceState, Notice, What};
-use tiketi_cloud::order::{Input, Order};
-use tiketi_core::fault::schedule::{Schedule, Strike, StrikeKind};
+use super::worker::{EntryPoint, Scheme};
+use tiketi_cloud::driver::{self, Driven, Driver};
+use tiketi_cloud::notice::Notice;
+use tiketi_cloud::order::Input;
 use tiketi_core::units::{InstanceId, SimTime};
-use tiketi_cost::Statement;
+use tiketi_cost::{Scope, Statement};
 use tiketi_measure::Gauges;
 use tiketi_measure::ending::{DataTierFigures, Stickiness};
-use tiketi_measure::gauges::InstanceCount;
 use tiketi_measure::tally::Tally;
 use tiketi_scenario::Plan;
 use tiketi_testbed::{Ground, Testbed};
@@ -28,43 +25,51 @@ use tiketi_testbed::{Ground, Testbed};
 pub(super) enum Site {
     /// The testbed with its control plane.
     Testbed(Box<LocalCloud>),
-    /// A system that is already there; it has a control plane of its own.
+    /// An existing deployment, which has its own control plane.
     Remote(Remote),
 }
 
-/// The testbed, and the machines that drive it.
+/// The testbed and its driver.
 pub(super) struct LocalCloud {
     testbed: Testbed,
-    control: ControlPlane,
-    schedule: Schedule,
-    notices: VecDeque<Notice>,
+    driver: Driver,
     show: Uuid,
     plan: Plan,
-    billing: Billing,
     fleet: FleetRecord,
 }
 
-/// What only the end of a run can tell; nothing of it is known of a remote system.
+/// What is read at the end of a run. An existing deployment shows nothing of it.
 #[derive(Debug)]
 pub(super) struct Closed {
     /// The final state, from the writer of the database, or why it could not be read.
-    pub(super) state: Result<FinalState, String>,
-    /// What was measured of the data tier's servers; `None` if it has none.
+    pub(super) state: Result<FinalState, StateError>,
+    /// Measurements of the data tier's servers; `None` if it has none.
     pub(super) data_tier: Option<DataTierFigures>,
-    /// Counts of the data tier.
+    /// Counters of the data tier; `None` if they are not accessible.
     pub(super) census: Option<Census>,
     /// What the instances did.
     pub(super) fleet: FleetRecord,
     /// Runs of the Lambda that samples the queue.
     pub(super) monitor_runs: u64,
-    /// How well cookies kept buyers on their instance; `None` if the load balancer sets none.
+    /// How many requests with a cookie stayed on their instance; `None` if the load balancer sets none.
     pub(super) stickiness: Option<Stickiness>,
-    /// What it cost.
+    /// What the run cost; `None` without a built-in price book.
     pub(super) statement: Option<Statement>,
 }
 
+/// Why the final state of the system under test could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StateError {
+    /// It is an existing deployment, whose database the run cannot read.
+    #[error("no database access to this target")]
+    NoAccess,
+    /// The testbed's database could not be read.
+    #[error(transparent)]
+    Database(#[from] SetupError),
+}
+
 impl Site {
-    /// Starts the testbed, or takes the remote system as it is.
+    /// Starts the testbed; uses an existing deployment as it is.
     pub(super) async fn open(plan: &Plan, sut: Sut, ground: &Ground) -> Result<Self, LiveError> {
         match sut {
             Sut::Testbed => LocalCloud::start(plan, ground)
@@ -74,7 +79,7 @@ impl Site {
         }
     }
 
-    /// Waits until all initial instances are healthy; the run's time stands still meanwhile.
+    /// Waits until all initial instances are healthy; scenario time does not start before.
     pub(super) async fn fleet_ready(&mut self) -> Result<(), LiveError> {
         match self {
             Self::Testbed(cloud) => cloud.fleet_ready().await,
@@ -82,12 +87,12 @@ impl Site {
         }
     }
 
-    /// Where workers send the load.
-    pub(super) fn entry(&self) -> Entry {
+    /// Returns where workers send the load.
+    pub(super) fn entry(&self) -> EntryPoint {
         match self {
             Self::Testbed(cloud) => {
                 let entry = cloud.testbed.entry();
-                Entry {
+                EntryPoint {
                     scheme: Scheme::Http,
                     host: entry.host,
                     port: entry.port,
@@ -99,7 +104,7 @@ impl Site {
         }
     }
 
-    /// How buyers prove who they are.
+    /// Returns how buyers authenticate.
     pub(super) fn credentials(&self) -> Credentials {
         match self {
             Self::Testbed(cloud) => Credentials::Minted {
@@ -109,7 +114,7 @@ impl Site {
         }
     }
 
-    /// The show to buy.
+    /// Returns the show to buy.
     pub(super) fn show(&self) -> Uuid {
         match self {
             Self::Testbed(cloud) => cloud.show,
@@ -117,7 +122,7 @@ impl Site {
         }
     }
 
-    /// The next thing the testbed sees; never anything for a remote system.
+    /// Waits for the next input from the testbed; for ever with an existing deployment.
     pub(super) async fn next_input(&mut self) -> Input {
         match self {
             Self::Testbed(cloud) => cloud.testbed.next_input().await,
@@ -125,15 +130,15 @@ impl Site {
         }
     }
 
-    /// Tells the control plane what was seen, and carries out what it orders.
+    /// Tells the control plane what happened, and carries out what it orders.
     pub(super) fn handle(&mut self, now: SimTime, input: Input) -> Result<(), LiveError> {
         match self {
-            Self::Testbed(cloud) => cloud.handle(now, input),
+            Self::Testbed(cloud) => Ok(driver::tell(&mut **cloud, now, input)?),
             Self::Remote(_) => Ok(()),
         }
     }
 
-    /// Does what has fallen due.
+    /// Does everything that is due.
     pub(super) fn handle_timeout(&mut self, now: SimTime) -> Result<(), LiveError> {
         match self {
             Self::Testbed(cloud) => cloud.handle_timeout(now),
@@ -141,23 +146,23 @@ impl Site {
         }
     }
 
-    /// When [`Self::handle_timeout`] wants to be called next; `None` if nothing is planned.
+    /// When [`Self::handle_timeout`] must be called next; `None` if nothing is planned.
     pub(super) fn poll_timeout(&self) -> Option<SimTime> {
         match self {
-            Self::Testbed(cloud) => cloud.poll_timeout(),
+            Self::Testbed(cloud) => cloud.driver.poll_timeout(),
             Self::Remote(_) => None,
         }
     }
 
-    /// The next entry of the timeline.
+    /// Returns the next entry of the timeline.
     pub(super) fn poll_notice(&mut self) -> Option<Notice> {
         match self {
-            Self::Testbed(cloud) => cloud.poll_notice(),
+            Self::Testbed(cloud) => cloud.driver.poll_notice(),
             Self::Remote(_) => None,
         }
     }
 
-    /// The levels now; `None` for a remote system, which does not show them.
+    /// Reads the gauges; `None` for an existing deployment, which does not show them.
     pub(super) fn gauges(&mut self, at: SimTime) -> Option<Gauges> {
         match self {
             Self::Testbed(cloud) => Some(cloud.gauges(at)),
@@ -165,25 +170,28 @@ impl Site {
         }
     }
 
-    /// Reads what only the end can tell, and ends the testbed: nothing of it is left when this returns.
+    /// Reads the final state and stops the testbed: nothing of it is left when this returns.
     pub(super) async fn close(self, ended_at: SimTime, tally: &Tally) -> Closed {
         match self {
             Self::Testbed(cloud) => {
                 let census = Some(cloud.testbed.gauges().census);
                 let stickiness = cloud.stickiness();
+                let billing = cloud.driver.billing();
+                let statement = billing.statement(&cloud.plan, ended_at, tally.sales());
+                let monitor_runs = billing.lambda_runs();
                 let ended = cloud.testbed.end().await;
                 Closed {
-                    state: ended.state,
+                    state: ended.state.map_err(StateError::from),
                     data_tier: ended.data_tier,
                     census,
                     stickiness,
                     fleet: cloud.fleet,
-                    monitor_runs: cloud.billing.lambda_runs(),
-                    statement: cloud.billing.finish(&cloud.plan, ended_at, tally),
+                    monitor_runs,
+                    statement,
                 }
             }
             Self::Remote(_) => Closed {
-                state: Err("no database access to this target".to_owned()),
+                state: Err(StateError::NoAccess),
                 data_tier: None,
                 census: None,
                 fleet: FleetRecord::default(),
@@ -201,17 +209,14 @@ impl LocalCloud {
         Ok(Self {
             show: testbed.show(),
             testbed,
-            control: ControlPlane::new(plan),
-            schedule: Schedule::new(&plan.faults),
-            notices: VecDeque::new(),
-            billing: Billing::default(),
+            driver: Driver::new(plan, Scope::Testbed),
             plan: plan.clone(),
             fleet: FleetRecord::default(),
         })
     }
 
     async fn fleet_ready(&mut self) -> Result<(), LiveError> {
-        self.carry_out(SimTime::ZERO)?;
+        driver::carry_out(self, SimTime::ZERO)?;
         let wanted: u32 = self.plan.topology.instances.initial.iter().sum();
         let mut healthy = BTreeSet::<InstanceId>::new();
         while healthy.len() < wanted as usize {
@@ -223,105 +228,40 @@ impl LocalCloud {
             {
                 healthy.insert(instance);
             }
-            self.handle(SimTime::ZERO, input)?;
+            driver::tell(self, SimTime::ZERO, input)?;
             self.testbed.soundness()?;
         }
         Ok(())
     }
 
-    fn handle(&mut self, now: SimTime, input: Input) -> Result<(), LiveError> {
-        self.control.handle(now, input);
-        self.carry_out(now)
-    }
-
     fn handle_timeout(&mut self, now: SimTime) -> Result<(), LiveError> {
         self.testbed.soundness()?;
-        while let Some(strike) = self.schedule.poll_due(now) {
-            self.strike(now, strike)?;
-        }
-        self.control.handle_timeout(now);
-        self.carry_out(now)
-    }
-
-    fn poll_timeout(&self) -> Option<SimTime> {
-        let timeouts = [self.schedule.poll_timeout(), self.control.poll_timeout()];
-        timeouts.into_iter().flatten().min()
-    }
-
-    fn poll_notice(&mut self) -> Option<Notice> {
-        let notice = self
-            .notices
-            .pop_front()
-            .or_else(|| self.control.poll_notice())?;
-        self.billing.handle_notice(&notice);
-        Some(notice)
-    }
-
-    /// Breaks something, or mends it, in the testbed, and tells the control plane what it sees of it at the same instant.
-    fn strike(&mut self, now: SimTime, strike: Strike) -> Result<(), LiveError> {
-        let action = strike.fault.action;
-        let (what, told) = match strike.kind {
-            StrikeKind::Struck => (What::struck(action), self.testbed.strike(now, action)?),
-            StrikeKind::Healed => (What::healed(action), self.testbed.heal(now, action)?),
-        };
-        self.notices.push_back(Notice { at: now, what });
-        for input in told {
-            self.control.handle(now, input);
-        }
-        Ok(())
-    }
-
-    fn carry_out(&mut self, now: SimTime) -> Result<(), LiveError> {
-        while let Some(order) = self.control.poll_order() {
-            if matches!(order, Order::SampleQueue) {
-                self.billing.handle_lambda_run();
-            }
-            if let Some(answer) = self.testbed.obey(now, &order)? {
-                self.control.handle(now, answer);
-            }
-        }
+        driver::handle_faults(self, now)?;
+        driver::handle_evictions(self, now);
+        driver::handle_timeout(self, now)?;
         Ok(())
     }
 
     /// What became of the load balancer's cookies; `None` if it sets none.
     fn stickiness(&self) -> Option<Stickiness> {
         self.plan.topology.alb.stickiness?;
-        let sticky = self.testbed.gauges().load_balancer.sticky;
-        Some(Stickiness {
-            kept: sticky.kept,
-            target_gone: sticky.target_gone,
-            broken: sticky.broken,
-        })
+        Some(self.testbed.gauges().load_balancer.sticky)
     }
 
-    /// The levels now; the load balancer's counters go to the meter on the way.
     fn gauges(&mut self, at: SimTime) -> Gauges {
-        const STATES: [InstanceState; 5] = [
-            InstanceState::Pending,
-            InstanceState::InService,
-            InstanceState::Healthy,
-            InstanceState::Unhealthy,
-            InstanceState::Draining,
-        ];
-        let shown = self.testbed.gauges();
-        self.billing.handle_load(at, shown.load_balancer);
-        let fleet = self.control.fleet();
-        let zones = self.plan.topology.zone_ids();
-        let instances = zones
-            .flat_map(|zone| STATES.map(|state| (zone, state, fleet.count(zone, state))))
-            .filter(|(_, _, count)| *count > 0)
-            .map(|(zone, state, count)| InstanceCount { zone, state, count })
-            .collect();
-        let redis_is_up = shown.queue_is_readable;
-        Gauges {
-            at,
-            waiting: redis_is_up.then_some(shown.census.waiting),
-            active: redis_is_up.then_some(shown.census.active),
-            seats_held: shown.census.held,
-            seats_sold: shown.census.sold,
-            desired_instances: fleet.desired(),
-            instances,
-            cpu: self.fleet.read(at, &shown.instances),
-        }
+        self.fleet.read(at, &self.testbed.gauges().instances);
+        driver::read_gauges(self, at)
+    }
+}
+
+impl Driven for LocalCloud {
+    type Engine = Testbed;
+
+    fn driver(&mut self) -> &mut Driver {
+        &mut self.driver
+    }
+
+    fn engine(&mut self) -> &mut Testbed {
+        &mut self.testbed
     }
 }

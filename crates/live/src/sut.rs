@@ -1,40 +1,40 @@
-//! Which system is put under test.
+//! The system under test.
 
 use uuid::Uuid;
 
 use super::credential::Credentials;
 use super::target::{self, Refusal};
-use super::worker::Entry;
+use super::worker::EntryPoint;
 use tiketi_scenario::Plan;
 use tiketi_scenario::data_tier::DataTier;
 
 /// The system under test.
 #[derive(Debug)]
 pub enum Sut {
-    /// The reference cluster on this machine, started for the run.
+    /// The reference system on this machine, started for the run.
     Testbed,
-    /// A system that is already there, admitted by the guard.
+    /// An existing deployment that passed [`target::admit`].
     Remote(Remote),
 }
 
-/// A system that is already there.
+/// An existing deployment.
 #[derive(Clone, Debug)]
 pub struct Remote {
     /// Where it is.
-    pub entry: Entry,
-    /// How buyers prove who they are.
+    pub entry: EntryPoint,
+    /// How buyers authenticate.
     pub credentials: Credentials,
     /// The show to buy.
     pub show: Uuid,
 }
 
 impl Remote {
-    /// Asks the guard whether the system at `url` may be put under load, and finds out what it sells and whether it
-    /// serves the page itself.
+    /// Checks that the system at `url` may be put under load, and finds out what it sells and whether it serves the web
+    /// page itself.
     ///
     /// # Errors
     ///
-    /// The guard's refusal, or that nothing is on sale.
+    /// When it may not be put under load, cannot be reached, or has nothing on sale.
     pub async fn admit(
         url: &str,
         plan: &Plan,
@@ -57,28 +57,28 @@ impl Remote {
 }
 
 impl Sut {
-    /// What is going on until the load starts, for the user.
+    /// Describes for the user what happens until the load starts.
     pub(super) fn preparation(&self, plan: &Plan) -> String {
         match self {
             Self::Testbed => {
                 let data_tier = match &plan.topology.data_tier {
                     DataTier::Embedded => "data tier".to_owned(),
-                    DataTier::Servers => "redis-server, PostgreSQL".to_owned(),
+                    DataTier::Servers => "Redis, PostgreSQL".to_owned(),
                     DataTier::External(servers) => {
                         format!("tables in {} and {}", servers.redis, servers.database)
                     }
                 };
-                format!("starting the testbed: names, load balancer, {data_tier}, instances")
+                format!("Starting local testbed (DNS, load balancer, {data_tier}, instances)…")
             }
             Self::Remote(remote) => {
-                let Entry {
+                let EntryPoint {
                     host, port, page, ..
                 } = &remote.entry;
                 let page = match page {
                     Some(_) => "",
-                    None => "; it serves no page, so buyers begin at its API",
+                    None => " (no web page found; buyers start at the API)",
                 };
-                format!("target: {host}:{port}{page}")
+                format!("Target: {host}:{port}{page}")
             }
         }
     }

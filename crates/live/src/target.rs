@@ -1,9 +1,9 @@
-//! A system under test that is already there (`--target URL`): whether it may be loaded, and what it sells.
+//! An existing system under test (`--target URL`): whether it may be put under load, and what it sells.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use http::{HeaderValue, Method, Uri};
+use http::{Method, Uri};
 use ipnet::IpNet;
 use serde::Deserialize;
 use tokio::task::LocalSet;
@@ -14,18 +14,22 @@ use super::credential::{Credentials, Issuer};
 use super::dialer::Dialer;
 use super::http::{Http, Identity, Outgoing, Received};
 use super::resolver::Names;
-use super::worker::{Entry, Scheme};
+use super::setup::{SetupError, host_header};
+use super::worker::{EntryPoint, Scheme};
+use tiketi_buyer::observation::Failure;
 use tiketi_core::units::BuyerId;
 use tiketi_scenario::plan::Target;
 
-/// Wall time a question before the run may take.
+/// Timeout of a request before the run, in real time.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why a target is refused.
+/// Why a target was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The URL cannot be used.
-    #[error("`{url}` is no target: {reason} (expected http://HOST[:PORT] or https://HOST[:PORT])")]
+    #[error(
+        "invalid target `{url}`: {reason} (expected http://HOST[:PORT] or https://HOST[:PORT])"
+    )]
     BadUrl {
         /// The URL.
         url: String,
@@ -33,70 +37,80 @@ pub enum Refusal {
         reason: String,
     },
     /// The host has no address.
-    #[error("target `{host}` has no address: {reason}")]
+    #[error("cannot resolve target `{host}`: {reason}")]
     Unresolved {
         /// The host.
         host: String,
-        /// What the resolver says.
+        /// The resolver's error.
         reason: String,
     },
-    /// The scenario does not name the host.
+    /// The scenario does not list the host in `target.allow`.
     #[error(
-        "target `{host}` is beyond this machine, and the scenario does not allow it: add `\"{host}\"` to `target.allow` \
-         if the system is yours to load"
+        "target `{host}` is not on this machine, and the scenario does not allow it: add `\"{host}\"` to `target.allow` \
+         if you are allowed to load-test it"
     )]
     NotAllowed {
         /// The host.
         host: String,
     },
-    /// The host is named, but one of its addresses must not be loaded.
+    /// The host is listed, but one of its addresses is not allowed.
     #[error("target `{host}` resolves to {address}, which {reason}")]
     AddressNotAllowed {
         /// The host.
         host: String,
         /// The address.
         address: IpAddr,
-        /// Why not.
+        /// Why it is not allowed.
         reason: &'static str,
     },
-    /// Nobody has said that the system is theirs.
+    /// The user has not confirmed that they may load-test the system.
     #[error(
-        "target `{host}` is beyond this machine: give `--i-own-this-target` if you may load it, or have been asked to"
+        "target `{host}` is not on this machine: pass `--i-own-this-target` to confirm that you are allowed to load-test it"
     )]
     NotOwned {
         /// The host.
         host: String,
     },
-    /// The clock would not run at wall speed.
-    #[error("a target runs in its own time: `clock.speed` must be 1 (it is {speed})")]
+    /// The clock would not run in real time.
+    #[error("a target runs in real time: `clock.speed` must be 1 (it is {speed})")]
     Hurried {
         /// The speed, as text.
         speed: String,
     },
+    /// The API could not be reached.
+    #[error("cannot reach {host}:{port}: {reason}. Is the server running?")]
+    Unreachable {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Why, as a fragment of a sentence.
+        reason: String,
+    },
     /// Nothing to buy was found.
-    #[error("target `{host}` offers no show to buy: {reason}")]
+    #[error("target `{host}` has no show on sale: {reason}")]
     NoShow {
         /// The host.
         host: String,
-        /// What was found instead.
+        /// What was found instead, as a sentence.
         reason: String,
     },
 }
 
-/// Looks the target up and decides whether it may be loaded.
+/// Resolves the target and decides whether it may be put under load.
 ///
-/// Loopback always may. Anything else needs its name (or address) in `target.allow`, addresses that are plain unicast and,
-/// if `target.allow` lists addresses or networks too, among those, and `is_owned`: the person's word for it.
+/// Loopback is always allowed. Any other target needs its name (or address) in `target.allow`; ordinary unicast addresses,
+/// which must be in the listed networks if `target.allow` has any; and `is_owned`, the user's confirmation.
 ///
 /// # Errors
 ///
-/// The first reason for which it may not.
+/// The first reason why it is not allowed.
 pub async fn admit(
     url: &str,
     target: &Target,
     speed: f64,
     is_owned: bool,
-) -> Result<Entry, Refusal> {
+) -> Result<EntryPoint, Refusal> {
     let entry = parse(url)?;
     let host = entry.host.trim_matches(['[', ']']);
     let found = tokio::net::lookup_host((host, entry.port)).await;
@@ -116,7 +130,7 @@ pub async fn admit(
     Ok(entry)
 }
 
-/// Decides by the host's name and addresses.
+/// Decides by the host name and its addresses.
 fn guard(host: &str, addresses: &[IpAddr], target: &Target, is_owned: bool) -> Result<(), Refusal> {
     if addresses.is_empty() {
         return Err(Refusal::Unresolved {
@@ -143,9 +157,9 @@ fn guard(host: &str, addresses: &[IpAddr], target: &Target, is_owned: bool) -> R
         .collect();
     for &address in addresses {
         let reason = if !is_plain_unicast(address) {
-            "is no ordinary unicast address"
+            "is not an ordinary unicast address"
         } else if !networks.is_empty() && !networks.iter().any(|net| net.contains(&address)) {
-            "is in none of the networks of `target.allow`"
+            "is not in any network of `target.allow`"
         } else {
             continue;
         };
@@ -169,7 +183,7 @@ fn network(allowed: &str) -> Option<IpNet> {
     allowed.parse().ok().or_else(address)
 }
 
-/// Neither unspecified, multicast, broadcast, nor link-local (where clouds keep their metadata services).
+/// Whether an address is not unspecified, multicast, broadcast, or link-local (where clouds have their metadata services).
 const fn is_plain_unicast(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
@@ -179,12 +193,12 @@ const fn is_plain_unicast(address: IpAddr) -> bool {
     }
 }
 
-fn parse(url: &str) -> Result<Entry, Refusal> {
+fn parse(url: &str) -> Result<EntryPoint, Refusal> {
     let bad = |reason: &str| Refusal::BadUrl {
         url: url.to_owned(),
         reason: reason.to_owned(),
     };
-    let uri: Uri = url.parse().map_err(|_| bad("it is no URL"))?;
+    let uri: Uri = url.parse().map_err(|_| bad("not a URL"))?;
     let (scheme, default_port) = match uri.scheme_str() {
         Some("http") => (Scheme::Http, 80),
         Some("https") => (Scheme::Https, 443),
@@ -196,12 +210,12 @@ fn parse(url: &str) -> Result<Entry, Refusal> {
         .authority()
         .is_some_and(|part| part.as_str().contains('@'))
     {
-        return Err(bad("it must not carry a user"));
+        return Err(bad("it must not contain a user name"));
     }
     if uri.path() != "/" || uri.query().is_some() {
-        return Err(bad("it must not carry a path"));
+        return Err(bad("it must not contain a path"));
     }
-    Ok(Entry {
+    Ok(EntryPoint {
         scheme,
         host: host.to_owned(),
         port: uri.port_u16().unwrap_or(default_port),
@@ -223,13 +237,13 @@ struct ShowEntry {
     status: Option<String>,
 }
 
-/// Finds out what to buy: the show that `target` names, or the first on sale.
+/// Finds the show to buy: the one that `target` names, or the first on sale.
 ///
 /// # Errors
 ///
 /// When the API does not answer, or lists no such show.
 pub async fn discover(
-    entry: &Entry,
+    entry: &EntryPoint,
     target: &Target,
     credentials: &Credentials,
 ) -> Result<Uuid, Refusal> {
@@ -238,23 +252,35 @@ pub async fn discover(
         reason,
     };
     let answer = ask(entry, credentials, Uri::from_static("/api/events")).await;
-    let answer = answer.map_err(|reason| no_show(format!("no answer from its API ({reason})")))?;
+    let answer = answer.map_err(|error| error.refusal(entry))?;
     if !answer.status.is_success() {
-        return Err(no_show(format!("its API answered {}", answer.status)));
+        return Err(no_show(format!("its API responded with {}", answer.status)));
     }
     let shows: ShowList = serde_json::from_slice(&answer.body)
-        .map_err(|error| no_show(format!("the list of shows is not understood ({error})")))?;
-    choose(&shows.events, target.show.as_deref()).map_err(no_show)
+        .map_err(|error| no_show(format!("its list of shows cannot be read ({error})")))?;
+    choose(&shows.events, target.show.as_deref()).map_err(|error| no_show(error.to_string()))
 }
 
-fn choose(shows: &[ShowEntry], wanted: Option<&str>) -> Result<Uuid, String> {
+/// Why there is no show to buy.
+#[derive(Debug, PartialEq, thiserror::Error)]
+enum NoChoice {
+    #[error("`{wanted}` is not among its {shows} shows")]
+    NotListed { wanted: String, shows: usize },
+    #[error("its list of shows is empty")]
+    NoShows,
+}
+
+fn choose(shows: &[ShowEntry], wanted: Option<&str>) -> Result<Uuid, NoChoice> {
     if let Some(wanted) = wanted {
         let found = shows
             .iter()
             .find(|show| show.id.to_string().eq_ignore_ascii_case(wanted));
         return found
             .map(|show| show.id)
-            .ok_or_else(|| format!("`{wanted}` is not among its {} shows", shows.len()));
+            .ok_or_else(|| NoChoice::NotListed {
+                wanted: wanted.to_owned(),
+                shows: shows.len(),
+            });
     }
     let on_sale = shows
         .iter()
@@ -262,47 +288,83 @@ fn choose(shows: &[ShowEntry], wanted: Option<&str>) -> Result<Uuid, String> {
     on_sale
         .or(shows.first())
         .map(|show| show.id)
-        .ok_or_else(|| "its list of shows is empty".to_owned())
+        .ok_or(NoChoice::NoShows)
 }
 
-/// Whether the system serves the page at `path` itself; one that stands behind an edge has its API only.
-pub async fn serves(entry: &Entry, credentials: &Credentials, path: &str) -> bool {
+/// Whether the system serves the web page at `path` itself; a system behind an edge has only its API.
+pub async fn serves(entry: &EntryPoint, credentials: &Credentials, path: &str) -> bool {
     let Ok(uri) = path.parse() else { return false };
     let answer = ask(entry, credentials, uri).await;
     answer.is_ok_and(|received| received.status.is_success())
 }
 
-/// Asks the system one question before the run.
-async fn ask(entry: &Entry, credentials: &Credentials, uri: Uri) -> Result<Received, String> {
+/// Why a request before the run failed.
+#[derive(Debug, thiserror::Error)]
+enum ProbeError {
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error("{}", in_words(*.0))]
+    Failed(Failure),
+}
+
+impl ProbeError {
+    fn refusal(&self, entry: &EntryPoint) -> Refusal {
+        Refusal::Unreachable {
+            host: entry.host.clone(),
+            port: entry.port,
+            reason: self.to_string(),
+        }
+    }
+}
+
+fn in_words(failure: Failure) -> String {
+    match failure {
+        Failure::Dns => "the name cannot be resolved".to_owned(),
+        Failure::ConnectRefused => "connection refused".to_owned(),
+        Failure::ConnectTimeout => "connecting timed out".to_owned(),
+        Failure::Reset => "the connection was reset".to_owned(),
+        Failure::Timeout => "no response in time".to_owned(),
+        Failure::Handshake => "the TLS handshake failed".to_owned(),
+        Failure::Status(code) => format!("HTTP status {code}"),
+        Failure::BadAnswer => "the response is too large".to_owned(),
+    }
+}
+
+/// Sends one request before the run.
+async fn ask(
+    entry: &EntryPoint,
+    credentials: &Credentials,
+    uri: Uri,
+) -> Result<Received, ProbeError> {
     let asked = ask_locally(entry, credentials, uri);
     LocalSet::new().run_until(asked).await
 }
 
 async fn ask_locally(
-    entry: &Entry,
+    entry: &EntryPoint,
     credentials: &Credentials,
     uri: Uri,
-) -> Result<Received, String> {
+) -> Result<Received, ProbeError> {
     let names = Names::new(&entry.host, entry.port, entry.dns)?;
     let tls_host = (entry.scheme == Scheme::Https).then_some(entry.host.as_str());
     let dialer = Dialer::new(names, tls_host, Vec::new(), PROBE_TIMEOUT / 2)?;
-    let host = HeaderValue::try_from(format!("{}:{}", entry.host, entry.port))
-        .map_err(|error| error.to_string())?;
+    let host = host_header(format!("{}:{}", entry.host, entry.port))?;
     let clock = Clock::starting_at(unix_now_ns(), 1.0);
     let http = Http::new(dialer, host, clock, PROBE_TIMEOUT, 1);
-    let issuer = Issuer::new(credentials, 0, clock.start_at_unix_s())?;
+    let issuer = Issuer::new(credentials, 0, clock.start_at_unix_s()).map_err(SetupError::from)?;
     let request = Outgoing {
         method: Method::GET,
         uri,
         body: bytes::Bytes::new(),
         is_idempotent: true,
     };
+    let credential = issuer.credential(BuyerId(0)).map_err(SetupError::from)?;
     let identity = Identity {
-        authorization: issuer.credential(BuyerId(0))?.authorization,
+        authorization: credential.authorization,
         cookie: None,
     };
     let (_, answer) = http.call(&request, &identity).await;
-    answer.map_err(|failure| format!("{failure:?}"))
+    answer.map_err(ProbeError::Failed)
 }
 
 #[cfg(test)]
@@ -326,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_beyond_loopback_needs_the_scenario_and_the_persons_word() {
+    fn a_host_beyond_loopback_needs_the_scenario_and_the_users_confirmation() {
         let host = "staging.example";
         let allowed = target(&["Staging.example"]);
         assert_eq!(guard(host, &[PUBLIC], &allowed, true), Ok(()));
@@ -339,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn an_allowed_name_must_not_lead_elsewhere() {
+    fn an_allowed_name_must_not_resolve_to_other_networks() {
         let host = "staging.example";
         let refused = guard(host, &[METADATA], &target(&[host]), true);
         assert!(matches!(refused, Err(Refusal::AddressNotAllowed { .. })));
@@ -351,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_a_scheme_a_host_and_perhaps_a_port() {
+    fn a_target_url_has_a_scheme_a_host_and_optionally_a_port() {
         let entry = parse("https://staging.example").unwrap();
         assert_eq!((entry.scheme, entry.port), (Scheme::Https, 443));
         assert_eq!(parse("http://127.0.0.1:3000/").unwrap().port, 3_000);
@@ -367,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_show_on_sale_is_bought_unless_one_is_named() {
+    fn the_first_show_on_sale_is_chosen_unless_one_is_named() {
         let shows: ShowList = serde_json::from_str(
             r#"{"events":[{"id":"00000000-0000-0000-0000-000000000001","status":"ended"},
                 {"id":"00000000-0000-0000-0000-000000000002","status":"on_sale"}]}"#,
@@ -381,7 +443,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_target_in_a_hurry_is_refused() {
+    async fn a_target_at_another_speed_is_rejected() {
         let refused = admit("http://127.0.0.1:1", &target(&[]), 5.0, false).await;
         assert!(matches!(refused, Err(Refusal::Hurried { .. })));
     }

@@ -1,7 +1,7 @@
 //! One load worker: a process with one thread that runs its share of the buyers.
 //!
-//! It reads one [`Assignment`] and then [`Command`]s, a JSON object a line, and writes [`WorkerReport`]s the same way. When
-//! its input ends, its parent is gone, and it stops.
+//! It reads one [`Assignment`] and then [`Command`]s, one JSON object per line, and writes [`WorkerReport`]s the same way.
+//! When its input ends, its parent has exited, and it stops.
 
 use std::io::{BufRead, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::credential::Credentials;
 use super::pacer::pace;
 use super::self_check::{Sampler, raise_files_limit};
+use super::setup::SetupError;
 use super::world::World;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_measure::Frame;
@@ -25,51 +26,51 @@ use tiketi_measure::ending::WorkerFigures;
 use tiketi_scenario::Plan;
 use tiketi_scenario::arrival::arrival_times;
 
-/// Wall time between two frames.
+/// Real time between two frames.
 const FRAME_EVERY: Duration = Duration::from_secs(1);
-/// Files kept for everything that is neither a socket nor a call: standard streams, name lookups, the runtime.
+/// File descriptors reserved for everything but sockets and requests: standard streams, name lookups, the runtime.
 pub(super) const FILES_RESERVED: u64 = 256;
-/// HTTP connections of a worker at most. Each also takes files of the load balancer, which plans for sockets, and some
-/// 15 KiB here; a thousand carry 5,000 calls a second at 200 ms each.
+/// Most HTTP connections of a worker. Each also needs file descriptors of the load balancer, which plans for sockets, and
+/// about 15 KiB here; a thousand are enough for 5,000 requests/s at 200 ms each.
 pub(super) const CONNECTIONS_MAX: u64 = 1_000;
 
-/// What a worker has to do.
+/// The task of a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Assignment {
-    /// What is asked.
+    /// The plan of the run.
     pub plan: Plan,
     /// Which of the workers this one is; it runs the buyers whose number leaves this remainder.
     pub worker: u32,
     /// How many workers there are.
     pub workers: u32,
     /// Where the system under test is.
-    pub entry: Entry,
-    /// How buyers prove who they are.
+    pub entry: EntryPoint,
+    /// How buyers authenticate.
     pub credentials: Credentials,
     /// The show to buy.
     pub show: Uuid,
-    /// The start of the run, nanoseconds since 1970.
+    /// The start of the run, in nanoseconds since 1970.
     pub start_at_unix_ns: u64,
-    /// Loopback addresses to connect from when the system under test is on loopback.
+    /// Loopback addresses to connect from if the system under test is on loopback.
     pub source_addresses: Vec<Ipv4Addr>,
 }
 
 /// Where the system under test is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// What it speaks.
+pub struct EntryPoint {
+    /// Its protocol.
     pub scheme: Scheme,
     /// Name or address.
     pub host: String,
     /// Port.
     pub port: u16,
-    /// Name server to ask; `None` asks the operating system.
+    /// Name server to use; `None` for the operating system's resolver.
     pub dns: Option<SocketAddr>,
-    /// Path of the page, if the system under test serves it itself; `None` when an edge in front of it does.
+    /// Path of the web page if the system under test serves it; `None` if an edge in front of it does.
     pub page: Option<String>,
 }
 
-/// What the system under test speaks.
+/// The protocol of the system under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scheme {
@@ -79,62 +80,91 @@ pub enum Scheme {
     Https,
 }
 
-/// What a supervisor says after the assignment.
+/// A command of the supervisor after the assignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
-    /// End now: journeys on the way are recorded as unfinished.
+    /// Stop now: journeys in progress are recorded as unfinished.
     Stop,
 }
 
-/// What a worker says.
+/// A report of a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WorkerReport {
-    /// The assignment is understood, and the buyers are planned.
+    /// The assignment was read, and the buyers are planned.
     Ready {
         /// How many.
         buyers: u64,
     },
-    /// What was seen since the last frame.
+    /// What was measured since the last frame.
     Frame(Box<Frame>),
-    /// The end; nothing follows.
+    /// The last report of a worker that has finished.
     Done(Box<Done>),
-    /// It could not start, or is gone before the end.
+    /// The last report of a worker that could not start or ended early.
     Failed {
         /// Why, as a fragment of a sentence.
         reason: String,
     },
 }
 
-/// What a worker says last.
+/// The last report of a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Done {
-    /// The worker's own figures.
+    /// The worker's own resource usage.
     pub figures: WorkerFigures,
     /// Sockets that could not be opened, by stage: TCP, upgrade, Engine.IO, Socket.IO.
     pub socket_failures: [u64; 4],
     /// HTTP connections opened.
     pub connections_opened: u64,
-    /// Calls that found all connections busy and waited for one.
+    /// Requests that had to wait for a free connection.
     pub connection_waits: u64,
     /// Reservations whose payment was acknowledged, for the audit of lost orders.
     pub paid: Vec<Uuid>,
+    /// Why a credential could not be created, for the first buyer without one; `None` if every buyer got one.
+    pub credential_error: Option<String>,
 }
 
-/// Runs a worker until it has done its share, or its input ends.
+/// Why a worker could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The assignment could not be read.
+    #[error("cannot read the assignment: {0}")]
+    Read(#[source] std::io::Error),
+    /// The assignment is not valid.
+    #[error("cannot parse the assignment: {0}")]
+    Parse(#[from] serde_json::Error),
+    /// The runtime could not be started.
+    #[error("cannot start the runtime: {0}")]
+    Runtime(#[source] std::io::Error),
+    /// The limit on open files is too low.
+    #[error(
+        "the limit of {limit} open files is too low for a load worker (at least {needed} are needed)"
+    )]
+    TooFewFiles {
+        /// The limit.
+        limit: u64,
+        /// The least that is needed.
+        needed: u64,
+    },
+    /// The system under test, as assigned, cannot be used.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+}
+
+/// Runs a worker until its buyers are done, or its input ends.
 ///
 /// # Errors
 ///
-/// When the assignment cannot be read or carried out; the reason is also written to `output`.
+/// When the worker could not start; the reason is also written to `output`.
 pub fn run(
     input: impl BufRead + Send + 'static,
     output: impl Write + Send + 'static,
-) -> Result<(), String> {
+) -> Result<(), WorkerError> {
     let (reports_tx, writer) = spawn_writer(output);
     let result = run_reporting(input, &reports_tx);
-    if let Err(reason) = &result {
-        let reason = reason.clone();
+    if let Err(error) = &result {
+        let reason = error.to_string();
         report(&reports_tx, &WorkerReport::Failed { reason });
     }
     drop(reports_tx);
@@ -146,17 +176,14 @@ pub fn run(
 fn run_reporting(
     mut input: impl BufRead + Send + 'static,
     reports_tx: &mpsc::Sender<String>,
-) -> Result<(), String> {
+) -> Result<(), WorkerError> {
     let mut line = String::new();
-    input
-        .read_line(&mut line)
-        .map_err(|error| format!("the assignment cannot be read: {error}"))?;
-    let assignment: Assignment = serde_json::from_str(&line)
-        .map_err(|error| format!("the assignment is not understood: {error}"))?;
+    input.read_line(&mut line).map_err(WorkerError::Read)?;
+    let assignment: Assignment = serde_json::from_str(&line)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| format!("no runtime: {error}"))?;
+        .map_err(WorkerError::Runtime)?;
     let commands_rx = spawn_reader(input);
     let _in_runtime = runtime.enter();
     let share = Share::of(&assignment);
@@ -176,13 +203,13 @@ fn run_reporting(
     ));
     let pass = pass_time(&world, ends_at, commands_rx, &mut sampler, reports_tx);
     runtime.block_on(local.run_until(pass));
-    drop(local); // Buyers on their way record that they are unfinished.
+    drop(local); // Buyers in progress record that they are unfinished.
     finish(&world, &mut sampler, reports_tx);
     runtime.shutdown_background();
     Ok(())
 }
 
-/// Sends frames until the end of the run, a command to stop, or the end of the parent.
+/// Sends frames until the end of the run, a command to stop, or the exit of the parent.
 async fn pass_time(
     world: &World,
     ends_at: SimTime,
@@ -220,6 +247,7 @@ fn finish(world: &World, sampler: &mut Sampler, reports_tx: &mpsc::Sender<String
         connections_opened: world.http.opened(),
         connection_waits: world.http.waits(),
         paid: tally.paid.take(),
+        credential_error: tally.credential_error.take(),
     };
     report(reports_tx, &WorkerReport::Done(Box::new(done)));
 }
@@ -244,25 +272,27 @@ impl Share {
     }
 }
 
-/// Calls that may be on their way at once within `files_limit`.
-fn connections_max(files_limit: u64) -> Result<usize, String> {
-    let left = files_limit.saturating_sub(FILES_RESERVED) / 4;
-    if left < 8 {
-        return Err(format!(
-            "{files_limit} open files are too few for a load worker (at least {} are needed)",
-            FILES_RESERVED + 32
-        ));
+/// Returns the number of concurrent requests that fit into `files_limit`.
+fn connections_max(files_limit: u64) -> Result<usize, WorkerError> {
+    const CONNECTIONS_MIN: u64 = 8;
+    const FILES_PER_CONNECTION: u64 = 4;
+    let left = files_limit.saturating_sub(FILES_RESERVED) / FILES_PER_CONNECTION;
+    if left < CONNECTIONS_MIN {
+        return Err(WorkerError::TooFewFiles {
+            limit: files_limit,
+            needed: FILES_RESERVED + CONNECTIONS_MIN * FILES_PER_CONNECTION,
+        });
     }
     Ok(usize::try_from(left.min(CONNECTIONS_MAX)).unwrap_or(usize::MAX))
 }
 
 fn report(reports_tx: &mpsc::Sender<String>, report: &WorkerReport) {
     let line = serde_json::to_string(report).expect("reports have string keys only");
-    // A writer that is gone means a parent that is gone: the end of the input stops this process.
+    // The writer only ends when the parent has exited: the end of the input will stop this process.
     drop(reports_tx.send(line));
 }
 
-/// Writes lines on a thread of its own: a parent that is slow to read must not delay a buyer.
+/// Writes lines on a separate thread: a parent that reads slowly must not delay buyers.
 fn spawn_writer(
     mut output: impl Write + Send + 'static,
 ) -> (mpsc::Sender<String>, std::thread::JoinHandle<()>) {
@@ -278,7 +308,7 @@ fn spawn_writer(
     (reports_tx, writer)
 }
 
-/// Reads commands on a thread of its own; the channel closes when the input ends.
+/// Reads commands on a separate thread; the channel closes when the input ends.
 fn spawn_reader(input: impl BufRead + Send + 'static) -> UnboundedReceiver<Command> {
     let (commands_tx, commands_rx) = unbounded_channel();
     std::thread::spawn(move || {

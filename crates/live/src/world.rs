@@ -1,20 +1,20 @@
-//! What all buyers of one worker share.
+//! State shared by all buyers of one worker.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use uuid::Uuid;
 
 use super::api::Api;
 use super::clock::Clock;
-use super::credential::Issuer;
+use super::credential::{CredentialError, Issuer};
 use super::dialer::Dialer;
 use super::http::Http;
 use super::resolver::Names;
-use super::socket_io::{Stage, emission_text};
+use super::setup::{SetupError, host_header};
+use super::socket_io::{OpeningStage, emission_text};
 use super::worker::{Assignment, Scheme};
 use tiketi_buyer::observation::Observation;
 use tiketi_buyer::{Emission, SeatOffer};
@@ -22,7 +22,7 @@ use tiketi_core::rng::Streams;
 use tiketi_measure::Recorder;
 use tiketi_scenario::plan::Temperament;
 
-/// The worker's connections, its clock, and what it has seen. One thread owns it.
+/// The worker's connections, clock and recorder. One thread owns it.
 pub(super) struct World {
     pub(super) clock: Clock,
     pub(super) temperament: Arc<Temperament>,
@@ -31,7 +31,7 @@ pub(super) struct World {
     pub(super) http: Http,
     pub(super) issuer: Issuer,
     pub(super) stage_timeout: Duration,
-    /// The map read last; only ever borrowed while one answer is being handled.
+    /// The seat map read last; borrowed only while one response is handled.
     pub(super) seats: RefCell<Vec<SeatOffer>>,
     pub(super) tally: Tally,
     join_queue: Utf8Bytes,
@@ -39,29 +39,31 @@ pub(super) struct World {
     recorder: RefCell<Recorder>,
 }
 
-/// Plain counts of one worker.
+/// Counters of one worker.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    /// Buyers on their way.
+    /// Buyers in progress.
     pub(super) buyers: Cell<u64>,
     /// Open sockets.
     pub(super) connected: Cell<u64>,
-    /// The most there were.
+    /// The most open sockets at once.
     pub(super) connected_peak: Cell<u64>,
     /// Sockets that could not be opened, by stage.
     pub(super) socket_failures: RefCell<[u64; 4]>,
     /// Reservations whose payment was acknowledged.
     pub(super) paid: RefCell<Vec<Uuid>>,
+    /// The first error of creating a credential.
+    pub(super) credential_error: RefCell<Option<String>>,
 }
 
 impl World {
-    /// Prepares everything for the buyers of `assignment`; `connections_max` bounds the calls on their way.
-    pub(super) fn new(assignment: &Assignment, connections_max: usize) -> Result<Self, String> {
+    /// Prepares everything for the buyers of `assignment`, with at most `connections_max` concurrent requests.
+    pub(super) fn new(assignment: &Assignment, connections_max: usize) -> Result<Self, SetupError> {
         let plan = &assignment.plan;
         let clock = Clock::starting_at(assignment.start_at_unix_ns, plan.clock.speed);
         let entry = &assignment.entry;
         let call_timeout = clock.wall(plan.buyers.call_timeout);
-        // Half of a call's time for a connection: the other address can then still be tried within it.
+        // Half of the request timeout: another address can then still be tried within it.
         let connect_timeout = call_timeout / 2;
         let names = Names::new(&entry.host, entry.port, entry.dns)?;
         let is_tls = entry.scheme == Scheme::Https;
@@ -69,7 +71,7 @@ impl World {
         let sources = assignment.source_addresses.clone();
         let dialer = Dialer::new(names, tls_host, sources, connect_timeout)?;
         let host = format!("{}:{}", entry.host, entry.port);
-        let host = HeaderValue::try_from(host).map_err(|error| error.to_string())?;
+        let host = host_header(host)?;
         Ok(Self {
             clock,
             temperament: Arc::new(plan.buyers.clone()),
@@ -86,17 +88,17 @@ impl World {
         })
     }
 
-    /// Records what was seen.
+    /// Records an observation.
     pub(super) fn observe(&self, observation: &Observation) {
         self.recorder.borrow_mut().observe(observation);
     }
 
-    /// What was recorded since the last frame.
+    /// Returns what was recorded since the last frame.
     pub(super) fn take_frame(&self) -> tiketi_measure::Frame {
         self.recorder.borrow_mut().take_frame()
     }
 
-    /// The ready text of a message.
+    /// Returns the text frame of a message.
     pub(super) fn emission(&self, emission: Emission) -> Utf8Bytes {
         match emission {
             Emission::JoinQueue => self.join_queue.clone(),
@@ -106,7 +108,7 @@ impl World {
 }
 
 impl Tally {
-    /// One more open socket.
+    /// Counts an opened socket.
     pub(super) fn handle_connected(&self) {
         let connected = self.connected.get() + 1;
         self.connected.set(connected);
@@ -114,13 +116,19 @@ impl Tally {
             .set(self.connected_peak.get().max(connected));
     }
 
-    /// One open socket less.
+    /// Counts a closed socket.
     pub(super) fn handle_disconnected(&self) {
         self.connected.set(self.connected.get() - 1);
     }
 
-    /// A socket could not be opened.
-    pub(super) fn handle_socket_failure(&self, stage: Stage) {
+    /// Keeps the first error of creating a credential: later ones are mostly the same.
+    pub(super) fn handle_credential_error(&self, error: &CredentialError) {
+        let mut first = self.credential_error.borrow_mut();
+        first.get_or_insert_with(|| error.to_string());
+    }
+
+    /// Counts a socket that could not be opened.
+    pub(super) fn handle_socket_failure(&self, stage: OpeningStage) {
         self.socket_failures.borrow_mut()[stage as usize] += 1;
     }
 }

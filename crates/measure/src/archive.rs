@@ -70,6 +70,7 @@ pub fn pack(measurements: &Measurements) -> Vec<u8> {
 /// Reads an archive written by [`pack`].
 pub fn unpack(bytes: &[u8]) -> Result<Measurements, Unreadable> {
     let mut json = Vec::new();
+    // A few kilobytes of gzip can expand to any size, so reading stops at the limit.
     GzDecoder::new(bytes)
         .take(BYTES_MAX)
         .read_to_end(&mut json)

@@ -48,6 +48,7 @@ impl Assembly {
 
     /// Adds one entry to the timeline.
     pub fn handle_notice(&mut self, notice: Notice) {
+        // At the limit the first notices are kept: they show what started the trouble.
         if self.timeline.len() < NOTICES_MAX {
             self.timeline.push(notice);
         } else {
@@ -77,6 +78,7 @@ impl Assembly {
 
     /// Ends the run. The timeline is sorted by time; notices of the same instant keep their order.
     pub fn finish(mut self, ending: Ending) -> Measurements {
+        // Callers need not hand in notices in order of time. The sort is stable.
         self.timeline.sort_by_key(|notice| notice.at);
         Measurements {
             plan: self.plan,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use tiketi_cloud::notice::DataTierPart;
+pub use tiketi_cloud::routing::Stickiness;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_cost::Statement;
 
@@ -51,6 +52,9 @@ pub struct GeneratorCheck {
     pub planned: u64,
     /// One entry per load worker; empty for a simulated run.
     pub workers: Vec<WorkerFigures>,
+    /// Why a credential could not be created, for the first buyer without one; `None` if every buyer got one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential_error: Option<String>,
 }
 
 /// Metrics of one load worker.
@@ -276,17 +280,6 @@ pub struct TargetLoad {
     pub requests: u64,
     /// Time in service.
     pub in_service: Duration,
-}
-
-/// How well cookies kept buyers on one instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stickiness {
-    /// Requests that reached the instance named in their cookie.
-    pub kept: u64,
-    /// Requests sent to another instance because theirs was gone or unhealthy.
-    pub target_gone: u64,
-    /// Requests sent to another instance although theirs was healthy.
-    pub broken: u64,
 }
 
 #[cfg(test)]

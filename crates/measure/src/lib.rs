@@ -5,21 +5,21 @@
 //! observations are never stored, so memory use does not depend on the length of a run.
 
 pub mod archive;
-pub mod assembly;
+mod assembly;
 pub mod ending;
 #[cfg(any(test, feature = "example"))]
 pub mod example;
-pub mod gauges;
 pub mod histogram;
-pub mod measurements;
+mod measurements;
 mod pairs;
-pub mod recorder;
+mod recorder;
 pub mod replica_lag;
 pub mod series;
 pub mod tally;
 
 pub use assembly::Assembly;
 pub use ending::{Ending, Engine};
-pub use gauges::Gauges;
 pub use measurements::Measurements;
 pub use recorder::{Frame, Recorder};
+pub use tiketi_cloud::gauges;
+pub use tiketi_cloud::gauges::Gauges;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::series::Tick;
 use super::tally::Tally;
-use tiketi_buyer::observation::{Call, LeaveReason, Observation, Outcome, SocketChange};
+use tiketi_buyer::observation::{Call, LeaveReason, Observation, Outcome, SocketChange, Start};
 use tiketi_core::units::SimTime;
 use tiketi_scenario::Plan;
 
@@ -48,8 +48,8 @@ impl Recorder {
             Observation::Arrival {
                 intended,
                 sent,
-                started,
-            } => self.observe_arrival(intended, sent, started),
+                start,
+            } => self.observe_arrival(intended, sent, start),
             Observation::Call(ref call) => self.observe_call(call),
             Observation::Stage { at, stage } => {
                 self.tally.stages[stage as usize] += 1;
@@ -61,6 +61,7 @@ impl Recorder {
                 }
             }
             Observation::Left { at, reason, waited } => {
+                // Counts of buyers cover the whole run, warm-up included: every buyer who starts must also end.
                 self.tally.left[reason as usize] += 1;
                 self.tick(at).left += 1;
                 if let (LeaveReason::OutOfPatience, Some(waited)) = (reason, waited)
@@ -93,17 +94,22 @@ impl Recorder {
         }
     }
 
-    fn observe_arrival(&mut self, intended: SimTime, sent: SimTime, started: bool) {
+    fn observe_arrival(&mut self, intended: SimTime, sent: SimTime, start: Start) {
         self.tally.arrivals.due += 1;
-        if started {
-            self.tally.arrivals.started += 1;
-            self.tick(intended).started += 1;
-        } else {
-            self.tally.arrivals.shed += 1;
-            self.tick(intended).shed += 1;
-        }
-        if started && intended >= self.judged_from {
-            self.tally.send_lag.record(sent.saturating_since(intended));
+        match start {
+            Start::Started => {
+                self.tally.arrivals.started += 1;
+                self.tick(intended).started += 1;
+                // An arrival that was not sent has no delay.
+                if intended >= self.judged_from {
+                    self.tally.send_lag.record(sent.saturating_since(intended));
+                }
+            }
+            Start::Shed => {
+                self.tally.arrivals.shed += 1;
+                self.tick(intended).shed += 1;
+            }
+            Start::NoCredential => self.tally.arrivals.without_credential += 1,
         }
     }
 
@@ -119,6 +125,7 @@ impl Recorder {
             Outcome::Refused => tick.calls_refused += 1,
             Outcome::Failed(_) => tick.calls_failed += 1,
         }
+        // Traffic is billed from the first byte, so the warm-up counts.
         self.tally.bytes += u64::from(call.bytes);
         // By when it was due, so that the warm-up ends at the same request whatever the speed of the system.
         if call.intended < self.judged_from {

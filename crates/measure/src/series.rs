@@ -109,6 +109,7 @@ impl Series {
 
     /// Adds what happened in one second of scenario time.
     pub fn absorb(&mut self, second: u64, what: &Tick) {
+        // One second far ahead may need several doublings.
         while second / self.width_secs >= TICKS_MAX as u64 {
             self.double_width();
         }
@@ -141,6 +142,7 @@ impl Series {
     fn double_width(&mut self) {
         self.width_secs *= 2;
         let pairs = self.ticks.chunks(2).map(|pair| {
+            // An odd number of ticks leaves the last one without a partner.
             let mut both = pair[0].clone();
             if let Some(second) = pair.get(1) {
                 both.merge(second);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::histogram::Histogram;
 use super::pairs;
 use tiketi_buyer::observation::{Failure, LeaveReason, Stage};
+use tiketi_cost::Sales;
 use tiketi_scenario::operation::Operation;
 
 /// What buyers and load generator did.
@@ -63,6 +64,15 @@ pub struct Arrivals {
     pub started: u64,
     /// Arrivals that were not started because the generator had reached a limit.
     pub shed: u64,
+    /// Not started, because no credential could be created for the buyer.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub without_credential: u64,
+}
+
+/// Runs that have none leave the field out.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Sockets by what happened to them.
@@ -100,6 +110,7 @@ impl Default for Tally {
 impl Tally {
     /// Adds what `other` counted.
     pub fn merge(&mut self, other: &Self) {
+        // Every tally has all operations, so none is dropped here.
         for (mine, theirs) in self.operations.iter_mut().zip(&other.operations) {
             mine.merge(theirs);
         }
@@ -112,6 +123,7 @@ impl Tally {
         self.arrivals.due += other.arrivals.due;
         self.arrivals.started += other.arrivals.started;
         self.arrivals.shed += other.arrivals.shed;
+        self.arrivals.without_credential += other.arrivals.without_credential;
         add_each(&mut self.stages, &other.stages);
         add_each(&mut self.left, &other.left);
         self.sockets.connected += other.sockets.connected;
@@ -139,6 +151,14 @@ impl Tally {
         let add =
             |(calls, failed), one: &OperationTally| (calls + one.calls(), failed + one.failures());
         self.operations.iter().fold((0, 0), add)
+    }
+
+    /// Returns what was sold, for the statement.
+    pub const fn sales(&self) -> Sales {
+        Sales {
+            buyers: self.reached(Stage::Arrived),
+            tickets: self.reached(Stage::Paid),
+        }
     }
 
     /// Returns the number of buyers who reached `stage`.

@@ -1,10 +1,17 @@
-//! What the system does with a call, step by step: load balancer, processor, Redis, database, payment provider.
+//! The path of a request through the system: load balancer, CPU, Redis, database, payment provider.
 //!
-//! The steps are those of the reference server's handlers, and so is the response when a step fails.
+//! ```text
+//! send ─▶ CPU ─┬─▶ Redis ─┬─▶ response                             queue check, status, leave; a cached show
+//!              │          └─▶ database ─▶ response                 a show that is not cached; the seat list
+//!              │                       └─▶ announce ─▶ response    a reservation
+//!              ├─▶ database ─▶ provider ─▶ commit ─▶ announce ─▶ response      a payment
+//!              └─▶ response                                        opening a socket; over the rate limit
+//! ```
 //!
-//! A call has one entry in the calendar at a time: the end of its current step. What a step does to Redis, the database or
-//! the seats happens at that instant, not when the step begins. So two calls that overlap see each other's effects in the
-//! order in which the real servers would make them.
+//! The steps are those of the reference server's handlers, and a step that fails gives the response that they give. Two rules
+//! always apply. An effect happens at the instant its step ends, so what is lost with an instance is exactly what it had
+//! not finished. And a buyer who gives up does not stop the server: the request runs to its end, and its response is
+//! dropped.
 
 use std::time::Duration;
 
@@ -16,25 +23,25 @@ use super::entry::Entry;
 use super::tier::{Cached, SHOW};
 use super::world::World;
 use tiketi_buyer::observation::Failure;
-use tiketi_core::units::{BuyerId, InstanceId, SimTime, ZoneId};
+use tiketi_core::units::{BuyerId, DataTierPart, InstanceId, SimTime, ZoneId};
 use tiketi_data_tier::{
     Asked, Begun, Done, Place, QueueState, ReservationNumber, SeatNumber, Transaction,
 };
 use tiketi_scenario::operation::Operation;
 
-/// The payment provider takes 0.5 to 1.5 s [contract].
+/// Time that the payment provider takes, in milliseconds (documented: 0.5 to 1.5 s, API contract).
 const PROVIDER_MS: std::ops::Range<u64> = 500..1_500;
-/// Time until a payment fails because the provider cannot be reached: the connect timeout of the back end's HTTP client
-/// [assumption].
+/// Time until a payment fails because the provider cannot be reached: the connect timeout of the server's HTTP client
+/// (assumption).
 const PROVIDER_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes of a buyer's request with its headers [assumption].
+/// Bytes of a buyer's request with its headers (assumption).
 const REQUEST_BYTES: u64 = 700;
 
 const BAD_GATEWAY: Reply = Reply::Failed(Failure::Status(502));
 const UNAVAILABLE: Reply = Reply::Failed(Failure::Status(503));
 
 impl World<'_> {
-    /// Sends a buyer's call, which was due at `intended`.
+    /// Sends a request of a buyer that was due at `intended`.
     pub(super) fn send(
         &mut self,
         now: SimTime,
@@ -55,6 +62,7 @@ impl World<'_> {
             is_abandoned: false,
             is_watched: false,
         };
+        // From here on the request may end at every hop: no address in DNS, no healthy target, nothing listening.
         let Some(node) = self.front.node(now) else {
             return self.refuse(now, call);
         };
@@ -65,6 +73,7 @@ impl World<'_> {
             call.reply = UNAVAILABLE;
             return self.refuse(now, call);
         };
+        // The cookie is set even if the instance then does not respond: the load balancer sets it when it routes.
         self.crowd.browser(buyer).cookie = route.cookie.or(cookie);
         let number = route.instance.0;
         let time = self.service.time(operation);
@@ -73,7 +82,7 @@ impl World<'_> {
             .find(number)
             .filter(|instance| instance.listens(now))
         else {
-            // Nothing listens there: the instance still boots, or it is gone and the health checks have not noticed yet.
+            // Nothing listens at the target: it is still booting, or it is gone and the health checks have not noticed.
             call.reply = BAD_GATEWAY;
             return self.refuse(now, call);
         };
@@ -83,25 +92,27 @@ impl World<'_> {
         if instance.zone != node {
             self.traffic.handle_crossing(REQUEST_BYTES);
         }
+        // The CPU is first come, first served, so the end of the work is known on arrival, and no queue has to be kept.
         let done_at = instance.book(now, time);
         let call = self.calls.insert(call);
         self.wait_until(call, done_at);
     }
 
-    /// Ends a call that reached no instance: the load balancer answers, or the connection is refused.
+    /// Ends a request that reaches no instance: the load balancer responds, or nothing does.
     fn refuse(&mut self, now: SimTime, call: Call) {
         let latency = self.service.latency(call.operation);
         let call = self.calls.insert(call);
         self.calendar.enter(now + latency, Entry::Step(call));
     }
 
-    /// Handles the end of a call's current step.
+    /// Ends the current step of a request.
     pub(super) fn handle_step(&mut self, now: SimTime, call: CallRef) {
+        // The request may have been cut in the meantime, together with its instance or node.
         let Some(&mut open) = self.calls.find(call) else {
             return;
         };
         if let Some(until) = self.fleet.paused_until(now, open.instance) {
-            // A paused process handles the result when it resumes.
+            // The stopped process takes note of it when it continues.
             return self.wait_until(call, until);
         }
         match open.step {
@@ -112,7 +123,7 @@ impl World<'_> {
             Step::Announce => self.after_announce(now, call, &open),
             Step::Answer => self.end_call(now, call),
             Step::Database | Step::Commit => {
-                unreachable!("the database tells its end through its own entry")
+                unreachable!("the database ends these steps through its own entry")
             }
         }
     }
@@ -121,6 +132,8 @@ impl World<'_> {
         if let Some(wait) = self.over_the_rate(now, open) {
             return self.answer(now, call, Reply::TooMany(wait));
         }
+        // The numbers of Redis commands are those of the handlers. They take time on its single thread, which is all that
+        // matters here; what they do happens in `after_cache`.
         let commands = match open.operation {
             Operation::SocketConnect => return self.answer(now, call, Reply::Done),
             Operation::PaymentProcess => return self.ask_database(now, call, Step::Database),
@@ -130,7 +143,7 @@ impl World<'_> {
             Operation::QueueStatus => 2,
             Operation::QueueCheck => 3,
         };
-        if self.is_far(open, self.cloud.redis_zone) {
+        if self.is_far(open, self.cloud.primaries.zone(DataTierPart::Redis)) {
             self.traffic.handle_far_redis();
         }
         match self.redis.ask(now, commands) {
@@ -140,7 +153,8 @@ impl World<'_> {
         }
     }
 
-    /// Continues without Redis: calls that only read the cache or renew a place go to the database; the queue fails.
+    /// Continues without Redis, which does not answer. Requests that only read the cache or renew a slot do without it; those
+    /// about the queue fail, because the queue is only there.
     fn without_cache(&mut self, now: SimTime, call: CallRef, open: &Call) {
         match open.operation {
             Operation::QueueCheck | Operation::QueueStatus | Operation::QueueLeave => {
@@ -170,7 +184,7 @@ impl World<'_> {
             Operation::QueueStatus => {
                 let reply = match self.redis.status(now, SHOW, buyer) {
                     Ok(QueueState::Waiting) => Reply::Queued,
-                    // By the contract, `queued` is false for every buyer who is not in the line, admitted or unknown.
+                    // By the API contract a buyer who is not waiting may enter, whether admitted or unknown.
                     Ok(QueueState::Active | QueueState::Unknown) => {
                         let _ = self.redis.touch(now, SHOW, buyer);
                         Reply::Admitted
@@ -191,7 +205,7 @@ impl World<'_> {
             }
             Operation::ShowDetail => self.after_lookup(now, call, Cached::ShowDetail),
             Operation::SeatList | Operation::SeatReserve => {
-                // A failed renewal of the place must not stop a sale.
+                // If renewing the slot fails, the request goes on: the database decides about the seat.
                 let _ = self.redis.touch(now, SHOW, buyer);
                 self.ask_database(now, call, Step::Database);
             }
@@ -209,14 +223,15 @@ impl World<'_> {
         }
     }
 
-    /// Starts the database transaction that the call needs in this step.
+    /// Requests the transaction that the request needs in this step.
     fn ask_database(&mut self, now: SimTime, call: CallRef, step: Step) {
         let open = self.calls.find(call).expect("the caller has it");
         open.step = step;
         let (operation, instance, subject) = (open.operation, open.instance, open.subject);
         let asked = *open;
         self.count_query(&asked);
-        // Its end is unknown: all connections may be busy, or the writer lost. So the call needs an entry for its timeout now.
+        // Unlike at other stations, the end of this step is not known in advance: a connection may have to be waited for, the
+        // cores are shared, and the primary may be lost. So the timeout is always scheduled.
         self.watch(call);
         let transaction = match operation {
             Operation::SeatReserve => Transaction::Write {
@@ -230,10 +245,7 @@ impl World<'_> {
         self.handle_database(now);
     }
 
-    /// Advances the database to `now`, handles the transactions that ended, and enters its next event.
-    ///
-    /// The database keeps its own order of events; the calendar has one entry for the earliest. An entry that was overtaken
-    /// by an earlier one stays and does no harm: the database then has nothing to do.
+    /// Handles what the database has finished, and schedules what it does next.
     pub(super) fn handle_database(&mut self, now: SimTime) {
         if self.database_due.is_some_and(|due| due <= now) {
             self.database_due = None;
@@ -247,6 +259,7 @@ impl World<'_> {
         if let Some(due) = self.database.poll_timeout()
             && self.database_due.is_none_or(|entered| due < entered)
         {
+            // Entries cannot be moved, so an earlier one is added, and the later one finds nothing to do.
             self.database_due = Some(due);
             self.calendar.enter(due.max(now), Entry::Database);
         }
@@ -256,6 +269,7 @@ impl World<'_> {
         let Some(&mut open) = self.calls.find(call) else {
             return;
         };
+        // No connection in time or none left, or the primary was lost: the handler responds with 503.
         if done != Done::Ok {
             return self.answer(now, call, UNAVAILABLE);
         }
@@ -274,6 +288,8 @@ impl World<'_> {
             }
             (Operation::PaymentProcess, Step::Database) => {
                 let reservation = ReservationNumber(open.subject);
+                // The hold must not expire while the payment is on its way: it is extended by the longest time that the
+                // provider and both waits for a connection can take.
                 let grace = Duration::from_millis(PROVIDER_MS.end)
                     + 2 * self.plan.topology.database.pool_connect_timeout;
                 match self.seats.begin_payment(now, (buyer, reservation), grace) {
@@ -282,6 +298,8 @@ impl World<'_> {
                     Err(_) => self.answer(now, call, Reply::Refused),
                 }
             }
+            // The second transaction, after the provider has confirmed. The grace has kept the hold until now, unless a
+            // failover has undone it.
             (Operation::PaymentProcess, _) => {
                 let reservation = ReservationNumber(open.subject);
                 match self.seats.commit_payment(now, buyer, reservation) {
@@ -301,7 +319,7 @@ impl World<'_> {
         }
     }
 
-    /// Caches a response of the database, if Redis accepts the write.
+    /// Caches what the database has answered, if Redis accepts it.
     fn fill_cache(&mut self, now: SimTime, what: Cached) {
         let server = &self.plan.server;
         let ttl = match what {
@@ -311,7 +329,7 @@ impl World<'_> {
         let _ = self.redis.store(now, (what, ttl), ());
     }
 
-    /// Calls the payment provider through the NAT gateway of the instance's zone, or of the first zone that has one.
+    /// Calls the payment provider, through the NAT gateway of the instance's zone, or else of the first zone that has one.
     fn ask_provider(&mut self, now: SimTime, call: CallRef, open: &Call) {
         let zone = self.fleet.of(open.instance).zone;
         let Some(way_out) = self.cloud.way_out(zone) else {
@@ -324,8 +342,8 @@ impl World<'_> {
         self.step_at(call, Step::Provider, now + takes);
     }
 
-    /// Publishes a committed sale through Redis: drops the cached stock, informs the sockets, gives the active place back.
-    /// If Redis fails, the sale stays committed and the buyer still gets the response.
+    /// Announces through Redis what was committed: the cached show is invalidated, the seat is published to the sockets, and a
+    /// paid buyer's shopping slot is freed. If Redis is down, the commit stands and only the announcement is missing.
     fn announce(&mut self, now: SimTime, call: CallRef, reply: Reply) {
         let open = self.calls.find(call).expect("the caller has it");
         open.reply = reply;
@@ -345,7 +363,7 @@ impl World<'_> {
         self.answer(now, call, open.reply);
     }
 
-    /// Sends the response; it leaves the instance at `now`, or when a paused process resumes.
+    /// Sends the response, which leaves the instance at `now`.
     fn answer(&mut self, now: SimTime, call: CallRef, reply: Reply) {
         let Some(open) = self.calls.find(call) else {
             return;
@@ -355,15 +373,16 @@ impl World<'_> {
         let operation = open.operation;
         let instance = open.instance;
         let latency = self.service.latency(operation);
-        // The database has answered, but a paused process cannot pass the response on.
+        // A paused instance passes nothing on, even if another part of the system has answered in the meantime.
         let leaves_at = self.fleet.paused_until(now, instance).unwrap_or(now);
+        // An entry for this very instant would only take space in the calendar.
         if leaves_at == now && latency.is_zero() {
             return self.end_call(now, call);
         }
         self.wait_until(call, leaves_at + latency);
     }
 
-    /// Ends a call: its response arrives, unless the buyer has given up.
+    /// Ends a request: its response arrives, whether or not the buyer still waits for it.
     fn end_call(&mut self, now: SimTime, call: CallRef) {
         let Some(ended) = self.calls.remove(call) else {
             return;
@@ -384,7 +403,7 @@ impl World<'_> {
         }
     }
 
-    /// Ends a call whose instance or load-balancer node is gone.
+    /// Ends a request at once because its instance or node is gone.
     pub(super) fn cut_call(&mut self, now: SimTime, call: CallRef, failure: Failure) {
         let Some(mut cut) = self.calls.remove(call) else {
             return;
@@ -402,9 +421,7 @@ impl World<'_> {
         self.wait_until(call, at);
     }
 
-    /// Enters the end of a step, and the buyer's timeout if that comes first.
-    ///
-    /// Most calls end long before their timeout. Entering every timeout would double the calendar.
+    /// Schedules the end of a step, and the timeout if that comes first. Most requests are quick and never need the latter.
     fn wait_until(&mut self, call: CallRef, at: SimTime) {
         let open = self.calls.find(call).expect("the caller has it");
         if at > open.sent + self.plan.buyers.call_timeout {
@@ -413,6 +430,7 @@ impl World<'_> {
         self.calendar.enter(at, Entry::Step(call));
     }
 
+    /// Schedules the timeout of a request, once.
     fn watch(&mut self, call: CallRef) {
         let open = self.calls.find(call).expect("the caller has it");
         if !open.is_watched && !open.is_abandoned {
@@ -422,19 +440,21 @@ impl World<'_> {
         }
     }
 
+    /// Returns the seconds to wait if the buyer is over the rate limit; `None` if not, or if there is no limit.
     fn over_the_rate(&mut self, now: SimTime, open: &Call) -> Option<u32> {
         let limit = self.plan.server.rate_limit?;
         if open.operation == Operation::SocketConnect {
             return None;
         }
-        // If Redis cannot count, nobody is rejected.
+        // Where Redis cannot count, nobody is turned away.
         let counted = self.redis.count_request(now, open.buyer, limit);
         let wait = counted.ok().flatten()?;
         Some(u32::try_from(wait.as_secs() + 1).expect("a window is a minute"))
     }
 
+    /// Meters the traffic of a query that crosses zones, and the replication of a write.
     fn count_query(&mut self, open: &Call) {
-        if self.is_far(open, self.cloud.database_zone) {
+        if self.is_far(open, self.cloud.primaries.zone(DataTierPart::Database)) {
             let bytes = self.service.answer_bytes(open.operation);
             self.traffic.handle_far_database(u64::from(bytes));
         }
@@ -444,6 +464,7 @@ impl World<'_> {
         }
     }
 
+    /// Returns whether a request is served in another zone than this one.
     fn is_far(&mut self, open: &Call, zone: ZoneId) -> bool {
         self.fleet.of(open.instance).zone != zone
     }

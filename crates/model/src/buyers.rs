@@ -1,8 +1,8 @@
-//! Drives the buyers: does what a journey says, tells it what came of it.
+//! Drives the buyers: carries out the actions of their journeys, and passes on the results.
 
 use std::time::Duration;
 
-use tiketi_buyer::observation::{Call as Observed, Failure, Observation, Outcome};
+use tiketi_buyer::observation::{Call as Observed, Failure, Observation, Outcome, Start};
 use tiketi_buyer::{Action, Answer, Emission, Journey, Message, Request};
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_scenario::operation::Operation;
@@ -14,7 +14,7 @@ use super::tier::{SeatOffers, reservation_id, reservation_of, seat_of};
 use super::world::World;
 use tiketi_data_tier::{RedisError, ReservationNumber};
 
-/// No seat and no reservation has this number.
+/// The number of no seat and no reservation. Requests for it are rejected, as those for an unknown id are.
 const UNKNOWN: u32 = u32::MAX;
 
 impl World<'_> {
@@ -27,7 +27,7 @@ impl World<'_> {
         self.recorder.observe(&Observation::Arrival {
             intended: now,
             sent: now,
-            started: true,
+            start: Start::Started,
         });
         let journey = self.crowd.arrive(buyer, now);
         self.drive(now, buyer, journey);
@@ -41,12 +41,12 @@ impl World<'_> {
         }
     }
 
-    /// Does everything the journey wants done now, and puts it back, or lets it go at its end.
+    /// Carries out everything that a journey wants to do now, and puts it back, or drops it at its end.
     pub(super) fn drive(&mut self, now: SimTime, buyer: BuyerId, mut journey: Box<Journey>) {
         self.tell_taken_seats(now, buyer, &mut journey);
         while let Some(action) = journey.poll_action(now) {
             match action {
-                // The edge has it: nothing of it reaches the system.
+                // The edge serves the page; the request never reaches the system.
                 Action::Call {
                     request: Request::PageLoad,
                     ..
@@ -77,8 +77,10 @@ impl World<'_> {
         self.crowd.put_back(buyer, journey);
     }
 
-    /// Makes the entry for the journey's next own step. While a call is on its way only what comes before the call can
-    /// time out needs one: the answer brings the buyer back here.
+    /// Schedules the journey's next own step.
+    ///
+    /// While a request is in progress, a step that is due after the request times out needs no entry: the response or the
+    /// timeout leads back here. That saves an entry for most requests.
     fn schedule(&mut self, now: SimTime, buyer: BuyerId, journey: &Journey) {
         let Some(at) = journey.poll_timeout() else {
             return;
@@ -93,13 +95,16 @@ impl World<'_> {
         }
     }
 
-    /// What the messages about seats have told a buyer who is choosing. They are not delivered one by one: only what they
-    /// say about the seats this buyer has an eye on makes a difference, and only when the buyer reaches for one.
+    /// Passes on what the messages about seats have said so far to a buyer who is choosing.
+    ///
+    /// They are not delivered one by one: they matter only for the seat that the buyer is about to reserve, so that is looked
+    /// up now.
     fn tell_taken_seats(&mut self, now: SimTime, buyer: BuyerId, journey: &mut Journey) {
         let browser = self.crowd.browser(buyer);
         if browser.line != LineState::Open || !browser.hears_seats {
             return;
         }
+        // Each time the wanted seat is taken, the journey picks another one.
         while let Some(seat) = journey.wanted_seat() {
             if seat_of(seat).is_some_and(|seat| self.seats.is_free(seat)) {
                 return;
@@ -108,8 +113,9 @@ impl World<'_> {
         }
     }
 
-    /// An answer, or its failure, reaches the buyer; the call is over.
+    /// Delivers a response, or a failure, to the buyer. The request is over.
     pub(super) fn deliver(&mut self, now: SimTime, call: &Call) {
+        // The buyer was told of the timeout when it happened.
         if call.is_abandoned {
             return;
         }
@@ -144,6 +150,7 @@ impl World<'_> {
                 retry_after: Some(Duration::from_secs(u64::from(seconds))),
             },
         };
+        // Only what the buyer has been told is a promise: a payment whose response was lost may be lost as well.
         if call.reply == Reply::Paid {
             self.acknowledged.push(ReservationNumber(call.subject));
         }
@@ -151,6 +158,7 @@ impl World<'_> {
         self.drive(now, call.buyer, journey);
     }
 
+    /// Delivers the result of opening a socket.
     fn deliver_opening(&mut self, now: SimTime, call: &Call) {
         self.observe_call(now, call);
         let Some(mut journey) = self.crowd.take(call.buyer) else {
@@ -164,6 +172,7 @@ impl World<'_> {
                 browser.line_node = call.node;
                 self.fleet.of(call.instance).sockets += 1;
                 self.traffic.handle_socket_opened();
+                // If Redis still has the session, the server restores its rooms; otherwise only the browser's own messages do.
                 let was_known = self.use_session(now, call.buyer) == Ok(true);
                 journey.handle_socket_open(now);
                 if was_known {
@@ -177,7 +186,7 @@ impl World<'_> {
         self.drive(now, call.buyer, journey);
     }
 
-    /// The buyer has waited as long as a call may take; the system does not hear of it.
+    /// Ends a request for the buyer, who has waited as long as one may take. The system does not notice.
     pub(super) fn handle_overdue(&mut self, now: SimTime, call: CallRef) {
         let Some(open) = self.calls.find(call).filter(|open| !open.is_abandoned) else {
             return;
@@ -191,7 +200,7 @@ impl World<'_> {
         self.deliver(now, &failed);
     }
 
-    /// Opens no socket any more, or closes the one that is open.
+    /// Closes the socket, or cancels its opening.
     pub(super) fn drop_line(&mut self, now: SimTime, buyer: BuyerId) {
         let was_open = self.crowd.browser(buyer).line == LineState::Open;
         if was_open {
@@ -209,7 +218,7 @@ impl World<'_> {
         }
     }
 
-    /// The socket is cut from the other end.
+    /// Closes the socket from the other end: the buyer notices that it is lost.
     pub(super) fn cut_line(&mut self, now: SimTime, buyer: BuyerId) {
         self.drop_line(now, buyer);
         if let Some(mut journey) = self.crowd.take(buyer) {
@@ -227,7 +236,8 @@ impl World<'_> {
         let time = self.service.message();
         self.fleet.of(instance).book(now, time);
         if self.redis.book(now, 2).is_some() {
-            // Without a session, under memory pressure, the socket is in its room all the same.
+            // Redis may have evicted the session under memory pressure. The socket joins its room all the same, as the
+            // instance keeps the rooms.
             let _ = self.use_session(now, buyer);
         }
         self.join_room(buyer, emission);
@@ -265,6 +275,7 @@ impl World<'_> {
         }));
     }
 
+    /// Notes whether the buyer watches for a seat to become free, which takes an open socket in the room of the seats.
     fn set_watching(&mut self, buyer: BuyerId, watches: bool) {
         let browser = self.crowd.browser(buyer);
         let watches = watches && browser.line == LineState::Open && browser.hears_seats;
@@ -281,7 +292,7 @@ impl World<'_> {
     }
 }
 
-/// The seat or the reservation a request is about.
+/// Returns the seat or reservation that a request is about; 0 for other requests.
 fn subject_of(request: Request) -> u32 {
     match request {
         Request::SeatReserve { seat } => seat_of(seat).map_or(UNKNOWN, |seat| seat.0),
@@ -298,7 +309,7 @@ fn subject_of(request: Request) -> u32 {
     }
 }
 
-/// Whether sending a call twice does no more than sending it once.
+/// Returns whether a request that is sent twice has the same effect as one that is sent once.
 pub(super) const fn is_idempotent(operation: Operation) -> bool {
     !matches!(
         operation,

@@ -1,61 +1,62 @@
-//! Calls on their way through the system.
+//! Requests in progress.
 
 use tiketi_buyer::observation::Failure;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_scenario::operation::Operation;
 
-/// A call, named so that an entry made for one that has ended is recognized.
+/// A reference to a request. Slots are reused; the generation tells whether a calendar entry was made for the request that
+/// is in the slot now, or for an earlier one that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CallRef {
     generation: u16,
     slot: u32,
 }
 
-/// What a call does at the moment.
+/// The current step of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Waits for the instance's processor, or is on it.
+    /// Waits for the CPU of the instance, or uses it.
     Processor,
     /// Waits for Redis.
     Cache,
     /// Waits for Redis until the instance gives up on it.
     NoCache,
-    /// Waits for the database: a connection, the transaction.
+    /// Waits for the database: for a connection and for the transaction.
     Database,
     /// Waits for the payment provider.
     Provider,
-    /// Waits for the database once more, to commit the payment.
+    /// Waits for the database again, to commit the payment.
     Commit,
-    /// Redis is told what was committed.
+    /// Waits for Redis to publish what was committed.
     Announce,
-    /// The answer is on its way to the buyer.
+    /// The response is on its way to the buyer.
     Answer,
 }
 
-/// What the system answers.
+/// The response of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
-    /// Done.
+    /// The request succeeded.
     Done,
-    /// Waits in the queue.
+    /// The buyer is in the queue.
     Queued,
-    /// May choose a seat.
+    /// The buyer is admitted.
     Admitted,
-    /// The seat map, as it is when the answer arrives.
+    /// The seat map, as it is when the response arrives.
     Seats,
     /// The seat is held under this reservation.
     Held(u32),
     /// The reservation is paid.
     Paid,
-    /// Refused for a reason of the business.
+    /// The request was rejected for a business reason.
     Refused,
-    /// Not done.
+    /// The request failed.
     Failed(Failure),
-    /// Not done: too many requests; the seconds after which to try again.
+    /// The request was over the rate limit; the seconds after which to try again.
     TooMany(u32),
 }
 
-/// A call on its way.
+/// A request in progress.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Call {
     pub(super) buyer: BuyerId,
@@ -64,21 +65,21 @@ pub(super) struct Call {
     pub(super) reply: Reply,
     /// Zone of the load-balancer node it went through.
     pub(super) node: u8,
-    /// The instance that serves it.
+    /// The instance that serves it; `u32::MAX` if none does.
     pub(super) instance: u32,
-    /// The seat or the reservation it is about.
+    /// The seat or reservation that it is about.
     pub(super) subject: u32,
-    /// When it should have left.
+    /// When it was due.
     pub(super) intended: SimTime,
-    /// When it left.
+    /// When it was sent.
     pub(super) sent: SimTime,
-    /// Whether the buyer has given up on it; the system goes on all the same.
+    /// Whether the buyer has given up on it. The system does not know that, and continues to work on it.
     pub(super) is_abandoned: bool,
-    /// Whether an entry for its time-out is made.
+    /// Whether its timeout is in the calendar.
     pub(super) is_watched: bool,
 }
 
-/// All calls on their way, in slots that are used again.
+/// All requests in progress, in slots that are reused.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     slots: Vec<(u16, Option<Call>)>,
@@ -86,7 +87,7 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    /// Starts a call.
+    /// Adds a request.
     pub(super) fn insert(&mut self, call: Call) -> CallRef {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push((0, None));
@@ -100,32 +101,33 @@ impl Calls {
         }
     }
 
-    /// The call, if it has not ended.
+    /// Returns the request; `None` if it has ended.
     pub(super) fn find(&mut self, call: CallRef) -> Option<&mut Call> {
         let (generation, place) = &mut self.slots[call.slot as usize];
         place.as_mut().filter(|_| *generation == call.generation)
     }
 
-    /// Ends a call.
+    /// Removes a request and returns it; `None` if it has ended before.
     pub(super) fn remove(&mut self, call: CallRef) -> Option<Call> {
         let (generation, place) = &mut self.slots[call.slot as usize];
         if *generation != call.generation {
             return None;
         }
         let ended = place.take()?;
+        // A reference would be valid again after 65,536 requests in the same slot, but no calendar entry lives that long.
         *generation = generation.wrapping_add(1);
         self.free.push(call.slot);
         Some(ended)
     }
 
-    /// Whose call it is, if it has not ended.
+    /// Returns whose request it is; `None` if it has ended.
     pub(super) fn buyer(&self, call: CallRef) -> Option<BuyerId> {
         let (generation, place) = &self.slots[call.slot as usize];
         let open = place.as_ref().filter(|_| *generation == call.generation)?;
         Some(open.buyer)
     }
 
-    /// The call in a slot, by the number the database knows it by.
+    /// Returns the request in a slot, the number by which the database knows it; `None` if the slot is free.
     pub(super) fn in_slot(&self, slot: u32) -> Option<CallRef> {
         let (generation, place) = self.slots.get(slot as usize)?;
         place.is_some().then_some(CallRef {
@@ -134,7 +136,7 @@ impl Calls {
         })
     }
 
-    /// All calls for which `is_meant` holds, in the order of their slots.
+    /// Returns all requests that meet a condition, in the order of their slots.
     pub(super) fn matching(&self, is_meant: impl Fn(&Call) -> bool) -> Vec<CallRef> {
         let numbered = (0..).zip(&self.slots);
         let meant = numbered.filter(|(_, (_, call))| call.as_ref().is_some_and(&is_meant));
@@ -146,14 +148,14 @@ impl Calls {
             .collect()
     }
 
-    /// Calls on their way.
+    /// Returns the number of requests in progress.
     pub(super) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 }
 
 impl CallRef {
-    /// The number by which the database knows the call.
+    /// Returns the number by which the database knows the request.
     pub(super) const fn slot(self) -> u32 {
         self.slot
     }

@@ -1,19 +1,18 @@
-//! The end of a run: what is read once, when the load has ended.
+//! The end of a run: what is read once, after the load has ended.
 
 use std::time::Duration;
 
 use super::tier;
 use super::world::World;
-use tiketi_buyer::observation::Stage;
 use tiketi_core::units::SimTime;
-use tiketi_cost::{PriceBook, Sales, Statement};
+use tiketi_cost::Statement;
 use tiketi_measure::Measurements;
 use tiketi_measure::ending::{
     DataTierFigures, Ending, Engine, FinalState, GeneratorCheck, SystemFigures, TargetLoad,
 };
 
 impl World<'_> {
-    /// Ends every journey, and puts together what is known.
+    /// Ends every journey, and assembles the measurements.
     pub(super) fn close(mut self, ended_at: SimTime, interrupted: bool) -> Measurements {
         for buyer in self.crowd.present() {
             if let Some(mut journey) = self.crowd.take(buyer) {
@@ -26,7 +25,7 @@ impl World<'_> {
         self.read_levels(ended_at);
         self.assembly.absorb(self.recorder.take_frame());
         let surplus = self.fleet.settle(ended_at);
-        self.cloud.meter.handle_surplus(surplus);
+        self.cloud.driver.billing_mut().handle_surplus(surplus);
         let statement = self.statement(ended_at);
         let ending = Ending {
             engine: Engine::Model,
@@ -38,6 +37,7 @@ impl World<'_> {
             generator: GeneratorCheck {
                 planned: self.arrivals.len() as u64,
                 workers: Vec::new(),
+                credential_error: None,
             },
             state: FinalState::Read(tier::audit(
                 self.plan,
@@ -52,14 +52,9 @@ impl World<'_> {
     }
 
     fn statement(&self, ended_at: SimTime) -> Option<Statement> {
-        let book = PriceBook::built_in(&self.plan.cost.prices)?;
-        let tally = self.assembly.tally();
-        let sales = Sales {
-            buyers: tally.reached(Stage::Arrived),
-            tickets: tally.reached(Stage::Paid),
-        };
-        let usage = self.cloud.meter.usage(ended_at);
-        Some(Statement::new(self.plan, usage, sales, &book))
+        let sales = self.assembly.tally().sales();
+        let billing = self.cloud.driver.billing();
+        billing.statement(self.plan, ended_at, sales)
     }
 
     fn figures(&self, ended_at: SimTime) -> SystemFigures {
@@ -73,7 +68,7 @@ impl World<'_> {
             redis_operations: redis.operations,
             pool_timeouts: database.pool_timeouts,
             pool_waits: database.pool_waits,
-            monitor_runs: Some(self.cloud.monitor_runs),
+            monitor_runs: Some(self.cloud.driver.billing().lambda_runs()),
             targets: self.targets(ended_at),
             stickiness: has_cookies.then(|| self.front.stickiness()),
             messages_due: Some(self.assembly.tally().messages),

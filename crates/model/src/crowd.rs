@@ -1,4 +1,4 @@
-//! The buyers: the same journeys as in a live run, and what the model keeps beside each.
+//! All buyers: the same journeys as in a live run, and what the simulation keeps for each of them.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tiketi_core::rng::Streams;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_scenario::plan::Temperament;
 
-/// Where a buyer's socket stands.
+/// The state of a buyer's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineState {
     Closed,
@@ -19,41 +19,42 @@ pub(super) enum LineState {
     Open,
 }
 
-/// What the browser of one buyer holds.
+/// The state of one buyer's browser.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Browser {
     /// The load balancer's cookie.
     pub(super) cookie: Option<Cookie>,
-    /// The instance the socket is, or is being, opened to.
+    /// The instance that the socket is open to.
     pub(super) line_instance: u32,
-    /// Zone of the node the socket goes through.
+    /// Zone of the load-balancer node that the socket goes through.
     pub(super) line_node: u8,
     pub(super) line: LineState,
-    /// Whether the socket hears of the queue.
+    /// Whether the socket is in the room of the queue.
     pub(super) hears_queue: bool,
-    /// Whether the socket hears of the seats.
+    /// Whether the socket is in the room of the seats.
     pub(super) hears_seats: bool,
-    /// Whether the session, which outlives a socket, has the room of the queue.
+    /// Whether the session is in the room of the queue; it outlives the socket.
     pub(super) joined_queue: bool,
-    /// Whether the session has the room of the seats.
+    /// Whether the session is in the room of the seats.
     pub(super) joined_seats: bool,
-    /// Whether the buyer watches for a seat that comes back.
+    /// Whether the buyer is watching for a seat to become free.
     pub(super) watches: bool,
-    /// Whether a call is on its way.
+    /// Whether a request is in progress.
     pub(super) is_calling: bool,
 }
 
-/// One buyer of the plan: all that is looked at together lies together, because a crowd is larger than any cache.
+/// One buyer. What is used together is stored together: all buyers do not fit into any cache, so each access to another
+/// place in memory costs a cache miss.
 #[derive(Debug)]
 struct Visitor {
-    /// `None` before the arrival, after the end, and while something is done with it.
+    /// `None` before the arrival, after the end, and while the journey is taken out to be driven.
     journey: Option<Box<Journey>>,
-    /// When the buyer's valid entry in the calendar is.
+    /// When the buyer's valid calendar entry is due. An entry at any other time is stale.
     wake_at: SimTime,
     browser: Browser,
 }
 
-/// All buyers of a run. Whoever has not arrived, or is gone, costs a few bytes.
+/// All buyers of a run. One who has not arrived or has left takes only a few bytes, because journeys are boxed.
 #[derive(Debug)]
 pub(super) struct Crowd {
     temperament: Arc<Temperament>,
@@ -84,7 +85,7 @@ impl Visitor {
 }
 
 impl Crowd {
-    /// Nobody has arrived yet of `buyers`.
+    /// Creates `buyers` buyers, none of whom has arrived.
     pub(super) fn new(temperament: &Temperament, streams: Streams, buyers: usize) -> Self {
         Self {
             temperament: Arc::new(temperament.clone()),
@@ -95,7 +96,7 @@ impl Crowd {
         }
     }
 
-    /// A buyer arrives.
+    /// Creates the journey of a buyer who arrives.
     pub(super) fn arrive(&self, buyer: BuyerId, now: SimTime) -> Box<Journey> {
         let temperament = Arc::clone(&self.temperament);
         Box::new(Journey::new(
@@ -107,17 +108,21 @@ impl Crowd {
         ))
     }
 
-    /// Takes a buyer's journey out, to do something with it; `None` before the arrival and after the end.
+    /// Takes a buyer's journey out to drive it; `None` before the arrival and after the end. Taking it out lets the caller
+    /// change the world while it drives the journey.
     pub(super) fn take(&mut self, buyer: BuyerId) -> Option<Box<Journey>> {
         self.visitor(buyer).journey.take()
     }
 
-    /// Puts it back.
+    /// Puts a journey back.
     pub(super) fn put_back(&mut self, buyer: BuyerId, journey: Box<Journey>) {
         self.visitor(buyer).journey = Some(journey);
     }
 
-    /// Whether an entry for `at` must be made, and notes that it is.
+    /// Returns whether the calendar needs an entry for `at`, and assumes that the caller makes it.
+    ///
+    /// It needs none if there is an earlier one: when that is due, the buyer is scheduled again. A later one that is there
+    /// already becomes stale, because entries cannot be removed from the calendar.
     pub(super) fn wants_wake(&mut self, buyer: BuyerId, at: SimTime) -> bool {
         let wake_at = &mut self.visitor(buyer).wake_at;
         let is_earlier = at < *wake_at;
@@ -127,7 +132,7 @@ impl Crowd {
         is_earlier
     }
 
-    /// Whether an entry that comes up is the buyer's valid one; it is used up then.
+    /// Returns whether an entry that is due now is the buyer's valid one, and uses it up.
     pub(super) fn use_wake(&mut self, buyer: BuyerId, now: SimTime) -> bool {
         let wake_at = &mut self.visitor(buyer).wake_at;
         let is_valid = *wake_at == now;
@@ -137,12 +142,13 @@ impl Crowd {
         is_valid
     }
 
-    /// Brings a buyer into the cache.
+    /// Loads a buyer into the CPU cache.
     pub(super) fn fetch(&self, buyer: BuyerId) {
+        // `black_box` keeps the compiler from removing a read whose value nobody uses.
         black_box(self.visitors[buyer.0 as usize].wake_at);
     }
 
-    /// Brings a buyer's journey into the cache.
+    /// Loads a buyer's journey into the CPU cache.
     pub(super) fn fetch_journey(&self, buyer: BuyerId) {
         if let Some(journey) = &self.visitors[buyer.0 as usize].journey {
             black_box((journey.poll_timeout(), journey.wanted_seat()));
@@ -153,14 +159,14 @@ impl Crowd {
         &mut self.visitor(buyer).browser
     }
 
-    /// Buyers whose socket is open and meets a condition, in order of their number.
+    /// Returns the buyers whose socket is open and meets a condition, in order of their number.
     pub(super) fn sockets(&self, is_meant: impl Fn(&Browser) -> bool) -> Vec<BuyerId> {
         self.numbers(|visitor| {
             visitor.browser.line == LineState::Open && is_meant(&visitor.browser)
         })
     }
 
-    /// Buyers on their way, in order of their number.
+    /// Returns the buyers in progress, in order of their number.
     pub(super) fn present(&self) -> Vec<BuyerId> {
         self.numbers(|visitor| visitor.journey.is_some())
     }
@@ -176,7 +182,7 @@ impl Crowd {
     }
 }
 
-/// The id by which the system knows a buyer.
+/// Returns the id by which the system knows a buyer.
 pub(super) const fn user_of(buyer: BuyerId) -> Uuid {
     Uuid::from_u128(buyer.0 as u128 + 1)
 }

@@ -1,37 +1,37 @@
-//! What comes up in the calendar.
+//! The entries of the calendar.
 
 use super::calls::CallRef;
 
-/// One entry of the calendar. It is small, because a waiting crowd has a million of them.
+/// One entry of the calendar. It is small because a million waiting buyers have one each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
-    /// The next buyer of the plan arrives.
+    /// The next buyer arrives.
     Arrival,
-    /// A buyer wants to do something; stale if the buyer has been rescheduled since.
+    /// The next action of a buyer is due; stale if the buyer has been rescheduled since.
     Wake(u32),
-    /// A call has come to the end of its present step.
+    /// The current step of a request ends.
     Step(CallRef),
-    /// A buyer has waited as long as a call may take.
+    /// A request times out at the buyer.
     Overdue(CallRef),
-    /// A buyer is told over the socket that it may enter.
+    /// The message that a buyer is admitted reaches the buyer's socket.
     Invitation(u32),
-    /// The sockets of one instance are told that the queue moved.
+    /// The message that the queue moved reaches the sockets of one instance.
     QueueNews(u32),
-    /// The sockets of one instance are told that a seat can be had again.
+    /// The message that a seat is free again reaches the sockets of one instance.
     SeatNews {
         /// The instance.
         instance: u16,
         /// The seat.
         seat: u32,
     },
-    /// A node checks a target.
+    /// A load-balancer node starts a health check of a target.
     Check {
         /// The node's zone.
         node: u8,
         /// The target.
         instance: u32,
     },
-    /// A check has ended.
+    /// A health check ends.
     Checked {
         /// The node's zone.
         node: u8,
@@ -40,22 +40,22 @@ pub(super) enum Entry {
         /// The target.
         instance: u32,
     },
-    /// The control plane wants to be called.
+    /// The control plane has something to do.
     Control,
-    /// A fault strikes or heals.
+    /// A fault starts or ends.
     Fault,
     /// The database has something to do.
     Database,
-    /// Free places go to the head of the queue.
+    /// Free shopping slots are given to the head of the queue.
     Admission,
-    /// The size of the queue is announced.
+    /// The size of the queue is published.
     QueueUpdate,
     /// A seat hold expires.
     HoldEnd,
-    /// The deregistration delay of an instance is over.
+    /// The deregistration delay of an instance ends.
     DrainEnd(u32),
     /// The address of a lost load-balancer node leaves the DNS record.
-    NodeEviction(u8),
-    /// A second of scenario time has passed.
+    NodeEviction,
+    /// A second of scenario time begins.
     Second,
 }

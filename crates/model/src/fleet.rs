@@ -5,11 +5,8 @@ use std::time::Duration;
 use tiketi_station::Fifo;
 
 use tiketi_cloud::credits::CreditAccount;
+use tiketi_cloud::driver::CpuTime;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
-
-/// Virtual processors of every instance type here; CloudWatch's CPU metric is the mean over them, and the one Node
-/// thread keeps one of them busy.
-const VIRTUAL_CPUS: f64 = 2.0;
 
 /// Where an instance is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +41,6 @@ pub(super) struct Instance {
     pub(super) requests: u64,
     answers_from: SimTime,
     ended_at: Option<SimTime>,
-    cpu_read: Duration,
-    cpu_sampled: Duration,
 }
 
 /// All instances that were ever launched; an [`InstanceId`] is a place in it.
@@ -54,8 +49,6 @@ pub(super) struct Fleet {
     instances: Vec<Instance>,
     /// No process is paused from this instant on.
     paused_until: SimTime,
-    read_at: SimTime,
-    sampled_at: SimTime,
 }
 
 impl Instance {
@@ -155,8 +148,6 @@ impl Fleet {
             requests: 0,
             answers_from,
             ended_at: None,
-            cpu_read: Duration::ZERO,
-            cpu_sampled: Duration::ZERO,
         });
     }
 
@@ -246,35 +237,14 @@ impl Fleet {
         numbered.map(|(number, instance)| (InstanceId(number), instance))
     }
 
-    /// The mean utilization of the processors since the last reading, 0 to 1; `None` if nothing runs.
-    pub(super) fn read_cpu(&mut self, now: SimTime) -> Option<f64> {
-        let elapsed = now.saturating_since(std::mem::replace(&mut self.read_at, now));
-        let shares = self.instances.iter_mut().filter_map(|instance| {
-            let busy = instance.busy_until(now);
-            let worked = busy.saturating_sub(std::mem::replace(&mut instance.cpu_read, busy));
-            instance.listens(now).then(|| share(worked, elapsed))
-        });
-        mean(shares).filter(|_| !elapsed.is_zero())
+    /// The processor time of the instances that answer at `now`, or would if they were not paused.
+    pub(super) fn cpu_times(&self, now: SimTime) -> Vec<CpuTime> {
+        let answering = self.all().filter(|(_, instance)| instance.listens(now));
+        answering
+            .map(|(number, instance)| CpuTime {
+                instance: number,
+                busy: instance.busy_until(now),
+            })
+            .collect()
     }
-
-    /// The CPU metric since the last sample, in percent of all virtual processors; `None` if nothing runs.
-    pub(super) fn sample_cpu(&mut self, now: SimTime) -> Option<f64> {
-        let elapsed = now.saturating_since(std::mem::replace(&mut self.sampled_at, now));
-        let shares = self.instances.iter_mut().filter_map(|instance| {
-            let busy = instance.busy_until(now);
-            let worked = busy.saturating_sub(std::mem::replace(&mut instance.cpu_sampled, busy));
-            instance.listens(now).then(|| share(worked, elapsed))
-        });
-        let mean = mean(shares).filter(|_| !elapsed.is_zero())?;
-        Some(mean / VIRTUAL_CPUS * 100.0)
-    }
-}
-
-fn share(worked: Duration, elapsed: Duration) -> f64 {
-    (worked.as_secs_f64() / elapsed.as_secs_f64().max(1e-9)).min(1.0)
-}
-
-fn mean(shares: impl Iterator<Item = f64>) -> Option<f64> {
-    let (sum, count) = shares.fold((0.0, 0_u32), |(sum, count), share| (sum + share, count + 1));
-    (count > 0).then(|| sum / f64::from(count))
 }

@@ -1,4 +1,4 @@
-//! Engine 2: the same scenario in virtual time.
+//! The simulation engine: runs a scenario in virtual time.
 //!
 //! ```text
 //! buyers ─call─▶ front ─▶ instance (processor) ─▶ redis ─▶ database ─▶ provider ─▶ answer ─▶ buyers
@@ -7,8 +7,8 @@
 //!                  cloud: control plane, faults, meter
 //! ```
 //!
-//! The same buyers, control plane, faults and cost meter as in a live run, around stations instead of sockets. Nothing
-//! here reads a clock: the same plan and seed give the same measurements, byte for byte, on any machine.
+//! Buyers, control plane, faults and cost meter are those of a live run; only the servers are queueing stations. Nothing here
+//! reads a clock: the same plan and seed give the same measurements, byte for byte, on any machine.
 
 mod backend;
 mod breakage;
@@ -33,9 +33,10 @@ pub use watcher::{Progress, Unwatched, Watcher, Wish};
 use tiketi_measure::Measurements;
 use tiketi_scenario::Plan;
 
-/// Plays `plan` in virtual time and returns what was measured; `watcher` sees each scenario second, and may end it.
+/// Simulates `plan` in virtual time and returns the measurements. `watcher` is called each second of scenario time, and may
+/// stop the run.
 ///
-/// The plan has no fault that [`model_supports`](tiketi_scenario::environment::model_supports) rejects: it panics there.
+/// Panics if the plan has a fault that [`model_supports`](tiketi_scenario::environment::model_supports) rejects.
 pub fn simulate(plan: &Plan, watcher: &mut dyn Watcher) -> Measurements {
     world::World::new(plan).run(watcher)
 }

@@ -1,7 +1,8 @@
-//! What sockets are told: invitations, the queue, the seats.
+//! Messages over sockets: admissions, queue updates, seats.
 //!
-//! A message to a room costs each instance's processor by the sockets it has there. It is counted for all of them at
-//! once, and only buyers for whom it changes something are told.
+//! With 10,000 sockets, each seat sold is 10,000 messages; delivering each to its buyer would be most of the work of a run.
+//! So a message to a room takes the CPU time of its sockets on each instance, is counted for all of them at once, and is
+//! delivered only to buyers who would react to it.
 
 use std::time::Duration;
 
@@ -32,10 +33,11 @@ impl Room {
 }
 
 impl World<'_> {
-    /// The waiting room's tick: free places go to the head of the queue, and who is admitted is told.
+    /// The tick of the waiting room: gives free shopping slots to the head of the queue, and tells the buyers who are admitted.
     pub(super) fn handle_admission(&mut self, now: SimTime) {
         let every = self.plan.waiting_room.admit_every;
         self.calendar.enter(now + every, Entry::Admission);
+        // An instance runs the tick; without any, nobody is admitted.
         let is_served = self.fleet.answering(now).next().is_some();
         if !is_served || self.redis.book(now, 1).is_none() {
             return;
@@ -44,6 +46,7 @@ impl World<'_> {
         // Where Redis fails, nobody is admitted.
         let _ = self.redis.admit(now, SHOW, &mut admitted);
         for buyer in admitted.drain(..) {
+            // A buyer who is not told is admitted all the same, and learns it from the next poll.
             let Some(published) = self.redis.book(now, 1) else {
                 continue;
             };
@@ -69,7 +72,7 @@ impl World<'_> {
         self.tell(now, buyer, Message::EntryAllowed { user });
     }
 
-    /// The size of the queue is announced if it has changed.
+    /// Publishes the size of the queue if it has changed.
     pub(super) fn handle_queue_update(&mut self, now: SimTime) {
         let every = self.plan.waiting_room.update_every;
         self.calendar.enter(now + every, Entry::QueueUpdate);
@@ -77,6 +80,7 @@ impl World<'_> {
         if !is_served || self.redis.book(now, 2).is_none() || !self.redis.announce_size(SHOW) {
             return;
         }
+        // The message matters only to browsers that poll when they receive it.
         let on_update = self.plan.buyers.poll.on_update;
         for (instance, told) in self.publish(now, Room::Queue) {
             if on_update {
@@ -85,7 +89,7 @@ impl World<'_> {
         }
     }
 
-    /// Every waiting buyer with a socket on the instance polls at once, as the browser does it.
+    /// Every waiting buyer with a socket on the instance polls at once, as browsers do.
     pub(super) fn handle_queue_news(&mut self, now: SimTime, instance: u32) {
         let listeners = self
             .crowd
@@ -95,12 +99,13 @@ impl World<'_> {
         }
     }
 
-    /// A seat was held or paid: everybody with the map open hears of it.
+    /// Publishes that a seat was held or paid to everybody who has the seat map open. Nobody is told one by one: a buyer who
+    /// chooses a seat looks up then whether it is taken (`tell_taken_seats`).
     pub(super) fn announce_seat_taken(&mut self, now: SimTime) {
         self.publish(now, Room::Seats);
     }
 
-    /// Holds that have expired give their seats back.
+    /// Frees the seats of holds that have expired.
     pub(super) fn handle_hold_end(&mut self, now: SimTime) {
         if self.hold_end_due == Some(now) {
             self.hold_end_due = None;
@@ -117,7 +122,8 @@ impl World<'_> {
         self.schedule_hold_end(now);
     }
 
-    /// Makes the entry for the next hold that expires. While nobody can end it, it is tried again each second.
+    /// Schedules the end of the next hold that expires. While the database or all instances are down, that is tried again each
+    /// second.
     pub(super) fn schedule_hold_end(&mut self, now: SimTime) {
         let Some(due) = self.seats.next_expiry() else {
             return;
@@ -133,6 +139,7 @@ impl World<'_> {
         }
     }
 
+    /// Publishes that a seat is free again, and schedules the delivery where somebody watches for one.
     fn announce_seat_released(&mut self, now: SimTime, seat: SeatNumber) {
         for (instance, told) in self.publish(now, Room::Seats) {
             let watched = (instance, 0)..=(instance, u32::MAX);
@@ -145,7 +152,7 @@ impl World<'_> {
         }
     }
 
-    /// Buyers on the instance who watch for a seat hear that one is back.
+    /// Tells the buyers on the instance who watch for a seat that one is free.
     pub(super) fn handle_seat_news(&mut self, now: SimTime, instance: u32, seat: u32) {
         let watched = (instance, 0)..=(instance, u32::MAX);
         let watchers: Vec<u32> = self
@@ -166,7 +173,7 @@ impl World<'_> {
         }
     }
 
-    /// Publishes a message for a room; returns when each instance has sent it to its sockets.
+    /// Publishes a message to a room, and returns when each instance has sent it to its sockets.
     fn publish(&mut self, now: SimTime, room: Room) -> Vec<(u32, SimTime)> {
         let Some(published) = self.redis.book(now, 1) else {
             return Vec::new();
@@ -191,7 +198,7 @@ impl World<'_> {
         told
     }
 
-    /// A socket joins a room, and its session remembers.
+    /// Adds a socket to a room, and the room to its session.
     pub(super) fn join_room(&mut self, buyer: BuyerId, emission: Emission) {
         let browser = self.crowd.browser(buyer);
         let instance = self.fleet.of(browser.line_instance);
@@ -211,7 +218,7 @@ impl World<'_> {
         }
     }
 
-    /// The session puts a socket that is open again into its rooms.
+    /// Adds a reconnected socket to the rooms of its session.
     pub(super) fn rejoin_rooms(&mut self, buyer: BuyerId) {
         let browser = *self.crowd.browser(buyer);
         if browser.joined_queue {
@@ -222,7 +229,7 @@ impl World<'_> {
         }
     }
 
-    /// The socket is gone from its rooms.
+    /// Removes a socket from its rooms.
     pub(super) fn leave_rooms(&mut self, buyer: BuyerId) {
         let browser = self.crowd.browser(buyer);
         let hears_queue = std::mem::replace(&mut browser.hears_queue, false);
@@ -232,7 +239,7 @@ impl World<'_> {
         instance.seats_room = instance.seats_room.saturating_sub(u32::from(hears_seats));
     }
 
-    /// Whether an instance that has no more connections was only waited for.
+    /// Ends the draining of an instance if its last connection is gone.
     pub(super) fn handle_connection_gone(&mut self, now: SimTime, instance: u32) {
         let served = self.fleet.of(instance);
         if served.is_draining && served.is_idle() {

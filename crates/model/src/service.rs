@@ -1,4 +1,4 @@
-//! What each operation costs: processor time, and what an answer takes beyond it.
+//! Service times: the CPU time of each operation, and the latency of its response.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use tiketi_station::{Profile, ServiceTimes, Work};
 use tiketi_core::rng::{Stream, Streams};
 use tiketi_scenario::operation::Operation;
 
-/// Bytes of a small JSON answer with its headers, an assumption.
+/// Bytes of a small JSON response with its headers (assumption).
 const ANSWER_BYTES: u32 = 400;
-/// Bytes of each seat in a seat list, as the reference server writes it.
+/// Bytes per seat in a seat list, as the reference server writes it.
 const SEAT_BYTES: u32 = 190;
 
-/// A profile, ready for the hot path.
+/// A profile, with its lookups by name done once and not per request.
 #[derive(Debug)]
 pub(super) struct Service {
     times: ServiceTimes,
@@ -30,7 +30,7 @@ struct Latency {
 }
 
 impl Service {
-    /// Reads a profile.
+    /// Prepares a profile.
     pub(super) fn new(profile: &Profile, seats_total: u32, streams: Streams) -> Self {
         let of = |operation: Operation| work_of(operation).name();
         Self {
@@ -54,7 +54,7 @@ impl Service {
         }
     }
 
-    /// Processor time of one call.
+    /// Draws the CPU time of one request.
     pub(super) fn time(&mut self, operation: Operation) -> Duration {
         let mean = match operation {
             Operation::SeatList => self.times.seat_list(self.seats_total),
@@ -63,39 +63,43 @@ impl Service {
         let sigma = self.sigma[operation.index()];
         if sigma > 0.0 {
             let normal: f64 = StandardNormal.sample(&mut self.draws);
+            // The mean of a lognormal factor is exp(sigma² / 2), so that is taken off: a spread must not change the mean,
+            // which the profile states.
             return mean.mul_f64((sigma * normal - sigma * sigma / 2.0).exp());
         }
         mean
     }
 
-    /// What the answer takes beyond processor and data tier.
+    /// Draws the latency of a response: what it takes beyond CPU and data tier.
     pub(super) fn latency(&mut self, operation: Operation) -> Duration {
         let Some(Latency { median, sigma }) = self.latency[operation.index()] else {
             return Duration::ZERO;
         };
         if sigma > 0.0 {
             let normal: f64 = StandardNormal.sample(&mut self.draws);
+            // Unlike CPU time, latency is stated by its median, so there is no correction of the mean. The cap keeps a
+            // draw with a wide spread within the range of a `Duration`.
             return Duration::from_secs_f64((median * (sigma * normal).exp()).min(3_600.0));
         }
         Duration::from_secs_f64(median)
     }
 
-    /// Processor time of a health check.
+    /// Returns the CPU time of a health check.
     pub(super) fn check(&self) -> Duration {
         self.times.work(Work::Health)
     }
 
-    /// Processor time of one message from a buyer.
+    /// Returns the CPU time of one message from a buyer.
     pub(super) fn message(&self) -> Duration {
         self.times.work(Work::SocketMessage)
     }
 
-    /// Processor time of sending one message to `receivers` sockets.
+    /// Returns the CPU time of sending one message to `receivers` sockets.
     pub(super) fn fan_out(&self, receivers: u32) -> Duration {
         self.times.fan_out(receivers)
     }
 
-    /// Bytes of an answer.
+    /// Returns the bytes of a response.
     pub(super) const fn answer_bytes(&self, operation: Operation) -> u32 {
         match operation {
             Operation::SeatList => ANSWER_BYTES + SEAT_BYTES * self.seats_total,
@@ -104,10 +108,10 @@ impl Service {
     }
 }
 
-/// The work an operation is on the instance's processor.
+/// Returns the kind of work that an operation causes on an instance.
 pub const fn work_of(operation: Operation) -> Work {
     match operation {
-        // Served by the edge: it never reaches an instance.
+        // Page loads are served by the edge and never reach an instance.
         Operation::PageLoad | Operation::ShowList => Work::ShowList,
         Operation::ShowDetail => Work::ShowDetail,
         Operation::QueueCheck => Work::QueueCheck,

@@ -1,36 +1,36 @@
-//! What a model run shows while it goes on.
+//! The progress of a simulated run.
 
 use tiketi_core::units::SimTime;
 
-/// How far a model run is.
+/// How far a simulated run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Scenario time now.
+    /// Current scenario time.
     pub now: SimTime,
-    /// Its planned end.
+    /// Planned end of the run, in scenario time.
     pub ends_at: SimTime,
-    /// Buyers who wait in the queue.
+    /// Buyers waiting in the queue.
     pub waiting: u64,
-    /// Calendar entries made so far.
+    /// Calendar entries made so far; a measure of the work done.
     pub entries: u64,
 }
 
-/// Whether a model run shall go on.
+/// Whether a simulated run continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// It shall.
+    /// It continues.
     GoOn,
-    /// It shall end now: what was measured so far is reported as an interrupted run.
+    /// It stops now, and what was measured so far is reported as an interrupted run.
     Stop,
 }
 
-/// Whoever looks on.
+/// Observes the progress of a simulated run.
 pub trait Watcher {
-    /// Shows how far the run is, each second of scenario time.
+    /// Receives the progress at each second of scenario time.
     fn show(&mut self, progress: &Progress) -> Wish;
 }
 
-/// Nobody looks on.
+/// Observes nothing and never stops a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unwatched;
 

@@ -1,4 +1,4 @@
-//! The world of one model run: buyers on one side, the system on the other, a calendar between them.
+//! The state of one simulated run: buyers on one side, the system on the other, and the calendar between them.
 
 use std::collections::BTreeSet;
 
@@ -20,11 +20,11 @@ use tiketi_scenario::Plan;
 use tiketi_scenario::arrival::arrival_times;
 use tiketi_station::calendar::Calendar;
 
-/// Scenario seconds between two frames: few, because adding up histograms takes time; not one, because the seconds that
-/// are open are looked up for every call.
+/// Scenario seconds between two frames. Each frame takes time to merge its histograms, so they are rare; but the recorder looks
+/// up the open second of every request, so it must not keep too many.
 const FRAME_EVERY_SECS: u64 = 64;
 
-/// Everything there is.
+/// The whole state of a run.
 #[derive(Debug)]
 pub(super) struct World<'p> {
     pub(super) plan: &'p Plan,
@@ -42,7 +42,7 @@ pub(super) struct World<'p> {
     pub(super) seats: SeatMap,
     pub(super) cloud: Cloud,
     pub(super) traffic: Traffic,
-    /// Buyers who watch for a seat that comes back, by the instance their socket is on.
+    /// Buyers who watch for a seat to become free, as pairs of the instance that their socket is on and the buyer.
     pub(super) watchers: BTreeSet<(u32, u32)>,
     pub(super) provider: Stream,
     pub(super) recorder: Recorder,
@@ -50,14 +50,14 @@ pub(super) struct World<'p> {
     pub(super) database_due: Option<SimTime>,
     pub(super) hold_end_due: Option<SimTime>,
     pub(super) admitted: Vec<BuyerId>,
-    /// Payments that buyers were told of.
+    /// Payments that were confirmed to buyers.
     pub(super) acknowledged: Vec<ReservationNumber>,
     coming: Vec<Entry>,
     coming_buyers: Vec<BuyerId>,
 }
 
 impl<'p> World<'p> {
-    /// Builds the world before its first instant.
+    /// Creates the state at the start of a run.
     pub(super) fn new(plan: &'p Plan) -> Self {
         let streams = Streams::new(plan.seed);
         let ends_at = SimTime::ZERO + plan.clock.duration;
@@ -99,12 +99,13 @@ impl<'p> World<'p> {
         }
     }
 
-    /// Plays it to its end.
+    /// Simulates the run to its end.
     pub(super) fn run(mut self, watcher: &mut dyn Watcher) -> Measurements {
         self.open();
         let mut interrupted = false;
         let mut now = SimTime::ZERO;
         while let Some((at, entry)) = self.calendar.next() {
+            // What is due exactly at the end still happens.
             if at > self.ends_at {
                 break;
             }
@@ -128,8 +129,10 @@ impl<'p> World<'p> {
         self.close(ended_at, interrupted)
     }
 
-    /// Looks at what comes up within the next milliseconds, all at once. A crowd is larger than any cache: looked at one by
-    /// one, each buyer would be waited for; together, the memory is asked for all of them at the same time.
+    /// Loads the buyers of the next few milliseconds into the CPU cache, all at once.
+    ///
+    /// A million buyers do not fit into any cache, so almost every entry would wait for memory. Reads that do not depend on
+    /// each other overlap: loading all buyers of a bucket together waits about as long as loading one.
     fn fetch_coming(&mut self) {
         if !self.calendar.take_sorted_in(&mut self.coming) {
             return;
@@ -145,13 +148,14 @@ impl<'p> World<'p> {
             self.crowd.fetch(*buyer);
             self.redis.fetch(*buyer);
         }
+        // A second pass, because the address of a journey is known only once its buyer is loaded.
         for buyer in &self.coming_buyers {
             self.crowd.fetch_journey(*buyer);
         }
         self.coming_buyers.clear();
     }
 
-    /// Makes the entries everything starts with.
+    /// Makes the first calendar entries; each later one follows from an earlier one.
     fn open(&mut self) {
         self.start_cloud();
         if let Some(first) = self.arrivals.first() {
@@ -189,7 +193,7 @@ impl<'p> World<'p> {
             Entry::QueueUpdate => self.handle_queue_update(now),
             Entry::HoldEnd => self.handle_hold_end(now),
             Entry::DrainEnd(instance) => self.handle_drain_end(now, instance),
-            Entry::NodeEviction(zone) => self.handle_eviction(zone),
+            Entry::NodeEviction => self.handle_eviction(now),
             Entry::Second => self.handle_second(now),
         }
     }

@@ -1,207 +1,226 @@
-//! What scaling policies do once the queue has passed its threshold: a table as Markdown, and a page with a chart.
+//! The report of scaling policies: how many instances each has in service after the queue crosses its threshold.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use tiketi_cloud::policy_timeline::{FOLLOWED_FOR, PolicyTimeline, Spread, naive};
 
-use super::html::STYLE;
-use super::policy_chart;
-use tiketi_cloud::policy_timeline::{PolicyTimeline, Spread, naive};
-
-const QUESTION: &str =
-    "How many instances are of use, minutes after the queue has passed its threshold?";
+use crate::chart::{Axis, Chart, ChartGroup, ChartSeries, Layout, SeriesStyle};
+use crate::number::{Number, NumberKind};
+use crate::page::{Cell, Column, Headline, List, Page, Section, Status, Table};
+use crate::wording::listed;
 
 /// Minutes after the crossing that the table shows.
 const SHOWN: [u64; 5] = [0, 2, 5, 10, 15];
+/// Distance between two points of a line: the control plane changes no faster.
+const EVERY: Duration = Duration::from_secs(10);
 
-/// What the figures mean, and what is not in them.
+/// What the numbers mean, and what they leave out.
 const NOTES: [&str; 4] = [
-    "Time begins when the queue passes the threshold; sizes are medians over the seeds, with least and most in \
-     parentheses where they differ. Each seed draws the phases of the Lambda and of the alarm, the boot of each \
-     instance, and how late scheduled actions are.",
-    "Of use is an instance that has passed its first health check and gets requests. In service, in AWS's sense, it is \
+    "Time starts when the queue crosses the threshold. Sizes are medians over the seeds, with the minimum and maximum where \
+     they differ. Each seed has its own phases of the Lambda and of the alarm, boot times, and delays of scheduled actions.",
+    "An instance is healthy once it has passed its first health check and receives requests. AWS counts it as in service \
      minutes earlier: as soon as its machine runs and is registered, unless a launch hook holds it back.",
-    "The queue stays above the threshold throughout: what more instances do to it is not simulated here, nor are buyers \
-     and servers. These delays are the control plane's own, and no tuning of the application removes them.",
-    "Naive is not AWS: two instances more every minute from the first second, each of use at once.",
+    "The queue stays above the threshold throughout: buyers and servers are not simulated, nor is what more instances do to \
+     the queue. These delays are the control plane's own; tuning the application does not reduce them.",
+    "'Naive' isn't an AWS policy: it adds two instances a minute, available immediately.",
 ];
 
-/// Renders the answer and the table as Markdown.
-pub fn markdown(policies: &[PolicyTimeline], run_again: &str) -> String {
-    let mut text = format!("{}\n\n", answer(policies));
-    let mut line = |cells: &[String]| {
-        writeln!(text, "| {} |", cells.join(" | ")).expect("writing to a string cannot fail");
+/// Makes the page of some policies; `run_again` is the command that reproduces it.
+pub fn page(policies: &[PolicyTimeline], run_again: &str) -> Page {
+    let group = ChartGroup {
+        note: "Healthy instances by minutes after the crossing.".to_owned(),
+        layout: Layout::Grid,
+        charts: policies.iter().map(chart).collect(),
     };
-    let head = head();
-    line(&head);
-    line(&vec!["---".to_owned(); head.len()]);
-    for row in rows(policies) {
-        line(&row);
+    let notes = NOTES.map(str::to_owned).to_vec();
+    Page {
+        title: "How many instances are healthy, minutes after the queue crosses its threshold?"
+            .to_owned(),
+        context: format!("Control plane · {} seeds", seeds(policies)),
+        headline: headline(policies),
+        sections: vec![
+            Section::new("First fifteen minutes").with(group),
+            Section::new("Policies").with(table(policies)),
+            Section::new("How to read this").with(List::new(notes)),
+        ],
+        closing: Vec::new(),
+        run_again: run_again.to_owned(),
+        exit_code: None,
     }
-    for note in NOTES {
-        write!(text, "\n{note}\n").expect("writing to a string cannot fail");
+}
+
+/// The healthy instances after five and after ten minutes, the most first.
+fn headline(policies: &[PolicyTimeline]) -> Headline {
+    Headline {
+        status: Status::Neutral,
+        answer: format!(
+            "Healthy instances after five minutes: {}.",
+            after(policies, 5)
+        ),
+        details: vec![format!(
+            "After ten minutes: {} (medians of {} seeds).",
+            after(policies, 10),
+            seeds(policies)
+        )],
     }
-    write!(text, "\nRun again: `{run_again}`\n").expect("writing to a string cannot fail");
-    text
 }
 
-/// Renders answer, chart, and table as one self-contained page.
-pub fn page(policies: &[PolicyTimeline], run_again: &str) -> String {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { "Scaling policies · tiketi-sim" }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                main {
-                    header {
-                        p.eyebrow { "Control plane · " (seeds(policies)) " seeds" }
-                        h1 { (QUESTION) }
-                        p.answer.good { (answer(policies)) }
-                    }
-                    section {
-                        h2 { "Over fifteen minutes" }
-                        (legend())
-                        (PreEscaped(policy_chart::svg(policies)))
-                    }
-                    section { h2 { "In figures" } (table(policies)) }
-                    section {
-                        h2 { "How to read this" }
-                        @for note in NOTES { p { (note) } }
-                    }
-                    footer { p.muted { "Run again: " code { (run_again) } } }
-                }
-            }
-        }
-    };
-    page.into_string()
+fn after(policies: &[PolicyTimeline], minutes: u64) -> String {
+    let mut by_size: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+    for policy in policies {
+        let size = policy.useful(in_minutes(minutes)).median;
+        // Names have commas of their own.
+        let name = format!("\"{}\"", policy.name);
+        by_size.entry(size).or_default().push(name);
+    }
+    let parts = by_size.into_iter().rev();
+    let parts = parts.map(|(size, names)| format!("{size} with {}", listed(&names)));
+    parts.collect::<Vec<_>>().join("; ")
 }
 
-/// The sizes after five and after ten minutes, the largest first.
-fn answer(policies: &[PolicyTimeline]) -> String {
-    let after = |minutes: u64| {
-        let mut by_size: BTreeMap<u32, Vec<&str>> = BTreeMap::new();
-        for policy in policies {
-            let size = policy.useful(Duration::from_secs(minutes * 60)).median;
-            by_size.entry(size).or_default().push(&policy.name);
-        }
-        let parts = by_size.into_iter().rev();
-        let parts = parts.map(|(size, names)| format!("{size} with {}", joined(&names)));
-        parts.collect::<Vec<_>>().join("; ")
-    };
-    format!(
-        "Five minutes after the queue has passed its threshold, instances of use: {}. After ten minutes: {} (medians of {} \
-         seeds).",
-        after(5),
-        after(10),
-        seeds(policies)
-    )
-}
-
-/// Names in quotes, as they have commas of their own.
-fn joined(names: &[&str]) -> String {
-    let quoted: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
-    quoted.join(", ")
+const fn in_minutes(minutes: u64) -> Duration {
+    Duration::from_secs(minutes * 60)
 }
 
 fn seeds(policies: &[PolicyTimeline]) -> usize {
     policies.first().map_or(0, PolicyTimeline::seeds)
 }
 
-fn head() -> Vec<String> {
-    let mut head = vec!["policy".to_owned(), "first grows after".to_owned()];
-    head.push("wants most after".to_owned());
-    head.extend(SHOWN.map(|minutes| format!("of use after {minutes} min")));
-    head.push("in service after 10 min".to_owned());
-    head
-}
-
-/// A row a policy, and one for the fleet that AWS does not give.
-fn rows(policies: &[PolicyTimeline]) -> Vec<Vec<String>> {
-    let mut rows: Vec<_> = policies.iter().map(row).collect();
+fn fleet_max(policies: &[PolicyTimeline]) -> u32 {
     let most = policies.iter().map(|policy| policy.fleet_max).max();
-    let most = most.unwrap_or_default();
-    let at = |minutes: u64| naive(Duration::from_secs(minutes * 60), most).to_string();
-    let mut reference = vec!["naive (not AWS)".to_owned(), "0.0 min".to_owned()];
-    let full = (0..60).find(|minutes| naive(Duration::from_secs(minutes * 60), most) == most);
-    reference.push(full.map_or_else(|| "never".to_owned(), |minutes| format!("{minutes}.0 min")));
-    reference.extend(SHOWN.map(at));
-    reference.push(at(10));
-    rows.push(reference);
-    rows
+    most.unwrap_or_default()
 }
 
-fn row(policy: &PolicyTimeline) -> Vec<String> {
-    let mut row = vec![
-        policy.name.clone(),
-        times(policy.grows()),
-        times(policy.wants(policy.fleet_max)),
+/// One row per policy, and one for the reference.
+fn table(policies: &[PolicyTimeline]) -> Table {
+    let mut columns = vec![
+        Column::label("Policy"),
+        Column::number("First scale-out"),
+        Column::number("Maximum desired"),
     ];
-    let useful = |minutes: u64| sizes(policy.useful(Duration::from_secs(minutes * 60)));
-    row.extend(SHOWN.map(useful));
-    row.push(sizes(policy.in_service(Duration::from_secs(600))));
-    row
+    columns.extend(SHOWN.map(|minutes| Column::number(format!("Healthy at {minutes} min"))));
+    columns.push(Column::number("In service at 10 min"));
+    let mut table = Table::new(columns).with_rows(policies.iter().map(row));
+    table.push(reference(fleet_max(policies)));
+    table
 }
 
-fn sizes(spread: Spread<u32>) -> String {
+fn row(policy: &PolicyTimeline) -> Vec<Cell> {
+    let mut cells = vec![
+        Cell::text(&policy.name),
+        time(policy.grows()),
+        time(policy.wants(policy.fleet_max)),
+    ];
+    cells.extend(SHOWN.map(|minutes| size(policy.useful(in_minutes(minutes)))));
+    cells.push(size(policy.in_service(in_minutes(10))));
+    cells
+}
+
+fn reference(most: u32) -> Vec<Cell> {
+    let at = |minutes: u64| Cell::count(naive(in_minutes(minutes), most).into());
+    let full = (0..60).find(|minutes| naive(in_minutes(*minutes), most) == most);
+    let full = full.map(|minutes| Number::duration(in_minutes(minutes)));
+    let mut cells = vec![
+        Cell::text("naive (not AWS)"),
+        Cell::number(Number::seconds(0.0)),
+        full.map_or_else(|| Cell::text("never"), Cell::number),
+    ];
+    cells.extend(SHOWN.map(at));
+    cells.push(at(10));
+    cells
+}
+
+fn size(spread: Spread<u32>) -> Cell {
     let Spread { min, median, max } = spread;
+    let cell = Cell::count(median.into());
     if min == max {
-        median.to_string()
+        cell
     } else {
-        format!("{median} ({min} to {max})")
+        cell.with_note(format!("{min} to {max}"))
     }
 }
 
-fn times(spread: Option<Spread<Duration>>) -> String {
+fn time(spread: Option<Spread<Duration>>) -> Cell {
     let Some(Spread { min, median, max }) = spread else {
-        return "not in every seed".to_owned();
+        return Cell::text("not with every seed");
     };
     if max == Duration::ZERO {
-        return "before".to_owned();
+        return Cell::text("before the crossing");
     }
-    let minutes = |time: Duration| time.as_secs_f64() / 60.0;
-    format!(
-        "{:.1} min ({:.1} to {:.1})",
-        minutes(median),
-        minutes(min),
-        minutes(max)
-    )
+    let [min, median, max] = [min, median, max].map(Number::duration);
+    Cell::number(median).with_note(format!("{min} to {max}"))
 }
 
-fn table(policies: &[PolicyTimeline]) -> Markup {
-    html! {
-        div.wide {
-            table {
-                thead { tr { @for cell in head() { th { (cell) } } } }
-                tbody {
-                    @for row in rows(policies) {
-                        tr { @for cell in row { td { (cell) } } }
-                    }
-                }
-            }
-        }
+/// Healthy and desired instances of one policy, beside the reference.
+fn chart(policy: &PolicyTimeline) -> Chart {
+    let line = |size: &dyn Fn(Duration) -> u32| {
+        let points = instants().map(|after| (after.as_secs_f64(), Some(f64::from(size(after)))));
+        points.collect::<Vec<_>>()
+    };
+    let range = instants().map(|after| {
+        let spread = policy.useful(after);
+        (
+            after.as_secs_f64(),
+            f64::from(spread.min),
+            f64::from(spread.max),
+        )
+    });
+    let mut healthy = ChartSeries::line(
+        "healthy: median, and range over all seeds",
+        line(&|after| policy.useful(after).median),
+    );
+    healthy.range = range.collect();
+    Chart {
+        title: policy.name.clone(),
+        x: Axis::linear(NumberKind::Clock).until(FOLLOWED_FOR.as_secs_f64()),
+        y: Axis::linear(NumberKind::Count).until(f64::from(policy.fleet_max)),
+        series: vec![
+            healthy,
+            ChartSeries::line(
+                "desired: median",
+                line(&|after| policy.desired(after).median),
+            ),
+            ChartSeries::line(
+                "naive (not AWS)",
+                line(&|after| naive(after, policy.fleet_max)),
+            )
+            .styled(SeriesStyle::Reference),
+        ],
+        bands: Vec::new(),
+        marks: Vec::new(),
     }
 }
 
-fn legend() -> Markup {
-    let entries = [
-        ("--line-1", "of use: median, and the range of all seeds"),
-        ("--line-2", "wanted: median"),
-        ("--mark", "naive, not AWS"),
-    ];
-    html! {
-        p.muted {
-            "Instances over minutes. "
-            @for (color, name) in entries {
-                span style=(format!("color: var({color})")) { "■ " } (name) " "
-            }
-        }
+fn instants() -> impl Iterator<Item = Duration> {
+    (0..)
+        .map(|step| EVERY * step)
+        .take_while(|after| *after <= FOLLOWED_FOR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_self_contained, assert_well_formed, show};
+    use crate::{html, markdown};
+    use tiketi_cloud::policy_timeline::{CROSSING, built_in};
+
+    #[test]
+    fn the_page_of_the_built_in_policies_answers_first() {
+        let follow = |(name, plan): (String, _)| PolicyTimeline::new(&name, &plan, CROSSING, 5);
+        let timelines: Vec<_> = built_in().into_iter().filter_map(follow).collect();
+        assert_eq!(timelines.len(), 5);
+        let page = page(&timelines, "tiketi-sim timeline");
+        let answer = &page.headline.answer;
+        let early = "five minutes: 10 with \"scheduled, 15 min before\"; ";
+        assert!(answer.contains(early), "{answer}");
+        let shown = markdown::render(&page);
+        let reference = "| naive (not AWS) | 0s | 4m00s | 2 | 6 | 10 | 10 | 10 | 10 |";
+        assert!(shown.contains(reference), "{shown}");
+        let shown = html::render(&page);
+        show("timeline.html", &shown);
+        assert_eq!(shown.matches("<svg").count(), 5);
+        assert_self_contained(&shown);
+        assert_well_formed(&shown);
     }
 }

@@ -1,16 +1,12 @@
-//! The terminal summary: gates first, the way to run it again last.
+//! Text for the terminal: sections first, the answer and the way to run again last, next to the prompt.
+//!
+//! Line charts and details are left out; the HTML page has them.
 
-use std::fmt::Write as _;
-use std::time::Duration;
-
-use super::document::{CallRow, Document, Metric};
-use super::{data_tier, words};
-use tiketi_verdict::audit::Finding;
-use tiketi_verdict::figure::{grouped, in_words, percent};
-use tiketi_verdict::recovery::Recovery;
-use tiketi_verdict::scale::ScaleAction;
-use tiketi_verdict::slo::GateVerdict;
-use tiketi_verdict::targets::{Reached, TargetVerdict};
+use crate::chart::BarChart;
+use crate::page::{
+    Block, Cell, Column, ColumnKind, Content, KeyMetric, List, Page, Prose, Section, Status, Table,
+    Tone,
+};
 
 /// Whether the terminal shows colors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,415 +17,305 @@ pub enum Color {
     Plain,
 }
 
-/// A mark before a line.
+/// Longest name that other names in its column are padded to; a longer one only moves its own row.
+const LABEL_WIDTH_MAX: usize = 44;
+/// Width of the longest bar.
+const BAR_WIDTH: usize = 30;
+
+/// Renders a page; `saved_to` is where the full report is, if it is anywhere.
+pub fn render(page: &Page, color: Color, saved_to: Option<&str>) -> String {
+    let paint = Paint(color);
+    let mut lines = Vec::new();
+    for section in &page.sections {
+        let body = section_lines(section, paint);
+        if !body.is_empty() {
+            lines.push(paint.bold(&format!("█ {}", section.title)));
+            lines.extend(body);
+            lines.push(String::new());
+        }
+    }
+    let exit_code = page.exit_code;
+    let exit_code = exit_code.map_or_else(String::new, |code| format!(" (exit code {code})"));
+    let headline = &page.headline;
+    let answer = format!("█ {}{exit_code}", plain(&headline.answer));
+    lines.push(paint.status(headline.status, &answer));
+    let details = headline.details.iter();
+    lines.extend(details.map(|detail| format!("  {}", plain(detail))));
+    lines.push(String::new());
+    if !page.context.is_empty() {
+        lines.push(format!("  {}", plain(&page.context)));
+    }
+    lines.extend(saved_to.map(|folder| format!("  report: {folder}")));
+    lines.push(format!("  run again: {}", page.run_again));
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Adds colors where the terminal shows them.
 #[derive(Clone, Copy)]
-enum Mark {
-    Good,
-    Bad,
-    Part,
-    Unknown,
+struct Paint(Color);
+
+impl Paint {
+    fn bold(self, text: &str) -> String {
+        self.escape("1", text)
+    }
+
+    fn dim(self, text: &str) -> String {
+        self.escape("2", text)
+    }
+
+    fn status(self, status: Status, text: &str) -> String {
+        match status {
+            Status::Pass | Status::Better => self.escape("32", text),
+            Status::Fail => self.escape("31", text),
+            Status::Partial | Status::Unknown => self.escape("33", text),
+            Status::Neutral => text.to_owned(),
+        }
+    }
+
+    fn escape(self, code: &str, text: &str) -> String {
+        match self.0 {
+            Color::Ansi if !text.trim().is_empty() => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            Color::Ansi | Color::Plain => text.to_owned(),
+        }
+    }
 }
 
-/// Writes the sections of the summary.
-struct Page {
-    text: String,
-    color: Color,
-}
-
-/// Renders the summary.
-pub fn render(document: &Document, color: Color) -> String {
-    let mut page = Page {
-        text: String::new(),
-        color,
+/// The lines of a section; none if only explanations would be left.
+fn section_lines(section: &Section, paint: Paint) -> Vec<String> {
+    let is_content = |block: &Block| match block {
+        Block::Prose(prose) => prose.tone != Tone::Muted,
+        Block::Metrics(_) | Block::Table(_) | Block::Bars(_) | Block::List(_) => true,
+        Block::Charts(_) | Block::Details(_) => false,
     };
-    page.gates(&document.verdicts.gates);
-    page.audits(document);
-    page.validity(document);
-    page.targets(&document.verdicts.targets);
-    page.buyers(document);
-    page.latency(document);
-    page.errors(document);
-    page.timeline(document);
-    page.recoveries(&document.verdicts.recoveries);
-    page.data_tier(document);
-    page.scaling(&document.verdicts.scaling);
-    page.cost(document);
-    page.closing(document);
-    page.text
+    if !section.blocks.iter().any(is_content) {
+        return Vec::new();
+    }
+    let mut lines = Vec::new();
+    for one in &section.blocks {
+        let block = block(one, paint);
+        // A title within the section stands apart from what is above it.
+        if !lines.is_empty() && has_title(one) && !block.is_empty() {
+            lines.push(String::new());
+        }
+        lines.extend(block);
+    }
+    lines
 }
 
-impl Page {
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line.trim_end());
-        self.text.push('\n');
-    }
-
-    fn section(&mut self, title: &str) {
-        if !self.text.is_empty() {
-            self.text.push('\n');
-        }
-        let title = self.paint("1", &format!("█ {title}"));
-        self.line(&title);
-    }
-
-    fn marked(&mut self, mark: Mark, line: &str) {
-        let mark = match mark {
-            Mark::Good => self.paint("32", "✓"),
-            Mark::Bad => self.paint("31", "✗"),
-            Mark::Part => self.paint("33", "~"),
-            Mark::Unknown => self.paint("33", "?"),
-        };
-        self.line(&format!("  {mark} {line}"));
-    }
-
-    fn paint(&self, code: &str, text: &str) -> String {
-        match self.color {
-            Color::Ansi => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
-            Color::Plain => text.to_owned(),
-        }
-    }
-
-    fn gates(&mut self, gates: &[GateVerdict]) {
-        self.section("GATES");
-        if gates.is_empty() {
-            self.line("  the scenario has none");
-        }
-        for gate in gates {
-            let measured = match (&gate.measured, &gate.reason) {
-                (Some(figure), _) => format!("{}={figure}", gate.statistic),
-                (None, Some(reason)) => reason.clone(),
-                (None, None) => "nothing measured".to_owned(),
-            };
-            let line = format!("{:<44} '{}' {measured}", gate.metric, gate.condition);
-            self.marked(good(gate.passed), &line);
-        }
-    }
-
-    fn audits(&mut self, document: &Document) {
-        self.section("AUDITS");
-        for audit in &document.verdicts.audits {
-            let (mark, verdict, evidence) = match &audit.finding {
-                Finding::Held { evidence } => (Mark::Good, "held", evidence),
-                Finding::Violated { evidence } => (Mark::Bad, "VIOLATED", evidence),
-                Finding::CouldNotCheck { reason } => (Mark::Unknown, "could not check", reason),
-            };
-            self.marked(
-                mark,
-                &format!("{:<22} {verdict}: {evidence}", audit.audit.name()),
-            );
-        }
-    }
-
-    fn validity(&mut self, document: &Document) {
-        self.section("VALIDITY OF THE MEASUREMENT");
-        for check in &document.verdicts.validity {
-            self.marked(
-                good(check.ok),
-                &format!("{:<31} {}", check.name, check.evidence),
-            );
-        }
-        if let Some(told) = words::no_generator(document.run.engine) {
-            self.line(&format!("    {told}"));
-        }
-        self.generator(document);
-    }
-
-    fn targets(&mut self, targets: &[TargetVerdict]) {
-        let count = |reached| {
-            let matching = targets.iter().filter(|target| target.verdict == reached);
-            matching.count()
-        };
-        self.section(&format!(
-            "DOCUMENTED TARGETS: {} met, {} met in part, {} missed, {} not exercised",
-            count(Reached::Met),
-            count(Reached::PartlyMet),
-            count(Reached::Missed),
-            count(Reached::NotExercised)
-        ));
-        for target in targets {
-            let mark = match target.verdict {
-                Reached::Met => Mark::Good,
-                Reached::PartlyMet => Mark::Part,
-                Reached::Missed => Mark::Bad,
-                Reached::NotExercised => continue,
-            };
-            let line = format!("{:<4} {}: {}", target.id, target.system, target.documented);
-            self.marked(mark, &line);
-            self.line(&format!("         {}", target.measured));
-        }
-    }
-
-    fn buyers(&mut self, document: &Document) {
-        self.section("BUYERS");
-        for step in &document.funnel {
-            let share = step.share.map_or_else(String::new, percent);
-            self.leader(words::stage(step.stage), &grouped(step.buyers), &share);
-        }
-        for left in &document.left {
-            let name = format!("left: {}", words::reason(left.reason));
-            self.leader(&name, &grouped(left.buyers), "");
-        }
-        let sockets = document.sockets;
-        let told = format!(
-            "{} connected, {} lost, {} reconnected",
-            grouped(sockets.counts.connected),
-            grouped(sockets.counts.lost),
-            grouped(sockets.counts.reconnected)
-        );
-        self.leader("sockets at the peak", &grouped(sockets.peak), &told);
-    }
-
-    fn generator(&mut self, document: &Document) {
-        for process in &document.generator {
-            let each = process.bytes_per_connected.map_or_else(
-                || "no sockets".to_owned(),
-                |bytes| {
-                    format!(
-                        "{:.1} KiB for each of {} sockets",
-                        bytes / 1_024.0,
-                        grouped(process.connected_peak)
-                    )
-                },
-            );
-            let memory = format!("{} MiB", process.resident_connected_bytes >> 20);
-            let peak = process.resident_peak_bytes >> 20;
-            let cpu = in_words(Duration::from_secs_f64(process.cpu_seconds));
-            let told = format!("{each}, {peak} MiB at the most, {cpu} of CPU");
-            self.leader("load process", &memory, &told);
-        }
-    }
-
-    fn leader(&mut self, name: &str, value: &str, more: &str) {
-        let dots = ".".repeat(30_usize.saturating_sub(name.chars().count()));
-        self.line(&format!("  {name}{dots}: {value:>9}  {more}"));
-    }
-
-    fn latency(&mut self, document: &Document) {
-        self.section(&format!(
-            "LATENCY (scenario time; {:.1} calls a second, {:.1} of them useful)",
-            document.calls_per_second, document.useful_calls_per_second
-        ));
-        self.line(&format!(
-            "  {:<22}{:>9}{:>8}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}",
-            "response time",
-            "calls",
-            "failed",
-            "p(50)",
-            "p(90)",
-            "p(95)",
-            "p(99)",
-            "p(99.9)",
-            "max"
-        ));
-        for row in &document.calls {
-            self.latency_row(row);
-        }
-        for metric in &document.metrics {
-            self.metric(metric);
-        }
-    }
-
-    fn latency_row(&mut self, row: &CallRow) {
-        let times = row.response_time;
-        let figures = [
-            times.p50,
-            times.p90,
-            times.p95,
-            times.p99,
-            times.p99_9,
-            times.max,
-        ];
-        let mut line = format!(
-            "  {:<22}{:>9}{:>8}",
-            row.operation,
-            grouped(row.calls),
-            grouped(row.failed)
-        );
-        for figure in figures {
-            write!(line, "{:>10}", seconds(figure)).expect("a String takes everything");
-        }
-        self.line(&line);
-        let service = row.service_time;
-        if row.operation == "all" {
-            self.line(&format!(
-                "  {:<22}{:>17}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}",
-                "service time, all",
-                "",
-                seconds(service.p50),
-                seconds(service.p90),
-                seconds(service.p95),
-                seconds(service.p99),
-                seconds(service.p99_9),
-                seconds(service.max)
-            ));
-        }
-    }
-
-    fn metric(&mut self, metric: &Metric) {
-        let statistics = metric.statistics;
-        if statistics.count == 0 {
-            return;
-        }
-        self.line(&format!(
-            "  {:<22}{:>9}{:>8}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}",
-            metric.name,
-            grouped(statistics.count),
-            "",
-            seconds(statistics.p50),
-            seconds(statistics.p90),
-            seconds(statistics.p95),
-            seconds(statistics.p99),
-            seconds(statistics.p99_9),
-            seconds(statistics.max)
-        ));
-    }
-
-    fn errors(&mut self, document: &Document) {
-        if document.errors.is_empty() {
-            return;
-        }
-        self.section("ERRORS");
-        for error in &document.errors {
-            self.leader(error.operation.name(), &grouped(error.calls), &error.kind);
-        }
-    }
-
-    fn timeline(&mut self, document: &Document) {
-        if document.highlights.is_empty() {
-            return;
-        }
-        self.section("TIMELINE");
-        for line in &document.highlights {
-            let at = in_words(Duration::from_secs_f64(line.at_seconds));
-            self.line(&format!("  {at:>8}  {}", line.told));
-        }
-    }
-
-    fn recoveries(&mut self, recoveries: &[Recovery]) {
-        if recoveries.is_empty() {
-            return;
-        }
-        self.section("RECOVERY");
-        for recovery in recoveries {
-            self.line(&format!(
-                "  {} at {}",
-                recovery.fault(),
-                in_words(recovery.struck_at.since_start())
-            ));
-            for (name, told) in words::recovery(recovery) {
-                self.line(&format!("    {name:<34} {told}"));
-            }
-        }
-    }
-
-    /// The table of failovers, and what else was measured of the data tier.
-    fn data_tier(&mut self, document: &Document) {
-        let Some(report) = &document.data_tier else {
-            return;
-        };
-        let line = |cells: [&str; 9]| {
-            let [part, lost_at, promoted, failed, counts @ .., back] = cells;
-            let counts = counts.map(|count| format!("{count:>10}")).concat();
-            format!("  {part:<10}{lost_at:>16}{promoted:>22}{failed:>20}{counts}{back:>14}")
-        };
-        if !report.failovers.is_empty() {
-            self.section("FAILOVERS: recovery time (RTO) and data loss (RPO)");
-            self.line(&line(data_tier::COLUMNS));
-            for failover in &report.failovers {
-                let cells = failover.cells();
-                self.line(&line(cells.each_ref().map(String::as_str)));
-            }
-        }
-        let lines = report.lines();
-        if !lines.is_empty() {
-            self.section("DATA TIER");
-        }
-        for (name, told) in lines {
-            self.line(&format!("  {name:<28} {told}"));
-        }
-    }
-
-    fn scaling(&mut self, actions: &[ScaleAction]) {
-        if actions.is_empty() {
-            return;
-        }
-        self.section("SCALING");
-        for action in actions {
-            self.line(&format!("  {}", words::scaling(action)));
-        }
-    }
-
-    fn cost(&mut self, document: &Document) {
-        let Some(statement) = &document.cost else {
-            return;
-        };
-        let money = |amount| words::money(amount, statement.currency);
-        self.section(&format!(
-            "COST (prices: {}, {})",
-            statement.price_book, statement.price_date
-        ));
-        let length = Duration::from_secs_f64(document.run.scenario_seconds);
-        let length = format!("{} of all that stands there", in_words(length));
-        self.leader("this on-sale", &money(statement.run.total), &length);
-        let each = [
-            ("for each 1,000 buyers", statement.per_thousand_buyers),
-            ("for each ticket sold", statement.per_ticket),
-        ];
-        for (name, amount) in each {
-            let amount = amount.map_or_else(|| "-".to_owned(), money);
-            self.leader(name, &amount, "");
-        }
-        let month = format!("with {} such on-sales", statement.onsales_per_month);
-        self.leader("a month", &money(statement.month.total), &month);
-        for left_out in words::left_out(&statement.run) {
-            self.line(&format!("  {left_out}"));
-        }
-        self.line(&format!(
-            "  {:<40}{:>14}{:>14}{:>14}",
-            "a month in won (A24)", "documented", "added up", "computed"
-        ));
-        for row in &statement.documented.rows {
-            let maybe = |amount: Option<f64>| amount.map_or_else(|| "-".to_owned(), words::won);
-            let note = match (row.adds_up(), &row.used) {
-                (Some(false), _) => "  does not add up".to_owned(),
-                (_, Some(used)) => format!("  for {used}"),
-                (_, None) => String::new(),
-            };
-            self.line(&format!(
-                "  {:<40}{:>14}{:>14}{:>14}{note}",
-                row.title,
-                words::won(row.documented),
-                maybe(row.added_up),
-                maybe(row.computed)
-            ));
-        }
-    }
-
-    fn closing(&mut self, document: &Document) {
-        let run = &document.run;
-        self.section(&format!(
-            "{} (exit code {})",
-            document.answer, document.exit_code
-        ));
-        self.line(&format!("  {}", words::both_times(run)));
-        if let Some(tier) = run.data_tier {
-            let tier = words::data_tier(tier);
-            self.line(&format!(
-                "  {}; data tier: {tier}",
-                words::engine(run.engine)
-            ));
-        }
-        self.line(&format!("  run again: {}", run.run_again));
+fn has_title(block: &Block) -> bool {
+    match block {
+        Block::Table(table) => !table.title.is_empty(),
+        Block::List(list) => !list.title.is_empty(),
+        Block::Bars(_) => true,
+        Block::Prose(_) | Block::Metrics(_) | Block::Charts(_) | Block::Details(_) => false,
     }
 }
 
-const fn good(ok: bool) -> Mark {
-    if ok { Mark::Good } else { Mark::Bad }
+fn block(block: &Block, paint: Paint) -> Vec<String> {
+    match block {
+        Block::Prose(prose) => paragraph(prose, paint),
+        Block::Metrics(metrics) => key_metrics(metrics),
+        Block::Table(one) => table(one, paint),
+        Block::Bars(bars) => bar_chart(bars, paint),
+        Block::List(one) => list(one, paint),
+        Block::Charts(_) | Block::Details(_) => Vec::new(),
+    }
 }
 
-fn seconds(figure: Option<f64>) -> String {
-    figure.map_or_else(
-        || "-".to_owned(),
-        |seconds| in_words(Duration::from_secs_f64(seconds)),
+/// Text without the backticks around code.
+fn plain(text: &str) -> String {
+    text.replace('`', "")
+}
+
+fn paragraph(prose: &Prose, paint: Paint) -> Vec<String> {
+    let text = match prose.tone {
+        Tone::Normal => plain(&prose.text),
+        // Explanations are for readers of the full report.
+        Tone::Muted => return Vec::new(),
+        Tone::Warning => paint.status(Status::Unknown, &format!("⚠ {}", plain(&prose.text))),
+    };
+    vec![format!("  {text}")]
+}
+
+fn key_metrics(metrics: &[KeyMetric]) -> Vec<String> {
+    let width = metrics.iter().map(|metric| width(&metric.name)).max();
+    let width = width.unwrap_or(0);
+    let line = |metric: &KeyMetric| {
+        let value = metric.value;
+        let value = value.map_or_else(|| "–".to_owned(), |value| value.to_string());
+        format!(
+            "  {}  {value:>9}  {}",
+            padded(&metric.name, width),
+            metric.note
+        )
+    };
+    metrics.iter().map(line).collect()
+}
+
+fn list(list: &List, paint: Paint) -> Vec<String> {
+    let title = title(&list.title, paint);
+    let items = list.items.iter().map(|item| format!("  - {}", plain(item)));
+    title.into_iter().chain(items).collect()
+}
+
+fn title(title: &str, paint: Paint) -> Option<String> {
+    (!title.is_empty()).then(|| format!("  {}", paint.bold(&plain(title))))
+}
+
+fn bar_chart(chart: &BarChart, paint: Paint) -> Vec<String> {
+    let longest = chart.bars.iter().map(|bar| bar.value.value);
+    let longest = longest.fold(0.0, f64::max);
+    let columns = vec![Column::label(""), Column::label(""), Column::number("")];
+    let rows = chart.bars.iter().map(|bar| {
+        let part = if longest > 0.0 {
+            bar.value.value / longest
+        } else {
+            0.0
+        };
+        vec![
+            Cell::text(&bar.name),
+            Cell::text(blocks_of(part)),
+            Cell::number(bar.value).with_note(&bar.note),
+        ]
+    });
+    table(
+        &Table::new(columns).titled(&chart.title).with_rows(rows),
+        paint,
     )
+}
+
+/// A bar of block characters; what is not nothing shows.
+fn blocks_of(part: f64) -> String {
+    let filled = (0..BAR_WIDTH).filter(|step| {
+        let step = u32::try_from(*step).expect("a short bar");
+        let width = u32::try_from(BAR_WIDTH).expect("a short bar");
+        part > f64::from(step) / f64::from(width)
+    });
+    "█".repeat(filled.count())
+}
+
+/// A table with aligned columns. Long text is not padded, and what follows it goes to a line of its own.
+fn table(table: &Table, paint: Paint) -> Vec<String> {
+    let widths: Vec<_> = (0..table.columns.len())
+        .map(|place| ColumnWidth::of(table, place))
+        .collect();
+    let mut lines: Vec<_> = title(&table.title, paint).into_iter().collect();
+    if table.has_headings() {
+        let cells: Vec<_> = table
+            .columns
+            .iter()
+            .map(|column| Cell::text(&column.title))
+            .collect();
+        let heading = row_lines(table, &widths, &cells, Paint(Color::Plain));
+        // Headings of columns that go to lines of their own would only take space.
+        lines.extend(heading.into_iter().take(1).map(|line| paint.dim(&line)));
+    }
+    for row in &table.rows {
+        lines.extend(row_lines(table, &widths, row, paint));
+    }
+    lines
+}
+
+/// How wide the cells of a column are.
+struct ColumnWidth {
+    value: usize,
+    /// Width of remarks beside numbers, with the space before them.
+    note: usize,
+}
+
+impl ColumnWidth {
+    fn of(table: &Table, place: usize) -> Self {
+        let column = &table.columns[place];
+        let cells = || table.rows.iter().map(move |row| &row[place]);
+        let values = cells().map(|cell| width(&value(column, cell)));
+        let fitting = values.filter(|width| *width <= LABEL_WIDTH_MAX);
+        let note = match column.kind {
+            ColumnKind::Number => cells().map(|cell| width(&note(cell))).max().unwrap_or(0),
+            ColumnKind::Status | ColumnKind::Label | ColumnKind::Prose => 0,
+        };
+        let title = width(&column.title);
+        Self {
+            value: fitting.chain([title]).max().unwrap_or(0),
+            note,
+        }
+    }
+}
+
+/// The value of a cell; names carry their remark with them.
+fn value(column: &Column, cell: &Cell) -> String {
+    let value = plain(&cell.words());
+    match column.kind {
+        ColumnKind::Label => format!("{value}{}", note(cell)),
+        ColumnKind::Status | ColumnKind::Prose | ColumnKind::Number => value,
+    }
+}
+
+/// The remark of a cell as it follows the value: ` (zone b)`.
+fn note(cell: &Cell) -> String {
+    let note = plain(&cell.note);
+    match (note.is_empty(), &cell.content) {
+        (true, _) => note,
+        (false, Content::Empty) => note,
+        (false, _) => format!(" ({note})"),
+    }
+}
+
+fn row_lines(table: &Table, widths: &[ColumnWidth], cells: &[Cell], paint: Paint) -> Vec<String> {
+    let mut lines = vec![" ".to_owned()];
+    let mut has_prose = false;
+    for ((column, width), cell) in table.columns.iter().zip(widths).zip(cells) {
+        let value = value(column, cell);
+        let padding = " ".repeat(width.value.saturating_sub(self::width(&value)));
+        let status = match cell.content {
+            Content::Status(status) => Some(status),
+            Content::Empty | Content::Missing | Content::Text(_) | Content::Number(_) => {
+                cell.status
+            }
+        };
+        let shown = status.map_or_else(|| value.clone(), |status| paint.status(status, &value));
+        match column.kind {
+            ColumnKind::Status | ColumnKind::Label => {
+                put(&mut lines, &format!(" {shown}{padding} "));
+            }
+            ColumnKind::Number => {
+                let note = padded(&note(cell), width.note);
+                put(&mut lines, &format!(" {padding}{shown}{note} "));
+            }
+            ColumnKind::Prose => {
+                if has_prose && !value.is_empty() {
+                    lines.push(" ".repeat(6));
+                }
+                put(&mut lines, &format!(" {shown} "));
+                if !cell.note.is_empty() {
+                    lines.push(format!("{} {}", " ".repeat(6), plain(&cell.note)));
+                }
+                has_prose = true;
+            }
+        }
+    }
+    lines
+}
+
+/// Adds to the last line.
+fn put(lines: &mut [String], text: &str) {
+    lines.last_mut().expect("there is a line").push_str(text);
+}
+
+fn padded(text: &str, to: usize) -> String {
+    format!("{text}{}", " ".repeat(to.saturating_sub(width(text))))
+}
+
+/// Columns of the terminal that a text takes; Korean characters take two.
+fn width(text: &str) -> usize {
+    let wide = |character: char| match character {
+        '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' => 2,
+        '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ff60}' => 2,
+        _ => 1,
+    };
+    text.chars().map(wide).sum()
 }

@@ -1,4 +1,4 @@
-//! Open files: how many processes a load-balancer node needs, and whether the machine can hold the run at all.
+//! File descriptors: how many processes a load-balancer node needs, and whether this machine can run the scenario at all.
 
 use std::fmt;
 
@@ -6,63 +6,64 @@ use tiketi_core::rng::Streams;
 use tiketi_core::units::SimTime;
 use tiketi_scenario::Plan;
 
-/// Files a process needs beside its sockets: pools of keep-alive connections, health checks, pipes, the runtime.
+/// File descriptors a process needs besides its sockets: pools of keep-alive connections, health checks, pipes, runtime.
 const RESERVE: u64 = 600;
-/// Files a WebSocket costs a load-balancer process: one to the client, one to the target.
+/// File descriptors per WebSocket in a load-balancer process: one to the client, one to the target.
 const FILES_PER_RELAY: u64 = 2;
-/// How full a process is planned that shares sockets with others, in percent: the kernel spreads connections over the
-/// processes of a node by chance, and cookies bring buyers to instances unevenly.
+/// Planned fill level, in percent, of a process that shares sockets with others: the kernel distributes connections over
+/// the processes of a node at random, and cookies distribute buyers over instances unevenly.
 const FILL_PERCENT: u64 = 90;
-/// Connections of an instance process to Redis: commands, messages, and both again while they are replaced (assumption).
+/// Connections of an instance process to Redis: for commands and for messages, and twice that while they are replaced
+/// (assumption).
 const REDIS_CONNECTIONS: u64 = 4;
 
-/// Buyers asked for their patience.
+/// Size of the sample of buyers' patience.
 const PATIENCE_SAMPLE: usize = 1_000;
 
-/// How the run fits the limit on open files.
+/// How the run fits into the limit on open files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Sockets at once that the budget is for.
+    /// Concurrent sockets that the budget is for.
     pub sockets: u64,
-    /// Processes of each load-balancer node, so that a single node can carry everyone.
+    /// Processes per load-balancer node, so that a single node can carry all sockets.
     pub processes_per_node: u64,
 }
 
-/// The process in which the sockets of buyers end.
+/// The process that holds the server end of the buyers' sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder {
     /// One process with all instances as threads.
     Threads,
     /// A process with one instance.
     Process {
-        /// Instances that share all sockets when there are fewest.
+        /// The smallest number of instances that may have to share all sockets.
         sharing: u64,
         /// Connections of an instance to the data tier.
         connections: u64,
     },
 }
 
-/// The instances cannot hold that many sockets.
+/// The instances cannot hold this many sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{sockets} sockets at once need {needed} open files in {holder}, and the limit is {limit} \
-     (raise it with `ulimit -Hn {needed}`, or run with fewer buyers: at most {sockets_max} sockets fit)"
+    "{sockets} concurrent sockets need {needed} open files in {holder}, but the limit is {limit} \
+     (raise it with `ulimit -Hn {needed}`, or use fewer buyers: at most {sockets_max} sockets fit)"
 )]
 pub struct TooFewFiles {
-    /// Sockets expected at once.
+    /// Expected number of concurrent sockets.
     pub sockets: u64,
     /// The process that needs too many files.
     pub holder: Holder,
     /// Files it needs.
     pub needed: u64,
-    /// The hard limit of a process.
+    /// The hard limit per process.
     pub limit: u64,
-    /// Sockets at once that fit, in all processes together.
+    /// Concurrent sockets that fit, over all processes.
     pub sockets_max: u64,
 }
 
 impl Holder {
-    /// Instances as processes: after the loss of a zone the rest of the smallest fleet holds everyone.
+    /// Instances as processes: after the loss of a zone, the rest of the smallest fleet must hold all sockets.
     pub fn process(plan: &Plan) -> Self {
         let topology = &plan.topology;
         let begun = topology.instances.initial.iter().sum::<u32>();
@@ -72,7 +73,8 @@ impl Holder {
         let smallest = scheduled
             .filter_map(|action| action.min)
             .fold(plan.scaling.min, u32::min);
-        // The group keeps its zones balanced, so the loss takes an equal part; a single zone takes all or nothing.
+        // The group keeps its zones balanced, so a lost zone takes an equal share of the fleet. With a single zone, its
+        // loss leaves no instance that would have to hold anything.
         let (left_of_begun, left_of_smallest) = match zones {
             0 | 1 => (begun, smallest),
             _ => (
@@ -97,7 +99,7 @@ impl Holder {
         }
     }
 
-    /// Sockets at once that fit if each process may open `limit` files.
+    /// Returns the number of concurrent sockets that fit if each process may open `limit` files.
     fn sockets_max(self, limit: u64) -> u64 {
         match self {
             Self::Threads => limit.saturating_sub(RESERVE),
@@ -115,7 +117,7 @@ impl Holder {
         }
     }
 
-    /// Nothing is uneven about a process that holds all.
+    /// A single process holds all sockets: nothing is distributed unevenly.
     const fn fill_percent(self) -> u64 {
         if self.sharing() == 1 {
             100
@@ -128,21 +130,25 @@ impl Holder {
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Threads => write!(f, "the process of the instances"),
+            Self::Threads => write!(f, "the process that runs the instances"),
             Self::Process { sharing: 1, .. } => write!(
                 f,
-                "an instance process, as a single one may have to hold everyone when a zone is lost"
+                "one instance process, which may have to hold all sockets alone when a zone is lost"
             ),
             Self::Process { sharing, .. } => write!(
                 f,
-                "an instance process, as {sharing} may have to hold everyone when a zone is lost"
+                "one instance process ({sharing} may have to share all sockets when a zone is lost)"
             ),
         }
     }
 }
 
 impl Budget {
-    /// Plans for `sockets` at once, `limit` files a process.
+    /// Plans for `sockets` concurrent sockets and `limit` open files per process.
+    ///
+    /// # Errors
+    ///
+    /// When a process cannot hold its share of the sockets.
     pub fn new(sockets: u64, limit: u64, holder: Holder) -> Result<Self, TooFewFiles> {
         let needed = holder.files(sockets);
         let room_for_relays = limit.saturating_sub(RESERVE) / FILES_PER_RELAY;
@@ -162,16 +168,20 @@ impl Budget {
         })
     }
 
-    /// Raises the soft limit of this process to the hard one, and returns what it is then.
+    /// Raises the soft limit of this process to the hard limit, and returns it.
+    ///
+    /// # Errors
+    ///
+    /// When the limit cannot be read or raised.
     pub fn raise_limit() -> std::io::Result<u64> {
         rlimit::increase_nofile_limit(u64::MAX)
     }
 }
 
-/// How many buyers may be connected at once: everyone who has come, less those who have lost patience and those whom
-/// the waiting room has let through to the end.
+/// Estimates how many buyers may be connected at once: all who have arrived, minus those who have lost patience and those
+/// who have been admitted and have finished.
 ///
-/// A fluid estimate on the safe side: everyone who is let through stays to pay, and would have been the last to leave.
+/// A conservative fluid estimate: it assumes that all who are admitted stay to pay, and have the most patience.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -205,7 +215,7 @@ pub fn sockets_forecast(plan: &Plan) -> u64 {
     most.ceil() as u64
 }
 
-/// The share of buyers who still wait after 0, 1, 2 … `seconds`, from a sample of their patience.
+/// Returns the share of buyers who are still waiting after 0, 1, 2 … `seconds`, from a sample of their patience.
 #[expect(clippy::cast_precision_loss, reason = "a sample of a thousand")]
 fn still_patient(plan: &Plan, seconds: usize) -> Vec<f64> {
     let mut stream = Streams::new(plan.seed).named("sockets-forecast");
@@ -252,7 +262,7 @@ mod tests {
         let refusal = threads(19_500, 20_000).unwrap_err();
         assert_eq!(refusal.sockets_max, 19_400);
         let text = refusal.to_string();
-        assert!(text.contains("need 20100 open files in the process of the instances"));
+        assert!(text.contains("need 20100 open files in the process that runs the instances"));
         assert!(threads(0, 600).is_err());
     }
 
@@ -263,15 +273,18 @@ mod tests {
             connections: 24,
         };
         let budget = Budget::new(19_376, 20_000, holder(1)).unwrap();
-        assert_eq!(budget.processes_per_node, 3, "nodes hold all as ever");
+        assert_eq!(
+            budget.processes_per_node, 3,
+            "each node can hold all sockets"
+        );
         assert!(Budget::new(19_377, 20_000, holder(1)).is_err());
         // One that shares with others is planned less full: 0.9 * 19,376 * 3.
         assert!(Budget::new(52_315, 20_000, holder(3)).is_ok());
         let refusal = Budget::new(60_000, 20_000, holder(3)).unwrap_err();
         assert_eq!(refusal.sockets_max, 52_315);
         let text = refusal.to_string();
-        assert!(text.contains("need 22847 open files in an instance process"));
-        assert!(text.contains("as 3 may have to hold everyone"), "{text}");
+        assert!(text.contains("need 22847 open files in one instance process"));
+        assert!(text.contains("3 may have to share all sockets"), "{text}");
         assert!(text.contains("at most 52315 sockets fit"), "{text}");
         for sharing in 1..5 {
             let fits = holder(sharing).sockets_max(20_000);

@@ -17,11 +17,11 @@ use tokio::net::{TcpListener, UdpSocket};
 
 use tiketi_cloud::name_service::NameService;
 
-/// Ports tried until one is free for UDP and TCP alike.
+/// Ports to try until one is free for both UDP and TCP.
 const PORT_TRIES: u32 = 16;
-/// Wall time after which a silent TCP client is cut off.
+/// Real time after which an idle TCP client is disconnected.
 const TCP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Answers that may wait to be sent on one TCP connection.
+/// Responses that may wait to be sent on one TCP connection.
 const TCP_BACKLOG: usize = 32;
 
 /// A running name server; it ends when dropped.
@@ -41,9 +41,13 @@ pub type SharedNames = Arc<Mutex<NameService>>;
 impl NameServer {
     /// Serves `names` on a free port of `ip`.
     ///
-    /// Times to live go out in whole *wall* seconds, `ttl / speed` rounded up and at least one: a resolver of any make
-    /// then keeps an answer at least as long as the scenario says, and less than one wall second longer.
-    /// At speed 1 the figure is exact.
+    /// TTLs are sent in whole seconds of *real* time, `ttl / speed` rounded up and at least one: any resolver then caches
+    /// an answer at least as long as the scenario says, and less than one second of real time longer. At speed 1 the TTL
+    /// is exact.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be bound.
     pub async fn start(ip: Ipv4Addr, names: NameService, speed: f64) -> std::io::Result<Self> {
         let (udp, tcp) = bind(ip).await?;
         let address = udp.local_addr()?;
@@ -62,12 +66,12 @@ impl NameServer {
         })
     }
 
-    /// Where it listens, UDP and TCP.
+    /// Returns where it listens, UDP and TCP.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The records, to change them.
+    /// Returns the records, to change them.
     pub fn names(&self) -> SharedNames {
         Arc::clone(&self.names)
     }
@@ -90,7 +94,7 @@ async fn bind(ip: Ipv4Addr) -> std::io::Result<(UdpSocket, TcpListener)> {
 struct Zone {
     names: SharedNames,
     speed: f64,
-    /// Answers given: each begins with the next address, so that clients that take the first spread out.
+    /// Responses so far: each starts with the next address, so that clients which use the first one spread out.
     answers: AtomicUsize,
 }
 
@@ -133,7 +137,7 @@ impl Zone {
             [],
             [],
         );
-        // A client that is gone needs no answer; the server only counts what it is told here.
+        // If the client is gone, nobody needs the response; hickory only counts what is returned here.
         handle.send_response(response).await.unwrap_or_else(|_| {
             ResponseInfo::from(Header {
                 metadata,
@@ -161,11 +165,11 @@ impl RequestHandler for Zone {
     }
 }
 
-/// The time to live as it goes over the wire.
+/// The TTL as it is sent, in seconds of real time.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a float to integer cast saturates, and a time to live is never negative"
+    reason = "a float to integer cast saturates, and a TTL is never negative"
 )]
 fn wall_ttl(ttl: Duration, speed: f64) -> u32 {
     (ttl.as_secs_f64() / speed).ceil().max(1.0) as u32
@@ -224,7 +228,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_carry_all_addresses_and_take_turns_in_front() {
+    async fn responses_have_all_addresses_and_rotate_the_first() {
         for tcp in [false, true] {
             let server = NameServer::start(Ipv4Addr::LOCALHOST, names(), 5.0)
                 .await
@@ -239,7 +243,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_changed_record_is_seen_at_the_next_query() {
+    async fn a_changed_record_is_visible_in_the_next_query() {
         let server = NameServer::start(Ipv4Addr::LOCALHOST, names(), 1.0)
             .await
             .unwrap();
@@ -256,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn times_to_live_are_rounded_up_to_whole_wall_seconds() {
+    fn ttls_are_rounded_up_to_whole_seconds_of_real_time() {
         assert_eq!(wall_ttl(Duration::from_secs(60), 7.0), 9);
         assert_eq!(wall_ttl(Duration::from_secs(5), 20.0), 1);
     }

@@ -1,4 +1,4 @@
-//! Why the testbed cannot start or go on.
+//! Errors of the testbed.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -8,52 +8,52 @@ use tiketi_stores::StoresError;
 
 use super::budget::TooFewFiles;
 use super::{NAME_SERVER_IP, START_TIMEOUT};
-use tiketi_core::units::{InstanceId, ZoneId};
+use tiketi_core::units::InstanceId;
 
-/// Why the testbed cannot go on.
+/// Why the testbed cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum TestbedError {
     /// The limit on open files is too low.
     #[error(transparent)]
     TooFewFiles(#[from] TooFewFiles),
     /// The limit on open files cannot be read or raised.
-    #[error("cannot raise the limit on open files: {0}")]
+    #[error("cannot read or raise the limit on open files: {0}")]
     Limit(std::io::Error),
     /// The name server cannot listen.
     #[error("the name server cannot listen on {NAME_SERVER_IP}: {0}")]
     NameServer(std::io::Error),
     /// No port is free on the addresses of all load-balancer nodes.
-    #[error("no port is free on {addresses:?}: {source}")]
+    #[error("no port is free on all of {addresses:?}: {source}")]
     NoPort {
         /// The nodes' addresses.
         addresses: Vec<Ipv4Addr>,
-        /// What the last try met.
+        /// The error of the last attempt.
         source: std::io::Error,
     },
     /// A load-balancer node cannot be started.
-    #[error("the load-balancer node of zone {} cannot be started: {source}", zone.0)]
+    #[error("cannot start the load-balancer node of zone {zone}: {source}")]
     Node {
-        /// Its zone.
-        zone: ZoneId,
+        /// Name of its zone.
+        zone: String,
         /// Why.
         source: std::io::Error,
     },
-    /// A load-balancer process ended unbidden, and no fault of the scenario took it.
-    #[error("a load-balancer process of zone {} ended unbidden", zone.0)]
+    /// A load-balancer process ended, and no fault of the scenario explains it.
+    #[error("a load-balancer process of zone {zone} ended unexpectedly")]
     NodeEnded {
-        /// Its zone.
-        zone: ZoneId,
+        /// Name of its zone.
+        zone: String,
     },
-    /// The load balancer did not come up.
+    /// The load balancer did not start in time.
     #[error("the load balancer did not listen within {} s", START_TIMEOUT.as_secs())]
     StartTimeout,
     /// A server of the data tier failed.
-    #[error("the data tier: {0}")]
+    #[error("data tier: {0}")]
     Server(Arc<StoresError>),
-    /// The data tier could not be prepared.
+    /// The tables or keys of the run could not be prepared.
     #[error(transparent)]
     Setup(#[from] SetupError),
-    /// An instance cannot be started, or not be told what to do.
+    /// An instance cannot be started, paused or resumed.
     #[error("{instance} cannot be started: {source}")]
     Instance {
         /// The instance.
@@ -70,7 +70,7 @@ impl From<StoresError> for TestbedError {
 }
 
 impl TestbedError {
-    /// What the user can do about it; `None` if the message says all there is.
+    /// Returns what the user can do about it; `None` if the message says it all.
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Server(error) => error.hint(),
@@ -79,7 +79,7 @@ impl TestbedError {
         }
     }
 
-    /// Whether servers that exist already hold what is not the run's, so that it kept its hands off them.
+    /// Whether existing servers contain other data, so that the run did not touch them.
     pub const fn is_refusal(&self) -> bool {
         matches!(
             self,
@@ -92,7 +92,7 @@ impl TestbedError {
         )
     }
 
-    /// Whether the scenario asks for what this machine does not have.
+    /// Whether the scenario needs something that this machine does not have, or has an invalid URL.
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Server(error) => matches!(

@@ -1,16 +1,17 @@
-//! The local AWS: names, load balancer, instances, data tier, and what of them fails together.
+//! A local AWS: DNS, load balancer, instances, data tier, and zones in which they fail together.
 //!
 //! ```text
-//! buyers ─▶ dns (one address a zone) ─▶ alb node of a zone (child processes) ─▶ any healthy instance ─▶ data tier
-//! orders ─▶ Testbed::obey ─▶ fleet · alb · data tier · dns        Testbed::next_input ─▶ control plane
+//! buyers ─▶ dns (one address per zone) ─▶ alb node of a zone (child processes) ─▶ any healthy instance ─▶ data tier
+//! driver ─orders, faults─▶ Testbed ─▶ fleet · alb · data tier · dns        Testbed::next_input ─▶ control plane
 //! ```
 //!
-//! Everything listens on loopback: 10.0.11.0/24 becomes 127.0.11.0/24. The testbed reads no clock; its callers say
-//! what time it is, and it sleeps for wall time, scenario time divided by the speed.
+//! Everything listens on loopback: 10.0.11.0/24 becomes 127.0.11.0/24. Callers pass the scenario time; the testbed itself
+//! sleeps for real time, which is scenario time divided by the speed.
 
 pub mod alb;
 pub mod budget;
 pub mod child;
+pub mod clock;
 pub mod data_tier;
 pub mod dns;
 mod error;
@@ -21,15 +22,14 @@ mod orders;
 mod settings;
 pub mod zone;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tiketi_server::{Census, EmbeddedTier, FinalState, ServersConfig, Settings, Show};
+use tiketi_server::{Census, EmbeddedTier, FinalState, ServersConfig, Settings, SetupError, Show};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::AbortHandle;
 use uuid::Uuid;
 
 use alb::balancer::{Balancer, Blueprint, Heard};
@@ -46,28 +46,28 @@ use tiketi_measure::ending::DataTierFigures;
 use tiketi_scenario::{Plan, topology};
 use zone::{FIRST_HOST, on_loopback};
 
-/// Name of the load balancer.
+/// DNS name of the load balancer.
 pub const ALB_NAME: &str = "tiketi.test";
-/// Name of the Redis endpoint.
+/// DNS name of the Redis endpoint.
 pub const REDIS_NAME: &str = "redis.tiketi.test";
-/// Name of the database's writer endpoint.
+/// DNS name of the database's writer endpoint.
 pub const DATABASE_NAME: &str = "database.tiketi.test";
 
-/// Where the name server listens; its port is free.
+/// Where the name server listens, on a free port.
 const NAME_SERVER_IP: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-/// How far everything of the testbed stands back in the operating system's scheduler: load workers on the same machine
-/// must send on time, or the run measures the machine.
+/// Priority (`nice`) of everything in the testbed: load workers on the same machine must send on time, or the run measures
+/// the machine.
 const NICENESS: i32 = 10;
-/// Wall time the load balancer has to come up.
+/// Real time the load balancer has to start.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running testbed.
 #[expect(
     missing_debug_implementations,
-    reason = "made of servers that have nothing to show"
+    reason = "its servers do not implement it"
 )]
 pub struct Testbed {
-    speed: f64,
+    zone_names: Vec<String>,
     node_addresses: Vec<Ipv4Addr>,
     port: u16,
     token_secret: String,
@@ -77,36 +77,34 @@ pub struct Testbed {
     heard: UnboundedReceiver<Heard>,
     fleet: Box<Fleet>,
     fleet_heard: UnboundedReceiver<fleet::Heard>,
-    /// Instances that become targets as soon as they listen.
+    /// Instances that will become targets as soon as they listen.
     unregistered: BTreeSet<InstanceId>,
     data_tier: DataTier,
-    lost_zones: BTreeSet<ZoneId>,
-    /// Instances that a fault has stopped, by zone.
-    paused: BTreeSet<(ZoneId, InstanceId)>,
-    evictions: BTreeMap<ZoneId, AbortHandle>,
-    /// Told to the control plane next.
+    /// The load balancer's totals when they were last taken for the bill.
+    load_taken: Load,
+    /// Inputs that the control plane gets next.
     pending: VecDeque<Input>,
-    /// Zone of a load-balancer process that has ended unbidden.
+    /// Zone of a load-balancer process that has ended unexpectedly.
     broken_node: Option<ZoneId>,
     /// An instance that could not be started, and why.
     broken_instance: Option<(InstanceId, String)>,
 }
 
-/// Where a testbed is built.
+/// The environment that a testbed is built in.
 #[derive(Clone, Debug)]
 pub struct Ground {
     /// This project's binary, from which child processes are started.
     pub executable: PathBuf,
-    /// Folder for the logs of child processes, which is there; `None` leaves them on the standard error.
+    /// Existing folder for the logs of child processes; `None` if they share this process's standard error.
     pub logs: Option<PathBuf>,
-    /// The moment, in nanoseconds since 1970: scenario time of all servers starts here.
+    /// The current time in nanoseconds since 1970: scenario time of all servers starts here.
     pub now_unix_ns: u64,
 }
 
-/// What a load worker needs to reach the testbed.
+/// How a load worker reaches the testbed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Name of the load balancer, which only the testbed's name server knows.
+pub struct Access {
+    /// DNS name of the load balancer, which only the testbed's name server knows.
     pub host: String,
     /// Port of the load balancer.
     pub port: u16,
@@ -116,21 +114,21 @@ pub struct Entry {
     pub token_secret: String,
 }
 
-/// What a testbed says at its end.
+/// What is read when a testbed ends.
 #[derive(Debug)]
 pub struct Ended {
     /// Everything an audit needs, or why it could not be read.
-    pub state: Result<FinalState, String>,
+    pub state: Result<FinalState, SetupError>,
     /// What was measured of the data tier's servers; `None` if it has none.
     pub data_tier: Option<DataTierFigures>,
 }
 
-/// What the testbed shows of itself at one moment.
+/// The state of the testbed at one moment.
 #[derive(Clone, Debug)]
 pub struct Gauges {
     /// Counts of the data tier: waiting, active, held, sold, …
     pub census: Census,
-    /// Whether Redis answers: during its failover nobody can say how many wait.
+    /// Whether Redis answers; during its failover the queue's size is unknown.
     pub queue_is_readable: bool,
     /// Sockets of buyers on all instances.
     pub sockets: u64,
@@ -141,9 +139,12 @@ pub struct Gauges {
 }
 
 impl Testbed {
-    /// Starts names, load balancer and data tier for a plan; instances come by orders.
+    /// Starts DNS, load balancer and data tier for a plan; instances are started by orders. Returns when every node
+    /// listens.
     ///
-    /// Returns when every node listens, or refuses before anything starts if the machine cannot hold the run.
+    /// # Errors
+    ///
+    /// When the machine has too few file descriptors for the run (nothing is started then), or a part cannot be started.
     pub async fn start(plan: &Plan, ground: &Ground) -> Result<Self, TestbedError> {
         let launcher = Launcher::Binary(ground.executable.clone());
         Box::pin(Self::start_with(plan, ground, launcher)).await
@@ -198,7 +199,6 @@ impl Testbed {
         let subnets = topology.zones.iter().map(|zone| zone.private).collect();
         let (fleet, fleet_heard) = Fleet::new(kind, settings, subnets);
         let mut testbed = Self {
-            speed,
             node_addresses,
             port,
             token_secret,
@@ -210,9 +210,12 @@ impl Testbed {
             fleet_heard,
             unregistered: BTreeSet::new(),
             data_tier,
-            lost_zones: BTreeSet::new(),
-            paused: BTreeSet::new(),
-            evictions: BTreeMap::new(),
+            load_taken: Load::default(),
+            zone_names: topology
+                .zones
+                .iter()
+                .map(|zone| zone.name.clone())
+                .collect(),
             pending: VecDeque::new(),
             broken_node: None,
             broken_instance: None,
@@ -229,9 +232,19 @@ impl Testbed {
         self.show
     }
 
-    /// What a load worker needs.
-    pub fn entry(&self) -> Entry {
-        Entry {
+    /// Returns the name of a zone.
+    fn zone_name(&self, zone: ZoneId) -> String {
+        self.zone_names[zone.index()].clone()
+    }
+
+    fn node_error(&self, zone: ZoneId, source: std::io::Error) -> TestbedError {
+        let zone = self.zone_name(zone);
+        TestbedError::Node { zone, source }
+    }
+
+    /// Returns how a load worker reaches the testbed.
+    pub fn entry(&self) -> Access {
+        Access {
             host: ALB_NAME.to_owned(),
             port: self.port,
             name_server: self.name_server.address(),
@@ -239,7 +252,7 @@ impl Testbed {
         }
     }
 
-    /// What the testbed shows of itself now.
+    /// Returns the current state of the testbed.
     pub fn gauges(&self) -> Gauges {
         let instances = self.fleet.gauges();
         let loads = instances.iter().filter_map(|gauge| gauge.load.as_ref());
@@ -252,18 +265,15 @@ impl Testbed {
         }
     }
 
-    /// Ends everything, and says what is left to say: nothing listens and no process is left when this returns.
+    /// Stops everything, and reads the final state: no socket and no process is left when this returns.
     pub async fn end(self) -> Ended {
         Box::pin(self.end_in_order()).await
     }
 
     async fn end_in_order(self) -> Ended {
-        for eviction in self.evictions.values() {
-            eviction.abort();
-        }
         Box::pin(self.balancer.stop()).await;
         self.fleet.stop().await;
-        // Only now does nobody change anything any more.
+        // Only now nothing changes any longer.
         let ended = Ended {
             state: self.data_tier.final_state().await,
             data_tier: self.data_tier.figures(),
@@ -311,7 +321,7 @@ async fn build_data_tier(
     })
 }
 
-/// A log file for the load-balancer node of each zone; none without a folder for them.
+/// Returns a log file for the load-balancer node of each zone; none without a folder.
 fn node_logs(plan: &Plan, logs: Option<&Path>) -> Vec<PathBuf> {
     let zones = plan.topology.zones.iter();
     logs.map_or_else(Vec::new, |logs| {
@@ -321,7 +331,7 @@ fn node_logs(plan: &Plan, logs: Option<&Path>) -> Vec<PathBuf> {
     })
 }
 
-/// Locks what panicking tasks may have left poisoned: records and routes stay valid at every step.
+/// Locks a mutex even if a panicking task has poisoned it: records and routes are valid at every step.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

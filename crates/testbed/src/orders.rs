@@ -1,65 +1,83 @@
-//! Orders of the control plane in, what it is told out.
+//! The testbed as an engine of the control plane: orders in, inputs out.
 
 use super::alb::balancer::News;
 use super::fleet::{self, Cause};
 use super::{ALB_NAME, Testbed, TestbedError, lock};
-use tiketi_cloud::order::{Input, Order};
+use tiketi_cloud::driver::{CpuTime, Engine, Launch, ShowLevels};
+use tiketi_cloud::order::Input;
 use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
+use tiketi_cost::LoadSample;
 
-impl Testbed {
-    /// Does what the control plane orders. Returns the answer if the order asks for one.
-    pub fn obey(&mut self, now: SimTime, order: &Order) -> Result<Option<Input>, TestbedError> {
-        match *order {
-            Order::SampleQueue => {
-                let size = self.data_tier.queue_size();
-                return Ok(Some(Input::QueueSampled { size }));
-            }
-            Order::SampleCpu => {
-                let percent = self.fleet.sample_cpu(now);
-                return Ok(Some(Input::CpuSampled { percent }));
-            }
-            Order::Launch {
-                instance,
-                zone,
-                answers_at,
-            } => {
-                if self.lost_zones.contains(&zone) {
-                    // No capacity there, as AWS would say.
-                    return Ok(Some(Input::InstanceLost { instance }));
-                }
-                self.fleet
-                    .launch(instance, zone, answers_at.saturating_since(now))
-                    .map_err(|source| TestbedError::Instance { instance, source })?;
-            }
-            Order::Register { instance } => {
-                self.unregistered.insert(instance);
-                // The first health check must find the socket that a process opens this very moment.
-                if !self.fleet.is_opening(instance) {
-                    self.register(instance);
-                }
-            }
-            Order::Deregister { instance, until } => {
-                let delay = until.saturating_since(now);
-                self.unregistered.remove(&instance);
-                let news = self.balancer.deregister(instance, delay);
-                self.take(news);
-            }
-            Order::Terminate { instance } => {
-                self.unregistered.remove(&instance);
-                self.balancer.remove(instance);
-                self.fleet.terminate(instance);
-            }
-            Order::PromoteRedis { zone } => self.data_tier.promote(DataTierPart::Redis, zone),
-            Order::PromoteDatabase { zone } => {
-                self.data_tier.promote(DataTierPart::Database, zone);
-            }
-        }
-        Ok(None)
+impl Engine for Testbed {
+    type Error = TestbedError;
+
+    fn queue_size(&mut self, _now: SimTime) -> Option<u64> {
+        self.data_tier.queue_size()
     }
 
-    /// Waits for the next thing the control plane is told: the health of a target, or that one is drained. It is also
-    /// what keeps the testbed moving: boots end and nodes come up while it is awaited. Nothing is lost when the
-    /// future is dropped.
+    fn cpu_times(&mut self, _now: SimTime) -> Vec<CpuTime> {
+        self.fleet.cpu_times()
+    }
+
+    fn launch(&mut self, now: SimTime, launch: Launch) -> Result<(), TestbedError> {
+        let Launch {
+            instance,
+            zone,
+            answers_at,
+        } = launch;
+        self.fleet
+            .launch(instance, zone, answers_at.saturating_since(now))
+            .map_err(|source| TestbedError::Instance { instance, source })
+    }
+
+    fn register(&mut self, _now: SimTime, instance: InstanceId) {
+        self.unregistered.insert(instance);
+        // The first health check must find the socket, which a process may be about to open.
+        if !self.fleet.is_opening(instance) {
+            self.register_target(instance);
+        }
+    }
+
+    fn deregister(&mut self, now: SimTime, instance: InstanceId, until: SimTime) -> bool {
+        self.unregistered.remove(&instance);
+        let news = self
+            .balancer
+            .deregister(instance, until.saturating_since(now));
+        self.take(news);
+        false
+    }
+
+    fn terminate(&mut self, _now: SimTime, instance: InstanceId) {
+        self.unregistered.remove(&instance);
+        self.balancer.remove(instance);
+        self.fleet.terminate(instance);
+    }
+
+    fn promote(&mut self, _now: SimTime, part: DataTierPart, zone: ZoneId) {
+        self.data_tier.promote(part, zone);
+    }
+
+    fn show_levels(&mut self, _now: SimTime) -> ShowLevels {
+        let census = self.data_tier.census();
+        let is_readable = self.data_tier.queue_size().is_some();
+        ShowLevels {
+            waiting: is_readable.then_some(census.waiting),
+            active: is_readable.then_some(census.active),
+            seats_held: census.held,
+            seats_sold: census.sold,
+        }
+    }
+
+    fn take_load(&mut self) -> LoadSample {
+        let load = self.balancer.load();
+        let before = std::mem::replace(&mut self.load_taken, load);
+        load.since(&before)
+    }
+}
+
+impl Testbed {
+    /// Waits for the next input for the control plane, for instance a change of a target's health. The testbed only makes
+    /// progress while this is awaited: boots end and nodes come up. Cancel-safe.
     pub async fn next_input(&mut self) -> Input {
         loop {
             if let Some(input) = self.pending.pop_front() {
@@ -88,7 +106,7 @@ impl Testbed {
         for &zone in &down {
             self.balancer
                 .start_node(SimTime::ZERO, zone)
-                .map_err(|source| TestbedError::Node { zone, source })?;
+                .map_err(|source| self.node_error(zone, source))?;
         }
         while !down.is_empty() {
             let Some(heard) = self.heard.recv().await else {
@@ -98,7 +116,10 @@ impl Testbed {
             for item in &news {
                 match *item {
                     News::NodeUp(up) => down.retain(|&zone| zone != up),
-                    News::ProcessLost(zone) => return Err(TestbedError::NodeEnded { zone }),
+                    News::ProcessLost(zone) => {
+                        let zone = self.zone_name(zone);
+                        return Err(TestbedError::NodeEnded { zone });
+                    }
                     News::Input(_) => {}
                 }
             }
@@ -107,12 +128,15 @@ impl Testbed {
         Ok(())
     }
 
-    /// Whether the testbed is what the plan says it is.
+    /// Checks that the testbed is in the state that the plan describes.
     ///
-    /// A load-balancer process that ends unbidden takes sockets with it that no fault of the scenario explains, and an
-    /// instance that cannot be started is missing for no reason of the scenario.
+    /// # Errors
+    ///
+    /// When a load-balancer process has ended unexpectedly, which drops sockets that no fault of the scenario explains; when
+    /// an instance could not be started; or when a server of the data tier has failed.
     pub fn soundness(&self) -> Result<(), TestbedError> {
         if let Some(zone) = self.broken_node {
+            let zone = self.zone_name(zone);
             return Err(TestbedError::NodeEnded { zone });
         }
         if let Some((instance, reason)) = &self.broken_instance {
@@ -124,7 +148,7 @@ impl Testbed {
         self.data_tier.soundness()
     }
 
-    /// Acts on what the load balancer has to say.
+    /// Handles reports of the load balancer.
     pub(super) fn take(&mut self, news: impl IntoIterator<Item = News>) {
         for item in news {
             match item {
@@ -140,15 +164,14 @@ impl Testbed {
         }
     }
 
-    /// Acts on what the fleet has to say.
+    /// Handles a report of the fleet.
     fn take_fleet(&mut self, news: fleet::News) {
         let (instance, cause) = match news {
-            fleet::News::Answers(instance) => return self.register(instance),
+            fleet::News::Answers(instance) => return self.register_target(instance),
             fleet::News::Lost { instance, cause } => (instance, cause),
         };
         match cause {
-            Cause::Killed => {}
-            Cause::Crashed => tracing::error!(%instance, "an instance ended unbidden"),
+            Cause::Crashed => tracing::error!(%instance, "an instance ended unexpectedly"),
             Cause::NotStarted(error) => {
                 tracing::error!(%instance, %error, "an instance could not be started");
                 let reason = error.to_string();
@@ -159,8 +182,8 @@ impl Testbed {
         self.pending.push_back(Input::InstanceLost { instance });
     }
 
-    /// Registers an instance with the load balancer. One that its zone has just taken with it gets no target.
-    fn register(&mut self, instance: InstanceId) {
+    /// Registers an instance with the load balancer, unless it is gone.
+    fn register_target(&mut self, instance: InstanceId) {
         if self.unregistered.remove(&instance)
             && let Some(address) = self.fleet.address(instance)
         {

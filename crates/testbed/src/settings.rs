@@ -1,4 +1,4 @@
-//! What the plan says, in the words of the server and of the name service.
+//! Translates the plan into the settings of the server and of the name service.
 
 use std::net::{Ipv4Addr, TcpListener};
 
@@ -11,12 +11,12 @@ use tiketi_cloud::name_service::NameService;
 use tiketi_scenario::Plan;
 use tiketi_scenario::topology::Zone;
 
-/// Host of Redis and of the database in their subnets: beyond any instance.
+/// Host number of Redis and of the database in their subnets: above any instance.
 const DATA_HOST: u32 = 200;
-/// Ports tried until one is free on the addresses of all nodes.
+/// Ports to try until one is free on the addresses of all nodes.
 const PORT_TRIES: u32 = 16;
 
-/// The settings of every instance.
+/// Returns the settings of every instance.
 pub(super) fn server(plan: &Plan) -> Settings {
     let (room, server) = (&plan.waiting_room, &plan.server);
     let database = &plan.topology.database;
@@ -42,7 +42,7 @@ pub(super) fn server(plan: &Plan) -> Settings {
     }
 }
 
-/// The show on sale.
+/// Returns the show on sale.
 pub(super) fn show(plan: &Plan) -> Show {
     let section = |section: &tiketi_scenario::plan::Section| Section {
         name: section.name.clone(),
@@ -54,7 +54,7 @@ pub(super) fn show(plan: &Plan) -> Show {
     Show::new(plan.show.title.clone(), sections)
 }
 
-/// The records before any node is up; the data endpoints point at their first primaries.
+/// Returns the DNS records before any node is up; the data endpoints point at their initial primaries.
 pub(super) fn names(plan: &Plan) -> NameService {
     let topology = &plan.topology;
     let mut names = NameService::default();
@@ -68,7 +68,7 @@ pub(super) fn names(plan: &Plan) -> NameService {
     names
 }
 
-/// The address of a part of the data tier in each zone.
+/// Returns the address of a part of the data tier in each zone.
 pub(super) fn endpoints(plan: &Plan, subnet: impl Fn(&Zone) -> Ipv4Net) -> Vec<Ipv4Addr> {
     let zones = plan.topology.zones.iter();
     zones
@@ -76,7 +76,7 @@ pub(super) fn endpoints(plan: &Plan, subnet: impl Fn(&Zone) -> Ipv4Net) -> Vec<I
         .collect()
 }
 
-/// Finds a port that is free on all addresses: DNS tells addresses only, so all nodes share one.
+/// Finds a port that is free on all addresses: DNS has no ports, so all nodes share one.
 pub(super) fn free_port(addresses: &[Ipv4Addr]) -> Result<u16, TestbedError> {
     let mut tries = 0;
     loop {

@@ -15,8 +15,9 @@ use tokio::net::TcpStream;
 use super::child::Launcher;
 use super::fleet::{self, Fleet};
 use super::{ALB_NAME, DATABASE_NAME, Ground, REDIS_NAME, Testbed};
-use tiketi_cloud::order::{Input, Order};
-use tiketi_core::units::{InstanceId, SimTime, ZoneId};
+use tiketi_cloud::driver::{Engine as _, FaultTarget as _, Launch};
+use tiketi_cloud::order::Input;
+use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
 use tiketi_scenario::{Plan, load};
 
 const ZONE_A: ZoneId = ZoneId(0);
@@ -81,7 +82,7 @@ impl Bench {
     async fn start_instances(&mut self) {
         for (instance, zone) in [(IN_A, ZONE_A), (IN_B, ZONE_B)] {
             self.launch(instance, zone, SimTime::ZERO);
-            self.obey(Order::Register { instance });
+            self.testbed.register(SimTime::ZERO, instance);
             self.wait_for(Input::TargetHealth {
                 instance,
                 healthy: true,
@@ -130,15 +131,12 @@ impl Bench {
     }
 
     fn launch(&mut self, instance: InstanceId, zone: ZoneId, answers_at: SimTime) {
-        self.obey(Order::Launch {
+        let launch = Launch {
             instance,
             zone,
             answers_at,
-        });
-    }
-
-    fn obey(&mut self, order: Order) -> Option<Input> {
-        self.testbed.obey(SimTime::ZERO, &order).unwrap()
+        };
+        self.testbed.launch(SimTime::ZERO, launch).unwrap();
     }
 
     async fn wait_for(&mut self, wanted: Input) {
@@ -192,7 +190,7 @@ async fn buyers_reach_any_instance_through_the_node_of_either_zone() {
 async fn an_instance_refuses_connections_until_its_boot_is_over() {
     let mut bench = Bench::start_empty().await;
     bench.launch(IN_A, ZONE_A, SimTime::from_secs(60));
-    bench.obey(Order::Register { instance: IN_A });
+    bench.testbed.register(SimTime::ZERO, IN_A);
     let address = bench.testbed.fleet.address(IN_A).unwrap();
     assert_eq!(address.ip(), Ipv4Addr::new(127, 0, 11, 4));
     assert!(TcpStream::connect(address).await.is_err());
@@ -219,7 +217,7 @@ async fn a_process_becomes_a_target_when_it_listens() {
     let mut bench = Bench::start_with_processes(&plan).await;
     let third = InstanceId(2);
     bench.launch(third, ZONE_A, SimTime::ZERO);
-    bench.obey(Order::Register { instance: third });
+    bench.testbed.register(SimTime::ZERO, third);
     // Nothing has run since the launch, so it cannot listen yet.
     assert!(bench.testbed.unregistered.contains(&third));
     bench
@@ -232,26 +230,25 @@ async fn a_process_becomes_a_target_when_it_listens() {
     for node in bench.resolve(ALB_NAME).await {
         assert_eq!(bench.get(node, "/health").await.unwrap(), StatusCode::OK);
     }
-    bench.obey(Order::Deregister {
-        instance: IN_A,
-        until: SimTime::from_secs(300),
-    });
+    bench
+        .testbed
+        .deregister(SimTime::ZERO, IN_A, SimTime::from_secs(300));
     bench.wait_for(Input::Drained { instance: IN_A }).await;
-    bench.obey(Order::Terminate { instance: IN_A });
+    bench.testbed.terminate(SimTime::ZERO, IN_A);
     assert_eq!(bench.testbed.gauges().instances.len(), 2);
     bench.testbed.end().await.state.unwrap();
 }
 
 #[tokio::test]
-async fn the_control_plane_is_told_of_a_killed_instance() {
+async fn a_killed_instance_is_gone_at_once_and_the_other_one_serves() {
     for mut bench in [
         Bench::start().await,
         Bench::start_with_processes(&plan()).await,
     ] {
-        bench.testbed.fleet.kill(IN_A);
-        bench.wait_for(Input::InstanceLost { instance: IN_A }).await;
+        bench.testbed.kill_instances(SimTime::ZERO, &[IN_A]);
+        assert!(bench.testbed.instances_in(ZONE_A).is_empty());
         bench.testbed.soundness().unwrap();
-        bench.obey(Order::Terminate { instance: IN_A });
+        bench.testbed.terminate(SimTime::ZERO, IN_A);
         let node = bench.resolve(ALB_NAME).await[0];
         assert_eq!(bench.get(node, "/health").await.unwrap(), StatusCode::OK);
         bench.testbed.end().await.state.unwrap();
@@ -268,7 +265,7 @@ async fn an_instance_that_cannot_be_started_is_told_and_makes_the_testbed_unsoun
     bench.testbed.fleet = Box::new(fleet);
     bench.testbed.fleet_heard = heard;
     bench.launch(IN_A, ZONE_A, SimTime::ZERO);
-    bench.obey(Order::Register { instance: IN_A });
+    bench.testbed.register(SimTime::ZERO, IN_A);
     bench.wait_for(Input::InstanceLost { instance: IN_A }).await;
     let problem = bench.testbed.soundness().unwrap_err().to_string();
     assert_eq!(
@@ -284,8 +281,7 @@ async fn a_lost_zone_takes_its_node_its_instances_and_the_primaries_with_it() {
     let nodes = bench.resolve(ALB_NAME).await;
     let redis = bench.resolve(REDIS_NAME).await;
     bench.testbed.lose_zone(SimTime::ZERO, ZONE_A);
-    let outage = bench.obey(Order::SampleQueue);
-    assert_eq!(outage, Some(Input::QueueSampled { size: None }));
+    assert_eq!(bench.testbed.queue_size(SimTime::ZERO), None);
     bench
         .wait_for(Input::TargetHealth {
             instance: IN_A,
@@ -299,10 +295,13 @@ async fn a_lost_zone_takes_its_node_its_instances_and_the_primaries_with_it() {
     );
     assert_eq!(bench.testbed.gauges().instances.len(), 1);
 
-    bench.obey(Order::PromoteRedis { zone: ZONE_B });
-    bench.obey(Order::PromoteDatabase { zone: ZONE_B });
-    let healed = bench.obey(Order::SampleQueue);
-    assert_eq!(healed, Some(Input::QueueSampled { size: Some(0) }));
+    bench
+        .testbed
+        .promote(SimTime::ZERO, DataTierPart::Redis, ZONE_B);
+    bench
+        .testbed
+        .promote(SimTime::ZERO, DataTierPart::Database, ZONE_B);
+    assert_eq!(bench.testbed.queue_size(SimTime::ZERO), Some(0));
     assert_ne!(bench.resolve(REDIS_NAME).await, redis);
     assert_eq!(bench.resolve(DATABASE_NAME).await.len(), 1);
     bench.testbed.end().await.state.unwrap();
@@ -313,17 +312,17 @@ async fn the_address_of_a_lost_node_leaves_the_record_and_returns_with_the_zone(
     let mut bench = Bench::start().await;
     let nodes = bench.resolve(ALB_NAME).await;
     bench.testbed.lose_zone(SimTime::ZERO, ZONE_A);
-    while bench.resolve(ALB_NAME).await.len() == 2 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    assert_eq!(bench.resolve(ALB_NAME).await.len(), 2, "not at once");
+    bench.testbed.evict_node(ZONE_A);
     assert_eq!(bench.resolve(ALB_NAME).await, nodes[1..]);
     // A node that has just been started would try the dead target until its first check.
-    bench.obey(Order::Terminate { instance: IN_A });
+    bench.testbed.terminate(SimTime::ZERO, IN_A);
 
     bench.testbed.restore_zone(SimTime::ZERO, ZONE_A).unwrap();
+    bench.testbed.restore_node(SimTime::ZERO, ZONE_A).unwrap();
     let again = InstanceId(2);
     bench.launch(again, ZONE_A, SimTime::ZERO);
-    bench.obey(Order::Register { instance: again });
+    bench.testbed.register(SimTime::ZERO, again);
     bench
         .wait_for(Input::TargetHealth {
             instance: again,
@@ -350,8 +349,9 @@ async fn a_node_that_starts_again_does_not_make_the_fleet_unhealthy() {
             healthy: false,
         })
         .await;
-    bench.obey(Order::Terminate { instance: IN_A });
+    bench.testbed.terminate(SimTime::ZERO, IN_A);
     bench.testbed.restore_zone(SimTime::ZERO, ZONE_A).unwrap();
+    bench.testbed.restore_node(SimTime::ZERO, ZONE_A).unwrap();
     let quiet = tokio::time::timeout(Duration::from_secs(1), bench.testbed.next_input()).await;
     assert!(quiet.is_err(), "heard {quiet:?}");
     bench.testbed.end().await.state.unwrap();
@@ -360,12 +360,11 @@ async fn a_node_that_starts_again_does_not_make_the_fleet_unhealthy() {
 #[tokio::test]
 async fn a_deregistered_instance_drains_on_every_node() {
     let mut bench = Bench::start().await;
-    bench.obey(Order::Deregister {
-        instance: IN_A,
-        until: SimTime::from_secs(300),
-    });
+    bench
+        .testbed
+        .deregister(SimTime::ZERO, IN_A, SimTime::from_secs(300));
     bench.wait_for(Input::Drained { instance: IN_A }).await;
-    bench.obey(Order::Terminate { instance: IN_A });
+    bench.testbed.terminate(SimTime::ZERO, IN_A);
     assert_eq!(bench.testbed.gauges().instances.len(), 1);
     for node in bench.resolve(ALB_NAME).await {
         assert_eq!(bench.get(node, "/health").await.unwrap(), StatusCode::OK);
@@ -390,42 +389,53 @@ async fn nothing_listens_after_the_stop() {
 }
 
 #[tokio::test]
-async fn nothing_can_be_launched_in_a_zone_that_is_down() {
-    let mut bench = Bench::start_empty().await;
-    bench.testbed.lose_zone(SimTime::ZERO, ZONE_B);
-    let answer = bench.obey(Order::Launch {
-        instance: IN_B,
-        zone: ZONE_B,
-        answers_at: SimTime::ZERO,
-    });
-    assert_eq!(answer, Some(Input::InstanceLost { instance: IN_B }));
-    assert!(bench.testbed.gauges().instances.is_empty());
+async fn processor_time_grows_with_the_work_of_the_instances() {
+    let mut bench = Bench::start().await;
+    let node = bench.resolve(ALB_NAME).await[0];
+    let worked = |bench: &mut Bench| -> Duration {
+        let times = bench.testbed.cpu_times(SimTime::ZERO);
+        times.iter().map(|time| time.busy).sum()
+    };
+    let before = worked(&mut bench);
+    for _ in 0..50 {
+        bench.get(node, "/health").await.unwrap();
+    }
+    assert!(worked(&mut bench) > before);
+    bench.testbed.end().await.state.unwrap();
+
+    let mut empty = Bench::start_empty().await;
+    assert!(empty.testbed.cpu_times(SimTime::ZERO).is_empty());
+    empty.testbed.end().await.state.unwrap();
+}
+
+#[tokio::test]
+async fn the_load_taken_for_the_bill_is_what_came_since_the_last_time() {
+    let mut bench = Bench::start().await;
+    let node = bench.resolve(ALB_NAME).await[0];
+    for _ in 0..5 {
+        bench.get(node, "/health").await.unwrap();
+    }
+    let taken = async {
+        let mut requests = 0;
+        while requests < 5 {
+            bench.go_on().await;
+            requests += bench.testbed.take_load().requests;
+        }
+        requests
+    };
+    let timely = tokio::time::timeout(Duration::from_secs(10), taken).await;
+    assert_eq!(timely.expect("the nodes report their load"), 5);
     bench.testbed.end().await.state.unwrap();
 }
 
 #[tokio::test]
-async fn the_mean_cpu_of_the_fleet_is_sampled_between_two_instants() {
-    let mut bench = Bench::start().await;
-    let node = bench.resolve(ALB_NAME).await[0];
-    let sample = |bench: &mut Bench, seconds| {
-        let now = SimTime::from_secs(seconds);
-        bench.testbed.obey(now, &Order::SampleCpu).unwrap()
-    };
-    sample(&mut bench, 60);
-    for _ in 0..50 {
-        bench.get(node, "/health").await.unwrap();
-    }
-    let Some(Input::CpuSampled {
-        percent: Some(busy),
-    }) = sample(&mut bench, 61)
-    else {
-        panic!("instances answer");
-    };
-    assert!(busy > 0.0 && busy <= 100.0, "{busy} %");
+async fn errors_name_the_zone_as_the_plan_does() {
+    let mut bench = Bench::start_empty().await;
+    bench.testbed.broken_node = Some(ZONE_B);
+    let problem = bench.testbed.soundness().unwrap_err().to_string();
+    assert_eq!(
+        problem,
+        "a load-balancer process of zone b ended unexpectedly"
+    );
     bench.testbed.end().await.state.unwrap();
-
-    let mut empty = Bench::start_empty().await;
-    let unknown = empty.obey(Order::SampleCpu);
-    assert_eq!(unknown, Some(Input::CpuSampled { percent: None }));
-    empty.testbed.end().await.state.unwrap();
 }

@@ -176,6 +176,8 @@ const fn accounted_for(ledger: &AdmissionFacts) -> u64 {
 fn no_oversell(facts: &AuditFacts) -> Checked {
     let total = facts.seats_total;
     let claimed = facts.seats_held + facts.seats_sold;
+    // Every seat is exactly one of these three, so a sum that is off in either direction is a defect, not only an
+    // oversold show.
     let sum = facts.seats_free + claimed;
     let evidence = format!(
         "{} free + {} held + {} sold = {} of {} seats",
@@ -310,6 +312,7 @@ fn admissions_conserved(ledger: &AdmissionFacts, places_lost: Option<u64>) -> Ch
 
 fn queue_summary(ledger: &AdmissionFacts, places_lost: Option<u64>) -> String {
     let (entered, accounted_for) = (entered(ledger), accounted_for(ledger));
+    // Several defects can occur at once, and each has its own cause: all of them are named.
     let mut wrong = Vec::new();
     if entered > accounted_for {
         let lost = counted(entered - accounted_for, "buyer");

@@ -43,6 +43,7 @@ pub struct Verdicts {
 
 /// Judges one run.
 pub fn judge(run: &Measurements) -> Verdicts {
+    // Recoveries come first: gates on `recovery_time` and many claims are computed from them.
     let recoveries = recovery::judge(run);
     let scaling = scale::judge(run);
     let audits = audit::judge(run);
@@ -97,6 +98,8 @@ impl Verdicts {
     /// Returns everything that went wrong, the most serious first.
     pub fn troubles(&self) -> Vec<Trouble> {
         let violated = |audit: &AuditVerdict| matches!(audit.finding, Finding::Violated { .. });
+        // The order is that of severity. An interrupted or invalid run says nothing about the system, so what its
+        // audits and gates found comes after that.
         let found = [
             (Trouble::Interrupted, self.interrupted),
             (
@@ -121,7 +124,5 @@ impl Verdicts {
     }
 }
 
-#[cfg(test)]
-mod data_tier_tests;
 #[cfg(test)]
 mod tests;

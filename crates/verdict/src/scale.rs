@@ -73,6 +73,7 @@ pub(super) fn judge(run: &Measurements) -> Vec<ScaleAction> {
             continue;
         };
         let alarm_at = alarm_before(&run.timeline[..index], policy);
+        // Instances are launched or drained after the action is announced, so only later notices can belong to it.
         let later = &run.timeline[index..];
         let changed = from.abs_diff(*to) as usize;
         let (started, ended) = if to > from {

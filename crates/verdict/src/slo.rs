@@ -82,6 +82,7 @@ fn judge_gate(gate: &Gate, run: &Measurements, recoveries: &[Recovery]) -> GateV
 
 /// Returns the statistic of the metric that the gate is about.
 fn measure(gate: &Gate, run: &Measurements, recoveries: &[Recovery]) -> Result<Figure, Unmeasured> {
+    // Requests are judged after the warm-up only; counts of buyers and arrivals cover the whole run.
     let tally = &run.tally;
     let trend = |histogram: &Histogram| {
         statistic_of(histogram, gate.statistic)

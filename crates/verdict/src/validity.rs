@@ -26,6 +26,7 @@ const CPU_SHARE_MAX: f64 = 0.9;
 /// accounting is checked.
 pub(super) fn judge(run: &Measurements) -> Vec<ValidityCheck> {
     let mut checks: Vec<_> = completed(run).into_iter().collect();
+    checks.extend(credentials(run));
     match run.ending.engine {
         Engine::Live => checks.push(send_lag(run)),
         // Virtual time waits for the sender.
@@ -57,6 +58,22 @@ fn completed(run: &Measurements) -> Option<ValidityCheck> {
     })
 }
 
+/// Fails a run in which buyers got no credential; a run in which all did needs no line that says so.
+fn credentials(run: &Measurements) -> Option<ValidityCheck> {
+    let missing = run.tally.arrivals.without_credential;
+    let reason = run.ending.generator.credential_error.as_deref();
+    (missing > 0).then(|| ValidityCheck {
+        name: "credentials created",
+        ok: false,
+        evidence: format!(
+            "{} of {} buyers could not be started: {}",
+            grouped(missing),
+            grouped(run.tally.arrivals.due),
+            reason.unwrap_or("unknown error")
+        ),
+    })
+}
+
 fn send_lag(run: &Measurements) -> ValidityCheck {
     let limit = run.plan.self_check.send_lag_p99_max;
     let p99 = run.tally.send_lag.percentile(99.0);
@@ -83,7 +100,8 @@ fn arrivals_add_up(run: &Measurements) -> ValidityCheck {
     };
     ValidityCheck {
         name: "arrivals add up",
-        ok: due_enough && arrivals.due == arrivals.started + arrivals.shed,
+        ok: due_enough
+            && arrivals.due == arrivals.started + arrivals.shed + arrivals.without_credential,
         evidence: format!(
             "{} planned, {} due = {} started + {} shed",
             grouped(planned),
@@ -125,6 +143,7 @@ fn buyers_accounted_for(run: &Measurements) -> ValidityCheck {
 }
 
 fn cpu(run: &Measurements) -> ValidityCheck {
+    // A run that was interrupted at once has no length; it must not divide by zero.
     let wall = run.ending.wall.max(Duration::from_millis(1));
     let share = |worker: &WorkerFigures| worker.cpu.div_duration_f64(wall);
     let busiest = run.ending.generator.workers.iter().map(share);
@@ -143,6 +162,7 @@ fn cpu(run: &Measurements) -> ValidityCheck {
 fn open_files(run: &Measurements) -> ValidityCheck {
     let workers = &run.ending.generator.workers;
     let refused: u64 = workers.iter().map(|worker| worker.files_refused).sum();
+    // The worker closest to its own limit: workers may have different limits.
     let fullest = workers
         .iter()
         .min_by_key(|worker| worker.files_limit.saturating_sub(worker.files_peak));

@@ -1,4 +1,4 @@
-//! One socket: opened in stages, each with its own time-out, then read frame by frame.
+//! One socket: opened in stages, each with its own timeout, then read frame by frame.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,22 +12,22 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Message as Frame, Utf8Bytes};
 
 use super::packet::Received;
-use super::session::{Session, Step};
+use super::session::{Reaction, Session};
 use super::upgrade::upgrade;
 use crate::clock::wall_now;
 use crate::dialer::{Connected, Dialer};
 use crate::http::Identity;
 use tiketi_buyer::observation::Failure;
 
-/// Where Socket.IO takes WebSockets.
+/// Where Socket.IO accepts WebSockets.
 const PATH: &str = "/socket.io/?EIO=4&transport=websocket";
 
 /// The stages of opening a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// Name, TCP, and TLS if there is any.
+pub(crate) enum OpeningStage {
+    /// DNS, TCP, and TLS if it is used.
     Tcp,
-    /// The answer `101`.
+    /// The response `101`.
     Upgrade,
     /// The Engine.IO packet `0{`.
     Open,
@@ -35,21 +35,21 @@ pub(crate) enum Stage {
     Connect,
 }
 
-/// What it takes to open a socket.
+/// Everything needed to open a socket.
 pub(crate) struct Opening<'a> {
     pub(crate) dialer: &'a Dialer,
     pub(crate) host: &'a HeaderValue,
     pub(crate) identity: Identity,
-    /// Wall time for each stage after TCP, which has its own.
+    /// Timeout of each stage after TCP, which has its own, in real time.
     pub(crate) stage_timeout: Duration,
 }
 
-/// What was heard on a socket.
+/// An event of a socket.
 #[derive(Debug)]
 pub(crate) enum Heard {
     /// A message.
     Message(Received),
-    /// The end.
+    /// The connection was lost.
     Lost,
 }
 
@@ -57,18 +57,20 @@ pub(crate) enum Heard {
 pub(crate) struct Connection {
     frames: WebSocketStream<Connected>,
     session: Session,
-    /// When the server counts as gone, in wall time.
+    /// When the server counts as gone, in real time.
     silent_until: Instant,
     flushes: bool,
 }
 
 impl Opening<'_> {
-    /// Opens the socket; returns it with the sticky cookie the load balancer gave on the way.
-    pub(crate) async fn open(self) -> Result<(Connection, Option<HeaderValue>), (Stage, Failure)> {
+    /// Opens the socket. Returns it with the load balancer's stickiness cookie, if it sent one.
+    pub(crate) async fn open(
+        self,
+    ) -> Result<(Connection, Option<HeaderValue>), (OpeningStage, Failure)> {
         let at = |stage| move |failure| (stage, failure);
-        let address = self.dialer.address().await.map_err(at(Stage::Tcp))?;
+        let address = self.dialer.address().await.map_err(at(OpeningStage::Tcp))?;
         let connected = self.dialer.connect(address).await;
-        let (_, stream) = connected.map_err(at(Stage::Tcp))?;
+        let (_, stream) = connected.map_err(at(OpeningStage::Tcp))?;
         let config = WebSocketConfig::default()
             .read_buffer_size(1024)
             .write_buffer_size(0);
@@ -76,43 +78,46 @@ impl Opening<'_> {
         let (frames, cookie) = timeout(self.stage_timeout, upgrade)
             .await
             .unwrap_or(Err(Failure::Timeout))
-            .map_err(at(Stage::Upgrade))?;
+            .map_err(at(OpeningStage::Upgrade))?;
         let mut connection = Connection {
             frames,
             session: Session::new(self.stage_timeout),
             silent_until: wall_now() + self.stage_timeout,
             flushes: false,
         };
-        self.expect(&mut connection, Step::Introduce)
+        self.expect(&mut connection, Reaction::Introduce)
             .await
-            .map_err(at(Stage::Open))?;
+            .map_err(at(OpeningStage::Open))?;
         let introduction = Utf8Bytes::from(self.introduction());
         connection
             .frames
             .send(Frame::Text(introduction))
             .await
-            .map_err(|_| (Stage::Connect, Failure::Reset))?;
-        self.expect(&mut connection, Step::Connected)
+            .map_err(|_| (OpeningStage::Connect, Failure::Reset))?;
+        self.expect(&mut connection, Reaction::Connected)
             .await
-            .map_err(at(Stage::Connect))?;
+            .map_err(at(OpeningStage::Connect))?;
         connection.silent_until = wall_now() + connection.session.ping_within();
         Ok((connection, cookie))
     }
 
-    /// Reads until the session comes to `wanted`.
-    async fn expect(&self, connection: &mut Connection, wanted: Step) -> Result<(), Failure> {
+    /// Reads until the session reaches `wanted`.
+    async fn expect(&self, connection: &mut Connection, wanted: Reaction) -> Result<(), Failure> {
         let reading = async {
             loop {
                 match connection.frames.next().await {
                     Some(Ok(Frame::Text(text))) => match connection.session.handle_frame(&text) {
                         step if step == wanted => return Ok(()),
-                        Step::Reply(reply) => connection
+                        Reaction::Reply(reply) => connection
                             .frames
                             .send(Frame::Text(Utf8Bytes::from_static(reply)))
                             .await
                             .map_err(|_| Failure::Reset)?,
-                        Step::Refuse | Step::HangUp => return Err(Failure::Handshake),
-                        Step::Wait | Step::Introduce | Step::Connected | Step::Message(_) => {}
+                        Reaction::Refuse | Reaction::HangUp => return Err(Failure::Handshake),
+                        Reaction::Wait
+                        | Reaction::Introduce
+                        | Reaction::Connected
+                        | Reaction::Message(_) => {}
                     },
                     Some(Ok(Frame::Close(_)) | Err(_)) | None => return Err(Failure::Reset),
                     Some(Ok(_)) => {}
@@ -138,19 +143,19 @@ impl Opening<'_> {
 }
 
 impl Connection {
-    /// When the server counts as gone unless something is heard before, in wall time.
+    /// Returns when the server counts as gone unless it pings before, in real time.
     pub(crate) const fn silent_until(&self) -> Instant {
         self.silent_until
     }
 
-    /// Queues a text; it leaves with the next poll.
+    /// Queues a text frame; it is sent with the next poll.
     pub(crate) fn emit(&mut self, text: Utf8Bytes) {
-        // A socket that cannot take it is broken, which the next poll finds out.
+        // If the socket is broken, the next poll notices.
         self.flushes = true;
         drop(Pin::new(&mut self.frames).start_send(Frame::Text(text)));
     }
 
-    /// What is heard next; answers pings on the way.
+    /// Polls for the next event, and answers pings.
     pub(crate) fn poll_heard(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
         loop {
             if self.flushes {
@@ -163,14 +168,16 @@ impl Connection {
             match Pin::new(&mut self.frames).poll_next(cx) {
                 Poll::Ready(Some(Ok(Frame::Text(text)))) => {
                     match self.session.handle_frame(&text) {
-                        Step::Message(received) => return Poll::Ready(Heard::Message(received)),
-                        Step::Reply(reply) => {
-                            // Only pings keep a session alive: the server sends them whatever else it sends.
+                        Reaction::Message(received) => {
+                            return Poll::Ready(Heard::Message(received));
+                        }
+                        Reaction::Reply(reply) => {
+                            // Only pings keep a session alive: the server sends them regardless of other messages.
                             self.silent_until = wall_now() + self.session.ping_within();
                             self.emit(Utf8Bytes::from_static(reply));
                         }
-                        Step::HangUp | Step::Refuse => return Poll::Ready(Heard::Lost),
-                        Step::Wait | Step::Introduce | Step::Connected => {}
+                        Reaction::HangUp | Reaction::Refuse => return Poll::Ready(Heard::Lost),
+                        Reaction::Wait | Reaction::Introduce | Reaction::Connected => {}
                     }
                 }
                 Poll::Ready(Some(Ok(Frame::Close(_)) | Err(_)) | None) => {

@@ -1,4 +1,4 @@
-//! Text frames: told apart by their first bytes, and read only as far as a buyer needs it.
+//! Text frames: identified by their first bytes, and parsed only as far as a buyer needs.
 
 use serde::Deserialize;
 use uuid::Uuid;
@@ -8,24 +8,24 @@ use tiketi_buyer::{Emission, Message};
 /// A frame from the server.
 #[derive(Debug, PartialEq)]
 pub(super) enum Packet {
-    /// Engine.IO is open: the server pings at this interval and gives this long for it to arrive.
+    /// Engine.IO is open, with the server's ping interval and timeout.
     Open {
-        /// Milliseconds of wall time.
+        /// Milliseconds of real time.
         ping_interval_ms: u64,
-        /// Milliseconds of wall time.
+        /// Milliseconds of real time.
         ping_timeout_ms: u64,
     },
-    /// A ping; wants a pong.
+    /// A ping; must be answered with a pong.
     Ping,
     /// Socket.IO is connected.
     Connected,
     /// Socket.IO refused the connection.
     Refused,
-    /// The server hangs up.
+    /// The server closes the connection.
     Closed,
     /// A message.
     Message(Received),
-    /// Nothing that matters.
+    /// Irrelevant to a buyer.
     Other,
 }
 
@@ -34,7 +34,7 @@ pub(super) enum Packet {
 pub(crate) struct Received {
     /// What it says.
     pub(crate) message: Message,
-    /// Its `timestamp`, in nanoseconds since 1970.
+    /// Its `timestamp`, in nanoseconds since 1970; `None` if it has none.
     pub(crate) published_unix_ns: Option<i128>,
 }
 
@@ -50,7 +50,7 @@ struct OpenFields {
 }
 
 impl Packet {
-    /// Reads a text frame.
+    /// Parses a text frame.
     pub(super) fn parse(frame: &str) -> Self {
         match frame.as_bytes() {
             [b'4', b'2', ..] => Self::Message(Received::parse(&frame[2..])),
@@ -71,7 +71,7 @@ impl Packet {
 }
 
 impl Received {
-    /// Reads `["name",{…}]`.
+    /// Parses `["name",{…}]`.
     fn parse(text: &str) -> Self {
         let name = text
             .strip_prefix("[\"")
@@ -97,7 +97,7 @@ impl Received {
     }
 }
 
-/// The text of a message a buyer sends.
+/// Returns the text frame of a message that a buyer sends.
 pub(crate) fn emission_text(emission: Emission, show: Uuid) -> String {
     let name = match emission {
         Emission::JoinQueue => "join-queue",
@@ -132,7 +132,7 @@ fn uuid_of(text: &str, key: &str) -> Option<Uuid> {
     value_of(text, key)?.parse().ok()
 }
 
-/// The `timestamp`: RFC 3339, or milliseconds since 1970.
+/// Reads the `timestamp`: RFC 3339, or milliseconds since 1970.
 fn timestamp_of(text: &str) -> Option<i128> {
     let value = value_of(text, "timestamp")?;
     if let Ok(unix_ms) = value.parse::<i64>() {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_publication_is_read_as_text_or_as_milliseconds() {
+    fn a_timestamp_may_be_rfc_3339_or_milliseconds() {
         let text = r#"42["queue-updated",{"queueSize":5,"timestamp":"1970-01-01T00:00:01.250Z"}]"#;
         let number = r#"42["queue-updated",{"timestamp":1250,"queueSize":5}]"#;
         for frame in [text, number] {

@@ -1,25 +1,25 @@
-//! The state of one Socket.IO session, without the socket: which stage of connecting it is in, and when it is dead.
+//! The state of one Socket.IO session, without the socket: how far it is connected, and how long it may be silent.
 
 use std::time::Duration;
 
 use super::packet::{PONG, Packet, Received};
 
-/// What the owner of the socket shall do about a frame.
+/// What the owner of the socket must do about a frame.
 #[derive(Debug, PartialEq)]
-pub(super) enum Step {
+pub(super) enum Reaction {
     /// Nothing.
     Wait,
     /// Send the credential: Engine.IO is open.
     Introduce,
-    /// Connected: messages may go both ways.
+    /// Connected: both sides may send messages.
     Connected,
     /// Send this.
     Reply(&'static str),
-    /// A message has come.
+    /// A message has arrived.
     Message(Received),
     /// Give up: refused, or the frame makes no sense here.
     Refuse,
-    /// The server has hung up.
+    /// The server has closed the connection.
     HangUp,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// A session whose WebSocket has just been opened; the first frame is due within `ping_within` of wall time.
+    /// Builds a session whose WebSocket has just been opened; the first frame is due within `ping_within` of real time.
     pub(super) const fn new(ping_within: Duration) -> Self {
         Self {
             state: State::Opening,
@@ -49,13 +49,13 @@ impl Session {
         }
     }
 
-    /// How long the server may be silent, in wall time.
+    /// Returns how long the server may be silent, in real time.
     pub(super) const fn ping_within(&self) -> Duration {
         self.ping_within
     }
 
-    /// Takes a text frame.
-    pub(super) fn handle_frame(&mut self, frame: &str) -> Step {
+    /// Processes a text frame.
+    pub(super) fn handle_frame(&mut self, frame: &str) -> Reaction {
         match (self.state, Packet::parse(frame)) {
             (
                 State::Opening,
@@ -67,17 +67,17 @@ impl Session {
                 self.state = State::Introduced;
                 self.ping_within =
                     Duration::from_millis(ping_interval_ms.saturating_add(ping_timeout_ms));
-                Step::Introduce
+                Reaction::Introduce
             }
             (State::Introduced, Packet::Connected) => {
                 self.state = State::Connected;
-                Step::Connected
+                Reaction::Connected
             }
-            (State::Connected, Packet::Message(received)) => Step::Message(received),
-            (_, Packet::Ping) => Step::Reply(PONG),
-            (_, Packet::Closed) => Step::HangUp,
-            (_, Packet::Refused) | (State::Opening, _) => Step::Refuse,
-            _ => Step::Wait,
+            (State::Connected, Packet::Message(received)) => Reaction::Message(received),
+            (_, Packet::Ping) => Reaction::Reply(PONG),
+            (_, Packet::Closed) => Reaction::HangUp,
+            (_, Packet::Refused) | (State::Opening, _) => Reaction::Refuse,
+            _ => Reaction::Wait,
         }
     }
 }
@@ -91,22 +91,25 @@ mod tests {
     #[test]
     fn a_session_is_opened_introduced_and_connected_in_this_order() {
         let mut session = Session::new(Duration::from_secs(1));
-        assert_eq!(session.handle_frame(OPEN), Step::Introduce);
+        assert_eq!(session.handle_frame(OPEN), Reaction::Introduce);
         assert_eq!(session.ping_within(), Duration::from_secs(17));
-        assert_eq!(session.handle_frame("2"), Step::Reply("3"));
-        assert_eq!(session.handle_frame(r#"40{"sid":"b"}"#), Step::Connected);
+        assert_eq!(session.handle_frame("2"), Reaction::Reply("3"));
+        assert_eq!(
+            session.handle_frame(r#"40{"sid":"b"}"#),
+            Reaction::Connected
+        );
         assert!(matches!(
             session.handle_frame(r#"42["queue-updated",{}]"#),
-            Step::Message(_)
+            Reaction::Message(_)
         ));
     }
 
     #[test]
-    fn a_refusal_and_nonsense_end_the_opening() {
+    fn a_refusal_or_an_unknown_frame_ends_the_opening() {
         let mut session = Session::new(Duration::from_secs(1));
-        assert_eq!(session.handle_frame("hello"), Step::Refuse);
-        assert_eq!(session.handle_frame(OPEN), Step::Introduce);
+        assert_eq!(session.handle_frame("hello"), Reaction::Refuse);
+        assert_eq!(session.handle_frame(OPEN), Reaction::Introduce);
         let refusal = r#"44{"message":"Invalid authentication token"}"#;
-        assert_eq!(session.handle_frame(refusal), Step::Refuse);
+        assert_eq!(session.handle_frame(refusal), Reaction::Refuse);
     }
 }

@@ -1,7 +1,7 @@
-//! The WebSocket handshake of a buyer: one request, one small answer.
+//! The WebSocket handshake of a buyer: one request, one small response.
 //!
-//! After the loss of a zone thousands of these are under way at once, so it is done with a buffer of the answer's size;
-//! the client handshake of the WebSocket library keeps several kilobytes for each.
+//! After the loss of a zone thousands of handshakes run at once, so this one uses a buffer of the response's size; the
+//! client handshake of the WebSocket library needs several kilobytes each.
 
 use std::fmt::Write as _;
 
@@ -17,17 +17,17 @@ use crate::dialer::Connected;
 use crate::http::{Identity, sticky_value};
 use tiketi_buyer::observation::Failure;
 
-/// First buffer for the head of an answer; load balancers and servers send a few hundred bytes.
+/// Initial buffer for the head of a response; load balancers and servers send a few hundred bytes.
 const HEAD_BYTES: usize = 512;
-/// Longest head of an answer that is read.
+/// Longest response head that is read.
 const HEAD_BYTES_MAX: usize = 8 << 10;
-/// Headers that are looked at.
+/// Most headers of a response.
 const HEADERS_MAX: usize = 24;
 
-/// A connection that speaks WebSocket now, and the sticky cookie that came with it.
+/// A WebSocket connection, and the stickiness cookie of the response if it had one.
 pub(super) type Upgraded = (WebSocketStream<Connected>, Option<HeaderValue>);
 
-/// Asks `host` for an upgrade at `path` and reads the answer.
+/// Requests an upgrade at `path` and reads the response.
 pub(super) async fn upgrade(
     mut stream: Connected,
     host: &HeaderValue,
@@ -63,7 +63,7 @@ pub(super) async fn upgrade(
     }
 }
 
-/// The request; `None` if a header value is not plain text.
+/// Returns the request; `None` if a header value is not plain text.
 fn request(host: &HeaderValue, path: &str, key: &str, identity: &Identity) -> Option<String> {
     let mut text = format!(
         "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -78,7 +78,7 @@ fn request(host: &HeaderValue, path: &str, key: &str, identity: &Identity) -> Op
     Some(text)
 }
 
-/// Understands an answer: the length of its head and its sticky cookie, or `None` while more of it is to come.
+/// Parses a response. Returns the length of its head and its stickiness cookie; `None` while the head is incomplete.
 fn answer(bytes: &[u8], key: &str) -> Result<Option<(usize, Option<HeaderValue>)>, Failure> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut headers);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_may_come_in_pieces_and_with_the_first_frame() {
+    fn a_response_may_arrive_in_pieces_and_with_the_first_frame() {
         let head = accepted();
         assert_eq!(answer(&head.as_bytes()[..40], KEY), Ok(None));
         let with_frame = [head.as_bytes(), &[0x81, 0x01, b'2']].concat();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_and_wrong_keys_are_told_apart() {
+    fn refusals_and_wrong_keys_are_distinguished() {
         let refused = b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n";
         assert_eq!(answer(refused, KEY), Err(Failure::Status(502)));
         assert_eq!(

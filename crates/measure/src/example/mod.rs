@@ -12,7 +12,7 @@ use super::ending::{
 use super::gauges::InstanceCount;
 use super::{Assembly, Ending, Engine, Gauges, Measurements, Recorder};
 use tiketi_buyer::observation::{
-    Call, Failure, LeaveReason, Observation, Outcome, SocketChange, Stage,
+    Call, Failure, LeaveReason, Observation, Outcome, SocketChange, Stage, Start,
 };
 use tiketi_cloud::notice::{AlarmState, DataTierPart, InstanceState, Notice, What};
 use tiketi_core::fault::catalog::Action;
@@ -36,7 +36,7 @@ pub fn observations() -> Vec<Observation> {
         seen.push(Observation::Arrival {
             intended: at,
             sent: at + lag,
-            started: true,
+            start: Start::Started,
         });
         journey(buyer, at, lag, &mut seen);
     }
@@ -219,6 +219,7 @@ pub fn ending() -> Ending {
                 files_limit: 20_000,
                 files_refused: 0,
             }],
+            credential_error: None,
         },
         state: FinalState::Read(AuditFacts {
             seats_total: 500,

@@ -190,40 +190,48 @@ fn topology() -> Topology {
             dns_ttl: secs(60),
         },
         data_tier: DataTier::Embedded,
-        redis: Redis {
-            class: "cache.t3.micro".to_owned(),
-            primary: ZoneId(0),
-            replica: Some(ZoneId(1)),
-            failover: secs(30),
-            lost_window: Duration::from_millis(100),
-            dns_ttl: secs(5),
-            tls: false,
-            idle_timeout: secs(300),
-            timeout: secs(2),
-            memory_mib: 512,
-            reserved: share(0.25),
-            other_mib: 0,
-            eviction: Eviction::AllKeysLru,
-            command: Duration::from_micros(10),
-            cpu_credits: CpuCredits::Full,
-            baseline: share(0.2),
-        },
-        database: Database {
-            kind: DatabaseKind::Aurora,
-            class: "db.t3.medium".to_owned(),
-            primary: ZoneId(0),
-            standby: Some(ZoneId(1)),
-            failover: secs(30),
-            dns_ttl: secs(5),
-            pool_max: 20,
-            pool_connect_timeout: secs(2),
-            pool_idle: secs(30),
-            connections_max: 400,
-            cores: 2,
-            commit: Duration::from_millis(2),
-            replica_lag: Duration::from_millis(20),
-        },
+        redis: redis(),
+        database: database(),
         s3_endpoint: true,
+    }
+}
+
+fn redis() -> Redis {
+    Redis {
+        class: "cache.t3.micro".to_owned(),
+        primary: ZoneId(0),
+        replica: Some(ZoneId(1)),
+        failover: secs(30),
+        lost_window: Duration::from_millis(100),
+        dns_ttl: secs(5),
+        tls: false,
+        idle_timeout: secs(300),
+        timeout: secs(2),
+        memory_mib: 512,
+        reserved: share(0.25),
+        other_mib: 0,
+        eviction: Eviction::AllKeysLru,
+        command: Duration::from_micros(10),
+        cpu_credits: CpuCredits::Full,
+        baseline: share(0.2),
+    }
+}
+
+fn database() -> Database {
+    Database {
+        kind: DatabaseKind::Aurora,
+        class: "db.t3.medium".to_owned(),
+        primary: ZoneId(0),
+        standby: Some(ZoneId(1)),
+        failover: secs(30),
+        dns_ttl: secs(5),
+        pool_max: 20,
+        pool_connect_timeout: secs(2),
+        pool_idle: secs(30),
+        connections_max: 400,
+        cores: 2,
+        commit: Duration::from_millis(2),
+        replica_lag: Duration::from_millis(20),
     }
 }
 

@@ -1,4 +1,6 @@
-//! The comparison as data: every renderer prints this and decides nothing. Serialized, it is `agreement.json`.
+//! The comparison of runs as data. Serialized, it is `agreement.json`.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -8,69 +10,72 @@ use tiketi_scenario::Plan;
 use tiketi_verdict::agreement::{
     Bars, Conclusion, Question, Row, RowVerdict, compare, conclude, doubts,
 };
+use tiketi_verdict::figure::counted;
 
-/// Version of the layout; raised when a reader of an older one would misread.
+use crate::page::{Headline, Status};
+
+/// Version of the layout; raised when readers of the previous one would misread it.
 const VERSION: u32 = 1;
 
-/// Two runs and what they are called.
+/// Two runs to compare, and their names.
 #[derive(Clone, Copy, Debug)]
 pub struct Pair<'r> {
-    /// What each is called: the folder it is in.
+    /// Name of each: the folder it is in.
     pub names: [&'r str; 2],
-    /// What was measured: baseline and new run, or live run and model.
+    /// Measurements of each: baseline and new run, or live run and its simulation.
     pub runs: [&'r Measurements; 2],
 }
 
-/// The report of one comparison.
+/// The report of a comparison.
 #[derive(Clone, Debug, Serialize)]
-pub struct Comparison {
+pub struct RunComparison {
     /// Version of this layout.
     pub version: u32,
     /// Version of the program.
     pub program: String,
-    /// What was asked.
+    /// What the runs are compared for.
     pub question: Question,
-    /// The errors that are allowed, a part of the first figure.
+    /// The tolerances, as parts of the first run's value.
     pub bars: Bars,
-    /// What comes of all pairs together: the most serious.
+    /// The most serious conclusion of all pairs.
     pub conclusion: Conclusion,
     /// The exit code.
     pub exit_code: u8,
-    /// The conclusion in a sentence.
+    /// The conclusion in words.
     pub answer: String,
-    /// One for each pair.
-    pub sections: Vec<Section>,
+    /// One entry per pair.
+    pub sections: Vec<PairComparison>,
 }
 
 /// The comparison of one pair.
 #[derive(Clone, Debug, Serialize)]
-pub struct Section {
-    /// Name of the scenario of the first.
+pub struct PairComparison {
+    /// Name of the first run's scenario.
     pub scenario: String,
-    /// What that scenario asks.
+    /// The question of that scenario.
     pub asks: String,
     /// Both runs.
-    pub sides: [Side; 2],
-    /// What to know before reading: differences of the plans.
+    pub sides: [ComparedRun; 2],
+    /// How the scenarios differ.
     pub notes: Vec<String>,
-    /// Why one of the runs cannot be trusted.
+    /// Why one of the runs cannot be trusted; empty if both can.
     pub doubts: Vec<String>,
-    /// What comes of it.
+    /// The conclusion.
     pub conclusion: Conclusion,
     /// Currency of the cost; `None` if there is none.
     pub currency: Option<Currency>,
-    /// Every figure.
+    /// Every metric.
     pub rows: Vec<Row>,
 }
 
 /// One run of a pair.
 #[derive(Clone, Debug, Serialize)]
-pub struct Side {
-    /// What tables and charts call it.
+pub struct ComparedRun {
+    /// Its title in tables and charts.
     pub title: &'static str,
     /// The folder it is in.
     pub name: String,
-    /// Which engine played it.
+    /// The engine that ran it.
     pub engine: Engine,
     /// Its seed.
     pub seed: u64,
@@ -78,59 +83,59 @@ pub struct Side {
     pub buyers: u64,
     /// Length in scenario time.
     pub scenario_seconds: f64,
-    /// Length in wall time.
+    /// Length in real time.
     pub wall_seconds: f64,
-    /// Scenario seconds a wall second of a live run: overhead of its machine appears that many times longer.
+    /// Scenario seconds per real second of a live run; host overhead appears that many times longer.
     pub speed: f64,
     /// Name of the service-time profile.
     pub profile: String,
-    /// Where its figures come from.
+    /// Where the profile's numbers come from.
     pub profile_source: String,
 }
 
 /// Compares all pairs.
-pub fn comparison(pairs: &[Pair<'_>], question: Question, bars: &Bars) -> Comparison {
+pub fn comparison(pairs: &[Pair<'_>], question: Question, bars: &Bars) -> RunComparison {
     let sections: Vec<_> = pairs
         .iter()
-        .map(|pair| section(pair, question, bars))
+        .map(|pair| compare_pair(pair, question, bars))
         .collect();
     let conclusions = sections.iter().map(|section| section.conclusion);
     let conclusion = conclusions.max().unwrap_or(Conclusion::Inconclusive);
-    Comparison {
+    RunComparison {
         version: VERSION,
         program: concat!("tiketi-sim ", env!("CARGO_PKG_VERSION")).to_owned(),
         question,
         bars: bars.clone(),
         conclusion,
         exit_code: conclusion.exit_code(),
-        answer: answer(question, &sections),
+        answer: headline(question, conclusion, &sections).sentences(),
         sections,
     }
 }
 
-impl Section {
-    /// Rows of which this is thought.
+impl PairComparison {
+    /// Number of metrics with this verdict.
     pub fn count(&self, verdict: RowVerdict) -> usize {
         let such = self.rows.iter().filter(|row| row.verdict == verdict);
         such.count()
     }
 }
 
-fn section(pair: &Pair<'_>, question: Question, bars: &Bars) -> Section {
+fn compare_pair(pair: &Pair<'_>, question: Question, bars: &Bars) -> PairComparison {
     let [base, new] = pair.runs;
     let titles = match question {
-        Question::Agreement => ["live", "model"],
+        Question::Agreement => ["live", "simulated"],
         Question::Regression => ["baseline", "new"],
     };
     let rows = compare(base, new, question, bars);
     let doubts: Vec<_> = (0..2)
         .flat_map(|side| {
             let doubts = doubts(pair.runs[side]).into_iter();
-            doubts.map(move |doubt| format!("the {} run: {doubt}", titles[side]))
+            doubts.map(move |doubt| format!("{} run: {doubt}", titles[side]))
         })
         .collect();
     let currency = base.ending.statement.as_ref();
-    Section {
+    PairComparison {
         scenario: base.plan.name.clone(),
         asks: base.plan.question.clone(),
         sides: [0, 1].map(|number| side(titles[number], pair.names[number], pair.runs[number])),
@@ -142,9 +147,9 @@ fn section(pair: &Pair<'_>, question: Question, bars: &Bars) -> Section {
     }
 }
 
-fn side(title: &'static str, name: &str, run: &Measurements) -> Side {
+fn side(title: &'static str, name: &str, run: &Measurements) -> ComparedRun {
     let profile = &run.plan.topology.instances.profile;
-    Side {
+    ComparedRun {
         title,
         name: name.to_owned(),
         engine: run.ending.engine,
@@ -158,45 +163,125 @@ fn side(title: &'static str, name: &str, run: &Measurements) -> Side {
     }
 }
 
-/// In what the plans differ beyond their seed, their speed and their service times, which the sides tell.
+/// How the scenarios differ, beyond seed, speed and service times, which the table of runs shows.
 fn notes(base: &Plan, new: &Plan) -> Vec<String> {
     let mut alike = new.clone();
     alike.seed = base.seed;
     alike.clock.speed = base.clock.speed;
     alike.topology.instances.profile = base.topology.instances.profile.clone();
-    // What is only said or judged does not change what happens.
+    // Neither the question nor the judgment changes what happens.
     alike.question.clone_from(&base.question);
     alike.gates.clone_from(&base.gates);
     alike.self_check = base.self_check;
-    let differ = (alike != *base).then(|| {
-        "the two runs played different plans: their scenario.toml files say in what".to_owned()
-    });
-    differ.into_iter().collect()
+    if alike == *base {
+        return Vec::new();
+    }
+    let differences = differences(&base.to_toml(), &alike.to_toml());
+    vec![format!("Different scenarios: {}.", differences.join("; "))]
 }
 
-fn answer(question: Question, sections: &[Section]) -> String {
-    let runs = match sections.len() {
-        1 => "one pair of runs".to_owned(),
-        count => format!("{count} pairs of runs"),
-    };
+/// Longest value that a difference shows; the key alone is named beyond.
+const VALUE_LENGTH_MAX: usize = 60;
+
+/// Keys of two scenario files with different values: `scaling.min 4 → 12`.
+fn differences(base: &str, new: &str) -> Vec<String> {
+    let (base, new) = (entries(base), entries(new));
+    let keys: BTreeSet<_> = base.keys().chain(new.keys()).collect();
+    let changed = keys
+        .into_iter()
+        .filter(|key| base.get(*key) != new.get(*key));
+    let told = changed.map(|key| {
+        let [before, after] = [&base, &new].map(|entries| {
+            let value = entries.get(key);
+            value.map_or("none", String::as_str)
+        });
+        if before.len().max(after.len()) > VALUE_LENGTH_MAX {
+            format!("{key} differs")
+        } else {
+            format!("{key} {before} → {after}")
+        }
+    });
+    told.collect()
+}
+
+/// The entries of a scenario file as the program writes it: each key starts a line below the header of its table, and the
+/// items of a long list follow on indented lines.
+fn entries(toml: &str) -> BTreeMap<String, String> {
+    let mut entries: BTreeMap<String, String> = BTreeMap::new();
+    let (mut table, mut current) = (String::new(), String::new());
+    for line in toml.lines().filter(|line| !line.starts_with('#')) {
+        let is_continued = line.starts_with([' ', ']']);
+        if is_continued {
+            let value = entries.entry(current.clone()).or_default();
+            value.push_str(line.trim());
+        } else if let Some(header) = line.strip_prefix('[') {
+            table = format!("{}.", header.trim_end_matches(']'));
+        } else if let Some((key, value)) = line.split_once('=') {
+            current = format!("{table}{}", key.trim());
+            entries.insert(current.clone(), value.trim().to_owned());
+        }
+    }
+    entries
+}
+
+/// The answer to the question of the comparison.
+pub(super) fn headline(
+    question: Question,
+    conclusion: Conclusion,
+    sections: &[PairComparison],
+) -> Headline {
     let count = |verdict| {
         let counts = sections.iter().map(|section| section.count(verdict));
-        counts.sum::<usize>()
+        counts.sum::<usize>() as u64
     };
-    let (within, beyond) = (count(RowVerdict::Within), count(RowVerdict::Beyond));
-    let (better, few) = (count(RowVerdict::Better), count(RowVerdict::TooFew));
-    let doubtful = sections.iter().filter(|section| !section.doubts.is_empty());
-    let doubtful = match doubtful.count() {
-        0 => String::new(),
-        count => format!(" Inconclusive: {count} cannot be trusted."),
-    };
-    let verdict = match question {
-        Question::Agreement => {
-            format!("the model is within the bars in {within} figures and beyond in {beyond}")
-        }
+    let [within, beyond, better, few] = [
+        RowVerdict::Within,
+        RowVerdict::Beyond,
+        RowVerdict::Better,
+        RowVerdict::TooFew,
+    ]
+    .map(count);
+    let counts = match question {
+        Question::Agreement => format!(
+            "{} within tolerance, {beyond} beyond.",
+            counted(within, "metric")
+        ),
         Question::Regression => format!(
-            "{within} figures are within the bars, {better} better and {beyond} worse than the baseline"
+            "{} got worse, {better} improved, {within} unchanged (within tolerance).",
+            counted(beyond, "metric")
         ),
     };
-    format!("Of {runs}, {verdict}; {few} have too few samples to say.{doubtful}")
+    let answer = match (question, conclusion) {
+        (_, Conclusion::Inconclusive) => format!("Inconclusive. {counts}"),
+        (Question::Agreement, Conclusion::Within) => {
+            format!("The model agrees with the live runs: {counts}")
+        }
+        (Question::Agreement, Conclusion::Beyond) => {
+            format!("The model does not agree with the live runs: {counts}")
+        }
+        (Question::Regression, Conclusion::Within) => format!("No. {counts}"),
+        (Question::Regression, Conclusion::Beyond) => format!("Yes. {counts}"),
+    };
+    let status = match conclusion {
+        Conclusion::Within => Status::Pass,
+        Conclusion::Beyond => Status::Fail,
+        Conclusion::Inconclusive => Status::Unknown,
+    };
+    let too_few = (few > 0).then(|| {
+        let verb = if few == 1 { "has" } else { "have" };
+        format!("{} {verb} too few samples to tell.", counted(few, "metric"))
+    });
+    let doubtful = sections.iter().filter(|section| !section.doubts.is_empty());
+    let doubtful = match doubtful.count() as u64 {
+        0 => None,
+        pairs => Some(format!(
+            "{} cannot be trusted because a run is invalid.",
+            counted(pairs, "comparison")
+        )),
+    };
+    Headline {
+        status,
+        answer,
+        details: doubtful.into_iter().chain(too_few).collect(),
+    }
 }

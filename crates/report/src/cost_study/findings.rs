@@ -1,65 +1,86 @@
-//! What the figures of the study say, in sentences.
+//! The findings of a cost study in sentences.
 
-use crate::words::{basis, money, won};
+use tiketi_cost::Study;
 use tiketi_cost::comparison::Row;
 use tiketi_cost::item::Item;
 use tiketi_cost::price_book::{Basis, Currency, HOURS_A_MONTH};
-use tiketi_cost::study::{CLOUDMART_HOUR, CLOUDMART_MONTH, Hour, Month, PEAK_HOURS, Study};
+use tiketi_cost::study::{CLOUDMART_HOUR, CLOUDMART_MONTH, Hour, Month, PEAK_HOURS};
 
-/// Part of a documented figure by which a computed one may differ and still agree with it (an assumption: rounding).
+use crate::bill::basis;
+use crate::number::Number;
+use crate::page::{Headline, Status};
+use crate::wording::listed;
+
+/// Share of a documented amount by which a computed one may differ and still agree with it (an assumption: rounding).
 const AGREES: f64 = 0.05;
-/// Lines told one by one; the table has them all.
-const LINES_TOLD: usize = 4;
-/// What the S3 endpoint is documented to save a month, in won (A17: "over 40,000").
+/// Items that a finding names; the table has them all.
+const ITEMS_TOLD: usize = 4;
+/// What the S3 endpoint is documented to save per month, in won (A17: "over 40,000").
 const ENDPOINT_SAVES: f64 = 40_000.0;
-/// The name of the documents' own book.
+/// The name of the documents' own price book.
 const DOCUMENTED: &str = "documented-krw";
 
-/// Whether the documented figures hold, and the answer that says so.
-pub(super) fn answer(study: &Study) -> (bool, String) {
-    let wrong: Vec<_> = documented(study)
-        .iter()
-        .filter(|row| row.adds_up() == Some(false))
-        .map(|row| {
-            let parts = row.added_up.map_or_else(String::new, won);
-            let (title, stated) = (&row.title, won(row.documented));
-            format!("{title} is stated as {stated} where its parts lead to {parts}")
+/// Whether the documented numbers are right.
+pub(super) fn headline(study: &Study) -> Headline {
+    let rows = documented(study).iter();
+    let wrong = rows.filter(|row| row.adds_up() == Some(false));
+    let wrong: Vec<_> = wrong
+        .filter_map(|row| {
+            let (title, stated, parts) = (&row.title, won(row.documented), won(row.added_up?));
+            Some(format!(
+                "The documented \"{title}\" total is wrong: {stated} stated, its parts sum to {parts}."
+            ))
         })
         .collect();
-    let listed: Vec<_> = listed(study)
+    let totals: Vec<_> = listed_books(study)
         .filter_map(|month| {
             let (stated, computed) = both(month, "all")?;
-            let book = &month.statement.price_book;
             let factor = computed / stated;
+            let agrees = (factor - 1.0).abs() <= AGREES;
+            let book = &month.statement.price_book;
             Some((
-                (factor - 1.0).abs() <= AGREES,
+                agrees,
                 format!(
-                    "at the prices of {book} the month of {} costs {} ({factor:.2} times as much)",
-                    won(stated),
-                    won(computed)
+                    "At {book} prices the month costs {}, {} the documented {}.",
+                    won(computed),
+                    times(factor),
+                    won(stated)
                 ),
             ))
         })
         .collect();
-    let ok = wrong.is_empty() && listed.iter().all(|(agrees, _)| *agrees);
-    let opening = if wrong.is_empty() {
-        "every documented sum is the sum of its parts".to_owned()
+    let ok = wrong.is_empty() && totals.iter().all(|(agrees, _)| *agrees);
+    let sums = if wrong.is_empty() {
+        vec!["Every documented total is the sum of its parts.".to_owned()]
     } else {
-        wrong.join("; ")
+        wrong
     };
-    let mut parts = vec![opening];
-    parts.extend(listed.into_iter().map(|(_, sentence)| sentence));
+    let totals = totals.into_iter().map(|(_, sentence)| sentence);
+    let mut sentences = sums.into_iter().chain(totals);
     let word = if ok { "Yes" } else { "No" };
-    (ok, format!("{word}: {}.", parts.join("; and ")))
+    Headline {
+        status: Status::of(ok),
+        answer: format!("{word}. {}", sentences.next().unwrap_or_default()),
+        details: sentences.collect(),
+    }
 }
 
-/// Everything that was found, the weightiest first.
+fn won(amount: f64) -> Number {
+    Number::won(amount)
+}
+
+/// A factor in words: `2.4 times`.
+fn times(factor: f64) -> String {
+    format!("{} times", Number::decimal(factor))
+}
+
+/// Everything that was found, the most important first.
 pub(super) fn findings(study: &Study) -> Vec<String> {
-    let mut told = sums(study);
+    let mut told = wrong_sums(study);
     told.extend(saving_nat(study));
     told.extend(peak(study));
-    for month in listed(study) {
-        told.extend(lines(month));
+    for month in listed_books(study) {
+        told.extend(items(month));
         told.extend(gateways(month));
         told.extend(another_zone(month));
         told.extend(nodes(month));
@@ -73,19 +94,20 @@ pub(super) fn findings(study: &Study) -> Vec<String> {
     told
 }
 
-/// The rows of the documented month; their documented side is the same in every book.
+/// The rows of the reference bill; their documented side is the same in every book.
 fn documented(study: &Study) -> &[Row] {
     let first = study.months.first();
     first.map_or(&[], |month| &month.statement.documented.rows)
 }
 
-/// The month at the documents' own prices.
+/// The month at the documents' own prices; `None` if they are not part of the study.
 fn own(study: &Study) -> Option<&Month> {
     let is_own = |month: &&Month| month.statement.price_book == DOCUMENTED;
     study.months.iter().find(is_own)
 }
 
-fn listed(study: &Study) -> impl Iterator<Item = &Month> {
+/// The months at list prices.
+fn listed_books(study: &Study) -> impl Iterator<Item = &Month> {
     study
         .months
         .iter()
@@ -96,14 +118,14 @@ fn row<'a>(rows: &'a [Row], name: &str) -> Option<&'a Row> {
     rows.iter().find(|row| row.name == name)
 }
 
-/// What is documented of a figure, and what it comes to at the prices of a book.
+/// The documented and the computed amount of a row; `None` if it was not computed.
 fn both(month: &Month, name: &str) -> Option<(f64, f64)> {
     let row = row(&month.statement.documented.rows, name)?;
     Some((row.documented, row.computed?))
 }
 
-/// The documented sums that are none, and what is as large as the gap.
-fn sums(study: &Study) -> Vec<String> {
+/// Documented totals that are not the sum of their parts, and which amounts are as large as the gap.
+fn wrong_sums(study: &Study) -> Vec<String> {
     let rows = documented(study);
     let wrong = rows.iter().filter(|row| row.adds_up() == Some(false));
     wrong
@@ -121,13 +143,13 @@ fn sums(study: &Study) -> Vec<String> {
                 String::new()
             } else {
                 format!(
-                    ", as much as {}, which may have been taken off without being named",
+                    ", the amount of {}, which may have been subtracted without being named",
                     as_large.join(" or ")
                 )
             };
             let direction = if gap > 0.0 { "too low" } else { "too high" };
             Some(format!(
-                "{} does not add up: stated as {}, its parts lead to {}. It is {} {direction}{hint}.",
+                "\"{}\" does not add up: {} stated, its parts sum to {}. It is {} {direction}{hint}.",
                 row.title,
                 won(row.documented),
                 won(row.added_up?),
@@ -137,7 +159,7 @@ fn sums(study: &Study) -> Vec<String> {
         .collect()
 }
 
-/// What the documents take off for NAT, against what they say NAT costs.
+/// What the documents subtract for NAT, compared with what they say NAT costs.
 fn saving_nat(study: &Study) -> Option<String> {
     let rows = documented(study);
     let (saving, nat) = (row(rows, "saving-nat")?, row(rows, "nat")?);
@@ -148,17 +170,18 @@ fn saving_nat(study: &Study) -> Option<String> {
     let is_same = |other: &&Row| {
         other.name != saving.name && (other.documented - saving.documented).abs() < 0.5
     };
-    let whole = rows.iter().find(is_same).map_or_else(String::new, |other| {
-        format!(", which is all of {}", other.title)
-    });
+    let whole = rows
+        .iter()
+        .find(is_same)
+        .map_or_else(String::new, |other| format!(", all of \"{}\"", other.title));
     let stays = rows
         .iter()
         .find(|other| (other.documented - surplus).abs() < 0.5);
     let stays = stays.map_or_else(String::new, |other| {
-        format!("; {} goes on without NAT", other.title)
+        format!("; \"{}\" is still needed without NAT", other.title)
     });
     Some(format!(
-        "Giving up NAT is said to save {}{whole}; NAT itself is {}{stays}.",
+        "Removing NAT is documented to save {}{whole}, but NAT costs {}{stays}.",
         won(saving.documented),
         won(nat.documented),
     ))
@@ -174,20 +197,20 @@ fn peak(study: &Study) -> Option<String> {
         "does not agree"
     };
     Some(format!(
-        "The peak of {} {verdict} with the documents' own price of an instance: the largest fleet for {} hours comes to {}.",
+        "The documented peak of {} {verdict} with the documents' own instance price: the largest fleet for {PEAK_HOURS} hours \
+         costs {}.",
         won(stated),
-        PEAK_HOURS,
         won(computed),
     ))
 }
 
-/// The lines that are furthest from the list prices.
-fn lines(month: &Month) -> Option<String> {
+/// The items that differ most from list prices.
+fn items(month: &Month) -> Option<String> {
     let rows = &month.statement.documented.rows;
-    let leaves = rows.iter().filter(|row| {
-        row.added_up.is_none() && !row.name.starts_with("saving-") && row.computed.is_some()
-    });
-    let mut differences: Vec<_> = leaves
+    let items = rows
+        .iter()
+        .filter(|row| row.added_up.is_none() && !row.name.starts_with("saving-"));
+    let mut differences: Vec<_> = items
         .filter_map(|row| Some((row, row.computed? - row.documented)))
         .collect();
     let agree = differences
@@ -198,27 +221,26 @@ fn lines(month: &Month) -> Option<String> {
     differences.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
     let told: Vec<_> = differences
         .iter()
-        .take(LINES_TOLD)
+        .take(ITEMS_TOLD)
         .filter_map(|(row, _)| {
-            let computed = won(row.computed?);
+            let (computed, documented) = (won(row.computed?), won(row.documented));
             Some(format!(
-                "{} {computed} for {}",
-                row.title,
-                won(row.documented)
+                "{} {computed} (documented {documented})",
+                row.title
             ))
         })
         .collect();
     (!told.is_empty()).then(|| {
         format!(
-            "{}: {agree} of {all} lines are within {:.0}% of the documents. Furthest off: {}.",
+            "{}: {agree} of {all} items are within {} of the documents. Largest differences: {}.",
             month.statement.price_book,
-            AGREES * 100.0,
+            Number::share(AGREES),
             told.join("; ")
         )
     })
 }
 
-/// How many gateways the documented figure pays for (A18), and what one instead of several would save (B12).
+/// How many gateways the documented amount pays for (A18), and what a single one would save (B12).
 fn gateways(month: &Month) -> Option<String> {
     let (stated, _) = both(month, "nat")?;
     let gateway = month.piece(Item::NatGateway)?;
@@ -228,31 +250,32 @@ fn gateways(month: &Month) -> Option<String> {
     let saved = month.saved_by_one_gateway * month.won_per_unit();
     let one = if month.nat_gateways > 1 {
         format!(
-            " One for all zones would save {} a month; what the other zones send through it then crosses a border, and is cut off when it fails.",
+            " A single gateway for all zones would save {} per month, but traffic of the other zones would cross zones to reach \
+             it, and stop when it fails.",
             won(saved)
         )
     } else {
         String::new()
     };
     Some(format!(
-        "NAT: {} gateways stand there (A18) for {} a month before a byte passes; {} pay for {:.2} of one.{one}",
+        "NAT: {} gateways (A18) cost {} per month before any traffic; the documented {} pay for {} of one.{one}",
         month.nat_gateways,
         won(gateway.won_a_month() * month.gateways()),
         won(stated),
-        stated / gateway.won_a_month(),
+        Number::decimal(stated / gateway.won_a_month()),
     ))
 }
 
-/// What a zone more costs (B12: "two AZs or three?").
+/// What another zone costs (B12: "two AZs or three?").
 fn another_zone(month: &Month) -> Option<String> {
     let won_more = month.another_zone_costs? * month.won_per_unit();
     Some(format!(
-        "A zone more costs {} a month with a NAT gateway of its own, before instances and nodes in it (B12).",
+        "Another zone costs {} per month with its own NAT gateway, before instances and nodes in it (B12).",
         won(won_more)
     ))
 }
 
-/// How many nodes the documented figures of the data tier pay for.
+/// How many nodes the documented amounts of the data tier pay for.
 fn nodes(month: &Month) -> Vec<String> {
     let tiers = [
         ("database", Item::Database, "Database"),
@@ -261,24 +284,22 @@ fn nodes(month: &Month) -> Vec<String> {
     let told = |(name, item, title): (&str, Item, &str)| {
         let (stated, _) = both(month, name)?;
         let node = month.piece(item)?;
-        let paid = stated / node.won_a_month();
         Some(format!(
-            "{title}: {} nodes at {} a month each are {}; the documented {} pay for {paid:.2}.",
-            node.pieces,
+            "{title}: {} nodes at {} per month cost {}; the documented {} pay for {}.",
+            Number::decimal(node.pieces),
             won(node.won_a_month()),
             won(node.won_a_month() * node.pieces),
             won(stated),
+            Number::decimal(stated / node.won_a_month()),
         ))
     };
     tiers.into_iter().filter_map(told).collect()
 }
 
-/// Public addresses, which no documented line names.
+/// Public addresses, which no documented item includes.
 fn addresses(month: &Month) -> Option<String> {
-    let lines = &month.statement.month.lines;
-    let lines = lines
-        .iter()
-        .filter(|line| line.item == Item::PublicAddresses);
+    let lines = month.statement.month.lines.iter();
+    let lines = lines.filter(|line| line.item == Item::PublicAddresses);
     let (mut pieces, mut amount) = (0.0, 0.0);
     for line in lines {
         pieces += line.quantity? / HOURS_A_MONTH;
@@ -286,7 +307,8 @@ fn addresses(month: &Month) -> Option<String> {
     }
     (pieces > 0.0).then(|| {
         format!(
-            "Public addresses: {pieces} of them are {} a month, and no documented line speaks of them.",
+            "Public addresses: {} of them cost {} per month; no documented item includes them.",
+            Number::decimal(pieces),
             won(amount * month.won_per_unit())
         )
     })
@@ -296,29 +318,29 @@ fn addresses(month: &Month) -> Option<String> {
 fn optimized(month: &Month) -> Option<String> {
     let (stated, computed) = both(month, "optimized")?;
     Some(format!(
-        "Optimized, that is without NAT and with the smallest fleet reserved, the month is {} at these prices instead of {} \
-         ({:.2} times as much); and without NAT nothing in the private subnets reaches the internet.",
+        "Optimized (no NAT, smallest fleet reserved), the month costs {} at these prices, {} the documented {}. Without NAT, \
+         nothing in the private subnets reaches the internet.",
         won(computed),
-        won(stated),
-        computed / stated
+        times(computed / stated),
+        won(stated)
     ))
 }
 
-/// How much would have to go to S3 for the endpoint to save what it is said to save (A17).
+/// How much traffic to S3 it takes for the endpoint to save what is documented (A17).
 fn endpoint(month: &Month) -> Option<String> {
     let gigabyte = month.won_a_nat_gigabyte()?;
     (gigabyte > 0.0).then(|| {
         format!(
-            "The S3 endpoint (A17) saves the {} of each gigabyte that would pass NAT, not the gateways: for {} a month {:.0} GB \
-             must go to S3 and back.",
+            "The S3 endpoint (A17) saves {} per GB that would otherwise pass NAT, but not the gateways: saving {} per month \
+             takes {} GB of S3 traffic.",
             won(gigabyte),
             won(ENDPOINT_SAVES),
-            ENDPOINT_SAVES / gigabyte
+            Number::decimal(ENDPOINT_SAVES / gigabyte)
         )
     })
 }
 
-/// What a dollar would have to be for the totals to agree.
+/// The exchange rate at which the totals would agree.
 fn exchange(month: &Month) -> Option<String> {
     let statement = &month.statement;
     if statement.currency == Currency::Krw {
@@ -327,7 +349,7 @@ fn exchange(month: &Month) -> Option<String> {
     let (stated, computed) = both(month, "all")?;
     let rate = month.won_per_unit();
     Some(format!(
-        "A dollar is counted as {} ({}: {}). The totals would agree only at {}.",
+        "Exchange rate: $1 = {} ({}: {}). The totals would agree only at {}.",
         won(rate),
         basis(statement.exchange.basis),
         statement.exchange.source,
@@ -335,7 +357,7 @@ fn exchange(month: &Month) -> Option<String> {
     ))
 }
 
-/// How much of a month rests on prices that stand in for others.
+/// How much of a month depends on stand-ins for prices.
 fn stand_ins(month: &Month) -> Option<String> {
     let bill = &month.statement.month;
     let assumed = bill
@@ -345,8 +367,8 @@ fn stand_ins(month: &Month) -> Option<String> {
     let amount: f64 = assumed.filter_map(|line| line.amount).sum();
     (amount > 0.0).then(|| {
         format!(
-            "{:.0}% of the month at {} rest on stand-ins for prices that were not found; the list of lines names them.",
-            100.0 * amount / bill.total,
+            "{} of the month at {} prices depend on stand-ins for prices that were not found; the list of items names them.",
+            Number::share(amount / bill.total),
             month.statement.price_book
         )
     })
@@ -354,24 +376,25 @@ fn stand_ins(month: &Month) -> Option<String> {
 
 /// CloudMart's documented hour (B9).
 fn hour(hour: &Hour) -> Vec<String> {
-    let shown = |amount| money(amount, hour.currency);
-    let hours = CLOUDMART_MONTH / CLOUDMART_HOUR;
+    let shown = |amount| Number::money(amount, hour.currency);
+    let dollars = |amount| Number::money(amount, Currency::Usd);
     let (titles, sum) = &hour.nearest;
     let mut told = vec![format!(
-        "CloudMart (B9): {} an hour and {} a month are {hours:.0} hours of it; AWS counts {HOURS_A_MONTH}, which would be {}.",
-        money(CLOUDMART_HOUR, Currency::Usd),
-        money(CLOUDMART_MONTH, Currency::Usd),
-        money(CLOUDMART_HOUR * HOURS_A_MONTH, Currency::Usd),
+        "CloudMart (B9): {} per month is {} hours at the documented {} per hour; AWS counts {HOURS_A_MONTH} hours, or {}.",
+        dollars(CLOUDMART_MONTH),
+        Number::decimal(CLOUDMART_MONTH / CLOUDMART_HOUR),
+        dollars(CLOUDMART_HOUR),
+        dollars(CLOUDMART_HOUR * HOURS_A_MONTH),
     )];
     if hour.currency == Currency::Usd {
         told.push(format!(
-            "CloudMart (B9): what stands there costs {} an hour at the prices of {}, {:.2} times the documented {}. Of what is \
-             drawn, {} come nearest to it together, at {}.",
+            "CloudMart (B9): the listed resources cost {} per hour at {} prices, {} the documented {}. Of the resources in its \
+             diagram, {} together come closest, at {}.",
             shown(hour.total),
             hour.price_book,
-            hour.total / CLOUDMART_HOUR,
+            times(hour.total / CLOUDMART_HOUR),
             shown(CLOUDMART_HOUR),
-            titles.join(" + "),
+            listed(titles),
             shown(*sum),
         ));
     }

@@ -1,61 +1,52 @@
-//! The study of cost as a document: the answer, the findings, the tables; and how it is rendered.
+//! The report of a cost study: [`CostStudy`] for programs, [`page`] for people.
 //!
-//! Every sentence is made of the study's figures: other prices make other sentences.
+//! Every sentence is made from the study's numbers: other prices make other sentences.
 
 mod findings;
-mod html;
-mod markdown;
+mod page;
 
 use serde::Serialize;
-
 use tiketi_cost::Study;
 
-pub use html::render as html;
-pub use markdown::render as markdown;
+use crate::page::Status;
 
-/// Version of the JSON document; a change that breaks readers raises it.
+pub use page::page;
+
+/// Version of the layout; raised when readers of the previous one would misread it.
 const VERSION: u32 = 1;
 
-/// The study of cost, ready to be shown.
+/// The report of a cost study.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CostStudy {
-    /// Version of this document.
+    /// Version of this layout.
     pub version: u32,
     /// The question.
     pub question: String,
-    /// The answer in a sentence.
+    /// The answer.
     pub answer: String,
-    /// Whether the documented figures hold: every sum, and every line at every book.
+    /// Whether the documented numbers are right: every sum, and every total at every price book.
     pub ok: bool,
-    /// What was found, a sentence or two each, the weightiest first.
+    /// What was found, the most important first.
     pub findings: Vec<String>,
-    /// The figures.
+    /// The numbers.
     pub study: Study,
-    /// The command that makes the study again.
+    /// The command that reproduces the study.
     pub run_again: String,
 }
 
-/// Makes the document of a study.
+/// Makes the report of a study; `run_again` is the command that reproduces it.
 pub fn document(study: Study, run_again: &str) -> CostStudy {
-    let (ok, answer) = findings::answer(&study);
+    let headline = findings::headline(&study);
     CostStudy {
         version: VERSION,
         question: format!(
-            "What does a month of `{}` cost, and does the documented month (A24) add up?",
+            "What does `{}` cost per month, and is the reference bill (A24) right?",
             study.scenario
         ),
-        answer,
-        ok,
+        answer: headline.sentences(),
+        ok: headline.status == Status::Pass,
         findings: findings::findings(&study),
         study,
         run_again: run_again.to_owned(),
     }
-}
-
-/// Renders the document for machines.
-pub fn json(document: &CostStudy) -> String {
-    let mut text =
-        serde_json::to_string_pretty(document).expect("a document holds no maps with odd keys");
-    text.push('\n');
-    text
 }

@@ -1,72 +1,60 @@
-//! The charts of a search: what a crowd waits and costs, what set-ups cost and let wait, what breaks first.
+//! The charts of a search: waiting time and cost by audience, and the frontier of cost and waiting time.
 
-use crate::chart::{Bar, Chart, Line, Mark};
-use crate::words::money;
 use tiketi_capacity::figures::Measure;
-use tiketi_capacity::findings::{CheapestSetup, LargestCrowd, MissCount, mean_of};
-use tiketi_cost::price_book::Currency;
-use tiketi_verdict::figure::grouped;
+use tiketi_capacity::findings::{CheapestSetup, LargestCrowd, mean_of};
 
-use super::words;
+use super::wording;
+use crate::chart::{Axis, Chart, ChartMark, ChartSeries, SeriesStyle};
+use crate::number::NumberKind;
 
-/// Waiting time over the crowd.
+/// Waiting time by audience.
 pub(super) fn waiting(found: &LargestCrowd) -> Chart {
-    let mut chart = over_crowds(
+    by_audience(
         found,
-        "Waiting time over the crowd",
+        "Waiting time by number of buyers",
         &[
             ("median", Measure::WaitingP50),
             ("p(95)", Measure::WaitingP95),
         ],
-    );
-    chart.y_label = |seconds| words::value(Measure::WaitingP95, seconds, None);
-    chart
+    )
 }
 
-/// Cost of one on-sale over the crowd.
+/// Cost of one sale by audience.
 pub(super) fn cost(found: &LargestCrowd) -> Chart {
-    let mut chart = over_crowds(
+    by_audience(
         found,
-        "Cost of one on-sale over the crowd",
-        &[("cost of one on-sale", Measure::CostRun)],
-    );
-    chart.y_label = money_label(found.currency);
-    chart
+        "Cost of one sale by number of buyers",
+        &[("cost of one sale", Measure::CostRun)],
+    )
 }
 
-fn over_crowds(
-    found: &LargestCrowd,
-    title: &'static str,
-    lines: &[(&'static str, Measure)],
-) -> Chart {
-    let line = |(name, measure): &(&'static str, Measure)| Line {
-        name,
-        points: found
-            .steps
-            .iter()
-            .map(|step| (f64::from(step.crowd), mean_of(&step.means, *measure)))
-            .collect(),
-    };
-    let mark = |at: u32, label: &str| Mark {
+fn by_audience(found: &LargestCrowd, title: &str, lines: &[(&str, Measure)]) -> Chart {
+    let series = lines.iter().map(|(name, measure)| {
+        let points = found.steps.iter().map(|step| {
+            let mean = mean_of(&step.means, *measure);
+            (f64::from(step.crowd), mean)
+        });
+        ChartSeries::line(*name, points.collect())
+    });
+    let mark = |at: u32, label: &str| ChartMark {
         at: f64::from(at),
         label: label.to_owned(),
     };
-    let answer = found.crowd.map(|crowd| mark(crowd, "holds"));
-    let breaks = found
-        .breaks
-        .as_ref()
-        .map(|breaks| mark(breaks.crowd, "breaks"));
+    let answer = found.crowd.map(|crowd| mark(crowd, "passes"));
+    let breaks = found.breaks.as_ref();
+    let breaks = breaks.map(|breaks| mark(breaks.crowd, "fails"));
+    let (_, measure) = lines[0];
     Chart {
-        title,
-        lines: lines.iter().map(line).collect(),
+        title: title.to_owned(),
+        x: Axis::linear(NumberKind::Count),
+        y: Axis::linear(wording::kind(measure, found.currency)),
+        series: series.collect(),
         bands: Vec::new(),
         marks: answer.into_iter().chain(breaks).collect(),
-        x_label: |buyers| words::number(buyers.max(0.0)),
-        y_label: words::number,
     }
 }
 
-/// The frontier of cost against waiting time, and the set-ups that held beside it.
+/// The frontier of cost against waiting time, and the other configurations that passed.
 pub(super) fn frontier(found: &CheapestSetup) -> Chart {
     let point = |place: usize| {
         let setup = &found.setups[place];
@@ -74,63 +62,29 @@ pub(super) fn frontier(found: &CheapestSetup) -> Chart {
         let waiting = mean_of(&setup.means, Measure::WaitingP95).unwrap_or(0.0);
         Some((setup.cost?, Some(waiting)))
     };
-    let on = found
-        .frontier
-        .iter()
-        .filter_map(|place| point(*place))
-        .collect();
-    let beside = (0..found.setups.len())
+    let on = found.frontier.iter();
+    let on = on.filter_map(|place| point(*place)).collect();
+    let others = (0..found.setups.len())
         .filter(|place| !found.frontier.contains(place))
         .filter(|place| found.setups[*place].held == found.setups[*place].runs);
-    // Gaps between the points: they are no line.
-    let beside = beside
-        .filter_map(point)
-        .flat_map(|(cost, waiting)| [(cost, waiting), (cost, None)]);
+    let others = others.filter_map(point).collect();
     let answer = found.cheapest.and_then(|place| found.setups[place].cost);
     Chart {
-        title: "Waiting time, p(95), over cost",
-        lines: vec![
-            Line {
-                name: "frontier: nothing is both cheaper and quicker",
-                points: on,
-            },
-            Line {
-                name: "other set-ups that held",
-                points: beside.collect(),
-            },
+        title: "Waiting time p(95) by cost".to_owned(),
+        x: Axis::linear(wording::kind(Measure::CostMonth, found.currency)),
+        y: Axis::linear(NumberKind::Duration),
+        series: vec![
+            ChartSeries::line("frontier: nothing is both cheaper and faster", on),
+            ChartSeries::line("other configurations that passed", others)
+                .styled(SeriesStyle::Points),
         ],
         bands: Vec::new(),
         marks: answer
-            .map(|at| Mark {
+            .map(|at| ChartMark {
                 at,
                 label: "the answer".to_owned(),
             })
             .into_iter()
             .collect(),
-        x_label: money_label(found.currency),
-        y_label: |seconds| words::value(Measure::WaitingP95, seconds, None),
-    }
-}
-
-/// How many runs missed each objective, as bars.
-pub(super) fn missed(counts: &[MissCount]) -> Vec<Bar> {
-    let bars = counts.iter().map(|count| Bar {
-        name: count.miss.what.clone(),
-        value: f64::from(count.runs),
-        label: format!(
-            "{} missed {}",
-            grouped(count.runs.into()),
-            count.miss.wanted
-        ),
-    });
-    bars.collect()
-}
-
-/// Labels are plain functions, so that one is chosen for each currency.
-const fn money_label(currency: Option<Currency>) -> fn(f64) -> String {
-    match currency {
-        Some(Currency::Krw) => |amount| money(amount, Currency::Krw),
-        Some(Currency::Usd) => |amount| money(amount, Currency::Usd),
-        None => words::number,
     }
 }

@@ -1,29 +1,29 @@
-//! `plan.csv`: a line for each crowd, set-up or variant that was played, with the mean of each measure.
+//! `plan.csv`: one row per audience, configuration or variant, with the mean of each measure.
 
 use super::PlanDocument;
 use tiketi_capacity::figures::Measure;
 use tiketi_capacity::findings::{Answer, mean_of};
 
-/// One line.
-struct Line {
+/// One row.
+struct CsvRow {
     name: String,
     held: u32,
     runs: u32,
     means: Vec<Option<f64>>,
 }
 
-/// Renders the table; after the answer, which is a comment, a head and plain numbers: seconds, parts of 1, money.
-pub fn render(document: &PlanDocument) -> String {
+/// Renders the table: the answer as a comment, a header row, then plain numbers in seconds, parts of 1, or money.
+pub fn csv(document: &PlanDocument) -> String {
     let mut head = vec!["name".to_owned(), "held".to_owned(), "runs".to_owned()];
     head.extend(Measure::all().into_iter().map(Measure::name));
     let mut text = format!("# {}\n{}\n", document.answer, head.join(","));
-    for line in lines(&document.findings.answer) {
+    for row in rows(&document.findings.answer) {
         let mut cells = vec![
-            quoted(&line.name),
-            line.held.to_string(),
-            line.runs.to_string(),
+            quoted(&row.name),
+            row.held.to_string(),
+            row.runs.to_string(),
         ];
-        let means = line.means.iter();
+        let means = row.means.iter();
         cells.extend(means.map(|mean| mean.map_or_else(String::new, |mean| mean.to_string())));
         text.push_str(&cells.join(","));
         text.push('\n');
@@ -31,11 +31,11 @@ pub fn render(document: &PlanDocument) -> String {
     text
 }
 
-fn lines(answer: &Answer) -> Vec<Line> {
+fn rows(answer: &Answer) -> Vec<CsvRow> {
     let all = Measure::all();
     match answer {
         Answer::LargestCrowd(found) => {
-            let lines = found.steps.iter().map(|step| Line {
+            let rows = found.steps.iter().map(|step| CsvRow {
                 name: step.crowd.to_string(),
                 held: step.held,
                 runs: step.runs,
@@ -44,10 +44,10 @@ fn lines(answer: &Answer) -> Vec<Line> {
                     .map(|measure| mean_of(&step.means, *measure))
                     .collect(),
             });
-            lines.collect()
+            rows.collect()
         }
         Answer::CheapestSetup(found) => {
-            let lines = found.setups.iter().map(|setup| Line {
+            let rows = found.setups.iter().map(|setup| CsvRow {
                 name: setup.name.clone(),
                 held: setup.held,
                 runs: setup.runs,
@@ -56,10 +56,10 @@ fn lines(answer: &Answer) -> Vec<Line> {
                     .map(|measure| mean_of(&setup.means, *measure))
                     .collect(),
             });
-            lines.collect()
+            rows.collect()
         }
         Answer::Compare(found) => {
-            let lines = found.variants.iter().map(|variant| Line {
+            let rows = found.variants.iter().map(|variant| CsvRow {
                 name: variant.name.clone(),
                 held: variant.held,
                 runs: found.runs,
@@ -69,12 +69,12 @@ fn lines(answer: &Answer) -> Vec<Line> {
                     .map(|row| row.estimate.map(|one| one.mean))
                     .collect(),
             });
-            lines.collect()
+            rows.collect()
         }
     }
 }
 
-/// A text as CSV reads it back (RFC 4180).
+/// A text as a CSV cell (RFC 4180).
 fn quoted(text: &str) -> String {
     if text.contains([',', '"', '\n']) {
         format!("\"{}\"", text.replace('"', "\"\""))

@@ -1,64 +1,54 @@
-//! The report of a search for capacity: one [`PlanDocument`] is made of the findings, and rendered in several ways.
+//! The report of a search for capacity: [`PlanDocument`] for programs, [`page`] for people, [`csv`] for spreadsheets.
 
 mod answer;
 mod charts;
-pub mod csv;
-pub mod html;
-pub mod json;
-pub mod markdown;
+mod csv;
+mod facts;
+mod page;
 mod tables;
 #[cfg(test)]
 mod tests;
-pub mod text;
-mod words;
+mod wording;
 
 use serde::Serialize;
-
-use tables::Table;
 use tiketi_capacity::Findings;
-use tiketi_capacity::findings::Answer;
 
-/// The report of a search, for every renderer.
+pub use csv::csv;
+pub use page::page;
+
+/// Exit code of a search that found nothing: no configuration passes.
+const NOTHING_PASSES: u8 = 99;
+
+/// The report of a search.
 #[derive(Clone, Debug, Serialize)]
 pub struct PlanDocument {
-    /// The answer in one or two sentences, with its confidence.
+    /// The answer in a few sentences, with its confidence.
     pub answer: String,
-    /// Whether there is one.
+    /// Whether there is an answer.
     pub found: bool,
     /// The exit code of the search.
     pub exit_code: u8,
-    /// What else a reader should know, a sentence each.
+    /// What else a reader needs to know, one item per fact.
     pub facts: Vec<String>,
-    /// What is assumed and not measured, a sentence each.
+    /// What is assumed and not measured, one item per assumption.
     pub assumptions: Vec<String>,
-    /// The command that searches again.
+    /// The command that reproduces the search.
     pub run_again: String,
     /// What was found.
     #[serde(flatten)]
     pub findings: Findings,
-    #[serde(skip)]
-    tables: Vec<Table>,
 }
 
-/// Makes the report of what was found; `run_again` is the command that searches again.
+/// Makes the report of a search; `run_again` is the command that reproduces it.
 pub fn document(findings: Findings, run_again: &str) -> PlanDocument {
-    let tables = match &findings.answer {
-        Answer::LargestCrowd(found) => tables::of_crowds(found),
-        Answer::CheapestSetup(found) => tables::of_setups(found),
-        Answer::Compare(found) => tables::of_comparison(found),
-    };
     let found = findings.is_found();
     PlanDocument {
-        answer: answer::answer(&findings),
+        answer: answer::headline(&findings).sentences(),
         found,
-        exit_code: if found { 0 } else { NOTHING_HOLDS },
-        facts: answer::facts(&findings),
-        assumptions: answer::assumptions(&findings),
+        exit_code: if found { 0 } else { NOTHING_PASSES },
+        facts: facts::facts(&findings),
+        assumptions: facts::assumptions(&findings),
         run_again: run_again.to_owned(),
-        tables,
         findings,
     }
 }
-
-/// Exit code of a search that found nothing: no set-up passes its gates.
-const NOTHING_HOLDS: u8 = 99;

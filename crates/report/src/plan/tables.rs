@@ -1,135 +1,168 @@
-//! The tables of a search, as text: pages and Markdown show the same.
+//! The tables of a search.
 
-use super::words::{self, NOTHING};
 use tiketi_capacity::figures::Measure;
 use tiketi_capacity::findings::{
-    CheapestSetup, Comparison, Confirmation, CrowdStep, LargestCrowd, Row, SetupResult, SetupState,
-    mean_of,
+    Answer, CheapestSetup, Comparison, Confirmation, CrowdStep, LargestCrowd, Row, SetupResult,
+    SetupState, Variant, mean_of,
 };
+use tiketi_capacity::miss::Miss;
 use tiketi_capacity::tier_use::TierUse;
 use tiketi_cost::price_book::Currency;
-use tiketi_verdict::figure::grouped;
 
-/// One table; the first column names, the others are figures unless they are words.
-#[derive(Clone, Debug)]
-pub(super) struct Table {
-    /// What it shows.
-    pub(super) title: &'static str,
-    /// How to read it.
+use super::wording;
+use crate::number::Number;
+use crate::page::{Cell, Column, Status, Table};
+use crate::wording::capitalized;
+
+/// A table with its title and how to read it.
+#[derive(Debug)]
+pub(super) struct Explained {
+    pub(super) title: String,
     pub(super) note: &'static str,
-    /// Heads of the columns.
-    pub(super) head: Vec<String>,
-    /// Rows with a cell for each column.
-    pub(super) rows: Vec<Vec<String>>,
+    pub(super) table: Table,
 }
 
-pub(super) fn of_crowds(found: &LargestCrowd) -> Vec<Table> {
+/// The tables of an answer.
+pub(super) fn tables(answer: &Answer) -> Vec<Explained> {
+    match answer {
+        Answer::LargestCrowd(found) => of_crowds(found),
+        Answer::CheapestSetup(found) => of_setups(found),
+        Answer::Compare(found) => of_comparison(found),
+    }
+}
+
+fn of_crowds(found: &LargestCrowd) -> Vec<Explained> {
     let mut tables: Vec<_> = confirmations(&found.confirmations).into_iter().collect();
     tables.push(crowds(&found.steps, found.currency));
-    tables.extend(tiers("Buffer at the answer", &found.tiers));
-    tables.extend(tiers(
-        "Buffer at the scenario's own crowd",
+    if let Some(crowd) = found.crowd {
+        tables.extend(headroom(&wording::buyers(crowd), &found.tiers));
+    }
+    let asked = wording::buyers(found.asked_crowd);
+    tables.extend(headroom(
+        &format!("the scenario's own {asked}"),
         &found.asked_tiers,
     ));
     let breaking = found.breaks.iter();
-    tables.extend(breaking.flat_map(|breaks| tiers("Tiers where it breaks", &breaks.tiers)));
+    tables.extend(
+        breaking.flat_map(|breaks| headroom(&wording::buyers(breaks.crowd), &breaks.tiers)),
+    );
     tables
 }
 
-pub(super) fn of_setups(found: &CheapestSetup) -> Vec<Table> {
+fn of_setups(found: &CheapestSetup) -> Vec<Explained> {
     let mut tables: Vec<_> = confirmations(&found.confirmations).into_iter().collect();
     tables.push(setups(found));
-    tables.extend(tiers("Buffer at the answer", &found.tiers));
+    tables.extend(headroom("the answer", &found.tiers));
     if !found.left_out.is_empty() {
+        let columns = vec![Column::label("Configuration"), Column::prose("Reason")];
         let rows = found.left_out.iter();
-        tables.push(Table {
-            title: "Left out",
-            note: "Combinations that are no legal scenario.",
-            head: heads(&["set-up", "why"]),
-            rows: rows
-                .map(|one| vec![one.name.clone(), one.reason.clone()])
-                .collect(),
+        let rows = rows.map(|one| vec![Cell::text(&one.name), Cell::text(&one.reason)]);
+        tables.push(Explained {
+            title: "Left out".to_owned(),
+            note: "Combinations that are not valid scenarios.",
+            table: Table::new(columns).with_rows(rows),
         });
     }
     tables
 }
 
-pub(super) fn of_comparison(found: &Comparison) -> Vec<Table> {
-    let mut head = vec!["measure".to_owned()];
-    head.extend(found.variants.iter().map(|variant| variant.name.clone()));
-    let held = found
-        .variants
-        .iter()
-        .map(|variant| format!("{} of {}", variant.held, found.runs));
-    let mut rows = vec![[vec!["runs that held".to_owned()], held.collect()].concat()];
+fn of_comparison(found: &Comparison) -> Vec<Explained> {
+    let mut columns = vec![Column::label("Metric")];
+    columns.extend(
+        found
+            .variants
+            .iter()
+            .map(|variant| Column::number(&variant.name)),
+    );
+    let mut table = Table::new(columns);
+    let passed = found.variants.iter();
+    let passed = passed.map(|variant| Cell::text(wording::of(variant.held, found.runs)));
+    let title = Cell::text("Runs that passed");
+    table.push([title].into_iter().chain(passed).collect());
     for (place, measure) in Measure::all().into_iter().enumerate() {
         let of_variants = || found.variants.iter().map(|variant| &variant.rows[place]);
         if of_variants().all(|row| row.estimate.is_none()) {
             continue;
         }
+        let title = Cell::text(capitalized(&measure.title()));
         let cells = of_variants().map(|row| compared(row, found.currency));
-        rows.push([vec![measure.title()], cells.collect()].concat());
+        table.push([title].into_iter().chain(cells).collect());
     }
-    let mut tables = vec![Table {
-        title: "Side by side",
-        note: "Means, and below them the mean difference with its interval. ● marks a difference whose interval leaves \
-               zero out; without the mark none is shown.",
-        head,
-        rows,
-    }];
-    tables.push(Table {
-        title: "What was missed",
-        note: "The farthest miss of the first run that did not hold.",
-        head: heads(&["set-up", "missed"]),
-        rows: found
-            .variants
-            .iter()
-            .map(|variant| {
-                let missed = variant
-                    .miss
-                    .as_ref()
-                    .map_or_else(|| NOTHING.to_owned(), words::miss);
-                vec![variant.name.clone(), missed]
-            })
-            .collect(),
-    });
-    tables
+    vec![
+        Explained {
+            title: "Side by side".to_owned(),
+            note: "Means, and below them the difference from the baseline with its interval. ● = statistically significant.",
+            table,
+        },
+        Explained {
+            title: "Failed objectives".to_owned(),
+            note: "The largest miss of the first run that failed.",
+            table: failures(&found.variants),
+        },
+    ]
 }
 
-fn compared(row: &Row, currency: Option<Currency>) -> String {
-    let Some(estimate) = row.estimate else {
-        return NOTHING.to_owned();
+fn failures(variants: &[Variant]) -> Table {
+    let columns = vec![Column::label("Configuration"), Column::prose("Failed on")];
+    let rows = variants.iter();
+    Table::new(columns).with_rows(
+        rows.map(|variant| vec![Cell::text(&variant.name), missed(variant.miss.as_ref())]),
+    )
+}
+
+fn missed(miss: Option<&Miss>) -> Cell {
+    miss.map_or(Cell::number(None), |miss| Cell::text(wording::miss(miss)))
+}
+
+fn compared(row: &Row, currency: Option<Currency>) -> Cell {
+    let number = |value| wording::number(row.measure, value, currency);
+    let cell = Cell::number(row.estimate.map(|estimate| number(estimate.mean)));
+    let Some(difference) = row.difference.filter(|_| row.estimate.is_some()) else {
+        return cell;
     };
-    let mean = words::value(row.measure, estimate.mean, currency);
-    match row.difference {
-        Some(difference) => {
-            let mark = if difference.is_shown() { " ●" } else { "" };
-            let told = words::difference(row.measure, &difference, currency);
-            format!("{mean}; {told}{mark}")
-        }
-        None => mean,
-    }
+    let mark = if difference.is_shown() { " ●" } else { "" };
+    let signed = |value| number(value).signed();
+    let mean = signed(difference.mean);
+    let told = match difference.interval {
+        Some((low, high)) => format!("{mean} [{}, {}]{mark}", signed(low), signed(high)),
+        None => format!("{mean}{mark}"),
+    };
+    cell.with_note(told)
 }
 
-fn confirmations(confirmations: &[Confirmation]) -> Option<Table> {
+fn confirmations(confirmations: &[Confirmation]) -> Option<Explained> {
+    let columns = vec![
+        Column::status(),
+        Column::label("Re-tested"),
+        Column::number("Passed"),
+        Column::number("Sales that would pass, at least"),
+        Column::number("Confidence"),
+    ];
+    let percent = |share: f64| Cell::text(format!("{:.1}%", share * 100.0));
     let rows = confirmations.iter().map(|one| {
         vec![
-            one.what.clone(),
-            format!("{} of {}", one.held, one.runs),
-            format!("{:.1} %", one.share_at_least * 100.0),
-            format!("{:.1} %", one.confidence * 100.0),
-            if one.confirmed { "yes" } else { "no" }.to_owned(),
+            Cell::status(Status::of(one.confirmed)),
+            Cell::text(&one.what),
+            Cell::text(wording::of(one.held, one.runs)),
+            percent(one.share_at_least),
+            percent(one.confidence),
         ]
     });
-    (!confirmations.is_empty()).then(|| Table {
-        title: "Put to the test with fresh seeds",
-        note: "The risk of the whole search is shared by its tests, so that each has a higher confidence of its own.",
-        head: heads(&["tested", "held", "at least, of all on-sales", "confidence", "confirmed"]),
-        rows: rows.collect(),
+    (!confirmations.is_empty()).then(|| Explained {
+        title: "Re-tests on new seeds".to_owned(),
+        note: "Confidence is corrected for multiple tests.",
+        table: Table::new(columns).with_rows(rows),
     })
 }
 
-fn crowds(steps: &[CrowdStep], currency: Option<Currency>) -> Table {
+fn passed(passed: u32, runs: u32) -> Cell {
+    match runs {
+        0 => Cell::number(None),
+        _ => Cell::text(wording::of(passed, runs)),
+    }
+}
+
+fn crowds(steps: &[CrowdStep], currency: Option<Currency>) -> Explained {
     const MEASURES: [Measure; 6] = [
         Measure::WaitingP50,
         Measure::WaitingP95,
@@ -138,111 +171,113 @@ fn crowds(steps: &[CrowdStep], currency: Option<Currency>) -> Table {
         Measure::CostRun,
         Measure::CostPerThousand,
     ];
+    let mut columns = vec![
+        Column::status(),
+        Column::number("Buyers"),
+        Column::number("Passed"),
+    ];
+    columns.extend(MEASURES.map(|measure| Column::number(capitalized(&measure.title()))));
+    columns.push(Column::prose("Failed on"));
     let rows = steps.iter().map(|step| {
         let mut cells = vec![
-            grouped(step.crowd.into()),
-            format!("{} of {}", step.held, step.runs),
+            Cell::status(Status::of(step.held == step.runs)),
+            Cell::count(step.crowd.into()),
+            passed(step.held, step.runs),
         ];
-        cells.extend(
-            MEASURES.map(|measure| words::maybe(measure, mean_of(&step.means, measure), currency)),
-        );
-        cells.push(
-            step.miss
-                .as_ref()
-                .map_or_else(|| NOTHING.to_owned(), words::miss),
-        );
+        cells.extend(MEASURES.map(|measure| {
+            let mean = mean_of(&step.means, measure);
+            Cell::number(mean.map(|mean| wording::number(measure, mean, currency)))
+        }));
+        cells.push(missed(step.miss.as_ref()));
         cells
     });
-    let mut head = heads(&["buyers", "held"]);
-    head.extend(MEASURES.map(Measure::title));
-    head.push("missed".to_owned());
-    Table {
-        title: "Crowds that were played",
-        note: "With the seeds of the search; means over the runs.",
-        head,
-        rows: rows.collect(),
+    Explained {
+        title: "Simulated audiences".to_owned(),
+        note: "Means over the runs of the search. A run ends the test of an audience if it is among the first two and fails.",
+        table: Table::new(columns).with_rows(rows),
     }
 }
 
-fn setups(found: &CheapestSetup) -> Table {
+fn setups(found: &CheapestSetup) -> Explained {
+    let columns = vec![
+        Column::status(),
+        Column::label("Configuration"),
+        Column::label("Result"),
+        Column::number("Passed"),
+        Column::number("Minimum cost"),
+        Column::number("Cost"),
+        Column::number("Waiting time p(95)"),
+        Column::number("Failed requests"),
+        Column::prose("Failed on"),
+    ];
     let rows = found.setups.iter().enumerate().map(|(place, setup)| {
-        let mut cells = vec![setup.name.clone(), state(found, place, setup)];
-        cells.push(if setup.runs == 0 {
-            NOTHING.to_owned()
-        } else {
-            format!("{} of {}", setup.held, setup.runs)
-        });
-        let money = Measure::CostMonth;
-        cells.push(words::maybe(
-            money,
-            Some(setup.cost_at_least),
-            found.currency,
-        ));
-        cells.push(words::maybe(money, setup.cost, found.currency));
-        for measure in [Measure::WaitingP95, Measure::Errors] {
-            let mean = mean_of(&setup.means, measure);
-            cells.push(words::maybe(measure, mean, found.currency));
-        }
-        cells.push(
-            setup
-                .miss
-                .as_ref()
-                .map_or_else(|| NOTHING.to_owned(), words::miss),
-        );
-        cells
+        let number = |measure, value: Option<f64>| {
+            Cell::number(value.map(|value| wording::number(measure, value, found.currency)))
+        };
+        let mean = |measure| number(measure, mean_of(&setup.means, measure));
+        let (status, result) = result(found, place, setup);
+        vec![
+            Cell::status(status),
+            Cell::text(&setup.name),
+            Cell::text(result),
+            passed(setup.held, setup.runs),
+            number(Measure::CostMonth, Some(setup.cost_at_least)),
+            number(Measure::CostMonth, setup.cost),
+            mean(Measure::WaitingP95),
+            mean(Measure::Errors),
+            missed(setup.miss.as_ref()),
+        ]
     });
-    Table {
-        title: "Set-ups",
-        note: "With the seeds of the search; means over the runs. The least cost is known before a run: what stands there \
-               anyway, and the smallest fleet.",
-        head: heads(&[
-            "set-up",
-            "became",
-            "held",
-            "costs at least",
-            "cost",
-            "waiting time, p(95)",
-            "failed calls",
-            "missed",
-        ]),
-        rows: rows.collect(),
+    Explained {
+        title: "Configurations".to_owned(),
+        note: "Means over the runs of the search. The minimum cost is known before a run: the fixed infrastructure and the \
+               smallest fleet.",
+        table: Table::new(columns).with_rows(rows),
     }
 }
 
-fn state(found: &CheapestSetup, place: usize, setup: &SetupResult) -> String {
+fn result(found: &CheapestSetup, place: usize, setup: &SetupResult) -> (Status, String) {
     let is_answer = found.cheapest == Some(place);
     let on_frontier = found.frontier.contains(&place);
     match (setup.state, is_answer, on_frontier) {
-        (SetupState::Held, true, _) => "the answer".to_owned(),
-        (SetupState::Held, false, true) => "held, on the frontier".to_owned(),
-        (SetupState::Held, false, false) => "held".to_owned(),
-        (SetupState::Failed, _, _) => "failed".to_owned(),
-        (SetupState::Unconfirmed, _, _) => "not confirmed".to_owned(),
+        (SetupState::Held, true, _) => (Status::Pass, "the answer".to_owned()),
+        (SetupState::Held, false, true) => (Status::Pass, "passed, on the frontier".to_owned()),
+        (SetupState::Held, false, false) => (Status::Pass, "passed".to_owned()),
+        (SetupState::Failed, _, _) => (Status::Fail, "failed".to_owned()),
+        (SetupState::Unconfirmed, _, _) => (Status::Unknown, "not confirmed".to_owned()),
         (SetupState::Doomed { by }, _, _) => {
-            format!("not played: {} failed", found.setups[by].name)
+            let by = &found.setups[by].name;
+            (Status::Neutral, format!("skipped: {by} failed"))
         }
-        (SetupState::TooDear, _, _) => "not played: dearer than the answer".to_owned(),
-        (SetupState::NotPlayed, _, _) => "not played: the search had ended".to_owned(),
+        (SetupState::TooDear, _, _) => (
+            Status::Neutral,
+            "skipped: costs more than the answer".to_owned(),
+        ),
+        (SetupState::NotPlayed, _, _) => {
+            (Status::Neutral, "skipped: the search had ended".to_owned())
+        }
     }
 }
 
-fn tiers(title: &'static str, tiers: &[TierUse]) -> Option<Table> {
-    let rows = tiers.iter().map(|tier_use| {
+fn headroom(place: &str, tiers: &[TierUse]) -> Option<Explained> {
+    let columns = vec![
+        Column::label("Resource"),
+        Column::number("Peak"),
+        Column::number("Limit"),
+        Column::number("Headroom"),
+    ];
+    let rows = tiers.iter().map(|tier| {
+        let left = tier.left().map(|left| Number::share(left.max(0.0)));
         vec![
-            tier_use.tier.title().to_owned(),
-            words::used(tier_use),
-            words::limit(tier_use),
-            words::left(tier_use),
+            Cell::text(capitalized(tier.tier.title())),
+            Cell::number(wording::used(tier)),
+            Cell::number(wording::limit(tier)),
+            Cell::number(left),
         ]
     });
-    (!tiers.is_empty()).then(|| Table {
-        title,
-        note: "The highest use in any run. Without a limit nothing documented or configured ends it.",
-        head: heads(&["tier", "used", "of", "left"]),
-        rows: rows.collect(),
+    (!tiers.is_empty()).then(|| Explained {
+        title: format!("Headroom at {place}"),
+        note: "Peak utilization in any run. '–': no limit configured.",
+        table: Table::new(columns).with_rows(rows),
     })
-}
-
-fn heads(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
 }

@@ -1,14 +1,18 @@
 //! What every report of a search must be, whatever was asked and found.
 
-use super::*;
 use tiketi_capacity::example::{COMPARE, CROWD, Fake, GRID, question};
-use tiketi_capacity::{self as capacity};
+
+use super::*;
+use crate::page::Page;
+use crate::testing::{assert_self_contained, assert_well_formed, show};
+use crate::text::Color;
+use crate::{html, json, markdown, text};
 
 const RUN_AGAIN: &str = "tiketi-sim plan scenarios/plans/example.toml --seed 7";
 
 fn report(text: &str, buyers: u32) -> PlanDocument {
     let fake = Fake::holding_up_to(buyers).with_luck(0.02);
-    let findings = capacity::answer(&question(text), &fake).expect("nobody stops it");
+    let findings = tiketi_capacity::answer(&question(text), &fake).expect("nobody stops it");
     document(findings, RUN_AGAIN)
 }
 
@@ -26,23 +30,33 @@ fn reports() -> Vec<PlanDocument> {
     ]
 }
 
+fn terminal(page: &Page) -> String {
+    text::render(page, Color::Plain, None)
+}
+
 #[test]
-fn every_form_begins_with_the_answer_and_says_how_to_search_again() {
+fn every_format_has_the_answer_and_says_how_to_search_again() {
     for document in reports() {
-        let answer = &document.answer;
-        assert!(markdown::render(&document).starts_with(&format!("**{answer}**\n")));
-        assert!(csv::render(&document).starts_with(&format!("# {answer}\n")));
-        assert!(text::render(&document, None).starts_with(answer));
-        assert!(text::render(&document, None).ends_with(&format!("run again: {RUN_AGAIN}\n")));
-        let json: serde_json::Value = serde_json::from_str(&json::render(&document)).unwrap();
-        assert_eq!(json["answer"], answer.as_str());
+        let page = page(&document);
+        let answer = &page.headline.answer;
+        assert!(document.answer.starts_with(answer.as_str()));
+        assert!(markdown::render(&page).contains(&format!("\n\n**{answer}**\n")));
+        assert!(csv(&document).starts_with(&format!("# {}\n", document.answer)));
+        let shown = terminal(&page);
+        assert!(
+            shown.contains(&format!("█ {answer} (exit code ")),
+            "{shown}"
+        );
+        assert!(shown.ends_with(&format!("run again: {RUN_AGAIN}\n")));
+        let json: serde_json::Value = serde_json::from_str(&json(&document)).unwrap();
+        assert_eq!(json["answer"], document.answer.as_str());
         assert_eq!(json["version"], 1);
-        assert!(html::render(&document).contains(RUN_AGAIN));
+        assert!(html::render(&page).contains(RUN_AGAIN));
     }
 }
 
 #[test]
-fn answers_say_what_holds_and_how_sure_that_is() {
+fn answers_say_what_passes_and_how_sure_that_is() {
     let answers: Vec<_> = reports()
         .into_iter()
         .map(|document| document.answer)
@@ -50,25 +64,29 @@ fn answers_say_what_holds_and_how_sure_that_is() {
     let told = [
         (
             0,
-            "buyers hold: 20 of 20 on-sales with fresh seeds held, so with 95 % confidence at least 81.5 % of all do.",
+            "buyers pass. 20 of 20 re-tests on new seeds passed, so at least 81.5% of sales would pass (95% confidence).",
         ),
-        (0, "the first to break is errors rate < 1% by"),
+        (0, "the first to fail is `errors` rate < 1% (measured "),
         (
             1,
-            "No crowd of 100 to 20,000 buyers holds; the closest, 100 buyers, misses errors rate < 1% by",
+            "No audience of 100 to 20,000 buyers passes. The closest, 100 buyers, fails on `errors` rate < 1% (measured ",
         ),
-        (2, "At least 20,000 buyers, the end of the range, hold"),
+        (2, "At least 20,000 buyers pass, the end of the range."),
         (
             3,
-            "The cheapest set-up that holds 1,900 buyers is scaling.min = 4, scaling.max = 4, at ₩404,000,000 a month",
+            "The cheapest configuration that passes with 1,900 buyers is scaling.min = 4, scaling.max = 4, at ₩404,000,000 per \
+             month.",
         ),
         (
             5,
-            "No set-up of this grid holds 1,900 buyers; the closest, scaling.min = 5, scaling.max = 6, misses",
+            "No configuration in this grid passes with 1,900 buyers. The closest, scaling.min = 5, scaling.max = 6, fails on",
         ),
-        (6, "Against as written, which held in"),
-        (6, "four held in 20 of 20, with waiting time p(95) −"),
-        (6, "same again held in 8 of 20, with no difference shown"),
+        (6, "The baseline (as written) passed "),
+        (6, "Four passed all 20 simulated sales, "),
+        (
+            6,
+            "Same again passed 8 of 20 simulated sales, without a significant difference.",
+        ),
     ];
     for (index, part) in told {
         assert!(
@@ -80,7 +98,7 @@ fn answers_say_what_holds_and_how_sure_that_is() {
 }
 
 #[test]
-fn the_exit_code_tells_whether_there_is_an_answer() {
+fn the_exit_code_says_whether_there_is_an_answer() {
     let codes: Vec<_> = reports()
         .iter()
         .map(|document| document.exit_code)
@@ -89,37 +107,29 @@ fn the_exit_code_tells_whether_there_is_an_answer() {
 }
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "`SHOW=folder` writes the pages for a look at them"
-)]
-fn pages_stand_alone() {
+fn pages_are_self_contained() {
     for (index, document) in reports().into_iter().enumerate() {
-        let page = html::render(&document);
-        if let Some(folder) = std::env::var_os("SHOW") {
-            let name = format!("plan-{index}.html");
-            std::fs::write(std::path::Path::new(&folder).join(name), &page).unwrap();
-        }
-        for outside in [
-            "http://", "https://", "<script", "<link", "<img", "@import", "url(",
-        ] {
-            assert!(!page.contains(outside), "the page refers to {outside}");
-        }
+        let shown = html::render(&page(&document));
+        show(&format!("plan-{index}.html"), &shown);
+        assert_self_contained(&shown);
+        assert_well_formed(&shown);
     }
 }
 
 #[test]
-fn the_page_shows_the_crowd_and_the_frontier() {
+fn the_page_shows_the_audience_and_the_frontier() {
     let reports = reports();
-    assert!(html::render(&reports[0]).contains("aria-label=\"Waiting time over the crowd\""));
-    assert!(html::render(&reports[0]).contains("aria-label=\"Runs that missed each objective\""));
-    assert!(html::render(&reports[4]).contains("aria-label=\"Waiting time, p(95), over cost\""));
+    let shown = html::render(&page(&reports[0]));
+    assert!(shown.contains("aria-label=\"Waiting time by number of buyers\""));
+    assert!(shown.contains("Failed runs by objective"));
+    let shown = html::render(&page(&reports[4]));
+    assert!(shown.contains("aria-label=\"Waiting time p(95) by cost\""));
 }
 
 #[test]
-fn every_line_of_the_table_has_a_cell_for_every_column() {
+fn every_row_of_the_csv_has_a_cell_per_column() {
     for document in reports() {
-        let text = csv::render(&document);
+        let text = csv(&document);
         let mut lines = text.lines().skip(1).map(columns);
         let columns = lines.next().unwrap();
         assert!(lines.clone().count() > 0);
@@ -127,14 +137,18 @@ fn every_line_of_the_table_has_a_cell_for_every_column() {
     }
 }
 
-/// Cells of a line, commas within quotes aside.
+/// Cells of a row; commas within quotes separate nothing.
 fn columns(line: &str) -> usize {
     let outside = line.split('"').step_by(2);
     1 + outside.map(|part| part.matches(',').count()).sum::<usize>()
 }
 
 #[test]
-fn what_is_assumed_is_said_to_be() {
-    let shown = text::render(&report(GRID, 1_000), None);
-    assert!(shown.contains("assumption: Later values of scaling.min, scaling.max are taken"));
+fn assumptions_are_listed() {
+    let shown = terminal(&page(&report(GRID, 1_000)));
+    assert!(
+        shown.contains("█ Assumptions\n")
+            && shown.contains("  - Later values of scaling.min, scaling.max are assumed"),
+        "{shown}"
+    );
 }

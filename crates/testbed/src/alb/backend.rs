@@ -1,4 +1,4 @@
-//! One target as a node process sees it: its connections, and what is open to it.
+//! One target from the view of a node process: its connections, and its open requests and sockets.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// A target and its pool of connections.
+/// A target and its connection pool.
 pub(super) struct Backend {
     authority: Authority,
     client: Client<HttpConnector, Incoming>,
     open: AtomicUsize,
-    /// Told when `open` falls to zero.
+    /// Notified when `open` falls to zero.
     idle: Notify,
-    /// Cancelled when everything open to the target is to be cut.
+    /// Cancelled to close everything that is open to the target.
     pub(super) cut: CancellationToken,
 }
 
-/// Wall-clock limits of a connection to a target.
+/// Timeouts of a connection to a target, in real time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) connect: Duration,
@@ -49,7 +49,7 @@ impl Backend {
         }
     }
 
-    /// Sends a request on; the connect timeout applies, the idle timeout is the caller's.
+    /// Forwards a request with the connect timeout; the idle timeout is up to the caller.
     pub(super) async fn send(
         &self,
         mut request: Request<Incoming>,
@@ -60,7 +60,7 @@ impl Backend {
         self.client.request(request).await
     }
 
-    /// Marks something as open to the target until the guard is dropped.
+    /// Counts something as open to the target until the guard is dropped.
     pub(super) fn hold(self: &Arc<Self>) -> Held {
         self.open.fetch_add(1, Ordering::Relaxed);
         Held(Arc::clone(self))
@@ -78,7 +78,7 @@ impl Backend {
     }
 }
 
-/// Something open to a target: a request until the end of its answer, or a WebSocket.
+/// Something open to a target: a request until the end of its response, or a WebSocket.
 pub(super) struct Held(Arc<Backend>);
 
 impl Held {
@@ -95,7 +95,7 @@ impl Drop for Held {
     }
 }
 
-/// Writes a socket address the way a URI holds it.
+/// Formats a socket address as the authority of a URI.
 pub(super) fn authority_of(address: SocketAddr) -> Authority {
     Authority::try_from(address.to_string()).expect("a socket address is a valid authority")
 }

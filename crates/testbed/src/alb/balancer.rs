@@ -1,4 +1,4 @@
-//! The supervisor's side of the load balancer: starts, tells and ends the node processes, and sums up what they say.
+//! The supervisor's side of the load balancer: starts, commands and stops the node processes, and combines their reports.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use super::message::{Answer, Command, Load, NodeSettings};
 use super::process::AlbNode;
 use crate::child::{self, Launcher};
+use tiketi_cloud::health_votes::HealthVotes;
 use tiketi_cloud::order::Input;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_scenario::topology::Alb;
@@ -20,17 +21,17 @@ use tiketi_scenario::topology::Alb;
 pub struct Blueprint {
     /// What runs their processes.
     pub launcher: Launcher,
-    /// Checks, stickiness, delays, timeouts.
+    /// Health checks, stickiness, delays, timeouts.
     pub alb: Alb,
-    /// Scenario seconds in a wall second.
+    /// Scenario seconds per second of real time.
     pub speed: f64,
     /// Address of each zone's node.
     pub addresses: Vec<Ipv4Addr>,
     /// The port of all nodes.
     pub port: u16,
-    /// Processes a node.
+    /// Processes per node.
     pub processes_per_node: u64,
-    /// File that takes the standard error of each zone's node; empty if they share that of this process.
+    /// Log file for the standard error of each zone's node; empty if they share that of this process.
     pub logs: Vec<PathBuf>,
 }
 
@@ -41,30 +42,32 @@ pub struct Balancer {
     processes: BTreeMap<ProcessId, Process>,
     next_process: ProcessId,
     heard_tx: UnboundedSender<Heard>,
-    targets: BTreeMap<InstanceId, Target>,
-    /// Processes that have yet to say that a deregistered target is drained.
+    targets: BTreeMap<InstanceId, SocketAddr>,
+    votes: HealthVotes,
+    /// Processes that have not yet reported that a deregistered target is drained.
     draining: BTreeMap<InstanceId, BTreeSet<ProcessId>>,
-    /// What processes that are gone had done.
+    /// The totals of processes that are gone.
     past: Load,
 }
 
 type ProcessId = u32;
 
-/// What a node process said; `None` if it has ended.
+/// A report of a node process, or its end.
 #[derive(Debug)]
 pub struct Heard {
     process: ProcessId,
+    /// `None` if the process has ended.
     answer: Option<Answer>,
 }
 
-/// What follows from what was heard.
+/// What follows from a report.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum News {
-    /// Something the control plane is told.
+    /// An input for the control plane.
     Input(Input),
-    /// All processes of a zone's node listen.
+    /// All processes of a zone's node are listening.
     NodeUp(ZoneId),
-    /// A process ended that nobody had ended.
+    /// A process ended unexpectedly.
     ProcessLost(ZoneId),
 }
 
@@ -78,32 +81,9 @@ struct Process {
     load: Load,
 }
 
-#[derive(Debug)]
-struct Target {
-    address: SocketAddr,
-    /// The verdict of each live node that has one.
-    votes: BTreeMap<ZoneId, bool>,
-    /// The verdict last told.
-    told: Option<bool>,
-}
-
-impl Target {
-    /// The verdict of the whole load balancer if it differs from the one last told.
-    ///
-    /// A target is healthy when every live node that has made up its mind says so: a node that has just been started
-    /// has no say until its first verdict, or its start would make the whole fleet unhealthy.
-    fn changed(&mut self) -> Option<bool> {
-        let healthy = self.votes.values().all(|&vote| vote);
-        if self.votes.is_empty() || self.told == Some(healthy) {
-            return None;
-        }
-        self.told = Some(healthy);
-        Some(healthy)
-    }
-}
-
 impl Balancer {
-    /// A load balancer without nodes. What its processes say comes out of the receiver and goes to [`Self::handle`].
+    /// Builds a load balancer without nodes. The reports of its processes come out of the receiver; pass them to
+    /// [`Self::handle`].
     pub fn new(blueprint: Blueprint) -> (Self, UnboundedReceiver<Heard>) {
         let (heard_tx, heard) = mpsc::unbounded_channel();
         let balancer = Self {
@@ -112,13 +92,18 @@ impl Balancer {
             next_process: 0,
             heard_tx,
             targets: BTreeMap::new(),
+            votes: HealthVotes::default(),
             draining: BTreeMap::new(),
             past: Load::default(),
         };
         (balancer, heard)
     }
 
-    /// Starts the node of a zone; [`News::NodeUp`] follows when it listens. It learns the registered targets.
+    /// Starts the node of a zone with the registered targets; [`News::NodeUp`] follows when it listens.
+    ///
+    /// # Errors
+    ///
+    /// When a process cannot be started.
     pub fn start_node(&mut self, now: SimTime, zone: ZoneId) -> std::io::Result<()> {
         for index in 0..self.blueprint.processes_per_node {
             let settings = NodeSettings {
@@ -148,33 +133,31 @@ impl Balancer {
     /// Adds a target to the group.
     pub fn register(&mut self, instance: InstanceId, address: SocketAddr) {
         self.tell_all(Command::Register { instance, address });
-        self.targets.insert(
-            instance,
-            Target {
-                address,
-                votes: BTreeMap::new(),
-                told: None,
-            },
-        );
+        self.targets.insert(instance, address);
+        // A target that is registered again starts without a verdict.
+        self.votes.deregister(instance);
+        self.votes.register(instance);
     }
 
-    /// Takes a target out; [`Input::Drained`] follows, at once if no node is up.
+    /// Removes a target; [`Input::Drained`] follows, at once if no node is up.
     pub fn deregister(&mut self, instance: InstanceId, delay: Duration) -> Option<News> {
         self.targets.remove(&instance);
+        self.votes.deregister(instance);
         self.tell_all(Command::Deregister { instance, delay });
         let waiting_for = self.processes.keys().copied().collect();
         self.draining.insert(instance, waiting_for);
         self.drained()
     }
 
-    /// Forgets a target whose instance has ended.
+    /// Removes a target whose instance has ended.
     pub fn remove(&mut self, instance: InstanceId) {
         self.targets.remove(&instance);
+        self.votes.deregister(instance);
         self.draining.remove(&instance);
         self.tell_all(Command::Remove { instance });
     }
 
-    /// Takes what a process said.
+    /// Processes a report.
     pub fn handle(&mut self, heard: &Heard) -> Vec<News> {
         let Some(process) = self.processes.get_mut(&heard.process) else {
             return Vec::new();
@@ -194,10 +177,11 @@ impl Balancer {
             }
             Some(Answer::Health { instance, healthy }) => {
                 self.tell_siblings(heard.process, Command::SetHealth { instance, healthy });
-                if let Some(target) = self.targets.get_mut(&instance) {
-                    target.votes.insert(zone, healthy);
-                }
-                self.verdicts()
+                let changed = self.votes.handle_vote(instance, zone, healthy);
+                changed
+                    .map(|healthy| health(instance, healthy))
+                    .into_iter()
+                    .collect()
             }
             Some(Answer::Drained { instance }) => {
                 if let Some(waiting_for) = self.draining.get_mut(&instance) {
@@ -212,19 +196,18 @@ impl Balancer {
         }
     }
 
-    /// What has passed through all nodes, those that are gone included.
+    /// Returns the totals of all nodes, lost ones included.
     pub fn load(&self) -> Load {
         self.past + self.processes.values().map(|process| process.load).sum()
     }
 
-    /// Nodes that have made up their mind about a target.
+    /// Returns the number of nodes that have a verdict on a target.
     #[cfg(test)]
     pub(crate) fn votes(&self, instance: InstanceId) -> usize {
-        let target = self.targets.get(&instance);
-        target.map_or(0, |target| target.votes.len())
+        self.votes.count(instance)
     }
 
-    /// Ends all processes and waits until they are gone.
+    /// Stops all processes and waits until they are gone.
     pub async fn stop(mut self) {
         self.tell_all(Command::Stop);
         let processes = std::mem::take(&mut self.processes).into_values();
@@ -242,12 +225,11 @@ impl Balancer {
             settings,
             move |answer| {
                 let process = id;
-                // Without a receiver the load balancer has ended.
+                // Fails only after the load balancer has ended.
                 drop(heard_tx.send(Heard { process, answer }));
             },
         )?;
-        for (&instance, target) in &self.targets {
-            let address = target.address;
+        for (&instance, &address) in &self.targets {
             child.tell(Command::Register { instance, address });
         }
         let process = Process {
@@ -287,27 +269,22 @@ impl Balancer {
     /// A zone has lost processes: without the one that checks, its node has no vote.
     fn after_loss(&mut self, zone: ZoneId) -> Vec<News> {
         let checked = self.processes_of(zone).any(|id| self.processes[&id].checks);
-        if !checked {
-            for target in self.targets.values_mut() {
-                target.votes.remove(&zone);
-            }
-        }
-        let mut news = self.verdicts();
+        let changed = if checked {
+            Vec::new()
+        } else {
+            self.votes.handle_node_lost(zone)
+        };
+        let changed = changed.into_iter();
+        let mut news: Vec<_> = changed
+            .map(|(instance, healthy)| health(instance, healthy))
+            .collect();
         while let Some(drained) = self.drained() {
             news.push(drained);
         }
         news
     }
 
-    fn verdicts(&mut self) -> Vec<News> {
-        let changed = |(&instance, target): (&InstanceId, &mut Target)| {
-            let healthy = target.changed()?;
-            Some(News::Input(Input::TargetHealth { instance, healthy }))
-        };
-        self.targets.iter_mut().filter_map(changed).collect()
-    }
-
-    /// Takes out one target that no process waits for any more.
+    /// Removes one target that is drained on all processes, if there is one.
     fn drained(&mut self) -> Option<News> {
         let done =
             |(&instance, left): (&InstanceId, &BTreeSet<_>)| left.is_empty().then_some(instance);
@@ -330,4 +307,8 @@ impl Balancer {
             }
         }
     }
+}
+
+fn health(instance: InstanceId, healthy: bool) -> News {
+    News::Input(Input::TargetHealth { instance, healthy })
 }

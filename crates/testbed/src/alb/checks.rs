@@ -1,4 +1,4 @@
-//! The health checks of a node: each target on its own task, at the target group's interval.
+//! The health checks of a node: one task per target, at the target group's interval.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use super::backend::{absolute, authority_of};
 use tiketi_cloud::target_health::TargetHealth;
 use tiketi_scenario::topology::HealthCheck;
 
-/// What the checks ask for.
+/// The path that the checks request.
 const PATH: &str = "/health";
 
-/// Checks one target for ever, and tells `announce` each change of the verdict. `speed` compresses the intervals.
+/// Checks one target for ever, and calls `announce` with each change of its health. `speed` compresses the intervals.
 pub(super) async fn watch(
     address: SocketAddr,
     check: HealthCheck,
@@ -27,7 +27,7 @@ pub(super) async fn watch(
     announce: impl Fn(bool),
 ) {
     let uri = absolute(authority_of(address), Some(PathAndQuery::from_static(PATH)));
-    // Each check opens a connection of its own: it must notice that nobody accepts any more.
+    // Each check opens a new connection, to notice when the target no longer accepts any.
     let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new())
         .pool_max_idle_per_host(0)
         .build(HttpConnector::new());
@@ -45,5 +45,5 @@ pub(super) async fn watch(
     }
 }
 
-/// A bound on the checks at high speed: a node must not become the load.
+/// The shortest interval, in real time: at high speed the health checks must not become the load.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);

@@ -1,4 +1,4 @@
-//! Counts what passes through a node process, and the sockets that do the counting.
+//! Counters of a node process, and a stream that counts its bytes.
 
 use std::io;
 use std::pin::Pin;
@@ -9,11 +9,12 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::message::{Errors, Load, Sticky};
+use super::message::{Errors, Load};
+use tiketi_cloud::routing::{Fate, Stickiness};
 
 /// The counters of one process.
 #[derive(Debug, Default)]
-pub(super) struct Meter {
+pub(super) struct Counters {
     pub(super) connections: Counter,
     pub(super) new_connections: Counter,
     pub(super) web_sockets: Counter,
@@ -30,7 +31,17 @@ pub(super) struct Meter {
     pub(super) rejected: Counter,
 }
 
-impl Meter {
+impl Counters {
+    /// Counts a request with a valid cookie.
+    pub(super) fn handle_fate(&self, fate: Fate) {
+        let counter = match fate {
+            Fate::Kept => &self.kept,
+            Fate::TargetGone => &self.target_gone,
+            Fate::Broken => &self.broken,
+        };
+        counter.add(1);
+    }
+
     pub(super) fn read(&self) -> Load {
         Load {
             connections: self.connections.get(),
@@ -39,7 +50,7 @@ impl Meter {
             requests: self.requests.get(),
             bytes_in: self.bytes_in.get(),
             bytes_out: self.bytes_out.get(),
-            sticky: Sticky {
+            sticky: Stickiness {
                 kept: self.kept.get(),
                 target_gone: self.target_gone.get(),
                 broken: self.broken.get(),
@@ -55,7 +66,7 @@ impl Meter {
     }
 }
 
-/// A count that tasks share.
+/// A counter shared between tasks.
 #[derive(Debug, Default)]
 pub(super) struct Counter(AtomicU64);
 
@@ -73,16 +84,16 @@ impl Counter {
     }
 }
 
-/// A client's connection: counts its bytes, and is counted while it is open.
+/// A client connection that counts its bytes, and is counted while it is open.
 pub(super) struct MeteredStream {
     stream: TcpStream,
-    meter: Arc<Meter>,
-    /// Reads and writes so far: tells whether anything has passed since the last look.
+    meter: Arc<Counters>,
+    /// Reads and writes so far; shows whether anything has passed since it was last read.
     pub(super) activity: Arc<Counter>,
 }
 
 impl MeteredStream {
-    pub(super) fn new(stream: TcpStream, meter: Arc<Meter>) -> Self {
+    pub(super) fn new(stream: TcpStream, meter: Arc<Counters>) -> Self {
         meter.connections.add(1);
         meter.new_connections.add(1);
         Self {

@@ -1,9 +1,9 @@
-//! The load balancer: one node a zone, each a set of child processes that share its address.
+//! The load balancer: one node per zone, each a set of child processes that share its address.
 //!
 //! ```text
-//! supervisor ──settings, commands (JSON lines, stdin)──▶ process ▶ node ─┬─ accept loop ─▶ proxy ─▶ backend (a pool a target)
+//! supervisor ──settings, commands (JSON lines, stdin)──▶ process ▶ node ─┬─ accept loop ─▶ proxy ─▶ backend (a pool per target)
 //!            ◀──answers (JSON lines, stdout)────────────                 ├─ checks (first process of a node)      └▶ relay (WebSockets)
-//!                                                                        └─ load once a second
+//!                                                                        └─ load, once per second
 //! ```
 
 mod backend;

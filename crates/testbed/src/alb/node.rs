@@ -1,4 +1,4 @@
-//! One process of a load-balancer node: takes connections and obeys the supervisor.
+//! One process of a load-balancer node: accepts connections, and carries out the supervisor's commands.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,26 +16,26 @@ use tokio_util::sync::CancellationToken;
 
 use super::backend::{Backend, Held, Limits};
 use super::message::{Answer, Command, NodeSettings};
-use super::meter::{Meter, MeteredStream};
+use super::meter::{Counters, MeteredStream};
 use super::{checks, proxy};
-use tiketi_cloud::routing::{Cookie, Fate, Route, Router};
+use tiketi_cloud::routing::{Cookie, Route, Router};
 use tiketi_core::units::{InstanceId, SimTime};
 
-/// Connections that may wait to be accepted: a crowd arrives within a second.
+/// Connections that may wait to be accepted: thousands of buyers can arrive within a second.
 const BACKLOG: u32 = 4_096;
-/// Wall time between two steps of the node's own scenario clock, which only has to date cookies.
+/// Real time between two updates of the node's scenario clock, which is only used for the expiry of cookies.
 const CLOCK_STEP: Duration = Duration::from_millis(100);
-/// Wall time between two reports of the load.
+/// Real time between two reports of the load.
 const LOAD_PERIOD: Duration = Duration::from_secs(1);
-/// Wall time to wait when no file is left for another connection.
+/// Real time to wait when there is no file descriptor for another connection.
 const OUT_OF_FILES_PAUSE: Duration = Duration::from_millis(10);
 
 /// What all tasks of a node process share.
 pub(super) struct Shared {
-    pub(super) meter: Arc<Meter>,
+    pub(super) meter: Arc<Counters>,
     pub(super) limits: Limits,
     group: Mutex<Group>,
-    /// Scenario time in nanoseconds, stepped by a task.
+    /// Scenario time in nanoseconds, updated by a task.
     now: AtomicU64,
 }
 
@@ -52,19 +52,13 @@ struct Member {
 }
 
 impl Shared {
-    /// Chooses a target; the guard marks the request as open to it.
+    /// Chooses a target; the guard counts the request as open to it. `None` if no target is registered.
     pub(super) fn route(&self, cookie: Option<Cookie>) -> Option<(Route, Held)> {
         let now = SimTime::from_nanos(self.now.load(Ordering::Relaxed));
         let mut group = self.group();
         let route = group.router.route(now, cookie)?;
-        if let Some(fate) = cookie.and_then(|cookie| group.router.fate(now, cookie, route.instance))
-        {
-            let counter = match fate {
-                Fate::Kept => &self.meter.kept,
-                Fate::TargetGone => &self.meter.target_gone,
-                Fate::Broken => &self.meter.broken,
-            };
-            counter.add(1);
+        if let Some(fate) = route.fate {
+            self.meter.handle_fate(fate);
         }
         let held = group.members.get(&route.instance)?.backend.hold();
         Some((route, held))
@@ -75,7 +69,7 @@ impl Shared {
     }
 }
 
-/// Runs until [`Command::Stop`] or the end of the commands, then drops every connection.
+/// Runs until [`Command::Stop`] or until the commands end, then drops all connections.
 pub async fn run(
     settings: NodeSettings,
     mut commands: UnboundedReceiver<Command>,
@@ -103,12 +97,12 @@ pub async fn run(
     Ok(())
 }
 
-/// The part of a node process that obeys.
+/// The part of a node process that carries out commands.
 struct Node {
     settings: NodeSettings,
     shared: Arc<Shared>,
     answers: UnboundedSender<Answer>,
-    /// Cancelled when the node ends: all of its tasks end with it.
+    /// Cancelled when the node ends; all of its tasks end with it.
     ended: CancellationToken,
 }
 
@@ -197,7 +191,7 @@ impl Node {
         });
     }
 
-    /// Ends the checks and the routing of a target; what is open stays.
+    /// Ends the health checks and the routing of a target; open requests and sockets continue.
     fn take_out(&self, instance: InstanceId) -> Option<Member> {
         let mut group = self.shared.group();
         group.router.deregister(instance);
@@ -250,7 +244,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
         return;
     }
     let client =
-        HeaderValue::try_from(peer.ip().to_string()).expect("an address is legal in a header");
+        HeaderValue::try_from(peer.ip().to_string()).expect("an address is valid in a header");
     let idle = shared.limits.idle;
     let io = TokioIo::new(MeteredStream::new(stream, Arc::clone(&shared.meter)));
     let service = service_fn(move |request| {
@@ -263,11 +257,11 @@ async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
         .serve_connection(io, service)
         .with_upgrades()
         .await;
-    // How a client's connection ends is counted where it matters: in the handler.
+    // An error of a client's connection is counted in the handler.
     drop(served);
 }
 
-/// Steps the scenario clock from the ticks of a timer.
+/// Advances the scenario clock with the ticks of a timer.
 async fn keep_time(shared: Arc<Shared>, start: SimTime, speed: f64) {
     let mut ticks = tokio::time::interval(CLOCK_STEP);
     let first = ticks.tick().await;

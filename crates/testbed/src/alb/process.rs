@@ -27,7 +27,11 @@ impl Role for AlbNode {
     }
 }
 
-/// Is the whole of a node process: runs on standard input and output until the supervisor ends it or is gone.
+/// Runs a node process on standard input and output until the supervisor stops it or exits.
+///
+/// # Errors
+///
+/// When the settings or a command cannot be read, or the node cannot listen.
 pub fn main() -> Result<(), ChildError> {
     child::main::<AlbNode>()
 }

@@ -1,4 +1,4 @@
-//! One request through a node: choose a target, pass it on, answer for the target when it cannot.
+//! One request through a node: choose a target, forward the request, and answer in its place if it fails.
 
 use std::error::Error as _;
 use std::pin::Pin;
@@ -18,10 +18,10 @@ use tiketi_cloud::routing::{Cookie, Route};
 
 /// The stickiness cookie.
 const STICKY: &str = "AWSALB";
-/// The header that tells a target who asked.
+/// The header with the client's address.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Takes one request to its answer.
+/// Handles one request.
 pub(super) async fn handle(
     shared: Arc<Shared>,
     client: HeaderValue,
@@ -94,10 +94,10 @@ fn sticky_cookie(headers: &HeaderMap) -> Option<Cookie> {
         .find_map(|(name, value)| (name == STICKY).then(|| Cookie::parse(value))?)
 }
 
-/// Sets the cookie. Its expiry travels inside the value, in scenario time; browsers keep it for their session.
+/// Sets the cookie. Its expiry is part of the value, in scenario time; browsers keep it for their session.
 fn stick(headers: &mut HeaderMap, cookie: Cookie) {
     let value = HeaderValue::try_from(format!("{STICKY}={cookie}; Path=/"))
-        .expect("hexadecimal digits are legal in a header");
+        .expect("hexadecimal digits are valid in a header");
     headers.append(SET_COOKIE, value);
 }
 
@@ -128,7 +128,7 @@ fn is_timeout(error: &legacy::Error) -> bool {
     false
 }
 
-/// Why the load balancer answers itself.
+/// Why the load balancer answers in place of a target.
 #[derive(Clone, Copy, Debug)]
 enum Refusal {
     BadGateway,
@@ -165,7 +165,7 @@ impl Refusal {
     }
 }
 
-/// Counts a client that closes before its answer (460): hyper drops the handler then.
+/// Counts a client that closes the connection before the response (460): hyper then drops the handler.
 struct Unanswered(Option<Arc<Shared>>);
 
 impl Drop for Unanswered {
@@ -176,7 +176,7 @@ impl Drop for Unanswered {
     }
 }
 
-/// The body of an answer: a target's, streamed, or the load balancer's own.
+/// The body of a response: a target's, streamed, or the load balancer's own.
 pub(super) enum AnswerBody {
     Target {
         body: Incoming,

@@ -1,4 +1,5 @@
-//! WebSockets (any upgraded connection): bytes both ways until one side ends, the target is cut, or nothing passes.
+//! WebSockets (any upgraded connection): copies bytes both ways until one side closes, the target is cut, or the idle
+//! timeout passes.
 
 use std::time::Duration;
 
@@ -10,12 +11,12 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::backend::Held;
-use super::meter::{Counter, Meter, MeteredStream};
+use super::meter::{Counter, Counters, MeteredStream};
 
-/// Buffer of one direction: messages are a few hundred bytes, and there are tens of thousands of sockets.
+/// Buffer size per direction: messages are a few hundred bytes, and there are tens of thousands of sockets.
 const BUFFER: usize = 1_024;
 
-/// Both ends of an upgrade that is under way.
+/// Both ends of an upgrade in progress.
 pub(super) struct Ends {
     pub(super) client: OnUpgrade,
     pub(super) target: OnUpgrade,
@@ -25,7 +26,7 @@ pub(super) struct Ends {
 pub(super) async fn run(
     ends: Ends,
     held: Held,
-    meter: std::sync::Arc<Meter>,
+    meter: std::sync::Arc<Counters>,
     idle_timeout: Duration,
 ) {
     let (Ok(client), Ok(target)) = tokio::join!(ends.client, ends.target) else {
@@ -49,14 +50,14 @@ pub(super) async fn run(
         () = silence(&activity, idle_timeout) => true,
     };
     if !clean {
-        // The client is to see a reset, as it does when its target is lost.
+        // The client must see a reset, as it does when its target is lost.
         let reset = SockRef::from(client.stream()).set_linger(Some(Duration::ZERO));
         drop(reset);
     }
     meter.web_sockets.subtract(1);
 }
 
-/// Resolves when nothing has passed for `timeout`, and at most twice as late.
+/// Resolves when nothing has passed for at least `timeout`, and after twice that at the latest.
 async fn silence(activity: &Counter, timeout: Duration) {
     let mut seen = activity.get();
     loop {
@@ -69,7 +70,7 @@ async fn silence(activity: &Counter, timeout: Duration) {
     }
 }
 
-/// The stream below an upgraded connection, and what hyper had read of it already.
+/// Returns the stream below an upgraded connection, and the bytes that hyper has already read from it.
 fn unwrap<S>(upgraded: Upgraded) -> Option<(S, Bytes)>
 where
     S: Send + Unpin + 'static,

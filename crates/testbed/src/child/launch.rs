@@ -1,4 +1,4 @@
-//! Starts a child process, and ends it.
+//! Starts and stops a child process.
 
 use std::fs::File;
 use std::io;
@@ -12,12 +12,12 @@ use tokio::process::Child;
 
 use super::Role;
 
-/// Wall time a child has to end by itself.
+/// Real time a child has to exit by itself.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Variables of the environment with the URLs of servers, passwords and all: no child needs them.
+/// Environment variable with the URL of an existing Redis, password included: no child gets it.
 pub const REDIS_VARIABLE: &str = "TIKETI_SIM_REDIS";
-/// The same of the database.
+/// Environment variable with the URL of an existing database, password included: no child gets it.
 pub const DATABASE_VARIABLE: &str = "TIKETI_SIM_DATABASE";
 
 /// What runs the child processes.
@@ -25,7 +25,7 @@ pub const DATABASE_VARIABLE: &str = "TIKETI_SIM_DATABASE";
 pub enum Launcher {
     /// This project's binary, with the hidden subcommand of the role.
     Binary(PathBuf),
-    /// Tasks of this process, for tests: the same code between pipes in memory.
+    /// Tasks of this process, for tests: the same code, connected by in-memory pipes.
     #[cfg(test)]
     Tasks,
 }
@@ -37,7 +37,7 @@ pub(super) struct Launched {
     pub(super) life: Life,
 }
 
-/// The handle that ends a child; dropping it ends it as well.
+/// The handle that stops a child; dropping it stops it too.
 #[derive(Debug)]
 pub(super) enum Life {
     Child(Child),
@@ -57,7 +57,7 @@ impl Launcher {
                     .stdin(Stdio::piped())
                     .stdout(Stdio::piped())
                     .stderr(log.map_or(Ok(Stdio::inherit()), append)?)
-                    // Ctrl-C in a terminal reaches the supervisor only, which ends its children in order.
+                    // Ctrl-C in a terminal must only reach the supervisor, which stops its children in order.
                     .process_group(0)
                     .kill_on_drop(true)
                     .spawn()?;
@@ -73,7 +73,7 @@ impl Launcher {
                 let (input, child_input) = tokio::io::duplex(PIPE);
                 let (child_output, output) = tokio::io::duplex(PIPE);
                 let task = tokio::spawn(async move {
-                    // What a process says on its standard error is told by the end of its output here.
+                    // A process would print the error to standard error; here the end of the output must do.
                     drop(super::run::<R>(child_input, child_output).await);
                 });
                 Ok(Launched {
@@ -94,7 +94,7 @@ fn append(log: &Path) -> io::Result<Stdio> {
 }
 
 impl Life {
-    /// Ends the child at once, as a power failure does. It is gone when [`Self::gone`] returns.
+    /// Kills the child at once, as a power failure does. It is gone when [`Self::gone`] returns.
     pub(super) fn kill(&mut self) {
         match self {
             // Fails only if the process has ended already.
@@ -104,17 +104,17 @@ impl Life {
         }
     }
 
-    /// Waits until nothing of the child is left.
+    /// Waits until the child is gone.
     pub(super) async fn gone(&mut self) {
         match self {
-            // A child of this process can be waited for.
+            // Cannot fail: it is a child of this process.
             Self::Child(child) => drop(child.wait().await),
             #[cfg(test)]
             Self::Task(task) => drop(task.await),
         }
     }
 
-    /// Waits until a child that was told to end has done so; one that does not is killed.
+    /// Waits until a child that was asked to exit has done so; kills it if it does not exit in time.
     pub(super) async fn end(mut self) {
         if tokio::time::timeout(STOP_TIMEOUT, self.gone())
             .await
@@ -125,12 +125,12 @@ impl Life {
         }
     }
 
-    /// Sends a signal to the process; a task has nothing to get one with.
+    /// Sends a signal to the process. Fails for a task, which cannot receive one.
     pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
         match self {
             Self::Child(_) => {
                 let ended = || io::Error::new(io::ErrorKind::NotFound, "the process has ended");
-                // It is not waited for before it is killed, so nobody else can have its id.
+                // The process is not reaped before it is killed, so no other process can have its id.
                 let pid = self.pid().and_then(|pid| Pid::from_raw(pid.cast_signed()));
                 Ok(kill_process(pid.ok_or_else(ended)?, signal)?)
             }
@@ -139,7 +139,7 @@ impl Life {
         }
     }
 
-    /// The process id; `None` for a task.
+    /// Returns the process id; `None` for a task.
     pub(super) fn pid(&self) -> Option<u32> {
         match self {
             Self::Child(child) => child.id(),

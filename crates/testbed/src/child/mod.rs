@@ -5,8 +5,8 @@
 //!                     ◀──answers (JSON lines, stdout)────────────         stderr ─▶ log file
 //! ```
 //!
-//! A child ends when its standard input ends, so it cannot outlive its supervisor; one that is stopped and cannot read
-//! is killed by the kernel (Linux). Secrets travel over the pipe, never in arguments.
+//! A child ends when its standard input ends, so it cannot outlive its supervisor. If it is stopped and cannot read, the
+//! kernel kills it (Linux). Secrets are sent over the pipe, never in arguments.
 
 mod launch;
 mod process;
@@ -23,18 +23,18 @@ pub use launch::{DATABASE_VARIABLE, Launcher, REDIS_VARIABLE};
 pub use process::Process;
 pub use serve::{ChildError, main, run};
 
-/// What a child process is for.
+/// The purpose of a child process.
 pub trait Role: 'static {
     /// Hidden subcommand of the executable.
     const SUBCOMMAND: &'static str;
     /// The first line it reads.
     type Settings: Serialize + DeserializeOwned + Send;
-    /// What it is told afterwards.
+    /// The commands it reads afterwards.
     type Command: Serialize + DeserializeOwned + Send + 'static;
-    /// What it says.
+    /// Its reports.
     type Answer: Serialize + DeserializeOwned + Send + 'static;
 
-    /// Does the work until it is done, or for ever: the future is dropped when the supervisor is gone.
+    /// Does the work until it is done, or for ever: the future is dropped when the supervisor exits.
     fn run(
         settings: Self::Settings,
         commands: UnboundedReceiver<Self::Command>,

@@ -1,4 +1,4 @@
-//! The supervisor's side: one child, told and heard.
+//! The supervisor's side of one child: commands to it, reports from it.
 
 use std::fmt;
 use std::io;
@@ -20,8 +20,12 @@ pub struct Process<R: Role> {
 }
 
 impl<R: Role> Process<R> {
-    /// Starts a child. `hear` gets what it says, and `None` when it has ended. Its standard error is appended to `log`;
-    /// `None` lets it share that of this process.
+    /// Starts a child. `hear` gets its reports, and `None` when it has ended. Its standard error is appended to `log`;
+    /// with `None` it shares that of this process.
+    ///
+    /// # Errors
+    ///
+    /// When the process cannot be started or its log cannot be opened.
     pub fn start(
         launcher: &Launcher,
         log: Option<&Path>,
@@ -41,12 +45,12 @@ impl<R: Role> Process<R> {
         Ok(Self { life, commands })
     }
 
-    /// Tells the child something. One that has ended is heard of through its output.
+    /// Sends a command to the child. Does nothing if it has ended, which its output reports.
     pub fn tell(&self, command: R::Command) {
         drop(self.commands.send(command));
     }
 
-    /// Kills the child at once, as a power failure does. Nothing of it is left when the future returns.
+    /// Kills the child at once, as a power failure does. It is gone when the future returns.
     #[must_use = "a process that is not waited for is left as a zombie"]
     pub fn kill(mut self) -> impl Future<Output = ()> + Send + use<R> {
         self.life.kill();
@@ -54,23 +58,31 @@ impl<R: Role> Process<R> {
         async move { life.gone().await }
     }
 
-    /// Ends the input of the child and waits until it is gone; one that does not go is killed.
+    /// Closes the child's input and waits until it is gone; kills it if it does not exit in time.
     pub async fn end(self) {
         drop(self.commands);
         self.life.end().await;
     }
 
-    /// Stops the child (SIGSTOP): its sockets accept, and nobody answers.
+    /// Stops the child (SIGSTOP): its sockets accept connections, and nothing answers.
+    ///
+    /// # Errors
+    ///
+    /// When the signal cannot be sent.
     pub fn pause(&self) -> io::Result<()> {
         self.life.signal(Signal::STOP)
     }
 
-    /// Lets a paused child go on.
+    /// Lets a paused child continue (SIGCONT).
+    ///
+    /// # Errors
+    ///
+    /// When the signal cannot be sent.
     pub fn resume(&self) -> io::Result<()> {
         self.life.signal(Signal::CONT)
     }
 
-    /// The process id; `None` if it runs as a task of a test.
+    /// Returns the process id; `None` if it runs as a task of a test.
     pub fn id(&self) -> Option<u32> {
         self.life.pid()
     }
@@ -84,7 +96,7 @@ impl<R: Role> fmt::Debug for Process<R> {
     }
 }
 
-/// Writes the settings and then commands to a child; ends with either side.
+/// Writes the settings and then commands to a child, until either side ends.
 async fn write<C: Serialize>(
     mut input: impl AsyncWrite + Unpin,
     first: Vec<u8>,
@@ -100,7 +112,7 @@ async fn write<C: Serialize>(
     }
 }
 
-/// Reads what a child says until its end, which is passed on as well.
+/// Reads the reports of a child until its end, which is passed on as `None`.
 async fn read<A: DeserializeOwned>(
     output: impl AsyncRead + Unpin,
     mut hear: impl FnMut(Option<A>),

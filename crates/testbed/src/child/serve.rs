@@ -1,4 +1,4 @@
-//! The child's side: settings and commands in, answers out.
+//! The child's side: reads settings and commands, writes reports.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -10,24 +10,28 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use super::Role;
 use crate::NICENESS;
 
-/// Wall time in which the last answers of a child that has done its work must be taken.
+/// Real time in which the supervisor must read the last reports of a child that has finished.
 const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Why a child process ended before its time.
+/// Why a child process ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum ChildError {
     /// The supervisor closed the input before it sent the settings.
     #[error("the input ended before the settings")]
     NoSettings,
-    /// A line of the input is not what it should be.
-    #[error("a line of the input cannot be read: {0}")]
+    /// A line of the input is not valid.
+    #[error("invalid line in the input: {0}")]
     Line(#[from] serde_json::Error),
-    /// The work failed, or a pipe broke.
+    /// The child's work failed, or a pipe broke.
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 
-/// Is the whole of a child process: runs on standard input and output until the supervisor ends it or is gone.
+/// Runs a child process on standard input and output until the supervisor stops it or exits.
+///
+/// # Errors
+///
+/// When the settings or a command cannot be read, or the child's work fails.
 pub fn main<R: Role>() -> Result<(), ChildError> {
     die_with_supervisor()?;
     rustix::process::nice(NICENESS).map_err(std::io::Error::from)?;
@@ -35,28 +39,32 @@ pub fn main<R: Role>() -> Result<(), ChildError> {
         .enable_all()
         .build()?;
     let ended = runtime.block_on(run::<R>(tokio::io::stdin(), tokio::io::stdout()));
-    // A read of the standard input cannot be cancelled, and must not keep the process alive.
+    // A pending read of standard input cannot be cancelled, and must not keep the process alive.
     runtime.shutdown_background();
     ended
 }
 
-/// Has the kernel kill this process with its supervisor: a process that is stopped (SIGSTOP) does not see the end of its
-/// input. It holds for the thread that started the process, which lives as long as the supervisor's runtime.
+/// Lets the kernel kill this process when its supervisor exits: a stopped process (SIGSTOP) does not see the end of its
+/// input. Linux watches the thread that started the process, which lives as long as the supervisor's runtime.
 #[cfg(target_os = "linux")]
 fn die_with_supervisor() -> std::io::Result<()> {
     let signal = Some(rustix::process::Signal::KILL);
     Ok(rustix::process::set_parent_process_death_signal(signal)?)
 }
 
-/// Other kernels wake a stopped process whose supervisor is gone with SIGHUP, which ends it.
+/// Other kernels send SIGHUP to a stopped process whose supervisor has exited, which ends it.
 #[cfg(not(target_os = "linux"))]
 fn die_with_supervisor() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Runs one child: reads its settings from the first line of `input`, then commands; writes answers.
+/// Runs one child: reads its settings from the first line of `input`, then commands; writes reports.
 ///
-/// Returns as soon as the input ends, because then the supervisor is gone.
+/// Returns as soon as the input ends, because the supervisor has then exited.
+///
+/// # Errors
+///
+/// When the settings or a command cannot be read, or the child's work fails.
 pub async fn run<R: Role>(
     input: impl AsyncRead + Unpin + Send,
     output: impl AsyncWrite + Unpin + Send + 'static,
@@ -69,7 +77,7 @@ pub async fn run<R: Role>(
     let (answers, answers_rx) = mpsc::unbounded_channel();
     let read = async {
         while let Some(line) = lines.next_line().await? {
-            // Work that hears no more commands may still go on.
+            // The work may have stopped listening for commands and still continue.
             drop(commands_tx.send(serde_json::from_str(&line)?));
         }
         Ok(())
@@ -77,7 +85,7 @@ pub async fn run<R: Role>(
     let mut written = pin!(write(output, answers_rx));
     tokio::select! {
         ended = R::run(settings, commands, answers) => {
-            // A supervisor that does not listen any more misses nothing.
+            // A supervisor that no longer reads does not need the rest.
             drop(tokio::time::timeout(LAST_WORDS_TIMEOUT, written).await);
             ended.map_err(ChildError::Io)
         }
@@ -86,7 +94,7 @@ pub async fn run<R: Role>(
     }
 }
 
-/// Writes answers until nobody can have another one.
+/// Writes reports until the channel closes.
 async fn write<A: Serialize>(
     mut output: impl AsyncWrite + Unpin,
     mut answers: UnboundedReceiver<A>,

@@ -6,8 +6,9 @@ use std::time::Duration;
 use tiketi_data_tier::{Eviction, Loss};
 use tiketi_server::{Census, EmbeddedLimits, EmbeddedTier, FinalState};
 
-use super::{Endpoints, Strain};
+use super::Endpoints;
 use crate::lock;
+use tiketi_cloud::driver::{Primaries, Promotion, Strain};
 use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
 use tiketi_measure::ending::{self, DataTierFigures, FailoverFigures};
 use tiketi_measure::replica_lag::ReplicaLags;
@@ -18,8 +19,7 @@ use tiketi_scenario::topology::{self, DatabaseKind, Topology};
 pub(crate) struct Embedded {
     tier: EmbeddedTier,
     endpoints: Endpoints,
-    redis: Primary,
-    database: Primary,
+    primaries: Primaries,
     /// Whether a commit of the database waits for its standby.
     commits_wait: bool,
     /// Each loss of a primary, with the tier's own time of it.
@@ -42,30 +42,10 @@ pub(crate) fn embedded_limits(topology: &Topology) -> EmbeddedLimits {
     }
 }
 
-/// The primary of one part.
-#[derive(Clone, Copy, Debug)]
-struct Primary {
-    zone: ZoneId,
-    lost: bool,
-}
-
-impl Primary {
-    const fn new(zone: ZoneId) -> Self {
-        Self { zone, lost: false }
-    }
-
-    /// Notes the loss; whether the primary was there until now.
-    const fn lose(&mut self) -> bool {
-        let was_there = !self.lost;
-        self.lost = true;
-        was_there
-    }
-}
-
 impl Embedded {
     /// Puts the primaries where the topology has them.
     pub(crate) fn new(tier: EmbeddedTier, plan: &Plan, endpoints: Endpoints) -> Self {
-        let (redis, database) = (&plan.topology.redis, &plan.topology.database);
+        let database = &plan.topology.database;
         let commits_wait = match database.kind {
             DatabaseKind::Aurora => false,
             DatabaseKind::RdsMultiAz => database.standby.is_some(),
@@ -73,8 +53,7 @@ impl Embedded {
         Self {
             tier,
             endpoints,
-            redis: Primary::new(redis.primary),
-            database: Primary::new(database.primary),
+            primaries: Primaries::new(&plan.topology),
             commits_wait,
             failovers: Vec::new(),
             lags: Mutex::new(ReplicaLags::new(plan)),
@@ -83,10 +62,8 @@ impl Embedded {
 
     /// Takes the primaries that are in `zone`: each is out until one is promoted.
     pub(super) fn lose_zone(&mut self, now: SimTime, zone: ZoneId) {
-        for part in [DataTierPart::Redis, DataTierPart::Database] {
-            if self.primary(part).zone == zone {
-                self.lose(now, part);
-            }
+        for part in self.primaries.in_zone(zone) {
+            self.lose(now, part);
         }
     }
 
@@ -117,11 +94,10 @@ impl Embedded {
     /// Makes the member in `zone` the primary. Where a lost Redis primary itself comes back, because there was no replica,
     /// it is empty; a database's storage outlives it.
     pub(super) fn promote(&mut self, part: DataTierPart, zone: ZoneId) {
-        let before = std::mem::replace(self.primary(part), Primary::new(zone));
-        let loss = match part {
-            DataTierPart::Redis if before.zone == zone => self.tier.restore_redis_empty(),
-            DataTierPart::Redis => self.tier.promote_redis(),
-            DataTierPart::Database => {
+        let loss = match (part, self.primaries.promote(part, zone)) {
+            (DataTierPart::Redis, Promotion::Replica) => self.tier.promote_redis(),
+            (DataTierPart::Redis, Promotion::LostPrimary) => self.tier.restore_redis_empty(),
+            (DataTierPart::Database, _) => {
                 self.tier.promote_database();
                 // What was committed is in the other zone as well, or still on the disk of the same one.
                 Loss::default()
@@ -174,9 +150,8 @@ impl Embedded {
 
     /// Takes the primary of a part; nothing happens if there is none.
     fn lose(&mut self, now: SimTime, part: DataTierPart) {
-        let primary = self.primary(part);
-        let lost_zone = primary.zone;
-        if !primary.lose() {
+        let lost_zone = self.primaries.zone(part);
+        if !self.primaries.lose(part) {
             return;
         }
         match part {
@@ -228,13 +203,6 @@ impl Embedded {
                     self.tier.delay_commits(lag);
                 }
             }
-        }
-    }
-
-    const fn primary(&mut self, part: DataTierPart) -> &mut Primary {
-        match part {
-            DataTierPart::Redis => &mut self.redis,
-            DataTierPart::Database => &mut self.database,
         }
     }
 }

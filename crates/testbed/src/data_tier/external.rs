@@ -1,5 +1,5 @@
-//! Servers that exist already: a run works in a room of its own there, and clears that room at its end. Nothing else is
-//! touched, and nothing is ever broken.
+//! Existing servers: a run uses a key prefix and a schema of its own, and deletes both at its end. Nothing else is touched,
+//! and no fault ever targets these servers.
 
 use tiketi_server::{
     DatabaseEndpoint, RedisEndpoint, ServersConfig, Show, claim_namespace, clear_database,
@@ -10,17 +10,17 @@ use super::probe::Watch;
 use crate::TestbedError;
 use tiketi_scenario::data_tier::ExternalServers;
 
-/// Schema that a database has of its own.
+/// The schema that every database has.
 const PUBLIC: &str = "public";
 
-/// The servers of somebody else, as far as the run uses them.
+/// Existing servers, as far as the run uses them.
 pub(crate) struct External {
     config: ServersConfig,
     watch: Watch,
 }
 
 impl External {
-    /// Takes possession of the run's prefix and schema, and makes its tables there.
+    /// Claims the run's prefix and schema, and creates its tables.
     pub(crate) async fn open(
         servers: &ExternalServers,
         shows: &[Show],
@@ -39,17 +39,17 @@ impl External {
         Ok(Self { config, watch })
     }
 
-    /// How instances reach the servers.
+    /// Returns how instances reach the servers.
     pub(crate) const fn config(&self) -> &ServersConfig {
         &self.config
     }
 
-    /// The watch over them.
+    /// Returns the watch over the servers.
     pub(super) const fn watch(&self) -> &Watch {
         &self.watch
     }
 
-    /// Takes away what the run has made.
+    /// Deletes what the run has created.
     pub(super) async fn stop(self) {
         drop(self.watch);
         let cleared = [
@@ -57,7 +57,7 @@ impl External {
             clear_database(&self.config).await,
         ];
         for error in cleared.into_iter().filter_map(Result::err) {
-            tracing::warn!(%error, "something of the run stays on a server");
+            tracing::warn!(%error, "data of the run was not deleted from a server");
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Redis and the database: where their primaries are, and what faults do to them.
+//! Redis and the database: where their primaries are, and how faults affect them.
 //!
 //! ```text
 //! faults, orders ─▶ DataTier ─┬─ Embedded   stores in memory: lost and promoted at once
-//!                             ├─ Servers    redis-server and PostgreSQL: processes killed, stopped, promoted, followed by probes
-//!                             └─ External   servers that exist already: watched, never touched
+//!                             ├─ Servers    redis-server and PostgreSQL: processes killed, stopped, promoted, watched by probes
+//!                             └─ External   existing servers: watched, never targeted by faults
 //! ```
 
 mod embedded;
@@ -14,7 +14,7 @@ mod servers;
 
 use std::net::Ipv4Addr;
 
-use tiketi_server::{Census, FinalState};
+use tiketi_server::{Census, FinalState, SetupError};
 
 use super::dns::SharedNames;
 use super::{DATABASE_NAME, REDIS_NAME, TestbedError, lock};
@@ -22,7 +22,8 @@ pub(super) use embedded::{Embedded, embedded_limits};
 pub(super) use external::External;
 pub use servers::{GUARD_SUBCOMMAND, guard};
 pub(super) use servers::{Premises, Servers};
-use tiketi_core::units::{DataTierPart, Share, SimTime, ZoneId};
+use tiketi_cloud::driver::Strain;
+use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
 use tiketi_measure::ending::DataTierFigures;
 
 /// The data tier of a testbed.
@@ -31,26 +32,11 @@ pub(super) enum DataTier {
     Embedded(Embedded),
     /// Real servers that the testbed has started.
     Servers(Box<Servers>),
-    /// Real servers that exist already.
+    /// Existing servers.
     External(Box<External>),
 }
 
-/// What a fault does to the data tier beyond a lost zone.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Strain {
-    /// The primary is gone; its process comes back as a replica when the fault heals.
-    LosePrimary(DataTierPart),
-    /// The primary is stopped: it accepts and never answers.
-    PausePrimary(DataTierPart),
-    /// The replica is this far behind, in scenario time.
-    DelayReplica(DataTierPart, std::time::Duration),
-    /// Somebody else fills this share of Redis' memory.
-    FillRedisMemory(Share),
-    /// Somebody else takes this many connections of the database.
-    HoldDatabaseConnections(u32),
-}
-
-/// The records that lead to the primaries, and the addresses they may point at.
+/// The DNS records of the primaries, and the addresses they may point at.
 #[derive(Clone)]
 pub(super) struct Endpoints {
     names: SharedNames,
@@ -84,7 +70,7 @@ impl Endpoints {
 }
 
 impl DataTier {
-    /// Takes everything of the data tier that is in `zone`.
+    /// Kills everything of the data tier that is in `zone`.
     pub(super) fn lose_zone(&mut self, now: SimTime, zone: ZoneId) {
         match self {
             Self::Embedded(tier) => tier.lose_zone(now, zone),
@@ -93,7 +79,7 @@ impl DataTier {
         }
     }
 
-    /// A zone has power again: what was in it comes back as replica.
+    /// Restores a zone: what was in it comes back as a replica.
     pub(super) fn restore_zone(&mut self, zone: ZoneId) {
         match self {
             // The embedded stores have their replicas whether or not the zone is there.
@@ -102,7 +88,7 @@ impl DataTier {
         }
     }
 
-    /// Makes the member in `zone` the primary, and points the record at it.
+    /// Makes the member in `zone` the primary, and points the DNS record at it.
     pub(super) fn promote(&mut self, part: DataTierPart, zone: ZoneId) {
         match self {
             Self::Embedded(tier) => tier.promote(part, zone),
@@ -111,18 +97,18 @@ impl DataTier {
         }
     }
 
-    /// Begins a strain. Plans are checked: one that the tier cannot bear was refused before the run.
+    /// Starts a fault. Plans are checked: one with a fault that the tier does not support is rejected before the run.
     pub(super) fn strain(&mut self, now: SimTime, strain: Strain) {
         match (self, strain) {
             (Self::Embedded(tier), strain) => tier.strain(now, strain),
             (Self::External(_), _) => {
-                tracing::error!(?strain, "this data tier cannot be strained so");
+                tracing::error!(?strain, "this data tier does not support the fault");
             }
             (Self::Servers(tier), strain) => tier.strain(now, strain),
         }
     }
 
-    /// Ends a strain.
+    /// Ends a fault.
     pub(super) fn relieve(&mut self, strain: Strain) {
         match self {
             Self::Embedded(tier) => tier.relieve(strain),
@@ -131,7 +117,7 @@ impl DataTier {
         }
     }
 
-    /// Buyers in the waiting room; `None` while Redis cannot be read.
+    /// Returns the buyers in the waiting room; `None` while Redis cannot be read.
     pub(super) fn queue_size(&self) -> Option<u64> {
         match self {
             Self::Embedded(tier) => tier.queue_size(),
@@ -140,7 +126,7 @@ impl DataTier {
         }
     }
 
-    /// Counts of the moment; of servers what can be read from outside the instances.
+    /// Returns the current counters; for servers only what can be read from outside the instances.
     pub(super) fn census(&self) -> Census {
         match self {
             Self::Embedded(tier) => tier.census(),
@@ -149,8 +135,12 @@ impl DataTier {
         }
     }
 
-    /// Everything an audit needs; `Err` says why it could not be read.
-    pub(super) async fn final_state(&self) -> Result<FinalState, String> {
+    /// Returns everything an audit needs.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub(super) async fn final_state(&self) -> Result<FinalState, SetupError> {
         match self {
             Self::Embedded(tier) => Ok(tier.final_state()),
             Self::Servers(tier) => tier.watch().final_state().await,
@@ -158,7 +148,7 @@ impl DataTier {
         }
     }
 
-    /// What was measured.
+    /// Returns what was measured; `None` if nothing was.
     pub(super) fn figures(&self) -> Option<DataTierFigures> {
         match self {
             Self::Embedded(tier) => Some(tier.figures()),
@@ -167,7 +157,7 @@ impl DataTier {
         }
     }
 
-    /// Whether the data tier is what the plan says it is.
+    /// Checks that the data tier is in the state that the plan describes.
     pub(super) fn soundness(&self) -> Result<(), TestbedError> {
         match self {
             Self::Embedded(_) | Self::External(_) => Ok(()),
@@ -175,7 +165,7 @@ impl DataTier {
         }
     }
 
-    /// Ends what the testbed has started, and takes away what it has made.
+    /// Stops what the testbed has started, and deletes what it has created.
     pub(super) async fn stop(self) {
         match self {
             Self::Embedded(_) => {}

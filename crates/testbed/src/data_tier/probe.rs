@@ -1,7 +1,7 @@
-//! Watches a data tier of real servers from outside the instances, as one more client that follows the names.
+//! Watches real servers of the data tier from outside the instances, as one more client that follows their DNS names.
 //!
-//! The witness at the doors of the waiting rooms, small writes that show when none succeed, the levels a queue monitor
-//! reads, and at the end everything an audit needs.
+//! It records who enters and leaves the waiting rooms, sends small writes to see when they fail, reads the levels for the
+//! queue monitor, and collects the final state for the audits.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,18 +11,18 @@ use tiketi_server::{
     Census, DatabaseAuditor, FinalState, RedisWitness, ServersConfig, SetupError, Show,
 };
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
 
 use super::record::{Beat, Record};
+use crate::clock::wall_now;
 use crate::lock;
 use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
 use tiketi_measure::ending::{DataTierFigures, Loss};
 
-/// Wall time between two probing writes; also how fresh the levels are.
+/// Real time between two probe writes.
 const BEAT_EVERY: Duration = Duration::from_millis(100);
-/// Wall time that the end of a run waits to learn what a failover lost.
+/// Real time that the end of a run waits to find out what a failover lost.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(4);
-/// Probing writes between two readings of the levels.
+/// Probe writes between two readings of the levels.
 const BEATS_PER_READING: u32 = 3;
 
 /// The watch over one data tier. It ends when dropped.
@@ -31,18 +31,18 @@ pub(crate) struct Watch {
     tasks: Vec<AbortHandle>,
 }
 
-/// What the tasks share.
+/// Shared by the tasks.
 pub(super) struct Eyes {
     witness: RedisWitness,
     auditor: DatabaseAuditor,
     record: Mutex<Record>,
     census: Mutex<Option<Census>>,
-    /// Whether what a failover of Redis lost is still to be found out.
+    /// Whether it is still unknown what the last failover of Redis lost.
     is_loss_open: AtomicBool,
 }
 
 impl Watch {
-    /// Opens the witness and the auditor, and begins to watch.
+    /// Opens the witness and the auditor, and starts watching.
     pub(super) async fn begin(
         config: &ServersConfig,
         shows: &[Show],
@@ -63,17 +63,18 @@ impl Watch {
         Ok(Self { eyes, tasks })
     }
 
-    /// What the tasks of the tier share with the watch.
+    /// Returns what the watch shares with other tasks.
     pub(super) fn eyes(&self) -> Arc<Eyes> {
         Arc::clone(&self.eyes)
     }
 
-    /// Buyers in the waiting room, at most some tenths of a wall second ago; `None` while Redis does not answer.
+    /// Returns the buyers in the waiting room, as of a few tenths of a second of real time ago; `None` while Redis does not
+    /// answer.
     pub(super) fn waiting(&self) -> Option<u64> {
         self.eyes.waiting()
     }
 
-    /// Levels, as fresh as [`Self::waiting`], and the ledger of the doors.
+    /// Returns the levels, as recent as [`Self::waiting`], and the ledger of the waiting rooms.
     pub(super) fn census(&self) -> Census {
         let levels = lock(&self.eyes.census).unwrap_or_default();
         Census {
@@ -82,15 +83,18 @@ impl Watch {
         }
     }
 
-    /// What was measured so far.
+    /// Returns what was measured so far.
     pub(super) fn figures(&self) -> DataTierFigures {
         self.eyes.record().figures()
     }
 
-    /// Everything an audit needs, or why it could not be read.
-    pub(super) async fn final_state(&self) -> Result<FinalState, String> {
-        let database = self.eyes.auditor.final_state().await;
-        let database = database.map_err(|error| error.to_string())?;
+    /// Returns everything an audit needs.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub(super) async fn final_state(&self) -> Result<FinalState, SetupError> {
+        let database = self.eyes.auditor.final_state().await?;
         let doors = if self.eyes.settle().await {
             self.eyes.witness.doors().await
         } else {
@@ -113,7 +117,7 @@ impl Drop for Watch {
 }
 
 impl Eyes {
-    /// Buyers in the waiting room when it was read last; `None` while Redis does not answer.
+    /// Returns the buyers in the waiting room at the last reading; `None` while Redis does not answer.
     pub(super) fn waiting(&self) -> Option<u64> {
         lock(&self.census).as_ref().map(|census| census.waiting)
     }
@@ -122,7 +126,7 @@ impl Eyes {
         lock(&self.record)
     }
 
-    /// A primary was lost, in `zone`.
+    /// Records that the primary of a part, in `zone`, was lost.
     pub(super) fn handle_lost(&self, part: DataTierPart, zone: ZoneId, now: SimTime) {
         self.record().handle_lost(part, zone, (now, wall_now()));
         if part == DataTierPart::Redis {
@@ -132,7 +136,7 @@ impl Eyes {
         }
     }
 
-    /// The member in `zone` takes writes; returns when it is known what was lost.
+    /// Records that the member in `zone` accepts writes; returns when it is known what was lost.
     pub(super) async fn handle_promoted(&self, part: DataTierPart, zone: ZoneId) {
         self.record().handle_promoted(part, zone, wall_now());
         if part == DataTierPart::Redis {
@@ -140,16 +144,17 @@ impl Eyes {
         }
     }
 
-    /// Finds out what is still open; whether nothing is any more. What was lost is never taken for nothing.
+    /// Tries to find out what the last failover lost. Returns whether that is known: an unknown loss must never count as no
+    /// loss.
     async fn settle(&self) -> bool {
         if self.is_loss_open.load(Ordering::Relaxed) {
-            // It is given up when the run has waited long enough: then nobody can vouch for the waiting rooms.
+            // After the timeout the loss stays unknown, and with it the state of the waiting rooms.
             drop(tokio::time::timeout(SETTLE_TIMEOUT, self.find_loss()).await);
         }
         !self.is_loss_open.load(Ordering::Relaxed)
     }
 
-    /// Notes what the last failover of Redis lost, if its new primary can be asked.
+    /// Records what the last failover of Redis lost, if its new primary answers.
     async fn find_loss(&self) {
         if let Some(loss) = self.witness.handle_failover().await {
             let loss = Loss {
@@ -196,7 +201,7 @@ async fn watch_database(eyes: Arc<Eyes>) {
     }
 }
 
-/// Writes once, and notes what came of it.
+/// Sends one probe write, and records its outcome.
 async fn beat(eyes: &Eyes, part: DataTierPart, write: impl Future<Output = bool>) {
     let sent_at = wall_now();
     let answered_at = write.await.then(wall_now);
@@ -205,12 +210,4 @@ async fn beat(eyes: &Eyes, part: DataTierPart, write: impl Future<Output = bool>
         answered_at,
     };
     eyes.record().handle_beat(part, beat);
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how long servers were out is wall time, which nobody else measures"
-)]
-fn wall_now() -> Instant {
-    Instant::now()
 }

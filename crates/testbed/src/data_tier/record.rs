@@ -1,4 +1,4 @@
-//! What probes saw of the data tier: when writes failed, how far replicas were behind, what failovers lost.
+//! What probes have measured of the data tier: when writes failed, how far replicas were behind, what failovers lost.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
 use tiketi_measure::ending::{DataTierFigures, FailoverFigures, LagFigures, Loss};
 
-/// Everything that was seen so far.
+/// All measurements so far.
 #[derive(Debug)]
 pub(super) struct Record {
-    /// Scenario seconds in a wall second.
+    /// Scenario seconds per second of real time.
     speed: f64,
     redis: Sightings,
     database: Sightings,
@@ -18,10 +18,10 @@ pub(super) struct Record {
     levels: DataTierFigures,
 }
 
-/// What was seen of one part.
+/// The measurements of one part.
 #[derive(Debug, Default)]
 struct Sightings {
-    /// When the last probing write was answered.
+    /// When the last probe write succeeded.
     written_at: Option<Instant>,
     /// How far the replica was behind, in scenario time.
     lags: Vec<Duration>,
@@ -35,14 +35,14 @@ struct Failover {
     lost_at_wall: Instant,
     zone: ZoneId,
     promoted: Option<(ZoneId, Instant)>,
-    /// The last write before that succeeded.
+    /// When the last successful write before the loss was answered.
     written_before: Option<Instant>,
-    /// The first write afterwards that succeeded.
+    /// When the first successful write after the loss was answered.
     written_after: Option<Instant>,
     loss: Loss,
 }
 
-/// One probing write.
+/// One probe write.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Beat {
     pub(super) sent_at: Instant,
@@ -61,7 +61,7 @@ impl Record {
         }
     }
 
-    /// The primary of a part, in `zone`, was lost.
+    /// Records that the primary of a part, in `zone`, was lost.
     pub(super) fn handle_lost(&mut self, part: DataTierPart, zone: ZoneId, at: (SimTime, Instant)) {
         let written_before = self.of(part).written_at;
         self.failovers.push(Failover {
@@ -76,21 +76,21 @@ impl Record {
         });
     }
 
-    /// The member in `zone` takes writes.
+    /// Records that the member in `zone` accepts writes.
     pub(super) fn handle_promoted(&mut self, part: DataTierPart, zone: ZoneId, at: Instant) {
         if let Some(failover) = self.last(part) {
             failover.promoted.get_or_insert((zone, at));
         }
     }
 
-    /// What the last failover of a part lost is known.
+    /// Records what the last failover of a part lost.
     pub(super) fn handle_loss(&mut self, part: DataTierPart, loss: Loss) {
         if let Some(failover) = self.last(part) {
             failover.loss = loss;
         }
     }
 
-    /// A probing write ended.
+    /// Records a probe write.
     pub(super) fn handle_beat(&mut self, part: DataTierPart, beat: Beat) {
         let Some(answered_at) = beat.answered_at else {
             return;
@@ -103,18 +103,18 @@ impl Record {
         }
     }
 
-    /// The replica was this far behind, in wall time.
+    /// Records that the replica was this far behind, in real time.
     pub(super) fn handle_lag(&mut self, part: DataTierPart, wall: Duration) {
         let lag = wall.mul_f64(self.speed);
         self.of(part).lags.push(lag);
     }
 
-    /// Levels and counters of the servers, to be kept at their peaks or as they stand.
+    /// Returns the levels and counters of the servers, to update them.
     pub(super) fn levels(&mut self) -> &mut DataTierFigures {
         &mut self.levels
     }
 
-    /// The figures so far.
+    /// Returns the figures so far.
     pub(super) fn figures(&self) -> DataTierFigures {
         DataTierFigures {
             redis_lag: LagFigures::of(&self.redis.lags),
@@ -173,12 +173,8 @@ mod tests {
     }
 
     #[test]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "an instant to count from; nobody waits"
-    )]
     fn an_outage_lasts_from_the_last_write_to_the_next_in_scenario_time() {
-        let origin = Instant::now();
+        let origin = crate::clock::wall_now();
         let mut record = Record::new(2.0);
         record.handle_beat(REDIS, beat(origin, 900, Some(901)));
         let lost = (
@@ -186,7 +182,7 @@ mod tests {
             origin + Duration::from_millis(1_000),
         );
         record.handle_lost(REDIS, ZoneId(0), lost);
-        // Sent before the loss and answered after it: no sign of life of the new primary.
+        // Sent before the loss and answered after it: says nothing about the new primary.
         record.handle_beat(REDIS, beat(origin, 999, Some(1_001)));
         record.handle_beat(REDIS, beat(origin, 1_100, None));
         let promoted = origin + Duration::from_millis(4_000);

@@ -25,34 +25,32 @@ use super::zone::{FIRST_HOST, on_loopback};
 use address::Reserved;
 pub(super) use address::listener_at;
 use server::{InstanceProcess, Server};
-use tiketi_core::units::{InstanceId, SimTime, ZoneId};
+use tiketi_cloud::driver::CpuTime;
+use tiketi_core::units::{InstanceId, ZoneId};
 
-/// Virtual CPUs of an instance: two in every burstable class up to `large`. Node.js runs on one of them, so an
-/// instance whose application is saturated shows 50 %.
-const VIRTUAL_CPUS: f64 = 2.0;
-/// Wall time in which killed instances are gone.
+/// Real time within which killed instances must be gone.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What an instance is on this machine.
+/// How instances run on this machine.
 #[derive(Debug)]
 pub enum Kind {
-    /// A thread of this process: the embedded data tier lives here.
+    /// As threads of this process, with the embedded data tier in it.
     Threads(EmbeddedTier),
-    /// A process of its own.
+    /// As processes.
     Processes(Box<Blueprint>),
 }
 
-/// How instance processes are built.
+/// How instance processes are started.
 #[derive(Clone, Debug)]
 pub struct Blueprint {
-    /// What runs them.
+    /// What starts them.
     pub launcher: Launcher,
     /// Where their data tier is.
     pub config: ServersConfig,
     /// The shows on sale.
     pub shows: Vec<Show>,
-    /// Existing folder that takes what each says on its standard error, as `instance-N.log`; `None` if they share that of
-    /// this process.
+    /// Existing folder for the standard error of each process, as `instance-N.log`; `None` if they share that of this
+    /// process.
     pub logs: Option<PathBuf>,
 }
 
@@ -65,25 +63,23 @@ pub struct Fleet {
     kind: Kind,
     settings: Settings,
     subnets: Vec<Ipv4Net>,
-    /// Addresses given so far in each zone.
+    /// Addresses assigned so far in each zone.
     given: Vec<u32>,
     members: BTreeMap<InstanceId, Member>,
     heard_tx: UnboundedSender<Heard>,
-    /// What was killed and is waited for.
+    /// Killed instances that are not gone yet.
     ending: TaskTracker,
-    /// When and how busy the instances were at the last CPU sample.
-    sampled: (SimTime, BTreeMap<InstanceId, Duration>),
 }
 
 struct Member {
     zone: ZoneId,
     reserved: Reserved,
-    /// Ends the boot in time; `None` when it is over.
+    /// The task that ends the boot; `None` when the boot is over.
     boot: Option<AbortHandle>,
     server: Server,
 }
 
-/// What the fleet hears of an instance; goes to [`Fleet::handle`].
+/// An event of an instance; pass it to [`Fleet::handle`].
 #[derive(Debug)]
 pub struct Heard {
     instance: InstanceId,
@@ -92,18 +88,16 @@ pub struct Heard {
 
 #[derive(Debug)]
 enum What {
-    /// Its boot time is over.
+    /// Its boot is over.
     Booted,
-    /// [`Fleet::kill`] has taken it.
-    Killed,
-    /// Its process said something.
+    /// Its process reported something.
     Said(Said),
 }
 
-/// What is heard of a process.
+/// A report of a process.
 #[derive(Debug)]
 enum Said {
-    /// It listens.
+    /// It is listening.
     Listening,
     /// It cannot serve.
     Failed { reason: String },
@@ -111,12 +105,12 @@ enum Said {
     Ended,
 }
 
-/// What follows from what was heard.
+/// What follows from an event.
 #[derive(Debug)]
 pub enum News {
-    /// An instance answers that [`Fleet::is_opening`] before.
+    /// An instance answers; before that [`Fleet::is_opening`] was true.
     Answers(InstanceId),
-    /// An instance is gone that nobody has terminated.
+    /// An instance is gone that was not terminated.
     Lost {
         /// The instance.
         instance: InstanceId,
@@ -128,13 +122,10 @@ pub enum News {
 /// Why an instance is gone.
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
-    /// [`Fleet::kill`] has taken it.
-    #[error("it was killed")]
-    Killed,
-    /// It served, and ended unbidden.
-    #[error("it ended unbidden")]
+    /// It served, and ended unexpectedly.
+    #[error("it ended unexpectedly")]
     Crashed,
-    /// It never served.
+    /// It could not be started.
     #[error(transparent)]
     NotStarted(io::Error),
 }
@@ -146,12 +137,12 @@ pub struct InstanceGauge {
     pub instance: InstanceId,
     /// Its zone.
     pub zone: ZoneId,
-    /// Its load, of a process as it was told last; `None` until it answers.
+    /// Its load (of a process: its last report); `None` until it answers.
     pub load: Option<InstanceLoad>,
 }
 
 impl Fleet {
-    /// A fleet without instances. What is heard of them comes out of the receiver and goes to [`Self::handle`].
+    /// Builds a fleet without instances. Their events come out of the receiver; pass them to [`Self::handle`].
     pub fn new(
         kind: Kind,
         settings: Settings,
@@ -166,13 +157,16 @@ impl Fleet {
             members: BTreeMap::new(),
             heard_tx,
             ending: TaskTracker::new(),
-            sampled: (SimTime::ZERO, BTreeMap::new()),
         };
         (fleet, heard)
     }
 
     /// Starts an instance that answers after `boot` of scenario time; until then connections to it are refused. A process
-    /// needs a moment more to open its socket.
+    /// needs a moment longer to open its socket.
+    ///
+    /// # Errors
+    ///
+    /// When no port is free on its address, or its thread or process cannot be started.
     pub fn launch(&mut self, instance: InstanceId, zone: ZoneId, boot: Duration) -> io::Result<()> {
         let host = FIRST_HOST + self.given[zone.index()];
         self.given[zone.index()] += 1;
@@ -200,12 +194,11 @@ impl Fleet {
         Ok(())
     }
 
-    /// Takes what was heard.
+    /// Processes an event.
     pub fn handle(&mut self, heard: Heard) -> Option<News> {
         let Heard { instance, what } = heard;
         let cause = match what {
             What::Booted => Cause::NotStarted(self.answer(instance).err()?),
-            What::Killed => Cause::Killed,
             What::Said(said) => match self.hear(instance, said)? {
                 Ok(()) => return Some(News::Answers(instance)),
                 Err(cause) => cause,
@@ -215,19 +208,19 @@ impl Fleet {
         Some(News::Lost { instance, cause })
     }
 
-    /// Whether an instance is about to answer: its boot is over, and its process has yet to say that it listens.
+    /// Whether an instance is about to answer: its boot is over, and its process has not reported yet that it listens.
     pub fn is_opening(&self, instance: InstanceId) -> bool {
         let is_opening = |member: &Member| member.boot.is_none() && member.server.load().is_none();
         self.members.get(&instance).is_some_and(is_opening)
     }
 
-    /// Where an instance answers; `None` if it does not exist.
+    /// Returns where an instance answers; `None` if it does not exist.
     pub fn address(&self, instance: InstanceId) -> Option<SocketAddr> {
         let member = self.members.get(&instance)?;
         Some(member.reserved.address())
     }
 
-    /// The id of an instance's process; `None` if it does not exist, or is a thread.
+    /// Returns the process id of an instance; `None` if it does not exist or is a thread.
     pub fn process_id(&self, instance: InstanceId) -> Option<u32> {
         match &self.members.get(&instance)?.server {
             Server::Process(server) => server.process.id(),
@@ -235,37 +228,42 @@ impl Fleet {
         }
     }
 
-    /// The instances of a zone that answer, in the order of their numbers.
+    /// Returns the instances of a zone, booting and paused ones included, lowest number first.
     pub fn in_zone(&self, zone: ZoneId) -> Vec<InstanceId> {
+        let here =
+            |(&instance, member): (&InstanceId, &Member)| (member.zone == zone).then_some(instance);
+        self.members.iter().filter_map(here).collect()
+    }
+
+    /// Returns the instances of a zone that answer, lowest number first.
+    pub fn answering_in(&self, zone: ZoneId) -> Vec<InstanceId> {
         let here = |(&instance, member): (&InstanceId, &Member)| {
             (member.zone == zone && member.server.answers()).then_some(instance)
         };
         self.members.iter().filter_map(here).collect()
     }
 
-    /// Ends an instance, and with it whatever is still connected.
+    /// Ends an instance, and with it everything that is still connected.
     pub fn terminate(&mut self, instance: InstanceId) {
         if let Some(member) = self.members.remove(&instance) {
             member.end(&self.ending);
         }
     }
 
-    /// Kills an instance as a crash does: at once, and the loss is heard of. Does nothing if it does not exist.
-    pub fn kill(&mut self, instance: InstanceId) {
-        if let Some(member) = self.members.remove(&instance) {
-            member.end(&self.ending);
-            let what = What::Killed;
-            // The receiver is held by whoever has the fleet.
-            drop(self.heard_tx.send(Heard { instance, what }));
-        }
-    }
-
-    /// Pauses an instance without ending it: its socket accepts connections, and nobody answers.
+    /// Pauses an instance without ending it: its socket accepts connections, and nothing answers.
+    ///
+    /// # Errors
+    ///
+    /// When the instance does not exist, or the signal cannot be sent.
     pub fn pause(&mut self, instance: InstanceId) -> io::Result<()> {
         self.server(instance)?.pause()
     }
 
     /// Lets a paused instance continue.
+    ///
+    /// # Errors
+    ///
+    /// When the instance does not exist, or the signal cannot be sent.
     pub fn resume(&mut self, instance: InstanceId) -> io::Result<()> {
         self.server(instance)?.resume()
     }
@@ -277,7 +275,7 @@ impl Fleet {
         }
     }
 
-    /// Ends all instances and waits until their threads and processes are gone.
+    /// Stops all instances and waits until their threads and processes are gone.
     pub async fn stop(self) {
         for member in self.members.into_values() {
             member.end(&self.ending);
@@ -289,24 +287,16 @@ impl Fleet {
         }
     }
 
-    /// The mean CPU utilization since the last sample over the instances that answer, in percent; `None` without one.
-    pub fn sample_cpu(&mut self, now: SimTime) -> Option<f64> {
-        let (then, before) = std::mem::replace(&mut self.sampled, (now, BTreeMap::new()));
-        let length = now.saturating_since(then).as_secs_f64();
-        let mut shares = Vec::new();
-        for (&instance, member) in &self.members {
-            if let Some(load) = member.server.load() {
-                let busy = load.cpu_busy;
-                let earlier = before.get(&instance).copied().unwrap_or_default();
-                shares.push(busy.saturating_sub(earlier).as_secs_f64() / length / VIRTUAL_CPUS);
-                self.sampled.1.insert(instance, busy);
-            }
-        }
-        let mean = shares.iter().sum::<f64>() / shares.len() as f64;
-        mean.is_finite().then(|| (mean * 100.0).min(100.0))
+    /// Returns the processor time of the instances that answer.
+    pub fn cpu_times(&self) -> Vec<CpuTime> {
+        let time = |(&instance, member): (&InstanceId, &Member)| {
+            let busy = member.server.load()?.cpu_busy;
+            Some(CpuTime { instance, busy })
+        };
+        self.members.iter().filter_map(time).collect()
     }
 
-    /// The load of every instance.
+    /// Returns the load of every instance.
     pub fn gauges(&self) -> Vec<InstanceGauge> {
         let gauge = |(&instance, member): (&InstanceId, &Member)| InstanceGauge {
             instance,
@@ -316,7 +306,7 @@ impl Fleet {
         self.members.iter().map(gauge).collect()
     }
 
-    /// The server at the beginning of the boot.
+    /// Returns the server at the start of the boot.
     fn begin_boot(&self, instance: InstanceId, address: SocketAddr) -> io::Result<Server> {
         let Kind::Processes(blueprint) = &self.kind else {
             return Ok(Server::Awaited);
@@ -325,7 +315,7 @@ impl Fleet {
             name: instance.to_string(),
             address,
             settings: Settings {
-                // The process has lowered its own priority when it starts the instance.
+                // The process has already lowered its own priority.
                 niceness: 0,
                 ..self.settings.clone()
             },
@@ -345,7 +335,7 @@ impl Fleet {
         })))
     }
 
-    /// Takes what the process of an instance says to where it belongs.
+    /// Returns a function that forwards the reports of an instance's process.
     fn hears(
         &self,
         instance: InstanceId,
@@ -354,7 +344,7 @@ impl Fleet {
         let heard_tx = self.heard_tx.clone();
         move |answer| {
             let said = match answer {
-                // Read when somebody wants to know: nobody has to be woken for it.
+                // Stored until it is read: nothing needs to wake up for it.
                 Some(Answer::Load(load)) => {
                     load_tx.send_replace(load);
                     return;
@@ -364,12 +354,12 @@ impl Fleet {
                 None => Said::Ended,
             };
             let what = What::Said(said);
-            // Without a receiver the fleet has ended.
+            // Fails only after the fleet has ended.
             drop(heard_tx.send(Heard { instance, what }));
         }
     }
 
-    /// Ends the boot of an instance: it listens from now on. Does nothing if it is gone.
+    /// Ends the boot of an instance: it listens from now on. Does nothing if the instance is gone.
     fn answer(&mut self, instance: InstanceId) -> io::Result<()> {
         let Some(member) = self.members.get_mut(&instance) else {
             return Ok(());
@@ -388,7 +378,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Takes what a process said: it answers from now on, or this is why it is gone. `None` if it was ended before.
+    /// Processes a report of a process. Returns that it answers now, or why it is gone; `None` if it was ended before.
     fn hear(&mut self, instance: InstanceId, said: Said) -> Option<Result<(), Cause>> {
         let server = self.server(instance).ok()?.process()?;
         let not_started = |reason| Err(Cause::NotStarted(io::Error::other(reason)));
@@ -411,7 +401,7 @@ impl Fleet {
 }
 
 impl Member {
-    /// Ends the instance at once; `ending` waits for what is left of it.
+    /// Ends the instance at once; `ending` waits until it is gone.
     fn end(self, ending: &TaskTracker) {
         if let Some(boot) = self.boot {
             boot.abort();

@@ -11,25 +11,25 @@ use crate::instance::InstanceRole;
 
 /// The server of one instance.
 pub(super) enum Server {
-    /// A thread that starts when the boot is over.
+    /// A thread that will start when the boot is over.
     Awaited,
-    /// A thread that serves.
+    /// A running thread.
     Thread(Instance),
-    /// A process, from the beginning of the boot.
+    /// A process, from the start of the boot.
     Process(Box<InstanceProcess>),
 }
 
-/// An instance process as its supervisor knows it.
+/// An instance process as its supervisor sees it.
 pub(super) struct InstanceProcess {
     pub(super) process: Process<InstanceRole>,
-    /// The load last told.
+    /// The load reported last.
     pub(super) load: watch::Receiver<InstanceLoad>,
     pub(super) listens: bool,
     pub(super) is_paused: bool,
 }
 
 impl Server {
-    /// The load; `None` until it answers. That of a process is the one it told last.
+    /// Returns the load; `None` until it answers. For a process it is the last report.
     pub(super) fn load(&self) -> Option<InstanceLoad> {
         match self {
             Self::Awaited => None,
@@ -47,13 +47,13 @@ impl Server {
         }
     }
 
-    /// Ends it at once, with whatever is connected; `ending` waits until nothing of it is left.
+    /// Kills it at once, with everything that is connected; `ending` waits until it is gone.
     pub(super) fn kill(self, ending: &TaskTracker) {
         match self {
             Self::Awaited => {}
             Self::Thread(instance) => {
                 instance.kill();
-                // A thread that panicked has said so itself.
+                // If the thread panicked, the message has been printed already.
                 ending.spawn_blocking(|| instance.join());
             }
             Self::Process(server) => {

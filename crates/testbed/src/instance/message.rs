@@ -1,4 +1,4 @@
-//! What travels between the supervisor and an instance process, one JSON value a line.
+//! Messages between the supervisor and an instance process, one JSON value per line.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use tiketi_server::{InstanceLoad, ServersConfig, Settings, Show};
 
-/// The first line an instance process reads. It holds secrets, and so shows little of itself.
+/// The first line an instance process reads. `Debug` leaves out its secrets.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct InstanceSettings {
     /// Name of the instance, such as `i-3`.
     pub name: String,
-    /// Where it listens once it is told to. The supervisor holds the address without listening (`SO_REUSEPORT`).
+    /// Where it listens after [`Command::Listen`]. The supervisor reserves the address without listening
+    /// (`SO_REUSEPORT`).
     pub address: SocketAddr,
     /// Settings of the server.
     pub settings: Settings,
@@ -30,7 +31,7 @@ impl fmt::Debug for InstanceSettings {
     }
 }
 
-/// What an instance process is told.
+/// A command to an instance process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "command")]
 pub enum Command {
@@ -38,17 +39,17 @@ pub enum Command {
     Listen,
 }
 
-/// What an instance process says.
+/// A report of an instance process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "answer")]
 pub enum Answer {
-    /// It listens.
+    /// It is listening.
     Listening,
-    /// It cannot serve; it ends.
+    /// It cannot serve and ends.
     Failed {
         /// Why, as a fragment of a sentence.
         reason: String,
     },
-    /// What it has done since it started, a few times a wall second if that has changed.
+    /// Its counters since the start, several times per second of real time if they have changed.
     Load(InstanceLoad),
 }

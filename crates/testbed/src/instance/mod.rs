@@ -1,4 +1,4 @@
-//! An instance as a child process: the reference server on a real data tier.
+//! An instance as a child process: the reference server with a real data tier.
 //!
 //! ```text
 //! supervisor ──settings, then `listen` at the end of the boot──▶ process ▶ tiketi_server::Instance (a thread)

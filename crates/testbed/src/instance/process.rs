@@ -1,4 +1,4 @@
-//! The child process around an instance.
+//! The child process that runs one instance.
 
 use std::io;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use super::message::{Answer, Command, InstanceSettings};
 use crate::child::{self, ChildError, Role};
 use crate::fleet::listener_at;
 
-/// Wall time between two reports of the load: half of what lies between two readings of the levels at least, so that
-/// each reading has something new.
+/// Real time between two reports of the load: at most half of the time between two readings of the gauges, so that each
+/// reading has new data.
 const LOAD_PERIOD: Duration = Duration::from_millis(100);
 
 /// The role of an instance process.
@@ -34,12 +34,16 @@ impl Role for InstanceRole {
     }
 }
 
-/// Is the whole of an instance process: runs on standard input and output until the supervisor ends it or is gone.
+/// Runs an instance process on standard input and output until the supervisor stops it or exits.
+///
+/// # Errors
+///
+/// When the settings or a command cannot be read, or the instance cannot listen.
 pub fn main() -> Result<(), ChildError> {
     child::main::<InstanceRole>()
 }
 
-/// Boots, listens when told to, and reports the load for ever.
+/// Prepares the server, listens when commanded to, and reports the load for ever.
 async fn run(
     settings: InstanceSettings,
     mut commands: UnboundedReceiver<Command>,
@@ -60,7 +64,7 @@ async fn run(
         listener_at(address).and_then(|listener| Instance::start(name, listener, tier, settings));
     match started {
         Ok(instance) => {
-            // Without a supervisor the process ends through its input.
+            // If the supervisor has exited, the end of the input ends this process.
             drop(answers.send(Answer::Listening));
             report_load(&instance, &answers).await
         }
@@ -73,7 +77,7 @@ async fn run(
     }
 }
 
-/// Reports the load whenever it has changed; ends with the instance.
+/// Reports the load whenever it has changed, until the instance ends.
 async fn report_load(instance: &Instance, answers: &UnboundedSender<Answer>) -> io::Result<()> {
     let mut told: Option<InstanceLoad> = None;
     let mut due = tokio::time::interval(LOAD_PERIOD);

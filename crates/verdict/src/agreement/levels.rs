@@ -39,6 +39,7 @@ pub(super) fn compare(runs: [&Measurements; 2], level: impl Fn(&Gauges) -> u32) 
 fn by_second(run: &Measurements, level: impl Fn(&Gauges) -> u32) -> Vec<Option<u32>> {
     let width = usize::try_from(run.series.width_secs()).unwrap_or(usize::MAX);
     let read = run.series.ticks().iter().scan(None, |last, tick| {
+        // A second without a reading keeps the level of the last one.
         *last = tick.gauges.as_ref().map(&level).or(*last);
         Some(*last)
     });

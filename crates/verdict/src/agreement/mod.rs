@@ -205,6 +205,7 @@ impl Conclusion {
 /// Draws the conclusion from all rows. `doubts` are reasons not to trust one of the runs; any doubt makes the comparison
 /// inconclusive.
 pub fn conclude(rows: &[Row], doubts: &[String]) -> Conclusion {
+    // A single metric beyond tolerance decides, however many are within: the tolerances hold for each metric.
     let any = |verdict| rows.iter().any(|row| row.verdict == verdict);
     if !doubts.is_empty() {
         Conclusion::Inconclusive

@@ -150,6 +150,7 @@ fn percentile(measure: Measure, name: String, histograms: [&Histogram; 2], perce
 }
 
 fn abandonment(runs: [&Measurements; 2]) -> Reading {
+    // Of all buyers and not of those who queued: whether a buyer has to queue is part of what is compared.
     let gone = runs.map(|run| run.tally.left_for(LeaveReason::OutOfPatience));
     let started = runs.map(|run| run.tally.arrivals.started);
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
@@ -167,6 +168,7 @@ fn abandonment(runs: [&Measurements; 2]) -> Reading {
 }
 
 fn instances(runs: [&Measurements; 2]) -> Vec<Reading> {
+    // The group counts an unhealthy instance as in service until it replaces it.
     let in_service = |gauges: &Gauges| gauges.instances_in(&IN_SERVICE);
     let desired = |gauges: &Gauges| gauges.desired_instances;
     let compared = [

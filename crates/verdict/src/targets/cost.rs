@@ -20,6 +20,7 @@ pub(super) fn month(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     let difference = |line: &comparison::Row| {
         let amount = line.computed_at_documented_use?;
         let depends_on_use = line.used.is_some();
+        // Relative to at least 1 won: a line that is documented as free must not divide by zero.
         (!depends_on_use)
             .then_some((amount - line.documented).abs() / line.documented.abs().max(1.0))
     };

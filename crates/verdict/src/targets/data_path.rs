@@ -45,6 +45,7 @@ pub(super) fn cache_first(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     let system = system(evidence)?;
     let reads = system.cache_hits + system.cache_misses;
     let hits = share(system.cache_hits, reads).ok_or("nothing was read through the cache")?;
+    // The system counts queries from its start, so requests in the warm-up are counted as well.
     let calls = evidence.run.tally.operation(None).calls() + evidence.run.tally.calls_in_warmup;
     let queries = share(system.database_queries, calls).unwrap_or(0.0);
     let measured = format!(
@@ -59,6 +60,7 @@ pub(super) fn cache_first(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
 /// A11: broadcast latency, from publication to receipt.
 pub(super) fn real_time(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     let delay = &evidence.run.tally.fan_out_delay;
+    // The 99th percentile is judged and not the maximum: one late receiver of a million is not the system.
     let figures = (delay.percentile(50.0), delay.percentile(99.0), delay.max());
     let (Some(median), Some(p99), Some(worst)) = figures else {
         return Err("no message carried its publication time".into());
@@ -117,6 +119,7 @@ pub(super) fn pool(evidence: &Evidence<'_>) -> Checked {
         )
         .into());
     }
+    // The documented limits of the pool (B6).
     let as_documented = database.pool_max == 20
         && database.pool_connect_timeout.as_secs() == 2
         && database.pool_idle.as_secs() == 30;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::resilience::{outcome_in_words, unknown};
-use super::{Checked, Claim, Database, Evidence, Found};
+use super::{Checked, Claim, ClaimedDatabase, Evidence, Found};
 use crate::audit;
 use crate::figure::{counted, grouped, in_words, percent};
 use crate::recovery::Outcome;
@@ -80,10 +80,10 @@ pub(super) fn of_redis(evidence: &Evidence<'_>) -> (Option<bool>, String) {
 }
 
 /// A12 and B5: promotion of the database's standby.
-pub(super) fn database(claim: &Claim, evidence: &Evidence<'_>, which: Database) -> Checked {
+pub(super) fn database(claim: &Claim, evidence: &Evidence<'_>, which: ClaimedDatabase) -> Checked {
     let matches = match evidence.run.plan.topology.database.kind {
-        DatabaseKind::Aurora => which == Database::Aurora,
-        DatabaseKind::RdsMultiAz => which == Database::Rds,
+        DatabaseKind::Aurora => which == ClaimedDatabase::Aurora,
+        DatabaseKind::RdsMultiAz => which == ClaimedDatabase::Rds,
     };
     if !matches {
         return Err("the scenario uses the other kind of database".into());
@@ -109,19 +109,19 @@ pub(super) fn database(claim: &Claim, evidence: &Evidence<'_>, which: Database) 
     // is not known.
     let is_tried = took.len() == losses.len() && writes.clone().all(|length| length.is_some());
     let found = match which {
-        Database::Aurora => noticed(evidence, in_time, &words),
-        Database::Rds => nothing_lost(evidence, in_time, &words)?,
+        ClaimedDatabase::Aurora => noticed(evidence, in_time, &words),
+        ClaimedDatabase::Rds => nothing_lost(evidence, in_time, &words)?,
     };
     Ok(found.without_unless(is_tried, "the time of the first successful write"))
 }
 
 /// Checks a database that never lost its primary: only its replication lag can be.
-fn without_failover(evidence: &Evidence<'_>, which: Database) -> Checked {
+fn without_failover(evidence: &Evidence<'_>, which: ClaimedDatabase) -> Checked {
     let lag = match which {
-        Database::Aurora => evidence
+        ClaimedDatabase::Aurora => evidence
             .data_tier()
             .and_then(|figures| figures.database_lag),
-        Database::Rds => None,
+        ClaimedDatabase::Rds => None,
     };
     let (Some(words), Some(lag)) = (lag_in_words(lag), lag) else {
         return Err("the database never lost its primary".into());

@@ -21,6 +21,7 @@ const SERVING: [InstanceState; 2] = [InstanceState::InService, InstanceState::He
 pub(super) fn spread(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     let system = evidence.run.ending.system.as_ref();
     let targets = system.map_or(&[][..], |system| &system.targets);
+    // Rates and not counts: instances that were added later have served fewer requests in total.
     let rates: Vec<_> = targets
         .iter()
         .filter(|target| target.in_service >= IN_SERVICE_MIN)
@@ -119,6 +120,7 @@ pub(super) fn alarms(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     let documented = [(Comparison::Above, 5_000.0), (Comparison::Below, 1_000.0)];
     let as_documented = alarms.iter().all(|alarm| {
         documented.iter().any(|(comparison, threshold)| {
+            // Thresholds are whole buyers, stored as floats.
             alarm.comparison == *comparison && (alarm.threshold - threshold).abs() < 0.5
         })
     });
@@ -162,6 +164,7 @@ pub(super) fn alarms(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
 /// A15: time from the scaling action to instances in service.
 pub(super) fn in_service(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     let policies = &evidence.run.plan.scaling.policies;
+    // Scheduled actions also change the fleet; the claim is about policies.
     let by_policy =
         |action: &&ScaleAction| policies.iter().any(|policy| policy.name == action.policy);
     let grown: Vec<_> = evidence
@@ -190,6 +193,7 @@ pub(super) fn in_service(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
         .filter(|action| action.to < action.from);
     let removed: Vec<_> = removed.flat_map(removal_in_words).collect();
     let max = evidence.run.plan.scaling.max;
+    // The last step before the maximum may be smaller than two.
     let by_two = |action: &&ScaleAction| action.to - action.from == 2 || action.to == max;
     let by_two = grown.iter().all(by_two);
     let mut measured = format!("added instances in service: {}", shown.join(", "));
@@ -237,6 +241,7 @@ pub(super) fn size(evidence: &Evidence<'_>) -> Checked {
         format!("{fewest} to {most} instances desired")
     };
     let measured = format!("{desired}, at most {serving_most} in service at once");
+    // Scheduled actions may raise the maximum for a part of the run.
     let stayed = fewest >= scaling.min && most <= scaling.fleet_max();
     Ok(Found::new(stayed, measured).without_unless(
         most == PEAK,

@@ -236,7 +236,7 @@ fn read(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
         "A9" => resilience::permanent_data(evidence),
         "A10" => data_path::cache_first(claim, evidence),
         "A11" => data_path::real_time(claim, evidence),
-        "A12" => failover::database(claim, evidence, Database::Aurora),
+        "A12" => failover::database(claim, evidence, ClaimedDatabase::Aurora),
         "A13" => fleet::monitor(claim, evidence),
         "A14" => fleet::alarms(claim, evidence),
         "A15" => fleet::in_service(claim, evidence),
@@ -248,7 +248,7 @@ fn read(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
         "B1" => resilience::availability(claim, evidence),
         "B2" => network::subnets(evidence),
         "B4" => fleet::size(evidence),
-        "B5" => failover::database(claim, evidence, Database::Rds),
+        "B5" => failover::database(claim, evidence, ClaimedDatabase::Rds),
         "B6" => data_path::pool(evidence),
         "B7" => failover::redis_losses(claim, evidence),
         "B8" => data_path::rate_limit(evidence),
@@ -259,7 +259,7 @@ fn read(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
 
 /// Which of the two documented databases a claim is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Database {
+enum ClaimedDatabase {
     Aurora,
     Rds,
 }

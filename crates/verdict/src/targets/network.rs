@@ -25,6 +25,7 @@ pub(super) fn subnets(evidence: &Evidence<'_>) -> Checked {
         return Err("this scenario has other zones or address ranges".into());
     }
     let subnets: Vec<_> = topology.zones.iter().flat_map(tiers).collect();
+    // Each pair is checked once: a subnet is compared with those before it.
     let overlapping = subnets.iter().enumerate().filter(|(index, subnet)| {
         let mut before = subnets[..*index].iter();
         before.any(|other| other.contains(*subnet) || subnet.contains(other))

@@ -48,6 +48,7 @@ pub(super) fn zone_loss(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
             )
         })
         .collect();
+    // A short stop is not enough: the service must also have recovered.
     let went_on = losses.iter().all(|loss| {
         claim.admits(loss.longest_stop.as_secs_f64())
             && matches!(loss.outcome, Outcome::Recovered { .. })
@@ -133,6 +134,7 @@ pub(super) fn availability(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
             "the system did not recover within the run".to_owned(),
         ));
     };
+    // The whole recovery time counts as down time. That is pessimistic, since part of the requests succeed.
     let down = longest.into_iter().max().unwrap_or(Duration::ZERO);
     let available = 1.0 - down.div_duration_f64(YEAR);
     let measured = format!(

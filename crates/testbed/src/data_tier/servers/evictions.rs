@@ -1,4 +1,4 @@
-//! Which keys Redis evicts: it tells of each, and a run wants to know whether one of them was the queue.
+//! Counts the keys that Redis evicts, from its notifications, to tell whether the queue was one of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::data_tier::probe::Eyes;
 
 /// Channel on which Redis names each key that it evicts, in its first logical database.
 const CHANNEL: &str = "__keyevent@0__:evicted";
-/// Wall time between two attempts to listen to a server that is out.
+/// Real time between two attempts to subscribe to a server that is down.
 const RETRY_EVERY: Duration = Duration::from_millis(500);
 
 /// Listens to the servers of all sites until it is dropped; only a primary evicts.
@@ -26,7 +26,7 @@ impl Evictions {
             let (server, eyes) = (server.clone(), Arc::clone(eyes));
             let listening = tokio::spawn(async move {
                 loop {
-                    // A server that is out says nothing; it is tried again.
+                    // The server may be down: try again.
                     drop(listen(&server, &eyes).await);
                     tokio::time::sleep(RETRY_EVERY).await;
                 }
@@ -56,7 +56,7 @@ async fn listen(server: &Reach, eyes: &Eyes) -> RedisResult<()> {
     Ok(())
 }
 
-/// Keys of somebody else, the ballast of a fault for instance, are none of ours.
+/// Counts an evicted key. Keys of other users, for instance the ballast of a fault, do not count.
 fn note(key: &str, eyes: &Eyes) {
     let waiting = eyes.waiting().unwrap_or(0);
     let mut record = eyes.record();

@@ -1,6 +1,6 @@
 //! Real servers of the testbed: redis-server and PostgreSQL in their zones, killed, stopped, promoted and restored.
 //!
-//! Whatever goes wrong with a server, and no fault explains it, makes the testbed unsound: the run ends with the reason.
+//! A server failure that no fault explains makes the testbed unsound: the run ends with the reason.
 
 mod evictions;
 mod part;
@@ -29,22 +29,26 @@ use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
 use tiketi_scenario::Plan;
 use tiketi_scenario::topology::{self, DatabaseKind};
 
-/// Hidden subcommand of the executable that keeps a server for as long as the supervisor lives.
+/// Hidden subcommand of the executable that runs a server for as long as the supervisor lives.
 pub const GUARD_SUBCOMMAND: &str = "guard";
-/// User of a database of the testbed's own.
+/// User of the testbed's database.
 const USER: &str = "tiketi";
 /// Name of that database.
 const DATABASE: &str = "tiketi";
 /// Schema of the tables in it.
 const SCHEMA: &str = "tiketi";
 
-/// Is the whole of a guard process. Servers stand back in the operating system's scheduler like the rest of the testbed.
+/// Runs a guard process. Servers run at low priority, like the rest of the testbed.
+///
+/// # Errors
+///
+/// When the priority cannot be lowered, or the server cannot be run.
 pub fn guard() -> std::io::Result<()> {
     rustix::process::nice(NICENESS)?;
     tiketi_stores::guard::main()
 }
 
-/// What servers need of their surroundings.
+/// The environment that servers need.
 pub(crate) struct Premises<'a> {
     pub(crate) ground: &'a crate::Ground,
     pub(crate) endpoints: Endpoints,
@@ -59,12 +63,12 @@ pub(crate) struct Servers {
     watch: Watch,
     ballast: Option<Ballast>,
     held: Option<HeldConnections>,
-    /// How far the replica of Redis and the standby of the database are behind when nothing is wrong, in wall time.
+    /// How far the replica of Redis and the standby of the database are behind without a fault, in real time.
     lags: (Duration, Duration),
-    /// Redis of each site.
+    /// How to reach the Redis server of each site.
     redis_reach: Vec<Reach>,
     database_addresses: Vec<SocketAddr>,
-    /// Whether the second of the database is read (Aurora).
+    /// Whether the second database server is a readable replica (Aurora).
     has_reader: bool,
     speed: f64,
     broken: Broken,
@@ -73,7 +77,7 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    /// Starts all servers of the plan's topology, with the tables and the shows in them.
+    /// Starts all servers of the plan's topology, and creates the tables and the shows.
     pub(crate) async fn start(
         plan: &Plan,
         premises: Premises<'_>,
@@ -136,12 +140,12 @@ impl Servers {
         })
     }
 
-    /// How instances reach the servers.
+    /// Returns how instances reach the servers.
     pub(crate) const fn config(&self) -> &ServersConfig {
         &self.config
     }
 
-    /// The watch over them.
+    /// Returns the watch over the servers.
     pub(super) const fn watch(&self) -> &Watch {
         &self.watch
     }
@@ -210,7 +214,7 @@ impl Servers {
         }
     }
 
-    /// Whether all servers are what orders and faults have made them.
+    /// Checks that all servers are in the state that orders and faults have put them into.
     pub(super) fn soundness(&self) -> Result<(), TestbedError> {
         self.redis.check();
         self.database.check();
@@ -218,13 +222,13 @@ impl Servers {
         broken.map_or(Ok(()), |error| Err(TestbedError::Server(Arc::clone(error))))
     }
 
-    /// Ends all servers; nothing of them is left when this returns.
+    /// Stops all servers; they are gone when this returns.
     pub(super) async fn stop(self) {
         drop(self.watch);
         tokio::join!(self.redis.stop(), self.database.stop());
     }
 
-    /// Sets how far the replica of a part is behind, in wall time.
+    /// Sets how far the replica of a part is behind, in real time.
     fn set_lag(&self, part: DataTierPart, wall: Duration) {
         match part {
             DataTierPart::Redis => self.redis.with(move |pair| pair.set_lag(wall)),
@@ -241,7 +245,7 @@ impl Servers {
     }
 }
 
-/// How instances reach the servers: by their names, which move in a failover.
+/// Returns how instances reach the servers: by DNS names, which a failover points at another server.
 fn config(
     plan: &Plan,
     premises: &Premises<'_>,
@@ -271,7 +275,7 @@ fn config(
     }
 }
 
-/// The zones of the primary and of the second of each part.
+/// Returns the zones of the primary and of the second server of each part.
 fn zones(plan: &Plan) -> (Vec<ZoneId>, Vec<ZoneId>) {
     let (redis, database) = (&plan.topology.redis, &plan.topology.database);
     let redis = std::iter::once(redis.primary).chain(redis.replica);
@@ -306,7 +310,7 @@ fn postgres_settings(plan: &Plan, sites: Vec<Ipv4Addr>) -> PostgresSettings {
         } else {
             PostgresKind::RdsMultiAz
         },
-        // An Aurora commit waits for the storage, and its reader is behind; a Multi-AZ one waits for the standby.
+        // An Aurora commit waits for the storage, and its reader lags; an RDS Multi-AZ commit waits for the standby.
         lag: if is_aurora {
             Duration::ZERO
         } else {

@@ -1,6 +1,6 @@
-//! One part of the data tier: a primary and its second, and what orders and faults make of them.
+//! One part of the data tier: a primary and its replica, and how orders and faults change them.
 //!
-//! A loss happens at once. What takes time happens in tasks, one after the other.
+//! A loss takes effect at once. What takes time runs in tasks, one after the other.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -14,16 +14,16 @@ use crate::data_tier::probe::Eyes;
 use crate::data_tier::record::Record;
 use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
 
-/// Wall time between two measurements of a pair.
+/// Real time between two measurements of a pair.
 const MEASURE_EVERY: Duration = Duration::from_millis(250);
 
-/// Turns that tasks which were under way get to end before their pair is ended all the same.
+/// How often tasks in progress get a turn to finish before their pair is stopped anyway.
 const TURNS_MAX: u32 = 1_000;
 
 /// The first failure of a server that no fault explains.
 pub(super) type Broken = Arc<OnceLock<Arc<StoresError>>>;
 
-/// What the parts share.
+/// Shared by both parts.
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) endpoints: Endpoints,
@@ -35,25 +35,25 @@ pub(super) struct Shared {
 pub(super) struct Part<P> {
     pair: Arc<Mutex<P>>,
     sites: Vec<Site>,
-    /// Site of the primary as far as orders have gone; `None` while there is none.
+    /// Site of the primary after all orders so far; `None` while there is none.
     primary: Option<usize>,
-    /// Whoever waits for the pair rings here, so that a measurement gives way.
+    /// Notified by tasks that need the pair, so that a measurement in progress stops.
     wanted: Arc<Notify>,
     shared: Shared,
     measuring: JoinHandle<()>,
 }
 
-/// A place for one server.
+/// A place where one server can run.
 #[derive(Clone, Copy, Debug)]
 struct Site {
     zone: ZoneId,
-    /// Whether a server may run there: its zone has power, and no fault keeps it away.
+    /// Whether a server may run there: its zone is up, and no fault prevents it.
     is_open: bool,
-    /// Whether a server was told to run there.
+    /// Whether a server was started there.
     is_manned: bool,
 }
 
-/// What both parts can do; the sites are those of [`Part`].
+/// The operations that both pairs have; sites are those of [`Part`].
 pub(super) trait Pair: Send + 'static {
     const PART: DataTierPart;
     fn lose(&mut self, site: usize);
@@ -63,11 +63,11 @@ pub(super) trait Pair: Send + 'static {
     fn resume(&mut self, site: usize);
     fn check(&mut self) -> Result<(), StoresError>;
     fn stop(self) -> impl Future<Output = ()> + Send;
-    /// Takes a sample, and notes it.
+    /// Takes a sample, and records it.
     fn measure(&self, eyes: &Eyes) -> impl Future<Output = ()> + Send;
 }
 
-/// Both pairs have the same methods; a macro writes down that they do.
+/// Implements [`Pair`] for a type that has the same methods.
 macro_rules! pair {
     ($pair:ty, $part:expr, $note:expr) => {
         impl Pair for $pair {
@@ -156,12 +156,12 @@ impl<P: Pair> Part<P> {
         }
     }
 
-    /// Site of the primary; `None` while there is none.
+    /// Returns the site of the primary; `None` while there is none.
     pub(super) const fn primary(&self) -> Option<usize> {
         self.primary
     }
 
-    /// Does something to the pair: at once, or as soon as what is under way has ended.
+    /// Applies `act` to the pair: at once, or as soon as the work in progress has ended.
     pub(super) fn with(&self, act: impl FnOnce(&mut P) + Send + 'static) {
         if let Ok(mut pair) = self.pair.try_lock() {
             act(&mut pair);
@@ -171,7 +171,7 @@ impl<P: Pair> Part<P> {
         tokio::spawn(async move { act(&mut *pair.await) });
     }
 
-    /// The pair as soon as whatever is under way has ended; who asks first is served first.
+    /// Returns the pair as soon as the work in progress has ended, first come, first served.
     fn pair_in_turn(&self) -> impl Future<Output = OwnedMutexGuard<P>> + Send + use<P> {
         self.wanted.notify_waiters();
         Arc::clone(&self.pair).lock_owned()
@@ -181,7 +181,7 @@ impl<P: Pair> Part<P> {
         self.sites.iter().position(|site| site.zone == zone)
     }
 
-    /// Takes the server in `zone`, if there is one; nothing runs there until [`Self::open`].
+    /// Kills the server in `zone`, if there is one; nothing runs there until [`Self::open`].
     pub(super) fn close(&mut self, now: SimTime, zone: ZoneId) {
         let Some(site) = self.site_in(zone) else {
             return;
@@ -195,7 +195,7 @@ impl<P: Pair> Part<P> {
         }
     }
 
-    /// Servers may run in `zone` again: one that follows the primary starts, as soon as there is a primary.
+    /// Lets servers run in `zone` again: a replica starts there as soon as there is a primary.
     pub(super) fn open(&mut self, zone: ZoneId) {
         let Some(site) = self.site_in(zone) else {
             return;
@@ -220,7 +220,7 @@ impl<P: Pair> Part<P> {
             if was_manned {
                 pair.promote(site).await?;
             } else {
-                // Nobody else was there: the lost one itself starts again.
+                // There was no other member: the lost primary itself starts again.
                 pair.restore(site).await?;
             }
             drop(pair);
@@ -246,14 +246,14 @@ impl<P: Pair> Part<P> {
         }
     }
 
-    /// Kills the server that takes writes; its site stays closed until [`Self::open`].
+    /// Kills the primary; its site stays closed until [`Self::open`].
     pub(super) fn close_primary(&mut self, now: SimTime) {
         if let Some(site) = self.primary {
             self.close(now, self.sites[site].zone);
         }
     }
 
-    /// Ends the stay of servers that a fault kept away.
+    /// Lets servers run at all sites again.
     pub(super) fn open_all(&mut self) {
         for site in &mut self.sites {
             site.is_open = true;
@@ -273,7 +273,7 @@ impl<P: Pair> Part<P> {
         }
     }
 
-    /// Carries out what takes time; an error makes the testbed unsound.
+    /// Runs `work` in a task; an error makes the testbed unsound.
     fn attempt(&self, work: impl Future<Output = Result<(), StoresError>> + Send + 'static) {
         let broken = Arc::clone(&self.shared.broken);
         tokio::spawn(async move {
@@ -283,7 +283,7 @@ impl<P: Pair> Part<P> {
         });
     }
 
-    /// Notes servers that ended unbidden, unless something is under way that may explain it.
+    /// Checks for servers that ended unexpectedly, unless work is in progress that may explain it.
     pub(super) fn check(&self) {
         if let Ok(mut pair) = self.pair.try_lock()
             && let Err(error) = pair.check()
@@ -294,7 +294,7 @@ impl<P: Pair> Part<P> {
 
     pub(super) async fn stop(self) {
         self.measuring.abort();
-        // It ends cancelled, as it was told.
+        // The task was aborted: its result says nothing.
         drop(self.measuring.await);
         let mut turns = 0;
         while Arc::strong_count(&self.pair) > 1 && turns < TURNS_MAX {
@@ -302,14 +302,14 @@ impl<P: Pair> Part<P> {
             tokio::task::yield_now().await;
             turns += 1;
         }
-        // Tasks that were under way have ended with their turn: nobody else has the pair.
+        // Tasks that were in progress have had their turn and ended, so this is the last reference.
         if let Some(pair) = Arc::into_inner(self.pair) {
             pair.into_inner().stop().await;
         }
     }
 }
 
-/// Measures the pair again and again, and gives way to whoever wants to do something with it.
+/// Measures the pair again and again; stops a measurement when a task needs the pair.
 async fn measure<P: Pair>(pair: Arc<Mutex<P>>, wanted: Arc<Notify>, eyes: Arc<Eyes>) {
     loop {
         tokio::time::sleep(MEASURE_EVERY).await;

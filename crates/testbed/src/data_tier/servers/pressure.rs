@@ -1,4 +1,4 @@
-//! Others who use the same servers: somebody who fills Redis' memory, somebody who takes connections of the database.
+//! Other users of the same servers: a workload that fills Redis' memory, and a client that takes database connections.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,23 +11,23 @@ use tokio::task::AbortHandle;
 use super::reach::Reach;
 use tiketi_core::units::Share;
 
-/// Bytes of one key of ballast.
+/// Bytes per ballast key.
 const KEY_BYTES: usize = 64 * 1_024;
-/// What the keys of ballast begin with.
+/// Prefix of the ballast keys.
 const PREFIX: &str = "ballast:";
-/// Wall time between two looks at the memory.
+/// Real time between two checks of the level.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Keys written at once.
 const BATCH: usize = 64;
 
-/// Keys that fill memory until this is dropped; then they go.
+/// Keys that fill memory until [`Self::unload`]; dropping this only stops filling.
 pub(super) struct Ballast {
     server: Reach,
     filling: AbortHandle,
 }
 
 impl Ballast {
-    /// Fills the memory of a Redis up to `share` of what it may use, and keeps it there.
+    /// Fills the memory of a Redis server up to `share` of `maxmemory`, and keeps it at that level.
     pub(super) fn load(server: Reach, share: Share) -> Self {
         let filling = tokio::spawn({
             let server = server.clone();
@@ -43,11 +43,11 @@ impl Ballast {
         }
     }
 
-    /// Takes the ballast away.
+    /// Deletes the ballast.
     pub(super) async fn unload(&self) {
         self.filling.abort();
         if let Err(error) = clear(&self.server).await {
-            tracing::warn!(%error, "some ballast stays");
+            tracing::warn!(%error, "some ballast was not deleted");
         }
     }
 }
@@ -75,14 +75,14 @@ async fn fill(server: &Reach, share: f64) -> RedisResult<()> {
         }
         match batch.query_async::<()>(&mut connection).await {
             Ok(()) => {}
-            // Full is what is wanted.
+            // Redis is full, which is the goal.
             Err(error) if error.code() == Some("OOM") => tokio::time::sleep(LOOK_EVERY).await,
             Err(error) => return Err(error),
         }
     }
 }
 
-/// Bytes in use, and the most there may be.
+/// Returns the bytes in use, and the limit.
 async fn memory(connection: &mut MultiplexedConnection) -> RedisResult<(f64, f64)> {
     let info: redis::InfoDict = redis::cmd("INFO")
         .arg("memory")
@@ -117,13 +117,13 @@ async fn clear(server: &Reach) -> RedisResult<()> {
     }
 }
 
-/// Connections of the database that somebody else holds, until this is dropped.
+/// Database connections that another client holds until this is dropped.
 pub(super) struct HeldConnections {
     holding: AbortHandle,
 }
 
 impl HeldConnections {
-    /// Opens up to `count` connections to the database at `address`, and keeps those that it admits.
+    /// Opens up to `count` connections to the database at `address`, and keeps those that it accepts.
     pub(super) fn take(address: SocketAddr, endpoint: &DatabaseEndpoint, count: u32) -> Self {
         let mut config = tokio_postgres::Config::new();
         config
@@ -152,7 +152,7 @@ async fn hold(config: &tokio_postgres::Config, count: u32) {
     let mut held = tokio::task::JoinSet::new();
     let mut clients: Vec<tokio_postgres::Client> = Vec::new();
     loop {
-        // One that the server has closed is opened again.
+        // Reopen connections that the server has closed.
         while held.try_join_next().is_some() {}
         clients.retain(|client| !client.is_closed());
         while held.len() < count as usize {
@@ -161,7 +161,7 @@ async fn hold(config: &tokio_postgres::Config, count: u32) {
                     clients.push(client);
                     held.spawn(connection);
                 }
-                // All that there are is what is wanted.
+                // The database accepts no more connections, which is the goal.
                 Err(_) => break,
             }
         }

@@ -1,4 +1,4 @@
-//! How the supervisor reaches a Redis of its own: by address, past the names and without TLS.
+//! How the supervisor reaches a Redis server it has started: by address instead of by name, and without TLS.
 
 use std::net::SocketAddr;
 

@@ -1,0 +1,100 @@
+//! CPU utilization of the fleet, from processor time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tiketi_core::units::{InstanceId, SimTime};
+
+/// Virtual CPUs of an instance: two in every burstable class up to `large`. Node.js runs on one of them, so an instance
+/// whose application is saturated shows 50 %.
+pub const VIRTUAL_CPUS: f64 = 2.0;
+
+/// The processor time of one instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CpuTime {
+    /// The instance.
+    pub instance: InstanceId,
+    /// How long its one application thread has worked since its start, in scenario time.
+    pub busy: Duration,
+}
+
+/// Turns processor time into utilization between two samples.
+#[derive(Clone, Debug, Default)]
+pub struct CpuSampler {
+    sampled_at: SimTime,
+    /// Instances stay in here after their end: one that does not answer for a while continues where it stopped.
+    busy: BTreeMap<InstanceId, Duration>,
+}
+
+impl CpuSampler {
+    /// Returns the mean utilization of the instances' application threads since the last sample, 0 to 1; `None` without
+    /// instances, or if no time has passed.
+    ///
+    /// Each instance counts with at most 1: a thread cannot work longer than time passes, but its processor time may be
+    /// read late. A limit on the mean alone would let one late reading hide an idle instance.
+    pub fn sample(&mut self, now: SimTime, times: &[CpuTime]) -> Option<f64> {
+        let elapsed = now.saturating_since(std::mem::replace(&mut self.sampled_at, now));
+        let mut sum = 0.0;
+        let mut count = 0_u32;
+        for time in times {
+            let before = self.busy.insert(time.instance, time.busy);
+            let worked = time.busy.saturating_sub(before.unwrap_or_default());
+            sum += share(worked, elapsed);
+            count += 1;
+        }
+        (count > 0 && !elapsed.is_zero()).then(|| sum / f64::from(count))
+    }
+}
+
+fn share(worked: Duration, elapsed: Duration) -> f64 {
+    (worked.as_secs_f64() / elapsed.as_secs_f64().max(1e-9)).min(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times(busy: &[u64]) -> Vec<CpuTime> {
+        (0..)
+            .map(InstanceId)
+            .zip(busy)
+            .map(|(instance, &seconds)| CpuTime {
+                instance,
+                busy: Duration::from_secs(seconds),
+            })
+            .collect()
+    }
+
+    fn sample(sampler: &mut CpuSampler, at: u64, busy: &[u64]) -> Option<f64> {
+        sampler.sample(SimTime::from_secs(at), &times(busy))
+    }
+
+    #[test]
+    fn utilization_is_the_mean_since_the_last_sample() {
+        let mut sampler = CpuSampler::default();
+        assert_eq!(sample(&mut sampler, 60, &[30, 60]), Some(0.75));
+        assert_eq!(sample(&mut sampler, 120, &[30, 90]), Some(0.25));
+    }
+
+    #[test]
+    fn no_instance_shows_more_than_its_thread_can_work() {
+        let mut sampler = CpuSampler::default();
+        // Read late: 90 s of work in 60 s. The idle instance still halves the mean.
+        assert_eq!(sample(&mut sampler, 60, &[90, 0]), Some(0.5));
+    }
+
+    #[test]
+    fn without_instances_or_time_there_is_no_utilization() {
+        let mut sampler = CpuSampler::default();
+        assert_eq!(sample(&mut sampler, 0, &[0]), None);
+        assert_eq!(sample(&mut sampler, 60, &[]), None);
+    }
+
+    #[test]
+    fn an_instance_that_answers_again_continues_where_it_stopped() {
+        let mut sampler = CpuSampler::default();
+        sample(&mut sampler, 60, &[50]);
+        sample(&mut sampler, 120, &[]);
+        assert_eq!(sample(&mut sampler, 180, &[50]), Some(0.0));
+    }
+}

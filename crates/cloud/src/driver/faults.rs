@@ -1,0 +1,172 @@
+//! Starts and ends the faults of a plan, and tells the control plane what AWS would notice of them at once.
+
+use tiketi_core::fault::StrikeKind;
+use tiketi_core::fault::catalog::Action;
+use tiketi_core::units::{SimTime, ZoneId};
+
+use super::orders::ErrorOf;
+use super::{Driven, Driver, FaultTarget, NODE_EVICTION, Strain, tell};
+use crate::notice::What;
+use crate::order::Input;
+
+/// Starts and ends the faults that are due at `now`.
+///
+/// A late driver does so late, and reports the time at which it did: what AWS sees of a fault begins with the fault.
+///
+/// # Errors
+///
+/// When the engine cannot start or end one, or cannot carry out what the control plane orders because of it.
+pub fn handle_faults<D>(driven: &mut D, now: SimTime) -> Result<(), ErrorOf<D>>
+where
+    D: Driven<Engine: FaultTarget> + ?Sized,
+{
+    while let Some(strike) = driven.driver().schedule.poll_due(now) {
+        let action = strike.fault.action;
+        match strike.kind {
+            StrikeKind::Struck => start(driven, now, action)?,
+            StrikeKind::Healed => end(driven, now, action)?,
+        }
+    }
+    Ok(())
+}
+
+/// Removes the addresses of lost nodes from the DNS record whose time has come.
+pub fn handle_evictions<D>(driven: &mut D, now: SimTime)
+where
+    D: Driven<Engine: FaultTarget> + ?Sized,
+{
+    let due = driven.driver().evictions.extract_if(.., |_, at| *at <= now);
+    let due: Vec<ZoneId> = due.map(|(zone, _)| zone).collect();
+    for zone in due {
+        driven.engine().evict_node(zone);
+    }
+}
+
+fn start<D>(driven: &mut D, now: SimTime, action: Action) -> Result<(), ErrorOf<D>>
+where
+    D: Driven<Engine: FaultTarget> + ?Sized,
+{
+    driven.driver().announce(now, What::struck(action));
+    if let Some(strain) = strain_of(action) {
+        driven.engine().strain(now, strain);
+    }
+    match action {
+        Action::AzPowerInterruption { zone } => {
+            driven.driver().handle_zone_lost(now, zone);
+            // The engine may report what it loses on the way. If the control plane acted on that before it knew of the
+            // zone, it would launch replacements there, again and again.
+            driven.driver().holds_orders = true;
+            driven.engine().lose_zone(now, zone);
+            driven.driver().holds_orders = false;
+            tell(driven, now, Input::ZoneLost { zone })
+        }
+        Action::TerminateInstances { zone, count } => {
+            // As with FIS, an instance that runs is a target whether its application answers or not.
+            let mut killed = driven.engine().instances_in(zone);
+            killed.truncate(count as usize);
+            driven.engine().kill_instances(now, &killed);
+            for instance in killed {
+                tell(driven, now, Input::InstanceLost { instance })?;
+            }
+            Ok(())
+        }
+        // To EC2 the instance still runs; the load balancer notices when its health checks fail.
+        Action::PauseInstances { zone, count } => {
+            let mut paused = driven.engine().answering_in(now, zone);
+            paused.truncate(count as usize);
+            for instance in paused {
+                driven.engine().pause_instance(now, instance)?;
+                driven.driver().paused.insert((zone, instance));
+            }
+            Ok(())
+        }
+        Action::LoseAlbNode { zone } => {
+            driven.driver().handle_node_lost(now, zone);
+            driven.engine().lose_node(now, zone);
+            Ok(())
+        }
+        Action::LosePrimary { part } => tell(driven, now, Input::PrimaryLost { part }),
+        // Nothing has failed as far as AWS can see.
+        Action::PausePrimary { .. }
+        | Action::DelayReplica { .. }
+        | Action::FillRedisMemory { .. }
+        | Action::HoldDatabaseConnections { .. } => Ok(()),
+    }
+}
+
+fn end<D>(driven: &mut D, now: SimTime, action: Action) -> Result<(), ErrorOf<D>>
+where
+    D: Driven<Engine: FaultTarget> + ?Sized,
+{
+    driven.driver().announce(now, What::healed(action));
+    if let Some(strain) = strain_of(action) {
+        driven.engine().relieve(now, strain);
+    }
+    match action {
+        Action::AzPowerInterruption { zone } => {
+            driven.driver().lost_zones.remove(&zone);
+            driven.engine().restore_zone(now, zone)?;
+            restore_node(driven, now, zone)?;
+            tell(driven, now, Input::ZoneRestored { zone })
+        }
+        Action::PauseInstances { zone, .. } => {
+            let paused = &mut driven.driver().paused;
+            let resumed: Vec<_> = paused.extract_if(.., |(of, _)| *of == zone).collect();
+            for (_, instance) in resumed {
+                driven.engine().resume_instance(now, instance)?;
+            }
+            Ok(())
+        }
+        Action::LoseAlbNode { zone } => {
+            driven.driver().lost_nodes.remove(&zone);
+            restore_node(driven, now, zone)
+        }
+        Action::LosePrimary { part } => tell(driven, now, Input::MemberRestored { part }),
+        // The group has replaced what was terminated.
+        Action::TerminateInstances { .. }
+        | Action::PausePrimary { .. }
+        | Action::DelayReplica { .. }
+        | Action::FillRedisMemory { .. }
+        | Action::HoldDatabaseConnections { .. } => Ok(()),
+    }
+}
+
+/// Starts the load-balancer node of a zone again, unless another fault still keeps it down.
+fn restore_node<D>(driven: &mut D, now: SimTime, zone: ZoneId) -> Result<(), ErrorOf<D>>
+where
+    D: Driven<Engine: FaultTarget> + ?Sized,
+{
+    let driver = driven.driver();
+    if driver.lost_zones.contains(&zone) || driver.lost_nodes.contains(&zone) {
+        return Ok(());
+    }
+    driver.evictions.remove(&zone);
+    driven.engine().restore_node(now, zone)
+}
+
+impl Driver {
+    fn handle_zone_lost(&mut self, now: SimTime, zone: ZoneId) {
+        self.lost_zones.insert(zone);
+        self.evictions.insert(zone, now + NODE_EVICTION);
+    }
+
+    fn handle_node_lost(&mut self, now: SimTime, zone: ZoneId) {
+        self.lost_nodes.insert(zone);
+        self.evictions.insert(zone, now + NODE_EVICTION);
+    }
+}
+
+/// What a fault does to the data tier; `None` if it breaks something else, or a whole zone.
+const fn strain_of(action: Action) -> Option<Strain> {
+    match action {
+        Action::LosePrimary { part } => Some(Strain::LosePrimary(part)),
+        Action::PausePrimary { part } => Some(Strain::PausePrimary(part)),
+        Action::DelayReplica { part, lag } => Some(Strain::DelayReplica(part, lag)),
+        Action::FillRedisMemory { share } => Some(Strain::FillRedisMemory(share)),
+        Action::HoldDatabaseConnections { count } => Some(Strain::HoldDatabaseConnections(count)),
+        Action::AzPowerInterruption { .. }
+        | Action::TerminateInstances { .. }
+        | Action::PauseInstances { .. }
+        | Action::LoseAlbNode { .. } => None,
+    }
+}

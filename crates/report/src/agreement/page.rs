@@ -1,0 +1,179 @@
+//! A comparison as a page.
+
+use tiketi_measure::{Engine, Measurements};
+use tiketi_verdict::agreement::{Question, Row, RowVerdict, Unit};
+
+use super::charts::charts;
+use super::document::{ComparedRun, PairComparison, RunComparison, headline};
+use crate::number::Number;
+use crate::page::{Cell, Column, Page, Prose, Section, Status, Table};
+use crate::wording::capitalized;
+
+/// Makes the page of a comparison; `runs` are the pairs that `comparison` was made of.
+pub fn page(comparison: &RunComparison, runs: &[[&Measurements; 2]], run_again: &str) -> Page {
+    let question = comparison.question;
+    let title = match question {
+        Question::Agreement => "How well does the model agree with live runs?",
+        Question::Regression => "Is the new run worse than its baseline?",
+    };
+    let pairs = comparison.sections.iter().zip(runs);
+    let sections = pairs.map(|(section, runs)| pair(section, *runs, question));
+    Page {
+        title: title.to_owned(),
+        context: String::new(),
+        headline: headline(question, comparison.conclusion, &comparison.sections),
+        sections: sections.collect(),
+        closing: vec![
+            "Difference: the second run's value compared with the first; for instances, their mean distance over time. Sampling \
+             noise: what chance alone stays below in 95 of 100 cases, if samples are independent; where it exceeds the \
+             tolerance, there are too few samples to tell. All times are scenario time."
+                .to_owned(),
+            comparison.program.clone(),
+        ],
+        run_again: run_again.to_owned(),
+        exit_code: Some(comparison.exit_code),
+    }
+}
+
+fn pair(section: &PairComparison, runs: [&Measurements; 2], question: Question) -> Section {
+    let titles = section.sides.each_ref().map(|side| side.title);
+    let title = if section.asks.is_empty() {
+        section.scenario.clone()
+    } else {
+        format!("{}: {}", section.scenario, section.asks)
+    };
+    let doubts = section.doubts.iter();
+    let doubts = doubts.map(|doubt| Prose::warning(format!("Inconclusive: {doubt}.")));
+    Section::new(title)
+        .with_all(doubts)
+        .with_all(section.notes.iter().map(Prose::warning))
+        .with(sides(section))
+        .with(charts(runs, titles))
+        .with(metrics(section, question))
+        .with(Prose::new(counts(section, question)))
+}
+
+fn sides(section: &PairComparison) -> Table {
+    let columns = vec![
+        Column::label("Run"),
+        Column::label("Folder"),
+        Column::label("Engine"),
+        Column::number("Buyers"),
+        Column::number("Scenario time"),
+        Column::number("Real time"),
+        Column::number("Seed"),
+        Column::prose("Service times"),
+    ];
+    Table::new(columns).with_rows(section.sides.iter().map(side))
+}
+
+fn side(side: &ComparedRun) -> Vec<Cell> {
+    let engine = match side.engine {
+        Engine::Live => format!("live, speed {}", Number::decimal(side.speed)),
+        Engine::Model => "simulated".to_owned(),
+    };
+    vec![
+        Cell::text(capitalized(side.title)),
+        Cell::text(&side.name),
+        Cell::text(engine),
+        Cell::count(side.buyers),
+        Cell::number(Number::seconds(side.scenario_seconds)),
+        Cell::number(Number::seconds(side.wall_seconds)),
+        Cell::text(side.seed.to_string()),
+        Cell::text(&side.profile).with_note(&side.profile_source),
+    ]
+}
+
+fn metrics(section: &PairComparison, question: Question) -> Table {
+    let [base, new] = section.sides.each_ref().map(|side| side.title);
+    let columns = vec![
+        Column::status(),
+        Column::label("Metric"),
+        Column::number(capitalized(base)),
+        Column::number(capitalized(new)),
+        Column::number("Difference"),
+        Column::number("Noise (95%)"),
+        Column::number("Tolerance"),
+        Column::label("Verdict"),
+        Column::number("Samples"),
+    ];
+    let rows = section.rows.iter();
+    Table::new(columns).with_rows(rows.map(|row| metric(row, section, question)))
+}
+
+fn metric(row: &Row, section: &PairComparison, question: Question) -> Vec<Cell> {
+    let value = |value: Option<f64>| Cell::number(value.map(|value| in_unit(value, row, section)));
+    let percent = |share: Option<f64>| Cell::number(share.map(Number::share));
+    let difference = row.error.map(|error| {
+        let size = Number::share(error.abs());
+        match error {
+            0.0 => size.to_string(),
+            _ if error < 0.0 => format!("−{size}"),
+            _ => format!("+{size}"),
+        }
+    });
+    let samples = row.samples.map(|[base, new]| {
+        let [base, new] = [base, new].map(Number::count);
+        format!("{base} / {new}")
+    });
+    let words = |words: Option<String>| words.map_or(Cell::number(None), Cell::text);
+    let status = status(row.verdict);
+    vec![
+        Cell::status(status),
+        Cell::text(capitalized(&row.name)),
+        value(row.base),
+        value(row.new),
+        words(difference),
+        percent(row.scatter),
+        percent(row.bar),
+        Cell::text(verdict(row.verdict, question)).colored(status),
+        words(samples),
+    ]
+}
+
+fn in_unit(value: f64, row: &Row, section: &PairComparison) -> Number {
+    match (row.unit, section.currency) {
+        (Unit::PerSecond | Unit::Instances, _) | (Unit::Money, None) => Number::decimal(value),
+        (Unit::Seconds, _) => Number::seconds(value),
+        (Unit::Share, _) => Number::share(value),
+        (Unit::Money, Some(currency)) => Number::money(value, currency),
+    }
+}
+
+const fn status(verdict: RowVerdict) -> Status {
+    match verdict {
+        RowVerdict::Within => Status::Pass,
+        RowVerdict::Beyond => Status::Fail,
+        RowVerdict::Better => Status::Better,
+        RowVerdict::TooFew => Status::Unknown,
+        RowVerdict::NotJudged => Status::Neutral,
+    }
+}
+
+const fn verdict(verdict: RowVerdict, question: Question) -> &'static str {
+    match (verdict, question) {
+        (RowVerdict::Within, _) => "within tolerance",
+        (RowVerdict::Beyond, Question::Agreement) => "beyond tolerance",
+        (RowVerdict::Beyond, Question::Regression) => "worse",
+        (RowVerdict::Better, _) => "better",
+        (RowVerdict::TooFew, _) => "too few samples",
+        (RowVerdict::NotJudged, _) => "not judged",
+    }
+}
+
+/// How many metrics each verdict has.
+fn counts(section: &PairComparison, question: Question) -> String {
+    let all = [
+        RowVerdict::Within,
+        RowVerdict::Beyond,
+        RowVerdict::Better,
+        RowVerdict::TooFew,
+        RowVerdict::NotJudged,
+    ];
+    let counted = all.map(|each| (section.count(each), verdict(each, question)));
+    let present = counted.into_iter().filter(|(count, _)| *count > 0);
+    let words: Vec<_> = present
+        .map(|(count, verdict)| format!("{count} {verdict}"))
+        .collect();
+    format!("Metrics: {}.", words.join(", "))
+}

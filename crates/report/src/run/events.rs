@@ -1,0 +1,187 @@
+//! Control-plane events and the stages of a visit in words.
+
+use tiketi_buyer::observation::{LeaveReason, Stage};
+use tiketi_cloud::notice::{AlarmState, DataTierPart, InstanceState, SwallowReason, What};
+use tiketi_core::fault::catalog::FaultKind;
+use tiketi_core::units::ZoneId;
+use tiketi_scenario::Plan;
+use tiketi_scenario::scaling::Metric;
+use tiketi_scenario::topology::Topology;
+
+use crate::number::Number;
+use crate::wording::capitalized;
+
+/// A stage of a purchase.
+pub(super) const fn stage(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Arrived => "arrived",
+        Stage::PageLoaded => "loaded the page",
+        Stage::Queued => "joined the queue",
+        Stage::Admitted => "admitted",
+        Stage::SeatsSeen => "saw the seat map",
+        Stage::SeatHeld => "held a seat",
+        Stage::Paid => "bought a ticket",
+    }
+}
+
+/// How a visit ended.
+pub(super) const fn reason(reason: LeaveReason) -> &'static str {
+    match reason {
+        LeaveReason::Paid => "bought a ticket",
+        LeaveReason::SoldOut => "sold out",
+        LeaveReason::OutOfPatience => "gave up waiting",
+        LeaveReason::TooManyConflicts => "gave up after too many taken seats",
+        LeaveReason::WalkedAway => "left without paying",
+        LeaveReason::HoldExpired => "seat hold expired before payment",
+        LeaveReason::TooManyErrors => "gave up after too many errors",
+        LeaveReason::Unfinished => "still active when the run ended",
+    }
+}
+
+/// A part of the data tier.
+pub(super) const fn part(part: DataTierPart) -> &'static str {
+    match part {
+        DataTierPart::Redis => "Redis",
+        DataTierPart::Database => "database",
+    }
+}
+
+/// The name of a zone; its number if the topology does not name it.
+pub(super) fn zone(zone: ZoneId, topology: &Topology) -> String {
+    let known = topology.zones.get(zone.index());
+    known.map_or_else(|| zone.0.to_string(), |zone| zone.name.clone())
+}
+
+/// The beginning of a fault: `zone a lost power`.
+pub(super) fn fault_started(
+    action: FaultKind,
+    zone: Option<&str>,
+    of: Option<DataTierPart>,
+) -> String {
+    let zone = zone.unwrap_or_default();
+    let part = of.map_or("data tier", part);
+    match action {
+        FaultKind::AzPowerInterruption => format!("zone {zone} lost power"),
+        FaultKind::TerminateInstances => format!("instances in zone {zone} were terminated"),
+        FaultKind::PauseInstances => format!("instances in zone {zone} stopped responding"),
+        FaultKind::LoseAlbNode => format!("load balancer node in zone {zone} failed"),
+        FaultKind::LosePrimary => format!("{part} primary failed"),
+        FaultKind::PausePrimary => format!("{part} primary stopped responding"),
+        FaultKind::DelayReplica => format!("{part} replica delayed"),
+        FaultKind::FillRedisMemory => "Redis memory filled by another workload".to_owned(),
+        FaultKind::HoldDatabaseConnections => {
+            "database connections taken by another client".to_owned()
+        }
+    }
+}
+
+/// The end of a fault: `zone a power restored`.
+pub(super) fn fault_ended(
+    action: FaultKind,
+    zone: Option<&str>,
+    of: Option<DataTierPart>,
+) -> String {
+    let zone = zone.unwrap_or_default();
+    let part = of.map_or("data tier", part);
+    match action {
+        FaultKind::AzPowerInterruption => format!("zone {zone} power restored"),
+        FaultKind::PauseInstances => format!("instances in zone {zone} responding again"),
+        FaultKind::LoseAlbNode => format!("load balancer node in zone {zone} restored"),
+        FaultKind::LosePrimary => format!("failed {part} primary restarted as a replica"),
+        FaultKind::PausePrimary => format!("{part} primary responding again"),
+        FaultKind::DelayReplica => format!("{part} replica no longer delayed"),
+        FaultKind::FillRedisMemory => "other workload freed Redis memory".to_owned(),
+        FaultKind::HoldDatabaseConnections => {
+            "other client released database connections".to_owned()
+        }
+        // Momentary: nothing ends.
+        FaultKind::TerminateInstances => format!("instances in zone {zone} were terminated"),
+    }
+}
+
+/// One event.
+pub(super) fn event(what: &What, plan: &Plan) -> String {
+    let zone = |id: ZoneId| zone(id, &plan.topology);
+    let told = match what {
+        What::FaultStruck {
+            action,
+            zone: at,
+            part,
+        } => fault_started(*action, at.map(zone).as_deref(), *part),
+        What::FaultHealed {
+            action,
+            zone: at,
+            part,
+        } => fault_ended(*action, at.map(zone).as_deref(), *part),
+        What::Alarm {
+            policy,
+            state,
+            datapoint,
+        } => return alarm(policy, *state, *datapoint, plan),
+        What::Scaled { policy, from, to } => return format!("{policy}: desired {from} → {to}"),
+        What::Swallowed { policy, reason } => {
+            return format!("{policy} did not scale: {}", swallowed(*reason));
+        }
+        What::Instance {
+            instance,
+            zone: at,
+            state,
+        } => return instances(&[instance.to_string()], &zone(*at), *state),
+        What::PrimaryLost { tier: of, zone: at } => {
+            format!("{} primary in zone {} lost", part(*of), zone(*at))
+        }
+        What::Promoted { tier: of, zone: at } => format!(
+            "{} accepting writes again, in zone {}",
+            part(*of),
+            zone(*at)
+        ),
+    };
+    capitalized(&told)
+}
+
+/// Instances of one zone that reached one state: `i-2, i-3 in zone a: launched`.
+pub(super) fn instances(names: &[String], zone: &str, state: InstanceState) -> String {
+    format!("{} in zone {zone}: {}", names.join(", "), lifecycle(state))
+}
+
+/// `Alarm queue-high fired: queue size 6,400 (threshold 5,000)`.
+fn alarm(policy: &str, state: AlarmState, datapoint: Option<f64>, plan: &Plan) -> String {
+    let what = match state {
+        AlarmState::Ok => "cleared",
+        AlarmState::Alarm => "fired",
+        AlarmState::InsufficientData => "has too little data",
+    };
+    let watched = plan.scaling.policies.iter();
+    let watched = watched.map(|one| (&one.name, &one.alarm));
+    let alarm = watched.into_iter().find(|(name, _)| *name == policy);
+    let reading = datapoint.zip(alarm).map(|(value, (_, alarm))| {
+        let (metric, unit) = match alarm.metric {
+            Metric::QueueSize => ("queue size", ""),
+            Metric::CpuUtilization => ("CPU", "%"),
+        };
+        let [value, threshold] = [value, alarm.threshold].map(Number::decimal);
+        format!(": {metric} {value}{unit} (threshold {threshold}{unit})")
+    });
+    format!("Alarm {policy} {what}{}", reading.unwrap_or_default())
+}
+
+const fn swallowed(reason: SwallowReason) -> &'static str {
+    match reason {
+        SwallowReason::ActivityInProgress => "another scaling activity is in progress",
+        SwallowReason::Cooldown => "cooldown",
+        SwallowReason::WarmingUp => "instances that are warming up already count",
+        SwallowReason::AtLimit => "the group is at its size limit",
+    }
+}
+
+const fn lifecycle(state: InstanceState) -> &'static str {
+    match state {
+        InstanceState::Pending => "launched",
+        InstanceState::InService => "registered",
+        InstanceState::Healthy => "healthy, receiving requests",
+        InstanceState::Unhealthy => "unhealthy",
+        InstanceState::Draining => "draining",
+        InstanceState::Terminated => "terminated",
+        InstanceState::Lost => "lost",
+    }
+}

@@ -1,0 +1,27 @@
+//! The report of one run: [`Document`] for programs, [`page`] for people, [`timeseries`] for spreadsheets.
+
+mod buyers;
+mod charts;
+mod claims;
+mod cost;
+mod data_tier;
+mod document;
+mod events;
+mod headline;
+mod highlights;
+mod latency;
+mod page;
+mod recovery;
+#[cfg(test)]
+mod tests;
+mod timeseries;
+
+pub(crate) use charts::{level, over_time, response};
+pub use data_tier::{ConnectionRow, DataTierReport, FailoverRow, LagRow, LossRow, MemoryRow};
+pub use document::{
+    CallRow, Document, ErrorRow, FunnelStep, LeftFor, LoadWorker, NamedStatistics, RunHeader,
+    SocketFigures, Statistics, TimelineEntry, document,
+};
+pub use highlights::Highlight;
+pub use page::page;
+pub use timeseries::timeseries;

@@ -1,0 +1,338 @@
+//! The report of a run as a page: the answer, what decided it, then everything that explains it.
+
+use tiketi_measure::{Engine, Measurements};
+use tiketi_scenario::data_tier::DataTier;
+use tiketi_verdict::audit::{AuditVerdict, Finding};
+use tiketi_verdict::slo::GateVerdict;
+use tiketi_verdict::validity::ValidityCheck;
+
+use super::document::{Document, LoadWorker, RunHeader};
+use super::{buyers, charts, claims, cost, data_tier, headline, latency, recovery};
+use crate::number::{Number, NumberKind};
+use crate::page::{
+    Block, Cell, Column, ColumnKind, KeyMetric, List, Page, Prose, Section, Status, Table,
+};
+use crate::wording::capitalized;
+
+/// Makes the page of a run from its report and its measurements.
+pub fn page(document: &Document, run: &Measurements) -> Page {
+    let mut sections = vec![
+        key_metrics(document),
+        gates(document),
+        integrity(&document.verdicts.audits),
+        validity(document),
+        Section::new("Over time").with(charts::of_run(run)),
+    ];
+    sections.extend(recovery::sections(document, run));
+    sections.extend(document.data_tier.as_ref().and_then(data_tier::section));
+    sections.push(buyers::section(document));
+    sections.push(latency::section(document, run));
+    sections.extend(
+        document
+            .cost
+            .as_ref()
+            .map(|bill| cost::section(bill, document)),
+    );
+    sections.push(claims::section(&document.verdicts.targets));
+    Page {
+        title: title(&document.run),
+        context: context(&document.run),
+        headline: headline::headline(run, &document.verdicts),
+        sections,
+        closing: closing(document, run),
+        run_again: document.run.run_again.clone(),
+        exit_code: Some(document.exit_code),
+    }
+}
+
+fn title(run: &RunHeader) -> String {
+    if run.question.is_empty() {
+        run.scenario.clone()
+    } else {
+        run.question.clone()
+    }
+}
+
+/// What was run, where, and how fast.
+fn context(run: &RunHeader) -> String {
+    let mut parts = vec![format!("Scenario {}", run.scenario)];
+    parts.push(match run.engine {
+        Engine::Live => "live run (real traffic)".to_owned(),
+        Engine::Model => "simulated run (no traffic)".to_owned(),
+    });
+    parts.extend(run.data_tier.and_then(data_tier_name));
+    parts.push(times(run));
+    parts.push(format!("seed {}", run.seed));
+    if !run.began.is_empty() {
+        parts.push(run.began.clone());
+    }
+    parts.join(" · ")
+}
+
+/// The data tier of a live run.
+fn data_tier_name(name: &str) -> Option<String> {
+    let means = match name {
+        "embedded" => "in-memory stores",
+        "servers" => "Redis and PostgreSQL with replicas",
+        "external" => "existing servers, not affected by faults",
+        // A simulated run says so already.
+        "model" => return None,
+        _ => return Some(format!("data tier: {name}")),
+    };
+    Some(format!("data tier: {name} ({means})"))
+}
+
+fn times(run: &RunHeader) -> String {
+    let scenario = Number::seconds(run.scenario_seconds);
+    let real = Number::seconds(run.wall_seconds);
+    match run.engine {
+        Engine::Live => format!(
+            "{scenario} of scenario time in {real} of real time (speed {})",
+            Number::decimal(run.speed)
+        ),
+        Engine::Model => format!(
+            "{scenario} of scenario time simulated in {real} ({}× real time)",
+            Number::new(run.speed, NumberKind::Count)
+        ),
+    }
+}
+
+fn key_metrics(document: &Document) -> Section {
+    let all = document.calls.last();
+    let metric = |name: &str, value: Option<Number>, note: String| KeyMetric {
+        name: name.to_owned(),
+        value,
+        note,
+    };
+    let paid = document.funnel.last().map_or(0, |step| step.buyers);
+    let p99 = all.and_then(|row| row.response_time.p99);
+    let sockets = &document.sockets;
+    let mut metrics = vec![
+        metric(
+            "Buyers",
+            Some(Number::count(document.arrivals.started)),
+            format!("{} bought a ticket", Number::count(paid)),
+        ),
+        metric(
+            "Response time p(99)",
+            p99.map(Number::seconds),
+            "as buyers experienced it".to_owned(),
+        ),
+        metric(
+            "Failed requests",
+            Some(Number::count(all.map_or(0, |row| row.failed))),
+            format!("of {}", Number::count(all.map_or(0, |row| row.calls))),
+        ),
+        metric(
+            "Requests per second",
+            Some(Number::decimal(document.calls_per_second)),
+            format!(
+                "{} successful",
+                Number::decimal(document.useful_calls_per_second)
+            ),
+        ),
+        metric(
+            "Peak connections",
+            Some(Number::count(sockets.peak)),
+            format!(
+                "{} dropped, {} reconnected",
+                Number::count(sockets.counts.lost),
+                Number::count(sockets.counts.reconnected)
+            ),
+        ),
+    ];
+    metrics.extend(document.cost.as_ref().map(|bill| {
+        let money = |amount| Number::money(amount, bill.currency);
+        let each = bill.per_thousand_buyers;
+        let each = each.map(|each| format!("{} per 1,000 buyers", money(each)));
+        metric(
+            "Cost of this sale",
+            Some(money(bill.run.total)),
+            each.unwrap_or_default(),
+        )
+    }));
+    Section::new("Key metrics").with(Block::Metrics(metrics))
+}
+
+fn gates(document: &Document) -> Section {
+    let gates = &document.verdicts.gates;
+    let section = Section::new("Gates");
+    if gates.is_empty() {
+        return section.with(Prose::new("The scenario has no gates."));
+    }
+    let columns = vec![
+        Column::status(),
+        Column::label("Metric"),
+        Column::label("Required"),
+        Column::number("Measured"),
+    ];
+    section
+        .with(Prose::muted(
+            "Objectives of the scenario, which decide whether the run passes.",
+        ))
+        .with(Table::new(columns).with_rows(gates.iter().map(gate_row)))
+}
+
+fn gate_row(gate: &GateVerdict) -> Vec<Cell> {
+    // A gate without data does not pass, but nothing was measured that failed.
+    let status = match gate.measured {
+        Some(_) => Status::of(gate.passed),
+        None => Status::Unknown,
+    };
+    let measured = match (gate.measured, &gate.reason) {
+        (Some(figure), _) => Cell::text(figure.to_string()),
+        (None, Some(reason)) => Cell::text(reason),
+        (None, None) => Cell::text("not measured"),
+    };
+    vec![
+        Cell::status(status),
+        Cell::code(&gate.metric),
+        Cell::code(&gate.condition),
+        match status {
+            Status::Fail => measured.colored(status),
+            _ => measured,
+        },
+    ]
+}
+
+fn integrity(audits: &[AuditVerdict]) -> Section {
+    let row = |audit: &AuditVerdict| {
+        let summary = Cell::text(&audit.summary);
+        let (status, told) = match &audit.finding {
+            Finding::Held { .. } => (Status::Pass, summary),
+            Finding::Violated { evidence } => (Status::Fail, summary.with_note(evidence)),
+            Finding::CouldNotCheck { reason } => (
+                Status::Unknown,
+                Cell::text(format!("not checked: {reason}")),
+            ),
+        };
+        vec![
+            Cell::status(status),
+            Cell::text(capitalized(audit.audit.name())),
+            told,
+        ]
+    };
+    let columns = vec![Column::status(), Column::label(""), Column::prose("")];
+    Section::new("Data-integrity checks")
+        .with(Prose::muted(
+            "Checked against the final state of the system. Whatever fails, no seat may be sold twice and no paid order lost.",
+        ))
+        .with(Table::new(columns).with_rows(audits.iter().map(row)))
+}
+
+fn validity(document: &Document) -> Section {
+    let row = |check: &ValidityCheck| {
+        vec![
+            Cell::status(Status::of(check.ok)),
+            Cell::text(capitalized(check.name)),
+            Cell::text(&check.evidence),
+        ]
+    };
+    let columns = vec![Column::status(), Column::label(""), Column::prose("")];
+    let checks = document.verdicts.validity.iter().map(row);
+    let note = match document.run.engine {
+        Engine::Live => {
+            "If any check fails, the load generator may have been the bottleneck, and the run is inconclusive."
+        }
+        Engine::Model => {
+            "If any check fails, the run is inconclusive. A simulated run has no load generator that could be too slow."
+        }
+    };
+    let section = Section::new("Validity of the measurement")
+        .with(Prose::muted(note))
+        .with(Table::new(columns).with_rows(checks));
+    if document.generator.is_empty() {
+        return section;
+    }
+    section.with(workers(&document.generator))
+}
+
+fn workers(workers: &[LoadWorker]) -> Table {
+    let columns = vec![
+        Column::label("Load worker"),
+        Column::number("Peak connections"),
+        Column::number("Memory"),
+        Column::number("Per connection"),
+        Column::number("Peak memory"),
+        Column::number("CPU time"),
+        Column::number("Open files"),
+    ];
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "bytes of memory are positive and far below 2^64"
+    )]
+    let each = |bytes: f64| Number::bytes(bytes as u64);
+    let rows = workers.iter().enumerate().map(|(index, worker)| {
+        vec![
+            Cell::text((index + 1).to_string()),
+            Cell::count(worker.connected_peak),
+            Cell::number(Number::bytes(worker.resident_connected_bytes)),
+            Cell::number(worker.bytes_per_connected.map(each)),
+            Cell::number(Number::bytes(worker.resident_peak_bytes)),
+            Cell::number(Number::seconds(worker.cpu_seconds)),
+            Cell::text(format!(
+                "{} of {}",
+                Number::count(worker.files_peak),
+                Number::count(worker.files_limit)
+            )),
+        ]
+    });
+    Table::new(columns).with_rows(rows)
+}
+
+fn closing(document: &Document, run: &Measurements) -> Vec<String> {
+    vec![
+        system(run),
+        "All times are scenario time unless marked as real time.".to_owned(),
+        document.program.clone(),
+    ]
+}
+
+/// What the numbers come from.
+fn system(run: &Measurements) -> String {
+    let instances = &run.plan.topology.instances;
+    let (class, profile) = (&instances.class, &instances.profile.name);
+    match (run.ending.engine, &run.ending.system) {
+        (Engine::Model, _) => format!(
+            "Simulated: buyers, load balancer, instances, Redis and the database are models, and no traffic was sent. \
+             Instances are modeled as {class} with the service times of profile `{profile}`, which states what was \
+             measured and what is an assumption. `tiketi-sim compare --model` reports how well the model agrees with a \
+             live run."
+        ),
+        (Engine::Live, Some(_)) => {
+            let data = match &run.plan.topology.data_tier {
+                DataTier::Embedded => "Redis and PostgreSQL are replaced by in-memory stores",
+                DataTier::Servers => {
+                    "Redis and PostgreSQL are real servers with replicas on this machine; added link delays stand for the \
+                     distance between zones"
+                }
+                DataTier::External(_) => {
+                    "Redis and PostgreSQL are existing servers, which belong to no zone: faults did not affect them, and \
+                     none failed over"
+                }
+            };
+            format!(
+                "Measured: load balancer, DNS and network are real, on loopback addresses. Instances are emulated as \
+                 {class} with the service times of profile `{profile}`, which states what was measured and what is an \
+                 assumption. {data}."
+            )
+        }
+        (Engine::Live, None) => {
+            "Measured against an existing system; nothing is emulated.".to_owned()
+        }
+    }
+}
+
+/// A table of names and texts.
+pub(super) fn pairs(title: impl Into<String>, rows: Vec<(String, String)>) -> Table {
+    let rows = rows.into_iter();
+    Table::pairs(ColumnKind::Prose)
+        .titled(title)
+        .with_rows(rows.map(|(name, told)| vec![Cell::text(name), Cell::text(told)]))
+}
+
+/// A list with a title.
+pub(super) fn list(title: &str, items: Vec<String>) -> Block {
+    List::titled(title, items).into()
+}

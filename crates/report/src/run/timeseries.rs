@@ -1,0 +1,152 @@
+//! `timeseries.csv`: one row per tick, for spreadsheets and notebooks.
+
+use std::fmt::Write as _;
+
+use tiketi_buyer::observation::Stage;
+use tiketi_cloud::notice::InstanceState;
+use tiketi_core::units::ZoneId;
+use tiketi_measure::Measurements;
+use tiketi_measure::gauges::Gauges;
+use tiketi_measure::series::Tick;
+
+/// States with a column per zone.
+const STATES: [(InstanceState, &str); 5] = [
+    (InstanceState::Pending, "pending"),
+    (InstanceState::InService, "in_service"),
+    (InstanceState::Healthy, "healthy"),
+    (InstanceState::Unhealthy, "unhealthy"),
+    (InstanceState::Draining, "draining"),
+];
+
+/// Stages with a column, and its name.
+const STAGES: [(Stage, &str); 7] = [
+    (Stage::Arrived, "arrived"),
+    (Stage::PageLoaded, "page_loaded"),
+    (Stage::Queued, "queued"),
+    (Stage::Admitted, "admitted"),
+    (Stage::SeatsSeen, "seats_seen"),
+    (Stage::SeatHeld, "seat_held"),
+    (Stage::Paid, "paid"),
+];
+
+/// Renders the time series as CSV; a cell without a reading is empty.
+pub fn timeseries(run: &Measurements) -> String {
+    let mut text = header(run);
+    let sockets = run.series.sockets();
+    let buyers = run.series.buyers();
+    for (index, tick) in run.series.ticks().iter().enumerate() {
+        let mut cells = vec![run.series.start_secs(index).to_string()];
+        cells.extend(counts(tick));
+        cells.push(sockets[index].to_string());
+        cells.push(buyers[index].to_string());
+        cells.extend(gauge_cells(tick.gauges.as_ref(), run));
+        writeln!(text, "{}", cells.join(",")).expect("writing to a String cannot fail");
+    }
+    text
+}
+
+fn header(run: &Measurements) -> String {
+    let mut names: Vec<String> = [
+        "second",
+        "started",
+        "shed",
+        "left",
+        "calls_due",
+        "calls_ok",
+        "calls_refused",
+        "calls_failed",
+        "response_ms_p50",
+        "response_ms_p95",
+        "response_ms_p99",
+        "messages",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    names.extend(STAGES.map(|(_, name)| name.to_owned()));
+    names.extend(
+        [
+            "sockets",
+            "buyers",
+            "waiting",
+            "active",
+            "seats_held",
+            "seats_sold",
+            "cpu",
+            "desired_instances",
+        ]
+        .map(str::to_owned),
+    );
+    for zone in &run.plan.topology.zones {
+        names.extend(STATES.map(|(_, state)| format!("{state}_{}", zone.name)));
+    }
+    names.join(",") + "\n"
+}
+
+fn counts(tick: &Tick) -> Vec<String> {
+    let milliseconds = |percent| {
+        let length = tick.response.percentile(percent);
+        length.map_or_else(String::new, |length| {
+            format!("{:.3}", length.as_secs_f64() * 1e3)
+        })
+    };
+    let plain = [
+        tick.started,
+        tick.shed,
+        tick.left,
+        tick.calls_due,
+        tick.calls_ok,
+        tick.calls_refused,
+        tick.calls_failed,
+    ];
+    let mut cells: Vec<_> = plain.iter().map(u64::to_string).collect();
+    cells.extend([50.0, 95.0, 99.0].map(milliseconds));
+    cells.push(tick.messages.to_string());
+    cells.extend(STAGES.map(|(stage, _)| tick.stages[stage as usize].to_string()));
+    cells
+}
+
+fn gauge_cells(gauges: Option<&Gauges>, run: &Measurements) -> Vec<String> {
+    let zones: Vec<_> = run.plan.topology.zone_ids().collect();
+    let Some(gauges) = gauges else {
+        return vec![String::new(); 6 + zones.len() * STATES.len()];
+    };
+    let maybe = |level: Option<u64>| level.map_or_else(String::new, |level| level.to_string());
+    let mut cells = vec![
+        maybe(gauges.waiting),
+        maybe(gauges.active),
+        gauges.seats_held.to_string(),
+        gauges.seats_sold.to_string(),
+        gauges
+            .cpu
+            .map_or_else(String::new, |cpu| format!("{cpu:.3}")),
+        gauges.desired_instances.to_string(),
+    ];
+    for zone in zones {
+        cells.extend(STATES.map(|(state, _)| in_zone(gauges, zone, state).to_string()));
+    }
+    cells
+}
+
+fn in_zone(gauges: &Gauges, zone: ZoneId, state: InstanceState) -> u32 {
+    let here = gauges
+        .instances
+        .iter()
+        .filter(|entry| entry.zone == zone && entry.state == state);
+    here.map(|entry| entry.count).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tiketi_measure::example;
+
+    #[test]
+    fn every_row_has_a_cell_per_column() {
+        let mut run = example::run();
+        run.series.absorb(700, &Tick::default());
+        let text = timeseries(&run);
+        let columns = text.lines().next().unwrap().split(',').count();
+        assert_eq!(text.lines().count(), 702);
+        assert!(text.lines().all(|line| line.split(',').count() == columns));
+    }
+}

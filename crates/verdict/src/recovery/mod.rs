@@ -1,0 +1,251 @@
+//! Recovery: how long each fault kept the system from serving requests, and what brought it back.
+//!
+//! The system has recovered from a fault when its successful work is back to normal *and stays there*. Two things are
+//! compared with the minute before the fault, over a sliding window of 5 s:
+//!
+//! - the **success rate**: successful requests as a share of those that ended;
+//! - the **throughput**: successful requests per second. The success rate alone is not enough: a system that answers one
+//!   request a second, correctly, has a success rate of 100 %.
+//!
+//! Both must reach 95 % of their normal value. For throughput, normal is lowered to what was due if less was due
+//! than before (the queue may simply have become shorter), and by what sampling noise explains. The recovery time ends
+//! with the last window that fails, not with the first that passes, so a relapse counts.
+//!
+//! Each fault is observed until the next one strikes, or until the run ends.
+
+mod outcome;
+mod work;
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::figure;
+use tiketi_cloud::notice::{DataTierPart, InstanceState, Notice, What};
+use tiketi_core::fault::catalog::FaultKind;
+use tiketi_core::units::{SimTime, ZoneId};
+use tiketi_measure::Measurements;
+
+pub use outcome::Outcome;
+pub use work::Work;
+
+/// One fault and how the system recovered from it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recovery {
+    /// What broke.
+    pub action: FaultKind,
+    /// Name of the zone it affected; `None` if it did not affect a zone.
+    pub zone: Option<String>,
+    /// The part of the data tier that it affected alone; `None` if there is no such part.
+    pub part: Option<DataTierPart>,
+    /// When it started.
+    #[serde(rename = "struck_at_seconds", serialize_with = "figure::at_seconds")]
+    pub struck_at: SimTime,
+    /// When it ended; `None` if it lasted beyond the run.
+    #[serde(
+        rename = "healed_at_seconds",
+        serialize_with = "figure::maybe_at_seconds"
+    )]
+    pub healed_at: Option<SimTime>,
+    /// From the start of the fault to the first reaction of the control plane: an instance launched or found unhealthy.
+    /// `None` if it did not react.
+    #[serde(
+        rename = "detected_after_seconds",
+        serialize_with = "figure::maybe_seconds"
+    )]
+    pub detected_after: Option<Duration>,
+    /// From the start of the fault to the moment the first instance launched after it is healthy. `None` if none is.
+    #[serde(
+        rename = "replaced_after_seconds",
+        serialize_with = "figure::maybe_seconds"
+    )]
+    pub replaced_after: Option<Duration>,
+    /// Failovers of the data tier that began during the observation.
+    pub failovers: Vec<Failover>,
+    /// Requests in the minute before the fault: what is normal.
+    pub before: Work,
+    /// Requests from the start of the fault until recovery, or until the end of the observation.
+    pub during: Work,
+    /// Requests in the last 30 s of the observation, which ends with the next fault or with the run.
+    pub at_the_end: Work,
+    /// Longest time without a single successful request although requests were due.
+    #[serde(rename = "longest_stop_seconds", serialize_with = "figure::as_seconds")]
+    pub longest_stop: Duration,
+    /// Whether the system recovered, and how long that took.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+impl Recovery {
+    /// Returns the fault in words: `az-power-interruption in zone a`, `lose-primary on Redis`.
+    pub fn fault(&self) -> String {
+        let of = match (&self.zone, self.part) {
+            (Some(zone), _) => format!(" in zone {zone}"),
+            (None, Some(DataTierPart::Redis)) => " on Redis".to_owned(),
+            (None, Some(DataTierPart::Database)) => " on the database".to_owned(),
+            (None, None) => String::new(),
+        };
+        format!("{}{of}", self.action)
+    }
+}
+
+/// One failover of the data tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Failover {
+    /// Which part.
+    pub tier: DataTierPart,
+    /// When the primary was lost.
+    #[serde(rename = "lost_at_seconds", serialize_with = "figure::at_seconds")]
+    pub lost_at: SimTime,
+    /// From the loss to the promotion, when writes are possible again; `None` if there was none within the run.
+    #[serde(rename = "took_seconds", serialize_with = "figure::maybe_seconds")]
+    pub took: Option<Duration>,
+}
+
+/// Follows each fault of the timeline until the next one, or until the run ends.
+pub(super) fn judge(run: &Measurements) -> Vec<Recovery> {
+    let strikes: Vec<_> = run.timeline.iter().filter_map(strike).collect();
+    let until = |index: usize| {
+        strikes
+            .get(index + 1)
+            .map_or(run.ending.ended_at, |next: &Strike| next.at)
+    };
+    let follow = |(index, strike)| follow(run, strike, until(index));
+    strikes.iter().enumerate().map(follow).collect()
+}
+
+#[derive(Clone, Copy)]
+struct Strike {
+    at: SimTime,
+    fault: Subject,
+}
+
+/// What distinguishes a fault from others that may be in progress at the same time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Subject {
+    action: FaultKind,
+    zone: Option<ZoneId>,
+    part: Option<DataTierPart>,
+}
+
+fn strike(notice: &Notice) -> Option<Strike> {
+    match &notice.what {
+        What::FaultStruck { action, zone, part } => Some(Strike {
+            at: notice.at,
+            fault: Subject {
+                action: *action,
+                zone: *zone,
+                part: *part,
+            },
+        }),
+        _ => None,
+    }
+}
+
+/// Returns when this fault ended, whatever other faults started in the meantime; `None` if it lasted beyond the run.
+fn healed_at(timeline: &[Notice], strike: &Strike) -> Option<SimTime> {
+    let heals = |notice: &&Notice| match &notice.what {
+        What::FaultHealed { action, zone, part } => {
+            let (action, zone, part) = (*action, *zone, *part);
+            notice.at >= strike.at && strike.fault == Subject { action, zone, part }
+        }
+        _ => false,
+    };
+    timeline.iter().find(heals).map(|notice| notice.at)
+}
+
+fn follow(run: &Measurements, strike: &Strike, until: SimTime) -> Recovery {
+    let zones = &run.plan.topology.zones;
+    let zone = |zone: ZoneId| {
+        let known = zones.get(zone.index());
+        known.map_or_else(|| zone.0.to_string(), |zone| zone.name.clone())
+    };
+    // What happens at the very instant of the next fault belongs to that fault. The end of the run is no fault, so what
+    // happens at that instant still belongs to the last one.
+    let is_last = until == run.ending.ended_at;
+    let is_own = |notice: &&Notice| {
+        notice.at >= strike.at && (notice.at < until || (is_last && notice.at == until))
+    };
+    let own: Vec<_> = run.timeline.iter().filter(is_own).collect();
+    let before = work::work_before(&run.series, strike.at);
+    let outcome = outcome::outcome(&run.series, before, strike.at, until);
+    // Once recovered, the fault no longer affects the requests that follow, so they are left out.
+    let observed_until = match outcome {
+        Outcome::Recovered { after } => strike.at + after,
+        Outcome::NotRecovered | Outcome::CouldNotTell { .. } => until,
+    };
+    Recovery {
+        action: strike.fault.action,
+        zone: strike.fault.zone.map(zone),
+        part: strike.fault.part,
+        struck_at: strike.at,
+        healed_at: healed_at(&run.timeline, strike),
+        detected_after: first_reaction(&own).map(|at| at - strike.at),
+        replaced_after: first_replacement(&own).map(|at| at - strike.at),
+        failovers: failovers(&own, &run.timeline),
+        before,
+        during: work::work_between(&run.series, strike.at, observed_until),
+        at_the_end: work::work_at_the_end(&run.series, strike.at, until),
+        longest_stop: outcome::longest_stop(&run.series, strike.at, until),
+        outcome,
+    }
+}
+
+fn first_reaction(after: &[&Notice]) -> Option<SimTime> {
+    let reaction = after.iter().find(|notice| {
+        matches!(
+            &notice.what,
+            What::Instance {
+                state: InstanceState::Pending | InstanceState::Unhealthy,
+                ..
+            }
+        )
+    });
+    reaction.map(|notice| notice.at)
+}
+
+fn first_replacement(after: &[&Notice]) -> Option<SimTime> {
+    // An instance that was already booting when the fault started is not a replacement.
+    let mut launched = Vec::new();
+    for notice in after {
+        match notice.what {
+            What::Instance {
+                instance,
+                state: InstanceState::Pending,
+                ..
+            } => launched.push(instance),
+            What::Instance {
+                instance,
+                state: InstanceState::Healthy,
+                ..
+            } if launched.contains(&instance) => return Some(notice.at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Returns the failovers that began in `after`. The promotion is looked up in the whole timeline: it may come when the
+/// next fault has already started.
+fn failovers(after: &[&Notice], timeline: &[Notice]) -> Vec<Failover> {
+    let lost = after.iter().filter_map(|notice| match notice.what {
+        What::PrimaryLost { tier, .. } => Some((tier, notice.at)),
+        _ => None,
+    });
+    let promoted = |tier, lost_at| {
+        let found = timeline.iter().find(|notice| {
+            notice.at >= lost_at
+                && matches!(notice.what, What::Promoted { tier: promoted, .. } if promoted == tier)
+        });
+        found.map(|notice| notice.at - lost_at)
+    };
+    lost.map(|(tier, lost_at)| Failover {
+        tier,
+        lost_at,
+        took: promoted(tier, lost_at),
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests;

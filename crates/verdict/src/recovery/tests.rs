@@ -1,0 +1,122 @@
+//! Recovery on synthetic series: what counts as recovered, and what does not.
+
+use std::time::Duration;
+
+use super::outcome::{longest_stop, outcome};
+use super::work::work_before;
+use super::{Outcome, Work};
+use tiketi_core::units::SimTime;
+use tiketi_measure::series::{Series, Tick};
+
+/// Returns 300 s with 100 requests per second due; `work` says how many succeed and how many fail in each second.
+fn series(work: impl Fn(u64) -> (u64, u64)) -> Series {
+    let mut series = Series::default();
+    for second in 0..300 {
+        let (useful, failed) = work(second);
+        let tick = Tick {
+            calls_due: 100,
+            calls_ok: useful,
+            calls_failed: failed,
+            ..Tick::default()
+        };
+        series.absorb(second, &tick);
+    }
+    series
+}
+
+fn judged(series: &Series) -> Outcome {
+    let struck = SimTime::from_secs(100);
+    let before = work_before(series, struck);
+    outcome(series, before, struck, SimTime::from_secs(300))
+}
+
+#[test]
+fn a_fault_without_effect_has_a_recovery_time_of_zero() {
+    let outcome = judged(&series(|_| (99, 1)));
+    assert_eq!(
+        outcome,
+        Outcome::Recovered {
+            after: Duration::ZERO
+        }
+    );
+}
+
+#[test]
+fn forty_seconds_of_failures_give_a_recovery_time_of_about_forty_seconds() {
+    let outcome = judged(&series(|second| match second {
+        100..140 => (20, 80),
+        _ => (100, 0),
+    }));
+    let Outcome::Recovered { after } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!((40..=46).contains(&after.as_secs()), "{after:?}");
+}
+
+#[test]
+fn a_relapse_extends_the_recovery_time() {
+    let outcome = judged(&series(|second| match second {
+        100..120 | 180..190 => (0, 100),
+        _ => (100, 0),
+    }));
+    let Outcome::Recovered { after } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!((90..=96).contains(&after.as_secs()), "{after:?}");
+}
+
+#[test]
+fn half_the_throughput_without_failures_is_not_recovered() {
+    let outcome = judged(&series(|second| match second {
+        100.. => (50, 0),
+        _ => (100, 0),
+    }));
+    assert_eq!(outcome, Outcome::NotRecovered);
+}
+
+#[test]
+fn a_wave_of_polls_answered_two_seconds_late_is_not_a_relapse() {
+    let mut series = Series::default();
+    for second in 0..300 {
+        // Polls come in waves every 30 s, and each is answered 2 s later.
+        let due = |second: u64| if second % 30 < 8 { 200 } else { 50 };
+        let tick = Tick {
+            calls_due: due(second),
+            calls_ok: due(second.saturating_sub(2)),
+            ..Tick::default()
+        };
+        series.absorb(second, &tick);
+    }
+    let outcome = judged(&series);
+    assert_eq!(
+        outcome,
+        Outcome::Recovered {
+            after: Duration::ZERO
+        }
+    );
+}
+
+#[test]
+fn seconds_without_any_response_count_as_an_outage() {
+    let series = series(|second| match second {
+        100..130 => (0, 0),
+        _ => (100, 0),
+    });
+    let stop = longest_stop(&series, SimTime::from_secs(100), SimTime::from_secs(300));
+    assert_eq!(stop, Duration::from_secs(30));
+    let Outcome::Recovered { after } = judged(&series) else {
+        panic!("it recovered");
+    };
+    assert!(after >= Duration::from_secs(30));
+}
+
+#[test]
+fn without_requests_before_the_fault_recovery_is_unknown() {
+    let outcome = outcome(
+        &series(|_| (100, 0)),
+        Work::default(),
+        SimTime::from_secs(100),
+        SimTime::from_secs(300),
+    );
+    assert!(matches!(outcome, Outcome::CouldNotTell { .. }));
+}
