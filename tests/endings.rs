@@ -398,7 +398,7 @@ fn assert_dead_child_is_reported(role: &str, words: &str) {
     let evidence = check["evidence"].as_str().expect("evidence is text");
     assert!(evidence.contains(words), "{evidence}");
     assert!(ended.stdout.contains(evidence), "{ended:?}");
-    assert!(ended.stderr.contains("ending the run early: "), "{ended:?}");
+    assert!(ended.stderr.contains("Ending the run early: "), "{ended:?}");
 }
 
 #[test]
@@ -466,7 +466,7 @@ fn loopback_target_runs_in_real_time() {
         assert_eq!(audit["reason"], "no database access to this target");
     }
     assert!(ended.stdout.contains("not checked"), "{ended:?}");
-    assert!(ended.stderr.contains("it serves no page"), "{ended:?}");
+    assert!(ended.stderr.contains("no web page found"), "{ended:?}");
     assert!(
         ended.stdout.ends_with("--token-secret-file secret.txt\n"),
         "{ended:?}"

@@ -205,7 +205,8 @@ fn unsupported(plan: &Plan) -> Option<Problem> {
     plan.faults.iter().find_map(|fault| {
         let reason = model_supports(fault.action, &plan.topology.data_tier).err()?;
         let (name, at) = (fault.action.name(), Written(fault.at.since_start()));
-        let message = format!("the model does not support the fault `{name}` at {at}: {reason}");
+        let message =
+            format!("the simulation does not support the fault `{name}` at {at}: {reason}");
         Some(Problem::new(message).help("remove the fault"))
     })
 }

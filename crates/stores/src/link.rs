@@ -125,10 +125,10 @@ impl Link {
     /// Returns for how long the replica hasn't followed an available primary; `None` if it follows.
     pub(crate) fn broken_for(&self) -> Option<Duration> {
         let mut standing = self.lock();
-        if standing.connected.is_some_and(|it| it.elapsed() >= STEADY) {
+        if standing.connected.is_some_and(|it| now() - it >= STEADY) {
             standing.broken = None;
         }
-        standing.broken.map(|since| since.elapsed())
+        standing.broken.map(|since| now() - since)
     }
 
     fn lock(&self) -> MutexGuard<'_, Standing> {

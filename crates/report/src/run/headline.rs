@@ -91,6 +91,9 @@ fn all_passed(verdicts: &Verdicts) -> String {
             verdicts.gates.len()
         ),
         (0, _) => format!("Yes. {gates}, and all {audits} data-integrity checks passed."),
+        (unchecked, _) if unchecked == audits => {
+            format!("Yes. {gates}, but none of the {audits} data-integrity checks could run.")
+        }
         _ => format!(
             "Yes. {gates}, and {} of {audits} data-integrity checks passed; the others could not run.",
             audits - unchecked

@@ -1,12 +1,10 @@
 //! The data tier: where a live run keeps its data, Redis and the database.
 
-use std::fmt::Display;
-use std::marker::PhantomData;
-use std::str::FromStr;
 use std::time::Duration;
 
+use super::existing_servers::external;
 use super::topology::{LIVE, MODEL, zone_at};
-use crate::data_tier::{self, DataTier, ExternalServers};
+use crate::data_tier::DataTier;
 use crate::diagnostic::Problem;
 use crate::duration::{ANY_LENGTH, SOME_LENGTH};
 use crate::environment::Environment;
@@ -16,7 +14,6 @@ use crate::page::{Page, text};
 use crate::topology::{CpuCredits, Database, DatabaseKind, Eviction, Redis, Topology};
 use crate::value::Value;
 use tiketi_core::units::{Share, ZoneId};
-use tiketi_server_url::{BadServerUrl, PostgresUrl, RedisUrl};
 
 /// Redis node types that the price books know.
 const REDIS_CLASSES: [&str; 3] = ["cache.t3.micro", "cache.t3.small", "cache.t3.medium"];
@@ -93,114 +90,6 @@ fn read_data_tier(value: &Value<'_>) -> Option<DataTier> {
         value.complain(problem.did_you_mean(written, names));
     }
     tier.map(|(_, tier)| tier)
-}
-
-/// Passwords of servers are not written: whoever repeats the run supplies them again.
-fn external(keys: &mut Keys<'_, '_, ExternalServers>) -> Option<ExternalServers> {
-    let redis = keys.value(
-        key(
-            "redis",
-            "URL of the Redis server, `redis://` or `rediss://`.",
-        ),
-        Url::<RedisUrl>::new(RedisUrl::EXPECTED),
-        |servers| servers.redis.clone(),
-    );
-    let database = keys.value(
-        key("database", "URL of the PostgreSQL server, `postgres://`."),
-        Url::<PostgresUrl>::new(PostgresUrl::EXPECTED),
-        |servers| servers.database.clone(),
-    );
-    let prefix = keys.optional(
-        key(
-            "prefix",
-            "Prefix of the run's keys in Redis; if left out, the Redis database must be empty.",
-        ),
-        Name {
-            is_valid: data_tier::is_prefix,
-            expected: data_tier::PREFIX_EXPECTED,
-        },
-        |servers| servers.prefix.clone(),
-    );
-    let schema = keys.optional(
-        key(
-            "schema",
-            "Schema of the run's tables; if left out, the schema `public` must be empty.",
-        ),
-        Name {
-            is_valid: data_tier::is_schema,
-            expected: data_tier::SCHEMA_EXPECTED,
-        },
-        |servers| servers.schema.clone(),
-    );
-    Some(ExternalServers {
-        redis: redis?,
-        database: database?,
-        prefix: prefix?,
-        schema: schema?,
-    })
-}
-
-/// The URL of a server. Problems do not quote it: it may contain a password.
-struct Url<U> {
-    expected: &'static str,
-    url: PhantomData<U>,
-}
-
-impl<U> Url<U> {
-    const fn new(expected: &'static str) -> Self {
-        let url = PhantomData;
-        Self { expected, url }
-    }
-}
-
-impl<U: FromStr<Err = BadServerUrl> + Display> Kind for Url<U> {
-    type Value = U;
-
-    fn form(&self) -> Form {
-        let expected = self.expected;
-        Form::Syntax { expected }
-    }
-
-    fn read(&self, value: &Value<'_>) -> Option<U> {
-        let url = value.text()?.parse();
-        url.map_err(|error: BadServerUrl| {
-            let problem = Problem::new(format!("`{}` {error}", value.path()));
-            value.complain(problem.expected(self.form()));
-        })
-        .ok()
-    }
-
-    fn write(&self, value: &U) -> String {
-        text(&value.to_string())
-    }
-}
-
-/// Text that names something on a server.
-struct Name {
-    is_valid: fn(&str) -> bool,
-    expected: &'static str,
-}
-
-impl Kind for Name {
-    type Value = String;
-
-    fn form(&self) -> Form {
-        let expected = self.expected;
-        Form::Syntax { expected }
-    }
-
-    fn read(&self, value: &Value<'_>) -> Option<String> {
-        let name = value.text()?;
-        if !(self.is_valid)(name) {
-            value.reject(self.form());
-            return None;
-        }
-        Some(name.to_owned())
-    }
-
-    fn write(&self, value: &String) -> String {
-        text(value)
-    }
 }
 
 type TopologyKeys<'k, 'd> = Keys<'k, 'd, Topology>;

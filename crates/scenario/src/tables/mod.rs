@@ -6,12 +6,14 @@
 mod arrivals;
 mod buyers;
 mod data_tier;
+mod existing_servers;
 mod faults;
 mod gates;
 mod overrides;
 mod scaling;
 mod schedule;
 mod show;
+mod subnets;
 mod topology;
 
 use std::time::Duration;

@@ -79,7 +79,7 @@ impl Client {
         self.client
             .batch_execute("update heartbeat set beaten_at = clock_timestamp()")
             .await?;
-        Ok(started.elapsed())
+        Ok(crate::now() - started)
     }
 
     pub(super) async fn following(&self) -> Result<Following, Error> {
@@ -188,7 +188,7 @@ async fn age_when_there(
         };
         let is_there: bool = row.try_get(0)?;
         let age_us: i64 = row.try_get(1)?;
-        if is_there || started.elapsed() > limit {
+        if is_there || crate::now() - started > limit {
             return Ok(Some(Duration::from_micros(age_us.max(0).unsigned_abs())));
         }
         tokio::time::sleep(STANDBY_POLL).await;

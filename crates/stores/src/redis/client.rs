@@ -89,7 +89,7 @@ impl Client {
         }
         let started = crate::now();
         self.reaches_replica(limit).await?;
-        Ok(Some(started.elapsed()))
+        Ok(Some(crate::now() - started))
     }
 
     /// Returns whether a write reaches a replica within `limit`. Only the way to the replica has a lag.

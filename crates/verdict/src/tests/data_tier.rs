@@ -180,7 +180,7 @@ fn the_claim_about_redis_losses_needs_a_failover_or_an_eviction() {
     assert_target(
         "B7",
         Reached::NotExercised,
-        "embedded Redis",
+        "no measurements of the data tier",
         without_figures,
     );
     let calm = |run: &mut Measurements| of_system(run).failovers.clear();
