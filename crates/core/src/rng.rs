@@ -47,7 +47,7 @@ impl Streams {
     }
 }
 
-/// One stream of random numbers; draw from it with the methods of [`rand::RngExt`] or a [`rand_distr`] distribution.
+/// One stream of random numbers; draw from it with the methods of [`rand::RngExt`] or a distribution of `rand_distr`.
 #[derive(Clone, Debug)]
 pub struct Stream {
     state: u64,
