@@ -176,7 +176,7 @@ fn print_token(args: &Args, user: &str) -> std::io::Result<()> {
 }
 
 fn serve(args: &Args) -> std::io::Result<()> {
-    // Before the server prints its address, because whoever reads that may send a signal.
+    // Installed before the server prints its address: a script that reads the address may send a signal at once.
     let runtime = runtime()?;
     let signals = runtime.block_on(async { Signals::listen() })?;
     let settings = settings(args);

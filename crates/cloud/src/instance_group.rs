@@ -253,7 +253,7 @@ impl InstanceGroup {
 
     /// Launches instances in the emptier zones. The instances they replace end when these are in service, which is before
     /// they answer unless a launch hook delays it. The health type makes no difference: AWS documents that new instances
-    /// are launched before old ones end, and that a registered instance is in service, whoever checks its health.
+    /// are launched before old ones end, and that a registered instance is in service with either health-check type.
     /// Meanwhile the group may exceed its maximum by 10 % or by one instance, whichever is more.
     fn rebalance(&mut self, now: SimTime, out: &mut Outbox) {
         let (_, max) = self.limits();

@@ -93,7 +93,7 @@ fn the_first_enter_at_once_and_the_rest_wait_in_order() {
     assert_eq!((redis.waiting(SHOW), redis.active(SHOW)), (3, 2));
     redis.leave(at(1), SHOW, BuyerId(0)).unwrap();
     redis.leave(at(1), SHOW, BuyerId(1)).unwrap();
-    // Places are free, but not for whoever comes now.
+    // Slots are free, but buyers already in the queue come first.
     assert_eq!(redis.enter(at(1), SHOW, BuyerId(9)), Ok(Place::Waiting));
     assert_eq!(admit(&mut redis, at(2)), [BuyerId(2), BuyerId(3)]);
     assert_eq!(status(&mut redis, at(2), 4), QueueState::Waiting);

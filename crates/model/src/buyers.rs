@@ -115,7 +115,7 @@ impl World<'_> {
 
     /// Delivers a response, or a failure, to the buyer. The request is over.
     pub(super) fn deliver(&mut self, now: SimTime, call: &Call) {
-        // The buyer was told of the timeout when it happened.
+        // The buyer handled the timeout when it happened.
         if call.is_abandoned {
             return;
         }

@@ -99,8 +99,8 @@ impl World<'_> {
         }
     }
 
-    /// Publishes that a seat was held or paid to everybody who has the seat map open. Nobody is told one by one: a buyer who
-    /// chooses a seat looks up then whether it is taken (`tell_taken_seats`).
+    /// Publishes that a seat was held or paid to all buyers who have the seat map open. The message is counted, but not
+    /// delivered to each buyer: whether a seat is taken is looked up when a buyer chooses it (`tell_taken_seats`).
     pub(super) fn announce_seat_taken(&mut self, now: SimTime) {
         self.publish(now, Room::Seats);
     }

@@ -152,7 +152,7 @@ pub(super) fn admissions(redis: &Redis<Presence>) -> Option<AdmissionFacts> {
     })
 }
 
-/// What the audits need to know at the end. `acknowledged` are the payments that buyers were told of.
+/// What the audits need to know at the end. `acknowledged` are the payments confirmed to buyers.
 pub(super) fn audit(
     plan: &Plan,
     seats: &SeatMap,

@@ -111,10 +111,7 @@ fn a_stopped_instance_is_noticed_by_its_health_checks_and_comes_back() {
     let lost = changes(&run, first, InstanceState::Lost);
     assert!(lost.is_empty(), "it is only stopped");
     assert_eq!(failed(&calm, Failure::Timeout), 0);
-    assert!(
-        failed(&run, Failure::Timeout) > 10,
-        "its buyers wait in vain"
-    );
+    assert!(failed(&run, Failure::Timeout) > 10, "its buyers time out");
     assert_orders_are_safe(&run);
     assert_queue_is_kept(&run);
 }

@@ -50,7 +50,7 @@ pub fn carry_out<D: Driven + ?Sized>(driven: &mut D, now: SimTime) -> Result<(),
     Ok(())
 }
 
-/// Carries out one order. Returns what the control plane must be told of it at once.
+/// Carries out one order. Returns what the control plane needs to know about it at once.
 pub(super) fn obey<D: Driven + ?Sized>(
     driven: &mut D,
     now: SimTime,

@@ -12,7 +12,7 @@ use crate::page::text;
 use crate::value::Value;
 use tiketi_server_url::{BadServerUrl, PostgresUrl, RedisUrl};
 
-/// Passwords of servers are not written: whoever repeats the run supplies them again.
+/// Server passwords are not written. To repeat the run, supply them again.
 pub(super) fn external(keys: &mut Keys<'_, '_, ExternalServers>) -> Option<ExternalServers> {
     let redis = keys.value(
         key(

@@ -35,7 +35,7 @@ pub(super) struct PostgresStore {
     captures: Vec<Capture>,
 }
 
-/// What is told of a reservation; what becomes of it is in the show's [`SeatMap`](tiketi_data_tier::SeatMap).
+/// The details of a reservation that responses contain. Its state is in the show's [`SeatMap`](tiketi_data_tier::SeatMap).
 #[derive(Clone, Debug)]
 struct Reservation {
     row: ReservationRow,

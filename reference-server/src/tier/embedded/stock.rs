@@ -1,4 +1,4 @@
-//! The tickets of one show: the pure machine, and what clients are told of it.
+//! The tickets of one show: the pure machine, and what responses say about it.
 
 use tiketi_core::units::SimTime;
 use tiketi_data_tier::{ReservationNumber, SeatMap, SeatNumber, SeatSettings, SeatState as State};

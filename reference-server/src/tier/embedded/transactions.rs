@@ -36,7 +36,7 @@ struct State {
     callers: Vec<Option<(InstanceId, oneshot::Sender<Done>)>>,
     vacant: Vec<u32>,
     instances: u32,
-    /// The machine's time never goes back, whoever asks.
+    /// The machine's time never goes back, whichever caller advances it.
     latest: SimTime,
     /// The next instant that the thread knows of.
     told: Option<SimTime>,
@@ -180,7 +180,7 @@ impl Shared {
 }
 
 impl State {
-    /// A ticket for one more transaction, and where its end is told.
+    /// A ticket for one more transaction, and the channel that reports its end.
     fn expect_answer(&mut self, instance: InstanceId) -> (u32, oneshot::Receiver<Done>) {
         let (sender, receiver) = oneshot::channel();
         let ticket = self.vacant.pop().unwrap_or_else(|| {
