@@ -36,3 +36,7 @@ theory:
 # Benchmark the calendar and the stations, next to SimPy and Ciw.
 peers:
     benches/peers/run
+
+# Fuzz everything that reads input from outside, each target for SECONDS (needs nightly and cargo-fuzz).
+fuzz TARGET="all" SECONDS="600":
+    fuzz/run {{TARGET}} {{SECONDS}}

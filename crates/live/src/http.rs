@@ -59,6 +59,37 @@ pub(super) struct Received {
     pub(super) retry_after: Option<Duration>,
 }
 
+impl Received {
+    /// Reads a response to the end of its body.
+    pub(super) async fn read(response: Response<Incoming>) -> Result<Self, Failure> {
+        let (head, mut incoming) = response.into_parts();
+        let mut body = Bytes::new();
+        let mut more: Vec<u8> = Vec::new();
+        while let Some(frame) = incoming.frame().await {
+            let Ok(data) = frame.map_err(|_| Failure::Reset)?.into_data() else {
+                continue;
+            };
+            if body.is_empty() {
+                body = data; // Most bodies are a single frame: no copy.
+            } else {
+                more.extend_from_slice(&data);
+            }
+            if body.len() + more.len() > BODY_BYTES_MAX {
+                return Err(Failure::BadAnswer);
+            }
+        }
+        if !more.is_empty() {
+            body = [&body[..], &more[..]].concat().into();
+        }
+        Ok(Self {
+            status: head.status,
+            body,
+            cookie: sticky_cookie(&head.headers),
+            retry_after: retry_after(&head.headers),
+        })
+    }
+}
+
 /// The connections to one host.
 pub(super) struct Http {
     dialer: Dialer,
@@ -189,32 +220,9 @@ impl Http {
         channel: Channel,
         response: Response<Incoming>,
     ) -> Result<Received, Failure> {
-        let (head, mut incoming) = response.into_parts();
-        let mut body = Bytes::new();
-        let mut more: Vec<u8> = Vec::new();
-        while let Some(frame) = incoming.frame().await {
-            let Ok(data) = frame.map_err(|_| Failure::Reset)?.into_data() else {
-                continue;
-            };
-            if body.is_empty() {
-                body = data; // Most bodies are a single frame: no copy.
-            } else {
-                more.extend_from_slice(&data);
-            }
-            if body.len() + more.len() > BODY_BYTES_MAX {
-                return Err(Failure::BadAnswer);
-            }
-        }
-        if !more.is_empty() {
-            body = [&body[..], &more[..]].concat().into();
-        }
+        let received = Received::read(response).await?;
         self.keep(address, channel);
-        Ok(Received {
-            status: head.status,
-            body,
-            cookie: sticky_cookie(&head.headers),
-            retry_after: retry_after(&head.headers),
-        })
+        Ok(received)
     }
 
     fn keep(&self, address: SocketAddr, channel: Channel) {

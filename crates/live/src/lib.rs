@@ -12,6 +12,8 @@ mod dialer;
 mod driver;
 pub mod error;
 mod fleet_record;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod http;
 pub mod load;
 mod pacer;
