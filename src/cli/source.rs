@@ -12,7 +12,7 @@ use tiketi_capacity::{self as capacity, Question, ScenarioFile};
 use tiketi_scenario::data_tier::DataTier;
 use tiketi_scenario::{self as scenario, Diagnostics, Overrides, Plan, Rendering};
 
-/// Loads a scenario, or prints all problems it has.
+/// Loads a scenario and prints warnings about it, or prints all problems it has.
 pub(super) fn load(path: &Path, overrides: &Overrides) -> Result<Plan, Exit> {
     let text = text(
         "scenario",
@@ -20,7 +20,10 @@ pub(super) fn load(path: &Path, overrides: &Overrides) -> Result<Plan, Exit> {
         "try one of the scenarios in scenarios/, such as scenarios/smoke.toml",
     )?;
     let name = path.display().to_string();
-    scenario::load(&name, &text, overrides).map_err(|problems| refused(&problems))
+    let loaded = scenario::load_with_warnings(&name, &text, overrides)
+        .map_err(|problems| refused(&problems))?;
+    print(&loaded.warnings);
+    Ok(loaded.plan)
 }
 
 /// Loads the scenario of `run` or `simulate` with its overrides; `speed` and `data_tier` replace the scenario's if set.
@@ -89,11 +92,19 @@ pub(super) fn cannot_read(kind: &str, path: &Path, error: &io::Error, hint: Opti
 
 /// Prints all problems of a file.
 pub(super) fn refused(problems: &Diagnostics) -> Exit {
+    print(problems);
+    Exit::BadScenario
+}
+
+/// Prints problems or warnings, if there are any.
+fn print(problems: &Diagnostics) {
+    if problems.problems().is_empty() {
+        return;
+    }
     // A closed stderr is not an error.
     let _closed = io::stderr()
         .lock()
         .write_all(problems.render(rendering()).as_bytes());
-    Exit::BadScenario
 }
 
 /// Picks source excerpts on a terminal and one line per problem elsewhere.

@@ -100,12 +100,22 @@ pub enum Rendering {
     Lines,
 }
 
+/// Whether the problems of a file make it invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Severity {
+    /// They do.
+    Error,
+    /// They don't: something is probably not meant.
+    Warning,
+}
+
 /// All problems of one file, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostics {
     source_name: String,
     text: String,
     problems: Vec<Problem>,
+    severity: Severity,
 }
 
 impl Diagnostics {
@@ -117,6 +127,15 @@ impl Diagnostics {
             // Excerpts of the file are shown, and must not contain passwords of URLs.
             text: masked(text),
             problems,
+            severity: Severity::Error,
+        }
+    }
+
+    /// Collects warnings about the file, which is valid.
+    pub fn warnings(source_name: &str, text: &str, warnings: Vec<Problem>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::new(source_name, text, warnings)
         }
     }
 
@@ -153,6 +172,7 @@ impl Diagnostics {
             let excerpt = Excerpt {
                 problem,
                 source: &source,
+                severity: self.severity,
             };
             handler
                 .render_report(&mut shown, &excerpt)
@@ -162,7 +182,8 @@ impl Diagnostics {
     }
 }
 
-/// Prints one line per problem: `file:line:column: message (expected …); help: …`.
+/// Prints one line per problem: `file:line:column: message (expected …); help: …`. The message of a warning starts with
+/// `warning: `.
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.problems.iter().enumerate() {
@@ -171,7 +192,11 @@ impl fmt::Display for Diagnostics {
             }
             let (line, column) = self.position(problem);
             let (name, headline) = (&self.source_name, problem.headline());
-            write!(f, "{name}:{line}:{column}: {headline}")?;
+            let kind = match self.severity {
+                Severity::Error => "",
+                Severity::Warning => "warning: ",
+            };
+            write!(f, "{name}:{line}:{column}: {kind}{headline}")?;
             if let Some(help) = &problem.help {
                 write!(f, "; help: {help}")?;
             }
@@ -187,6 +212,7 @@ impl std::error::Error for Diagnostics {}
 struct Excerpt<'d> {
     problem: &'d Problem,
     source: &'d NamedSource<String>,
+    severity: Severity,
 }
 
 impl fmt::Display for Excerpt<'_> {
@@ -199,7 +225,10 @@ impl std::error::Error for Excerpt<'_> {}
 
 impl miette::Diagnostic for Excerpt<'_> {
     fn severity(&self) -> Option<miette::Severity> {
-        Some(miette::Severity::Error)
+        Some(match self.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        })
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {

@@ -21,6 +21,7 @@ pub struct Problems<'d> {
     text: &'d str,
     preset: Option<&'d DeTable<'d>>,
     list: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Problem>>,
 }
 
 impl<'d> Problems<'d> {
@@ -30,6 +31,7 @@ impl<'d> Problems<'d> {
             text,
             preset: None,
             list: RefCell::default(),
+            warnings: RefCell::default(),
         }
     }
 
@@ -44,6 +46,16 @@ impl<'d> Problems<'d> {
     /// Adds a problem that knows its place.
     pub fn report(&self, problem: Problem) {
         self.list.borrow_mut().push(problem);
+    }
+
+    /// Adds a warning that knows its place: the scenario is valid, but something in it is probably not meant.
+    pub(crate) fn warn(&self, problem: Problem) {
+        self.warnings.borrow_mut().push(problem);
+    }
+
+    /// Takes the warnings out.
+    pub(crate) fn take_warnings(&self) -> Vec<Problem> {
+        self.warnings.take()
     }
 
     /// The file's text at `span`.

@@ -75,6 +75,11 @@ impl<'d> Value<'d> {
         self.problems.report(problem.at(self.span()));
     }
 
+    /// Warns about it: the scenario is valid, but this is probably not meant.
+    pub(crate) fn warn(&self, warning: Problem) {
+        self.problems.warn(warning.at(self.span()));
+    }
+
     /// Reports that the value is not what was expected.
     pub fn reject(&self, expected: impl Display) {
         self.complain(self.problem("").expected(self.or_that(expected)));

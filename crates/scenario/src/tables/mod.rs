@@ -27,6 +27,7 @@ use super::keys::kind::{Length, List, Number, Or, Text, Whole, Word};
 use super::keys::{Describing, Form, Keys, TableDescription, key};
 use super::page::{Page, text};
 use super::plan::{Clock, Cost, Plan, SelfCheck, Target};
+use super::reach::Limits;
 pub use overrides::Overrides;
 pub use topology::{INSTANCE_CLASSES, PROFILES};
 
@@ -42,10 +43,28 @@ pub const PRICE_BOOKS: [&str; 2] = ["documented-krw", "aws-ap-northeast-2"];
 /// Scenario seconds per real second that no machine can keep up with.
 const SPEED_MAX: f64 = 1_000.0;
 
+/// A valid scenario.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The resolved scenario.
+    pub plan: Plan,
+    /// What is probably not meant; empty if nothing is.
+    pub warnings: Diagnostics,
+}
+
 /// Resolves the scenario `text` of the file `source_name`, or reports everything that is wrong with it.
 ///
 /// Values of `overrides` (command-line flags) take precedence over the file, and the file over the preset.
 pub fn load(source_name: &str, text: &str, overrides: &Overrides) -> Result<Plan, Diagnostics> {
+    load_with_warnings(source_name, text, overrides).map(|loaded| loaded.plan)
+}
+
+/// As [`load`], and also returns warnings.
+pub fn load_with_warnings(
+    source_name: &str,
+    text: &str,
+    overrides: &Overrides,
+) -> Result<Loaded, Diagnostics> {
     let preset = DeTable::parse(PRESET).expect("a test parses the preset");
     let problems = Problems::over_preset(text, preset.get_ref());
     let (document, errors) = DeTable::parse_recoverable(text);
@@ -72,9 +91,10 @@ pub fn load(source_name: &str, text: &str, overrides: &Overrides) -> Result<Plan
         overrides,
     };
     let plan = plan(&mut Keys::reading(root), &given);
+    let warnings = Diagnostics::warnings(source_name, text, problems.take_warnings());
     let list = problems.into_list();
     match plan {
-        Some(plan) if list.is_empty() => Ok(plan),
+        Some(plan) if list.is_empty() => Ok(Loaded { plan, warnings }),
         _ => {
             assert!(!list.is_empty(), "a scenario was rejected without a reason");
             Err(Diagnostics::new(source_name, text, list))
@@ -185,7 +205,12 @@ fn plan(keys: &mut Keys<'_, '_, Plan>, given: &Given<'_>) -> Option<Plan> {
         |plan| &plan.topology,
         |keys| topology::topology(keys, &context),
     );
-    let gates = gates::gates(keys);
+    let limits = Limits {
+        duration: end,
+        call_timeout: buyers.as_ref().map(|buyers| buyers.call_timeout),
+        seats: show.as_ref().map(|show| u64::from(show.seats_total())),
+    };
+    let gates = gates::gates(keys, &limits);
     let self_check = keys.section(
         key("self_check", "Limits beyond which a run is inconclusive."),
         |plan| &plan.self_check,
