@@ -49,7 +49,7 @@ pub(super) struct Closed {
     pub(super) census: Option<Census>,
     /// What the instances did.
     pub(super) fleet: FleetRecord,
-    /// Runs of the Lambda that samples the queue.
+    /// Samples of the queue that were taken.
     pub(super) monitor_runs: u64,
     /// How many requests with a cookie stayed on their instance; `None` if the load balancer sets none.
     pub(super) stickiness: Option<Stickiness>,
@@ -178,7 +178,7 @@ impl Site {
                 let stickiness = cloud.stickiness();
                 let billing = cloud.driver.billing();
                 let statement = billing.statement(&cloud.plan, ended_at, tally.sales());
-                let monitor_runs = billing.lambda_runs();
+                let monitor_runs = cloud.driver.queue_samples();
                 let ended = cloud.testbed.end().await;
                 Closed {
                     state: ended.state.map_err(StateError::from),

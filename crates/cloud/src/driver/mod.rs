@@ -57,6 +57,8 @@ pub struct Driver {
     control: ControlPlane,
     schedule: Schedule,
     billing: Billing,
+    /// Samples of the queue that were taken.
+    queue_samples: u64,
     zones: Vec<ZoneId>,
     /// Starts and ends of faults that have not been polled yet.
     fault_notices: VecDeque<Notice>,
@@ -80,6 +82,7 @@ impl Driver {
             control: ControlPlane::new(plan),
             schedule: Schedule::new(&plan.faults),
             billing: Billing::new(scope),
+            queue_samples: 0,
             zones: plan.topology.zone_ids().collect(),
             fault_notices: VecDeque::new(),
             lost_zones: BTreeSet::new(),
@@ -105,6 +108,12 @@ impl Driver {
     /// Returns the bill so far, for what only the engine knows.
     pub const fn billing_mut(&mut self) -> &mut Billing {
         &mut self.billing
+    }
+
+    /// Returns how often the queue monitor has read the size of the queue. A run of its Lambda that could not read Redis is billed,
+    /// but is no sample.
+    pub const fn queue_samples(&self) -> u64 {
+        self.queue_samples
     }
 
     /// When the control plane has something to do next ([`handle_timeout`]); `None` if nothing is planned.

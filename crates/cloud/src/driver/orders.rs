@@ -60,6 +60,7 @@ pub(super) fn obey<D: Driven + ?Sized>(
         Order::SampleQueue => {
             driven.driver().billing.handle_lambda_run();
             let size = driven.engine().queue_size(now);
+            driven.driver().queue_samples += u64::from(size.is_some());
             return Ok(Some(Input::QueueSampled { size }));
         }
         Order::SampleCpu => {

@@ -401,6 +401,17 @@ fn each_run_of_the_lambda_is_counted() {
 }
 
 #[test]
+fn a_run_of_the_lambda_that_cannot_read_redis_is_billed_but_is_no_sample() {
+    let mut play = Play::new(&[]);
+    play.engine.queue = Some(3);
+    play.run_until(300);
+    play.engine.queue = None;
+    play.run_until(600);
+    assert_eq!(play.driver.billing().lambda_runs(), 10);
+    assert_eq!(play.driver.queue_samples(), 5);
+}
+
+#[test]
 fn the_cpu_metric_of_a_saturated_fleet_is_that_of_one_of_two_virtual_cpus() {
     use tiketi_scenario::scaling::{Comparison, Metric};
 
