@@ -116,9 +116,12 @@ fn row(figure: &Compared) -> String {
     } else {
         percent(figure.half_width / figure.exact.abs(), "")
     };
+    let name = match figure.limit {
+        Some(limit) => format!("{} (limit {})", figure.figure, number(limit.value)),
+        None => figure.figure.clone(),
+    };
     format!(
-        "  {:<48}{:>14}{:>14}{error:>10}{half_width:>10}  {}",
-        figure.figure,
+        "  {name:<48}{:>14}{:>14}{error:>10}{half_width:>10}  {}",
         number(figure.exact),
         number(figure.simulated),
         in_words(figure.verdict)
@@ -153,9 +156,15 @@ fn closing(outcomes: &[CaseResult], settings: SuiteSettings) -> String {
         .iter()
         .filter(|figure| figure.verdict == Verdict::Holds)
         .count();
+    let has_limit = figures.iter().any(|figure| figure.limit.is_some());
+    let limits = if has_limit {
+        " A limit holds for infinitely many buyers; the exact value beside it is that limit and its bias at the simulated scale."
+    } else {
+        ""
+    };
     format!(
         "\n{passed} of {} metrics passed. ± is the half-width of the 99 % simultaneous confidence interval over {} \
-         replications (seed {}).\n",
+         replications (seed {}).{limits}\n",
         figures.len(),
         settings.replications,
         settings.seed

@@ -52,13 +52,13 @@ fn prepare(values: &Values) -> Result<Experiment, ParameterError> {
             "below the final rate the queue never ends, above the initial rate it never forms",
         ));
     }
-    let figures = vec![
-        Figure::mean("time of the peak, s", spike.peak_at()),
-        Figure::mean("queue at the peak", spike.waiting_at(spike.peak_at())),
-        Figure::mean("longest wait, s", spike.longest_wait()),
-        Figure::mean("clear at, s", spike.clear_at()),
-    ];
     let scale = values.number("scale");
+    let figures = vec![
+        Figure::limit("time of the peak, s", spike.peak_at_limit(scale)),
+        Figure::limit("queue at the peak", spike.peak_limit(scale)),
+        Figure::limit("longest wait, s", spike.longest_wait_limit(scale)),
+        Figure::limit("clear at, s", spike.clear_at_limit(scale)),
+    ];
     Ok(Experiment::new(figures, 1, move |streams, spikes| {
         mean_of(spikes, |number| simulate(spike, scale, streams, number))
     }))
