@@ -80,6 +80,8 @@ async fn deliver_one(app: &App, io: &SocketIo, envelope: &Envelope) {
     if receivers == 0 {
         return;
     }
+    // Counted before it is sent: what an instance no longer sends when it is killed was due all the same.
+    Counters::add(&app.counters.fan_out_messages, u64::from(receivers));
     app.spend(app.times.fan_out(receivers)).await;
     // The packet is encoded once per room. A socket that is full or closed misses it.
     let sent = io
@@ -88,7 +90,6 @@ async fn deliver_one(app: &App, io: &SocketIo, envelope: &Envelope) {
     if let Err(error) = sent.await {
         tracing::debug!(%error, "some sockets missed a message");
     }
-    Counters::add(&app.counters.fan_out_messages, u64::from(receivers));
 }
 
 /// Data of the connect packet.

@@ -48,7 +48,7 @@ impl From<Trouble> for Exit {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Interrupted => Self::Interrupted,
-            Trouble::Inconclusive => Self::Inconclusive,
+            Trouble::Inconclusive | Trouble::NotMeasured => Self::Inconclusive,
             Trouble::AuditViolated => Self::AuditViolated,
             Trouble::GateFailed => Self::GateFailed,
         }

@@ -19,7 +19,7 @@ use super::backoff::Backoff;
 use super::seat_choice::SeatChoice;
 use super::socket::{Closed, Socket};
 use super::temperament::Draws;
-use crate::observation::{LeaveReason, Observation, SocketChange, Stage};
+use crate::observation::{AfterDrop, LeaveReason, Observation, SocketChange, Stage};
 use tiketi_core::rng::Streams;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_scenario::operation::Operation;
@@ -69,6 +69,12 @@ pub struct Journey {
     join_due: bool,
     close_due: bool,
     queued_since: Option<SimTime>,
+    /// Whether the socket has been open since a poll said that the buyer still waits: the message about an admission would have
+    /// arrived.
+    hears_admission: bool,
+    /// Since when the buyer is inside without a message about an admission, and since when the buyer had been waiting then;
+    /// `None` if there is no doubt.
+    doubt: Option<(SimTime, SimTime)>,
     /// When the buyer's patience ends; `None` outside the queue.
     gives_up_at: Option<SimTime>,
     choice: SeatChoice,
@@ -106,6 +112,8 @@ impl Journey {
             join_due: false,
             close_due: false,
             queued_since: None,
+            hears_admission: false,
+            doubt: None,
             gives_up_at: None,
             choice: SeatChoice::default(),
             reservation: Uuid::nil(),
@@ -142,8 +150,12 @@ impl Journey {
                 self.go(Step::QueueCheck, now + pause);
             }
             (Step::QueueCheck, Answer::Queued) => self.wait(now),
-            (Step::Waiting, Answer::Queued) => self.schedule_poll(now, intended),
+            (Step::Waiting, Answer::Queued) => {
+                self.hears_admission = self.socket.is_open();
+                self.schedule_poll(now, intended);
+            }
             (Step::QueueCheck | Step::Waiting, Answer::Admitted) => self.enter(now),
+            (Step::Waiting, Answer::NotQueued { admitted }) => self.walk_in(now, admitted),
             (Step::SeatMap | Step::Watching, Answer::Seats { available, locked }) => {
                 self.reach(now, Stage::SeatsSeen);
                 self.choice = SeatChoice::pick(available, &mut self.draws.seat);
@@ -169,6 +181,8 @@ impl Journey {
             Message::EntryAllowed { user } => {
                 if user == self.user && self.step == Step::Waiting {
                     self.enter(now);
+                } else if user == self.user {
+                    self.settle_doubt(true);
                 }
             }
             Message::QueueUpdated => {
@@ -178,6 +192,7 @@ impl Journey {
             }
             Message::QueueCleared => {
                 if self.step == Step::Waiting {
+                    self.observe_drop(now, AfterDrop::Rejoined);
                     self.go(Step::QueueCheck, now);
                 }
             }
@@ -226,6 +241,7 @@ impl Journey {
             self.socket
                 .handle_lost(now, &temperament.reconnect, &mut self.draws.backoff);
         self.join_due = false;
+        self.hears_admission = false;
         if !was_open {
             return;
         }
@@ -379,14 +395,49 @@ impl Journey {
 
     /// Goes on to the seat map after the admission.
     fn enter(&mut self, now: SimTime) {
+        let since = self.queued_since.take();
+        self.observe_admission(now, since);
+        self.go_inside(now);
+    }
+
+    /// Goes on to the seat map because the system says that the buyer no longer waits, whether admitted or dropped.
+    fn walk_in(&mut self, now: SimTime, admitted: Option<bool>) {
+        let since = self.queued_since.take();
+        match (admitted, since) {
+            (Some(false), _) => self.observe_drop(now, AfterDrop::Entered),
+            // Everybody who is admitted is told so over the socket. The message may still be on its way.
+            (None, Some(since)) if self.hears_admission => self.doubt = Some((now, since)),
+            (Some(true) | None, _) => self.observe_admission(now, since),
+        }
+        self.go_inside(now);
+    }
+
+    /// Ends the doubt about how the buyer got inside, if there is one.
+    fn settle_doubt(&mut self, was_admitted: bool) {
+        match self.doubt.take() {
+            Some((entered, since)) if was_admitted => self.observe_admission(entered, Some(since)),
+            Some((entered, _)) => self.observe_drop(entered, AfterDrop::Entered),
+            None => {}
+        }
+    }
+
+    /// Notes the admission of a buyer who had been waiting since `since`, or who did not have to wait.
+    fn observe_admission(&mut self, now: SimTime, since: Option<SimTime>) {
         self.reach(now, Stage::Admitted);
-        self.gives_up_at = None;
-        if let Some(since) = self.queued_since.take() {
-            self.observations.push(Observation::Admitted {
+        self.observations
+            .extend(since.map(|since| Observation::Admitted {
                 at: now,
                 waited: now.saturating_since(since),
-            });
-        }
+            }));
+    }
+
+    fn observe_drop(&mut self, now: SimTime, then: AfterDrop) {
+        self.observations
+            .push(Observation::Dropped { at: now, then });
+    }
+
+    fn go_inside(&mut self, now: SimTime) {
+        self.gives_up_at = None;
         self.socket.want(now);
         self.join_due = self.socket.is_open();
         self.backoff.handle_success();
@@ -455,6 +506,7 @@ impl Journey {
 
     /// Leaves; with `notify_server`, sends a request to leave the queue first.
     fn leave(&mut self, now: SimTime, reason: LeaveReason, notify_server: bool) {
+        self.settle_doubt(false);
         let waited = self
             .queued_since
             .take()

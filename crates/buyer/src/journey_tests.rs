@@ -546,3 +546,86 @@ fn the_same_seed_gives_the_same_journey() {
     };
     assert_eq!(actions(), actions());
 }
+
+/// Returns the buyers' drops, and whether the buyer counts as admitted.
+fn passage(visit: &Visit) -> (Vec<AfterDrop>, bool) {
+    let drops = visit.seen.iter().filter_map(|seen| match seen {
+        Observation::Dropped { then, .. } => Some(*then),
+        _ => None,
+    });
+    let admitted = |seen: &Observation| {
+        matches!(
+            seen,
+            Observation::Stage {
+                stage: Stage::Admitted,
+                ..
+            } | Observation::Admitted { .. }
+        )
+    };
+    (drops.collect(), visit.seen.iter().any(admitted))
+}
+
+/// Waits with a socket until a poll says that the buyer no longer waits.
+fn visit_until_not_queued(admitted: Option<bool>) -> Visit {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    visit.connect();
+    assert_eq!(visit.next(), Action::Emit(Emission::JoinQueue));
+    visit.answer(Operation::QueueStatus, Answer::Queued);
+    visit.answer(Operation::QueueStatus, Answer::NotQueued { admitted });
+    visit
+}
+
+fn end(mut visit: Visit) -> Visit {
+    visit.journey.handle_end(visit.now);
+    while let Some(observation) = visit.journey.poll_observation() {
+        visit.seen.push(observation);
+    }
+    visit
+}
+
+#[test]
+fn a_buyer_whom_the_system_has_not_admitted_bypasses_the_waiting_room() {
+    let visit = end(visit_until_not_queued(Some(false)));
+    assert_eq!(passage(&visit), (vec![AfterDrop::Entered], false));
+    let visit = end(visit_until_not_queued(Some(true)));
+    assert_eq!(passage(&visit), (vec![], true));
+}
+
+#[test]
+fn without_a_word_of_the_system_the_missing_message_shows_the_bypass() {
+    let visit = end(visit_until_not_queued(None));
+    assert_eq!(passage(&visit), (vec![AfterDrop::Entered], false));
+    // The message was only slower than the poll.
+    let mut visit = visit_until_not_queued(None);
+    visit
+        .journey
+        .handle_message(visit.now, Message::EntryAllowed { user: ME });
+    assert_eq!(passage(&end(visit)), (vec![], true));
+}
+
+#[test]
+fn a_buyer_who_could_not_hear_the_message_counts_as_admitted() {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    visit.connect();
+    assert_eq!(visit.next(), Action::Emit(Emission::JoinQueue));
+    visit.answer(Operation::QueueStatus, Answer::Queued);
+    visit.journey.handle_socket_lost(visit.now);
+    while !matches!(visit.next(), Action::Call { .. }) {}
+    let not_queued = Answer::NotQueued { admitted: None };
+    visit
+        .journey
+        .handle_answer(visit.now, Operation::QueueStatus, not_queued);
+    assert_eq!(passage(&end(visit)), (vec![], true));
+}
+
+#[test]
+fn a_cleared_queue_drops_its_buyers() {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    visit
+        .journey
+        .handle_message(visit.now, Message::QueueCleared);
+    assert_eq!(passage(&end(visit)), (vec![AfterDrop::Rejoined], false));
+}

@@ -35,6 +35,13 @@ pub enum Observation {
         /// Time from the first `queue/check` that put the buyer in the queue to the admission.
         waited: Duration,
     },
+    /// A waiting buyer's place in the queue was gone, without an admission.
+    Dropped {
+        /// When the buyer noticed.
+        at: SimTime,
+        /// What the buyer did next.
+        then: AfterDrop,
+    },
     /// A journey ended.
     Left {
         /// When it happened.
@@ -153,6 +160,16 @@ impl Stage {
         Self::SeatHeld,
         Self::Paid,
     ];
+}
+
+/// What a buyer does whom the waiting room has dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterDrop {
+    /// Goes on to the seats: the system says that the buyer no longer waits. This buyer bypasses the waiting room.
+    Entered,
+    /// Joins the queue again, at its end.
+    Rejoined,
 }
 
 /// Why a journey ended.

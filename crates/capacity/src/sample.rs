@@ -57,6 +57,10 @@ mod tests {
         let mut run = example::run();
         assert_eq!(Sample::of(&run).passes(), judge(&run).troubles().is_empty());
         run.plan.gates.clear();
+        assert!(Sample::of(&run).passes());
+        let mut unsold = run.clone();
+        unsold.tally.stages[tiketi_buyer::observation::Stage::Paid as usize] = 0;
+        assert!(!Sample::of(&unsold).passes(), "nobody bought a ticket");
         run.tally.arrivals.shed += 1;
         assert!(!Sample::of(&run).passes(), "not valid");
     }

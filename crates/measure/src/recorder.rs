@@ -60,6 +60,7 @@ impl Recorder {
                     self.tally.waiting_time.record(waited);
                 }
             }
+            Observation::Dropped { then, .. } => self.tally.dropped.count(then),
             Observation::Left { at, reason, waited } => {
                 // Counts of buyers cover the whole run, warm-up included: every buyer who starts must also end.
                 self.tally.left[reason as usize] += 1;

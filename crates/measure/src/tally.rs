@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::histogram::Histogram;
 use super::pairs;
-use tiketi_buyer::observation::{Failure, LeaveReason, Stage};
+use tiketi_buyer::observation::{AfterDrop, Failure, LeaveReason, Stage};
 use tiketi_cost::Sales;
 use tiketi_scenario::operation::Operation;
 
@@ -29,6 +29,9 @@ pub struct Tally {
     pub arrivals: Arrivals,
     /// Buyers who reached each stage in the whole run, in the order of [`Stage::ALL`].
     pub stages: [u64; Stage::ALL.len()],
+    /// Buyers whom the waiting room dropped in the whole run.
+    #[serde(default)]
+    pub dropped: Dropped,
     /// Buyers whose visit ended in the whole run, in the order of [`LeaveReason::ALL`].
     pub left: [u64; LeaveReason::ALL.len()],
     /// Sockets of the whole run.
@@ -75,6 +78,30 @@ const fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
+/// Buyers whose place in the queue was gone without an admission, as the buyers noticed it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// Went on to the seats without an admission: they bypassed the waiting room.
+    pub entered: u64,
+    /// Joined the queue again.
+    pub rejoined: u64,
+}
+
+impl Dropped {
+    /// Counts one buyer.
+    pub(super) const fn count(&mut self, then: AfterDrop) {
+        match then {
+            AfterDrop::Entered => self.entered += 1,
+            AfterDrop::Rejoined => self.rejoined += 1,
+        }
+    }
+
+    /// Returns all of them.
+    pub const fn all(self) -> u64 {
+        self.entered + self.rejoined
+    }
+}
+
 /// Sockets by what happened to them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sockets {
@@ -99,6 +126,7 @@ impl Default for Tally {
             fan_out_delay: Histogram::default(),
             arrivals: Arrivals::default(),
             stages: Default::default(),
+            dropped: Dropped::default(),
             left: Default::default(),
             sockets: Sockets::default(),
             messages: 0,
@@ -125,6 +153,8 @@ impl Tally {
         self.arrivals.shed += other.arrivals.shed;
         self.arrivals.without_credential += other.arrivals.without_credential;
         add_each(&mut self.stages, &other.stages);
+        self.dropped.entered += other.dropped.entered;
+        self.dropped.rejoined += other.dropped.rejoined;
         add_each(&mut self.left, &other.left);
         self.sockets.connected += other.sockets.connected;
         self.sockets.reconnected += other.sockets.reconnected;

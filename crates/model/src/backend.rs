@@ -185,9 +185,13 @@ impl World<'_> {
                 let reply = match self.redis.status(now, SHOW, buyer) {
                     Ok(QueueState::Waiting) => Reply::Queued,
                     // By the API contract a buyer who is not waiting may enter, whether admitted or unknown.
-                    Ok(QueueState::Active | QueueState::Unknown) => {
+                    Ok(state @ (QueueState::Active | QueueState::Unknown)) => {
                         let _ = self.redis.touch(now, SHOW, buyer);
-                        Reply::Admitted
+                        if state == QueueState::Active {
+                            Reply::Admitted
+                        } else {
+                            Reply::Dropped
+                        }
                     }
                     Err(_) => UNAVAILABLE,
                 };

@@ -20,6 +20,7 @@ mod crowd;
 mod entry;
 mod fleet;
 mod front;
+mod outbox;
 mod rooms;
 mod service;
 mod tier;

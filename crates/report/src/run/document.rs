@@ -12,7 +12,7 @@ use tiketi_cloud::notice::{Notice, What};
 use tiketi_cost::Statement;
 use tiketi_measure::ending::WorkerFigures;
 use tiketi_measure::histogram::Histogram;
-use tiketi_measure::tally::{Arrivals, OperationTally, Sockets};
+use tiketi_measure::tally::{Arrivals, Dropped, OperationTally, Sockets};
 use tiketi_measure::{Engine, Measurements};
 use tiketi_scenario::operation::Operation;
 use tiketi_verdict::Verdicts;
@@ -43,6 +43,8 @@ pub struct Document {
     pub arrivals: Arrivals,
     /// Buyers who reached each stage of a purchase.
     pub funnel: Vec<FunnelStep>,
+    /// Buyers whom the waiting room dropped: their place in the queue was gone without an admission.
+    pub dropped: Dropped,
     /// How visits ended.
     pub left: Vec<LeftFor>,
     /// Requests by operation; the last entry is all operations together.
@@ -235,6 +237,7 @@ pub fn document(run: &Measurements, verdicts: Verdicts, run_again: &str) -> Docu
         verdicts,
         arrivals: tally.arrivals,
         funnel: funnel(run),
+        dropped: tally.dropped,
         left: left(run),
         calls: call_rows(run, &all),
         metrics: metrics(run),

@@ -3,7 +3,7 @@
 use tiketi_measure::{Engine, Measurements};
 use tiketi_scenario::data_tier::DataTier;
 use tiketi_verdict::audit::{AuditVerdict, Finding};
-use tiketi_verdict::slo::GateVerdict;
+use tiketi_verdict::slo::{GateResult, GateVerdict};
 use tiketi_verdict::validity::ValidityCheck;
 
 use super::document::{Document, LoadWorker, RunHeader};
@@ -168,20 +168,20 @@ fn gates(document: &Document) -> Section {
     ];
     section
         .with(Prose::muted(
-            "Objectives of the scenario, which decide whether the run passes.",
+            "Objectives of the scenario, which decide whether the run passes. One that was not measured makes it inconclusive.",
         ))
         .with(Table::new(columns).with_rows(gates.iter().map(gate_row)))
 }
 
 fn gate_row(gate: &GateVerdict) -> Vec<Cell> {
-    // A gate without data does not pass, but nothing was measured that failed.
-    let status = match gate.measured {
-        Some(_) => Status::of(gate.passed),
-        None => Status::Unknown,
+    let status = match gate.result {
+        GateResult::Passed => Status::Pass,
+        GateResult::Failed => Status::Fail,
+        GateResult::NotMeasured => Status::Unknown,
     };
     let measured = match (gate.measured, &gate.reason) {
         (Some(figure), _) => Cell::text(figure.to_string()),
-        (None, Some(reason)) => Cell::text(reason),
+        (None, Some(reason)) => Cell::text(format!("not measured: {reason}")),
         (None, None) => Cell::text("not measured"),
     };
     vec![
