@@ -51,6 +51,30 @@ impl Step {
     }
 }
 
+/// Whether a waiting buyer would have got the message about an admission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hearing {
+    /// Not necessarily: the socket was not open all the time.
+    Unsure,
+    /// Since shortly after joining the queue; an admission in between is possible.
+    AlmostSinceJoin,
+    /// Since a poll said that the buyer still waits.
+    SincePoll,
+}
+
+/// Time from joining the queue to an open socket that counts as shortly after (assumption: the waiting room admits buyers once per
+/// second).
+const SOCKET_OPEN_SOON: Duration = Duration::from_secs(1);
+
+/// A buyer who is inside without a message about an admission.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    entered: SimTime,
+    waited_since: SimTime,
+    /// What the buyer will count as without a message.
+    otherwise: AfterDrop,
+}
+
 /// A buyer's visit, from arrival to leaving.
 #[derive(Debug)]
 pub struct Journey {
@@ -69,12 +93,9 @@ pub struct Journey {
     join_due: bool,
     close_due: bool,
     queued_since: Option<SimTime>,
-    /// Whether the socket has been open since a poll said that the buyer still waits: the message about an admission would have
-    /// arrived.
-    hears_admission: bool,
-    /// Since when the buyer is inside without a message about an admission, and since when the buyer had been waiting then;
-    /// `None` if there is no doubt.
-    doubt: Option<(SimTime, SimTime)>,
+    hearing: Hearing,
+    /// `None` if there is no doubt about how the buyer got inside.
+    doubt: Option<Doubt>,
     /// When the buyer's patience ends; `None` outside the queue.
     gives_up_at: Option<SimTime>,
     choice: SeatChoice,
@@ -112,7 +133,7 @@ impl Journey {
             join_due: false,
             close_due: false,
             queued_since: None,
-            hears_admission: false,
+            hearing: Hearing::Unsure,
             doubt: None,
             gives_up_at: None,
             choice: SeatChoice::default(),
@@ -151,7 +172,9 @@ impl Journey {
             }
             (Step::QueueCheck, Answer::Queued) => self.wait(now),
             (Step::Waiting, Answer::Queued) => {
-                self.hears_admission = self.socket.is_open();
+                if self.socket.is_open() {
+                    self.hearing = Hearing::SincePoll;
+                }
                 self.schedule_poll(now, intended);
             }
             (Step::QueueCheck | Step::Waiting, Answer::Admitted) => self.enter(now),
@@ -223,6 +246,10 @@ impl Journey {
         let change = self.socket.handle_open();
         self.observe_socket(now, change);
         self.join_due = true;
+        let is_soon = |since| now.saturating_since(since) <= SOCKET_OPEN_SOON;
+        if self.queued_since.is_some_and(is_soon) {
+            self.hearing = Hearing::AlmostSinceJoin;
+        }
         if self.step == Step::Waiting {
             let connected = self.temperament.poll.connected;
             let pause = match change {
@@ -241,7 +268,7 @@ impl Journey {
             self.socket
                 .handle_lost(now, &temperament.reconnect, &mut self.draws.backoff);
         self.join_due = false;
-        self.hears_admission = false;
+        self.hearing = Hearing::Unsure;
         if !was_open {
             return;
         }
@@ -403,11 +430,23 @@ impl Journey {
     /// Goes on to the seat map because the system says that the buyer no longer waits, whether admitted or dropped.
     fn walk_in(&mut self, now: SimTime, admitted: Option<bool>) {
         let since = self.queued_since.take();
-        match (admitted, since) {
-            (Some(false), _) => self.observe_drop(now, AfterDrop::Entered),
-            // Everybody who is admitted is told so over the socket. The message may still be on its way.
-            (None, Some(since)) if self.hears_admission => self.doubt = Some((now, since)),
-            (Some(true) | None, _) => self.observe_admission(now, since),
+        // Everybody who is admitted is told so over the socket. The message may still be on its way.
+        let otherwise = match (admitted, self.hearing) {
+            (Some(true), _) | (None, Hearing::Unsure) => None,
+            (Some(false), _) => Some(AfterDrop::Entered),
+            (None, Hearing::AlmostSinceJoin) => Some(AfterDrop::EnteredUnannounced),
+            (None, Hearing::SincePoll) => Some(AfterDrop::Entered),
+        };
+        match (otherwise, admitted, since) {
+            (Some(otherwise), None, Some(waited_since)) => {
+                self.doubt = Some(Doubt {
+                    entered: now,
+                    waited_since,
+                    otherwise,
+                });
+            }
+            (Some(dropped), _, _) => self.observe_drop(now, dropped),
+            (None, _, _) => self.observe_admission(now, since),
         }
         self.go_inside(now);
     }
@@ -415,8 +454,10 @@ impl Journey {
     /// Ends the doubt about how the buyer got inside, if there is one.
     fn settle_doubt(&mut self, was_admitted: bool) {
         match self.doubt.take() {
-            Some((entered, since)) if was_admitted => self.observe_admission(entered, Some(since)),
-            Some((entered, _)) => self.observe_drop(entered, AfterDrop::Entered),
+            Some(doubt) if was_admitted => {
+                self.observe_admission(doubt.entered, Some(doubt.waited_since));
+            }
+            Some(doubt) => self.observe_drop(doubt.entered, doubt.otherwise),
             None => {}
         }
     }

@@ -621,6 +621,18 @@ fn a_buyer_who_could_not_hear_the_message_counts_as_admitted() {
 }
 
 #[test]
+fn a_buyer_whose_socket_opened_after_the_join_may_have_missed_the_message() {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    visit.connect();
+    assert_eq!(visit.next(), Action::Emit(Emission::JoinQueue));
+    let not_queued = Answer::NotQueued { admitted: None };
+    visit.answer(Operation::QueueStatus, not_queued);
+    let expected = (vec![AfterDrop::EnteredUnannounced], false);
+    assert_eq!(passage(&end(visit)), expected);
+}
+
+#[test]
 fn a_cleared_queue_drops_its_buyers() {
     let mut visit = Visit::with(temperament());
     visit.queue_up();

@@ -170,6 +170,9 @@ pub enum AfterDrop {
     Entered,
     /// Joins the queue again, at its end.
     Rejoined,
+    /// Goes on to the seats although no message about an admission came and the system does not say more. The buyer may have been
+    /// admitted in the moment before the socket was open.
+    EnteredUnannounced,
 }
 
 /// Why a journey ended.

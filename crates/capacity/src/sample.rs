@@ -41,7 +41,7 @@ impl Sample {
         }
     }
 
-    /// Returns whether the run passed: all gates passed, no audit failed, and the measurement is valid.
+    /// Returns whether the run passed: all gates passed, no audit failed, the measurement is valid, and nothing is left unmeasured.
     pub fn passes(&self) -> bool {
         self.misses.is_empty()
     }

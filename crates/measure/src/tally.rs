@@ -85,6 +85,10 @@ pub struct Dropped {
     pub entered: u64,
     /// Joined the queue again.
     pub rejoined: u64,
+    /// Went on to the seats although no message about an admission came: dropped, or admitted in the moment before their socket was
+    /// open.
+    #[serde(default)]
+    pub unannounced: u64,
 }
 
 impl Dropped {
@@ -93,11 +97,12 @@ impl Dropped {
         match then {
             AfterDrop::Entered => self.entered += 1,
             AfterDrop::Rejoined => self.rejoined += 1,
+            AfterDrop::EnteredUnannounced => self.unannounced += 1,
         }
     }
 
-    /// Returns all of them.
-    pub const fn all(self) -> u64 {
+    /// Returns those who were certainly dropped.
+    pub const fn certain(self) -> u64 {
         self.entered + self.rejoined
     }
 }
@@ -155,6 +160,7 @@ impl Tally {
         add_each(&mut self.stages, &other.stages);
         self.dropped.entered += other.dropped.entered;
         self.dropped.rejoined += other.dropped.rejoined;
+        self.dropped.unannounced += other.dropped.unannounced;
         add_each(&mut self.left, &other.left);
         self.sockets.connected += other.sockets.connected;
         self.sockets.reconnected += other.sockets.reconnected;

@@ -177,7 +177,7 @@ pub(super) fn lost_orders(run: &Measurements) -> Result<u64, Unchecked> {
 pub(super) fn lost_admissions(run: &Measurements) -> Result<u64, Unchecked> {
     let ledger = match admissions(run) {
         Ok(ledger) => ledger,
-        Err(_) if run.tally.dropped.all() > 0 => return Ok(run.tally.dropped.all()),
+        Err(_) if run.tally.dropped.certain() > 0 => return Ok(run.tally.dropped.certain()),
         Err(unchecked) => return Err(unchecked),
     };
     let lost = entered(ledger).saturating_sub(accounted_for(ledger));
@@ -394,17 +394,17 @@ fn admissions_conserved(ledger: &AdmissionFacts, places_lost: Option<u64>) -> Ch
 /// Returns the audit of the queue as its buyers saw it; `None` if none of them was dropped.
 fn dropped(run: &Measurements) -> Option<Checked> {
     let dropped = run.tally.dropped;
-    (dropped.all() > 0).then(|| Checked {
+    (dropped.certain() > 0).then(|| Checked {
         passed: false,
         among: (Denominator::Joins, run.tally.reached(Stage::Queued)),
         summary: format!(
             "{} lost their place in the queue, as they saw it.",
-            counted(dropped.all(), "buyer")
+            counted(dropped.certain(), "buyer")
         ),
         evidence: format!(
             "{} joined the queue; {} no longer in it without an admission: {} went on to the seats, {} joined again",
             counted(run.tally.reached(Stage::Queued), "buyer"),
-            grouped(dropped.all()),
+            grouped(dropped.certain()),
             grouped(dropped.entered),
             grouped(dropped.rejoined)
         ),

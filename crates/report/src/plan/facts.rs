@@ -29,9 +29,9 @@ fn method(findings: &Findings) -> String {
             confidence(search)
         ),
         Answer::LargestCrowd(_) | Answer::CheapestSetup(_) => format!(
-            "A run passes when every gate passes, no audit fails and the measurement is valid. In the search, all {} runs \
-             must pass; a failure in the first two ends the test. The answer is then re-tested on {} new seeds and \
-             accepted if we can be {} confident that at least {} of sales would pass (Clopper–Pearson, corrected for \
+            "A run passes when every gate passes, no audit fails, the measurement is valid and somebody bought a ticket. In \
+             the search, all {} runs must pass; a failure in the first two ends the test. The answer is then re-tested on \
+             {} new seeds and accepted if we can be {} confident that at least {} of sales would pass (Clopper–Pearson, corrected for \
              multiple tests).",
             search.replications,
             search.confirm,

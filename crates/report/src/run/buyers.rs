@@ -6,6 +6,7 @@ use crate::chart::{Bar, BarChart};
 use crate::number::Number;
 use crate::page::{Cell, ColumnKind, Section, Table};
 use crate::wording::capitalized;
+use tiketi_measure::tally::Dropped;
 
 /// The funnel and the ends of visits.
 pub(super) fn section(document: &Document) -> Section {
@@ -26,9 +27,10 @@ pub(super) fn section(document: &Document) -> Section {
         title: "Buyers who reached each stage".to_owned(),
         bars: bars.collect(),
     });
-    let section = match document.dropped.all() {
-        0 => section,
-        _ => section.with(dropped(document)),
+    let section = if document.dropped == Dropped::default() {
+        section
+    } else {
+        section.with(dropped(document))
     };
     section.with(
         Table::pairs(ColumnKind::Number)
@@ -46,6 +48,10 @@ fn dropped(document: &Document) -> Table {
             dropped.entered,
         ),
         ("joined the queue again", dropped.rejoined),
+        (
+            "went on to the seats without a message about an admission: dropped, or admitted before the socket was open",
+            dropped.unannounced,
+        ),
     ];
     let rows = rows.into_iter().filter(|(_, buyers)| *buyers > 0);
     Table::pairs(ColumnKind::Number)

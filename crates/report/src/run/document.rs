@@ -30,7 +30,7 @@ pub struct Document {
     pub program: String,
     /// What was run, and when.
     pub run: RunHeader,
-    /// Whether the run passed: every gate and audit, and the measurement is valid.
+    /// Whether the run passed: every gate and audit, the measurement is valid, and nothing is left unmeasured.
     pub ok: bool,
     /// The exit code of the run.
     pub exit_code: u8,

@@ -380,4 +380,58 @@ mod tests {
             "Yes. The scenario has no gates, and all 5 data-integrity checks passed."
         );
     }
+
+    #[test]
+    fn a_run_in_which_nobody_buys_is_never_a_yes() {
+        let mut run = example::run();
+        run.plan.gates.clear();
+        run.tally.stages[tiketi_buyer::observation::Stage::Paid as usize] = 0;
+        let headline = answer(&run);
+        assert_eq!(headline.status, Status::Unknown);
+        assert_eq!(
+            headline.answer,
+            "Inconclusive. None of the 2,000 buyers bought a ticket (500 seats in the show)."
+        );
+    }
+
+    #[test]
+    fn gates_without_a_measurement_are_told_once_per_reason() {
+        let mut run = example::run();
+        run.plan.gates = ["lost_places", "lost_sessions"]
+            .map(|name| {
+                let metric = GateMetric::ALL
+                    .into_iter()
+                    .find(|metric| metric.name() == name);
+                example::gate(
+                    metric.expect("it is a metric"),
+                    tiketi_scenario::objective::Statistic::Count,
+                    0.0,
+                    "count == 0",
+                )
+            })
+            .to_vec();
+        let headline = answer(&run);
+        assert_eq!(
+            headline.answer,
+            "Inconclusive. Not measured: gates `lost_places: count == 0`, `lost_sessions: count == 0` (the losses of a Redis \
+             failover were not measured)."
+        );
+    }
+
+    #[test]
+    fn a_target_whose_audits_could_not_run_is_no_plain_yes() {
+        let mut run = example::run();
+        run.plan.gates.clear();
+        run.ending.system = None;
+        run.ending.state = FinalState::Unread {
+            reason: "no database access to this target".to_owned(),
+        };
+        let headline = answer(&run);
+        assert_eq!(headline.status, Status::Partial);
+        assert_eq!(
+            headline.answer,
+            "Yes, as far as it could be checked: the scenario has no gates, but none of the 5 data-integrity checks could run \
+             (no database access to this target)."
+        );
+    }
 }
