@@ -213,6 +213,24 @@ fn check_reports_valid_and_invalid_files() {
 }
 
 #[test]
+fn check_warns_on_stderr_about_a_gate_that_decides_nothing() {
+    let workplace = workplace();
+    workplace.write(
+        "pointless.toml",
+        format!("{VALID}[gates]\nerrors = [\"rate < 1\"]\n"),
+    );
+    let ended = workplace.run(&["check", "pointless.toml"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let warning = "pointless.toml:12:11: warning: gate `errors`: `rate < 1` fails only if";
+    assert!(ended.stderr.starts_with(warning), "{}", ended.stderr);
+    assert!(
+        ended.stdout.contains("pointless.toml: ok"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
 fn environment_variables_set_flags() {
     let workplace = workplace();
     let run = |name: &str, value: &str, arguments: &[&str]| {

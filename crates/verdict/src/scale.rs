@@ -219,7 +219,12 @@ pub(super) fn unanswered(run: &Measurements, within: Duration) -> Vec<Unanswered
 fn lasting_crossings(run: &Measurements, policy: &Policy, at_least: Duration) -> Vec<SimTime> {
     let mut found = Vec::new();
     let mut place = None;
-    for gauges in run.series.ticks().iter().filter_map(|tick| tick.gauges.as_ref()) {
+    for gauges in run
+        .series
+        .ticks()
+        .iter()
+        .filter_map(|tick| tick.gauges.as_ref())
+    {
         let Some(waiting) = gauges.waiting else {
             continue;
         };

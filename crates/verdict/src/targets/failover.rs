@@ -273,5 +273,6 @@ pub(super) fn terms(evidence: &Evidence<'_>) -> Checked {
         is_whole &=
             part == DataTierPart::Database || losses.len() == evidence.promotions(part).len();
     }
-    Ok(Found::new(is_reported, measured).without_unless(is_whole, "what Redis lost with its primary"))
+    Ok(Found::new(is_reported, measured)
+        .without_unless(is_whole, "what Redis lost with its primary"))
 }

@@ -211,7 +211,9 @@ pub(super) fn in_service(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
         .collect();
     if overdue > 0 {
         let actions = counted(overdue as u64, "action");
-        shown.push(format!("not all instances of {actions} before the run ended"));
+        shown.push(format!(
+            "not all instances of {actions} before the run ended"
+        ));
     }
     let removed = evidence
         .scaling

@@ -111,7 +111,9 @@ const CLAIMS: [(&str, Change, Change); 24] = [
         },
         |run| serving(run, 4),
     ),
-    ("A8", nothing, |run| without_promotion(run, DataTierPart::Redis)),
+    ("A8", nothing, |run| {
+        without_promotion(run, DataTierPart::Redis)
+    }),
     ("A9", nothing, |run| {
         facts(&mut run.ending).seats_paid_twice = vec![("R-1-1".to_owned(), 2)];
     }),
@@ -132,7 +134,8 @@ const CLAIMS: [(&str, Change, Change); 24] = [
     }),
     ("A15", nothing, |run| {
         for notice in &mut run.timeline {
-            if matches!(notice.what, What::Instance { instance, state: InstanceState::Healthy, .. } if instance.0 == 3) {
+            if matches!(notice.what, What::Instance { instance, state: InstanceState::Healthy, .. } if instance.0 == 3)
+            {
                 notice.at += Duration::from_secs(100);
             }
         }
@@ -243,7 +246,9 @@ const GATES: [(&str, &str, Change, Change); 19] = [
         run.tally.operations[0].refused = 0;
         run.tally.operations[0].failed.clear();
     }),
-    ("recovery_time", "max < 60s", nothing, |run| fail(run, 240..320)),
+    ("recovery_time", "max < 60s", nothing, |run| {
+        fail(run, 240..320)
+    }),
     ("tickets_sold", "count > 0", nothing, |run| {
         run.tally.stages[Stage::Paid as usize] = 0;
     }),
@@ -274,7 +279,9 @@ const GATES: [(&str, &str, Change, Change); 19] = [
     ("lost_sessions", "count == 2", nothing, |run| {
         of_system(run).failovers[0].loss.sessions = 3;
     }),
-    ("shed", "count == 0", nothing, |run| run.tally.arrivals.shed = 1),
+    ("shed", "count == 0", nothing, |run| {
+        run.tally.arrivals.shed = 1
+    }),
 ];
 
 #[test]
