@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::action::{Action, Answer, Emission, Message, Request};
 use super::backoff::Backoff;
+use super::passage::{Passage, Way};
 use super::seat_choice::SeatChoice;
 use super::socket::{Closed, Socket};
 use super::temperament::Draws;
@@ -51,30 +52,6 @@ impl Step {
     }
 }
 
-/// Whether a waiting buyer would have got the message about an admission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hearing {
-    /// Not necessarily: the socket was not open all the time.
-    Unsure,
-    /// Since shortly after joining the queue; an admission in between is possible.
-    AlmostSinceJoin,
-    /// Since a poll said that the buyer still waits.
-    SincePoll,
-}
-
-/// Time from joining the queue to an open socket that counts as shortly after (assumption: the waiting room admits buyers once per
-/// second).
-const SOCKET_OPEN_SOON: Duration = Duration::from_secs(1);
-
-/// A buyer who is inside without a message about an admission.
-#[derive(Clone, Copy, Debug)]
-struct Doubt {
-    entered: SimTime,
-    waited_since: SimTime,
-    /// What the buyer will count as without a message.
-    otherwise: AfterDrop,
-}
-
 /// A buyer's visit, from arrival to leaving.
 #[derive(Debug)]
 pub struct Journey {
@@ -93,9 +70,7 @@ pub struct Journey {
     join_due: bool,
     close_due: bool,
     queued_since: Option<SimTime>,
-    hearing: Hearing,
-    /// `None` if there is no doubt about how the buyer got inside.
-    doubt: Option<Doubt>,
+    passage: Passage,
     /// When the buyer's patience ends; `None` outside the queue.
     gives_up_at: Option<SimTime>,
     choice: SeatChoice,
@@ -133,8 +108,7 @@ impl Journey {
             join_due: false,
             close_due: false,
             queued_since: None,
-            hearing: Hearing::Unsure,
-            doubt: None,
+            passage: Passage::NEW,
             gives_up_at: None,
             choice: SeatChoice::default(),
             reservation: Uuid::nil(),
@@ -172,9 +146,7 @@ impl Journey {
             }
             (Step::QueueCheck, Answer::Queued) => self.wait(now),
             (Step::Waiting, Answer::Queued) => {
-                if self.socket.is_open() {
-                    self.hearing = Hearing::SincePoll;
-                }
+                self.passage.handle_queued(self.socket.is_open());
                 self.schedule_poll(now, intended);
             }
             (Step::QueueCheck | Step::Waiting, Answer::Admitted) => self.enter(now),
@@ -205,7 +177,8 @@ impl Journey {
                 if user == self.user && self.step == Step::Waiting {
                     self.enter(now);
                 } else if user == self.user {
-                    self.settle_doubt(true);
+                    let way = self.passage.handle_announced();
+                    self.observe_way(way);
                 }
             }
             Message::QueueUpdated => {
@@ -246,10 +219,7 @@ impl Journey {
         let change = self.socket.handle_open();
         self.observe_socket(now, change);
         self.join_due = true;
-        let is_soon = |since| now.saturating_since(since) <= SOCKET_OPEN_SOON;
-        if self.queued_since.is_some_and(is_soon) {
-            self.hearing = Hearing::AlmostSinceJoin;
-        }
+        self.passage.handle_socket_open(now, self.queued_since);
         if self.step == Step::Waiting {
             let connected = self.temperament.poll.connected;
             let pause = match change {
@@ -268,7 +238,7 @@ impl Journey {
             self.socket
                 .handle_lost(now, &temperament.reconnect, &mut self.draws.backoff);
         self.join_due = false;
-        self.hearing = Hearing::Unsure;
+        self.passage.handle_socket_lost();
         if !was_open {
             return;
         }
@@ -430,34 +400,15 @@ impl Journey {
     /// Goes on to the seat map because the system says that the buyer no longer waits, whether admitted or dropped.
     fn walk_in(&mut self, now: SimTime, admitted: Option<bool>) {
         let since = self.queued_since.take();
-        // Everybody who is admitted is told so over the socket. The message may still be on its way.
-        let otherwise = match (admitted, self.hearing) {
-            (Some(true), _) | (None, Hearing::Unsure) => None,
-            (Some(false), _) => Some(AfterDrop::Entered),
-            (None, Hearing::AlmostSinceJoin) => Some(AfterDrop::EnteredUnannounced),
-            (None, Hearing::SincePoll) => Some(AfterDrop::Entered),
-        };
-        match (otherwise, admitted, since) {
-            (Some(otherwise), None, Some(waited_since)) => {
-                self.doubt = Some(Doubt {
-                    entered: now,
-                    waited_since,
-                    otherwise,
-                });
-            }
-            (Some(dropped), _, _) => self.observe_drop(now, dropped),
-            (None, _, _) => self.observe_admission(now, since),
-        }
+        let way = self.passage.handle_not_queued(now, admitted, since);
+        self.observe_way(way);
         self.go_inside(now);
     }
 
-    /// Ends the doubt about how the buyer got inside, if there is one.
-    fn settle_doubt(&mut self, was_admitted: bool) {
-        match self.doubt.take() {
-            Some(doubt) if was_admitted => {
-                self.observe_admission(doubt.entered, Some(doubt.waited_since));
-            }
-            Some(doubt) => self.observe_drop(doubt.entered, doubt.otherwise),
+    fn observe_way(&mut self, way: Option<Way>) {
+        match way {
+            Some(Way::Admitted { at, waited_since }) => self.observe_admission(at, waited_since),
+            Some(Way::Dropped { at, then }) => self.observe_drop(at, then),
             None => {}
         }
     }
@@ -547,7 +498,8 @@ impl Journey {
 
     /// Leaves; with `notify_server`, sends a request to leave the queue first.
     fn leave(&mut self, now: SimTime, reason: LeaveReason, notify_server: bool) {
-        self.settle_doubt(false);
+        let way = self.passage.handle_end();
+        self.observe_way(way);
         let waited = self
             .queued_since
             .take()

@@ -7,6 +7,7 @@ pub mod action;
 pub mod backoff;
 pub mod journey;
 pub mod observation;
+mod passage;
 mod seat_choice;
 mod socket;
 pub mod temperament;
