@@ -7,6 +7,7 @@ use super::exit::Exit;
 use super::source;
 use tiketi_capacity::Question;
 use tiketi_capacity::question::Kind;
+use tiketi_core::shown::on_one_line;
 use tiketi_scenario::arrival::arrival_times;
 use tiketi_scenario::duration::Written;
 use tiketi_scenario::{Overrides, Plan};
@@ -24,11 +25,8 @@ pub(super) fn check(flags: &CheckArguments) -> Exit {
         match summary {
             Ok(summary) => {
                 // A reader may close the pipe early, as `head` does; that is not an error.
-                let _closed = writeln!(
-                    std::io::stdout().lock(),
-                    "{}: ok ({summary})",
-                    path.display()
-                );
+                let line = format!("{}: ok ({summary})", path.display());
+                let _closed = writeln!(std::io::stdout().lock(), "{}", on_one_line(&line));
             }
             Err(exit) => worst = worst.max(exit),
         }

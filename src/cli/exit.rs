@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
+use tiketi_core::shown::on_lines;
 use tiketi_verdict::Trouble;
 use tiketi_verdict::agreement::Conclusion;
 
@@ -75,9 +76,11 @@ impl From<Exit> for ExitCode {
 pub(super) fn complain(error: impl Display, hint: Option<&str>) {
     // If stderr is closed there is no other way to reach the user.
     let mut stderr = std::io::stderr().lock();
-    let _gone = writeln!(stderr, "error: {error}");
+    // Errors quote files, paths and servers.
+    let error = error.to_string();
+    let _gone = writeln!(stderr, "error: {}", on_lines(&error));
     if let Some(hint) = hint {
-        let _gone = writeln!(stderr, "\nhint: {hint}");
+        let _gone = writeln!(stderr, "\nhint: {}", on_lines(hint));
     }
 }
 

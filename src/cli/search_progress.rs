@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::terminal;
 use tiketi_capacity::SearchState;
+use tiketi_core::shown::on_one_line;
 use tiketi_live::clock::wall_now;
 
 /// Real time between two plain lines.
@@ -96,7 +97,7 @@ impl SearchProgress {
     pub(super) fn tell(&self, text: &str) {
         match &self.form {
             Form::Silent => {}
-            Form::Bar(bar) => bar.println(text),
+            Form::Bar(bar) => bar.println(on_one_line(text)),
             Form::Plain => line(text),
         }
     }
@@ -186,7 +187,7 @@ fn rounded(left: Duration) -> String {
 
 fn line(text: &str) {
     // A closed stderr must not end a search.
-    let _closed = writeln!(std::io::stderr().lock(), "{text}");
+    let _closed = writeln!(std::io::stderr().lock(), "{}", on_one_line(text));
 }
 
 #[cfg(test)]

@@ -4,4 +4,5 @@
 pub mod fault;
 pub mod names;
 pub mod rng;
+pub mod shown;
 pub mod units;

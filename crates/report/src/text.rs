@@ -2,7 +2,10 @@
 //!
 //! Line charts and details are left out; the HTML page has them.
 
+use tiketi_core::shown::on_one_line;
+
 use crate::chart::BarChart;
+use crate::outside::map_text;
 use crate::page::{
     Block, Cell, Column, ColumnKind, Content, KeyMetric, List, Page, Prose, Section, Status, Table,
     Tone,
@@ -24,6 +27,8 @@ const BAR_WIDTH: usize = 30;
 
 /// Renders a page; `saved_to` is where the full report is, if it is anywhere.
 pub fn render(page: &Page, color: Color, saved_to: Option<&str>) -> String {
+    let shown = |text: &str| on_one_line(text).into_owned();
+    let page = &map_text(page, &shown, &shown);
     let paint = Paint(color);
     let mut lines = Vec::new();
     for section in &page.sections {
@@ -45,7 +50,7 @@ pub fn render(page: &Page, color: Color, saved_to: Option<&str>) -> String {
     if !page.context.is_empty() {
         lines.push(format!("  {}", plain(&page.context)));
     }
-    lines.extend(saved_to.map(|folder| format!("  report: {folder}")));
+    lines.extend(saved_to.map(|folder| format!("  report: {}", on_one_line(folder))));
     lines.push(format!("  run again: {}", page.run_again));
     let mut text = String::new();
     for line in lines {

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 
+use tiketi_core::shown::{in_place, on_lines, on_one_line};
 use tiketi_server_url::masked;
 
 /// One problem of a scenario.
@@ -112,10 +113,20 @@ impl Diagnostics {
     /// Collects the problems of the file called `source_name` with this text.
     pub fn new(source_name: &str, text: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
+        // Names and values of the file are quoted, and may contain escape sequences.
+        for problem in &mut problems {
+            problem.message = on_lines(&problem.message).into_owned();
+            for quoted in [&mut problem.expected, &mut problem.help]
+                .into_iter()
+                .flatten()
+            {
+                *quoted = on_lines(quoted).into_owned();
+            }
+        }
         Self {
-            source_name: source_name.to_owned(),
+            source_name: on_one_line(source_name).into_owned(),
             // Excerpts of the file are shown, and must not contain passwords of URLs.
-            text: masked(text),
+            text: in_place(&masked(text)).into_owned(),
             problems,
         }
     }
@@ -249,6 +260,25 @@ mod tests {
         assert_eq!(diagnostics.position(&at("#")), (1, 1));
         assert_eq!(diagnostics.position(&at("# x")), (2, 12));
         assert_eq!(diagnostics.position(&at("-1")), (3, 8));
+    }
+
+    #[test]
+    fn escape_sequences_of_a_file_are_shown_and_not_obeyed() {
+        let text = "\"x\u{1b}[31m\" = 1 # \u{9b}2J\n";
+        let problem = Problem::new("unknown key `x\u{1b}[31m`")
+            .at(1..7)
+            .expected("\u{202e}y")
+            .help("\u{7}z");
+        let diagnostics = Diagnostics::new("\u{1b}f.toml", text, vec![problem]);
+        for rendering in [Rendering::Monochrome, Rendering::Lines] {
+            let shown = diagnostics.render(rendering);
+            assert!(
+                !shown.contains(['\u{1b}', '\u{9b}', '\u{202e}', '\u{7}']),
+                "{shown}"
+            );
+            assert!(shown.contains("unknown key `x␛[31m`"), "{shown}");
+            assert!(shown.contains(":1:2"), "{shown}");
+        }
     }
 
     #[test]
