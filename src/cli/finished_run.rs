@@ -1,5 +1,7 @@
 //! Reads the measurements of a finished run from its report folder.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::exit::{Exit, complain};
@@ -19,7 +21,7 @@ pub(super) struct FinishedRun {
 pub(super) fn read(folder: &Path) -> Result<FinishedRun, Exit> {
     let path = file_of(folder);
     let shown = path.display();
-    let bytes = std::fs::read(&path).map_err(|error| {
+    let bytes = read_at_most(&path, archive::PACKED_BYTES_MAX).map_err(|error| {
         let hint = "name the report folder of a finished run, such as one in reports/";
         source::cannot_read("run", &path, &error, Some(hint))
     })?;
@@ -35,6 +37,21 @@ pub(super) fn read(folder: &Path) -> Result<FinishedRun, Exit> {
         name: name.trim_end_matches('/').to_owned(),
         measured,
     })
+}
+
+/// Reads a file; fails if it has more than `bytes_max` bytes, as a device that never ends does.
+fn read_at_most(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(bytes_max + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
+        let limit = bytes_max >> 20;
+        return Err(io::Error::other(format!(
+            "larger than {limit} MiB, the limit of an archive"
+        )));
+    }
+    Ok(bytes)
 }
 
 /// Returns the measurements file in a folder, or the path itself if it is a file.

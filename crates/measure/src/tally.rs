@@ -21,7 +21,8 @@ pub struct Tally {
     pub waiting_time: Histogram,
     /// Time in the queue, of buyers who gave up waiting after the warm-up.
     pub waited_at_abandonment: Histogram,
-    /// Scheduling delay of the generator: sent minus intended, of arrivals and requests due after the warm-up.
+    /// Scheduling delay of the generator: sent minus intended, of arrivals and requests due after the warm-up. Empty in a
+    /// simulated run, which has no generator.
     pub send_lag: Histogram,
     /// Broadcast latency: from the publication of a message to its receipt, after the warm-up.
     pub fan_out_delay: Histogram,
@@ -44,6 +45,9 @@ pub struct Tally {
 pub struct OperationTally {
     /// Answered minus intended, whatever the outcome: leaving out requests that timed out would flatter the system.
     pub response_time: Histogram,
+    /// The part of `response_time` that is of rejected and failed requests. Most operations have none, and an empty histogram
+    /// takes no memory; the successful ones follow by subtraction.
+    pub unsuccessful: Histogram,
     /// Answered minus sent, whatever the outcome.
     pub service_time: Histogram,
     /// Requests that succeeded.
@@ -176,12 +180,18 @@ impl OperationTally {
     /// Adds what `other` counted.
     pub fn merge(&mut self, other: &Self) {
         self.response_time.merge(&other.response_time);
+        self.unsuccessful.merge(&other.unsuccessful);
         self.service_time.merge(&other.service_time);
         self.ok += other.ok;
         self.refused += other.refused;
         for (&failure, &count) in &other.failed {
             *self.failed.entry(failure).or_default() += count;
         }
+    }
+
+    /// Returns the response times of the requests that succeeded.
+    pub fn successful(&self) -> Histogram {
+        self.response_time.without(&self.unsuccessful)
     }
 
     /// Returns the requests that failed, for any cause.

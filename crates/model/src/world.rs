@@ -88,7 +88,7 @@ impl<'p> World<'p> {
             traffic: Traffic::default(),
             watchers: BTreeSet::new(),
             provider: streams.named("provider"),
-            recorder: Recorder::new(plan),
+            recorder: Recorder::of_simulation(plan),
             assembly: Assembly::new(plan.clone()),
             database_due: None,
             hold_end_due: None,

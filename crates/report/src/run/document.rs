@@ -346,12 +346,17 @@ fn metrics(run: &Measurements) -> Vec<NamedStatistics> {
         name: name.to_owned(),
         statistics: statistics(histogram),
     };
-    vec![
+    let mut metrics = vec![
         metric("waiting_time", &tally.waiting_time),
         metric("waited_at_abandonment", &tally.waited_at_abandonment),
         metric("fan_out_delay", &tally.fan_out_delay),
-        metric("send_lag", &tally.send_lag),
-    ]
+    ];
+    match run.ending.engine {
+        Engine::Live => metrics.push(metric("send_lag", &tally.send_lag)),
+        // A simulation has no load generator that could be late.
+        Engine::Model => {}
+    }
+    metrics
 }
 
 fn statistics(histogram: &Histogram) -> Statistics {
