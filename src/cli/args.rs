@@ -240,9 +240,13 @@ Examples:
   tiketi-sim compare --model reports/spike-20260101T120000Z
   tiketi-sim compare --model --profile profile.toml --out agreement reports/low reports/high
 
-Default tolerances: throughput=5 waiting_time=5 response_time_p95=15. The other kinds
-(response_time_p50, response_time_p99, abandonment, instances, cost) are shown but only checked if
-you set a tolerance for them. Too few samples never counts as a pass.
+Exit codes, errors, refusals, audits, gates and validity come first; an improvement counts only if
+none of them got worse. Response times and throughput are those of successful requests.
+
+Default tolerances: errors=0.1 refusals=1 (percentage points; with --model 1 and 10) throughput=5
+waiting_time=5 response_time_p95=15. The other kinds (response_time_p50, response_time_p99,
+abandonment, instances, cost) are shown but only checked if you set a tolerance for them. Too few
+samples never counts as a pass.
 
 Exit codes: 0 within tolerance · 93 worse than the baseline, or the model is outside its tolerance ·
 91 inconclusive · 104 not a usable run · 105 interrupted";

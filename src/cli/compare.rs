@@ -26,7 +26,11 @@ pub(super) fn compare(flags: &CompareArguments) -> Exit {
 }
 
 fn carry_out(flags: &CompareArguments) -> Result<Exit, Exit> {
-    let mut bars = Bars::default();
+    let mut bars = Bars::of(if flags.model {
+        Question::Agreement
+    } else {
+        Question::Regression
+    });
     for &(measure, share) in &flags.tolerances {
         bars.set(measure, share);
     }

@@ -14,6 +14,8 @@ use tiketi_report::{html, json, markdown};
 use tiketi_scenario::data_tier::DataTier;
 use tiketi_scenario::{self as scenario, Plan};
 
+/// The price book of a run that was priced with a file.
+const PRICES: &str = "prices.toml";
 /// Subfolder for logs.
 const LOGS: &str = "logs";
 /// Runs of the same scenario within one second whose folders get a number to differ.
@@ -80,6 +82,13 @@ impl Folder {
         self.file(archive::FILE_NAME, archive::pack(run))?;
         self.file("timeseries.csv", run::timeseries(run))?;
         self.file("report.html", html::render(&run::page(document, run)))
+    }
+
+    /// Keeps the text of a price book with the run, and returns the path of its file. Prices change, and the file that they were
+    /// read from may be gone when the run is repeated.
+    pub(super) fn keep_prices(&self, text: &str) -> io::Result<PathBuf> {
+        self.file(PRICES, text)?;
+        Ok(self.path.join(PRICES))
     }
 
     /// Writes the files of a search's report.

@@ -3,6 +3,7 @@
 use super::args::ScenarioArguments;
 use super::exit::{Exit, complain};
 use super::folder::Folder;
+use super::prices::ChosenBook;
 use super::summary;
 use tiketi_measure::Measurements;
 use tiketi_report::run::{document, page};
@@ -19,6 +20,30 @@ pub(super) fn folder(flags: &ScenarioArguments, plan: &Plan) -> Result<Folder, E
         );
         Exit::BadScenario
     })
+}
+
+/// Keeps the price book of a run in its folder, and returns what `--prices` has to name to repeat the run: the kept file, or
+/// else what it named.
+pub(super) fn keep_prices(
+    flags: &ScenarioArguments,
+    chosen: Option<&ChosenBook>,
+    folder: &Folder,
+) -> Option<String> {
+    let named = flags.prices.prices.clone();
+    let Some(text) = chosen.and_then(|chosen| chosen.text.as_deref()) else {
+        return named;
+    };
+    match folder.keep_prices(text) {
+        Ok(path) => Some(path.display().to_string()),
+        Err(error) => {
+            let hint = "the command to run again names the original file";
+            complain(
+                format_args!("cannot keep the price book: {error}"),
+                Some(hint),
+            );
+            named
+        }
+    }
 }
 
 /// Writes the report and prints its summary.

@@ -35,7 +35,8 @@ fn carry_out(flags: &RunArguments) -> Result<Exit, Exit> {
     match measure(flags, plan, logs.as_deref()) {
         Ok(mut run) => {
             prices::bill_with(book.as_ref(), &mut run);
-            let run_again = again::run(flags, run.plan.seed);
+            let kept = outcome::keep_prices(&flags.common, book.as_ref(), &folder);
+            let run_again = again::run(flags, run.plan.seed, kept);
             Ok(outcome::report(
                 &run,
                 &run_again,

@@ -22,6 +22,7 @@ fn carry_out(flags: &ScenarioArguments) -> Result<Exit, Exit> {
     let folder = outcome::folder(flags, &plan)?;
     let mut run = simulator.simulate_until_interrupted(&plan, flags.quiet);
     prices::bill_with(book.as_ref(), &mut run);
-    let run_again = again::simulate(flags, run.plan.seed);
+    let kept = outcome::keep_prices(flags, book.as_ref(), &folder);
+    let run_again = again::simulate(flags, run.plan.seed, kept);
     Ok(outcome::report(&run, &run_again, &folder, flags.quiet))
 }

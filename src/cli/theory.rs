@@ -84,7 +84,7 @@ const WRITABLE: &str = "writing to a String cannot fail";
 
 fn as_table(outcomes: &[CaseResult], settings: SuiteSettings) -> String {
     let mut table = format!(
-        "{:<50}{:>14}{:>14}{:>10}{:>10}  verdict\n",
+        "{:<50} {:>13} {:>13} {:>9} {:>9}  verdict\n",
         "", "exact", "simulated", "error", "±"
     );
     for outcome in outcomes {
@@ -116,8 +116,9 @@ fn row(figure: &Compared) -> String {
     } else {
         percent(figure.half_width / figure.exact.abs(), "")
     };
+    // The spaces keep wide numbers apart.
     format!(
-        "  {:<48}{:>14}{:>14}{error:>10}{half_width:>10}  {}",
+        "  {:<48} {:>13} {:>13} {error:>9} {half_width:>9}  {}",
         figure.figure,
         number(figure.exact),
         number(figure.simulated),

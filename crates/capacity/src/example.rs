@@ -144,16 +144,28 @@ impl Fake {
             excess: Some(over),
         });
         let cost = fleet * 100.0 + f64::from(plan.scaling.max);
-        let figures = [
+        let mut figures = Figures::from([
             (Measure::WaitingP95, buyers / limit * 60.0),
+            (Measure::Errors, over.max(0.0)),
+        ]);
+        let mut costs = Figures::from([
             (Measure::CostMonth, cost * 1_000_000.0),
             (Measure::CostRun, cost),
-            (Measure::Errors, over.max(0.0)),
-        ];
+        ]);
+        // As in the documented price book.
+        let class = &plan.topology.instances.class;
+        let mut missing = Vec::new();
+        if class == "t3.medium" {
+            figures.append(&mut costs);
+        } else {
+            missing.push(format!("{class} (no price)"));
+        }
         Sample {
             seed: plan.seed,
             misses: misses.into_iter().collect(),
-            figures: Figures::from(figures),
+            figures,
+            at_least: costs,
+            missing,
             tiers: vec![TierUse {
                 tier: Tier::InstanceCpu,
                 used: buyers / limit,

@@ -70,8 +70,8 @@ fn beyond_measure(what: &str, wanted: &str, found: &str) -> Miss {
 }
 
 fn missed(gate: &Gate, verdict: &GateVerdict) -> Miss {
-    let found = match (&verdict.measured, &verdict.reason) {
-        (Some(figure), _) => figure.to_string(),
+    let found = match (&verdict.shown, &verdict.reason) {
+        (Some(shown), _) => shown.clone(),
         (None, Some(reason)) => reason.clone(),
         (None, None) => "not measured".to_owned(),
     };

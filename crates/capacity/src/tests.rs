@@ -325,3 +325,43 @@ fn two_variants_with_the_same_name_are_rejected() {
     let errors = wrong(&text).to_string();
     assert!(errors.contains("did you mean `four`?"), "{errors}");
 }
+
+#[test]
+fn a_configuration_without_a_price_is_never_the_cheapest() {
+    let grid = |classes: &str| {
+        let vary = format!("[vary]\ntopology.instances.class = {classes}\n");
+        let (head, _) = GRID
+            .split_once("[vary]")
+            .expect("the example varies something");
+        head.replace("ascending = [\"scaling.min\", \"scaling.max\"]\n", "") + &vary
+    };
+    let find = |classes: &str| {
+        let fake = Fake::holding_up_to(2_000);
+        let findings = answer(&question(&grid(classes)), &fake).expect("it is not stopped");
+        match findings.answer {
+            Answer::CheapestSetup(found) => found,
+            other => panic!("{other:?}"),
+        }
+    };
+    let both = find("[\"t3.large\", \"t3.medium\"]");
+    assert_eq!((both.cheapest, &both.cost_unknown[..]), (Some(1), &[0][..]));
+    let unknown = both.setups[0].cost.as_ref().expect("it has run");
+    assert_eq!(
+        (unknown.exact(), unknown.missing()),
+        (None, &["t3.large (no price)".to_owned()][..])
+    );
+    assert!(
+        both.setups[1]
+            .cost
+            .as_ref()
+            .expect("it has run")
+            .exact()
+            .is_some()
+    );
+    assert_eq!(both.frontier, [1]);
+    let neither = find("[\"t3.large\"]");
+    assert_eq!(
+        (neither.cheapest, &neither.cost_unknown[..]),
+        (None, &[0][..])
+    );
+}

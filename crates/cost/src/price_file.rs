@@ -52,6 +52,7 @@ pub(super) fn read(source_name: &str, text: &str) -> Result<PriceBook, Diagnosti
     problems.extend(rate(&raw.exchange));
     problems.extend(raw.prices.iter().filter_map(amount));
     problems.extend(duplicates(&raw.prices));
+    problems.extend(raw.figures.iter().filter_map(figure_amount));
     problems.extend(unknown_parts(&raw.figures));
     if !problems.is_empty() {
         return Err(refuse(problems));
@@ -89,25 +90,29 @@ fn syntax_problem(error: &toml::de::Error) -> Problem {
         .help("start from a copy of a file in scenarios/prices/")
 }
 
+/// Highest price and exchange rate that is accepted: a thousand million won per hour or month is beyond anything a price
+/// book lists, and with it every sum of a bill is still a number that can be printed and compared.
+const AMOUNT_MAX: f64 = 1e9;
+/// Lowest exchange rate, so that amounts in won do not vanish (assumption).
+const RATE_MIN: f64 = 1e-9;
+
 fn rate(exchange: &RawExchange) -> Option<Problem> {
     let (place, rate) = (&exchange.won_per_unit, *exchange.won_per_unit.get_ref());
-    let is_legal = rate.is_finite() && rate > 0.0;
-    (!is_legal).then(|| {
+    (!(RATE_MIN..=AMOUNT_MAX).contains(&rate)).then(|| {
         Problem::new(format!("`won_per_unit` is {rate}"))
             .at(place.span())
-            .expected("a number above 0")
+            .expected("a number above 0, up to 1000000000")
             .help("a book in won has `won_per_unit = 1`")
     })
 }
 
 fn amount(price: &RawPrice) -> Option<Problem> {
     let amount = *price.amount.get_ref();
-    let is_legal = amount.is_finite() && amount >= 0.0;
-    (!is_legal).then(|| {
+    (!(0.0..=AMOUNT_MAX).contains(&amount)).then(|| {
         Problem::new(format!("`amount` is {amount}"))
             .at(price.amount.span())
-            .expected("a number, 0 or more")
-            .help("leave out prices that are unknown; their lines are then marked")
+            .expected("a number from 0 to 1000000000")
+            .help("leave out prices that are unknown; costs are then stated as lower bounds")
     })
 }
 
@@ -124,6 +129,17 @@ fn duplicates(prices: &[RawPrice]) -> impl Iterator<Item = Problem> {
                 .expected("one price per item and class")
                 .help("a price without `class` applies to every class: put it last")
         })
+    })
+}
+
+/// Returns a problem for a documented amount that is no amount of money.
+fn figure_amount(figure: &Spanned<Figure>) -> Option<Problem> {
+    let (name, amount) = (&figure.get_ref().name, figure.get_ref().amount);
+    (!(0.0..=AMOUNT_MAX).contains(&amount)).then(|| {
+        Problem::new(format!("the `amount` of `{name}` is {amount}"))
+            .at(figure.span())
+            .expected("a number from 0 to 1000000000")
+            .help("write the documented amount in the currency of the book")
     })
 }
 
@@ -195,11 +211,15 @@ exchange = { won_per_unit = 1, basis = 'documented', source = 's' }
         let shown = refusal(&bad);
         let lines: Vec<_> = shown.lines().collect();
         assert!(
-            lines[0].starts_with("mine.toml:5:29: `won_per_unit` is 0 (expected a number above 0)"),
+            lines[0].starts_with(
+                "mine.toml:5:29: `won_per_unit` is 0 (expected a number above 0, up to 1000000000)"
+            ),
             "{shown}"
         );
         assert!(
-            lines[1].starts_with("mine.toml:8:10: `amount` is -1 (expected a number, 0 or more)"),
+            lines[1].starts_with(
+                "mine.toml:8:10: `amount` is -1 (expected a number from 0 to 1000000000)"
+            ),
             "{shown}"
         );
         assert!(
@@ -210,6 +230,26 @@ exchange = { won_per_unit = 1, basis = 'documented', source = 's' }
             lines[3].starts_with("mine.toml:14:10: `amount` is NaN"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn infinite_and_absurd_amounts_are_refused() {
+        for amount in ["inf", "1e10", "1.8446744073709552e19"] {
+            let shown = refusal(&(HEAD.to_owned() + &cache(amount)));
+            assert!(
+                shown.contains("(expected a number from 0 to 1000000000)"),
+                "{shown}"
+            );
+            let shown = refusal(
+                &HEAD
+                    .replace("won_per_unit = 1", &format!("won_per_unit = {amount}"))
+                    .replace("exchange", "prices = []\nexchange"),
+            );
+            assert!(shown.contains("`won_per_unit` is "), "{shown}");
+            let figure = format!("[[figures]]\nname = 'sum'\ntitle = 'Sum'\namount = {amount}\n");
+            let shown = refusal(&(HEAD.to_owned() + &cache("1") + &figure));
+            assert!(shown.contains("the `amount` of `sum` is "), "{shown}");
+        }
     }
 
     #[test]

@@ -9,9 +9,9 @@ use super::figure::{self, Figure};
 use super::recovery::{Outcome, Recovery};
 use tiketi_buyer::observation::{LeaveReason, Stage};
 use tiketi_cloud::notice::{DataTierPart, What};
-use tiketi_measure::Measurements;
 use tiketi_measure::ending::{FailoverFigures, LagFigures, Loss};
 use tiketi_measure::histogram::Histogram;
+use tiketi_measure::{Engine, Measurements};
 use tiketi_scenario::objective::{Gate, GateMetric, Statistic};
 
 /// The result of one gate.
@@ -25,6 +25,8 @@ pub struct GateVerdict {
     pub statistic: String,
     /// What was measured; `None` if nothing was, see `reason`.
     pub measured: Option<Figure>,
+    /// The same in words, with as many digits as it takes to tell it from the bound; `None` if nothing was measured.
+    pub shown: Option<String>,
     /// Whether the gate passed; it never does if nothing was measured.
     #[serde(rename = "ok")]
     pub passed: bool,
@@ -38,6 +40,9 @@ enum Unmeasured {
     /// Nothing of the kind happened in the run.
     #[error("no samples")]
     NoSamples,
+    /// The gate is about the load generator, and a simulation has none.
+    #[error("a simulated run has no load generator")]
+    NoGenerator,
     /// There was nothing to recover from.
     #[error("no fault occurred")]
     NoFault,
@@ -76,6 +81,10 @@ fn judge_gate(gate: &Gate, run: &Measurements, recoveries: &[Recovery]) -> GateV
             *figure != Figure::Never && is_met(figure)
         }),
         reason: measured.as_ref().err().map(Unmeasured::to_string),
+        shown: measured
+            .as_ref()
+            .ok()
+            .map(|figure| figure.beside(gate.bound)),
         measured: measured.ok(),
     }
 }
@@ -92,7 +101,10 @@ fn measure(gate: &Gate, run: &Measurements, recoveries: &[Recovery]) -> Result<F
     match gate.metric {
         GateMetric::ResponseTime => trend(&tally.operation(gate.operation).response_time),
         GateMetric::ServiceTime => trend(&tally.operation(gate.operation).service_time),
-        GateMetric::SendLag => trend(&tally.send_lag),
+        GateMetric::SendLag => match run.ending.engine {
+            Engine::Live => trend(&tally.send_lag),
+            Engine::Model => Err(Unmeasured::NoGenerator),
+        },
         GateMetric::WaitingTime => trend(&tally.waiting_time),
         GateMetric::FanOutDelay => trend(&tally.fan_out_delay),
         GateMetric::RecoveryTime => recovery_time(recoveries, gate.statistic),

@@ -186,7 +186,8 @@ fn of_gate(gate: &Gate, verdict: &GateVerdict) -> Consequence {
             text: format!("The gate on `{}` {verb} {reason}.", verdict.metric),
         };
     };
-    let (severity, told) = told(gate, measured, &verdict.statistic);
+    let shown = verdict.shown.as_deref().unwrap_or_default();
+    let (severity, told) = told(gate, measured, shown, &verdict.statistic);
     let condition = &verdict.condition;
     Consequence {
         severity,
@@ -194,8 +195,7 @@ fn of_gate(gate: &Gate, verdict: &GateVerdict) -> Consequence {
     }
 }
 
-fn told(gate: &Gate, measured: Figure, statistic: &str) -> (Severity, String) {
-    let value = measured.to_string();
+fn told(gate: &Gate, measured: Figure, value: &str, statistic: &str) -> (Severity, String) {
     let requests = gate.operation.map_or_else(
         || "requests".to_owned(),
         |operation| format!("`{operation}` requests"),
@@ -219,7 +219,7 @@ fn told(gate: &Gate, measured: Figure, statistic: &str) -> (Severity, String) {
         GateMetric::RedisLag => slow("the Redis replica was too far behind"),
         GateMetric::DatabaseLag => slow("the database replica was too far behind"),
         GateMetric::Errors => lost(Severity::Errors, &format!("of {requests} failed")),
-        GateMetric::RecoveryTime => (Severity::Outage, recovery(measured)),
+        GateMetric::RecoveryTime => (Severity::Outage, recovery(measured, value)),
         GateMetric::TicketsSold => lost(Severity::Other, "tickets were sold"),
         GateMetric::Abandoned => lost(Severity::Slow, "of queued buyers gave up waiting"),
         GateMetric::OversoldSeats => lost(
@@ -244,11 +244,11 @@ fn told(gate: &Gate, measured: Figure, statistic: &str) -> (Severity, String) {
     }
 }
 
-fn recovery(measured: Figure) -> String {
+fn recovery(measured: Figure, value: &str) -> String {
     match measured {
         Figure::Never => "the system did not recover before the run ended".to_owned(),
         Figure::Length(_) | Figure::Share(_) | Figure::Count(_) => {
-            format!("recovery took {measured}")
+            format!("recovery took {value}")
         }
     }
 }

@@ -142,12 +142,12 @@ fn key_metrics(document: &Document) -> Section {
         ),
     ];
     metrics.extend(document.cost.as_ref().map(|bill| {
-        let money = |amount| Number::money(amount, bill.currency);
-        let each = bill.per_thousand_buyers;
+        let money = |amount| Number::amount(amount, bill.currency);
+        let each = bill.per_thousand_buyers.as_ref();
         let each = each.map(|each| format!("{} per 1,000 buyers", money(each)));
         metric(
             "Cost of this sale",
-            Some(money(bill.run.total)),
+            Some(money(&bill.run.total)),
             each.unwrap_or_default(),
         )
     }));
@@ -179,8 +179,8 @@ fn gate_row(gate: &GateVerdict) -> Vec<Cell> {
         Some(_) => Status::of(gate.passed),
         None => Status::Unknown,
     };
-    let measured = match (gate.measured, &gate.reason) {
-        (Some(figure), _) => Cell::text(figure.to_string()),
+    let measured = match (&gate.shown, &gate.reason) {
+        (Some(shown), _) => Cell::text(shown),
         (None, Some(reason)) => Cell::text(reason),
         (None, None) => Cell::text("not measured"),
     };
