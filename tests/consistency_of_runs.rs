@@ -51,6 +51,7 @@ fn files_of_a_run_agree_with_each_other() {
         let workplace = Workplace::new();
         workplace.write("sale.toml", format!("{SALE}{addition}"));
         let ended = workplace.run(&["simulate", "sale.toml", "--out", "out"]);
+        assert_ne!(ended.code, Some(104), "{what}: {}", ended.stderr);
         let folder = std::fs::read_dir(workplace.path("out"));
         let folder = folder
             .unwrap_or_else(|_| panic!("{what}: {}", ended.stderr))

@@ -118,7 +118,12 @@ fn wrong_sums_in_the_documents_are_found() {
     let all = 259_000.0 + 160.0 * 40_000.0 / 730.0;
     assert_close(computed.expect("is a sum"), all - 36_500.0 - 32_000.0);
     assert_close(
-        statement.savings.optimized.expect("has its prices"),
+        statement
+            .savings
+            .optimized
+            .as_ref()
+            .expect("has its prices")
+            .at_least(),
         all - 36_500.0 - 32_000.0,
     );
     let (total, added_up, _) = row(&statement, "all");
@@ -147,7 +152,10 @@ fn different_usage_is_distinguished_from_different_prices() {
             _ => row.documented,
         };
         assert_close(
-            row.computed_at_documented_use.expect("has its prices"),
+            row.computed_at_documented_use
+                .as_ref()
+                .expect("has its prices")
+                .at_least(),
             expected,
         );
     }

@@ -199,7 +199,7 @@ fn an_archive_that_nobody_edited_is_read() {
     use_everywhere(&read);
 }
 
-/// Edits that once ended the program: an operation or an index out of range, sums that overflow, a series that never ends.
+/// An operation or an index out of range, sums that would overflow, a series that never ends.
 #[test]
 fn known_edits_are_rejected_with_a_reason() {
     let tally = "/measurements/tally";

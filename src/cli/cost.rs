@@ -9,7 +9,7 @@ use clap::{Args, ValueHint};
 use super::again::quoted;
 use super::exit::{Exit, complain};
 use super::{prices, source, summary};
-use tiketi_cost::price_book::{Basis, Currency, Exchange, PriceBook};
+use tiketi_cost::price_book::{AMOUNT_MAX, Basis, Currency, Exchange, PriceBook, RATE_MIN};
 use tiketi_cost::study::Study;
 use tiketi_report::cost_study::{self, CostStudy};
 use tiketi_report::page::Page;
@@ -138,15 +138,15 @@ fn command_line(flags: &CostArguments) -> String {
     words.join(" ")
 }
 
-/// The value of `--won-per-dollar` is not a number above 0.
+/// The value of `--won-per-dollar` is not an exchange rate.
 #[derive(Debug, thiserror::Error)]
-#[error("invalid exchange rate (expected a number above 0, such as 1450)")]
+#[error("invalid exchange rate (expected a number above 0, up to 1000000000, such as 1450)")]
 struct InvalidRate;
 
 /// Reads an exchange rate.
 fn parse_rate(text: &str) -> Result<f64, InvalidRate> {
     let rate: f64 = text.parse().map_err(|_| InvalidRate)?;
-    if rate.is_finite() && rate > 0.0 {
+    if (RATE_MIN..=AMOUNT_MAX).contains(&rate) {
         Ok(rate)
     } else {
         Err(InvalidRate)

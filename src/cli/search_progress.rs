@@ -110,7 +110,7 @@ impl SearchProgress {
             Form::Bar(bar) => {
                 bar.set_length(counts.expected as u64);
                 bar.set_position(counts.done() as u64);
-                bar.set_message(status);
+                bar.set_message(on_one_line(&status).into_owned());
             }
             Form::Plain => {
                 let is_due = counts

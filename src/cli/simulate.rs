@@ -6,8 +6,10 @@ use super::data_tier;
 use super::exit::Exit;
 use super::outcome;
 use super::prices;
+use super::progress::line;
 use super::simulator::Simulator;
 use super::source;
+use tiketi_scenario::objective::GateMetric;
 
 /// Simulates a scenario, evaluates it and writes its report.
 pub(super) fn simulate(flags: &SimulateArguments) -> Exit {
@@ -20,6 +22,16 @@ fn carry_out(flags: &ScenarioArguments) -> Result<Exit, Exit> {
     let book = prices::asked_for(&flags.prices)?;
     let simulator = Simulator::new()?;
     let folder = outcome::folder(flags, &plan)?;
+    if !flags.quiet
+        && plan
+            .gates
+            .iter()
+            .any(|gate| gate.metric == GateMetric::SendLag)
+    {
+        line(format_args!(
+            "The gates on `send_lag` are left out: a simulated run has no load generator."
+        ));
+    }
     let mut run = simulator.simulate_until_interrupted(&plan, flags.quiet);
     prices::bill_with(book.as_ref(), &mut run);
     let kept = outcome::keep_prices(flags, book.as_ref(), &folder);

@@ -9,6 +9,13 @@ use tiketi_scenario::Diagnostics;
 /// Hours per month, as AWS counts them.
 pub const HOURS_PER_MONTH: f64 = 730.0;
 
+/// Highest price and exchange rate that is accepted: a thousand million won per hour or month is beyond anything a price
+/// book lists, and with it every sum of a bill is still a number that can be printed and compared.
+pub const AMOUNT_MAX: f64 = 1e9;
+
+/// Lowest exchange rate that is accepted, so that amounts in won do not vanish (assumption).
+pub const RATE_MIN: f64 = 1e-9;
+
 /// Prices of one region and date.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PriceBook {

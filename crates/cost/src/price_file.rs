@@ -4,7 +4,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::item::Item;
-use super::price_book::{Basis, Currency, Exchange, Figure, Per, Price, PriceBook};
+use super::price_book::{
+    AMOUNT_MAX, Basis, Currency, Exchange, Figure, Per, Price, PriceBook, RATE_MIN,
+};
 use tiketi_scenario::Diagnostics;
 use tiketi_scenario::diagnostic::Problem;
 
@@ -89,12 +91,6 @@ fn syntax_problem(error: &toml::de::Error) -> Problem {
         .at(error.span().unwrap_or(0..0))
         .help("start from a copy of a file in scenarios/prices/")
 }
-
-/// Highest price and exchange rate that is accepted: a thousand million won per hour or month is beyond anything a price
-/// book lists, and with it every sum of a bill is still a number that can be printed and compared.
-const AMOUNT_MAX: f64 = 1e9;
-/// Lowest exchange rate, so that amounts in won do not vanish (assumption).
-const RATE_MIN: f64 = 1e-9;
 
 fn rate(exchange: &RawExchange) -> Option<Problem> {
     let (place, rate) = (&exchange.won_per_unit, *exchange.won_per_unit.get_ref());

@@ -16,6 +16,7 @@ use super::series::{Series, TICKS_MAX, Tick};
 use super::tally::{OperationTally, Tally};
 use tiketi_cloud::notice::{Notice, What};
 use tiketi_core::units::{SimTime, ZoneId};
+use tiketi_cost::{Amount, Statement};
 use tiketi_scenario::operation::Operation;
 
 /// Largest whole number in an archive: a dozen of them can be added without overflow. It leaves room for the sum of all
@@ -27,6 +28,8 @@ const COUNT_MAX: u64 = 1 << 44;
 const ENTRIES_MAX: usize = 100_000;
 /// Longest duration: a hundred years, far more than any run and far less than would overflow.
 const DURATION_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+/// Highest sum of a bill, in any currency: the most expensive price of a price book for millions of hours.
+const MONEY_MAX: f64 = 1e18;
 /// How much longer than planned a run may have taken. The end of a live run is read within seconds of its planned end.
 const OVERTIME_MAX: Duration = Duration::from_secs(3_600);
 
@@ -199,10 +202,20 @@ fn ending(ending: &Ending, zones: Zones) -> Result<(), Unsound> {
         }
         FinalState::Unread { .. } => {}
     }
+    ending.statement.as_ref().map_or(Ok(()), bill)?;
     ending
         .system
         .as_ref()
         .map_or(Ok(()), |figures| system(figures, zones))
+}
+
+/// Checks that the sums of a bill can be printed and compared.
+fn bill(statement: &Statement) -> Result<(), Unsound> {
+    let totals = [&statement.run.total, &statement.month.total].map(Amount::at_least);
+    let is_sum = |total: &f64| (0.0..=MONEY_MAX).contains(total);
+    require(totals.iter().all(is_sum), || {
+        format!("bills of {totals:?} (expected 0 to {MONEY_MAX})")
+    })
 }
 
 fn system(figures: &SystemFigures, zones: Zones) -> Result<(), Unsound> {
@@ -384,6 +397,10 @@ mod tests {
             }
         };
         assert_eq!(problem(ill), "zone number 9 of 2");
+        let dear = |run: &mut Measurements| {
+            run.ending.statement.as_mut().unwrap().month.total = Amount::Exact(1e300);
+        };
+        assert!(problem(dear).starts_with("bills of "));
     }
 
     #[test]

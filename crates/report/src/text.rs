@@ -324,3 +324,43 @@ fn width(text: &str) -> usize {
     };
     text.chars().map(wide).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wide_numbers_keep_their_columns_apart() {
+        let columns = ["Requests", "Failed", "max"].map(Column::number);
+        let mut wide = Table::new([vec![Column::label("Operation")], columns.to_vec()].concat());
+        for (name, count) in [("all", 1_270_507), ("page", 7), ("most", u64::MAX)] {
+            wide.push(vec![
+                Cell::text(name),
+                Cell::count(count),
+                Cell::count(count / 2).with_note("of all"),
+                Cell::count(count / 3),
+            ]);
+        }
+        let lines = table(&wide, Paint(Color::Plain));
+        let ends = |line: &str| width(line.trim_end());
+        for line in &lines[1..] {
+            let cells = line.split("  ").filter(|cell| !cell.trim().is_empty());
+            assert_eq!(cells.count(), 4, "{line}");
+            assert_eq!(ends(line), ends(&lines[1]), "{line}");
+        }
+        assert!(lines[1].contains("  1,270,507  "), "{}", lines[1]);
+    }
+
+    #[test]
+    fn blocks_without_content_are_not_printed() {
+        let empty = Table::new(vec![Column::number("Time"), Column::label("Event")]);
+        let section = Section::new("Timeline")
+            .with(empty.clone())
+            .with(List::titled("Notes", Vec::new()));
+        assert!(section.blocks.is_empty());
+        assert!(section_lines(&section, Paint(Color::Plain)).is_empty());
+        let open =
+            Section::new("Timeline").with(crate::page::Details::closed("All", vec![empty.into()]));
+        assert!(open.blocks.is_empty());
+    }
+}

@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(length(60_000_400).beside(6e10), "60.0004s");
         assert_eq!(Figure::Share(0.010_004).beside(0.01), "1.0004%");
         assert_eq!(Figure::Share(0.01).beside(0.01), "1%");
-        assert_eq!(Figure::Share(0.000_000_1).beside(0.0), "0.00001%");
+        assert_eq!(Figure::Share(0.000_000_1).beside(0.0), "<0.01%");
         assert_eq!(Figure::Count(7).beside(6.999), "7");
         assert_eq!(Figure::Never.beside(5e8), "never");
     }

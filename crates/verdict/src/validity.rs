@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::figure::{grouped, in_words, percent};
+use super::figure::{Figure, grouped, in_words, percent};
 use tiketi_measure::ending::WorkerFigures;
 use tiketi_measure::{Engine, Measurements};
+use tiketi_scenario::objective;
 
 /// One condition that must be met for the measurement to be trusted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -82,7 +83,10 @@ fn send_lag(run: &Measurements) -> ValidityCheck {
         // No sample is no proof that the generator kept up.
         ok: p99.is_some_and(|lag| lag <= limit),
         evidence: match p99 {
-            Some(lag) => format!("p(99) {} (limit {})", in_words(lag), in_words(limit)),
+            Some(lag) => {
+                let shown = Figure::Length(lag).beside(objective::nanos(limit));
+                format!("p(99) {shown} (limit {})", in_words(limit))
+            }
             None => "no request was sent after the warm-up".to_owned(),
         },
     }

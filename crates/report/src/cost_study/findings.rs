@@ -44,7 +44,7 @@ pub(super) fn headline(study: &Study) -> Headline {
                 format!(
                     "At {book} prices the month costs {}, {} the documented {}.",
                     amount(computed),
-                    times(factor),
+                    times(computed, stated),
                     won(stated)
                 ),
             ))
@@ -75,9 +75,10 @@ const fn amount(amount: &Amount) -> Number {
     Number::amount(amount, Currency::Krw)
 }
 
-/// A factor in words: `2.4 times`.
-fn times(factor: f64) -> String {
-    format!("{} times", Number::decimal(factor))
+/// An amount as a multiple of a documented one: `2.4 times`. A lower bound is at least so many times as much.
+fn times(amount: &Amount, documented: f64) -> String {
+    let factor = Number::decimal(amount.at_least() / documented);
+    format!("{} times", factor.as_sure_as(amount))
 }
 
 /// Everything that was found, the most important first.
@@ -334,7 +335,7 @@ fn optimized(month: &Month) -> Option<String> {
         "Optimized (no NAT, smallest fleet reserved), the month costs {} at these prices, {} the documented {}. Without NAT, \
          nothing in the private subnets reaches the internet.",
         amount(computed),
-        times(computed.at_least() / stated),
+        times(computed, stated),
         won(stated)
     ))
 }
@@ -410,7 +411,7 @@ fn hour(hour: &Hour) -> Vec<String> {
              diagram, {} together come closest, at {}.",
             Number::amount(&hour.total, hour.currency),
             hour.price_book,
-            times(hour.total.at_least() / CLOUDMART_HOUR),
+            times(&hour.total, CLOUDMART_HOUR),
             shown(CLOUDMART_HOUR),
             listed(titles),
             shown(*sum),
