@@ -67,12 +67,12 @@ pub(crate) fn lines(bill: &Bill, currency: Currency) -> Table {
     table
 }
 
-/// The amounts of a bill as bars.
+/// The amounts of a bill as bars; what costs nothing has none.
 pub(crate) fn by_item(title: &str, bill: &Bill, currency: Currency) -> BarChart {
     let bar = |line: &BillLine| {
         Some(Bar {
             name: line.title.clone(),
-            value: Number::money(line.amount?, currency),
+            value: Number::money(line.amount.filter(|amount| *amount > 0.0)?, currency),
             note: String::new(),
         })
     };

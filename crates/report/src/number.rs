@@ -238,6 +238,10 @@ fn without_zeros(number: &str) -> &str {
 
 /// Decimals that make three significant digits of a price.
 fn decimals(amount: f64) -> usize {
+    // Nothing has no digits to keep.
+    if amount.abs() <= 0.0 {
+        return 0;
+    }
     const THRESHOLDS: [f64; 10] = [
         99.95, 9.995, 0.9995, 0.099_95, 0.009_995, 0.999_5e-3, 0.999_5e-4, 0.999_5e-5, 0.999_5e-6,
         0.0,
@@ -288,9 +292,12 @@ mod tests {
             "₩254,693",
         ];
         assert_eq!(shown, expected);
-        let shown = [12.5, 0.004_56, 0.000_000_24, 1_234.5]
+        let shown = [0.0, 12.5, 0.004_56, 0.000_000_24, 1_234.5]
             .map(|amount| Number::money(amount, Currency::Usd).to_string());
-        assert_eq!(shown, ["$12.50", "$0.00456", "$0.000000240", "$1,234.50"]);
+        assert_eq!(
+            shown,
+            ["$0.00", "$12.50", "$0.00456", "$0.000000240", "$1,234.50"]
+        );
     }
 
     #[test]

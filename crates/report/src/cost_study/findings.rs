@@ -362,13 +362,13 @@ fn exchange(month: &Month) -> Option<String> {
     }
     let (stated, computed) = both(month, "all")?;
     // More than a lower bound agrees at a lower rate.
-    let at_most = match computed {
+    let or_less = match computed {
         Amount::Exact(_) => "",
-        Amount::AtLeast { .. } => "at most ",
+        Amount::AtLeast { .. } => " or less",
     };
     let rate = month.won_per_unit();
     Some(format!(
-        "Exchange rate: $1 = {} ({}: {}). The totals would agree only at {at_most}{}.",
+        "Exchange rate: $1 = {} ({}: {}). The totals would agree only at {}{or_less}.",
         won(rate),
         basis(statement.exchange.basis),
         statement.exchange.source,
