@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::action::{Action, Answer, Emission, Message, Request};
 use super::backoff::Backoff;
+use super::poll_ledger::PollLedger;
 use super::seat_choice::SeatChoice;
 use super::socket::{Closed, Socket};
 use super::temperament::Draws;
@@ -65,6 +66,7 @@ pub struct Journey {
     /// When the last response arrived.
     answered_at: SimTime,
     backoff: Backoff,
+    polls: PollLedger,
     socket: Socket,
     join_due: bool,
     close_due: bool,
@@ -102,6 +104,7 @@ impl Journey {
             in_flight: None,
             answered_at: SimTime::ZERO,
             backoff: Backoff::NONE,
+            polls: PollLedger::default(),
             socket: Socket::new(),
             join_due: false,
             close_due: false,
@@ -173,11 +176,12 @@ impl Journey {
             }
             Message::QueueUpdated => {
                 if self.step == Step::Waiting && self.temperament.poll.on_update {
-                    self.due = Some(now);
+                    self.poll_at(now, now);
                 }
             }
             Message::QueueCleared => {
                 if self.step == Step::Waiting {
+                    self.drop_poll(now);
                     self.go(Step::QueueCheck, now);
                 }
             }
@@ -215,7 +219,7 @@ impl Journey {
                 SocketChange::Reconnected => self.draws.part_of(connected),
                 SocketChange::Connected | SocketChange::Closed | SocketChange::Lost => connected,
             };
-            self.due = Some(now + pause);
+            self.poll_at(now, now + pause);
         }
     }
 
@@ -271,6 +275,10 @@ impl Journey {
             .filter(|due| *due <= now && self.in_flight.is_none())?;
         let request = self.request()?;
         let intended = due.max(self.answered_at);
+        if self.step == Step::Waiting {
+            let late = now.saturating_since(intended);
+            self.polls.handle_sent(late, self.poll_interval());
+        }
         self.due = None;
         self.in_flight = Some(intended);
         Some(Action::Call { request, intended })
@@ -367,20 +375,46 @@ impl Journey {
 
     /// Schedules the next poll at a fixed interval from when the last one was due; overdue polls are skipped.
     fn schedule_poll(&mut self, now: SimTime, last: SimTime) {
+        let interval = self.poll_interval();
+        let next = last + interval;
+        self.poll_at(now, if next > now { next } else { now + interval });
+    }
+
+    fn poll_interval(&self) -> Duration {
         let poll = &self.temperament.poll;
-        let interval = if self.socket.is_open() {
+        if self.socket.is_open() {
             poll.connected
         } else {
             poll.disconnected
+        }
+    }
+
+    /// Schedules the next poll, in place of one that is scheduled already.
+    fn poll_at(&mut self, now: SimTime, at: SimTime) {
+        self.drop_poll(now);
+        self.polls.handle_scheduled();
+        self.due = Some(at);
+    }
+
+    /// Cancels the scheduled poll of a waiting buyer, if there is one.
+    fn drop_poll(&mut self, now: SimTime) {
+        let Some(due) = self.due.filter(|_| self.step == Step::Waiting) else {
+            return;
         };
-        let next = last + interval;
-        self.due = Some(if next > now { next } else { now + interval });
+        // While a request is in flight, the next one waits for its response, not for the load generator.
+        let late = match self.in_flight {
+            Some(_) => Duration::ZERO,
+            None => now.saturating_since(due.max(self.answered_at)),
+        };
+        self.polls.handle_cancelled(late, self.poll_interval());
+        self.due = None;
     }
 
     /// Goes on to the seat map after the admission.
     fn enter(&mut self, now: SimTime) {
         self.reach(now, Stage::Admitted);
         self.gives_up_at = None;
+        self.drop_poll(now);
         if let Some(since) = self.queued_since.take() {
             self.observations.push(Observation::Admitted {
                 at: now,
@@ -460,6 +494,9 @@ impl Journey {
             .take()
             .map(|since| now.saturating_since(since));
         self.gives_up_at = None;
+        self.drop_poll(now);
+        self.observations
+            .extend(self.polls.polls().map(Observation::Polls));
         self.leaves_for = Some(reason);
         self.observations.push(Observation::Left {
             at: now,

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::action::SeatOffer;
-use crate::observation::Failure;
+use crate::observation::{Failure, Polls};
 use tiketi_core::units::Share;
 use tiketi_scenario::distribution::Distribution;
 use tiketi_scenario::plan::{Poll, Retry};
@@ -525,6 +525,81 @@ fn the_end_of_the_run_leaves_a_journey_unfinished() {
     visit.queue_up();
     visit.journey.handle_end(visit.now);
     visit.leaves_for(LeaveReason::Unfinished, false);
+}
+
+/// The polls of a visit that has ended.
+fn polls(visit: &Visit) -> Polls {
+    let polls = visit.seen.iter().filter_map(|seen| match seen {
+        Observation::Polls(polls) => Some(*polls),
+        _ => None,
+    });
+    let polls: Vec<_> = polls.collect();
+    assert_eq!(polls.len(), 1, "they are reported once");
+    assert!(polls[0].add_up(), "{polls:?}");
+    polls[0]
+}
+
+#[test]
+fn every_poll_is_sent_or_cancelled_if_the_driver_is_on_time() {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    assert!(matches!(visit.next(), Action::Connect { .. }));
+    for _ in 0..3 {
+        visit.answer(Operation::QueueStatus, Answer::Queued);
+    }
+    // The open socket takes the place of the next poll, and the admission of the one after it.
+    visit.journey.handle_socket_open(visit.now);
+    let allowed = Message::EntryAllowed { user: ME };
+    visit.journey.handle_message(visit.now, allowed);
+    assert_eq!(visit.next(), Action::Emit(Emission::JoinSeatSelection));
+    visit.show_seats(0, 0);
+    visit.leaves_for(LeaveReason::SoldOut, true);
+    let expected = Polls {
+        due: 5,
+        sent: 3,
+        cancelled: 2,
+        missed: 0,
+    };
+    assert_eq!(polls(&visit), expected);
+}
+
+#[test]
+fn polls_that_a_late_driver_did_not_send_are_missed() {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    assert!(matches!(visit.next(), Action::Connect { .. }));
+    visit.answer(Operation::QueueStatus, Answer::Queued);
+    // The driver wakes up 12 s after the poll was due. The page polls every 5 s.
+    let due = visit.journey.poll_timeout().unwrap();
+    visit.now = due + Duration::from_secs(12);
+    visit.answer(Operation::QueueStatus, Answer::Queued);
+    // And again 5 s too late, but then the poll is not needed any more.
+    let due = visit.journey.poll_timeout().unwrap();
+    visit.now = due + Duration::from_secs(5);
+    visit.journey.handle_end(visit.now);
+    visit.leaves_for(LeaveReason::Unfinished, false);
+    let expected = Polls {
+        due: 6,
+        sent: 2,
+        cancelled: 1,
+        missed: 3,
+    };
+    assert_eq!(polls(&visit), expected);
+}
+
+#[test]
+fn a_slow_response_is_not_the_fault_of_the_driver() {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    assert!(matches!(visit.next(), Action::Connect { .. }));
+    visit.expect_call(Operation::QueueStatus);
+    visit.now += Duration::from_secs(42);
+    visit
+        .journey
+        .handle_answer(visit.now, Operation::QueueStatus, Answer::Queued);
+    visit.journey.handle_end(visit.now);
+    visit.leaves_for(LeaveReason::Unfinished, false);
+    assert_eq!(polls(&visit).missed, 0);
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub mod action;
 pub mod backoff;
 pub mod journey;
 pub mod observation;
+mod poll_ledger;
 mod seat_choice;
 mod socket;
 pub mod temperament;

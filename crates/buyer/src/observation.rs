@@ -44,6 +44,8 @@ pub enum Observation {
         /// How long the buyer had been in the queue; `None` if the journey did not end there.
         waited: Option<Duration>,
     },
+    /// The polls of a buyer who was in the queue, once, when the visit ends.
+    Polls(Polls),
     /// A socket was opened or closed.
     Socket {
         /// When it happened.
@@ -189,6 +191,35 @@ impl LeaveReason {
         Self::TooManyErrors,
         Self::Unfinished,
     ];
+}
+
+/// The polls of waiting buyers, by what became of them: `due` is the sum of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Polls {
+    /// Polls that were scheduled, or that came due while the load generator was late.
+    pub due: u64,
+    /// Polls that were sent.
+    pub sent: u64,
+    /// Polls that became pointless before they were due: the buyer was admitted, left, or polled at another time instead.
+    pub cancelled: u64,
+    /// Polls that the load generator should have sent and did not: it sent the one before so late that the buyer's page
+    /// would have polled again.
+    pub missed: u64,
+}
+
+impl Polls {
+    /// Adds other polls.
+    pub const fn add(&mut self, other: Self) {
+        self.due += other.due;
+        self.sent += other.sent;
+        self.cancelled += other.cancelled;
+        self.missed += other.missed;
+    }
+
+    /// Whether every poll that was due is accounted for.
+    pub const fn add_up(&self) -> bool {
+        self.due == self.sent + self.cancelled + self.missed
+    }
 }
 
 /// What happened to a socket.

@@ -70,6 +70,8 @@ impl Recorder {
                     self.tally.waited_at_abandonment.record(waited);
                 }
             }
+            // As with buyers, the whole run counts: every poll that was due must have ended in one way or another.
+            Observation::Polls(polls) => self.tally.polls.add(polls),
             Observation::Socket { at, change } => self.observe_socket(at, change),
             Observation::Message { at, delay } => self.observe_messages(at, delay, 1),
         }

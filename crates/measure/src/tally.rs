@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::histogram::Histogram;
 use super::pairs;
-use tiketi_buyer::observation::{Failure, LeaveReason, Stage};
+use tiketi_buyer::observation::{Failure, LeaveReason, Polls, Stage};
 use tiketi_cost::Sales;
 use tiketi_scenario::operation::Operation;
 
@@ -27,6 +27,9 @@ pub struct Tally {
     pub fan_out_delay: Histogram,
     /// Arrivals of the whole run.
     pub arrivals: Arrivals,
+    /// Polls of waiting buyers who have left or whose run has ended, in the whole run.
+    #[serde(default)]
+    pub polls: Polls,
     /// Buyers who reached each stage in the whole run, in the order of [`Stage::ALL`].
     pub stages: [u64; Stage::ALL.len()],
     /// Buyers whose visit ended in the whole run, in the order of [`LeaveReason::ALL`].
@@ -98,6 +101,7 @@ impl Default for Tally {
             send_lag: Histogram::default(),
             fan_out_delay: Histogram::default(),
             arrivals: Arrivals::default(),
+            polls: Polls::default(),
             stages: Default::default(),
             left: Default::default(),
             sockets: Sockets::default(),
@@ -124,6 +128,7 @@ impl Tally {
         self.arrivals.started += other.arrivals.started;
         self.arrivals.shed += other.arrivals.shed;
         self.arrivals.without_credential += other.arrivals.without_credential;
+        self.polls.add(other.polls);
         add_each(&mut self.stages, &other.stages);
         add_each(&mut self.left, &other.left);
         self.sockets.connected += other.sockets.connected;
