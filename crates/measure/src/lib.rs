@@ -15,6 +15,7 @@ mod pairs;
 mod recorder;
 pub mod replica_lag;
 pub mod series;
+pub mod stall;
 pub mod tally;
 
 pub use assembly::Assembly;

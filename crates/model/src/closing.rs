@@ -38,6 +38,7 @@ impl World<'_> {
                 planned: self.arrivals.len() as u64,
                 workers: Vec::new(),
                 credential_error: None,
+                tool: None,
             },
             state: FinalState::Read(tier::audit(
                 self.plan,

@@ -106,6 +106,7 @@ pub fn plan() -> Plan {
         ],
         self_check: SelfCheck {
             send_lag_p99_max: Duration::from_millis(50),
+            stall_max: Duration::from_millis(250),
         },
         cost: Cost {
             prices: "documented-krw".to_owned(),
