@@ -16,13 +16,14 @@ mod show;
 mod subnets;
 mod topology;
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use toml::de::DeTable;
 
 use super::diagnostic::{Diagnostics, Problem};
 use super::document::{Layer, Problems, Section};
-use super::duration::{ANY_LENGTH, SOME_LENGTH, Written};
+use super::duration::{ANY_LENGTH, LENGTH_MAX, SOME_LENGTH, Written};
 use super::keys::kind::{Length, List, Number, Or, Text, Whole, Word};
 use super::keys::{Describing, Form, Keys, TableDescription, key};
 use super::page::{Page, text};
@@ -32,6 +33,9 @@ pub use topology::{INSTANCE_CLASSES, PROFILES};
 
 /// The documented architecture, which gives every key its default. Its comments are the reference for users.
 pub const PRESET: &str = include_str!("../presets/tiketi.toml");
+
+/// Limits on stalls: shorter ones are not reported at all.
+const STALL_LENGTH: RangeInclusive<Duration> = Duration::from_millis(100)..=LENGTH_MAX;
 
 /// Names of presets.
 const PRESETS: [&str; 1] = ["tiketi"];
@@ -351,8 +355,17 @@ fn self_check(keys: &mut Keys<'_, '_, SelfCheck>) -> Option<SelfCheck> {
         Length(SOME_LENGTH),
         |check| check.send_lag_p99_max,
     );
+    let stall_max = keys.value(
+        key(
+            "stall_max",
+            "Longest real time that a part of the tool may stand still without a fault. Live runs only.",
+        ),
+        Length(STALL_LENGTH),
+        |check| check.stall_max,
+    );
     Some(SelfCheck {
         send_lag_p99_max: send_lag_p99_max?,
+        stall_max: stall_max?,
     })
 }
 
