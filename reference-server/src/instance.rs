@@ -187,6 +187,11 @@ impl Instance {
         self.gate.open();
     }
 
+    /// Runs a task on the instance's thread; it is dropped when that thread ends.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.runtime.spawn(task));
+    }
+
     /// Whether the instance is paused.
     pub fn is_paused(&self) -> bool {
         *lock(&self.gate.is_closed)

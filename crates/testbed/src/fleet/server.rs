@@ -87,12 +87,4 @@ impl Server {
         }
         Ok(())
     }
-
-    /// The process; `None` if it is a thread.
-    pub(super) fn process(&mut self) -> Option<&mut InstanceProcess> {
-        match self {
-            Self::Process(server) => Some(server),
-            Self::Awaited | Self::Thread(_) => None,
-        }
-    }
 }
