@@ -47,7 +47,7 @@ impl Running {
         let mut line = String::new();
         while self.reports.read_line(&mut line).unwrap() > 0 {
             match serde_json::from_str(&line).unwrap() {
-                WorkerReport::Ready { .. } => {}
+                WorkerReport::Ready { .. } | WorkerReport::Stalled { .. } => {}
                 WorkerReport::Frame(frame) => {
                     sum.frames.push(serde_json::to_value(frame).unwrap());
                 }

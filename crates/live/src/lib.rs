@@ -12,6 +12,7 @@ mod dialer;
 mod driver;
 pub mod error;
 mod fleet_record;
+mod host;
 mod http;
 pub mod load;
 mod pacer;
@@ -23,6 +24,7 @@ mod site;
 mod socket_io;
 pub mod sut;
 pub mod target;
+mod tool_watch;
 pub mod worker;
 mod world;
 

@@ -17,6 +17,7 @@ use tiketi_core::units::{InstanceId, SimTime};
 use tiketi_cost::{Scope, Statement};
 use tiketi_measure::Gauges;
 use tiketi_measure::ending::{DataTierFigures, Stickiness};
+use tiketi_measure::stall::Book;
 use tiketi_measure::tally::Tally;
 use tiketi_scenario::Plan;
 use tiketi_testbed::{Ground, Testbed};
@@ -167,6 +168,14 @@ impl Site {
         match self {
             Self::Testbed(cloud) => Some(cloud.gauges(at)),
             Self::Remote(_) => None,
+        }
+    }
+
+    /// Returns what the testbed noticed of stalls, and forgets it; an existing deployment is not watched.
+    pub(super) fn take_stalls(&mut self) -> Book {
+        match self {
+            Self::Testbed(cloud) => cloud.testbed.take_stalls(),
+            Self::Remote(_) => Book::default(),
         }
     }
 
