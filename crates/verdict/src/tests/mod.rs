@@ -13,6 +13,7 @@ use tiketi_scenario::objective::{GateMetric, Statistic};
 mod claims;
 mod data_tier;
 mod gates;
+mod validity;
 
 /// Returns the example with gates that pass, so that nothing is wrong until a test breaks it.
 fn good_plan() -> Plan {
