@@ -26,8 +26,9 @@ fn carry_out(flags: &RunArguments) -> Result<Exit, Exit> {
     // A target cannot be sped up.
     let speed = flags.target.is_some().then_some(1.0);
     let plan = source::scenario(&flags.common, speed, flags.data.asked_for()?)?;
-    if flags.target.is_none() {
-        data_tier::admit_live(&plan)?;
+    match flags.target {
+        Some(_) => data_tier::admit_target(&plan)?,
+        None => data_tier::admit_live(&plan)?,
     }
     let book = prices::asked_for(&flags.common.prices)?;
     let folder = outcome::folder(&flags.common, &plan)?;
