@@ -55,6 +55,7 @@ pays         = 1.0
 
 [self_check]
 send_lag_p99_max = "1m"
+stall_max        = "1m"
 "#;
 
 /// The files of every report.

@@ -64,6 +64,7 @@ data_tier = "servers"
 
 [self_check]
 send_lag_p99_max = "1m"
+stall_max        = "1m"
 "#;
 
 /// A failure of the zone of both primaries, after the tickets are sold.

@@ -97,6 +97,16 @@ impl Running {
         kill(self.pid(), Signal::SIGTERM).expect("it runs");
     }
 
+    /// Stops the supervisor, and only it, with SIGSTOP.
+    pub(crate) fn stop(&self) {
+        kill(self.pid(), Signal::SIGSTOP).expect("it runs");
+    }
+
+    /// Lets a stopped supervisor continue.
+    pub(crate) fn resume(&self) {
+        kill(self.pid(), Signal::SIGCONT).expect("it is stopped");
+    }
+
     /// Kills the supervisor, and only it, with SIGKILL.
     pub(crate) fn kill(&self) {
         kill(self.pid(), Signal::SIGKILL).expect("it runs");
@@ -139,6 +149,16 @@ impl Process {
     /// Kills it with SIGKILL.
     pub(crate) fn kill(&self) {
         kill(Pid::from_raw(self.pid), Signal::SIGKILL).expect("it runs");
+    }
+
+    /// Stops it with SIGSTOP.
+    pub(crate) fn stop(&self) {
+        kill(Pid::from_raw(self.pid), Signal::SIGSTOP).expect("it runs");
+    }
+
+    /// Lets it continue.
+    pub(crate) fn resume(&self) {
+        kill(Pid::from_raw(self.pid), Signal::SIGCONT).expect("it is stopped");
     }
 
     /// Returns whether it is still running; a zombie is not.
