@@ -58,7 +58,7 @@ pays         = 1.0
 
 [self_check]
 send_lag_p99_max = "1m"
-stall_max        = "1200ms"
+stall_max        = "1500ms"
 "#;
 
 /// Real time for which a part is stopped.
@@ -85,6 +85,15 @@ fn workplace(more: &str) -> Workplace {
 )]
 fn pass(time: Duration) {
     std::thread::sleep(time);
+}
+
+/// Waits until buyers are in the queue.
+fn wait_for_a_queue(running: &mut Running) {
+    running.wait_for(|line| {
+        let mut parts = line.split(" · ");
+        let waiting = parts.find_map(|part| part.strip_suffix(" waiting"));
+        waiting.is_some_and(|count| count != "0")
+    });
 }
 
 /// A child with this hidden subcommand.
@@ -149,7 +158,7 @@ fn stopped_worker_and_node_make_the_run_inconclusive() {
     let _machine = one_at_a_time();
     let workplace = workplace("");
     let mut running = Running::start(&workplace, &["run", "waiting.toml"]);
-    running.wait_for_buyers();
+    wait_for_a_queue(&mut running);
     let children = running.children();
     let worker = child(&running, "worker");
     worker.stop();
@@ -164,7 +173,7 @@ fn stopped_worker_and_node_make_the_run_inconclusive() {
     ];
     assert_stalled(&ended, &workplace, &parts);
     assert_gone(&children);
-    // The buyers of the stopped worker should have polled several times.
+    // The waiting buyers of the stopped worker should have polled several times.
     let (ok, evidence) = check(&summary(&workplace), "polls sent when due");
     assert!(!ok, "{evidence}");
 }

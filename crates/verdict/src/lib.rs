@@ -64,7 +64,7 @@ pub fn judge(run: &Measurements) -> Verdicts {
 pub enum Trouble {
     /// The user stopped it.
     Interrupted,
-    /// The measurement is not valid: the load generator, not the system, may have been the bottleneck.
+    /// The measurement is not valid: the tool, not the system, may have been the bottleneck.
     Inconclusive,
     /// An audit found lost, duplicated or inconsistent data.
     AuditViolated,

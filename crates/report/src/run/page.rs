@@ -232,7 +232,7 @@ fn validity(document: &Document) -> Section {
     let checks = document.verdicts.validity.iter().map(row);
     let note = match document.run.engine {
         Engine::Live => {
-            "If any check fails, the load generator may have been the bottleneck, and the run is inconclusive."
+            "If any check fails, the tool may have been the bottleneck, and the run is inconclusive."
         }
         Engine::Model => {
             "If any check fails, the run is inconclusive. A simulated run has no load generator that could be too slow."
