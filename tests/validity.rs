@@ -168,7 +168,7 @@ fn stopped_worker_and_node_make_the_run_inconclusive() {
     child(&running, "alb-node").stop();
     let ended = running.finish();
     let parts = [
-        "load worker 0 stood still for ",
+        "load worker 1 stood still for ",
         "the load-balancer node of zone ",
     ];
     assert_stalled(&ended, &workplace, &parts);

@@ -62,7 +62,7 @@ fn a_tool_that_always_ran_is_valid_and_the_cpus_are_shown() {
 fn a_stall_of_any_part_makes_the_run_inconclusive_and_names_it_with_both_times() {
     let parts = [
         (ToolPart::Supervisor, "the supervisor"),
-        (ToolPart::Worker(1), "load worker 1"),
+        (ToolPart::Worker(1), "load worker 2"),
         (
             ToolPart::Node(ZoneId(1)),
             "the load-balancer node of zone c",
@@ -138,7 +138,7 @@ fn the_worst_of_many_stalls_come_first_and_the_others_are_counted() {
     });
     let verdicts = judged_with(stalls, host());
     let evidence = &check(&verdicts, STALLS).evidence;
-    let expected = "instance i-2 ended unexpectedly at 31s; load worker 8 stood still for 9s";
+    let expected = "instance i-2 ended unexpectedly at 31s; load worker 9 stood still for 9s";
     assert!(evidence.starts_with(expected), "{evidence}");
     assert!(evidence.contains("; 6 more (limit"), "{evidence}");
 }

@@ -43,7 +43,7 @@ pub(super) fn judge(run: &Measurements) -> Option<ValidityCheck> {
     })
 }
 
-/// Names the part, real and scenario time: `load worker 1 stood still for 1.00s (10.0s of scenario time, from 31.0s)`.
+/// Names the part, real and scenario time: `load worker 1 stood still for 1s (10s of scenario time, from 31s)`.
 fn describe(stall: &Stall, plan: &Plan) -> String {
     let part = name(stall.part, plan);
     let from = in_words(stall.from.since_start());
@@ -65,7 +65,8 @@ fn name(part: ToolPart, plan: &Plan) -> String {
     };
     match part {
         ToolPart::Supervisor => "the supervisor".to_owned(),
-        ToolPart::Worker(worker) => format!("load worker {worker}"),
+        // Counted from one, as in the table of load workers.
+        ToolPart::Worker(worker) => format!("load worker {}", worker + 1),
         ToolPart::Node(of) => format!("the load-balancer node of zone {}", zone(of)),
         ToolPart::Instance(instance) => format!("instance {instance}"),
         ToolPart::DataTier(DataTierPart::Redis) => "Redis".to_owned(),
