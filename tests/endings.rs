@@ -202,7 +202,7 @@ fn failed_gate_exits_with_99() {
 #[test]
 fn unreliable_measurement_exits_with_91() {
     let _machine = one_at_a_time();
-    let workplace = workplace(&[("\"1m\"", "\"1ns\"")]);
+    let workplace = workplace(&[("p99_max = \"1m\"", "p99_max = \"1ns\"")]);
     let ended = workplace.run(&["run", "tiny.toml"]);
     assert_code(&ended, 91);
     let summary = report(&workplace, 91);

@@ -162,6 +162,10 @@ fn fifty_buyers_get_from_page_to_ticket() {
         sum.total("/tally/sockets/closed")
     );
     assert!(books.joined_queue > 0 && books.joined_seats > 0);
+    let polls = |what| sum.total(&format!("/tally/polls/{what}"));
+    assert!(polls("sent") > 0, "the queue was polled");
+    let ended = polls("sent") + polls("cancelled") + polls("missed");
+    assert_eq!(polls("due"), ended);
     assert!(sum.total("/tally/messages") > 50);
     assert!(books.cookies_seen > 50, "the sticky cookie comes back");
     assert_eq!(sum.done().socket_failures, [0; 4]);
