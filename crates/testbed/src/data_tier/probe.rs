@@ -181,7 +181,7 @@ async fn watch_redis(eyes: Arc<Eyes>) {
     for turn in 0_u32.. {
         Box::pin(beat(&eyes, DataTierPart::Redis, eyes.witness.beat())).await;
         if turn.is_multiple_of(BEATS_PER_READING) {
-            let levels = probe(&eyes, DataTierPart::Redis, eyes.witness.levels()).await;
+            let levels = Box::pin(probe(&eyes, DataTierPart::Redis, eyes.witness.levels())).await;
             let mut census = lock(&eyes.census);
             *census = levels.map(|levels| Census {
                 waiting: levels.waiting,
@@ -197,7 +197,8 @@ async fn watch_database(eyes: Arc<Eyes>) {
     for turn in 0_u32.. {
         Box::pin(beat(&eyes, DataTierPart::Database, eyes.auditor.beat())).await;
         if turn.is_multiple_of(BEATS_PER_READING)
-            && let Some(levels) = probe(&eyes, DataTierPart::Database, eyes.auditor.levels()).await
+            && let Some(levels) =
+                Box::pin(probe(&eyes, DataTierPart::Database, eyes.auditor.levels())).await
             && let Some(census) = lock(&eyes.census).as_mut()
         {
             census.held = levels.held;
