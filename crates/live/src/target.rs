@@ -195,7 +195,7 @@ const fn is_plain_unicast(address: IpAddr) -> bool {
 
 fn parse(url: &str) -> Result<EntryPoint, Refusal> {
     let bad = |reason: &str| Refusal::BadUrl {
-        url: url.to_owned(),
+        url: without_secrets(url),
         reason: reason.to_owned(),
     };
     let uri: Uri = url.parse().map_err(|_| bad("not a URL"))?;
@@ -222,6 +222,22 @@ fn parse(url: &str) -> Result<EntryPoint, Refusal> {
         dns: None,
         page: Some("/".to_owned()),
     })
+}
+
+/// Hides what may be a secret in a URL that was rejected: the user with the password, and everything after the path.
+fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = match url.find("://") {
+        Some(at) => url.split_at(at + 3),
+        None => ("", url),
+    };
+    let (user, rest) = match rest.rfind('@') {
+        Some(at) => ("***", &rest[at..]),
+        None => ("", rest),
+    };
+    match rest.find(['?', '#']) {
+        Some(at) => format!("{scheme}{user}{}***", &rest[..=at]),
+        None => format!("{scheme}{user}{rest}"),
+    }
 }
 
 #[derive(Deserialize)]
@@ -257,7 +273,11 @@ pub async fn discover(
         return Err(no_show(format!("its API responded with {}", answer.status)));
     }
     let shows: ShowList = serde_json::from_slice(&answer.body)
-        .map_err(|error| no_show(format!("its list of shows cannot be read ({error})")))?;
+        // Not the error itself, which quotes the response.
+        .map_err(|error| {
+            let place = format!("line {}, column {}", error.line(), error.column());
+            no_show(format!("its list of shows cannot be read ({place})"))
+        })?;
     choose(&shows.events, target.show.as_deref()).map_err(|error| no_show(error.to_string()))
 }
 
