@@ -48,7 +48,7 @@ Exit codes:
     0  passed
     2  usage error
    90  an audit failed
-   91  inconclusive: the measurement is unreliable or could not be made
+   91  inconclusive: the measurement is unreliable, or it could not be made, written or printed
    92  target refused
    93  worse than the baseline, or the model is outside its tolerance
    99  a gate failed, or no configuration passed
@@ -56,6 +56,10 @@ Exit codes:
   104  invalid scenario or configuration
   105  interrupted
   If several apply, all are printed and the exit code is the first of 104, 92, 105, 91, 90, 99, 93.
+  A reader that closes the pipe early, such as `head`, is not an error.
+
+Input:
+  - stands for standard input wherever a file is read.
 
 Environment:
   TIKETI_SIM_*    default for the flag named in its help; a flag on the command line wins
@@ -171,7 +175,13 @@ pub struct RunArguments {
     #[command(flatten)]
     pub common: ScenarioArguments,
     /// Test the system at this `http://` or `https://` address instead of the local testbed, in real time.
-    #[arg(long, env = "TIKETI_SIM_TARGET", value_name = "URL", value_hint = ValueHint::Url)]
+    #[arg(
+        long,
+        env = "TIKETI_SIM_TARGET",
+        hide_env_values = true,
+        value_name = "URL",
+        value_hint = ValueHint::Url
+    )]
     pub target: Option<String>,
     /// The data tier.
     #[command(flatten)]

@@ -1,8 +1,11 @@
 //! The price book chosen on the command line.
 
+use std::path::Path;
+
 use clap::Args;
 
 use super::exit::{Exit, complain};
+use super::input::{self, Kind};
 use super::source;
 use tiketi_cost::PriceBook;
 use tiketi_measure::Measurements;
@@ -32,7 +35,11 @@ pub(super) fn load(name: &str) -> Result<PriceBook, Exit> {
     if let Some(book) = PriceBook::built_in(name) {
         return Ok(book);
     }
-    let text = std::fs::read_to_string(name).map_err(|error| {
+    let path = Path::new(name);
+    let text = input::text(Kind::PriceBook, path).map_err(|error| {
+        if !error.is_not_found() {
+            return source::cannot_read(Kind::PriceBook, path, &error);
+        }
         let built_in = PriceBook::BUILT_IN.join(", ");
         complain(
             format_args!(
@@ -42,7 +49,7 @@ pub(super) fn load(name: &str) -> Result<PriceBook, Exit> {
         );
         Exit::BadScenario
     })?;
-    PriceBook::read(name, &text).map_err(|problems| source::refused(&problems))
+    PriceBook::read(&input::shown(path), &text).map_err(|problems| source::refused(&problems))
 }
 
 #[cfg(test)]

@@ -92,15 +92,6 @@ impl SearchProgress {
         }
     }
 
-    /// Prints a line that stays on the terminal.
-    pub(super) fn tell(&self, text: &str) {
-        match &self.form {
-            Form::Silent => {}
-            Form::Bar(bar) => bar.println(text),
-            Form::Plain => line(text),
-        }
-    }
-
     fn show(&self, counts: &mut Counts) {
         let now = wall_now();
         let status = counts.status(now.duration_since(self.began));

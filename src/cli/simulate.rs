@@ -4,6 +4,7 @@ use super::again;
 use super::args::{ScenarioArguments, SimulateArguments};
 use super::data_tier;
 use super::exit::Exit;
+use super::interrupt::Interrupt;
 use super::outcome;
 use super::prices;
 use super::simulator::Simulator;
@@ -18,7 +19,8 @@ fn carry_out(flags: &ScenarioArguments) -> Result<Exit, Exit> {
     let plan = source::scenario(flags, None, None)?;
     data_tier::admit_modeled(&plan)?;
     let book = prices::asked_for(&flags.prices)?;
-    let simulator = Simulator::new()?;
+    let interrupt = Interrupt::listen()?;
+    let simulator = Simulator::new(&interrupt);
     let folder = outcome::folder(flags, &plan)?;
     let mut run = simulator.simulate_until_interrupted(&plan, flags.quiet);
     prices::bill_with(book.as_ref(), &mut run);

@@ -1,4 +1,4 @@
-//! Reads scenarios, plan files and service-time profiles from disk.
+//! Reads scenarios, plan files and service-time profiles, and reports what is wrong with them.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -7,20 +7,24 @@ use tiketi_station::Profile;
 
 use super::args::ScenarioArguments;
 use super::exit::{Exit, complain};
+use super::input::{self, InputError, Kind};
 use super::terminal;
-use tiketi_capacity::{self as capacity, Question, ScenarioFile};
+use tiketi_capacity::{self as capacity, Question, ScenarioFile, ScenarioFileError};
 use tiketi_scenario::data_tier::DataTier;
 use tiketi_scenario::{self as scenario, Diagnostics, Overrides, Plan, Rendering};
 
+/// A file that `check` has validated.
+#[derive(Debug)]
+pub(super) enum Checked {
+    /// A plan file.
+    Question(Box<Question>),
+    /// A scenario.
+    Scenario(Box<Plan>),
+}
+
 /// Loads a scenario, or prints all problems it has.
 pub(super) fn load(path: &Path, overrides: &Overrides) -> Result<Plan, Exit> {
-    let text = text(
-        "scenario",
-        path,
-        "try one of the scenarios in scenarios/, such as scenarios/smoke.toml",
-    )?;
-    let name = path.display().to_string();
-    scenario::load(&name, &text, overrides).map_err(|problems| refused(&problems))
+    resolved(path, &text(Kind::Scenario, path)?, overrides)
 }
 
 /// Loads the scenario of `run` or `simulate` with its overrides; `speed` and `data_tier` replace the scenario's if set.
@@ -43,46 +47,71 @@ pub(super) fn scenario(
 
 /// Loads a service-time profile, or prints all problems it has.
 pub(super) fn profile(path: &Path) -> Result<Profile, Exit> {
-    let text = text(
-        "profile",
-        path,
-        "create a profile with `tiketi-sim calibrate`",
-    )?;
-    let name = path.display().to_string();
-    scenario::profile::load(&name, &text).map_err(|problems| refused(&problems))
+    let text = text(Kind::Profile, path)?;
+    scenario::profile::load(&input::shown(path), &text).map_err(|problems| refused(&problems))
 }
 
 /// Loads a plan file with its scenario, or prints all problems they have.
 pub(super) fn question(path: &Path) -> Result<Question, Exit> {
-    let hint = "try one of the plan files in scenarios/plans/, such as scenarios/plans/documented-capacity.toml";
-    let text = text("plan file", path, hint)?;
-    let folder = path.parent().unwrap_or(Path::new(""));
+    answerable(path, &text(Kind::PlanFile, path)?)
+}
+
+/// Loads a scenario or a plan file, whichever it is, or prints all problems it has.
+pub(super) fn question_or_scenario(path: &Path) -> Result<Checked, Exit> {
+    let text = text(Kind::Scenario, path)?;
+    Ok(if capacity::is_question(&text) {
+        Checked::Question(Box::new(answerable(path, &text)?))
+    } else {
+        Checked::Scenario(Box::new(resolved(path, &text, &Overrides::default())?))
+    })
+}
+
+fn resolved(path: &Path, text: &str, overrides: &Overrides) -> Result<Plan, Exit> {
+    let plan = scenario::load(&input::shown(path), text, overrides);
+    plan.map_err(|problems| refused(&problems))
+}
+
+fn answerable(path: &Path, text: &str) -> Result<Question, Exit> {
     let read_scenario = |relative: &str| {
-        let path = folder.join(relative);
-        let text = std::fs::read_to_string(&path)?;
+        let path = input::folder_of(path).join(relative);
+        let text = match input::text(Kind::Scenario, &path) {
+            Ok(text) => text,
+            Err(InputError::Io(error)) => return Err(error.into()),
+            Err(error) => return Err(ScenarioFileError::from(io::Error::other(error))),
+        };
         let name = path.display().to_string();
         Ok(ScenarioFile { name, text })
     };
-    let question = capacity::load(&path.display().to_string(), &text, read_scenario);
+    let question = capacity::load(&input::shown(path), text, read_scenario);
     question.map_err(|problems| refused(&problems))
 }
 
-/// Returns whether the file is a plan file. A file that cannot be read counts as a scenario, whose loader reports why.
-pub(super) fn is_question(path: &Path) -> bool {
-    std::fs::read_to_string(path).is_ok_and(|text| capacity::is_question(&text))
+/// Reads a text file, or prints why it cannot be read.
+pub(super) fn text(kind: Kind, path: &Path) -> Result<String, Exit> {
+    input::text(kind, path).map_err(|error| cannot_read(kind, path, &error))
 }
 
-fn text(kind: &str, path: &Path, hint: &str) -> Result<String, Exit> {
-    std::fs::read_to_string(path).map_err(|error| cannot_read(kind, path, &error, Some(hint)))
-}
-
-/// Prints that a file cannot be read; `kind` says what it is, such as `scenario`.
-pub(super) fn cannot_read(kind: &str, path: &Path, error: &io::Error, hint: Option<&str>) -> Exit {
-    let name = path.display();
-    if error.kind() == io::ErrorKind::NotFound {
-        complain(format_args!("{kind} not found: {name}"), hint);
+/// Prints that a file cannot be read.
+pub(super) fn cannot_read(kind: Kind, path: &Path, error: &InputError) -> Exit {
+    let (what, name) = (kind.name(), input::shown(path));
+    let hint = match kind {
+        Kind::Scenario => {
+            Some("try one of the scenarios in scenarios/, such as scenarios/smoke.toml")
+        }
+        Kind::PlanFile => Some(
+            "try one of the plan files in scenarios/plans/, such as scenarios/plans/documented-capacity.toml",
+        ),
+        Kind::Profile => Some("create a profile with `tiketi-sim calibrate`"),
+        Kind::PriceBook => {
+            Some("to write your own price book, start from a copy of a file in scenarios/prices/")
+        }
+        Kind::Run => Some("name the report folder of a finished run, such as one in reports/"),
+        Kind::Credentials => None,
+    };
+    if error.is_not_found() {
+        complain(format_args!("{what} not found: {name}"), hint);
     } else {
-        complain(format_args!("cannot read {kind} `{name}`: {error}"), hint);
+        complain(format_args!("cannot read {what} `{name}`: {error}"), hint);
     }
     Exit::BadScenario
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::args::TheoryArguments;
 use super::exit::{Exit, complain};
-use super::terminal;
+use super::{output, terminal};
 use tiketi_live::clock::wall_now;
 use tiketi_theory::{
     self as theory, CaseResult, CaseSetup, Compared, Precision, SuiteSettings, Verdict,
@@ -40,13 +40,13 @@ pub(super) fn theory(flags: &TheoryArguments) -> Exit {
     } else {
         as_table(&outcomes, settings)
     };
-    // A reader may close the pipe early, as `head` does; that is not an error.
-    let _closed = std::io::stdout().lock().write_all(shown.as_bytes());
-    if outcomes.iter().all(CaseResult::passes) {
+    let printed = output::print(shown).err().unwrap_or(Exit::Success);
+    let found = if outcomes.iter().all(CaseResult::passes) {
         Exit::Success
     } else {
         Exit::AuditViolated
-    }
+    };
+    found.max(printed)
 }
 
 fn run(setups: &[CaseSetup], settings: SuiteSettings) -> Vec<CaseResult> {

@@ -97,6 +97,21 @@ impl Running {
         kill(self.pid(), Signal::SIGTERM).expect("it runs");
     }
 
+    /// Sends SIGHUP, as a terminal does when it closes.
+    pub(crate) fn hang_up(&self) {
+        self.send(Signal::SIGHUP);
+    }
+
+    /// Sends a signal to the supervisor, and only to it.
+    pub(crate) fn send(&self, signal: Signal) {
+        kill(self.pid(), signal).expect("it runs");
+    }
+
+    /// Stops the supervisor, and only it, with SIGSTOP.
+    pub(crate) fn stop(&self) {
+        self.send(Signal::SIGSTOP);
+    }
+
     /// Kills the supervisor, and only it, with SIGKILL.
     pub(crate) fn kill(&self) {
         kill(self.pid(), Signal::SIGKILL).expect("it runs");
@@ -139,6 +154,16 @@ impl Process {
     /// Kills it with SIGKILL.
     pub(crate) fn kill(&self) {
         kill(Pid::from_raw(self.pid), Signal::SIGKILL).expect("it runs");
+    }
+
+    /// Kills it with SIGKILL unless it is gone.
+    pub(crate) fn end(&self) {
+        let _gone = kill(Pid::from_raw(self.pid), Signal::SIGKILL);
+    }
+
+    /// Stops it with SIGSTOP: it lives, and does nothing.
+    pub(crate) fn stop(&self) {
+        kill(Pid::from_raw(self.pid), Signal::SIGSTOP).expect("it runs");
     }
 
     /// Returns whether it is still running; a zombie is not.

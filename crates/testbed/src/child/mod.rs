@@ -21,7 +21,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 pub use launch::{DATABASE_VARIABLE, Launcher, REDIS_VARIABLE};
 pub use process::Process;
-pub use serve::{ChildError, main, run};
+pub use serve::{ChildError, die_with_supervisor, main, run};
 
 /// The purpose of a child process.
 pub trait Role: 'static {

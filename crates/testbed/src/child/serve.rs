@@ -46,15 +46,23 @@ pub fn main<R: Role>() -> Result<(), ChildError> {
 
 /// Lets the kernel kill this process when its supervisor exits: a stopped process (SIGSTOP) does not see the end of its
 /// input. Linux watches the thread that started the process, which lives as long as the supervisor's runtime.
+///
+/// # Errors
+///
+/// When the kernel refuses.
 #[cfg(target_os = "linux")]
-fn die_with_supervisor() -> std::io::Result<()> {
+pub fn die_with_supervisor() -> std::io::Result<()> {
     let signal = Some(rustix::process::Signal::KILL);
     Ok(rustix::process::set_parent_process_death_signal(signal)?)
 }
 
 /// Other kernels send SIGHUP to a stopped process whose supervisor has exited, which ends it.
+///
+/// # Errors
+///
+/// Never.
 #[cfg(not(target_os = "linux"))]
-fn die_with_supervisor() -> std::io::Result<()> {
+pub fn die_with_supervisor() -> std::io::Result<()> {
     Ok(())
 }
 
