@@ -63,7 +63,7 @@ fn invalid_combinations_are_refused() {
         (
             "[scaling]\nscheduled = [{ at = \"3m\" }]\n",
             (2, 21),
-            "the scheduled action changes nothing; help: add `min`, `max` or `desired`",
+            "`scaling.scheduled[0]` changes nothing (expected at least one of min, max, desired); help: add",
         ),
         (
             "topology.instances.initial = { a = 1 }\n",
@@ -119,7 +119,7 @@ fn invalid_combinations_are_refused() {
         (
             "[[scaling.policies]]\nmetric = \"queue_size\"\nkind = \"simple\"\nadjust = 1\n",
             (1, 1),
-            "`scaling.policies[0].alarm` has no threshold; help: add `alarm = { above = 60 }` or `alarm = { below = 15 }`",
+            "`scaling.policies[0].alarm` has no threshold (expected one of above, below); help: add `alarm = { above = 60 }`",
         ),
         (
             "[topology.data_tier]\nredis = \"redis://localhost/256\"\ndatabase = \"postgres://u@localhost/d\"\n",
@@ -134,7 +134,7 @@ fn invalid_combinations_are_refused() {
         (
             "[show]\nsections = []\n",
             (2, 12),
-            "`show.sections` have 0 seats in total",
+            "`show.sections` has 0 elements (expected 1 to 1000)",
         ),
     ];
     for (text, position, message) in cases {

@@ -23,6 +23,21 @@ const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// Lifetime of a printed token.
 const TOKEN_TTL: Duration = Duration::from_secs(7 * 24 * 3_600);
 
+/// Longest hold in seconds: 31 days, which no sale lasts.
+const HOLD_MAX_S: u64 = 31 * 24 * 3_600;
+
+/// Most rows, and most seats per row.
+const ROWS_MAX: u32 = 10_000;
+
+/// Most seats and standing tickets together: no venue has more, and a larger list does not fit into one response.
+const TICKETS_MAX: u64 = 200_000;
+
+/// Highest price of a ticket, in won.
+const PRICE_MAX: u32 = 100_000_000;
+
+/// Longest name of a section or title, in characters.
+const NAME_MAX: usize = 200;
+
 const EXAMPLES: &str = "\
 Examples:
   tiketi-server                                   sell a demo show on http://127.0.0.1:3001
@@ -79,7 +94,7 @@ struct Args {
     #[arg(long, default_value = DatabaseEndpoint::DEFAULT_SCHEMA, requires = "database")]
     schema: String,
     /// Title of the show on sale.
-    #[arg(long, default_value = "TIKETI Demo Night")]
+    #[arg(long, default_value = "TIKETI Demo Night", value_parser = name)]
     title: String,
     /// Seated section, `NAME:ROWS:SEATS:PRICE` (repeatable).
     #[arg(long = "section", value_name = "SECTION", value_parser = section)]
@@ -88,13 +103,28 @@ struct Args {
     #[arg(long = "standing", value_name = "AREA", value_parser = standing)]
     standing: Vec<StandingArea>,
     /// Number of users who can shop at the same time; the others wait.
-    #[arg(long, default_value_t = Settings::default().active_max, value_name = "USERS")]
+    #[arg(
+        long,
+        default_value_t = Settings::default().active_max,
+        value_name = "USERS",
+        value_parser = clap::value_parser!(u32).range(1..=10_000_000)
+    )]
     active_max: u32,
     /// Seconds before an unpaid seat hold expires.
-    #[arg(long, default_value_t = Settings::default().hold.as_secs(), value_name = "SECONDS")]
+    #[arg(
+        long,
+        default_value_t = Settings::default().hold.as_secs(),
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=HOLD_MAX_S)
+    )]
     hold: u64,
     /// Requests per user and minute; 0 disables the limit.
-    #[arg(long, default_value_t = 100, value_name = "REQUESTS")]
+    #[arg(
+        long,
+        default_value_t = 100,
+        value_name = "REQUESTS",
+        value_parser = clap::value_parser!(u32).range(..=1_000_000)
+    )]
     rate_limit: u32,
     /// Service times of the emulated CPU: native or t3-medium-node.
     #[arg(long, default_value = "native", value_parser = profile)]
@@ -180,7 +210,7 @@ fn serve(args: &Args) -> std::io::Result<()> {
     let runtime = runtime()?;
     let signals = runtime.block_on(async { Signals::listen() })?;
     let settings = settings(args);
-    let show = show(args);
+    let show = show(args).map_err(std::io::Error::other)?;
     let id = show.id;
     let tier = tier(args, &settings, show)?;
     let mut instances = Vec::new();
@@ -313,13 +343,37 @@ fn settings(args: &Args) -> Settings {
     }
 }
 
-fn show(args: &Args) -> Show {
+fn show(args: &Args) -> Result<Show, BadValue> {
     let sections = if args.sections.is_empty() && args.standing.is_empty() {
         demo_sections()
     } else {
         args.sections.clone()
     };
-    Show::new(args.title.clone(), sections).with_standing(args.standing.clone())
+    check_total(&sections, &args.standing)?;
+    Ok(Show::new(args.title.clone(), sections).with_standing(args.standing.clone()))
+}
+
+/// Checks that the sections and areas have different names and not too many tickets together.
+fn check_total(sections: &[Section], standing: &[StandingArea]) -> Result<(), BadValue> {
+    let seats = sections
+        .iter()
+        .map(|section| u64::from(section.rows) * u64::from(section.seats_per_row));
+    let places = standing.iter().map(|area| u64::from(area.quantity));
+    let tickets: u64 = seats.chain(places).sum();
+    if tickets > TICKETS_MAX {
+        return Err(BadValue::TooManyTickets { tickets });
+    }
+    let names = sections.iter().map(|section| &section.name);
+    let mut names: Vec<_> = names
+        .chain(standing.iter().map(|area| &area.name))
+        .collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(BadValue::Twins {
+            name: pair[0].clone(),
+        }),
+        None => Ok(()),
+    }
 }
 
 fn demo_sections() -> Vec<Section> {
@@ -343,11 +397,33 @@ enum BadValue {
     /// Not a standing area.
     #[error("expected NAME:TICKETS:PRICE, for example Floor:500:110000")]
     StandingArea,
+    /// A part of a section or an area that is not a number within its limits.
+    #[error("{what} is `{value}` (expected {min} to {max})")]
+    Part {
+        what: &'static str,
+        value: String,
+        min: u32,
+        max: u32,
+    },
+    /// A name that is empty, too long, or has control characters.
+    #[error("expected 1 to {} characters on one line", NAME_MAX)]
+    Name,
+    /// More tickets than a venue has.
+    #[error(
+        "{tickets} tickets in all (expected 0 to {})\n\nhint: lower the rows, seats or tickets of --section and --standing",
+        TICKETS_MAX
+    )]
+    TooManyTickets { tickets: u64 },
+    /// Two sections or areas with the same name, whose tickets could not be told apart.
+    #[error(
+        "two sections or areas are called `{name}` (expected a different name for each)\n\nhint: change one --section or --standing"
+    )]
+    Twins { name: String },
     /// No profile has this name.
     #[error("unknown profile (expected native or t3-medium-node)")]
     Profile,
-    /// Not a number above 0.
-    #[error("expected a number greater than 0")]
+    /// Not a number within the limits.
+    #[error("expected a number from 0.1 to 1000")]
     Speed,
 }
 
@@ -357,11 +433,36 @@ fn section(text: &str) -> Result<Section, BadValue> {
         return Err(BadValue::Section);
     };
     Ok(Section {
-        name: name.to_owned(),
-        rows: rows.parse().map_err(|_| BadValue::Section)?,
-        seats_per_row: seats.parse().map_err(|_| BadValue::Section)?,
-        price: price.parse().map_err(|_| BadValue::Section)?,
+        name: self::name(name)?,
+        rows: part("ROWS", rows, 1, ROWS_MAX)?,
+        seats_per_row: part("SEATS", seats, 1, ROWS_MAX)?,
+        price: part("PRICE", price, 0, PRICE_MAX)?,
     })
+}
+
+/// A number within its limits.
+fn part<N: TryFrom<u32>>(
+    what: &'static str,
+    text: &str,
+    min: u32,
+    max: u32,
+) -> Result<N, BadValue> {
+    let number = text.parse().ok();
+    let number = number.filter(|number| (min..=max).contains(number));
+    let number = number.and_then(|number| N::try_from(number).ok());
+    number.ok_or_else(|| BadValue::Part {
+        what,
+        value: text.to_owned(),
+        min,
+        max,
+    })
+}
+
+/// A title, or the name of a section.
+fn name(text: &str) -> Result<String, BadValue> {
+    let is_valid =
+        (1..=NAME_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    is_valid.then(|| text.to_owned()).ok_or(BadValue::Name)
 }
 
 fn standing(text: &str) -> Result<StandingArea, BadValue> {
@@ -369,10 +470,11 @@ fn standing(text: &str) -> Result<StandingArea, BadValue> {
     let [name, quantity, price] = parts[..] else {
         return Err(BadValue::StandingArea);
     };
+    let tickets_max = u32::try_from(TICKETS_MAX).unwrap_or(u32::MAX);
     Ok(StandingArea {
-        name: name.to_owned(),
-        quantity: quantity.parse().map_err(|_| BadValue::StandingArea)?,
-        price: price.parse().map_err(|_| BadValue::StandingArea)?,
+        name: self::name(name)?,
+        quantity: part("TICKETS", quantity, 1, tickets_max)?,
+        price: part("PRICE", price, 0, PRICE_MAX)?,
     })
 }
 
@@ -382,7 +484,8 @@ fn profile(name: &str) -> Result<Profile, BadValue> {
 
 fn speed(text: &str) -> Result<f64, BadValue> {
     let speed: f64 = text.parse().map_err(|_| BadValue::Speed)?;
-    (speed.is_finite() && speed > 0.0)
+    (0.1..=1_000.0)
+        .contains(&speed)
         .then_some(speed)
         .ok_or(BadValue::Speed)
 }
@@ -390,6 +493,69 @@ fn speed(text: &str) -> Result<f64, BadValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn flags_outside_their_limits_are_rejected_with_the_expected_values() {
+        let rejected = [
+            ("--active-max=0", "1..=10000000"),
+            ("--hold=0", "1..=2678400"),
+            ("--hold=18446744073709551615", "1..=2678400"),
+            ("--rate-limit=1000001", "=1000000"),
+            ("--speed=1e-300", "expected a number from 0.1 to 1000"),
+            ("--speed=NaN", "expected a number from 0.1 to 1000"),
+            ("--speed=1e300", "expected a number from 0.1 to 1000"),
+            ("--section=A:0:5:1", "ROWS is `0` (expected 1 to 10000)"),
+            (
+                "--section=A:1000000:5:1",
+                "ROWS is `1000000` (expected 1 to 10000)",
+            ),
+            (
+                "--section=A:5:4294967296:1",
+                "SEATS is `4294967296` (expected 1 to 10000)",
+            ),
+            (
+                "--section=A:5:5:18446744073709551615",
+                "PRICE is `18446744073709551615`",
+            ),
+            (
+                "--section=:5:5:1",
+                "expected 1 to 200 characters on one line",
+            ),
+            ("--section=A:5:5", "expected NAME:ROWS:SEATS:PRICE"),
+            (
+                "--standing=A:200001:1",
+                "TICKETS is `200001` (expected 1 to 200000)",
+            ),
+            ("--title=", "expected 1 to 200 characters on one line"),
+            ("--title=a\nb", "expected 1 to 200 characters on one line"),
+        ];
+        for (flag, message) in rejected {
+            let error = Args::try_parse_from(["tiketi-server", flag]).expect_err(flag);
+            assert!(error.to_string().contains(message), "{flag}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_show_has_neither_too_many_tickets_nor_two_sections_of_one_name() {
+        let show = |flags: &[&str]| {
+            let args = ["tiketi-server"].iter().chain(flags);
+            show(&Args::try_parse_from(args).expect("valid flags"))
+        };
+        assert!(show(&[]).is_ok());
+        assert!(show(&["--section=A:2000:100:1"]).is_ok());
+        let many = show(&["--section=A:10000:10000:1", "--section=B:10000:10000:1"]);
+        let many = many.expect_err("too many").to_string();
+        assert!(
+            many.starts_with("200000000 tickets in all (expected 0 to 200000)"),
+            "{many}"
+        );
+        let twins = show(&["--section=A:5:5:1", "--standing=A:5:1"]);
+        let twins = twins.expect_err("the same name").to_string();
+        assert!(
+            twins.contains("called `A`") && twins.contains("hint: "),
+            "{twins}"
+        );
+    }
 
     #[test]
     fn an_invalid_url_is_an_error_that_does_not_repeat_its_password() {

@@ -11,7 +11,8 @@ use super::cost::CostArguments;
 use super::data_tier::DataTierArguments;
 use super::plan_args::PlanArguments;
 use super::prices::PricesArguments;
-use tiketi_scenario::duration;
+use tiketi_scenario::duration::{self, Written};
+use tiketi_scenario::{BUYERS, DURATION};
 use tiketi_verdict::agreement::Measure;
 
 mod theory;
@@ -115,7 +116,7 @@ pub struct ScenarioArguments {
     )]
     pub seed: Option<u64>,
     /// Number of buyers; scales every arrival phase (overrides the scenario).
-    #[arg(long, env = "TIKETI_SIM_BUYERS", value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env = "TIKETI_SIM_BUYERS", value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=i64::from(BUYERS.max)))]
     pub buyers: Option<u32>,
     /// Length of the run in scenario time, such as `90s` or `12m` (overrides the scenario).
     #[arg(long, env = "TIKETI_SIM_DURATION", value_name = "LENGTH", value_parser = parse_duration)]
@@ -339,6 +340,9 @@ Examples:
 /// Folder for reports unless `--out` names another.
 pub(super) const OUT_DEFAULT: &str = "reports";
 
+/// Largest tolerance, in percent: with a larger one no comparison fails.
+const PERCENT_MAX: f64 = 1_000.0;
+
 /// Why a tolerance could not be read.
 #[derive(Debug, thiserror::Error)]
 enum ToleranceError {
@@ -348,8 +352,11 @@ enum ToleranceError {
     /// No metric kind has this name.
     #[error("unknown metric kind `{name}` (expected one of {expected})")]
     UnknownKind { name: String, expected: String },
-    /// The number is not a percentage above 0.
-    #[error("invalid percentage `{percent}` (expected a number above 0)")]
+    /// The number is not a percentage within [`PERCENT_MAX`].
+    #[error(
+        "invalid percentage `{percent}` (expected a number above 0, at most {})",
+        PERCENT_MAX
+    )]
     InvalidPercentage { percent: String },
 }
 
@@ -361,7 +368,7 @@ fn parse_tolerance(text: &str) -> Result<(Measure, f64), ToleranceError> {
         expected: Measure::ALL.map(Measure::name).join(", "),
     })?;
     match percent.trim_end_matches('%').parse::<f64>() {
-        Ok(percent) if percent > 0.0 && percent.is_finite() => Ok((measure, percent / 100.0)),
+        Ok(percent) if percent > 0.0 && percent <= PERCENT_MAX => Ok((measure, percent / 100.0)),
         Ok(_) | Err(_) => Err(ToleranceError::InvalidPercentage {
             percent: percent.to_owned(),
         }),
@@ -371,19 +378,19 @@ fn parse_tolerance(text: &str) -> Result<(Measure, f64), ToleranceError> {
 /// Why the value of `--duration` or `--at` was rejected.
 #[derive(Debug, thiserror::Error)]
 enum DurationError {
-    /// The length is zero.
-    #[error("must be longer than zero, such as 90s or 12m")]
-    Zero,
+    /// The length is outside the limits of a run.
+    #[error("{} is outside the limits (expected {}, such as 90s or 12m)", Written(*.0), DURATION)]
+    Outside(Duration),
     /// The text is not a length of time.
     #[error("{0} (expected a length such as 90s or 12m)")]
     Syntax(duration::LengthError),
 }
 
-/// Reads a length above zero, such as `90s`, `1m30s`, `500ms` or `2h`.
+/// Reads the length of a run, such as `90s`, `1m30s`, `500ms` or `2h`.
 fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     match duration::parse(text) {
-        Ok(Duration::ZERO) => Err(DurationError::Zero),
-        Ok(length) => Ok(length),
+        Ok(length) if DURATION.permit(length) => Ok(length),
+        Ok(length) => Err(DurationError::Outside(length)),
         Err(problem) => Err(DurationError::Syntax(problem)),
     }
 }

@@ -140,13 +140,13 @@ fn command_line(flags: &CostArguments) -> String {
 
 /// The value of `--won-per-dollar` is not a number above 0.
 #[derive(Debug, thiserror::Error)]
-#[error("invalid exchange rate (expected a number above 0, such as 1450)")]
+#[error("invalid exchange rate (expected a number from 0.01 to 1000000, such as 1450)")]
 struct InvalidRate;
 
 /// Reads an exchange rate.
 fn parse_rate(text: &str) -> Result<f64, InvalidRate> {
     let rate: f64 = text.parse().map_err(|_| InvalidRate)?;
-    if rate.is_finite() && rate > 0.0 {
+    if (0.01..=1e6).contains(&rate) {
         Ok(rate)
     } else {
         Err(InvalidRate)

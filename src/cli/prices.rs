@@ -32,7 +32,7 @@ pub(super) fn load(name: &str) -> Result<PriceBook, Exit> {
     if let Some(book) = PriceBook::built_in(name) {
         return Ok(book);
     }
-    let text = std::fs::read_to_string(name).map_err(|error| {
+    let bytes = std::fs::read(name).map_err(|error| {
         let built_in = PriceBook::BUILT_IN.join(", ");
         complain(
             format_args!(
@@ -42,6 +42,7 @@ pub(super) fn load(name: &str) -> Result<PriceBook, Exit> {
         );
         Exit::BadScenario
     })?;
+    let text = source::decoded(name, &bytes)?;
     PriceBook::read(name, &text).map_err(|problems| source::refused(&problems))
 }
 

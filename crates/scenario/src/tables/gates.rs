@@ -3,17 +3,28 @@
 use crate::diagnostic::Problem;
 use crate::document::Section;
 use crate::grammar::{Misread, parse_condition, parse_selector};
-use crate::keys::{Form, Keys, key};
+use crate::keys::{Form, Keys, Limits, key};
 use crate::objective::{Gate, GateMetric};
 use crate::operation::Operation;
 use crate::page::{Page, list, text};
 use crate::plan::Plan;
 use crate::value::Value;
 
+/// Conditions on one metric.
+const CONDITIONS: Limits<usize> = Limits::new(
+    1,
+    20,
+    "a gate without a condition checks nothing, and more than 20 contradict or repeat each other",
+);
+
 pub(super) fn gates(keys: &mut Keys<'_, '_, Plan>) -> Option<Vec<Gate>> {
     let conditions = || {
         let expected = "a condition such as \"p(99) < 500ms\", \"rate < 1%\" or \"count == 0\"";
-        Form::List(Box::new(Form::Syntax { expected }))
+        let hint = "write a condition in quotes, such as \"rate < 1%\"";
+        Form::List {
+            of: Box::new(Form::Syntax { expected, hint }),
+            count: CONDITIONS,
+        }
     };
     keys.free_section(
         key(
@@ -48,7 +59,7 @@ fn read(section: &Section<'_>) -> Option<Vec<Gate>> {
             let problem = problem_of(misread, &format!("gate `{name}`"));
             section.report(problem.at(key.span()));
         }
-        for condition in conditions.elements().unwrap_or_default() {
+        for condition in conditions.elements(CONDITIONS).unwrap_or_default() {
             match selector.as_ref() {
                 Ok(&(metric, operation)) => match gate(&condition, metric, operation) {
                     Some(gate) => gates.push(gate),
@@ -73,7 +84,8 @@ fn gate(condition: &Value<'_>, metric: GateMetric, operation: Option<Operation>)
             text: text.to_owned(),
         }),
         Err(misread) => {
-            let problem = problem_of(&misread, &format!("condition `{text}`"));
+            let name = metric.name();
+            let problem = problem_of(&misread, &format!("gate `{name}`: condition `{text}`"));
             condition.complain_at(misread.part, problem);
             None
         }
@@ -82,7 +94,7 @@ fn gate(condition: &Value<'_>, metric: GateMetric, operation: Option<Operation>)
 
 fn problem_of(misread: &Misread, what: &str) -> Problem {
     let problem = Problem::new(format!("{what}: {}", misread.message));
-    let mut problem = problem.expected(&misread.expected);
-    problem.help.clone_from(&misread.help);
-    problem
+    let problem = problem.expected(&misread.expected);
+    let help = "write a gate such as \"errors\" = [\"rate < 1%\"]".to_owned();
+    problem.help(misread.help.clone().unwrap_or(help))
 }
