@@ -29,6 +29,10 @@ scenarios:
 bless:
     BLESS=1 cargo test --workspace
 
+# Try every generated bad, extreme and random value of a scenario, not only a part of them.
+values:
+    EVERY_CASE=1 cargo test --release --test values
+
 # Check the simulator against queueing theory.
 theory:
     cargo run --release -- theory
