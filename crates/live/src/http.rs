@@ -4,7 +4,6 @@
 //! nearly twice the CPU time.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +20,7 @@ use tokio::time::timeout;
 
 use super::clock::Clock;
 use super::dialer::Dialer;
+use super::reach::Allowed;
 use tiketi_buyer::observation::Failure;
 use tiketi_core::units::SimTime;
 
@@ -66,7 +66,7 @@ pub(super) struct Http {
     clock: Clock,
     call_timeout: Duration,
     /// Kept connections by address; the one used last is used next, so that surplus ones can time out.
-    idle: RefCell<Vec<(SocketAddr, Vec<Channel>)>>,
+    idle: RefCell<Vec<(Allowed, Vec<Channel>)>>,
     /// One permit per request in progress; each needs a connection.
     places: Semaphore,
     opened: Cell<u64>,
@@ -158,7 +158,7 @@ impl Http {
     }
 
     /// Returns the kept connection to `address` that was used last; `None` if none still works.
-    async fn take_idle(&self, address: SocketAddr) -> Option<Channel> {
+    async fn take_idle(&self, address: Allowed) -> Option<Channel> {
         loop {
             let mut channel = {
                 let mut idle = self.idle.borrow_mut();
@@ -171,7 +171,7 @@ impl Http {
         }
     }
 
-    async fn open(&self, address: SocketAddr) -> Result<(SocketAddr, Channel), Failure> {
+    async fn open(&self, address: Allowed) -> Result<(Allowed, Channel), Failure> {
         let (address, connected) = self.dialer.connect(address).await?;
         self.opened.set(self.opened.get() + 1);
         let (channel, connection) = http1::Builder::new()
@@ -185,7 +185,7 @@ impl Http {
 
     async fn receive(
         &self,
-        address: SocketAddr,
+        address: Allowed,
         channel: Channel,
         response: Response<Incoming>,
     ) -> Result<Received, Failure> {
@@ -217,7 +217,7 @@ impl Http {
         })
     }
 
-    fn keep(&self, address: SocketAddr, channel: Channel) {
+    fn keep(&self, address: Allowed, channel: Channel) {
         if channel.is_closed() {
             return;
         }

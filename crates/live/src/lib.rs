@@ -16,6 +16,7 @@ mod http;
 pub mod load;
 mod pacer;
 pub mod progress;
+pub mod reach;
 mod resolver;
 pub mod self_check;
 pub mod setup;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::credential::Credentials;
 use super::error::LiveError;
 use super::fleet_record::FleetRecord;
+use super::reach::Reach;
 use super::sut::{Remote, Sut};
 use super::worker::{EntryPoint, Scheme};
 use tiketi_cloud::driver::{self, Driven, Driver};
@@ -98,6 +99,7 @@ impl Site {
                     port: entry.port,
                     dns: Some(entry.name_server),
                     page: None,
+                    reach: Reach::Loopback,
                 }
             }
             Self::Remote(remote) => remote.entry.clone(),

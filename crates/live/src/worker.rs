@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::credential::Credentials;
 use super::pacer::pace;
+use super::reach::{Forbidden, Reach};
 use super::self_check::{Sampler, raise_files_limit};
 use super::setup::SetupError;
 use super::world::World;
@@ -68,6 +69,8 @@ pub struct EntryPoint {
     pub dns: Option<SocketAddr>,
     /// Path of the web page if the system under test serves it; `None` if an edge in front of it does.
     pub page: Option<String>,
+    /// The addresses that connections may go to, whatever the name means by then.
+    pub reach: Reach,
 }
 
 /// The protocol of the system under test.
@@ -150,6 +153,14 @@ pub enum WorkerError {
     /// The system under test, as assigned, cannot be used.
     #[error(transparent)]
     Setup(#[from] SetupError),
+    /// The name of the system under test now means an address that is not allowed.
+    #[error("the load was stopped, because `{host}` now resolves to {forbidden}")]
+    Moved {
+        /// The name.
+        host: String,
+        /// The address, and why it is not allowed.
+        forbidden: Forbidden,
+    },
 }
 
 /// Runs a worker until its buyers are done, or its input ends.
@@ -202,32 +213,38 @@ fn run_reporting(
         files_limit.saturating_sub(FILES_RESERVED + connections_max as u64),
     ));
     let pass = pass_time(&world, ends_at, commands_rx, &mut sampler, reports_tx);
-    runtime.block_on(local.run_until(pass));
+    let passed = runtime.block_on(local.run_until(pass));
     drop(local); // Buyers in progress record that they are unfinished.
     finish(&world, &mut sampler, reports_tx);
     runtime.shutdown_background();
-    Ok(())
+    passed.map_err(|forbidden| WorkerError::Moved {
+        host: assignment.entry.host,
+        forbidden,
+    })
 }
 
-/// Sends frames until the end of the run, a command to stop, or the exit of the parent.
+/// Sends frames until the end of the run, a command to stop, the exit of the parent, or an address that is not allowed.
 async fn pass_time(
     world: &World,
     ends_at: SimTime,
     mut commands_rx: UnboundedReceiver<Command>,
     sampler: &mut Sampler,
     reports_tx: &mpsc::Sender<String>,
-) {
+) -> Result<(), Forbidden> {
     let mut frames = interval(FRAME_EVERY);
     frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = sleep_until(world.clock.wall_instant(ends_at));
     tokio::pin!(end);
     loop {
         tokio::select! {
-            () = &mut end => return,
+            () = &mut end => return Ok(()),
             command = commands_rx.recv() => match command {
-                Some(Command::Stop) | None => return,
+                Some(Command::Stop) | None => return Ok(()),
             },
             _ = frames.tick() => {
+                if let Some(forbidden) = world.http.dialer().forbidden() {
+                    return Err(forbidden);
+                }
                 sampler.sample(world.tally.connected_peak.get(), world.http.dialer().refused());
                 report(reports_tx, &WorkerReport::Frame(Box::new(world.take_frame())));
             }
