@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use clap::Parser;
 use tiketi_server::{
-    DataTier, DatabaseEndpoint, EmbeddedTier, Instance, Profile, RedisEndpoint, Section,
-    ServersConfig, ServersTier, Settings, SetupError, Show, StandingArea, claim_namespace,
-    prepare_database,
+    ClientLimits, Clients, DataTier, DatabaseEndpoint, EmbeddedTier, Instance, Profile,
+    RedisEndpoint, Section, ServersConfig, ServersTier, Settings, SetupError, Show, StandingArea,
+    claim_namespace, prepare_database,
 };
 use tiketi_server_url::{BadServerUrl, PostgresUrl, RedisUrl, redacted};
 use tokio::runtime::Runtime;
@@ -19,6 +19,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Time that open sockets and requests have to finish after SIGTERM.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
+
+/// How often to check whether the instances have stopped.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Minimum length of the secret of a server that other machines can reach: shorter ones can be guessed from a token.
+const SECRET_LENGTH_MIN: usize = 8;
 
 /// Lifetime of a printed token.
 const TOKEN_TTL: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -102,7 +108,19 @@ struct Args {
     /// Speed of scenario time relative to real time.
     #[arg(long, default_value_t = 1.0, value_parser = speed)]
     speed: f64,
-    /// Secret that signs the HS256 tokens. The default is publicly known: use it only for tests.
+    /// Open connections per client address and instance; 0 disables the limit. Behind a load balancer, all clients have one
+    /// address.
+    #[arg(long, default_value_t = ClientLimits::default().connections_max.unwrap_or(0), value_name = "CONNECTIONS")]
+    connections_per_client: u32,
+    /// Seconds that a client may take to send the head or the body of a request, or to read a response.
+    #[arg(
+        long,
+        default_value_t = ClientLimits::default().timeout.as_secs(),
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=3_600)
+    )]
+    client_timeout: u64,
+    /// Secret that signs the HS256 tokens. The default is publicly known, and only accepted on loopback addresses.
     #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
     jwt_secret: Option<String>,
     /// Accept tokens of users who never registered, if the signature is valid.
@@ -175,7 +193,29 @@ fn print_token(args: &Args, user: &str) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{token}")
 }
 
+/// Returns why this secret must not be used on an address that other machines can reach; `None` if it may.
+fn unsafe_secret(host: IpAddr, secret: &str) -> Option<String> {
+    if host.to_canonical().is_loopback() {
+        return None;
+    }
+    let problem = if secret == Settings::PUBLIC_SECRET {
+        "the default secret is publicly known".to_owned()
+    } else if secret.trim().len() < SECRET_LENGTH_MIN {
+        format!("the secret has fewer than {SECRET_LENGTH_MIN} characters")
+    } else {
+        return None;
+    };
+    Some(format!(
+        "other machines can reach {host}, and {problem}: anyone could sign in as any user\n\n\
+         hint: set JWT_SECRET to a long random text, or listen on 127.0.0.1"
+    ))
+}
+
 fn serve(args: &Args) -> std::io::Result<()> {
+    if let Some(problem) = unsafe_secret(args.host, &settings(args).jwt_secret) {
+        return Err(std::io::Error::other(problem));
+    }
+    raise_open_files();
     // Installed before the server prints its address: a script that reads the address may send a signal at once.
     let runtime = runtime()?;
     let signals = runtime.block_on(async { Signals::listen() })?;
@@ -207,8 +247,20 @@ fn serve(args: &Args) -> std::io::Result<()> {
         instances.push(instance);
     }
     writeln!(std::io::stdout(), "show {id}: {}", args.title)?;
-    runtime.block_on(wait_for_the_end(signals, instances));
-    Ok(())
+    runtime.block_on(wait_for_the_end(signals, instances))
+}
+
+/// Raises the limit on open files to what the system allows: each connection needs one.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "could not raise the limit on open files");
+    }
 }
 
 /// Returns the data tier: Redis and PostgreSQL if they are configured, otherwise in memory.
@@ -280,13 +332,21 @@ impl Signals {
     }
 }
 
-/// Serves until SIGTERM or Ctrl-C, then drains. A second signal stops the server immediately.
-async fn wait_for_the_end(mut signals: Signals, instances: Vec<Instance>) {
-    signals.next().await;
+/// Serves until SIGTERM or Ctrl-C, then drains. A second signal stops the server immediately, and so does the panic of an
+/// instance: a server that looks alive and sells nothing would be worse.
+async fn wait_for_the_end(mut signals: Signals, instances: Vec<Instance>) -> std::io::Result<()> {
+    tokio::select! {
+        () = signals.next() => {}
+        crashed = crash(&instances) => {
+            let error = format!("{crashed} has panicked, so the server stops");
+            instances.iter().for_each(Instance::kill);
+            return Err(std::io::Error::other(error));
+        }
+    }
     instances.iter().for_each(Instance::drain);
     let drained = async {
         while !instances.iter().all(Instance::is_stopped) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     };
     tokio::select! {
@@ -296,6 +356,17 @@ async fn wait_for_the_end(mut signals: Signals, instances: Vec<Instance>) {
     }
     instances.iter().for_each(Instance::kill);
     instances.into_iter().for_each(Instance::join);
+    Ok(())
+}
+
+/// Returns the name of the first instance that panics.
+async fn crash(instances: &[Instance]) -> &str {
+    loop {
+        if let Some(crashed) = instances.iter().find(|instance| instance.has_crashed()) {
+            return crashed.name();
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 fn settings(args: &Args) -> Settings {
@@ -309,6 +380,11 @@ fn settings(args: &Args) -> Settings {
         speed: args.speed,
         jwt_secret: secret.unwrap_or_else(|| defaults.jwt_secret.clone()),
         trust_tokens: args.trust_tokens,
+        clients: Clients::Anyone(ClientLimits {
+            connections_max: (args.connections_per_client > 0)
+                .then_some(args.connections_per_client),
+            timeout: Duration::from_secs(args.client_timeout),
+        }),
         ..defaults
     }
 }
@@ -390,6 +466,50 @@ fn speed(text: &str) -> Result<f64, BadValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_others_can_reach_needs_a_secret_of_its_own() {
+        for host in [
+            "0.0.0.0",
+            "::",
+            "192.0.2.7",
+            "2001:db8::1",
+            "::ffff:192.0.2.7",
+        ] {
+            let host = host.parse().unwrap();
+            for secret in [Settings::PUBLIC_SECRET, "", "short", "            "] {
+                let problem = unsafe_secret(host, secret).expect(secret);
+                assert!(problem.contains("hint: "), "{problem}");
+                assert!(secret.trim().is_empty() || !problem.contains(secret));
+            }
+            assert_eq!(unsafe_secret(host, "a secret of my own"), None);
+        }
+        for host in ["127.0.0.1", "127.0.11.1", "::1", "::ffff:127.0.0.1"] {
+            let host = host.parse().unwrap();
+            assert_eq!(unsafe_secret(host, Settings::PUBLIC_SECRET), None);
+        }
+    }
+
+    #[test]
+    fn the_server_ends_with_an_error_when_an_instance_panics() {
+        // A period beyond what a clock can tell makes a periodic task panic.
+        let settings = Settings {
+            update_every: Duration::MAX,
+            speed: 0.5,
+            ..Settings::default()
+        };
+        let tier = EmbeddedTier::new(&settings, Vec::new(), Duration::ZERO);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let instance = Instance::start("instance-1", listener, tier, settings).unwrap();
+        let ended = runtime().unwrap().block_on(async {
+            let signals = Signals::listen().unwrap();
+            wait_for_the_end(signals, vec![instance]).await
+        });
+        assert_eq!(
+            ended.unwrap_err().to_string(),
+            "instance-1 has panicked, so the server stops"
+        );
+    }
 
     #[test]
     fn an_invalid_url_is_an_error_that_does_not_repeat_its_password() {

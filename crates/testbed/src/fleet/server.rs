@@ -42,7 +42,7 @@ impl Server {
     pub(super) fn answers(&self) -> bool {
         match self {
             Self::Awaited => false,
-            Self::Thread(instance) => !instance.is_paused(),
+            Self::Thread(instance) => !instance.is_paused() && !instance.is_stopped(),
             Self::Process(server) => server.listens && !server.is_paused,
         }
     }
