@@ -3,7 +3,6 @@
 //! The runtime keeps a panic to its task. Without this, an instance whose periodic tasks have died would go on serving, and
 //! its holds would never expire; and what the tasks share may be half changed.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -55,6 +54,8 @@ impl Drop for CrashGuard {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test]
@@ -68,6 +69,7 @@ mod tests {
             panics();
         });
         assert!(tokio::spawn(task).await.is_err());
-        crash.raised().await;
+        let raised = tokio::time::timeout(Duration::from_secs(10), crash.raised());
+        assert!(raised.await.is_ok(), "nobody was told");
     }
 }

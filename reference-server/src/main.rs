@@ -503,10 +503,11 @@ mod tests {
         let instance = Instance::start("instance-1", listener, tier, settings).unwrap();
         let ended = runtime().unwrap().block_on(async {
             let signals = Signals::listen().unwrap();
-            wait_for_the_end(signals, vec![instance]).await
+            let end = wait_for_the_end(signals, vec![instance]);
+            tokio::time::timeout(Duration::from_secs(30), end).await
         });
         assert_eq!(
-            ended.unwrap_err().to_string(),
+            ended.expect("it goes on").unwrap_err().to_string(),
             "instance-1 has panicked, so the server stops"
         );
     }

@@ -77,7 +77,7 @@ impl Raw {
 
     /// Returns the first part of a response.
     async fn some(&mut self) -> String {
-        let mut buffer = [0; 4_096];
+        let mut buffer = vec![0; 4_096];
         let read = timeout(STEP, self.0.read(&mut buffer)).await;
         let read = read.expect("a response in time").unwrap_or(0);
         String::from_utf8(buffer[..read].to_vec()).unwrap()
@@ -419,7 +419,12 @@ async fn small_reader(address: SocketAddr) -> TcpStream {
 }
 
 async fn a_socket_that_never_says_who_it_is_is_closed(on: On) {
-    let deployment = Deployment::start(&on, 1, hasty()).await;
+    // Not because it does not answer a ping.
+    let patient = Settings {
+        ping_interval: Duration::from_secs(3_600),
+        ..hasty()
+    };
+    let deployment = Deployment::start(&on, 1, patient).await;
     let mut raw = Raw::open(deployment.instances[0].address()).await;
     raw.send(
         "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n\
