@@ -4,6 +4,7 @@
 mod common;
 
 use common::{documented_plan, secs};
+use tiketi_core::instance_class::InstanceClass;
 use tiketi_cost::item::{Heading, Item};
 use tiketi_cost::price_book::{Basis, Currency};
 use tiketi_cost::statement::BillLine;
@@ -337,7 +338,7 @@ fn month_has_base_fleet_plus_extra_hours_of_sales() {
 #[test]
 fn items_without_price_are_not_found_and_count_nothing() {
     let mut plan = documented_plan();
-    plan.topology.instances.class = "m5.large".to_owned();
+    plan.topology.instances.class = InstanceClass::M5Large;
     let statement = statement(&plan, "documented-krw");
     let line = line(&statement, Item::Instance, Heading::Instances);
     assert_eq!((line.basis, line.amount), (Basis::NotFound, None));

@@ -161,7 +161,8 @@ impl PriceBook {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tiketi_scenario::{INSTANCE_CLASSES, PRICE_BOOKS};
+    use tiketi_core::instance_class::InstanceClass;
+    use tiketi_scenario::PRICE_BOOKS;
 
     #[test]
     fn built_in_books_are_valid_and_have_their_names() {
@@ -178,8 +179,10 @@ mod tests {
     fn scenarios_accept_these_books_and_list_prices_cover_all_instance_types() {
         assert_eq!(PRICE_BOOKS, PriceBook::BUILT_IN);
         let book = PriceBook::built_in("aws-ap-northeast-2").expect("a built-in book");
-        for class in INSTANCE_CLASSES {
-            assert!(book.price(Item::Instance, Some(class)).is_some(), "{class}");
+        for class in InstanceClass::ALL {
+            let price = |item| book.price(item, Some(class.name()));
+            assert!(price(Item::Instance).is_some(), "{class}");
+            assert!(price(Item::InstanceReserved).is_some(), "{class}, reserved");
         }
     }
 
@@ -187,6 +190,6 @@ mod tests {
     fn a_price_applies_to_its_class_only() {
         let book = PriceBook::built_in("aws-ap-northeast-2").expect("a built-in book");
         assert!(book.price(Item::Instance, Some("t3.medium")).is_some());
-        assert!(book.price(Item::Instance, Some("m5.large")).is_none());
+        assert!(book.price(Item::Instance, Some("r5.large")).is_none());
     }
 }

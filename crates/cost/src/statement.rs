@@ -227,7 +227,7 @@ fn unpriced(quantity: &Quantity, units: Option<f64>) -> BillLine {
 /// Returns what the month could save without NAT and with the smallest fleet reserved.
 fn savings(plan: &Plan, month: &Bill, book: &PriceBook) -> Savings {
     let nat = month.under(Heading::Nat);
-    let class = Some(plan.topology.instances.class.as_str());
+    let class = Some(plan.topology.instances.class.name());
     let an_hour = |item| book.price(item, class).map(Price::for_one);
     let reserved = an_hour(Item::Instance)
         .zip(an_hour(Item::InstanceReserved))

@@ -66,7 +66,7 @@ impl<'p> World<'p> {
         let buyers = arrivals.len();
         let topology = &plan.topology;
         let service = Service::new(
-            &topology.instances.profile,
+            &topology.instances.class_profile(),
             plan.show.seats_total(),
             streams,
         );

@@ -31,5 +31,5 @@ pub mod value;
 pub use arrival::arrival_times;
 pub use diagnostic::{Diagnostics, Rendering};
 pub use plan::Plan;
-pub use tables::{INSTANCE_CLASSES, Overrides, PRESET, PRICE_BOOKS, PROFILES, describe, load};
+pub use tables::{Overrides, PRESET, PRICE_BOOKS, PROFILES, describe, load};
 pub use tables::{name, question};

@@ -6,6 +6,7 @@ use tiketi_station::{Profile, Work};
 
 use super::diagnostic::{Diagnostics, Problem};
 use super::keys::Form;
+use tiketi_core::instance_class::InstanceClass;
 
 /// Reads the profile `text` of the file `source_name`, or reports what is wrong with it.
 pub fn load(source_name: &str, text: &str) -> Result<Profile, Diagnostics> {
@@ -33,6 +34,14 @@ fn problem(profile: &Profile, text: &str) -> Option<Problem> {
             .expected(Form::OneOf(names.to_vec()))
             .did_you_mean(work, names);
         return Some(problem.at(place_of(work, text)));
+    }
+    if InstanceClass::from_name(&profile.class).is_none() {
+        let class = profile.class.as_str();
+        let names = InstanceClass::ALL.map(InstanceClass::name);
+        let problem = Problem::new(format!("unknown instance type `{class}`"))
+            .expected(Form::OneOf(names.to_vec()))
+            .did_you_mean(class, names);
+        return Some(problem.at(place_of(class, text)));
     }
     let (place, figure) = profile.invalid_value()?;
     let key = place.rsplit('.').next().unwrap_or(&place);
@@ -65,6 +74,9 @@ mod tests {
         let unknown_work = problem("name = \"a\"\n[work_ms]\nqueue_chek = 1.0\n");
         assert!(unknown_work.starts_with("a.toml:3:1: unknown operation `queue_chek`"));
         assert!(unknown_work.contains("queue_check, queue_status"));
+        let unknown_class = problem("name = \"a\"\nclass = \"t3.mediun\"\n");
+        assert!(unknown_class.starts_with("a.toml:2:10: unknown instance type `t3.mediun`"));
+        assert!(unknown_class.contains("t3.small, t3.medium"));
         let negative = problem("name = \"a\"\nquery_ms = -1.0\n");
         assert_eq!(
             negative,

@@ -35,7 +35,7 @@ pub(super) fn server(plan: &Plan) -> Settings {
         commit_time: database.commit,
         trust_tokens: true,
         speed: plan.clock.speed,
-        profile: plan.topology.instances.profile.clone(),
+        profile: plan.topology.instances.class_profile(),
         niceness: NICENESS,
         seed: plan.seed,
         ..Settings::default()

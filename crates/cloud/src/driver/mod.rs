@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use tiketi_core::fault::Schedule;
+use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_cost::Scope;
 use tiketi_scenario::Plan;
@@ -32,7 +33,7 @@ use super::ControlPlane;
 use super::gauges::{Gauges, InstanceCount};
 use super::notice::{InstanceState, Notice, What};
 pub use billing::Billing;
-pub use cpu::{CpuSampler, CpuTime, VIRTUAL_CPUS};
+pub use cpu::{CpuSampler, CpuTime};
 pub use engine::{Driven, Engine, FaultTarget, Launch, ShowLevels, Strain};
 pub use faults::{handle_evictions, handle_faults};
 pub use orders::{carry_out, handle_timeout, tell};
@@ -58,6 +59,7 @@ pub struct Driver {
     schedule: Schedule,
     billing: Billing,
     zones: Vec<ZoneId>,
+    class: InstanceClass,
     /// Starts and ends of faults that have not been polled yet.
     fault_notices: VecDeque<Notice>,
     lost_zones: BTreeSet<ZoneId>,
@@ -81,6 +83,7 @@ impl Driver {
             schedule: Schedule::new(&plan.faults),
             billing: Billing::new(scope),
             zones: plan.topology.zone_ids().collect(),
+            class: plan.topology.instances.class,
             fault_notices: VecDeque::new(),
             lost_zones: BTreeSet::new(),
             lost_nodes: BTreeSet::new(),

@@ -28,7 +28,7 @@ use super::keys::{Describing, Form, Keys, TableDescription, key};
 use super::page::{Page, text};
 use super::plan::{Clock, Cost, Plan, SelfCheck, Target};
 pub use overrides::Overrides;
-pub use topology::{INSTANCE_CLASSES, PROFILES};
+pub use topology::PROFILES;
 
 /// The documented architecture, which gives every key its default. Its comments are the reference for users.
 pub const PRESET: &str = include_str!("../presets/tiketi.toml");

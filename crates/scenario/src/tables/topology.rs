@@ -22,9 +22,6 @@ use crate::topology::{self, Alb, HealthCheck, Instances, Topology};
 use crate::value::{Value, one_of};
 use tiketi_core::units::ZoneId;
 
-/// EC2 instance types that the price books and the profiles know.
-pub const INSTANCE_CLASSES: [&str; 4] = ["t3.micro", "t3.small", "t3.medium", "t3.large"];
-
 /// Service-time profiles that come with the program.
 pub const PROFILES: [&str; 2] = ["t3-medium-node", "native"];
 
@@ -218,9 +215,9 @@ pub(super) fn report_unknown_zone(
 
 fn instances(keys: &mut Keys<'_, '_, Topology>, context: &Context<'_>) -> Option<Instances> {
     let class = keys.value(
-        key("class", "EC2 instance type."),
-        Word(&INSTANCE_CLASSES),
-        |topology| topology.instances.class.clone(),
+        key("class", "EC2 instance type. It sets the speed of a virtual CPU, how many there are, and the CPU credits. Node.js uses one virtual CPU, so CloudWatch shows at most 50 % with two of them, 25 % with four."),
+        OneOf::new(),
+        |topology| topology.instances.class,
     );
     let credits = keys.value(
         key("credits", "A burstable instance without CPU credits: `standard` slows down to its baseline, `unlimited` continues at full speed for a surcharge.")
