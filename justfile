@@ -21,6 +21,10 @@ tidy:
 run SCENARIO:
     cargo run --release -- run {{SCENARIO}}
 
+# Simulate random scenarios and check what must be true of every run; `just swarm 500 20000` starts at the 20,000th.
+swarm CASES="10000" FIRST="0":
+    SWARM_CASES={{CASES}} SWARM_FIRST={{FIRST}} cargo test --release --test swarm
+
 # Validate all scenarios and plan files.
 scenarios:
     cargo run --release -- check scenarios/*.toml scenarios/agreement/*.toml scenarios/studies/*.toml scenarios/plans/*.toml
