@@ -84,7 +84,10 @@ fn distribution(from_ms: u64, to_ms: u64) -> BoxedStrategy<String> {
             .prop_map(move |mean| table("exponential", format!("mean = \"{mean}ms\""))),
         (ms.clone(), 5..=250_u32).prop_map(move |(median, sigma)| {
             let sigma = f64::from(sigma) / 100.0;
-            table("lognormal", format!("median = \"{median}ms\", sigma = {sigma}"))
+            table(
+                "lognormal",
+                format!("median = \"{median}ms\", sigma = {sigma}"),
+            )
         }),
         (ms, 3..=50_u32).prop_map(move |(mean, shape)| {
             let shape = f64::from(shape) / 10.0;
@@ -134,13 +137,22 @@ impl Phase {
             ),
         };
         let count = if self.exact { "exact" } else { "poisson" };
-        format!("{{ shape = \"{}\", count = \"{count}\", {keys} }}", self.shape)
+        format!(
+            "{{ shape = \"{}\", count = \"{count}\", {keys} }}",
+            self.shape
+        )
     }
 }
 
 fn phases(buyers_max: u64) -> impl Strategy<Value = Vec<Phase>> {
     let shapes = select(&["onsale", "poisson", "flash", "ramp", "step"][..]);
-    let phase = (shapes, 2..=buyers_max, 0..600_u64, 0..400_u64, any::<bool>());
+    let phase = (
+        shapes,
+        2..=buyers_max,
+        0..600_u64,
+        0..400_u64,
+        any::<bool>(),
+    );
     let phase = phase.prop_map(|(shape, buyers, starts, lasts, exact)| Phase {
         shape,
         buyers,
@@ -176,13 +188,13 @@ const ACTIONS: [&str; 9] = [
 
 impl Break {
     /// What it breaks: two faults of one subject must not meet.
-    fn subject(&self, zones: &[&str]) -> String {
+    fn subject<'z>(&self, zones: &[&'z str]) -> (&'static str, &'z str) {
         let part = ["redis", "database"][self.which % 2];
         match self.action {
-            "lose-primary" | "pause-primary" | "delay-replica" => part.to_owned(),
-            "fill-redis-memory" => "redis".to_owned(),
-            "hold-database-connections" => "database".to_owned(),
-            _ => zones[self.which % zones.len()].to_owned(),
+            "lose-primary" | "pause-primary" => ("primary", part),
+            "delay-replica" => ("link", part),
+            "fill-redis-memory" | "hold-database-connections" => (self.action, ""),
+            _ => (self.action, zones[self.which % zones.len()]),
         }
     }
 
@@ -197,7 +209,7 @@ impl Break {
 
     fn written(&self, run_ms: u64, zones: &[&str]) -> String {
         let (at, end) = self.window(run_ms);
-        let (subject, count) = (self.subject(zones), self.count);
+        let ((_, subject), count) = (self.subject(zones), self.count);
         let keys = match self.action {
             "terminate-instances" | "pause-instances" => {
                 format!("zone = \"{subject}\", count = {}", 1 + count % 3)
@@ -218,7 +230,13 @@ impl Break {
 }
 
 fn breaks() -> impl Strategy<Value = Vec<Break>> {
-    let one = (select(&ACTIONS[..]), 0..6_usize, 0..950_u64, 0..500_u64, 0..100_u64);
+    let one = (
+        select(&ACTIONS[..]),
+        0..6_usize,
+        0..950_u64,
+        0..500_u64,
+        0..100_u64,
+    );
     let one = one.prop_map(|(action, which, starts, lasts, count)| Break {
         action,
         which,
@@ -258,7 +276,10 @@ fn fleet() -> impl Strategy<Value = Vec<(&'static str, String)>> {
             ("scaling.max", (min + more).to_string()),
             ("scaling.pending", format!("\"{pending}ms\"")),
             ("scaling.boot", format!("\"{boot}ms\"")),
-            ("scaling.policies", policies.unwrap_or_else(|| "[]".to_owned())),
+            (
+                "scaling.policies",
+                policies.unwrap_or_else(|| "[]".to_owned()),
+            ),
         ]
     })
 }
@@ -302,7 +323,9 @@ fn backoff(key: &'static str) -> Line {
     let table = (100..=2_000_u64, 0..=8_000_u64, share(), tries);
     let table = table.prop_map(|(first, more, jitter, tries)| {
         let max = first + more;
-        format!("{{ first = \"{first}ms\", max = \"{max}ms\", jitter = {jitter}, tries_max = {tries} }}")
+        format!(
+            "{{ first = \"{first}ms\", max = \"{max}ms\", jitter = {jitter}, tries_max = {tries} }}"
+        )
     });
     maybe(key, table)
 }
@@ -310,7 +333,9 @@ fn backoff(key: &'static str) -> Line {
 fn of_the_sale() -> Vec<Line> {
     let section = |name: char| {
         (1..=8_u64, 1..=15_u64, 0..=200_000_u64).prop_map(move |(rows, seats, price)| {
-            format!("{{ name = \"{name}\", rows = {rows}, seats_per_row = {seats}, price = {price} }}")
+            format!(
+                "{{ name = \"{name}\", rows = {rows}, seats_per_row = {seats}, price = {price} }}"
+            )
         })
     };
     let sections = (section('R'), option::of(section('S')));
@@ -321,11 +346,17 @@ fn of_the_sale() -> Vec<Line> {
     vec![
         maybe("show.sections", sections),
         maybe("show.hold", length(1_000..=90_000)),
-        maybe("waiting_room.active_max", verbatim(&["1", "2", "5", "20", "100"])),
+        maybe(
+            "waiting_room.active_max",
+            verbatim(&["1", "2", "5", "20", "100"]),
+        ),
         maybe("waiting_room.admit_every", length(100..=4_000)),
         maybe("waiting_room.idle_timeout", length(1_000..=120_000)),
         maybe("waiting_room.update_every", length(200..=20_000)),
-        maybe("server.rate_limit", verbatim(&["\"none\"", "5", "30", "300"])),
+        maybe(
+            "server.rate_limit",
+            verbatim(&["\"none\"", "5", "30", "300"]),
+        ),
         maybe("server.session_ttl", length(1_000..=600_000)),
         maybe("server.show_list_ttl", length(500..=30_000)),
         maybe("server.show_detail_ttl", length(500..=30_000)),
@@ -361,12 +392,24 @@ fn of_the_topology() -> Vec<Line> {
     vec![
         maybe("topology.s3_endpoint", flag()),
         maybe("topology.instances.class", word(classes)),
-        maybe("topology.instances.credits", word(&["unlimited", "standard"])),
-        maybe("topology.instances.profile", word(&["t3-medium-node", "native"])),
+        maybe(
+            "topology.instances.credits",
+            word(&["unlimited", "standard"]),
+        ),
+        maybe(
+            "topology.instances.profile",
+            word(&["t3-medium-node", "native"]),
+        ),
         maybe("topology.alb.health_check", check),
-        maybe("topology.alb.deregistration_delay", whole(0..=60).prop_map(|s| format!("\"{s}s\""))),
+        maybe(
+            "topology.alb.deregistration_delay",
+            whole(0..=60).prop_map(|s| format!("\"{s}s\"")),
+        ),
         maybe("topology.alb.stickiness", word(&["none", "5s", "1d"])),
-        maybe("topology.alb.idle_timeout", whole(1..=60).prop_map(|s| format!("\"{s}s\""))),
+        maybe(
+            "topology.alb.idle_timeout",
+            whole(1..=60).prop_map(|s| format!("\"{s}s\"")),
+        ),
         maybe("topology.alb.connect_timeout", length(100..=10_000)),
         maybe("topology.alb.dns_ttl", length(0..=60_000)),
         maybe("topology.redis.failover", length(0..=30_000)),
@@ -374,16 +417,28 @@ fn of_the_topology() -> Vec<Line> {
         maybe("topology.redis.dns_ttl", length(0..=10_000)),
         maybe("topology.redis.timeout", length(100..=5_000)),
         maybe("topology.redis.memory_mib", verbatim(&["1", "2", "64"])),
-        maybe("topology.redis.reserved", (0..=90_u32).prop_map(|percent| format!("\"{percent}%\""))),
-        maybe("topology.redis.eviction", word(&["allkeys-lru", "volatile-lru", "noeviction"])),
-        maybe("topology.redis.command", word(&["0s", "10us", "200us", "2ms"])),
+        maybe(
+            "topology.redis.reserved",
+            (0..=90_u32).prop_map(|percent| format!("\"{percent}%\"")),
+        ),
+        maybe(
+            "topology.redis.eviction",
+            word(&["allkeys-lru", "volatile-lru", "noeviction"]),
+        ),
+        maybe(
+            "topology.redis.command",
+            word(&["0s", "10us", "200us", "2ms"]),
+        ),
         maybe("topology.redis.cpu_credits", word(&["full", "spent"])),
         maybe("topology.database.kind", word(&["aurora", "rds-multi-az"])),
         maybe("topology.database.failover", length(0..=30_000)),
         maybe("topology.database.dns_ttl", length(0..=10_000)),
         maybe("topology.database.pool_max", verbatim(&["1", "2", "20"])),
         maybe("topology.database.pool_connect_timeout", length(0..=3_000)),
-        maybe("topology.database.connections_max", verbatim(&["1", "3", "40", "420"])),
+        maybe(
+            "topology.database.connections_max",
+            verbatim(&["1", "3", "40", "420"]),
+        ),
         maybe("topology.database.cores", whole(1..=4)),
         maybe("topology.database.commit", length(0..=50)),
     ]
@@ -399,14 +454,22 @@ fn of_the_scaling() -> Vec<Line> {
         maybe("scaling.grace", length(0..=120_000)),
         maybe("scaling.launch_hook", word(&["none", "until-answers"])),
         maybe("scaling.monitor", monitor),
-        maybe("cost.prices", word(&["documented-krw", "aws-ap-northeast-2"])),
+        maybe(
+            "cost.prices",
+            word(&["documented-krw", "aws-ap-northeast-2"]),
+        ),
         maybe("cost.onsales_per_month", whole(0..=40)),
     ]
 }
 
 /// Where things are at the start.
 fn placement() -> impl Strategy<Value = (Vec<&'static str>, Vec<(&'static str, String)>)> {
-    let zones = select(vec![vec!["a"], vec!["a", "b"], vec!["b", "a"], vec!["a", "b", "c"]]);
+    let zones = select(vec![
+        vec!["a"],
+        vec!["a", "b"],
+        vec!["b", "a"],
+        vec!["a", "b", "c"],
+    ]);
     let flags = (any::<bool>(), any::<bool>(), 0..3_usize, 0..3_usize);
     (zones, flags).prop_map(|(zones, (replica, standby, primary, nat))| {
         let at = |index: usize| format!("\"{}\"", zones[index % zones.len()]);
@@ -422,7 +485,12 @@ fn placement() -> impl Strategy<Value = (Vec<&'static str>, Vec<(&'static str, S
             keys.push(("topology.redis.primary", at(primary)));
             keys.push(("topology.database.primary", at(primary)));
         }
-        let nat = ["\"each-zone\"".to_owned(), format!("[{}]", at(0)), "[]".to_owned()][nat].clone();
+        let nat = [
+            "\"each-zone\"".to_owned(),
+            format!("[{}]", at(0)),
+            "[]".to_owned(),
+        ][nat]
+            .clone();
         keys.push(("topology.nat_gateways", nat));
         (zones, keys)
     })
@@ -435,32 +503,54 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Settings> {
     lines.extend(of_the_topology());
     lines.extend(of_the_scaling());
     let run = (select(&[20_u64, 60, 150][..]), any::<u64>(), 0..=300_u64);
-    (run, placement(), phases(90), lines, fleet(), breaks(), scheduled()).prop_map(
-        |((seconds, seed, warmup), (zones, places), phases, lines, fleet, breaks, scheduled)| {
-            let run_ms = seconds * 1_000;
-            let listed = |elements: Vec<String>| format!("[{}]", elements.join(", "));
-            let arrivals = phases.iter().map(|phase| phase.written(run_ms)).collect();
-            let limits = |key| fleet.iter().find(|(name, _)| *name == key);
-            let desired = limits("scaling.min").map_or("1", |(_, min)| min.as_str());
-            let scheduled = scheduled.iter().map(|at| {
-                let at = run_ms * at / 1_000;
-                format!("{{ at = \"{at}ms\", late = \"0s\", desired = {desired} }}")
-            });
-            let scheduled = scheduled.collect();
-            let stated = places.into_iter().chain(lines.into_iter().flatten()).chain(fleet);
-            stated
-                .fold(Settings::default(), |settings, (key, value)| settings.with(key, value))
-                .with("name", "\"swarm\"")
-                // Seeds that a scenario file can hold: TOML has signed numbers.
-                .with("seed", (seed >> 1).to_string())
-                .with("clock.duration", format!("\"{seconds}s\""))
-                .with("clock.warmup", format!("\"{}ms\"", seconds * warmup))
-                .with("arrivals", listed(arrivals))
-                .with("faults", listed(faults(&breaks, run_ms, &zones)))
-                .with("scaling.scheduled", listed(scheduled))
-                .with("gates.errors", "[\"rate < 50%\"]")
-        },
+    (
+        run,
+        placement(),
+        phases(90),
+        lines,
+        fleet(),
+        breaks(),
+        scheduled(),
     )
+        .prop_map(
+            |(
+                (seconds, seed, warmup),
+                (zones, places),
+                phases,
+                lines,
+                fleet,
+                breaks,
+                scheduled,
+            )| {
+                let run_ms = seconds * 1_000;
+                let listed = |elements: Vec<String>| format!("[{}]", elements.join(", "));
+                let arrivals = phases.iter().map(|phase| phase.written(run_ms)).collect();
+                let limits = |key| fleet.iter().find(|(name, _)| *name == key);
+                let desired = limits("scaling.min").map_or("1", |(_, min)| min.as_str());
+                let scheduled = scheduled.iter().map(|at| {
+                    let at = run_ms * at / 1_000;
+                    format!("{{ at = \"{at}ms\", late = \"0s\", desired = {desired} }}")
+                });
+                let scheduled = scheduled.collect();
+                let stated = places
+                    .into_iter()
+                    .chain(lines.into_iter().flatten())
+                    .chain(fleet);
+                stated
+                    .fold(Settings::default(), |settings, (key, value)| {
+                        settings.with(key, value)
+                    })
+                    .with("name", "\"swarm\"")
+                    // Seeds that a scenario file can hold: TOML has signed numbers.
+                    .with("seed", (seed >> 1).to_string())
+                    .with("clock.duration", format!("\"{seconds}s\""))
+                    .with("clock.warmup", format!("\"{}ms\"", seconds * warmup))
+                    .with("arrivals", listed(arrivals))
+                    .with("faults", listed(faults(&breaks, run_ms, &zones)))
+                    .with("scaling.scheduled", listed(scheduled))
+                    .with("gates.errors", "[\"rate < 50%\"]")
+            },
+        )
 }
 
 /// Moments at which the size of the fleet is set.

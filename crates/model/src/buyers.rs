@@ -188,12 +188,13 @@ impl World<'_> {
 
     /// Ends a request for the buyer, who has waited as long as one may take. The system does not notice.
     pub(super) fn handle_overdue(&mut self, now: SimTime, call: CallRef) {
+        let (_, failure) = self.patience();
         let Some(open) = self.calls.find(call).filter(|open| !open.is_abandoned) else {
             return;
         };
         open.is_abandoned = true;
         let failed = Call {
-            reply: Reply::Failed(Failure::Timeout),
+            reply: Reply::Failed(failure),
             is_abandoned: false,
             ..*open
         };

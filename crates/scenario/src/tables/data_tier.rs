@@ -34,6 +34,9 @@ const SERVERS: [Environment; 1] = [Environment::Servers];
 /// Keys that affect stores in this process.
 const MODEL_AND_EMBEDDED: [Environment; 2] = [Environment::Model, Environment::Embedded];
 
+/// Keys that affect every data tier that a run starts.
+const STARTED: [Environment; 2] = [Environment::Embedded, Environment::Servers];
+
 /// Keys that affect the model and every data tier that a run starts.
 const OWN: [Environment; 3] = [
     Environment::Model,
@@ -130,7 +133,7 @@ pub(super) fn redis(keys: &mut TopologyKeys<'_, '_>, zones: Option<&[String]>) -
         |topology| topology.redis.lost_window,
     );
     let dns_ttl = keys.value(
-        key("dns_ttl", "Time to live of the primary's DNS record.").only(&OWN),
+        key("dns_ttl", "Time to live of the primary's DNS record.").only(&STARTED),
         Length(ANY_LENGTH),
         |topology| topology.redis.dns_ttl,
     );
@@ -285,7 +288,7 @@ pub(super) fn database(
         |topology| topology.database.failover,
     );
     let dns_ttl = keys.value(
-        key("dns_ttl", "Time to live of the writer's DNS record.").only(&OWN),
+        key("dns_ttl", "Time to live of the writer's DNS record.").only(&STARTED),
         Length(ANY_LENGTH),
         |topology| topology.database.dns_ttl,
     );

@@ -351,7 +351,8 @@ fn alb(keys: &mut Keys<'_, '_, Alb>) -> Option<Alb> {
         key(
             "connect_timeout",
             "How long the load balancer waits for a target to accept a connection before 504.",
-        ),
+        )
+        .only(&LIVE),
         Length(SOME_LENGTH),
         |alb| alb.connect_timeout,
     );
