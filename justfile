@@ -7,7 +7,7 @@ check:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
-    cargo deny check
+    cargo deny check bans licenses sources
 
 # Run all tests.
 test:
@@ -21,6 +21,10 @@ tidy:
 run SCENARIO:
     cargo run --release -- run {{SCENARIO}}
 
+# Simulate random scenarios and check what must be true of every run; `just swarm 500 20000` starts at the 20,000th.
+swarm CASES="10000" FIRST="0":
+    SWARM_CASES={{CASES}} SWARM_FIRST={{FIRST}} cargo test --release --test swarm
+
 # Validate all scenarios and plan files.
 scenarios:
     cargo run --release -- check scenarios/*.toml scenarios/agreement/*.toml scenarios/studies/*.toml scenarios/plans/*.toml
@@ -29,6 +33,10 @@ scenarios:
 bless:
     BLESS=1 cargo test --workspace
 
+# Try every generated bad, extreme and random value of a scenario, not only a part of them.
+values:
+    EVERY_CASE=1 cargo test --release --test values
+
 # Check the simulator against queueing theory.
 theory:
     cargo run --release -- theory
@@ -36,3 +44,7 @@ theory:
 # Benchmark the calendar and the stations, next to SimPy and Ciw.
 peers:
     benches/peers/run
+
+# Fuzz everything that reads input from outside, each target for SECONDS (needs nightly and cargo-fuzz).
+fuzz TARGET="all" SECONDS="600":
+    fuzz/run {{TARGET}} {{SECONDS}}

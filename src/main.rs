@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use tiketi_sim::cli::{self, Arguments};
+use tiketi_sim::cli;
 
 fn main() -> ExitCode {
-    cli::dispatch(Arguments::parse()).into()
+    cli::main().into()
 }

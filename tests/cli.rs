@@ -2,10 +2,8 @@
 
 use std::fmt::Write as _;
 
-use clap::Parser as _;
 use command::{Ended, Workplace};
 use snapshot::assert_snapshot;
-use tiketi_sim::cli::Arguments;
 
 mod command;
 mod snapshot;
@@ -127,9 +125,11 @@ fn invalid_command_lines_exit_with_2() {
         "run good.toml --speed 5",
         "run good.toml --buyers 0",
         "run good.toml --buyers many",
+        "run good.toml --buyers 4000000000",
         "run good.toml --seed -1",
         "run good.toml --duration 90",
         "run good.toml --duration 0s",
+        "run good.toml --duration 31d",
         "run good.toml --duration soon",
         "run good.toml --tokens secret.txt",
         "run good.toml --i-own-this-target",
@@ -153,7 +153,6 @@ fn invalid_input_is_refused_before_anything_starts() {
         "run latin-1.toml",
         "run broken.toml",
         "run good.toml --duration 20s",
-        "run good.toml --buyers 4000000000",
         "run good.toml --out good.toml",
         "run good.toml --profile missing.toml",
         "simulate missing.toml",
@@ -205,11 +204,29 @@ fn check_reports_valid_and_invalid_files() {
         "broken.toml:3:12: ",
         "broken.toml:4:1: ",
         "scenario not found: missing.toml",
-        "cannot read scenario `folder`: ",
+        "cannot read scenario `folder`: it is a directory",
     ] {
         assert!(stderr.contains(wrong), "{wrong}: {stderr}");
     }
     assert!(!stderr.contains("good.toml"), "{stderr}");
+}
+
+#[test]
+fn check_warns_on_stderr_about_a_gate_that_decides_nothing() {
+    let workplace = workplace();
+    workplace.write(
+        "pointless.toml",
+        format!("{VALID}[gates]\nerrors = [\"rate < 1\"]\n"),
+    );
+    let ended = workplace.run(&["check", "pointless.toml"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let warning = "pointless.toml:12:11: warning: gate `errors`: `rate < 1` fails only if";
+    assert!(ended.stderr.starts_with(warning), "{}", ended.stderr);
+    assert!(
+        ended.stdout.contains("pointless.toml: ok"),
+        "{}",
+        ended.stdout
+    );
 }
 
 #[test]
@@ -252,6 +269,232 @@ fn closed_pipe_does_not_change_the_exit_code() {
     }
 }
 
+/// Every command that answers on stdout, and what it exits with if it can.
+const ANSWERS: [(&[&str], i32); 8] = [
+    (&["--help"], 0),
+    (&["--version"], 0),
+    (&["run", "--help"], 0),
+    (&["completions", "bash"], 0),
+    (&["check", "good.toml"], 0),
+    (&["cost"], 0),
+    (&["timeline", "good.toml", "--seeds", "3"], 0),
+    (&["theory", "little", "--replications", "5", "--json"], 0),
+];
+
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let workplace = workplace();
+    for (arguments, code) in ANSWERS {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let mut program = workplace.program(arguments);
+        let ended = program.stdout(full.expect("Linux has it")).output();
+        let ended = ended.expect("the program starts");
+        let stderr = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(91), "{arguments:?}: {stderr}");
+        assert!(
+            stderr.contains("error: cannot write to stdout: No space left on device"),
+            "{arguments:?}: {stderr}"
+        );
+        assert_eq!(workplace.run(arguments).code, Some(code), "{arguments:?}");
+    }
+}
+
+/// Runs the program with this text on standard input.
+fn run_with_input(workplace: &Workplace, arguments: &[&str], input: &str) -> Ended {
+    workplace.write("input", input);
+    let mut program = workplace.program(arguments);
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    let child = program.stdin(reader).spawn().expect("the program starts");
+    drop(program);
+    // Fails if the program does not read its input.
+    drop(std::io::Write::write_all(&mut writer, input.as_bytes()));
+    drop(writer);
+    let output = child.wait_with_output().expect("the program exits");
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).expect("the output is UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("the output is UTF-8"),
+    }
+}
+
+#[test]
+fn every_input_can_come_through_a_pipe() {
+    let workplace = workplace();
+    for path in ["-", "/dev/stdin"] {
+        let wrong = run_with_input(&workplace, &["check", path], BROKEN);
+        assert_eq!(wrong.code, Some(104), "{path}: {wrong:?}");
+        assert!(wrong.stderr.contains("stdin:3:12: "), "{path}: {wrong:?}");
+        let right = run_with_input(&workplace, &["check", path], VALID);
+        assert_eq!(right.code, Some(0), "{path}: {right:?}");
+        assert!(right.stdout.contains("stdin: ok (30 buyers"), "{right:?}");
+    }
+    let question = "question = \"largest-crowd\"\nscenario = \"missing.toml\"\n";
+    let plan = run_with_input(&workplace, &["check", "-"], question);
+    assert_eq!(plan.code, Some(104), "{plan:?}");
+    assert!(plan.stderr.contains("missing.toml"), "{plan:?}");
+    for arguments in [
+        &["simulate", "good.toml", "--profile", "-"][..],
+        &["cost", "good.toml", "--prices", "-"],
+        &["compare", "-", "missing"],
+    ] {
+        let ended = run_with_input(&workplace, arguments, "nonsense = 1\n");
+        assert_eq!(ended.code, Some(104), "{arguments:?}: {ended:?}");
+        assert!(ended.stderr.contains("stdin"), "{arguments:?}: {ended:?}");
+    }
+    let twice = run_with_input(&workplace, &["simulate", "-", "--profile", "-"], VALID);
+    assert_eq!(twice.code, Some(104), "{twice:?}");
+    let tokens = run_with_input(
+        &workplace,
+        &[
+            "run",
+            "good.toml",
+            "--target",
+            "http://127.0.0.1:1",
+            "--tokens",
+            "-",
+        ],
+        "nonsense\n",
+    );
+    assert_eq!(tokens.code, Some(104), "{tokens:?}");
+    assert!(tokens.stderr.contains("token 1: "), "{tokens:?}");
+    assert!(!workplace.path("reports").exists(), "a run was started");
+}
+
+#[test]
+fn standard_input_is_read_only_once() {
+    let ended = run_with_input(&workplace(), &["check", "-", "-"], VALID);
+    assert_eq!(ended.code, Some(104), "{ended:?}");
+    assert!(ended.stderr.contains("can only be read once"), "{ended:?}");
+}
+
+#[test]
+fn a_named_pipe_is_read_once() {
+    let workplace = workplace();
+    let fifo = workplace.path("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.expect("every system has it").success());
+    let writing = std::thread::spawn(move || std::fs::write(fifo, BROKEN));
+    let ended = workplace.run(&["check", "fifo"]);
+    writing.join().unwrap().expect("the pipe is read");
+    assert_eq!(ended.code, Some(104), "{ended:?}");
+    assert!(ended.stderr.contains("fifo:3:12: "), "{ended:?}");
+}
+
+#[test]
+fn devices_folders_sockets_and_huge_files_are_no_input() {
+    let workplace = workplace();
+    let _listener = std::os::unix::net::UnixListener::bind(workplace.path("socket"));
+    let huge = std::fs::File::create(workplace.path("huge")).expect("a file");
+    huge.set_len(1 << 30).expect("a file may have holes");
+    for (path, reason) in [
+        ("/dev/zero", "it is a device (expected a regular file"),
+        ("/dev/null", "it is a device (expected a regular file"),
+        ("folder", "it is a directory (expected a regular file"),
+        ("socket", "it is a socket (expected a regular file"),
+        ("huge", "it is larger than "),
+    ] {
+        for arguments in [
+            &["check", path][..],
+            &["plan", path],
+            &["simulate", "good.toml", "--profile", path],
+            &["simulate", "good.toml", "--prices", path],
+            &["cost", "--prices", path],
+            &[
+                "run",
+                "good.toml",
+                "--target",
+                "http://127.0.0.1:1",
+                "--tokens",
+                path,
+            ],
+        ] {
+            let ended = workplace.run(arguments);
+            assert_eq!(ended.code, Some(104), "{arguments:?}: {ended:?}");
+            assert!(ended.stderr.contains(reason), "{arguments:?}: {ended:?}");
+        }
+    }
+    for path in ["/dev/zero", "socket", "huge"] {
+        let ended = workplace.run(&["compare", path, "folder"]);
+        assert_eq!(ended.code, Some(104), "{ended:?}");
+        assert!(ended.stderr.contains("cannot read run"), "{ended:?}");
+    }
+    assert!(!workplace.path("reports").exists(), "a run was started");
+}
+
+/// No output repeats what may be a password or a token, wherever it was given.
+#[test]
+fn secrets_are_never_printed() {
+    let workplace = workplace();
+    workplace.write("tokens.txt", "hush.hush.hush\n");
+    workplace.write(
+        "servers.toml",
+        "[topology]\ndata_tier = { redis = \"redis://:hush@10.0.0.1\", database = 5 }\nmore = 1\n",
+    );
+    let target = [
+        "run",
+        "good.toml",
+        "--token-secret-file",
+        "secret.txt",
+        "--target",
+    ];
+    let commands: [&[&str]; 7] = [
+        &["http://user:hush@127.0.0.1:3000"],
+        &["https://hush@127.0.0.1:3000"],
+        &["ftp://user:hush@127.0.0.1"],
+        &["user:hush@127.0.0.1:3000"],
+        &["http://127.0.0.1:3000/?token=hush"],
+        &["http://user:hu@sh@127.0.0.1:3000"],
+        &["http://user:hush@127.0.0.1:99999"],
+    ];
+    for arguments in commands {
+        let ended = workplace.run(&[&target[..], arguments].concat());
+        assert_eq!(ended.code, Some(92), "{arguments:?}: {ended:?}");
+        assert!(!said(&ended).contains("hush"), "{arguments:?}: {ended:?}");
+    }
+    for arguments in [
+        &["check", "servers.toml"][..],
+        &[
+            "run",
+            "good.toml",
+            "--target",
+            "http://127.0.0.1:1",
+            "--tokens",
+            "tokens.txt",
+        ],
+        &[
+            "run",
+            "good.toml",
+            "--redis",
+            "redis://:hush@",
+            "--database",
+            "postgres://u:hush@",
+        ],
+        &["run", "missing-postgres://u:hush@h/d"],
+        &[
+            "calibrate",
+            "good.toml",
+            "--base",
+            "redis://:hush@h",
+            "--out",
+            "p.toml",
+        ],
+    ] {
+        let ended = workplace.run(arguments);
+        assert_eq!(ended.code, Some(104), "{arguments:?}: {ended:?}");
+        assert!(!said(&ended).contains("hush"), "{arguments:?}: {ended:?}");
+    }
+    let mut program = workplace.program(&["run", "--help"]);
+    for name in ["TARGET", "REDIS", "DATABASE"] {
+        program.env(format!("TIKETI_SIM_{name}"), "http://user:hush@127.0.0.1");
+    }
+    let help = program.output().expect("the program starts").stdout;
+    assert!(!String::from_utf8_lossy(&help).contains("hush"));
+}
+
+fn said(ended: &Ended) -> String {
+    ended.stdout.clone() + &ended.stderr
+}
+
 #[test]
 fn no_escape_sequences_in_a_pipe() {
     let workplace = workplace();
@@ -292,73 +535,4 @@ fn completions_list_commands_but_not_hidden_ones() {
             "{shell} offers what is hidden"
         );
     }
-}
-
-/// The code blocks of the README with this language.
-fn readme_blocks(language: &str) -> Vec<String> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let text = std::fs::read_to_string(path).expect("the README exists");
-    let start = format!("```{language}\n");
-    let blocks = text.split(&start).skip(1);
-    blocks
-        .map(|rest| rest.split("```").next().unwrap_or_default().to_owned())
-        .collect()
-}
-
-#[test]
-fn readme_scenarios_are_valid() {
-    let workplace = Workplace::new();
-    // A block that starts with a question is a scenario; the others are fragments of one.
-    let (scenarios, fragments): (Vec<_>, Vec<_>) = readme_blocks("toml")
-        .into_iter()
-        .partition(|block| block.starts_with('#'));
-    assert!(scenarios.len() > 1 && fragments.len() > 1, "{scenarios:?}");
-    for (number, scenario) in scenarios.iter().enumerate() {
-        workplace.write(&format!("scenario-{number}.toml"), scenario);
-    }
-    for (number, fragment) in fragments.iter().enumerate() {
-        let name = format!("with-fragment-{number}.toml");
-        workplace.write(&name, format!("{}\n{fragment}", scenarios[0]));
-    }
-    let files = std::fs::read_dir(workplace.path(".")).expect("the folder can be listed");
-    for file in files {
-        let name = file.expect("it can be listed").file_name();
-        let ended = workplace.run(&["check", name.to_str().expect("a plain name")]);
-        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    }
-}
-
-#[test]
-fn readme_commands_are_valid() {
-    let mut commands = 0;
-    for block in readme_blocks("sh") {
-        let block = block.replace("\\\n", "");
-        let lines = block
-            .lines()
-            .map(|line| line.split('#').next().unwrap_or_default());
-        for line in lines {
-            let Some((environment, arguments)) = line.split_once("tiketi-sim ") else {
-                continue;
-            };
-            // A placeholder such as `<live run>…` is one argument.
-            let arguments = arguments.replace("<live run>", "run").replace('…', "");
-            let variables = environment.split_whitespace().flat_map(as_flag);
-            let words = ["tiketi-sim".to_owned()].into_iter();
-            let words = words.chain(arguments.split_whitespace().map(str::to_owned));
-            if let Err(error) = Arguments::try_parse_from(words.chain(variables)) {
-                panic!("{line}: {error}");
-            }
-            commands += 1;
-        }
-    }
-    assert!(commands > 15, "only {commands} commands");
-}
-
-/// The flag that an assignment such as `TIKETI_SIM_SEED=7` sets, and its value.
-fn as_flag(assignment: &str) -> Vec<String> {
-    let flag = assignment.strip_prefix("TIKETI_SIM_");
-    let (name, value) = flag
-        .and_then(|flag| flag.split_once('='))
-        .expect("an assignment");
-    vec![format!("--{}", name.to_lowercase()), value.to_owned()]
 }

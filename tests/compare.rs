@@ -142,3 +142,30 @@ fn comparison_needs_exactly_two_runs() {
         assert_eq!(code, Some(2), "{words:?}: {stderr}");
     }
 }
+
+#[test]
+fn exit_code_is_the_same_in_the_output_the_files_and_the_process() {
+    let workplace = workplace();
+    let unwritable = [
+        "compare",
+        "before",
+        "model",
+        "--out",
+        "before/summary.json/x",
+    ];
+    workplace.write("before/summary.json", "a file");
+    let ended = workplace.run(&unwritable);
+    assert_eq!(ended.code, Some(104), "{ended:?}");
+    assert!(ended.stdout.contains("(exit code 104)"), "{ended:?}");
+
+    let mut program = workplace.program(&["compare", "before", "model", "--out", "out"]);
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let status = program.stdout(full.expect("Linux has it")).status();
+    assert_eq!(status.expect("it starts").code(), Some(91));
+    let read = |name: &str| {
+        let text = std::fs::read_to_string(workplace.path("out").join(name));
+        text.expect("the report is there")
+    };
+    assert!(read("agreement.json").contains("\"exit_code\": 91"));
+    assert!(read("agreement.html").contains("Exit code 91"));
+}

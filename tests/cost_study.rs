@@ -168,9 +168,9 @@ fn custom_price_book_and_exchange_rate_are_used() {
         ended.stdout
     );
     assert!(
-        ended
-            .stdout
-            .contains("No price in this book (counted as 0): 2 x t3.medium, always on, ")
+        ended.stdout.contains(
+            "The total is a lower bound. No price in this book: 2 x t3.medium, always on, "
+        )
     );
     assert!(
         ended
@@ -186,9 +186,9 @@ fn price_book_errors_have_a_position() {
     let ended = workplace.run(&["cost", "--prices", "mine.toml"]);
     assert_eq!(ended.code, Some(104));
     assert!(
-        ended
-            .stderr
-            .starts_with("mine.toml:10:10: `amount` is -50 (expected a number, 0 or more)"),
+        ended.stderr.starts_with(
+            "mine.toml:10:10: `prices[0].amount` is -50 (expected a number from 0 to 1000000000)"
+        ),
         "{}",
         ended.stderr
     );
@@ -209,4 +209,56 @@ fn price_book_errors_have_a_position() {
         assert_eq!(ended.code, Some(104), "{}", ended.stderr);
     }
     assert!(!workplace.path("reports").exists());
+}
+
+#[test]
+fn price_book_of_a_run_is_kept_with_it() {
+    let workplace = Workplace::new();
+    workplace.write("mine.toml", MINE);
+    workplace.write("rush.toml", "[clock]\nduration = \"90s\"\n");
+    let first = [
+        "simulate",
+        "rush.toml",
+        "--out",
+        "out",
+        "--prices",
+        "mine.toml",
+    ];
+    let ended = workplace.run(&first);
+    let run_again = |stdout: &str| {
+        let line = stdout
+            .lines()
+            .last()
+            .expect("there is a summary")
+            .to_owned();
+        let (_, command) = line
+            .split_once("run again: tiketi-sim ")
+            .expect("it ends with the command");
+        command.split(' ').map(str::to_owned).collect::<Vec<_>>()
+    };
+    let command = run_again(&ended.stdout);
+    let kept = command.last().expect("the command has words");
+    assert!(
+        kept.starts_with("out/rush-") && kept.ends_with("/prices.toml"),
+        "{command:?}"
+    );
+    let text = std::fs::read_to_string(workplace.path(kept)).expect("the book is kept");
+    assert_eq!(text, MINE);
+    // The original may change or vanish.
+    std::fs::remove_file(workplace.path("mine.toml")).expect("it was written");
+    let words: Vec<_> = command.iter().map(String::as_str).collect();
+    let again = workplace.run(&words);
+    assert_eq!(again.code, ended.code, "{}", again.stderr);
+    let cost = |stdout: &str| {
+        let line = stdout
+            .lines()
+            .find(|line| line.contains("Cost of this sale"));
+        line.expect("the card is printed").to_owned()
+    };
+    assert_eq!(cost(&again.stdout), cost(&ended.stdout));
+    assert!(
+        cost(&again.stdout).contains("at least ₩"),
+        "{}",
+        cost(&again.stdout)
+    );
 }

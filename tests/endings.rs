@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use command::{Ended, Workplace};
+use nix::sys::signal::Signal;
 use processes::{Running, assert_gone};
 use serde_json::Value;
 use tiketi_server::{EmbeddedTier, Instance, Section, Settings, Show};
@@ -55,6 +56,7 @@ pays         = 1.0
 
 [self_check]
 send_lag_p99_max = "1m"
+stall_max        = "1m"
 "#;
 
 /// The files of every report.
@@ -201,7 +203,7 @@ fn failed_gate_exits_with_99() {
 #[test]
 fn unreliable_measurement_exits_with_91() {
     let _machine = one_at_a_time();
-    let workplace = workplace(&[("\"1m\"", "\"1ns\"")]);
+    let workplace = workplace(&[("p99_max = \"1m\"", "p99_max = \"1us\"")]);
     let ended = workplace.run(&["run", "tiny.toml"]);
     assert_code(&ended, 91);
     let summary = report(&workplace, 91);
@@ -327,6 +329,189 @@ fn open_file_limit_that_is_too_low_is_refused() {
         "the hint is missing: {stderr}"
     );
     assert!(!workplace.path("new").exists(), "an empty folder is left");
+}
+
+/// What a full disk, or a limit on the size of files, leaves of a report.
+#[test]
+fn no_half_written_file_looks_complete_and_all_exit_codes_agree() {
+    let workplace = workplace(&[]);
+    let whole = workplace.run(&["simulate", "tiny.toml", "--out", "whole"]);
+    assert_code(&whole, 0);
+    let mut incomplete = 0;
+    // In blocks of 512 or 1,024 bytes, depending on the shell.
+    for blocks in [0, 1, 2, 4, 8, 16, 32, 64, 128, 1_000] {
+        let out = format!("limited-{blocks}");
+        let program = workplace.program(&["simulate", "tiny.toml", "--out", &out]);
+        let ended = limited(&workplace, &program, &format!("ulimit -f {blocks}"));
+        let code = ended.code.expect("no signal ends it");
+        let stated = format!("(exit code {code})");
+        assert!(ended.stdout.contains(&stated), "{blocks}: {ended:?}");
+        let folder = only_folder(&workplace.path(&out));
+        let names = names(&folder);
+        for name in names
+            .iter()
+            .filter(|name| name.as_str() != "measurements.json.gz")
+        {
+            assert!(FILES.contains(&name.as_str()), "{blocks}: {names:?}");
+            let text = std::fs::read_to_string(folder.join(name)).expect("it is text");
+            assert_eq!(
+                lines(&text),
+                lines_of_whole(&workplace, name),
+                "{blocks}: {name}"
+            );
+        }
+        if names.iter().any(|name| name == "summary.json") {
+            assert_code(&ended, 0);
+            assert_eq!(names, FILES, "{blocks}");
+            let summary = read(&folder.join("summary.json"));
+            assert_eq!(summary["exit_code"], code, "{blocks}");
+        } else {
+            assert_code(&ended, 91);
+            assert!(
+                !names.contains(&"report.html".to_owned()),
+                "{blocks}: {names:?}"
+            );
+            assert!(
+                ended.stderr.contains("cannot write the report: "),
+                "{ended:?}"
+            );
+            incomplete += 1;
+        }
+    }
+    assert!(
+        (3..10).contains(&incomplete),
+        "{incomplete} of 10 limits were too low"
+    );
+}
+
+/// Runs a program from a shell after a command that limits it.
+fn limited(workplace: &Workplace, program: &Command, limit: &str) -> Ended {
+    let output = Command::new("sh")
+        .args(["-c", &format!("{limit} && exec \"$0\" \"$@\"")])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .current_dir(workplace.path("."))
+        .stdin(Stdio::null())
+        .output()
+        .expect("there is a shell");
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).expect("the output is UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("the output is UTF-8"),
+    }
+}
+
+fn only_folder(out: &Path) -> PathBuf {
+    let mut folders = std::fs::read_dir(out).expect("it was created");
+    let folder = folders.next().expect("one run").expect("it can be listed");
+    assert!(folders.next().is_none(), "one run");
+    folder.path()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("it was created");
+    let names = entries.map(|entry| entry.expect("it can be listed").file_name());
+    let mut names: Vec<_> = names
+        .map(|name| name.into_string().expect("plain"))
+        .collect();
+    names.sort();
+    names
+}
+
+fn lines(text: &str) -> usize {
+    text.lines().count()
+}
+
+/// How many lines a file has in the report that nothing limited.
+fn lines_of_whole(workplace: &Workplace, name: &str) -> usize {
+    let file = only_folder(&workplace.path("whole")).join(name);
+    lines(&std::fs::read_to_string(file).expect("the report is complete"))
+}
+
+#[test]
+fn summary_that_cannot_be_printed_changes_the_exit_code_everywhere() {
+    let workplace = workplace(&[]);
+    let mut program = workplace.program(&["simulate", "tiny.toml"]);
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let ended = program.stdout(full.expect("Linux has it")).output();
+    let ended = ended.expect("the program starts");
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(91), "{stderr}");
+    assert!(stderr.contains("cannot write to stdout"), "{stderr}");
+    let summary = report(&workplace, 91);
+    assert_eq!(summary["ok"], false);
+    let page = std::fs::read_to_string(reports(&workplace)[0].join("report.html"));
+    assert!(page.expect("there is a page").contains("Exit code 91"));
+}
+
+#[test]
+fn sighup_ends_a_run_unless_it_is_ignored() {
+    let _machine = one_at_a_time();
+    let workplace = workplace(&LONG);
+    let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
+    running.wait_for_buyers();
+    let children = running.children();
+    running.hang_up();
+    assert_code(&running.finish(), 105);
+    assert_gone(&children);
+    report(&workplace, 105);
+
+    // As under `nohup`.
+    let program = workplace.program(&["run", "tiny.toml", "--out", "again"]);
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "trap '' HUP; exec \"$0\" \"$@\""])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .current_dir(workplace.path("."))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut running = Running::spawn(&mut shell);
+    running.wait_for_buyers();
+    running.hang_up();
+    running.wait_for(|line| line.contains("arrived"));
+    running.interrupt();
+    let ended = running.finish();
+    assert_code(&ended, 105);
+    assert_eq!(ended.stderr.matches("Interrupted").count(), 1, "{ended:?}");
+}
+
+#[test]
+fn second_signal_ends_the_program_at_once() {
+    let _machine = one_at_a_time();
+    let workplace = workplace(&LONG);
+    let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
+    running.wait_for_buyers();
+    let children = running.children();
+    // A worker that is stopped never reports, so that the program waits for it.
+    let is_worker = |child: &&processes::Process| child.arguments == ["worker"];
+    children.iter().find(is_worker).expect("a worker").stop();
+    running.terminate();
+    running.wait_for(|line| line.starts_with("Interrupted: stopping the load"));
+    running.hang_up();
+    assert_code(&running.finish(), 105);
+    assert_gone(&children);
+}
+
+#[test]
+fn signal_ends_a_simulation_and_the_report_says_so() {
+    let workplace = workplace(&[("duration = \"30s\"", "duration = \"160h\"")]);
+    for (number, signal) in [Signal::SIGHUP, Signal::SIGTERM].into_iter().enumerate() {
+        let out = format!("out-{number}");
+        let mut program = workplace.program(&["simulate", "tiny.toml", "--out", &out]);
+        let mut running = Running::spawn(&mut program);
+        while !workplace.path(&out).exists() {
+            assert!(!running.has_ended(), "{:?}", running.finish());
+            std::thread::yield_now();
+        }
+        running.send(signal);
+        let ended = running.finish();
+        assert_code(&ended, 105);
+        assert!(ended.stdout.contains("Interrupted after"), "{ended:?}");
+        let summary = read(&only_folder(&workplace.path(&out)).join("summary.json"));
+        assert_eq!(summary["exit_code"], 105);
+    }
 }
 
 #[test]

@@ -10,10 +10,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use small_server::{SHOW, SmallServer};
+use tiketi_cloud::name_service::NameService;
 use tiketi_live::credential::Credentials;
+use tiketi_live::reach::Reach;
 use tiketi_live::worker::{self, Assignment, Done, EntryPoint, Scheme, WorkerReport};
 use tiketi_scenario::{self as scenario, Plan};
 use tiketi_server::{EmbeddedTier, Instance, Section, Settings, Show};
+use tiketi_testbed::dns::NameServer;
 
 mod small_server;
 
@@ -47,7 +50,7 @@ impl Running {
         let mut line = String::new();
         while self.reports.read_line(&mut line).unwrap() > 0 {
             match serde_json::from_str(&line).unwrap() {
-                WorkerReport::Ready { .. } => {}
+                WorkerReport::Ready { .. } | WorkerReport::Stalled { .. } => {}
                 WorkerReport::Frame(frame) => {
                     sum.frames.push(serde_json::to_value(frame).unwrap());
                 }
@@ -58,6 +61,15 @@ impl Running {
         }
         drop(self.commands.take());
         sum
+    }
+
+    /// The reason that the worker's last report gives.
+    fn failure(self) -> String {
+        let lines = self.reports.lines().map(Result::unwrap);
+        match lines.last().map(|line| serde_json::from_str(&line)) {
+            Some(Ok(WorkerReport::Failed { reason })) => reason,
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -126,6 +138,7 @@ fn assignment(plan: Plan, address: SocketAddr) -> Assignment {
             port: address.port(),
             dns: None,
             page: None,
+            reach: Reach::Loopback,
         },
         credentials: Credentials::Minted {
             secret: "secret".to_owned(),
@@ -162,6 +175,10 @@ fn fifty_buyers_get_from_page_to_ticket() {
         sum.total("/tally/sockets/closed")
     );
     assert!(books.joined_queue > 0 && books.joined_seats > 0);
+    let polls = |what| sum.total(&format!("/tally/polls/{what}"));
+    assert!(polls("sent") > 0, "the queue was polled");
+    let ended = polls("sent") + polls("cancelled") + polls("missed");
+    assert_eq!(polls("due"), ended);
     assert!(sum.total("/tally/messages") > 50);
     assert!(books.cookies_seen > 50, "the sticky cookie comes back");
     assert_eq!(sum.done().socket_failures, [0; 4]);
@@ -268,6 +285,33 @@ fn worker_stops_on_command_and_when_its_parent_exits() {
         assert_eq!(sum.done().figures.connected_peak, 20);
         assert!(unix_now_ns() - began < 2_000_000_000, "too slow");
     }
+}
+
+#[test]
+fn worker_stops_when_the_name_of_its_target_moves_to_an_address_that_is_not_allowed() {
+    let server = SmallServer::start(40, Duration::from_secs(60));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut service = NameService::default();
+    service.define("sale.test", Duration::from_secs(1));
+    service.add("sale.test", Ipv4Addr::LOCALHOST);
+    let names = runtime
+        .block_on(NameServer::start(Ipv4Addr::LOCALHOST, service, 1.0))
+        .unwrap();
+    let mut assignment = assignment(plan(20, "10m"), server.address);
+    assignment.entry.host = "sale.test".to_owned();
+    assignment.entry.dns = Some(names.address());
+    let running = Running::start(&assignment);
+    while server.books().sockets_opened < 20 {
+        std::thread::yield_now();
+    }
+    // Documentation addresses are routed nowhere.
+    let elsewhere = Ipv4Addr::new(192, 0, 2, 77);
+    names.names().lock().unwrap().add("sale.test", elsewhere);
+    let reason = running.failure();
+    assert_eq!(
+        reason,
+        "the load was stopped, because `sale.test` now resolves to 192.0.2.77, which is not on this machine"
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use command::{Ended, Workplace};
@@ -296,6 +297,64 @@ fn interrupted_search_resumes() {
         text.lines().count(),
         "a run was simulated twice"
     );
+}
+
+/// A limit on the size of files stands for a full disk.
+#[test]
+fn full_disk_loses_runs_but_leaves_no_half_written_line_and_no_wrong_exit_code() {
+    let workplace = workplace();
+    let words = ["plan", "crowd.toml", "--threads", "1"];
+    let program = workplace.program(&words);
+    let limited = Command::new("sh")
+        .args(["-c", "ulimit -f 8 && exec \"$0\" \"$@\""])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .current_dir(workplace.path("."))
+        .output()
+        .expect("there is a shell");
+    let stderr = String::from_utf8_lossy(&limited.stderr);
+    assert_eq!(limited.status.code(), Some(91), "{stderr}");
+    assert!(
+        stderr.contains(" finished runs could not be kept in "),
+        "{stderr}"
+    );
+    assert!(stderr.contains("cannot write the report"), "{stderr}");
+    let stdout = String::from_utf8_lossy(&limited.stdout);
+    assert!(stdout.contains("(exit code 91)"), "{stdout}");
+    let entries = fs::read_dir(workplace.path("reports")).expect("it was created");
+    let folder = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.is_dir())
+        .expect("a report was started");
+    for name in ["plan.html", "plan.json"] {
+        assert!(!folder.join(name).exists(), "{name} states an exit code");
+    }
+
+    let journal = workplace.path("reports/crowd.journal.jsonl");
+    let kept = fs::read_to_string(&journal).expect("a journal");
+    assert!(kept.lines().count() > 0 && kept.ends_with('\n'), "{kept}");
+    search(&workplace, &["crowd.toml", "--threads", "1"], 0);
+    let text = fs::read_to_string(&journal).expect("a journal");
+    let keys: BTreeSet<_> = text.lines().map(key).collect();
+    assert_eq!(keys.len(), text.lines().count(), "a run was kept twice");
+    assert!(text.starts_with(&kept) && text.len() > kept.len());
+}
+
+#[test]
+fn answer_that_cannot_be_printed_changes_the_exit_code_everywhere() {
+    let workplace = workplace();
+    for form in [&[][..], &["--json"]] {
+        let mut program = workplace.program(&[&["plan", "crowd.toml"], form].concat());
+        let full = fs::File::options().write(true).open("/dev/full");
+        let status = program.stdout(full.expect("Linux has it")).status();
+        assert_eq!(status.expect("it starts").code(), Some(91), "{form:?}");
+        let entries = fs::read_dir(workplace.path("reports")).expect("it was created");
+        let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        for folder in folders.filter(|path| path.is_dir()) {
+            assert_eq!(json(&folder)["exit_code"], 91);
+            assert!(read(&folder, "plan.html").contains("Exit code 91"));
+        }
+    }
 }
 
 #[expect(

@@ -4,15 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use tiketi_core::fault::catalog::FaultKind;
+use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::units::ZoneId;
 use tiketi_cost::PriceBook;
 use tiketi_cost::item::Item;
 use tiketi_scenario::data_tier::DataTier;
 use tiketi_scenario::environment::{Environment, works_in};
 use tiketi_scenario::topology::{CpuCredits, DatabaseKind, Eviction};
-use tiketi_scenario::{
-    Diagnostics, INSTANCE_CLASSES, Overrides, PRICE_BOOKS, PROFILES, Plan, arrival_times, load,
-};
+use tiketi_scenario::{Diagnostics, Overrides, PRICE_BOOKS, PROFILES, Plan, arrival_times, load};
 use tiketi_station::Profile;
 
 fn plan(text: &str) -> Result<Plan, Diagnostics> {
@@ -237,9 +236,9 @@ fn every_name_a_scenario_may_use_exists() {
         assert!(Profile::named(profile).is_some(), "{profile}");
     }
     let book = PriceBook::built_in("aws-ap-northeast-2").unwrap();
-    for class in INSTANCE_CLASSES {
+    for class in InstanceClass::ALL {
         assert!(
-            book.price(Item::Instance, Some(class)).is_some(),
+            book.price(Item::Instance, Some(class.name())).is_some(),
             "{class} has no price"
         );
     }

@@ -1,7 +1,7 @@
 //! Problems of invalid scenarios: all are reported, each with line and column.
 
 use snapshot::assert_snapshot;
-use tiketi_scenario::{Diagnostics, Overrides, Rendering, load};
+use tiketi_scenario::{Diagnostics, Overrides, Rendering, load, load_with_warnings};
 
 mod snapshot;
 
@@ -63,7 +63,7 @@ fn invalid_combinations_are_refused() {
         (
             "[scaling]\nscheduled = [{ at = \"3m\" }]\n",
             (2, 21),
-            "the scheduled action changes nothing; help: add `min`, `max` or `desired`",
+            "`scaling.scheduled[0]` changes nothing (expected at least one of min, max, desired); help: add",
         ),
         (
             "topology.instances.initial = { a = 1 }\n",
@@ -119,7 +119,7 @@ fn invalid_combinations_are_refused() {
         (
             "[[scaling.policies]]\nmetric = \"queue_size\"\nkind = \"simple\"\nadjust = 1\n",
             (1, 1),
-            "`scaling.policies[0].alarm` has no threshold; help: add `alarm = { above = 60 }` or `alarm = { below = 15 }`",
+            "`scaling.policies[0].alarm` has no threshold (expected one of above, below); help: add `alarm = { above = 60 }`",
         ),
         (
             "[topology.data_tier]\nredis = \"redis://localhost/256\"\ndatabase = \"postgres://u@localhost/d\"\n",
@@ -134,7 +134,7 @@ fn invalid_combinations_are_refused() {
         (
             "[show]\nsections = []\n",
             (2, 12),
-            "`show.sections` have 0 seats in total",
+            "`show.sections` has 0 elements (expected 1 to 1000)",
         ),
     ];
     for (text, position, message) in cases {
@@ -163,4 +163,44 @@ fn arbitrary_text_does_not_panic() {
     proptest!(|(text in "(\\[{1,2}[a-z.]{0,12}\\]{1,2}|[a-z_]{1,9} = [-0-9a-z\"{}=., ]{0,12}|\\PC{0,9}|\n){0,12}")| {
         let _outcome = load("fuzz.toml", &text, &Overrides::default());
     });
+}
+
+#[test]
+fn gates_that_decide_nothing_are_refused() {
+    assert_problem(
+        "[gates]\n\"errors\" = []\n",
+        (2, 12),
+        "`gates.errors` has 0 elements (expected 1 to 20); help: a gate without a condition checks nothing",
+    );
+    assert_problem(
+        "[gates]\n\"errors\" = [\"rate <= 100%\"]\n",
+        (2, 13),
+        "gate `errors`: `rate <= 100%` passes whatever happens (expected a condition that a run can fail)",
+    );
+    assert_problem(
+        "[gates]\n\"lost_orders\" = [\"count == 0\", \"count < 0\"]\n",
+        (2, 32),
+        "gate `lost_orders`: `count < 0` fails whatever happens (expected a condition that a run can pass)",
+    );
+}
+
+#[test]
+fn a_gate_with_a_bound_out_of_reach_is_a_warning_with_its_place() {
+    let text = "[gates]\n\"errors\" = [\"rate < 1\"]\n\"response_time\" = [\"p(95) < 20s\", \"p(99) < 1s\"]\n";
+    let loaded = load_with_warnings("test.toml", text, &Overrides::default());
+    let loaded = loaded.expect("a warning is no error");
+    assert_eq!(loaded.plan.gates.len(), 3);
+    let shown = loaded.warnings.render(Rendering::Lines);
+    let lines: Vec<_> = shown.lines().collect();
+    let [share, late] = lines[..] else {
+        panic!("two warnings: {shown}");
+    };
+    let only = "test.toml:2:13: warning: gate `errors`: `rate < 1` fails only if the rate is exactly 100 %";
+    assert!(share.starts_with(only), "{share}");
+    let limit = "test.toml:3:20: warning: gate `response_time`: `p(95) < 20s` cannot fail, because a buyer gives up on a request \
+                 after `buyers.call_timeout` (10s) (expected a condition that a run can fail); help: write a tighter bound";
+    assert!(late.starts_with(limit), "{late}");
+    let calm = load_with_warnings("test.toml", "name = \"x\"\n", &Overrides::default());
+    let calm = calm.expect("the defaults are valid").warnings;
+    assert_eq!(calm.problems(), [], "the defaults need no warning");
 }

@@ -64,6 +64,7 @@ data_tier = "servers"
 
 [self_check]
 send_lag_p99_max = "1m"
+stall_max        = "1m"
 "#;
 
 /// A failure of the zone of both primaries, after the tickets are sold.
@@ -220,6 +221,49 @@ fn killing_the_supervisor_leaves_no_process() {
     assert_eq!(entries(temporary.path()), 0, "files are left");
 }
 
+/// The kernel ends what the guards would have ended, however far the start has come.
+#[test]
+fn killing_supervisor_and_guards_at_once_leaves_no_process() {
+    if !has_servers() {
+        return;
+    }
+    let _machine = one_at_a_time();
+    let workplace = workplace(&TINY.replace("\"90s\"", "\"20m\""));
+    let temporary = temporary_folder();
+    let start = || start_with(&workplace, &[("TMPDIR", temporary.path().as_os_str())]);
+    let is_ready = |running: &mut Running| running.wait_for_buyers();
+    let is_starting = |running: &mut Running| {
+        running.wait_for(|line| line.starts_with("Starting local testbed"));
+        while !running
+            .descendants()
+            .iter()
+            .any(|it| it.title.contains("initdb"))
+        {
+            std::thread::yield_now();
+        }
+    };
+    let moments: [&dyn Fn(&mut Running); 2] = [&is_starting, &is_ready];
+    for moment in moments {
+        let mut running = start();
+        moment(&mut running);
+        let tree = running.descendants();
+        let ours = tree.iter().filter(|it| it.title.ends_with("tiketi-sim"));
+        let ours: Vec<_> = ours.collect();
+        assert!(ours.len() >= 3, "guards: {tree:?}");
+        running.stop();
+        for process in &ours {
+            process.stop();
+        }
+        for process in &ours {
+            process.end();
+        }
+        running.kill();
+        assert_gone(&tree);
+        assert_no_shared_memory(&tree);
+        assert_eq!(running.finish().code, None, "it was killed");
+    }
+}
+
 #[test]
 fn ctrl_c_stops_all_servers_and_writes_a_report() {
     if !has_servers() {
@@ -228,12 +272,18 @@ fn ctrl_c_stops_all_servers_and_writes_a_report() {
     let _machine = one_at_a_time();
     let workplace = workplace(&TINY.replace("\"90s\"", "\"20m\""));
     let temporary = temporary_folder();
-    let mut running = start_with(&workplace, &[("TMPDIR", temporary.path().as_os_str())]);
+    let log = OsStr::new("tiketi_sim=debug,tokio_postgres=trace");
+    let variables = [
+        ("TMPDIR", temporary.path().as_os_str()),
+        ("TIKETI_SIM_LOG", log),
+    ];
+    let mut running = start_with(&workplace, &variables);
     running.wait_for_buyers();
     let tree = running.descendants();
     running.interrupt();
     let ended = running.finish();
     assert_code(&ended, 105);
+    assert!(!ended.stderr.contains("password"), "a statement was logged");
     assert_gone(&tree);
     assert_no_shared_memory(&tree);
     assert_eq!(entries(temporary.path()), 0, "files are left");

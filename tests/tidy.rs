@@ -45,6 +45,20 @@ const CLOCK_READS: [&str; 4] = [
 /// The files that may: the clock of live runs, and that of the stores, which know nothing of scenario time.
 const CLOCKS: [&str; 2] = ["crates/stores/src/lib.rs", "crates/testbed/src/clock.rs"];
 
+/// Ways to open a connection.
+const CONNECTS: [&str; 7] = [
+    "TcpStream::connect",
+    "TcpSocket",
+    "UdpSocket",
+    "UnixStream",
+    "HttpConnector",
+    "connect_async",
+    "reqwest",
+];
+
+/// The file of the load generator that may: it connects to addresses that passed the guard.
+const CONNECTOR: &str = "crates/live/src/dialer.rs";
+
 /// Folders of one machine. Each is written in two halves, because this file is checked too.
 const MACHINE_PATHS: [&str; 4] = [
     concat!("/wo", "rk/"),
@@ -115,6 +129,19 @@ fn one_file_of_the_simulator_reads_a_clock() {
     let found: Vec<_> = files.iter().filter(|file| reads(file)).collect();
     let names: Vec<_> = found.iter().map(|file| file.name.as_str()).collect();
     assert_eq!(names, CLOCKS, "take `now` as an argument instead");
+}
+
+#[test]
+fn one_file_of_the_load_generator_connects() {
+    let mut files = files_under(Path::new("src"), &["rs"]);
+    files.extend(files_under(Path::new("crates/live"), &["rs"]));
+    files.retain(|file| !found(&CONNECTS, &code(&file.text)).is_empty());
+    let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [CONNECTOR],
+        "a connection needs an address that passed the guard: go through the dialer"
+    );
 }
 
 #[test]

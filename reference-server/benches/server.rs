@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use tiketi_server::{
-    DataTier, DatabaseEndpoint, EmbeddedTier, Instance, RedisEndpoint, Secret, Section,
+    Clients, DataTier, DatabaseEndpoint, EmbeddedTier, Instance, RedisEndpoint, Secret, Section,
     ServersConfig, ServersTier, Settings, Show, mint_token, prepare_database,
 };
 use tiketi_stores::{
@@ -154,6 +154,7 @@ fn settings() -> Settings {
     Settings {
         trust_tokens: true,
         rate_limit: None,
+        clients: Clients::LoadBalancer,
         ..Settings::default()
     }
 }

@@ -6,14 +6,22 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::auth::TokenCache;
+use crate::body::Bodies;
+use crate::clients::Door;
 use crate::clock::Clock;
+use crate::crash::Crash;
 use crate::settings::Settings;
 use crate::tier::{Cache, DataTier, Database, TierUse};
 use crate::{auth, health, metrics, payments, reservations, seats, shows, waiting_room};
 use tiketi_station::{Fifo, ServiceTimes, SimTime, Work};
+
+/// Threads that hash passwords, as many as in Node's pool by default. More would take the processor from everything else.
+const HASHERS: usize = 4;
 
 /// One instance of the deployment.
 #[derive(Debug)]
@@ -29,6 +37,13 @@ pub(crate) struct App {
     pub(crate) counters: Counters,
     /// Ids of the shows on sale, which do not change while the server runs.
     pub(crate) shows: Vec<Uuid>,
+    pub(crate) door: Arc<Door>,
+    pub(crate) bodies: Bodies,
+    pub(crate) crash: Crash,
+    /// Payments in progress, which go on when their client hangs up.
+    pub(crate) payments: TaskTracker,
+    /// One permit per thread that hashes a password.
+    pub(crate) hashers: Semaphore,
     /// The virtual processor: a single server, because Node runs JavaScript on one thread.
     cpu: Mutex<Fifo>,
 }
@@ -41,6 +56,8 @@ pub(crate) struct Counters {
     pub(crate) sockets_opened: AtomicU64,
     pub(crate) fan_out_messages: AtomicU64,
     pub(crate) rate_limited: AtomicU64,
+    /// Connections refused because their client had too many.
+    pub(crate) connections_refused: AtomicU64,
 }
 
 impl App {
@@ -56,6 +73,11 @@ impl App {
             times,
             counters: Counters::default(),
             shows: tier.shows().iter().map(|show| show.id).collect(),
+            door: Arc::new(Door::new(settings.clients, settings.rate_limit)),
+            bodies: Bodies::default(),
+            crash: Crash::default(),
+            payments: TaskTracker::new(),
+            hashers: Semaphore::new(HASHERS),
             cpu: Mutex::new(Fifo::new(1)),
             tier,
             settings,

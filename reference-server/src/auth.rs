@@ -27,6 +27,21 @@ const BCRYPT_COST: u32 = 10;
 /// Minimum length of a password.
 const PASSWORD_LENGTH_MIN: usize = 6;
 
+/// Maximum length of a password, in bytes: bcrypt ignores what comes after them.
+const PASSWORD_BYTES_MAX: usize = 72;
+
+/// Maximum length of an email address, in bytes (RFC 5321, 4.5.3.1.3: 256 with the brackets around it).
+const EMAIL_BYTES_MAX: usize = 254;
+
+/// Maximum length of the name of a user, in bytes: longer than any real one, and short enough for many accounts.
+const NAME_BYTES_MAX: usize = 400;
+
+/// Maximum length of a telephone number, in bytes: 15 digits (ITU-T E.164) and what people write between them.
+const PHONE_BYTES_MAX: usize = 40;
+
+/// Maximum length of a token that is remembered, in bytes. Those of `login` have up to 700.
+const TOKEN_BYTES_REMEMBERED_MAX: usize = 1_024;
+
 /// Maximum number of verified tokens that an instance remembers.
 const TOKENS_REMEMBERED_MAX: usize = 65_536;
 
@@ -114,6 +129,9 @@ impl TokenCache {
     }
 
     fn remember(&self, token: &str, user: User) {
+        if token.len() > TOKEN_BYTES_REMEMBERED_MAX {
+            return;
+        }
         let mut verified = self.lock();
         if verified.len() >= TOKENS_REMEMBERED_MAX {
             verified.clear();
@@ -220,16 +238,9 @@ pub(crate) async fn register(
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     app.work(Work::Register).await;
     let wanted = error::body(body)?;
-    if !wanted.email.contains('@') || wanted.name.trim().is_empty() {
-        let reason = "A valid email and a name are required";
-        return Err(ApiError::BadRequest(reason.to_owned()));
-    }
-    if wanted.password.chars().count() < PASSWORD_LENGTH_MIN {
-        let reason = "Password must be at least 6 characters";
-        return Err(ApiError::BadRequest(reason.to_owned()));
-    }
+    wanted.check().map_err(bad_request)?;
     let password = wanted.password;
-    let password_hash = off_thread(move || bcrypt::hash(password, BCRYPT_COST)).await?;
+    let password_hash = off_thread(&app, move || bcrypt::hash(password, BCRYPT_COST)).await?;
     let user = Credential {
         id: user_id(&wanted.email),
         email: wanted.email,
@@ -250,21 +261,78 @@ pub(crate) async fn login(
 ) -> Result<Json<Value>, ApiError> {
     app.work(Work::Login).await;
     let wanted = error::body(body)?;
+    check_email(&wanted.email).map_err(bad_request)?;
     let wrong = ApiError::Unauthorized("Invalid email or password");
+    if wanted.password.len() > PASSWORD_BYTES_MAX {
+        return Err(wrong);
+    }
     let Some(user) = app.database.user_by_email(&wanted.email).await? else {
         return Err(wrong);
     };
     let (password, hash) = (wanted.password, user.password_hash.clone());
-    if !off_thread(move || bcrypt::verify(password, &hash)).await? {
+    if !off_thread(&app, move || bcrypt::verify(password, &hash)).await? {
         return Err(wrong);
     }
     Ok(welcome(&app, "Login successful", &user))
 }
 
+impl Registration {
+    /// Returns why the data is not accepted.
+    fn check(&self) -> Result<(), &'static str> {
+        if self.name.trim().is_empty() {
+            return Err(EMAIL_AND_NAME);
+        }
+        check_email(&self.email)?;
+        if self.password.chars().count() < PASSWORD_LENGTH_MIN {
+            return Err("Password must be at least 6 characters");
+        }
+        if self.password.len() > PASSWORD_BYTES_MAX {
+            return Err("Password must be at most 72 bytes");
+        }
+        let phone = self.phone.as_deref().unwrap_or_default();
+        if self.name.len() > NAME_BYTES_MAX || phone.len() > PHONE_BYTES_MAX {
+            return Err("The name or the telephone number is too long");
+        }
+        // Databases, terminals and mail headers each read them in their own way. Some versions of bcrypt stop at a NUL.
+        let texts = [self.name.as_str(), phone, &self.password];
+        if texts.into_iter().any(has_control) {
+            return Err("Control characters are not allowed");
+        }
+        Ok(())
+    }
+}
+
+const EMAIL_AND_NAME: &str = "A valid email and a name are required";
+
+fn check_email(email: &str) -> Result<(), &'static str> {
+    let is_plausible = email.contains('@')
+        && email.len() <= EMAIL_BYTES_MAX
+        && !email.contains(char::is_whitespace)
+        && !has_control(email);
+    if is_plausible {
+        Ok(())
+    } else {
+        Err(EMAIL_AND_NAME)
+    }
+}
+
+/// Whether a text has control characters, or others that are not visible and change how the text around them looks.
+fn has_control(text: &str) -> bool {
+    let is_invisible = |c| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    text.contains(|c: char| c.is_control() || is_invisible(c))
+}
+
+fn bad_request(reason: &str) -> ApiError {
+    ApiError::BadRequest(reason.to_owned())
+}
+
 /// Runs bcrypt on a blocking thread, as Node does, so that it does not delay other requests.
 async fn off_thread<T: Send + 'static>(
+    app: &App,
     work: impl FnOnce() -> Result<T, bcrypt::BcryptError> + Send + 'static,
 ) -> Result<T, ApiError> {
+    // Nothing closes the semaphore.
+    let _permit = app.hashers.acquire().await;
     let result = tokio::task::spawn_blocking(work).await;
     result
         .map_err(|_| ApiError::Internal)?
@@ -286,4 +354,66 @@ fn welcome(app: &App, message: &str, user: &Credential) -> Json<Value> {
             "role": Role::User,
         },
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registration(change: impl FnOnce(&mut Registration)) -> Result<(), &'static str> {
+        let mut wanted = Registration {
+            email: "kim@example.com".to_owned(),
+            password: "secret".to_owned(),
+            name: "Kim".to_owned(),
+            phone: Some("+82 10 1234 5678".to_owned()),
+        };
+        change(&mut wanted);
+        wanted.check()
+    }
+
+    #[test]
+    fn ordinary_people_can_register() {
+        assert_eq!(registration(|_| {}), Ok(()));
+        assert_eq!(
+            registration(|wanted| wanted.name = "김철수".to_owned()),
+            Ok(())
+        );
+        assert_eq!(
+            registration(|wanted| wanted.password = "p".repeat(72)),
+            Ok(())
+        );
+        assert_eq!(registration(|wanted| wanted.phone = None), Ok(()));
+    }
+
+    #[test]
+    fn control_characters_are_refused_in_every_field() {
+        for bad in [
+            "\0",
+            "\r\n",
+            "\u{1b}[2J",
+            "\u{7f}",
+            "\u{85}",
+            "\u{202e}",
+            "\u{feff}",
+        ] {
+            let email = registration(|wanted| wanted.email = format!("a{bad}@example.com"));
+            assert!(email.is_err(), "{bad:?} in an email address");
+            let name = registration(|wanted| wanted.name = format!("Kim{bad}"));
+            assert!(name.is_err(), "{bad:?} in a name");
+            let phone = registration(|wanted| wanted.phone = Some(format!("1{bad}")));
+            assert!(phone.is_err(), "{bad:?} in a phone number");
+            let password = registration(|wanted| wanted.password = format!("secret{bad}"));
+            assert!(password.is_err(), "{bad:?} in a password");
+        }
+    }
+
+    #[test]
+    fn what_would_be_cut_off_or_fill_memory_is_refused() {
+        // 24 characters of three bytes are 72 bytes.
+        assert!(registration(|wanted| wanted.password = "가".repeat(25)).is_err());
+        assert!(registration(|wanted| wanted.password = "p".repeat(73)).is_err());
+        assert!(registration(|wanted| wanted.email = "a".repeat(250) + "@b.co").is_err());
+        assert!(registration(|wanted| wanted.name = "k".repeat(401)).is_err());
+        assert!(registration(|wanted| wanted.phone = Some("1".repeat(41))).is_err());
+    }
 }

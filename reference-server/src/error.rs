@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 
+use crate::body::BODY_MAX;
 use crate::tier::{Refusal, Unavailable};
 
 /// Why a request failed.
@@ -25,6 +26,12 @@ pub(crate) enum ApiError {
     /// 404: not found.
     #[error("{0}")]
     NotFound(&'static str),
+    /// 408: the client did not send the request in time.
+    #[error("The request body did not arrive in time")]
+    TooSlow,
+    /// 413: the request body is too large.
+    #[error("The request body is too large (expected at most {max} bytes)", max = BODY_MAX)]
+    TooLarge,
     /// 429: over the rate limit; retry after this time.
     #[error("Too many requests")]
     TooManyRequests(Duration),
@@ -64,6 +71,8 @@ impl IntoResponse for ApiError {
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -8,19 +8,21 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, Response};
+use axum::response::IntoResponse as _;
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
 use crate::app::{App, Counters};
+use crate::clients::Client;
+use crate::connection::Connection;
 use crate::settings::Settings;
 use crate::tier::{DataTier, TierUse};
-use crate::{app, realtime, schedule};
+use crate::{app, connection, realtime, schedule};
 use tiketi_station::Work;
 
 /// Connections that may wait to be accepted. After a zone is lost, all its clients reconnect at the same time.
@@ -42,8 +44,13 @@ pub struct Instance {
     /// Runs tasks on the instance's thread.
     runtime: Handle,
     gate: Arc<Gate>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Result<(), Crashed>>>,
 }
+
+/// A task of the instance has panicked, so the instance has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a task of the instance has panicked")]
+struct Crashed;
 
 /// Where the thread of a paused instance waits.
 #[derive(Debug, Default)]
@@ -133,7 +140,7 @@ impl Instance {
                 if let Err(error) = rustix::process::nice(niceness) {
                     tracing::warn!(%error, niceness, "could not lower the priority of the thread");
                 }
-                runtime.block_on(serve(listener, Arc::clone(&served), changes));
+                let ended = runtime.block_on(serve(listener, Arc::clone(&served), changes));
                 // Dropping the runtime closes every connection and does not wait for bcrypt.
                 runtime.shutdown_background();
                 served.cache.leave_bus();
@@ -141,6 +148,7 @@ impl Instance {
                     .counters
                     .sockets
                     .store(0, std::sync::atomic::Ordering::Relaxed);
+                ended
             })?;
         Ok(Self {
             name,
@@ -187,14 +195,25 @@ impl Instance {
         self.gate.open();
     }
 
+    /// Runs a task on the instance's thread; it is dropped when that thread ends.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.runtime.spawn(task));
+    }
+
     /// Whether the instance is paused.
     pub fn is_paused(&self) -> bool {
         *lock(&self.gate.is_closed)
     }
 
-    /// Returns whether the instance has stopped, after being killed or drained.
+    /// Returns whether the instance has stopped, after being killed or drained, or because it has panicked.
     pub fn is_stopped(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Returns whether the instance has stopped although nobody has asked it to: it has panicked. The message is on standard
+    /// error; all connections are closed, and nothing of the instance runs any more.
+    pub fn has_crashed(&self) -> bool {
+        self.is_stopped() && *self.phase.borrow() == Phase::Serving
     }
 
     /// Returns the load of the instance so far.
@@ -216,7 +235,7 @@ impl Instance {
     /// Blocks until the instance has stopped.
     pub fn join(mut self) {
         if let Some(thread) = self.thread.take() {
-            // The panic hook has printed the panic. The tier works without this instance.
+            // The panic hook has printed the panic, if there was one. The tier works without this instance.
             drop(thread.join());
         }
     }
@@ -238,25 +257,38 @@ impl Drop for Instance {
     }
 }
 
-/// Serves until the instance is killed, or is draining and its last connection has closed.
+/// Serves until the instance is killed, or is draining and its last connection has closed, or a task has panicked.
 async fn serve(
     listener: tokio::net::TcpListener,
     app: Arc<App>,
     mut phase: watch::Receiver<Phase>,
-) {
+) -> Result<(), Crashed> {
     let (layer, io) = realtime::build(&app);
     let router = app::routes(Arc::clone(&app)).layer(layer);
     schedule::start(&app);
-    tokio::spawn(realtime::deliver(Arc::clone(&app), io));
+    let delivery = realtime::deliver(Arc::clone(&app), io);
+    tokio::spawn(app.crash.clone().guarded(delivery));
     let connections = TaskTracker::new();
+    let crashed = app.crash.raised();
+    tokio::pin!(crashed);
     loop {
         tokio::select! {
             biased;
+            () = &mut crashed => return Err(Crashed),
             changed = phase.changed() => if changed.is_err() || *phase.borrow() != Phase::Serving { break },
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    let connection = converse(stream, router.clone(), Arc::clone(&app), phase.clone());
-                    connections.spawn(connection);
+                Ok((stream, peer)) => {
+                    let client = Client::at(peer.ip());
+                    let Ok(place) = app.door.admit(client) else {
+                        Counters::add(&app.counters.connections_refused, 1);
+                        connection::refuse(&stream);
+                        continue;
+                    };
+                    let Ok(stream) = Connection::new(stream, app.door.limits(), place) else {
+                        continue;
+                    };
+                    let conversation = converse(stream, client, router.clone(), Arc::clone(&app), phase.clone());
+                    connections.spawn(app.crash.clone().guarded(conversation));
                 }
                 Err(error) => {
                     tracing::warn!(%error, instance = app.name, "accept failed");
@@ -267,18 +299,21 @@ async fn serve(
     }
     drop(listener);
     connections.close();
+    app.payments.close();
     let stopped = async {
         drop(phase.wait_for(|phase| *phase == Phase::Stopped).await);
     };
     tokio::select! {
-        () = stopped => {}
-        () = drained(&connections, &app) => {}
+        () = &mut crashed => Err(Crashed),
+        () = stopped => Ok(()),
+        () = drained(&connections, &app) => Ok(()),
     }
 }
 
 /// Waits for the last request and the last socket to finish.
 async fn drained(connections: &TaskTracker, app: &App) {
     connections.wait().await;
+    app.payments.wait().await;
     while Counters::read(&app.counters.sockets) > 0 {
         tokio::time::sleep(ACCEPT_PAUSE).await;
     }
@@ -286,23 +321,25 @@ async fn drained(connections: &TaskTracker, app: &App) {
 
 /// Serves one connection.
 async fn converse(
-    stream: TcpStream,
+    connection: Connection,
+    client: Client,
     router: axum::Router,
     app: Arc<App>,
     mut phase: watch::Receiver<Phase>,
 ) {
-    // Responses are small and complete, so Nagle's algorithm would only delay them.
-    if stream.set_nodelay(true).is_err() {
-        return;
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.max_buf_size(HTTP_BUFFER);
+    if let Some(limits) = app.door.limits() {
+        http.timer(TokioTimer::new())
+            .header_read_timeout(limits.timeout);
     }
     let service = hyper::service::service_fn(move |request| {
         let (router, app) = (router.clone(), Arc::clone(&app));
-        answer(request, router, app)
+        answer(request, client, router, app)
     });
-    let connection = hyper::server::conn::http1::Builder::new()
-        .max_buf_size(HTTP_BUFFER)
-        .pipeline_flush(true)
-        .serve_connection(TokioIo::new(stream), service)
+    // Without `pipeline_flush`, which would buffer the responses to pipelined requests without limit.
+    let connection = http
+        .serve_connection(TokioIo::new(connection), service)
         .with_upgrades();
     tokio::pin!(connection);
     let drain = async {
@@ -322,13 +359,71 @@ async fn converse(
 
 async fn answer(
     request: Request<Incoming>,
+    client: Client,
     mut router: axum::Router,
     app: Arc<App>,
 ) -> Result<Response<Body>, std::convert::Infallible> {
     Counters::add(&app.counters.requests, 1);
+    let timeout = app.door.limits().map(|limits| limits.timeout);
+    let admitted = app.door.handle_request(client, &request, app.clock.now());
+    let complete = match admitted {
+        Ok(()) => app.bodies.complete(request, timeout).await,
+        Err(error) => Err(error),
+    };
+    let request = match complete {
+        Ok(request) => request,
+        Err(error) => return Ok(error.into_response()),
+    };
     if realtime::is_poll(&request) {
         app.work(Work::SocketPoll).await;
     }
     // A router is always ready, so this skips `poll_ready`.
     router.call(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tier::EmbeddedTier;
+
+    fn start() -> Instance {
+        let settings = Settings::default();
+        let tier = EmbeddedTier::new(&settings, Vec::new(), Duration::ZERO);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Instance::start("one", listener, tier, settings).unwrap()
+    }
+
+    fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+        for _ in 0..1_000 {
+            if is_so() {
+                return;
+            }
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        panic!("{what} did not come to pass");
+    }
+
+    fn connects(instance: &Instance) -> bool {
+        std::net::TcpStream::connect(instance.address()).is_ok()
+    }
+
+    #[test]
+    fn an_instance_stops_as_a_whole_when_one_of_its_tasks_panics() {
+        let instance = start();
+        assert!(connects(&instance) && !instance.has_crashed());
+        let panics = || -> () { panic!("planted") };
+        let task = instance.app.crash.clone();
+        let task = task.guarded(async move { panics() });
+        drop(instance.runtime.spawn(task));
+        until("the end", || instance.has_crashed());
+        assert!(!connects(&instance), "nothing listens any more");
+    }
+
+    #[test]
+    fn an_instance_that_was_asked_to_stop_has_not_crashed() {
+        let instance = start();
+        instance.kill();
+        until("the end", || instance.is_stopped());
+        assert!(!instance.has_crashed());
+    }
 }

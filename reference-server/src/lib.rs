@@ -13,8 +13,12 @@
 
 mod app;
 mod auth;
+mod body;
 mod bus;
+mod clients;
 mod clock;
+mod connection;
+mod crash;
 mod error;
 mod health;
 mod instance;
@@ -31,6 +35,7 @@ mod tier;
 mod waiting_room;
 
 pub use auth::{mint_token, user_id};
+pub use clients::{ClientLimits, Clients};
 pub use instance::{Instance, InstanceLoad};
 pub use settings::Settings;
 pub use show::{Section, Show, StandingArea};

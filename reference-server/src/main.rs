@@ -1,5 +1,7 @@
 //! `tiketi-server`: the reference server as a stand-alone process.
 
+mod on_sale;
+
 use std::convert::Infallible;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -8,10 +10,11 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use clap::Parser;
+use on_sale::{BadValue, check_total, demo_sections, name, profile, section, speed, standing};
 use tiketi_server::{
-    DataTier, DatabaseEndpoint, EmbeddedTier, Instance, Profile, RedisEndpoint, Section,
-    ServersConfig, ServersTier, Settings, SetupError, Show, StandingArea, claim_namespace,
-    prepare_database,
+    ClientLimits, Clients, DataTier, DatabaseEndpoint, EmbeddedTier, Instance, Profile,
+    RedisEndpoint, Section, ServersConfig, ServersTier, Settings, SetupError, Show, StandingArea,
+    claim_namespace, prepare_database,
 };
 use tiketi_server_url::{BadServerUrl, PostgresUrl, RedisUrl, redacted};
 use tokio::runtime::Runtime;
@@ -20,8 +23,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Time that open sockets and requests have to finish after SIGTERM.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
+/// How often to check whether the instances have stopped.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Minimum length of the secret of a server that other machines can reach: shorter ones can be guessed from a token.
+const SECRET_LENGTH_MIN: usize = 8;
+
 /// Lifetime of a printed token.
 const TOKEN_TTL: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// Longest hold in seconds: 31 days, which no sale lasts.
+const HOLD_MAX_S: u64 = 31 * 24 * 3_600;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -79,7 +91,7 @@ struct Args {
     #[arg(long, default_value = DatabaseEndpoint::DEFAULT_SCHEMA, requires = "database")]
     schema: String,
     /// Title of the show on sale.
-    #[arg(long, default_value = "TIKETI Demo Night")]
+    #[arg(long, default_value = "TIKETI Demo Night", value_parser = name)]
     title: String,
     /// Seated section, `NAME:ROWS:SEATS:PRICE` (repeatable).
     #[arg(long = "section", value_name = "SECTION", value_parser = section)]
@@ -88,13 +100,28 @@ struct Args {
     #[arg(long = "standing", value_name = "AREA", value_parser = standing)]
     standing: Vec<StandingArea>,
     /// Number of users who can shop at the same time; the others wait.
-    #[arg(long, default_value_t = Settings::default().active_max, value_name = "USERS")]
+    #[arg(
+        long,
+        default_value_t = Settings::default().active_max,
+        value_name = "USERS",
+        value_parser = clap::value_parser!(u32).range(1..=10_000_000)
+    )]
     active_max: u32,
     /// Seconds before an unpaid seat hold expires.
-    #[arg(long, default_value_t = Settings::default().hold.as_secs(), value_name = "SECONDS")]
+    #[arg(
+        long,
+        default_value_t = Settings::default().hold.as_secs(),
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=HOLD_MAX_S)
+    )]
     hold: u64,
     /// Requests per user and minute; 0 disables the limit.
-    #[arg(long, default_value_t = 100, value_name = "REQUESTS")]
+    #[arg(
+        long,
+        default_value_t = 100,
+        value_name = "REQUESTS",
+        value_parser = clap::value_parser!(u32).range(..=1_000_000)
+    )]
     rate_limit: u32,
     /// Service times of the emulated CPU: native or t3-medium-node.
     #[arg(long, default_value = "native", value_parser = profile)]
@@ -102,7 +129,19 @@ struct Args {
     /// Speed of scenario time relative to real time.
     #[arg(long, default_value_t = 1.0, value_parser = speed)]
     speed: f64,
-    /// Secret that signs the HS256 tokens. The default is publicly known: use it only for tests.
+    /// Open connections per client address and instance; 0 disables the limit. Behind a load balancer, all clients have one
+    /// address.
+    #[arg(long, default_value_t = ClientLimits::default().connections_max.unwrap_or(0), value_name = "CONNECTIONS")]
+    connections_per_client: u32,
+    /// Seconds that a client may take to send the head or the body of a request, or to read a response.
+    #[arg(
+        long,
+        default_value_t = ClientLimits::default().timeout.as_secs(),
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=3_600)
+    )]
+    client_timeout: u64,
+    /// Secret that signs the HS256 tokens. The default is publicly known, and only accepted on loopback addresses.
     #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
     jwt_secret: Option<String>,
     /// Accept tokens of users who never registered, if the signature is valid.
@@ -175,12 +214,34 @@ fn print_token(args: &Args, user: &str) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{token}")
 }
 
+/// Returns why this secret must not be used on an address that other machines can reach; `None` if it may.
+fn unsafe_secret(host: IpAddr, secret: &str) -> Option<String> {
+    if host.to_canonical().is_loopback() {
+        return None;
+    }
+    let problem = if secret == Settings::PUBLIC_SECRET {
+        "the default secret is publicly known".to_owned()
+    } else if secret.trim().len() < SECRET_LENGTH_MIN {
+        format!("the secret has fewer than {SECRET_LENGTH_MIN} characters")
+    } else {
+        return None;
+    };
+    Some(format!(
+        "other machines can reach {host}, and {problem}: anyone could sign in as any user\n\n\
+         hint: set JWT_SECRET to a long random text, or listen on 127.0.0.1"
+    ))
+}
+
 fn serve(args: &Args) -> std::io::Result<()> {
+    if let Some(problem) = unsafe_secret(args.host, &settings(args).jwt_secret) {
+        return Err(std::io::Error::other(problem));
+    }
+    raise_open_files();
     // Installed before the server prints its address: a script that reads the address may send a signal at once.
     let runtime = runtime()?;
     let signals = runtime.block_on(async { Signals::listen() })?;
     let settings = settings(args);
-    let show = show(args);
+    let show = show(args).map_err(std::io::Error::other)?;
     let id = show.id;
     let tier = tier(args, &settings, show)?;
     let mut instances = Vec::new();
@@ -207,8 +268,20 @@ fn serve(args: &Args) -> std::io::Result<()> {
         instances.push(instance);
     }
     writeln!(std::io::stdout(), "show {id}: {}", args.title)?;
-    runtime.block_on(wait_for_the_end(signals, instances));
-    Ok(())
+    runtime.block_on(wait_for_the_end(signals, instances))
+}
+
+/// Raises the limit on open files to what the system allows: each connection needs one.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "could not raise the limit on open files");
+    }
 }
 
 /// Returns the data tier: Redis and PostgreSQL if they are configured, otherwise in memory.
@@ -280,13 +353,21 @@ impl Signals {
     }
 }
 
-/// Serves until SIGTERM or Ctrl-C, then drains. A second signal stops the server immediately.
-async fn wait_for_the_end(mut signals: Signals, instances: Vec<Instance>) {
-    signals.next().await;
+/// Serves until SIGTERM or Ctrl-C, then drains. A second signal stops the server immediately, and so does the panic of an
+/// instance: a server that looks alive and sells nothing would be worse.
+async fn wait_for_the_end(mut signals: Signals, instances: Vec<Instance>) -> std::io::Result<()> {
+    tokio::select! {
+        () = signals.next() => {}
+        crashed = crash(&instances) => {
+            let error = format!("{crashed} has panicked, so the server stops");
+            instances.iter().for_each(Instance::kill);
+            return Err(std::io::Error::other(error));
+        }
+    }
     instances.iter().for_each(Instance::drain);
     let drained = async {
         while !instances.iter().all(Instance::is_stopped) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     };
     tokio::select! {
@@ -296,6 +377,17 @@ async fn wait_for_the_end(mut signals: Signals, instances: Vec<Instance>) {
     }
     instances.iter().for_each(Instance::kill);
     instances.into_iter().for_each(Instance::join);
+    Ok(())
+}
+
+/// Returns the name of the first instance that panics.
+async fn crash(instances: &[Instance]) -> &str {
+    loop {
+        if let Some(crashed) = instances.iter().find(|instance| instance.has_crashed()) {
+            return crashed.name();
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 fn settings(args: &Args) -> Settings {
@@ -309,87 +401,136 @@ fn settings(args: &Args) -> Settings {
         speed: args.speed,
         jwt_secret: secret.unwrap_or_else(|| defaults.jwt_secret.clone()),
         trust_tokens: args.trust_tokens,
+        clients: Clients::Anyone(ClientLimits {
+            connections_max: (args.connections_per_client > 0)
+                .then_some(args.connections_per_client),
+            timeout: Duration::from_secs(args.client_timeout),
+        }),
         ..defaults
     }
 }
 
-fn show(args: &Args) -> Show {
+fn show(args: &Args) -> Result<Show, BadValue> {
     let sections = if args.sections.is_empty() && args.standing.is_empty() {
         demo_sections()
     } else {
         args.sections.clone()
     };
-    Show::new(args.title.clone(), sections).with_standing(args.standing.clone())
-}
-
-fn demo_sections() -> Vec<Section> {
-    [("VIP", 5, 154_000), ("R", 10, 132_000), ("S", 10, 99_000)]
-        .into_iter()
-        .map(|(name, rows, price)| Section {
-            name: name.to_owned(),
-            rows,
-            seats_per_row: 20,
-            price,
-        })
-        .collect()
-}
-
-/// Why the value of an option is invalid.
-#[derive(Debug, thiserror::Error)]
-enum BadValue {
-    /// Not a section.
-    #[error("expected NAME:ROWS:SEATS:PRICE, for example VIP:5:20:154000")]
-    Section,
-    /// Not a standing area.
-    #[error("expected NAME:TICKETS:PRICE, for example Floor:500:110000")]
-    StandingArea,
-    /// No profile has this name.
-    #[error("unknown profile (expected native or t3-medium-node)")]
-    Profile,
-    /// Not a number above 0.
-    #[error("expected a number greater than 0")]
-    Speed,
-}
-
-fn section(text: &str) -> Result<Section, BadValue> {
-    let parts: Vec<&str> = text.split(':').collect();
-    let [name, rows, seats, price] = parts[..] else {
-        return Err(BadValue::Section);
-    };
-    Ok(Section {
-        name: name.to_owned(),
-        rows: rows.parse().map_err(|_| BadValue::Section)?,
-        seats_per_row: seats.parse().map_err(|_| BadValue::Section)?,
-        price: price.parse().map_err(|_| BadValue::Section)?,
-    })
-}
-
-fn standing(text: &str) -> Result<StandingArea, BadValue> {
-    let parts: Vec<&str> = text.split(':').collect();
-    let [name, quantity, price] = parts[..] else {
-        return Err(BadValue::StandingArea);
-    };
-    Ok(StandingArea {
-        name: name.to_owned(),
-        quantity: quantity.parse().map_err(|_| BadValue::StandingArea)?,
-        price: price.parse().map_err(|_| BadValue::StandingArea)?,
-    })
-}
-
-fn profile(name: &str) -> Result<Profile, BadValue> {
-    Profile::named(name).ok_or(BadValue::Profile)
-}
-
-fn speed(text: &str) -> Result<f64, BadValue> {
-    let speed: f64 = text.parse().map_err(|_| BadValue::Speed)?;
-    (speed.is_finite() && speed > 0.0)
-        .then_some(speed)
-        .ok_or(BadValue::Speed)
+    check_total(&sections, &args.standing)?;
+    Ok(Show::new(args.title.clone(), sections).with_standing(args.standing.clone()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_others_can_reach_needs_a_secret_of_its_own() {
+        for host in [
+            "0.0.0.0",
+            "::",
+            "192.0.2.7",
+            "2001:db8::1",
+            "::ffff:192.0.2.7",
+        ] {
+            let host = host.parse().unwrap();
+            for secret in [Settings::PUBLIC_SECRET, "", "short", "            "] {
+                let problem = unsafe_secret(host, secret).expect(secret);
+                assert!(problem.contains("hint: "), "{problem}");
+                assert!(secret.trim().is_empty() || !problem.contains(secret));
+            }
+            assert_eq!(unsafe_secret(host, "a secret of my own"), None);
+        }
+        for host in ["127.0.0.1", "127.0.11.1", "::1", "::ffff:127.0.0.1"] {
+            let host = host.parse().unwrap();
+            assert_eq!(unsafe_secret(host, Settings::PUBLIC_SECRET), None);
+        }
+    }
+
+    #[test]
+    fn the_server_ends_with_an_error_when_an_instance_panics() {
+        // A period beyond what a clock can tell makes a periodic task panic.
+        let settings = Settings {
+            update_every: Duration::MAX,
+            speed: 0.5,
+            ..Settings::default()
+        };
+        let tier = EmbeddedTier::new(&settings, Vec::new(), Duration::ZERO);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let instance = Instance::start("instance-1", listener, tier, settings).unwrap();
+        let ended = runtime().unwrap().block_on(async {
+            let signals = Signals::listen().unwrap();
+            let end = wait_for_the_end(signals, vec![instance]);
+            tokio::time::timeout(Duration::from_secs(30), end).await
+        });
+        assert_eq!(
+            ended.expect("it goes on").unwrap_err().to_string(),
+            "instance-1 has panicked, so the server stops"
+        );
+    }
+
+    #[test]
+    fn flags_outside_their_limits_are_rejected_with_the_expected_values() {
+        let rejected = [
+            ("--active-max=0", "1..=10000000"),
+            ("--hold=0", "1..=2678400"),
+            ("--hold=18446744073709551615", "1..=2678400"),
+            ("--rate-limit=1000001", "=1000000"),
+            ("--speed=1e-300", "expected a number from 0.1 to 1000"),
+            ("--speed=NaN", "expected a number from 0.1 to 1000"),
+            ("--speed=1e300", "expected a number from 0.1 to 1000"),
+            ("--section=A:0:5:1", "ROWS is `0` (expected 1 to 10000)"),
+            (
+                "--section=A:1000000:5:1",
+                "ROWS is `1000000` (expected 1 to 10000)",
+            ),
+            (
+                "--section=A:5:4294967296:1",
+                "SEATS is `4294967296` (expected 1 to 10000)",
+            ),
+            (
+                "--section=A:5:5:18446744073709551615",
+                "PRICE is `18446744073709551615`",
+            ),
+            (
+                "--section=:5:5:1",
+                "expected 1 to 200 characters on one line",
+            ),
+            ("--section=A:5:5", "expected NAME:ROWS:SEATS:PRICE"),
+            (
+                "--standing=A:200001:1",
+                "TICKETS is `200001` (expected 1 to 200000)",
+            ),
+            ("--title=", "expected 1 to 200 characters on one line"),
+            ("--title=a\nb", "expected 1 to 200 characters on one line"),
+        ];
+        for (flag, message) in rejected {
+            let error = Args::try_parse_from(["tiketi-server", flag]).expect_err(flag);
+            assert!(error.to_string().contains(message), "{flag}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_show_has_neither_too_many_tickets_nor_two_sections_of_one_name() {
+        let show = |flags: &[&str]| {
+            let args = ["tiketi-server"].iter().chain(flags);
+            show(&Args::try_parse_from(args).expect("valid flags"))
+        };
+        assert!(show(&[]).is_ok());
+        assert!(show(&["--section=A:2000:100:1"]).is_ok());
+        let many = show(&["--section=A:10000:10000:1", "--section=B:10000:10000:1"]);
+        let many = many.expect_err("too many").to_string();
+        assert!(
+            many.starts_with("200000000 tickets in all (expected 0 to 200000)"),
+            "{many}"
+        );
+        let twins = show(&["--section=A:5:5:1", "--standing=A:5:1"]);
+        let twins = twins.expect_err("the same name").to_string();
+        assert!(
+            twins.contains("called `A`") && twins.contains("hint: "),
+            "{twins}"
+        );
+    }
 
     #[test]
     fn an_invalid_url_is_an_error_that_does_not_repeat_its_password() {

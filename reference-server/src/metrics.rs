@@ -61,6 +61,7 @@ fn render(app: &App, census: Census) -> String {
     text.gauge("sockets", read(&counters.sockets));
     text.counter("messages_sent", read(&counters.fan_out_messages));
     text.counter("rate_limited", read(&counters.rate_limited));
+    text.counter("connections_refused", read(&counters.connections_refused));
     text.counter("cpu_seconds", app.cpu_busy().as_secs_f64());
     text.gauge("pool_in_use", pool.in_use as f64);
     text.counter("pool_waits", pool.waits as f64);

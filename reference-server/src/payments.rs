@@ -57,11 +57,24 @@ pub(crate) struct Process {
     payment_method: Method,
 }
 
+/// Maximum length of an idempotency key, in bytes. The database keeps all of them in an index.
+const KEY_BYTES_MAX: usize = 255;
+
+/// A payment that has been asked for.
+struct Payment {
+    user: Uuid,
+    reservation: Uuid,
+    key: String,
+    method: Method,
+}
+
 /// `POST /api/payments/process`.
 ///
 /// Repeated requests with the same idempotency key make one payment. The key is the `Idempotency-Key` header, or the
 /// reservation id if there is none.
-/// While the provider works, the seat stays on hold and no database connection is in use.
+///
+/// A payment that has begun goes on if its client hangs up, as it does in Node: otherwise its seat would be kept for a
+/// payment that nobody makes.
 pub(crate) async fn process(
     State(app): State<Arc<App>>,
     user: User,
@@ -70,22 +83,53 @@ pub(crate) async fn process(
 ) -> Result<Json<Value>, ApiError> {
     app.work(Work::PaymentProcess).await;
     let wanted = error::body(body)?;
-    let id = wanted.reservation_id;
-    let key = headers
-        .get("idempotency-key")
-        .and_then(|value| value.to_str().ok())
-        .map_or_else(|| id.to_string(), ToOwned::to_owned);
-    let payment = (user.id, id, key.as_str());
+    let payment = Payment {
+        user: user.id,
+        reservation: wanted.reservation_id,
+        key: key(&headers, wanted.reservation_id)?,
+        method: wanted.payment_method,
+    };
+    let paying = app.crash.clone().guarded(pay(Arc::clone(&app), payment));
+    let receipt = app.payments.spawn(paying).await;
+    let receipt = receipt.map_err(|_| ApiError::Internal)??;
+    Ok(Json(to_json(&app, &receipt)))
+}
+
+/// Asks the provider and commits. While the provider works, the seat stays on hold and no database connection is in use.
+async fn pay(app: Arc<App>, payment: Payment) -> Result<Paid, ApiError> {
+    let Payment {
+        user,
+        reservation,
+        key,
+        method,
+    } = payment;
+    let payment = (user, reservation, key.as_str());
     let begun = app.database.begin_payment(payment, grace(&app)).await??;
     if let Some(receipt) = begun {
-        return Ok(Json(to_json(&app, &receipt)));
+        return Ok(receipt);
     }
     app.clock.sleep(provider_time(&app, &key)).await;
     // An authorization that is not committed is never captured; it expires at the provider.
-    let method = wanted.payment_method.id();
-    let receipt = app.database.commit_payment(payment, method).await??;
-    follow_up(&app, user.id, &receipt).await;
-    Ok(Json(to_json(&app, &receipt)))
+    let receipt = app.database.commit_payment(payment, method.id()).await??;
+    follow_up(&app, user, &receipt).await;
+    Ok(receipt)
+}
+
+/// Returns the idempotency key of a payment, or 400.
+fn key(headers: &HeaderMap, reservation: Uuid) -> Result<String, ApiError> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(reservation.to_string());
+    };
+    let is_printable = |byte: &u8| (b' '..=b'~').contains(byte);
+    let key = std::str::from_utf8(value.as_bytes()).ok();
+    key.filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len()))
+        .filter(|key| key.as_bytes().iter().all(is_printable))
+        .map(ToOwned::to_owned)
+        .ok_or_else(|| {
+            let reason =
+                format!("Invalid Idempotency-Key (expected 1 to {KEY_BYTES_MAX} ASCII characters)");
+            ApiError::BadRequest(reason)
+        })
 }
 
 /// `GET /api/payments/methods`.
@@ -146,4 +190,35 @@ fn to_json(app: &App, receipt: &Paid) -> Value {
             "seats": row.seats,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_cannot_be_stored_is_refused_and_not_replaced() {
+        let keyed = |value: &[u8]| {
+            let mut headers = HeaderMap::new();
+            let value = axum::http::HeaderValue::from_bytes(value).unwrap();
+            headers.insert("idempotency-key", value);
+            key(&headers, Uuid::nil())
+        };
+        let none = key(&HeaderMap::new(), Uuid::nil());
+        assert_eq!(none, Ok(Uuid::nil().to_string()));
+        assert_eq!(keyed(b"order 17"), Ok("order 17".to_owned()));
+        let long = "k".repeat(KEY_BYTES_MAX + 1);
+        for bad in [
+            &b""[..],
+            "schlüssel".as_bytes(),
+            b"\xff",
+            b"a\tb",
+            long.as_bytes(),
+        ] {
+            assert!(
+                matches!(keyed(bad), Err(ApiError::BadRequest(_))),
+                "{bad:?}"
+            );
+        }
+    }
 }

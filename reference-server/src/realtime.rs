@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::http::{Request, header};
 use serde::Deserialize;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use crate::app::{App, Counters};
 use crate::bus::{Change, Envelope, Room};
+use crate::clients::SESSION_WINDOW;
 use crate::error::ApiError;
 use crate::tier::SessionChange;
 use tiketi_station::Work;
@@ -27,13 +29,27 @@ const PAYLOAD_MAX: usize = 16 * 1_024;
 /// Packets queued for a slow client. Beyond that it misses messages, and catches up with its next poll.
 const PACKETS_BUFFERED_MAX: usize = 32;
 
+/// Maximum number of messages of one socket in progress. A page sends a few one after the other; what a flood sends beyond
+/// that is dropped, because each takes a task.
+const MESSAGES_AT_ONCE_MAX: u32 = 32;
+
+/// Maximum number of seats that a page has selected: one seat per person, and some that are already given up.
+const SEATS_SELECTED_MAX: usize = 16;
+
+/// Maximum length of the id or label of a selected seat, in bytes. An id has 36.
+const SEAT_BYTES_MAX: usize = 64;
+
 /// Path of the Engine.IO endpoint.
 const PATH: &str = "/socket.io";
 
 /// Builds the Socket.IO server of an instance.
 pub(crate) fn build(app: &Arc<App>) -> (SocketIoLayer, SocketIo) {
     let wall = |scenario| app.clock.wall(scenario);
-    let (layer, io) = SocketIo::builder()
+    let mut builder = SocketIo::builder();
+    if let Some(limits) = app.door.limits() {
+        builder = builder.connect_timeout(SESSION_WINDOW.min(limits.timeout));
+    }
+    let (layer, io) = builder
         .req_path(PATH)
         .ping_interval(wall(app.settings.ping_interval))
         .ping_timeout(wall(app.settings.ping_timeout))
@@ -48,11 +64,13 @@ pub(crate) fn build(app: &Arc<App>) -> (SocketIoLayer, SocketIo) {
         // Before the first `await`, so that a fast client's first message finds a handler.
         let user = opened(&on_connect, &socket);
         let app = Arc::clone(&on_connect);
-        async move { connected(&app, &socket, user).await }
+        let crash = app.crash.clone();
+        crash.guarded(async move { connected(&app, &socket, user).await })
     };
     let authenticate = move |socket: SocketRef, TryData(hello): TryData<Hello>| {
         let app = Arc::clone(&on_auth);
-        async move { authenticated(&app, &socket, hello.ok()).await }
+        let crash = app.crash.clone();
+        crash.guarded(async move { authenticated(&app, &socket, hello.ok()).await })
     };
     io.ns("/", connect.with(authenticate));
     (layer, io)
@@ -61,6 +79,12 @@ pub(crate) fn build(app: &Arc<App>) -> (SocketIoLayer, SocketIo) {
 /// Returns whether a request is a long poll, each of which costs processor time.
 pub(crate) fn is_poll<B>(request: &Request<B>) -> bool {
     request.uri().path().starts_with(PATH) && !request.headers().contains_key(header::UPGRADE)
+}
+
+/// Returns whether a request opens a session for long polls. That of a WebSocket ends with its connection.
+pub(crate) fn opens_session<B>(request: &Request<B>) -> bool {
+    let has_session = |query: &str| query.split('&').any(|part| part.starts_with("sid="));
+    is_poll(request) && !request.uri().query().is_some_and(has_session)
 }
 
 /// Delivers messages from the bus to the sockets of this instance, one message at a time.
@@ -80,6 +104,8 @@ async fn deliver_one(app: &App, io: &SocketIo, envelope: &Envelope) {
     if receivers == 0 {
         return;
     }
+    // Counted before it is sent: what an instance no longer sends when it is killed was due all the same.
+    Counters::add(&app.counters.fan_out_messages, u64::from(receivers));
     app.spend(app.times.fan_out(receivers)).await;
     // The packet is encoded once per room. A socket that is full or closed misses it.
     let sent = io
@@ -88,7 +114,6 @@ async fn deliver_one(app: &App, io: &SocketIo, envelope: &Envelope) {
     if let Err(error) = sent.await {
         tracing::debug!(%error, "some sockets missed a message");
     }
-    Counters::add(&app.counters.fan_out_messages, u64::from(receivers));
 }
 
 /// Data of the connect packet.
@@ -145,23 +170,47 @@ async fn connected(app: &App, socket: &SocketRef, user: Option<Uuid>) {
 /// Handles all messages. One handler per message would cost memory on every socket.
 fn listen(app: &Arc<App>, socket: &SocketRef, user: Uuid) {
     let on_message = Arc::clone(app);
+    let in_progress = Arc::new(AtomicU32::new(0));
     socket.on_fallback(
         move |socket: SocketRef, Event(name): Event, Data(data): Data<Value>| {
             let app = Arc::clone(&on_message);
-            async move { heard(&app, &socket, user, (&name, data)).await }
+            let crash = app.crash.clone();
+            let turn = Turn::take(&in_progress);
+            crash.guarded(async move {
+                if let Some(_turn) = turn {
+                    heard(&app, &socket, user, (&name, data)).await;
+                }
+            })
         },
     );
     let on_close = Arc::clone(app);
     socket.on_disconnect(move |socket: SocketRef| {
         let app = Arc::clone(&on_close);
-        async move { closed(&app, &socket) }
+        let crash = app.crash.clone();
+        crash.guarded(async move { closed(&app, &socket) })
     });
 }
 
+/// One of the messages of a socket that are in progress.
+struct Turn(Arc<AtomicU32>);
+
+impl Turn {
+    /// Returns `None` if too many are in progress.
+    fn take(in_progress: &Arc<AtomicU32>) -> Option<Self> {
+        let before = in_progress.fetch_add(1, Ordering::Relaxed);
+        let turn = Self(Arc::clone(in_progress));
+        (before < MESSAGES_AT_ONCE_MAX).then_some(turn)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 fn closed(app: &App, socket: &SocketRef) {
-    app.counters
-        .sockets
-        .fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+    app.counters.sockets.fetch_sub(1, Ordering::Relaxed);
     if let Some(Viewing(show)) = socket.extensions.remove::<Viewing>() {
         app.cache.set_presence(show, Change::Left);
     }
@@ -173,7 +222,8 @@ struct Viewing(Uuid);
 
 async fn heard(app: &App, socket: &SocketRef, user: Uuid, (name, data): (&str, Value)) {
     app.work(Work::SocketMessage).await;
-    let Some(show) = show_of(&data) else {
+    // Any other id would be one more room to remember.
+    let Some(show) = show_of(&data).filter(|show| app.shows.contains(show)) else {
         return;
     };
     let changed = match name {
@@ -254,5 +304,8 @@ fn show_of(data: &Value) -> Option<Uuid> {
 fn seats_of(data: &Value) -> Vec<String> {
     let seats = data.get("seats").and_then(Value::as_array);
     let ids = seats.into_iter().flatten().filter_map(Value::as_str);
-    ids.map(ToOwned::to_owned).collect()
+    let ids = ids.filter(|id| id.len() <= SEAT_BYTES_MAX && !id.contains(char::is_control));
+    ids.take(SEATS_SELECTED_MAX)
+        .map(ToOwned::to_owned)
+        .collect()
 }

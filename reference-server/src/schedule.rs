@@ -23,19 +23,17 @@ const HOLD_LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Starts the periodic tasks of an instance.
 pub(crate) fn start(app: &Arc<App>) {
     let settings = &app.settings;
-    tokio::spawn(repeat(
-        Arc::clone(app),
-        settings.admit_every,
-        Task::Admission,
-    ));
-    tokio::spawn(repeat(
-        Arc::clone(app),
-        settings.update_every,
-        Task::QueueUpdate,
-    ));
-    tokio::spawn(repeat(Arc::clone(app), ROOM_UPDATE_EVERY, Task::RoomUpdate));
-    tokio::spawn(repeat(Arc::clone(app), SWEEP_EVERY, Task::Sweep));
-    tokio::spawn(end_holds(Arc::clone(app)));
+    let tasks = [
+        (settings.admit_every, Task::Admission),
+        (settings.update_every, Task::QueueUpdate),
+        (ROOM_UPDATE_EVERY, Task::RoomUpdate),
+        (SWEEP_EVERY, Task::Sweep),
+    ];
+    for (every, task) in tasks {
+        let repeated = repeat(Arc::clone(app), every, task);
+        tokio::spawn(app.crash.clone().guarded(repeated));
+    }
+    tokio::spawn(app.crash.clone().guarded(end_holds(Arc::clone(app))));
 }
 
 /// Runs the task at every multiple of `every`: at the same times on all instances.

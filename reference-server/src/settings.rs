@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clients::Clients;
 use tiketi_station::Profile;
 
 /// Settings of a deployment, the same for all its instances.
@@ -53,6 +54,8 @@ pub struct Settings {
     /// Whether to accept a token with a valid signature if its user is unknown, as virtual buyers need, instead of
     /// responding with 401.
     pub trust_tokens: bool,
+    /// The clients of the instances, and their limits.
+    pub clients: Clients,
     /// Speed of scenario time relative to real time.
     pub speed: f64,
     /// Service times of the emulated instance.
@@ -62,6 +65,11 @@ pub struct Settings {
     pub niceness: i32,
     /// Seed of the provider's times, which makes runs reproducible.
     pub seed: u64,
+}
+
+impl Settings {
+    /// The default secret, which everybody knows: anyone can sign tokens of any user with it.
+    pub const PUBLIC_SECRET: &'static str = "tiketi-development-secret";
 }
 
 impl Default for Settings {
@@ -84,9 +92,10 @@ impl Default for Settings {
             provider_time: (Duration::from_millis(500), Duration::from_millis(1_500)),
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(60),
-            jwt_secret: "tiketi-development-secret".to_owned(),
+            jwt_secret: Self::PUBLIC_SECRET.to_owned(),
             token_ttl: Duration::from_secs(7 * 24 * 3_600),
             trust_tokens: false,
+            clients: Clients::default(),
             speed: 1.0,
             profile: Profile::native(),
             niceness: 0,

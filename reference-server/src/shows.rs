@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -22,8 +23,12 @@ const PAGE_SIZE: usize = 10;
 /// Maximum number of shows on a page.
 const PAGE_SIZE_MAX: usize = 100;
 
-/// Maximum length of the search text. Each text has its own key in the cache.
+/// Maximum length of the search text.
 const SEARCH_LENGTH_MAX: usize = 100;
+
+/// Pages of the list that are cached, in the usual size. Whoever asks for other pages, sizes or texts, of which there are
+/// any number, gets them from the database and fills no memory.
+const PAGES_CACHED: usize = 10;
 
 /// Query parameters of the list.
 #[derive(Debug, Default, Deserialize)]
@@ -34,25 +39,40 @@ pub(crate) struct ListQuery {
     limit: Option<usize>,
 }
 
+impl ListQuery {
+    /// Returns the key of the response in the cache; `None` if it is not cached.
+    fn cache_key(&self) -> Option<String> {
+        let status = self.status.as_deref();
+        let page = self.page.unwrap_or(1);
+        let is_usual = self.q.as_deref().unwrap_or_default().is_empty()
+            && status.is_none_or(|status| status == STATUS)
+            && self.limit.is_none_or(|limit| limit == PAGE_SIZE)
+            && (1..=PAGES_CACHED).contains(&page);
+        is_usual.then(|| format!("events:{}:{page}", status.unwrap_or_default()))
+    }
+}
+
 /// `GET /api/events`.
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
-    Query(query): Query<ListQuery>,
+    query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     app.work(Work::ShowList).await;
+    let Query(query) = query.map_err(|rejection| ApiError::BadRequest(rejection.body_text()))?;
     let text = query.q.as_deref().unwrap_or_default();
     if text.chars().count() > SEARCH_LENGTH_MAX {
         return Err(ApiError::BadRequest("Search text is too long".to_owned()));
     }
-    let key = format!(
-        "events:{:?}:{text:?}:{:?}:{:?}",
-        query.status, query.page, query.limit
-    );
-    if let Some(body) = cached(&app, &key).await {
+    let key = query.cache_key();
+    if let Some(key) = &key
+        && let Some(body) = cached(&app, key).await
+    {
         return Ok(json_body(body));
     }
     let body = Bytes::from(page(&app.database.shows().await?, &query).to_string());
-    fill(&app, key, &body, app.settings.show_list_ttl).await;
+    if let Some(key) = key {
+        fill(&app, key, &body, app.settings.show_list_ttl).await;
+    }
     Ok(json_body(body))
 }
 
@@ -167,4 +187,44 @@ fn ticket_type(kind: &TicketTypeRow) -> Value {
         "available_quantity": kind.available,
         "description": format!("{} ticket", kind.name),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_usual_pages_are_cached() {
+        let page = |page| ListQuery {
+            page: Some(page),
+            ..ListQuery::default()
+        };
+        let first = ListQuery::default().cache_key();
+        assert!(first.is_some());
+        assert_eq!(page(1).cache_key(), first);
+        assert!(
+            page(2)
+                .cache_key()
+                .is_some_and(|second| Some(second) != first)
+        );
+        let text = |text: &str| Some(text.to_owned());
+        for unusual in [
+            page(0),
+            page(PAGES_CACHED + 1),
+            ListQuery {
+                q: text("night"),
+                ..ListQuery::default()
+            },
+            ListQuery {
+                status: text("anything"),
+                ..ListQuery::default()
+            },
+            ListQuery {
+                limit: Some(11),
+                ..ListQuery::default()
+            },
+        ] {
+            assert_eq!(unusual.cache_key(), None, "{unusual:?}");
+        }
+    }
 }

@@ -37,6 +37,10 @@ pub(crate) struct CheckAnswer {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StatusAnswer {
     queued: bool,
+    /// Whether a user who isn't queued has been admitted; left out for one who is. A user who was dropped from the queue is told
+    /// `queued: false` too, and this is the difference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admitted: Option<bool>,
     position: u32,
     queue_size: u32,
     estimated_wait: u32,
@@ -87,6 +91,7 @@ pub(crate) async fn status(
     }
     Ok(Json(StatusAnswer {
         queued: status.position.is_some(),
+        admitted: status.position.is_none().then_some(status.is_active),
         position,
         queue_size: status.queue_size,
         estimated_wait: wait(position, status.rate),

@@ -1,10 +1,12 @@
 //! The command that reproduces a run.
 
 use super::args::{OUT_DEFAULT, RunArguments, ScenarioArguments};
+use tiketi_core::shown::is_control;
 use tiketi_scenario::duration::Written;
 
-/// Returns the command that repeats a live run, independent of environment variables.
-pub(super) fn run(flags: &RunArguments, seed: u64) -> String {
+/// Returns the command that repeats a live run, independent of environment variables; `prices` is the price book that was kept
+/// with the run or is built in.
+pub(super) fn run(flags: &RunArguments, seed: u64, prices: Option<String>) -> String {
     let path = |path: &std::path::PathBuf| path.display().to_string();
     let options = [
         ("--target", flags.target.clone()),
@@ -14,20 +16,21 @@ pub(super) fn run(flags: &RunArguments, seed: u64) -> String {
         ),
         ("--tokens", flags.tokens.as_ref().map(path)),
     ];
-    let mut line =
-        command("run", &flags.common, seed) + &written(&flags.data.again()) + &written(&options);
+    let mut line = command("run", &flags.common, seed, prices)
+        + &written(&flags.data.again())
+        + &written(&options);
     if flags.i_own_this_target {
         line.push_str(" --i-own-this-target");
     }
     line
 }
 
-/// Returns the command that repeats a simulation.
-pub(super) fn simulate(flags: &ScenarioArguments, seed: u64) -> String {
-    command("simulate", flags, seed)
+/// Returns the command that repeats a simulation; `prices` as for [`run`].
+pub(super) fn simulate(flags: &ScenarioArguments, seed: u64, prices: Option<String>) -> String {
+    command("simulate", flags, seed, prices)
 }
 
-fn command(name: &str, flags: &ScenarioArguments, seed: u64) -> String {
+fn command(name: &str, flags: &ScenarioArguments, seed: u64, prices: Option<String>) -> String {
     let path = |path: &std::path::PathBuf| path.display().to_string();
     let duration = flags.duration.map(|length| Written(length).to_string());
     let options = [
@@ -39,7 +42,7 @@ fn command(name: &str, flags: &ScenarioArguments, seed: u64) -> String {
             "--out",
             Some(path(&flags.out)).filter(|out| out != OUT_DEFAULT),
         ),
-        ("--prices", flags.prices.prices.clone()),
+        ("--prices", prices),
     ];
     let scenario = quoted(&path(&flags.scenario));
     format!("tiketi-sim {name} {scenario}{}", written(&options))
@@ -58,8 +61,24 @@ pub(super) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()
+    } else if word.chars().any(is_control) {
+        // Not POSIX, but bash, zsh and ksh know it, and the command must not control the terminal that shows it.
+        format!("$'{}'", word.chars().map(escaped).collect::<String>())
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// A character within `$'…'`.
+fn escaped(character: char) -> String {
+    match character {
+        '\'' | '\\' => format!("\\{character}"),
+        _ if is_control(character) => {
+            let mut bytes = [0; 4];
+            let bytes = character.encode_utf8(&mut bytes).bytes();
+            bytes.map(|byte| format!("\\x{byte:02x}")).collect()
+        }
+        _ => character.to_string(),
     }
 }
 
@@ -73,8 +92,10 @@ mod tests {
     fn again_as(command: &str, words: &[&str]) -> String {
         let words = ["tiketi-sim", command].into_iter().chain(words.to_vec());
         match Arguments::parse_from(words).command {
-            Command::Run(flags) => run(&flags, 7),
-            Command::Simulate(flags) => simulate(&flags.common, 7),
+            Command::Run(flags) => run(&flags, 7, flags.common.prices.prices.clone()),
+            Command::Simulate(flags) => {
+                simulate(&flags.common, 7, flags.common.prices.prices.clone())
+            }
             other => panic!("neither run nor simulate: {other:?}"),
         }
     }
@@ -123,6 +144,10 @@ mod tests {
         assert_eq!(
             again(&["my rush's.toml"]),
             r"tiketi-sim run 'my rush'\''s.toml' --seed 7"
+        );
+        assert_eq!(
+            again(&["a\u{1b}'b.toml"]),
+            r"tiketi-sim run $'a\x1b\'b.toml' --seed 7"
         );
     }
 }

@@ -11,7 +11,8 @@ use super::cost::CostArguments;
 use super::data_tier::DataTierArguments;
 use super::plan_args::PlanArguments;
 use super::prices::PricesArguments;
-use tiketi_scenario::duration;
+use tiketi_scenario::duration::{self, Written};
+use tiketi_scenario::{BUYERS, DURATION};
 use tiketi_verdict::agreement::Measure;
 
 mod theory;
@@ -48,7 +49,7 @@ Exit codes:
     0  passed
     2  usage error
    90  an audit failed
-   91  inconclusive: the measurement is unreliable or could not be made
+   91  inconclusive: the measurement is unreliable, or it could not be made, written or printed
    92  target refused
    93  worse than the baseline, or the model is outside its tolerance
    99  a gate failed, or no configuration passed
@@ -56,6 +57,10 @@ Exit codes:
   104  invalid scenario or configuration
   105  interrupted
   If several apply, all are printed and the exit code is the first of 104, 92, 105, 91, 90, 99, 93.
+  A reader that closes the pipe early, such as `head`, is not an error.
+
+Input:
+  - stands for standard input wherever a file is read.
 
 Environment:
   TIKETI_SIM_*    default for the flag named in its help; a flag on the command line wins
@@ -115,7 +120,7 @@ pub struct ScenarioArguments {
     )]
     pub seed: Option<u64>,
     /// Number of buyers; scales every arrival phase (overrides the scenario).
-    #[arg(long, env = "TIKETI_SIM_BUYERS", value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env = "TIKETI_SIM_BUYERS", value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=i64::from(BUYERS.max)))]
     pub buyers: Option<u32>,
     /// Length of the run in scenario time, such as `90s` or `12m` (overrides the scenario).
     #[arg(long, env = "TIKETI_SIM_DURATION", value_name = "LENGTH", value_parser = parse_duration)]
@@ -171,7 +176,13 @@ pub struct RunArguments {
     #[command(flatten)]
     pub common: ScenarioArguments,
     /// Test the system at this `http://` or `https://` address instead of the local testbed, in real time.
-    #[arg(long, env = "TIKETI_SIM_TARGET", value_name = "URL", value_hint = ValueHint::Url)]
+    #[arg(
+        long,
+        env = "TIKETI_SIM_TARGET",
+        hide_env_values = true,
+        value_name = "URL",
+        value_hint = ValueHint::Url
+    )]
     pub target: Option<String>,
     /// The data tier.
     #[command(flatten)]
@@ -240,9 +251,13 @@ Examples:
   tiketi-sim compare --model reports/spike-20260101T120000Z
   tiketi-sim compare --model --profile profile.toml --out agreement reports/low reports/high
 
-Default tolerances: throughput=5 waiting_time=5 response_time_p95=15. The other kinds
-(response_time_p50, response_time_p99, abandonment, instances, cost) are shown but only checked if
-you set a tolerance for them. Too few samples never counts as a pass.
+Exit codes, errors, refusals, audits, gates and validity come first; an improvement counts only if
+none of them got worse. Response times and throughput are those of successful requests.
+
+Default tolerances: errors=0.1 refusals=1 (percentage points; with --model 1 and 10) throughput=5
+waiting_time=5 response_time_p95=15. The other kinds (response_time_p50, response_time_p99,
+abandonment, instances, cost) are shown but only checked if you set a tolerance for them. Too few
+samples never counts as a pass.
 
 Exit codes: 0 within tolerance · 93 worse than the baseline, or the model is outside its tolerance ·
 91 inconclusive · 104 not a usable run · 105 interrupted";
@@ -339,6 +354,9 @@ Examples:
 /// Folder for reports unless `--out` names another.
 pub(super) const OUT_DEFAULT: &str = "reports";
 
+/// Largest tolerance, in percent: with a larger one no comparison fails.
+const PERCENT_MAX: f64 = 1_000.0;
+
 /// Why a tolerance could not be read.
 #[derive(Debug, thiserror::Error)]
 enum ToleranceError {
@@ -348,8 +366,11 @@ enum ToleranceError {
     /// No metric kind has this name.
     #[error("unknown metric kind `{name}` (expected one of {expected})")]
     UnknownKind { name: String, expected: String },
-    /// The number is not a percentage above 0.
-    #[error("invalid percentage `{percent}` (expected a number above 0)")]
+    /// The number is not a percentage within [`PERCENT_MAX`].
+    #[error(
+        "invalid percentage `{percent}` (expected a number above 0, at most {})",
+        PERCENT_MAX
+    )]
     InvalidPercentage { percent: String },
 }
 
@@ -361,7 +382,7 @@ fn parse_tolerance(text: &str) -> Result<(Measure, f64), ToleranceError> {
         expected: Measure::ALL.map(Measure::name).join(", "),
     })?;
     match percent.trim_end_matches('%').parse::<f64>() {
-        Ok(percent) if percent > 0.0 && percent.is_finite() => Ok((measure, percent / 100.0)),
+        Ok(percent) if percent > 0.0 && percent <= PERCENT_MAX => Ok((measure, percent / 100.0)),
         Ok(_) | Err(_) => Err(ToleranceError::InvalidPercentage {
             percent: percent.to_owned(),
         }),
@@ -371,19 +392,19 @@ fn parse_tolerance(text: &str) -> Result<(Measure, f64), ToleranceError> {
 /// Why the value of `--duration` or `--at` was rejected.
 #[derive(Debug, thiserror::Error)]
 enum DurationError {
-    /// The length is zero.
-    #[error("must be longer than zero, such as 90s or 12m")]
-    Zero,
+    /// The length is outside the limits of a run.
+    #[error("{} is outside the limits (expected {}, such as 90s or 12m)", Written(*.0), DURATION)]
+    Outside(Duration),
     /// The text is not a length of time.
     #[error("{0} (expected a length such as 90s or 12m)")]
     Syntax(duration::LengthError),
 }
 
-/// Reads a length above zero, such as `90s`, `1m30s`, `500ms` or `2h`.
+/// Reads the length of a run, such as `90s`, `1m30s`, `500ms` or `2h`.
 fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     match duration::parse(text) {
-        Ok(Duration::ZERO) => Err(DurationError::Zero),
-        Ok(length) => Ok(length),
+        Ok(length) if DURATION.permit(length) => Ok(length),
+        Ok(length) => Err(DurationError::Outside(length)),
         Err(problem) => Err(DurationError::Syntax(problem)),
     }
 }

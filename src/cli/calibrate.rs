@@ -1,6 +1,5 @@
 //! `tiketi-sim calibrate`: derives a service-time profile from a live run.
 
-use std::io::Write;
 use std::path::Path;
 
 use tiketi_station::Profile;
@@ -8,9 +7,11 @@ use tiketi_station::Profile;
 use super::args::CalibrateArguments;
 use super::compare::live_run;
 use super::data_tier;
+use super::draft;
 use super::exit::{Exit, complain};
+use super::interrupt::Interrupt;
 use super::simulator::Simulator;
-use super::source;
+use super::{input, output, source};
 use tiketi_calibration::{self as calibration, Calibration};
 use tiketi_measure::Measurements;
 use tiketi_scenario::PROFILES;
@@ -32,7 +33,8 @@ fn carry_out(flags: &CalibrateArguments) -> Result<Exit, Exit> {
     let stem = flags.out.file_stem();
     let base_name = stem.map(|stem| stem.to_string_lossy().into_owned());
     base.source = format!("calibrated from {}, starting with {}", run.name, base.name);
-    let simulator = Simulator::new()?;
+    let interrupt = Interrupt::listen()?;
+    let simulator = Simulator::new(&interrupt);
     let mut simulate = |plan: &_| simulator.simulate(plan, flags.quiet).ok();
     let found = calibration::calibrate(&run.measured, &base, &mut simulate);
     let mut found = found.ok_or(Exit::Interrupted)?;
@@ -40,7 +42,7 @@ fn carry_out(flags: &CalibrateArguments) -> Result<Exit, Exit> {
     let text = calibration::to_toml(&found, &run.measured, &run.name);
     write(&flags.out, &text)?;
     if !flags.quiet {
-        print(&found, &flags.out);
+        print(&found, &flags.out)?;
     }
     Ok(Exit::Success)
 }
@@ -62,7 +64,9 @@ fn trusted(name: &str, run: &Measurements) -> Result<(), Exit> {
 fn named_or_file(base: &str) -> Result<Profile, Exit> {
     match Profile::named(base) {
         Some(profile) => Ok(profile),
-        None if Path::new(base).exists() => source::profile(Path::new(base)),
+        None if input::is_stdin(Path::new(base)) || Path::new(base).exists() => {
+            source::profile(Path::new(base))
+        }
         None => {
             complain(
                 format_args!(
@@ -77,21 +81,18 @@ fn named_or_file(base: &str) -> Result<Profile, Exit> {
 }
 
 fn write(out: &Path, text: &str) -> Result<(), Exit> {
-    std::fs::write(out, text).map_err(|error| {
+    draft::write(out, text).map_err(|error| {
         complain(
-            format_args!("cannot write {}: {error}", out.display()),
+            format_args!("cannot write the profile: {error}"),
             Some("choose another file with --out"),
         );
         Exit::BadScenario
     })
 }
 
-fn print(found: &Calibration, out: &Path) {
-    let mut stdout = std::io::stdout().lock();
-    let lines = found.residuals.iter().map(ToString::to_string);
-    for line in [found.method.clone()].into_iter().chain(lines) {
-        // A reader may close the pipe early, as `head` does; that is not an error.
-        let _closed = writeln!(stdout, "{line}");
-    }
-    let _closed = writeln!(stdout, "profile: {}", out.display());
+fn print(found: &Calibration, out: &Path) -> Result<(), Exit> {
+    let mut lines = vec![found.method.clone()];
+    lines.extend(found.residuals.iter().map(ToString::to_string));
+    lines.push(format!("profile: {}\n", out.display()));
+    output::print(lines.join("\n"))
 }

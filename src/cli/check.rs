@@ -1,39 +1,38 @@
 //! `tiketi-sim check`: validates scenarios and plan files without running them.
 
-use std::io::Write;
+use std::path::Path;
 
 use super::args::CheckArguments;
 use super::exit::Exit;
-use super::source;
+use super::source::Checked;
+use super::{input, output, source};
 use tiketi_capacity::Question;
 use tiketi_capacity::question::Kind;
+use tiketi_core::shown::on_one_line;
+use tiketi_scenario::Plan;
 use tiketi_scenario::arrival::arrival_times;
 use tiketi_scenario::duration::Written;
-use tiketi_scenario::{Overrides, Plan};
 use tiketi_verdict::figure::grouped;
 
 /// Validates the files and prints all problems of each.
 pub(super) fn check(flags: &CheckArguments) -> Exit {
     let mut worst = Exit::Success;
     for path in &flags.scenarios {
-        let summary = if source::is_question(path) {
-            source::question(path).map(|question| question_summary(&question))
-        } else {
-            source::load(path, &Overrides::default()).map(|plan| plan_summary(&plan))
-        };
-        match summary {
-            Ok(summary) => {
-                // A reader may close the pipe early, as `head` does; that is not an error.
-                let _closed = writeln!(
-                    std::io::stdout().lock(),
-                    "{}: ok ({summary})",
-                    path.display()
-                );
-            }
-            Err(exit) => worst = worst.max(exit),
-        }
+        let printed = summary(path).and_then(|summary| {
+            let line = format!("{}: ok ({summary})", input::shown(path));
+            output::print(format!("{}\n", on_one_line(&line)))
+        });
+        worst = worst.max(printed.err().unwrap_or(Exit::Success));
     }
     worst
+}
+
+/// Validates one file and summarizes it.
+fn summary(path: &Path) -> Result<String, Exit> {
+    Ok(match source::question_or_scenario(path)? {
+        Checked::Question(question) => question_summary(&question),
+        Checked::Scenario(plan) => plan_summary(&plan),
+    })
 }
 
 fn plan_summary(plan: &Plan) -> String {

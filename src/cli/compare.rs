@@ -10,8 +10,11 @@ use clap::error::ErrorKind;
 use super::again::quoted;
 use super::args::{Arguments, CompareArguments};
 use super::data_tier;
+use super::draft::Drafts;
 use super::exit::{Exit, complain};
 use super::finished_run::{self, FinishedRun};
+use super::interrupt::Interrupt;
+use super::outcome::{self, UNPRINTED};
 use super::simulator::Simulator;
 use super::{source, summary};
 use tiketi_measure::Engine;
@@ -20,13 +23,20 @@ use tiketi_report::page::Page;
 use tiketi_report::{html, json, markdown};
 use tiketi_verdict::agreement::{Bars, Question};
 
+/// The files that `--out` gets.
+const FILES: [&str; 3] = ["agreement.md", "agreement.html", "agreement.json"];
+
 /// Compares the runs, prints the table and writes the report.
 pub(super) fn compare(flags: &CompareArguments) -> Exit {
     carry_out(flags).unwrap_or_else(|exit| exit)
 }
 
 fn carry_out(flags: &CompareArguments) -> Result<Exit, Exit> {
-    let mut bars = Bars::default();
+    let mut bars = Bars::of(if flags.model {
+        Question::Agreement
+    } else {
+        Question::Regression
+    });
     for &(measure, share) in &flags.tolerances {
         bars.set(measure, share);
     }
@@ -58,7 +68,8 @@ fn with_model(flags: &CompareArguments, bars: &Bars) -> Result<Exit, Exit> {
     for run in &live {
         data_tier::admit_modeled(&run.measured.plan)?;
     }
-    let simulator = Simulator::new()?;
+    let interrupt = Interrupt::listen()?;
+    let simulator = Simulator::new(&interrupt);
     let mut modelled = Vec::new();
     for run in &live {
         let mut plan = run.measured.plan.clone();
@@ -94,32 +105,56 @@ pub(super) fn live_run(folder: &Path) -> Result<FinishedRun, Exit> {
 }
 
 fn report(flags: &CompareArguments, pairs: &[Pair<'_>], question: Question, bars: &Bars) -> Exit {
-    let compared = comparison(pairs, question, bars);
+    let mut compared = comparison(pairs, question, bars);
     let runs: Vec<_> = pairs.iter().map(|pair| pair.runs).collect();
-    let page = agreement::page(&compared, &runs, &command_line(flags));
+    let mut page = agreement::page(&compared, &runs, &command_line(flags));
     let out = flags.out.as_deref();
     let written = out.map_or(Ok(()), |out| write(out, &compared, &page));
-    if !flags.quiet {
-        summary::print(&page, out.filter(|_| written.is_ok()));
-    }
-    match (written, out) {
+    let found = Exit::from(compared.conclusion);
+    let stated = match (&written, out) {
         (Err(error), Some(out)) => {
             let hint = Some("choose another folder with --out");
             complain(
                 format_args!("cannot write to {}: {error}", out.display()),
                 hint,
             );
-            Exit::BadScenario
+            let exit = found.max(Exit::BadScenario);
+            outcome::qualify(&mut page, exit, "the report could not be written");
+            exit
         }
-        (Ok(()), _) | (Err(_), None) => Exit::from(compared.conclusion),
+        (Ok(()), _) | (Err(_), None) => found,
+    };
+    if flags.quiet {
+        return stated;
+    }
+    let saved = out.filter(|_| written.is_ok());
+    let printed = summary::print(&page, saved);
+    let exit = stated.max(printed.err().unwrap_or(Exit::Success));
+    if let (true, Some(out)) = (exit != stated, saved) {
+        outcome::qualify(&mut page, exit, UNPRINTED);
+        compared.exit_code = exit.code();
+        restate(out, &compared, &page);
+    }
+    exit
+}
+
+/// Writes the files again, which now state another exit code. If that fails, removes them.
+fn restate(out: &Path, compared: &RunComparison, page: &Page) {
+    if write(out, compared, page).is_err() {
+        for name in FILES {
+            let _gone = fs::remove_file(out.join(name));
+        }
     }
 }
 
 fn write(out: &Path, compared: &RunComparison, page: &Page) -> io::Result<()> {
     fs::create_dir_all(out)?;
-    fs::write(out.join("agreement.json"), json(compared))?;
-    fs::write(out.join("agreement.md"), markdown::render(page))?;
-    fs::write(out.join("agreement.html"), html::render(page))
+    let mut drafts = Drafts::default();
+    let contents = [markdown::render(page), html::render(page), json(compared)];
+    for (name, content) in FILES.into_iter().zip(contents) {
+        drafts.add(&out.join(name), content)?;
+    }
+    drafts.commit()
 }
 
 /// Returns the command that repeats the comparison.

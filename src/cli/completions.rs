@@ -1,11 +1,10 @@
 //! `tiketi-sim completions`: generates a shell completion script.
 
-use std::io::Write;
-
 use clap::{Command, CommandFactory};
 
 use super::args::{Arguments, CompletionsArguments};
 use super::exit::Exit;
+use super::output;
 
 /// Prints the completion script of a shell.
 pub(super) fn completions(flags: &CompletionsArguments) -> Exit {
@@ -13,9 +12,10 @@ pub(super) fn completions(flags: &CompletionsArguments) -> Exit {
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     clap_complete::generate(flags.shell, &mut command, name, &mut script);
-    // A reader may close the pipe early, as `head` does; that is not an error.
-    let _closed = std::io::stdout().lock().write_all(&script);
-    Exit::Success
+    match output::print(&script) {
+        Ok(()) => Exit::Success,
+        Err(exit) => exit,
+    }
 }
 
 /// Removes the commands that only `run` starts: the generators of `clap_complete` include hidden ones.

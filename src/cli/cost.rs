@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 
 use super::again::quoted;
+use super::draft::Drafts;
 use super::exit::{Exit, complain};
 use super::{prices, source, summary};
 use tiketi_cost::price_book::{Basis, Currency, Exchange, PriceBook};
@@ -69,7 +70,7 @@ fn carry_out(flags: &CostArguments) -> Result<Exit, Exit> {
     let page = cost_study::page(&document);
     let folder = flags.out.as_deref();
     let written = folder.map_or(Ok(()), |folder| write(folder, &document, &page));
-    summary::print(&page, folder.filter(|_| written.is_ok()));
+    let printed = summary::print(&page, folder.filter(|_| written.is_ok()));
     written.map_err(|error| {
         complain(
             format_args!("cannot write the cost table: {error}"),
@@ -77,7 +78,7 @@ fn carry_out(flags: &CostArguments) -> Result<Exit, Exit> {
         );
         Exit::BadScenario
     })?;
-    Ok(Exit::Success)
+    printed.map(|()| Exit::Success)
 }
 
 fn shipped(name: &str, text: &str) -> Plan {
@@ -111,14 +112,11 @@ fn books(flags: &CostArguments) -> Result<Vec<PriceBook>, Exit> {
 
 fn write(folder: &Path, document: &CostStudy, page: &Page) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let file = |name: &str, content: &str| {
-        let path = folder.join(name);
-        fs::write(&path, content)
-            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
-    };
-    file("cost-table.md", &markdown::render(page))?;
-    file("cost-table.html", &html::render(page))?;
-    file("cost-table.json", &json(document))
+    let mut drafts = Drafts::default();
+    drafts.add(&folder.join("cost-table.md"), markdown::render(page))?;
+    drafts.add(&folder.join("cost-table.html"), html::render(page))?;
+    drafts.add(&folder.join("cost-table.json"), json(document))?;
+    drafts.commit()
 }
 
 /// Returns the command that repeats the study.
@@ -138,15 +136,15 @@ fn command_line(flags: &CostArguments) -> String {
     words.join(" ")
 }
 
-/// The value of `--won-per-dollar` is not a number above 0.
+/// The value of `--won-per-dollar` is not an exchange rate.
 #[derive(Debug, thiserror::Error)]
-#[error("invalid exchange rate (expected a number above 0, such as 1450)")]
+#[error("invalid exchange rate (expected a number from 0.01 to 1000000, such as 1450)")]
 struct InvalidRate;
 
 /// Reads an exchange rate.
 fn parse_rate(text: &str) -> Result<f64, InvalidRate> {
     let rate: f64 = text.parse().map_err(|_| InvalidRate)?;
-    if rate.is_finite() && rate > 0.0 {
+    if (0.01..=1e6).contains(&rate) {
         Ok(rate)
     } else {
         Err(InvalidRate)

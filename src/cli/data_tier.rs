@@ -188,6 +188,22 @@ fn admit_host(url: &dyn std::fmt::Display, host: &str) -> Result<(), Exit> {
     Err(Exit::TargetRefused)
 }
 
+/// Rejects faults for a run with `--target`, which cannot break somebody's deployment.
+pub(super) fn admit_target(plan: &Plan) -> Result<(), Exit> {
+    let Some(fault) = plan.faults.first() else {
+        return Ok(());
+    };
+    let (name, scenario) = (fault.action.name(), &plan.name);
+    let at = Written(fault.at.since_start());
+    complain(
+        format_args!(
+            "{scenario}: the fault `{name}` at {at} cannot be carried out with --target (expected a scenario without faults)"
+        ),
+        Some("remove `[[faults]]`, or leave out --target to break the testbed on this machine"),
+    );
+    Err(Exit::BadScenario)
+}
+
 /// Rejects faults that the model does not support.
 pub(super) fn admit_modeled(plan: &Plan) -> Result<(), Exit> {
     let hint = "remove the fault, or use another `topology.data_tier`";
@@ -291,6 +307,8 @@ mod tests {
             let plan = plan(&format!("{tier}{faults}"));
             assert_eq!(admit_live(&plan), live, "{tier}{faults}");
             assert_eq!(admit_modeled(&plan), modeled, "{tier}{faults}");
+            assert_eq!(admit_target(&plan), refused, "{tier}{faults}");
         }
+        assert_eq!(admit_target(&plan("")), Ok(()));
     }
 }

@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
+use tiketi_core::shown::on_lines;
+use tiketi_server_url::redacted;
 use tiketi_verdict::Trouble;
 use tiketi_verdict::agreement::Conclusion;
 
@@ -18,7 +20,7 @@ pub enum Exit {
     GateFailed,
     /// An audit failed.
     AuditViolated,
-    /// The measurement is unreliable, or could not be made.
+    /// The measurement is unreliable, or could not be made, printed or written.
     Inconclusive,
     /// The user interrupted the command.
     Interrupted,
@@ -26,6 +28,8 @@ pub enum Exit {
     TargetRefused,
     /// The scenario or the configuration is invalid.
     BadScenario,
+    /// The command line is not valid.
+    Usage,
 }
 
 impl Exit {
@@ -40,6 +44,7 @@ impl Exit {
             Self::Interrupted => Trouble::Interrupted.exit_code(),
             Self::TargetRefused => 92,
             Self::BadScenario => 104,
+            Self::Usage => 2,
         }
     }
 }
@@ -48,7 +53,7 @@ impl From<Trouble> for Exit {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Interrupted => Self::Interrupted,
-            Trouble::Inconclusive => Self::Inconclusive,
+            Trouble::Inconclusive | Trouble::NotMeasured => Self::Inconclusive,
             Trouble::AuditViolated => Self::AuditViolated,
             Trouble::GateFailed => Self::GateFailed,
         }
@@ -71,14 +76,15 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Prints an error in the format of all commands, with the hint on its own line.
+/// Prints an error in the format of all commands, with the hint on its own line. Passwords of URLs are hidden.
 pub(super) fn complain(error: impl Display, hint: Option<&str>) {
+    let hint = hint.map_or_else(String::new, |hint| format!("\nhint: {hint}\n"));
+    let text = redacted(&format!("error: {error}\n{hint}"));
     // If stderr is closed there is no other way to reach the user.
-    let mut stderr = std::io::stderr().lock();
-    let _gone = writeln!(stderr, "error: {error}");
-    if let Some(hint) = hint {
-        let _gone = writeln!(stderr, "\nhint: {hint}");
-    }
+    // Errors quote files, paths and servers.
+    let _gone = std::io::stderr()
+        .lock()
+        .write_all(on_lines(&text).as_bytes());
 }
 
 /// Ends a child process; the supervisor reads the error from the child's stderr.
@@ -107,8 +113,12 @@ mod tests {
             Exit::Inconclusive,
             Exit::BadScenario,
             Exit::Interrupted,
+            Exit::Usage,
         ];
         endings.sort_unstable_by(|a, b| b.cmp(a));
-        assert_eq!(endings.map(Exit::code), [104, 92, 105, 91, 90, 99, 93, 0]);
+        assert_eq!(
+            endings.map(Exit::code),
+            [2, 104, 92, 105, 91, 90, 99, 93, 0]
+        );
     }
 }

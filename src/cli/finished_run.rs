@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::exit::{Exit, complain};
+use super::input::{self, Kind};
 use super::source;
 use tiketi_measure::{Measurements, archive};
 
@@ -18,11 +19,9 @@ pub(super) struct FinishedRun {
 /// Reads the run in `folder`, or prints why it cannot be read.
 pub(super) fn read(folder: &Path) -> Result<FinishedRun, Exit> {
     let path = file_of(folder);
-    let shown = path.display();
-    let bytes = std::fs::read(&path).map_err(|error| {
-        let hint = "name the report folder of a finished run, such as one in reports/";
-        source::cannot_read("run", &path, &error, Some(hint))
-    })?;
+    let shown = input::shown(&path);
+    let bytes = input::bytes(Kind::Run, &path)
+        .map_err(|error| source::cannot_read(Kind::Run, &path, &error))?;
     let measured = archive::unpack(&bytes).map_err(|error| {
         complain(
             format_args!("{shown}: {error}"),
@@ -30,17 +29,17 @@ pub(super) fn read(folder: &Path) -> Result<FinishedRun, Exit> {
         );
         Exit::BadScenario
     })?;
-    let name = folder.display().to_string();
+    let name = input::shown(folder);
     Ok(FinishedRun {
         name: name.trim_end_matches('/').to_owned(),
         measured,
     })
 }
 
-/// Returns the measurements file in a folder, or the path itself if it is a file.
+/// Returns the measurements file in a folder, or the path itself if it is not a folder.
 fn file_of(folder: &Path) -> PathBuf {
-    let is_file = folder.is_file();
-    if is_file {
+    let is_other = input::is_stdin(folder) || (folder.exists() && !folder.is_dir());
+    if is_other {
         folder.to_owned()
     } else {
         folder.join(archive::FILE_NAME)

@@ -7,15 +7,24 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use tiketi_station::Profile;
 
+use super::draft::{self, Drafts};
+
 use tiketi_measure::{Measurements, archive};
+use tiketi_report::page::Page;
 use tiketi_report::plan::{self, PlanDocument};
 use tiketi_report::run::{self, Document};
 use tiketi_report::{html, json, markdown};
 use tiketi_scenario::data_tier::DataTier;
 use tiketi_scenario::{self as scenario, Plan};
 
+/// The price book of a run that was priced with a file.
+const PRICES: &str = "prices.toml";
 /// Subfolder for logs.
 const LOGS: &str = "logs";
+/// The files of a run that state the exit code: for people, and for programs.
+pub(super) const RUN_FILES: (&str, &str) = ("report.html", "summary.json");
+/// The files of a search that state the exit code: for people, and for programs.
+pub(super) const PLAN_FILES: (&str, &str) = ("plan.html", "plan.json");
 /// Runs of the same scenario within one second whose folders get a number to differ.
 const SAME_SECOND_MAX: u32 = 100;
 
@@ -70,31 +79,60 @@ impl Folder {
     }
 
     /// Writes the files of the report. A profile that is not built in gets its own file.
+    ///
+    /// The two files that state the exit code come last and together: without them, a folder is not a report.
     pub(super) fn write(&self, document: &Document, run: &Measurements) -> io::Result<()> {
+        // It was there before the run. Somebody may have tidied up since, and the measurements should not be lost for that.
+        fs::create_dir_all(&self.path)?;
         self.file("scenario.toml", run.plan.to_toml())?;
         let profile = &run.plan.topology.instances.profile;
         if Profile::named(&profile.name).as_ref() != Some(profile) {
             self.file("profile.toml", scenario::profile::to_toml(profile))?;
         }
-        self.file("summary.json", json(document))?;
         self.file(archive::FILE_NAME, archive::pack(run))?;
         self.file("timeseries.csv", run::timeseries(run))?;
-        self.file("report.html", html::render(&run::page(document, run)))
+        let page = html::render(&run::page(document, run));
+        self.result([(RUN_FILES.0, page), (RUN_FILES.1, json(document))])
     }
 
-    /// Writes the files of a search's report.
+    /// Keeps the text of a price book with the run, and returns the path of its file. Prices change, and the file that they were
+    /// read from may be gone when the run is repeated.
+    pub(super) fn keep_prices(&self, text: &str) -> io::Result<PathBuf> {
+        self.file(PRICES, text)?;
+        Ok(self.path.join(PRICES))
+    }
+
+    /// Writes the files of a search's report; those that state the exit code come last and together.
     pub(super) fn write_plan(&self, document: &PlanDocument) -> io::Result<()> {
         let page = plan::page(document);
-        self.file("plan.json", json(document))?;
         self.file("plan.csv", plan::csv(document))?;
         self.file("plan.md", markdown::render(&page))?;
-        self.file("plan.html", html::render(&page))
+        let html = html::render(&page);
+        self.result([(PLAN_FILES.0, html), (PLAN_FILES.1, json(document))])
+    }
+
+    /// Replaces the two files of a report that state the exit code. If that fails, removes them: neither may state another
+    /// code than the process.
+    pub(super) fn restate(&self, page: (&str, &Page), document: (&str, String)) {
+        let names = [page.0, document.0];
+        let html = html::render(page.1);
+        if self.result([(page.0, html), document]).is_err() {
+            for name in names {
+                let _gone = fs::remove_file(self.path.join(name));
+            }
+        }
+    }
+
+    fn result(&self, files: [(&str, String); 2]) -> io::Result<()> {
+        let mut drafts = Drafts::default();
+        for (name, content) in files {
+            drafts.add(&self.path.join(name), content)?;
+        }
+        drafts.commit()
     }
 
     fn file(&self, name: &str, content: impl AsRef<[u8]>) -> io::Result<()> {
-        let path = self.path.join(name);
-        fs::write(&path, content)
-            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+        draft::write(&self.path.join(name), content)
     }
 
     /// Removes the folder, and the parents created with it, after a run that failed and has nothing to report.

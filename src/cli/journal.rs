@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,8 @@ pub(super) struct Journal {
     program: Uuid,
     known: BTreeMap<Uuid, Sample>,
     file: Mutex<File>,
+    /// Finished runs that could not be written.
+    lost: AtomicUsize,
 }
 
 impl Journal {
@@ -53,6 +56,7 @@ impl Journal {
             program: Uuid::new_v5(&Uuid::NAMESPACE_OID, program),
             known,
             file: Mutex::new(file),
+            lost: AtomicUsize::new(0),
         })
     }
 
@@ -72,8 +76,19 @@ impl Journal {
         self.known.get(key)
     }
 
-    /// Appends a finished run.
-    pub(super) fn keep(&self, key: Uuid, sample: &Sample) -> io::Result<()> {
+    /// Returns the number of finished runs that could not be written.
+    pub(super) fn lost(&self) -> usize {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Appends a finished run. A run that cannot be written, because the disk is full, counts as lost: the search goes on.
+    pub(super) fn keep(&self, key: Uuid, sample: &Sample) {
+        if self.append(key, sample).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn append(&self, key: Uuid, sample: &Sample) -> io::Result<()> {
         let run = FinishedRun {
             key,
             sample: sample.clone(),
@@ -81,8 +96,12 @@ impl Journal {
         let mut line = serde_json::to_string(&run)?;
         line.push('\n');
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let length = file.metadata()?.len();
         // One write per line, so that a concurrent reader never sees half of one.
-        file.write_all(line.as_bytes())
+        file.write_all(line.as_bytes()).inspect_err(|_| {
+            // The next line must not continue half a line.
+            let _still_full = file.set_len(length);
+        })
     }
 }
 
@@ -110,7 +129,7 @@ mod tests {
         let run = example::run();
         let sample = Sample::of(&run);
         let journal = open(out.path(), "one", false);
-        journal.keep(journal.key(&run.plan), &sample).unwrap();
+        journal.keep(journal.key(&run.plan), &sample);
         let again = open(out.path(), "one", false);
         assert_eq!(again.find(&again.key(&run.plan)), Some(&sample));
         let mut other_seed = run.plan.clone();
@@ -126,13 +145,13 @@ mod tests {
         let run = example::run();
         let sample = Sample::of(&run);
         let journal = open(out.path(), "one", false);
-        journal.keep(journal.key(&run.plan), &sample).unwrap();
+        journal.keep(journal.key(&run.plan), &sample);
         let path = journal.path().to_owned();
         let whole = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{whole}{}", &whole[..whole.len() / 2])).unwrap();
         let again = open(out.path(), "one", false);
         assert_eq!(again.known.len(), 1);
-        again.keep(Uuid::nil(), &sample).unwrap();
+        again.keep(Uuid::nil(), &sample);
         assert_eq!(open(out.path(), "one", false).known.len(), 2);
     }
 
@@ -141,7 +160,7 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let run = example::run();
         let journal = open(out.path(), "one", false);
-        journal.keep(Uuid::nil(), &Sample::of(&run)).unwrap();
+        journal.keep(Uuid::nil(), &Sample::of(&run));
         assert!(open(out.path(), "one", true).known.is_empty());
         assert!(open(out.path(), "one", false).known.is_empty());
     }

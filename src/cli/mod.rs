@@ -8,14 +8,17 @@ mod compare;
 mod completions;
 mod cost;
 mod data_tier;
+mod draft;
 mod exit;
 mod finished_run;
 mod folder;
+mod input;
 mod interrupt;
 mod journal;
 mod model_display;
 mod notice_line;
 mod outcome;
+mod output;
 mod plan;
 mod plan_args;
 mod prices;
@@ -32,16 +35,28 @@ mod theory;
 mod timeline;
 
 use std::io::BufReader;
+use std::str::FromStr;
 
+use nix::sys::signal::{SigSet, Signal};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{Directive, LevelFilter};
 
 pub use args::{Arguments, Command};
 pub use exit::Exit;
 
 use tiketi_live::worker;
 use tiketi_testbed::data_tier as servers;
-use tiketi_testbed::{alb, instance};
+use tiketi_testbed::{alb, child, instance};
+
+/// Runs the program.
+pub fn main() -> Exit {
+    // A write beyond a limit on the size of files must fail, and not end the program without a word. Threads inherit this.
+    let _unsupported = SigSet::from_iter([Signal::SIGXFSZ]).thread_block();
+    match output::arguments() {
+        Ok(arguments) => dispatch(arguments),
+        Err(exit) => exit,
+    }
+}
 
 /// Runs the command that the arguments name.
 pub fn dispatch(arguments: Arguments) -> Exit {
@@ -60,11 +75,15 @@ pub fn dispatch(arguments: Arguments) -> Exit {
         Command::AlbNode => exit::of_child("alb-node", alb::process::main()),
         Command::Instance => exit::of_child("instance", instance::main()),
         Command::Guard => exit::of_child(servers::GUARD_SUBCOMMAND, servers::guard()),
-        Command::Worker => exit::of_child(
-            "worker",
-            worker::run(BufReader::new(std::io::stdin()), std::io::stdout()),
-        ),
+        Command::Worker => exit::of_child("worker", work()),
     }
+}
+
+/// Runs a load worker.
+fn work() -> Result<(), Box<dyn std::error::Error>> {
+    child::die_with_supervisor()?;
+    worker::run(BufReader::new(std::io::stdin()), std::io::stdout())?;
+    Ok(())
 }
 
 /// Sends the log to stderr: errors, or the level that `TIKETI_SIM_LOG` sets.
@@ -72,7 +91,9 @@ fn show_log() {
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::ERROR.into())
         .with_env_var("TIKETI_SIM_LOG")
-        .from_env_lossy();
+        .from_env_lossy()
+        // Below this level it logs statements, one of which sets a password.
+        .add_directive(Directive::from_str("tokio_postgres=info").expect("a valid constant"));
     let shown = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

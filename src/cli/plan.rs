@@ -1,6 +1,5 @@
 //! `tiketi-sim plan`: answers a question about capacity by simulation.
 
-use std::io::Write;
 use std::path::Path;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -9,15 +8,17 @@ use tokio::sync::watch;
 use super::again::quoted;
 use super::args::OUT_DEFAULT;
 use super::exit::{Exit, complain};
-use super::folder::Folder;
-use super::interrupt;
+use super::folder::{Folder, PLAN_FILES};
+use super::interrupt::Interrupt;
 use super::journal::Journal;
+use super::outcome::{self, UNPRINTED};
 use super::plan_args::PlanArguments;
 use super::search_progress::SearchProgress;
-use super::{source, summary};
+use super::{output, source, summary};
 use tiketi_capacity::{self as capacity, Evaluate, Findings, Question, Sample, SearchState};
 use tiketi_model::{Progress, Watcher, Wish, simulate};
 use tiketi_report::json;
+use tiketi_report::page::Page;
 use tiketi_report::plan::{self as report, PlanDocument};
 use tiketi_scenario::Plan;
 
@@ -29,9 +30,10 @@ pub(super) fn plan(flags: &PlanArguments) -> Exit {
 fn carry_out(flags: &PlanArguments) -> Result<Exit, Exit> {
     let mut question = source::question(&flags.plan)?;
     question.search.seed = flags.seed.unwrap_or(question.search.seed);
+    let interrupt = Interrupt::listen()?;
     let folder = Folder::create(&flags.out, &question.name)
         .map_err(|error| cannot_write(&flags.out, &error))?;
-    match search(flags, &question) {
+    match search(flags, &question, &interrupt) {
         Ok(findings) => Ok(write(flags, findings, &folder)),
         Err(exit) => {
             folder.discard();
@@ -40,32 +42,32 @@ fn carry_out(flags: &PlanArguments) -> Result<Exit, Exit> {
     }
 }
 
-fn search(flags: &PlanArguments, question: &Question) -> Result<Findings, Exit> {
+fn search(
+    flags: &PlanArguments,
+    question: &Question,
+    interrupt: &Interrupt,
+) -> Result<Findings, Exit> {
     let program = program().map_err(|error| could_not_search(&error))?;
     let journal = Journal::open(&flags.out, &question.name, &program, flags.fresh)
         .map_err(|error| cannot_write(&flags.out, &error))?;
     let threads = pool(flags).map_err(|error| could_not_search(&error))?;
-    // One thread listens for Ctrl-C while the others simulate.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(|error| could_not_search(&error))?;
-    let interrupt = {
-        let _entered = runtime.enter();
-        interrupt::listen().map_err(|error| could_not_search(&error))?
-    };
     let bench = Bench {
         journal: &journal,
-        interrupt,
+        interrupt: interrupt.requested(),
         progress: SearchProgress::new(flags.quiet),
     };
     let answer = threads.install(|| capacity::answer(question, &bench));
     bench.progress.finish();
-    runtime.shutdown_background();
+    let lost = journal.lost();
+    let kept = journal.path().display();
+    if lost > 0 {
+        complain(
+            format_args!("{lost} finished runs could not be kept in {kept}"),
+            Some("free disk space; the same command repeats these runs"),
+        );
+    }
     answer.map_err(|stopped| {
         let finished = bench.progress.runs_finished();
-        let kept = journal.path().display();
         complain(
             format_args!("{stopped} ({finished} runs finished)"),
             Some(&format!(
@@ -110,11 +112,7 @@ impl Evaluate for Bench<'_> {
             return None;
         }
         let sample = Sample::of(&run);
-        if let Err(error) = self.journal.keep(key, &sample) {
-            let journal = self.journal.path().display();
-            self.progress
-                .tell(&format!("cannot write to {journal}: {error}"));
-        }
+        self.journal.keep(key, &sample);
         self.progress.finished();
         Some(sample)
     }
@@ -143,44 +141,54 @@ impl Watcher for Listener<'_> {
     }
 }
 
-/// Writes the report and prints the answer.
+/// Writes the report and prints the answer. Both state the exit code of the process, whatever cannot be written.
 fn write(flags: &PlanArguments, findings: Findings, folder: &Folder) -> Exit {
     let run_again = command_line(flags, findings.search.seed);
-    let document = report::document(findings, &run_again);
-    let written = folder.write_plan(&document);
-    if !flags.quiet {
-        show(
-            &document,
-            flags.json,
-            written.is_ok().then(|| folder.path()),
-        );
-    }
-    let exit = if document.found {
+    let mut document = report::document(findings, &run_again);
+    let mut page = report::page(&document);
+    let found = if document.found {
         Exit::Success
     } else {
         Exit::GateFailed
     };
-    match written {
-        Ok(()) => exit,
-        Err(error) => {
-            complain(
-                format_args!("cannot write the report: {error}"),
-                Some("free disk space or choose another folder with --out; finished runs are kept"),
-            );
-            exit.max(Exit::Inconclusive)
-        }
+    let written = folder.write_plan(&document);
+    let saved = written.is_ok().then(|| folder.path());
+    let stated = match &written {
+        Ok(()) => found,
+        Err(error) => outcome::unwritten(&mut page, found, error),
+    };
+    state(&mut document, &page);
+    if flags.quiet {
+        return stated;
     }
+    let printed = show(&document, &page, flags.json, saved);
+    let exit = stated.max(printed.err().unwrap_or(Exit::Success));
+    if exit != stated {
+        outcome::qualify(&mut page, exit, UNPRINTED);
+        state(&mut document, &page);
+        let (html, plan) = PLAN_FILES;
+        folder.restate((html, &page), (plan, json(&document)));
+    }
+    exit
+}
+
+/// Copies the answer and the exit code of the page.
+fn state(document: &mut PlanDocument, page: &Page) {
+    document.exit_code = page.exit_code.unwrap_or(document.exit_code);
+    document.answer = page.headline.sentences();
 }
 
 /// Prints the answer on stdout, where pipelines read it.
-fn show(document: &PlanDocument, as_json: bool, folder: Option<&Path>) {
+fn show(
+    document: &PlanDocument,
+    page: &Page,
+    as_json: bool,
+    folder: Option<&Path>,
+) -> Result<(), Exit> {
     if as_json {
-        // A reader may close the pipe early, as `head` does; that is not an error.
-        let _closed = std::io::stdout()
-            .lock()
-            .write_all(json(document).as_bytes());
+        output::print(json(document))
     } else {
-        summary::print(&report::page(document), folder);
+        summary::print(page, folder)
     }
 }
 

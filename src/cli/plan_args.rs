@@ -18,7 +18,7 @@ pub struct PlanArguments {
     #[arg(long, env = "TIKETI_SIM_SEED", value_name = "NUMBER")]
     pub seed: Option<u64>,
     /// Runs in parallel; doesn't change the result [default: one per core].
-    #[arg(long, env = "TIKETI_SIM_THREADS", value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, env = "TIKETI_SIM_THREADS", value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub threads: Option<u16>,
     /// Create the report folder in this folder, and keep the journal there.
     #[arg(

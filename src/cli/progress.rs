@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::notice_line::NoticeLines;
 use super::terminal;
 use tiketi_cloud::notice::Notice;
+use tiketi_core::shown::on_one_line;
 use tiketi_core::units::SimTime;
 use tiketi_live::progress::{Progress, Watcher};
 use tiketi_scenario::Plan;
@@ -104,7 +105,7 @@ impl Watcher for Display {
     fn tell(&mut self, text: &str) {
         match &mut self.form {
             Form::Silent => {}
-            Form::Bar(bar) => bar.println(text),
+            Form::Bar(bar) => bar.println(on_one_line(text)),
             Form::Plain { .. } => line(format_args!("{text}")),
         }
     }
@@ -113,5 +114,6 @@ impl Watcher for Display {
 /// Prints a plain line.
 pub(super) fn line(text: std::fmt::Arguments<'_>) {
     // A closed stderr must not end a run.
-    let _closed = writeln!(std::io::stderr().lock(), "{text}");
+    let text = text.to_string();
+    let _closed = writeln!(std::io::stderr().lock(), "{}", on_one_line(&text));
 }

@@ -6,12 +6,12 @@ use super::again;
 use super::args::RunArguments;
 use super::data_tier;
 use super::exit::{Exit, complain};
-use super::interrupt;
+use super::interrupt::Interrupt;
 use super::outcome;
 use super::prices;
 use super::progress::Display;
 use super::source;
-use super::target;
+use super::target::{self, Target};
 use tiketi_live::conductor::{conduct, interrupted};
 use tiketi_live::error::LiveError;
 use tiketi_measure::Measurements;
@@ -26,16 +26,24 @@ fn carry_out(flags: &RunArguments) -> Result<Exit, Exit> {
     // A target cannot be sped up.
     let speed = flags.target.is_some().then_some(1.0);
     let plan = source::scenario(&flags.common, speed, flags.data.asked_for()?)?;
-    if flags.target.is_none() {
-        data_tier::admit_live(&plan)?;
+    match flags.target {
+        Some(_) => data_tier::admit_target(&plan)?,
+        None => data_tier::admit_live(&plan)?,
     }
     let book = prices::asked_for(&flags.common.prices)?;
+    let target = target::asked_for(flags)?;
+    let interrupt = Interrupt::listen()?;
     let folder = outcome::folder(&flags.common, &plan)?;
     let logs = folder.logs(&plan).map_err(|error| could_not_run(&error))?;
-    match measure(flags, plan, logs.as_deref()) {
+    let site = Where {
+        target,
+        logs: logs.as_deref(),
+    };
+    match measure(flags.common.quiet, plan, site, &interrupt) {
         Ok(mut run) => {
             prices::bill_with(book.as_ref(), &mut run);
-            let run_again = again::run(flags, run.plan.seed);
+            let kept = outcome::keep_prices(&flags.common, book.as_ref(), &folder);
+            let run_again = again::run(flags, run.plan.seed, kept);
             Ok(outcome::report(
                 &run,
                 &run_again,
@@ -50,34 +58,48 @@ fn carry_out(flags: &RunArguments) -> Result<Exit, Exit> {
     }
 }
 
-fn measure(flags: &RunArguments, plan: Plan, logs: Option<&Path>) -> Result<Measurements, Exit> {
+/// Where a run takes place.
+struct Where<'a> {
+    /// An existing system; `None` for the testbed.
+    target: Option<Target>,
+    /// Folder for the logs of child processes.
+    logs: Option<&'a Path>,
+}
+
+fn measure(
+    quiet: bool,
+    plan: Plan,
+    site: Where<'_>,
+    interrupt: &Interrupt,
+) -> Result<Measurements, Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| could_not_run(&error))?;
-    let measured = runtime.block_on(measure_within(flags, plan, logs));
+    let measured = runtime.block_on(measure_within(quiet, plan, site, interrupt));
     runtime.shutdown_background();
     measured
 }
 
 async fn measure_within(
-    flags: &RunArguments,
+    quiet: bool,
     plan: Plan,
-    logs: Option<&Path>,
+    site: Where<'_>,
+    interrupt: &Interrupt,
 ) -> Result<Measurements, Exit> {
     let executable = std::env::current_exe().map_err(|error| could_not_run(&error))?;
-    let mut interrupt = interrupt::listen().map_err(|error| could_not_run(&error))?;
+    let mut requested = interrupt.requested();
     let sut = tokio::select! {
-        sut = target::sut(flags, &plan) => sut?,
-        () = interrupted(&mut interrupt) => return Err(not_measured(&LiveError::Interrupted)),
+        sut = target::sut(site.target, &plan) => sut?,
+        () = interrupted(&mut requested) => return Err(not_measured(&LiveError::Interrupted)),
     };
-    let mut display = Display::new(flags.common.quiet, &plan);
+    let mut display = Display::new(quiet, &plan);
     let measured = Box::pin(conduct(
         plan,
         sut,
         &executable,
-        logs,
-        interrupt,
+        site.logs,
+        requested,
         &mut display,
     ))
     .await;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::terminal;
 use tiketi_capacity::SearchState;
+use tiketi_core::shown::on_one_line;
 use tiketi_live::clock::wall_now;
 
 /// Real time between two plain lines.
@@ -92,15 +93,6 @@ impl SearchProgress {
         }
     }
 
-    /// Prints a line that stays on the terminal.
-    pub(super) fn tell(&self, text: &str) {
-        match &self.form {
-            Form::Silent => {}
-            Form::Bar(bar) => bar.println(text),
-            Form::Plain => line(text),
-        }
-    }
-
     fn show(&self, counts: &mut Counts) {
         let now = wall_now();
         let status = counts.status(now.duration_since(self.began));
@@ -109,7 +101,7 @@ impl SearchProgress {
             Form::Bar(bar) => {
                 bar.set_length(counts.expected as u64);
                 bar.set_position(counts.done() as u64);
-                bar.set_message(status);
+                bar.set_message(on_one_line(&status).into_owned());
             }
             Form::Plain => {
                 let is_due = counts
@@ -186,7 +178,7 @@ fn rounded(left: Duration) -> String {
 
 fn line(text: &str) {
     // A closed stderr must not end a search.
-    let _closed = writeln!(std::io::stderr().lock(), "{text}");
+    let _closed = writeln!(std::io::stderr().lock(), "{}", on_one_line(text));
 }
 
 #[cfg(test)]

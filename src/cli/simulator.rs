@@ -1,11 +1,10 @@
 //! Runs the model: shows progress, stops on Ctrl-C, and adds the start time and the real time taken.
 
-use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::exit::{Exit, complain};
 use super::folder::utc_now;
-use super::interrupt;
+use super::interrupt::Interrupt;
 use super::model_display::ModelDisplay;
 use tiketi_live::clock::wall_now;
 use tiketi_measure::Measurements;
@@ -16,31 +15,14 @@ use tiketi_scenario::Plan;
 #[derive(Debug)]
 pub(super) struct Simulator {
     interrupt: watch::Receiver<bool>,
-    /// The thread that listens for Ctrl-C while the simulation keeps the caller's thread busy.
-    _listening: Runtime,
 }
 
 impl Simulator {
-    /// Starts to listen for Ctrl-C.
-    pub(super) fn new() -> Result<Self, Exit> {
-        let started = || {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
-                .enable_all()
-                .build()?;
-            let interrupt = {
-                let _within = runtime.enter();
-                interrupt::listen()?
-            };
-            Ok(Self {
-                interrupt,
-                _listening: runtime,
-            })
-        };
-        started().map_err(|error: std::io::Error| {
-            complain(error, None);
-            Exit::Inconclusive
-        })
+    /// A simulator that stops at the first signal.
+    pub(super) fn new(interrupt: &Interrupt) -> Self {
+        Self {
+            interrupt: interrupt.requested(),
+        }
     }
 
     /// Simulates a plan to its end or until the user interrupts.

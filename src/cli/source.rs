@@ -1,4 +1,4 @@
-//! Reads scenarios, plan files and service-time profiles from disk.
+//! Reads scenarios, plan files and service-time profiles, and reports what is wrong with them.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -7,20 +7,26 @@ use tiketi_station::Profile;
 
 use super::args::ScenarioArguments;
 use super::exit::{Exit, complain};
+use super::input::{self, InputError, Kind};
 use super::terminal;
-use tiketi_capacity::{self as capacity, Question, ScenarioFile};
+use tiketi_capacity::{self as capacity, Question, ScenarioFile, ScenarioFileError};
 use tiketi_scenario::data_tier::DataTier;
-use tiketi_scenario::{self as scenario, Diagnostics, Overrides, Plan, Rendering};
+use tiketi_scenario::{
+    self as scenario, Diagnostics, Loaded, Overrides, Plan, Rendering, encoding,
+};
 
-/// Loads a scenario, or prints all problems it has.
+/// A file that `check` has validated.
+#[derive(Debug)]
+pub(super) enum Checked {
+    /// A plan file.
+    Question(Box<Question>),
+    /// A scenario.
+    Scenario(Box<Plan>),
+}
+
+/// Loads a scenario and prints warnings about it, or prints all problems it has.
 pub(super) fn load(path: &Path, overrides: &Overrides) -> Result<Plan, Exit> {
-    let text = text(
-        "scenario",
-        path,
-        "try one of the scenarios in scenarios/, such as scenarios/smoke.toml",
-    )?;
-    let name = path.display().to_string();
-    scenario::load(&name, &text, overrides).map_err(|problems| refused(&problems))
+    resolved(path, &text(Kind::Scenario, path)?, overrides)
 }
 
 /// Loads the scenario of `run` or `simulate` with its overrides; `speed` and `data_tier` replace the scenario's if set.
@@ -38,62 +44,117 @@ pub(super) fn scenario(
         profile,
         data_tier,
     };
-    load(&flags.scenario, &overrides)
+    let loaded = loaded(
+        &flags.scenario,
+        &text(Kind::Scenario, &flags.scenario)?,
+        &overrides,
+    )?;
+    if !flags.quiet {
+        print(&loaded.warnings);
+    }
+    Ok(loaded.plan)
 }
 
 /// Loads a service-time profile, or prints all problems it has.
 pub(super) fn profile(path: &Path) -> Result<Profile, Exit> {
-    let text = text(
-        "profile",
-        path,
-        "create a profile with `tiketi-sim calibrate`",
-    )?;
-    let name = path.display().to_string();
-    scenario::profile::load(&name, &text).map_err(|problems| refused(&problems))
+    let text = text(Kind::Profile, path)?;
+    scenario::profile::load(&input::shown(path), &text).map_err(|problems| refused(&problems))
 }
 
 /// Loads a plan file with its scenario, or prints all problems they have.
 pub(super) fn question(path: &Path) -> Result<Question, Exit> {
-    let hint = "try one of the plan files in scenarios/plans/, such as scenarios/plans/documented-capacity.toml";
-    let text = text("plan file", path, hint)?;
-    let folder = path.parent().unwrap_or(Path::new(""));
+    answerable(path, &text(Kind::PlanFile, path)?)
+}
+
+/// Loads a scenario or a plan file, whichever it is, or prints all problems it has.
+pub(super) fn question_or_scenario(path: &Path) -> Result<Checked, Exit> {
+    let text = text(Kind::Scenario, path)?;
+    Ok(if capacity::is_question(&text) {
+        Checked::Question(Box::new(answerable(path, &text)?))
+    } else {
+        Checked::Scenario(Box::new(resolved(path, &text, &Overrides::default())?))
+    })
+}
+
+fn resolved(path: &Path, text: &str, overrides: &Overrides) -> Result<Plan, Exit> {
+    let loaded = loaded(path, text, overrides)?;
+    print(&loaded.warnings);
+    Ok(loaded.plan)
+}
+
+fn loaded(path: &Path, text: &str, overrides: &Overrides) -> Result<Loaded, Exit> {
+    let loaded = scenario::load_with_warnings(&input::shown(path), text, overrides);
+    loaded.map_err(|problems| refused(&problems))
+}
+
+fn answerable(path: &Path, text: &str) -> Result<Question, Exit> {
     let read_scenario = |relative: &str| {
-        let path = folder.join(relative);
-        let text = std::fs::read_to_string(&path)?;
+        let path = input::folder_of(path).join(relative);
+        let bytes = match input::bytes(Kind::Scenario, &path) {
+            Ok(bytes) => bytes,
+            Err(InputError::Io(error)) => return Err(error.into()),
+            Err(error) => return Err(ScenarioFileError::from(io::Error::other(error))),
+        };
         let name = path.display().to_string();
+        let text = encoding::decode(&name, &bytes)
+            .map_err(|problems| io::Error::new(io::ErrorKind::InvalidData, problems.to_string()))?;
         Ok(ScenarioFile { name, text })
     };
-    let question = capacity::load(&path.display().to_string(), &text, read_scenario);
+    let question = capacity::load(&input::shown(path), text, read_scenario);
     question.map_err(|problems| refused(&problems))
 }
 
-/// Returns whether the file is a plan file. A file that cannot be read counts as a scenario, whose loader reports why.
-pub(super) fn is_question(path: &Path) -> bool {
-    std::fs::read_to_string(path).is_ok_and(|text| capacity::is_question(&text))
+/// Reads a text file, or prints why it cannot be read.
+pub(super) fn text(kind: Kind, path: &Path) -> Result<String, Exit> {
+    let bytes = input::bytes(kind, path).map_err(|error| cannot_read(kind, path, &error))?;
+    decoded(path, &bytes)
 }
 
-fn text(kind: &str, path: &Path, hint: &str) -> Result<String, Exit> {
-    std::fs::read_to_string(path).map_err(|error| cannot_read(kind, path, &error, Some(hint)))
+/// Returns the text of a file, or prints how it is encoded.
+pub(super) fn decoded(path: &Path, bytes: &[u8]) -> Result<String, Exit> {
+    encoding::decode(&input::shown(path), bytes).map_err(|problems| refused(&problems))
 }
 
-/// Prints that a file cannot be read; `kind` says what it is, such as `scenario`.
-pub(super) fn cannot_read(kind: &str, path: &Path, error: &io::Error, hint: Option<&str>) -> Exit {
-    let name = path.display();
-    if error.kind() == io::ErrorKind::NotFound {
-        complain(format_args!("{kind} not found: {name}"), hint);
+/// Prints that a file cannot be read.
+pub(super) fn cannot_read(kind: Kind, path: &Path, error: &InputError) -> Exit {
+    let (what, name) = (kind.name(), input::shown(path));
+    let hint = match kind {
+        Kind::Scenario => {
+            Some("try one of the scenarios in scenarios/, such as scenarios/smoke.toml")
+        }
+        Kind::PlanFile => Some(
+            "try one of the plan files in scenarios/plans/, such as scenarios/plans/documented-capacity.toml",
+        ),
+        Kind::Profile => Some("create a profile with `tiketi-sim calibrate`"),
+        Kind::PriceBook => {
+            Some("to write your own price book, start from a copy of a file in scenarios/prices/")
+        }
+        Kind::Run => Some("name the report folder of a finished run, such as one in reports/"),
+        Kind::Credentials => None,
+    };
+    if error.is_not_found() {
+        complain(format_args!("{what} not found: {name}"), hint);
     } else {
-        complain(format_args!("cannot read {kind} `{name}`: {error}"), hint);
+        complain(format_args!("cannot read {what} `{name}`: {error}"), hint);
     }
     Exit::BadScenario
 }
 
 /// Prints all problems of a file.
 pub(super) fn refused(problems: &Diagnostics) -> Exit {
+    print(problems);
+    Exit::BadScenario
+}
+
+/// Prints problems or warnings, if there are any.
+fn print(problems: &Diagnostics) {
+    if problems.problems().is_empty() {
+        return;
+    }
     // A closed stderr is not an error.
     let _closed = io::stderr()
         .lock()
         .write_all(problems.render(rendering()).as_bytes());
-    Exit::BadScenario
 }
 
 /// Picks source excerpts on a terminal and one line per problem elsewhere.

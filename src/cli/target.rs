@@ -1,22 +1,41 @@
 //! The system under test, and the credentials of its buyers.
 
-use std::fs;
 use std::path::Path;
 
 use super::args::RunArguments;
 use super::exit::{Exit, complain};
+use super::input::Kind;
 use super::source;
 use tiketi_live::credential::Credentials;
 use tiketi_live::sut::{Remote, Sut};
 use tiketi_scenario::Plan;
 
-/// Returns the system under test: the testbed, or the target of `--target` if it may be put under load.
-pub(super) async fn sut(flags: &RunArguments, plan: &Plan) -> Result<Sut, Exit> {
+/// An existing system, and the credentials of its buyers.
+#[derive(Debug)]
+pub(super) struct Target {
+    url: String,
+    credentials: Credentials,
+    is_owned: bool,
+}
+
+/// Returns the target of `--target` with the credentials read from their file; `None` for a run on the testbed.
+pub(super) fn asked_for(flags: &RunArguments) -> Result<Option<Target>, Exit> {
     let Some(url) = &flags.target else {
+        return Ok(None);
+    };
+    Ok(Some(Target {
+        url: url.clone(),
+        credentials: credentials(flags)?,
+        is_owned: flags.i_own_this_target,
+    }))
+}
+
+/// Returns the system under test: the testbed, or the target if it may be put under load.
+pub(super) async fn sut(target: Option<Target>, plan: &Plan) -> Result<Sut, Exit> {
+    let Some(target) = target else {
         return Ok(Sut::Testbed);
     };
-    let credentials = credentials(flags)?;
-    Remote::admit(url, plan, credentials, flags.i_own_this_target)
+    Remote::admit(&target.url, plan, target.credentials, target.is_owned)
         .await
         .map(Sut::Remote)
         .map_err(|refusal| {
@@ -57,9 +76,7 @@ fn credentials(flags: &RunArguments) -> Result<Credentials, Exit> {
 
 /// Reads the lines of a file that are not blank; fails if there is none.
 fn lines(path: &Path) -> Result<Vec<String>, Exit> {
-    let name = path.display();
-    let text = fs::read_to_string(path)
-        .map_err(|error| source::cannot_read("credentials file", path, &error, None))?;
+    let text = source::text(Kind::Credentials, path)?;
     let lines: Vec<String> = text
         .lines()
         .map(str::trim)
@@ -68,7 +85,7 @@ fn lines(path: &Path) -> Result<Vec<String>, Exit> {
         .collect();
     if lines.is_empty() {
         complain(
-            format_args!("{name} is empty"),
+            format_args!("{} is empty", path.display()),
             Some("write the secret, or one token per line, to the file"),
         );
         return Err(Exit::BadScenario);

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::args::TheoryArguments;
 use super::exit::{Exit, complain};
-use super::terminal;
+use super::{output, terminal};
 use tiketi_live::clock::wall_now;
 use tiketi_theory::{
     self as theory, CaseResult, CaseSetup, Compared, Precision, SuiteSettings, Verdict,
@@ -40,13 +40,13 @@ pub(super) fn theory(flags: &TheoryArguments) -> Exit {
     } else {
         as_table(&outcomes, settings)
     };
-    // A reader may close the pipe early, as `head` does; that is not an error.
-    let _closed = std::io::stdout().lock().write_all(shown.as_bytes());
-    if outcomes.iter().all(CaseResult::passes) {
+    let printed = output::print(shown).err().unwrap_or(Exit::Success);
+    let found = if outcomes.iter().all(CaseResult::passes) {
         Exit::Success
     } else {
         Exit::AuditViolated
-    }
+    };
+    found.max(printed)
 }
 
 fn run(setups: &[CaseSetup], settings: SuiteSettings) -> Vec<CaseResult> {
@@ -84,7 +84,7 @@ const WRITABLE: &str = "writing to a String cannot fail";
 
 fn as_table(outcomes: &[CaseResult], settings: SuiteSettings) -> String {
     let mut table = format!(
-        "{:<50}{:>14}{:>14}{:>10}{:>10}  verdict\n",
+        "{:<50} {:>13} {:>13} {:>9} {:>9}  verdict\n",
         "", "exact", "simulated", "error", "±"
     );
     for outcome in outcomes {
@@ -116,9 +116,13 @@ fn row(figure: &Compared) -> String {
     } else {
         percent(figure.half_width / figure.exact.abs(), "")
     };
+    let name = match figure.limit {
+        Some(limit) => format!("{} (limit {})", figure.figure, number(limit.value)),
+        None => figure.figure.clone(),
+    };
+    // The spaces keep wide numbers apart.
     format!(
-        "  {:<48}{:>14}{:>14}{error:>10}{half_width:>10}  {}",
-        figure.figure,
+        "  {name:<48} {:>13} {:>13} {error:>9} {half_width:>9}  {}",
         number(figure.exact),
         number(figure.simulated),
         in_words(figure.verdict)
@@ -153,9 +157,15 @@ fn closing(outcomes: &[CaseResult], settings: SuiteSettings) -> String {
         .iter()
         .filter(|figure| figure.verdict == Verdict::Holds)
         .count();
+    let has_limit = figures.iter().any(|figure| figure.limit.is_some());
+    let limits = if has_limit {
+        " A limit holds for infinitely many buyers; the exact value beside it is that limit and its bias at the simulated scale."
+    } else {
+        ""
+    };
     format!(
         "\n{passed} of {} metrics passed. ± is the half-width of the 99 % simultaneous confidence interval over {} \
-         replications (seed {}).\n",
+         replications (seed {}).{limits}\n",
         figures.len(),
         settings.replications,
         settings.seed

@@ -1,9 +1,11 @@
 //! `tiketi-sim timeline`: how many instances each scaling policy has in service after the queue crosses its threshold.
 
+use std::fs;
 use std::io;
 use std::path::Path;
 
 use super::args::TimelineArguments;
+use super::draft::Drafts;
 use super::exit::{Exit, complain};
 use super::{source, summary};
 use tiketi_cloud::policy_timeline::{CROSSING, PolicyTimeline, built_in};
@@ -46,7 +48,7 @@ fn show(flags: &TimelineArguments, timelines: &[PolicyTimeline]) -> Exit {
     let page = policies::page(timelines, &run_again(flags));
     let folder = flags.out.as_deref();
     let written = folder.map_or(Ok(()), |folder| write(folder, &page));
-    summary::print(&page, folder.filter(|_| written.is_ok()));
+    let printed = summary::print(&page, folder.filter(|_| written.is_ok()));
     match (written, folder) {
         (Err(error), Some(folder)) => {
             let folder = folder.display();
@@ -54,14 +56,16 @@ fn show(flags: &TimelineArguments, timelines: &[PolicyTimeline]) -> Exit {
             complain(format_args!("cannot write to {folder}: {error}"), hint);
             Exit::BadScenario
         }
-        (Ok(()), _) | (Err(_), None) => Exit::Success,
+        (Ok(()), _) | (Err(_), None) => printed.err().unwrap_or(Exit::Success),
     }
 }
 
 fn write(folder: &Path, page: &Page) -> io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    std::fs::write(folder.join("summary.md"), markdown::render(page))?;
-    std::fs::write(folder.join("report.html"), html::render(page))
+    fs::create_dir_all(folder)?;
+    let mut drafts = Drafts::default();
+    drafts.add(&folder.join("summary.md"), markdown::render(page))?;
+    drafts.add(&folder.join("report.html"), html::render(page))?;
+    drafts.commit()
 }
 
 /// Returns the command that repeats the simulation.

@@ -70,6 +70,7 @@ fn ending(engine: Engine) -> Ending {
             planned: BUYERS,
             workers: Vec::new(),
             credential_error: None,
+            tool: None,
         },
         state: FinalState::Unread {
             reason: "artificial run".to_owned(),

@@ -63,6 +63,11 @@ impl Running {
         });
     }
 
+    /// Returns whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it is a child").is_some()
+    }
+
     /// Returns its child processes.
     pub(crate) fn children(&self) -> Vec<Process> {
         let supervisor = self.child.id().cast_signed();
@@ -95,6 +100,26 @@ impl Running {
     /// Sends SIGTERM, as a service manager does.
     pub(crate) fn terminate(&self) {
         kill(self.pid(), Signal::SIGTERM).expect("it runs");
+    }
+
+    /// Sends SIGHUP, as a terminal does when it closes.
+    pub(crate) fn hang_up(&self) {
+        self.send(Signal::SIGHUP);
+    }
+
+    /// Sends a signal to the supervisor, and only to it.
+    pub(crate) fn send(&self, signal: Signal) {
+        kill(self.pid(), signal).expect("it runs");
+    }
+
+    /// Stops the supervisor, and only it, with SIGSTOP.
+    pub(crate) fn stop(&self) {
+        self.send(Signal::SIGSTOP);
+    }
+
+    /// Lets a stopped supervisor continue.
+    pub(crate) fn resume(&self) {
+        self.send(Signal::SIGCONT);
     }
 
     /// Kills the supervisor, and only it, with SIGKILL.
@@ -139,6 +164,21 @@ impl Process {
     /// Kills it with SIGKILL.
     pub(crate) fn kill(&self) {
         kill(Pid::from_raw(self.pid), Signal::SIGKILL).expect("it runs");
+    }
+
+    /// Kills it with SIGKILL unless it is gone.
+    pub(crate) fn end(&self) {
+        let _gone = kill(Pid::from_raw(self.pid), Signal::SIGKILL);
+    }
+
+    /// Stops it with SIGSTOP: it lives, and does nothing.
+    pub(crate) fn stop(&self) {
+        kill(Pid::from_raw(self.pid), Signal::SIGSTOP).expect("it runs");
+    }
+
+    /// Lets it continue.
+    pub(crate) fn resume(&self) {
+        kill(Pid::from_raw(self.pid), Signal::SIGCONT).expect("it is stopped");
     }
 
     /// Returns whether it is still running; a zombie is not.

@@ -139,8 +139,13 @@ pub enum Answer<'a> {
     Done,
     /// The buyer is in the queue.
     Queued,
-    /// The buyer is not, or no longer, in the queue and may choose a seat.
+    /// The buyer is admitted and may choose a seat.
     Admitted,
+    /// The buyer is no longer in the queue and may choose a seat.
+    NotQueued {
+        /// Whether the buyer was admitted. If not, the place in the queue was lost. `None` if the system doesn't say.
+        admitted: Option<bool>,
+    },
     /// The seat map.
     Seats {
         /// The available seats.

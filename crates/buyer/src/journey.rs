@@ -9,6 +9,8 @@
 //! A buyer has at most one request in flight, in addition to the socket. A buyer who is admitted while a poll is in flight
 //! continues when the poll's response arrives.
 
+mod polling;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +18,12 @@ use uuid::Uuid;
 
 use super::action::{Action, Answer, Emission, Message, Request};
 use super::backoff::Backoff;
+use super::passage::{Passage, Way};
+use super::poll_ledger::PollLedger;
 use super::seat_choice::SeatChoice;
 use super::socket::{Closed, Socket};
 use super::temperament::Draws;
-use crate::observation::{LeaveReason, Observation, SocketChange, Stage};
+use crate::observation::{AfterDrop, LeaveReason, Observation, SocketChange, Stage};
 use tiketi_core::rng::Streams;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_scenario::operation::Operation;
@@ -65,10 +69,12 @@ pub struct Journey {
     /// When the last response arrived.
     answered_at: SimTime,
     backoff: Backoff,
+    polls: PollLedger,
     socket: Socket,
     join_due: bool,
     close_due: bool,
     queued_since: Option<SimTime>,
+    passage: Passage,
     /// When the buyer's patience ends; `None` outside the queue.
     gives_up_at: Option<SimTime>,
     choice: SeatChoice,
@@ -102,10 +108,12 @@ impl Journey {
             in_flight: None,
             answered_at: SimTime::ZERO,
             backoff: Backoff::NONE,
+            polls: PollLedger::default(),
             socket: Socket::new(),
             join_due: false,
             close_due: false,
             queued_since: None,
+            passage: Passage::NEW,
             gives_up_at: None,
             choice: SeatChoice::default(),
             reservation: Uuid::nil(),
@@ -142,8 +150,12 @@ impl Journey {
                 self.go(Step::QueueCheck, now + pause);
             }
             (Step::QueueCheck, Answer::Queued) => self.wait(now),
-            (Step::Waiting, Answer::Queued) => self.schedule_poll(now, intended),
+            (Step::Waiting, Answer::Queued) => {
+                self.passage.handle_queued(self.socket.is_open());
+                self.schedule_poll(now, intended);
+            }
             (Step::QueueCheck | Step::Waiting, Answer::Admitted) => self.enter(now),
+            (Step::Waiting, Answer::NotQueued { admitted }) => self.walk_in(now, admitted),
             (Step::SeatMap | Step::Watching, Answer::Seats { available, locked }) => {
                 self.reach(now, Stage::SeatsSeen);
                 self.choice = SeatChoice::pick(available, &mut self.draws.seat);
@@ -169,15 +181,20 @@ impl Journey {
             Message::EntryAllowed { user } => {
                 if user == self.user && self.step == Step::Waiting {
                     self.enter(now);
+                } else if user == self.user {
+                    let way = self.passage.handle_announced();
+                    self.observe_way(way);
                 }
             }
             Message::QueueUpdated => {
                 if self.step == Step::Waiting && self.temperament.poll.on_update {
-                    self.due = Some(now);
+                    self.poll_at(now, now);
                 }
             }
             Message::QueueCleared => {
                 if self.step == Step::Waiting {
+                    self.drop_poll(now);
+                    self.observe_drop(now, AfterDrop::Rejoined);
                     self.go(Step::QueueCheck, now);
                 }
             }
@@ -208,6 +225,7 @@ impl Journey {
         let change = self.socket.handle_open();
         self.observe_socket(now, change);
         self.join_due = true;
+        self.passage.handle_socket_open(now, self.queued_since);
         if self.step == Step::Waiting {
             let connected = self.temperament.poll.connected;
             let pause = match change {
@@ -215,7 +233,7 @@ impl Journey {
                 SocketChange::Reconnected => self.draws.part_of(connected),
                 SocketChange::Connected | SocketChange::Closed | SocketChange::Lost => connected,
             };
-            self.due = Some(now + pause);
+            self.poll_at(now, now + pause);
         }
     }
 
@@ -226,6 +244,7 @@ impl Journey {
             self.socket
                 .handle_lost(now, &temperament.reconnect, &mut self.draws.backoff);
         self.join_due = false;
+        self.passage.handle_socket_lost();
         if !was_open {
             return;
         }
@@ -271,6 +290,10 @@ impl Journey {
             .filter(|due| *due <= now && self.in_flight.is_none())?;
         let request = self.request()?;
         let intended = due.max(self.answered_at);
+        if self.step == Step::Waiting {
+            let late = now.saturating_since(intended);
+            self.polls.handle_sent(late, self.poll_interval());
+        }
         self.due = None;
         self.in_flight = Some(intended);
         Some(Action::Call { request, intended })
@@ -352,41 +375,47 @@ impl Journey {
         self.due = Some(due);
     }
 
-    /// Waits in the queue: opens the socket and polls.
-    fn wait(&mut self, now: SimTime) {
-        if self.queued_since.is_none() {
-            self.queued_since = Some(now);
-            self.gives_up_at = Some(now + self.draws.patience(&self.temperament));
-            self.reach(now, Stage::Queued);
-        }
-        self.step = Step::Waiting;
-        self.join_due = self.socket.is_open();
-        self.socket.want(now);
-        self.schedule_poll(now, now);
-    }
-
-    /// Schedules the next poll at a fixed interval from when the last one was due; overdue polls are skipped.
-    fn schedule_poll(&mut self, now: SimTime, last: SimTime) {
-        let poll = &self.temperament.poll;
-        let interval = if self.socket.is_open() {
-            poll.connected
-        } else {
-            poll.disconnected
-        };
-        let next = last + interval;
-        self.due = Some(if next > now { next } else { now + interval });
-    }
-
     /// Goes on to the seat map after the admission.
     fn enter(&mut self, now: SimTime) {
+        let since = self.queued_since.take();
+        self.observe_admission(now, since);
+        self.go_inside(now);
+    }
+
+    /// Goes on to the seat map because the system says that the buyer no longer waits, whether admitted or dropped.
+    fn walk_in(&mut self, now: SimTime, admitted: Option<bool>) {
+        let since = self.queued_since.take();
+        let way = self.passage.handle_not_queued(now, admitted, since);
+        self.observe_way(way);
+        self.go_inside(now);
+    }
+
+    fn observe_way(&mut self, way: Option<Way>) {
+        match way {
+            Some(Way::Admitted { at, waited_since }) => self.observe_admission(at, waited_since),
+            Some(Way::Dropped { at, then }) => self.observe_drop(at, then),
+            None => {}
+        }
+    }
+
+    /// Notes the admission of a buyer who had been waiting since `since`, or who did not have to wait.
+    fn observe_admission(&mut self, now: SimTime, since: Option<SimTime>) {
         self.reach(now, Stage::Admitted);
-        self.gives_up_at = None;
-        if let Some(since) = self.queued_since.take() {
-            self.observations.push(Observation::Admitted {
+        self.observations
+            .extend(since.map(|since| Observation::Admitted {
                 at: now,
                 waited: now.saturating_since(since),
-            });
-        }
+            }));
+    }
+
+    fn observe_drop(&mut self, now: SimTime, then: AfterDrop) {
+        self.observations
+            .push(Observation::Dropped { at: now, then });
+    }
+
+    fn go_inside(&mut self, now: SimTime) {
+        self.gives_up_at = None;
+        self.drop_poll(now);
         self.socket.want(now);
         self.join_due = self.socket.is_open();
         self.backoff.handle_success();
@@ -455,11 +484,16 @@ impl Journey {
 
     /// Leaves; with `notify_server`, sends a request to leave the queue first.
     fn leave(&mut self, now: SimTime, reason: LeaveReason, notify_server: bool) {
+        let way = self.passage.handle_end();
+        self.observe_way(way);
         let waited = self
             .queued_since
             .take()
             .map(|since| now.saturating_since(since));
         self.gives_up_at = None;
+        self.drop_poll(now);
+        self.observations
+            .extend(self.polls.polls().map(Observation::Polls));
         self.leaves_for = Some(reason);
         self.observations.push(Observation::Left {
             at: now,

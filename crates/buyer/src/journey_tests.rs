@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::action::SeatOffer;
-use crate::observation::Failure;
+use crate::observation::{Failure, Polls};
 use tiketi_core::units::Share;
 use tiketi_scenario::distribution::Distribution;
 use tiketi_scenario::plan::{Poll, Retry};
@@ -527,6 +527,81 @@ fn the_end_of_the_run_leaves_a_journey_unfinished() {
     visit.leaves_for(LeaveReason::Unfinished, false);
 }
 
+/// The polls of a visit that has ended.
+fn polls(visit: &Visit) -> Polls {
+    let polls = visit.seen.iter().filter_map(|seen| match seen {
+        Observation::Polls(polls) => Some(*polls),
+        _ => None,
+    });
+    let polls: Vec<_> = polls.collect();
+    assert_eq!(polls.len(), 1, "they are reported once");
+    assert!(polls[0].add_up(), "{polls:?}");
+    polls[0]
+}
+
+#[test]
+fn every_poll_is_sent_or_cancelled_if_the_driver_is_on_time() {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    assert!(matches!(visit.next(), Action::Connect { .. }));
+    for _ in 0..3 {
+        visit.answer(Operation::QueueStatus, Answer::Queued);
+    }
+    // The open socket takes the place of the next poll, and the admission of the one after it.
+    visit.journey.handle_socket_open(visit.now);
+    let allowed = Message::EntryAllowed { user: ME };
+    visit.journey.handle_message(visit.now, allowed);
+    assert_eq!(visit.next(), Action::Emit(Emission::JoinSeatSelection));
+    visit.show_seats(0, 0);
+    visit.leaves_for(LeaveReason::SoldOut, true);
+    let expected = Polls {
+        due: 5,
+        sent: 3,
+        cancelled: 2,
+        missed: 0,
+    };
+    assert_eq!(polls(&visit), expected);
+}
+
+#[test]
+fn polls_that_a_late_driver_did_not_send_are_missed() {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    assert!(matches!(visit.next(), Action::Connect { .. }));
+    visit.answer(Operation::QueueStatus, Answer::Queued);
+    // The driver wakes up 12 s after the poll was due. The page polls every 5 s.
+    let due = visit.journey.poll_timeout().unwrap();
+    visit.now = due + Duration::from_secs(12);
+    visit.answer(Operation::QueueStatus, Answer::Queued);
+    // And again 5 s too late, but then the poll is not needed any more.
+    let due = visit.journey.poll_timeout().unwrap();
+    visit.now = due + Duration::from_secs(5);
+    visit.journey.handle_end(visit.now);
+    visit.leaves_for(LeaveReason::Unfinished, false);
+    let expected = Polls {
+        due: 6,
+        sent: 2,
+        cancelled: 1,
+        missed: 3,
+    };
+    assert_eq!(polls(&visit), expected);
+}
+
+#[test]
+fn a_slow_response_is_not_the_fault_of_the_driver() {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    assert!(matches!(visit.next(), Action::Connect { .. }));
+    visit.expect_call(Operation::QueueStatus);
+    visit.now += Duration::from_secs(42);
+    visit
+        .journey
+        .handle_answer(visit.now, Operation::QueueStatus, Answer::Queued);
+    visit.journey.handle_end(visit.now);
+    visit.leaves_for(LeaveReason::Unfinished, false);
+    assert_eq!(polls(&visit).missed, 0);
+}
+
 #[test]
 fn the_same_seed_gives_the_same_journey() {
     let actions = || {
@@ -545,4 +620,99 @@ fn the_same_seed_gives_the_same_journey() {
         visit.actions
     };
     assert_eq!(actions(), actions());
+}
+
+/// Returns the buyers' drops, and whether the buyer counts as admitted.
+fn passage(visit: &Visit) -> (Vec<AfterDrop>, bool) {
+    let drops = visit.seen.iter().filter_map(|seen| match seen {
+        Observation::Dropped { then, .. } => Some(*then),
+        _ => None,
+    });
+    let admitted = |seen: &Observation| {
+        matches!(
+            seen,
+            Observation::Stage {
+                stage: Stage::Admitted,
+                ..
+            } | Observation::Admitted { .. }
+        )
+    };
+    (drops.collect(), visit.seen.iter().any(admitted))
+}
+
+/// Waits with a socket until a poll says that the buyer no longer waits.
+fn visit_until_not_queued(admitted: Option<bool>) -> Visit {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    visit.connect();
+    assert_eq!(visit.next(), Action::Emit(Emission::JoinQueue));
+    visit.answer(Operation::QueueStatus, Answer::Queued);
+    visit.answer(Operation::QueueStatus, Answer::NotQueued { admitted });
+    visit
+}
+
+fn end(mut visit: Visit) -> Visit {
+    visit.journey.handle_end(visit.now);
+    while let Some(observation) = visit.journey.poll_observation() {
+        visit.seen.push(observation);
+    }
+    visit
+}
+
+#[test]
+fn a_buyer_whom_the_system_has_not_admitted_bypasses_the_waiting_room() {
+    let visit = end(visit_until_not_queued(Some(false)));
+    assert_eq!(passage(&visit), (vec![AfterDrop::Entered], false));
+    let visit = end(visit_until_not_queued(Some(true)));
+    assert_eq!(passage(&visit), (vec![], true));
+}
+
+#[test]
+fn without_a_word_of_the_system_the_missing_message_shows_the_bypass() {
+    let visit = end(visit_until_not_queued(None));
+    assert_eq!(passage(&visit), (vec![AfterDrop::Entered], false));
+    // The message was only slower than the poll.
+    let mut visit = visit_until_not_queued(None);
+    visit
+        .journey
+        .handle_message(visit.now, Message::EntryAllowed { user: ME });
+    assert_eq!(passage(&end(visit)), (vec![], true));
+}
+
+#[test]
+fn a_buyer_who_could_not_hear_the_message_counts_as_admitted() {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    visit.connect();
+    assert_eq!(visit.next(), Action::Emit(Emission::JoinQueue));
+    visit.answer(Operation::QueueStatus, Answer::Queued);
+    visit.journey.handle_socket_lost(visit.now);
+    while !matches!(visit.next(), Action::Call { .. }) {}
+    let not_queued = Answer::NotQueued { admitted: None };
+    visit
+        .journey
+        .handle_answer(visit.now, Operation::QueueStatus, not_queued);
+    assert_eq!(passage(&end(visit)), (vec![], true));
+}
+
+#[test]
+fn a_buyer_whose_socket_opened_after_the_join_may_have_missed_the_message() {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    visit.connect();
+    assert_eq!(visit.next(), Action::Emit(Emission::JoinQueue));
+    let not_queued = Answer::NotQueued { admitted: None };
+    visit.answer(Operation::QueueStatus, not_queued);
+    let expected = (vec![AfterDrop::EnteredUnannounced], false);
+    assert_eq!(passage(&end(visit)), expected);
+}
+
+#[test]
+fn a_cleared_queue_drops_its_buyers() {
+    let mut visit = Visit::with(temperament());
+    visit.queue_up();
+    visit
+        .journey
+        .handle_message(visit.now, Message::QueueCleared);
+    assert_eq!(passage(&end(visit)), (vec![AfterDrop::Rejoined], false));
 }

@@ -7,6 +7,8 @@ pub mod action;
 pub mod backoff;
 pub mod journey;
 pub mod observation;
+mod passage;
+mod poll_ledger;
 mod seat_choice;
 mod socket;
 pub mod temperament;

@@ -35,6 +35,13 @@ pub enum Observation {
         /// Time from the first `queue/check` that put the buyer in the queue to the admission.
         waited: Duration,
     },
+    /// A waiting buyer's place in the queue was gone, without an admission.
+    Dropped {
+        /// When the buyer noticed.
+        at: SimTime,
+        /// What the buyer did next.
+        then: AfterDrop,
+    },
     /// A journey ended.
     Left {
         /// When it happened.
@@ -44,6 +51,8 @@ pub enum Observation {
         /// How long the buyer had been in the queue; `None` if the journey did not end there.
         waited: Option<Duration>,
     },
+    /// The polls of a buyer who was in the queue, once, when the visit ends.
+    Polls(Polls),
     /// A socket was opened or closed.
     Socket {
         /// When it happened.
@@ -155,6 +164,19 @@ impl Stage {
     ];
 }
 
+/// What a buyer does whom the waiting room has dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterDrop {
+    /// Goes on to the seats: the system says that the buyer no longer waits. This buyer bypasses the waiting room.
+    Entered,
+    /// Joins the queue again, at its end.
+    Rejoined,
+    /// Goes on to the seats although no message about an admission came and the system does not say more. The buyer may have been
+    /// admitted in the moment before the socket was open.
+    EnteredUnannounced,
+}
+
 /// Why a journey ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -189,6 +211,35 @@ impl LeaveReason {
         Self::TooManyErrors,
         Self::Unfinished,
     ];
+}
+
+/// The polls of waiting buyers, by what became of them: `due` is the sum of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Polls {
+    /// Polls that were scheduled, or that came due while the load generator was late.
+    pub due: u64,
+    /// Polls that were sent.
+    pub sent: u64,
+    /// Polls that became pointless before they were due: the buyer was admitted, left, or polled at another time instead.
+    pub cancelled: u64,
+    /// Polls that the load generator should have sent and did not: it sent the one before so late that the buyer's page
+    /// would have polled again.
+    pub missed: u64,
+}
+
+impl Polls {
+    /// Adds other polls.
+    pub const fn add(&mut self, other: Self) {
+        self.due += other.due;
+        self.sent += other.sent;
+        self.cancelled += other.cancelled;
+        self.missed += other.missed;
+    }
+
+    /// Whether every poll that was due is accounted for.
+    pub const fn add_up(&self) -> bool {
+        self.due == self.sent + self.cancelled + self.missed
+    }
 }
 
 /// What happened to a socket.

@@ -16,8 +16,13 @@ const SIGMA_MAX: f64 = 1.0;
 const UNDISTURBED: [f64; 10] = [5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0, 45.0, 50.0];
 
 /// Returns the base profile with the inferred times of every operation that has enough requests.
+///
+/// The responses came from the instance type of the run's scenario, so its times hold on that type.
 pub(super) fn assumed(run: &Measurements, base: &Profile) -> Profile {
-    let mut profile = base.clone();
+    let mut instances = run.plan.topology.instances.clone();
+    instances.profile = base.clone();
+    let mut profile = instances.class_profile();
+    profile.class = instances.class.name().to_owned();
     for operation in Operation::ALL {
         let Some(lengths) = service_times(run, operation) else {
             continue;

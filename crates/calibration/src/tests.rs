@@ -6,6 +6,7 @@ use rand_distr::{Distribution, StandardNormal};
 use tiketi_station::Latency;
 
 use super::*;
+use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::rng::Streams;
 use tiketi_measure::histogram::Histogram;
 use tiketi_measure::{Engine, example};
@@ -117,6 +118,21 @@ fn service_times_of_a_target_are_labeled_as_an_assumption() {
     let ms = found.profile.work_ms["queue_check"];
     assert!((2.5..3.5).contains(&ms), "{ms}");
     assert!(found.profile.work_sigma["queue_check"] > 0.1);
+}
+
+#[test]
+fn service_times_of_a_target_hold_on_its_instance_type() {
+    let mut live = played(&example::plan());
+    live.ending.system = None;
+    live.plan.topology.instances.class = InstanceClass::C5Large;
+    let base = Profile::t3_medium_node();
+    let found = calibrate(&live, &base, &mut |plan| Some(played(plan))).unwrap();
+    assert_eq!(found.profile.class, "c5.large");
+    let (known, assumed) = (base.work_ms["health"], found.profile.work_ms["health"]);
+    assert!(
+        assumed < known,
+        "{assumed} is that of the faster type, {known} that of the slower"
+    );
 }
 
 #[test]

@@ -36,16 +36,17 @@ pub(super) struct Leaf<'d> {
 }
 
 impl Leaf<'_> {
-    /// Returns the change that sets the key to `value`, which is the leaf's own value or one of its elements.
-    pub(super) fn change(&self, value: &Value<'_>) -> Change {
+    /// Returns the change that sets the key to `value`, which is the leaf's own value or one of its elements; `None` if it
+    /// has a problem, which is reported.
+    pub(super) fn change(&self, value: &Value<'_>) -> Option<Change> {
         let written = redacted(value.written());
-        Change {
+        Some(Change {
             path: self.path.clone(),
-            value: value.toml(),
+            value: value.toml()?,
             key_span: self.key_span.clone(),
             value_span: value.span(),
             written: written.split_whitespace().collect::<Vec<_>>().join(" "),
-        }
+        })
     }
 
     /// Returns the key as scenarios spell it.
@@ -116,12 +117,19 @@ impl Base {
     /// Loads a scenario as it is written; it must be valid without any changes.
     pub(super) fn new(source_name: &str, text: &str) -> Result<Self, Diagnostics> {
         let plan = scenario::load(source_name, text, &Overrides::default())?;
+        let table = text.parse().map_err(|_too_large| {
+            // Scenarios hold numbers of 64 bits without a sign; the tables that changes are applied to do not.
+            let problem = Problem::new("`seed` is too large for a scenario that is varied")
+                .expected(format!("0 to {}", i64::MAX))
+                .help("each run of a plan has a seed of its own: remove the seed of the scenario");
+            let start = text.find("seed").unwrap_or(0);
+            let problem = problem.at(start..(start + 4).min(text.len()));
+            Diagnostics::new(source_name, text, vec![problem])
+        })?;
         Ok(Self {
             source_name: source_name.to_owned(),
             text: text.to_owned(),
-            table: text
-                .parse()
-                .expect("the scenario was just loaded, so it is valid TOML"),
+            table,
             question: plan.question,
             buyers: None,
         })
@@ -207,7 +215,8 @@ fn unsupported(plan: &Plan) -> Option<Problem> {
         let (name, at) = (fault.action.name(), Written(fault.at.since_start()));
         let message =
             format!("the simulation does not support the fault `{name}` at {at}: {reason}");
-        Some(Problem::new(message).help("remove the fault"))
+        let problem = Problem::new(message).expected("a fault that the simulation supports");
+        Some(problem.help("remove the fault"))
     })
 }
 
@@ -261,7 +270,7 @@ mod tests {
             };
             let root = Section::new(String::new(), vec![layer], &problems);
             let leaves = leaves(&root.section("set"));
-            let change = leaves[0].change(&leaves[0].value);
+            let change = leaves[0].change(&leaves[0].value).expect("a small number");
             (leaves.len(), leaves[0].key(), change.value)
         });
         assert_eq!(long, short);

@@ -10,6 +10,9 @@
 //!   fails, all that are weaker along those keys are skipped. The strongest ones therefore run first.
 //! - **Early exit.** A configuration is dropped when one of its first runs fails (see `replication`).
 //!
+//! A configuration with something that has no price cannot be the cheapest: only a lower bound of its cost is known. It runs
+//! like any other, and the report names it.
+//!
 //! The cheapest one is then re-tested with fresh seeds (see `confirmation`). If it fails the test, the search continues
 //! with the next.
 
@@ -20,9 +23,9 @@ use super::crowd::{highest, means};
 use super::figures::Measure;
 use super::findings::{CheapestSetup, Closest, SetupResult};
 use super::question::{Bill, Explore, Grid, Search, Setup};
-use super::replication::{self, Seeds, first_miss, held, mean, runs};
+use super::replication::{self, Seeds, first_miss, held, mean, mean_at_least, missing, runs};
 use super::{Evaluate, Sample, SearchState, Stopped};
-use tiketi_cost::{PriceBook, Sales, Statement, Usage};
+use tiketi_cost::{Amount, PriceBook, Sales, Statement, Usage};
 use tiketi_scenario::{Plan, arrival_times};
 
 /// Configurations that run as one batch.
@@ -217,10 +220,12 @@ impl<'a> GridSearch<'a> {
         }
     }
 
-    /// Returns the cheapest configuration of which every run passed, the first of the grid among equals.
+    /// Returns the cheapest configuration of which every run passed and whose cost is known, the first of the grid among
+    /// equals.
     fn best(&self) -> Option<usize> {
         let held = (0..self.candidates.len()).filter(|index| self.passes(*index));
-        held.min_by(|a, b| self.cost(*a).total_cmp(&self.cost(*b)))
+        let known = held.filter(|index| self.has_known_cost(*index));
+        known.min_by(|a, b| self.cost(*a).total_cmp(&self.cost(*b)))
     }
 
     fn passes(&self, index: usize) -> bool {
@@ -230,11 +235,28 @@ impl<'a> GridSearch<'a> {
             && candidate.samples.iter().all(Sample::passes)
     }
 
-    /// Returns the mean cost of a configuration that has run.
+    fn has_known_cost(&self, index: usize) -> bool {
+        mean(&self.candidates[index].samples, measure(self.grid.minimize)).is_some()
+    }
+
+    /// Returns the mean cost of a configuration that has run, or the lower bound from before its runs if it is unknown.
     fn cost(&self, index: usize) -> f64 {
         let candidate = &self.candidates[index];
-        // A run without a bill costs at least the lower bound.
         mean(&candidate.samples, measure(self.grid.minimize)).unwrap_or(candidate.at_least)
+    }
+
+    /// Returns the mean cost of a configuration, or what is known of it; `None` if it has not run.
+    fn amount(&self, index: usize) -> Option<Amount> {
+        let samples = &self.candidates[index].samples;
+        let measure = measure(self.grid.minimize);
+        let exact = mean(samples, measure).map(Amount::Exact);
+        let bound = || {
+            Some(Amount::new(
+                mean_at_least(samples, measure)?,
+                missing(samples),
+            ))
+        };
+        exact.or_else(bound)
     }
 
     fn result(
@@ -255,8 +277,12 @@ impl<'a> GridSearch<'a> {
             .iter()
             .flat_map(|candidate| &candidate.samples);
         let ascending = self.grid.axes.iter().filter(|axis| axis.is_ascending);
+        let passing = (0..self.candidates.len()).filter(|index| self.passes(*index));
         CheapestSetup {
             cheapest,
+            cost_unknown: passing
+                .filter(|index| !self.has_known_cost(*index))
+                .collect(),
             minimize: self.grid.minimize,
             explore: self.grid.explore,
             crowd: self
@@ -283,7 +309,7 @@ impl<'a> GridSearch<'a> {
             held: held(&candidate.samples),
             runs: runs(&candidate.samples),
             cost_at_least: candidate.at_least,
-            cost: mean(&candidate.samples, measure(self.grid.minimize)),
+            cost: self.amount(index),
             means: means(&candidate.samples),
             miss: first_miss(&candidate.samples),
         }
@@ -303,14 +329,15 @@ impl<'a> GridSearch<'a> {
         }
     }
 
-    /// Returns the Pareto frontier, by cost: the configurations that pass and that none beats in both cost and waiting time.
+    /// Returns the Pareto frontier, by cost: the configurations that pass, have a known cost, and that none beats in both cost
+    /// and waiting time.
     fn frontier(&self) -> Vec<usize> {
         // Without a single waiting buyer there is no percentile, and the wait is as short as it can be.
         let waiting = |index: usize| {
             mean(&self.candidates[index].samples, Measure::WaitingP95).unwrap_or(0.0)
         };
         let mut holding: Vec<_> = (0..self.candidates.len())
-            .filter(|one| self.passes(*one))
+            .filter(|one| self.passes(*one) && self.has_known_cost(*one))
             .collect();
         holding.sort_by(|a, b| {
             let by_cost = self.cost(*a).total_cmp(&self.cost(*b));
@@ -358,8 +385,8 @@ fn cost_at_least(plan: &Plan, bill: Bill) -> f64 {
     let book = PriceBook::built_in(&plan.cost.prices).expect("a plan names a built-in price book");
     let statement = Statement::new(plan, usage, sales, &book);
     match bill {
-        Bill::Month => statement.month.total,
-        Bill::Run => statement.run.total,
+        Bill::Month => statement.month.total.at_least(),
+        Bill::Run => statement.run.total.at_least(),
     }
 }
 

@@ -8,7 +8,7 @@ use super::crowd::highest;
 use super::figures::{Measure, Unit};
 use super::findings::{Comparison, Row, Variant};
 use super::question::{Contest, Search};
-use super::replication::{self, Seeds, first_miss, held, values};
+use super::replication::{self, Seeds, first_miss, held, mean_at_least, missing, values};
 use super::statistics::{Estimate, estimate};
 use super::{Evaluate, Sample, SearchState, Stopped};
 use tiketi_cost::price_book::Currency;
@@ -42,6 +42,7 @@ pub(super) fn compare(
                 .then(|| difference(samples, base, measure, confidence))
                 .flatten()
         }),
+        missing_costs: missing(samples),
         miss: first_miss(samples),
         tiers: highest(samples),
     });
@@ -60,7 +61,12 @@ fn rows(
 ) -> Vec<Row> {
     let rows = Measure::all().into_iter().map(|measure| Row {
         measure,
-        estimate: estimate(&values(samples, measure), confidence),
+        // A mean over the runs that know the cost would be another lower bound.
+        estimate: match mean_at_least(samples, measure) {
+            Some(_) => None,
+            None => estimate(&values(samples, measure), confidence),
+        },
+        at_least: mean_at_least(samples, measure),
         difference: difference(measure),
     });
     rows.collect()

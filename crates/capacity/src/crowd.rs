@@ -15,7 +15,7 @@ use super::figures::Measure;
 use super::findings::{Break, Closest, CrowdStep, LargestCrowd, Mean, MissCount};
 use super::miss::Miss;
 use super::question::{CrowdRange, Search};
-use super::replication::{self, Seeds, first_miss, held, mean, runs};
+use super::replication::{self, Seeds, first_miss, held, mean, mean_at_least, missing, runs};
 use super::statistics::CONFIRMATIONS_MAX;
 use super::tier_use::{self, TierUse};
 use super::{Evaluate, Sample, SearchState, Stopped};
@@ -244,6 +244,7 @@ impl CrowdSearch<'_> {
             asked_crowd: self.range.asked,
             asked_tiers: highest(self.played.get(&self.range.asked).into_iter().flatten()),
             not_monotone: self.not_monotone(),
+            missing_costs: missing(self.played.values().flatten()),
             currency,
         }
     }
@@ -297,8 +298,18 @@ fn step(crowd: u32, samples: &[Sample]) -> CrowdStep {
         held: held(samples),
         runs: runs(samples),
         means: means(samples),
+        costs_at_least: costs_at_least(samples),
         miss: first_miss(samples),
     }
+}
+
+/// Returns the mean of every cost of which some run knows only a lower bound.
+pub(super) fn costs_at_least(samples: &[Sample]) -> Vec<Mean> {
+    let means = Measure::all().into_iter().filter_map(|measure| {
+        let mean = mean_at_least(samples, measure)?;
+        Some(Mean { measure, mean })
+    });
+    means.collect()
 }
 
 /// Returns the mean of every metric that at least one run has.

@@ -10,6 +10,7 @@ use super::miss::Miss;
 use super::question::Search;
 use super::tier_use::{Tier, TierUse};
 use super::{Evaluate, Question, Sample, ScenarioFile, ScenarioFileError, SearchState};
+use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::rng::Streams;
 use tiketi_core::units::Share;
 use tiketi_cost::price_book::Currency;
@@ -144,16 +145,28 @@ impl Fake {
             excess: Some(over),
         });
         let cost = fleet * 100.0 + f64::from(plan.scaling.max);
-        let figures = [
+        let mut figures = Figures::from([
             (Measure::WaitingP95, buyers / limit * 60.0),
+            (Measure::Errors, over.max(0.0)),
+        ]);
+        let mut costs = Figures::from([
             (Measure::CostMonth, cost * 1_000_000.0),
             (Measure::CostRun, cost),
-            (Measure::Errors, over.max(0.0)),
-        ];
+        ]);
+        // As in the documented price book.
+        let class = plan.topology.instances.class;
+        let mut missing = Vec::new();
+        if class == InstanceClass::T3Medium {
+            figures.append(&mut costs);
+        } else {
+            missing.push(format!("{class} (no price)"));
+        }
         Sample {
             seed: plan.seed,
             misses: misses.into_iter().collect(),
-            figures: Figures::from(figures),
+            figures,
+            at_least: costs,
+            missing,
             tiers: vec![TierUse {
                 tier: Tier::InstanceCpu,
                 used: buyers / limit,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use tiketi_buyer::observation::{LeaveReason, Stage};
+use tiketi_cost::{Amount, Statement};
 use tiketi_measure::Measurements;
 use tiketi_scenario::operation::Operation;
 use tiketi_verdict::Verdicts;
@@ -183,7 +184,41 @@ impl TryFrom<String> for Measure {
     }
 }
 
-/// Returns the metrics of a run.
+/// Returns the costs of a run that are known only as lower bounds; they are not among its [`figures`].
+pub(super) fn lower_bounds(run: &Measurements) -> Figures {
+    let costs = Measure::all().into_iter().filter_map(|measure| {
+        let amount = cost(measure, run.ending.statement.as_ref()?)?;
+        let is_exact = amount.exact().is_some();
+        (!is_exact).then(|| (measure, amount.at_least()))
+    });
+    costs.collect()
+}
+
+/// Returns a cost; `None` for a metric that is no cost, and for a cost per buyer or ticket if there are none.
+const fn cost(measure: Measure, statement: &Statement) -> Option<&Amount> {
+    match measure {
+        Measure::CostRun => Some(&statement.run.total),
+        Measure::CostMonth => Some(&statement.month.total),
+        Measure::CostPerThousand => statement.per_thousand_buyers.as_ref(),
+        Measure::CostPerTicket => statement.per_ticket.as_ref(),
+        Measure::WaitingP50
+        | Measure::WaitingP95
+        | Measure::ResponseP95(_)
+        | Measure::Errors
+        | Measure::Abandoned
+        | Measure::TicketsSold
+        | Measure::SoldOutAt
+        | Measure::Recovery
+        | Measure::QueueEvicted
+        | Measure::KeysEvicted
+        | Measure::WritesRefused
+        | Measure::InstancesPeak
+        | Measure::InstanceHours => None,
+    }
+}
+
+/// Returns the metrics of a run. A cost that is only a lower bound is left out: whoever compares metrics must not take it for
+/// the cost.
 pub(super) fn figures(run: &Measurements, verdicts: &Verdicts) -> Figures {
     let values = Measure::all().into_iter().map(|measure| {
         let value = value(measure, run, verdicts);
@@ -228,10 +263,10 @@ fn value(measure: Measure, run: &Measurements, verdicts: &Verdicts) -> Option<f6
         Measure::WritesRefused => Some(count(data_tier?.redis_writes_refused)),
         Measure::InstancesPeak => instances_peak(run),
         Measure::InstanceHours => statement.map(|statement| statement.usage.instance_hours),
-        Measure::CostRun => statement.map(|statement| statement.run.total),
-        Measure::CostMonth => statement.map(|statement| statement.month.total),
-        Measure::CostPerThousand => statement?.per_thousand_buyers,
-        Measure::CostPerTicket => statement?.per_ticket,
+        Measure::CostRun
+        | Measure::CostMonth
+        | Measure::CostPerThousand
+        | Measure::CostPerTicket => cost(measure, statement?)?.exact(),
     }
 }
 
@@ -306,9 +341,31 @@ mod tests {
             .as_secs_f64();
         assert_eq!(figures.get(&Measure::WaitingP95), Some(&p95));
         assert_eq!(figures.get(&Measure::TicketsSold), Some(&500.0));
-        let month = run.ending.statement.as_ref().unwrap().month.total;
+        let month = run
+            .ending
+            .statement
+            .as_ref()
+            .unwrap()
+            .month
+            .total
+            .at_least();
         assert_eq!(figures.get(&Measure::CostMonth), Some(&month));
         assert_eq!(figures.get(&Measure::SoldOutAt), None, "seats were left");
+    }
+
+    #[test]
+    fn a_cost_without_all_prices_is_no_metric_but_a_lower_bound() {
+        let mut run = example::run();
+        assert!(lower_bounds(&run).is_empty());
+        let statement = run.ending.statement.as_mut().unwrap();
+        statement.month.total = Amount::new(100.0, vec!["x (no price)".to_owned()]);
+        let figures = figures(&run, &judge(&run));
+        assert_eq!(figures.get(&Measure::CostMonth), None);
+        assert!(figures.contains_key(&Measure::CostRun));
+        assert_eq!(
+            lower_bounds(&run),
+            Figures::from([(Measure::CostMonth, 100.0)])
+        );
     }
 
     #[test]

@@ -5,19 +5,46 @@ use toml::de::DeTable;
 use super::change::{self, Base, Change};
 use super::question::{Contest, CrowdRange, Kind, KindName, Question, Search, Setup};
 use super::{grid, statistics};
+use tiketi_core::names::Named as _;
 use tiketi_core::units::Share;
-use tiketi_scenario::diagnostic::{Diagnostics, Problem};
+use tiketi_scenario::diagnostic::{Diagnostics, Problem, syntax_problem};
 use tiketi_scenario::document::{Layer, Problems, Section};
+use tiketi_scenario::keys::{Form, Limits};
 use tiketi_scenario::{self as scenario, arrival_times};
 
-/// Limit on the runs of one configuration. More would only make the intervals narrower than the simulation is accurate.
-const RUNS_MAX: u32 = 10_000;
+/// Limits on the runs of one configuration.
+const RUNS: Limits<u32> = Limits::new(
+    1,
+    10_000,
+    "more than 10,000 runs only make intervals narrower than the simulation is accurate",
+);
 
-/// Limit on the variants of a comparison; the report has no room for more.
-const VARIANTS_MAX: usize = 12;
+/// Limits on the pairs of runs of a comparison.
+const PAIRS: Limits<u32> = Limits::new(
+    2,
+    RUNS.max,
+    "an interval needs two pairs, and more than 10,000 make it narrower than the simulation is accurate",
+);
 
-/// Largest number of buyers that a scenario can have.
-const BUYERS_MAX: u32 = 10_000_000;
+/// Limits on the variants of a comparison.
+const VARIANTS: Limits<usize> = Limits::new(
+    1,
+    12,
+    "a comparison needs a variant, and a report has no room for more than 12",
+);
+
+/// Limits on the buyers of a scenario.
+const BUYERS: Limits<u32> = Limits::new(
+    1,
+    10_000_000,
+    "a sale needs a buyer, and no machine can start more than ten million",
+);
+
+/// Limits on seeds.
+const SEEDS: Limits<u64> = Limits::new(0, u64::MAX, "a seed is a number of 64 bits, not negative");
+
+/// Characters of a path, as on Linux.
+const PATH_MAX: usize = 4_096;
 
 /// Name of the unchanged scenario in a comparison.
 const AS_WRITTEN: &str = "as written";
@@ -63,8 +90,7 @@ pub fn load(
     let problems = Problems::new(text);
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
-        let span = error.span().unwrap_or(0..0);
-        problems.report(Problem::new(error.message()).at(span));
+        problems.report(syntax_problem(error, text));
     }
     if !errors.is_empty() {
         return Err(Diagnostics::new(source_name, text, problems.into_list()));
@@ -105,9 +131,13 @@ fn resolve(
     read: impl FnOnce(&str) -> Result<ScenarioFile, ScenarioFileError>,
 ) -> Result<Question, Refused> {
     let name = scenario::name("plan", source_name, root);
-    let kind = root.value("question").and_then(|value| value.named());
+    let kinds = Form::OneOf(KindName::all_names());
+    let kind = root
+        .value("question", kinds)
+        .and_then(|value| value.named());
     let search = search(&root.section("search"), kind == Some(KindName::Compare));
-    let path = root.value("scenario").and_then(|value| value.text());
+    let path = root.value("scenario", "the path of a scenario, relative to this file");
+    let path = path.and_then(|value| value.text_up_to(PATH_MAX));
     let base = path.map(|path| base(root, path, read)).transpose()?;
     let Some((kind, base)) = kind.zip(base.flatten()) else {
         // Which keys are allowed depends on the kind of question, so none can be called unknown.
@@ -125,6 +155,10 @@ fn resolve(
             .and_then(|base| contest(root, &base))
             .map(Kind::Compare),
     };
+    if kind.is_none() {
+        // A problem may have ended the reading before all keys were asked for.
+        root.accept_any_key();
+    }
     let question = || {
         Some(Question {
             name: name?,
@@ -151,6 +185,7 @@ fn base(
         Ok(file) => file,
         Err(reason) => {
             let problem = Problem::new(format!("`scenario` is \"{path}\", which {reason}"));
+            let problem = problem.expected("a scenario file");
             let help = "name a scenario; its path is relative to this file";
             root.complain(&["scenario"], problem.help(help));
             return Ok(None);
@@ -164,6 +199,7 @@ fn base(
 fn changed(section: &Section<'_>, base: &Base) -> Option<Base> {
     let leaves = change::leaves(&section.section("set"));
     let changes: Vec<_> = leaves.iter().map(|leaf| leaf.change(&leaf.value)).collect();
+    let changes: Vec<_> = changes.into_iter().collect::<Option<_>>()?;
     let changed = base.clone().changed(&changes);
     match changed.plan() {
         Ok(_) => Some(changed),
@@ -189,14 +225,14 @@ fn report(
 
 fn search(section: &Section<'_>, is_comparison: bool) -> Option<Search> {
     let whole = |key, default: u32| match section.find(key) {
-        Some(value) => value.whole(1..=RUNS_MAX),
+        Some(value) => value.whole(RUNS),
         None => Some(default),
     };
     // A comparison needs at least two pairs for an interval, and narrows it with more. A search runs many configurations,
     // so it takes fewer runs of each.
     let replications = if is_comparison {
         match section.find("replications") {
-            Some(value) => value.whole(2..=RUNS_MAX),
+            Some(value) => value.whole(PAIRS),
             None => Some(20),
         }
     } else {
@@ -214,7 +250,7 @@ fn search(section: &Section<'_>, is_comparison: bool) -> Option<Search> {
         part(section, "holds_in", 0.8)
     };
     let seed = match section.find("seed") {
-        Some(value) => value.whole(0..=u64::MAX),
+        Some(value) => value.whole(SEEDS),
         None => Some(1),
     };
     let search = Search {
@@ -234,7 +270,8 @@ fn part(section: &Section<'_>, key: &'static str, default: f64) -> Option<Share>
     };
     let share = value.share()?;
     if share.get() <= 0.0 || share.get() >= 1.0 {
-        value.reject("a share between 0 and 1, such as 0.95 or \"95%\"");
+        let expected = "a share between 0 and 1, such as 0.95 or \"95%\"";
+        value.reject_with(expected, "no number of runs can show 0 or all of something");
         return None;
     }
     Some(share)
@@ -251,7 +288,15 @@ fn can_confirm(section: &Section<'_>, search: &Search) -> bool {
         search.confirm,
         search.holds_in.get() * 100.0
     );
-    let problem = Problem::new(message).expected(format!("{needed} to {RUNS_MAX}"));
+    let problem = Problem::new(message);
+    let problem = if RUNS.permit(needed) {
+        problem.expected(format!("{needed} to {}", RUNS.max))
+    } else {
+        let max = RUNS.max;
+        problem.expected(format!(
+            "a `holds_in` that {max} runs can show: this one needs {needed}"
+        ))
+    };
     let help = "confirm with more runs, or ask for a smaller `holds_in`";
     section.complain(&["confirm", "holds_in", "confidence"], problem.help(help));
     false
@@ -261,7 +306,7 @@ fn can_confirm(section: &Section<'_>, search: &Search) -> bool {
 fn for_buyers(root: &Section<'_>, base: Base) -> Option<Base> {
     let crowd = root.section("crowd");
     let buyers = match crowd.find("buyers") {
-        Some(value) => Some(value.whole(1..=BUYERS_MAX)?),
+        Some(value) => Some(value.whole(BUYERS)?),
         None => None,
     };
     Some(base.for_buyers(buyers))
@@ -270,18 +315,16 @@ fn for_buyers(root: &Section<'_>, base: Base) -> Option<Base> {
 fn crowd_range(root: &Section<'_>, base: Base) -> Option<CrowdRange> {
     let section = root.section("crowd");
     let end = |key| {
-        let value = section.value(key)?;
-        value.whole(1..=BUYERS_MAX)
+        let value = section.value(key, Form::Whole(BUYERS.widened()))?;
+        value.whole(BUYERS)
     };
     let (from, to) = (end("from"), end("to"));
     let within = part(&section, "within", 0.02);
     let (from, to) = (from?, to?);
     if from >= to {
         let message = format!("`crowd.from` ({from}) must be less than `crowd.to` ({to})");
-        section.complain(
-            &["from", "to"],
-            Problem::new(message).help("lower `from` or raise `to`"),
-        );
+        let problem = Problem::new(message).expected(format!("a `from` below {to}"));
+        section.complain(&["from", "to"], problem.help("lower `from` or raise `to`"));
         return None;
     }
     // If both ends are valid, so is everything between: the number of buyers only enters checks with a lower or an
@@ -306,7 +349,7 @@ fn crowd_range(root: &Section<'_>, base: Base) -> Option<CrowdRange> {
 }
 
 fn contest(root: &Section<'_>, base: &Base) -> Option<Contest> {
-    let sections = root.elements("variants", None);
+    let sections = root.elements("variants", VARIANTS, None)?;
     let variants: Vec<_> = sections
         .iter()
         .map(|section| variant(section, base))
@@ -314,12 +357,6 @@ fn contest(root: &Section<'_>, base: &Base) -> Option<Contest> {
     let against = root.find("against");
     // All variants are resolved before the first problem ends this, so that all problems are reported at once.
     let mut setups = variants.into_iter().collect::<Option<Vec<_>>>()?;
-    if setups.is_empty() || setups.len() > VARIANTS_MAX {
-        let problem = Problem::new(format!("`variants` has {} entries", setups.len()));
-        let problem = problem.expected(format!("1 to {VARIANTS_MAX}"));
-        root.complain(&["variants"], problem);
-        return None;
-    }
     for (index, setup) in setups.iter().enumerate() {
         let is_taken = setups[..index].iter().any(|other| other.name == setup.name);
         if is_taken || setup.name == AS_WRITTEN {
@@ -327,6 +364,7 @@ fn contest(root: &Section<'_>, base: &Base) -> Option<Contest> {
                 "`name` is \"{}\", which is already used",
                 setup.name
             ));
+            let problem = problem.expected("a different name for each variant");
             sections[index].complain(&["name"], problem.help("give each variant its own name"));
             return None;
         }
@@ -354,7 +392,8 @@ fn contest(root: &Section<'_>, base: &Base) -> Option<Contest> {
 }
 
 fn variant(section: &Section<'_>, base: &Base) -> Option<Setup> {
-    let name = section.value("name").and_then(|value| value.text());
+    let name = section.value("name", "a name of its own, in quotes");
+    let name = name.and_then(|value| value.text());
     let changed = changed(section, base)?;
     let plan = changed.plan().ok()?;
     Some(setup(name?.to_owned(), plan))

@@ -10,6 +10,7 @@ use super::question::{Bill, Explore, LeftOut, Question, Search};
 use super::replication::Seeds;
 use super::statistics::Estimate;
 use super::tier_use::TierUse;
+use tiketi_cost::Amount;
 use tiketi_cost::price_book::Currency;
 
 /// Version of the layout. Raised when a reader of the previous one would misread it.
@@ -76,6 +77,8 @@ pub struct LargestCrowd {
     pub asked_tiers: Vec<TierUse>,
     /// Numbers of buyers that failed although a larger one passed, as pairs of the smaller and the larger.
     pub not_monotone: Vec<(u32, u32)>,
+    /// What is missing from the costs, which makes them lower bounds; empty if all are known.
+    pub missing_costs: Vec<String>,
     /// Currency of costs; `None` if there are none.
     pub currency: Option<Currency>,
 }
@@ -91,6 +94,9 @@ pub struct CrowdStep {
     pub runs: u32,
     /// Mean of each metric that at least one run has.
     pub means: Vec<Mean>,
+    /// Means of the costs that are not among the means because only lower bounds of them are known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub costs_at_least: Vec<Mean>,
     /// The largest miss of the first run that failed; `None` if all passed.
     pub miss: Option<Miss>,
 }
@@ -152,8 +158,11 @@ pub struct Closest {
 /// The cheapest configuration that passes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CheapestSetup {
-    /// Its index in `setups`; `None` if none passes, or if none could be confirmed.
+    /// Its index in `setups`; `None` if none passes, if none could be confirmed, or if the cost of none that passes is known.
     pub cheapest: Option<usize>,
+    /// Indices of the configurations that passed every run but cannot be the cheapest, because their cost is unknown. They
+    /// may cost less than the cheapest one.
+    pub cost_unknown: Vec<usize>,
     /// Which cost counts.
     pub minimize: Bill,
     /// How far the search looked.
@@ -191,8 +200,8 @@ pub struct SetupResult {
     pub runs: u32,
     /// Lower bound of its cost, known before it runs.
     pub cost_at_least: f64,
-    /// Mean cost of its runs; `None` without runs.
-    pub cost: Option<f64>,
+    /// Mean cost of its runs: a lower bound if something has no price. `None` without runs.
+    pub cost: Option<Amount>,
     /// Mean of each metric that at least one run has.
     pub means: Vec<Mean>,
     /// The largest miss of the first run that failed; `None` if all passed.
@@ -221,6 +230,8 @@ pub struct Variant {
     pub held: u32,
     /// Its metrics, and how they differ.
     pub rows: Vec<Row>,
+    /// What is missing from its costs, which makes them lower bounds; empty if all are known.
+    pub missing_costs: Vec<String>,
     /// The largest miss of the first run that failed; `None` if all passed.
     pub miss: Option<Miss>,
     /// Peak utilization of each tier.
@@ -234,6 +245,9 @@ pub struct Row {
     pub measure: Measure,
     /// Its mean; `None` if no run has the metric.
     pub estimate: Option<Estimate>,
+    /// For a cost of which only a lower bound is known, the mean of that bound; there is no estimate then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<f64>,
     /// Mean difference of the runs with the same seed; `None` for the baseline, or if no pair of runs has the metric.
     pub difference: Option<Estimate>,
 }

@@ -5,9 +5,17 @@ use super::question::{Axis, Bill, Explore, Grid, LeftOut, Setup};
 use tiketi_scenario::Plan;
 use tiketi_scenario::diagnostic::{Diagnostics, Problem};
 use tiketi_scenario::document::Section;
+use tiketi_scenario::keys::Limits;
 
 /// Limit on the combinations of a grid. Each is resolved before the first one runs, and most run several times.
 const SETUPS_MAX: usize = 2_000;
+
+/// Limits on the values of one key.
+const VALUES: Limits<usize> = Limits::new(
+    1,
+    SETUPS_MAX,
+    "a key that varies needs values, and a search tries 2,000 combinations at most",
+);
 
 /// One key with all its values.
 struct Values {
@@ -77,12 +85,9 @@ fn values(root: &Section<'_>) -> Option<Vec<Values>> {
 }
 
 fn values_of(leaf: &Leaf<'_>) -> Option<Values> {
-    let elements = leaf.value.elements()?;
-    if elements.is_empty() {
-        leaf.value.reject("at least one value");
-        return None;
-    }
+    let elements = leaf.value.elements(VALUES)?;
     let changes: Vec<_> = elements.iter().map(|value| leaf.change(value)).collect();
+    let changes: Vec<_> = changes.into_iter().collect::<Option<_>>()?;
     let axis = Axis {
         key: leaf.key(),
         values: changes
@@ -100,7 +105,7 @@ fn mark_ascending(root: &Section<'_>, values: Option<&[Values]>) -> Option<()> {
         return Some(());
     };
     let mut is_right = true;
-    for named in list.elements()? {
+    for named in list.elements(VALUES)? {
         let key = named.text()?;
         let keys = || {
             values
@@ -121,7 +126,9 @@ fn mark_ascending(root: &Section<'_>, values: Option<&[Values]>) -> Option<()> {
 }
 
 fn with_ascending(root: &Section<'_>, mut axes: Vec<Axis>) -> Vec<Axis> {
-    let named = root.find("ascending").and_then(|list| list.elements());
+    let named = root
+        .find("ascending")
+        .and_then(|list| list.elements(VALUES));
     let named: Vec<_> = named
         .iter()
         .flatten()
@@ -213,6 +220,7 @@ fn has_one_price_book(root: &Section<'_>, combinations: &[Combination]) -> bool 
         let problem = Problem::new(
             "`cost.prices` varies, but costs of different price books cannot be compared",
         );
+        let problem = problem.expected("one price book");
         root.complain(&["vary"], problem.help("set it once, under [set]"));
     }
     is_one

@@ -6,10 +6,10 @@
 //!                                    └─ Evaluate: one plan, one seed ─▶ Sample
 //! ```
 //!
-//! A run *passes* when all gates pass, no audit fails, and the measurement is valid. A configuration passes a search when all
-//! of its runs do. All configurations run with the same seeds (common random numbers), so that differences are due to the
-//! configuration, and answers are confirmed with seeds that the search has not used. Results depend neither on the number
-//! of threads nor on the order in which runs finish.
+//! A run *passes* when all gates pass, no audit fails, the measurement is valid and complete, and somebody bought a ticket. A
+//! configuration passes a search when all of its runs do. All configurations run with the same seeds (common random numbers), so
+//! that differences are due to the configuration, and answers are confirmed with seeds that the search has not used. Results
+//! depend neither on the number of threads nor on the order in which runs finish.
 
 mod change;
 mod cheapest;

@@ -10,7 +10,8 @@ use tiketi_scenario::objective::Gate;
 use tiketi_verdict::Verdicts;
 use tiketi_verdict::audit::Finding;
 use tiketi_verdict::figure::{Figure, significant};
-use tiketi_verdict::slo::GateVerdict;
+use tiketi_verdict::gap::Subject;
+use tiketi_verdict::slo::{GateResult, GateVerdict};
 
 /// One reason why a run failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,10 +42,13 @@ impl Miss {
     }
 }
 
-/// Returns everything that the run missed: gates in the order of the scenario, then audits, then validity checks.
+/// Returns everything that the run missed: gates in the order of the scenario, then audits, then the sale itself if nobody
+/// bought a ticket, then validity checks.
+///
+/// What could not be measured counts as a miss: a search must not call a configuration good because nothing happened in it.
 pub(super) fn misses(run: &Measurements, verdicts: &Verdicts) -> Vec<Miss> {
     let gates = run.plan.gates.iter().zip(&verdicts.gates);
-    let gates = gates.filter(|(_, verdict)| !verdict.passed);
+    let gates = gates.filter(|(_, verdict)| verdict.result != GateResult::Passed);
     let mut misses: Vec<_> = gates.map(|(gate, verdict)| missed(gate, verdict)).collect();
     for audit in &verdicts.audits {
         match &audit.finding {
@@ -54,6 +58,12 @@ pub(super) fn misses(run: &Measurements, verdicts: &Verdicts) -> Vec<Miss> {
             Finding::Held { .. } | Finding::CouldNotCheck { .. } => {}
         }
     }
+    misses.extend(verdicts.gaps.iter().filter_map(|gap| match &gap.subject {
+        Subject::Sale => Some(beyond_measure("tickets sold", "at least 1", &gap.reason)),
+        Subject::Audit { audit } => Some(beyond_measure(audit.name(), "checked", &gap.reason)),
+        // Gates are among the misses already.
+        Subject::Gate { .. } => None,
+    }));
     let doubts = verdicts.validity.iter().filter(|check| !check.ok);
     misses.extend(doubts.map(|check| beyond_measure(check.name, "valid", &check.evidence)));
     misses
@@ -70,8 +80,8 @@ fn beyond_measure(what: &str, wanted: &str, found: &str) -> Miss {
 }
 
 fn missed(gate: &Gate, verdict: &GateVerdict) -> Miss {
-    let found = match (&verdict.measured, &verdict.reason) {
-        (Some(figure), _) => figure.to_string(),
+    let found = match (&verdict.shown, &verdict.reason) {
+        (Some(shown), _) => shown.clone(),
         (None, Some(reason)) => reason.clone(),
         (None, None) => "not measured".to_owned(),
     };

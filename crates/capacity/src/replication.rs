@@ -127,11 +127,44 @@ pub(super) fn values(samples: &[Sample], measure: Measure) -> Vec<f64> {
     values.copied().collect()
 }
 
-/// Returns the mean of a metric; `None` if no run has it.
+/// Returns the mean of a metric; `None` if no run has it, or if a run knows only a lower bound of it.
 pub(super) fn mean(samples: &[Sample], measure: Measure) -> Option<f64> {
+    if samples
+        .iter()
+        .any(|sample| sample.at_least.contains_key(&measure))
+    {
+        return None;
+    }
     let values = values(samples, measure);
     let count = f64::from(u32::try_from(values.len()).ok()?);
     (count > 0.0).then(|| values.iter().sum::<f64>() / count)
+}
+
+/// Returns the mean of a cost over runs of which at least one knows only a lower bound of it, which makes the mean a lower
+/// bound too; `None` if all runs know the cost, or none has one.
+pub(super) fn mean_at_least(samples: &[Sample], measure: Measure) -> Option<f64> {
+    let is_bound = samples
+        .iter()
+        .any(|sample| sample.at_least.contains_key(&measure));
+    let known = |sample: &Sample| {
+        let exact = sample.figures.get(&measure);
+        exact.or_else(|| sample.at_least.get(&measure)).copied()
+    };
+    let values: Vec<_> = samples.iter().filter_map(known).collect();
+    let count = f64::from(u32::try_from(values.len()).ok()?);
+    is_bound.then(|| values.iter().sum::<f64>() / count)
+}
+
+/// Returns what is missing from the costs of any of the runs; empty if all costs are known.
+pub(super) fn missing<'s>(samples: impl IntoIterator<Item = &'s Sample>) -> Vec<String> {
+    let samples = samples.into_iter();
+    let mut missing: Vec<_> = samples
+        .flat_map(|sample| &sample.missing)
+        .cloned()
+        .collect();
+    missing.sort_unstable();
+    missing.dedup();
+    missing
 }
 
 /// Returns the largest miss of the first run that failed; `None` if all passed.

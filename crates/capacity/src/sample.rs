@@ -18,6 +18,12 @@ pub struct Sample {
     pub misses: Vec<Miss>,
     /// Its metrics.
     pub figures: Figures,
+    /// The costs that are not among its metrics because only lower bounds of them are known.
+    #[serde(default, skip_serializing_if = "Figures::is_empty")]
+    pub at_least: Figures,
+    /// What is missing from these costs, and why; empty if all costs are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
     /// Its utilization of each tier.
     pub tiers: Vec<TierUse>,
     /// The currency of the costs among its metrics; `None` if it has none.
@@ -32,6 +38,14 @@ impl Sample {
             seed: run.plan.seed,
             misses: miss::misses(run, &verdicts),
             figures: figures::figures(run, &verdicts),
+            at_least: figures::lower_bounds(run),
+            missing: run
+                .ending
+                .statement
+                .as_ref()
+                .map_or_else(Vec::new, |statement| {
+                    statement.month.total.missing().to_vec()
+                }),
             tiers: tier_use::tiers(run),
             currency: run
                 .ending
@@ -41,7 +55,7 @@ impl Sample {
         }
     }
 
-    /// Returns whether the run passed: all gates passed, no audit failed, and the measurement is valid.
+    /// Returns whether the run passed: all gates passed, no audit failed, the measurement is valid, and nothing is left unmeasured.
     pub fn passes(&self) -> bool {
         self.misses.is_empty()
     }
@@ -57,6 +71,10 @@ mod tests {
         let mut run = example::run();
         assert_eq!(Sample::of(&run).passes(), judge(&run).troubles().is_empty());
         run.plan.gates.clear();
+        assert!(Sample::of(&run).passes());
+        let mut unsold = run.clone();
+        unsold.tally.stages[tiketi_buyer::observation::Stage::Paid as usize] = 0;
+        assert!(!Sample::of(&unsold).passes(), "nobody bought a ticket");
         run.tally.arrivals.shed += 1;
         assert!(!Sample::of(&run).passes(), "not valid");
     }

@@ -7,7 +7,7 @@ use super::figures::Measure;
 use super::findings::{
     Answer, CheapestSetup, Comparison, Findings, LargestCrowd, SetupState, mean_of,
 };
-use super::{Stopped, answer, is_question, load};
+use super::{ScenarioFile, Stopped, answer, is_question, load};
 use tiketi_scenario::Diagnostics;
 
 fn findings(text: &str, fake: &Fake) -> Findings {
@@ -149,7 +149,7 @@ fn no_configuration_beats_one_on_the_frontier() {
         .map(|place| {
             let setup = &found.setups[*place];
             (
-                setup.cost.unwrap(),
+                setup.cost.as_ref().unwrap().exact().unwrap(),
                 mean_of(&setup.means, Measure::WaitingP95).unwrap(),
             )
         })
@@ -324,4 +324,88 @@ fn two_variants_with_the_same_name_are_rejected() {
     );
     let errors = wrong(&text).to_string();
     assert!(errors.contains("did you mean `four`?"), "{errors}");
+}
+
+#[test]
+fn a_configuration_without_a_price_is_never_the_cheapest() {
+    let grid = |classes: &str| {
+        let vary = format!("[vary]\ntopology.instances.class = {classes}\n");
+        let (head, _) = GRID
+            .split_once("[vary]")
+            .expect("the example varies something");
+        head.replace("ascending = [\"scaling.min\", \"scaling.max\"]\n", "") + &vary
+    };
+    let find = |classes: &str| {
+        let fake = Fake::holding_up_to(2_000);
+        let findings = answer(&question(&grid(classes)), &fake).expect("it is not stopped");
+        match findings.answer {
+            Answer::CheapestSetup(found) => found,
+            other => panic!("{other:?}"),
+        }
+    };
+    let both = find("[\"t3.large\", \"t3.medium\"]");
+    assert_eq!((both.cheapest, &both.cost_unknown[..]), (Some(1), &[0][..]));
+    let unknown = both.setups[0].cost.as_ref().expect("it has run");
+    assert_eq!(
+        (unknown.exact(), unknown.missing()),
+        (None, &["t3.large (no price)".to_owned()][..])
+    );
+    assert!(
+        both.setups[1]
+            .cost
+            .as_ref()
+            .expect("it has run")
+            .exact()
+            .is_some()
+    );
+    assert_eq!(both.frontier, [1]);
+    let neither = find("[\"t3.large\"]");
+    assert_eq!(
+        (neither.cheapest, &neither.cost_unknown[..]),
+        (None, &[0][..])
+    );
+}
+
+#[test]
+fn a_wrong_number_of_buyers_does_not_make_other_keys_unknown() {
+    let text = GRID.replace("buyers = 1_900", "buyers = 0");
+    assert_ne!(text, GRID);
+    let errors = wrong(&text);
+    assert_eq!(errors.problems().len(), 1, "{errors}");
+    let shown = errors.to_string();
+    assert!(
+        shown.contains("`crowd.buyers` is 0 (expected a whole number from 1 to 10000000); help: "),
+        "{shown}"
+    );
+}
+
+/// Searches apply changes to tables whose numbers have a sign; a scenario's seed may be too large for them.
+#[test]
+fn a_scenario_with_the_largest_seed_is_rejected_with_a_hint() {
+    let read = |_: &str| {
+        Ok(ScenarioFile {
+            name: "large.toml".to_owned(),
+            text: "name = \"large\"\nseed = 18446744073709551615\n".to_owned(),
+        })
+    };
+    let errors = load("question.toml", CROWD, read).expect_err("too large");
+    let shown = errors.to_string();
+    assert!(
+        shown.starts_with("large.toml:2:1: `seed` is too large")
+            && shown.contains("remove the seed of the scenario"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_share_that_no_number_of_runs_can_show_has_a_range_the_right_way_round() {
+    let text = CROWD.replace(
+        "[crowd]",
+        "[search]\nconfirm = 10_000\nholds_in = 0.9999999\n[crowd]",
+    );
+    let shown = wrong(&text).to_string();
+    assert!(
+        shown.contains("(expected a `holds_in` that 10000 runs can show: this one needs "),
+        "{shown}"
+    );
 }

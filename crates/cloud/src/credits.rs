@@ -1,7 +1,7 @@
 //! CPU credits of a burstable (T3) instance: what it earns, spends, and owes.
 //!
 //! A credit is one vCPU at full speed for one minute. An instance earns credits all the time, at a rate equal to its
-//! *baseline* of both vCPUs together, and accumulates at most 24 hours of earnings. Without credits a `standard` instance
+//! *baseline* of all vCPUs together, and accumulates at most 24 hours of earnings. Without credits a `standard` instance
 //! is throttled to the baseline; an `unlimited` one continues at full speed and owes *surplus* credits, which later
 //! earnings pay back. AWS charges surplus beyond 24 hours of earnings at once, and the rest when the instance ends.
 //! (Amazon EC2 User Guide, "Burstable performance instances".)
@@ -34,18 +34,6 @@ pub struct CreditAccount {
     charged: f64,
 }
 
-/// Returns the credits that an instance type earns per hour; `None` if it is not a known burstable type.
-///
-/// AWS's table: t3.micro 12 (2 vCPUs at 10 %), t3.small and t3.medium 24 (20 %), t3.large 36 (30 %).
-pub fn credits_per_hour(class: &str) -> Option<f64> {
-    match class {
-        "t3.micro" => Some(12.0),
-        "t3.small" | "t3.medium" => Some(24.0),
-        "t3.large" => Some(36.0),
-        _ => None,
-    }
-}
-
 impl CreditAccount {
     /// Opens the account of an instance that existed before the run, with the earnings of 24 idle hours (assumption);
     /// `None` if its class has no credits.
@@ -59,7 +47,7 @@ impl CreditAccount {
     /// if its class has no credits.
     pub fn launched(instances: &Instances, now: SimTime) -> Option<Self> {
         Some(Self {
-            earns: credits_per_hour(&instances.class)? / 3_600.0,
+            earns: instances.class.credits_per_hour()? / 3_600.0,
             mode: instances.credits,
             entered_until: now,
             balance: 0.0,
@@ -157,13 +145,14 @@ impl CreditAccount {
 
 #[cfg(test)]
 mod tests {
+    use tiketi_core::instance_class::InstanceClass;
     use tiketi_station::Profile;
 
     use super::*;
 
-    fn instances(class: &str, credits: CreditMode) -> Instances {
+    fn instances(class: InstanceClass, credits: CreditMode) -> Instances {
         Instances {
-            class: class.to_owned(),
+            class,
             credits,
             profile: Profile::native(),
             initial: vec![1],
@@ -171,7 +160,7 @@ mod tests {
     }
 
     fn launched(credits: CreditMode) -> CreditAccount {
-        CreditAccount::launched(&instances("t3.medium", credits), SimTime::ZERO)
+        CreditAccount::launched(&instances(InstanceClass::T3Medium, credits), SimTime::ZERO)
             .expect("a T3 has credits")
     }
 
@@ -192,17 +181,32 @@ mod tests {
     #[test]
     fn an_instance_keeps_the_credits_of_a_day() {
         for (class, cap) in [
-            ("t3.micro", 288.0),
-            ("t3.small", 576.0),
-            ("t3.medium", 576.0),
-            ("t3.large", 864.0),
+            (InstanceClass::T3Micro, 288.0),
+            (InstanceClass::T3Small, 576.0),
+            (InstanceClass::T3Medium, 576.0),
+            (InstanceClass::T3Large, 864.0),
+            (InstanceClass::T3Xlarge, 2_304.0),
+            (InstanceClass::T32xlarge, 4_608.0),
         ] {
             let instances = instances(class, CreditMode::Standard);
             let account = CreditAccount::initial(&instances).expect("a T3 has credits");
             assert!(is_near(account.balance(SimTime::ZERO), cap), "{class}");
             assert!(is_near(account.balance(SimTime::from_secs(86_400)), cap));
         }
-        assert!(CreditAccount::initial(&instances("m7i.large", CreditMode::Standard)).is_none());
+        let fixed = instances(InstanceClass::M5Large, CreditMode::Standard);
+        assert!(CreditAccount::initial(&fixed).is_none());
+    }
+
+    #[test]
+    fn one_thread_never_exhausts_the_credits_of_an_xlarge() {
+        let instances = instances(InstanceClass::T3Xlarge, CreditMode::Standard);
+        let mut account = CreditAccount::launched(&instances, SimTime::ZERO).expect("a T3");
+        assert!(is_near(busy_for(&mut account, SimTime::ZERO, 100), 100.0));
+        let end = SimTime::from_secs(6_000);
+        assert!(
+            is_near(account.balance(end), 60.0),
+            "earns 1.6, spends 1 per minute"
+        );
     }
 
     #[test]
@@ -237,7 +241,7 @@ mod tests {
 
     #[test]
     fn an_instance_with_credits_runs_at_full_speed_for_hours() {
-        let instances = instances("t3.medium", CreditMode::Standard);
+        let instances = instances(InstanceClass::T3Medium, CreditMode::Standard);
         let mut account = CreditAccount::initial(&instances).expect("a T3 has credits");
         assert!(is_near(busy_for(&mut account, SimTime::ZERO, 900), 900.0));
         // 576 credits at a loss of 0.6 a minute last 960 minutes.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::amount::Amount;
 use super::price_book::Figure;
 use super::statement::{Bill, Savings};
 
@@ -31,9 +32,9 @@ pub struct Row {
     /// The sum of the documented parts; `None` if the amount is not a sum.
     pub added_up: Option<f64>,
     /// The amount in the statement's month; `None` if the statement has no such line.
-    pub computed: Option<f64>,
+    pub computed: Option<Amount>,
     /// The computed amount at the documented usage, to separate differences in price from differences in usage.
-    pub computed_at_documented_use: Option<f64>,
+    pub computed_at_documented_use: Option<Amount>,
     /// The usage behind the computed amount, such as `14.7 GB`; `None` if the amount does not depend on usage.
     pub used: Option<String>,
 }
@@ -65,20 +66,20 @@ pub(super) fn compare(
         (heading.name(), month.under(heading))
     });
     let saved = [
-        ("saving-nat", savings.nat),
-        ("saving-reserved", savings.reserved),
+        ("saving-nat", savings.nat.clone()),
+        ("saving-reserved", savings.reserved.map(Amount::Exact)),
     ];
-    let mut computed: BTreeMap<&str, f64> = lines
+    let mut computed: BTreeMap<&str, Amount> = lines
         .chain(saved)
-        .filter_map(|(name, amount)| Some((name, amount? * won_per_unit)))
+        .filter_map(|(name, amount)| Some((name, amount?.times(won_per_unit))))
         .collect();
     let mut at_documented_use = computed.clone();
-    let mut stated: BTreeMap<&str, f64> = BTreeMap::new();
+    let mut stated: BTreeMap<&str, Amount> = BTreeMap::new();
     let mut rows = Vec::new();
     for figure in figures {
         let is_sum = !figure.parts.is_empty();
         let added_up = is_sum.then(|| sum(figure, &stated)).flatten();
-        stated.insert(&figure.name, figure.amount);
+        stated.insert(&figure.name, Amount::Exact(figure.amount));
         if is_sum {
             for amounts in [&mut computed, &mut at_documented_use] {
                 if let Some(amount) = sum(figure, amounts) {
@@ -86,14 +87,14 @@ pub(super) fn compare(
                 }
             }
         } else if figure.by_use {
-            at_documented_use.insert(&figure.name, figure.amount);
+            at_documented_use.insert(&figure.name, Amount::Exact(figure.amount));
         }
-        let of = |amounts: &BTreeMap<&str, f64>| amounts.get(figure.name.as_str()).copied();
+        let of = |amounts: &BTreeMap<&str, Amount>| amounts.get(figure.name.as_str()).cloned();
         rows.push(Row {
             name: figure.name.clone(),
             title: figure.title.clone(),
             documented: figure.amount,
-            added_up,
+            added_up: added_up.and_then(|sum| sum.exact()),
             computed: of(&computed),
             computed_at_documented_use: of(&at_documented_use),
             used: figure.by_use.then(|| used(month, &figure.name)),
@@ -119,12 +120,10 @@ fn used(month: &Bill, heading: &str) -> String {
 }
 
 /// Returns the sum of a figure's parts minus its deductions, or `None` if one of them is unknown.
-fn sum(figure: &Figure, known: &BTreeMap<&str, f64>) -> Option<f64> {
-    let add = |names: &[String]| -> Option<f64> {
-        names
-            .iter()
-            .map(|name| known.get(name.as_str()).copied())
-            .sum()
+fn sum(figure: &Figure, known: &BTreeMap<&str, Amount>) -> Option<Amount> {
+    let add = |names: &[String]| {
+        let mut amounts = names.iter().map(|name| known.get(name.as_str()));
+        amounts.try_fold(Amount::Exact(0.0), |sum, amount| Some(sum.plus(amount?)))
     };
-    Some(add(&figure.parts)? - add(&figure.minus)?)
+    Some(add(&figure.parts)?.without(&add(&figure.minus)?))
 }

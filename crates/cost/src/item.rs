@@ -1,10 +1,10 @@
 //! Billed items, and the headings of the reference bill that they belong to.
 
 use serde::{Deserialize, Serialize};
+use tiketi_core::names;
 
 /// A billed item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Item {
     /// Back-end instances, on demand.
     Instance,
@@ -63,6 +63,37 @@ pub enum Item {
     /// CloudWatch alarms.
     Alarms,
 }
+
+names!(Item {
+    Instance = "instance",
+    InstanceReserved = "instance-reserved",
+    Surplus = "surplus",
+    Volumes = "volumes",
+    LoadBalancer = "load-balancer",
+    LoadBalancerCapacity = "load-balancer-capacity",
+    PublicAddresses = "public-addresses",
+    LambdaRuns = "lambda-runs",
+    LambdaCompute = "lambda-compute",
+    Database = "database",
+    DatabaseStorage = "database-storage",
+    DatabaseIo = "database-io",
+    Cache = "cache",
+    NatGateway = "nat-gateway",
+    NatTraffic = "nat-traffic",
+    EndpointTraffic = "endpoint-traffic",
+    CrossZone = "cross-zone",
+    CrossZoneLoadBalancer = "cross-zone-load-balancer",
+    CrossZoneReplication = "cross-zone-replication",
+    DataOut = "data-out",
+    DataOutNat = "data-out-nat",
+    EdgeRequests = "edge-requests",
+    ObjectStorage = "object-storage",
+    DnsZone = "dns-zone",
+    Secrets = "secrets",
+    Metrics = "metrics",
+    MetricCalls = "metric-calls",
+    Alarms = "alarms",
+});
 
 /// A line of the reference bill, which covers one or more items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

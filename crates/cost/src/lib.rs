@@ -20,6 +20,7 @@
 //! assert_eq!(usage.surplus_vcpu_hours, Some(0.27));
 //! ```
 
+pub mod amount;
 pub mod capacity;
 pub mod comparison;
 pub mod item;
@@ -32,6 +33,7 @@ pub mod statement;
 pub mod study;
 pub mod usage;
 
+pub use amount::Amount;
 pub use capacity::{Dimension, LcuHour};
 pub use meter::Meter;
 pub use price_book::PriceBook;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::item::Item;
 use super::price_file;
+use tiketi_core::names;
 use tiketi_scenario::Diagnostics;
 
 /// Hours per month, as AWS counts them.
@@ -42,14 +43,18 @@ pub struct Exchange {
 }
 
 /// A currency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Currency {
     /// Won.
     Krw,
     /// US dollar.
     Usd,
 }
+
+names!(Currency {
+    Krw = "KRW",
+    Usd = "USD",
+});
 
 /// The price of an item.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,8 +84,7 @@ impl Price {
 }
 
 /// What the amount of a price is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Per {
     /// One metered unit.
     Unit,
@@ -90,9 +94,14 @@ pub enum Per {
     Flat,
 }
 
+names!(Per {
+    Unit = "unit",
+    Month = "month",
+    Flat = "flat",
+});
+
 /// How reliable a price is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
     /// Stated in the documents of the architecture.
     Documented,
@@ -104,9 +113,15 @@ pub enum Basis {
     NotFound,
 }
 
+names!(Basis {
+    Documented = "documented",
+    Reported = "reported",
+    Assumption = "assumption",
+    NotFound = "not-found",
+});
+
 /// An amount of the reference bill, in the book's currency.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
     /// Name; that of a [`Heading`](super::item::Heading) if the amount is a line of the bill.
     pub name: String,
@@ -115,13 +130,10 @@ pub struct Figure {
     /// The documented amount.
     pub amount: f64,
     /// Whether it depends on usage: on the load, not on the infrastructure.
-    #[serde(default)]
     pub by_use: bool,
     /// Names of the amounts that it claims to be the sum of.
-    #[serde(default)]
     pub parts: Vec<String>,
     /// Names of the amounts that are deducted from that sum.
-    #[serde(default)]
     pub minus: Vec<String>,
 }
 
@@ -161,7 +173,8 @@ impl PriceBook {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tiketi_scenario::{INSTANCE_CLASSES, PRICE_BOOKS};
+    use tiketi_core::instance_class::InstanceClass;
+    use tiketi_scenario::PRICE_BOOKS;
 
     #[test]
     fn built_in_books_are_valid_and_have_their_names() {
@@ -178,8 +191,10 @@ mod tests {
     fn scenarios_accept_these_books_and_list_prices_cover_all_instance_types() {
         assert_eq!(PRICE_BOOKS, PriceBook::BUILT_IN);
         let book = PriceBook::built_in("aws-ap-northeast-2").expect("a built-in book");
-        for class in INSTANCE_CLASSES {
-            assert!(book.price(Item::Instance, Some(class)).is_some(), "{class}");
+        for class in InstanceClass::ALL {
+            let price = |item| book.price(item, Some(class.name()));
+            assert!(price(Item::Instance).is_some(), "{class}");
+            assert!(price(Item::InstanceReserved).is_some(), "{class}, reserved");
         }
     }
 
@@ -187,6 +202,6 @@ mod tests {
     fn a_price_applies_to_its_class_only() {
         let book = PriceBook::built_in("aws-ap-northeast-2").expect("a built-in book");
         assert!(book.price(Item::Instance, Some("t3.medium")).is_some());
-        assert!(book.price(Item::Instance, Some("m5.large")).is_none());
+        assert!(book.price(Item::Instance, Some("r5.large")).is_none());
     }
 }

@@ -1,160 +1,216 @@
 //! Reads price books from TOML files.
 
-use serde::Deserialize;
-use toml::Spanned;
+use std::collections::BTreeSet;
 
 use super::item::Item;
-use super::price_book::{Basis, Currency, Exchange, Figure, Per, Price, PriceBook};
+use super::price_book::{Basis, Exchange, Figure, Per, Price, PriceBook};
+use tiketi_core::names::Named;
 use tiketi_scenario::Diagnostics;
 use tiketi_scenario::diagnostic::Problem;
+use tiketi_scenario::document::{self, Section};
+use tiketi_scenario::keys::{Form, Limits};
 
-/// A price book as written in the file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawBook {
-    name: String,
-    currency: Currency,
-    date: String,
-    source: String,
-    exchange: RawExchange,
-    #[serde(default)]
-    by_heading: bool,
-    prices: Vec<RawPrice>,
-    #[serde(default)]
-    figures: Vec<Spanned<Figure>>,
-}
+/// Prices, in the book's currency.
+const AMOUNT: Limits<f64> = Limits::new(
+    0.0,
+    1e9,
+    "leave out prices that are unknown: costs are then lower bounds; none is above a billion per unit",
+);
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawExchange {
-    won_per_unit: Spanned<f64>,
-    basis: Basis,
-    source: String,
-}
+/// Amounts of the reference bill, in the book's currency.
+const FIGURE: Limits<f64> = Limits::new(-1e12, 1e12, "no monthly bill is above a trillion");
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPrice {
-    item: Spanned<Item>,
-    class: Option<String>,
-    amount: Spanned<f64>,
-    per: Per,
-    basis: Basis,
-    source: String,
-}
+/// Exchange rates to won.
+const WON_PER_UNIT: Limits<f64> = Limits::new(
+    0.000_001,
+    1_000_000.0,
+    "a book in won has `won_per_unit = 1`, and one dollar is about 1,400 won",
+);
 
-/// Reads a price book, or returns its problems: the first syntax error, or else all invalid values.
+/// Prices of a book.
+const PRICES: Limits<usize> = Limits::new(0, 1_000, "a book has one price per item and class");
+
+/// Amounts of the reference bill.
+const FIGURES: Limits<usize> = Limits::new(0, 1_000, "a bill has some dozen lines");
+
+/// Parts of a sum.
+const PARTS: Limits<usize> = Limits::new(0, 100, "a sum adds up some lines of the bill");
+
+/// Characters of a source.
+const SOURCE_MAX: usize = 2_000;
+
+/// Reads a price book, or returns all of its problems.
 pub(super) fn read(source_name: &str, text: &str) -> Result<PriceBook, Diagnostics> {
-    let refuse = |problems| Diagnostics::new(source_name, text, problems);
-    let raw: RawBook =
-        toml::from_str(text).map_err(|error| refuse(vec![syntax_problem(&error)]))?;
-    let mut problems = Vec::new();
-    problems.extend(rate(&raw.exchange));
-    problems.extend(raw.prices.iter().filter_map(amount));
-    problems.extend(duplicates(&raw.prices));
-    problems.extend(unknown_parts(&raw.figures));
-    if !problems.is_empty() {
-        return Err(refuse(problems));
+    document::read(source_name, text, book)
+}
+
+fn book(root: &Section<'_>) -> Option<PriceBook> {
+    let name = text(root, "name");
+    let currency = named(root, "currency");
+    let date = text(root, "date");
+    let source = text(root, "source");
+    let exchange = exchange(&root.section("exchange"));
+    let by_heading = flag(root, "by_heading");
+    let prices = match root.find("prices") {
+        Some(_) => root
+            .elements("prices", PRICES, None)
+            .and_then(|all| prices(&all)),
+        None => Some(Vec::new()),
+    };
+    let figures = match root.find("figures") {
+        Some(_) => root
+            .elements("figures", FIGURES, None)
+            .and_then(|all| figures(&all)),
+        None => Some(Vec::new()),
+    };
+    Some(PriceBook {
+        name: name?,
+        currency: currency?,
+        date: date?,
+        source: source?,
+        exchange: exchange?,
+        by_heading: by_heading?,
+        prices: prices?,
+        figures: figures?,
+    })
+}
+
+fn exchange(section: &Section<'_>) -> Option<Exchange> {
+    let won_per_unit = number(section, "won_per_unit", WON_PER_UNIT);
+    let basis = named(section, "basis");
+    let source = text(section, "source");
+    Some(Exchange {
+        won_per_unit: won_per_unit?,
+        basis: basis?,
+        source: source?,
+    })
+}
+
+fn prices(sections: &[Section<'_>]) -> Option<Vec<Price>> {
+    let read: Vec<_> = sections.iter().map(price).collect();
+    for (place, price) in read.iter().enumerate() {
+        let earlier = read[..place].iter().flatten();
+        if let Some(price) = price {
+            report_hidden(&sections[place], price, earlier);
+        }
     }
-    Ok(PriceBook {
-        name: raw.name,
-        currency: raw.currency,
-        date: raw.date,
-        source: raw.source,
-        exchange: Exchange {
-            won_per_unit: raw.exchange.won_per_unit.into_inner(),
-            basis: raw.exchange.basis,
-            source: raw.exchange.source,
-        },
-        by_heading: raw.by_heading,
-        prices: raw.prices.into_iter().map(price).collect(),
-        figures: raw.figures.into_iter().map(Spanned::into_inner).collect(),
+    read.into_iter().collect()
+}
+
+fn price(section: &Section<'_>) -> Option<Price> {
+    let item: Option<Item> = named(section, "item");
+    let class = match section.find("class") {
+        Some(class) => class.text().map(|class| Some(class.to_owned())),
+        None => Some(None),
+    };
+    let amount = number(section, "amount", AMOUNT);
+    let per: Option<Per> = named(section, "per");
+    let basis: Option<Basis> = named(section, "basis");
+    let source = text(section, "source");
+    Some(Price {
+        item: item?,
+        class: class?,
+        amount: amount?,
+        per: per?,
+        basis: basis?,
+        source: source?,
     })
 }
 
-fn price(raw: RawPrice) -> Price {
-    Price {
-        item: raw.item.into_inner(),
-        class: raw.class,
-        amount: raw.amount.into_inner(),
-        per: raw.per,
-        basis: raw.basis,
-        source: raw.source,
+/// Reports a price that is never used because an earlier one covers it.
+fn report_hidden<'p>(
+    section: &Section<'_>,
+    price: &Price,
+    mut earlier: impl Iterator<Item = &'p Price>,
+) {
+    let hides = |other: &Price| {
+        other.item == price.item && (other.class.is_none() || other.class == price.class)
+    };
+    if earlier.any(hides) {
+        let message = format!(
+            "the price of `{}` is never used: an earlier one covers the same item and class",
+            price.item.name()
+        );
+        let problem = Problem::new(message).expected("one price per item and class");
+        let help = "a price without `class` applies to every class: put it last";
+        section.complain(&["item"], problem.help(help));
     }
 }
 
-fn syntax_problem(error: &toml::de::Error) -> Problem {
-    Problem::new(error.message().trim())
-        .at(error.span().unwrap_or(0..0))
-        .help("start from a copy of a file in scenarios/prices/")
+fn figures(sections: &[Section<'_>]) -> Option<Vec<Figure>> {
+    let mut stated = BTreeSet::new();
+    let figures = sections.iter().map(|section| {
+        let figure = figure(section)?;
+        report_undefined(section, &figure, &stated);
+        stated.insert(figure.name.clone());
+        Some(figure)
+    });
+    // All figures are read, so that one with a problem does not hide those of others.
+    let figures: Vec<_> = figures.collect();
+    figures.into_iter().collect()
 }
 
-fn rate(exchange: &RawExchange) -> Option<Problem> {
-    let (place, rate) = (&exchange.won_per_unit, *exchange.won_per_unit.get_ref());
-    let is_legal = rate.is_finite() && rate > 0.0;
-    (!is_legal).then(|| {
-        Problem::new(format!("`won_per_unit` is {rate}"))
-            .at(place.span())
-            .expected("a number above 0")
-            .help("a book in won has `won_per_unit = 1`")
+fn figure(section: &Section<'_>) -> Option<Figure> {
+    let name = text(section, "name");
+    let title = text(section, "title");
+    let amount = number(section, "amount", FIGURE);
+    let by_use = flag(section, "by_use");
+    let parts = names(section, "parts");
+    let minus = names(section, "minus");
+    Some(Figure {
+        name: name?,
+        title: title?,
+        amount: amount?,
+        by_use: by_use?,
+        parts: parts?,
+        minus: minus?,
     })
 }
 
-fn amount(price: &RawPrice) -> Option<Problem> {
-    let amount = *price.amount.get_ref();
-    let is_legal = amount.is_finite() && amount >= 0.0;
-    (!is_legal).then(|| {
-        Problem::new(format!("`amount` is {amount}"))
-            .at(price.amount.span())
-            .expected("a number, 0 or more")
-            .help("leave out prices that are unknown; their lines are then marked")
-    })
+/// Reports the parts of a sum that are not defined before it.
+fn report_undefined(section: &Section<'_>, sum: &Figure, stated: &BTreeSet<String>) {
+    for (key, parts) in [("parts", &sum.parts), ("minus", &sum.minus)] {
+        for part in parts.iter().filter(|part| !stated.contains(*part)) {
+            let name = &sum.name;
+            let message = format!("`{name}` is a sum of `{part}`, which is not defined before it");
+            let known: Vec<_> = stated.iter().map(String::as_str).collect();
+            let problem = Problem::new(message).expected(match known.as_slice() {
+                [] => "a sum of nothing, because nothing is defined yet".to_owned(),
+                known => format!("one of {}", known.join(", ")),
+            });
+            let help = "define the parts of a sum before the sum";
+            section.complain(&[key], problem.did_you_mean_or(part, known, help));
+        }
+    }
 }
 
-/// Returns a problem for each price that is never used because an earlier one covers it.
-fn duplicates(prices: &[RawPrice]) -> impl Iterator<Item = Problem> {
-    prices.iter().enumerate().filter_map(|(place, price)| {
-        let is_hidden = prices[..place].iter().any(|earlier| {
-            let covers = earlier.class.is_none() || earlier.class == price.class;
-            earlier.item.get_ref() == price.item.get_ref() && covers
-        });
-        is_hidden.then(|| {
-            Problem::new("duplicate price: an earlier one covers the same item and class")
-                .at(price.item.span())
-                .expected("one price per item and class")
-                .help("a price without `class` applies to every class: put it last")
-        })
-    })
+fn text(section: &Section<'_>, key: &'static str) -> Option<String> {
+    let chars_max = SOURCE_MAX;
+    let value = section.value(key, Form::Text { chars_max })?;
+    value.text_up_to(chars_max).map(str::to_owned)
 }
 
-/// Returns a problem for each sum whose parts are not defined before it.
-fn unknown_parts(figures: &[Spanned<Figure>]) -> impl Iterator<Item = Problem> {
-    figures.iter().enumerate().flat_map(|(place, figure)| {
-        let stated: Vec<_> = figures[..place]
-            .iter()
-            .map(|earlier| earlier.get_ref().name.as_str())
-            .collect();
-        let sum = figure.get_ref();
-        let parts = sum.parts.iter().chain(&sum.minus);
-        let unknown: Vec<_> = parts
-            .filter(|part| !stated.contains(&part.as_str()))
-            .map(|part| {
-                let message = format!(
-                    "`{}` is a sum of `{part}`, which is not defined before it",
-                    sum.name
-                );
-                Problem::new(message)
-                    .at(figure.span())
-                    .expected(if stated.is_empty() {
-                        "nothing is defined yet".to_owned()
-                    } else {
-                        stated.join(", ")
-                    })
-                    .help("define the parts of a sum before the sum")
-            })
-            .collect();
-        unknown
-    })
+fn named<N: Named>(section: &Section<'_>, key: &'static str) -> Option<N> {
+    section.value(key, Form::OneOf(N::all_names()))?.named()
+}
+
+fn number(section: &Section<'_>, key: &'static str, limits: Limits<f64>) -> Option<f64> {
+    section.value(key, Form::Number(limits))?.number(limits)
+}
+
+/// A flag that is off unless the file says otherwise.
+fn flag(section: &Section<'_>, key: &'static str) -> Option<bool> {
+    section.find(key).map_or(Some(false), |value| value.truth())
+}
+
+/// A list of names, empty unless the file has it.
+fn names(section: &Section<'_>, key: &'static str) -> Option<Vec<String>> {
+    let Some(list) = section.find(key) else {
+        return Some(Vec::new());
+    };
+    let names = list.elements(PARTS)?;
+    let names = names.iter().map(|name| name.text().map(str::to_owned));
+    names.collect()
 }
 
 #[cfg(test)]
@@ -195,33 +251,98 @@ exchange = { won_per_unit = 1, basis = 'documented', source = 's' }
         let shown = refusal(&bad);
         let lines: Vec<_> = shown.lines().collect();
         assert!(
-            lines[0].starts_with("mine.toml:5:29: `won_per_unit` is 0 (expected a number above 0)"),
+            lines[0].starts_with(
+                "mine.toml:5:29: `exchange.won_per_unit` is 0 (expected a number from 0.000001"
+            ),
             "{shown}"
         );
         assert!(
-            lines[1].starts_with("mine.toml:8:10: `amount` is -1 (expected a number, 0 or more)"),
+            lines[1].starts_with(
+                "mine.toml:8:10: `prices[0].amount` is -1 (expected a number from 0 to 1000000000)"
+            ),
             "{shown}"
         );
         assert!(
-            lines[2].starts_with("mine.toml:13:8: duplicate price"),
+            lines[2].starts_with("mine.toml:14:10: `prices[1].amount` is nan"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn absurd_amounts_are_rejected() {
+        for amount in [
+            "18446744073709551615",
+            "1e308",
+            "inf",
+            "1_000_000_001",
+            "-0.01",
+            "'1'",
+        ] {
+            let shown = refusal(&(HEAD.to_owned() + &cache(amount)));
+            assert!(
+                shown.starts_with("mine.toml:8:10: `prices[0].amount` is "),
+                "{shown}"
+            );
+            assert!(
+                shown.contains("(expected a number from 0 to 1000000000); help: "),
+                "{shown}"
+            );
+        }
+        let rate = HEAD.replace("won_per_unit = 1", "won_per_unit = 1e300");
+        assert!(refusal(&rate).starts_with("mine.toml:5:29: "));
+    }
+
+    #[test]
+    fn a_price_behind_one_that_covers_it_is_rejected() {
+        let shown = refusal(&(HEAD.to_owned() + &cache("1") + &cache("2")));
         assert!(
-            lines[3].starts_with("mine.toml:14:10: `amount` is NaN"),
+            shown.starts_with("mine.toml:13:8: the price of `cache` is never used"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn infinite_and_absurd_amounts_are_refused() {
+        for amount in ["inf", "1e10", "1.8446744073709552e19"] {
+            let shown = refusal(&(HEAD.to_owned() + &cache(amount)));
+            assert!(
+                shown.contains("(expected a number from 0 to 1000000000)"),
+                "{shown}"
+            );
+            let shown = refusal(
+                &HEAD
+                    .replace("won_per_unit = 1", &format!("won_per_unit = {amount}"))
+                    .replace("exchange", "prices = []\nexchange"),
+            );
+            assert!(shown.contains("`exchange.won_per_unit` is "), "{shown}");
+            let figure = format!("[[figures]]\nname = 'sum'\ntitle = 'Sum'\namount = {amount}\n");
+            let read = PriceBook::read("mine.toml", &(HEAD.to_owned() + &cache("1") + &figure));
+            let shown = read
+                .err()
+                .map_or_else(String::new, |problems| problems.to_string());
+            // Half a trillion is a bill; it is only no price.
+            assert_eq!(
+                shown.contains("`figures[0].amount` is "),
+                amount != "1e10",
+                "{shown}"
+            );
+        }
     }
 
     #[test]
     fn unknown_items_and_keys_are_refused() {
         let shown = refusal(&(HEAD.to_owned() + &cache("1").replace("'cache'", "'cash'")));
         assert!(
-            shown.starts_with("mine.toml:7:8: unknown variant `cash`, expected one of `instance`"),
+            shown.starts_with(
+                "mine.toml:7:8: `prices[0].item` is 'cash' (expected one of instance, "
+            ),
             "{shown}"
         );
         let shown = refusal(&(HEAD.to_owned() + &cache("1") + "colour = 'red'\n"));
         assert!(
-            shown.starts_with("mine.toml:12:1: unknown field `colour`, expected one of `item`"),
+            shown.starts_with(
+                "mine.toml:12:1: unknown key `colour` in `prices[0]` (expected one of amount, basis"
+            ),
             "{shown}"
         );
         assert!(refusal("name = ").starts_with("mine.toml:1:"));

@@ -66,7 +66,7 @@ impl Reckoning<'_> {
     /// Returns the instances, always on and scaled out, with their volumes.
     fn fleet(&self) -> Vec<Quantity> {
         let (plan, usage) = (self.plan, self.usage);
-        let class = &plan.topology.instances.class;
+        let class = plan.topology.instances.class;
         let throughout = f64::from(plan.scaling.min) * usage.hours;
         let extra = (usage.instance_hours - throughout).max(0.0);
         let (always, peak) = (Heading::Instances, Heading::Peak);
@@ -79,7 +79,7 @@ impl Reckoning<'_> {
             item: Item::Instance,
             heading,
             title,
-            class: Some(class.clone()),
+            class: Some(class.name().to_owned()),
             unit: "instance-hour",
             run: Some(run),
             month: Some(month),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::amount::Amount;
 use super::comparison::{self, Comparison};
 use super::item::{Heading, Item};
 use super::price_book::{Basis, Currency, Exchange, HOURS_PER_MONTH, Per, Price, PriceBook};
@@ -31,9 +32,9 @@ pub struct Statement {
     /// Sales in that month.
     pub onsales_per_month: u32,
     /// Cost of this run per 1,000 buyers; `None` without buyers.
-    pub per_thousand_buyers: Option<f64>,
+    pub per_thousand_buyers: Option<Amount>,
     /// Cost of this run per ticket sold; `None` without tickets.
-    pub per_ticket: Option<f64>,
+    pub per_ticket: Option<Amount>,
     /// Possible savings of that month.
     pub savings: Savings,
     /// The month compared with the reference bill, in won.
@@ -41,14 +42,14 @@ pub struct Statement {
 }
 
 /// Possible savings of a month; `None` if the book has no price for it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Savings {
     /// Saved without NAT: the gateways, their addresses and the traffic through them.
-    pub nat: Option<f64>,
+    pub nat: Option<Amount>,
     /// Saved if the smallest fleet is reserved instead of on demand.
     pub reserved: Option<f64>,
     /// Cost of the month after both savings.
-    pub optimized: Option<f64>,
+    pub optimized: Option<Amount>,
 }
 
 /// Billed items and their sum.
@@ -56,8 +57,8 @@ pub struct Savings {
 pub struct Bill {
     /// The billed items.
     pub lines: Vec<BillLine>,
-    /// Sum of the lines that have an amount.
-    pub total: f64,
+    /// Sum of the lines. It is a lower bound if one of them has no amount.
+    pub total: Amount,
 }
 
 /// One billed item.
@@ -75,7 +76,7 @@ pub struct BillLine {
     pub unit: String,
     /// Price per unit; `None` if it is unknown.
     pub unit_price: Option<f64>,
-    /// Quantity times price; `None` if one of them is unknown.
+    /// Quantity times price; `None` if one of them is unknown and the other is not 0.
     pub amount: Option<f64>,
     /// How reliable the price is.
     pub basis: Basis,
@@ -103,13 +104,14 @@ impl Statement {
         let documented =
             PriceBook::built_in("documented-krw").expect("the documented book is built in");
         let savings = savings(plan, &month, book);
-        let share = |parts: u64| (parts > 0).then(|| run.total / super::meter::count(parts));
+        let share =
+            |parts: u64| (parts > 0).then(|| run.total.times(1.0 / super::meter::count(parts)));
         Self {
             price_book: book.name.clone(),
             price_date: book.date.clone(),
             currency: book.currency,
             exchange: book.exchange.clone(),
-            per_thousand_buyers: share(sales.buyers).map(|each| each * 1_000.0),
+            per_thousand_buyers: share(sales.buyers).map(|each| each.times(1_000.0)),
             per_ticket: share(sales.tickets),
             documented: comparison::compare(
                 &documented.figures,
@@ -134,28 +136,46 @@ impl Statement {
 
 impl Bill {
     /// Returns the sum of the lines under a heading, or `None` if none of them has an amount.
-    pub fn under(&self, heading: Heading) -> Option<f64> {
-        let mut amounts = self
-            .lines
-            .iter()
-            .filter(|line| line.heading == heading)
-            .filter_map(|line| line.amount)
-            .peekable();
-        amounts.peek()?;
-        Some(amounts.sum())
+    pub fn under(&self, heading: Heading) -> Option<Amount> {
+        let under = || {
+            self.lines
+                .iter()
+                .filter(move |line| line.heading == heading)
+        };
+        let is_known = under().any(|line| line.amount.is_some());
+        is_known.then(|| sum(under()))
     }
 
-    /// Returns the lines without a quantity, because the engine does not meter them.
+    /// Returns the lines whose amount is unknown although they have a price: the engine does not meter their quantity.
     pub fn not_metered(&self) -> impl Iterator<Item = &BillLine> {
-        self.lines.iter().filter(|line| line.quantity.is_none())
+        let unknown = self.lines.iter().filter(|line| line.amount.is_none());
+        unknown.filter(|line| line.basis != Basis::NotFound)
     }
 
-    /// Returns the lines without a price.
+    /// Returns the lines whose amount is unknown because they have no price.
     pub fn not_priced(&self) -> impl Iterator<Item = &BillLine> {
-        self.lines
-            .iter()
-            .filter(|line| line.basis == Basis::NotFound)
+        let unknown = self.lines.iter().filter(|line| line.amount.is_none());
+        unknown.filter(|line| line.basis == Basis::NotFound)
     }
+}
+
+impl BillLine {
+    /// Returns what is missing, and why: `Surplus credits (not metered)`. `None` if the amount is known.
+    pub fn missing(&self) -> Option<String> {
+        let why = match self.basis {
+            Basis::NotFound => "no price",
+            Basis::Documented | Basis::Reported | Basis::Assumption => "not metered",
+        };
+        self.amount
+            .is_none()
+            .then(|| format!("{} ({why})", self.title))
+    }
+}
+
+/// Returns the sum of lines: a lower bound if one of them has no amount.
+pub(super) fn sum<'l>(lines: impl Iterator<Item = &'l BillLine> + Clone) -> Amount {
+    let known = lines.clone().filter_map(|line| line.amount).sum();
+    Amount::new(known, lines.filter_map(BillLine::missing).collect())
 }
 
 fn bill(
@@ -176,7 +196,7 @@ fn bill(
             }
         })
         .collect();
-    let total = lines.iter().filter_map(|line| line.amount).sum();
+    let total = sum(lines.iter());
     Bill { lines, total }
 }
 
@@ -204,7 +224,7 @@ fn priced(quantity: &Quantity, price: &Price, units: Option<f64>, hours: f64) ->
         quantity: units,
         unit: unit.to_owned(),
         unit_price: Some(unit_price),
-        amount: units.map(|units| units * unit_price),
+        amount: product(units, Some(unit_price)),
         basis: price.basis,
         source: price.source.clone(),
     }
@@ -218,25 +238,37 @@ fn unpriced(quantity: &Quantity, units: Option<f64>) -> BillLine {
         quantity: units,
         unit: quantity.unit.to_owned(),
         unit_price: None,
-        amount: None,
+        amount: product(units, None),
         basis: Basis::NotFound,
         source: "the price book has no price for it".to_owned(),
     }
 }
 
+/// Returns a quantity times a price. None of something costs nothing whatever its price, and something free costs nothing
+/// whatever its quantity.
+fn product(units: Option<f64>, unit_price: Option<f64>) -> Option<f64> {
+    let is_nothing = |factor: Option<f64>| factor.is_some_and(|factor| factor.abs() <= 0.0);
+    if is_nothing(units) || is_nothing(unit_price) {
+        return Some(0.0);
+    }
+    Some(units? * unit_price?)
+}
+
 /// Returns what the month could save without NAT and with the smallest fleet reserved.
 fn savings(plan: &Plan, month: &Bill, book: &PriceBook) -> Savings {
     let nat = month.under(Heading::Nat);
-    let class = Some(plan.topology.instances.class.as_str());
+    let class = Some(plan.topology.instances.class.name());
     let an_hour = |item| book.price(item, class).map(Price::for_one);
     let reserved = an_hour(Item::Instance)
         .zip(an_hour(Item::InstanceReserved))
         .map(|(on_demand, reserved)| base_hours_per_month(plan) * (on_demand - reserved));
+    let optimized = nat.as_ref().zip(reserved).map(|(nat, reserved)| {
+        let reserved = Amount::Exact(reserved);
+        month.total.without(nat).without(&reserved)
+    });
     Savings {
         nat,
         reserved,
-        optimized: nat
-            .zip(reserved)
-            .map(|(nat, reserved)| month.total - nat - reserved),
+        optimized,
     }
 }

@@ -4,11 +4,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::amount::Amount;
 use super::capacity::LcuHour;
 use super::item::Item;
 use super::meter::count;
 use super::price_book::{Currency, Exchange, HOURS_PER_MONTH, PriceBook};
-use super::statement::{Bill, Sales, Statement};
+use super::statement::{Bill, BillLine, Sales, Statement, sum};
 use super::usage::Usage;
 use tiketi_scenario::Plan;
 
@@ -61,10 +62,10 @@ pub struct Month {
     /// Number of NAT gateways.
     pub nat_gateways: u32,
     /// Savings per month with one NAT gateway for all zones (B12), before the resulting cross-zone traffic.
-    pub saved_by_one_gateway: f64,
+    pub saved_by_one_gateway: Amount,
     /// Cost per month of an additional zone, with an address of the load balancer and a NAT gateway if the last zone has
     /// one; `None` if the topology has no zone.
-    pub another_zone_costs: Option<f64>,
+    pub another_zone_costs: Option<Amount>,
 }
 
 /// The hourly cost of the fixed infrastructure, at the prices of one book.
@@ -80,8 +81,8 @@ pub struct Hour {
     pub exchange: Exchange,
     /// Title and hourly cost of each item.
     pub lines: Vec<(String, f64)>,
-    /// Sum of the lines.
-    pub total: f64,
+    /// Sum of the lines; a lower bound if an item has no price.
+    pub total: Amount,
     /// The items of the diagram whose sum is closest to the documented hourly cost, and that sum.
     pub nearest: (Vec<String>, f64),
 }
@@ -140,21 +141,33 @@ fn month(plan: &Plan, book: &PriceBook) -> Month {
     let gateways = zones.filter(|zone| zone.nat_gateway).count();
     Month {
         nat_gateways: u32::try_from(gateways).unwrap_or(u32::MAX),
-        another_zone_costs: last.map(|_| bill(&wider).month.total - statement.month.total),
-        saved_by_one_gateway: statement.month.total - bill(&one_gateway).month.total,
+        another_zone_costs: last.map(|_| difference(&bill(&wider).month, &statement.month)),
+        saved_by_one_gateway: difference(&statement.month, &bill(&one_gateway).month),
         statement,
     }
+}
+
+/// Returns by how much one bill is higher than another. It is a lower bound if the bills differ in the quantity of an item
+/// without a price; items that neither meters are left out.
+fn difference(more: &Bill, less: &Bill) -> Amount {
+    let lines = more.lines.iter().zip(&less.lines);
+    let differs = |(one, other): &(&BillLine, &BillLine)| one.quantity != other.quantity;
+    let missing = lines.filter(differs).filter_map(|(line, _)| line.missing());
+    let known = more.total.at_least() - less.total.at_least();
+    Amount::new(known, missing.collect())
 }
 
 fn hour(plan: &Plan, book: &PriceBook) -> Hour {
     let statement = Statement::new(plan, Usage::default(), Sales::default(), book);
     let lines = hourly(&statement.month, &FIXED);
+    let fixed = statement.month.lines.iter();
+    let fixed = fixed.filter(|line| FIXED.contains(&line.item));
     Hour {
         scenario: plan.name.clone(),
         price_book: book.name.clone(),
         currency: book.currency,
         exchange: book.exchange.clone(),
-        total: lines.iter().map(|(_, amount)| amount).sum(),
+        total: sum(fixed).times(1.0 / HOURS_PER_MONTH),
         nearest: nearest(&hourly(&statement.month, &DRAWN), CLOUDMART_HOUR),
         lines,
     }
@@ -211,8 +224,8 @@ impl Month {
     }
 
     /// Returns the cost of the month in won.
-    pub fn total_won(&self) -> f64 {
-        self.statement.month.total * self.won_per_unit()
+    pub fn total_won(&self) -> Amount {
+        self.statement.month.total.times(self.won_per_unit())
     }
 
     /// Returns the number of NAT gateways as a float.

@@ -48,6 +48,9 @@ struct Reservation {
     buyer: BuyerId,
     /// [`NONE`] for standing tickets.
     seat: u32,
+    /// When the hold ends unless a payment begins.
+    hold_until: SimTime,
+    /// As `hold_until`, or later while a payment is on its way.
     expires: SimTime,
     state: ReservationState,
 }
@@ -282,6 +285,9 @@ impl SeatMap {
     }
 
     /// Checks that a payment may begin, and keeps the hold for `grace`, so that a payment begun in time succeeds.
+    ///
+    /// Payments begin before the hold's own end, whatever earlier ones have added to it: payments that are begun and dropped
+    /// again and again keep a seat for `grace` beyond the hold, and no longer.
     pub fn begin_payment(
         &mut self,
         now: SimTime,
@@ -291,6 +297,9 @@ impl SeatMap {
         let row = self.payable(now, buyer, reservation)?;
         if row.state == ReservationState::Paid {
             return Ok(Begun::PaidBefore);
+        }
+        if row.hold_until <= now {
+            return Err(Refusal::HoldExpired);
         }
         let until = now + grace;
         if row.expires < until {
@@ -360,6 +369,7 @@ impl SeatMap {
         self.reservations.push(Reservation {
             buyer,
             seat,
+            hold_until: expires,
             expires,
             state: ReservationState::Pending,
         });

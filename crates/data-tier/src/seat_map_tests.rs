@@ -105,6 +105,23 @@ fn a_payment_begun_in_time_keeps_its_seat_while_the_provider_works() {
 }
 
 #[test]
+fn payments_begun_again_and_again_do_not_keep_a_seat() {
+    let mut map = seats();
+    let held = hold(&mut map, 1, 1, 0).unwrap();
+    let grace = Duration::from_secs(6);
+    for second in [290, 295, 300] {
+        let begun = map.begin_payment(at(second), (BuyerId(1), held), grace);
+        assert_eq!(begun, Ok(Begun::Open), "{second}");
+    }
+    for second in [301, 303, 305] {
+        let begun = map.begin_payment(at(second), (BuyerId(1), held), grace);
+        assert_eq!(begun, Err(Refusal::HoldExpired), "{second}");
+    }
+    assert_eq!(released(&mut map, at(306)), [SeatNumber(0)]);
+    assert!(map.is_free(SeatNumber(0)));
+}
+
+#[test]
 fn a_payment_that_comes_back_too_late_is_refused() {
     let mut map = seats();
     let held = hold(&mut map, 1, 1, 0).unwrap();

@@ -95,7 +95,8 @@ pub(super) fn understand<'a>(
             Request::PageLoad | Request::ShowList | Request::ShowDetail | Request::QueueLeave => {
                 Some(Answer::Done)
             }
-            Request::QueueCheck | Request::QueueStatus => queue_answer(&received.body),
+            Request::QueueCheck => check_answer(&received.body),
+            Request::QueueStatus => status_answer(&received.body),
             Request::SeatList => read_seats(&received.body, seats).map(|locked| Answer::Seats {
                 available: seats,
                 locked,
@@ -145,14 +146,29 @@ fn failed(failure: Failure, received: &Received) -> (Outcome, Answer<'static>) {
 #[derive(Deserialize)]
 struct Queue {
     queued: Option<bool>,
+    /// The reference server says it beside `queued: false`; the contract does not ask for it.
+    admitted: Option<bool>,
 }
 
-fn queue_answer(body: &[u8]) -> Option<Answer<'static>> {
+/// Understands the answer to `queue/check`, which admits a buyer whom it does not queue.
+fn check_answer(body: &[u8]) -> Option<Answer<'static>> {
     let queue: Queue = serde_json::from_slice(body).ok()?;
     Some(if queue.queued? {
         Answer::Queued
     } else {
         Answer::Admitted
+    })
+}
+
+/// Understands the answer to `queue/status`, which says `queued: false` of a buyer who was admitted and of one who was dropped.
+fn status_answer(body: &[u8]) -> Option<Answer<'static>> {
+    let queue: Queue = serde_json::from_slice(body).ok()?;
+    Some(if queue.queued? {
+        Answer::Queued
+    } else {
+        Answer::NotQueued {
+            admitted: queue.admitted,
+        }
     })
 }
 

@@ -13,7 +13,7 @@ use tiketi_buyer::observation::Stage;
 use tiketi_core::units::{DataTierPart, SimTime};
 use tiketi_measure::ending::{
     AdmissionFacts, AuditFacts, DataTierFigures, Ending, Engine, FinalState, GeneratorCheck,
-    LostOrders, SystemFigures,
+    LostOrders, SystemFigures, ToolFigures,
 };
 use tiketi_measure::tally::Tally;
 
@@ -69,6 +69,7 @@ impl Closing {
         self,
         (ended_at, wall): (SimTime, Duration),
         mut closed: Closed,
+        tool: ToolFigures,
         tally: &Tally,
     ) -> Ending {
         let state = match &closed.state {
@@ -95,6 +96,7 @@ impl Closing {
                     .done
                     .iter()
                     .find_map(|done| done.credential_error.clone()),
+                tool: Some(tool),
             },
             state,
             statement,

@@ -18,6 +18,7 @@ use super::progress::{Progress, Watcher};
 use super::self_check::raise_files_limit;
 use super::site::Site;
 use super::sut::Sut;
+use super::tool_watch::ToolWatch;
 use super::worker::{Assignment, WorkerReport};
 use tiketi_core::units::SimTime;
 use tiketi_measure::{Assembly, Measurements};
@@ -87,6 +88,7 @@ pub async fn conduct(
     let clock = Clock::starting_at(start_at_unix_ns, plan.clock.speed);
     let conductor = Conductor {
         closing: Closing::new(start_at_unix_ns),
+        tool: ToolWatch::begin(start_at_unix_ns, plan.clock.speed),
         assembly: Assembly::new(plan.clone()),
         ends_at: SimTime::ZERO + plan.clock.duration,
         reading_due: SimTime::ZERO,
@@ -119,6 +121,7 @@ struct Conductor<'w> {
     load: Load,
     assembly: Assembly,
     closing: Closing,
+    tool: ToolWatch,
     interrupt: watch::Receiver<bool>,
     watcher: &'w mut dyn Watcher,
 }
@@ -159,11 +162,12 @@ impl Conductor<'_> {
         let ended_at = self.clock.now().min(self.ends_at);
         let wall = self.clock.wall_passed();
         self.read(ended_at);
+        let tool = self.tool.finish(ended_at, self.site.take_stalls());
         self.load.join().await;
         let closed = self.site.close(ended_at, self.assembly.tally()).await;
         let ending = self
             .closing
-            .finish((ended_at, wall), closed, self.assembly.tally());
+            .finish((ended_at, wall), closed, tool, self.assembly.tally());
         Ok(self.assembly.finish(ending))
     }
 
@@ -206,7 +210,9 @@ impl Conductor<'_> {
     }
 
     fn handle_report(&mut self, worker: u32, report: WorkerReport) -> Result<(), LiveError> {
+        self.tool.handle_report(worker, &report);
         match report {
+            WorkerReport::Stalled { .. } => {}
             WorkerReport::Ready { buyers } => self.closing.handle_ready(buyers),
             WorkerReport::Frame(frame) => self.assembly.absorb(*frame),
             WorkerReport::Done(done) => self.closing.handle_done(*done),
@@ -243,6 +249,7 @@ impl Conductor<'_> {
     fn read(&mut self, at: SimTime) {
         let wall_min = self.clock.scenario(READING_WALL_MIN);
         self.reading_due = self.clock.now() + READING_EVERY.max(wall_min);
+        self.tool.handle_time();
         let gauges = self.site.gauges(at);
         let progress = Progress::new(at, self.ends_at, gauges.as_ref(), &self.assembly);
         self.watcher.show(&progress);

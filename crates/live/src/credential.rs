@@ -1,5 +1,7 @@
 //! How a buyer authenticates: a user id, and a token that proves it.
 
+use std::fmt;
+
 use http::HeaderValue;
 use jsonwebtoken::{EncodingKey, Header};
 use serde::{Deserialize, Serialize};
@@ -11,7 +13,7 @@ use tiketi_core::units::BuyerId;
 const TOKEN_LIFE_S: u64 = 7 * 24 * 60 * 60;
 
 /// Where tokens come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Credentials {
     /// Generated here, signed with the secret of the system under test.
@@ -24,6 +26,16 @@ pub enum Credentials {
         /// The tokens.
         tokens: Vec<String>,
     },
+}
+
+/// Shows neither the secret nor a token.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Minted { .. } => "Minted { .. }",
+            Self::Given { .. } => "Given { .. }",
+        })
+    }
 }
 
 impl Credentials {
@@ -64,8 +76,10 @@ pub enum CredentialError {
 /// What is wrong with a token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// It is not a JWT with a `userId`.
-    #[error("not a JWT with a userId ({0})")]
+    /// It is not a JWT with a `userId`. The error repeats parts of the token, and is not shown.
+    #[error(
+        "not a JWT with a userId (expected three Base64 parts with dots between them; `userId` is a UUID)"
+    )]
     Claims(#[source] jsonwebtoken::errors::Error),
     /// It cannot be signed.
     #[error("cannot sign it ({0})")]
@@ -229,5 +243,21 @@ mod tests {
         let tokens = vec!["nonsense".to_owned()];
         let error = Issuer::new(&Credentials::Given { tokens }, 7, 0).err();
         assert!(error.unwrap().to_string().starts_with("token 1: "));
+    }
+
+    #[test]
+    fn no_message_repeats_a_token_or_a_secret() {
+        // The claims are {"userId":"hush"}, which the JSON parser would quote.
+        let token = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VySWQiOiJodXNoIn0.c2lnbmF0dXJl".to_owned();
+        let given = Credentials::Given {
+            tokens: vec![token.clone()],
+        };
+        let minted = Credentials::Minted {
+            secret: "hush".to_owned(),
+        };
+        let error = Issuer::new(&given, 7, 0).err().unwrap().to_string();
+        for text in [error, format!("{given:?}"), format!("{minted:?}")] {
+            assert!(!text.contains("hush") && !text.contains(&token), "{text}");
+        }
     }
 }

@@ -1,4 +1,6 @@
 //! Opens connections: TCP, with TLS if the system under test uses it.
+//!
+//! This is the only file of the load generator that connects, and it connects to [`Allowed`] addresses only.
 
 use std::cell::Cell;
 use std::io;
@@ -16,6 +18,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::reach::{Allowed, Forbidden};
 use super::resolver::Names;
 use super::setup::SetupError;
 use tiketi_buyer::observation::Failure;
@@ -52,8 +55,13 @@ impl Dialer {
     }
 
     /// Returns the address for the next connection.
-    pub(super) async fn address(&self) -> Result<SocketAddr, Failure> {
+    pub(super) async fn address(&self) -> Result<Allowed, Failure> {
         self.names.address().await
+    }
+
+    /// Returns the first address of the host that may not be connected to; `None` if all may.
+    pub(super) fn forbidden(&self) -> Option<Forbidden> {
+        self.names.forbidden()
     }
 
     /// Returns the number of connections that this machine could not even try, for lack of file descriptors or ports.
@@ -62,10 +70,7 @@ impl Dialer {
     }
 
     /// Connects to `first`, or, if that fails, to the other addresses, as browsers do.
-    pub(super) async fn connect(
-        &self,
-        first: SocketAddr,
-    ) -> Result<(SocketAddr, Connected), Failure> {
+    pub(super) async fn connect(&self, first: Allowed) -> Result<(Allowed, Connected), Failure> {
         let mut address = first;
         loop {
             match self.connect_to(address).await {
@@ -81,7 +86,8 @@ impl Dialer {
         }
     }
 
-    async fn connect_to(&self, address: SocketAddr) -> Result<Connected, Failure> {
+    async fn connect_to(&self, address: Allowed) -> Result<Connected, Failure> {
+        let address = address.address();
         let opening = async {
             let socket = self
                 .socket_for(address)

@@ -14,9 +14,9 @@ pub enum LiveError {
     #[error("cannot start the load workers: {0}")]
     Workers(#[source] std::io::Error),
     /// A load worker failed.
-    #[error("load worker {worker}: {reason}")]
+    #[error("load worker {}: {reason}", .worker + 1)]
     Worker {
-        /// Which one.
+        /// Which one, counted from zero; people count from one.
         worker: u32,
         /// Why.
         reason: String,

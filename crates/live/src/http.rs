@@ -4,7 +4,6 @@
 //! nearly twice the CPU time.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +20,7 @@ use tokio::time::timeout;
 
 use super::clock::Clock;
 use super::dialer::Dialer;
+use super::reach::Allowed;
 use tiketi_buyer::observation::Failure;
 use tiketi_core::units::SimTime;
 
@@ -59,6 +59,37 @@ pub(super) struct Received {
     pub(super) retry_after: Option<Duration>,
 }
 
+impl Received {
+    /// Reads a response to the end of its body.
+    pub(super) async fn read(response: Response<Incoming>) -> Result<Self, Failure> {
+        let (head, mut incoming) = response.into_parts();
+        let mut body = Bytes::new();
+        let mut more: Vec<u8> = Vec::new();
+        while let Some(frame) = incoming.frame().await {
+            let Ok(data) = frame.map_err(|_| Failure::Reset)?.into_data() else {
+                continue;
+            };
+            if body.is_empty() {
+                body = data; // Most bodies are a single frame: no copy.
+            } else {
+                more.extend_from_slice(&data);
+            }
+            if body.len() + more.len() > BODY_BYTES_MAX {
+                return Err(Failure::BadAnswer);
+            }
+        }
+        if !more.is_empty() {
+            body = [&body[..], &more[..]].concat().into();
+        }
+        Ok(Self {
+            status: head.status,
+            body,
+            cookie: sticky_cookie(&head.headers),
+            retry_after: retry_after(&head.headers),
+        })
+    }
+}
+
 /// The connections to one host.
 pub(super) struct Http {
     dialer: Dialer,
@@ -66,7 +97,7 @@ pub(super) struct Http {
     clock: Clock,
     call_timeout: Duration,
     /// Kept connections by address; the one used last is used next, so that surplus ones can time out.
-    idle: RefCell<Vec<(SocketAddr, Vec<Channel>)>>,
+    idle: RefCell<Vec<(Allowed, Vec<Channel>)>>,
     /// One permit per request in progress; each needs a connection.
     places: Semaphore,
     opened: Cell<u64>,
@@ -158,7 +189,7 @@ impl Http {
     }
 
     /// Returns the kept connection to `address` that was used last; `None` if none still works.
-    async fn take_idle(&self, address: SocketAddr) -> Option<Channel> {
+    async fn take_idle(&self, address: Allowed) -> Option<Channel> {
         loop {
             let mut channel = {
                 let mut idle = self.idle.borrow_mut();
@@ -171,7 +202,7 @@ impl Http {
         }
     }
 
-    async fn open(&self, address: SocketAddr) -> Result<(SocketAddr, Channel), Failure> {
+    async fn open(&self, address: Allowed) -> Result<(Allowed, Channel), Failure> {
         let (address, connected) = self.dialer.connect(address).await?;
         self.opened.set(self.opened.get() + 1);
         let (channel, connection) = http1::Builder::new()
@@ -185,39 +216,16 @@ impl Http {
 
     async fn receive(
         &self,
-        address: SocketAddr,
+        address: Allowed,
         channel: Channel,
         response: Response<Incoming>,
     ) -> Result<Received, Failure> {
-        let (head, mut incoming) = response.into_parts();
-        let mut body = Bytes::new();
-        let mut more: Vec<u8> = Vec::new();
-        while let Some(frame) = incoming.frame().await {
-            let Ok(data) = frame.map_err(|_| Failure::Reset)?.into_data() else {
-                continue;
-            };
-            if body.is_empty() {
-                body = data; // Most bodies are a single frame: no copy.
-            } else {
-                more.extend_from_slice(&data);
-            }
-            if body.len() + more.len() > BODY_BYTES_MAX {
-                return Err(Failure::BadAnswer);
-            }
-        }
-        if !more.is_empty() {
-            body = [&body[..], &more[..]].concat().into();
-        }
+        let received = Received::read(response).await?;
         self.keep(address, channel);
-        Ok(Received {
-            status: head.status,
-            body,
-            cookie: sticky_cookie(&head.headers),
-            retry_after: retry_after(&head.headers),
-        })
+        Ok(received)
     }
 
-    fn keep(&self, address: SocketAddr, channel: Channel) {
+    fn keep(&self, address: Allowed, channel: Channel) {
         if channel.is_closed() {
             return;
         }

@@ -12,10 +12,14 @@ mod dialer;
 mod driver;
 pub mod error;
 mod fleet_record;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+mod host;
 mod http;
 pub mod load;
 mod pacer;
 pub mod progress;
+pub mod reach;
 mod resolver;
 pub mod self_check;
 pub mod setup;
@@ -23,6 +27,7 @@ mod site;
 mod socket_io;
 pub mod sut;
 pub mod target;
+mod tool_watch;
 pub mod worker;
 mod world;
 

@@ -69,6 +69,7 @@ mod tests {
 
     use super::*;
     use crate::credential::{Credentials, Issuer};
+    use crate::reach::Reach;
     use crate::worker::{Assignment, EntryPoint, Scheme};
 
     fn plan() -> Plan {
@@ -87,6 +88,7 @@ mod tests {
                 port: 1,
                 dns: None,
                 page: None,
+                reach: Reach::Loopback,
             },
             credentials: Credentials::Minted {
                 secret: "secret".to_owned(),

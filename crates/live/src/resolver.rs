@@ -11,7 +11,9 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::clock::wall_now;
+use super::reach::{Allowed, Forbidden, Reach};
 use super::setup::SetupError;
+use super::worker::EntryPoint;
 use tiketi_buyer::observation::Failure;
 use tiketi_cloud::address_rotation::AddressRotation;
 
@@ -27,7 +29,10 @@ pub(super) struct Names {
     source: Source,
     host: String,
     port: u16,
+    reach: Reach,
     known: RefCell<Known>,
+    /// The first address that may not be connected to.
+    forbidden: RefCell<Option<Forbidden>>,
     /// One lookup at a time: buyers that arrive meanwhile wait for its answer.
     lookup: Mutex<()>,
 }
@@ -42,39 +47,45 @@ enum Source {
 }
 
 struct Known {
-    addresses: AddressRotation<SocketAddr>,
+    addresses: AddressRotation<Allowed>,
     /// When the next lookup is due; `None` before the first, and for a fixed address.
     until: Option<Instant>,
 }
 
 impl Names {
-    /// Builds a resolver for `host` that uses `name_server`; `None` for the operating system's resolver.
-    pub(super) fn new(
-        host: &str,
-        port: u16,
-        name_server: Option<SocketAddr>,
-    ) -> Result<Self, SetupError> {
-        let bare_host = host.trim_start_matches('[').trim_end_matches(']');
+    /// Builds a resolver for the host of `entry`, which returns addresses within its reach only.
+    pub(super) fn new(entry: &EntryPoint) -> Result<Self, SetupError> {
+        let bare_host = entry.host.trim_start_matches('[').trim_end_matches(']');
         let fixed: Option<IpAddr> = bare_host.parse().ok();
-        let source = match (fixed, name_server) {
+        let source = match (fixed, entry.dns) {
             (Some(_), _) => Source::Fixed,
-            (None, Some(address)) => Source::NameServer(Box::new(resolver_at(address)?)),
+            (None, Some(address)) => {
+                Source::NameServer(Box::new(resolver_at(entry.reach.check(address)?)?))
+            }
             (None, None) => Source::System,
         };
+        let fixed = fixed.map(|ip| entry.reach.check(SocketAddr::new(ip, entry.port)));
         Ok(Self {
             source,
             host: bare_host.to_owned(),
-            port,
+            port: entry.port,
+            reach: entry.reach.clone(),
             known: RefCell::new(Known {
-                addresses: AddressRotation::new(fixed.map(|ip| SocketAddr::new(ip, port))),
+                addresses: AddressRotation::new(fixed.transpose()?),
                 until: None,
             }),
+            forbidden: RefCell::default(),
             lookup: Mutex::new(()),
         })
     }
 
+    /// Returns the first address of the host that may not be connected to; `None` if all may.
+    pub(super) fn forbidden(&self) -> Option<Forbidden> {
+        self.forbidden.borrow().clone()
+    }
+
     /// Returns the address for the next connection: those that work take turns, so that buyers spread over them.
-    pub(super) async fn address(&self) -> Result<SocketAddr, Failure> {
+    pub(super) async fn address(&self) -> Result<Allowed, Failure> {
         if let Some(address) = self.known_address() {
             return Ok(address);
         }
@@ -83,6 +94,7 @@ impl Names {
             return Ok(address);
         }
         let (addresses, ttl) = self.look_up().await.ok_or(Failure::Dns)?;
+        let addresses = self.within_reach(addresses)?;
         let mut known = self.known.borrow_mut();
         known.addresses.renew(addresses);
         known.until = Some(wall_now() + ttl);
@@ -91,11 +103,20 @@ impl Names {
     }
 
     /// Avoids `address` until the next lookup. Returns another one to try; `None` if all have failed.
-    pub(super) fn handle_connect_failure(&self, address: SocketAddr) -> Option<SocketAddr> {
+    pub(super) fn handle_connect_failure(&self, address: Allowed) -> Option<Allowed> {
         self.known.borrow_mut().addresses.handle_failure(address)
     }
 
-    fn known_address(&self) -> Option<SocketAddr> {
+    /// Returns the addresses if all may be connected to: a name with one that may not is not the system that was admitted.
+    fn within_reach(&self, addresses: Vec<SocketAddr>) -> Result<Vec<Allowed>, Failure> {
+        let checked = addresses.into_iter().map(|one| self.reach.check(one));
+        checked.collect::<Result<_, _>>().map_err(|forbidden| {
+            self.forbidden.borrow_mut().get_or_insert(forbidden);
+            Failure::Dns
+        })
+    }
+
+    fn known_address(&self) -> Option<Allowed> {
         let mut known = self.known.borrow_mut();
         let is_fixed = matches!(self.source, Source::Fixed);
         (is_fixed || known.until.is_some_and(|until| wall_now() < until))
@@ -123,7 +144,8 @@ impl Names {
 }
 
 /// Builds a resolver that uses the name server at `address` and caches nothing itself.
-fn resolver_at(address: SocketAddr) -> Result<TokioResolver, SetupError> {
+fn resolver_at(address: Allowed) -> Result<TokioResolver, SetupError> {
+    let address = address.address();
     let mut server = NameServerConfig::udp_and_tcp(address.ip());
     for connection in &mut server.connections {
         connection.port = address.port();
@@ -144,14 +166,31 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+    use crate::worker::Scheme;
     use tiketi_cloud::name_service::NameService;
     use tiketi_testbed::dns::NameServer;
 
+    fn entry(host: &str, dns: Option<SocketAddr>) -> EntryPoint {
+        EntryPoint {
+            scheme: Scheme::Http,
+            host: host.to_owned(),
+            port: 80,
+            dns,
+            page: None,
+            reach: Reach::Loopback,
+        }
+    }
+
     fn names(addresses: &[&str]) -> Names {
-        let names = Names::new("127.0.0.1", 80, None).unwrap();
+        let names = Names::new(&entry("127.0.0.1", None)).unwrap();
         let addresses = addresses.iter().map(|text| text.parse().unwrap());
+        let addresses = names.within_reach(addresses.collect()).unwrap();
         names.known.borrow_mut().addresses.renew(addresses);
         names
+    }
+
+    async fn ip(names: &Names) -> IpAddr {
+        names.address().await.unwrap().address().ip()
     }
 
     #[tokio::test]
@@ -167,20 +206,17 @@ mod tests {
         let server = NameServer::start(Ipv4Addr::LOCALHOST, service, 100.0)
             .await
             .unwrap();
-        let names = Names::new("alb.test", 80, Some(server.address())).unwrap();
-        let mut found = vec![
-            names.address().await.unwrap().ip(),
-            names.address().await.unwrap().ip(),
-        ];
+        let names = Names::new(&entry("alb.test", Some(server.address()))).unwrap();
+        let mut found = vec![ip(&names).await, ip(&names).await];
         found.sort_unstable();
         assert_eq!(found, [IpAddr::V4(zone_a), IpAddr::V4(zone_b)]);
         let shared = server.names();
         shared.lock().unwrap().remove("alb.test", zone_a);
-        let still: Vec<_> = [names.address().await, names.address().await].into();
-        assert!(still.iter().any(|address| address.unwrap().ip() == zone_a));
+        let still = [ip(&names).await, ip(&names).await];
+        assert!(still.contains(&IpAddr::V4(zone_a)));
         tokio::time::sleep(Duration::from_millis(1_100)).await;
         for _ in 0..2 {
-            assert_eq!(names.address().await.unwrap().ip(), zone_b);
+            assert_eq!(ip(&names).await, zone_b);
         }
     }
 
@@ -189,8 +225,36 @@ mod tests {
         let server = NameServer::start(Ipv4Addr::LOCALHOST, NameService::default(), 1.0)
             .await
             .unwrap();
-        let names = Names::new("alb.test", 80, Some(server.address())).unwrap();
+        let names = Names::new(&entry("alb.test", Some(server.address()))).unwrap();
         assert_eq!(names.address().await, Err(Failure::Dns));
+        assert_eq!(names.forbidden(), None);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_moves_beyond_its_reach_gives_no_address() {
+        let mut service = NameService::default();
+        service.define("alb.test", Duration::from_millis(10));
+        service.add("alb.test", Ipv4Addr::LOCALHOST);
+        let server = NameServer::start(Ipv4Addr::LOCALHOST, service, 100.0)
+            .await
+            .unwrap();
+        let names = Names::new(&entry("alb.test", Some(server.address()))).unwrap();
+        assert_eq!(ip(&names).await, Ipv4Addr::LOCALHOST);
+        let elsewhere = Ipv4Addr::new(192, 0, 2, 77);
+        // The old address stays: a name must not lead astray in some of the connections either.
+        server.names().lock().unwrap().add("alb.test", elsewhere);
+        let moved = async { while names.address().await != Err(Failure::Dns) {} };
+        tokio::time::timeout(Duration::from_secs(10), moved)
+            .await
+            .unwrap();
+        assert_eq!(names.forbidden().unwrap().address, elsewhere);
+    }
+
+    #[test]
+    fn a_fixed_address_or_a_name_server_beyond_the_reach_is_an_error() {
+        assert!(Names::new(&entry("192.0.2.77", None)).is_err());
+        let server = SocketAddr::from(([192, 0, 2, 53], 53));
+        assert!(Names::new(&entry("alb.test", Some(server))).is_err());
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use http::HeaderValue;
 
 use super::credential::CredentialError;
+use super::reach::Forbidden;
 
 /// Why a load generator cannot be set up for a system under test.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,9 @@ pub enum SetupError {
         /// The host.
         host: String,
     },
+    /// An address may not be connected to.
+    #[error("cannot connect to {0}")]
+    Forbidden(#[from] Forbidden),
     /// The credentials cannot be used.
     #[error(transparent)]
     Credential(#[from] CredentialError),

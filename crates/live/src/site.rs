@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::credential::Credentials;
 use super::error::LiveError;
 use super::fleet_record::FleetRecord;
+use super::reach::Reach;
 use super::sut::{Remote, Sut};
 use super::worker::{EntryPoint, Scheme};
 use tiketi_cloud::driver::{self, Driven, Driver};
@@ -17,6 +18,7 @@ use tiketi_core::units::{InstanceId, SimTime};
 use tiketi_cost::{Scope, Statement};
 use tiketi_measure::Gauges;
 use tiketi_measure::ending::{DataTierFigures, Stickiness};
+use tiketi_measure::stall::Book;
 use tiketi_measure::tally::Tally;
 use tiketi_scenario::Plan;
 use tiketi_testbed::{Ground, Testbed};
@@ -49,7 +51,7 @@ pub(super) struct Closed {
     pub(super) census: Option<Census>,
     /// What the instances did.
     pub(super) fleet: FleetRecord,
-    /// Runs of the Lambda that samples the queue.
+    /// Samples of the queue that were taken.
     pub(super) monitor_runs: u64,
     /// How many requests with a cookie stayed on their instance; `None` if the load balancer sets none.
     pub(super) stickiness: Option<Stickiness>,
@@ -98,6 +100,7 @@ impl Site {
                     port: entry.port,
                     dns: Some(entry.name_server),
                     page: None,
+                    reach: Reach::Loopback,
                 }
             }
             Self::Remote(remote) => remote.entry.clone(),
@@ -170,6 +173,14 @@ impl Site {
         }
     }
 
+    /// Returns what the testbed noticed of stalls, and forgets it; an existing deployment is not watched.
+    pub(super) fn take_stalls(&mut self) -> Book {
+        match self {
+            Self::Testbed(cloud) => cloud.testbed.take_stalls(),
+            Self::Remote(_) => Book::default(),
+        }
+    }
+
     /// Reads the final state and stops the testbed: nothing of it is left when this returns.
     pub(super) async fn close(self, ended_at: SimTime, tally: &Tally) -> Closed {
         match self {
@@ -178,7 +189,7 @@ impl Site {
                 let stickiness = cloud.stickiness();
                 let billing = cloud.driver.billing();
                 let statement = billing.statement(&cloud.plan, ended_at, tally.sales());
-                let monitor_runs = billing.lambda_runs();
+                let monitor_runs = cloud.driver.queue_samples();
                 let ended = cloud.testbed.end().await;
                 Closed {
                     state: ended.state.map_err(StateError::from),

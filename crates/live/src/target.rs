@@ -13,6 +13,7 @@ use super::clock::{Clock, unix_now_ns};
 use super::credential::{Credentials, Issuer};
 use super::dialer::Dialer;
 use super::http::{Http, Identity, Outgoing, Received};
+use super::reach::{Forbidden, Reach, is_loopback};
 use super::resolver::Names;
 use super::setup::{SetupError, host_header};
 use super::worker::{EntryPoint, Scheme};
@@ -54,14 +55,12 @@ pub enum Refusal {
         host: String,
     },
     /// The host is listed, but one of its addresses is not allowed.
-    #[error("target `{host}` resolves to {address}, which {reason}")]
+    #[error("target `{host}` resolves to {forbidden}")]
     AddressNotAllowed {
         /// The host.
         host: String,
-        /// The address.
-        address: IpAddr,
-        /// Why it is not allowed.
-        reason: &'static str,
+        /// The address, and why it is not allowed.
+        forbidden: Forbidden,
     },
     /// The user has not confirmed that they may load-test the system.
     #[error(
@@ -111,7 +110,7 @@ pub async fn admit(
     speed: f64,
     is_owned: bool,
 ) -> Result<EntryPoint, Refusal> {
-    let entry = parse(url)?;
+    let mut entry = parse(url)?;
     let host = entry.host.trim_matches(['[', ']']);
     let found = tokio::net::lookup_host((host, entry.port)).await;
     let addresses: Vec<IpAddr> = found
@@ -121,7 +120,7 @@ pub async fn admit(
         })?
         .map(|address: SocketAddr| address.ip())
         .collect();
-    guard(host, &addresses, target, is_owned)?;
+    entry.reach = guard(host, &addresses, target, is_owned)?;
     if (speed - 1.0).abs() > f64::EPSILON {
         return Err(Refusal::Hurried {
             speed: speed.to_string(),
@@ -130,16 +129,21 @@ pub async fn admit(
     Ok(entry)
 }
 
-/// Decides by the host name and its addresses.
-fn guard(host: &str, addresses: &[IpAddr], target: &Target, is_owned: bool) -> Result<(), Refusal> {
+/// Decides by the host name and its addresses. Returns which addresses connections may go to, whatever the name means then.
+fn guard(
+    host: &str,
+    addresses: &[IpAddr],
+    target: &Target,
+    is_owned: bool,
+) -> Result<Reach, Refusal> {
     if addresses.is_empty() {
         return Err(Refusal::Unresolved {
             host: host.to_owned(),
             reason: "the name has no records".to_owned(),
         });
     }
-    if addresses.iter().all(IpAddr::is_loopback) {
-        return Ok(());
+    if addresses.iter().copied().all(is_loopback) {
+        return Ok(Reach::Loopback);
     }
     if !target
         .allow
@@ -155,26 +159,29 @@ fn guard(host: &str, addresses: &[IpAddr], target: &Target, is_owned: bool) -> R
         .iter()
         .filter_map(|allowed| network(allowed))
         .collect();
+    let reach = if networks.is_empty() {
+        Reach::as_now(addresses)
+    } else {
+        Ok(Reach::Networks(networks))
+    };
+    let reach = reach.map_err(|forbidden| not_allowed(host, forbidden))?;
     for &address in addresses {
-        let reason = if !is_plain_unicast(address) {
-            "is not an ordinary unicast address"
-        } else if !networks.is_empty() && !networks.iter().any(|net| net.contains(&address)) {
-            "is not in any network of `target.allow`"
-        } else {
-            continue;
-        };
-        return Err(Refusal::AddressNotAllowed {
-            host: host.to_owned(),
-            address,
-            reason,
-        });
+        let checked = reach.check(SocketAddr::new(address, 0));
+        checked.map_err(|forbidden| not_allowed(host, forbidden))?;
     }
     if is_owned {
-        Ok(())
+        Ok(reach)
     } else {
         Err(Refusal::NotOwned {
             host: host.to_owned(),
         })
+    }
+}
+
+fn not_allowed(host: &str, forbidden: Forbidden) -> Refusal {
+    Refusal::AddressNotAllowed {
+        host: host.to_owned(),
+        forbidden,
     }
 }
 
@@ -183,19 +190,9 @@ fn network(allowed: &str) -> Option<IpNet> {
     allowed.parse().ok().or_else(address)
 }
 
-/// Whether an address is not unspecified, multicast, broadcast, or link-local (where clouds have their metadata services).
-const fn is_plain_unicast(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            !(v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast() || v4.is_link_local())
-        }
-        IpAddr::V6(v6) => !(v6.is_unspecified() || v6.is_multicast() || v6.is_unicast_link_local()),
-    }
-}
-
 fn parse(url: &str) -> Result<EntryPoint, Refusal> {
     let bad = |reason: &str| Refusal::BadUrl {
-        url: url.to_owned(),
+        url: without_secrets(url),
         reason: reason.to_owned(),
     };
     let uri: Uri = url.parse().map_err(|_| bad("not a URL"))?;
@@ -204,24 +201,52 @@ fn parse(url: &str) -> Result<EntryPoint, Refusal> {
         Some("https") => (Scheme::Https, 443),
         _ => return Err(bad("the scheme is missing or unknown")),
     };
-    let host = uri.host().filter(|host| !host.is_empty());
-    let host = host.ok_or_else(|| bad("the host is missing"))?;
-    if uri
-        .authority()
-        .is_some_and(|part| part.as_str().contains('@'))
-    {
+    let authority = uri.authority().map_or("", |part| part.as_str());
+    if authority.contains('@') {
         return Err(bad("it must not contain a user name"));
     }
+    let host = uri.host().filter(|host| !host.is_empty());
+    let host = host.ok_or_else(|| bad("the host is missing"))?;
+    let port = match &authority[host.len()..] {
+        "" => default_port,
+        port => port_after_colon(port).ok_or_else(|| bad("the port is not in 1 to 65535"))?,
+    };
     if uri.path() != "/" || uri.query().is_some() {
         return Err(bad("it must not contain a path"));
     }
     Ok(EntryPoint {
         scheme,
         host: host.to_owned(),
-        port: uri.port_u16().unwrap_or(default_port),
+        port,
         dns: None,
         page: Some("/".to_owned()),
+        // Until the addresses are known.
+        reach: Reach::Loopback,
     })
+}
+
+/// Returns the port of `:PORT`; `None` if it is not the number of a port. The parser of the URL lets it be anything.
+fn port_after_colon(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix(':')?;
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let port: u16 = is_number.then(|| digits.parse().ok()).flatten()?;
+    (port > 0).then_some(port)
+}
+
+/// Hides what may be a secret in a URL that was rejected: the user with the password, and everything after the path.
+fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = match url.find("://") {
+        Some(at) => url.split_at(at + 3),
+        None => ("", url),
+    };
+    let (user, rest) = match rest.rfind('@') {
+        Some(at) => ("***", &rest[at..]),
+        None => ("", rest),
+    };
+    match rest.find(['?', '#']) {
+        Some(at) => format!("{scheme}{user}{}***", &rest[..=at]),
+        None => format!("{scheme}{user}{rest}"),
+    }
 }
 
 #[derive(Deserialize)]
@@ -257,7 +282,11 @@ pub async fn discover(
         return Err(no_show(format!("its API responded with {}", answer.status)));
     }
     let shows: ShowList = serde_json::from_slice(&answer.body)
-        .map_err(|error| no_show(format!("its list of shows cannot be read ({error})")))?;
+        // Not the error itself, which quotes the response.
+        .map_err(|error| {
+            let place = format!("line {}, column {}", error.line(), error.column());
+            no_show(format!("its list of shows cannot be read ({place})"))
+        })?;
     choose(&shows.events, target.show.as_deref()).map_err(|error| no_show(error.to_string()))
 }
 
@@ -305,14 +334,19 @@ enum ProbeError {
     Setup(#[from] SetupError),
     #[error("{}", in_words(*.0))]
     Failed(Failure),
+    #[error("it resolves to {0}")]
+    Forbidden(Forbidden),
 }
 
 impl ProbeError {
     fn refusal(&self, entry: &EntryPoint) -> Refusal {
-        Refusal::Unreachable {
-            host: entry.host.clone(),
-            port: entry.port,
-            reason: self.to_string(),
+        match self {
+            Self::Forbidden(forbidden) => not_allowed(&entry.host, forbidden.clone()),
+            Self::Setup(_) | Self::Failed(_) => Refusal::Unreachable {
+                host: entry.host.clone(),
+                port: entry.port,
+                reason: self.to_string(),
+            },
         }
     }
 }
@@ -345,7 +379,7 @@ async fn ask_locally(
     credentials: &Credentials,
     uri: Uri,
 ) -> Result<Received, ProbeError> {
-    let names = Names::new(&entry.host, entry.port, entry.dns)?;
+    let names = Names::new(entry)?;
     let tls_host = (entry.scheme == Scheme::Https).then_some(entry.host.as_str());
     let dialer = Dialer::new(names, tls_host, Vec::new(), PROBE_TIMEOUT / 2)?;
     let host = host_header(format!("{}:{}", entry.host, entry.port))?;
@@ -364,7 +398,10 @@ async fn ask_locally(
         cookie: None,
     };
     let (_, answer) = http.call(&request, &identity).await;
-    answer.map_err(ProbeError::Failed)
+    answer.map_err(|failure| {
+        let forbidden = http.dialer().forbidden();
+        forbidden.map_or(ProbeError::Failed(failure), ProbeError::Forbidden)
+    })
 }
 
 #[cfg(test)]
@@ -384,14 +421,15 @@ mod tests {
 
     #[test]
     fn loopback_needs_no_permission() {
-        assert_eq!(guard("localhost", &[LOOPBACK], &target(&[]), false), Ok(()));
+        let admitted = guard("localhost", &[LOOPBACK], &target(&[]), false);
+        assert_eq!(admitted, Ok(Reach::Loopback));
     }
 
     #[test]
     fn a_host_beyond_loopback_needs_the_scenario_and_the_users_confirmation() {
         let host = "staging.example";
         let allowed = target(&["Staging.example"]);
-        assert_eq!(guard(host, &[PUBLIC], &allowed, true), Ok(()));
+        assert!(guard(host, &[PUBLIC], &allowed, true).is_ok());
         let refused = guard(host, &[PUBLIC], &target(&[]), true);
         assert!(matches!(refused, Err(Refusal::NotAllowed { .. })));
         let refused = guard(host, &[PUBLIC], &allowed, false);
@@ -409,7 +447,10 @@ mod tests {
         let refused = guard(host, &[PUBLIC], &networks, true);
         assert!(matches!(refused, Err(Refusal::AddressNotAllowed { .. })));
         let networks = target(&[host, "192.0.2.0/24"]);
-        assert_eq!(guard(host, &[PUBLIC], &networks, true), Ok(()));
+        assert!(guard(host, &[PUBLIC], &networks, true).is_ok());
+        let mapped: IpAddr = "::ffff:169.254.169.254".parse().unwrap();
+        let refused = guard(host, &[mapped], &target(&[host, "::/0"]), true);
+        assert!(matches!(refused, Err(Refusal::AddressNotAllowed { .. })));
     }
 
     #[test]
@@ -426,6 +467,27 @@ mod tests {
         ] {
             assert!(matches!(parse(url), Err(Refusal::BadUrl { .. })), "{url}");
         }
+    }
+
+    #[test]
+    fn an_invalid_port_is_an_error_and_never_the_default_port() {
+        for host in ["127.0.0.1", "[::1]", "staging.example"] {
+            for port in [
+                "99999", "65536", "3001x", "x", "-1", "+80", "0", "", "80:80", "0x50",
+            ] {
+                let url = format!("http://{host}:{port}");
+                let refused = parse(&url);
+                assert!(matches!(refused, Err(Refusal::BadUrl { .. })), "{url}");
+            }
+            assert_eq!(parse(&format!("http://{host}:65535")).unwrap().port, 65_535);
+        }
+        assert_eq!(parse("http://[::1]").unwrap().port, 80);
+    }
+
+    #[test]
+    fn a_rejected_url_does_not_repeat_its_password() {
+        let refused = parse("http://kim:s3cret@staging.example").unwrap_err();
+        assert!(!refused.to_string().contains("s3cret"), "{refused}");
     }
 
     #[test]

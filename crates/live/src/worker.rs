@@ -17,17 +17,20 @@ use uuid::Uuid;
 
 use super::credential::Credentials;
 use super::pacer::pace;
+use super::reach::{Forbidden, Reach};
 use super::self_check::{Sampler, raise_files_limit};
 use super::setup::SetupError;
 use super::world::World;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_measure::Frame;
 use tiketi_measure::ending::WorkerFigures;
+use tiketi_measure::stall::{Lapse, StallKind};
 use tiketi_scenario::Plan;
 use tiketi_scenario::arrival::arrival_times;
+use tiketi_testbed::pulse::{self, Sign};
 
 /// Real time between two frames.
-const FRAME_EVERY: Duration = Duration::from_secs(1);
+pub(super) const FRAME_EVERY: Duration = Duration::from_secs(1);
 /// File descriptors reserved for everything but sockets and requests: standard streams, name lookups, the runtime.
 pub(super) const FILES_RESERVED: u64 = 256;
 /// Most HTTP connections of a worker. Each also needs file descriptors of the load balancer, which plans for sockets, and
@@ -68,6 +71,8 @@ pub struct EntryPoint {
     pub dns: Option<SocketAddr>,
     /// Path of the web page if the system under test serves it; `None` if an edge in front of it does.
     pub page: Option<String>,
+    /// The addresses that connections may go to, whatever the name means by then.
+    pub reach: Reach,
 }
 
 /// The protocol of the system under test.
@@ -99,6 +104,13 @@ pub enum WorkerReport {
     },
     /// What was measured since the last frame.
     Frame(Box<Frame>),
+    /// The worker did not get to its work for a while.
+    Stalled {
+        /// Why.
+        kind: StallKind,
+        /// When.
+        lapse: Lapse,
+    },
     /// The last report of a worker that has finished.
     Done(Box<Done>),
     /// The last report of a worker that could not start or ended early.
@@ -150,6 +162,14 @@ pub enum WorkerError {
     /// The system under test, as assigned, cannot be used.
     #[error(transparent)]
     Setup(#[from] SetupError),
+    /// The name of the system under test now means an address that is not allowed.
+    #[error("the load was stopped, because `{host}` now resolves to {forbidden}")]
+    Moved {
+        /// The name.
+        host: String,
+        /// The address, and why it is not allowed.
+        forbidden: Forbidden,
+    },
 }
 
 /// Runs a worker until its buyers are done, or its input ends.
@@ -201,35 +221,52 @@ fn run_reporting(
         share.arrivals.into_iter(),
         files_limit.saturating_sub(FILES_RESERVED + connections_max as u64),
     ));
+    local.spawn_local(watch(reports_tx.clone()));
     let pass = pass_time(&world, ends_at, commands_rx, &mut sampler, reports_tx);
-    runtime.block_on(local.run_until(pass));
+    let passed = runtime.block_on(local.run_until(pass));
     drop(local); // Buyers in progress record that they are unfinished.
     finish(&world, &mut sampler, reports_tx);
     runtime.shutdown_background();
-    Ok(())
+    passed.map_err(|forbidden| WorkerError::Moved {
+        host: assignment.entry.host,
+        forbidden,
+    })
 }
 
-/// Sends frames until the end of the run, a command to stop, or the exit of the parent.
+/// Reports when this thread runs later than it should.
+async fn watch(reports_tx: mpsc::Sender<String>) {
+    let watched = pulse::watch(move |sign| match sign {
+        Sign::Alive => {}
+        Sign::Late(lapse) => report_stall(&reports_tx, StallKind::Stopped, lapse),
+    });
+    match watched.await {}
+}
+
+/// Sends frames until the end of the run, a command to stop, the exit of the parent, or an address that is not allowed.
 async fn pass_time(
     world: &World,
     ends_at: SimTime,
     mut commands_rx: UnboundedReceiver<Command>,
     sampler: &mut Sampler,
     reports_tx: &mpsc::Sender<String>,
-) {
+) -> Result<(), Forbidden> {
     let mut frames = interval(FRAME_EVERY);
     frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = sleep_until(world.clock.wall_instant(ends_at));
     tokio::pin!(end);
     loop {
         tokio::select! {
-            () = &mut end => return,
+            () = &mut end => return Ok(()),
             command = commands_rx.recv() => match command {
-                Some(Command::Stop) | None => return,
+                Some(Command::Stop) | None => return Ok(()),
             },
             _ = frames.tick() => {
+                if let Some(forbidden) = world.http.dialer().forbidden() {
+                    return Err(forbidden);
+                }
                 sampler.sample(world.tally.connected_peak.get(), world.http.dialer().refused());
                 report(reports_tx, &WorkerReport::Frame(Box::new(world.take_frame())));
+                report_shared_core(sampler, reports_tx);
             }
         }
     }
@@ -241,8 +278,11 @@ fn finish(world: &World, sampler: &mut Sampler, reports_tx: &mpsc::Sender<String
         &WorkerReport::Frame(Box::new(world.take_frame())),
     );
     let tally = &world.tally;
+    let figures = sampler.sample(tally.connected_peak.get(), world.http.dialer().refused());
+    sampler.end();
+    report_shared_core(sampler, reports_tx);
     let done = Done {
-        figures: sampler.sample(tally.connected_peak.get(), world.http.dialer().refused()),
+        figures,
         socket_failures: *tally.socket_failures.borrow(),
         connections_opened: world.http.opened(),
         connection_waits: world.http.waits(),
@@ -250,6 +290,16 @@ fn finish(world: &World, sampler: &mut Sampler, reports_tx: &mpsc::Sender<String
         credential_error: tally.credential_error.take(),
     };
     report(reports_tx, &WorkerReport::Done(Box::new(done)));
+}
+
+fn report_shared_core(sampler: &mut Sampler, reports_tx: &mpsc::Sender<String>) {
+    if let Some(lapse) = sampler.poll_core_shared() {
+        report_stall(reports_tx, StallKind::CoreShared, lapse);
+    }
+}
+
+fn report_stall(reports_tx: &mpsc::Sender<String>, kind: StallKind, lapse: Lapse) {
+    report(reports_tx, &WorkerReport::Stalled { kind, lapse });
 }
 
 /// The buyers of one worker.

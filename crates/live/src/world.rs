@@ -65,7 +65,7 @@ impl World {
         let call_timeout = clock.wall(plan.buyers.call_timeout);
         // Half of the request timeout: another address can then still be tried within it.
         let connect_timeout = call_timeout / 2;
-        let names = Names::new(&entry.host, entry.port, entry.dns)?;
+        let names = Names::new(entry)?;
         let is_tls = entry.scheme == Scheme::Https;
         let tls_host = is_tls.then_some(entry.host.as_str());
         let sources = assignment.source_addresses.clone();

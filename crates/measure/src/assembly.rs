@@ -80,6 +80,7 @@ impl Assembly {
     pub fn finish(mut self, ending: Ending) -> Measurements {
         // Callers need not hand in notices in order of time. The sort is stable.
         self.timeline.sort_by_key(|notice| notice.at);
+        self.series.end_at(ending.ended_at);
         Measurements {
             plan: self.plan,
             tally: self.tally,

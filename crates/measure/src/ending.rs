@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::stall::Stall;
 use tiketi_cloud::notice::DataTierPart;
 pub use tiketi_cloud::routing::Stickiness;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
@@ -46,7 +47,7 @@ pub struct Ending {
 }
 
 /// The load generator's own metrics, from which the validity of the measurement is checked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GeneratorCheck {
     /// Buyers that arrive until the planned end, by scenario and seed.
     pub planned: u64,
@@ -55,6 +56,37 @@ pub struct GeneratorCheck {
     /// Why a credential could not be created, for the first buyer without one; `None` if every buyer got one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential_error: Option<String>,
+    /// What all parts of the tool noticed about themselves and the machine; `None` for a simulated run, in which nothing can
+    /// stall, and in an archive that was written without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<ToolFigures>,
+}
+
+/// What the tool noticed about itself and the machine it ran on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ToolFigures {
+    /// Stalls that no fault of the scenario explains, in order of time.
+    pub stalls: Vec<Stall>,
+    /// The CPUs of the machine during the run.
+    pub host: HostFigures,
+}
+
+/// What the operating system says about the CPUs that the tool could use, from the start of the run to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HostFigures {
+    /// CPUs of the machine; zero if unknown.
+    pub cpus: u32,
+    /// CPUs that the tool may run on (affinity); zero if unknown.
+    pub cpus_allowed: u32,
+    /// How busy the allowed CPUs were, all processes of the machine together, as a share; `None` if unknown.
+    pub busy: Option<f64>,
+    /// Share of the time of the machine's CPUs that the hypervisor gave to others (steal); `None` if unknown.
+    pub stolen: Option<f64>,
+    /// The lowest CPU quota of the control groups that the tool runs in, in CPUs; `None` without one.
+    pub quota: Option<f64>,
+    /// How long these groups were throttled, because their quota was used up, summed over all CPUs; `None` if unknown.
+    pub throttled: Option<Duration>,
 }
 
 /// Metrics of one load worker.
@@ -62,6 +94,9 @@ pub struct GeneratorCheck {
 pub struct WorkerFigures {
     /// CPU time used. A worker has one thread, so this is at most the real time of the run.
     pub cpu: Duration,
+    /// Time that its thread could have run, but waited for a CPU (run-queue wait); `None` if the kernel does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited: Option<Duration>,
     /// Resident memory in bytes when most sockets were connected.
     pub resident_connected_bytes: u64,
     /// Peak resident memory in bytes, which includes bursts of new connections.

@@ -1,4 +1,4 @@
-//! Histograms of lengths of time: to three significant digits for the verdicts, coarser for the time series.
+//! Histograms of lengths of time, to three significant digits: dense ones for the verdicts, sparse ones for the time series.
 //!
 //! Both merge exactly: the histogram of a run is the sum of the histograms of its workers and seconds. Percentiles cannot
 //! be merged (the mean of two 99th percentiles is not the 99th percentile of both), so only counts are sent and stored,
@@ -22,7 +22,7 @@ const DIGITS: u8 = 3;
 /// Histograms of the same lengths are equal however the lengths were split up and merged. Minimum, maximum and mean are
 /// exact to the microsecond, and no percentile lies outside minimum and maximum.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Buckets", into = "Buckets")]
+#[serde(try_from = "Buckets", into = "Buckets")]
 pub struct Histogram {
     /// `None` until the first length is recorded. Boxed and optional because a frame of one second has a histogram for
     /// every operation, and most of them are empty.
@@ -60,7 +60,7 @@ impl Histogram {
         let value = micros(length);
         let recorded = self.recorded.get_or_insert_with(Recorded::empty);
         recorded.add(value, number);
-        recorded.widen(value, value, value * number);
+        recorded.widen(value, value, value.saturating_mul(number));
     }
 
     /// Adds everything that `other` has recorded.
@@ -73,6 +73,36 @@ impl Histogram {
             recorded.add(bucket.value_iterated_to(), bucket.count_at_value());
         }
         recorded.widen(other.min, other.max, other.sum);
+    }
+
+    /// Returns what is left of this histogram without `part`, all of which it must contain. Minimum, maximum and mean of the
+    /// rest are those of its buckets, to three significant digits.
+    #[must_use]
+    pub fn without(&self, part: &Self) -> Self {
+        let (Some(all), Some(part)) = (&self.recorded, &part.recorded) else {
+            return self.clone();
+        };
+        let mut rest = Self::default();
+        for bucket in all.counts.iter_recorded() {
+            let value = bucket.value_iterated_to();
+            let count = bucket.count_at_value();
+            let count = count.saturating_sub(part.count_at(value));
+            let length = value.clamp(all.min, all.max);
+            rest.record_many(Duration::from_micros(length), count);
+        }
+        rest
+    }
+
+    /// Returns whether everything in `part` is in this histogram as well.
+    pub(crate) fn contains(&self, part: &Self) -> bool {
+        let Some(part) = &part.recorded else {
+            return true;
+        };
+        let Some(all) = &self.recorded else {
+            return false;
+        };
+        let mut buckets = part.counts.iter_recorded();
+        buckets.all(|bucket| bucket.count_at_value() <= all.count_at(bucket.value_iterated_to()))
     }
 
     /// Returns the number of lengths recorded.
@@ -129,6 +159,16 @@ impl Recorded {
             .expect("the histogram resizes itself, and lengths are bounded by LENGTH_MAX");
     }
 
+    /// The samples in the bucket of `value`.
+    fn count_at(&self, value: u64) -> u64 {
+        // The library has no buckets beyond the last one that was needed, and would return that one's count.
+        if value > self.counts.max() {
+            0
+        } else {
+            self.counts.count_at(value)
+        }
+    }
+
     fn widen(&mut self, min: u64, max: u64, sum: u64) {
         self.min = self.min.min(min);
         self.max = self.max.max(max);
@@ -136,19 +176,67 @@ impl Recorded {
     }
 }
 
-impl From<Buckets> for Histogram {
-    fn from(buckets: Buckets) -> Self {
+/// Largest count in a bucket of a serialized histogram. More requests than any run has (assumption), and so few that the
+/// histograms of a run can be added without overflow.
+const COUNT_MAX: u64 = 1 << 44;
+
+/// Largest sum of a serialized histogram, in microseconds: ten histograms can be added without overflow.
+const SUM_MAX: u64 = 1 << 60;
+
+/// Why serialized buckets are no histogram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum NoHistogram {
+    /// A bucket is empty, which none may be, or too full.
+    #[error("{count} samples in a bucket of a histogram (expected 1 to {COUNT_MAX})")]
+    Count { count: u64 },
+    /// A bucket is longer than the longest length that is recorded.
+    #[error("{length} µs in a histogram (expected at most {LENGTH_MAX:?})")]
+    Length { length: u64 },
+    /// Minimum, maximum and sum contradict the buckets.
+    #[error("minimum, maximum or sum of a histogram contradict its buckets")]
+    Contradiction,
+}
+
+fn checked_count(count: u64) -> Result<u64, NoHistogram> {
+    let is_valid = (1..=COUNT_MAX).contains(&count);
+    is_valid
+        .then_some(count)
+        .ok_or(NoHistogram::Count { count })
+}
+
+impl TryFrom<Buckets> for Histogram {
+    type Error = NoHistogram;
+
+    fn try_from(buckets: Buckets) -> Result<Self, NoHistogram> {
         if buckets.counts.is_empty() {
-            return Self::default();
+            return Ok(Self::default());
         }
         let mut recorded = Recorded::empty();
-        for (value, count) in buckets.counts {
-            recorded.add(value, count);
+        let longest = micros(LENGTH_MAX);
+        for (length, count) in buckets.counts {
+            // The end of the last bucket may lie beyond the longest length in it.
+            if length > 2 * longest {
+                return Err(NoHistogram::Length { length });
+            }
+            recorded.add(length, checked_count(count)?);
         }
-        recorded.widen(buckets.min, buckets.max, buckets.sum);
-        Self {
+        let (min, max, sum) = (buckets.min, buckets.max, buckets.sum);
+        let samples = recorded.counts.len();
+        let fits = |edge: u64| samples.checked_mul(edge);
+        let is_sound = min <= max
+            && max <= longest
+            && recorded.counts.equivalent(min, recorded.counts.min())
+            && recorded.counts.equivalent(max, recorded.counts.max())
+            && fits(min).is_some_and(|least| least <= sum)
+            && fits(max).is_none_or(|most| sum <= most)
+            && sum <= SUM_MAX;
+        if !is_sound {
+            return Err(NoHistogram::Contradiction);
+        }
+        recorded.widen(min, max, sum);
+        Ok(Self {
             recorded: Some(recorded),
-        }
+        })
     }
 }
 
@@ -169,27 +257,60 @@ impl From<Histogram> for Buckets {
     }
 }
 
-/// A histogram of lengths of time with an error below 1 %, for one tick of the time series. It takes a few hundred bytes
-/// where a [`Histogram`] takes many KiB, and there is one per second.
+/// A histogram of lengths of time to three significant digits, for one tick of the time series. It takes a few hundred
+/// bytes where a [`Histogram`] takes many KiB, and there is one per second. No percentile exceeds the longest length.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct CoarseHistogram {
+#[serde(try_from = "SparseBuckets", into = "SparseBuckets")]
+pub struct SparseHistogram {
     /// Counts by bucket; empty buckets take no space.
-    #[serde(with = "pairs")]
     counts: BTreeMap<u16, u64>,
+    /// The longest length, in microseconds; 0 without one.
+    max: u64,
 }
 
-/// Leading bits of a length that a [`CoarseHistogram`] keeps. The highest of 8 bits is always 1, so 128 buckets share each
-/// power of two, and the error is below 1/128.
-const COARSE_BITS: u32 = 8;
+/// A sparse histogram as it is serialized.
+#[derive(Serialize, Deserialize)]
+struct SparseBuckets {
+    #[serde(with = "pairs")]
+    counts: BTreeMap<u16, u64>,
+    max: u64,
+}
 
-impl CoarseHistogram {
+impl TryFrom<SparseBuckets> for SparseHistogram {
+    type Error = NoHistogram;
+
+    fn try_from(buckets: SparseBuckets) -> Result<Self, NoHistogram> {
+        let SparseBuckets { counts, max } = buckets;
+        for &count in counts.values() {
+            checked_count(count)?;
+        }
+        let last = counts.keys().next_back().copied();
+        let is_sound =
+            max <= micros(LENGTH_MAX) && last.is_none_or(|last| last == sparse_bucket(max));
+        if !is_sound || (last.is_none() && max > 0) {
+            return Err(NoHistogram::Contradiction);
+        }
+        Ok(Self { counts, max })
+    }
+}
+
+impl From<SparseHistogram> for SparseBuckets {
+    fn from(histogram: SparseHistogram) -> Self {
+        let SparseHistogram { counts, max } = histogram;
+        Self { counts, max }
+    }
+}
+
+/// Leading bits of a length that a [`SparseHistogram`] keeps. The highest of 11 bits is always 1, so 1,024 buckets share
+/// each power of two, and the error is below 0.1 %: three significant digits.
+const SPARSE_BITS: u32 = 11;
+
+impl SparseHistogram {
     /// Records one length.
     pub fn record(&mut self, length: Duration) {
-        *self
-            .counts
-            .entry(coarse_bucket(micros(length)))
-            .or_default() += 1;
+        let micros = micros(length);
+        *self.counts.entry(sparse_bucket(micros)).or_default() += 1;
+        self.max = self.max.max(micros);
     }
 
     /// Adds everything that `other` has recorded.
@@ -197,6 +318,7 @@ impl CoarseHistogram {
         for (&bucket, &count) in &other.counts {
             *self.counts.entry(bucket).or_default() += count;
         }
+        self.max = self.max.max(other.max);
     }
 
     /// Returns the number of lengths recorded.
@@ -204,7 +326,8 @@ impl CoarseHistogram {
         self.counts.values().sum()
     }
 
-    /// Returns the `percent`-th percentile, 0 to 100, rounded up to the end of its bucket; `None` if the histogram is empty.
+    /// Returns the `percent`-th percentile, 0 to 100, rounded up to the end of its bucket but not beyond the longest length;
+    /// `None` if the histogram is empty.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -218,25 +341,25 @@ impl CoarseHistogram {
         let mut seen = 0;
         self.counts.iter().find_map(|(&bucket, &count)| {
             seen += count;
-            (seen >= rank).then(|| Duration::from_micros(coarse_end(bucket)))
+            (seen >= rank).then(|| Duration::from_micros(sparse_end(bucket).min(self.max)))
         })
     }
 }
 
 /// Returns the bucket of a length.
 ///
-/// Lengths below 2^8 µs have a bucket each. Above, a length is shifted right until 8 bits are left, and the buckets of each
-/// shift follow those of the previous one: `shift * 128 + leading bits`. `leading bits` is at least 128, so the numbers
-/// neither overlap nor leave gaps.
-fn coarse_bucket(micros: u64) -> u16 {
-    let shift = (u64::BITS - micros.leading_zeros()).saturating_sub(COARSE_BITS);
-    let bucket = (u64::from(shift) << (COARSE_BITS - 1)) + (micros >> shift);
+/// Lengths below 2^11 µs have a bucket each. Above, a length is shifted right until 11 bits are left, and the buckets of
+/// each shift follow those of the previous one: `shift * 1024 + leading bits`. `leading bits` is at least 1,024, so the
+/// numbers neither overlap nor leave gaps.
+fn sparse_bucket(micros: u64) -> u16 {
+    let shift = (u64::BITS - micros.leading_zeros()).saturating_sub(SPARSE_BITS);
+    let bucket = (u64::from(shift) << (SPARSE_BITS - 1)) + (micros >> shift);
     u16::try_from(bucket).expect("lengths are bounded by LENGTH_MAX, far below 2^63 µs")
 }
 
-/// Returns the longest length in a bucket, in microseconds: the inverse of [`coarse_bucket`].
-fn coarse_end(bucket: u16) -> u64 {
-    let half = 1_u16 << (COARSE_BITS - 1);
+/// Returns the longest length in a bucket, in microseconds: the inverse of [`sparse_bucket`].
+fn sparse_end(bucket: u16) -> u64 {
+    let half = 1_u16 << (SPARSE_BITS - 1);
     if bucket < 2 * half {
         return u64::from(bucket);
     }
@@ -272,7 +395,7 @@ mod tests {
         assert_eq!(histogram.percentile(99.0), None);
         assert_eq!(histogram.mean(), None);
         assert_eq!(histogram.max(), None);
-        assert_eq!(CoarseHistogram::default().percentile(50.0), None);
+        assert_eq!(SparseHistogram::default().percentile(50.0), None);
     }
 
     #[test]
@@ -306,16 +429,31 @@ mod tests {
         }
 
         #[test]
-        fn coarse_percentiles_are_within_one_percent(lengths in prop::collection::vec(0_u64..7_200_000_000, 1..60)) {
-            let mut coarse = CoarseHistogram::default();
+        fn sparse_percentiles_have_three_digits_and_stay_below_the_maximum(
+            lengths in prop::collection::vec(0_u64..7_200_000_000, 1..60),
+        ) {
+            let mut sparse = SparseHistogram::default();
             for &micros in &lengths {
-                coarse.record(Duration::from_micros(micros));
+                sparse.record(Duration::from_micros(micros));
             }
             let mut sorted = lengths;
             sorted.sort_unstable();
             let median = Duration::from_micros(sorted[(sorted.len() - 1) / 2]);
-            let got = coarse.percentile(50.0).unwrap();
-            prop_assert!(got >= median && got <= median.mul_f64(1.01), "{got:?} for {median:?}");
+            let got = sparse.percentile(50.0).unwrap();
+            prop_assert!(got >= median && got <= median.mul_f64(1.001), "{got:?} for {median:?}");
+            let max = sorted.last().copied().map(Duration::from_micros);
+            prop_assert_eq!(sparse.percentile(100.0), max);
+        }
+
+        #[test]
+        fn taking_a_part_away_leaves_the_rest(
+            part in prop::collection::vec(0_u64..7_200_000_000, 0..60),
+            rest in prop::collection::vec(0_u64..7_200_000_000, 1..60),
+        ) {
+            let left = of(&[part.clone(), rest.clone()].concat()).without(&of(&part));
+            prop_assert_eq!(left.count(), rest.len() as u64);
+            let (left, rest) = (left.percentile(50.0).unwrap(), of(&rest).percentile(50.0).unwrap());
+            prop_assert!(left.abs_diff(rest) <= rest.mul_f64(0.001), "{left:?} for {rest:?}");
         }
     }
 }

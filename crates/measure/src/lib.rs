@@ -15,6 +15,8 @@ mod pairs;
 mod recorder;
 pub mod replica_lag;
 pub mod series;
+mod soundness;
+pub mod stall;
 pub mod tally;
 
 pub use assembly::Assembly;

@@ -35,6 +35,15 @@ impl Measurements {
         ended.saturating_sub(self.plan.clock.warmup)
     }
 
+    /// Returns how long a tick of the time series is, in scenario time. The last one ends with the run, so that it may be
+    /// shorter than the others.
+    pub fn tick_length(&self, index: usize) -> Duration {
+        let start = Duration::from_secs(self.series.start_secs(index));
+        let width = Duration::from_secs(self.series.width_secs());
+        let until_the_end = self.ending.ended_at.since_start().saturating_sub(start);
+        width.min(until_the_end)
+    }
+
     /// Returns what was measured of the data tier; `None` if nothing was.
     pub fn data_tier(&self) -> Option<&DataTierFigures> {
         self.ending.system.as_ref()?.data_tier.as_ref()

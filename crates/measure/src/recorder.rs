@@ -16,6 +16,8 @@ use tiketi_scenario::Plan;
 pub struct Recorder {
     /// End of the warm-up: what is judged counts only from here on.
     judged_from: SimTime,
+    /// Whether a load generator sends the requests, which can be late.
+    has_generator: bool,
     tally: Tally,
     ticks: BTreeMap<u64, Tick>,
     /// The tick that was used last, taken out of the map: most observations fall into the same second as the one before,
@@ -32,13 +34,22 @@ pub struct Frame {
 }
 
 impl Recorder {
-    /// Creates a recorder for a run of `plan`.
+    /// Creates a recorder for a live run of `plan`.
     pub fn new(plan: &Plan) -> Self {
         Self {
             judged_from: SimTime::ZERO + plan.clock.warmup,
+            has_generator: true,
             tally: Tally::default(),
             ticks: BTreeMap::new(),
             open: None,
+        }
+    }
+
+    /// Creates a recorder for a simulation of `plan`, which has no load generator: no scheduling delay is recorded.
+    pub fn of_simulation(plan: &Plan) -> Self {
+        Self {
+            has_generator: false,
+            ..Self::new(plan)
         }
     }
 
@@ -60,6 +71,7 @@ impl Recorder {
                     self.tally.waiting_time.record(waited);
                 }
             }
+            Observation::Dropped { then, .. } => self.tally.dropped.count(then),
             Observation::Left { at, reason, waited } => {
                 // Counts of buyers cover the whole run, warm-up included: every buyer who starts must also end.
                 self.tally.left[reason as usize] += 1;
@@ -70,6 +82,8 @@ impl Recorder {
                     self.tally.waited_at_abandonment.record(waited);
                 }
             }
+            // As with buyers, the whole run counts: every poll that was due must have ended in one way or another.
+            Observation::Polls(polls) => self.tally.polls.add(polls),
             Observation::Socket { at, change } => self.observe_socket(at, change),
             Observation::Message { at, delay } => self.observe_messages(at, delay, 1),
         }
@@ -102,7 +116,7 @@ impl Recorder {
                 self.tick(intended).started += 1;
                 // An arrival that was not sent has no delay.
                 if intended >= self.judged_from {
-                    self.tally.send_lag.record(sent.saturating_since(intended));
+                    self.observe_send(intended, sent);
                 }
             }
             Start::Shed => {
@@ -132,9 +146,7 @@ impl Recorder {
             self.tally.calls_in_warmup += 1;
             return;
         }
-        self.tally
-            .send_lag
-            .record(call.sent.saturating_since(call.intended));
+        self.observe_send(call.intended, call.sent);
         let operation = &mut self.tally.operations[call.operation.index()];
         match call.outcome {
             Outcome::Ok => operation.ok += 1,
@@ -144,9 +156,18 @@ impl Recorder {
             }
         }
         operation.response_time.record(response_time);
+        if call.outcome != Outcome::Ok {
+            operation.unsuccessful.record(response_time);
+        }
         operation
             .service_time
             .record(call.answered.saturating_since(call.sent));
+    }
+
+    fn observe_send(&mut self, intended: SimTime, sent: SimTime) {
+        if self.has_generator {
+            self.tally.send_lag.record(sent.saturating_since(intended));
+        }
     }
 
     fn observe_socket(&mut self, at: SimTime, change: SocketChange) {

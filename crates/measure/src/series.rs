@@ -1,10 +1,13 @@
 //! The time series of a run, in a table of limited size.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::gauges::Gauges;
-use super::histogram::CoarseHistogram;
+use super::histogram::SparseHistogram;
 use tiketi_buyer::observation::Stage;
+use tiketi_core::units::SimTime;
 
 /// Ticks that are kept; when more are needed, the width of all ticks doubles.
 ///
@@ -29,7 +32,7 @@ pub struct Tick {
     /// Requests that failed in this tick.
     pub calls_failed: u64,
     /// Response times of the requests that ended in this tick, all operations together.
-    pub response: CoarseHistogram,
+    pub response: SparseHistogram,
     /// Sockets opened minus sockets closed or lost.
     pub sockets_change: i64,
     /// Buyers who reached each stage, in the order of [`Stage::ALL`].
@@ -120,6 +123,26 @@ impl Series {
         self.ticks[index].merge(what);
     }
 
+    /// Makes the last tick the one in which the run ended. What happened later, or at the instant of the end, counts for that
+    /// tick; ticks in which nothing happened are added.
+    pub(super) fn end_at(&mut self, end: SimTime) {
+        let ticks = |series: &Self| {
+            let width = Duration::from_secs(series.width_secs).as_nanos();
+            let ticks = end.since_start().as_nanos().div_ceil(width).max(1);
+            usize::try_from(ticks).unwrap_or(usize::MAX)
+        };
+        while ticks(self) > TICKS_MAX {
+            self.double_width();
+        }
+        let ticks = ticks(self);
+        let late = self.ticks.split_off(ticks.min(self.ticks.len()));
+        self.ticks.resize_with(ticks, Tick::default);
+        let last = self.ticks.last_mut().expect("a run has at least one tick");
+        for tick in &late {
+            last.merge(tick);
+        }
+    }
+
     /// Returns the sockets connected at the end of each tick.
     pub fn sockets(&self) -> Vec<u64> {
         self.levels(|tick| tick.sockets_change)
@@ -156,7 +179,6 @@ impl Series {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn doubling_the_width_loses_nothing() {
@@ -178,6 +200,50 @@ mod tests {
         assert!(series.ticks().iter().all(|tick| tick.response.count() == 4));
         assert_eq!(series.sockets().last(), Some(&seconds));
         assert_eq!(series.start_secs(2), 8);
+    }
+
+    #[test]
+    fn the_last_tick_ends_with_the_run() {
+        let started = |series: &Series| {
+            series
+                .ticks()
+                .iter()
+                .map(|tick| tick.started)
+                .collect::<Vec<_>>()
+        };
+        let one = Tick {
+            started: 1,
+            ..Tick::default()
+        };
+        let mut series = Series::default();
+        for second in [0, 2, 3, 7] {
+            series.absorb(second, &one);
+        }
+        let mut ended = series.clone();
+        ended.end_at(SimTime::from_secs(3));
+        assert_eq!(
+            started(&ended),
+            [1, 0, 3],
+            "the end belongs to the last second"
+        );
+        let mut ended = series.clone();
+        ended.end_at(SimTime::from_secs(3) + Duration::from_millis(200));
+        assert_eq!(
+            started(&ended),
+            [1, 0, 1, 2],
+            "a part of a second has a tick"
+        );
+        series.end_at(SimTime::from_secs(10));
+        assert_eq!(started(&series), [1, 0, 1, 1, 0, 0, 0, 1, 0, 0]);
+        let mut long = Series::default();
+        long.end_at(SimTime::from_secs(TICKS_MAX as u64 * 2 + 1));
+        assert_eq!(
+            (long.width_secs(), long.ticks().len()),
+            (4, TICKS_MAX / 2 + 1)
+        );
+        let mut none = Series::default();
+        none.end_at(SimTime::ZERO);
+        assert_eq!(none.ticks().len(), 1);
     }
 
     #[test]

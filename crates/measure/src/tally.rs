@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::histogram::Histogram;
 use super::pairs;
-use tiketi_buyer::observation::{Failure, LeaveReason, Stage};
+use tiketi_buyer::observation::{AfterDrop, Failure, LeaveReason, Polls, Stage};
 use tiketi_cost::Sales;
 use tiketi_scenario::operation::Operation;
 
@@ -21,14 +21,21 @@ pub struct Tally {
     pub waiting_time: Histogram,
     /// Time in the queue, of buyers who gave up waiting after the warm-up.
     pub waited_at_abandonment: Histogram,
-    /// Scheduling delay of the generator: sent minus intended, of arrivals and requests due after the warm-up.
+    /// Scheduling delay of the generator: sent minus intended, of arrivals and requests due after the warm-up. Empty in a
+    /// simulated run, which has no generator.
     pub send_lag: Histogram,
     /// Broadcast latency: from the publication of a message to its receipt, after the warm-up.
     pub fan_out_delay: Histogram,
     /// Arrivals of the whole run.
     pub arrivals: Arrivals,
+    /// Polls of waiting buyers who have left or whose run has ended, in the whole run.
+    #[serde(default)]
+    pub polls: Polls,
     /// Buyers who reached each stage in the whole run, in the order of [`Stage::ALL`].
     pub stages: [u64; Stage::ALL.len()],
+    /// Buyers whom the waiting room dropped in the whole run.
+    #[serde(default)]
+    pub dropped: Dropped,
     /// Buyers whose visit ended in the whole run, in the order of [`LeaveReason::ALL`].
     pub left: [u64; LeaveReason::ALL.len()],
     /// Sockets of the whole run.
@@ -44,6 +51,9 @@ pub struct Tally {
 pub struct OperationTally {
     /// Answered minus intended, whatever the outcome: leaving out requests that timed out would flatter the system.
     pub response_time: Histogram,
+    /// The part of `response_time` that is of rejected and failed requests. Most operations have none, and an empty histogram
+    /// takes no memory; the successful ones follow by subtraction.
+    pub unsuccessful: Histogram,
     /// Answered minus sent, whatever the outcome.
     pub service_time: Histogram,
     /// Requests that succeeded.
@@ -75,6 +85,35 @@ const fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
+/// Buyers whose place in the queue was gone without an admission, as the buyers noticed it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// Went on to the seats without an admission: they bypassed the waiting room.
+    pub entered: u64,
+    /// Joined the queue again.
+    pub rejoined: u64,
+    /// Went on to the seats although no message about an admission came: dropped, or admitted in the moment before their socket was
+    /// open.
+    #[serde(default)]
+    pub unannounced: u64,
+}
+
+impl Dropped {
+    /// Counts one buyer.
+    pub(super) const fn count(&mut self, then: AfterDrop) {
+        match then {
+            AfterDrop::Entered => self.entered += 1,
+            AfterDrop::Rejoined => self.rejoined += 1,
+            AfterDrop::EnteredUnannounced => self.unannounced += 1,
+        }
+    }
+
+    /// Returns those who were certainly dropped.
+    pub const fn certain(self) -> u64 {
+        self.entered + self.rejoined
+    }
+}
+
 /// Sockets by what happened to them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sockets {
@@ -98,7 +137,9 @@ impl Default for Tally {
             send_lag: Histogram::default(),
             fan_out_delay: Histogram::default(),
             arrivals: Arrivals::default(),
+            polls: Polls::default(),
             stages: Default::default(),
+            dropped: Dropped::default(),
             left: Default::default(),
             sockets: Sockets::default(),
             messages: 0,
@@ -124,7 +165,11 @@ impl Tally {
         self.arrivals.started += other.arrivals.started;
         self.arrivals.shed += other.arrivals.shed;
         self.arrivals.without_credential += other.arrivals.without_credential;
+        self.polls.add(other.polls);
         add_each(&mut self.stages, &other.stages);
+        self.dropped.entered += other.dropped.entered;
+        self.dropped.rejoined += other.dropped.rejoined;
+        self.dropped.unannounced += other.dropped.unannounced;
         add_each(&mut self.left, &other.left);
         self.sockets.connected += other.sockets.connected;
         self.sockets.reconnected += other.sockets.reconnected;
@@ -176,12 +221,18 @@ impl OperationTally {
     /// Adds what `other` counted.
     pub fn merge(&mut self, other: &Self) {
         self.response_time.merge(&other.response_time);
+        self.unsuccessful.merge(&other.unsuccessful);
         self.service_time.merge(&other.service_time);
         self.ok += other.ok;
         self.refused += other.refused;
         for (&failure, &count) in &other.failed {
             *self.failed.entry(failure).or_default() += count;
         }
+    }
+
+    /// Returns the response times of the requests that succeeded.
+    pub fn successful(&self) -> Histogram {
+        self.response_time.without(&self.unsuccessful)
     }
 
     /// Returns the requests that failed, for any cause.

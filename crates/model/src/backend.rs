@@ -185,9 +185,13 @@ impl World<'_> {
                 let reply = match self.redis.status(now, SHOW, buyer) {
                     Ok(QueueState::Waiting) => Reply::Queued,
                     // By the API contract a buyer who is not waiting may enter, whether admitted or unknown.
-                    Ok(QueueState::Active | QueueState::Unknown) => {
+                    Ok(state @ (QueueState::Active | QueueState::Unknown)) => {
                         let _ = self.redis.touch(now, SHOW, buyer);
-                        Reply::Admitted
+                        if state == QueueState::Active {
+                            Reply::Admitted
+                        } else {
+                            Reply::Dropped
+                        }
                     }
                     Err(_) => UNAVAILABLE,
                 };
@@ -423,8 +427,9 @@ impl World<'_> {
 
     /// Schedules the end of a step, and the timeout if that comes first. Most requests are quick and never need the latter.
     fn wait_until(&mut self, call: CallRef, at: SimTime) {
+        let (timeout, _) = self.patience();
         let open = self.calls.find(call).expect("the caller has it");
-        if at > open.sent + self.plan.buyers.call_timeout {
+        if at > open.sent + timeout {
             self.watch(call);
         }
         self.calendar.enter(at, Entry::Step(call));
@@ -432,11 +437,26 @@ impl World<'_> {
 
     /// Schedules the timeout of a request, once.
     fn watch(&mut self, call: CallRef) {
+        let (timeout, _) = self.patience();
         let open = self.calls.find(call).expect("the caller has it");
         if !open.is_watched && !open.is_abandoned {
             open.is_watched = true;
-            let overdue = open.sent + self.plan.buyers.call_timeout;
+            let overdue = open.sent + timeout;
             self.calendar.enter(overdue, Entry::Overdue(call));
+        }
+    }
+
+    /// How long a request without a response stays open, and how it fails then: the load balancer answers 504 after its
+    /// idle timeout, unless the buyer gives up before.
+    pub(super) fn patience(&self) -> (Duration, Failure) {
+        let (of_buyers, of_the_alb) = (
+            self.plan.buyers.call_timeout,
+            self.plan.topology.alb.idle_timeout,
+        );
+        if of_the_alb < of_buyers {
+            (of_the_alb, Failure::Status(504))
+        } else {
+            (of_buyers, Failure::Timeout)
         }
     }
 

@@ -10,6 +10,7 @@ use tiketi_scenario::operation::Operation;
 use super::calls::{Call, CallRef, Reply};
 use super::crowd::LineState;
 use super::entry::Entry;
+use super::rooms::Closing;
 use super::tier::{SeatOffers, reservation_id, reservation_of, seat_of};
 use super::world::World;
 use tiketi_data_tier::{RedisError, ReservationNumber};
@@ -61,7 +62,7 @@ impl World<'_> {
                     self.send(now, buyer, (Operation::SocketConnect, 0), intended);
                 }
                 Action::Emit(emission) => self.handle_emission(now, buyer, emission),
-                Action::Close => self.drop_line(now, buyer),
+                Action::Close => self.drop_line(now, buyer, Closing::ByBuyer),
                 Action::Leave(_) => {}
             }
         }
@@ -131,7 +132,13 @@ impl World<'_> {
         let answer = match call.reply {
             Reply::Done => Answer::Done,
             Reply::Queued => Answer::Queued,
+            Reply::Admitted if call.operation == Operation::QueueStatus => Answer::NotQueued {
+                admitted: Some(true),
+            },
             Reply::Admitted => Answer::Admitted,
+            Reply::Dropped => Answer::NotQueued {
+                admitted: Some(false),
+            },
             Reply::Seats => Answer::Seats {
                 available: &seat_offers,
                 locked,
@@ -188,12 +195,13 @@ impl World<'_> {
 
     /// Ends a request for the buyer, who has waited as long as one may take. The system does not notice.
     pub(super) fn handle_overdue(&mut self, now: SimTime, call: CallRef) {
+        let (_, failure) = self.patience();
         let Some(open) = self.calls.find(call).filter(|open| !open.is_abandoned) else {
             return;
         };
         open.is_abandoned = true;
         let failed = Call {
-            reply: Reply::Failed(Failure::Timeout),
+            reply: Reply::Failed(failure),
             is_abandoned: false,
             ..*open
         };
@@ -201,10 +209,10 @@ impl World<'_> {
     }
 
     /// Closes the socket, or cancels its opening.
-    pub(super) fn drop_line(&mut self, now: SimTime, buyer: BuyerId) {
+    pub(super) fn drop_line(&mut self, now: SimTime, buyer: BuyerId, closing: Closing) {
         let was_open = self.crowd.browser(buyer).line == LineState::Open;
         if was_open {
-            self.leave_rooms(buyer);
+            self.leave_rooms(now, buyer, closing);
             self.traffic.handle_socket_closed();
         }
         let browser = self.crowd.browser(buyer);
@@ -220,7 +228,7 @@ impl World<'_> {
 
     /// Closes the socket from the other end: the buyer notices that it is lost.
     pub(super) fn cut_line(&mut self, now: SimTime, buyer: BuyerId) {
-        self.drop_line(now, buyer);
+        self.drop_line(now, buyer, Closing::Lost);
         if let Some(mut journey) = self.crowd.take(buyer) {
             journey.handle_socket_lost(now);
             self.drive(now, buyer, journey);
@@ -257,6 +265,7 @@ impl World<'_> {
             Reply::Done
             | Reply::Queued
             | Reply::Admitted
+            | Reply::Dropped
             | Reply::Seats
             | Reply::Held(_)
             | Reply::Paid => Outcome::Ok,

@@ -42,6 +42,8 @@ pub(super) enum Reply {
     Queued,
     /// The buyer is admitted.
     Admitted,
+    /// The buyer neither waits nor was admitted.
+    Dropped,
     /// The seat map, as it is when the response arrives.
     Seats,
     /// The seat is held under this reservation.

@@ -22,6 +22,9 @@ impl World<'_> {
                 }
             }
         }
+        // What was sent at the very end has still arrived.
+        self.settle_all_messages(ended_at + Duration::from_nanos(1));
+        let messages_due = self.messages_settled();
         self.read_levels(ended_at);
         self.assembly.absorb(self.recorder.take_frame());
         let surplus = self.fleet.settle(ended_at);
@@ -38,6 +41,7 @@ impl World<'_> {
                 planned: self.arrivals.len() as u64,
                 workers: Vec::new(),
                 credential_error: None,
+                tool: None,
             },
             state: FinalState::Read(tier::audit(
                 self.plan,
@@ -45,7 +49,7 @@ impl World<'_> {
                 &self.acknowledged,
                 tier::admissions(&self.redis),
             )),
-            system: Some(self.figures(ended_at)),
+            system: Some(self.figures(ended_at, messages_due)),
             statement,
         };
         self.assembly.finish(ending)
@@ -57,7 +61,7 @@ impl World<'_> {
         billing.statement(self.plan, ended_at, sales)
     }
 
-    fn figures(&self, ended_at: SimTime) -> SystemFigures {
+    fn figures(&self, ended_at: SimTime, messages_due: u64) -> SystemFigures {
         let (redis, database) = (self.redis.figures(), self.database.figures());
         let (redis_lag, database_lag) = self.cloud.lags.figures();
         let has_cookies = self.plan.topology.alb.stickiness.is_some();
@@ -68,10 +72,10 @@ impl World<'_> {
             redis_operations: redis.operations,
             pool_timeouts: database.pool_timeouts,
             pool_waits: database.pool_waits,
-            monitor_runs: Some(self.cloud.driver.billing().lambda_runs()),
+            monitor_runs: Some(self.cloud.driver.queue_samples()),
             targets: self.targets(ended_at),
             stickiness: has_cookies.then(|| self.front.stickiness()),
-            messages_due: Some(self.assembly.tally().messages),
+            messages_due: Some(messages_due),
             data_tier: Some(DataTierFigures {
                 redis_busy: self.redis.busy_until(ended_at),
                 redis_memory_peak: redis.memory_peak,

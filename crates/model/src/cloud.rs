@@ -321,6 +321,7 @@ impl World<'_> {
             Vec::new() // Most instances are drained when they end: no need to search all buyers.
         };
         let calls = self.calls.matching(|call| call.instance == instance);
+        self.settle_messages(instance, now);
         let surplus = self.fleet.end(now, instance);
         self.cloud.driver.billing_mut().handle_surplus(surplus);
         self.database

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tiketi_station::Fifo;
 
+use super::outbox::Outbox;
 use tiketi_cloud::credits::CreditAccount;
 use tiketi_cloud::driver::CpuTime;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
@@ -35,6 +36,8 @@ pub(super) struct Instance {
     pub(super) queue_room: u32,
     /// Sockets that hear of the seats.
     pub(super) seats_room: u32,
+    /// Messages that its processor has still to send.
+    pub(super) outbox: Outbox,
     /// Whether it is deregistered and waits for its last connection to close.
     pub(super) is_draining: bool,
     /// Requests answered.
@@ -144,6 +147,7 @@ impl Fleet {
             sockets: 0,
             queue_room: 0,
             seats_room: 0,
+            outbox: Outbox::default(),
             is_draining: false,
             requests: 0,
             answers_from,
@@ -169,6 +173,7 @@ impl Fleet {
         instance.sockets = 0;
         instance.queue_room = 0;
         instance.seats_room = 0;
+        instance.outbox.clear();
         instance.settle(now)
     }
 
@@ -179,6 +184,12 @@ impl Fleet {
             .iter_mut()
             .filter(|instance| !instance.is_gone());
         alive.map(|instance| instance.settle(now)).sum()
+    }
+
+    /// The instances that are not gone, by number.
+    pub(super) fn alive(&mut self) -> impl Iterator<Item = &mut Instance> {
+        let all = self.instances.iter_mut();
+        all.filter(|instance| !instance.is_gone())
     }
 
     /// Numbers of the instances of a zone that are not gone.

@@ -12,24 +12,28 @@ use tiketi_core::units::{BuyerId, InstanceId, SimTime};
 use super::crowd::{LineState, user_of};
 use super::entry::Entry;
 use super::fleet::Instance;
+use super::outbox::{Arrived, Receivers, Room};
 use super::tier::{SHOW, seat_id};
+use super::traffic::Traffic;
 use super::world::World;
 use tiketi_data_tier::SeatNumber;
+use tiketi_measure::Recorder;
 
-/// A room of the Socket.IO server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Room {
-    Queue,
-    Seats,
+/// Returns how many sockets of an instance are in a room.
+const fn sockets(room: Room, instance: &Instance) -> u32 {
+    match room {
+        Room::Queue => instance.queue_room,
+        Room::Seats => instance.seats_room,
+    }
 }
 
-impl Room {
-    const fn sockets(self, instance: &Instance) -> u32 {
-        match self {
-            Self::Queue => instance.queue_room,
-            Self::Seats => instance.seats_room,
-        }
-    }
+/// How a socket was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closing {
+    /// By the buyer: messages that are still to be sent are not due any more.
+    ByBuyer,
+    /// By the system or a fault: messages that are still to be sent are lost.
+    Lost,
 }
 
 impl World<'_> {
@@ -54,10 +58,11 @@ impl World<'_> {
             if browser.line == LineState::Open {
                 let instance = browser.line_instance;
                 let time = self.service.fan_out(1);
-                let told = self.fleet.of(instance).book(published, time);
-                self.recorder
-                    .observe_messages(told, Some(told.saturating_since(published)), 1);
-                self.traffic.handle_messages(1);
+                let served = self.fleet.of(instance);
+                let told = served.book(published, time);
+                let receivers = Receivers::Buyer(buyer);
+                served.outbox.handle_published(published, told, receivers);
+                self.messages_due += 1;
                 self.calendar.enter(told, Entry::Invitation(buyer.0));
             }
         }
@@ -65,7 +70,14 @@ impl World<'_> {
     }
 
     pub(super) fn handle_invitation(&mut self, now: SimTime, buyer: BuyerId) {
-        if self.crowd.browser(buyer).line != LineState::Open {
+        let browser = *self.crowd.browser(buyer);
+        if browser.line != LineState::Open {
+            return;
+        }
+        // A buyer whose socket was lost in the meantime may have another one, perhaps to another instance.
+        self.settle_messages(browser.line_instance, now);
+        let served = self.fleet.of(browser.line_instance);
+        if !served.outbox.has_letter_for(buyer, now) {
             return;
         }
         let user = user_of(buyer);
@@ -182,20 +194,43 @@ impl World<'_> {
         let mut told = Vec::with_capacity(listening.len());
         for number in listening {
             let instance = self.fleet.of(number);
-            let receivers = room.sockets(instance);
+            let receivers = sockets(room, instance);
             if receivers == 0 {
                 continue;
             }
             let done = instance.book(published, self.service.fan_out(receivers));
-            self.recorder.observe_messages(
-                done,
-                Some(done.saturating_since(published)),
-                u64::from(receivers),
-            );
-            self.traffic.handle_messages(u64::from(receivers));
+            let letter = Receivers::Room(room, receivers);
+            instance.outbox.handle_published(published, done, letter);
+            self.messages_due += u64::from(receivers);
             told.push((number, done));
         }
         told
+    }
+
+    /// Counts the messages of an instance that arrived before `now`.
+    pub(super) fn settle_messages(&mut self, instance: u32, now: SimTime) {
+        let outbox = &mut self.fleet.of(instance).outbox;
+        while let Some(arrived) = outbox.poll_arrived(now) {
+            count(&mut self.recorder, &mut self.traffic, arrived);
+        }
+    }
+
+    /// Counts the messages of all instances that arrived before `now`.
+    pub(super) fn settle_all_messages(&mut self, now: SimTime) {
+        for instance in self.fleet.alive() {
+            while let Some(arrived) = instance.outbox.poll_arrived(now) {
+                count(&mut self.recorder, &mut self.traffic, arrived);
+            }
+        }
+    }
+
+    /// Returns how many messages to sockets have arrived or been lost: those that are still on their way are neither.
+    pub(super) fn messages_settled(&mut self) -> u64 {
+        let on_their_way = self
+            .fleet
+            .alive()
+            .map(|instance| instance.outbox.receivers());
+        self.messages_due - on_their_way.sum::<u64>()
     }
 
     /// Adds a socket to a room, and the room to its session.
@@ -230,13 +265,25 @@ impl World<'_> {
     }
 
     /// Removes a socket from its rooms.
-    pub(super) fn leave_rooms(&mut self, buyer: BuyerId) {
+    pub(super) fn leave_rooms(&mut self, now: SimTime, buyer: BuyerId, closing: Closing) {
+        let instance = self.crowd.browser(buyer).line_instance;
+        self.settle_messages(instance, now);
         let browser = self.crowd.browser(buyer);
         let hears_queue = std::mem::replace(&mut browser.hears_queue, false);
         let hears_seats = std::mem::replace(&mut browser.hears_seats, false);
-        let instance = self.fleet.of(browser.line_instance);
+        let instance = self.fleet.of(instance);
         instance.queue_room = instance.queue_room.saturating_sub(u32::from(hears_queue));
         instance.seats_room = instance.seats_room.saturating_sub(u32::from(hears_seats));
+        let mut missed = instance.outbox.handle_closed(buyer);
+        for (hears, room) in [(hears_queue, Room::Queue), (hears_seats, Room::Seats)] {
+            if hears {
+                missed += instance.outbox.handle_left(room);
+            }
+        }
+        match closing {
+            Closing::ByBuyer => self.messages_due -= missed,
+            Closing::Lost => {}
+        }
     }
 
     /// Ends the draining of an instance if its last connection is gone.
@@ -247,4 +294,10 @@ impl World<'_> {
             self.handle_drained(now, InstanceId(instance));
         }
     }
+}
+
+fn count(recorder: &mut Recorder, traffic: &mut Traffic, arrived: Arrived) {
+    let receivers = u64::from(arrived.receivers);
+    recorder.observe_messages(arrived.at, Some(arrived.delay), receivers);
+    traffic.handle_messages(receivers);
 }

@@ -50,6 +50,8 @@ pub(super) struct World<'p> {
     pub(super) database_due: Option<SimTime>,
     pub(super) hold_end_due: Option<SimTime>,
     pub(super) admitted: Vec<BuyerId>,
+    /// Messages that were published, each counted once per socket that was to get it.
+    pub(super) messages_due: u64,
     /// Payments that were confirmed to buyers.
     pub(super) acknowledged: Vec<ReservationNumber>,
     coming: Vec<Entry>,
@@ -66,7 +68,7 @@ impl<'p> World<'p> {
         let buyers = arrivals.len();
         let topology = &plan.topology;
         let service = Service::new(
-            &topology.instances.profile,
+            &topology.instances.class_profile(),
             plan.show.seats_total(),
             streams,
         );
@@ -88,11 +90,12 @@ impl<'p> World<'p> {
             traffic: Traffic::default(),
             watchers: BTreeSet::new(),
             provider: streams.named("provider"),
-            recorder: Recorder::new(plan),
+            recorder: Recorder::of_simulation(plan),
             assembly: Assembly::new(plan.clone()),
             database_due: None,
             hold_end_due: None,
             admitted: Vec::new(),
+            messages_due: 0,
             acknowledged: Vec::new(),
             coming: Vec::new(),
             coming_buyers: Vec::new(),
@@ -199,6 +202,7 @@ impl<'p> World<'p> {
     }
 
     fn handle_second(&mut self, now: SimTime) {
+        self.settle_all_messages(now);
         self.read_levels(now);
         let second = now.as_secs();
         if second.is_multiple_of(FRAME_EVERY_SECS) {

@@ -55,6 +55,21 @@ fn play(topology: &str, faults: &[&str]) -> Measurements {
     simulate(&plan, &mut Unwatched)
 }
 
+#[test]
+fn a_fault_after_the_last_order_of_the_control_plane_is_in_the_timeline() {
+    let fault =
+        "at = \"4m58s\"\nlasts = \"1s\"\naction = \"pause-instances\"\nzone = \"a\"\ncount = 1";
+    let run = play("", &[fault]);
+    let of_the_fault =
+        |what: &What| matches!(what, What::FaultStruck { .. } | What::FaultHealed { .. });
+    let notices = run
+        .timeline
+        .iter()
+        .filter(|notice| of_the_fault(&notice.what));
+    let seconds: Vec<_> = notices.map(|notice| notice.at.as_secs()).collect();
+    assert_eq!(seconds, [298, 299]);
+}
+
 fn tier(run: &Measurements) -> &DataTierFigures {
     run.data_tier().expect("the model counts")
 }

@@ -19,20 +19,18 @@ pub(crate) const fn basis(basis: Basis) -> &'static str {
     }
 }
 
-/// What a bill leaves out, and why.
+/// Why the total of a bill is a lower bound; nothing if it is exact.
 pub(crate) fn warnings(bill: &Bill) -> Vec<Prose> {
     let named = |why: &str, lines: &mut dyn Iterator<Item = &BillLine>| {
         let titles: Vec<_> = lines.map(|line| line.title.as_str()).collect();
-        (!titles.is_empty()).then(|| Prose::warning(format!("{why}: {}.", titles.join(", "))))
+        (!titles.is_empty()).then(|| {
+            let titles = titles.join(", ");
+            Prose::warning(format!("The total is a lower bound. {why}: {titles}."))
+        })
     };
-    let has_price = |line: &&BillLine| line.basis != Basis::NotFound;
-    let mut not_metered = bill.not_metered().filter(has_price);
     let found = [
-        named("Not metered (counted as 0)", &mut not_metered),
-        named(
-            "No price in this book (counted as 0)",
-            &mut bill.not_priced(),
-        ),
+        named("Not metered", &mut bill.not_metered()),
+        named("No price in this book", &mut bill.not_priced()),
     ];
     found.into_iter().flatten().collect()
 }
@@ -64,17 +62,17 @@ pub(crate) fn lines(bill: &Bill, currency: Currency) -> Table {
     let mut table = Table::new(columns).with_rows(bill.lines.iter().map(row));
     let mut total = vec![Cell::empty(); table.columns.len()];
     total[0] = Cell::text("Total");
-    total[4] = Cell::number(money(bill.total));
+    total[4] = Cell::number(Number::amount(&bill.total, currency));
     table.push(total);
     table
 }
 
-/// The amounts of a bill as bars.
+/// The amounts of a bill as bars; what costs nothing has none.
 pub(crate) fn by_item(title: &str, bill: &Bill, currency: Currency) -> BarChart {
     let bar = |line: &BillLine| {
         Some(Bar {
             name: line.title.clone(),
-            value: Number::money(line.amount?, currency),
+            value: Number::money(line.amount.filter(|amount| *amount > 0.0)?, currency),
             note: String::new(),
         })
     };
@@ -108,7 +106,8 @@ pub(crate) fn reference(statements: &[&Statement]) -> Table {
             let row = &statement.documented.rows[place];
             let used = row.used.as_ref();
             let used = used.filter(|used| !used.is_empty());
-            Cell::number(row.computed.map(Number::won))
+            let computed = row.computed.as_ref();
+            Cell::number(computed.map(|amount| Number::amount(amount, Currency::Krw)))
                 .with_note(used.map_or_else(String::new, |used| format!("for {used}")))
         }));
         table.push(cells);

@@ -10,9 +10,11 @@ pub mod agreement;
 mod bill;
 pub mod chart;
 pub mod cost_study;
+mod csv;
 pub mod html;
 pub mod markdown;
 pub mod number;
+mod outside;
 pub mod page;
 pub mod plan;
 pub mod policies;
@@ -22,10 +24,25 @@ mod testing;
 pub mod text;
 mod wording;
 
-/// Renders findings as indented JSON.
+use std::fmt::Write as _;
+
+use tiketi_core::shown::is_control;
+
+/// Renders findings as indented JSON. Characters that control a terminal are escaped: the serializer escapes only those that
+/// JSON requires.
 pub fn json(findings: &impl serde::Serialize) -> String {
-    let mut text = serde_json::to_string_pretty(findings)
+    let text = serde_json::to_string_pretty(findings)
         .expect("findings have text keys and writable numbers");
-    text.push('\n');
-    text
+    let mut shown = String::with_capacity(text.len() + 1);
+    for character in text.chars() {
+        // Outside of texts, JSON has no other control characters than line breaks.
+        if is_control(character) && character != '\n' {
+            write!(shown, "\\u{:04x}", u32::from(character))
+                .expect("writing to a String cannot fail");
+        } else {
+            shown.push(character);
+        }
+    }
+    shown.push('\n');
+    shown
 }

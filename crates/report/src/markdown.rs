@@ -2,13 +2,17 @@
 
 use std::fmt::Write as _;
 
+use tiketi_core::shown::on_one_line;
+
 use crate::chart::BarChart;
+use crate::outside::map_text;
 use crate::page::{
     Block, Cell, Column, ColumnKind, Details, KeyMetric, List, Page, Prose, Section, Table, Tone,
 };
 
 /// Renders a page; its first line is the question, its second paragraph the answer.
 pub fn render(page: &Page) -> String {
+    let page = &map_text(page, &escaped, &|command| on_one_line(command).into_owned());
     let mut blocks = vec![format!("# {}", page.title)];
     blocks.push(format!("**{}**", page.headline.answer));
     blocks.extend(page.headline.details.iter().cloned());
@@ -17,10 +21,55 @@ pub fn render(page: &Page) -> String {
     }
     blocks.extend(page.sections.iter().filter_map(section));
     blocks.extend(page.closing.iter().cloned());
-    blocks.push(format!("Run again: `{}`", page.run_again));
+    blocks.push(format!("Run again: {}", code(&page.run_again)));
     let mut text = blocks.join("\n\n");
     text.push('\n');
     text
+}
+
+/// Returns text in which nothing is markup except code between backticks.
+fn escaped(text: &str) -> String {
+    let text = on_one_line(text);
+    let parts: Vec<_> = text.split('`').collect();
+    // Unpaired backticks are text.
+    let has_code = parts.len() % 2 == 1;
+    let parts = parts.iter().enumerate().map(|(index, part)| {
+        if has_code && index % 2 == 1 {
+            (*part).to_owned()
+        } else {
+            escaped_words(part)
+        }
+    });
+    let parts: Vec<_> = parts.collect();
+    parts.join(if has_code { "`" } else { "\\`" })
+}
+
+/// Escapes the characters that are markup anywhere in a line (CommonMark, section 2.4). Underscores within words and single
+/// angle brackets with a space are not, but escaping them does no harm; those that are markup only at the start of a line never
+/// start one, except for `#`, `>` and `+`.
+fn escaped_words(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(
+            character,
+            '\\' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '~' | '&'
+        ) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}
+
+/// Returns text as code, within more backticks than it has in a row.
+fn code(text: &str) -> String {
+    let longest = text.split(|character| character != '`').map(str::len).max();
+    let fence = "`".repeat(longest.unwrap_or(0) + 1);
+    if text.contains('`') {
+        format!("{fence} {text} {fence}")
+    } else {
+        format!("{fence}{text}{fence}")
+    }
 }
 
 /// A section; `None` if nothing of it can be shown.

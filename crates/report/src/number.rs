@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use tiketi_core::units::{SimTime, Won};
+use tiketi_cost::Amount;
 use tiketi_cost::price_book::Currency;
 use tiketi_verdict::figure::{grouped, in_words, percent, significant};
 
@@ -14,6 +15,17 @@ pub struct Number {
     pub value: f64,
     /// The unit.
     pub kind: NumberKind,
+    /// Whether it is the value itself.
+    pub certainty: Certainty,
+}
+
+/// What a number says about the value that it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certainty {
+    /// It is the value.
+    Exact,
+    /// The value is at least this: a part of it is unknown.
+    AtLeast,
 }
 
 /// What a number measures, which decides how it is written.
@@ -40,7 +52,29 @@ pub enum NumberKind {
 impl Number {
     /// A number of some kind.
     pub const fn new(value: f64, kind: NumberKind) -> Self {
-        Self { value, kind }
+        Self {
+            value,
+            kind,
+            certainty: Certainty::Exact,
+        }
+    }
+
+    /// The same number as a lower bound of the value.
+    #[must_use]
+    pub const fn or_more(self) -> Self {
+        Self {
+            certainty: Certainty::AtLeast,
+            ..self
+        }
+    }
+
+    /// The same number as a lower bound if `amount`, from which it was calculated, is one.
+    #[must_use]
+    pub const fn as_sure_as(self, amount: &Amount) -> Self {
+        match amount {
+            Amount::Exact(_) => self,
+            Amount::AtLeast { .. } => self.or_more(),
+        }
     }
 
     /// A length of time in seconds.
@@ -78,6 +112,11 @@ impl Number {
         Self::new(amount, NumberKind::Money(currency))
     }
 
+    /// An amount of money that may be a lower bound.
+    pub const fn amount(amount: &Amount, currency: Currency) -> Self {
+        Self::money(amount.at_least(), currency).as_sure_as(amount)
+    }
+
     /// An amount in won.
     pub const fn won(amount: f64) -> Self {
         Self::money(amount, Currency::Krw)
@@ -105,6 +144,10 @@ impl Number {
 
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.certainty {
+            Certainty::Exact => {}
+            Certainty::AtLeast => f.write_str("at least ")?,
+        }
         f.write_str(&self.kind.write(self.value))
     }
 }
@@ -195,6 +238,10 @@ fn without_zeros(number: &str) -> &str {
 
 /// Decimals that make three significant digits of a price.
 fn decimals(amount: f64) -> usize {
+    // Nothing has no digits to keep.
+    if amount.abs() <= 0.0 {
+        return 0;
+    }
     const THRESHOLDS: [f64; 10] = [
         99.95, 9.995, 0.9995, 0.099_95, 0.009_995, 0.999_5e-3, 0.999_5e-4, 0.999_5e-5, 0.999_5e-6,
         0.0,
@@ -245,9 +292,23 @@ mod tests {
             "₩254,693",
         ];
         assert_eq!(shown, expected);
-        let shown = [12.5, 0.004_56, 0.000_000_24, 1_234.5]
+        let shown = [0.0, 12.5, 0.004_56, 0.000_000_24, 1_234.5]
             .map(|amount| Number::money(amount, Currency::Usd).to_string());
-        assert_eq!(shown, ["$12.50", "$0.00456", "$0.000000240", "$1,234.50"]);
+        assert_eq!(
+            shown,
+            ["$0.00", "$12.50", "$0.00456", "$0.000000240", "$1,234.50"]
+        );
+    }
+
+    #[test]
+    fn a_lower_bound_says_so() {
+        let shown = |missing: &[&str]| {
+            let missing = missing.iter().map(|item| (*item).to_owned());
+            let amount = Amount::new(466.2, missing.collect());
+            Number::amount(&amount, Currency::Krw).to_string()
+        };
+        assert_eq!(shown(&[]), "₩466");
+        assert_eq!(shown(&["4 x t3.large (no price)"]), "at least ₩466");
     }
 
     #[test]

@@ -225,6 +225,21 @@ impl Status {
     }
 }
 
+impl Block {
+    /// Whether there is nothing to show: a table without rows would only have headings.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Prose(prose) => prose.text.is_empty(),
+            Self::Metrics(metrics) => metrics.is_empty(),
+            Self::Table(table) => table.rows.is_empty(),
+            Self::Charts(group) => group.charts.is_empty(),
+            Self::Bars(chart) => chart.bars.is_empty(),
+            Self::List(list) => list.items.is_empty(),
+            Self::Details(details) => details.blocks.iter().all(Self::is_empty),
+        }
+    }
+}
+
 impl Headline {
     /// The answer and its details as one text.
     pub fn sentences(&self) -> String {
@@ -242,17 +257,17 @@ impl Section {
         }
     }
 
-    /// Adds a block.
+    /// Adds a block, unless it has no content.
     #[must_use]
-    pub fn with(mut self, block: impl Into<Block>) -> Self {
-        self.blocks.push(block.into());
-        self
+    pub fn with(self, block: impl Into<Block>) -> Self {
+        self.with_all([block])
     }
 
-    /// Adds blocks.
+    /// Adds those of the blocks that have content.
     #[must_use]
     pub fn with_all<B: Into<Block>>(mut self, blocks: impl IntoIterator<Item = B>) -> Self {
-        self.blocks.extend(blocks.into_iter().map(Into::into));
+        let blocks = blocks.into_iter().map(Into::into);
+        self.blocks.extend(blocks.filter(|block| !block.is_empty()));
         self
     }
 }

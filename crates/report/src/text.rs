@@ -2,7 +2,10 @@
 //!
 //! Line charts and details are left out; the HTML page has them.
 
+use tiketi_core::shown::on_one_line;
+
 use crate::chart::BarChart;
+use crate::outside::map_text;
 use crate::page::{
     Block, Cell, Column, ColumnKind, Content, KeyMetric, List, Page, Prose, Section, Status, Table,
     Tone,
@@ -24,6 +27,8 @@ const BAR_WIDTH: usize = 30;
 
 /// Renders a page; `saved_to` is where the full report is, if it is anywhere.
 pub fn render(page: &Page, color: Color, saved_to: Option<&str>) -> String {
+    let shown = |text: &str| on_one_line(text).into_owned();
+    let page = &map_text(page, &shown, &shown);
     let paint = Paint(color);
     let mut lines = Vec::new();
     for section in &page.sections {
@@ -45,7 +50,7 @@ pub fn render(page: &Page, color: Color, saved_to: Option<&str>) -> String {
     if !page.context.is_empty() {
         lines.push(format!("  {}", plain(&page.context)));
     }
-    lines.extend(saved_to.map(|folder| format!("  report: {folder}")));
+    lines.extend(saved_to.map(|folder| format!("  report: {}", on_one_line(folder))));
     lines.push(format!("  run again: {}", page.run_again));
     let mut text = String::new();
     for line in lines {
@@ -318,4 +323,44 @@ fn width(text: &str) -> usize {
         _ => 1,
     };
     text.chars().map(wide).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wide_numbers_keep_their_columns_apart() {
+        let columns = ["Requests", "Failed", "max"].map(Column::number);
+        let mut wide = Table::new([vec![Column::label("Operation")], columns.to_vec()].concat());
+        for (name, count) in [("all", 1_270_507), ("page", 7), ("most", u64::MAX)] {
+            wide.push(vec![
+                Cell::text(name),
+                Cell::count(count),
+                Cell::count(count / 2).with_note("of all"),
+                Cell::count(count / 3),
+            ]);
+        }
+        let lines = table(&wide, Paint(Color::Plain));
+        let ends = |line: &str| width(line.trim_end());
+        for line in &lines[1..] {
+            let cells = line.split("  ").filter(|cell| !cell.trim().is_empty());
+            assert_eq!(cells.count(), 4, "{line}");
+            assert_eq!(ends(line), ends(&lines[1]), "{line}");
+        }
+        assert!(lines[1].contains("  1,270,507  "), "{}", lines[1]);
+    }
+
+    #[test]
+    fn blocks_without_content_are_not_printed() {
+        let empty = Table::new(vec![Column::number("Time"), Column::label("Event")]);
+        let section = Section::new("Timeline")
+            .with(empty.clone())
+            .with(List::titled("Notes", Vec::new()));
+        assert!(section.blocks.is_empty());
+        assert!(section_lines(&section, Paint(Color::Plain)).is_empty());
+        let open =
+            Section::new("Timeline").with(crate::page::Details::closed("All", vec![empty.into()]));
+        assert!(open.blocks.is_empty());
+    }
 }

@@ -99,6 +99,26 @@ impl Distribution {
         Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
     }
 
+    /// A length that none of `count` draws is likely to be shorter than: fewer than one half is expected to be.
+    pub(crate) fn shortest_of(&self, count: u32) -> Duration {
+        let count = f64::from(count.max(1));
+        // The share of draws below the result, times the count, is one half.
+        let rarest = -(-0.5 / count).ln_1p();
+        let seconds = match *self {
+            Self::Constant { value } => value,
+            Self::Uniform { from, .. } => from,
+            Self::Exponential { mean } => mean * rarest,
+            // The normal distribution has a share of at most exp(-z²/2) / 2 below -z.
+            Self::Lognormal { median, sigma } => {
+                median * (-sigma * (2.0 * count.ln()).sqrt()).exp()
+            }
+            Self::Weibull { shape, mean } => {
+                mean / gamma(1.0 + 1.0 / shape) * rarest.powf(1.0 / shape)
+            }
+        };
+        Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
+    }
+
     /// The mean, in seconds.
     pub fn mean(&self) -> f64 {
         match *self {
@@ -141,6 +161,32 @@ fn gamma(x: f64) -> f64 {
 mod tests {
     use super::*;
     use tiketi_core::rng::Streams;
+
+    #[test]
+    fn hardly_any_draw_is_shorter_than_the_shortest() {
+        let distributions = [
+            Distribution::Constant { value: 3.0 },
+            Distribution::Uniform { from: 1.0, to: 5.0 },
+            Distribution::Exponential { mean: 2.0 },
+            Distribution::Lognormal {
+                median: 8.0,
+                sigma: 0.7,
+            },
+            Distribution::Weibull {
+                shape: 0.7,
+                mean: 1_200.0,
+            },
+        ];
+        let (runs, count) = (400, 500);
+        for distribution in distributions {
+            let shortest = distribution.shortest_of(count);
+            let mut stream = Streams::new(5).named("shortest");
+            let draws = (0..runs * count).map(|_| distribution.sample(&mut stream));
+            let shorter = draws.filter(|draw| *draw < shortest).count();
+            // One half is expected per run, with a standard error of 14 over all runs.
+            assert!(shorter < 250, "{distribution:?}: {shorter} of {runs} runs");
+        }
+    }
 
     #[test]
     fn sample_means_match_the_stated_means() {

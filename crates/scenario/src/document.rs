@@ -6,14 +6,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::Problem;
-use super::keys::{Form, TableDescription};
+use super::diagnostic::{Diagnostics, Problem, syntax_problem};
+use super::keys::{Form, Limits, TableDescription};
 use super::value::Value;
+
+/// The hint for unknown keys that are similar to no known one.
+const UNKNOWN_KEY: &str = "remove it, or move it to the table it belongs to";
 
 /// One file while it is read: its text, the preset under it, and the problems found so far.
 #[derive(Debug)]
@@ -21,6 +25,7 @@ pub struct Problems<'d> {
     text: &'d str,
     preset: Option<&'d DeTable<'d>>,
     list: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Problem>>,
 }
 
 impl<'d> Problems<'d> {
@@ -30,6 +35,7 @@ impl<'d> Problems<'d> {
             text,
             preset: None,
             list: RefCell::default(),
+            warnings: RefCell::default(),
         }
     }
 
@@ -44,6 +50,16 @@ impl<'d> Problems<'d> {
     /// Adds a problem that knows its place.
     pub fn report(&self, problem: Problem) {
         self.list.borrow_mut().push(problem);
+    }
+
+    /// Adds a warning that knows its place: the scenario is valid, but something in it is probably not meant.
+    pub(crate) fn warn(&self, problem: Problem) {
+        self.warnings.borrow_mut().push(problem);
+    }
+
+    /// Takes the warnings out.
+    pub(crate) fn take_warnings(&self) -> Vec<Problem> {
+        self.warnings.take()
     }
 
     /// The file's text at `span`.
@@ -63,6 +79,37 @@ impl<'d> Problems<'d> {
     /// All problems.
     pub fn into_list(self) -> Vec<Problem> {
         self.list.into_inner()
+    }
+}
+
+/// Reads the file `source_name` that stands alone, or reports everything that is wrong with it.
+///
+/// `resolve` returns `None` after it has reported a problem.
+pub fn read<T>(
+    source_name: &str,
+    text: &str,
+    resolve: impl FnOnce(&Section<'_>) -> Option<T>,
+) -> Result<T, Diagnostics> {
+    let problems = Problems::new(text);
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        let problems = errors.iter().map(|error| syntax_problem(error, text));
+        return Err(Diagnostics::new(source_name, text, problems.collect()));
+    }
+    let layer = Layer {
+        table: document.get_ref(),
+        header: Some((0, 0)),
+    };
+    let root = Section::new(String::new(), vec![layer], &problems);
+    let resolved = resolve(&root);
+    drop(root);
+    let list = problems.into_list();
+    match resolved {
+        Some(resolved) if list.is_empty() => Ok(resolved),
+        _ => {
+            assert!(!list.is_empty(), "a file was rejected without a reason");
+            Err(Diagnostics::new(source_name, text, list))
+        }
     }
 }
 
@@ -143,11 +190,13 @@ impl<'d> Section<'d> {
         self.look_up(key)
     }
 
-    /// The value of `key`; reports a problem if no layer has it.
-    pub fn value(&self, key: &'static str) -> Option<Value<'d>> {
+    /// The value of `key`; reports a problem with the expected values if no layer has it.
+    pub fn value(&self, key: &'static str, expected: impl fmt::Display) -> Option<Value<'d>> {
         let found = self.find(key);
-        if found.is_none() {
-            self.complain(&[], self.missing(key));
+        if found.is_none() && !self.lacks_defaults {
+            let message = format!("`{key}` is missing{}", self.in_words());
+            let problem = Problem::new(message).expected(expected);
+            self.complain(&[], problem.help(format!("add a line `{key} = …`")));
         }
         found
     }
@@ -158,15 +207,8 @@ impl<'d> Section<'d> {
         key: &'static str,
         form: impl FnOnce() -> Form,
     ) -> Option<Value<'d>> {
-        let found = self.find(key);
-        if found.is_none() && !self.lacks_defaults {
-            self.complain(&[], self.missing(key).expected(form()));
-        }
-        found
-    }
-
-    fn missing(&self, key: &str) -> Problem {
-        Problem::new(format!("`{key}` is missing{}", self.in_words()))
+        // Describing a form can take longer than looking up the value.
+        self.find(key).or_else(|| self.value(key, form()))
     }
 
     /// ` in <table>`; nothing for the top level.
@@ -233,17 +275,23 @@ impl<'d> Section<'d> {
 
     /// The table under `key` in the topmost layer that has it, not merged with those below.
     pub(crate) fn topmost(&self, key: &'static str) -> Self {
-        let layers = self.value(key).and_then(|value| value.layer());
+        let form = || Form::Table(TableDescription::default());
+        let layers = self.expect(key, form).and_then(|value| value.layer());
         let layers = layers.into_iter().collect();
         Self::new(self.path_of(key), layers, self.problems)
     }
 
-    /// The elements of the list of tables under `key`, each over the preset's table `each.<name>`.
-    pub fn elements(&self, key: &'static str, each: Option<&str>) -> Vec<Self> {
-        let form = || Form::List(Box::new(Form::Table(TableDescription::default())));
-        let list = self.expect(key, form);
-        let elements = list.and_then(|value| value.elements());
-        let sections = elements.unwrap_or_default().into_iter();
+    /// The elements of the list of tables under `key`, each over the preset's table `each.<name>`. `None` if the list has a
+    /// problem, which has been reported.
+    pub fn elements(
+        &self,
+        key: &'static str,
+        count: Limits<usize>,
+        each: Option<&str>,
+    ) -> Option<Vec<Self>> {
+        let of = || Box::new(Form::Table(TableDescription::default()));
+        let list = self.expect(key, || Form::List { of: of(), count });
+        let elements = list?.elements(count)?;
         let over_fallback = |element: Value<'d>| {
             let mut section = element.section()?;
             if let Some(each) = each {
@@ -251,7 +299,8 @@ impl<'d> Section<'d> {
             }
             Some(section)
         };
-        sections.filter_map(over_fallback).collect()
+        let sections: Vec<_> = elements.into_iter().map(over_fallback).collect();
+        sections.into_iter().collect()
     }
 
     /// All entries in the order of the file, for tables whose keys the author chooses.
@@ -317,12 +366,10 @@ impl Drop for Section<'_> {
                 continue;
             }
             let known = Form::OneOf(asked.iter().copied().collect());
-            self.problems.report(
-                Problem::new(format!("unknown key `{name}`{}", self.in_words()))
-                    .at(key.span())
-                    .expected(known)
-                    .did_you_mean(name, asked.iter().copied()),
-            );
+            let problem = Problem::new(format!("unknown key `{name}`{}", self.in_words()))
+                .expected(known)
+                .did_you_mean_or(name, asked.iter().copied(), UNKNOWN_KEY);
+            self.problems.report(problem.at(key.span()));
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Lengths of time as scenarios write them: `90s`, `1m30s`, `500ms`, `2h`.
 
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Units with their nanoseconds, largest first.
@@ -17,12 +16,6 @@ const UNITS: [(&str, u64); 7] = [
 
 /// The longest length of time in a scenario: a month is longer than any run, and nanoseconds do not overflow.
 pub const LENGTH_MAX: Duration = Duration::from_hours(31 * 24);
-
-/// Any length of time, zero included.
-pub(crate) const ANY_LENGTH: RangeInclusive<Duration> = Duration::ZERO..=LENGTH_MAX;
-
-/// Any length of time above zero.
-pub(crate) const SOME_LENGTH: RangeInclusive<Duration> = Duration::from_nanos(1)..=LENGTH_MAX;
 
 /// Why a text is not a length of time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

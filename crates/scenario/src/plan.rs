@@ -176,6 +176,16 @@ pub struct Server {
 pub struct SelfCheck {
     /// Highest 99th percentile of the load generator's scheduling delay, in scenario time.
     pub send_lag_p99_max: Duration,
+    /// Longest real time that a part of the tool may stand still, or not answer, without a fault of the scenario.
+    #[serde(default = "SelfCheck::stall_max_default")]
+    pub stall_max: Duration,
+}
+
+impl SelfCheck {
+    /// For archives without the key: the default of the preset.
+    const fn stall_max_default() -> Duration {
+        Duration::from_millis(250)
+    }
 }
 
 /// How the run is priced.

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use tiketi_station::Profile;
 
 pub use super::data_tier::{DataTier, ExternalServers, PostgresUrl, RedisUrl};
+use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::names;
 use tiketi_core::units::{Share, ZoneId};
 
@@ -50,14 +51,42 @@ pub struct Zone {
 /// The back-end instances.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Instances {
-    /// EC2 instance type, such as `t3.medium`. The price book must have it.
-    pub class: String,
+    /// EC2 instance type. It decides the number of virtual CPUs, the speed of each, and the CPU credits.
+    pub class: InstanceClass,
     /// What happens to a burstable instance without CPU credits.
     pub credits: CreditMode,
-    /// Service times of their operations: `t3-medium-node`, `native`, or a calibrated profile.
+    /// Service times of their operations: `t3-medium-node`, `native`, or a calibrated profile. They hold on the instance
+    /// type that the profile names; [`Self::class_profile`] has those on this one.
+    #[serde(deserialize_with = "profile_of_known_class")]
     pub profile: Profile,
     /// Instances in service at the start, one entry per zone.
     pub initial: Vec<u32>,
+}
+
+fn profile_of_known_class<'de, D: Deserializer<'de>>(from: D) -> Result<Profile, D::Error> {
+    let profile = Profile::deserialize(from)?;
+    match InstanceClass::from_name(&profile.class) {
+        Some(_) => Ok(profile),
+        None => Err(serde::de::Error::custom(format_args!(
+            "unknown instance type `{}` of profile `{}`",
+            profile.class, profile.name
+        ))),
+    }
+}
+
+impl Instances {
+    /// Returns the service times on the virtual CPU of these instances: those of the profile, shorter if a thread runs
+    /// faster here than on the type that the profile was measured on.
+    pub fn class_profile(&self) -> Profile {
+        self.profile.at_speed(self.speed())
+    }
+
+    /// Returns how fast a thread runs here, relative to the instance type of the profile.
+    pub fn speed(&self) -> f64 {
+        let measured_on = InstanceClass::from_name(&self.profile.class);
+        let measured_on = measured_on.expect("the type is checked when a profile is read");
+        self.class.speed_relative_to(measured_on)
+    }
 }
 
 /// What happens to a burstable instance without CPU credits. Only the model keeps track of credits.

@@ -1,7 +1,7 @@
 //! One value of the raw scenario, read as a type: an invalid value is reported and becomes `None`.
 
 use std::fmt::Display;
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
 
-use super::diagnostic::Problem;
+use super::diagnostic::{Problem, Wrong};
 use super::document::{Layer, Problems, Section};
 use super::duration::{self, LengthError};
-use super::keys::{Form, LENGTH_EXAMPLES};
+use super::keys::{Form, LENGTH_EXAMPLES, Limits, TEXT_MAX, TableDescription};
 use tiketi_core::names::Named;
 use tiketi_core::units::{Rate, Share, ZoneId};
 use tiketi_server_url::redacted;
@@ -75,13 +75,29 @@ impl<'d> Value<'d> {
         self.problems.report(problem.at(self.span()));
     }
 
-    /// Reports that the value is not what was expected.
-    pub fn reject(&self, expected: impl Display) {
-        self.complain(self.problem("").expected(self.or_that(expected)));
+    /// Warns about it: the scenario is valid, but this is probably not meant.
+    pub(crate) fn warn(&self, warning: Problem) {
+        self.problems.warn(warning.at(self.span()));
     }
 
-    /// A problem that quotes the value; `why` may begin with a comma and say more about it.
-    pub fn problem(&self, why: &str) -> Problem {
+    /// Reports that the value does not have this form.
+    pub fn reject(&self, form: &Form) {
+        self.reject_with(form, form.hint());
+    }
+
+    /// Reports that the value has the form, but is outside its limits.
+    fn reject_outside(&self, form: &Form) {
+        self.reject_with(form, form.reason());
+    }
+
+    /// Reports that the value is not what was expected.
+    pub fn reject_with(&self, expected: impl Display, help: impl Into<String>) {
+        let problem = self.problem("").expected(self.or_that(expected));
+        self.complain(problem.help(help));
+    }
+
+    /// Starts a problem that quotes the value; `why` may begin with a comma and say more about it.
+    pub fn problem(&self, why: &str) -> Wrong {
         Problem::new(format!("`{}` is {}{why}", self.path, self.quoted()))
     }
 
@@ -113,10 +129,16 @@ impl<'d> Value<'d> {
         format!("{kind}{short}{rest}")
     }
 
-    /// The value as plain TOML, without its place.
-    pub fn toml(&self) -> toml::Value {
+    /// The value as plain TOML, without its place; `None` if it has a number of more than 64 bits, which is reported.
+    pub fn toml(&self) -> Option<toml::Value> {
         let deserializer = ValueDeserializer::from(self.node.clone());
-        toml::Value::deserialize(deserializer).expect("what was parsed as a value is one")
+        let plain = toml::Value::deserialize(deserializer).ok();
+        if plain.is_none() {
+            let problem = self.problem(", which has a number that is too large");
+            let problem = problem.expected(format!("numbers from {} to {}", i64::MIN, i64::MAX));
+            self.complain(problem.help("no key takes larger numbers"));
+        }
+        plain
     }
 
     /// The value as written.
@@ -139,7 +161,7 @@ impl<'d> Value<'d> {
                 let whole = self.as_integer()?;
                 #[expect(
                     clippy::cast_precision_loss,
-                    reason = "no number in a scenario comes near 2^53"
+                    reason = "numbers beyond 2^53 are outside all limits anyway"
                 )]
                 Some(whole as f64)
             }
@@ -164,45 +186,65 @@ impl<'d> Value<'d> {
         self.as_str() == Some(word)
     }
 
-    /// Text on one line.
+    /// Text on one line, of a length that a table can show.
     pub fn text(&self) -> Option<&'d str> {
-        let text = self.as_str();
-        let text = text.filter(|text| !text.chars().any(char::is_control));
+        self.text_up_to(TEXT_MAX)
+    }
+
+    /// Text on one line, of this many characters at most, without spaces at its ends.
+    pub fn text_up_to(&self, chars_max: usize) -> Option<&'d str> {
+        let is_valid = |text: &&str| {
+            (1..=chars_max).contains(&text.chars().count())
+                && text.trim() == *text
+                && !text.chars().any(char::is_control)
+        };
+        let text = self.as_str().filter(is_valid);
         if text.is_none() {
-            self.reject(Form::Text);
+            self.reject(&Form::Text { chars_max });
         }
         text
     }
 
     /// `true` or `false`.
-    pub(crate) fn truth(&self) -> Option<bool> {
+    pub fn truth(&self) -> Option<bool> {
         if let DeValue::Boolean(truth) = self.node.get_ref() {
             return Some(*truth);
         }
-        self.reject(Form::Truth);
+        self.reject(&Form::Truth);
         None
     }
 
-    /// A whole number in a range.
-    pub fn whole<N>(&self, range: RangeInclusive<N>) -> Option<N>
+    /// A whole number within limits.
+    pub fn whole<N>(&self, limits: Limits<N>) -> Option<N>
     where
         N: Copy + PartialOrd + TryFrom<i128> + Into<i128>,
     {
-        let number = self.as_integer().and_then(|whole| N::try_from(whole).ok());
-        let number = number.filter(|number| range.contains(number));
+        let form = || Form::Whole(limits.widened());
+        let Some(whole) = self.as_integer() else {
+            self.reject(&form());
+            return None;
+        };
+        let number = N::try_from(whole).ok();
+        let number = number.filter(|number| limits.permit(*number));
         if number.is_none() {
-            self.reject(Form::whole(&range));
+            self.reject_outside(&form());
         }
         number
     }
 
-    /// A number that `is_valid` accepts; `form` says in words which ones those are.
-    pub(crate) fn number(&self, form: &Form, is_valid: impl Fn(f64) -> bool) -> Option<f64> {
-        let number = self.as_number().filter(|number| is_valid(*number));
-        if number.is_none() {
-            self.reject(form);
+    /// A number within limits.
+    pub fn number(&self, limits: Limits<f64>) -> Option<f64> {
+        match self.as_number() {
+            Some(number) if limits.permit(number) => Some(number),
+            Some(_) => {
+                self.reject_outside(&Form::Number(limits));
+                None
+            }
+            None => {
+                self.reject(&Form::Number(limits));
+                None
+            }
         }
-        number
     }
 
     /// A share of a whole: `0.25` or `"25%"`.
@@ -213,50 +255,70 @@ impl<'d> Value<'d> {
         let share = number.and_then(|number| Share::try_from(number).ok());
         if share.is_none() {
             let includes_zero = true;
-            self.reject(Form::Share { includes_zero });
+            self.reject(&Form::Share { includes_zero });
         }
         share
     }
 
-    /// A rate: `"5/s"`, `"300/m"`, or a plain number per second.
-    pub(crate) fn rate(&self) -> Option<Rate> {
+    /// A rate within limits: `"5/s"`, `"300/m"`, or a plain number per second.
+    pub(crate) fn rate(&self, limits: Limits<f64>) -> Option<Rate> {
         let per_second = match self.as_str() {
             Some(text) => rate_per_second(text),
             None => self.as_number(),
         };
-        let rate = per_second.and_then(|number| Rate::try_from(number).ok());
+        let Some(per_second) = per_second else {
+            self.reject(&Form::Rate(limits));
+            return None;
+        };
+        let rate = Rate::try_from(per_second).ok();
+        let rate = rate.filter(|rate| limits.permit(rate.per_second()));
         if rate.is_none() {
-            self.reject(Form::Rate);
+            self.reject_outside(&Form::Rate(limits));
         }
         rate
     }
 
-    /// A length of time in a range.
-    pub(crate) fn length(&self, range: RangeInclusive<Duration>) -> Option<Duration> {
+    /// A length of time within limits.
+    pub(crate) fn length(&self, limits: Limits<Duration>) -> Option<Duration> {
+        let form = Form::Length(limits);
         let written = self.as_str().map(duration::parse);
         match written {
-            Some(Ok(length)) if range.contains(&length) => return Some(length),
-            Some(Ok(_)) => self.reject(Form::length(&range)),
-            Some(Err(LengthError::NoUnit)) => {
-                self.complain_about_unit(self.as_str().unwrap_or_default());
+            Some(Ok(length)) if limits.permit(length) => return Some(length),
+            Some(Ok(_) | Err(LengthError::TooLong | LengthError::Negative)) => {
+                self.reject_outside(&form);
             }
-            Some(Err(error)) => {
+            Some(Err(LengthError::NoUnit)) => {
+                self.complain_about_unit(self.as_str().unwrap_or_default(), limits);
+            }
+            Some(Err(error @ (LengthError::Empty | LengthError::Unreadable))) => {
                 let problem = self.problem(&format!(", which {error}"));
-                self.complain(problem.expected(self.or_that(LENGTH_EXAMPLES)));
+                let problem = problem.expected(self.or_that(&form));
+                self.complain(problem.help(format!("write {LENGTH_EXAMPLES}")));
             }
             None => match self.as_number() {
-                Some(number) => self.complain_about_unit(&number.to_string()),
-                None => self.reject(LENGTH_EXAMPLES),
+                Some(_) => self.complain_about_unit(self.written(), limits),
+                None => self.reject_with(&form, format!("write {LENGTH_EXAMPLES}")),
             },
         }
         None
     }
 
     /// Reports a length of time that is a bare number.
-    fn complain_about_unit(&self, number: &str) {
+    fn complain_about_unit(&self, number: &str, limits: Limits<Duration>) {
         let number = number.trim();
-        let help = format!("write \"{number}s\" or \"{number}m\"");
-        self.complain(self.problem(": missing unit").help(help));
+        let with_unit = ["s", "m", "ms"].map(|unit| format!("{number}{unit}"));
+        let is_valid =
+            |text: &&String| duration::parse(text).is_ok_and(|length| limits.permit(length));
+        let valid = with_unit.iter().filter(is_valid).take(2);
+        let valid: Vec<_> = valid.map(|text| format!("\"{text}\"")).collect();
+        let help = if valid.is_empty() {
+            limits.why.to_owned()
+        } else {
+            format!("write {}", valid.join(" or "))
+        };
+        let expected = self.or_that(Form::Length(limits));
+        let problem = self.problem(": missing unit").expected(expected);
+        self.complain(problem.help(help));
     }
 
     /// A value of an enum, by its name.
@@ -308,12 +370,20 @@ impl<'d> Value<'d> {
         parsed
     }
 
-    /// The elements of a list.
-    pub fn elements(&self) -> Option<Vec<Self>> {
+    /// The elements of a list, which has a limited number of them.
+    pub fn elements(&self, count: Limits<usize>) -> Option<Vec<Self>> {
+        let of = Box::new(Form::Truth);
+        let form = Form::List { of, count };
         let DeValue::Array(array) = self.node.get_ref() else {
-            self.reject("a list in brackets");
+            self.reject(&form);
             return None;
         };
+        if !count.permit(array.len()) {
+            let problem = Problem::new(format!("`{}` has {} elements", self.path, array.len()));
+            let Limits { min, max, why } = count;
+            self.complain(problem.expected(format!("{min} to {max}")).help(why));
+            return None;
+        }
         let element = |(index, node)| {
             let path = format!("{}[{index}]", self.path);
             Self::new(path, node, self.is_in_file, self.problems)
@@ -324,7 +394,7 @@ impl<'d> Value<'d> {
     /// The table as a layer of a section.
     pub(crate) fn layer(&self) -> Option<Layer<'d>> {
         let DeValue::Table(table) = self.node.get_ref() else {
-            self.reject("a table");
+            self.reject(&Form::Table(TableDescription::default()));
             return None;
         };
         let span = self.node.span();

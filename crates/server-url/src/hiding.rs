@@ -13,6 +13,9 @@ pub fn masked(text: &str) -> String {
     without_passwords(text, |password| "*".repeat(password.len()))
 }
 
+/// How help texts and error messages write an authority: there is no password in it.
+const NOTATIONS: [&str; 2] = ["HOST[:PORT]", "HOST:PORT"];
+
 /// Finds URLs by their `://`. When in doubt whether something is a password, hides it.
 fn without_passwords(text: &str, hidden: impl Fn(&str) -> String) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -72,6 +75,10 @@ fn without_password_parameters(url: &str, hidden: impl Fn(&str) -> String) -> St
 fn unfinished_user(url: &str) -> (&str, &str) {
     let authority = url.split(['/', '?', '#']).next().unwrap_or_default();
     let is_port = |port: &str| port.chars().all(|c| c.is_ascii_digit());
+    // A message may put a URL in parentheses or at the end of a sentence.
+    if NOTATIONS.contains(&authority.trim_end_matches([')', ',', '.'])) {
+        return ("", url);
+    }
     match authority.split_once(':') {
         Some((_, port)) if !is_port(port) && !authority.starts_with('[') => (url, ""),
         Some(_) | None => ("", url),
@@ -104,6 +111,10 @@ mod tests {
                 "set redis = \"redis://u:***@h\" # x",
             ),
             ("no URL: a@b", "no URL: a@b"),
+            (
+                "(expected http://HOST[:PORT] or https://HOST[:PORT])",
+                "(expected http://HOST[:PORT] or https://HOST[:PORT])",
+            ),
         ];
         for (text, shown) in cases {
             assert_eq!(redacted(text), shown);

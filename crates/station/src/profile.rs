@@ -106,12 +106,23 @@ impl Work {
     }
 }
 
-/// Service times of an instance class.
+fn class_default() -> String {
+    Profile::CLASS.to_owned()
+}
+
+fn is_class_default(class: &str) -> bool {
+    class == Profile::CLASS
+}
+
+/// Service times of one instance class. [`Self::at_speed`] gives those of a faster or slower one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Name, such as `t3-medium-node`.
     pub name: String,
+    /// EC2 instance type on which the CPU times hold: on others they are longer or shorter.
+    #[serde(default = "class_default", skip_serializing_if = "is_class_default")]
+    pub class: String,
     /// CPU time of operations that `work_ms` does not list, in milliseconds.
     #[serde(default)]
     pub other_ms: f64,
@@ -152,10 +163,14 @@ pub struct Latency {
 }
 
 impl Profile {
+    /// The instance type on which service times were measured unless a profile says otherwise.
+    pub const CLASS: &str = "t3.medium";
+
     /// Returns the profile without emulation: the server is as fast as the machine it runs on.
     pub fn native() -> Self {
         Self {
             name: "native".to_owned(),
+            class: class_default(),
             other_ms: 0.0,
             work_ms: BTreeMap::new(),
             seat_us: 0.0,
@@ -191,6 +206,7 @@ impl Profile {
         ];
         Self {
             name: "t3-medium-node".to_owned(),
+            class: class_default(),
             other_ms: 1.5,
             work_ms: work_ms
                 .into_iter()
@@ -211,6 +227,20 @@ impl Profile {
         [Self::native(), Self::t3_medium_node()]
             .into_iter()
             .find(|profile| profile.name == name)
+    }
+
+    /// Returns the profile of the same application where a thread is `speed` times as fast. Only CPU times change: queries
+    /// run on the database, latency on the network.
+    #[must_use]
+    pub fn at_speed(&self, speed: f64) -> Self {
+        let work = self.work_ms.iter();
+        Self {
+            other_ms: self.other_ms / speed,
+            work_ms: work.map(|(work, ms)| (work.clone(), ms / speed)).collect(),
+            seat_us: self.seat_us / speed,
+            receiver_us: self.receiver_us / speed,
+            ..self.clone()
+        }
     }
 
     /// Returns the first name in `work_ms`, `work_sigma` or `latency` that is not a [`Work`], or `None` if all are known.
@@ -302,6 +332,24 @@ mod tests {
         let times = ServiceTimes::of(&Profile::t3_medium_node());
         assert_eq!(times.seat_list(1_000), Duration::from_micros(8_700));
         assert_eq!(times.work(Work::QueueCheck), Duration::from_micros(1_700));
+    }
+
+    #[test]
+    fn twice_the_speed_halves_cpu_times_and_nothing_else() {
+        let mut profile = Profile::t3_medium_node();
+        let latency = Latency {
+            median_ms: 4.0,
+            sigma: 0.5,
+        };
+        profile.latency.insert("queue_check".to_owned(), latency);
+        let fast = profile.at_speed(2.0);
+        let times = ServiceTimes::of(&fast);
+        assert_eq!(times.seat_list(1_000), Duration::from_micros(4_350));
+        assert_eq!(times.work(Work::Login), Duration::from_micros(750));
+        assert_eq!(times.fan_out(10), Duration::from_micros(50));
+        assert_eq!(times.query, Duration::from_millis(1));
+        assert_eq!(fast.latency, profile.latency);
+        assert_eq!(profile.at_speed(1.0), profile);
     }
 
     #[test]

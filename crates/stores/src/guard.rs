@@ -6,24 +6,26 @@
 //! children, frees its shared memory and removes its directory. A third line does the same and decides whether to keep the
 //! directory.
 //!
-//! Orders contain no secrets: passwords are in files that only the server's user can read.
+//! If the guard itself is killed, the kernel ends what it has started (see [`crate::containment`]). Then only
+//! the directory remains, and the next host removes it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
+use crate::containment::{self, Job, Namespaces, Program, Word};
+use crate::message::{Claim, Ending, Invocation, Order, Report, Said, Step, Task, read_line, say};
+use crate::{shared_memory, tree};
+use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-
-use crate::tree;
 
 /// Attempts to remove a directory: a killed child may not have finished its last system call.
 const REMOVE_TRIES: u32 = 20;
@@ -33,7 +35,7 @@ const REMOVE_PAUSE: Duration = Duration::from_millis(10);
 /// Runs a guard as a separate process. The hidden subcommand of [`Guard::Binary`](crate::Guard::Binary) calls it.
 pub fn main() -> std::io::Result<()> {
     // A signal to the whole group (a terminal's Ctrl-C, a service manager's stop) must not end the guard before its
-    // work is done; the end of its input does. Children start with an empty signal mask again.
+    // work is done; the end of its input does.
     let ignored = [
         Signal::SIGHUP,
         Signal::SIGINT,
@@ -41,10 +43,19 @@ pub fn main() -> std::io::Result<()> {
         Signal::SIGTERM,
     ];
     SigSet::from_iter(ignored).thread_block()?;
-    // The guard inherits the children of a server that died, and finds and kills them.
-    nix::sys::prctl::set_child_subreaper(true)?;
-    serve(std::io::stdin(), std::io::stdout(), Reach::Process);
-    Ok(())
+    let mut input = BufReader::new(std::io::stdin());
+    match read_line(&mut input) {
+        Some(Task::Guard(claim)) => {
+            // The guard inherits the children of a server that died, and finds and kills them.
+            prctl::set_child_subreaper(true)?;
+            serve(&claim, input, std::io::stdout(), Reach::Process);
+            Ok(())
+        }
+        Some(Task::Hold(job)) => containment::hold(job),
+        Some(Task::Become(program)) => containment::become_program(&program, input),
+        // Without a claim there is nothing to guard and no one to report to.
+        None => Ok(()),
+    }
 }
 
 /// Which processes belong to a guard.
@@ -56,111 +67,29 @@ pub(crate) enum Reach {
     Thread,
 }
 
-/// What a guard looks after from the start.
-#[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct Claim {
-    /// The server's directory, which need not exist yet.
-    pub(crate) directory: PathBuf,
-    /// Log file for the output of everything that is started.
-    pub(crate) log: PathBuf,
-}
-
-/// What a guard has to start.
-#[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct Order {
-    /// User and group of everything that is started; `None` means those of the guard.
-    pub(crate) ids: Option<(u32, u32)>,
-    /// Steps before the server starts, in order.
-    pub(crate) steps: Vec<Step>,
-    /// The server.
-    pub(crate) server: Invocation,
-    /// How to free the server's shared memory; `None` if it has none.
-    pub(crate) shared_memory: Option<SharedMemory>,
-}
-
-/// A step before the server starts.
-#[derive(Debug, Deserialize, Serialize)]
-pub(crate) enum Step {
-    /// Runs a program that must succeed.
-    Run(Invocation),
-    /// Creates an empty file.
-    Touch(PathBuf),
-}
-
-/// A program with its arguments. Its environment contains only the variables named here and a few fixed ones.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Invocation {
-    pub(crate) program: PathBuf,
-    pub(crate) arguments: Vec<String>,
-    pub(crate) environment: Vec<(String, String)>,
-}
-
-/// How to find and remove a System V shared-memory segment.
-#[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct SharedMemory {
-    /// PostgreSQL's lock file. Its seventh line has the key and id of the segment.
-    pub(crate) lock_file: PathBuf,
-    /// The program that removes a segment.
-    pub(crate) ipcrm: PathBuf,
-}
-
-/// A report on a server.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub(crate) enum Report {
-    /// It is running.
-    Running {
-        /// Its process id.
-        pid: i32,
-    },
-    /// It, or a step before it, failed.
-    Failed {
-        /// What failed, and how.
-        how: String,
-    },
-    /// It exited.
-    Ended {
-        /// How.
-        how: String,
-    },
-}
-
 enum Happening {
-    /// A child exited.
-    Ended(Result<WaitStatus, nix::Error>),
+    /// A program exited.
+    Ended(Outcome),
     /// The order was withdrawn.
     Over(Ending),
 }
 
-/// A message to a guard that has a claim.
-#[derive(Debug, Deserialize, Serialize)]
-pub(crate) enum Said {
-    /// Start a server.
-    Order(Order),
-    /// End.
-    Ending(Ending),
-}
-
-/// What to do with the directory at the end.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub(crate) enum Ending {
-    /// Remove it.
-    Remove,
-    /// Keep it for the next server.
-    Keep,
-    /// The process that gave the order is gone: remove it, and the directory of all servers if it was the last one.
-    Orphaned,
+/// How a program exited.
+struct Outcome {
+    is_success: bool,
+    how: String,
 }
 
 /// Serves one order until its input ends.
-pub(crate) fn serve(input: impl Read + Send + 'static, mut output: impl Write, reach: Reach) {
-    let mut input = BufReader::new(input);
-    // Without a claim there is nothing to guard and no one to report to.
-    let Some(claim) = read_line(&mut input) else {
-        return;
-    };
+pub(crate) fn serve(
+    claim: &Claim,
+    mut input: impl BufRead + Send + 'static,
+    mut output: impl Write,
+    reach: Reach,
+) {
     let ending = match read_line(&mut input) {
         Some(Said::Order(order)) => {
-            let mut guarded = Guarded::new(&claim, order, reach, input);
+            let mut guarded = Guarded::new(claim, order, reach, input);
             let ending = guarded.run(&mut output);
             guarded.clean_up();
             // Reported while the server's process id is still reserved: a missing report means that the guard was killed.
@@ -184,12 +113,6 @@ pub(crate) fn serve(input: impl Read + Send + 'static, mut output: impl Write, r
     }
 }
 
-fn read_line<T: DeserializeOwned>(input: &mut impl BufRead) -> Option<T> {
-    let mut line = String::new();
-    input.read_line(&mut line).ok()?;
-    serde_json::from_str(&line).ok()
-}
-
 fn listen(mut input: impl BufRead, happenings: &Sender<Happening>) {
     let ending = match read_line(&mut input) {
         Some(Said::Ending(ending)) => ending,
@@ -207,6 +130,10 @@ struct Guarded<'a> {
     happenings: Receiver<Happening>,
     /// All children. They are reaped at the very end, so that their process ids are not reused.
     children: Vec<Child>,
+    /// The programs that holders have started for this guard. Not reaped for the same reason.
+    programs: Vec<Pid>,
+    /// The namespaces of programs that are started.
+    namespaces: Namespaces,
 }
 
 impl<'a> Guarded<'a> {
@@ -218,7 +145,11 @@ impl<'a> Guarded<'a> {
     ) -> Self {
         let (happenings_tx, happenings) = mpsc::channel();
         let listener = happenings_tx.clone();
-        thread::spawn(move || listen(input, &listener));
+        let listening = thread::Builder::new().spawn(move || listen(input, &listener));
+        if listening.is_err() {
+            // Out of memory or processes: nothing is started, and the directory is removed.
+            drop(happenings_tx.send(Happening::Over(Ending::Orphaned)));
+        }
         Self {
             claim,
             order,
@@ -226,10 +157,18 @@ impl<'a> Guarded<'a> {
             happenings_tx,
             happenings,
             children: Vec::new(),
+            programs: Vec::new(),
+            namespaces: match reach {
+                Reach::Process => Namespaces::Own,
+                Reach::Thread => Namespaces::Shared,
+            },
         }
     }
 
     fn run(&mut self, output: &mut impl Write) -> Ending {
+        if let Ok(Happening::Over(ending)) = self.happenings.try_recv() {
+            return ending;
+        }
         let steps = std::mem::take(&mut self.order.steps);
         for step in &steps {
             match self.take(step) {
@@ -245,8 +184,7 @@ impl<'a> Guarded<'a> {
         say(output, &Report::Running { pid: pid.as_raw() });
         match self.next() {
             Happening::Over(ending) => ending,
-            Happening::Ended(status) => {
-                let how = describe(status);
+            Happening::Ended(Outcome { how, .. }) => {
                 self.clean_up();
                 self.report_and_wait(output, &Report::Ended { how })
             }
@@ -266,8 +204,10 @@ impl<'a> Guarded<'a> {
                 self.start(invocation)?;
                 match self.next() {
                     Happening::Over(ending) => Ok(Some(ending)),
-                    Happening::Ended(Ok(WaitStatus::Exited(_, 0))) => Ok(None),
-                    Happening::Ended(status) => Err(format!("{name} {}", describe(status))),
+                    Happening::Ended(Outcome {
+                        is_success: true, ..
+                    }) => Ok(None),
+                    Happening::Ended(Outcome { how, .. }) => Err(format!("{name} {how}")),
                 }
             }
         }
@@ -278,42 +218,104 @@ impl<'a> Guarded<'a> {
         self.start(&server)
     }
 
+    /// Starts a program, and returns its process id.
     fn start(&mut self, invocation: &Invocation) -> Result<Pid, String> {
         let failed = |error| format!("cannot start {}: {error}", name(&invocation.program));
-        let child = self.command(invocation).and_then(|mut it| it.spawn());
-        let child = child.map_err(failed)?;
-        let pid = pid_of(&child);
-        self.children.push(child);
-        let happenings = self.happenings_tx.clone();
-        thread::spawn(move || {
-            // Not reaped until the end: the process id is not reused, so a late signal cannot hit another process.
-            let ended = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
-            drop(happenings.send(Happening::Ended(ended)));
-        });
-        Ok(pid)
+        match self.reach {
+            Reach::Thread => self.start_directly(invocation),
+            Reach::Process => self.start_contained(invocation),
+        }
+        .map_err(failed)
     }
 
-    fn command(&self, invocation: &Invocation) -> std::io::Result<Command> {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(&self.claim.log)?;
-        let mut command = Command::new(&invocation.program);
+    fn start_directly(&mut self, invocation: &Invocation) -> std::io::Result<Pid> {
+        let mut command = self.command(&invocation.program, &invocation.environment)?;
+        let log = self.log()?;
         command
             .args(&invocation.arguments)
-            // Servers must not inherit the user's variables (PGDATA, PGPASSWORD, …).
-            .env_clear()
-            .envs([("LC_ALL", "C"), ("TZ", "UTC"), ("PATH", "/usr/bin:/bin")])
-            .envs(invocation.environment.iter().cloned())
-            .current_dir(&self.claim.directory)
             .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .process_group(0);
+            .stdout(log);
         if let Some((user, group)) = self.order.ids {
             command.uid(user).gid(group);
         }
+        let child = command.spawn()?;
+        let pid = pid_of(&child);
+        self.children.push(child);
+        let happenings = self.happenings_tx.clone();
+        thread::Builder::new().spawn(move || {
+            // Not reaped until the end: the process id is not reused, so a late signal cannot hit another process.
+            let ended = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
+            drop(happenings.send(Happening::Ended(Outcome::of(ended))));
+        })?;
+        Ok(pid)
+    }
+
+    fn start_contained(&mut self, invocation: &Invocation) -> std::io::Result<Pid> {
+        loop {
+            let program = std::env::current_exe()?;
+            let mut holder = self
+                .command(&program, &invocation.environment)?
+                .args(std::env::args_os().skip(1))
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()?;
+            let holder_pid = pid_of(&holder);
+            let mut input = holder.stdin.take().expect("the input is piped");
+            let mut words = BufReader::new(holder.stdout.take().expect("the output is piped"));
+            self.children.push(holder);
+            let job = Job {
+                guard: nix::unistd::getpid().as_raw(),
+                namespaces: self.namespaces,
+                program: Program {
+                    ids: self.order.ids,
+                    invocation: invocation.clone(),
+                },
+            };
+            say(&mut input, &Task::Hold(job));
+            match read_line(&mut words) {
+                Some(Word::NotPermitted) if self.namespaces == Namespaces::Own => {
+                    self.namespaces = Namespaces::Shared;
+                }
+                Some(Word::Started { pid }) => {
+                    let pid = Pid::from_raw(pid);
+                    self.programs.push(pid);
+                    let happenings = self.happenings_tx.clone();
+                    thread::Builder::new().spawn(move || {
+                        let outcome = Outcome::told(&mut words, holder_pid);
+                        drop(happenings.send(Happening::Ended(outcome)));
+                    })?;
+                    return Ok(pid);
+                }
+                Some(Word::NotPermitted | Word::Ended { .. }) | None => {
+                    return Err(std::io::Error::other("its holder failed"));
+                }
+            }
+        }
+    }
+
+    /// A program of this guard: its environment, directory and log.
+    fn command(
+        &self,
+        program: &Path,
+        environment: &[(String, String)],
+    ) -> std::io::Result<Command> {
+        let mut command = Command::new(program);
+        command
+            // Servers must not inherit the user's variables (PGDATA, PGPASSWORD, …).
+            .env_clear()
+            .envs([("LC_ALL", "C"), ("TZ", "UTC"), ("PATH", "/usr/bin:/bin")])
+            .envs(environment.iter().cloned())
+            .current_dir(&self.claim.directory)
+            .stderr(self.log()?)
+            .process_group(0);
         Ok(command)
+    }
+
+    fn log(&self) -> std::io::Result<File> {
+        File::options()
+            .create(true)
+            .append(true)
+            .open(&self.claim.log)
     }
 
     fn next(&self) -> Happening {
@@ -335,19 +337,64 @@ impl<'a> Guarded<'a> {
 
     /// Kills what is still running and frees its resources. Does nothing the second time.
     fn clean_up(&mut self) {
-        let mut killed = Vec::new();
+        let mut found = Vec::new();
         for child in &self.children {
-            killed.extend(tree::kill(pid_of(child)));
+            found.extend(tree::stop(pid_of(child)));
         }
         if self.reach == Reach::Process {
-            killed.extend(tree::kill_below(nix::unistd::getpid()));
+            found.extend(tree::stop_below(nix::unistd::getpid()));
         }
-        tree::wait_until_gone(&killed);
+        let posix = match self.namespaces {
+            // The kernel frees it with the last process.
+            Namespaces::Own => BTreeSet::new(),
+            Namespaces::Shared => shared_memory::posix_of(&found),
+        };
+        tree::kill_all(&found);
+        tree::wait_until_gone(&found);
         if self.reach == Reach::Process {
-            reap_orphans(&self.children);
+            self.reap_orphans();
+        }
+        for file in posix {
+            // Fails if its owner has removed it.
+            drop(fs::remove_file(file));
         }
         if let Some(shared_memory) = &self.order.shared_memory {
-            shared_memory.free();
+            shared_memory.free(self.namespaces, self.order.ids);
+        }
+    }
+
+    /// Reaps the processes that this process inherited from the server.
+    fn reap_orphans(&self) {
+        let mut kept: Vec<Pid> = self.children.iter().map(pid_of).collect();
+        kept.extend(&self.programs);
+        for orphan in tree::children(nix::unistd::getpid()) {
+            if !kept.contains(&orphan) {
+                // Fails only for one that has not exited, and that was killed.
+                let _ = waitpid(orphan, Some(WaitPidFlag::WNOHANG));
+            }
+        }
+    }
+}
+
+impl Outcome {
+    fn of(ended: Result<WaitStatus, nix::Error>) -> Self {
+        Self {
+            is_success: is_success(ended),
+            how: describe(ended),
+        }
+    }
+
+    /// What a holder says about its program; if it was killed, how the holder itself ended.
+    fn told(words: &mut impl BufRead, holder: Pid) -> Self {
+        match read_line(words) {
+            Some(Word::Ended { is_success, how }) => Self { is_success, how },
+            Some(Word::NotPermitted | Word::Started { .. }) | None => {
+                let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+                Self {
+                    is_success: false,
+                    how: describe(waitid(Id::Pid(holder), flags)),
+                }
+            }
         }
     }
 }
@@ -358,55 +405,25 @@ impl Drop for Guarded<'_> {
             // Fails only for a child that was reaped.
             drop(child.wait());
         }
-    }
-}
-
-impl SharedMemory {
-    /// Removes the segment and the lock file that names it: a later process with the same id must not make it look valid.
-    fn free(&self) {
-        let Ok(text) = fs::read_to_string(&self.lock_file) else {
-            return;
-        };
-        let segment = text
-            .lines()
-            .nth(6)
-            .and_then(|line| line.split_whitespace().nth(1));
-        if let Some(id) = segment {
-            let ipcrm = Command::new(&self.ipcrm)
-                .args(["-m", id])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
-            // Fails for a server that shut down normally and removed the segment itself.
-            drop(ipcrm);
-        }
-        drop(fs::remove_file(&self.lock_file));
-    }
-}
-
-/// Reaps the processes that this process inherited from the server.
-fn reap_orphans(children: &[Child]) {
-    let ours: Vec<Pid> = children.iter().map(pid_of).collect();
-    for orphan in tree::children(nix::unistd::getpid()) {
-        if !ours.contains(&orphan) {
-            // Fails only for one that has not exited, and that was killed.
-            let _ = waitpid(orphan, Some(WaitPidFlag::WNOHANG));
+        for program in &self.programs {
+            // Fails for one that its holder has not left behind.
+            let _ = waitpid(*program, Some(WaitPidFlag::WNOHANG));
         }
     }
 }
 
-fn pid_of(child: &Child) -> Pid {
+/// Returns the process id of a child.
+pub(crate) fn pid_of(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).expect("process ids are positive i32"))
 }
 
-fn say(output: &mut impl Write, report: &Report) {
-    let line = serde_json::to_string(report).expect("a report is always valid JSON");
-    // Fails only if the reader is gone. Then the input ends, too.
-    drop(writeln!(output, "{line}").and_then(|()| output.flush()));
+/// Returns whether a process exited with status 0.
+pub(crate) fn is_success(status: Result<WaitStatus, nix::Error>) -> bool {
+    matches!(status, Ok(WaitStatus::Exited(_, 0)))
 }
 
-fn describe(status: Result<WaitStatus, nix::Error>) -> String {
+/// Describes how a process exited.
+pub(crate) fn describe(status: Result<WaitStatus, nix::Error>) -> String {
     match status {
         Ok(WaitStatus::Exited(_, code)) => format!("exited with status {code}"),
         Ok(WaitStatus::Signaled(_, signal, _)) => format!("ended by {}", signal.as_str()),
@@ -428,7 +445,7 @@ fn touch(path: &Path, ids: Option<(u32, u32)>) -> std::io::Result<()> {
     clippy::disallowed_methods,
     reason = "the guard is a separate thread or process and waits for the operating system"
 )]
-fn remove(directory: &Path) {
+pub(crate) fn remove(directory: &Path) {
     for _ in 0..REMOVE_TRIES {
         match fs::remove_dir_all(directory) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

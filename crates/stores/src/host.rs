@@ -6,10 +6,16 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
 use crate::{Account, Programs, StoresError};
+
+/// Start of the names of all hosts' directories.
+const PREFIX: &str = "tiketi-stores-";
+/// Age of a directory without a lock that nobody will lock any more: a host locks its own within milliseconds.
+const LEFT_OVER_AGE: Duration = Duration::from_secs(60);
 
 /// How the lifetime of a server is tied to that of this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +40,8 @@ struct Inner {
     account: Account,
     guard: Guard,
     root: TempDir,
+    /// The directory itself, locked for as long as this process lives: without the lock, it is left over.
+    _lock: File,
     logs: Option<PathBuf>,
     /// Number of directories so far: each server that starts empty gets a new one.
     directories: AtomicU32,
@@ -65,10 +73,15 @@ impl Host {
             )
         };
         let root = tempfile::Builder::new()
-            .prefix("tiketi-stores-")
+            .prefix(PREFIX)
             .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(parent)
             .map_err(failed)?;
+        let lock = File::open(root.path()).map_err(failed)?;
+        lock.lock().map_err(failed)?;
+        if let Ok(now) = lock.metadata().and_then(|it| it.modified()) {
+            remove_left_over(parent, now);
+        }
         give(root.path(), account).map_err(failed)?;
         let logs = logs.map(std::path::absolute).transpose().map_err(failed)?;
         Ok(Self {
@@ -77,6 +90,7 @@ impl Host {
                 account,
                 guard,
                 root,
+                _lock: lock,
                 logs,
                 directories: AtomicU32::new(0),
             }),
@@ -143,9 +157,58 @@ impl Host {
     }
 }
 
+/// Removes directories of hosts whose process and guards were all killed. `now` is the time of a new file.
+fn remove_left_over(parent: &Path, now: SystemTime) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let is_old = |metadata: fs::Metadata| {
+            let changed = metadata.modified().ok();
+            let age = changed.and_then(|changed| now.duration_since(changed).ok());
+            metadata.is_dir() && age.is_some_and(|age| age >= LEFT_OVER_AGE)
+        };
+        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        if !is_ours || !entry.metadata().is_ok_and(is_old) {
+            continue;
+        }
+        let lock = File::open(entry.path());
+        if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
+            // Fails for the directory of another user.
+            drop(fs::remove_dir_all(entry.path()));
+        }
+    }
+}
+
 fn give(path: &Path, account: Account) -> std::io::Result<()> {
     match account.ids() {
         Some((user, group)) => chown(path, Some(user), Some(group)),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::FileTimes;
+
+    use super::*;
+
+    #[test]
+    fn only_old_directories_without_a_lock_are_removed() {
+        let parent = tempfile::tempdir().unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let make = |name: &str, age: Duration| {
+            let path = parent.path().join(name);
+            fs::create_dir_all(path.join("postgres-0.1/data")).unwrap();
+            let directory = File::open(&path).unwrap();
+            let times = FileTimes::new().set_modified(now - age);
+            directory.set_times(times).unwrap();
+            (path, directory)
+        };
+        let (left_over, _) = make("tiketi-stores-old", LEFT_OVER_AGE);
+        let (locked, lock) = make("tiketi-stores-locked", LEFT_OVER_AGE);
+        lock.lock().unwrap();
+        let (other, _) = make("other", LEFT_OVER_AGE);
+        let (new, _) = make("tiketi-stores-new", Duration::from_secs(1));
+        remove_left_over(parent.path(), now);
+        assert!(!left_over.exists());
+        assert!(locked.is_dir() && other.is_dir() && new.is_dir());
     }
 }

@@ -9,19 +9,22 @@
 //! one, as its replica. All durations are real time.
 //!
 //! No server outlives the process that started it: a [`guard`] between them removes servers, shared memory and files when that
-//! process ends, even if it is killed. Linux only: process trees are read from `/proc`.
+//! process ends, even if it is killed. If the guard is killed as well, the kernel ends the servers. Linux only: process trees are read from `/proc`.
 
 mod account;
+mod containment;
 mod error;
 pub mod guard;
 mod host;
 mod link;
+mod message;
 mod port;
 mod postgres;
 mod programs;
 mod redis;
 mod secret;
 mod server;
+mod shared_memory;
 mod site;
 mod tree;
 

@@ -13,12 +13,13 @@ use nix::unistd::Pid;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::guard::{self, Claim, Ending, Order, Reach, Report, Said};
+use crate::guard::{self, Reach};
+use crate::message::{self, Claim, Ending, Order, Report, Said, Task};
 use crate::{Guard, Host, StoresError, tree};
 
 /// Bytes of a log that an error shows: about ten lines.
 const TAIL_BYTES: u64 = 1_200;
-/// Timeout of the guard's cleanup. It takes about 50 ms. A guard that is stuck is killed, and its files remain.
+/// Timeout of the guard's cleanup. It takes about 50 ms. A guard that is stuck is killed.
 const GUARD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Interval at which to check whether a guard has ended.
 const GUARD_POLL: Duration = Duration::from_millis(2);
@@ -78,7 +79,7 @@ impl Server {
             reports,
             life: Some(life),
         };
-        server.say(&claim)?;
+        server.say(&Task::Guard(claim))?;
         Ok(server)
     }
 
@@ -249,6 +250,7 @@ impl Drop for Server {
                         // Fails only if it has exited in between.
                         drop(guard.kill());
                         drop(guard.wait());
+                        self.remove_without_guard();
                         return;
                     }
                     thread::sleep(GUARD_POLL);
@@ -258,6 +260,16 @@ impl Drop for Server {
             // The panic hook has printed a panic of the guard.
             Some(Life::Thread(guard)) => drop(guard.join()),
             None => {}
+        }
+    }
+}
+
+impl Server {
+    /// Does what is left of the work of a guard that was killed. The kernel has ended the server.
+    fn remove_without_guard(&self) {
+        match self.ending {
+            Ending::Remove | Ending::Orphaned => guard::remove(&self.directory),
+            Ending::Keep => {}
         }
     }
 }
@@ -296,7 +308,8 @@ fn launch(guard: &Guard) -> std::io::Result<Launched> {
                 .arg(subcommand)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
-                // Ctrl-C in a terminal reaches only this process, which ends its guards one by one.
+                // Ctrl-C in a terminal reaches only this process, which ends its guards one by one. When this process ends, the
+                // group is orphaned, and the kernel continues a guard that was stopped: it sees the end of its input.
                 .process_group(0)
                 .spawn()?;
             let input = child.stdin.take().expect("the input is piped");
@@ -307,7 +320,10 @@ fn launch(guard: &Guard) -> std::io::Result<Launched> {
             let (guard_input, input) = std::io::pipe()?;
             let (output, guard_output) = std::io::pipe()?;
             let thread = thread::spawn(move || {
-                guard::serve(guard_input, guard_output, Reach::Thread);
+                let mut input = BufReader::new(guard_input);
+                if let Some(Task::Guard(claim)) = message::read_line(&mut input) {
+                    guard::serve(&claim, input, guard_output, Reach::Thread);
+                }
             });
             Ok((Box::new(input), Box::new(output), Life::Thread(thread)))
         }

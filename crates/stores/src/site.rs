@@ -129,7 +129,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::guard::{Ending, Invocation, Order};
+    use crate::message::{Ending, Invocation, Order};
     use crate::{Guard, Host, Programs};
 
     /// Far longer than the steps of a test take.

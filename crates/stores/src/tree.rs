@@ -31,20 +31,22 @@ pub(crate) fn resume(root: Pid) {
 /// Kills a process and its descendants, and returns them. They may take a moment to exit.
 pub(crate) fn kill(root: Pid) -> Vec<Pid> {
     let all = stop(root);
-    for pid in &all {
-        signal(*pid, Signal::SIGKILL);
-    }
+    kill_all(&all);
     all
 }
 
-/// Kills the descendants of a process but not the process itself, and returns them.
-pub(crate) fn kill_below(root: Pid) -> Vec<Pid> {
+/// Stops the descendants of a process but not the process itself, and returns them.
+pub(crate) fn stop_below(root: Pid) -> Vec<Pid> {
     let mut all = freeze_below(vec![root]);
     all.retain(|pid| *pid != root);
-    for pid in &all {
+    all
+}
+
+/// Kills processes, which were stopped so that they start no others.
+pub(crate) fn kill_all(stopped: &[Pid]) {
+    for pid in stopped {
         signal(*pid, Signal::SIGKILL);
     }
-    all
 }
 
 /// Waits until killed processes have exited. They may still have to be reaped by their parent.

@@ -34,7 +34,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("guard") => tiketi_stores::guard::main().expect("the guard runs"),
-        Some("supervise") => supervise(Path::new(&arguments[1])),
+        Some(SUPERVISE) => supervise(Path::new(&arguments[1]), false),
+        Some(SUPERVISE_PAUSED) => supervise(Path::new(&arguments[1]), true),
         Some("--list") => println!("{}: test", NAMES.join(": test\n")),
         _ if common::has_servers() => {
             let filter = arguments.iter().find(|it| !it.starts_with('-'));
@@ -50,9 +51,29 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-const TESTS: [fn(); 4] = [killed, stopped, preparing, unguarded];
-const NAMES: [&str; 4] = [
+/// The supervisor's command that starts servers.
+const SUPERVISE: &str = "supervise";
+/// The same, and pauses the primaries.
+const SUPERVISE_PAUSED: &str = "supervise-paused";
+
+const TESTS: [fn(); 9] = [
+    killed,
+    killed_without_namespaces,
+    killed_with_guards,
+    killed_with_guards_while_paused,
+    killed_with_guards_without_namespaces,
+    killed_while_guards_are_stopped,
+    stopped,
+    preparing,
+    unguarded,
+];
+const NAMES: [&str; 9] = [
     "kill_of_the_supervisor_leaves_nothing",
+    "kill_of_the_supervisor_leaves_nothing_where_namespaces_are_forbidden",
+    "kill_of_supervisor_and_guards_leaves_no_process",
+    "kill_of_supervisor_and_guards_leaves_no_paused_process",
+    "kill_of_supervisor_and_guards_leaves_no_process_where_namespaces_are_forbidden",
+    "kill_of_the_supervisor_wakes_guards_that_are_stopped",
     "stop_leaves_nothing",
     "kill_of_the_supervisor_during_the_start_leaves_nothing",
     "a_killed_guard_takes_its_server_along",
@@ -60,7 +81,7 @@ const NAMES: [&str; 4] = [
 
 fn killed() {
     let mut ground = Ground::new();
-    let mut supervisor = ground.supervisor();
+    let mut supervisor = ground.supervisor(SUPERVISE);
     supervisor.wait_until_ready();
     ground.note_segments();
     // Guards and servers of two pairs, and PostgreSQL's own children.
@@ -71,9 +92,71 @@ fn killed() {
     ground.assert_empty();
 }
 
+fn killed_without_namespaces() {
+    let mut ground = Ground::new();
+    let Some(mut supervisor) = ground.supervisor_without_namespaces(SUPERVISE) else {
+        return;
+    };
+    supervisor.wait_until_ready();
+    ground.note_segments();
+    let existing = segments();
+    assert!(
+        ground.segments.iter().any(|it| existing.contains(it)),
+        "the segments are in the namespace of this test"
+    );
+    supervisor.kill();
+    ground.assert_empty();
+}
+
+fn killed_with_guards() {
+    let mut ground = Ground::new();
+    let mut supervisor = ground.supervisor(SUPERVISE);
+    supervisor.wait_until_ready();
+    ground.note_segments();
+    supervisor.kill_with_guards();
+    ground.assert_no_process_and_no_segment();
+}
+
+fn killed_with_guards_while_paused() {
+    let mut ground = Ground::new();
+    let mut supervisor = ground.supervisor(SUPERVISE_PAUSED);
+    supervisor.wait_until_ready();
+    ground.note_segments();
+    supervisor.kill_with_guards();
+    ground.assert_no_process_and_no_segment();
+}
+
+/// Without namespaces, 56 bytes of System V shared memory stay.
+fn killed_with_guards_without_namespaces() {
+    let mut ground = Ground::new();
+    let Some(mut supervisor) = ground.supervisor_without_namespaces(SUPERVISE) else {
+        return;
+    };
+    supervisor.wait_until_ready();
+    ground.note_segments();
+    supervisor.kill_with_guards();
+    let left = std::mem::take(&mut ground.segments);
+    ground.assert_no_process_and_no_segment();
+    for key in left {
+        Command::new("ipcrm").args(["-M", &key]).status().unwrap();
+    }
+}
+
+fn killed_while_guards_are_stopped() {
+    let mut ground = Ground::new();
+    let mut supervisor = ground.supervisor(SUPERVISE);
+    supervisor.wait_until_ready();
+    ground.note_segments();
+    for guard in children_of(supervisor.0.id()) {
+        kill(guard, Signal::SIGSTOP).unwrap();
+    }
+    supervisor.kill();
+    ground.assert_empty();
+}
+
 fn stopped() {
     let mut ground = Ground::new();
-    let mut supervisor = ground.supervisor();
+    let mut supervisor = ground.supervisor(SUPERVISE);
     supervisor.wait_until_ready();
     ground.note_segments();
     drop(supervisor.0.stdin.take());
@@ -82,17 +165,33 @@ fn stopped() {
 }
 
 fn preparing() {
-    let mut ground = Ground::new();
-    let mut supervisor = ground.supervisor();
-    let started = Instant::now();
-    // Approximately in the middle of copying the primary.
-    while !ground.has_directory("postgres-1") {
-        assert!(started.elapsed() < GONE_TIMEOUT, "no standby was made");
-        std::thread::sleep(Duration::from_millis(5));
+    let posix_before = posix_segments();
+    // In the middle of creating the primary, of starting it, and of copying it.
+    for file in [
+        "postgres-0.*/data/PG_VERSION",
+        "postgres-0.*/data/postmaster.pid",
+        "postgres-1.*",
+    ] {
+        let mut ground = Ground::new();
+        let mut supervisor = ground.supervisor(SUPERVISE);
+        let started = Instant::now();
+        while !ground.has(file) {
+            assert!(started.elapsed() < GONE_TIMEOUT, "no {file}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        ground.note_segments();
+        supervisor.kill();
+        ground.assert_empty();
     }
-    ground.note_segments();
-    supervisor.kill();
-    ground.assert_empty();
+    // Tests of other programs may have some at the same time, but not for long.
+    let started = Instant::now();
+    while posix_segments().iter().any(|it| !posix_before.contains(it)) {
+        assert!(
+            started.elapsed() < GONE_TIMEOUT,
+            "POSIX shared memory is left"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn unguarded() {
@@ -121,7 +220,7 @@ fn unguarded() {
 }
 
 /// Starts both pairs and reports it. Shuts them down when its input ends, unless it is killed before.
-fn supervise(parent: &Path) {
+fn supervise(parent: &Path, is_paused: bool) {
     runtime().block_on(async {
         let host = host_in(parent);
         let lag = Duration::from_millis(1);
@@ -137,6 +236,10 @@ fn supervise(parent: &Path) {
         postgres.lose(0);
         postgres.promote(1).await.unwrap();
         postgres.restore(0).await.unwrap();
+        if is_paused {
+            redis.pause(1);
+            postgres.pause(1);
+        }
         let mut output = std::io::stdout();
         writeln!(output, "ready").unwrap();
         output.flush().unwrap();
@@ -175,7 +278,7 @@ fn children_of(parent: u32) -> Vec<Pid> {
 /// A directory for one supervisor. Its path identifies everything that belongs to it.
 struct Ground {
     parent: tempfile::TempDir,
-    /// Ids of shared-memory segments that must be gone at the end.
+    /// Keys of shared-memory segments that must be gone at the end. PostgreSQL derives them from the directory.
     segments: Vec<String>,
 }
 
@@ -192,6 +295,30 @@ impl Supervisor {
 
     fn kill(&mut self) {
         self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// Kills the supervisor and every process of its binary, as `killall -9` does. All are stopped first, so that none can
+    /// clean up after another.
+    fn kill_with_guards(&mut self) {
+        let supervisor = Pid::from_raw(i32::try_from(self.0.id()).unwrap());
+        let executable = std::fs::read_link("/proc/self/exe").unwrap();
+        let mut all = vec![supervisor];
+        let mut next = 0;
+        while let Some(parent) = all.get(next) {
+            let children = children_of(u32::try_from(parent.as_raw()).unwrap());
+            all.extend(children.into_iter().filter(|child| {
+                std::fs::read_link(format!("/proc/{child}/exe")).is_ok_and(|it| it == executable)
+            }));
+            next += 1;
+        }
+        assert!(all.len() > 4, "a supervisor, guards and holders: {all:?}");
+        for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
+            for pid in &all {
+                // A holder may have been killed with its guard.
+                let _ = kill(*pid, signal);
+            }
+        }
         self.0.wait().unwrap();
     }
 }
@@ -212,9 +339,26 @@ impl Ground {
         host_in(self.parent.path())
     }
 
-    fn supervisor(&self) -> Supervisor {
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["supervise", self.parent.path().to_str().unwrap()])
+    fn supervisor(&self, command: &str) -> Supervisor {
+        self.start(&mut Command::new(std::env::current_exe().unwrap()), command)
+    }
+
+    /// A supervisor that may not create namespaces. `None`, with a message, if this test may not arrange that.
+    fn supervisor_without_namespaces(&self, command: &str) -> Option<Supervisor> {
+        if !nix::unistd::Uid::effective().is_root() {
+            println!("SKIPPED: only root can take away the right to create namespaces");
+            return None;
+        }
+        let mut limited = Command::new("setpriv");
+        limited
+            .args(["--bounding-set", "-sys_admin", "--"])
+            .arg(std::env::current_exe().unwrap());
+        Some(self.start(&mut limited, command))
+    }
+
+    fn start(&self, program: &mut Command, command: &str) -> Supervisor {
+        let child = program
+            .args([command, self.parent.path().to_str().unwrap()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn();
@@ -228,7 +372,7 @@ impl Ground {
             let text = std::fs::read_to_string(lock).unwrap_or_default();
             let line = text.lines().nth(6).unwrap_or_default();
             self.segments
-                .extend(line.split_whitespace().nth(1).map(ToOwned::to_owned));
+                .extend(line.split_whitespace().next().map(ToOwned::to_owned));
         }
     }
 
@@ -250,9 +394,14 @@ impl Ground {
             .any(|file| file.starts_with(self.parent.path()))
     }
 
-    fn has_directory(&self, name: &str) -> bool {
+    /// Returns whether a server's directory has a file: `*` stands for the number of the directory.
+    fn has(&self, pattern: &str) -> bool {
+        let (name, file) = pattern.split_once('*').unwrap();
         let mut directories = self.directories().into_iter();
-        directories.any(|it| it.file_name().unwrap().to_string_lossy().starts_with(name))
+        directories.any(|it| {
+            let is_it = it.file_name().unwrap().to_string_lossy().starts_with(name);
+            is_it && it.join(file.trim_start_matches('/')).exists()
+        })
     }
 
     /// Returns the directories of all servers.
@@ -267,25 +416,31 @@ impl Ground {
 
     #[track_caller]
     fn assert_empty(&self) {
+        self.assert_no_process_and_no_segment();
+        let started = Instant::now();
+        while let Some(file) = std::fs::read_dir(self.parent.path()).unwrap().next() {
+            assert!(started.elapsed() < GONE_TIMEOUT, "left over: {file:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    #[track_caller]
+    fn assert_no_process_and_no_segment(&self) {
         let started = Instant::now();
         loop {
             let processes = self.processes();
-            let files: Vec<_> = std::fs::read_dir(self.parent.path())
-                .unwrap()
-                .map(|it| it.unwrap().path())
-                .collect();
             let existing = segments();
             let segments: Vec<_> = self
                 .segments
                 .iter()
                 .filter(|it| existing.contains(it))
                 .collect();
-            if processes.is_empty() && files.is_empty() && segments.is_empty() {
+            if processes.is_empty() && segments.is_empty() {
                 return;
             }
             assert!(
                 started.elapsed() < GONE_TIMEOUT,
-                "left over: {processes:?} {files:?} {segments:?}"
+                "left over: {processes:?} {segments:?}"
             );
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -299,11 +454,20 @@ impl Drop for Supervisor {
     }
 }
 
-/// Returns the ids of the shared-memory segments of this machine.
+/// Returns the POSIX shared memory of PostgreSQL servers on this machine.
+fn posix_segments() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir("/dev/shm").unwrap();
+    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    files
+        .filter(|it| it.to_string_lossy().contains("/PostgreSQL."))
+        .collect()
+}
+
+/// Returns the keys of the shared-memory segments of this machine.
 fn segments() -> Vec<String> {
     let text = std::fs::read_to_string("/proc/sysvipc/shm").unwrap();
     text.lines()
         .skip(1)
-        .filter_map(|line| line.split_whitespace().nth(1).map(ToOwned::to_owned))
+        .filter_map(|line| line.split_whitespace().next().map(ToOwned::to_owned))
         .collect()
 }

@@ -2,9 +2,11 @@
 
 use std::io::ErrorKind;
 
+use super::clock::unix_now_ns;
 use super::{ALB_NAME, Testbed, TestbedError, lock};
 use tiketi_cloud::driver::{FaultTarget, Strain};
-use tiketi_core::units::{InstanceId, SimTime, ZoneId};
+use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
+use tiketi_measure::stall::ToolPart;
 
 impl FaultTarget for Testbed {
     fn instances_in(&self, zone: ZoneId) -> Vec<InstanceId> {
@@ -38,12 +40,20 @@ impl FaultTarget for Testbed {
 
     fn lose_zone(&mut self, now: SimTime, zone: ZoneId) {
         self.fleet.lose_zone(zone);
+        for part in self.data_tier_parts_in(zone) {
+            self.faults
+                .handle_fault(ToolPart::DataTier(part), unix_now_ns());
+        }
         self.data_tier.lose_zone(now, zone);
         self.lose_node(now, zone);
     }
 
     fn restore_zone(&mut self, _now: SimTime, zone: ZoneId) -> Result<(), TestbedError> {
         self.data_tier.restore_zone(zone);
+        for part in self.data_tier_parts_in(zone) {
+            self.faults
+                .handle_fault_end(ToolPart::DataTier(part), unix_now_ns());
+        }
         Ok(())
     }
 
@@ -65,10 +75,33 @@ impl FaultTarget for Testbed {
     }
 
     fn strain(&mut self, now: SimTime, strain: Strain) {
+        self.faults
+            .handle_fault(ToolPart::DataTier(part_of(strain)), unix_now_ns());
         self.data_tier.strain(now, strain);
     }
 
     fn relieve(&mut self, _now: SimTime, strain: Strain) {
         self.data_tier.relieve(strain);
+        self.faults
+            .handle_fault_end(ToolPart::DataTier(part_of(strain)), unix_now_ns());
+    }
+}
+
+impl Testbed {
+    /// Returns the parts of the data tier with a server in `zone`: the primary, or a replica that commits wait for.
+    fn data_tier_parts_in(&self, zone: ZoneId) -> Vec<DataTierPart> {
+        let here = self.data_tier_zones.iter().filter(|(_, of)| *of == zone);
+        here.map(|(part, _)| *part).collect()
+    }
+}
+
+/// Returns the part that a strain keeps from answering.
+const fn part_of(strain: Strain) -> DataTierPart {
+    match strain {
+        Strain::LosePrimary(part) | Strain::PausePrimary(part) | Strain::DelayReplica(part, _) => {
+            part
+        }
+        Strain::FillRedisMemory(_) => DataTierPart::Redis,
+        Strain::HoldDatabaseConnections(_) => DataTierPart::Database,
     }
 }

@@ -19,6 +19,7 @@ mod faults;
 pub mod fleet;
 pub mod instance;
 mod orders;
+pub mod pulse;
 mod settings;
 pub mod zone;
 
@@ -41,8 +42,9 @@ use dns::NameServer;
 pub use error::TestbedError;
 use fleet::{Fleet, InstanceGauge, Kind};
 use tiketi_cloud::order::Input;
-use tiketi_core::units::{InstanceId, ZoneId};
+use tiketi_core::units::{DataTierPart, InstanceId, ZoneId};
 use tiketi_measure::ending::DataTierFigures;
+use tiketi_measure::stall::Book;
 use tiketi_scenario::{Plan, topology};
 use zone::{FIRST_HOST, on_loopback};
 
@@ -88,6 +90,10 @@ pub struct Testbed {
     broken_node: Option<ZoneId>,
     /// An instance that could not be started, and why.
     broken_instance: Option<(InstanceId, String)>,
+    /// Faults that keep the data tier from answering.
+    faults: Book,
+    /// The zone of each server of the data tier.
+    data_tier_zones: Vec<(DataTierPart, ZoneId)>,
 }
 
 /// The environment that a testbed is built in.
@@ -219,6 +225,8 @@ impl Testbed {
             pending: VecDeque::new(),
             broken_node: None,
             broken_instance: None,
+            faults: Book::default(),
+            data_tier_zones: data_tier_zones(topology),
         };
         let all = testbed.start_nodes(topology.zone_ids());
         tokio::time::timeout(START_TIMEOUT, all)
@@ -281,6 +289,17 @@ impl Testbed {
         Box::pin(self.data_tier.stop()).await;
         ended
     }
+}
+
+/// Returns the zone of each server of the data tier.
+fn data_tier_zones(topology: &topology::Topology) -> Vec<(DataTierPart, ZoneId)> {
+    let (redis, database) = (&topology.redis, &topology.database);
+    let redis_zones = std::iter::once(redis.primary).chain(redis.replica);
+    let database_zones = std::iter::once(database.primary).chain(database.standby);
+    redis_zones
+        .map(|zone| (DataTierPart::Redis, zone))
+        .chain(database_zones.map(|zone| (DataTierPart::Database, zone)))
+        .collect()
 }
 
 /// The data tier that the plan asks for, and the kind of instances that stand on it.

@@ -1,12 +1,14 @@
 //! The testbed as an engine of the control plane: orders in, inputs out.
 
 use super::alb::balancer::News;
+use super::clock::unix_now_ns;
 use super::fleet::{self, Cause};
 use super::{ALB_NAME, Testbed, TestbedError, lock};
 use tiketi_cloud::driver::{CpuTime, Engine, Launch, ShowLevels};
 use tiketi_cloud::order::Input;
 use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
 use tiketi_cost::LoadSample;
+use tiketi_measure::stall::Book;
 
 impl Engine for Testbed {
     type Error = TestbedError;
@@ -95,6 +97,25 @@ impl Testbed {
                 }
             }
         }
+    }
+
+    /// Returns everything that was noticed of stalls so far, and forgets it.
+    pub fn take_stalls(&mut self) -> Book {
+        while let Ok(heard) = self.heard.try_recv() {
+            let news = self.balancer.handle(&heard);
+            self.take(news);
+        }
+        while let Ok(heard) = self.fleet_heard.try_recv() {
+            if let Some(news) = self.fleet.handle(heard) {
+                self.take_fleet(news);
+            }
+        }
+        let now = unix_now_ns();
+        let mut book = std::mem::take(&mut self.faults);
+        book.absorb(self.balancer.take_stalls(now));
+        book.absorb(self.fleet.take_stalls(now));
+        book.absorb(self.data_tier.take_stalls(now));
+        book
     }
 
     /// Starts the nodes of `zones` and waits until all of them listen.

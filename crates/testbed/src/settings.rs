@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 
 use ipnet::Ipv4Net;
-use tiketi_server::{Section, Settings, Show};
+use tiketi_server::{Clients, Section, Settings, Show};
 
 use super::zone::on_loopback;
 use super::{ALB_NAME, DATABASE_NAME, NICENESS, REDIS_NAME, TestbedError};
@@ -34,8 +34,9 @@ pub(super) fn server(plan: &Plan) -> Settings {
         pool_connect_timeout: database.pool_connect_timeout,
         commit_time: database.commit,
         trust_tokens: true,
+        clients: Clients::LoadBalancer,
         speed: plan.clock.speed,
-        profile: plan.topology.instances.profile.clone(),
+        profile: plan.topology.instances.class_profile(),
         niceness: NICENESS,
         seed: plan.seed,
         ..Settings::default()
@@ -102,4 +103,17 @@ fn try_port(addresses: &[Ipv4Addr]) -> std::io::Result<u16> {
         held.push(listener);
     }
     Ok(port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tiketi_scenario::{Overrides, load};
+
+    #[test]
+    fn instances_do_not_limit_their_load_balancer() {
+        let plan = load("x.toml", "preset = \"tiketi\"", &Overrides::default());
+        let plan = plan.expect("the preset is a valid scenario");
+        assert_eq!(server(&plan).clients, Clients::LoadBalancer);
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::interval::Precision;
 use super::parameter::{Parameter, ParameterError, Values};
 use tiketi_core::rng::Streams;
@@ -45,6 +47,20 @@ pub(super) struct Figure {
     pub(super) name: String,
     pub(super) exact: f64,
     pub(super) precision: Precision,
+    /// `None` if the exact value holds at any size of the system.
+    pub(super) limit: Option<Limit>,
+}
+
+/// A value that holds in the limit of an infinitely large system, and what the mean of the simulated system, which is finite,
+/// differs from it by.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Limit {
+    /// The limit itself.
+    pub value: f64,
+    /// Expected difference of the simulated mean from the limit: the leading term of the expansion in the size.
+    pub bias: f64,
+    /// What the terms that are left out can add to the bias, either way.
+    pub within: f64,
 }
 
 impl Case {
@@ -92,6 +108,15 @@ impl Figure {
             name: name.into(),
             exact,
             precision: Precision::Mean,
+            limit: None,
+        }
+    }
+
+    /// A mean that is compared with a limit, corrected by its bias.
+    pub(super) fn limit(name: impl Into<String>, limit: Limit) -> Self {
+        Self {
+            limit: Some(limit),
+            ..Self::mean(name, limit.value + limit.bias)
         }
     }
 

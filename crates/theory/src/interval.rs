@@ -59,21 +59,22 @@ impl Estimate {
         }
     }
 
-    pub(super) fn verdict(self, exact: f64, precision: Precision) -> Verdict {
+    /// Compares the interval with the exact value, which is itself known to `within`.
+    pub(super) fn verdict(self, exact: f64, precision: Precision, within: f64) -> Verdict {
         if self.excess(exact, precision) > 1.0 {
             Verdict::TooWide
-        } else if self.holds(exact, precision) {
+        } else if self.holds(exact, precision, within) {
             Verdict::Holds
         } else {
             Verdict::Differs
         }
     }
 
-    fn holds(self, exact: f64, precision: Precision) -> bool {
+    fn holds(self, exact: f64, precision: Precision, within: f64) -> bool {
         let error = (self.mean - exact).abs();
         match precision {
             Precision::Identity => self.half_width <= 0.0 && error <= 0.0,
-            Precision::Mean | Precision::Tail => error <= self.half_width,
+            Precision::Mean | Precision::Tail => error <= self.half_width + within,
         }
     }
 
@@ -122,32 +123,51 @@ mod tests {
             mean: 10.02,
             half_width: 0.05,
         };
-        assert_eq!(narrow.verdict(10.0, Precision::Mean), Verdict::Holds);
-        assert_eq!(narrow.verdict(10.1, Precision::Mean), Verdict::Differs);
+        assert_eq!(narrow.verdict(10.0, Precision::Mean, 0.0), Verdict::Holds);
+        assert_eq!(narrow.verdict(10.1, Precision::Mean, 0.0), Verdict::Differs);
         let wide = Estimate {
             half_width: 0.15,
             ..narrow
         };
-        assert_eq!(wide.verdict(10.0, Precision::Mean), Verdict::TooWide);
-        assert_eq!(wide.verdict(10.0, Precision::Tail), Verdict::Holds);
+        assert_eq!(wide.verdict(10.0, Precision::Mean, 0.0), Verdict::TooWide);
+        assert_eq!(wide.verdict(10.0, Precision::Tail, 0.0), Verdict::Holds);
+    }
+
+    #[test]
+    fn a_limit_is_compared_within_what_its_bias_leaves_out() {
+        let narrow = Estimate {
+            mean: 10.02,
+            half_width: 0.05,
+        };
+        assert_eq!(
+            narrow.verdict(10.1, Precision::Mean, 0.02),
+            Verdict::Differs
+        );
+        assert_eq!(narrow.verdict(10.1, Precision::Mean, 0.04), Verdict::Holds);
     }
 
     #[test]
     fn missing_a_rare_event_is_inconclusive() {
         let none_seen = Estimate::new(&[0.0, 0.0, 0.0], 0.01);
-        assert_eq!(none_seen.verdict(5e-7, Precision::Tail), Verdict::TooWide);
+        assert_eq!(
+            none_seen.verdict(5e-7, Precision::Tail, 0.0),
+            Verdict::TooWide
+        );
         let certain = Estimate::new(&[1.0, 1.0, 1.0], 0.01);
-        assert_eq!(certain.verdict(1.0, Precision::Mean), Verdict::Holds);
+        assert_eq!(certain.verdict(1.0, Precision::Mean, 0.0), Verdict::Holds);
     }
 
     #[test]
     fn an_identity_must_hold_in_every_replication() {
         let estimate = |samples: &[f64]| Estimate::new(samples, 0.01);
         let exact = estimate(&[0.0, 0.0, 0.0]);
-        assert_eq!(exact.verdict(0.0, Precision::Identity), Verdict::Holds);
+        assert_eq!(exact.verdict(0.0, Precision::Identity, 0.0), Verdict::Holds);
         let off = estimate(&[1.0, 1.0, 1.0]);
-        assert_eq!(off.verdict(0.0, Precision::Identity), Verdict::Differs);
+        assert_eq!(off.verdict(0.0, Precision::Identity, 0.0), Verdict::Differs);
         let off_once = estimate(&[0.0, 1.0, 0.0]);
-        assert_eq!(off_once.verdict(0.0, Precision::Identity), Verdict::Differs);
+        assert_eq!(
+            off_once.verdict(0.0, Precision::Identity, 0.0),
+            Verdict::Differs
+        );
     }
 }

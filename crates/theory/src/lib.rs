@@ -6,6 +6,9 @@
 //! intervals use Student's t over the replications and are simultaneous: with a correct simulator, the probability that
 //! *any* metric of a run of the suite is outside is 1 %.
 //!
+//! The exact values of fluid limits hold for infinitely many buyers. They are compared with what is expected of the finite number
+//! that is simulated: the limit and its bias (see [`Limit`]).
+//!
 //! Steady-state metrics leave out the first tenth of each replication, which is far longer than these queues need to forget
 //! that they started empty. Transients and fluid limits are terminating runs, measured from start to end.
 
@@ -19,7 +22,7 @@ mod parameter;
 mod queue;
 mod suite;
 
-pub use case::{Case, CaseSetup};
+pub use case::{Case, CaseSetup, Limit};
 pub use cases::{CASES, named, setups};
 pub use interval::{Precision, Verdict};
 pub use parameter::{Parameter, ParameterError, Range, Values};

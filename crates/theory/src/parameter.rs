@@ -182,11 +182,20 @@ impl Values {
     }
 }
 
+/// The number, with an exponent if it would have hundreds of digits without one.
+fn short(number: f64) -> String {
+    if number == 0.0 || !number.is_finite() || (1e-6..1e15).contains(&number.abs()) {
+        number.to_string()
+    } else {
+        format!("{number:e}")
+    }
+}
+
 /// Why a case cannot run with these values.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ParameterError {
     /// A value is out of its parameter's range.
-    #[error("`{name}` is {value} (expected {range})")]
+    #[error("`{name}` is {} (expected {range})", short(*value))]
     OutOfRange {
         /// The parameter.
         name: &'static str,

@@ -4,15 +4,15 @@ use rand::RngExt;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::case::{CaseSetup, Figure};
+use super::case::{CaseSetup, Figure, Limit};
 use super::interval::{Estimate, Precision, Verdict};
 use tiketi_core::rng::Streams;
 
 /// The probability that any metric of a correct simulator is outside its interval: 1 % for all metrics together.
 const LEVEL: f64 = 0.01;
-/// Maximum number of rounds. The first length is a guess and the second follows from its result; the third is for a bad
-/// guess.
-const ROUNDS_MAX: u64 = 3;
+/// Maximum number of rounds. The first length is a guess and the second follows from its result; the others are for bad
+/// guesses, each closer than the one before. The growth is limited all the same.
+const ROUNDS_MAX: u64 = 8;
 /// Maximum growth of a run over all rounds: at most a minute where the suite takes seconds.
 const GROWTH_MAX: f64 = 60.0;
 /// Extra length beyond what the width of the interval requires, because that width is an estimate too.
@@ -47,7 +47,7 @@ pub struct CaseResult {
 pub struct Compared {
     /// Name of the metric, with its unit.
     pub figure: String,
-    /// The exact value.
+    /// The exact value; for a limit, the limit and its bias at the size that is simulated.
     pub exact: f64,
     /// Mean over the replications.
     pub simulated: f64,
@@ -57,6 +57,9 @@ pub struct Compared {
     pub half_width: f64,
     /// The required precision.
     pub precision: Precision,
+    /// The limit that `exact` is made from; `None` if `exact` holds at any size of the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
     /// The verdict.
     pub verdict: Verdict,
 }
@@ -188,7 +191,8 @@ impl<'a> Run<'a> {
     fn longer(&self, excess: f64) -> Option<u64> {
         let length_max = self.setup.experiment.length as f64 * GROWTH_MAX;
         let length = self.length as f64 * excess * excess * GROWTH_MARGIN;
-        let length = length.min(length_max) as u64;
+        // Rounded up: a case of a single run must be able to become one of two.
+        let length = length.min(length_max).ceil() as u64;
         (length > self.length).then_some(length)
     }
 
@@ -214,7 +218,12 @@ impl Compared {
             relative_error: error.is_finite().then_some(error),
             half_width: estimate.half_width,
             precision: figure.precision,
-            verdict: estimate.verdict(figure.exact, figure.precision),
+            limit: figure.limit,
+            verdict: estimate.verdict(
+                figure.exact,
+                figure.precision,
+                figure.limit.map_or(0.0, |limit| limit.within),
+            ),
         }
     }
 }
@@ -284,6 +293,14 @@ mod tests {
         let vague = verdict(&VAGUE);
         assert_eq!(vague.figures[0].verdict, Verdict::TooWide);
         assert_eq!(vague.length, 120, "not extended up to the limit");
+    }
+
+    #[test]
+    fn a_single_run_that_is_slightly_too_short_is_extended() {
+        let setup = RIGHT.setup(|_| None).expect("it has no parameters");
+        let mut run = Run::first(&setup);
+        run.length = 1;
+        assert_eq!(run.longer(1.01), Some(2));
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! Audits: data-integrity checks of the system under test, made on its final state.
+//!
+//! An audit that finds a defect fails. One that finds none passes only if there was something that could have been wrong:
+//! without a sold ticket, nothing shows that tickets are sold once.
 
 use serde::Serialize;
 
 use super::figure::{counted, grouped};
+use tiketi_buyer::observation::Stage;
 use tiketi_cloud::notice::DataTierPart;
 use tiketi_measure::Measurements;
 use tiketi_measure::ending::{AdmissionFacts, AuditFacts, FinalState};
@@ -50,7 +54,7 @@ pub enum Finding {
         /// The numbers behind it, and some of the affected seats or orders.
         evidence: String,
     },
-    /// The final state does not say.
+    /// The final state does not say, or has nothing that could be wrong.
     CouldNotCheck {
         /// Why not.
         reason: String,
@@ -71,9 +75,57 @@ pub(super) enum Unchecked {
         "the queue could not be accounted for: Redis was down at the end, or the log of joins and admissions has a gap"
     )]
     NoQueueLedger,
+    /// There was nothing that could have been wrong.
+    #[error("{}", .0.none_in_words())]
+    Nothing(Denominator),
+}
+
+/// What an audit or a gate counts among: without any of it, finding no defect proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Denominator {
+    /// Seats that were held or sold at the end.
+    SeatsTaken,
+    /// Paid orders.
+    PaidOrders,
+    /// Payments that were confirmed to buyers.
+    Confirmations,
+    /// Charges at the payment provider, and paid orders.
+    Charges,
+    /// Joins of the queue, including those of buyers who were admitted at once.
+    Joins,
+}
+
+impl Denominator {
+    const fn none_in_words(self) -> &'static str {
+        match self {
+            Self::SeatsTaken => "no seat was held or sold",
+            Self::PaidOrders => "no ticket was sold",
+            Self::Confirmations => "no payment was confirmed to a buyer",
+            Self::Charges => "nothing was charged or sold",
+            Self::Joins => "nobody joined the queue",
+        }
+    }
+
+    /// Returns `defects` if there was anything to find them in.
+    fn judge(self, among: u64, defects: u64) -> Result<u64, Unchecked> {
+        // A defect counts whatever it was found among.
+        if among == 0 && defects == 0 {
+            return Err(Unchecked::Nothing(self));
+        }
+        Ok(defects)
+    }
 }
 
 impl Audit {
+    /// All audits, in the order of reports.
+    pub const ALL: [Self; 5] = [
+        Self::NoOversell,
+        Self::NoDoubleSale,
+        Self::NothingLost,
+        Self::Ledger,
+        Self::AdmissionsConserved,
+    ];
+
     /// Returns the name in reports.
     pub const fn name(self) -> &'static str {
         match self {
@@ -88,7 +140,11 @@ impl Audit {
 
 /// Runs all audits.
 pub(super) fn judge(run: &Measurements) -> Vec<AuditVerdict> {
-    let queue = admissions(run).map(|ledger| admissions_conserved(ledger, places_lost(run)));
+    let queue = match admissions(run) {
+        Ok(ledger) => Ok(admissions_conserved(ledger, places_lost(run))),
+        // Without an account of the queue, what buyers saw still shows a loss, though never that there was none.
+        Err(unchecked) => dropped(run).ok_or(unchecked),
+    };
     vec![
         verdict(Audit::NoOversell, facts(run).map(no_oversell)),
         verdict(Audit::NoDoubleSale, facts(run).map(no_double_sale)),
@@ -100,27 +156,39 @@ pub(super) fn judge(run: &Measurements) -> Vec<AuditVerdict> {
 
 /// Returns how many more seats are sold or held than exist.
 pub(super) fn oversold_seats(run: &Measurements) -> Result<u64, Unchecked> {
-    facts(run).map(|facts| (facts.seats_sold + facts.seats_held).saturating_sub(facts.seats_total))
+    let facts = facts(run)?;
+    let taken = facts.seats_sold + facts.seats_held;
+    Denominator::SeatsTaken.judge(taken, taken.saturating_sub(facts.seats_total))
 }
 
 /// Returns the number of seats with more than one paid order.
 pub(super) fn double_sales(run: &Measurements) -> Result<u64, Unchecked> {
-    facts(run).map(|facts| facts.seats_paid_twice.len() as u64)
+    let facts = facts(run)?;
+    Denominator::PaidOrders.judge(facts.paid_orders, facts.seats_paid_twice.len() as u64)
 }
 
 /// Returns the number of confirmed payments that are missing from the final state.
 pub(super) fn lost_orders(run: &Measurements) -> Result<u64, Unchecked> {
-    facts(run).map(|facts| facts.lost_orders.count)
+    let facts = facts(run)?;
+    Denominator::Confirmations.judge(facts.acknowledged, facts.lost_orders.count)
 }
 
 /// Returns the number of buyers who vanished from the queue.
 pub(super) fn lost_admissions(run: &Measurements) -> Result<u64, Unchecked> {
-    admissions(run).map(|ledger| entered(ledger).saturating_sub(accounted_for(ledger)))
+    let ledger = match admissions(run) {
+        Ok(ledger) => ledger,
+        Err(_) if run.tally.dropped.certain() > 0 => return Ok(run.tally.dropped.certain()),
+        Err(unchecked) => return Err(unchecked),
+    };
+    let lost = entered(ledger).saturating_sub(accounted_for(ledger));
+    Denominator::Joins.judge(entered(ledger), lost)
 }
 
 /// What one audit found.
 struct Checked {
     passed: bool,
+    /// What it was checked among, and how many of these there were.
+    among: (Denominator, u64),
     summary: String,
     evidence: String,
 }
@@ -128,9 +196,15 @@ struct Checked {
 fn verdict(audit: Audit, checked: Result<Checked, Unchecked>) -> AuditVerdict {
     let (summary, finding) = match checked {
         Ok(Checked {
+            passed: true,
+            among: (denominator, 0),
+            ..
+        }) => return verdict(audit, Err(Unchecked::Nothing(denominator))),
+        Ok(Checked {
             passed,
             summary,
             evidence,
+            ..
         }) => {
             let finding = if passed {
                 Finding::Held { evidence }
@@ -207,6 +281,7 @@ fn no_oversell(facts: &AuditFacts) -> Checked {
     };
     Checked {
         passed: sum == total,
+        among: (Denominator::SeatsTaken, claimed),
         summary,
         evidence,
     }
@@ -216,9 +291,11 @@ fn no_oversell(facts: &AuditFacts) -> Checked {
 const EXAMPLES_MAX: usize = 5;
 
 fn no_double_sale(facts: &AuditFacts) -> Checked {
+    let among = (Denominator::PaidOrders, facts.paid_orders);
     if facts.seats_paid_twice.is_empty() {
         return Checked {
             passed: true,
+            among,
             summary: "No seat was sold twice.".to_owned(),
             evidence: format!(
                 "{} for {}, at most one each",
@@ -234,6 +311,7 @@ fn no_double_sale(facts: &AuditFacts) -> Checked {
     let seats = counted(facts.seats_paid_twice.len() as u64, "seat");
     Checked {
         passed: false,
+        among,
         summary: format!("{seats} sold more than once."),
         evidence: format!(
             "{seats} with more than one paid order: {}",
@@ -261,6 +339,7 @@ fn nothing_lost(facts: &AuditFacts) -> Checked {
     };
     Checked {
         passed: lost.count == 0,
+        among: (Denominator::Confirmations, facts.acknowledged),
         summary,
         evidence,
     }
@@ -284,6 +363,7 @@ fn ledger(facts: &AuditFacts) -> Checked {
     };
     Checked {
         passed: charges == orders,
+        among: (Denominator::Charges, charges + orders),
         summary,
         evidence,
     }
@@ -305,9 +385,30 @@ fn admissions_conserved(ledger: &AdmissionFacts, places_lost: Option<u64>) -> Ch
     let is_even = accounted_for(ledger) == entered(ledger);
     Checked {
         passed: is_even && ledger.admitted_twice == 0 && ledger.astray == 0,
+        among: (Denominator::Joins, entered(ledger)),
         summary: queue_summary(ledger, places_lost),
         evidence: queue_evidence(ledger, places_lost),
     }
+}
+
+/// Returns the audit of the queue as its buyers saw it; `None` if none of them was dropped.
+fn dropped(run: &Measurements) -> Option<Checked> {
+    let dropped = run.tally.dropped;
+    (dropped.certain() > 0).then(|| Checked {
+        passed: false,
+        among: (Denominator::Joins, run.tally.reached(Stage::Queued)),
+        summary: format!(
+            "{} lost their place in the queue, as they saw it.",
+            counted(dropped.certain(), "buyer")
+        ),
+        evidence: format!(
+            "{} joined the queue; {} no longer in it without an admission: {} went on to the seats, {} joined again",
+            counted(run.tally.reached(Stage::Queued), "buyer"),
+            grouped(dropped.certain()),
+            grouped(dropped.entered),
+            grouped(dropped.rejoined)
+        ),
+    })
 }
 
 fn queue_summary(ledger: &AdmissionFacts, places_lost: Option<u64>) -> String {

@@ -50,6 +50,59 @@ impl fmt::Display for Figure {
     }
 }
 
+impl Figure {
+    /// Returns the value in words, beside a bound in the units of [`Figure::comparable`]: with as many digits as it takes to
+    /// tell them apart. Two values that look alike compare alike, so that no report says that 500 ms is not below 500 ms.
+    pub fn beside(self, bound: f64) -> String {
+        let shown = self.to_string();
+        let value = self.comparable();
+        let is_other = (value - bound).abs() > 0.0;
+        let like = |bound: f64| match self {
+            Self::Length(_) => nanos(bound).map(Self::Length),
+            Self::Share(_) => Some(Self::Share(bound)),
+            Self::Count(_) | Self::Never => None,
+        };
+        match like(bound) {
+            Some(other) if is_other && other.to_string() == shown => match self {
+                Self::Length(length) => in_words_apart(length, bound),
+                Self::Share(share) => percent_apart(share, bound),
+                Self::Count(_) | Self::Never => shown,
+            },
+            Some(_) | None => shown,
+        }
+    }
+}
+
+/// A length from nanoseconds; `None` if they are none.
+fn nanos(nanos: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(nanos / 1e9).ok()
+}
+
+/// Formats a length in seconds or milliseconds, with the fewest decimals that tell it from `bound` (in nanoseconds).
+fn in_words_apart(length: Duration, bound: f64) -> String {
+    let (seconds, bound) = (length.as_secs_f64(), bound / 1e9);
+    let (unit, factor) = if seconds < 1.0 {
+        ("ms", 1e3)
+    } else {
+        ("s", 1.0)
+    };
+    format!("{}{unit}", apart(seconds * factor, bound * factor))
+}
+
+/// Formats a share in percent, with the fewest decimals that tell it from `bound`.
+pub fn percent_apart(share: f64, bound: f64) -> String {
+    format!("{}%", apart(share * 100.0, bound * 100.0))
+}
+
+/// Most decimals of a number that is hard to tell from another: more than a double-precision number below 1 has.
+const DECIMALS_MAX: usize = 17;
+
+fn apart(value: f64, bound: f64) -> String {
+    let differs = |decimals: &usize| format!("{value:.decimals$}") != format!("{bound:.decimals$}");
+    let decimals = (0..DECIMALS_MAX).find(differs).unwrap_or(DECIMALS_MAX);
+    without_zeros(&format!("{value:.decimals$}")).to_owned()
+}
+
 /// Serializes a length of time in seconds; serde's own form of a `Duration` is a pair that is hard to read.
 pub(super) fn as_seconds<S: Serializer>(length: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64(length.as_secs_f64())
@@ -229,6 +282,21 @@ mod tests {
     fn a_share_that_a_gate_compares_keeps_three_digits() {
         assert_eq!(Figure::Share(0.152).to_string(), "15.2%");
         assert_eq!(Figure::Share(0.15).to_string(), "15%");
+    }
+
+    #[test]
+    fn a_value_that_looks_like_its_bound_gets_more_digits() {
+        let length = |micros| Figure::Length(Duration::from_micros(micros));
+        assert_eq!(length(500_000).beside(5e8), "500ms", "they are the same");
+        assert_eq!(length(500_300).beside(5e8), "500.3ms");
+        assert_eq!(length(499_999).beside(5e8), "499.999ms");
+        assert_eq!(length(612_000).beside(5e8), "612ms");
+        assert_eq!(length(60_000_400).beside(6e10), "60.0004s");
+        assert_eq!(Figure::Share(0.010_004).beside(0.01), "1.0004%");
+        assert_eq!(Figure::Share(0.01).beside(0.01), "1%");
+        assert_eq!(Figure::Share(0.000_000_1).beside(0.0), "<0.01%");
+        assert_eq!(Figure::Count(7).beside(6.999), "7");
+        assert_eq!(Figure::Never.beside(5e8), "never");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod agreement;
 pub mod audit;
 pub mod figure;
+pub mod gap;
 pub mod recovery;
 pub mod scale;
 pub mod slo;
@@ -15,9 +16,10 @@ pub mod validity;
 use serde::Serialize;
 
 use audit::{AuditVerdict, Finding};
+use gap::Gap;
 use recovery::Recovery;
 use scale::ScaleAction;
-use slo::GateVerdict;
+use slo::{GateResult, GateVerdict};
 use targets::TargetVerdict;
 use tiketi_measure::Measurements;
 use validity::ValidityCheck;
@@ -29,6 +31,8 @@ pub struct Verdicts {
     pub gates: Vec<GateVerdict>,
     /// Audits: data-integrity checks of the system under test.
     pub audits: Vec<AuditVerdict>,
+    /// What could not be measured; a run with an entry here is inconclusive.
+    pub gaps: Vec<Gap>,
     /// Whether the measurement can be trusted.
     pub validity: Vec<ValidityCheck>,
     /// Architecture claims: what the documents say, compared with the run.
@@ -47,8 +51,10 @@ pub fn judge(run: &Measurements) -> Verdicts {
     let recoveries = recovery::judge(run);
     let scaling = scale::judge(run);
     let audits = audit::judge(run);
+    let gates = slo::judge(run, &recoveries);
     Verdicts {
-        gates: slo::judge(run, &recoveries),
+        gaps: gap::judge(run, &gates, &audits),
+        gates,
         validity: validity::judge(run),
         targets: targets::judge(run, &recoveries, &scaling, &audits),
         audits,
@@ -64,12 +70,14 @@ pub fn judge(run: &Measurements) -> Verdicts {
 pub enum Trouble {
     /// The user stopped it.
     Interrupted,
-    /// The measurement is not valid: the load generator, not the system, may have been the bottleneck.
+    /// The measurement is not valid: the tool, not the system, may have been the bottleneck.
     Inconclusive,
     /// An audit found lost, duplicated or inconsistent data.
     AuditViolated,
     /// A gate failed.
     GateFailed,
+    /// Nothing failed, but something could not be measured: a gate, an audit, or the whole sale.
+    NotMeasured,
 }
 
 impl Trouble {
@@ -77,7 +85,7 @@ impl Trouble {
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Interrupted => 105,
-            Self::Inconclusive => 91,
+            Self::Inconclusive | Self::NotMeasured => 91,
             Self::AuditViolated => 90,
             Self::GateFailed => 99,
         }
@@ -90,6 +98,7 @@ impl Trouble {
             Self::Inconclusive => "inconclusive",
             Self::AuditViolated => "an audit failed",
             Self::GateFailed => "a gate failed",
+            Self::NotMeasured => "not measured",
         }
     }
 }
@@ -99,7 +108,7 @@ impl Verdicts {
     pub fn troubles(&self) -> Vec<Trouble> {
         let violated = |audit: &AuditVerdict| matches!(audit.finding, Finding::Violated { .. });
         // The order is that of severity. An interrupted or invalid run says nothing about the system, so what its
-        // audits and gates found comes after that.
+        // audits and gates found comes after that. What could not be measured comes last: it takes nothing from a failure.
         let found = [
             (Trouble::Interrupted, self.interrupted),
             (
@@ -109,8 +118,11 @@ impl Verdicts {
             (Trouble::AuditViolated, self.audits.iter().any(violated)),
             (
                 Trouble::GateFailed,
-                self.gates.iter().any(|gate| !gate.passed),
+                self.gates
+                    .iter()
+                    .any(|gate| gate.result == GateResult::Failed),
             ),
+            (Trouble::NotMeasured, !self.gaps.is_empty()),
         ];
         let present = found.into_iter().filter(|(_, present)| *present);
         present.map(|(trouble, _)| trouble).collect()

@@ -188,6 +188,75 @@ fn crossing(run: &Measurements, policy: &str, alarm_at: SimTime) -> Option<SimTi
     }
 }
 
+/// A crossing of a threshold after which the queue stayed beyond it, but the alarm did not fire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unanswered {
+    /// Name of the policy.
+    pub(super) policy: String,
+    /// When the queue crossed its threshold.
+    pub(super) crossed_at: SimTime,
+}
+
+/// Finds the first crossing of each policy on the queue whose alarm did not fire `within` this time although the queue stayed beyond
+/// the threshold. A reading that is missing changes nothing.
+pub(super) fn unanswered(run: &Measurements, within: Duration) -> Vec<Unanswered> {
+    let policies = run.plan.scaling.policies.iter();
+    let on_queue = policies.filter(|policy| policy.alarm.metric == Metric::QueueSize);
+    let found = on_queue.filter_map(|policy| {
+        let is_unanswered = |crossed_at: SimTime| !fires(run, &policy.name, crossed_at, within);
+        let crossed_at = lasting_crossings(run, policy, within)
+            .into_iter()
+            .find(|crossed_at| is_unanswered(*crossed_at))?;
+        Some(Unanswered {
+            policy: policy.name.clone(),
+            crossed_at,
+        })
+    });
+    found.collect()
+}
+
+/// Returns when the queue crossed the policy's threshold and stayed beyond it for longer than `at_least`.
+fn lasting_crossings(run: &Measurements, policy: &Policy, at_least: Duration) -> Vec<SimTime> {
+    let mut found = Vec::new();
+    let mut place = None;
+    for gauges in run
+        .series
+        .ticks()
+        .iter()
+        .filter_map(|tick| tick.gauges.as_ref())
+    {
+        let Some(waiting) = gauges.waiting else {
+            continue;
+        };
+        let beyond = breaches(policy.alarm.comparison, waiting, policy.alarm.threshold);
+        place = match (beyond, place) {
+            (false, _) => Some(Crossing::Within),
+            (true, Some(Crossing::Within)) => Some(Crossing::At(gauges.at)),
+            (true, unchanged) => unchanged,
+        };
+        if let Some(Crossing::At(at)) = place
+            && gauges.at.saturating_since(at) > at_least
+            && found.last() != Some(&at)
+        {
+            found.push(at);
+        }
+    }
+    found
+}
+
+/// Returns whether the policy's alarm is on at `crossed_at`, or fires `within` this time.
+fn fires(run: &Measurements, policy: &str, crossed_at: SimTime, within: Duration) -> bool {
+    let is_later = |notice: &&Notice| notice.at > crossed_at + within;
+    let until = run.timeline.iter().position(|notice| is_later(&notice));
+    let until = &run.timeline[..until.unwrap_or(run.timeline.len())];
+    let before = until.iter().take_while(|notice| notice.at < crossed_at);
+    let before: Vec<Notice> = before.cloned().collect();
+    let fired = until[before.len()..].iter().any(|notice| {
+        matches!(&notice.what, What::Alarm { policy: name, state: AlarmState::Alarm, .. } if name == policy)
+    });
+    fired || alarm_before(&before, policy).is_some()
+}
+
 #[expect(
     clippy::cast_precision_loss,
     reason = "queues stay far below 2^53 buyers"

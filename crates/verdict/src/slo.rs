@@ -1,21 +1,24 @@
 //! Gates: each objective of the scenario, checked against what was measured.
+//!
+//! A gate has three results. It is *not measured* where its subject had no chance to occur: no request, no sold ticket, no
+//! failover. Such a gate neither passes nor fails, and the run is inconclusive (see [`crate::gap`]).
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::audit::{self, Unchecked};
 use super::figure::{self, Figure};
 use super::recovery::{Outcome, Recovery};
 use tiketi_buyer::observation::{LeaveReason, Stage};
 use tiketi_cloud::notice::{DataTierPart, What};
-use tiketi_measure::Measurements;
 use tiketi_measure::ending::{FailoverFigures, LagFigures, Loss};
 use tiketi_measure::histogram::Histogram;
+use tiketi_measure::{Engine, Measurements};
 use tiketi_scenario::objective::{Gate, GateMetric, Statistic};
 
 /// The result of one gate.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct GateVerdict {
     /// The metric as written: `response_time{operation:queue_check}`.
     pub metric: String,
@@ -25,11 +28,45 @@ pub struct GateVerdict {
     pub statistic: String,
     /// What was measured; `None` if nothing was, see `reason`.
     pub measured: Option<Figure>,
-    /// Whether the gate passed; it never does if nothing was measured.
-    #[serde(rename = "ok")]
-    pub passed: bool,
+    /// The same in words, with as many digits as it takes to tell it from the bound; `None` if nothing was measured.
+    pub shown: Option<String>,
+    /// The result.
+    #[serde(flatten)]
+    pub result: GateResult,
     /// Why nothing was measured; `None` if something was.
     pub reason: Option<String>,
+}
+
+/// The result of one gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateResult {
+    /// The value meets the condition.
+    Passed,
+    /// The value does not meet the condition.
+    Failed,
+    /// There is no value: what the gate is about had no chance to occur, or could not be read.
+    NotMeasured,
+}
+
+impl GateResult {
+    /// Returns the name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::NotMeasured => "not_measured",
+        }
+    }
+}
+
+/// Two fields: `result`, and `ok` for readers that only ask whether the gate passed.
+impl Serialize for GateResult {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(Some(2))?;
+        map.serialize_entry("ok", &(*self == Self::Passed))?;
+        map.serialize_entry("result", self.name())?;
+        map.end()
+    }
 }
 
 /// Why a gate has nothing to compare with its bound.
@@ -38,12 +75,18 @@ enum Unmeasured {
     /// Nothing of the kind happened in the run.
     #[error("no samples")]
     NoSamples,
+    /// The gate is about the load generator, and a simulation has none.
+    #[error("a simulated run has no load generator")]
+    NoGenerator,
     /// There was nothing to recover from.
     #[error("no fault occurred")]
     NoFault,
     /// No replica's lag was read, or there is no replica.
     #[error("replication lag was not measured")]
     NoLag,
+    /// No failover of Redis finished, so none could lose anything.
+    #[error("no failover of Redis finished")]
+    NoFailover,
     /// At least one failover of Redis happened whose loss was not measured.
     #[error("the losses of a Redis failover were not measured")]
     UnknownLoss,
@@ -53,8 +96,8 @@ enum Unmeasured {
         /// What was missing.
         reason: String,
     },
-    /// The gate is about the final state, and that could not be read.
-    #[error("not checked: {0}")]
+    /// The gate is about the final state, which could not be read or has nothing of the kind.
+    #[error("{0}")]
     Unchecked(#[from] Unchecked),
 }
 
@@ -71,11 +114,18 @@ fn judge_gate(gate: &Gate, run: &Measurements, recoveries: &[Recovery]) -> GateV
         metric: gate.selector(),
         condition: gate.text.clone(),
         statistic: statistic_name(gate.statistic),
-        passed: measured.as_ref().is_ok_and(|figure| {
+        result: match &measured {
             // A recovery that never ended fails every gate, even one that asks for at least some length.
-            *figure != Figure::Never && is_met(figure)
-        }),
+            Ok(Figure::Never) => GateResult::Failed,
+            Ok(figure) if is_met(figure) => GateResult::Passed,
+            Ok(_) => GateResult::Failed,
+            Err(_) => GateResult::NotMeasured,
+        },
         reason: measured.as_ref().err().map(Unmeasured::to_string),
+        shown: measured
+            .as_ref()
+            .ok()
+            .map(|figure| figure.beside(gate.bound)),
         measured: measured.ok(),
     }
 }
@@ -92,7 +142,10 @@ fn measure(gate: &Gate, run: &Measurements, recoveries: &[Recovery]) -> Result<F
     match gate.metric {
         GateMetric::ResponseTime => trend(&tally.operation(gate.operation).response_time),
         GateMetric::ServiceTime => trend(&tally.operation(gate.operation).service_time),
-        GateMetric::SendLag => trend(&tally.send_lag),
+        GateMetric::SendLag => match run.ending.engine {
+            Engine::Live => trend(&tally.send_lag),
+            Engine::Model => Err(Unmeasured::NoGenerator),
+        },
         GateMetric::WaitingTime => trend(&tally.waiting_time),
         GateMetric::FanOutDelay => trend(&tally.fan_out_delay),
         GateMetric::RecoveryTime => recovery_time(recoveries, gate.statistic),
@@ -104,11 +157,12 @@ fn measure(gate: &Gate, run: &Measurements, recoveries: &[Recovery]) -> Result<F
             tally.left_for(LeaveReason::OutOfPatience),
             tally.reached(Stage::Queued),
         ),
-        GateMetric::Calls => counted(tally.operation(gate.operation).calls(), None),
-        GateMetric::TicketsSold => {
-            counted(tally.reached(Stage::Paid), Some(tally.arrivals.started))
-        }
-        GateMetric::Shed => counted(tally.arrivals.shed, Some(tally.arrivals.due)),
+        GateMetric::Calls => counted(
+            tally.operation(gate.operation).calls(),
+            tally.operation(None).calls(),
+        ),
+        GateMetric::TicketsSold => counted(tally.reached(Stage::Paid), tally.arrivals.started),
+        GateMetric::Shed => counted(tally.arrivals.shed, tally.arrivals.due),
         GateMetric::OversoldSeats => Ok(Figure::Count(audit::oversold_seats(run)?)),
         GateMetric::DoubleSales => Ok(Figure::Count(audit::double_sales(run)?)),
         GateMetric::LostOrders => Ok(Figure::Count(audit::lost_orders(run)?)),
@@ -151,11 +205,15 @@ fn lost_by_redis(run: &Measurements, of: fn(&Loss) -> u64) -> Result<u64, Unmeas
     let is_known =
         |failover: &&FailoverFigures| failover.part == part && failover.promoted_at.is_some();
     let measured = figures.failovers.iter().filter(is_known);
+    let finished = measured.clone().count();
     let is_loss = |what: &What| matches!(what, What::PrimaryLost { tier, .. } if *tier == part);
     let losses = run.timeline.iter().filter(|notice| is_loss(&notice.what));
     // A failover that was not measured may have lost anything: the sum of the others would be too low.
-    if measured.clone().count() < losses.count() {
+    if finished < losses.count() {
         return Err(Unmeasured::UnknownLoss);
+    }
+    if finished == 0 {
+        return Err(Unmeasured::NoFailover);
     }
     Ok(measured.map(|failover| of(&failover.loss)).sum())
 }
@@ -166,10 +224,10 @@ fn part_of(part: u64, whole: u64) -> Result<Figure, Unmeasured> {
         .ok_or(Unmeasured::NoSamples)
 }
 
-/// Returns a count out of `among`, or out of itself if `None`. A count out of nothing is unknown rather than 0: a run in
-/// which nobody arrived must not pass `tickets_sold < 1`.
-fn counted(count: u64, among: Option<u64>) -> Result<Figure, Unmeasured> {
-    match among.unwrap_or(count) {
+/// Returns a count out of `among`. A count out of nothing is unknown rather than 0: a run in which nobody arrived must not
+/// pass `tickets_sold < 1`.
+fn counted(count: u64, among: u64) -> Result<Figure, Unmeasured> {
+    match among {
         0 => Err(Unmeasured::NoSamples),
         _ => Ok(Figure::Count(count)),
     }

@@ -240,8 +240,9 @@ impl Database {
         on_store!(self, store => store.reservations(user).await)
     }
 
-    /// Checks that a payment may begin, and extends the hold to last at least `grace` from now. Returns the receipt if the
-    /// same payment has succeeded before.
+    /// Checks that a payment may begin, and extends the hold to last at least `grace` from now. Only before the hold's own
+    /// end, so that payments that are begun and dropped do not keep a seat. Returns the receipt if the same payment has
+    /// succeeded before.
     pub(crate) async fn begin_payment(
         &self,
         payment: (Uuid, Uuid, &str),

@@ -45,6 +45,8 @@ pub(crate) enum Place {
 pub(crate) struct QueueStatus {
     /// Position in the queue, starting at 1; `None` if the user isn't waiting.
     pub(crate) position: Option<u32>,
+    /// Whether a user who isn't waiting has a shopping slot. Without one, the user has never been admitted, or was dropped.
+    pub(crate) is_active: bool,
     /// Users waiting.
     pub(crate) queue_size: u32,
     /// Users with a shopping slot.

@@ -21,6 +21,7 @@ cases! {
     Embedded: [
         a_printed_token_is_valid_for_a_server_with_the_same_secret,
         the_server_prints_its_address_and_shuts_down_gracefully,
+        a_server_that_others_can_reach_needs_a_secret_of_its_own,
         help_shows_examples_and_a_bad_option_names_the_expected_values,
     ],
 }
@@ -128,6 +129,27 @@ async fn the_server_uses_given_servers_and_rejects_foreign_data(on: On) {
         deployment.census().await.active,
         1,
         "the other server uses other keys"
+    );
+}
+
+async fn a_server_that_others_can_reach_needs_a_secret_of_its_own(_: On) {
+    let mut command = Command::new(SERVER);
+    command.env_remove("JWT_SECRET");
+    command.args(["--host", "0.0.0.0", "--port", "0"]);
+    let mut server = Server(
+        command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let lines = BufReader::new(server.0.stderr.take().unwrap()).lines();
+    let lines: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(server.0.wait().unwrap().code(), Some(1));
+    assert!(lines[0].contains("publicly known"), "{lines:?}");
+    assert!(
+        lines.iter().any(|line| line.starts_with("hint: ")),
+        "{lines:?}"
     );
 }
 

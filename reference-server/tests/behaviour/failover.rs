@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use hyper::StatusCode;
 use serde_json::json;
-use tiketi_server::Settings;
+use tiketi_server::{Clients, Settings};
 
 use crate::case::{On, cases};
 use crate::common::{Api, Deployment, Tier, eventually, settings};
@@ -25,6 +25,8 @@ cases! {
 async fn the_losses_that_the_witness_reports_are_missing(on: On) {
     let closed = Settings {
         active_max: 0,
+        // Each user has a connection, and a fast machine opens more of them than one client may have.
+        clients: Clients::LoadBalancer,
         ..settings()
     };
     let own = Own::Redis(Duration::from_millis(300));

@@ -14,6 +14,7 @@ mod case;
 mod common;
 mod contract;
 mod failover;
+mod hostile;
 mod outage;
 mod realtime;
 mod relay;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         binary::CASES,
         contract::CASES,
         failover::CASES,
+        hostile::CASES,
         outage::CASES,
         realtime::CASES,
         standard_clients::CASES,

@@ -5,10 +5,6 @@ use std::time::Duration;
 
 use tiketi_core::units::{InstanceId, SimTime};
 
-/// Virtual CPUs of an instance: two in every burstable class up to `large`. Node.js runs on one of them, so an instance
-/// whose application is saturated shows 50 %.
-pub const VIRTUAL_CPUS: f64 = 2.0;
-
 /// The processor time of one instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CpuTime {

@@ -20,12 +20,18 @@ pub fn handle_faults<D>(driven: &mut D, now: SimTime) -> Result<(), ErrorOf<D>>
 where
     D: Driven<Engine: FaultTarget> + ?Sized,
 {
+    let mut any = false;
     while let Some(strike) = driven.driver().schedule.poll_due(now) {
         let action = strike.fault.action;
         match strike.kind {
             StrikeKind::Struck => start(driven, now, action)?,
             StrikeKind::Healed => end(driven, now, action)?,
         }
+        any = true;
+    }
+    if any {
+        // Many faults lead to no order, and their notices must not wait for the next one: it may come after the run.
+        driven.handle_settled(now);
     }
     Ok(())
 }

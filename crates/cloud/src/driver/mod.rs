@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use tiketi_core::fault::Schedule;
+use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_cost::Scope;
 use tiketi_scenario::Plan;
@@ -32,7 +33,7 @@ use super::ControlPlane;
 use super::gauges::{Gauges, InstanceCount};
 use super::notice::{InstanceState, Notice, What};
 pub use billing::Billing;
-pub use cpu::{CpuSampler, CpuTime, VIRTUAL_CPUS};
+pub use cpu::{CpuSampler, CpuTime};
 pub use engine::{Driven, Engine, FaultTarget, Launch, ShowLevels, Strain};
 pub use faults::{handle_evictions, handle_faults};
 pub use orders::{carry_out, handle_timeout, tell};
@@ -57,7 +58,10 @@ pub struct Driver {
     control: ControlPlane,
     schedule: Schedule,
     billing: Billing,
+    /// Samples of the queue that were taken.
+    queue_samples: u64,
     zones: Vec<ZoneId>,
+    class: InstanceClass,
     /// Starts and ends of faults that have not been polled yet.
     fault_notices: VecDeque<Notice>,
     lost_zones: BTreeSet<ZoneId>,
@@ -80,7 +84,9 @@ impl Driver {
             control: ControlPlane::new(plan),
             schedule: Schedule::new(&plan.faults),
             billing: Billing::new(scope),
+            queue_samples: 0,
             zones: plan.topology.zone_ids().collect(),
+            class: plan.topology.instances.class,
             fault_notices: VecDeque::new(),
             lost_zones: BTreeSet::new(),
             lost_nodes: BTreeSet::new(),
@@ -105,6 +111,12 @@ impl Driver {
     /// Returns the bill so far, for what only the engine knows.
     pub const fn billing_mut(&mut self) -> &mut Billing {
         &mut self.billing
+    }
+
+    /// Returns how often the queue monitor has read the size of the queue. A run of its Lambda that could not read Redis is billed,
+    /// but is no sample.
+    pub const fn queue_samples(&self) -> u64 {
+        self.queue_samples
     }
 
     /// When the control plane has something to do next ([`handle_timeout`]); `None` if nothing is planned.

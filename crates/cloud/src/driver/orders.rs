@@ -2,7 +2,7 @@
 
 use tiketi_core::units::{DataTierPart, SimTime};
 
-use super::{Driven, Engine, Launch, VIRTUAL_CPUS};
+use super::{Driven, Engine, Launch};
 use crate::order::{Input, Order};
 
 /// What a call of the engine can fail with.
@@ -60,13 +60,15 @@ pub(super) fn obey<D: Driven + ?Sized>(
         Order::SampleQueue => {
             driven.driver().billing.handle_lambda_run();
             let size = driven.engine().queue_size(now);
+            driven.driver().queue_samples += u64::from(size.is_some());
             return Ok(Some(Input::QueueSampled { size }));
         }
         Order::SampleCpu => {
             let times = driven.engine().cpu_times(now);
             let busy = driven.driver().alarm_cpu.sample(now, &times);
-            // CloudWatch's metric is the mean over all virtual CPUs of an instance.
-            let percent = busy.map(|busy| busy / VIRTUAL_CPUS * 100.0);
+            // CloudWatch's metric is the mean over all virtual CPUs of an instance, and the application uses one.
+            let most = driven.driver().class.cpu_utilization_max();
+            let percent = busy.map(|busy| busy * most);
             return Ok(Some(Input::CpuSampled { percent }));
         }
         Order::Launch {

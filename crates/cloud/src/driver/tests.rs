@@ -401,20 +401,42 @@ fn each_run_of_the_lambda_is_counted() {
 }
 
 #[test]
-fn the_cpu_metric_of_a_saturated_fleet_is_that_of_one_of_two_virtual_cpus() {
+fn a_run_of_the_lambda_that_cannot_read_redis_is_billed_but_is_no_sample() {
+    let mut play = Play::new(&[]);
+    play.engine.queue = Some(3);
+    play.run_until(300);
+    play.engine.queue = None;
+    play.run_until(600);
+    assert_eq!(play.driver.billing().lambda_runs(), 10);
+    assert_eq!(play.driver.queue_samples(), 5);
+}
+
+#[test]
+fn the_cpu_metric_of_a_saturated_fleet_is_that_of_one_of_its_virtual_cpus() {
+    for (class, most) in [
+        (InstanceClass::T3Medium, 50.0),
+        (InstanceClass::T3Xlarge, 25.0),
+        (InstanceClass::T32xlarge, 12.5),
+    ] {
+        assert_eq!(cpu_datapoint(class, most - 1.0), Some(most), "{class}");
+    }
+}
+
+/// The datapoint with which a CPU alarm fires while every application thread is busy all the time.
+fn cpu_datapoint(class: InstanceClass, above: f64) -> Option<f64> {
     use tiketi_scenario::scaling::{Comparison, Metric};
 
     let mut name = String::new();
     let mut play = Play::with(&[], |plan| {
+        plan.topology.instances.class = class;
         let policy = &mut plan.scaling.policies[0];
         name.clone_from(&policy.name);
         policy.alarm.metric = Metric::CpuUtilization;
         policy.alarm.comparison = Comparison::Above;
-        policy.alarm.threshold = 49.0;
+        policy.alarm.threshold = above;
     });
     play.run_until(600);
-    let datapoint = play
-        .notices()
+    play.notices()
         .into_iter()
         .find_map(|notice| match notice.what {
             What::Alarm {
@@ -423,8 +445,7 @@ fn the_cpu_metric_of_a_saturated_fleet_is_that_of_one_of_two_virtual_cpus() {
                 datapoint,
             } if policy == name => datapoint,
             _ => None,
-        });
-    assert_eq!(datapoint, Some(50.0));
+        })
 }
 
 #[test]

@@ -7,3 +7,5 @@ mod upgrade;
 
 pub(super) use connection::{Connection, Heard, Opening, OpeningStage};
 pub(super) use packet::emission_text;
+#[cfg(feature = "fuzzing")]
+pub(super) use session::Session;

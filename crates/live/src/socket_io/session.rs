@@ -6,7 +6,7 @@ use super::packet::{PONG, Packet, Received};
 
 /// What the owner of the socket must do about a frame.
 #[derive(Debug, PartialEq)]
-pub(super) enum Reaction {
+pub(crate) enum Reaction {
     /// Nothing.
     Wait,
     /// Send the credential: Engine.IO is open.
@@ -35,14 +35,14 @@ enum State {
 
 /// One session.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Session {
+pub(crate) struct Session {
     state: State,
     ping_within: Duration,
 }
 
 impl Session {
     /// Builds a session whose WebSocket has just been opened; the first frame is due within `ping_within` of real time.
-    pub(super) const fn new(ping_within: Duration) -> Self {
+    pub(crate) const fn new(ping_within: Duration) -> Self {
         Self {
             state: State::Opening,
             ping_within,
@@ -55,7 +55,7 @@ impl Session {
     }
 
     /// Processes a text frame.
-    pub(super) fn handle_frame(&mut self, frame: &str) -> Reaction {
+    pub(crate) fn handle_frame(&mut self, frame: &str) -> Reaction {
         match (self.state, Packet::parse(frame)) {
             (
                 State::Opening,

@@ -212,6 +212,7 @@ pub fn ending() -> Ending {
             planned: 2_000,
             workers: vec![WorkerFigures {
                 cpu: secs(40),
+                waited: None,
                 resident_connected_bytes: 22 << 20,
                 resident_peak_bytes: 24 << 20,
                 connected_peak: 300,
@@ -220,6 +221,7 @@ pub fn ending() -> Ending {
                 files_refused: 0,
             }],
             credential_error: None,
+            tool: None,
         },
         state: FinalState::Read(AuditFacts {
             seats_total: 500,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tiketi_core::fault::catalog::{Action, Fault};
+use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::units::{Rate, Share, SimTime, Won, ZoneId};
 use tiketi_scenario::Plan;
 use tiketi_scenario::arrival::{ArrivalPhase, Count, Shape};
@@ -106,6 +107,7 @@ pub fn plan() -> Plan {
         ],
         self_check: SelfCheck {
             send_lag_p99_max: Duration::from_millis(50),
+            stall_max: Duration::from_millis(250),
         },
         cost: Cost {
             prices: "documented-krw".to_owned(),
@@ -171,7 +173,7 @@ fn topology() -> Topology {
         vpc: "10.0.0.0/16".parse().expect("the example is valid"),
         zones: vec![zone("a", 1), zone("b", 2)],
         instances: Instances {
-            class: "t3.medium".to_owned(),
+            class: InstanceClass::T3Medium,
             credits: CreditMode::Unlimited,
             profile: tiketi_station::Profile::t3_medium_node(),
             initial: vec![1, 1],

@@ -14,7 +14,10 @@ pub(super) fn charts(runs: [&Measurements; 2], titles: [&str; 2]) -> ChartGroup 
     let healthy = |gauges: &Gauges| Some(f64::from(gauges.instances_in(&[InstanceState::Healthy])));
     let of_both = |title, axis, line: &dyn Fn(&Measurements, &str) -> ChartSeries| -> Chart {
         let series = (0..2).map(|side| line(runs[side], titles[side]));
-        over_time(runs[0], title, axis, series.collect())
+        let mut chart = over_time(runs[0], title, axis, series.collect());
+        let ends = runs.map(|run| run.ending.ended_at.as_secs_f64());
+        chart.x = chart.x.until(ends[0].max(ends[1]));
+        chart
     };
     let counts = Axis::linear(NumberKind::Count);
     ChartGroup::stacked(vec![

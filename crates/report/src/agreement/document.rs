@@ -8,14 +8,16 @@ use tiketi_cost::price_book::Currency;
 use tiketi_measure::{Engine, Measurements};
 use tiketi_scenario::Plan;
 use tiketi_verdict::agreement::{
-    Bars, Conclusion, Question, Row, RowVerdict, compare, conclude, doubts,
+    Bars, Conclusion, Outcome, Question, Row, RowVerdict, compare, conclude, doubts,
 };
 use tiketi_verdict::figure::counted;
 
+use crate::number::Number;
 use crate::page::{Headline, Status};
+use crate::wording::capitalized;
 
 /// Version of the layout; raised when readers of the previous one would misread it.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Two runs to compare, and their names.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +37,7 @@ pub struct RunComparison {
     pub program: String,
     /// What the runs are compared for.
     pub question: Question,
-    /// The tolerances, as parts of the first run's value.
+    /// The tolerances, as parts of the first run's value; for errors and refusals, as parts of all requests.
     pub bars: Bars,
     /// The most serious conclusion of all pairs.
     pub conclusion: Conclusion,
@@ -64,6 +66,8 @@ pub struct PairComparison {
     pub conclusion: Conclusion,
     /// Currency of the cost; `None` if there is none.
     pub currency: Option<Currency>,
+    /// How both runs turned out: exit codes, audits, gates, validity.
+    pub outcomes: Vec<Outcome>,
     /// Every metric.
     pub rows: Vec<Row>,
 }
@@ -127,7 +131,7 @@ fn compare_pair(pair: &Pair<'_>, question: Question, bars: &Bars) -> PairCompari
         Question::Agreement => ["live", "simulated"],
         Question::Regression => ["baseline", "new"],
     };
-    let rows = compare(base, new, question, bars);
+    let compared = compare(base, new, question, bars);
     let doubts: Vec<_> = (0..2)
         .flat_map(|side| {
             let doubts = doubts(pair.runs[side]).into_iter();
@@ -139,12 +143,29 @@ fn compare_pair(pair: &Pair<'_>, question: Question, bars: &Bars) -> PairCompari
         scenario: base.plan.name.clone(),
         asks: base.plan.question.clone(),
         sides: [0, 1].map(|number| side(titles[number], pair.names[number], pair.runs[number])),
-        notes: notes(&base.plan, &new.plan),
-        conclusion: conclude(&rows, &doubts),
+        notes: notes(&base.plan, &new.plan)
+            .into_iter()
+            .chain(unknown_costs(pair.runs, titles))
+            .collect(),
+        conclusion: conclude(&compared, &doubts),
         doubts,
         currency: currency.map(|statement| statement.currency),
-        rows,
+        outcomes: compared.outcomes,
+        rows: compared.rows,
     }
+}
+
+/// What makes the cost of a run a lower bound, one sentence per run.
+fn unknown_costs(runs: [&Measurements; 2], titles: [&str; 2]) -> Vec<String> {
+    let of = |side: usize| {
+        let total = &runs[side].ending.statement.as_ref()?.run.total;
+        let missing = total.missing();
+        (!missing.is_empty()).then(|| {
+            let (title, missing) = (titles[side], missing.join(", "));
+            format!("The cost of the {title} run is a lower bound: it lacks {missing}.")
+        })
+    };
+    (0..2).filter_map(of).collect()
 }
 
 fn side(title: &'static str, name: &str, run: &Measurements) -> ComparedRun {
@@ -224,6 +245,34 @@ fn entries(toml: &str) -> BTreeMap<String, String> {
     entries
 }
 
+/// The most important thing that got worse, as a sentence; `None` if only metrics of successful work did.
+fn worst(section: &PairComparison) -> Option<String> {
+    let is_worse = |verdict| verdict == RowVerdict::Beyond;
+    let outcomes = section.outcomes.iter().filter(|one| is_worse(one.verdict));
+    let outcomes = outcomes.map(|one| {
+        let told = format!(
+            "{} went from {} to {}.",
+            capitalized(&one.name),
+            one.base,
+            one.new
+        );
+        (one.subject.rank(), told)
+    });
+    let shares = section.rows.iter().filter(|row| is_worse(row.verdict));
+    let shares = shares.filter(|row| row.measure.is_in_points()).map(|row| {
+        let [base, new] = [row.base, row.new].map(|share| {
+            share.map_or_else(
+                || "unknown".to_owned(),
+                |share| Number::share(share).to_string(),
+            )
+        });
+        let told = format!("{} went from {base} to {new}.", capitalized(&row.name));
+        (row.measure.rank(), told)
+    });
+    let first = outcomes.chain(shares).min_by_key(|(rank, _)| *rank);
+    first.map(|(_, told)| told)
+}
+
 /// The answer to the question of the comparison.
 pub(super) fn headline(
     question: Question,
@@ -260,7 +309,10 @@ pub(super) fn headline(
             format!("The model does not agree with the live runs: {counts}")
         }
         (Question::Regression, Conclusion::Within) => format!("No. {counts}"),
-        (Question::Regression, Conclusion::Beyond) => format!("Yes. {counts}"),
+        (Question::Regression, Conclusion::Beyond) => match sections.iter().find_map(worst) {
+            Some(worst) => format!("Yes. {worst} {counts}"),
+            None => format!("Yes. {counts}"),
+        },
     };
     let status = match conclusion {
         Conclusion::Within => Status::Pass,

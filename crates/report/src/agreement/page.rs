@@ -1,7 +1,8 @@
 //! A comparison as a page.
 
 use tiketi_measure::{Engine, Measurements};
-use tiketi_verdict::agreement::{Question, Row, RowVerdict, Unit};
+use tiketi_verdict::agreement::{Outcome, Question, Row, RowVerdict, Unit};
+use tiketi_verdict::figure::{percent, percent_apart, significant};
 
 use super::charts::charts;
 use super::document::{ComparedRun, PairComparison, RunComparison, headline};
@@ -24,7 +25,9 @@ pub fn page(comparison: &RunComparison, runs: &[[&Measurements; 2]], run_again: 
         headline: headline(question, comparison.conclusion, &comparison.sections),
         sections: sections.collect(),
         closing: vec![
-            "Difference: the second run's value compared with the first; for instances, their mean distance over time. Sampling \
+            "What matters most comes first; what is better counts only if nothing above it got worse. Response times and \
+             throughput are those of successful requests. Difference: the second run's value compared with the first, for \
+             errors and refusals in percentage points; for instances, their mean distance over time. Sampling \
              noise: what chance alone stays below in 95 of 100 cases, if samples are independent; where it exceeds the \
              tolerance, there are too few samples to tell. All times are scenario time."
                 .to_owned(),
@@ -97,21 +100,41 @@ fn metrics(section: &PairComparison, question: Question) -> Table {
         Column::label("Verdict"),
         Column::number("Samples"),
     ];
+    // What matters most comes first, whether it is an outcome or a metric. The sort is stable.
+    let outcomes = section.outcomes.iter();
+    let outcomes = outcomes.map(|one| (one.subject.rank(), outcome(one, question)));
     let rows = section.rows.iter();
-    Table::new(columns).with_rows(rows.map(|row| metric(row, section, question)))
+    let rows = rows.map(|row| (row.measure.rank(), metric(row, section, question)));
+    let mut rows: Vec<_> = outcomes.chain(rows).collect();
+    rows.sort_by_key(|(rank, _)| *rank);
+    Table::new(columns).with_rows(rows.into_iter().map(|(_, cells)| cells))
+}
+
+fn outcome(outcome: &Outcome, question: Question) -> Vec<Cell> {
+    let status = status(outcome.verdict);
+    let mut cells = vec![
+        Cell::status(status),
+        Cell::text(capitalized(&outcome.name)),
+        Cell::text(&outcome.base),
+        Cell::text(&outcome.new),
+    ];
+    cells.extend([const { Cell::empty() }; 3]);
+    let verdict = match outcome.verdict {
+        RowVerdict::Within => "unchanged",
+        other => verdict(other, question),
+    };
+    cells.push(Cell::text(verdict).colored(status));
+    cells.push(Cell::empty());
+    cells
 }
 
 fn metric(row: &Row, section: &PairComparison, question: Question) -> Vec<Cell> {
-    let value = |value: Option<f64>| Cell::number(value.map(|value| in_unit(value, row, section)));
-    let percent = |share: Option<f64>| Cell::number(share.map(Number::share));
-    let difference = row.error.map(|error| {
-        let size = Number::share(error.abs());
-        match error {
-            0.0 => size.to_string(),
-            _ if error < 0.0 => format!("−{size}"),
-            _ => format!("+{size}"),
-        }
-    });
+    let value = |side: usize| {
+        let exact = [row.base, row.new][side].map(|value| in_unit(value, row, section));
+        let bound = || Some(in_unit(row.at_least[side]?, row, section).or_more());
+        Cell::number(exact.or_else(bound))
+    };
+    let [difference, tolerance] = told_apart(row);
     let samples = row.samples.map(|[base, new]| {
         let [base, new] = [base, new].map(Number::count);
         format!("{base} / {new}")
@@ -121,14 +144,51 @@ fn metric(row: &Row, section: &PairComparison, question: Question) -> Vec<Cell> 
     vec![
         Cell::status(status),
         Cell::text(capitalized(&row.name)),
-        value(row.base),
-        value(row.new),
+        value(0),
+        value(1),
         words(difference),
-        percent(row.scatter),
-        percent(row.bar),
+        words(row.scatter.map(|scatter| size(scatter, row))),
+        words(tolerance),
         Cell::text(verdict(row.verdict, question)).colored(status),
         words(samples),
     ]
+}
+
+/// The difference and the tolerance in words, with as many digits as it takes to tell them apart: a difference that is beyond
+/// the tolerance must not look like it.
+fn told_apart(row: &Row) -> [Option<String>; 2] {
+    let error = row.error.map(f64::abs);
+    let [error_shown, bar_shown] =
+        [error, row.bar].map(|share| share.map(|share| size(share, row)));
+    let shown = match (error, row.bar) {
+        (Some(error), Some(bar)) if error_shown == bar_shown => {
+            in_points(&percent_apart(error, bar), row)
+        }
+        _ => error_shown.unwrap_or_default(),
+    };
+    let signed = row.error.map(|error| match error {
+        0.0 => shown,
+        error if error < 0.0 => format!("−{shown}"),
+        _ => format!("+{shown}"),
+    });
+    [signed, bar_shown]
+}
+
+/// A share of a value in percent, or a difference of two shares in percentage points.
+fn size(share: f64, row: &Row) -> String {
+    if row.measure.is_in_points() {
+        in_points(&significant(share * 100.0), row)
+    } else {
+        percent(share)
+    }
+}
+
+fn in_points(percent: &str, row: &Row) -> String {
+    if row.measure.is_in_points() {
+        format!("{} points", percent.trim_end_matches('%'))
+    } else {
+        percent.to_owned()
+    }
 }
 
 fn in_unit(value: f64, row: &Row, section: &PairComparison) -> Number {
@@ -145,7 +205,8 @@ const fn status(verdict: RowVerdict) -> Status {
         RowVerdict::Within => Status::Pass,
         RowVerdict::Beyond => Status::Fail,
         RowVerdict::Better => Status::Better,
-        RowVerdict::TooFew => Status::Unknown,
+        RowVerdict::Outweighed => Status::Neutral,
+        RowVerdict::TooFew | RowVerdict::Incomplete => Status::Unknown,
         RowVerdict::NotJudged => Status::Neutral,
     }
 }
@@ -156,7 +217,9 @@ const fn verdict(verdict: RowVerdict, question: Question) -> &'static str {
         (RowVerdict::Beyond, Question::Agreement) => "beyond tolerance",
         (RowVerdict::Beyond, Question::Regression) => "worse",
         (RowVerdict::Better, _) => "better",
+        (RowVerdict::Outweighed, _) => "better, but outweighed",
         (RowVerdict::TooFew, _) => "too few samples",
+        (RowVerdict::Incomplete, _) => "unknown cost",
         (RowVerdict::NotJudged, _) => "not judged",
     }
 }
@@ -167,7 +230,9 @@ fn counts(section: &PairComparison, question: Question) -> String {
         RowVerdict::Within,
         RowVerdict::Beyond,
         RowVerdict::Better,
+        RowVerdict::Outweighed,
         RowVerdict::TooFew,
+        RowVerdict::Incomplete,
         RowVerdict::NotJudged,
     ];
     let counted = all.map(|each| (section.count(each), verdict(each, question)));

@@ -20,7 +20,7 @@ fn compared(runs: [&Measurements; 2], question: Question) -> RunComparison {
         names: ["reports/example", "the same scenario"],
         runs,
     };
-    comparison(&[pair, pair], question, &Bars::default())
+    comparison(&[pair, pair], question, &Bars::of(question))
 }
 
 #[test]

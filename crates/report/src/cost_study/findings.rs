@@ -1,10 +1,10 @@
 //! The findings of a cost study in sentences.
 
-use tiketi_cost::Study;
 use tiketi_cost::comparison::Row;
 use tiketi_cost::item::Item;
 use tiketi_cost::price_book::{Basis, Currency, HOURS_PER_MONTH};
 use tiketi_cost::study::{CLOUDMART_HOUR, CLOUDMART_MONTH, Hour, Month, PEAK_HOURS};
+use tiketi_cost::{Amount, Study};
 
 use crate::bill::basis;
 use crate::number::Number;
@@ -35,15 +35,16 @@ pub(super) fn headline(study: &Study) -> Headline {
     let totals: Vec<_> = listed_books(study)
         .filter_map(|month| {
             let (stated, computed) = both(month, "all")?;
-            let factor = computed / stated;
-            let agrees = (factor - 1.0).abs() <= AGREES;
+            let factor = computed.at_least() / stated;
+            // A lower bound agrees with nothing.
+            let agrees = computed.exact().is_some() && (factor - 1.0).abs() <= AGREES;
             let book = &month.statement.price_book;
             Some((
                 agrees,
                 format!(
                     "At {book} prices the month costs {}, {} the documented {}.",
-                    won(computed),
-                    times(factor),
+                    amount(computed),
+                    times(computed, stated),
                     won(stated)
                 ),
             ))
@@ -69,9 +70,15 @@ fn won(amount: f64) -> Number {
     Number::won(amount)
 }
 
-/// A factor in words: `2.4 times`.
-fn times(factor: f64) -> String {
-    format!("{} times", Number::decimal(factor))
+/// An amount in won that may be a lower bound.
+const fn amount(amount: &Amount) -> Number {
+    Number::amount(amount, Currency::Krw)
+}
+
+/// An amount as a multiple of a documented one: `2.4 times`. A lower bound is at least so many times as much.
+fn times(amount: &Amount, documented: f64) -> String {
+    let factor = Number::decimal(amount.at_least() / documented);
+    format!("{} times", factor.as_sure_as(amount))
 }
 
 /// Everything that was found, the most important first.
@@ -119,9 +126,9 @@ fn row<'a>(rows: &'a [Row], name: &str) -> Option<&'a Row> {
 }
 
 /// The documented and the computed amount of a row; `None` if it was not computed.
-fn both(month: &Month, name: &str) -> Option<(f64, f64)> {
+fn both<'m>(month: &'m Month, name: &str) -> Option<(f64, &'m Amount)> {
     let row = row(&month.statement.documented.rows, name)?;
-    Some((row.documented, row.computed?))
+    Some((row.documented, row.computed.as_ref()?))
 }
 
 /// Documented totals that are not the sum of their parts, and which amounts are as large as the gap.
@@ -191,7 +198,8 @@ fn saving_nat(study: &Study) -> Option<String> {
 fn peak(study: &Study) -> Option<String> {
     let month = own(study)?;
     let (stated, computed) = both(month, "peak")?;
-    let verdict = if (computed / stated - 1.0).abs() <= AGREES {
+    let agrees = |computed: f64| (computed / stated - 1.0).abs() <= AGREES;
+    let verdict = if computed.exact().is_some_and(agrees) {
         "agrees"
     } else {
         "does not agree"
@@ -200,7 +208,7 @@ fn peak(study: &Study) -> Option<String> {
         "The documented peak of {} {verdict} with the documents' own instance price: the largest fleet for {PEAK_HOURS} hours \
          costs {}.",
         won(stated),
-        won(computed),
+        amount(computed),
     ))
 }
 
@@ -211,11 +219,16 @@ fn items(month: &Month) -> Option<String> {
         .iter()
         .filter(|row| row.added_up.is_none() && !row.name.starts_with("saving-"));
     let mut differences: Vec<_> = items
-        .filter_map(|row| Some((row, row.computed? - row.documented)))
+        .filter_map(|row| Some((row, row.computed.as_ref()?.at_least() - row.documented)))
         .collect();
+    let is_exact = |row: &Row| {
+        row.computed
+            .as_ref()
+            .is_some_and(|amount| amount.exact().is_some())
+    };
     let agree = differences
         .iter()
-        .filter(|(row, difference)| difference.abs() <= AGREES * row.documented)
+        .filter(|(row, difference)| is_exact(row) && difference.abs() <= AGREES * row.documented)
         .count();
     let all = differences.len();
     differences.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
@@ -223,7 +236,7 @@ fn items(month: &Month) -> Option<String> {
         .iter()
         .take(ITEMS_TOLD)
         .filter_map(|(row, _)| {
-            let (computed, documented) = (won(row.computed?), won(row.documented));
+            let (computed, documented) = (amount(row.computed.as_ref()?), won(row.documented));
             Some(format!(
                 "{} {computed} (documented {documented})",
                 row.title
@@ -247,12 +260,12 @@ fn gateways(month: &Month) -> Option<String> {
     if month.nat_gateways == 0 {
         return None;
     }
-    let saved = month.saved_by_one_gateway * month.won_per_unit();
+    let saved = month.saved_by_one_gateway.times(month.won_per_unit());
     let one = if month.nat_gateways > 1 {
         format!(
             " A single gateway for all zones would save {} per month, but traffic of the other zones would cross zones to reach \
              it, and stop when it fails.",
-            won(saved)
+            amount(&saved)
         )
     } else {
         String::new()
@@ -268,10 +281,11 @@ fn gateways(month: &Month) -> Option<String> {
 
 /// What another zone costs (B12: "two AZs or three?").
 fn another_zone(month: &Month) -> Option<String> {
-    let won_more = month.another_zone_costs? * month.won_per_unit();
+    let more = month.another_zone_costs.as_ref()?;
+    let more = more.times(month.won_per_unit());
     Some(format!(
         "Another zone costs {} per month with its own NAT gateway, before instances and nodes in it (B12).",
-        won(won_more)
+        amount(&more)
     ))
 }
 
@@ -320,8 +334,8 @@ fn optimized(month: &Month) -> Option<String> {
     Some(format!(
         "Optimized (no NAT, smallest fleet reserved), the month costs {} at these prices, {} the documented {}. Without NAT, \
          nothing in the private subnets reaches the internet.",
-        won(computed),
-        times(computed / stated),
+        amount(computed),
+        times(computed, stated),
         won(stated)
     ))
 }
@@ -347,13 +361,18 @@ fn exchange(month: &Month) -> Option<String> {
         return None;
     }
     let (stated, computed) = both(month, "all")?;
+    // More than a lower bound agrees at a lower rate.
+    let or_less = match computed {
+        Amount::Exact(_) => "",
+        Amount::AtLeast { .. } => " or less",
+    };
     let rate = month.won_per_unit();
     Some(format!(
-        "Exchange rate: $1 = {} ({}: {}). The totals would agree only at {}.",
+        "Exchange rate: $1 = {} ({}: {}). The totals would agree only at {}{or_less}.",
         won(rate),
         basis(statement.exchange.basis),
         statement.exchange.source,
-        won(rate * stated / computed),
+        won(rate * stated / computed.at_least()),
     ))
 }
 
@@ -368,7 +387,7 @@ fn stand_ins(month: &Month) -> Option<String> {
     (amount > 0.0).then(|| {
         format!(
             "{} of the month at {} prices depend on stand-ins for prices that were not found; the list of items names them.",
-            Number::share(amount / bill.total),
+            Number::share(amount / bill.total.at_least()),
             month.statement.price_book
         )
     })
@@ -390,9 +409,9 @@ fn hour(hour: &Hour) -> Vec<String> {
         told.push(format!(
             "CloudMart (B9): the listed resources cost {} per hour at {} prices, {} the documented {}. Of the resources in its \
              diagram, {} together come closest, at {}.",
-            shown(hour.total),
+            Number::amount(&hour.total, hour.currency),
             hour.price_book,
-            times(hour.total / CLOUDMART_HOUR),
+            times(&hour.total, CLOUDMART_HOUR),
             shown(CLOUDMART_HOUR),
             listed(titles),
             shown(*sum),

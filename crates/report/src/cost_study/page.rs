@@ -1,5 +1,6 @@
 //! A cost study as a page.
 
+use tiketi_cost::Amount;
 use tiketi_cost::price_book::Currency;
 use tiketi_cost::study::{CLOUDMART_HOUR, Hour, Month, PEAK_HOURS, TRANSFER_GB};
 
@@ -66,15 +67,16 @@ fn comparison(month: &Month) -> BarChart {
     let statement = &month.statement;
     let rows = statement.documented.rows.iter();
     let items = rows.filter(|row| row.added_up.is_none() && !row.name.starts_with("saving-"));
-    let bar = |name: String, amount: f64| Bar {
+    let bar = |name: String, value: Number| Bar {
         name,
-        value: Number::won(amount),
+        value,
         note: String::new(),
     };
     let bars = items.flat_map(|row| {
-        let documented = bar(row.title.clone(), row.documented);
+        let documented = bar(row.title.clone(), Number::won(row.documented));
         let name = format!("at {}", statement.price_book);
-        let computed = row.computed.map(|amount| bar(name, amount));
+        let computed = row.computed.as_ref();
+        let computed = computed.map(|amount| bar(name, Number::amount(amount, Currency::Krw)));
         [Some(documented), computed]
     });
     BarChart {
@@ -84,10 +86,10 @@ fn comparison(month: &Month) -> BarChart {
 }
 
 fn cloudmart(hour: &Hour) -> Section {
-    let row = |title: &str, amount: f64, currency: Currency| {
+    let row = |title: &str, amount: &Amount, currency: Currency| {
         vec![
             Cell::text(title),
-            Cell::number(Number::money(amount, currency)),
+            Cell::number(Number::amount(amount, currency)),
         ]
     };
     let columns = vec![
@@ -96,15 +98,16 @@ fn cloudmart(hour: &Hour) -> Section {
     ];
     let lines = hour.lines.iter();
     let mut table = Table::new(columns)
-        .with_rows(lines.map(|(title, amount)| row(title, *amount, hour.currency)));
-    table.push(row("Total", hour.total, hour.currency));
-    table.push(row("Documented", CLOUDMART_HOUR, Currency::Usd));
+        .with_rows(lines.map(|(title, amount)| row(title, &Amount::Exact(*amount), hour.currency)));
+    table.push(row("Total", &hour.total, hour.currency));
+    let documented = Amount::Exact(CLOUDMART_HOUR);
+    table.push(row("Documented", &documented, Currency::Usd));
     Section::new("CloudMart's hour (B9)").with(table)
 }
 
 fn items(month: &Month) -> Details {
     let statement = &month.statement;
-    let total = Number::money(statement.month.total, statement.currency);
+    let total = Number::amount(&statement.month.total, statement.currency);
     let lines: Block = bill::lines(&statement.month, statement.currency).into();
     let summary = format!("{}: {total} per month", statement.price_book);
     Details::closed(summary, vec![lines])

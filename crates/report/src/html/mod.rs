@@ -4,8 +4,10 @@ mod svg;
 mod ticks;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use tiketi_core::shown::on_one_line;
 
 use crate::chart::{Bar, BarChart, Chart, ChartGroup, ChartSeries, Layout, SeriesStyle};
+use crate::outside::map_text;
 use crate::page::{
     Block, Cell, Column, ColumnKind, Content, Details, Headline, KeyMetric, List, Page, Prose,
     Section, Status, Table, Tone,
@@ -16,6 +18,9 @@ const STYLE: &str = include_str!("page.css");
 
 /// Renders a page.
 pub fn render(page: &Page) -> String {
+    // The markup is escaped by its macro; control characters are invalid in HTML.
+    let shown = |text: &str| on_one_line(text).into_owned();
+    let page = &map_text(page, &shown, &shown);
     let markup = html! {
         (DOCTYPE)
         html lang="en" {

@@ -70,6 +70,10 @@ fn what_breaks(breaks: &Break) -> String {
 fn cheapest_setup(found: &CheapestSetup, search: &Search) -> (String, Vec<String>) {
     let audience = buyers(found.crowd);
     let (Some(best), Some(last)) = (found.cheapest, found.confirmations.last()) else {
+        if !found.cost_unknown.is_empty() {
+            let answer = format!("No configuration that passes with {audience} has a known cost.");
+            return (answer, cost_unknown(found));
+        }
         let nothing = format!("No configuration in this grid passes with {audience}");
         return no_answer(
             &nothing,
@@ -79,19 +83,42 @@ fn cheapest_setup(found: &CheapestSetup, search: &Search) -> (String, Vec<String
         );
     };
     let setup = &found.setups[best];
-    let (measure, each) = match found.minimize {
-        Bill::Month => (Measure::CostMonth, "per month"),
-        Bill::Run => (Measure::CostRun, "per sale"),
-    };
-    let cost = setup.cost.map_or_else(String::new, |cost| {
-        let cost = wording::number(measure, cost, found.currency);
+    let each = each(found.minimize);
+    let cost = setup.cost.as_ref().map_or_else(String::new, |cost| {
+        let cost = wording::amount(cost, found.currency);
         format!(", at {cost} {each}")
     });
     let answer = format!(
         "The cheapest configuration that passes with {audience} is {}{cost}.",
         setup.name
     );
-    (answer, vec![confirmed(last, search)])
+    let details = [confirmed(last, search)]
+        .into_iter()
+        .chain(cost_unknown(found));
+    (answer, details.collect())
+}
+
+const fn each(bill: Bill) -> &'static str {
+    match bill {
+        Bill::Month => "per month",
+        Bill::Run => "per sale",
+    }
+}
+
+/// The configurations that passed and cannot be compared by cost, one sentence each.
+fn cost_unknown(found: &CheapestSetup) -> Vec<String> {
+    let each = each(found.minimize);
+    let setups = found.cost_unknown.iter().map(|place| &found.setups[*place]);
+    let told = setups.filter_map(|setup| {
+        let cost = setup.cost.as_ref()?;
+        Some(format!(
+            "{} passed, but its cost is unknown: {} {each}, without {}.",
+            setup.name,
+            wording::amount(cost, found.currency),
+            listed(cost.missing())
+        ))
+    });
+    told.collect()
 }
 
 /// Nothing passed, or nothing that passed was confirmed.

@@ -60,7 +60,8 @@ pub(super) fn frontier(found: &CheapestSetup) -> Chart {
         let setup = &found.setups[place];
         // Where nobody waits, nobody waits long.
         let waiting = mean_of(&setup.means, Measure::WaitingP95).unwrap_or(0.0);
-        Some((setup.cost?, Some(waiting)))
+        // A lower bound has no place on an axis of costs.
+        Some((setup.cost.as_ref()?.exact()?, Some(waiting)))
     };
     let on = found.frontier.iter();
     let on = on.filter_map(|place| point(*place)).collect();
@@ -68,7 +69,9 @@ pub(super) fn frontier(found: &CheapestSetup) -> Chart {
         .filter(|place| !found.frontier.contains(place))
         .filter(|place| found.setups[*place].held == found.setups[*place].runs);
     let others = others.filter_map(point).collect();
-    let answer = found.cheapest.and_then(|place| found.setups[place].cost);
+    let answer = found
+        .cheapest
+        .and_then(|place| found.setups[place].cost.as_ref()?.exact());
     Chart {
         title: "Waiting time p(95) by cost".to_owned(),
         x: Axis::linear(wording::kind(Measure::CostMonth, found.currency)),

@@ -1,8 +1,10 @@
 //! `plan.csv`: one row per audience, configuration or variant, with the mean of each measure.
 
 use super::PlanDocument;
+use crate::csv::quoted;
 use tiketi_capacity::figures::Measure;
 use tiketi_capacity::findings::{Answer, mean_of};
+use tiketi_core::shown::on_one_line;
 
 /// One row.
 struct CsvRow {
@@ -12,14 +14,16 @@ struct CsvRow {
     means: Vec<Option<f64>>,
 }
 
-/// Renders the table: the answer as a comment, a header row, then plain numbers in seconds, parts of 1, or money.
+/// Renders the table: the answer as a comment, a header row, then plain numbers in seconds, parts of 1, or money. A cost of
+/// which only a lower bound is known has an empty cell.
 pub fn csv(document: &PlanDocument) -> String {
     let mut head = vec!["name".to_owned(), "held".to_owned(), "runs".to_owned()];
     head.extend(Measure::all().into_iter().map(Measure::name));
-    let mut text = format!("# {}\n{}\n", document.answer, head.join(","));
+    let answer = on_one_line(&document.answer);
+    let mut text = format!("# {answer}\n{}\n", head.join(","));
     for row in rows(&document.findings.answer) {
         let mut cells = vec![
-            quoted(&row.name),
+            quoted(&on_one_line(&row.name)),
             row.held.to_string(),
             row.runs.to_string(),
         ];
@@ -71,14 +75,5 @@ fn rows(answer: &Answer) -> Vec<CsvRow> {
             });
             rows.collect()
         }
-    }
-}
-
-/// A text as a CSV cell (RFC 4180).
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
     }
 }

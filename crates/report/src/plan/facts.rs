@@ -4,9 +4,11 @@ use tiketi_capacity::Findings;
 use tiketi_capacity::findings::{Answer, Break, CheapestSetup, LargestCrowd};
 use tiketi_capacity::question::Explore;
 use tiketi_capacity::tier_use::{TierUse, tightest};
+use tiketi_cost::Amount;
 
 use super::wording::{self, buyers, confidence, miss, objective};
 use crate::number::Number;
+use crate::wording::listed;
 
 /// Facts beside the answer, one item each.
 pub(super) fn facts(findings: &Findings) -> Vec<String> {
@@ -16,7 +18,34 @@ pub(super) fn facts(findings: &Findings) -> Vec<String> {
         Answer::CheapestSetup(found) => facts.extend(of_setup(found)),
         Answer::Compare(_) => {}
     }
+    facts.extend(lower_bounds(&findings.answer));
     facts
+}
+
+/// What makes costs lower bounds; `None` if all costs are known.
+fn lower_bounds(answer: &Answer) -> Option<String> {
+    let mut missing: Vec<String> = match answer {
+        Answer::LargestCrowd(found) => found.missing_costs.clone(),
+        Answer::CheapestSetup(found) => {
+            let costs = found.setups.iter().filter_map(|setup| setup.cost.as_ref());
+            costs.flat_map(Amount::missing).cloned().collect()
+        }
+        Answer::Compare(found) => {
+            let variants = found.variants.iter();
+            variants
+                .flat_map(|variant| &variant.missing_costs)
+                .cloned()
+                .collect()
+        }
+    };
+    missing.sort_unstable();
+    missing.dedup();
+    (!missing.is_empty()).then(|| {
+        format!(
+            "Costs that are marked \"at least\" are lower bounds and are not compared: they lack {}.",
+            listed(&missing)
+        )
+    })
 }
 
 fn method(findings: &Findings) -> String {
@@ -29,9 +58,9 @@ fn method(findings: &Findings) -> String {
             confidence(search)
         ),
         Answer::LargestCrowd(_) | Answer::CheapestSetup(_) => format!(
-            "A run passes when every gate passes, no audit fails and the measurement is valid. In the search, all {} runs \
-             must pass; a failure in the first two ends the test. The answer is then re-tested on {} new seeds and \
-             accepted if we can be {} confident that at least {} of sales would pass (Clopper–Pearson, corrected for \
+            "A run passes when every gate passes, no audit fails, the measurement is valid and somebody bought a ticket. In \
+             the search, all {} runs must pass; a failure in the first two ends the test. The answer is then re-tested on \
+             {} new seeds and accepted if we can be {} confident that at least {} of sales would pass (Clopper–Pearson, corrected for \
              multiple tests).",
             search.replications,
             search.confirm,

@@ -81,7 +81,7 @@ fn of_comparison(found: &Comparison) -> Vec<Explained> {
     table.push([title].into_iter().chain(passed).collect());
     for (place, measure) in Measure::all().into_iter().enumerate() {
         let of_variants = || found.variants.iter().map(|variant| &variant.rows[place]);
-        if of_variants().all(|row| row.estimate.is_none()) {
+        if of_variants().all(|row| row.estimate.is_none() && row.at_least.is_none()) {
             continue;
         }
         let title = Cell::text(capitalized(&measure.title()));
@@ -116,7 +116,8 @@ fn missed(miss: Option<&Miss>) -> Cell {
 
 fn compared(row: &Row, currency: Option<Currency>) -> Cell {
     let number = |value| wording::number(row.measure, value, currency);
-    let cell = Cell::number(row.estimate.map(|estimate| number(estimate.mean)));
+    let mean = row.estimate.map(|estimate| number(estimate.mean));
+    let cell = Cell::number(mean.or_else(|| Some(number(row.at_least?).or_more())));
     let Some(difference) = row.difference.filter(|_| row.estimate.is_some()) else {
         return cell;
     };
@@ -185,8 +186,10 @@ fn crowds(steps: &[CrowdStep], currency: Option<Currency>) -> Explained {
             passed(step.held, step.runs),
         ];
         cells.extend(MEASURES.map(|measure| {
-            let mean = mean_of(&step.means, measure);
-            Cell::number(mean.map(|mean| wording::number(measure, mean, currency)))
+            let number = |value| wording::number(measure, value, currency);
+            let bound = || Some(number(mean_of(&step.costs_at_least, measure)?).or_more());
+            let mean = mean_of(&step.means, measure).map(number);
+            Cell::number(mean.or_else(bound))
         }));
         cells.push(missed(step.miss.as_ref()));
         cells
@@ -222,7 +225,12 @@ fn setups(found: &CheapestSetup) -> Explained {
             Cell::text(result),
             passed(setup.held, setup.runs),
             number(Measure::CostMonth, Some(setup.cost_at_least)),
-            number(Measure::CostMonth, setup.cost),
+            Cell::number(
+                setup
+                    .cost
+                    .as_ref()
+                    .map(|cost| wording::amount(cost, found.currency)),
+            ),
             mean(Measure::WaitingP95),
             mean(Measure::Errors),
             missed(setup.miss.as_ref()),
@@ -242,6 +250,9 @@ fn result(found: &CheapestSetup, place: usize, setup: &SetupResult) -> (Status, 
     match (setup.state, is_answer, on_frontier) {
         (SetupState::Held, true, _) => (Status::Pass, "the answer".to_owned()),
         (SetupState::Held, false, true) => (Status::Pass, "passed, on the frontier".to_owned()),
+        (SetupState::Held, false, false) if found.cost_unknown.contains(&place) => {
+            (Status::Unknown, "passed, cost unknown".to_owned())
+        }
         (SetupState::Held, false, false) => (Status::Pass, "passed".to_owned()),
         (SetupState::Failed, _, _) => (Status::Fail, "failed".to_owned()),
         (SetupState::Unconfirmed, _, _) => (Status::Unknown, "not confirmed".to_owned()),

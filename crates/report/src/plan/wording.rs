@@ -4,6 +4,7 @@ use tiketi_capacity::figures::{Measure, Unit};
 use tiketi_capacity::miss::Miss;
 use tiketi_capacity::question::Search;
 use tiketi_capacity::tier_use::TierUse;
+use tiketi_cost::Amount;
 use tiketi_cost::price_book::Currency;
 
 use crate::number::{Number, NumberKind};
@@ -16,6 +17,11 @@ pub(super) fn kind(measure: Measure, currency: Option<Currency>) -> NumberKind {
         (Unit::Money, Some(currency)) => NumberKind::Money(currency),
         (Unit::Count, _) | (Unit::Money, None) => NumberKind::Decimal,
     }
+}
+
+/// A cost of which only a lower bound may be known, in the currency of the search.
+pub(super) fn amount(amount: &Amount, currency: Option<Currency>) -> Number {
+    number(Measure::CostMonth, amount.at_least(), currency).as_sure_as(amount)
 }
 
 /// The value of a measure.

@@ -1,10 +1,12 @@
 //! The charts of a run.
 
+use std::time::Duration;
+
 use tiketi_cloud::notice::{AlarmState, InstanceState, What};
 use tiketi_core::units::SimTime;
 use tiketi_measure::Measurements;
 use tiketi_measure::gauges::Gauges;
-use tiketi_measure::histogram::{CoarseHistogram, Histogram};
+use tiketi_measure::histogram::{Histogram, SparseHistogram};
 use tiketi_measure::series::Tick;
 
 use super::events;
@@ -91,7 +93,7 @@ fn latency(run: &Measurements) -> Chart {
 /// A percentile of the response time over time.
 pub(crate) fn response(run: &Measurements, name: &str, percent: f64) -> ChartSeries {
     let points = thinned(run, |ticks| {
-        let mut together = CoarseHistogram::default();
+        let mut together = SparseHistogram::default();
         for tick in &run.series.ticks()[ticks] {
             together.merge(&tick.response);
         }
@@ -142,7 +144,7 @@ pub(crate) fn over_time(
 ) -> Chart {
     Chart {
         title: title.to_owned(),
-        x: Axis::linear(NumberKind::Clock),
+        x: Axis::linear(NumberKind::Clock).until(run.ending.ended_at.as_secs_f64()),
         y,
         series,
         bands: bands(run),
@@ -226,9 +228,9 @@ pub(crate) fn level(
 
 fn rate(run: &Measurements, name: &str, of: impl Fn(&Tick) -> u64) -> ChartSeries {
     let points = thinned(run, |ticks| {
-        let length = run.series.width_secs() * ticks.len() as u64;
+        let length: Duration = ticks.clone().map(|tick| run.tick_length(tick)).sum();
         let sum: u64 = run.series.ticks()[ticks].iter().map(&of).sum();
-        Some(as_f64(sum) / as_f64(length))
+        (!length.is_zero()).then(|| as_f64(sum) / length.as_secs_f64())
     });
     ChartSeries::line(name, points)
 }

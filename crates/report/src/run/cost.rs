@@ -1,6 +1,6 @@
 //! What the run and a month cost.
 
-use tiketi_cost::{Dimension, Statement};
+use tiketi_cost::{Amount, Dimension, Statement};
 
 use super::document::Document;
 use crate::bill;
@@ -28,10 +28,10 @@ pub(super) fn section(statement: &Statement, document: &Document) -> Section {
 }
 
 fn totals(statement: &Statement, document: &Document) -> Table {
-    let money = |amount: f64| Number::money(amount, statement.currency);
+    let money = |amount: &Amount| Number::amount(amount, statement.currency);
     let length = Number::seconds(document.run.scenario_seconds);
     let sales = statement.onsales_per_month;
-    let row = |name: &str, amount: Option<f64>, note: String| {
+    let row = |name: &str, amount: Option<&Amount>, note: String| {
         vec![
             Cell::text(name),
             Cell::number(amount.map(money)).with_note(note),
@@ -40,18 +40,22 @@ fn totals(statement: &Statement, document: &Document) -> Table {
     Table::pairs(ColumnKind::Number).with_rows([
         row(
             "This sale",
-            Some(statement.run.total),
+            Some(&statement.run.total),
             format!("all infrastructure for {length}"),
         ),
         row(
             "Per 1,000 buyers",
-            statement.per_thousand_buyers,
+            statement.per_thousand_buyers.as_ref(),
             String::new(),
         ),
-        row("Per ticket sold", statement.per_ticket, String::new()),
+        row(
+            "Per ticket sold",
+            statement.per_ticket.as_ref(),
+            String::new(),
+        ),
         row(
             "Per month",
-            Some(statement.month.total),
+            Some(&statement.month.total),
             format!("with {sales} such sales"),
         ),
     ])

@@ -12,7 +12,7 @@ use tiketi_cloud::notice::{Notice, What};
 use tiketi_cost::Statement;
 use tiketi_measure::ending::WorkerFigures;
 use tiketi_measure::histogram::Histogram;
-use tiketi_measure::tally::{Arrivals, OperationTally, Sockets};
+use tiketi_measure::tally::{Arrivals, Dropped, OperationTally, Sockets};
 use tiketi_measure::{Engine, Measurements};
 use tiketi_scenario::operation::Operation;
 use tiketi_verdict::Verdicts;
@@ -30,7 +30,7 @@ pub struct Document {
     pub program: String,
     /// What was run, and when.
     pub run: RunHeader,
-    /// Whether the run passed: every gate and audit, and the measurement is valid.
+    /// Whether the run passed: every gate and audit, the measurement is valid, and nothing is left unmeasured.
     pub ok: bool,
     /// The exit code of the run.
     pub exit_code: u8,
@@ -43,6 +43,8 @@ pub struct Document {
     pub arrivals: Arrivals,
     /// Buyers who reached each stage of a purchase.
     pub funnel: Vec<FunnelStep>,
+    /// Buyers whom the waiting room dropped: their place in the queue was gone without an admission.
+    pub dropped: Dropped,
     /// How visits ended.
     pub left: Vec<LeftFor>,
     /// Requests by operation; the last entry is all operations together.
@@ -235,6 +237,7 @@ pub fn document(run: &Measurements, verdicts: Verdicts, run_again: &str) -> Docu
         verdicts,
         arrivals: tally.arrivals,
         funnel: funnel(run),
+        dropped: tally.dropped,
         left: left(run),
         calls: call_rows(run, &all),
         metrics: metrics(run),
@@ -346,12 +349,17 @@ fn metrics(run: &Measurements) -> Vec<NamedStatistics> {
         name: name.to_owned(),
         statistics: statistics(histogram),
     };
-    vec![
+    let mut metrics = vec![
         metric("waiting_time", &tally.waiting_time),
         metric("waited_at_abandonment", &tally.waited_at_abandonment),
         metric("fan_out_delay", &tally.fan_out_delay),
-        metric("send_lag", &tally.send_lag),
-    ]
+    ];
+    match run.ending.engine {
+        Engine::Live => metrics.push(metric("send_lag", &tally.send_lag)),
+        // A simulation has no load generator that could be late.
+        Engine::Model => {}
+    }
+    metrics
 }
 
 fn statistics(histogram: &Histogram) -> Statistics {

@@ -5,9 +5,10 @@ use tiketi_measure::Measurements;
 use tiketi_scenario::objective::{Gate, GateMetric, Relation};
 use tiketi_verdict::audit::{Audit, AuditVerdict, Finding};
 use tiketi_verdict::figure::Figure;
-use tiketi_verdict::slo::GateVerdict;
+use tiketi_verdict::slo::{GateResult, GateVerdict};
 use tiketi_verdict::{Trouble, Verdicts};
 
+use super::gaps;
 use crate::number::Number;
 use crate::page::{Headline, Status};
 use crate::wording::sentence;
@@ -42,14 +43,11 @@ struct Consequence {
 /// Answers the scenario's question.
 pub(super) fn headline(run: &Measurements, verdicts: &Verdicts) -> Headline {
     let consequences = consequences(run, verdicts);
-    let mut sentences = consequences.into_iter().map(|one| one.text);
+    let consequences = consequences.into_iter().map(|one| one.text);
+    let mut sentences = consequences.chain(gaps::sentences(&verdicts.gaps));
     let troubles = verdicts.troubles();
     match troubles.first() {
-        None => Headline {
-            status: Status::Pass,
-            answer: all_passed(verdicts),
-            details: Vec::new(),
-        },
+        None => all_passed(verdicts),
         Some(Trouble::Interrupted) => Headline {
             status: Status::Unknown,
             answer: format!("Interrupted after {}.", ended_after(run)),
@@ -65,6 +63,11 @@ pub(super) fn headline(run: &Measurements, verdicts: &Verdicts) -> Headline {
             answer: format!("No. {}", sentences.next().unwrap_or_default()),
             details: sentences.collect(),
         },
+        Some(Trouble::NotMeasured) => Headline {
+            status: Status::Unknown,
+            answer: format!("Inconclusive. {}", sentences.next().unwrap_or_default()),
+            details: sentences.collect(),
+        },
     }
 }
 
@@ -76,33 +79,56 @@ fn ended_after(run: &Measurements) -> String {
     )
 }
 
-fn all_passed(verdicts: &Verdicts) -> String {
+/// The answer where nothing failed. If a check could not run, it is no plain "Yes".
+fn all_passed(verdicts: &Verdicts) -> Headline {
     let audits = verdicts.audits.len() as u64;
-    let unchecked = verdicts.audits.iter().filter(|audit| is_unchecked(audit));
-    let unchecked = unchecked.count() as u64;
+    let mut reasons: Vec<&str> = verdicts.audits.iter().filter_map(unchecked).collect();
+    let unchecked = reasons.len() as u64;
+    reasons.dedup();
+    let reasons = reasons.join("; ");
     let gates = match verdicts.gates.len() {
-        0 => "The scenario has no gates".to_owned(),
-        1 => "The gate passed".to_owned(),
-        gates => format!("All {gates} gates passed"),
+        0 => "the scenario has no gates".to_owned(),
+        1 => "the gate passed".to_owned(),
+        gates => format!("all {gates} gates passed"),
     };
-    match (unchecked, verdicts.gates.len()) {
-        (0, 2..) => format!(
-            "Yes. All {} gates and all {audits} data-integrity checks passed.",
-            verdicts.gates.len()
-        ),
-        (0, _) => format!("Yes. {gates}, and all {audits} data-integrity checks passed."),
-        (unchecked, _) if unchecked == audits => {
-            format!("Yes. {gates}, but none of the {audits} data-integrity checks could run.")
+    let (status, answer) = match (unchecked, verdicts.gates.len()) {
+        (0, gates @ 2..) => {
+            let all = format!("All {gates} gates and all {audits} data-integrity checks passed.");
+            (Status::Pass, format!("Yes. {all}"))
         }
-        _ => format!(
-            "Yes. {gates}, and {} of {audits} data-integrity checks passed; the others could not run.",
-            audits - unchecked
+        (0, _) => {
+            let all = format!("{gates}, and all {audits} data-integrity checks passed");
+            (Status::Pass, format!("Yes. {}", sentence(&all)))
+        }
+        (unchecked, _) if unchecked == audits => (
+            Status::Partial,
+            format!(
+                "Yes, as far as it could be checked: {gates}, but none of the {audits} data-integrity checks could run \
+                 ({reasons})."
+            ),
         ),
+        _ => (
+            Status::Partial,
+            format!(
+                "Yes, as far as it could be checked: {gates}, and {} of {audits} data-integrity checks passed; the others \
+                 could not run ({reasons}).",
+                audits - unchecked
+            ),
+        ),
+    };
+    Headline {
+        status,
+        answer,
+        details: Vec::new(),
     }
 }
 
-fn is_unchecked(audit: &AuditVerdict) -> bool {
-    matches!(audit.finding, Finding::CouldNotCheck { .. })
+/// Why an audit could not be made; `None` if it was.
+fn unchecked(audit: &AuditVerdict) -> Option<&str> {
+    match &audit.finding {
+        Finding::CouldNotCheck { reason } => Some(reason),
+        Finding::Held { .. } | Finding::Violated { .. } => None,
+    }
 }
 
 /// Why the measurement cannot be trusted.
@@ -133,9 +159,9 @@ fn consequences(run: &Measurements, verdicts: &Verdicts) -> Vec<Consequence> {
     let failed = gates.filter(|(gate, verdict)| {
         let covered = audit_of(gate.metric)
             .is_some_and(|audit| violated.iter().any(|one| one.audit == audit));
-        !verdict.passed && !covered
+        verdict.result == GateResult::Failed && !covered
     });
-    found.extend(failed.map(|(gate, verdict)| of_gate(gate, verdict)));
+    found.extend(failed.filter_map(|(gate, verdict)| of_gate(gate, verdict)));
     // The sort is stable: gates of the same severity stay in the order of the scenario.
     found.sort_by_key(|one| one.severity);
     found
@@ -173,29 +199,18 @@ const fn severity(audit: Audit) -> Severity {
     }
 }
 
-fn of_gate(gate: &Gate, verdict: &GateVerdict) -> Consequence {
-    let Some(measured) = verdict.measured else {
-        let reason = verdict.reason.as_deref().unwrap_or("nothing was measured");
-        let verb = if reason.starts_with("not checked") {
-            "was"
-        } else {
-            "has no data:"
-        };
-        return Consequence {
-            severity: Severity::Other,
-            text: format!("The gate on `{}` {verb} {reason}.", verdict.metric),
-        };
-    };
-    let (severity, told) = told(gate, measured, &verdict.statistic);
+/// A failed gate in words; `None` for one without a value, which is a gap and not a consequence.
+fn of_gate(gate: &Gate, verdict: &GateVerdict) -> Option<Consequence> {
+    let shown = verdict.shown.as_deref().unwrap_or_default();
+    let (severity, told) = told(gate, verdict.measured?, shown, &verdict.statistic);
     let condition = &verdict.condition;
-    Consequence {
+    Some(Consequence {
         severity,
         text: sentence(&format!("{told} (gate: `{condition}`)")),
-    }
+    })
 }
 
-fn told(gate: &Gate, measured: Figure, statistic: &str) -> (Severity, String) {
-    let value = measured.to_string();
+fn told(gate: &Gate, measured: Figure, value: &str, statistic: &str) -> (Severity, String) {
     let requests = gate.operation.map_or_else(
         || "requests".to_owned(),
         |operation| format!("`{operation}` requests"),
@@ -219,7 +234,7 @@ fn told(gate: &Gate, measured: Figure, statistic: &str) -> (Severity, String) {
         GateMetric::RedisLag => slow("the Redis replica was too far behind"),
         GateMetric::DatabaseLag => slow("the database replica was too far behind"),
         GateMetric::Errors => lost(Severity::Errors, &format!("of {requests} failed")),
-        GateMetric::RecoveryTime => (Severity::Outage, recovery(measured)),
+        GateMetric::RecoveryTime => (Severity::Outage, recovery(measured, value)),
         GateMetric::TicketsSold => lost(Severity::Other, "tickets were sold"),
         GateMetric::Abandoned => lost(Severity::Slow, "of queued buyers gave up waiting"),
         GateMetric::OversoldSeats => lost(
@@ -244,11 +259,11 @@ fn told(gate: &Gate, measured: Figure, statistic: &str) -> (Severity, String) {
     }
 }
 
-fn recovery(measured: Figure) -> String {
+fn recovery(measured: Figure, value: &str) -> String {
     match measured {
         Figure::Never => "the system did not recover before the run ended".to_owned(),
         Figure::Length(_) | Figure::Share(_) | Figure::Count(_) => {
-            format!("recovery took {measured}")
+            format!("recovery took {value}")
         }
     }
 }
@@ -363,6 +378,60 @@ mod tests {
         assert_eq!(
             headline.answer,
             "Yes. The scenario has no gates, and all 5 data-integrity checks passed."
+        );
+    }
+
+    #[test]
+    fn a_run_in_which_nobody_buys_is_never_a_yes() {
+        let mut run = example::run();
+        run.plan.gates.clear();
+        run.tally.stages[tiketi_buyer::observation::Stage::Paid as usize] = 0;
+        let headline = answer(&run);
+        assert_eq!(headline.status, Status::Unknown);
+        assert_eq!(
+            headline.answer,
+            "Inconclusive. None of the 2,000 buyers bought a ticket (500 seats in the show)."
+        );
+    }
+
+    #[test]
+    fn gates_without_a_measurement_are_told_once_per_reason() {
+        let mut run = example::run();
+        run.plan.gates = ["lost_places", "lost_sessions"]
+            .map(|name| {
+                let metric = GateMetric::ALL
+                    .into_iter()
+                    .find(|metric| metric.name() == name);
+                example::gate(
+                    metric.expect("it is a metric"),
+                    tiketi_scenario::objective::Statistic::Count,
+                    0.0,
+                    "count == 0",
+                )
+            })
+            .to_vec();
+        let headline = answer(&run);
+        assert_eq!(
+            headline.answer,
+            "Inconclusive. Not measured: gates `lost_places: count == 0`, `lost_sessions: count == 0` (the losses of a Redis \
+             failover were not measured)."
+        );
+    }
+
+    #[test]
+    fn a_target_whose_audits_could_not_run_is_no_plain_yes() {
+        let mut run = example::run();
+        run.plan.gates.clear();
+        run.ending.system = None;
+        run.ending.state = FinalState::Unread {
+            reason: "no database access to this target".to_owned(),
+        };
+        let headline = answer(&run);
+        assert_eq!(headline.status, Status::Partial);
+        assert_eq!(
+            headline.answer,
+            "Yes, as far as it could be checked: the scenario has no gates, but none of the 5 data-integrity checks could run \
+             (no database access to this target)."
         );
     }
 }

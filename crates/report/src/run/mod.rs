@@ -7,6 +7,7 @@ mod cost;
 mod data_tier;
 mod document;
 mod events;
+mod gaps;
 mod headline;
 mod highlights;
 mod latency;

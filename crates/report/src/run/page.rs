@@ -1,9 +1,11 @@
 //! The report of a run as a page: the answer, what decided it, then everything that explains it.
 
+use tiketi_core::instance_class::InstanceClass;
 use tiketi_measure::{Engine, Measurements};
 use tiketi_scenario::data_tier::DataTier;
+use tiketi_scenario::topology::Instances;
 use tiketi_verdict::audit::{AuditVerdict, Finding};
-use tiketi_verdict::slo::GateVerdict;
+use tiketi_verdict::slo::{GateResult, GateVerdict};
 use tiketi_verdict::validity::ValidityCheck;
 
 use super::document::{Document, LoadWorker, RunHeader};
@@ -142,12 +144,12 @@ fn key_metrics(document: &Document) -> Section {
         ),
     ];
     metrics.extend(document.cost.as_ref().map(|bill| {
-        let money = |amount| Number::money(amount, bill.currency);
-        let each = bill.per_thousand_buyers;
+        let money = |amount| Number::amount(amount, bill.currency);
+        let each = bill.per_thousand_buyers.as_ref();
         let each = each.map(|each| format!("{} per 1,000 buyers", money(each)));
         metric(
             "Cost of this sale",
-            Some(money(bill.run.total)),
+            Some(money(&bill.run.total)),
             each.unwrap_or_default(),
         )
     }));
@@ -168,20 +170,20 @@ fn gates(document: &Document) -> Section {
     ];
     section
         .with(Prose::muted(
-            "Objectives of the scenario, which decide whether the run passes.",
+            "Objectives of the scenario, which decide whether the run passes. One that was not measured makes it inconclusive.",
         ))
         .with(Table::new(columns).with_rows(gates.iter().map(gate_row)))
 }
 
 fn gate_row(gate: &GateVerdict) -> Vec<Cell> {
-    // A gate without data does not pass, but nothing was measured that failed.
-    let status = match gate.measured {
-        Some(_) => Status::of(gate.passed),
-        None => Status::Unknown,
+    let status = match gate.result {
+        GateResult::Passed => Status::Pass,
+        GateResult::Failed => Status::Fail,
+        GateResult::NotMeasured => Status::Unknown,
     };
-    let measured = match (gate.measured, &gate.reason) {
-        (Some(figure), _) => Cell::text(figure.to_string()),
-        (None, Some(reason)) => Cell::text(reason),
+    let measured = match (&gate.shown, &gate.reason) {
+        (Some(shown), _) => Cell::text(shown),
+        (None, Some(reason)) => Cell::text(format!("not measured: {reason}")),
         (None, None) => Cell::text("not measured"),
     };
     vec![
@@ -232,7 +234,7 @@ fn validity(document: &Document) -> Section {
     let checks = document.verdicts.validity.iter().map(row);
     let note = match document.run.engine {
         Engine::Live => {
-            "If any check fails, the load generator may have been the bottleneck, and the run is inconclusive."
+            "If any check fails, the tool may have been the bottleneck, and the run is inconclusive."
         }
         Engine::Model => {
             "If any check fails, the run is inconclusive. A simulated run has no load generator that could be too slow."
@@ -292,12 +294,13 @@ fn closing(document: &Document, run: &Measurements) -> Vec<String> {
 /// What the numbers come from.
 fn system(run: &Measurements) -> String {
     let instances = &run.plan.topology.instances;
-    let (class, profile) = (&instances.class, &instances.profile.name);
+    let (profile, class) = (&instances.profile.name, on_class(instances));
+    let cpu = seen_by_cloudwatch(instances.class);
     match (run.ending.engine, &run.ending.system) {
         (Engine::Model, _) => format!(
             "Simulated: buyers, load balancer, instances, Redis and the database are models, and no traffic was sent. \
              Instances are modeled as {class} with the service times of profile `{profile}`, which states what was \
-             measured and what is an assumption. `tiketi-sim compare --model` reports how well the model agrees with a \
+             measured and what is an assumption. {cpu} `tiketi-sim compare --model` reports how well the model agrees with a \
              live run."
         ),
         (Engine::Live, Some(_)) => {
@@ -315,13 +318,35 @@ fn system(run: &Measurements) -> String {
             format!(
                 "Measured: load balancer, DNS and network are real, on loopback addresses. Instances are emulated as \
                  {class} with the service times of profile `{profile}`, which states what was measured and what is an \
-                 assumption. {data}."
+                 assumption. {cpu} {data}."
             )
         }
         (Engine::Live, None) => {
             "Measured against an existing system; nothing is emulated.".to_owned()
         }
     }
+}
+
+/// The instance type, and how its speed follows from the one that the profile was measured on.
+fn on_class(instances: &Instances) -> String {
+    let (class, speed) = (instances.class, instances.speed());
+    if class.name() == instances.profile.class {
+        return class.to_string();
+    }
+    let measured_on = &instances.profile.class;
+    format!(
+        "{class} (a thread runs at {speed:.2} times the speed of a {measured_on}; assumption: in proportion to the clock)"
+    )
+}
+
+/// What CloudWatch shows of an application with one thread.
+fn seen_by_cloudwatch(class: InstanceClass) -> String {
+    format!(
+        "Node.js uses one of the {} virtual CPUs: when it is fully busy, CloudWatch and its alarms see {} %, and the column \
+         `cpu` of timeseries.csv has 1.",
+        class.vcpus(),
+        class.cpu_utilization_max()
+    )
 }
 
 /// A table of names and texts.

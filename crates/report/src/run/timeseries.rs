@@ -4,10 +4,13 @@ use std::fmt::Write as _;
 
 use tiketi_buyer::observation::Stage;
 use tiketi_cloud::notice::InstanceState;
+use tiketi_core::shown::on_one_line;
 use tiketi_core::units::ZoneId;
 use tiketi_measure::Measurements;
 use tiketi_measure::gauges::Gauges;
 use tiketi_measure::series::Tick;
+
+use crate::csv::quoted;
 
 /// States with a column per zone.
 const STATES: [(InstanceState, &str); 5] = [
@@ -29,13 +32,15 @@ const STAGES: [(Stage, &str); 7] = [
     (Stage::Paid, "paid"),
 ];
 
-/// Renders the time series as CSV; a cell without a reading is empty.
+/// Renders the time series as CSV; a cell without a reading is empty. Each row has its start and its width in seconds; the
+/// last one ends with the run.
 pub fn timeseries(run: &Measurements) -> String {
     let mut text = header(run);
     let sockets = run.series.sockets();
     let buyers = run.series.buyers();
     for (index, tick) in run.series.ticks().iter().enumerate() {
-        let mut cells = vec![run.series.start_secs(index).to_string()];
+        let width = run.tick_length(index).as_secs_f64();
+        let mut cells = vec![run.series.start_secs(index).to_string(), width.to_string()];
         cells.extend(counts(tick));
         cells.push(sockets[index].to_string());
         cells.push(buyers[index].to_string());
@@ -48,6 +53,7 @@ pub fn timeseries(run: &Measurements) -> String {
 fn header(run: &Measurements) -> String {
     let mut names: Vec<String> = [
         "second",
+        "width",
         "started",
         "shed",
         "left",
@@ -77,7 +83,8 @@ fn header(run: &Measurements) -> String {
         .map(str::to_owned),
     );
     for zone in &run.plan.topology.zones {
-        names.extend(STATES.map(|(_, state)| format!("{state}_{}", zone.name)));
+        let zone = on_one_line(&zone.name);
+        names.extend(STATES.map(|(_, state)| quoted(&format!("{state}_{zone}"))));
     }
     names.join(",") + "\n"
 }
@@ -137,16 +144,37 @@ fn in_zone(gauges: &Gauges, zone: ZoneId, state: InstanceState) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use tiketi_core::units::SimTime;
     use tiketi_measure::example;
 
     #[test]
     fn every_row_has_a_cell_per_column() {
-        let mut run = example::run();
-        run.series.absorb(700, &Tick::default());
-        let text = timeseries(&run);
+        let text = timeseries(&example::run());
         let columns = text.lines().next().unwrap().split(',').count();
-        assert_eq!(text.lines().count(), 702);
+        assert_eq!(text.lines().count(), 601);
         assert!(text.lines().all(|line| line.split(',').count() == columns));
+    }
+
+    #[test]
+    fn rows_cover_the_run_and_nothing_after_it() {
+        let mut run = example::run();
+        run.ending.ended_at = SimTime::from_secs(599) + Duration::from_millis(250);
+        let text = timeseries(&run);
+        let rows: Vec<_> = text.lines().skip(1).collect();
+        assert!(rows[0].starts_with("0,1,") && rows[598].starts_with("598,1,"));
+        assert!(rows[599].starts_with("599,0.25,"), "{}", rows[599]);
+        assert_eq!(rows.len(), 600);
+    }
+
+    #[test]
+    fn names_of_zones_neither_break_cells_nor_control_a_terminal() {
+        let mut run = example::run();
+        run.plan.topology.zones[0].name = "a,\"\u{1b}[31m".to_owned();
+        let text = timeseries(&run);
+        let header = text.lines().next().unwrap();
+        assert!(header.contains(",\"healthy_a,\"\"␛[31m\","), "{header}");
     }
 }

@@ -1,60 +1,52 @@
 //! What values of a key look like: for error messages, documentation and a JSON Schema.
 
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::describe::TableDescription;
-use crate::duration::{ANY_LENGTH, Written};
+use super::limits::Limits;
 
 /// The form of a value. Prints what an error message expects: `a whole number from 1 to 10`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Form {
     /// Text on one line.
-    Text,
+    Text {
+        /// Most characters.
+        chars_max: usize,
+    },
     /// Text with a syntax of its own.
     Syntax {
         /// Valid texts in words.
         expected: &'static str,
+        /// How to write one, or why others are invalid.
+        hint: &'static str,
     },
     /// `true` or `false`.
     Truth,
     /// A whole number.
-    Whole {
-        /// Smallest.
-        min: i128,
-        /// Largest.
-        max: i128,
-    },
+    Whole(Limits<i128>),
     /// A number.
-    Number {
-        /// Lower bound; minus infinity for none.
-        min: f64,
-        /// Whether the lower bound itself is valid.
-        includes_min: bool,
-        /// Largest; infinity for none.
-        max: f64,
-    },
+    Number(Limits<f64>),
     /// A share of a whole: 0 to 1, or a percentage such as `"25%"`.
     Share {
         /// Whether 0 is valid.
         includes_zero: bool,
     },
-    /// A rate: `"5/s"`, `"300/m"`, `"1000/h"`, or a plain number per second.
-    Rate,
+    /// A rate: `"5/s"`, `"300/m"`, `"1000/h"`, or a plain number per second. The limits are per second.
+    Rate(Limits<f64>),
     /// A length of time such as `"90s"`, `"1m30s"` or `"500ms"`.
-    Length {
-        /// Shortest.
-        min: Duration,
-        /// Longest.
-        max: Duration,
-    },
+    Length(Limits<Duration>),
     /// One of several names.
     OneOf(Vec<&'static str>),
     /// One of several forms.
     Either(Vec<Self>),
     /// A list.
-    List(Box<Self>),
+    List {
+        /// What the elements are.
+        of: Box<Self>,
+        /// How many there can be.
+        count: Limits<usize>,
+    },
     /// A table with these keys.
     Table(TableDescription),
     /// A table whose keys the author of the scenario chooses.
@@ -67,25 +59,47 @@ pub enum Form {
 }
 
 impl Form {
-    /// A whole number in a range.
-    pub(crate) fn whole<N: Copy + Into<i128>>(range: &RangeInclusive<N>) -> Self {
-        Self::Whole {
-            min: (*range.start()).into(),
-            max: (*range.end()).into(),
-        }
-    }
-
-    /// A length of time in a range.
-    pub(crate) const fn length(range: &RangeInclusive<Duration>) -> Self {
-        Self::Length {
-            min: *range.start(),
-            max: *range.end(),
-        }
-    }
-
     /// The same form, or `word`.
     pub(crate) fn or_word(self, word: &'static str) -> Self {
         Self::Either(vec![Self::OneOf(vec![word]), self])
+    }
+
+    /// How to write a value of this form, for somebody who wrote something else.
+    pub(crate) fn hint(&self) -> String {
+        let hint = match self {
+            Self::Text { .. } => "write it in quotes, on one line, without spaces at its ends",
+            Self::Syntax { hint, .. } => hint,
+            Self::Truth => "write it without quotes",
+            Self::Whole(_) | Self::Number(_) => "write it in digits, without quotes",
+            Self::Share { .. } => "write a share such as 0.25 or \"25%\"",
+            Self::Rate(_) => "write a number with its unit in quotes, such as \"5/s\"",
+            Self::Length(_) => "write a number with its unit in quotes, such as \"90s\"",
+            Self::OneOf(_) => "write one of these names in quotes",
+            Self::Either(forms) => return forms.last().map_or_else(String::new, Self::hint),
+            Self::List { .. } => "write brackets around the values, also around a single one",
+            Self::Table(_) | Self::Map { .. } => {
+                "write keys in braces, such as { key = \"value\" }"
+            }
+        };
+        hint.to_owned()
+    }
+
+    /// Why the limits are where they are, for somebody whose value is outside; the hint for forms without limits.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Whole(limits) => limits.why.to_owned(),
+            Self::Number(limits) | Self::Rate(limits) => limits.why.to_owned(),
+            Self::Length(limits) => limits.why.to_owned(),
+            Self::List { count, .. } => count.why.to_owned(),
+            Self::Text { .. }
+            | Self::Syntax { .. }
+            | Self::Truth
+            | Self::Share { .. }
+            | Self::OneOf(_)
+            | Self::Either(_)
+            | Self::Table(_)
+            | Self::Map { .. } => self.hint(),
+        }
     }
 }
 
@@ -96,55 +110,35 @@ pub(crate) const LENGTH_EXAMPLES: &str =
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text => f.write_str("text in quotes, on one line"),
-            Self::Syntax { expected } => f.write_str(expected),
+            Self::Text { chars_max } => {
+                write!(f, "1 to {chars_max} characters in quotes, on one line")
+            }
+            Self::Syntax { expected, .. } => f.write_str(expected),
             Self::Truth => f.write_str("true or false"),
-            Self::Whole { min, max } => write!(f, "a whole number from {min} to {max}"),
-            Self::Number {
-                min,
-                includes_min,
-                max,
-            } => number(f, *min, *includes_min, *max),
+            Self::Whole(limits) => write!(f, "a whole number from {limits}"),
+            Self::Number(limits) => write!(f, "a number from {limits}"),
             Self::Share {
                 includes_zero: true,
             } => f.write_str("0 to 1, or \"0%\" to \"100%\""),
             Self::Share {
                 includes_zero: false,
             } => f.write_str("more than 0, at most 1"),
-            Self::Rate => {
-                f.write_str("a rate, 0 or more, such as \"5/s\", \"300/m\" or \"1000/h\"")
+            Self::Rate(Limits { min, max, .. }) => {
+                write!(f, "a rate from \"{min}/s\" to \"{max}/s\"")
             }
-            Self::Length { min, max } => length(f, *min, *max),
+            Self::Length(limits) => write!(f, "{limits}"),
             Self::OneOf(words) => match words.as_slice() {
                 [word] => f.write_str(word),
                 words => write!(f, "one of {}", words.join(", ")),
             },
             Self::Either(forms) => either(f, forms),
-            Self::List(_) => f.write_str("a list in brackets"),
+            Self::List { count, .. } => {
+                let Limits { min, max, .. } = count;
+                write!(f, "a list of {min} to {max} in brackets")
+            }
             Self::Table(_) | Self::Map { .. } => f.write_str("a table"),
         }
     }
-}
-
-fn number(f: &mut fmt::Formatter<'_>, min: f64, includes_min: bool, max: f64) -> fmt::Result {
-    match (min.is_finite(), max.is_finite(), includes_min) {
-        (true, true, true) => write!(f, "a number from {min} to {max}"),
-        (true, true, false) => write!(f, "a number above {min}, at most {max}"),
-        (true, false, true) => write!(f, "a number, {min} or more"),
-        (true, false, false) => write!(f, "a number above {min}"),
-        (false, true, _) => write!(f, "a number, at most {max}"),
-        (false, false, _) => f.write_str("a number"),
-    }
-}
-
-fn length(f: &mut fmt::Formatter<'_>, min: Duration, max: Duration) -> fmt::Result {
-    if (min..=max) == ANY_LENGTH {
-        return f.write_str(LENGTH_EXAMPLES);
-    }
-    if min == Duration::from_nanos(1) {
-        return write!(f, "more than 0s, at most {}", Written(max));
-    }
-    write!(f, "{} to {}", Written(min), Written(max))
 }
 
 /// Words come first and in quotes, so that they are not read as part of what follows.

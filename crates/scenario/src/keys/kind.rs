@@ -2,13 +2,13 @@
 
 use std::fmt::Display;
 use std::marker::PhantomData;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
 use super::form::Form;
-use crate::duration::ANY_LENGTH;
+use super::limits::Limits;
+use crate::duration::LENGTH_MAX;
 use crate::page::{length, list, rate, text};
 use crate::value::Value;
 use tiketi_core::names::Named;
@@ -29,6 +29,16 @@ pub(crate) trait Kind {
     fn write(&self, value: &Self::Value) -> String;
 }
 
+/// Instants of a run.
+const INSTANTS: Limits<Duration> = Limits::new(
+    Duration::ZERO,
+    LENGTH_MAX,
+    "instants count from the start of the run, and no run is longer",
+);
+
+/// Characters of a name or a title. Longer ones fit into no table of the report.
+pub(crate) const TEXT_MAX: usize = 200;
+
 /// Text on one line.
 pub(crate) struct Text;
 
@@ -36,7 +46,8 @@ impl Kind for Text {
     type Value = String;
 
     fn form(&self) -> Form {
-        Form::Text
+        let chars_max = TEXT_MAX;
+        Form::Text { chars_max }
     }
 
     fn read(&self, value: &Value<'_>) -> Option<String> {
@@ -67,18 +78,18 @@ impl Kind for Truth {
     }
 }
 
-/// A whole number in a range.
-pub(crate) struct Whole<N>(pub(crate) RangeInclusive<N>);
+/// A whole number within limits.
+pub(crate) struct Whole<N>(pub(crate) Limits<N>);
 
 impl<N: Copy + Display + PartialOrd + TryFrom<i128> + Into<i128>> Kind for Whole<N> {
     type Value = N;
 
     fn form(&self) -> Form {
-        Form::whole(&self.0)
+        Form::Whole(self.0.widened())
     }
 
     fn read(&self, value: &Value<'_>) -> Option<N> {
-        value.whole(self.0.clone())
+        value.whole(self.0)
     }
 
     fn write(&self, value: &N) -> String {
@@ -86,64 +97,18 @@ impl<N: Copy + Display + PartialOrd + TryFrom<i128> + Into<i128>> Kind for Whole
     }
 }
 
-/// A number.
-pub(crate) struct Number {
-    min: f64,
-    includes_min: bool,
-    max: f64,
-}
-
-impl Number {
-    /// Any finite number.
-    pub(crate) const ANY: Self = Self {
-        min: f64::NEG_INFINITY,
-        includes_min: false,
-        max: f64::INFINITY,
-    };
-
-    /// A number above `min`, at most `max`.
-    pub(crate) const fn above(min: f64, max: f64) -> Self {
-        let includes_min = false;
-        Self {
-            min,
-            includes_min,
-            max,
-        }
-    }
-
-    /// A number from `min` to `max`.
-    pub(crate) const fn from(min: f64, max: f64) -> Self {
-        let includes_min = true;
-        Self {
-            min,
-            includes_min,
-            max,
-        }
-    }
-
-    fn permits(&self, number: f64) -> bool {
-        let is_above = if self.includes_min {
-            number >= self.min
-        } else {
-            number > self.min
-        };
-        number.is_finite() && is_above && number <= self.max
-    }
-}
+/// A number within limits.
+pub(crate) struct Number(pub(crate) Limits<f64>);
 
 impl Kind for Number {
     type Value = f64;
 
     fn form(&self) -> Form {
-        Form::Number {
-            min: self.min,
-            includes_min: self.includes_min,
-            max: self.max,
-        }
+        Form::Number(self.0)
     }
 
     fn read(&self, value: &Value<'_>) -> Option<f64> {
-        value.number(&self.form(), |number| self.permits(number))
+        value.number(self.0)
     }
 
     fn write(&self, value: &f64) -> String {
@@ -174,7 +139,7 @@ impl Kind for Shares {
         let share = value.share()?;
         match self {
             Self::Positive if share.get() <= 0.0 => {
-                value.reject(self.form());
+                value.reject(&self.form());
                 None
             }
             Self::Any | Self::Positive => Some(share),
@@ -186,18 +151,18 @@ impl Kind for Shares {
     }
 }
 
-/// A rate per second.
-pub(crate) struct Rates;
+/// A rate per second within limits.
+pub(crate) struct Rates(pub(crate) Limits<f64>);
 
 impl Kind for Rates {
     type Value = Rate;
 
     fn form(&self) -> Form {
-        Form::Rate
+        Form::Rate(self.0)
     }
 
     fn read(&self, value: &Value<'_>) -> Option<Rate> {
-        value.rate()
+        value.rate(self.0)
     }
 
     fn write(&self, value: &Rate) -> String {
@@ -205,18 +170,18 @@ impl Kind for Rates {
     }
 }
 
-/// A length of time in a range.
-pub(crate) struct Length(pub(crate) RangeInclusive<Duration>);
+/// A length of time within limits.
+pub(crate) struct Length(pub(crate) Limits<Duration>);
 
 impl Kind for Length {
     type Value = Duration;
 
     fn form(&self) -> Form {
-        Form::length(&self.0)
+        Form::Length(self.0)
     }
 
     fn read(&self, value: &Value<'_>) -> Option<Duration> {
-        value.length(self.0.clone())
+        value.length(self.0)
     }
 
     fn write(&self, value: &Duration) -> String {
@@ -225,17 +190,17 @@ impl Kind for Length {
 }
 
 /// A length of time in seconds, as distributions have them.
-pub(crate) struct Seconds;
+pub(crate) struct Seconds(pub(crate) Limits<Duration>);
 
 impl Kind for Seconds {
     type Value = f64;
 
     fn form(&self) -> Form {
-        Form::length(&ANY_LENGTH)
+        Form::Length(self.0)
     }
 
     fn read(&self, value: &Value<'_>) -> Option<f64> {
-        Some(value.length(ANY_LENGTH)?.as_secs_f64())
+        Some(value.length(self.0)?.as_secs_f64())
     }
 
     fn write(&self, value: &f64) -> String {
@@ -250,11 +215,11 @@ impl Kind for Instant {
     type Value = SimTime;
 
     fn form(&self) -> Form {
-        Form::length(&ANY_LENGTH)
+        Form::Length(INSTANTS)
     }
 
     fn read(&self, value: &Value<'_>) -> Option<SimTime> {
-        Some(SimTime::ZERO + value.length(ANY_LENGTH)?)
+        Some(SimTime::ZERO + value.length(INSTANTS)?)
     }
 
     fn write(&self, value: &SimTime) -> String {
@@ -330,17 +295,20 @@ impl<K: Kind> Kind for Or<K> {
 }
 
 /// A list of values of one kind.
-pub(crate) struct List<K>(pub(crate) K);
+pub(crate) struct List<K>(pub(crate) K, pub(crate) Limits<usize>);
 
 impl<K: Kind> Kind for List<K> {
     type Value = Vec<K::Value>;
 
     fn form(&self) -> Form {
-        Form::List(Box::new(self.0.form()))
+        Form::List {
+            of: Box::new(self.0.form()),
+            count: self.1,
+        }
     }
 
     fn read(&self, value: &Value<'_>) -> Option<Self::Value> {
-        let elements = value.elements()?;
+        let elements = value.elements(self.1)?;
         // All elements are read, so that one with a problem does not hide those of others.
         let read: Vec<_> = elements
             .iter()
@@ -366,6 +334,7 @@ impl Kind for Zone<'_> {
     fn form(&self) -> Form {
         Form::Syntax {
             expected: "the name of a zone",
+            hint: "write one of the names under `topology.zones`",
         }
     }
 
@@ -382,19 +351,41 @@ impl Kind for Zone<'_> {
 /// An address range whose address is the first of the range.
 pub(crate) struct Subnet;
 
+/// Ranges that no host can have an address in, with what they are for (IANA's registry of special-purpose addresses;
+/// Amazon VPC rejects them too).
+const UNUSABLE: [(&str, &str); 5] = [
+    ("0.0.0.0/8", "is reserved: it means \"this network\""),
+    ("127.0.0.0/8", "is loopback"),
+    ("169.254.0.0/16", "is link-local"),
+    ("224.0.0.0/4", "is multicast"),
+    ("240.0.0.0/4", "is reserved, up to the broadcast address"),
+];
+
+impl Subnet {
+    /// Why hosts cannot have addresses in the range; `None` if they can.
+    fn unusable(range: Ipv4Net) -> Option<&'static str> {
+        let why = |(net, why): &(&str, &'static str)| {
+            let net: Ipv4Net = net.parse().expect("a test parses the table");
+            (net.contains(&range) || range.contains(&net)).then_some(*why)
+        };
+        UNUSABLE.iter().find_map(why)
+    }
+}
+
 impl Kind for Subnet {
     type Value = Ipv4Net;
 
     fn form(&self) -> Form {
         Form::Syntax {
             expected: "an IPv4 range such as \"10.0.11.0/24\", of size /16 to /28",
+            hint: "write a range of private addresses in quotes, such as \"10.0.11.0/24\"",
         }
     }
 
     fn read(&self, value: &Value<'_>) -> Option<Ipv4Net> {
         let range: Ipv4Net = value.parsed(&self.form())?;
         if !(16..=28).contains(&range.prefix_len()) {
-            value.reject(self.form());
+            value.reject(&self.form());
             return None;
         }
         if range != range.trunc() {
@@ -403,10 +394,44 @@ impl Kind for Subnet {
             value.complain(problem.help(format!("did you mean \"{}\"?", range.trunc())));
             return None;
         }
+        if let Some(why) = Self::unusable(range) {
+            let problem = value.problem(&format!(", which {why}"));
+            value.complain(problem.expected(self.form()).help(self.form().hint()));
+            return None;
+        }
         Some(range)
     }
 
     fn write(&self, value: &Ipv4Net) -> String {
         text(&value.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_that_hosts_cannot_use_are_recognized() {
+        let unusable = |range: &str| Subnet::unusable(range.parse().expect("a range")).is_some();
+        for range in [
+            "0.1.0.0/16",
+            "127.3.0.0/16",
+            "169.254.7.0/24",
+            "224.0.0.0/16",
+            "239.1.0.0/24",
+            "255.255.0.0/16",
+        ] {
+            assert!(unusable(range), "{range}");
+        }
+        for range in [
+            "10.0.0.0/16",
+            "172.16.0.0/16",
+            "192.168.0.0/16",
+            "223.255.0.0/16",
+            "169.253.0.0/16",
+        ] {
+            assert!(!unusable(range), "{range}");
+        }
     }
 }

@@ -13,12 +13,15 @@
 mod describe;
 mod form;
 pub(crate) mod kind;
+mod limits;
 
 pub use describe::{Default, KeyDescription, TableDescription, When};
 pub use form::Form;
+pub use limits::Limits;
 
 pub(crate) use describe::Describing;
 pub(crate) use form::LENGTH_EXAMPLES;
+pub(crate) use kind::TEXT_MAX;
 
 use super::diagnostic::Problem;
 use super::document::Section;
@@ -248,6 +251,7 @@ impl<'k, 'd, T> Keys<'k, 'd, T> {
     pub(crate) fn list<U>(
         &mut self,
         key: Key,
+        count: Limits<usize>,
         each: Option<&'static str>,
         get: impl FnOnce(&T) -> &[U],
         keys_of: impl Fn(&mut Keys<'_, 'd, U>) -> Option<U>,
@@ -255,16 +259,17 @@ impl<'k, 'd, T> Keys<'k, 'd, T> {
         let (mut values, mut sections) = (None, Vec::new());
         match &mut self.mode {
             Mode::Read(section) => {
-                let elements = section.elements(key.name, each);
-                let read = elements.into_iter().map(|element| {
-                    let mut keys = Keys::reading(element);
-                    let value = keys_of(&mut keys);
-                    sections.extend(keys.into_section());
-                    value
-                });
-                // All elements are read, so that one with a problem does not hide those of others.
-                let read: Vec<_> = read.collect();
-                values = read.into_iter().collect();
+                if let Some(elements) = section.elements(key.name, count, each) {
+                    let read = elements.into_iter().map(|element| {
+                        let mut keys = Keys::reading(element);
+                        let value = keys_of(&mut keys);
+                        sections.extend(keys.into_section());
+                        value
+                    });
+                    // All elements are read, so that one with a problem does not hide those of others.
+                    let read: Vec<_> = read.collect();
+                    values = read.into_iter().collect();
+                }
             }
             Mode::Write { of, page } => {
                 let elements = get(of).iter().map(|element| {
@@ -279,7 +284,7 @@ impl<'k, 'd, T> Keys<'k, 'd, T> {
                 let mut element = table.element(each);
                 keys_of(&mut Keys::describing(&mut element));
                 let of = Box::new(Form::Table(element.table));
-                table.push(key, Form::List(of), false);
+                table.push(key, Form::List { of, count }, false);
             }
         }
         Elements { values, sections }

@@ -2,56 +2,92 @@
 
 use std::time::Duration;
 
-use super::Overrides;
+use super::{Overrides, limits};
 use crate::arrival::{ArrivalPhase, Level, Shape, ShapeKind};
 use crate::diagnostic::Problem;
-use crate::duration::{ANY_LENGTH, SOME_LENGTH, Written};
+use crate::duration::Written;
 use crate::keys::kind::{Instant, Length, OneOf, Or, Rates, Shares, Whole};
-use crate::keys::{Keys, field, key};
+use crate::keys::{Form, Keys, field, key};
 use crate::plan::Plan;
 use tiketi_core::units::{Rate, SimTime};
-
-/// More buyers than a machine can start.
-const BUYERS_MAX: u32 = 10_000_000;
 
 pub(super) fn arrivals(
     keys: &mut Keys<'_, '_, Plan>,
     end: Option<Duration>,
     overrides: &Overrides,
 ) -> Option<Vec<ArrivalPhase>> {
+    let stated = keys
+        .read()
+        .and_then(|root| root.peek("clock").find("duration"));
+    // What a flag says is not the fault of the key that it replaces.
+    let stated = stated.filter(|_| overrides.duration.is_none());
+    let place = stated.map_or(0..0, |duration| duration.span());
     let run = Run {
         end,
+        place: (place.start, place.end),
         is_cut: overrides.duration.is_some(),
     };
     let phases = keys.list(
         key("arrivals", "How buyers arrive over time. Phases add up."),
+        limits::PHASES,
         Some("arrivals"),
         |plan| &plan.arrivals,
         |keys| phase(keys, run),
     );
     let mut phases = phases.values?;
-    let report = |message: String| {
-        let problem = Problem::new(message).expected(format!("1 to {BUYERS_MAX}"));
-        keys.complain(&["arrivals"], problem);
+    let planned = |phases: &[ArrivalPhase]| phases.iter().map(ArrivalPhase::total).sum::<f64>();
+    let report = |buyers: f64| {
+        let problem = Problem::new(format!("the arrivals add up to {buyers:.0} buyers"));
+        let problem = problem.expected(limits::BUYERS.widened());
+        keys.complain(&["arrivals"], problem.help(limits::BUYERS.why));
     };
-    let planned: f64 = phases.iter().map(ArrivalPhase::total).sum();
-    if planned.round() < 1.0 {
-        report("the arrivals add up to 0 buyers".to_owned());
+    let written = planned(&phases);
+    if written.round() < 1.0 {
+        report(written);
         return None;
     }
     if let Some(buyers) = overrides.buyers {
-        scale(&mut phases, f64::from(buyers) / planned);
+        scale(&mut phases, f64::from(buyers) / written);
     }
-    let planned: f64 = phases.iter().map(ArrivalPhase::total).sum();
-    if planned.round() < 1.0 || planned > f64::from(BUYERS_MAX) {
-        report(format!("the arrivals add up to {planned:.0} buyers"));
+    let total = planned(&phases);
+    if total.round() < 1.0 || total > f64::from(limits::BUYERS.max) {
+        report(total);
+        return None;
+    }
+    if let Some(rate) = phases
+        .iter()
+        .filter_map(rate_max)
+        .find(|rate| !limits::ARRIVAL_RATE.permit(*rate))
+    {
+        let problem = Problem::new(format!(
+            "with `--buyers`, {rate:.0} buyers arrive per second"
+        ));
+        let problem = problem.expected(Form::Rate(limits::ARRIVAL_RATE));
+        keys.complain(&["arrivals"], problem.help(limits::ARRIVAL_RATE.why));
         return None;
     }
     Some(phases)
 }
 
-/// Multiplies every phase. Whole buyers that rounding takes from one phase go to the next.
-fn scale(phases: &mut [ArrivalPhase], factor: f64) {
+/// The highest stated rate of a phase, per second; `None` if it states none.
+fn rate_max(phase: &ArrivalPhase) -> Option<f64> {
+    match &phase.shape {
+        Shape::Poisson { rate, .. } | Shape::Flash { base: rate, .. } => Some(rate.per_second()),
+        Shape::Step { levels, .. } => {
+            let rates = levels.iter().map(|level| level.rate.per_second());
+            rates.reduce(f64::max)
+        }
+        Shape::Ramp {
+            start_rate,
+            end_rate,
+            ..
+        } => Some(start_rate.per_second().max(end_rate.per_second())),
+        Shape::Onsale { .. } => None,
+    }
+}
+
+/// Multiplies every phase. Whole buyers that rounding takes from one phase go to the next; a phase without buyers ends.
+fn scale(phases: &mut Vec<ArrivalPhase>, factor: f64) {
     let mut carried = 0.0;
     let mut whole = |buyers: &mut u32| {
         let wanted = f64::from(*buyers) * factor + carried;
@@ -67,7 +103,7 @@ fn scale(phases: &mut [ArrivalPhase], factor: f64) {
     let scaled = |rate: &mut Rate| {
         *rate = Rate::try_from(rate.per_second() * factor).expect("a finite factor, not negative");
     };
-    for phase in phases {
+    for phase in phases.iter_mut() {
         match &mut phase.shape {
             Shape::Poisson { rate, .. } => scaled(rate),
             Shape::Step { levels, .. } => {
@@ -81,13 +117,24 @@ fn scale(phases: &mut [ArrivalPhase], factor: f64) {
                 scaled(start_rate);
                 scaled(end_rate);
             }
-            Shape::Flash { buyers, base, .. } => {
+            Shape::Flash {
+                buyers,
+                base,
+                from,
+                until,
+                ..
+            } => {
                 whole(buyers);
                 scaled(base);
+                // Rounding may leave fewer buyers than the base rate adds up to.
+                let length = until.saturating_since(*from).as_secs_f64();
+                let most = Rate::try_from(f64::from(*buyers) / length);
+                *base = most.map_or(*base, |most| if most < *base { most } else { *base });
             }
             Shape::Onsale { buyers, .. } => whole(buyers),
         }
     }
+    phases.retain(|phase| phase.shape.buyers() != Some(0));
 }
 
 /// The run that phases must fit into.
@@ -95,6 +142,8 @@ fn scale(phases: &mut [ArrivalPhase], factor: f64) {
 struct Run {
     /// Its end; `None` if that has a problem.
     end: Option<Duration>,
+    /// First and last byte of `clock.duration` in the file; zeros if the file does not state it.
+    place: (usize, usize),
     /// Whether its length comes from the command line: then phases that last longer are cut off.
     is_cut: bool,
 }
@@ -133,7 +182,7 @@ fn phase(keys: &mut Phase<'_, '_>, run: Run) -> Option<ArrivalPhase> {
 fn poisson(keys: &mut Phase<'_, '_>, run: Run) -> Option<Shape> {
     let rate = keys.field(
         key("rate", "Buyers per second."),
-        Rates,
+        Rates(limits::ARRIVAL_RATE),
         field!(shape: Shape::Poisson { rate }),
     );
     let (from, until) = window(keys, run, "from");
@@ -151,6 +200,7 @@ fn step(keys: &mut Phase<'_, '_>, run: Run) -> Option<Shape> {
             "levels",
             "Rates and how long each lasts, one after the other.",
         ),
+        limits::PHASES,
         None,
         |phase| match &phase.shape {
             Shape::Step { levels, .. } => levels,
@@ -170,7 +220,7 @@ fn step(keys: &mut Phase<'_, '_>, run: Run) -> Option<Shape> {
         let last = Written(lasts.saturating_add(from.since_start()));
         report_after_end(
             keys,
-            end,
+            (run, end),
             "levels",
             &format!("the last level ends at {last}"),
         );
@@ -180,10 +230,14 @@ fn step(keys: &mut Phase<'_, '_>, run: Run) -> Option<Shape> {
 }
 
 fn level(keys: &mut Keys<'_, '_, Level>) -> Option<Level> {
-    let rate = keys.value(key("rate", "Buyers per second."), Rates, |level| level.rate);
+    let rate = keys.value(
+        key("rate", "Buyers per second."),
+        Rates(limits::ARRIVAL_RATE),
+        |level| level.rate,
+    );
     let lasts = keys.value(
         key("lasts", "Length of the level."),
-        Length(SOME_LENGTH),
+        Length(limits::SPAN),
         |level| level.lasts,
     );
     Some(Level {
@@ -198,19 +252,20 @@ fn cut(levels: &mut Vec<Level>, mut left: Duration) {
         level.lasts = level.lasts.min(left);
         left -= level.lasts;
     }
-    levels.retain(|level| !level.lasts.is_zero());
+    // What is left of a level may be too short for a scenario to state.
+    levels.retain(|level| level.lasts >= limits::SPAN.min);
 }
 
 fn ramp(keys: &mut Phase<'_, '_>, run: Run) -> Option<Shape> {
     let (from, until) = window(keys, run, "from");
     let start_rate = keys.field(
         key("start_rate", "Buyers per second at `from`."),
-        Rates,
+        Rates(limits::ARRIVAL_RATE),
         field!(shape: Shape::Ramp { start_rate }),
     );
     let end_rate = keys.field(
         key("end_rate", "Buyers per second at `until`."),
-        Rates,
+        Rates(limits::ARRIVAL_RATE),
         field!(shape: Shape::Ramp { end_rate }),
     );
     Some(Shape::Ramp {
@@ -226,7 +281,7 @@ fn flash(keys: &mut Phase<'_, '_>, run: Run) -> Option<Shape> {
     let from = start(keys, run, "from");
     let rise = keys.field(
         key("rise", "How long the rate rises."),
-        Length(ANY_LENGTH),
+        Length(limits::DELAY),
         field!(shape: Shape::Flash { rise }),
     );
     let decay = decay(keys);
@@ -235,21 +290,24 @@ fn flash(keys: &mut Phase<'_, '_>, run: Run) -> Option<Shape> {
             "base",
             "Buyers per second who arrive throughout, as part of `buyers`.",
         ),
-        Rates,
+        Rates(limits::ARRIVAL_RATE),
         field!(shape: Shape::Flash { base }),
     );
     let until = end(keys, run, "from", from);
     let (from, until, rise) = (from?, until?, rise?);
     if from + rise > until {
         let message = format!("the rise ({}) ends after the phase", Written(rise));
-        let problem = Problem::new(message).help("shorten `rise` or move `until`");
+        let problem = Problem::new(message).expected("a rise within the phase");
+        let problem = problem.help("shorten `rise` or move `until`");
         keys.complain(&["rise", "until"], problem);
     }
     let (buyers, base) = (buyers?, base?);
     let of_base = base.per_second() * (until - from).as_secs_f64();
-    if of_base > f64::from(buyers) {
+    // A base rate of all buyers is fine, also if it was divided and multiplied.
+    if of_base > f64::from(buyers) * (1.0 + 1e-9) {
         let message = format!("the base rate alone adds up to {of_base:.0} of {buyers} buyers");
-        let problem = Problem::new(message).help("lower `base` or raise `buyers`");
+        let problem = Problem::new(message).expected(format!("{buyers} at most"));
+        let problem = problem.help("lower `base` or raise `buyers`");
         keys.complain(&["base", "buyers"], problem);
     }
     Some(Shape::Flash {
@@ -278,7 +336,7 @@ fn onsale(keys: &mut Phase<'_, '_>, run: Run) -> Option<Shape> {
             "jitter",
             "Time over which the waiting buyers are spread after the opening.",
         ),
-        Length(ANY_LENGTH),
+        Length(limits::DELAY),
         field!(shape: Shape::Onsale { jitter }),
     );
     let decay = decay(keys);
@@ -286,7 +344,11 @@ fn onsale(keys: &mut Phase<'_, '_>, run: Run) -> Option<Shape> {
     let (opens_at, until, jitter) = (opens_at?, until?, jitter?);
     if opens_at + jitter > until {
         let message = format!("the jitter ({}) ends after the phase", Written(jitter));
-        keys.complain(&["jitter"], Problem::new(message));
+        let problem = Problem::new(message).expected("a jitter within the phase");
+        keys.complain(
+            &["jitter", "until"],
+            problem.help("shorten `jitter` or move `until`"),
+        );
     }
     Some(Shape::Onsale {
         buyers: buyers?,
@@ -301,7 +363,7 @@ fn onsale(keys: &mut Phase<'_, '_>, run: Run) -> Option<Shape> {
 fn buyers(keys: &mut Phase<'_, '_>) -> Option<u32> {
     keys.field(
         key("buyers", "Buyers in the whole phase."),
-        Whole(1..=BUYERS_MAX),
+        Whole(limits::BUYERS),
         |phase| phase.shape.buyers(),
     )
 }
@@ -312,7 +374,7 @@ fn decay(keys: &mut Phase<'_, '_>) -> Option<Duration> {
             "decay",
             "Time constant of the exponential decay of the rate.",
         ),
-        Length(SOME_LENGTH),
+        Length(limits::SPAN),
         |phase| phase.shape.decay(),
     )
 }
@@ -337,7 +399,7 @@ fn start(keys: &mut Phase<'_, '_>, run: Run, name: &'static str) -> Option<SimTi
     match run.end {
         Some(end) if at.since_start() >= end => {
             let what = format!("`{name}` ({}) is", Written(at.since_start()));
-            report_after_end(keys, end, name, &what);
+            report_after_end(keys, (run, end), name, &what);
             None
         }
         Some(_) | None => Some(at),
@@ -356,7 +418,7 @@ fn end(
             "until",
             "When the phase ends; `end` for the end of the run.",
         ),
-        Or("end", Length(SOME_LENGTH)),
+        Or("end", Length(limits::SPAN)),
         |phase| Some(phase.shape.until().map(SimTime::since_start)),
     )?;
     let end = run.end?;
@@ -365,7 +427,7 @@ fn end(
         Some(until) if until > end && run.is_cut => end,
         Some(until) if until > end => {
             let what = format!("`until` ({}) is", Written(until));
-            report_after_end(keys, end, "until", &what);
+            report_after_end(keys, (run, end), "until", &what);
             return None;
         }
         Some(until) => until,
@@ -376,14 +438,33 @@ fn end(
     {
         let (first, last) = (Written(first.since_start()), Written(last.since_start()));
         let message = format!("`until` ({last}) is not after `{start_key}` ({first})");
-        keys.complain(&["until", start_key], Problem::new(message));
+        let problem = Problem::new(message).expected(format!("an instant after {first}"));
+        let help = format!("move `until` to a later time, or `{start_key}` to an earlier one");
+        keys.complain(&["until", start_key], problem.help(help));
         return None;
     }
     Some(last)
 }
 
-fn report_after_end(keys: &Phase<'_, '_>, end: Duration, key: &str, what: &str) {
-    let message = format!("{what} after the end of the run ({})", Written(end));
-    let help = "lengthen `clock.duration`, or move the arrivals to an earlier time";
-    keys.complain(&[key], Problem::new(message).help(help));
+/// Reports an instant after the end of the run: where it is stated, or else where the end is.
+fn report_after_end(
+    keys: &Phase<'_, '_>,
+    (run, end): (Run, Duration),
+    key: &'static str,
+    what: &str,
+) {
+    let end = Written(end);
+    let Some(section) = keys.read() else { return };
+    let message = format!("{what} after the end of the run ({end})");
+    let problem = |message| {
+        let problem = Problem::new(message).expected(format!("an instant before {end}"));
+        problem.help("lengthen `clock.duration`, or move the arrivals to an earlier time")
+    };
+    match section.find(key) {
+        Some(value) if value.is_in_file() => value.complain(problem(message)),
+        Some(_) | None => {
+            let message = format!("the default of {message}");
+            section.report(problem(message).at(run.place.0..run.place.1));
+        }
+    }
 }

@@ -1,19 +1,16 @@
 //! How buyers behave, and distributions of lengths of time.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::limits;
 use crate::diagnostic::Problem;
 use crate::distribution::{Distribution, DistributionKind};
-use crate::duration::{ANY_LENGTH, LENGTH_MAX, SOME_LENGTH, Written};
+use crate::duration::Written;
 use crate::keys::kind::{Kind, Length, Number, Or, Seconds, Shares, Truth, Whole};
 use crate::keys::{Describing, Form, Keys, field, key};
 use crate::page::Page;
 use crate::plan::{Poll, Retry, Temperament};
 use crate::value::Value;
-
-/// Pauses between two polls or attempts: shorter ones are an attack, not a buyer.
-const PAUSES: RangeInclusive<Duration> = Duration::from_millis(1)..=LENGTH_MAX;
 
 pub(super) fn temperament(keys: &mut Keys<'_, '_, Temperament>) -> Option<Temperament> {
     let browse = keys.value(
@@ -47,7 +44,7 @@ pub(super) fn temperament(keys: &mut Keys<'_, '_, Temperament>) -> Option<Temper
     );
     let conflicts_max = keys.value(
         key("conflicts_max", "Taken seats after which a buyer gives up."),
-        Whole(1..=10_000),
+        Whole(limits::CONFLICTS),
         |buyers| buyers.conflicts_max,
     );
     let payment = keys.value(
@@ -89,7 +86,7 @@ pub(super) fn temperament(keys: &mut Keys<'_, '_, Temperament>) -> Option<Temper
             "call_timeout",
             "How long a buyer waits for a response before the request counts as failed.",
         ),
-        Length(SOME_LENGTH),
+        Length(limits::TIMEOUT),
         |buyers| buyers.call_timeout,
     );
     Some(Temperament {
@@ -113,12 +110,12 @@ fn poll(keys: &mut Keys<'_, '_, Poll>) -> Option<Poll> {
             "connected",
             "Time between two polls while the socket is connected.",
         ),
-        Length(PAUSES),
+        Length(limits::PAUSE),
         |poll| poll.connected,
     );
     let disconnected = keys.value(
         key("disconnected", "Time between two polls while it is not."),
-        Length(PAUSES),
+        Length(limits::PAUSE),
         |poll| poll.disconnected,
     );
     let on_update = keys.value(
@@ -139,12 +136,12 @@ fn poll(keys: &mut Keys<'_, '_, Poll>) -> Option<Poll> {
 fn retry(keys: &mut Keys<'_, '_, Retry>) -> Option<Retry> {
     let first = keys.value(
         key("first", "First pause; it doubles with each attempt."),
-        Length(PAUSES),
+        Length(limits::PAUSE),
         |retry| retry.first,
     );
     let max = keys.value(
         key("max", "Longest pause, before jitter."),
-        Length(PAUSES),
+        Length(limits::PAUSE),
         |retry| retry.max,
     );
     let jitter = keys.value(
@@ -160,7 +157,7 @@ fn retry(keys: &mut Keys<'_, '_, Retry>) -> Option<Retry> {
             "tries_max",
             "Failed attempts in a row after which the buyer gives up; `none` for never.",
         ),
-        Or("none", Whole(0..=1_000_000)),
+        Or("none", Whole(limits::TRIES)),
         |retry| retry.tries_max,
     );
     if let (Some(first), Some(max)) = (first, max)
@@ -168,7 +165,8 @@ fn retry(keys: &mut Keys<'_, '_, Retry>) -> Option<Retry> {
     {
         let (first, max) = (Written(first), Written(max));
         let message = format!("the `first` pause ({first}) is longer than the longest ({max})");
-        let problem = Problem::new(message).help("raise `max` or lower `first`");
+        let problem = Problem::new(message).expected(format!("a `first` pause up to {max}"));
+        let problem = problem.help("raise `max` or lower `first`");
         keys.complain(&["first", "max"], problem);
     }
     Some(Retry {
@@ -189,7 +187,7 @@ impl Kind for Distributions {
         let mut table = Describing::standalone();
         distribution(&mut Keys::describing(&mut table));
         Form::Either(vec![
-            Form::length(&ANY_LENGTH),
+            Form::Length(limits::DELAY),
             Form::Table(table.into_table()),
         ])
     }
@@ -198,7 +196,7 @@ impl Kind for Distributions {
         if value.is_table() {
             return distribution(&mut Keys::reading(value.section()?));
         }
-        let value = Seconds.read(value)?;
+        let value = Seconds(limits::DELAY).read(value)?;
         Some(Distribution::Constant { value })
     }
 
@@ -225,7 +223,7 @@ fn parameters(
         DistributionKind::Constant => {
             let value = keys.field(
                 key("value", "The length."),
-                Seconds,
+                Seconds(limits::DELAY),
                 field!(Distribution::Constant { value }),
             );
             Some(Distribution::Constant { value: value? })
@@ -234,7 +232,7 @@ fn parameters(
         DistributionKind::Exponential => {
             let mean = keys.field(
                 key("mean", "The mean."),
-                Seconds,
+                Seconds(limits::DELAY),
                 field!(Distribution::Exponential { mean }),
             );
             Some(Distribution::Exponential { mean: mean? })
@@ -242,12 +240,12 @@ fn parameters(
         DistributionKind::Lognormal => {
             let median = keys.field(
                 key("median", "The median: half of all draws are shorter."),
-                Seconds,
+                Seconds(limits::DELAY),
                 field!(Distribution::Lognormal { median }),
             );
             let sigma = keys.field(
                 key("sigma", "Standard deviation of the natural logarithm."),
-                Number::above(0.0, 5.0),
+                Number(limits::SIGMA),
                 field!(Distribution::Lognormal { sigma }),
             );
             Some(Distribution::Lognormal {
@@ -261,12 +259,12 @@ fn parameters(
                     "shape",
                     "Shape k; below 1, many draws are short and a few very long.",
                 ),
-                Number::from(0.1, 100.0),
+                Number(limits::SHAPE),
                 field!(Distribution::Weibull { shape }),
             );
             let mean = keys.field(
                 key("mean", "The mean."),
-                Seconds,
+                Seconds(limits::DELAY),
                 field!(Distribution::Weibull { mean }),
             );
             Some(Distribution::Weibull {
@@ -280,12 +278,12 @@ fn parameters(
 fn uniform(keys: &mut Keys<'_, '_, Distribution>) -> Option<Distribution> {
     let from = keys.field(
         key("from", "The shortest length."),
-        Seconds,
+        Seconds(limits::DELAY),
         field!(Distribution::Uniform { from }),
     );
     let to = keys.field(
         key("to", "The longest length."),
-        Seconds,
+        Seconds(limits::DELAY),
         field!(Distribution::Uniform { to }),
     );
     let (from, to) = (from?, to?);
@@ -293,7 +291,8 @@ fn uniform(keys: &mut Keys<'_, '_, Distribution>) -> Option<Distribution> {
         let [shortest, longest] =
             [from, to].map(|seconds| Written(Duration::from_secs_f64(seconds)));
         let message = format!("`from` ({shortest}) is longer than `to` ({longest})");
-        keys.complain(&["from", "to"], Problem::new(message));
+        let problem = Problem::new(message).expected(format!("a `from` up to {longest}"));
+        keys.complain(&["from", "to"], problem.help("exchange `from` and `to`"));
         return None;
     }
     Some(Distribution::Uniform { from, to })

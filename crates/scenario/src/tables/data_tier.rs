@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::existing_servers::external;
+use super::limits;
 use super::topology::{LIVE, MODEL, zone_at};
 use crate::data_tier::DataTier;
 use crate::diagnostic::Problem;
-use crate::duration::{ANY_LENGTH, SOME_LENGTH};
 use crate::environment::Environment;
 use crate::keys::kind::{Kind, Length, OneOf, Or, Shares, Truth, Whole, Word, Zone};
 use crate::keys::{Describing, Form, Key, Keys, key};
@@ -33,6 +33,9 @@ const SERVERS: [Environment; 1] = [Environment::Servers];
 
 /// Keys that affect stores in this process.
 const MODEL_AND_EMBEDDED: [Environment; 2] = [Environment::Model, Environment::Embedded];
+
+/// Keys that affect every data tier that a run starts.
+const STARTED: [Environment; 2] = [Environment::Embedded, Environment::Servers];
 
 /// Keys that affect the model and every data tier that a run starts.
 const OWN: [Environment; 3] = [
@@ -120,18 +123,18 @@ pub(super) fn redis(keys: &mut TopologyKeys<'_, '_>, zones: Option<&[String]>) -
             "Time from losing the primary to the first write on the promoted replica.",
         )
         .only(&OWN),
-        Length(ANY_LENGTH),
+        Length(limits::DELAY),
         |topology| topology.redis.failover,
     );
     let lost_window = keys.value(
         key("lost_window", "Age of the youngest writes that asynchronous replication loses with the primary. With `servers`, the delay of the link to the replica; the loss is then measured.")
             .only(&OWN),
-        Length(ANY_LENGTH),
+        Length(limits::DATA_DELAY),
         |topology| topology.redis.lost_window,
     );
     let dns_ttl = keys.value(
-        key("dns_ttl", "Time to live of the primary's DNS record.").only(&OWN),
-        Length(ANY_LENGTH),
+        key("dns_ttl", "Time to live of the primary's DNS record.").only(&STARTED),
+        Length(limits::DELAY),
         |topology| topology.redis.dns_ttl,
     );
     let tls = keys.value(
@@ -145,7 +148,7 @@ pub(super) fn redis(keys: &mut TopologyKeys<'_, '_>, zones: Option<&[String]>) -
             "Idle time after which Redis closes a connection.",
         )
         .only(&SERVERS),
-        Length(SOME_LENGTH),
+        Length(limits::REDIS_IDLE),
         |topology| topology.redis.idle_timeout,
     );
     let timeout = keys.value(
@@ -154,7 +157,7 @@ pub(super) fn redis(keys: &mut TopologyKeys<'_, '_>, zones: Option<&[String]>) -
             "How long the application waits for the response to a command. Only a paused primary does not answer; a lost one refuses connections at once.",
         )
         .only(&OWN),
-        Length(SOME_LENGTH),
+        Length(limits::TIMEOUT),
         |topology| topology.redis.timeout,
     );
     let memory = redis_memory(keys);
@@ -188,7 +191,7 @@ type Memory = (u32, Share, u32, Eviction);
 fn redis_memory(keys: &mut TopologyKeys<'_, '_>) -> Option<Memory> {
     let memory_mib = keys.value(
         key("memory_mib", "Memory of the node, in MiB.").only(&OWN),
-        Whole(1..=1_000_000),
+        Whole(limits::MEMORY),
         |topology| topology.redis.memory_mib,
     );
     let reserved = keys.value(
@@ -200,7 +203,7 @@ fn redis_memory(keys: &mut TopologyKeys<'_, '_>) -> Option<Memory> {
     let other_mib = keys.value(
         key("other_mib", "Memory, in MiB, that other workloads take and eviction cannot free. The fault `fill-redis-memory` does the same for a limited time.")
             .only(&MODEL),
-        Whole(0..=1_000_000),
+        Whole(limits::OTHER_MEMORY),
         |topology| topology.redis.other_mib,
     );
     let eviction = keys.value(
@@ -212,7 +215,16 @@ fn redis_memory(keys: &mut TopologyKeys<'_, '_>) -> Option<Memory> {
         OneOf::new(),
         |topology| topology.redis.eviction,
     );
-    Some((memory_mib?, reserved?, other_mib?, eviction?))
+    let (memory_mib, reserved) = (memory_mib?, reserved?);
+    let max_mib = f64::from(memory_mib) * (1.0 - reserved.get());
+    if max_mib < 1.0 {
+        let message = format!("{max_mib:.1} MiB of Redis are left for keys");
+        let problem = Problem::new(message).expected("1 MiB or more");
+        let help =
+            "lower `reserved` or raise `memory_mib`: Redis reads a `maxmemory` of zero as no limit";
+        keys.complain(&["reserved", "memory_mib"], problem.help(help));
+    }
+    Some((memory_mib, reserved, other_mib?, eviction?))
 }
 
 /// Time of a command, CPU credits, baseline.
@@ -221,7 +233,7 @@ type Speed = (Duration, CpuCredits, Share);
 fn redis_speed(keys: &mut TopologyKeys<'_, '_>) -> Option<Speed> {
     let command = keys.value(
         key("command", "Time of one command on a node with CPU credits.").only(&MODEL),
-        Length(ANY_LENGTH),
+        Length(limits::COMMAND),
         |topology| topology.redis.command,
     );
     let cpu_credits = keys.value(
@@ -281,17 +293,17 @@ pub(super) fn database(
             "Time from losing the writer to the first write on the promoted member.",
         )
         .only(&OWN),
-        Length(ANY_LENGTH),
+        Length(limits::DELAY),
         |topology| topology.database.failover,
     );
     let dns_ttl = keys.value(
-        key("dns_ttl", "Time to live of the writer's DNS record.").only(&OWN),
-        Length(ANY_LENGTH),
+        key("dns_ttl", "Time to live of the writer's DNS record.").only(&STARTED),
+        Length(limits::DELAY),
         |topology| topology.database.dns_ttl,
     );
     let pool_max = keys.value(
         key("pool_max", "Connections in the pool of one instance."),
-        Whole(1..=100_000),
+        Whole(limits::CONNECTIONS),
         |topology| topology.database.pool_max,
     );
     let pool_connect_timeout = keys.value(
@@ -299,7 +311,7 @@ pub(super) fn database(
             "pool_connect_timeout",
             "How long a request waits for a pooled connection before it fails.",
         ),
-        Length(ANY_LENGTH),
+        Length(limits::DATA_DELAY),
         |topology| topology.database.pool_connect_timeout,
     );
     let pool_idle = keys.value(
@@ -308,7 +320,7 @@ pub(super) fn database(
             "Idle time after which a pooled connection is closed.",
         )
         .only(&SERVERS),
-        Length(SOME_LENGTH),
+        Length(limits::LIFETIME),
         |topology| topology.database.pool_idle,
     );
     let connections_max = keys.value(
@@ -317,18 +329,18 @@ pub(super) fn database(
             "Connections that the server accepts in total (`max_connections`).",
         )
         .only(&OWN),
-        Whole(1..=100_000),
+        Whole(limits::CONNECTIONS),
         |topology| topology.database.connections_max,
     );
     let cores = keys.value(
         key("cores", "Cores that queries share.").only(&MODEL_AND_EMBEDDED),
-        Whole(1..=256),
+        Whole(limits::CORES),
         |topology| topology.database.cores,
     );
     let commit = keys.value(
         key("commit", "Time of a commit, beyond its query, until it is durable. With `servers` and `rds-multi-az`, the delay of the link to the standby, which each commit waits for.")
             .only(&OWN),
-        Length(ANY_LENGTH),
+        Length(limits::DATA_DELAY),
         |topology| topology.database.commit,
     );
     let replica_lag = keys.value(
@@ -337,7 +349,7 @@ pub(super) fn database(
             "Lag of Aurora's reader: the delay of the link to it.",
         )
         .only(&SERVERS),
-        Length(ANY_LENGTH),
+        Length(limits::DATA_DELAY),
         |topology| topology.database.replica_lag,
     );
     let (primary, standby) = pair?;
@@ -410,7 +422,8 @@ fn pair(
         let (zone, second) = (&read.zones[primary.index()], pair.second_name);
         let message = format!("`primary` and `{second}` are both in zone `{zone}`");
         let help = format!("move one of them, or write `{second} = \"none\"`");
-        keys.complain(&[second, "primary"], Problem::new(message).help(help));
+        let problem = Problem::new(message).expected("two different zones");
+        keys.complain(&[second, "primary"], problem.help(help));
     }
     Some((primary, second))
 }

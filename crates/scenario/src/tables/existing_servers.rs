@@ -74,15 +74,20 @@ impl<U: FromStr<Err = BadServerUrl> + Display> Kind for Url<U> {
     type Value = U;
 
     fn form(&self) -> Form {
-        let expected = self.expected;
-        Form::Syntax { expected }
+        Form::Syntax {
+            expected: self.expected,
+            hint: "write the URL in quotes",
+        }
     }
 
     fn read(&self, value: &Value<'_>) -> Option<U> {
         let url = value.text()?.parse();
         url.map_err(|error: BadServerUrl| {
             let problem = Problem::new(format!("`{}` {error}", value.path()));
-            value.complain(problem.expected(self.form()));
+            let problem = problem.expected(self.form());
+            value.complain(
+                problem.help("write the URL in quotes, and the password in the environment"),
+            );
         })
         .ok()
     }
@@ -102,14 +107,16 @@ impl Kind for Name {
     type Value = String;
 
     fn form(&self) -> Form {
-        let expected = self.expected;
-        Form::Syntax { expected }
+        Form::Syntax {
+            expected: self.expected,
+            hint: "choose a plain name, so that it needs no quotes on the server",
+        }
     }
 
     fn read(&self, value: &Value<'_>) -> Option<String> {
         let name = value.text()?;
         if !(self.is_valid)(name) {
-            value.reject(self.form());
+            value.reject(&self.form());
             return None;
         }
         Some(name.to_owned())

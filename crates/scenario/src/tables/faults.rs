@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
+use super::limits;
 use crate::diagnostic::Problem;
 use crate::document::Section;
-use crate::duration::{SOME_LENGTH, Written};
+use crate::duration::Written;
 use crate::keys::kind::{Instant, Kind as _, Length, OneOf, Shares, Whole, Zone};
 use crate::keys::{Keys, field, key};
 use crate::plan::Plan;
 use tiketi_core::fault::catalog::{Action, Fault, FaultKind};
 use tiketi_core::units::{DataTierPart, ZoneId};
-
-/// More instances or connections than any scenario has.
-const COUNT_MAX: u32 = 100_000;
 
 /// The planned faults in order of time.
 pub(super) fn faults(
@@ -22,6 +20,7 @@ pub(super) fn faults(
 ) -> Option<Vec<Fault>> {
     let elements = keys.list(
         key("faults", "What breaks, and when."),
+        limits::FAULTS,
         None,
         |plan| &plan.faults,
         |keys| fault(keys, zones, end),
@@ -32,26 +31,64 @@ pub(super) fn faults(
     Some(faults)
 }
 
-/// Something that is broken already cannot break again: it would be unclear which of the two faults ends.
-fn report_overlaps(sections: &[Section<'_>], faults: &[Fault]) {
-    let subject = |fault: &Fault| {
-        let action = fault.action;
-        (action.kind(), action.zone(), action.part())
-    };
-    for (section, fault) in sections.iter().zip(faults) {
-        let is_in_progress = |other: &&Fault| {
-            subject(other) == subject(fault) && other.at < fault.at && fault.at < other.heal_at()
-        };
-        if let Some(other) = faults.iter().find(is_in_progress) {
-            let at = Written(fault.at.since_start());
-            let until = Written(other.heal_at().since_start());
-            let kind = fault.action.kind();
-            let message = format!(
-                "`{kind}` starts at {at}, while the same fault is in progress until {until}"
-            );
-            let help = "start it later, or write one longer fault";
-            section.complain(&["at"], Problem::new(message).help(help));
+/// What a fault breaks. Two faults of the same thing cannot be in progress together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subject {
+    Zone(ZoneId),
+    /// Instances that end.
+    Terminated(ZoneId),
+    /// Instances that are paused.
+    Paused(ZoneId),
+    AlbNode(ZoneId),
+    Primary(DataTierPart),
+    Link(DataTierPart),
+    RedisMemory,
+    DatabaseConnections,
+}
+
+impl Subject {
+    const fn of(action: Action) -> Self {
+        match action {
+            Action::AzPowerInterruption { zone } => Self::Zone(zone),
+            Action::TerminateInstances { zone, .. } => Self::Terminated(zone),
+            Action::PauseInstances { zone, .. } => Self::Paused(zone),
+            Action::LoseAlbNode { zone } => Self::AlbNode(zone),
+            Action::LosePrimary { part } | Action::PausePrimary { part } => Self::Primary(part),
+            Action::DelayReplica { part, .. } => Self::Link(part),
+            Action::FillRedisMemory { .. } => Self::RedisMemory,
+            Action::HoldDatabaseConnections { .. } => Self::DatabaseConnections,
         }
+    }
+}
+
+/// Something that is broken already cannot break again: it would be unclear which of the two faults ends. Nor can it
+/// break at the instant at which it is repaired, or twice at the same instant: that is one fault, written as two.
+fn report_overlaps(sections: &[Section<'_>], faults: &[Fault]) {
+    let mut places: Vec<_> = (0..faults.len()).collect();
+    places.sort_by_key(|place| faults[*place].at);
+    for (index, &place) in places.iter().enumerate() {
+        let fault = &faults[place];
+        let subject = Subject::of(fault.action);
+        let mut earlier = places[..index].iter().map(|&place| &faults[place]);
+        let touches =
+            |other: &&Fault| Subject::of(other.action) == subject && fault.at <= other.heal_at();
+        let Some(other) = earlier.find(touches) else {
+            continue;
+        };
+        let at = Written(fault.at.since_start());
+        let until = Written(other.heal_at().since_start());
+        let (kind, other_kind) = (fault.action.kind(), other.action.kind());
+        let when = if fault.at == other.at {
+            format!("at the same instant as `{other_kind}`")
+        } else if fault.at == other.heal_at() {
+            format!("at the instant at which `{other_kind}` ends")
+        } else {
+            format!("while `{other_kind}` is in progress until {until}")
+        };
+        let message = format!("`{kind}` starts at {at}, {when}, and both break the same part");
+        let problem = Problem::new(message).expected(format!("a start after {until}"));
+        let help = "start it later, or write one longer fault";
+        sections[place].complain(&["at"], problem.help(help));
     }
 }
 
@@ -67,7 +104,8 @@ fn fault(
         let (at, end) = (Written(at.since_start()), Written(end));
         let message = format!("the fault at {at} is after the end of the run ({end})");
         let help = "lengthen `clock.duration`, or start the fault earlier";
-        keys.complain(&["at"], Problem::new(message).help(help));
+        let problem = Problem::new(message).expected(format!("an instant before {end}"));
+        keys.complain(&["at"], problem.help(help));
     }
     let chosen = keys.variants(
         key("action", "What breaks."),
@@ -95,7 +133,7 @@ fn fault(
 fn report_common_keys(section: &Section<'_>, zones: Option<&[String]>) {
     let _lasts = section
         .find("lasts")
-        .map(|lasts| Length(SOME_LENGTH).read(&lasts));
+        .map(|lasts| Length(limits::FAULT).read(&lasts));
     let zone = Zone { names: zones };
     let _zone = section.find("zone").map(|value| zone.read(&value));
 }
@@ -108,7 +146,7 @@ fn lasts(keys: &mut Keys<'_, '_, Fault>, kind: FaultKind) -> Option<Duration> {
     keys.write_next_before("action");
     keys.value(
         key("lasts", "How long it lasts."),
-        Length(SOME_LENGTH),
+        Length(limits::FAULT),
         |fault| fault.lasts,
     )
 }
@@ -150,7 +188,7 @@ fn action(
             let part = part(keys);
             let lag = keys.field(
                 key("lag", "Minimum lag of the replica."),
-                Length(SOME_LENGTH),
+                Length(limits::LAG),
                 field!(action: Action::DelayReplica { lag }),
             );
             Some(Action::DelayReplica {
@@ -194,7 +232,7 @@ fn zone(
 }
 
 fn count(keys: &mut Keys<'_, '_, Fault>, doc: &'static str) -> Option<u32> {
-    let counts = Whole(1..=COUNT_MAX);
+    let counts = Whole(limits::AFFECTED);
     keys.field(key("count", doc), counts, |fault| fault.action.count())
 }
 
@@ -244,22 +282,62 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_cannot_start_while_the_same_fault_is_in_progress() {
-        let two = |at: &str, zone: &str| {
-            let keys = "lasts = \"1m\"\nzone = \"a\"";
-            let first = scenario("az-power-interruption", keys);
-            let second = format!(
-                "[[faults]]\naction = \"az-power-interruption\"\nat = \"{at}\"\nlasts = \"1m\"\nzone = \"{zone}\"\n"
-            );
-            load("x.toml", &(first + &second), &Overrides::default())
+    fn faults_of_one_part_neither_overlap_nor_touch() {
+        let two = |first: (&str, &str), second: (&str, &str, &str)| {
+            let (action, keys) = first;
+            let (next_action, at, next_keys) = second;
+            let first = scenario(action, keys);
+            let second =
+                format!("[[faults]]\naction = \"{next_action}\"\nat = \"{at}\"\n{next_keys}\n");
+            let read = load("x.toml", &(first + &second), &Overrides::default());
+            read.map_or_else(|problems| problems.to_string(), |_| String::new())
         };
-        let overlap = two("2m30s", "a").expect_err("overlaps").to_string();
-        assert!(
-            overlap.contains("starts at 2m30s, while the same fault is in progress until 3m"),
-            "{overlap}"
-        );
-        assert!(two("3m", "a").is_ok(), "one can follow the other");
-        assert!(two("2m30s", "b").is_ok(), "another zone is unaffected");
+        let zone_a = "lasts = \"1m\"\nzone = \"a\"";
+        let zone_b = "lasts = \"1m\"\nzone = \"b\"";
+        let redis = "lasts = \"1m\"\npart = \"redis\"";
+        let az = "az-power-interruption";
+        let cases = [
+            (
+                (az, zone_a),
+                (az, "2m30s", zone_a),
+                "while `az-power-interruption` is in progress until 3m",
+            ),
+            (
+                (az, zone_a),
+                (az, "1m30s", zone_a),
+                "while `az-power-interruption` is in progress until 2m30s",
+            ),
+            ((az, zone_a), (az, "2m", zone_a), "at the same instant as"),
+            ((az, zone_a), (az, "3m", zone_a), "at the instant at which"),
+            ((az, zone_a), (az, "3m1ms", zone_a), ""),
+            ((az, zone_a), (az, "2m30s", zone_b), ""),
+            (
+                ("lose-primary", redis),
+                ("pause-primary", "2m30s", redis),
+                "both break the same part",
+            ),
+            (
+                ("lose-primary", redis),
+                (
+                    "delay-replica",
+                    "2m30s",
+                    "lasts = \"1m\"\npart = \"redis\"\nlag = \"1s\"",
+                ),
+                "",
+            ),
+            (
+                ("terminate-instances", "zone = \"a\"\ncount = 1"),
+                ("terminate-instances", "2m", "zone = \"a\"\ncount = 1"),
+                "at the same instant as",
+            ),
+        ];
+        for (first, second, message) in cases {
+            let shown = two(first, second);
+            assert!(
+                shown.is_empty() == message.is_empty() && shown.contains(message),
+                "{first:?}, {second:?}: {shown}"
+            );
+        }
     }
 
     #[test]

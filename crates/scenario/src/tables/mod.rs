@@ -3,12 +3,15 @@
 //! Each file describes the keys of some tables. Reading a table builds its part of the [`Plan`] and checks
 //! combinations of keys; `None` means that a problem has been reported.
 
+mod alarm;
 mod arrivals;
 mod buyers;
 mod data_tier;
 mod existing_servers;
 mod faults;
 mod gates;
+mod limits;
+mod outlook;
 mod overrides;
 mod scaling;
 mod schedule;
@@ -20,15 +23,17 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
-use super::diagnostic::{Diagnostics, Problem};
+use super::diagnostic::{Diagnostics, Problem, syntax_problem};
 use super::document::{Layer, Problems, Section};
-use super::duration::{ANY_LENGTH, SOME_LENGTH, Written};
+use super::duration::Written;
 use super::keys::kind::{Length, List, Number, Or, Text, Whole, Word};
-use super::keys::{Describing, Form, Keys, TableDescription, key};
+use super::keys::{Describing, Form, Keys, Limits, TableDescription, key};
 use super::page::{Page, text};
 use super::plan::{Clock, Cost, Plan, SelfCheck, Target};
+use super::reach::Bounds;
+use outlook::Outlook;
 pub use overrides::Overrides;
-pub use topology::{INSTANCE_CLASSES, PROFILES};
+pub use topology::PROFILES;
 
 /// The documented architecture, which gives every key its default. Its comments are the reference for users.
 pub const PRESET: &str = include_str!("../presets/tiketi.toml");
@@ -36,22 +41,42 @@ pub const PRESET: &str = include_str!("../presets/tiketi.toml");
 /// Names of presets.
 const PRESETS: [&str; 1] = ["tiketi"];
 
+/// Limits on the length of a run.
+pub const DURATION: Limits<Duration> = limits::RUN;
+
+/// Limits on the number of buyers of a run.
+pub const BUYERS: Limits<u32> = limits::BUYERS;
+
 /// The price books that come with the program.
 pub const PRICE_BOOKS: [&str; 2] = ["documented-krw", "aws-ap-northeast-2"];
 
-/// Scenario seconds per real second that no machine can keep up with.
-const SPEED_MAX: f64 = 1_000.0;
+/// A valid scenario.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The resolved scenario.
+    pub plan: Plan,
+    /// What is probably not meant; empty if nothing is.
+    pub warnings: Diagnostics,
+}
 
 /// Resolves the scenario `text` of the file `source_name`, or reports everything that is wrong with it.
 ///
 /// Values of `overrides` (command-line flags) take precedence over the file, and the file over the preset.
 pub fn load(source_name: &str, text: &str, overrides: &Overrides) -> Result<Plan, Diagnostics> {
+    load_with_warnings(source_name, text, overrides).map(|loaded| loaded.plan)
+}
+
+/// As [`load`], and also returns warnings.
+pub fn load_with_warnings(
+    source_name: &str,
+    text: &str,
+    overrides: &Overrides,
+) -> Result<Loaded, Diagnostics> {
     let preset = DeTable::parse(PRESET).expect("a test parses the preset");
     let problems = Problems::over_preset(text, preset.get_ref());
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
-        let span = error.span().unwrap_or(0..0);
-        problems.report(Problem::new(error.message()).at(span));
+        problems.report(syntax_problem(error, text));
     }
     if !errors.is_empty() {
         // Keys that are missing because of a syntax error would be reported as problems of their own.
@@ -72,9 +97,10 @@ pub fn load(source_name: &str, text: &str, overrides: &Overrides) -> Result<Plan
         overrides,
     };
     let plan = plan(&mut Keys::reading(root), &given);
+    let warnings = Diagnostics::warnings(source_name, text, problems.take_warnings());
     let list = problems.into_list();
     match plan {
-        Some(plan) if list.is_empty() => Ok(plan),
+        Some(plan) if list.is_empty() => Ok(Loaded { plan, warnings }),
         _ => {
             assert!(!list.is_empty(), "a scenario was rejected without a reason");
             Err(Diagnostics::new(source_name, text, list))
@@ -129,7 +155,7 @@ fn plan(keys: &mut Keys<'_, '_, Plan>, given: &Given<'_>) -> Option<Plan> {
             "seed",
             "Seed of every random stream. The same scenario and seed give the same buyers.",
         ),
-        Whole(0..=u64::MAX),
+        Whole(SEEDS),
         |plan| plan.seed,
     );
     let (end, clock) = keys
@@ -185,7 +211,21 @@ fn plan(keys: &mut Keys<'_, '_, Plan>, given: &Given<'_>) -> Option<Plan> {
         |plan| &plan.topology,
         |keys| topology::topology(keys, &context),
     );
-    let gates = gates::gates(keys);
+    let bounds = Bounds {
+        duration: end,
+        call_timeout: buyers.as_ref().map(|buyers| buyers.call_timeout),
+        seats: show.as_ref().map(|show| u64::from(show.seats_total())),
+    };
+    let gates = gates::gates(keys, &bounds);
+    if let Some(root) = keys.read() {
+        let outlook = Outlook {
+            end,
+            arrivals: arrivals.as_deref(),
+            buyers: buyers.as_ref(),
+            class: topology.as_ref().map(|topology| topology.instances.class),
+        };
+        outlook.report(root, scaling.as_ref());
+    }
     let self_check = keys.section(
         key("self_check", "Limits beyond which a run is inconclusive."),
         |plan| &plan.self_check,
@@ -222,7 +262,13 @@ fn plan(keys: &mut Keys<'_, '_, Plan>, given: &Given<'_>) -> Option<Plan> {
 }
 
 /// Valid names in words.
-const NAME_EXPECTED: &str = "lowercase words, digits and hyphens";
+const NAME_EXPECTED: &str = "1 to 64 lowercase letters, digits and hyphens";
+
+/// Why other names are invalid.
+const NAME_HINT: &str = "the report's folder has this name, so write it like `rush-of-fans`";
+
+/// Seeds of random streams.
+const SEEDS: Limits<u64> = Limits::new(0, u64::MAX, "a seed is a number of 64 bits, not negative");
 
 fn name_key(keys: &mut Keys<'_, '_, Plan>, source_name: &str) -> Option<String> {
     keys.special(
@@ -232,6 +278,7 @@ fn name_key(keys: &mut Keys<'_, '_, Plan>, source_name: &str) -> Option<String> 
         ),
         || Form::Syntax {
             expected: NAME_EXPECTED,
+            hint: NAME_HINT,
         },
         |root| name("scenario", source_name, root),
         |plan| text(&plan.name),
@@ -262,7 +309,7 @@ pub fn name(what: &str, source_name: &str, root: &Section<'_>) -> Option<String>
     if let Some(written) = root.find("name") {
         let name = written.text()?;
         if !is_valid(name) {
-            written.reject(NAME_EXPECTED);
+            written.reject_with(NAME_EXPECTED, NAME_HINT);
             return None;
         }
         return Some(name.to_owned());
@@ -303,16 +350,24 @@ fn clock(
             "duration",
             "Length of the run. Arrivals and buyers stop at its end.",
         ),
-        Length(SOME_LENGTH),
+        Length(limits::RUN),
         |clock| clock.duration,
     );
-    let duration = overrides.duration.or(duration);
+    let duration = match overrides.duration {
+        Some(length) if !limits::RUN.permit(length) => {
+            let problem = Problem::new(format!("`--duration` is {}", Written(length)));
+            let problem = problem.expected(limits::RUN).help(limits::RUN.why);
+            keys.complain(&[], problem);
+            None
+        }
+        length => length.or(duration),
+    };
     let warmup = keys.value(
         key(
             "warmup",
             "Start of the run that is measured but not judged.",
         ),
-        Length(ANY_LENGTH),
+        Length(limits::WARMUP),
         |clock| clock.warmup,
     );
     let speed = keys.value(
@@ -321,16 +376,30 @@ fn clock(
             "Scenario seconds per real second in live runs of the testbed; 1 is real time.",
         )
         .only(&topology::LIVE),
-        Number::above(0.0, SPEED_MAX),
+        Number(limits::SPEED),
         |clock| clock.speed,
     );
     if let (Some(duration), Some(warmup)) = (duration, warmup)
         && warmup >= duration
     {
         let (warmup, duration) = (Written(warmup), Written(duration));
-        let message = format!("`warmup` ({warmup}) must be shorter than the run ({duration})");
-        let problem = Problem::new(message).help("shorten `warmup` or lengthen `duration`");
-        keys.complain(&["warmup", "duration"], problem);
+        // What a flag says is not the fault of the key that it replaces.
+        let (flag, places, help): (_, &[&str], _) = match overrides.duration {
+            Some(_) => (
+                ", set with `--duration`",
+                &["warmup"],
+                "shorten `warmup`, or run longer",
+            ),
+            None => (
+                "",
+                &["warmup", "duration"],
+                "shorten `warmup` or lengthen `duration`",
+            ),
+        };
+        let message =
+            format!("`warmup` ({warmup}) must be shorter than the run ({duration}{flag})");
+        let problem = Problem::new(message).expected(format!("a `warmup` below {duration}"));
+        keys.complain(places, problem.help(help));
     }
     let speed = overrides.speed.or(speed);
     let clock = duration.zip(warmup).zip(speed);
@@ -348,11 +417,21 @@ fn self_check(keys: &mut Keys<'_, '_, SelfCheck>) -> Option<SelfCheck> {
             "send_lag_p99_max",
             "Highest 99th percentile of the load generator's scheduling delay, in scenario time.",
         ),
-        Length(SOME_LENGTH),
+        Length(limits::SEND_LAG),
         |check| check.send_lag_p99_max,
+    );
+    let stall_max = keys.value(
+        key(
+            "stall_max",
+            "Longest real time that a part of the tool may stand still without a fault.",
+        )
+        .only(&topology::LIVE),
+        Length(limits::STALL),
+        |check| check.stall_max,
     );
     Some(SelfCheck {
         send_lag_p99_max: send_lag_p99_max?,
+        stall_max: stall_max?,
     })
 }
 
@@ -365,7 +444,7 @@ fn cost(keys: &mut Keys<'_, '_, Cost>) -> Option<Cost> {
             "onsales_per_month",
             "Sales of this kind per month, for the monthly statement.",
         ),
-        Whole(0..=10_000),
+        Whole(limits::SALES),
         |cost| cost.onsales_per_month,
     );
     Some(Cost {
@@ -380,7 +459,7 @@ fn target(keys: &mut Keys<'_, '_, Target>) -> Option<Target> {
             "allow",
             "Hosts that `--target` may name besides loopback: the owner of each permits this load.",
         ),
-        List(Text),
+        List(Text, limits::HOSTS),
         |target| target.allow.clone(),
     );
     let show = keys.value(
@@ -417,16 +496,16 @@ mod tests {
     fn each_table<'f>(form: &'f Form, visit: &mut dyn FnMut(&'f TableDescription)) {
         match form {
             Form::Table(table) => visit(table),
-            Form::List(of) | Form::Map { of, .. } => each_table(of, visit),
+            Form::List { of, .. } | Form::Map { of, .. } => each_table(of, visit),
             Form::Either(forms) => forms.iter().for_each(|form| each_table(form, visit)),
-            Form::Text
+            Form::Text { .. }
             | Form::Syntax { .. }
             | Form::Truth
-            | Form::Whole { .. }
-            | Form::Number { .. }
+            | Form::Whole(_)
+            | Form::Number(_)
             | Form::Share { .. }
-            | Form::Rate
-            | Form::Length { .. }
+            | Form::Rate(_)
+            | Form::Length(_)
             | Form::OneOf(_) => {}
         }
     }
@@ -519,7 +598,7 @@ mod tests {
     #[test]
     fn keys_of_variants_name_the_variants_that_have_them() {
         let description = describe();
-        let Form::List(faults) = &description.key("faults").expect("a list").form else {
+        let Form::List { of: faults, .. } = &description.key("faults").expect("a list").form else {
             panic!("faults are a list");
         };
         let Form::Table(fault) = &**faults else {

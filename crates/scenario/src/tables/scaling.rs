@@ -3,34 +3,26 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::alarm::alarm;
 use super::buyers::Distributions;
+use super::limits;
 use super::schedule::scheduled;
 use crate::diagnostic::Problem;
 use crate::distribution::Distribution;
-use crate::duration::{ANY_LENGTH, SOME_LENGTH, Written};
+use crate::duration::Written;
 use crate::keys::kind::{Kind, Length, Number, OneOf, Or, Text, Whole};
-use crate::keys::{Form, Keys, field, key};
-use crate::page::text;
+use crate::keys::{Form, Keys, Limits, field, key};
 use crate::scaling::{
-    Alarm, Comparison, Metric, Monitor, Policy, PolicyKind, PolicyType, Scaling, ScheduledAction,
+    Alarm, Comparison, Monitor, Policy, PolicyKind, PolicyType, Scaling, ScheduledAction,
     StepAdjustment,
 };
 use crate::value::Value;
-
-/// More instances than the testbed can emulate on one machine.
-pub(super) const FLEET_MAX: u32 = 200;
-
-/// [`FLEET_MAX`] with a sign.
-const CHANGE_MAX: i32 = 200;
-
-/// CloudWatch looks back one day at most: as many periods of a minute.
-const EVALUATION_PERIODS_MAX: u32 = 1_440;
 
 pub(super) fn scaling(keys: &mut Keys<'_, '_, Scaling>, end: Option<Duration>) -> Option<Scaling> {
     let (min, max) = limits(keys);
     let pending = keys.value(
         key("pending", "Time from the launch to a running virtual machine that is registered with the load balancer."),
-        Length(ANY_LENGTH),
+        Length(limits::DELAY),
         |scaling| scaling.pending,
     );
     let boot = keys.value(
@@ -52,7 +44,7 @@ pub(super) fn scaling(keys: &mut Keys<'_, '_, Scaling>, end: Option<Duration>) -
             "grace",
             "Time after the launch during which failed load-balancer checks do not count.",
         ),
-        Length(ANY_LENGTH),
+        Length(limits::DELAY),
         |scaling| scaling.grace,
     );
     let launch_hook = keys.value(
@@ -71,6 +63,7 @@ pub(super) fn scaling(keys: &mut Keys<'_, '_, Scaling>, end: Option<Duration>) -
     let policies = keys
         .list(
             key("policies", "Scaling policies, each with its alarm."),
+            limits::POLICIES,
             Some("policy"),
             |scaling| &scaling.policies,
             policy,
@@ -97,7 +90,7 @@ pub(super) fn scaling(keys: &mut Keys<'_, '_, Scaling>, end: Option<Duration>) -
 fn limits(keys: &mut Keys<'_, '_, Scaling>) -> (Option<u32>, Option<u32>) {
     let min = keys.value(
         key("min", "Minimum number of instances."),
-        Whole(0..=FLEET_MAX),
+        Whole(limits::FLEET),
         |scaling| scaling.min,
     );
     let max = keys.value(
@@ -105,14 +98,15 @@ fn limits(keys: &mut Keys<'_, '_, Scaling>) -> (Option<u32>, Option<u32>) {
             "max",
             "Maximum number of instances. Rebalancing may exceed it for a short while.",
         ),
-        Whole(1..=FLEET_MAX),
+        Whole(limits::FLEET_LARGEST),
         |scaling| scaling.max,
     );
     if let (Some(min), Some(max)) = (min, max)
         && min > max
     {
         let problem = Problem::new(format!("`min` ({min}) is above `max` ({max})"));
-        keys.complain(&["min", "max"], problem.expected(format!("0 to {max}")));
+        let problem = problem.expected(format!("0 to {max}"));
+        keys.complain(&["min", "max"], problem.help("lower `min` or raise `max`"));
     }
     (min, max)
 }
@@ -143,7 +137,8 @@ fn report_early_boot(
         Written(shortest)
     );
     let help = "both count from the launch: the application answers after the machine runs";
-    keys.complain(&["boot", "pending"], Problem::new(message).help(help));
+    let problem = Problem::new(message).expected(format!("a `boot` of {pending} or longer"));
+    keys.complain(&["boot", "pending"], problem.help(help));
 }
 
 /// Timelines identify policies and scheduled actions by their names.
@@ -154,8 +149,8 @@ fn report_twins(keys: &Keys<'_, '_, Scaling>, policies: &[Policy], scheduled: &[
     for (key, name) in policies.chain(scheduled) {
         if !taken.insert(name) {
             let message = format!("two policies or scheduled actions are called `{name}`");
-            let problem = Problem::new(message).help("give each a `name` of its own");
-            keys.complain(&[key], problem);
+            let problem = Problem::new(message).expected("a different name for each");
+            keys.complain(&[key], problem.help("give each a `name` of its own"));
         }
     }
 }
@@ -172,7 +167,8 @@ fn report_crossed(keys: &Keys<'_, '_, Scaling>, policies: &[Policy]) {
                     "the alarms of `{high}` and `{low}` are both on between {above} and {below}"
                 );
                 let help = "the threshold `below` must not be higher than the threshold `above`";
-                keys.complain(&["policies"], Problem::new(message).help(help));
+                let problem = Problem::new(message).expected(format!("a `below` up to {above}"));
+                keys.complain(&["policies"], problem.help(help));
             }
         }
     }
@@ -181,7 +177,7 @@ fn report_crossed(keys: &Keys<'_, '_, Scaling>, policies: &[Policy]) {
 fn monitor(keys: &mut Keys<'_, '_, Monitor>) -> Option<Monitor> {
     let period = keys.value(
         key("period", "Time between two samples."),
-        Length(SOME_LENGTH),
+        Length(limits::SAMPLE_PERIOD),
         |monitor| monitor.period,
     );
     let phase = keys.value(
@@ -189,7 +185,7 @@ fn monitor(keys: &mut Keys<'_, '_, Monitor>) -> Option<Monitor> {
             "phase",
             "Time of the first sample; `random` draws it from the seed, uniform within the period.",
         ),
-        Or("random", Length(ANY_LENGTH)),
+        Or("random", Length(limits::DELAY)),
         |monitor| monitor.phase,
     );
     let ingest = keys.value(
@@ -197,7 +193,7 @@ fn monitor(keys: &mut Keys<'_, '_, Monitor>) -> Option<Monitor> {
             "ingest",
             "Time from publishing a datapoint until alarms see it.",
         ),
-        Length(ANY_LENGTH),
+        Length(limits::DELAY),
         |monitor| monitor.ingest,
     );
     if let (Some(period), Some(Some(phase))) = (period, phase)
@@ -205,7 +201,11 @@ fn monitor(keys: &mut Keys<'_, '_, Monitor>) -> Option<Monitor> {
     {
         let (phase, period) = (Written(phase), Written(period));
         let message = format!("`phase` ({phase}) must be shorter than `period` ({period})");
-        keys.complain(&["phase", "period"], Problem::new(message));
+        let problem = Problem::new(message).expected(format!("a `phase` below {period}"));
+        keys.complain(
+            &["phase", "period"],
+            problem.help("shorten `phase` or lengthen `period`"),
+        );
     }
     Some(Monitor {
         period: period?,
@@ -266,7 +266,7 @@ fn simple(keys: &mut Keys<'_, '_, Policy>) -> Option<PolicyKind> {
             "cooldown",
             "Time after the scaling activity during which the policy does not react.",
         ),
-        Length(ANY_LENGTH),
+        Length(limits::DELAY),
         field!(kind: PolicyKind::Simple { cooldown }),
     );
     Some(PolicyKind::Simple {
@@ -279,6 +279,7 @@ fn step(keys: &mut Keys<'_, '_, Policy>) -> Option<PolicyKind> {
     let steps = keys
         .list(
             key("steps", "Step adjustments, in ascending order."),
+            limits::STEPS,
             None,
             |policy| match &policy.kind {
                 PolicyKind::Step { steps, .. } => steps,
@@ -292,7 +293,7 @@ fn step(keys: &mut Keys<'_, '_, Policy>) -> Option<PolicyKind> {
             "warmup",
             "Time after an instance is in service during which it counts as warming up.",
         ),
-        Length(ANY_LENGTH),
+        Length(limits::DELAY),
         field!(kind: PolicyKind::Step { warmup }),
     );
     let steps = steps?;
@@ -302,10 +303,11 @@ fn step(keys: &mut Keys<'_, '_, Policy>) -> Option<PolicyKind> {
         .windows(2)
         .all(|pair| upper(&pair[0]) <= lower(&pair[1]))
         && steps.iter().all(|step| lower(step) < upper(step));
-    if steps.is_empty() || !is_ordered {
-        let message = "the `steps` are empty, overlap, or are not in ascending order";
+    if !is_ordered {
+        let message = "the `steps` overlap, or are not in ascending order";
+        let problem = Problem::new(message).expected("steps from the lowest to the highest");
         let help = "each step's `from` is at or above the `to` of the one before";
-        keys.complain(&["steps"], Problem::new(message).help(help));
+        keys.complain(&["steps"], problem.help(help));
         return None;
     }
     Some(PolicyKind::Step {
@@ -325,7 +327,7 @@ fn step_adjustment(keys: &mut Keys<'_, '_, StepAdjustment>) -> Option<StepAdjust
             "from",
             "Lower bound, relative to the alarm's threshold; none if left out.",
         ),
-        Number::ANY,
+        Number(limits::THRESHOLD),
         |step| step.from,
     );
     let to = keys.optional(
@@ -333,7 +335,7 @@ fn step_adjustment(keys: &mut Keys<'_, '_, StepAdjustment>) -> Option<StepAdjust
             "to",
             "Upper bound, relative to the alarm's threshold; none if left out.",
         ),
-        Number::ANY,
+        Number(limits::THRESHOLD),
         |step| step.to,
     );
     Some(StepAdjustment {
@@ -350,16 +352,17 @@ impl Kind for Adjustment {
     type Value = i32;
 
     fn form(&self) -> Form {
+        let changes = limits::ADJUSTMENT.widened();
         Form::Either(vec![
-            Form::whole(&(-CHANGE_MAX..=-1)),
-            Form::whole(&(1..=CHANGE_MAX)),
+            Form::Whole(Limits { max: -1, ..changes }),
+            Form::Whole(Limits { min: 1, ..changes }),
         ])
     }
 
     fn read(&self, value: &Value<'_>) -> Option<i32> {
-        let adjust = value.whole(-CHANGE_MAX..=CHANGE_MAX)?;
+        let adjust = value.whole(limits::ADJUSTMENT)?;
         if adjust == 0 {
-            value.reject(self.form());
+            value.reject_with(self.form(), "a policy that changes nothing has no effect");
             return None;
         }
         Some(adjust)
@@ -367,144 +370,5 @@ impl Kind for Adjustment {
 
     fn write(&self, value: &i32) -> String {
         value.to_string()
-    }
-}
-
-fn alarm(keys: &mut Keys<'_, '_, Alarm>, metric: Option<Metric>) -> Option<Alarm> {
-    keys.fall_back_on("alarm");
-    let threshold_if = |side: Comparison| {
-        move |alarm: &Alarm| (alarm.comparison == side).then_some(alarm.threshold)
-    };
-    let above = keys.optional(
-        key(
-            "above",
-            "Threshold of an alarm that is on above it. An alarm has either this or `below`.",
-        ),
-        Number::ANY,
-        threshold_if(Comparison::Above),
-    );
-    let below = keys.optional(
-        key("below", "Threshold of an alarm that is on below it."),
-        Number::ANY,
-        threshold_if(Comparison::Below),
-    );
-    let threshold = threshold(keys, above, below);
-    let period = keys.value(
-        key(
-            "period",
-            "Aggregation period of a datapoint: 10s, 30s, or whole minutes.",
-        ),
-        Period,
-        |alarm| alarm.period,
-    );
-    let datapoints = keys.value(
-        key(
-            "datapoints",
-            "Datapoints to alarm: `2 of 3` needs 2 breaching ones among the last 3.",
-        ),
-        Datapoints,
-        |alarm| (alarm.datapoints_to_alarm, alarm.evaluation_periods),
-    );
-    let missing = keys.value(
-        key(
-            "missing",
-            "What a missing datapoint counts as (CloudWatch's `TreatMissingData`).",
-        ),
-        OneOf::new(),
-        |alarm| alarm.missing,
-    );
-    let (comparison, threshold) = threshold?;
-    let (datapoints_to_alarm, evaluation_periods) = datapoints?;
-    Some(Alarm {
-        metric: metric?,
-        comparison,
-        threshold,
-        period: period?,
-        datapoints_to_alarm,
-        evaluation_periods,
-        missing: missing?,
-    })
-}
-
-/// The one threshold of an alarm.
-fn threshold(
-    keys: &Keys<'_, '_, Alarm>,
-    above: Option<Option<f64>>,
-    below: Option<Option<f64>>,
-) -> Option<(Comparison, f64)> {
-    match (above?, below?) {
-        (Some(threshold), None) => Some((Comparison::Above, threshold)),
-        (None, Some(threshold)) => Some((Comparison::Below, threshold)),
-        (Some(_), Some(_)) => {
-            let problem = Problem::new("an alarm has one threshold, `above` or `below`");
-            keys.complain(&["below"], problem.help("remove one of them"));
-            None
-        }
-        (None, None) => {
-            let path = keys.read()?.path();
-            let problem = Problem::new(format!("`{path}` has no threshold"));
-            let help = "add `alarm = { above = 60 }` or `alarm = { below = 15 }`";
-            keys.complain(&[], problem.help(help));
-            None
-        }
-    }
-}
-
-/// A period that CloudWatch supports: 10 s, 30 s, or whole minutes up to a day.
-struct Period;
-
-impl Kind for Period {
-    type Value = Duration;
-
-    fn form(&self) -> Form {
-        Form::Syntax {
-            expected: "10s, 30s, or whole minutes up to a day",
-        }
-    }
-
-    fn read(&self, value: &Value<'_>) -> Option<Duration> {
-        let period = value.length(SOME_LENGTH)?;
-        let seconds = period.as_secs();
-        let is_whole = period.subsec_nanos() == 0;
-        let is_minutes = seconds.is_multiple_of(60) && seconds <= 86_400;
-        if is_whole && (matches!(seconds, 10 | 30) || is_minutes) {
-            return Some(period);
-        }
-        value.reject(self.form());
-        None
-    }
-
-    fn write(&self, value: &Duration) -> String {
-        Length(SOME_LENGTH).write(value)
-    }
-}
-
-/// M of N, such as `2 of 3`.
-struct Datapoints;
-
-impl Kind for Datapoints {
-    type Value = (u32, u32);
-
-    fn form(&self) -> Form {
-        Form::Syntax {
-            expected: "M of N with 1 <= M <= N, such as \"1 of 1\" or \"2 of 3\"",
-        }
-    }
-
-    fn read(&self, value: &Value<'_>) -> Option<(u32, u32)> {
-        let text = value.text()?;
-        let numbers = text.split_once("of").and_then(|(m, n)| {
-            let m: u32 = m.trim().parse().ok()?;
-            let n: u32 = n.trim().parse().ok()?;
-            (1 <= m && m <= n && n <= EVALUATION_PERIODS_MAX).then_some((m, n))
-        });
-        if numbers.is_none() {
-            value.reject(self.form());
-        }
-        numbers
-    }
-
-    fn write(&self, (m, n): &(u32, u32)) -> String {
-        text(&format!("{m} of {n}"))
     }
 }

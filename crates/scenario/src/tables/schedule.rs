@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::scaling::FLEET_MAX;
+use super::limits;
 use crate::diagnostic::Problem;
 use crate::document::Section;
-use crate::duration::{ANY_LENGTH, Written};
+use crate::duration::Written;
 use crate::keys::kind::{Instant, Length, Or, Text, Whole};
 use crate::keys::{Keys, key};
 use crate::scaling::{Scaling, ScheduledAction};
@@ -21,6 +21,7 @@ pub(super) fn scheduled(
             "scheduled",
             "Scheduled actions: sizes of the group at set times, whatever the load.",
         ),
+        limits::SCHEDULED,
         Some("scheduled"),
         |scaling| &scaling.scheduled,
         |keys| action(keys, end),
@@ -54,7 +55,7 @@ fn action(
             "late",
             "How late AWS carries it out; `random` draws up to 2 minutes from the seed.",
         ),
-        Or("random", Length(ANY_LENGTH)),
+        Or("random", Length(limits::LATE)),
         |action| action.late,
     );
     let min = keys.optional(
@@ -62,7 +63,7 @@ fn action(
             "min",
             "Minimum number of instances from then on; unchanged if left out.",
         ),
-        Whole(0..=FLEET_MAX),
+        Whole(limits::FLEET),
         |action| action.min,
     );
     let max = keys.optional(
@@ -70,7 +71,7 @@ fn action(
             "max",
             "Maximum number of instances from then on; unchanged if left out.",
         ),
-        Whole(1..=FLEET_MAX),
+        Whole(limits::FLEET_LARGEST),
         |action| action.max,
     );
     let desired = keys.optional(
@@ -78,11 +79,13 @@ fn action(
             "desired",
             "Desired number of instances from then on; unchanged, within the limits, if left out.",
         ),
-        Whole(0..=FLEET_MAX),
+        Whole(limits::FLEET),
         |action| action.desired,
     );
     if (min, max, desired) == (Some(None), Some(None), Some(None)) {
-        let problem = Problem::new("the scheduled action changes nothing");
+        let path = keys.read().map_or("", |section| section.path());
+        let problem = Problem::new(format!("`{path}` changes nothing"));
+        let problem = problem.expected("at least one of min, max, desired");
         keys.complain(&["at"], problem.help("add `min`, `max` or `desired`"));
     }
     if let (Some(at), Some(end)) = (at, end)
@@ -91,7 +94,8 @@ fn action(
         let (at, end) = (Written(at.since_start()), Written(end));
         let message = format!("the scheduled action at {at} is after the end of the run ({end})");
         let help = "lengthen `clock.duration`, or schedule it earlier";
-        keys.complain(&["at"], Problem::new(message).help(help));
+        let problem = Problem::new(message).expected(format!("an instant before {end}"));
+        keys.complain(&["at"], problem.help(help));
     }
     let at = at?;
     Some(ScheduledAction {
@@ -114,13 +118,15 @@ fn report_misfits(actions: &[(ScheduledAction, &Section<'_>)], min: u32, max: u3
         if min > max {
             let message = format!("from {at} on, `min` ({min}) is above `max` ({max})");
             let problem = Problem::new(message).expected(format!("0 to {max}"));
-            section.complain(&["min", "max"], problem);
+            let help = "raise `max` with the same action, or lower `min`";
+            section.complain(&["min", "max"], problem.help(help));
             return;
         }
         if let Some(desired) = action.desired.filter(|size| !(min..=max).contains(size)) {
             let message = format!("`desired` ({desired}) is outside the limits from {at} on");
             let problem = Problem::new(message).expected(format!("{min} to {max}"));
-            section.complain(&["desired"], problem);
+            let help = "change `min` or `max` with the same action, or `desired`";
+            section.complain(&["desired"], problem.help(help));
         }
     }
 }

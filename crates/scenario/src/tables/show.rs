@@ -1,15 +1,12 @@
 //! What is sold, the waiting room in front of it, and limits of the application.
 
+use super::limits;
 use crate::diagnostic::Problem;
-use crate::duration::SOME_LENGTH;
 use crate::keys::kind::{Kind, Length, Or, Text, Whole};
 use crate::keys::{Form, Keys, key};
 use crate::plan::{Section, Server, Show, WaitingRoom};
 use crate::value::Value;
 use tiketi_core::units::Won;
-
-/// More seats than any venue has. A larger seat map would not fit into one response.
-const SEATS_MAX: u32 = 200_000;
 
 pub(super) fn show(keys: &mut Keys<'_, '_, Show>) -> Option<Show> {
     let title = keys.value(key("title", "Title of the show."), Text, |show| {
@@ -20,12 +17,13 @@ pub(super) fn show(keys: &mut Keys<'_, '_, Show>) -> Option<Show> {
             "hold",
             "How long a seat is held for a buyer who has not paid.",
         ),
-        Length(SOME_LENGTH),
+        Length(limits::LIFETIME),
         |show| show.hold,
     );
     let sections = keys
         .list(
             key("sections", "Blocks of seats."),
+            limits::SECTIONS,
             None,
             |show| &show.sections,
             section,
@@ -33,10 +31,10 @@ pub(super) fn show(keys: &mut Keys<'_, '_, Show>) -> Option<Show> {
         .values;
     if let Some(sections) = &sections {
         let seats: u64 = sections.iter().map(seats_in).sum();
-        if sections.is_empty() || seats > u64::from(SEATS_MAX) {
+        if !limits::SEATS.permit(seats) {
             let problem = Problem::new(format!("`show.sections` have {seats} seats in total"));
-            let expected = format!("1 to {SEATS_MAX}");
-            keys.complain(&["sections"], problem.expected(expected));
+            let problem = problem.expected(limits::SEATS.widened());
+            keys.complain(&["sections"], problem.help(limits::SEATS.why));
             return None;
         }
         report_twins(keys, sections);
@@ -56,12 +54,12 @@ fn section(keys: &mut Keys<'_, '_, Section>) -> Option<Section> {
     );
     let rows = keys.value(
         key("rows", "Number of rows."),
-        Whole(1..=10_000),
+        Whole(limits::ROWS),
         |section| section.rows,
     );
     let seats_per_row = keys.value(
         key("seats_per_row", "Seats in each row."),
-        Whole(1..=10_000),
+        Whole(limits::ROWS),
         |section| section.seats_per_row,
     );
     let price = keys.value(key("price", "Price of a seat, in won."), Price, |section| {
@@ -79,7 +77,7 @@ fn section(keys: &mut Keys<'_, '_, Section>) -> Option<Section> {
 struct Price;
 
 impl Price {
-    const WON: Whole<i64> = Whole(0..=100_000_000);
+    const WON: Whole<i64> = Whole(limits::PRICE);
 }
 
 impl Kind for Price {
@@ -110,7 +108,11 @@ fn report_twins(keys: &Keys<'_, '_, Show>, sections: &[Section]) {
             .any(|other| other.name == section.name)
         {
             let problem = Problem::new(format!("two sections are called `{}`", section.name));
-            keys.complain(&["sections"], problem.help("give each a name of its own"));
+            let problem = problem.expected("a different name for each section");
+            keys.complain(
+                &["sections"],
+                problem.help("seats are named after their section"),
+            );
         }
     }
 }
@@ -121,7 +123,7 @@ pub(super) fn waiting_room(keys: &mut Keys<'_, '_, WaitingRoom>) -> Option<Waiti
             "active_max",
             "Shopping slots: buyers who can pick seats at the same time. Others wait.",
         ),
-        Whole(1..=10_000_000),
+        Whole(limits::SLOTS),
         |room| room.active_max,
     );
     let admit_every = keys.value(
@@ -129,7 +131,7 @@ pub(super) fn waiting_room(keys: &mut Keys<'_, '_, WaitingRoom>) -> Option<Waiti
             "admit_every",
             "Time between two admissions from the head of the queue.",
         ),
-        Length(SOME_LENGTH),
+        Length(limits::TIMER),
         |room| room.admit_every,
     );
     let idle_timeout = keys.value(
@@ -137,7 +139,7 @@ pub(super) fn waiting_room(keys: &mut Keys<'_, '_, WaitingRoom>) -> Option<Waiti
             "idle_timeout",
             "Idle time after which a buyer loses the shopping slot.",
         ),
-        Length(SOME_LENGTH),
+        Length(limits::LIFETIME),
         |room| room.idle_timeout,
     );
     let update_every = keys.value(
@@ -145,7 +147,7 @@ pub(super) fn waiting_room(keys: &mut Keys<'_, '_, WaitingRoom>) -> Option<Waiti
             "update_every",
             "Shortest time between two `queue-updated` messages; changes in between are sent as one.",
         ),
-        Length(SOME_LENGTH),
+        Length(limits::TIMER),
         |room| room.update_every,
     );
     Some(WaitingRoom {
@@ -162,7 +164,7 @@ pub(super) fn server(keys: &mut Keys<'_, '_, Server>) -> Option<Server> {
             "rate_limit",
             "Requests per minute that a user may send; `none` for no limit.",
         ),
-        Or("none", Whole(1..=1_000_000)),
+        Or("none", Whole(limits::REQUESTS)),
         |server| server.rate_limit,
     );
     let session_ttl = keys.value(
@@ -170,12 +172,12 @@ pub(super) fn server(keys: &mut Keys<'_, '_, Server>) -> Option<Server> {
             "session_ttl",
             "How long a Socket.IO session is kept after its socket has closed.",
         ),
-        Length(SOME_LENGTH),
+        Length(limits::LIFETIME),
         |server| server.session_ttl,
     );
     let show_list_ttl = keys.value(
         key("show_list_ttl", "How long the list of shows is cached."),
-        Length(SOME_LENGTH),
+        Length(limits::LIFETIME),
         |server| server.show_list_ttl,
     );
     let show_detail_ttl = keys.value(
@@ -183,7 +185,7 @@ pub(super) fn server(keys: &mut Keys<'_, '_, Server>) -> Option<Server> {
             "show_detail_ttl",
             "How long the details of a show are cached.",
         ),
-        Length(SOME_LENGTH),
+        Length(limits::LIFETIME),
         |server| server.show_detail_ttl,
     );
     Some(Server {

@@ -123,6 +123,7 @@ fn tier_subnets<'d>(
         let Some((_, value)) = of_zone.max_by_key(|(_, value)| value.is_in_file()) else {
             let problem = Problem::new(format!("zone `{zone}` has no {tier_name} subnet"));
             let help = format!("add `{zone} = \"10.0.x.0/24\"` to `topology.subnets.{tier_name}`");
+            let problem = problem.expected("one range per zone");
             subnets.complain(&[tier_name], problem.help(help));
             return None;
         };
@@ -148,6 +149,7 @@ pub(super) fn check_subnets(
         if let Some(vpc) = vpc.filter(|vpc| !vpc.contains(&range)) {
             let message = format!("{name} is outside the VPC, {vpc}");
             let problem = Problem::new(message).expected(format!("a range within {vpc}"));
+            let problem = problem.help("move the subnet, or choose another `topology.vpc`");
             if subnet.value.is_in_file() {
                 subnet.value.complain(problem);
             } else {
@@ -164,7 +166,7 @@ pub(super) fn check_subnets(
             } else {
                 other
             };
-            let problem = Problem::new(message);
+            let problem = Problem::new(message).expected("ranges that do not overlap");
             stated
                 .value
                 .complain(problem.help("give each subnet a range of its own"));
@@ -189,7 +191,8 @@ pub(super) fn check_sizes(subnets: Option<&Subnets<'_>>, scaling: Option<&Scalin
         if free < needed {
             let name = placed.in_words();
             let message = format!("{name} has {free} free addresses; {for_what} need {needed}");
-            let problem = Problem::new(message);
+            let problem =
+                Problem::new(message).expected(format!("{needed} free addresses or more"));
             placed
                 .value
                 .complain(problem.help("use a larger range, or lower `scaling.max`"));

@@ -1,19 +1,14 @@
 //! The architecture: zones, subnets, instances, load balancer.
 
-use std::ops::RangeInclusive;
-use std::time::Duration;
-
 use tiketi_station::Profile;
 
 use super::subnets::{Placed, Subnets, check_sizes, check_subnets, subnets};
-use super::{Overrides, data_tier};
+use super::{Overrides, data_tier, limits};
 use crate::diagnostic::Problem;
 use crate::document::Section;
-use crate::duration::{ANY_LENGTH, SOME_LENGTH, Written};
+use crate::duration::Written;
 use crate::environment::Environment;
-use crate::keys::kind::{
-    Kind as _, Length, List, OneOf, Or, Subnet, Text, Truth, Whole, Word, Zone,
-};
+use crate::keys::kind::{Kind, Length, List, OneOf, Or, Subnet, Truth, Whole, Word, Zone};
 use crate::keys::{Form, Keys, key};
 use crate::page::{inline_table, list, text};
 use crate::plan::Plan;
@@ -22,14 +17,8 @@ use crate::topology::{self, Alb, HealthCheck, Instances, Topology};
 use crate::value::{Value, one_of};
 use tiketi_core::units::ZoneId;
 
-/// EC2 instance types that the price books and the profiles know.
-pub const INSTANCE_CLASSES: [&str; 4] = ["t3.micro", "t3.small", "t3.medium", "t3.large"];
-
 /// Service-time profiles that come with the program.
 pub const PROFILES: [&str; 2] = ["t3-medium-node", "native"];
-
-/// A region has six zones at most, and a [`ZoneId`] must be able to number them.
-const ZONES_MAX: usize = 6;
 
 /// Keys that affect live runs of the testbed only.
 pub(super) const LIVE: [Environment; 3] = [
@@ -58,15 +47,13 @@ pub(super) fn zone_names(keys: &Keys<'_, '_, Plan>) -> Option<Vec<String>> {
     }
     let section = keys.read()?.peek("topology");
     let value = section.expect("zones", zones_form)?;
-    let elements = value.elements()?;
-    let names = List(Text).read(&value)?;
-    if names.is_empty() || names.len() > ZONES_MAX {
-        value.reject(format!("a list of 1 to {ZONES_MAX} zones"));
-        return None;
-    }
+    let elements = value.elements(limits::ZONES)?;
+    let names = List(ZoneName, limits::ZONES).read(&value)?;
     for (index, (name, element)) in names.iter().zip(&elements).enumerate() {
         if names[..index].contains(name) {
-            element.complain(Problem::new(format!("zone `{name}` is listed twice")));
+            let problem = Problem::new(format!("zone `{name}` is listed twice"));
+            let problem = problem.expected("each zone once");
+            element.complain(problem.help("remove it, or give it another name"));
             return None;
         }
     }
@@ -82,10 +69,55 @@ fn names_of(topology: &Topology) -> Vec<String> {
 }
 
 fn zones_form() -> Form {
-    List(Text).form()
+    List(ZoneName, limits::ZONES).form()
 }
 
-/// The zone at an index, which [`ZONES_MAX`] keeps small.
+/// The name of a zone: without commas, which separate columns, and none of the words that stand in place of a zone.
+struct ZoneName;
+
+/// Words that scenarios have in place of a zone.
+const NO_ZONES: [&str; 2] = ["none", "each-zone"];
+
+impl ZoneName {
+    fn is_valid(name: &str) -> bool {
+        let is_plain = |c: char| c.is_alphanumeric() || " -_.".contains(c);
+        (1..=32).contains(&name.chars().count())
+            && name.chars().all(is_plain)
+            && name.chars().any(char::is_alphanumeric)
+            && name.trim() == name
+            && !NO_ZONES.contains(&name)
+    }
+}
+
+impl Kind for ZoneName {
+    type Value = String;
+
+    fn form(&self) -> Form {
+        Form::Syntax {
+            expected: "1 to 32 letters, digits, spaces and `-_.`, such as \"a\"",
+            hint: "columns and file names contain it, and \"none\" and \"each-zone\" have other meanings",
+        }
+    }
+
+    fn read(&self, value: &Value<'_>) -> Option<String> {
+        let name = value.as_str().filter(|name| Self::is_valid(name));
+        if name.is_none() {
+            value.reject(&self.form());
+        }
+        name.map(str::to_owned)
+    }
+
+    fn write(&self, value: &String) -> String {
+        text(value)
+    }
+}
+
+fn nat_form() -> Form {
+    let zone = Zone { names: None };
+    List(zone, limits::NAT_ZONES).form().or_word("each-zone")
+}
+
+/// The zone at an index, which [`limits::ZONES`] keeps small.
 pub(super) fn zone_at(index: usize) -> Option<ZoneId> {
     u8::try_from(index).ok().map(ZoneId)
 }
@@ -111,7 +143,7 @@ pub(super) fn topology(
             "nat_gateways",
             "Zones with a NAT gateway of their own; `each-zone` for all.",
         ),
-        || zones_form().or_word("each-zone"),
+        nat_form,
         |section| zones_with_nat(section, context.zones),
         |topology| {
             let with_nat = topology.zones.iter().filter(|zone| zone.nat_gateway);
@@ -190,13 +222,21 @@ fn zones(
 }
 
 fn zones_with_nat(section: &Section<'_>, zones: Option<&[String]>) -> Option<Vec<ZoneId>> {
-    let value = section.expect("nat_gateways", || zones_form().or_word("each-zone"))?;
+    let value = section.expect("nat_gateways", nat_form)?;
     let zones = zones?;
     if value.is_word("each-zone") {
         return (0..zones.len()).map(zone_at).collect();
     }
     let names = Some(zones);
-    List(Zone { names }).read(&value.or_word("each-zone"))
+    let with_nat = List(Zone { names }, limits::NAT_ZONES).read(&value.or_word("each-zone"))?;
+    let twice = |(index, zone): (usize, &ZoneId)| with_nat[..index].contains(zone);
+    if with_nat.iter().enumerate().any(twice) {
+        let problem = value.problem(", which lists a zone twice");
+        let problem = problem.expected("each zone once, or \"each-zone\"");
+        value.complain(problem.help("a zone has one NAT gateway; remove it from the list"));
+        return None;
+    }
+    Some(with_nat)
 }
 
 /// Reports a key that should name a zone and does not; `what` says what it is for.
@@ -218,9 +258,9 @@ pub(super) fn report_unknown_zone(
 
 fn instances(keys: &mut Keys<'_, '_, Topology>, context: &Context<'_>) -> Option<Instances> {
     let class = keys.value(
-        key("class", "EC2 instance type."),
-        Word(&INSTANCE_CLASSES),
-        |topology| topology.instances.class.clone(),
+        key("class", "EC2 instance type. It sets the speed of a virtual CPU, how many there are, and the CPU credits. Node.js uses one virtual CPU, so CloudWatch shows at most 50 % with two of them, 25 % with four."),
+        OneOf::new(),
+        |topology| topology.instances.class,
     );
     let credits = keys.value(
         key("credits", "A burstable instance without CPU credits: `standard` slows down to its baseline, `unlimited` continues at full speed for a surcharge.")
@@ -261,13 +301,10 @@ fn profile(section: &Section<'_>, overrides: &Overrides) -> Option<Profile> {
     })
 }
 
-/// Instances that one zone can start with.
-const INITIAL: RangeInclusive<u32> = 0..=1_000;
-
 fn initial_form() -> Form {
     let by_zone = Form::Map {
         keys: "the name of a zone",
-        of: Box::new(Form::whole(&INITIAL)),
+        of: Box::new(Form::Whole(limits::FLEET.widened())),
     };
     by_zone.or_word("min")
 }
@@ -284,7 +321,10 @@ fn initial(section: &Section<'_>, context: &Context<'_>) -> Option<Vec<u32>> {
         if total < scaling.min || total > scaling.max {
             let (min, max) = (scaling.min, scaling.max);
             let message = format!("the fleet starts with {total} instances");
-            value.complain(Problem::new(message).expected(format!("{min} to {max}")));
+            let problem = Problem::new(message).expected(format!("{min} to {max}"));
+            value.complain(
+                problem.help("change `scaling.min` or `scaling.max`, or start with others"),
+            );
         }
     }
     Some(initial)
@@ -293,7 +333,11 @@ fn initial(section: &Section<'_>, context: &Context<'_>) -> Option<Vec<u32>> {
 /// Reads `{ a = 2, b = 1 }`.
 fn fleet_by_zone(value: &Value<'_>, zones: &[String]) -> Option<Vec<u32>> {
     if !value.is_table() {
-        value.reject("\"min\", or a table such as { a = 2, b = 1 }");
+        let expected = "\"min\", or a table such as { a = 2, b = 1 }";
+        value.reject_with(
+            expected,
+            "write the number of instances of each zone in braces",
+        );
         return None;
     }
     let section = value.section()?;
@@ -301,7 +345,7 @@ fn fleet_by_zone(value: &Value<'_>, zones: &[String]) -> Option<Vec<u32>> {
     let mut all_read = true;
     for (key, count) in section.entries() {
         let name = key.get_ref().as_ref();
-        let count = count.whole(INITIAL);
+        let count = count.whole(limits::FLEET);
         report_unknown_zone(&section, key, &format!("instances in `{name}`"), zones);
         match (zones.iter().position(|zone| zone == name), count) {
             (Some(zone), Some(count)) => fleet[zone] = count,
@@ -320,7 +364,7 @@ fn spread(total: u32, zones: usize) -> Vec<u32> {
 
 /// A range of whole seconds, as AWS states its limits.
 const fn seconds(from: u64, to: u64) -> Length {
-    Length(Duration::from_secs(from)..=Duration::from_secs(to))
+    Length(limits::aws_seconds(from, to))
 }
 
 fn alb(keys: &mut Keys<'_, '_, Alb>) -> Option<Alb> {
@@ -354,13 +398,14 @@ fn alb(keys: &mut Keys<'_, '_, Alb>) -> Option<Alb> {
         key(
             "connect_timeout",
             "How long the load balancer waits for a target to accept a connection before 504.",
-        ),
-        Length(SOME_LENGTH),
+        )
+        .only(&LIVE),
+        Length(limits::TIMEOUT),
         |alb| alb.connect_timeout,
     );
     let dns_ttl = keys.value(
         key("dns_ttl", "Time to live of the load balancer's DNS record."),
-        Length(ANY_LENGTH),
+        Length(limits::DELAY),
         |alb| alb.dns_ttl,
     );
     Some(Alb {
@@ -392,7 +437,7 @@ fn health_check(keys: &mut Keys<'_, '_, HealthCheck>) -> Option<HealthCheck> {
             "healthy_count",
             "Passed checks in a row that make an unhealthy target healthy; a new target needs one.",
         ),
-        Whole(2..=10),
+        Whole(limits::CHECKS),
         |check| check.healthy_count,
     );
     let unhealthy_count = keys.value(
@@ -400,7 +445,7 @@ fn health_check(keys: &mut Keys<'_, '_, HealthCheck>) -> Option<HealthCheck> {
             "unhealthy_count",
             "Failed checks in a row that make a target unhealthy.",
         ),
-        Whole(2..=10),
+        Whole(limits::CHECKS),
         |check| check.unhealthy_count,
     );
     if let (Some(interval), Some(timeout)) = (interval, timeout)
@@ -408,7 +453,11 @@ fn health_check(keys: &mut Keys<'_, '_, HealthCheck>) -> Option<HealthCheck> {
     {
         let (timeout, interval) = (Written(timeout), Written(interval));
         let message = format!("`timeout` ({timeout}) must be shorter than `interval` ({interval})");
-        keys.complain(&["timeout", "interval"], Problem::new(message));
+        let problem = Problem::new(message).expected(format!("a `timeout` below {interval}"));
+        keys.complain(
+            &["timeout", "interval"],
+            problem.help("shorten `timeout` or lengthen `interval`"),
+        );
     }
     Some(HealthCheck {
         interval: interval?,

@@ -13,8 +13,8 @@ pub use config::{PostgresKind, PostgresSettings};
 use nix::sys::signal::Signal;
 use tokio::sync::Mutex;
 
-use crate::guard::Ending;
 use crate::link::Link;
+use crate::message::Ending;
 use crate::server::Server;
 use crate::site::{self, POLL, Site};
 use crate::{Host, StoresError, port, secret};

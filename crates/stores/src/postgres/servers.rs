@@ -8,8 +8,9 @@ use nix::sys::signal::Signal;
 use super::config::{Config, Files, HBA_TEXT, SUPERUSER};
 use super::{POLL, PostgresPair, words};
 use crate::StoresError;
-use crate::guard::{Ending, Invocation, Order, SharedMemory, Step};
+use crate::message::{Ending, Invocation, Order, Step};
 use crate::server::Server;
+use crate::shared_memory::SharedMemory;
 
 /// Timeout of a start, not including the copy of the primary.
 const START_TIMEOUT: Duration = Duration::from_secs(30);

@@ -13,8 +13,8 @@ use config::Ports;
 pub use config::{Eviction, RedisSettings};
 use tls::Certificates;
 
-use crate::guard::{Ending, Invocation, Order};
 use crate::link::Link;
+use crate::message::{Ending, Invocation, Order};
 use crate::server::Server;
 use crate::site::{self, POLL, Site};
 use crate::{Host, StoresError, port, secret};

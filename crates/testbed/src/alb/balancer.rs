@@ -10,10 +10,11 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use super::message::{Answer, Command, Load, NodeSettings};
 use super::process::AlbNode;
-use crate::child::{self, Launcher};
+use crate::child::{self, Launcher, Word};
 use tiketi_cloud::health_votes::HealthVotes;
 use tiketi_cloud::order::Input;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
+use tiketi_measure::stall::{Book, Noticed, StallKind, ToolPart};
 use tiketi_scenario::topology::Alb;
 
 /// How the nodes are built.
@@ -48,6 +49,7 @@ pub struct Balancer {
     draining: BTreeMap<InstanceId, BTreeSet<ProcessId>>,
     /// The totals of processes that are gone.
     past: Load,
+    stalls: Book,
 }
 
 type ProcessId = u32;
@@ -56,8 +58,7 @@ type ProcessId = u32;
 #[derive(Debug)]
 pub struct Heard {
     process: ProcessId,
-    /// `None` if the process has ended.
-    answer: Option<Answer>,
+    word: Word<Answer>,
 }
 
 /// What follows from a report.
@@ -95,6 +96,7 @@ impl Balancer {
             votes: HealthVotes::default(),
             draining: BTreeMap::new(),
             past: Load::default(),
+            stalls: Book::default(),
         };
         (balancer, heard)
     }
@@ -163,19 +165,27 @@ impl Balancer {
             return Vec::new();
         };
         let zone = process.zone;
-        match heard.answer {
-            None => {
+        let answer = match heard.word {
+            Word::Answer(answer) => answer,
+            Word::Stalled(lapse) => {
+                let (part, kind) = (ToolPart::Node(zone), StallKind::Stopped);
+                self.stalls.handle_lapse(part, kind, Noticed::BySelf, lapse);
+                return Vec::new();
+            }
+            Word::Ended => {
                 self.forget(heard.process);
                 let mut news = self.after_loss(zone);
                 news.push(News::ProcessLost(zone));
-                news
+                return news;
             }
-            Some(Answer::Ready { .. }) => {
+        };
+        match answer {
+            Answer::Ready { .. } => {
                 process.ready = true;
                 let up = self.processes_of(zone).all(|id| self.processes[&id].ready);
                 up.then_some(News::NodeUp(zone)).into_iter().collect()
             }
-            Some(Answer::Health { instance, healthy }) => {
+            Answer::Health { instance, healthy } => {
                 self.tell_siblings(heard.process, Command::SetHealth { instance, healthy });
                 let changed = self.votes.handle_vote(instance, zone, healthy);
                 changed
@@ -183,13 +193,13 @@ impl Balancer {
                     .into_iter()
                     .collect()
             }
-            Some(Answer::Drained { instance }) => {
+            Answer::Drained { instance } => {
                 if let Some(waiting_for) = self.draining.get_mut(&instance) {
                     waiting_for.remove(&heard.process);
                 }
                 self.drained().into_iter().collect()
             }
-            Some(Answer::Load(load)) => {
+            Answer::Load(load) => {
                 process.load = load;
                 Vec::new()
             }
@@ -199,6 +209,19 @@ impl Balancer {
     /// Returns the totals of all nodes, lost ones included.
     pub fn load(&self) -> Load {
         self.past + self.processes.values().map(|process| process.load).sum()
+    }
+
+    /// Returns what was noticed of stalls so far, and forgets it.
+    pub(crate) fn take_stalls(&mut self, now_unix_ns: u64) -> Book {
+        let mut stalls = std::mem::take(&mut self.stalls);
+        for process in self.processes.values() {
+            // A process that is stopped at this moment has not reported it.
+            if let Some(lapse) = process.child.heartbeat().overdue(now_unix_ns) {
+                let part = ToolPart::Node(process.zone);
+                stalls.handle_lapse(part, StallKind::Stopped, Noticed::InSupervisor, lapse);
+            }
+        }
+        stalls
     }
 
     /// Returns the number of nodes that have a verdict on a target.
@@ -223,10 +246,10 @@ impl Balancer {
             &self.blueprint.launcher,
             log.map(PathBuf::as_path),
             settings,
-            move |answer| {
+            move |word| {
                 let process = id;
                 // Fails only after the load balancer has ended.
-                drop(heard_tx.send(Heard { process, answer }));
+                drop(heard_tx.send(Heard { process, word }));
             },
         )?;
         for (&instance, &address) in &self.targets {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! supervisor: Process ──settings, commands (JSON lines, stdin)──▶ main ▶ Role::run
-//!                     ◀──answers (JSON lines, stdout)────────────         stderr ─▶ log file
+//!                     ◀──answers, stalls (JSON lines, stdout)────         stderr ─▶ log file
 //! ```
 //!
 //! A child ends when its standard input ends, so it cannot outlive its supervisor. If it is stopped and cannot read, the
@@ -15,13 +15,37 @@ mod serve;
 use std::future::Future;
 use std::io;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tiketi_measure::stall::Lapse;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 pub use launch::{DATABASE_VARIABLE, Launcher, REDIS_VARIABLE};
 pub use process::Process;
-pub use serve::{ChildError, main, run};
+pub use serve::{ChildError, die_with_supervisor, main, run};
+
+/// What the supervisor hears from a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word<A> {
+    /// A report of its role.
+    Answer(A),
+    /// It did not run for a while, although it should have.
+    Stalled(Lapse),
+    /// It has ended.
+    Ended,
+}
+
+/// One line from a child.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line<A> {
+    /// A report of its role.
+    Answer(A),
+    /// A sign of life.
+    Alive,
+    /// It did not run for a while, although it should have.
+    Stalled(Lapse),
+}
 
 /// The purpose of a child process.
 pub trait Role: 'static {

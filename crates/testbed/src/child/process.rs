@@ -10,18 +10,21 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
-use super::Role;
 use super::launch::{Launched, Launcher, Life};
+use super::{Line, Role, Word};
+use crate::clock::unix_now_ns;
+use crate::pulse::Heartbeat;
 
 /// A child process. Dropping it kills it.
 pub struct Process<R: Role> {
     life: Life,
     commands: UnboundedSender<R::Command>,
+    heartbeat: Heartbeat,
 }
 
 impl<R: Role> Process<R> {
-    /// Starts a child. `hear` gets its reports, and `None` when it has ended. Its standard error is appended to `log`;
-    /// with `None` it shares that of this process.
+    /// Starts a child. `hear` gets everything it says, and [`Word::Ended`] when it has ended. Its standard error is appended
+    /// to `log`; with `None` it shares that of this process.
     ///
     /// # Errors
     ///
@@ -30,7 +33,7 @@ impl<R: Role> Process<R> {
         launcher: &Launcher,
         log: Option<&Path>,
         settings: &R::Settings,
-        hear: impl FnMut(Option<R::Answer>) + Send + 'static,
+        hear: impl FnMut(Word<R::Answer>) + Send + 'static,
     ) -> io::Result<Self> {
         let mut first = serde_json::to_vec(settings)?;
         first.push(b'\n');
@@ -41,8 +44,13 @@ impl<R: Role> Process<R> {
         } = launcher.launch::<R>(log)?;
         let (commands, commands_rx) = mpsc::unbounded_channel();
         tokio::spawn(write(input, first, commands_rx));
-        tokio::spawn(read(output, hear));
-        Ok(Self { life, commands })
+        let heartbeat = Heartbeat::default();
+        tokio::spawn(read(output, heartbeat.clone(), hear));
+        Ok(Self {
+            life,
+            commands,
+            heartbeat,
+        })
     }
 
     /// Sends a command to the child. Does nothing if it has ended, which its output reports.
@@ -82,6 +90,11 @@ impl<R: Role> Process<R> {
         self.life.signal(Signal::CONT)
     }
 
+    /// Returns its signs of life.
+    pub(crate) const fn heartbeat(&self) -> &Heartbeat {
+        &self.heartbeat
+    }
+
     /// Returns the process id; `None` if it runs as a task of a test.
     pub fn id(&self) -> Option<u32> {
         self.life.pid()
@@ -112,17 +125,23 @@ async fn write<C: Serialize>(
     }
 }
 
-/// Reads the reports of a child until its end, which is passed on as `None`.
+/// Reads the lines of a child until its end, which is passed on as [`Word::Ended`].
 async fn read<A: DeserializeOwned>(
     output: impl AsyncRead + Unpin,
-    mut hear: impl FnMut(Option<A>),
+    heartbeat: Heartbeat,
+    mut hear: impl FnMut(Word<A>),
 ) {
     let mut lines = BufReader::new(output).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        let Ok(answer) = serde_json::from_str(&line) else {
+        let Ok(line) = serde_json::from_str(&line) else {
             break;
         };
-        hear(Some(answer));
+        heartbeat.handle_sign(unix_now_ns());
+        match line {
+            Line::Answer(answer) => hear(Word::Answer(answer)),
+            Line::Alive => {}
+            Line::Stalled(lapse) => hear(Word::Stalled(lapse)),
+        }
     }
-    hear(None);
+    hear(Word::Ended);
 }

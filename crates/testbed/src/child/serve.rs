@@ -7,8 +7,9 @@ use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
-use super::Role;
+use super::{Line, Role};
 use crate::NICENESS;
+use crate::pulse::{self, Sign};
 
 /// Real time in which the supervisor must read the last reports of a child that has finished.
 const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -46,15 +47,23 @@ pub fn main<R: Role>() -> Result<(), ChildError> {
 
 /// Lets the kernel kill this process when its supervisor exits: a stopped process (SIGSTOP) does not see the end of its
 /// input. Linux watches the thread that started the process, which lives as long as the supervisor's runtime.
+///
+/// # Errors
+///
+/// When the kernel refuses.
 #[cfg(target_os = "linux")]
-fn die_with_supervisor() -> std::io::Result<()> {
+pub fn die_with_supervisor() -> std::io::Result<()> {
     let signal = Some(rustix::process::Signal::KILL);
     Ok(rustix::process::set_parent_process_death_signal(signal)?)
 }
 
 /// Other kernels send SIGHUP to a stopped process whose supervisor has exited, which ends it.
+///
+/// # Errors
+///
+/// Never.
 #[cfg(not(target_os = "linux"))]
-fn die_with_supervisor() -> std::io::Result<()> {
+pub fn die_with_supervisor() -> std::io::Result<()> {
     Ok(())
 }
 
@@ -82,7 +91,12 @@ pub async fn run<R: Role>(
         }
         Ok(())
     };
-    let mut written = pin!(write(output, answers_rx));
+    let (signs, signs_rx) = mpsc::unbounded_channel();
+    let watched = pulse::watch(move |sign| {
+        // Nobody needs the signs any longer when the writer has ended.
+        let _ = signs.send(sign);
+    });
+    let mut written = pin!(write(output, answers_rx, signs_rx));
     tokio::select! {
         ended = R::run(settings, commands, answers) => {
             // A supervisor that no longer reads does not need the rest.
@@ -91,19 +105,31 @@ pub async fn run<R: Role>(
         }
         written = &mut written => written,
         read = read => read,
+        never = watched => match never {},
     }
 }
 
-/// Writes reports until the channel closes.
+/// Writes reports and signs of life until the channel of reports closes.
 async fn write<A: Serialize>(
     mut output: impl AsyncWrite + Unpin,
     mut answers: UnboundedReceiver<A>,
+    mut signs: UnboundedReceiver<Sign>,
 ) -> Result<(), ChildError> {
-    while let Some(answer) = answers.recv().await {
-        let mut line = serde_json::to_vec(&answer)?;
+    loop {
+        let line = tokio::select! {
+            biased;
+            Some(sign) = signs.recv() => match sign {
+                Sign::Alive => Line::Alive,
+                Sign::Late(lapse) => Line::Stalled(lapse),
+            },
+            answer = answers.recv() => match answer {
+                Some(answer) => Line::Answer(answer),
+                None => return Ok(()),
+            },
+        };
+        let mut line = serde_json::to_vec(&line)?;
         line.push(b'\n');
         output.write_all(&line).await?;
         output.flush().await?;
     }
-    Ok(())
 }

@@ -25,6 +25,7 @@ pub(super) use servers::{Premises, Servers};
 use tiketi_cloud::driver::Strain;
 use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
 use tiketi_measure::ending::DataTierFigures;
+use tiketi_measure::stall::Book;
 
 /// The data tier of a testbed.
 pub(super) enum DataTier {
@@ -154,6 +155,15 @@ impl DataTier {
             Self::Embedded(tier) => Some(tier.figures()),
             Self::Servers(tier) => Some(tier.watch().figures()),
             Self::External(tier) => Some(tier.watch().figures()),
+        }
+    }
+
+    /// Returns when servers did not answer probes, and forgets it. The embedded stores stall with the supervisor.
+    pub(super) fn take_stalls(&self, now_unix_ns: u64) -> Book {
+        match self {
+            Self::Embedded(_) => Book::default(),
+            Self::Servers(tier) => tier.watch().take_stalls(now_unix_ns),
+            Self::External(tier) => tier.watch().take_stalls(now_unix_ns),
         }
     }
 

@@ -13,10 +13,11 @@ use tiketi_server::{
 use tokio::task::AbortHandle;
 
 use super::record::{Beat, Record};
-use crate::clock::wall_now;
+use crate::clock::{unix_now_ns, wall_now};
 use crate::lock;
 use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
 use tiketi_measure::ending::{DataTierFigures, Loss};
+use tiketi_measure::stall::Book;
 
 /// Real time between two probe writes.
 const BEAT_EVERY: Duration = Duration::from_millis(100);
@@ -86,6 +87,11 @@ impl Watch {
     /// Returns what was measured so far.
     pub(super) fn figures(&self) -> DataTierFigures {
         self.eyes.record().figures()
+    }
+
+    /// Returns when the servers did not answer, and forgets it.
+    pub(super) fn take_stalls(&self, now_unix_ns: u64) -> Book {
+        self.eyes.record().take_stalls(now_unix_ns)
     }
 
     /// Returns everything an audit needs.
@@ -175,7 +181,7 @@ async fn watch_redis(eyes: Arc<Eyes>) {
     for turn in 0_u32.. {
         Box::pin(beat(&eyes, DataTierPart::Redis, eyes.witness.beat())).await;
         if turn.is_multiple_of(BEATS_PER_READING) {
-            let levels = eyes.witness.levels().await;
+            let levels = Box::pin(probe(&eyes, DataTierPart::Redis, eyes.witness.levels())).await;
             let mut census = lock(&eyes.census);
             *census = levels.map(|levels| Census {
                 waiting: levels.waiting,
@@ -191,7 +197,8 @@ async fn watch_database(eyes: Arc<Eyes>) {
     for turn in 0_u32.. {
         Box::pin(beat(&eyes, DataTierPart::Database, eyes.auditor.beat())).await;
         if turn.is_multiple_of(BEATS_PER_READING)
-            && let Some(levels) = eyes.auditor.levels().await
+            && let Some(levels) =
+                Box::pin(probe(&eyes, DataTierPart::Database, eyes.auditor.levels())).await
             && let Some(census) = lock(&eyes.census).as_mut()
         {
             census.held = levels.held;
@@ -201,10 +208,25 @@ async fn watch_database(eyes: Arc<Eyes>) {
     }
 }
 
+/// Sends something to the server of a part, and records whether it answered.
+async fn probe<A>(
+    eyes: &Eyes,
+    part: DataTierPart,
+    ask: impl Future<Output = Option<A>>,
+) -> Option<A> {
+    eyes.record().handle_sent(part, unix_now_ns());
+    let answer = ask.await;
+    if answer.is_some() {
+        eyes.record().handle_answered(part, unix_now_ns());
+    }
+    answer
+}
+
 /// Sends one probe write, and records its outcome.
 async fn beat(eyes: &Eyes, part: DataTierPart, write: impl Future<Output = bool>) {
     let sent_at = wall_now();
-    let answered_at = write.await.then(wall_now);
+    let written = async { write.await.then_some(()) };
+    let answered_at = probe(eyes, part, written).await.map(|()| wall_now());
     let beat = Beat {
         sent_at,
         answered_at,

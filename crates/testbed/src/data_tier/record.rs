@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
 use tiketi_measure::ending::{DataTierFigures, FailoverFigures, LagFigures, Loss};
+use tiketi_measure::stall::{Book, Noticed, Silence, StallKind, ToolPart};
 
 /// All measurements so far.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub(super) struct Record {
     database: Sightings,
     failovers: Vec<Failover>,
     levels: DataTierFigures,
+    stalls: Book,
 }
 
 /// The measurements of one part.
@@ -23,6 +25,7 @@ pub(super) struct Record {
 struct Sightings {
     /// When the last probe write succeeded.
     written_at: Option<Instant>,
+    silence: Silence,
     /// How far the replica was behind, in scenario time.
     lags: Vec<Duration>,
 }
@@ -58,6 +61,7 @@ impl Record {
             database: Sightings::default(),
             failovers: Vec::new(),
             levels: DataTierFigures::default(),
+            stalls: Book::default(),
         }
     }
 
@@ -101,6 +105,32 @@ impl Record {
         {
             failover.written_after.get_or_insert(answered_at);
         }
+    }
+
+    /// Records that something is sent to the server of a part, at this time since 1970.
+    pub(super) fn handle_sent(&mut self, part: DataTierPart, at_unix_ns: u64) {
+        self.of(part).silence.handle_sent(at_unix_ns);
+    }
+
+    /// Records that it was answered.
+    pub(super) fn handle_answered(&mut self, part: DataTierPart, at_unix_ns: u64) {
+        if let Some(lapse) = self.of(part).silence.handle_answered(at_unix_ns) {
+            let (part, kind) = (ToolPart::DataTier(part), StallKind::Silent);
+            self.stalls
+                .handle_lapse(part, kind, Noticed::InSupervisor, lapse);
+        }
+    }
+
+    /// Returns when the servers did not answer, the silence of this moment included, and forgets it.
+    pub(super) fn take_stalls(&mut self, now_unix_ns: u64) -> Book {
+        for part in [DataTierPart::Redis, DataTierPart::Database] {
+            if let Some(lapse) = self.of(part).silence.open(now_unix_ns) {
+                let (part, kind) = (ToolPart::DataTier(part), StallKind::Silent);
+                self.stalls
+                    .handle_lapse(part, kind, Noticed::InSupervisor, lapse);
+            }
+        }
+        std::mem::take(&mut self.stalls)
     }
 
     /// Records that the replica was this far behind, in real time.
@@ -196,5 +226,32 @@ mod tests {
             failovers[0].writes_failed_for,
             Some(Duration::from_millis(7_200))
         );
+    }
+
+    #[test]
+    fn a_server_that_does_not_answer_is_silent_until_it_does_or_until_the_end() {
+        const MS: u64 = 1_000_000;
+        let mut record = Record::new(2.0);
+        let database = DataTierPart::Database;
+        record.handle_sent(REDIS, 1_000 * MS);
+        record.handle_answered(REDIS, 1_002 * MS);
+        record.handle_sent(REDIS, 1_100 * MS);
+        record.handle_answered(REDIS, 2_100 * MS);
+        record.handle_sent(database, 3_000 * MS);
+        let span = tiketi_measure::stall::Span {
+            start_unix_ns: 0,
+            ended_at: SimTime::from_secs(20),
+            speed: 2.0,
+        };
+        let stalls = record.take_stalls(5_000 * MS).settle(span);
+        let found: Vec<_> = stalls
+            .iter()
+            .map(|stall| (stall.part, stall.kind, stall.wall))
+            .collect();
+        let silent = |part, secs| {
+            let wall = Duration::from_secs(secs);
+            (ToolPart::DataTier(part), StallKind::Silent, wall)
+        };
+        assert_eq!(found, [silent(REDIS, 1), silent(database, 2)]);
     }
 }

@@ -5,6 +5,8 @@
 
 mod address;
 mod server;
+mod stalls;
+mod thread_watch;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,14 +21,17 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio_util::task::TaskTracker;
 
-use super::child::{Launcher, Process};
+use super::child::{Launcher, Process, Word};
 use super::instance::message::{Answer, Command, InstanceSettings};
+use super::pulse::Heartbeat;
 use super::zone::{FIRST_HOST, on_loopback};
 use address::Reserved;
 pub(super) use address::listener_at;
 use server::{InstanceProcess, Server};
+use thread_watch::watch_thread;
 use tiketi_cloud::driver::CpuTime;
 use tiketi_core::units::{InstanceId, ZoneId};
+use tiketi_measure::stall::{Book, Lapse};
 
 /// Real time within which killed instances must be gone.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -69,6 +74,7 @@ pub struct Fleet {
     heard_tx: UnboundedSender<Heard>,
     /// Killed instances that are not gone yet.
     ending: TaskTracker,
+    stalls: Book,
 }
 
 struct Member {
@@ -77,6 +83,8 @@ struct Member {
     /// The task that ends the boot; `None` when the boot is over.
     boot: Option<AbortHandle>,
     server: Server,
+    /// Signs of life of its thread; `None` for a process, which has its own, and during the boot.
+    heartbeat: Option<Heartbeat>,
 }
 
 /// An event of an instance; pass it to [`Fleet::handle`].
@@ -90,11 +98,13 @@ pub struct Heard {
 enum What {
     /// Its boot is over.
     Booted,
-    /// Its process reported something.
+    /// Its process or thread reported something.
     Said(Said),
+    /// It did not run for a while, although it should have.
+    Stalled(Lapse),
 }
 
-/// A report of a process.
+/// A report of a process or thread.
 #[derive(Debug)]
 enum Said {
     /// It is listening.
@@ -157,6 +167,7 @@ impl Fleet {
             members: BTreeMap::new(),
             heard_tx,
             ending: TaskTracker::new(),
+            stalls: Book::default(),
         };
         (fleet, heard)
     }
@@ -177,6 +188,7 @@ impl Fleet {
             reserved,
             boot: None,
             server,
+            heartbeat: None,
         };
         if boot.is_zero() {
             self.members.insert(instance, member);
@@ -203,7 +215,14 @@ impl Fleet {
                 Ok(()) => return Some(News::Answers(instance)),
                 Err(cause) => cause,
             },
+            What::Stalled(lapse) => {
+                self.handle_stall(instance, lapse);
+                return None;
+            }
         };
+        if matches!(cause, Cause::Crashed) {
+            self.handle_crash(instance);
+        }
         self.terminate(instance);
         Some(News::Lost { instance, cause })
     }
@@ -256,7 +275,9 @@ impl Fleet {
     ///
     /// When the instance does not exist, or the signal cannot be sent.
     pub fn pause(&mut self, instance: InstanceId) -> io::Result<()> {
-        self.server(instance)?.pause()
+        self.server(instance)?.pause()?;
+        self.handle_pause(instance);
+        Ok(())
     }
 
     /// Lets a paused instance continue.
@@ -265,7 +286,9 @@ impl Fleet {
     ///
     /// When the instance does not exist, or the signal cannot be sent.
     pub fn resume(&mut self, instance: InstanceId) -> io::Result<()> {
-        self.server(instance)?.resume()
+        self.server(instance)?.resume()?;
+        self.handle_resume(instance);
+        Ok(())
     }
 
     /// Kills every instance of a zone at once.
@@ -340,20 +363,20 @@ impl Fleet {
         &self,
         instance: InstanceId,
         load_tx: watch::Sender<InstanceLoad>,
-    ) -> impl FnMut(Option<Answer>) + Send + use<> {
+    ) -> impl FnMut(Word<Answer>) + Send + use<> {
         let heard_tx = self.heard_tx.clone();
-        move |answer| {
-            let said = match answer {
+        move |word| {
+            let what = match word {
                 // Stored until it is read: nothing needs to wake up for it.
-                Some(Answer::Load(load)) => {
+                Word::Answer(Answer::Load(load)) => {
                     load_tx.send_replace(load);
                     return;
                 }
-                Some(Answer::Listening) => Said::Listening,
-                Some(Answer::Failed { reason }) => Said::Failed { reason },
-                None => Said::Ended,
+                Word::Answer(Answer::Listening) => What::Said(Said::Listening),
+                Word::Answer(Answer::Failed { reason }) => What::Said(Said::Failed { reason }),
+                Word::Answer(Answer::Stalled(lapse)) | Word::Stalled(lapse) => What::Stalled(lapse),
+                Word::Ended => What::Said(Said::Ended),
             };
-            let what = What::Said(said);
             // Fails only after the fleet has ended.
             drop(heard_tx.send(Heard { instance, what }));
         }
@@ -370,6 +393,8 @@ impl Fleet {
                 let listener = listener_at(member.reserved.address())?;
                 let (tier, settings) = (tier.clone(), self.settings.clone());
                 let started = Instance::start(instance.to_string(), listener, tier, settings)?;
+                let heard_tx = self.heard_tx.clone();
+                member.heartbeat = Some(watch_thread(instance, &started, heard_tx));
                 member.server = Server::Thread(started);
             }
             (Server::Process(server), _) => server.process.tell(Command::Listen),
@@ -378,9 +403,15 @@ impl Fleet {
         Ok(())
     }
 
-    /// Processes a report of a process. Returns that it answers now, or why it is gone; `None` if it was ended before.
+    /// Processes a report of a process or thread. Returns that it answers now, or why it is gone; `None` if it was ended
+    /// before.
     fn hear(&mut self, instance: InstanceId, said: Said) -> Option<Result<(), Cause>> {
-        let server = self.server(instance).ok()?.process()?;
+        let server = match self.server(instance).ok()? {
+            Server::Process(server) => server,
+            // A thread says nothing but that it has ended, by a panic.
+            Server::Thread(_) => return Some(Err(Cause::Crashed)),
+            Server::Awaited => return None,
+        };
         let not_started = |reason| Err(Cause::NotStarted(io::Error::other(reason)));
         Some(match said {
             Said::Listening => {

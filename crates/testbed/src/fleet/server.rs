@@ -42,7 +42,7 @@ impl Server {
     pub(super) fn answers(&self) -> bool {
         match self {
             Self::Awaited => false,
-            Self::Thread(instance) => !instance.is_paused(),
+            Self::Thread(instance) => !instance.is_paused() && !instance.is_stopped(),
             Self::Process(server) => server.listens && !server.is_paused,
         }
     }
@@ -86,13 +86,5 @@ impl Server {
             }
         }
         Ok(())
-    }
-
-    /// The process; `None` if it is a thread.
-    pub(super) fn process(&mut self) -> Option<&mut InstanceProcess> {
-        match self {
-            Self::Process(server) => Some(server),
-            Self::Awaited | Self::Thread(_) => None,
-        }
     }
 }

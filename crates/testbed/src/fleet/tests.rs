@@ -8,7 +8,10 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::child::Role;
+use crate::clock::unix_now_ns;
 use crate::instance::InstanceRole;
+use tiketi_core::units::SimTime;
+use tiketi_measure::stall::{Span, Stall, StallKind, ToolPart};
 
 const ZONE_A: ZoneId = ZoneId(0);
 const ZONE_B: ZoneId = ZoneId(1);
@@ -230,6 +233,85 @@ async fn a_lost_zone_takes_its_instances_and_leaves_the_others() {
         assert!(more.is_err(), "the fault tells the control plane: {more:?}");
         bench.fleet.stop().await;
     }
+}
+
+/// Judges what the fleet noticed, as of a run that has lasted for the last minute.
+fn stalls(bench: &mut Bench) -> Vec<Stall> {
+    while let Ok(heard) = bench.heard.try_recv() {
+        drop(bench.fleet.handle(heard));
+    }
+    let now = unix_now_ns();
+    let span = Span {
+        start_unix_ns: now - 60_000_000_000,
+        ended_at: SimTime::from_secs(60),
+        speed: 1.0,
+    };
+    bench.fleet.take_stalls(now).settle(span)
+}
+
+/// Blocks the thread of an instance, as a stop of its process does.
+async fn block_thread(bench: &Bench, instance: InstanceId, time: Duration) {
+    let Server::Thread(thread) = &bench.fleet.members[&instance].server else {
+        panic!("{instance} is no thread");
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the test blocks the thread on purpose"
+    )]
+    thread.spawn(async move { std::thread::sleep(time) });
+    tokio::time::sleep(time + Duration::from_millis(300)).await;
+}
+
+#[tokio::test]
+async fn a_blocked_thread_is_a_stall_of_its_instance() {
+    let mut bench = Bench::start(threads()).await;
+    block_thread(&bench, IN_A, Duration::from_secs(1)).await;
+    let stalls = stalls(&mut bench);
+    let part = ToolPart::Instance(IN_A);
+    let found = stalls.iter().find(|stall| stall.part == part);
+    let found = found.expect("it is noticed");
+    assert_eq!(found.kind, StallKind::Stopped);
+    assert!(found.wall >= Duration::from_millis(900), "{found:?}");
+    bench.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_pause_by_a_fault_explains_the_stall_while_it_lasts_and_after_it() {
+    for is_resumed in [true, false] {
+        let mut bench = Bench::start(threads()).await;
+        // Its first sign of life: without one it could not be missed.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        bench.fleet.pause(IN_A).unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if is_resumed {
+            bench.fleet.resume(IN_A).unwrap();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        let stalls = stalls(&mut bench);
+        let long = Duration::from_millis(900);
+        assert!(stalls.iter().all(|stall| stall.wall < long), "{stalls:?}");
+        bench.fleet.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_thread_that_ends_by_itself_is_a_crash() {
+    let mut bench = Bench::start(threads()).await;
+    let Server::Thread(thread) = &bench.fleet.members[&IN_B].server else {
+        panic!("it is a thread");
+    };
+    thread.kill();
+    let (instance, cause) = bench.loss().await;
+    assert_eq!(instance, IN_B);
+    assert!(matches!(cause, Cause::Crashed), "{cause}");
+    let stalls = stalls(&mut bench);
+    let ended: Vec<_> = stalls
+        .iter()
+        .filter(|stall| stall.kind == StallKind::Ended)
+        .map(|stall| stall.part)
+        .collect();
+    assert_eq!(ended, [ToolPart::Instance(IN_B)]);
+    bench.fleet.stop().await;
 }
 
 #[tokio::test]

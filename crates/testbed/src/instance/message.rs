@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
+use tiketi_measure::stall::Lapse;
 use tiketi_server::{InstanceLoad, ServersConfig, Settings, Show};
 
 /// The first line an instance process reads. `Debug` leaves out its secrets.
@@ -50,6 +51,8 @@ pub enum Answer {
         /// Why, as a fragment of a sentence.
         reason: String,
     },
+    /// The thread of the server did not run for a while, although it should have.
+    Stalled(Lapse),
     /// Its counters since the start, several times per second of real time if they have changed.
     Load(InstanceLoad),
 }

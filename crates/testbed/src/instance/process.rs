@@ -10,6 +10,7 @@ use tokio::time::MissedTickBehavior;
 use super::message::{Answer, Command, InstanceSettings};
 use crate::child::{self, ChildError, Role};
 use crate::fleet::listener_at;
+use crate::pulse::{self, Sign};
 
 /// Real time between two reports of the load: at most half of the time between two readings of the gauges, so that each
 /// reading has new data.
@@ -66,6 +67,7 @@ async fn run(
         Ok(instance) => {
             // If the supervisor has exited, the end of the input ends this process.
             drop(answers.send(Answer::Listening));
+            watch_thread(&instance, answers.clone());
             report_load(&instance, &answers).await
         }
         Err(error) => {
@@ -75,6 +77,15 @@ async fn run(
             Err(io::Error::other(error))
         }
     }
+}
+
+/// Watches the thread of the server, which does the work of the instance; the process itself is watched like any child.
+fn watch_thread(instance: &Instance, answers: UnboundedSender<Answer>) {
+    let watched = pulse::watch(move |sign| match sign {
+        Sign::Alive => {}
+        Sign::Late(lapse) => drop(answers.send(Answer::Stalled(lapse))),
+    });
+    instance.spawn(async { match watched.await {} });
 }
 
 /// Reports the load whenever it has changed, until the instance ends.

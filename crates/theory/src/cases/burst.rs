@@ -38,11 +38,11 @@ fn prepare(values: &Values) -> Result<Experiment, ParameterError> {
         patience: values.number("patience"),
         drain: values.number("drain-rate"),
     };
-    let figures = vec![
-        Figure::mean("empty at, s", burst.empty_at()),
-        Figure::mean("share that gave up", burst.gave_up()),
-    ];
     let scale = values.number("scale");
+    let figures = vec![
+        Figure::limit("empty at, s", burst.empty_at_limit(scale)),
+        Figure::limit("share that gave up", burst.gave_up_limit(scale)),
+    ];
     Ok(Experiment::new(figures, 1, move |streams, bursts| {
         mean_of(bursts, |number| simulate(burst, scale, streams, number))
     }))

@@ -52,13 +52,13 @@ fn prepare(values: &Values) -> Result<Experiment, ParameterError> {
             "below the final rate the queue never ends, above the initial rate it never forms",
         ));
     }
-    let figures = vec![
-        Figure::mean("time of the peak, s", spike.peak_at()),
-        Figure::mean("queue at the peak", spike.waiting_at(spike.peak_at())),
-        Figure::mean("longest wait, s", spike.longest_wait()),
-        Figure::mean("clear at, s", spike.clear_at()),
-    ];
     let scale = values.number("scale");
+    let figures = vec![
+        Figure::limit("time of the peak, s", spike.peak_at_limit(scale)),
+        Figure::limit("queue at the peak", spike.peak_limit(scale)),
+        Figure::limit("longest wait, s", spike.longest_wait_limit(scale)),
+        Figure::limit("clear at, s", spike.clear_at_limit(scale)),
+    ];
     Ok(Experiment::new(figures, 1, move |streams, spikes| {
         mean_of(spikes, |number| simulate(spike, scale, streams, number))
     }))
@@ -101,4 +101,46 @@ fn simulate(spike: Spike, scale: f64, streams: Streams, number: u64) -> [f64; 4]
         longest.as_secs_f64(),
         clear_at.as_secs_f64(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A shallow spike, whose peak is well above its limit.
+    const SHALLOW: Spike = Spike {
+        births: Births {
+            base: 100.0,
+            extra: 1_100.0,
+            tau: 60.0,
+        },
+        drain: 1_000.0,
+    };
+
+    #[test]
+    fn the_peak_is_above_its_limit_by_the_bias() {
+        const RUNS: u64 = 150;
+        let peaks = (0..RUNS).map(|number| simulate(SHALLOW, 1.0, Streams::new(1), number)[1]);
+        let peaks: Vec<f64> = peaks.collect();
+        let mean = peaks.iter().sum::<f64>() / RUNS as f64;
+        let squares: f64 = peaks.iter().map(|peak| (peak - mean).powi(2)).sum();
+        let error = (squares / (RUNS as f64 - 1.0) / RUNS as f64).sqrt();
+        let limit = SHALLOW.peak_limit(1.0);
+        let off = mean - limit.value - limit.bias;
+        assert!(
+            off.abs() < limit.within + 3.0 * error,
+            "{mean} ± {error}, {limit:?}"
+        );
+        // Without the bias, the limit is refuted.
+        assert!(
+            mean - limit.value > 3.0 * error,
+            "{mean} ± {error}, {limit:?}"
+        );
+    }
+
+    #[test]
+    fn the_bias_shrinks_faster_than_the_noise_of_a_run() {
+        let [small, large] = [1.0, 8.0].map(|scale| SHALLOW.peak_limit(scale).bias);
+        assert!((small / large - 4.0).abs() < 1e-9, "{small} and {large}");
+    }
 }

@@ -54,7 +54,8 @@ fn prepare(values: &Values) -> Result<Experiment, ParameterError> {
         service_rate: values.number("service-rate"),
         fleet: starts.zip(instances.iter().copied()).collect(),
     };
-    let Some((peak, clear_at)) = steps.backlog() else {
+    let scale = values.number("scale");
+    let Some((peak, clear_at)) = steps.backlog_limits(scale) else {
         return Err(ParameterError::Together(
             format!(
                 "{} arrivals/s on {:?} instances of {}/s each have no backlog that is cleared after the last step",
@@ -64,10 +65,9 @@ fn prepare(values: &Values) -> Result<Experiment, ParameterError> {
         ));
     };
     let figures = vec![
-        Figure::mean("peak backlog", peak),
-        Figure::mean("clear at, s", clear_at),
+        Figure::limit("peak backlog", peak),
+        Figure::limit("clear at, s", clear_at),
     ];
-    let scale = values.number("scale");
     Ok(Experiment::new(figures, 1, move |streams, runs| {
         mean_of(runs, |number| simulate(&steps, scale, streams, number))
     }))

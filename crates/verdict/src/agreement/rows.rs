@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use super::levels;
 use super::{Measure, Reading, Scatter, Unit, Worse};
+use crate::figure;
 use tiketi_buyer::observation::{LeaveReason, Stage};
 use tiketi_cloud::notice::InstanceState;
+use tiketi_cost::Amount;
 use tiketi_measure::Measurements;
 use tiketi_measure::gauges::Gauges;
 use tiketi_measure::histogram::Histogram;
+use tiketi_measure::tally::OperationTally;
 use tiketi_scenario::operation::Operation;
 
 /// States in which the Auto Scaling group counts an instance as in service.
@@ -21,7 +24,20 @@ const IN_SERVICE: [InstanceState; 3] = [
 /// Returns everything that is compared, in the order of the table.
 pub(super) fn readings(base: &Measurements, new: &Measurements) -> Vec<Reading> {
     let runs = [base, new];
-    let mut readings = throughput(runs);
+    let mut readings = shares(
+        runs,
+        Measure::Errors,
+        "failed requests",
+        OperationTally::failures,
+    );
+    let refused = |tally: &OperationTally| tally.refused;
+    readings.extend(shares(
+        runs,
+        Measure::Refusals,
+        "rejected requests",
+        refused,
+    ));
+    readings.extend(throughput(runs));
     readings.extend(waiting(runs));
     readings.extend(response_times(runs));
     readings.push(abandonment(runs));
@@ -30,10 +46,50 @@ pub(super) fn readings(base: &Measurements, new: &Measurements) -> Vec<Reading> 
     readings
 }
 
+/// Returns a part of the requests as a share of them: of all together, and of each operation that has any. Without those of
+/// each operation, a thousand polls would hide a payment that failed.
+fn shares(
+    runs: [&Measurements; 2],
+    measure: Measure,
+    name: &str,
+    part: impl Fn(&OperationTally) -> u64,
+) -> Vec<Reading> {
+    let of = |operation: Option<Operation>| {
+        let tallies = runs.map(|run| run.tally.operation(operation));
+        let parts = tallies.each_ref().map(&part);
+        let calls = tallies.each_ref().map(OperationTally::calls);
+        let name = operation.map_or_else(
+            || name.to_owned(),
+            |operation| format!("{name}: {operation}"),
+        );
+        let has_any = operation.is_none() || parts != [0, 0];
+        has_any.then(|| share(measure, name, parts, calls))
+    };
+    let operations = Operation::ALL.into_iter().map(Some);
+    let all = [None].into_iter().chain(operations).filter_map(of);
+    all.filter(is_exercised).collect()
+}
+
+fn share(measure: Measure, name: String, parts: [u64; 2], wholes: [u64; 2]) -> Reading {
+    let figures = [0, 1].map(|run| figure::share(parts[run], wholes[run]));
+    let [base, new] = figures;
+    Reading {
+        measure,
+        name,
+        unit: Unit::Share,
+        worse: Worse::More,
+        figures,
+        at_least: [None; 2],
+        samples: Some(wholes),
+        distance: base.zip(new).map(|(base, new)| new - base),
+        scatter: Scatter::of_shares(parts, wholes),
+    }
+}
+
 fn throughput(runs: [&Measurements; 2]) -> Vec<Reading> {
     let of_operation = |operation: Operation| {
-        let calls = runs.map(|run| run.tally.operations[operation.index()].calls());
-        let name = format!("requests/s: {operation}");
+        let calls = runs.map(|run| run.tally.operations[operation.index()].ok);
+        let name = format!("successful requests/s: {operation}");
         rate(
             name,
             runs.map(Measurements::judged),
@@ -43,11 +99,11 @@ fn throughput(runs: [&Measurements; 2]) -> Vec<Reading> {
     };
     // Buyers and tickets are counted over the whole run, requests only after the warm-up: each is divided by its own time.
     let whole = runs.map(|run| run.ending.ended_at.since_start());
-    let finished = runs.map(finished);
+    let finished = runs.map(served);
     let tickets = runs.map(|run| run.tally.reached(Stage::Paid));
     let readings = Operation::ALL.into_iter().map(of_operation).chain([
         rate(
-            "buyers finished per second".to_owned(),
+            "buyers served per second".to_owned(),
             whole,
             finished,
             Worse::Less,
@@ -77,10 +133,21 @@ const fn worse_by(operation: Operation) -> Worse {
     }
 }
 
-/// Returns the number of buyers whose visit ended before the run did.
-fn finished(run: &Measurements) -> u64 {
-    let ended: u64 = run.tally.left.iter().sum();
-    ended - run.tally.left_for(LeaveReason::Unfinished)
+/// Returns the number of buyers who came to the end of their visit, with a ticket or without: not those who gave up on a
+/// system that was slow or did not work.
+fn served(run: &Measurements) -> u64 {
+    let is_served = |reason: &LeaveReason| match reason {
+        LeaveReason::Paid
+        | LeaveReason::SoldOut
+        | LeaveReason::TooManyConflicts
+        | LeaveReason::WalkedAway => true,
+        LeaveReason::OutOfPatience
+        | LeaveReason::HoldExpired
+        | LeaveReason::TooManyErrors
+        | LeaveReason::Unfinished => false,
+    };
+    let served = LeaveReason::ALL.into_iter().filter(is_served);
+    served.map(|reason| run.tally.left_for(reason)).sum()
 }
 
 fn rate(name: String, lengths: [Duration; 2], counts: [u64; 2], worse: Worse) -> Reading {
@@ -92,6 +159,7 @@ fn rate(name: String, lengths: [Duration; 2], counts: [u64; 2], worse: Worse) ->
         unit: Unit::PerSecond,
         worse,
         figures: [Some(per_second(0)), Some(per_second(1))],
+        at_least: [None; 2],
         samples: Some(counts),
         distance: None,
         scatter: Scatter::of_count(counts[0]),
@@ -115,8 +183,7 @@ fn waiting(runs: [&Measurements; 2]) -> Vec<Reading> {
 
 fn response_times(runs: [&Measurements; 2]) -> Vec<Reading> {
     let of = |operation: Operation| {
-        let tallies = runs.map(|run| &run.tally.operations[operation.index()]);
-        let histograms = tallies.map(|tally| &tally.response_time);
+        let histograms = runs.map(|run| run.tally.operations[operation.index()].successful());
         let kinds = [
             (Measure::ResponseTimeP50, 50),
             (Measure::ResponseTimeP95, 95),
@@ -124,7 +191,7 @@ fn response_times(runs: [&Measurements; 2]) -> Vec<Reading> {
         ];
         kinds.map(|(measure, percent)| {
             let name = format!("response time p{percent}: {operation}");
-            percentile(measure, name, histograms, percent)
+            percentile(measure, name, histograms.each_ref(), percent)
         })
     };
     let readings = Operation::ALL.into_iter().flat_map(of);
@@ -143,6 +210,7 @@ fn percentile(measure: Measure, name: String, histograms: [&Histogram; 2], perce
         unit: Unit::Seconds,
         worse: Worse::More,
         figures: histograms.map(seconds),
+        at_least: [None; 2],
         samples: Some(histograms.map(Histogram::count)),
         distance: None,
         scatter: Scatter::of_percentile(histograms, percent),
@@ -161,6 +229,7 @@ fn abandonment(runs: [&Measurements; 2]) -> Reading {
         unit: Unit::Share,
         worse: Worse::More,
         figures: [part(0), part(1)],
+        at_least: [None; 2],
         samples: Some(gone),
         distance: None,
         scatter: Scatter::of_count(gone[0]),
@@ -183,6 +252,7 @@ fn instances(runs: [&Measurements; 2]) -> Vec<Reading> {
             unit: Unit::Instances,
             worse: Worse::Neither,
             figures: levels.means.map(Some),
+            at_least: [None; 2],
             samples: None,
             distance: (levels.means[0] > 0.0).then(|| levels.distance / levels.means[0]),
             scatter: Scatter::None,
@@ -197,12 +267,17 @@ fn cost(runs: [&Measurements; 2]) -> Option<Reading> {
     let [Some(base), Some(new)] = statements else {
         return None;
     };
+    let totals = [&base.run.total, &new.run.total];
     (base.currency == new.currency).then(|| Reading {
         measure: Measure::Cost,
         name: "cost of this sale".to_owned(),
         unit: Unit::Money,
         worse: Worse::More,
-        figures: [Some(base.run.total), Some(new.run.total)],
+        figures: totals.map(Amount::exact),
+        at_least: totals.map(|total| match total {
+            Amount::Exact(_) => None,
+            Amount::AtLeast { at_least, .. } => Some(*at_least),
+        }),
         samples: None,
         distance: None,
         scatter: Scatter::None,

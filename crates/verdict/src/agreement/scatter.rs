@@ -19,6 +19,8 @@ const BEYOND_MIN: f64 = 10.0;
 pub(super) enum Scatter {
     /// With 95 % probability the metric stays within this share of its value.
     Within(f64),
+    /// With 95 % probability the difference of two runs that do the same stays within this.
+    OfDifference(f64),
     /// There are too few samples to estimate it.
     Unknown,
     /// The metric is not computed from samples.
@@ -29,7 +31,7 @@ impl Scatter {
     /// Returns the noise as a share of the metric; `None` if it is unknown or there is none.
     pub(super) const fn share(self) -> Option<f64> {
         match self {
-            Self::Within(share) => Some(share),
+            Self::Within(share) | Self::OfDifference(share) => Some(share),
             Self::Unknown | Self::None => None,
         }
     }
@@ -43,6 +45,22 @@ impl Scatter {
         match count {
             0 => Self::Unknown,
             _ => Self::Within(Z_95 / (count as f64).sqrt()),
+        }
+    }
+
+    /// Returns the noise of the difference between two shares: of the first run, `parts[0]` out of `wholes[0]`. Each share has
+    /// the variance of a binomial share, `p (1 - p) / n`. One is added to each part, so that the noise is not nothing where
+    /// nothing was seen.
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    pub(super) fn of_shares(parts: [u64; 2], wholes: [u64; 2]) -> Self {
+        let variance = |run: usize| {
+            let whole = wholes[run] as f64 + 2.0;
+            let share = (parts[run] as f64 + 1.0) / whole;
+            share * (1.0 - share) / whole
+        };
+        match wholes {
+            [0, _] | [_, 0] => Self::Unknown,
+            [_, _] => Self::OfDifference(Z_95 * (variance(0) + variance(1)).sqrt()),
         }
     }
 

@@ -11,7 +11,8 @@
 //! than before (the queue may simply have become shorter), and by what sampling noise explains. The recovery time ends
 //! with the last window that fails, not with the first that passes, so a relapse counts.
 //!
-//! Each fault is observed until the next one strikes, or until the run ends.
+//! Each fault is observed until the next one strikes, or until the run ends. Faults that strike at the same instant are
+//! observed together: which of them stopped the system cannot be told.
 
 mod outcome;
 mod work;
@@ -105,13 +106,40 @@ pub struct Failover {
 /// Follows each fault of the timeline until the next one, or until the run ends.
 pub(super) fn judge(run: &Measurements) -> Vec<Recovery> {
     let strikes: Vec<_> = run.timeline.iter().filter_map(strike).collect();
-    let until = |index: usize| {
-        strikes
-            .get(index + 1)
-            .map_or(run.ending.ended_at, |next: &Strike| next.at)
+    let until = |strike: &Strike| {
+        let mut later = strikes.iter().filter(|next| next.at > strike.at);
+        later.next().map_or(run.ending.ended_at, |next| next.at)
     };
-    let follow = |(index, strike)| follow(run, strike, until(index));
-    strikes.iter().enumerate().map(follow).collect()
+    let follow = |strike: &Strike| {
+        let (same, until) = (Same::of(&strikes, strike), until(strike));
+        follow(run, strike, &same, until)
+    };
+    strikes.iter().map(follow).collect()
+}
+
+/// The faults that strike at the same instant, in the order of the timeline, and which of them is followed.
+struct Same<'s> {
+    strikes: Vec<&'s Strike>,
+    index: usize,
+}
+
+impl<'s> Same<'s> {
+    fn of(strikes: &'s [Strike], strike: &Strike) -> Self {
+        let same: Vec<_> = strikes.iter().filter(|one| one.at == strike.at).collect();
+        let index = same.iter().position(|one| std::ptr::eq(*one, strike));
+        Self {
+            strikes: same,
+            index: index.unwrap_or(0),
+        }
+    }
+
+    /// Whether the loss of this primary is attributed to the followed fault: each loss belongs to one fault only, the first
+    /// that can have caused it.
+    fn owns_loss(&self, tier: DataTierPart, zone: ZoneId) -> bool {
+        let mut strikes = self.strikes.iter();
+        let cause = strikes.position(|strike| strike.fault.can_take(tier, zone));
+        cause.unwrap_or(0) == self.index
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -126,6 +154,13 @@ struct Subject {
     action: FaultKind,
     zone: Option<ZoneId>,
     part: Option<DataTierPart>,
+}
+
+impl Subject {
+    /// Whether it can have taken a primary of this part in this zone.
+    fn can_take(self, tier: DataTierPart, zone: ZoneId) -> bool {
+        self.part == Some(tier) || (self.part.is_none() && self.zone == Some(zone))
+    }
 }
 
 fn strike(notice: &Notice) -> Option<Strike> {
@@ -154,7 +189,7 @@ fn healed_at(timeline: &[Notice], strike: &Strike) -> Option<SimTime> {
     timeline.iter().find(heals).map(|notice| notice.at)
 }
 
-fn follow(run: &Measurements, strike: &Strike, until: SimTime) -> Recovery {
+fn follow(run: &Measurements, strike: &Strike, same: &Same<'_>, until: SimTime) -> Recovery {
     let zones = &run.plan.topology.zones;
     let zone = |zone: ZoneId| {
         let known = zones.get(zone.index());
@@ -182,7 +217,7 @@ fn follow(run: &Measurements, strike: &Strike, until: SimTime) -> Recovery {
         healed_at: healed_at(&run.timeline, strike),
         detected_after: first_reaction(&own).map(|at| at - strike.at),
         replaced_after: first_replacement(&own).map(|at| at - strike.at),
-        failovers: failovers(&own, &run.timeline),
+        failovers: failovers(&own, &run.timeline, same),
         before,
         during: work::work_between(&run.series, strike.at, observed_until),
         at_the_end: work::work_at_the_end(&run.series, strike.at, until),
@@ -227,9 +262,9 @@ fn first_replacement(after: &[&Notice]) -> Option<SimTime> {
 
 /// Returns the failovers that began in `after`. The promotion is looked up in the whole timeline: it may come when the
 /// next fault has already started.
-fn failovers(after: &[&Notice], timeline: &[Notice]) -> Vec<Failover> {
+fn failovers(after: &[&Notice], timeline: &[Notice], same: &Same<'_>) -> Vec<Failover> {
     let lost = after.iter().filter_map(|notice| match notice.what {
-        What::PrimaryLost { tier, .. } => Some((tier, notice.at)),
+        What::PrimaryLost { tier, zone } => same.owns_loss(tier, zone).then_some((tier, notice.at)),
         _ => None,
     });
     let promoted = |tier, lost_at| {

@@ -18,7 +18,8 @@ pub(super) fn month(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     let statement = statement.ok_or("this run has no bill")?;
     let rows = &statement.documented.rows;
     let difference = |line: &comparison::Row| {
-        let amount = line.computed_at_documented_use?;
+        // A lower bound agrees with a documented amount only by chance.
+        let amount = line.computed_at_documented_use.as_ref()?.exact()?;
         let depends_on_use = line.used.is_some();
         // Relative to at least 1 won: a line that is documented as free must not divide by zero.
         (!depends_on_use)
@@ -49,9 +50,8 @@ pub(super) fn month(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
         )
     }));
     parts.extend(off.iter().take(SHOWN_MAX).map(|line| {
-        let amount = line
-            .computed_at_documented_use
-            .map_or_else(String::new, in_won);
+        let amount = line.computed_at_documented_use.as_ref();
+        let amount = amount.map_or_else(String::new, |amount| in_won(amount.at_least()));
         format!(
             "{}: {amount} instead of {}",
             line.title,
@@ -95,7 +95,7 @@ pub(super) fn endpoint(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
 
 /// Describes a line with another usage than the documents assume; `None` if its usage is the same.
 fn other_use(line: &comparison::Row) -> Option<String> {
-    let (used, computed) = (line.used.as_ref()?, line.computed?);
+    let (used, computed) = (line.used.as_ref()?, line.computed.as_ref()?.exact()?);
     Some(format!(
         "different usage: {} is {} for {used}, not {}",
         line.title,

@@ -253,13 +253,15 @@ pub(super) fn terms(evidence: &Evidence<'_>) -> Checked {
         shown.join("; "),
         counted(lost, "confirmed order")
     );
-    let mut is_whole = true;
+    let (mut is_whole, mut is_reported) = (true, true);
     for (part, name) in [
         (DataTierPart::Redis, "Redis"),
         (DataTierPart::Database, "database"),
     ] {
         let losses = evidence.losses(part);
         for loss in &losses {
+            // A failover that finished without a write that succeeded has no recovery time to report.
+            is_reported &= loss.writes_failed_for.is_some() || loss.promoted_at.is_none();
             let rto = loss.writes_failed_for.map(in_words);
             let rto = rto.unwrap_or_else(|| "an unknown time".to_owned());
             measured = format!(
@@ -271,5 +273,6 @@ pub(super) fn terms(evidence: &Evidence<'_>) -> Checked {
         is_whole &=
             part == DataTierPart::Database || losses.len() == evidence.promotions(part).len();
     }
-    Ok(Found::new(true, measured).without_unless(is_whole, "what Redis lost with its primary"))
+    Ok(Found::new(is_reported, measured)
+        .without_unless(is_whole, "what Redis lost with its primary"))
 }

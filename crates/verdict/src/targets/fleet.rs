@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Checked, Claim, Evidence, Found};
-use crate::figure::{grouped, in_words, percent, share, significant};
-use crate::scale::ScaleAction;
+use crate::figure::{counted, grouped, in_words, percent, share, significant};
+use crate::scale::{self, ScaleAction};
 use tiketi_cloud::notice::InstanceState;
 use tiketi_core::units::SimTime;
 use tiketi_measure::Engine;
@@ -135,6 +135,19 @@ pub(super) fn alarms(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
         )
         .into());
     }
+    let longest = claim.high.map_or(Duration::MAX, Duration::from_secs_f64);
+    let silent = scale::unanswered(evidence.run, longest);
+    if let Some(first) = silent.first() {
+        let crossed_at = in_words(first.crossed_at.since_start());
+        return Ok(Found::new(
+            false,
+            format!(
+                "{} did not fire within {} of the crossing at {crossed_at}",
+                first.policy,
+                in_words(longest)
+            ),
+        ));
+    }
     let mut delays: Vec<_> = evidence
         .scaling
         .iter()
@@ -176,17 +189,32 @@ pub(super) fn in_service(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     if grown.is_empty() {
         return Err("no policy scaled out".into());
     }
-    // An action whose instances were still booting when the run ended has no time yet.
+    let ended_at = evidence.run.ending.ended_at;
+    // An action whose instances were still booting when the run ended has no time yet, unless it had all the time that the claim
+    // allows.
+    let is_overdue = |action: &&&ScaleAction| {
+        let waited = ended_at.saturating_since(action.acted_at);
+        action.in_service_after().is_none() && !claim.admits(waited.as_secs_f64())
+    };
+    let overdue = grown.iter().filter(is_overdue).count();
     let times: Vec<_> = grown
         .iter()
         .filter_map(|action| Some((action, action.in_service_after()?)))
         .collect();
     let slowest = times.iter().map(|(_, after)| *after).max();
-    let slowest = slowest.ok_or("no added instance was in service before the run ended")?;
-    let shown: Vec<_> = times
+    if slowest.is_none() && overdue == 0 {
+        return Err("no added instance was in service before the run ended".into());
+    }
+    let mut shown: Vec<_> = times
         .iter()
         .map(|(action, after)| format!("+{} after {}", action.to - action.from, in_words(*after)))
         .collect();
+    if overdue > 0 {
+        let actions = counted(overdue as u64, "action");
+        shown.push(format!(
+            "not all instances of {actions} before the run ended"
+        ));
+    }
     let removed = evidence
         .scaling
         .iter()
@@ -200,7 +228,8 @@ pub(super) fn in_service(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     if !removed.is_empty() {
         measured = format!("{measured}; removed instances gone: {}", removed.join(", "));
     }
-    let found = Found::new(claim.admits(slowest.as_secs_f64()) && by_two, measured);
+    let is_quick = slowest.is_none_or(|slowest| claim.admits(slowest.as_secs_f64()));
+    let found = Found::new(is_quick && overdue == 0 && by_two, measured);
     Ok(found
         .without_unless(!removed.is_empty(), "scale-in")
         .without("whether draining dropped users"))

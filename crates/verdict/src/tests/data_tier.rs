@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::audit::{Audit, Finding};
 use crate::figure::Figure;
 use crate::judge;
+use crate::slo::GateResult;
 use crate::targets::{Reached, TargetVerdict};
 use tiketi_cloud::notice::{DataTierPart, What};
 use tiketi_core::units::{SimTime, ZoneId};
@@ -59,7 +60,7 @@ fn figures() -> DataTierFigures {
 }
 
 /// Returns the example on servers, with all requests successful.
-fn run(change: impl FnOnce(&mut Measurements)) -> Measurements {
+pub(super) fn run(change: impl FnOnce(&mut Measurements)) -> Measurements {
     let mut plan = example::plan();
     plan.gates
         .retain(|gate| gate.metric == GateMetric::RecoveryTime);
@@ -76,7 +77,7 @@ fn run(change: impl FnOnce(&mut Measurements)) -> Measurements {
     run
 }
 
-fn of_system(run: &mut Measurements) -> &mut DataTierFigures {
+pub(super) fn of_system(run: &mut Measurements) -> &mut DataTierFigures {
     run.ending
         .system
         .as_mut()
@@ -213,7 +214,7 @@ fn recovery_time_and_data_loss_are_reported_for_every_failover() {
 }
 
 #[test]
-fn gates_on_lag_and_losses_fail_if_nothing_was_measured() {
+fn gates_on_lag_and_losses_have_no_result_if_nothing_was_measured() {
     let gate = |metric, statistic, change: fn(&mut Measurements)| {
         let mut run = run(change);
         let gate = example::gate(metric, statistic, 0.0, "");
@@ -240,12 +241,12 @@ fn gates_on_lag_and_losses_fail_if_nothing_was_measured() {
         assert_eq!(verdict.measured, Some(expected), "{metric:?}");
         let verdict = gate(metric, statistic, without_figures);
         assert_eq!(
-            (verdict.passed, verdict.measured),
-            (false, None),
+            (verdict.result, verdict.measured),
+            (GateResult::NotMeasured, None),
             "{metric:?}"
         );
     }
-    // A failover that was not measured may have lost anything. Without a failover nothing was lost.
+    // A failover that was not measured may have lost anything, and without a failover nothing could be lost.
     let unseen = |run: &mut Measurements| of_system(run).failovers.clear();
     let verdict = gate(GateMetric::LostPlaces, Statistic::Count, unseen);
     assert_eq!(verdict.measured, None);
@@ -260,7 +261,7 @@ fn gates_on_lag_and_losses_fail_if_nothing_was_measured() {
         of_system(run).failovers.clear();
         run.timeline.clear();
     });
-    assert_eq!(verdict.measured, Some(Figure::Count(0)));
+    assert_eq!(verdict.measured, None);
 }
 
 #[test]
@@ -330,4 +331,56 @@ fn overlapping_faults_are_followed_separately() {
     assert_eq!(second.failovers, []);
     assert_eq!(first.fault(), "lose-primary on the database");
     assert_eq!(second.fault(), "delay-replica on Redis");
+}
+
+#[test]
+fn faults_at_the_same_instant_are_observed_together() {
+    use tiketi_cloud::notice::Notice;
+    use tiketi_core::fault::catalog::Action;
+    let at = |second, what| Notice {
+        at: SimTime::from_secs(second),
+        what,
+    };
+    let (part, zone) = (DataTierPart::Database, ZoneId(0));
+    let power = Action::AzPowerInterruption { zone: ZoneId(1) };
+    let verdicts = judge(&run(|run| {
+        run.timeline = vec![
+            at(240, What::struck(power)),
+            at(240, What::struck(Action::LosePrimary { part })),
+            at(240, What::PrimaryLost { tier: part, zone }),
+            at(
+                271,
+                What::Promoted {
+                    tier: part,
+                    zone: ZoneId(1),
+                },
+            ),
+        ];
+        // Nothing works for 40 s.
+        let mut ticks: Vec<_> = run.series.ticks().to_vec();
+        run.series = tiketi_measure::series::Series::default();
+        for (second, tick) in (0..).zip(&mut ticks) {
+            if (240..280).contains(&second) {
+                tick.calls_failed += std::mem::take(&mut tick.calls_ok);
+                tick.calls_failed += std::mem::take(&mut tick.calls_refused);
+            }
+            run.series.absorb(second, tick);
+        }
+    }));
+    let [power, primary] = &verdicts.recoveries[..] else {
+        panic!("two faults: {:?}", verdicts.recoveries);
+    };
+    for one in [power, primary] {
+        let crate::recovery::Outcome::Recovered { after } = one.outcome else {
+            panic!("{}: {:?}", one.fault(), one.outcome);
+        };
+        assert!(
+            (40..=46).contains(&after.as_secs()),
+            "{}: {after:?}",
+            one.fault()
+        );
+        assert_eq!(one.longest_stop, millis(40_000), "{}", one.fault());
+    }
+    // The primary was in the other zone, so its loss belongs to the fault that names it.
+    assert_eq!((power.failovers.len(), primary.failovers.len()), (0, 1));
 }

@@ -13,6 +13,8 @@ use tiketi_scenario::objective::{GateMetric, Statistic};
 mod claims;
 mod data_tier;
 mod gates;
+mod planted;
+mod validity;
 
 /// Returns the example with gates that pass, so that nothing is wrong until a test breaks it.
 fn good_plan() -> Plan {
@@ -116,13 +118,81 @@ fn without_a_final_state_audits_neither_pass_nor_fail() {
     for verdict in &verdicts.audits {
         assert!(matches!(verdict.finding, Finding::CouldNotCheck { .. }));
     }
-    // A gate on something that could not be checked fails all the same.
-    assert_eq!(verdicts.exit_code(), 99);
-    let reason = verdicts.gates[1].reason.as_deref();
+    // Neither does a gate on something that could not be checked.
+    assert_eq!(verdicts.troubles(), [Trouble::NotMeasured]);
+    assert_eq!(verdicts.exit_code(), 91);
+    let gate = &verdicts.gates[1];
+    assert_eq!(gate.result, GateResult::NotMeasured);
     assert_eq!(
-        reason,
-        Some("not checked: no database access to this target")
+        gate.reason.as_deref(),
+        Some("no database access to this target")
     );
+}
+
+#[test]
+fn a_target_without_database_access_can_pass_and_the_testbed_cannot() {
+    let unread = |run: &mut Measurements| {
+        run.ending.state = FinalState::Unread {
+            reason: "no database access to this target".to_owned(),
+        };
+    };
+    let mut plan = good_plan();
+    plan.gates = vec![example::gate(
+        GateMetric::TicketsSold,
+        Statistic::Count,
+        500.0,
+        "count == 500",
+    )];
+    let target = judged(plan.clone(), |run| {
+        unread(run);
+        run.ending.system = None;
+    });
+    assert_eq!(target.exit_code(), 0, "{:?}", target.gaps);
+    let testbed = judged(plan, unread);
+    assert_eq!(testbed.troubles(), [Trouble::NotMeasured]);
+    assert_eq!(testbed.gaps.len(), 5, "every audit");
+}
+
+#[test]
+fn a_run_in_which_nobody_buys_is_inconclusive_whatever_its_gates_say() {
+    let mut plan = good_plan();
+    plan.gates.clear();
+    let verdicts = judged(plan, |run| {
+        run.tally.stages[tiketi_buyer::observation::Stage::Paid as usize] = 0;
+    });
+    assert_eq!(verdicts.troubles(), [Trouble::NotMeasured]);
+    assert_eq!(verdicts.exit_code(), 91);
+    let [gap] = &verdicts.gaps[..] else {
+        panic!("one gap: {:?}", verdicts.gaps);
+    };
+    assert_eq!(gap.subject, gap::Subject::Sale);
+    assert_eq!(
+        gap.reason,
+        "none of the 2,000 buyers bought a ticket (500 seats in the show)"
+    );
+}
+
+#[test]
+fn an_audit_with_nothing_to_check_neither_passes_nor_hides_a_defect() {
+    let empty = |change: fn(&mut tiketi_measure::ending::AuditFacts)| {
+        judged(good_plan(), |run| {
+            *facts(&mut run.ending) = tiketi_measure::ending::AuditFacts {
+                seats_total: 500,
+                seats_free: 500,
+                admissions: Some(tiketi_measure::ending::AdmissionFacts::default()),
+                ..Default::default()
+            };
+            change(facts(&mut run.ending));
+        })
+    };
+    for verdict in &empty(|_| ()).audits {
+        let is_open = matches!(verdict.finding, Finding::CouldNotCheck { .. });
+        assert!(is_open, "{verdict:?}");
+    }
+    // A seat that vanished from an unsold show is still a defect.
+    let verdicts = empty(|facts| facts.seats_free = 499);
+    let finding = verdict_of(&verdicts, Audit::NoOversell);
+    assert!(matches!(finding, Finding::Violated { .. }), "{finding:?}");
 }
 
 #[test]
@@ -234,13 +304,14 @@ fn the_most_serious_trouble_sets_the_exit_code_and_all_are_listed() {
         run.ending.interrupted = true;
         run.tally.arrivals.shed = 1;
         facts(&mut run.ending).lost_orders.count = 1;
+        facts(&mut run.ending).admissions = None;
     });
     let codes: Vec<_> = verdicts
         .troubles()
         .into_iter()
         .map(Trouble::exit_code)
         .collect();
-    assert_eq!(codes, [105, 91, 90, 99]);
+    assert_eq!(codes, [105, 91, 90, 99, 91]);
     assert_eq!(verdicts.exit_code(), 105);
 }
 

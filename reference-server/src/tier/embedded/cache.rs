@@ -166,6 +166,7 @@ impl EmbeddedCache {
         &self,
         body: impl FnOnce(&mut RedisStore, SimTime) -> Result<T, Unavailable>,
     ) -> Result<T, Unavailable> {
+        self.inner.assert_sound();
         if self.inner.redis_is_paused() {
             self.inner.redis_continues().await?;
         }

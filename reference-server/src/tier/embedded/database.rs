@@ -209,6 +209,7 @@ impl EmbeddedDatabase {
         body: impl FnOnce(&mut PostgresStore, SimTime) -> T,
     ) -> Result<T, Unavailable> {
         let Pool { inner, instance } = &*self.pool;
+        inner.assert_sound();
         inner.transactions.run(*instance, transaction).await?;
         let mut tables = inner.tables();
         let now = inner.now();

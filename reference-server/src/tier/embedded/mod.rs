@@ -354,6 +354,17 @@ impl Inner {
         lock(&self.tables)
     }
 
+    /// Panics if somebody else has panicked in the middle of a change: what the tier holds may then be half changed, so no
+    /// instance goes on with it.
+    fn assert_sound(&self) {
+        let is_broken =
+            self.redis.is_poisoned() || self.tables.is_poisoned() || self.transactions.is_broken();
+        assert!(
+            !is_broken,
+            "the embedded data tier broke in a panic elsewhere"
+        );
+    }
+
     fn redis_is_paused(&self) -> bool {
         *self.redis_paused.borrow()
     }
@@ -386,7 +397,7 @@ fn redis_settings(settings: &Settings, limits: EmbeddedLimits) -> RedisSettings 
     }
 }
 
-/// Locks even after a panic elsewhere: the panic is reported where it happened.
+/// Locks even after a panic elsewhere, to read what there is; [`Inner::assert_sound`] stops the instances.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_data_tier::{
-    Asked, Ledger, Loss, Payload, Place as Stand, Redis, RedisError, RedisFigures, RedisSettings,
-    ShowNumber, TaskNumber,
+    Asked, Ledger, Loss, Payload, Place as Stand, QueueState, Redis, RedisError, RedisFigures,
+    RedisSettings, ShowNumber, TaskNumber,
 };
 use uuid::Uuid;
 
@@ -139,10 +139,14 @@ impl RedisStore {
         show: Uuid,
         user: Uuid,
     ) -> Result<QueueStatus, Unavailable> {
+        let mut is_active = false;
         if let (Some(number), Some(buyer)) = (self.shows.get(&show), self.users.find(&user)) {
-            self.machine.status(now, *number, buyer)?;
+            is_active = self.machine.status(now, *number, buyer)? == QueueState::Active;
         }
-        Ok(self.read(show, &user))
+        Ok(QueueStatus {
+            is_active,
+            ..self.read(show, &user)
+        })
     }
 
     /// Leaves the line, or gives the active place back.
@@ -268,11 +272,12 @@ impl RedisStore {
         self.machine.ask(now, 1)
     }
 
-    /// The waiting room as it is.
+    /// The waiting room as it is, without whether the user has a shopping slot.
     fn read(&self, show: Uuid, user: &Uuid) -> QueueStatus {
         let Some(&show) = self.shows.get(&show) else {
             return QueueStatus {
                 position: None,
+                is_active: false,
                 queue_size: 0,
                 active: 0,
                 rate: ADMISSION_RATE_ASSUMED,
@@ -281,6 +286,7 @@ impl RedisStore {
         let buyer = self.users.find(user);
         QueueStatus {
             position: buyer.and_then(|buyer| self.machine.position(show, buyer)),
+            is_active: false,
             queue_size: self.machine.waiting(show),
             active: self.machine.active(show),
             rate: self.machine.admission_rate(show),

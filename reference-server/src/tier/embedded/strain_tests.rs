@@ -44,6 +44,27 @@ fn tier() -> EmbeddedTier {
 }
 
 #[tokio::test]
+async fn nobody_goes_on_with_a_tier_that_broke_in_a_panic() {
+    let tier = tier();
+    let (cache, database) = (tier.cache(), tier.database(&settings(), Duration::ZERO));
+    let breaking = tier.clone();
+    let thread = std::thread::spawn(move || {
+        let _tables = breaking.inner.tables();
+        panic!("planted");
+    });
+    assert!(thread.join().is_err());
+    let cache = tokio::spawn(async move { cache.ping().await });
+    let database = tokio::spawn(async move { database.ping().await });
+    assert!(cache.await.is_err_and(|error| error.is_panic()));
+    assert!(database.await.is_err_and(|error| error.is_panic()));
+    assert_eq!(
+        tier.final_state().seats.len(),
+        3,
+        "audits can still read it"
+    );
+}
+
+#[tokio::test]
 async fn a_stopped_redis_is_waited_for_until_the_client_gives_up() {
     let tier = tier();
     let cache = tier.cache();

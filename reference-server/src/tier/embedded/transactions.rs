@@ -118,6 +118,11 @@ impl Transactions {
         read(&lock(&self.shared.state).machine)
     }
 
+    /// Whether the machine's thread, or a caller, has panicked while it changed the machine.
+    pub(super) fn is_broken(&self) -> bool {
+        self.shared.state.is_poisoned()
+    }
+
     pub(super) fn pool_figures(&self, instance: InstanceId) -> PoolFigures {
         self.read(|machine| machine.pool_figures(instance))
     }

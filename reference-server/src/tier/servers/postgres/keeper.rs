@@ -15,7 +15,7 @@ use crate::tier::seats::{json_head, seat_rows};
 use crate::tier::servers::{DatabaseEndpoint, ServersConfig, SetupError};
 
 /// The migrations in order, starting with number 1.
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     (
         "tables",
         include_str!("../../../../migrations/0001_tables.sql"),
@@ -23,6 +23,10 @@ const MIGRATIONS: [(&str, &str); 2] = [
     (
         "transactions",
         include_str!("../../../../migrations/0002_transactions.sql"),
+    ),
+    (
+        "hold ends",
+        include_str!("../../../../migrations/0003_hold_ends.sql"),
     ),
 ];
 

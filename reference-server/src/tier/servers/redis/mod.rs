@@ -403,13 +403,14 @@ impl RedisCache {
     }
 }
 
-/// Position (less than 1 if not waiting), users waiting, users active, admission rate (empty before the first
+/// Position (0 with a shopping slot, -1 with neither), users waiting, users active, admission rate (empty before the first
 /// measurement).
 type Standing = (i64, u32, u32, String);
 
 fn status_of((place, queue_size, active, rate): &Standing) -> QueueStatus {
     QueueStatus {
-        position: u32::try_from(*place).ok(),
+        position: u32::try_from(*place).ok().filter(|place| *place > 0),
+        is_active: *place == 0,
         queue_size: *queue_size,
         active: *active,
         rate: rate.parse().unwrap_or(ADMISSION_RATE_ASSUMED),

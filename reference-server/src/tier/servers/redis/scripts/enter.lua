@@ -14,7 +14,7 @@ if is_active or (is_free and not rank) then
     inside = inside + 1
     note(doors, channel, 'entered ' .. show .. ' ' .. user)
   end
-  return {-1, waiting, inside, ''}
+  return {0, waiting, inside, ''}
 end
 if not rank then
   -- A newcomer goes behind everyone else, even if a failover has set the clock back.

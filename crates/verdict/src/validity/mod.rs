@@ -1,11 +1,16 @@
-//! Validity: whether the system under test was the bottleneck, or the load generator.
+//! Validity: whether the system under test was the bottleneck, or the tool.
+//!
+//! `generator` asks whether the load workers sent what was due, `stalls` whether every part of the tool ran all the time, and
+//! `host` whether the machine gave them its CPUs. The accounts of buyers are here.
 
-use std::time::Duration;
+mod generator;
+mod host;
+mod stalls;
 
 use serde::Serialize;
 
-use super::figure::{grouped, in_words, percent};
-use tiketi_measure::ending::WorkerFigures;
+use super::figure::{grouped, in_words};
+use tiketi_measure::stall::DEMAND_MAX;
 use tiketi_measure::{Engine, Measurements};
 
 /// One condition that must be met for the measurement to be trusted.
@@ -19,16 +24,20 @@ pub struct ValidityCheck {
     pub evidence: String,
 }
 
-/// Share of its one CPU above which a load worker counts as saturated (assumption): its timers fire late beyond that.
-const CPU_SHARE_MAX: f64 = 0.9;
+/// Share of a CPU above which it counts as full (assumption): timers fire late beyond that.
+const CPU_SHARE_MAX: f64 = DEMAND_MAX;
 
-/// Checks everything that could have made the generator the bottleneck. In virtual time nothing can be late, so only the
+/// Checks everything that could have made the tool the bottleneck. In virtual time nothing can be late, so only the
 /// accounting is checked.
 pub(super) fn judge(run: &Measurements) -> Vec<ValidityCheck> {
     let mut checks: Vec<_> = completed(run).into_iter().collect();
     checks.extend(credentials(run));
     match run.ending.engine {
-        Engine::Live => checks.push(send_lag(run)),
+        Engine::Live => {
+            checks.push(generator::send_lag(run));
+            checks.extend(generator::polls(run));
+            checks.extend(stalls::judge(run));
+        }
         // Virtual time waits for the sender.
         Engine::Model => {}
     }
@@ -38,9 +47,10 @@ pub(super) fn judge(run: &Measurements) -> Vec<ValidityCheck> {
         buyers_accounted_for(run),
     ]);
     if !run.ending.generator.workers.is_empty() {
-        checks.push(cpu(run));
-        checks.push(open_files(run));
+        checks.push(generator::cpu(run));
+        checks.push(generator::open_files(run));
     }
+    checks.extend(host::judge(run));
     checks
 }
 
@@ -72,20 +82,6 @@ fn credentials(run: &Measurements) -> Option<ValidityCheck> {
             reason.unwrap_or("unknown error")
         ),
     })
-}
-
-fn send_lag(run: &Measurements) -> ValidityCheck {
-    let limit = run.plan.self_check.send_lag_p99_max;
-    let p99 = run.tally.send_lag.percentile(99.0);
-    ValidityCheck {
-        name: "scheduling delay",
-        // No sample is no proof that the generator kept up.
-        ok: p99.is_some_and(|lag| lag <= limit),
-        evidence: match p99 {
-            Some(lag) => format!("p(99) {} (limit {})", in_words(lag), in_words(limit)),
-            None => "no request was sent after the warm-up".to_owned(),
-        },
-    }
 }
 
 fn arrivals_add_up(run: &Measurements) -> ValidityCheck {
@@ -138,44 +134,6 @@ fn buyers_accounted_for(run: &Measurements) -> ValidityCheck {
             "{} started, {} finished or still active at the end",
             grouped(started),
             grouped(ended)
-        ),
-    }
-}
-
-fn cpu(run: &Measurements) -> ValidityCheck {
-    // A run that was interrupted at once has no length; it must not divide by zero.
-    let wall = run.ending.wall.max(Duration::from_millis(1));
-    let share = |worker: &WorkerFigures| worker.cpu.div_duration_f64(wall);
-    let busiest = run.ending.generator.workers.iter().map(share);
-    let busiest = busiest.fold(0.0, f64::max);
-    ValidityCheck {
-        name: "load worker CPU",
-        ok: busiest < CPU_SHARE_MAX,
-        evidence: format!(
-            "the busiest load worker used {} of its CPU (limit {})",
-            percent(busiest),
-            percent(CPU_SHARE_MAX)
-        ),
-    }
-}
-
-fn open_files(run: &Measurements) -> ValidityCheck {
-    let workers = &run.ending.generator.workers;
-    let refused: u64 = workers.iter().map(|worker| worker.files_refused).sum();
-    // The worker closest to its own limit: workers may have different limits.
-    let fullest = workers
-        .iter()
-        .min_by_key(|worker| worker.files_limit.saturating_sub(worker.files_peak));
-    let full = fullest.is_some_and(|worker| worker.files_peak >= worker.files_limit);
-    let (peak, limit) = fullest.map_or((0, 0), |worker| (worker.files_peak, worker.files_limit));
-    ValidityCheck {
-        name: "open files",
-        ok: refused == 0 && !full,
-        evidence: format!(
-            "at most {} of {} in a load worker, {} refused",
-            grouped(peak),
-            grouped(limit),
-            grouped(refused)
         ),
     }
 }

@@ -1,0 +1,59 @@
+//! How a buyer waits in the queue: with a socket, and with polls at fixed intervals.
+
+use std::time::Duration;
+
+use super::{Journey, Step};
+use crate::observation::Stage;
+use tiketi_core::units::SimTime;
+
+impl Journey {
+    /// Waits in the queue: opens the socket and polls.
+    pub(super) fn wait(&mut self, now: SimTime) {
+        if self.queued_since.is_none() {
+            self.queued_since = Some(now);
+            self.gives_up_at = Some(now + self.draws.patience(&self.temperament));
+            self.reach(now, Stage::Queued);
+        }
+        self.step = Step::Waiting;
+        self.join_due = self.socket.is_open();
+        self.socket.want(now);
+        self.schedule_poll(now, now);
+    }
+
+    /// Schedules the next poll at a fixed interval from when the last one was due; overdue polls are skipped.
+    pub(super) fn schedule_poll(&mut self, now: SimTime, last: SimTime) {
+        let interval = self.poll_interval();
+        let next = last + interval;
+        self.poll_at(now, if next > now { next } else { now + interval });
+    }
+
+    pub(super) fn poll_interval(&self) -> Duration {
+        let poll = &self.temperament.poll;
+        if self.socket.is_open() {
+            poll.connected
+        } else {
+            poll.disconnected
+        }
+    }
+
+    /// Schedules the next poll, in place of one that is scheduled already.
+    pub(super) fn poll_at(&mut self, now: SimTime, at: SimTime) {
+        self.drop_poll(now);
+        self.polls.handle_scheduled();
+        self.due = Some(at);
+    }
+
+    /// Cancels the scheduled poll of a waiting buyer, if there is one.
+    pub(super) fn drop_poll(&mut self, now: SimTime) {
+        let Some(due) = self.due.filter(|_| self.step == Step::Waiting) else {
+            return;
+        };
+        // While a request is in flight, the next one waits for its response, not for the load generator.
+        let late = match self.in_flight {
+            Some(_) => Duration::ZERO,
+            None => now.saturating_since(due.max(self.answered_at)),
+        };
+        self.polls.handle_cancelled(late, self.poll_interval());
+        self.due = None;
+    }
+}

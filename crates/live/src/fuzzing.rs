@@ -1,0 +1,77 @@
+//! What a server can send to a buyer, as functions over bytes: the entry points of the fuzz targets.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request as Message;
+use http_body_util::Full;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt as _;
+use uuid::Uuid;
+
+use crate::api;
+use crate::http::Received;
+use crate::socket_io::Session;
+use tiketi_buyer::Request;
+
+/// Passes each line to one Socket.IO session, as a text frame.
+pub fn socket_frames(lines: &str) {
+    let mut session = Session::new(Duration::from_secs(1));
+    for frame in lines.lines() {
+        // The reaction is the buyer's business; here it only has to exist.
+        let _reaction = session.handle_frame(frame);
+    }
+}
+
+/// Passes the bytes to a buyer's HTTP connection as the response to a request, and interprets what arrives as the response
+/// to each request of the contract.
+///
+/// # Panics
+///
+/// If the runtime cannot be built.
+pub fn http_response(bytes: &[u8]) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime without drivers needs nothing of the system");
+    let Some(received) = runtime.block_on(receive(bytes)) else {
+        return;
+    };
+    let mut seats = Vec::new();
+    for request in requests() {
+        let (_outcome, _answer) = api::understand(request, &received, &mut seats);
+    }
+}
+
+/// Returns the response that a connection reads from the bytes; `None` if they are none.
+async fn receive(bytes: &[u8]) -> Option<Received> {
+    // The whole response fits into the pipe, so writing it never waits for the reader.
+    let (near, mut far) = tokio::io::duplex(bytes.len() + 4_096);
+    far.write_all(bytes).await.ok()?;
+    far.shutdown().await.ok()?;
+    let (mut channel, connection) = http1::handshake(TokioIo::new(near)).await.ok()?;
+    let request = Message::new(Full::new(Bytes::new()));
+    let exchange = async {
+        let response = channel.send_request(request).await.ok()?;
+        Received::read(response).await.ok()
+    };
+    let (received, _ended) = tokio::join!(exchange, connection);
+    received
+}
+
+/// One request of each kind.
+fn requests() -> [Request; 9] {
+    [
+        Request::PageLoad,
+        Request::ShowList,
+        Request::ShowDetail,
+        Request::QueueCheck,
+        Request::QueueStatus,
+        Request::QueueLeave,
+        Request::SeatList,
+        Request::SeatReserve { seat: Uuid::nil() },
+        Request::PaymentProcess {
+            reservation: Uuid::nil(),
+        },
+    ]
+}

@@ -1,0 +1,350 @@
+//! Limits of all keys, each with its reason: the engines neither fail, nor hang, nor wrap within them.
+//!
+//! Limits of AWS are documented: quotas of Auto Scaling, CloudWatch and Elastic Load Balancing. The others are
+//! assumptions about what a sale can be.
+
+use std::time::Duration;
+
+use crate::duration::LENGTH_MAX;
+use crate::keys::Limits;
+
+const ZERO: Duration = Duration::ZERO;
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// Length of the run.
+pub(super) const RUN: Limits<Duration> = Limits::new(
+    SECOND,
+    Duration::from_hours(7 * 24),
+    "reports have a row per second: a shorter run has none, and a run of more than a week has too many",
+);
+
+/// Start of the run that is not judged.
+pub(super) const WARMUP: Limits<Duration> =
+    Limits::new(ZERO, RUN.max, "the warm-up is part of the run");
+
+/// Scenario seconds per real second.
+pub(super) const SPEED: Limits<f64> = Limits::new(
+    0.1,
+    1_000.0,
+    "no machine keeps up with a faster clock, and a slower one only makes the run longer",
+);
+
+/// Buyers of a run, of a phase, and per second.
+pub(super) const BUYERS: Limits<u32> = Limits::new(
+    1,
+    10_000_000,
+    "a sale needs a buyer, and no machine can start more than ten million",
+);
+
+/// Buyers per second.
+pub(super) const ARRIVAL_RATE: Limits<f64> = Limits::new(
+    0.0,
+    10_000_000.0,
+    "a rate is not negative, and the largest sale has ten million buyers in all",
+);
+
+/// Time constants of arrivals, lengths of levels, instants after the start: they divide.
+pub(super) const SPAN: Limits<Duration> = Limits::new(
+    MS,
+    LENGTH_MAX,
+    "people do not arrive by the microsecond; write at least 1ms",
+);
+
+/// Times that may be zero.
+pub(super) const DELAY: Limits<Duration> = Limits::new(
+    ZERO,
+    LENGTH_MAX,
+    "a length of time is not negative, and 31 days are longer than any run",
+);
+
+/// Delays within the data tier: milliseconds in reality.
+pub(super) const DATA_DELAY: Limits<Duration> = Limits::new(
+    ZERO,
+    HOUR,
+    "with a longer delay the data tier is down: use a fault such as `pause-primary`",
+);
+
+/// Time of one command of Redis: microseconds in reality.
+pub(super) const COMMAND: Limits<Duration> = Limits::new(
+    ZERO,
+    SECOND,
+    "Redis takes microseconds for a command; a slower one is down: use the fault `pause-primary`",
+);
+
+/// Timers of the application that repeat throughout the run.
+pub(super) const TIMER: Limits<Duration> = Limits::new(
+    Duration::from_millis(10),
+    HOUR,
+    "shorter timers keep the engine busy with nothing else, and longer ones never fire in a sale",
+);
+
+/// Period of the monitor's samples.
+pub(super) const SAMPLE_PERIOD: Limits<Duration> = Limits::new(
+    SECOND,
+    DAY,
+    "CloudWatch keeps one value per second of a metric, and looks back one day at most",
+);
+
+/// Aggregation period of a datapoint.
+pub(super) const ALARM_PERIOD: Limits<Duration> = Limits::new(
+    Duration::from_secs(10),
+    DAY,
+    "CloudWatch has periods of 10s, 30s, and whole minutes up to a day",
+);
+
+/// Pauses between two polls or attempts.
+pub(super) const PAUSE: Limits<Duration> = Limits::new(
+    Duration::from_millis(10),
+    LENGTH_MAX,
+    "browsers fire repeated timers every 4 ms at most: shorter pauses are an attack, not a buyer",
+);
+
+/// Time after which somebody stops to wait for an answer.
+pub(super) const TIMEOUT: Limits<Duration> = Limits::new(
+    MS,
+    HOUR,
+    "no answer arrives within less than 1ms, and nobody waits longer than an hour for one",
+);
+
+/// Lifetimes of keys, holds, sessions and idle connections.
+pub(super) const LIFETIME: Limits<Duration> = Limits::new(
+    MS,
+    LENGTH_MAX,
+    "Redis counts lifetimes in milliseconds, and 31 days are longer than any run",
+);
+
+/// Idle time after which Redis closes a connection, which it counts in seconds; it reads zero as never.
+pub(super) const REDIS_IDLE: Limits<Duration> = Limits::new(
+    SECOND,
+    LENGTH_MAX,
+    "Redis counts this timeout in whole seconds, and reads zero as never",
+);
+
+/// Lengths of faults.
+pub(super) const FAULT: Limits<Duration> = Limits::new(
+    MS,
+    LENGTH_MAX,
+    "a fault of less than 1ms breaks nothing, and 31 days are longer than any run",
+);
+
+/// Lag of a replica.
+pub(super) const LAG: Limits<Duration> = Limits::new(
+    MS,
+    HOUR,
+    "a replica is always 1ms late, and an hour of lag is a replica that is down",
+);
+
+/// Limit on the scheduling delay of the load generator.
+pub(super) const SEND_LAG: Limits<Duration> = Limits::new(
+    Duration::from_micros(1),
+    HOUR,
+    "delays are measured in microseconds, and a run with a delay of an hour measures nothing",
+);
+
+/// Limit on stalls of the tool.
+pub(super) const STALL: Limits<Duration> = Limits::new(
+    Duration::from_millis(100),
+    HOUR,
+    "shorter stalls are not reported, and a part that stands still for an hour has ended the run",
+);
+
+/// How late AWS carries out a scheduled action.
+pub(super) const LATE: Limits<Duration> = Limits::new(
+    ZERO,
+    HOUR,
+    "AWS is up to 2 minutes late; to carry it out later, schedule it later",
+);
+
+/// More instances than the testbed can emulate on one machine.
+pub(super) const FLEET_MAX: u32 = 200;
+
+/// Minimum, desired number, and instances per zone.
+pub(super) const FLEET: Limits<u32> = Limits::new(
+    0,
+    FLEET_MAX,
+    "one machine cannot emulate more than 200 instances",
+);
+
+/// Maximum of the fleet.
+pub(super) const FLEET_LARGEST: Limits<u32> = Limits::new(
+    1,
+    FLEET_MAX,
+    "a fleet without an instance serves nobody, and one machine cannot emulate more than 200",
+);
+
+/// Instances to add or remove.
+pub(super) const ADJUSTMENT: Limits<i32> =
+    Limits::new(-200, 200, "a fleet has 200 instances at most");
+
+/// Thresholds of alarms, and bounds of steps relative to them.
+pub(super) const THRESHOLD: Limits<f64> = Limits::new(
+    -10_000_000.0,
+    10_000_000.0,
+    "no metric goes further: a queue has at most ten million buyers, and CPU is in percent",
+);
+
+/// Seats of all sections.
+pub(super) const SEATS: Limits<u64> = Limits::new(
+    1,
+    200_000,
+    "no venue has more, and a larger seat map would not fit into one response",
+);
+
+/// Rows, and seats per row.
+pub(super) const ROWS: Limits<u32> = Limits::new(
+    1,
+    10_000,
+    "a section without a row has no seat; split a venue into sections instead of longer rows",
+);
+
+/// Price of a seat, in won.
+pub(super) const PRICE: Limits<i64> = Limits::new(
+    0,
+    100_000_000,
+    "prices are in whole won, and no ticket costs more than ₩100,000,000",
+);
+
+/// Shopping slots.
+pub(super) const SLOTS: Limits<u32> = Limits::new(
+    1,
+    10_000_000,
+    "without a slot nobody can buy, and no sale has more than ten million buyers",
+);
+
+/// Taken seats after which a buyer gives up.
+pub(super) const CONFLICTS: Limits<u32> = Limits::new(
+    1,
+    10_000,
+    "a buyer who gives up before the first try buys nothing, and nobody tries more often",
+);
+
+/// Failed attempts after which a buyer gives up.
+pub(super) const TRIES: Limits<u32> = Limits::new(
+    0,
+    1_000_000,
+    "for a buyer who never gives up, write \"none\"",
+);
+
+/// Requests per minute.
+pub(super) const REQUESTS: Limits<u32> = Limits::new(1, 1_000_000, "for no limit, write \"none\"");
+
+/// Memory of a Redis node, in MiB.
+pub(super) const MEMORY: Limits<u32> = Limits::new(
+    1,
+    1_000_000,
+    "Redis does not start with less than 1 MiB, and no node has more than a terabyte",
+);
+
+/// Memory that others take, in MiB.
+pub(super) const OTHER_MEMORY: Limits<u32> =
+    Limits::new(0, MEMORY.max, "no node has more than a terabyte");
+
+/// Connections of a pool, or of a server.
+pub(super) const CONNECTIONS: Limits<u32> = Limits::new(
+    1,
+    100_000,
+    "without a connection nothing is stored, and PostgreSQL cannot serve more than 100,000",
+);
+
+/// Cores of the database.
+pub(super) const CORES: Limits<u32> = Limits::new(
+    1,
+    256,
+    "a database needs a core, and no instance class has more than 256",
+);
+
+/// Instances or connections that a fault affects.
+pub(super) const AFFECTED: Limits<u32> = Limits::new(
+    1,
+    100_000,
+    "a fault that affects none changes nothing, and no scenario has more than 100,000",
+);
+
+/// Sales per month.
+pub(super) const SALES: Limits<u32> = Limits::new(0, 10_000, "no venue has more sales in a month");
+
+/// Standard deviation of a logarithm.
+pub(super) const SIGMA: Limits<f64> = Limits::new(
+    0.001,
+    5.0,
+    "without a spread use a constant; with sigma 5, one draw in six is 148 times the median",
+);
+
+/// Shape of a Weibull distribution.
+pub(super) const SHAPE: Limits<f64> = Limits::new(
+    0.1,
+    100.0,
+    "below 0.1 hardly any draw is near the mean, and above 100 all draws are: use a constant",
+);
+
+/// Checks in a row of a target group.
+pub(super) const CHECKS: Limits<u32> = Limits::new(2, 10, "AWS permits 2 to 10 checks in a row");
+
+/// A limit that AWS documents for a setting of the load balancer.
+pub(super) const fn aws_seconds(from: u64, to: u64) -> Limits<Duration> {
+    Limits::new(
+        Duration::from_secs(from),
+        Duration::from_secs(to),
+        "AWS permits no other values",
+    )
+}
+
+/// Phases of arrivals, and levels of a phase.
+pub(super) const PHASES: Limits<usize> = Limits::new(
+    1,
+    1_000,
+    "a run without arrivals measures nothing; join phases if there are more than 1,000",
+);
+
+/// Faults.
+pub(super) const FAULTS: Limits<usize> = Limits::new(
+    0,
+    1_000,
+    "nobody can read a report about more than 1,000 faults",
+);
+
+/// Sections of seats.
+pub(super) const SECTIONS: Limits<usize> = Limits::new(
+    1,
+    1_000,
+    "without a section there is nothing to sell; join sections if there are more than 1,000",
+);
+
+/// Zones.
+pub(super) const ZONES: Limits<usize> = Limits::new(
+    1,
+    6,
+    "an architecture needs a zone, and a region has six at most",
+);
+
+/// Zones with a NAT gateway.
+pub(super) const NAT_ZONES: Limits<usize> =
+    Limits::new(0, 6, "list each zone once: a region has six at most");
+
+/// Scaling policies of a group.
+pub(super) const POLICIES: Limits<usize> = Limits::new(
+    0,
+    50,
+    "AWS permits 50 scaling policies per Auto Scaling group",
+);
+
+/// Scheduled actions of a group.
+pub(super) const SCHEDULED: Limits<usize> = Limits::new(
+    0,
+    125,
+    "AWS permits 125 scheduled actions per Auto Scaling group",
+);
+
+/// Step adjustments of a policy.
+pub(super) const STEPS: Limits<usize> = Limits::new(
+    1,
+    20,
+    "a step policy without a step does nothing, and AWS permits 20 step adjustments",
+);
+
+/// Hosts that a run may use with `--target`.
+pub(super) const HOSTS: Limits<usize> =
+    Limits::new(0, 100, "list the hosts that belong to one system");
