@@ -70,6 +70,6 @@ mod tests {
         });
         assert!(tokio::spawn(task).await.is_err());
         let raised = tokio::time::timeout(Duration::from_secs(10), crash.raised());
-        assert!(raised.await.is_ok(), "nobody was told");
+        assert!(raised.await.is_ok(), "the panic was not reported");
     }
 }

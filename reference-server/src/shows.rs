@@ -26,8 +26,8 @@ const PAGE_SIZE_MAX: usize = 100;
 /// Maximum length of the search text.
 const SEARCH_LENGTH_MAX: usize = 100;
 
-/// Pages of the list that are cached, in the usual size. Whoever asks for other pages, sizes or texts, of which there are
-/// any number, gets them from the database and fills no memory.
+/// Pages of the list that are cached, in the usual size. Other pages, sizes and search texts come from the database: there is
+/// any number of them, and caching them would fill the memory.
 const PAGES_CACHED: usize = 10;
 
 /// Query parameters of the list.

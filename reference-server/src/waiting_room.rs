@@ -37,8 +37,8 @@ pub(crate) struct CheckAnswer {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StatusAnswer {
     queued: bool,
-    /// Whether a user who isn't queued has been admitted; left out for one who is. A user who was dropped from the queue is told
-    /// `queued: false` too, and this is the difference.
+    /// Whether a user who isn't queued has been admitted; left out for one who is. The response for a user who was
+    /// dropped from the queue also has `queued: false`; this field tells the two apart.
     #[serde(skip_serializing_if = "Option::is_none")]
     admitted: Option<bool>,
     position: u32,

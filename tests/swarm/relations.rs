@@ -169,7 +169,7 @@ fn the_start_of_a_longer_run_is_the_shorter_run() {
             .clone()
             .with("clock.duration", format!("\"{}s\"", seconds + 30));
         let long = run(&longer)?;
-        // The last second has what happens at the very end, such as buyers who are told that the run is over.
+        // The last second includes what happens at the end of a run, such as buyers who leave because it is over.
         let until = usize::try_from(seconds).expect("a short run") - 1;
         for (second, (one, other)) in short
             .series

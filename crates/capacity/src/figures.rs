@@ -217,8 +217,7 @@ const fn cost(measure: Measure, statement: &Statement) -> Option<&Amount> {
     }
 }
 
-/// Returns the metrics of a run. A cost that is only a lower bound is left out: whoever compares metrics must not take it for
-/// the cost.
+/// Returns the metrics of a run. A cost that is only a lower bound is left out, so that no comparison takes it for the cost.
 pub(super) fn figures(run: &Measurements, verdicts: &Verdicts) -> Figures {
     let values = Measure::all().into_iter().map(|measure| {
         let value = value(measure, run, verdicts);

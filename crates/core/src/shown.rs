@@ -1,7 +1,7 @@
 //! Text from outside, made safe to show: names in scenarios and price books, paths, and what servers answer.
 //!
-//! A terminal obeys escape sequences, and text that changes its direction can make a line read as something else. Whoever
-//! writes text for people passes what came from outside through one of these functions: each renderer at one place.
+//! A terminal obeys escape sequences, and text that changes its direction can make a line read as something else. Each
+//! renderer therefore passes text from outside through one of these functions, at one place.
 
 use std::borrow::Cow;
 

@@ -54,7 +54,7 @@ fn hasty() -> Settings {
     })
 }
 
-/// A connection that sends what it is told to.
+/// A connection that sends any bytes.
 struct Raw(TcpStream);
 
 impl Raw {

@@ -147,7 +147,7 @@ impl Bench {
             }
         };
         let timely = tokio::time::timeout(PATIENCE, reached).await;
-        timely.expect("the load is told");
+        timely.expect("the load is reported");
     }
 }
 
