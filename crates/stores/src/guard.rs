@@ -48,6 +48,8 @@ pub fn main() -> std::io::Result<()> {
         Some(Task::Guard(claim)) => {
             // The guard inherits the children of a server that died, and finds and kills them.
             prctl::set_child_subreaper(true)?;
+            // A guard that was stopped continues and sees the end of its input.
+            prctl::set_pdeathsig(Signal::SIGCONT)?;
             serve(&claim, input, std::io::stdout(), Reach::Process);
             Ok(())
         }

@@ -308,8 +308,7 @@ fn launch(guard: &Guard) -> std::io::Result<Launched> {
                 .arg(subcommand)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
-                // Ctrl-C in a terminal reaches only this process, which ends its guards one by one. When this process ends, the
-                // group is orphaned, and the kernel continues a guard that was stopped: it sees the end of its input.
+                // Ctrl-C in a terminal reaches only this process, which ends its guards one by one.
                 .process_group(0)
                 .spawn()?;
             let input = child.stdin.take().expect("the input is piped");

@@ -19,7 +19,9 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{SITES, postgres, redis};
+use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use tiketi_stores::{Guard, Host, PostgresKind, PostgresPair, Programs, RedisPair};
 use tokio::runtime::Runtime;
@@ -143,15 +145,23 @@ fn killed_with_guards_without_namespaces() {
 }
 
 fn killed_while_guards_are_stopped() {
-    let mut ground = Ground::new();
-    let mut supervisor = ground.supervisor(SUPERVISE);
-    supervisor.wait_until_ready();
-    ground.note_segments();
-    for guard in children_of(supervisor.0.id()) {
-        kill(guard, Signal::SIGSTOP).unwrap();
+    // Where this process adopts orphans, as a service manager does, the kernel does not continue stopped ones by itself.
+    for adopts_orphans in [false, true] {
+        prctl::set_child_subreaper(adopts_orphans).unwrap();
+        let mut ground = Ground::new();
+        let mut supervisor = ground.supervisor(SUPERVISE);
+        supervisor.wait_until_ready();
+        ground.note_segments();
+        for guard in children_of(supervisor.0.id()) {
+            kill(guard, Signal::SIGSTOP).unwrap();
+        }
+        supervisor.kill();
+        ground.assert_empty();
+        for orphan in children_of(std::process::id()) {
+            waitpid(orphan, None).unwrap();
+        }
     }
-    supervisor.kill();
-    ground.assert_empty();
+    prctl::set_child_subreaper(false).unwrap();
 }
 
 fn stopped() {
