@@ -227,7 +227,7 @@ fn unmetered_items_are_listed_without_amount() {
         [
             ("Surplus credits", None),
             ("Traffic through NAT", None),
-            ("Transfer out through NAT", None),
+            ("Transfer out from instances", None),
             ("Redis across zones", None),
             ("Database across zones", None),
             ("NAT across zones", None),
@@ -260,7 +260,7 @@ fn each_traffic_path_has_its_price() {
         surplus_vcpu_hours: Some(2.0),
         traffic: Some(Traffic {
             nat_gb: 10.0,
-            nat_out_gb: 4.0,
+            internet_gb: 4.0,
             s3_gb: 100.0,
             detour_gb: 3.0,
             load_balancer_cross_zone_gb: 50.0,

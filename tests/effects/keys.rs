@@ -306,6 +306,37 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
     ),
     ("topology.data_tier", Set("\"servers\""), Nothing(LIVE)),
     (
+        "topology.routes.public",
+        Set("{ a = \"internet-gateway\", b = \"internet-gateway\" }"),
+        Nothing("every other route of a public subnet is rejected"),
+    ),
+    ("topology.routes.private", Set("\"nat-gateway-b\""), Figures),
+    (
+        "topology.routes.data",
+        Set("\"nat-gateway\""),
+        Nothing("a database opens no connection to the internet"),
+    ),
+    (
+        "topology.security_groups.load_balancer",
+        Set("[\"internet\", \"vpc\"]"),
+        Nothing("the internet must be admitted, and nothing else calls the load balancer"),
+    ),
+    (
+        "topology.security_groups.instances",
+        Set("[\"load-balancer\", \"redis\"]"),
+        Verdicts,
+    ),
+    (
+        "topology.security_groups.redis",
+        Set("[\"instances\", \"load-balancer\"]"),
+        Nothing("no claim is about who else in the VPC reaches Redis"),
+    ),
+    (
+        "topology.security_groups.database",
+        Set("[\"instances\", \"load-balancer\"]"),
+        Verdicts,
+    ),
+    (
         "topology.subnets.public",
         Set("{ a = \"10.0.5.0/24\", b = \"10.0.2.0/24\" }"),
         Verdicts,

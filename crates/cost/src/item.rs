@@ -46,7 +46,7 @@ pub enum Item {
     CrossZoneReplication,
     /// Bytes to the internet, through the edge.
     DataOut,
-    /// Bytes to the internet, through NAT.
+    /// Bytes from instances to the internet, through NAT or not.
     DataOutNat,
     /// Requests at the edge.
     EdgeRequests,

@@ -252,8 +252,13 @@ impl Reckoning<'_> {
                 &|traffic| traffic.s3_gb - s3_by_nat(traffic),
             ),
             path(
-                piece(Item::DataOutNat, transfer, "Transfer out through NAT", "GB"),
-                &|traffic| traffic.nat_out_gb,
+                piece(
+                    Item::DataOutNat,
+                    transfer,
+                    "Transfer out from instances",
+                    "GB",
+                ),
+                &|traffic| traffic.internet_gb,
             ),
             path(crossing("Redis across zones"), &|traffic| {
                 traffic.redis_cross_zone_gb * BOTH_SIDES

@@ -333,15 +333,15 @@ impl World<'_> {
         let _ = self.redis.store(now, (what, ttl), ());
     }
 
-    /// Calls the payment provider, through the NAT gateway of the instance's zone, or else of the first zone that has one.
+    /// Calls the payment provider, by the way that the instance's route table says.
     fn ask_provider(&mut self, now: SimTime, call: CallRef, open: &Call) {
         let zone = self.fleet.of(open.instance).zone;
-        let Some(way_out) = self.cloud.way_out(zone) else {
+        let Some(way_out) = self.cloud.way_out(&self.plan.topology, zone) else {
             let open = self.calls.find(call).expect("the caller has it");
             open.reply = BAD_GATEWAY;
             return self.step_at(call, Step::Answer, now + PROVIDER_CONNECT_TIMEOUT);
         };
-        self.traffic.handle_payment(way_out != zone);
+        self.traffic.handle_payment(way_out);
         let takes = Duration::from_millis(self.provider.random_range(PROVIDER_MS));
         self.step_at(call, Step::Provider, now + takes);
     }

@@ -48,6 +48,7 @@ impl FaultTarget for World<'_> {
     }
 
     fn lose_zone(&mut self, now: SimTime, zone: ZoneId) {
+        self.cloud.lost.zones.insert(zone);
         // Existing servers are in no zone.
         if self.plan.topology.data_tier.is_of_the_run() {
             for part in self.cloud.primaries.in_zone(zone) {
@@ -65,7 +66,8 @@ impl FaultTarget for World<'_> {
         self.handle_database(now);
     }
 
-    fn restore_zone(&mut self, _now: SimTime, _zone: ZoneId) -> Result<(), Infallible> {
+    fn restore_zone(&mut self, _now: SimTime, zone: ZoneId) -> Result<(), Infallible> {
+        self.cloud.lost.zones.remove(&zone);
         // Replicas need no action here: who is primary is up to the control plane's failover.
         Ok(())
     }

@@ -19,7 +19,9 @@ use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
 use tiketi_cost::{LoadSample, Scope, TrafficSample};
 use tiketi_measure::ending::{FailoverFigures, Loss};
 use tiketi_measure::replica_lag::ReplicaLags;
+use tiketi_network::{Lost, Network, Party, Path};
 use tiketi_scenario::Plan;
+use tiketi_scenario::topology::Topology;
 
 /// The control plane's driver, and what faults and failovers have done to the infrastructure.
 #[derive(Debug)]
@@ -30,7 +32,8 @@ pub(super) struct Cloud {
     /// How far the replicas are behind.
     pub(super) lags: ReplicaLags,
     pub(super) primaries: Primaries,
-    has_nat: Vec<bool>,
+    /// What of the network does not work.
+    pub(super) lost: Lost,
     check_phase: Stream,
     control_due: Option<SimTime>,
 }
@@ -38,13 +41,12 @@ pub(super) struct Cloud {
 impl Cloud {
     /// Builds the control plane of `plan`; nothing has been ordered yet.
     pub(super) fn new(plan: &Plan) -> Self {
-        let zones = &plan.topology.zones;
         Self {
             driver: Driver::new(plan, Scope::Everything),
             failovers: Vec::new(),
             lags: ReplicaLags::new(plan),
             primaries: Primaries::new(&plan.topology),
-            has_nat: zones.iter().map(|zone| zone.nat_gateway).collect(),
+            lost: Lost::default(),
             check_phase: Streams::new(plan.seed).named("check-phase"),
             control_due: None,
         }
@@ -74,16 +76,10 @@ impl Cloud {
         }
     }
 
-    /// Returns the zone whose NAT gateway an instance in `zone` uses to reach the internet: its own, or else the first zone
-    /// that has one, as its route table says. `None` if that gateway is lost, or there is none.
-    pub(super) fn way_out(&self, zone: ZoneId) -> Option<ZoneId> {
-        let gateway = if self.has_nat[zone.index()] {
-            zone
-        } else {
-            let first = self.has_nat.iter().position(|has| *has)?;
-            ZoneId(u8::try_from(first).expect("six zones at most"))
-        };
-        (!self.driver.is_zone_lost(gateway)).then_some(gateway)
+    /// Returns the path of a connection from an instance in `zone` to the payment provider; `None` if there is none.
+    pub(super) fn way_out(&self, topology: &Topology, zone: ZoneId) -> Option<Path> {
+        let network = Network::without(topology, &self.lost);
+        network.path(Party::Instance(zone), Party::Internet).ok()
     }
 }
 

@@ -19,6 +19,7 @@ pub mod environment;
 pub mod grammar;
 pub mod keys;
 mod law;
+pub mod network;
 pub mod objective;
 pub mod operation;
 mod page;

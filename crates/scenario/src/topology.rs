@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use tiketi_station::Profile;
 
 pub use super::data_tier::{DataTier, ExternalServers, PostgresUrl, RedisUrl};
+use super::network::{Routes, SecurityGroups};
 use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::names;
 use tiketi_core::units::{Share, ZoneId};
@@ -18,6 +19,8 @@ pub struct Topology {
     pub vpc: Ipv4Net,
     /// Availability zones; a [`ZoneId`] is an index into this list.
     pub zones: Vec<Zone>,
+    /// Who may open connections to what.
+    pub security_groups: SecurityGroups,
     /// The back-end instances.
     pub instances: Instances,
     /// The load balancer.
@@ -46,6 +49,8 @@ pub struct Zone {
     pub data: Ipv4Net,
     /// Whether the zone has a NAT gateway of its own.
     pub nat_gateway: bool,
+    /// Where its subnets send traffic for the internet.
+    pub routes: Routes,
 }
 
 /// The back-end instances.

@@ -8,6 +8,7 @@ use tiketi_core::units::{Rate, Share, SimTime, Won, ZoneId};
 use tiketi_scenario::Plan;
 use tiketi_scenario::arrival::{ArrivalPhase, Count, Shape};
 use tiketi_scenario::distribution::Distribution;
+use tiketi_scenario::network::{DefaultRoute, Routes, SecurityGroups, Source};
 use tiketi_scenario::objective::{Gate, GateMetric, Relation, Statistic};
 use tiketi_scenario::plan::{
     Clock, Cost, Poll, Retry, Section, SelfCheck, Server, Show, Target, Temperament, WaitingRoom,
@@ -168,10 +169,21 @@ fn topology() -> Topology {
             .parse()
             .expect("the example is valid"),
         nat_gateway: true,
+        routes: Routes {
+            public: DefaultRoute::InternetGateway,
+            private: DefaultRoute::NatGateway(ZoneId(number - 1)),
+            data: DefaultRoute::None,
+        },
     };
     Topology {
         vpc: "10.0.0.0/16".parse().expect("the example is valid"),
         zones: vec![zone("a", 1), zone("b", 2)],
+        security_groups: SecurityGroups {
+            load_balancer: vec![Source::Internet],
+            instances: vec![Source::LoadBalancer],
+            redis: vec![Source::Instances],
+            database: vec![Source::Instances],
+        },
         instances: Instances {
             class: InstanceClass::T3Medium,
             credits: CreditMode::Unlimited,

@@ -11,6 +11,7 @@ mod gaps;
 mod headline;
 mod highlights;
 mod latency;
+mod network;
 mod page;
 mod recovery;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use tiketi_verdict::slo::{GateResult, GateVerdict};
 use tiketi_verdict::validity::ValidityCheck;
 
 use super::document::{Document, LoadWorker, RunHeader};
-use super::{buyers, charts, claims, cost, data_tier, headline, latency, recovery};
+use super::{buyers, charts, claims, cost, data_tier, headline, latency, network, recovery};
 use crate::number::{Number, NumberKind};
 use crate::page::{
     Block, Cell, Column, ColumnKind, KeyMetric, List, Page, Prose, Section, Status, Table,
@@ -35,6 +35,7 @@ pub fn page(document: &Document, run: &Measurements) -> Page {
             .as_ref()
             .map(|bill| cost::section(bill, document)),
     );
+    sections.push(network::section(&run.plan.topology));
     sections.push(claims::section(&document.verdicts.targets));
     Page {
         title: title(&document.run),

@@ -324,6 +324,10 @@ pub(super) const ZONES: Limits<usize> = Limits::new(
 pub(super) const NAT_ZONES: Limits<usize> =
     Limits::new(0, 6, "list each zone once: a region has six at most");
 
+/// Inbound rules of a security group.
+pub(super) const INBOUND_RULES: Limits<usize> =
+    Limits::new(0, 6, "list each source once: there are six");
+
 /// Scaling policies of a group.
 pub(super) const POLICIES: Limits<usize> = Limits::new(
     0,

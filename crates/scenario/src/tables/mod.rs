@@ -11,6 +11,7 @@ mod existing_servers;
 mod faults;
 mod gates;
 mod limits;
+mod network;
 mod outlook;
 mod overrides;
 mod scaling;

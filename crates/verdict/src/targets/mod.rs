@@ -229,8 +229,10 @@ fn compare(claim: Claim, evidence: &Evidence<'_>) -> TargetVerdict {
 
 fn read(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     match claim.id.as_str() {
+        "A3" => network::way_in(evidence),
         "A4" => fleet::spread(claim, evidence),
         "A5" => resilience::zone_loss(claim, evidence),
+        "A6" => network::tiers(evidence),
         "A7" => fleet::initial(evidence),
         "A8" => data_path::redis_jobs(evidence),
         "A9" => resilience::permanent_data(evidence),
@@ -242,11 +244,14 @@ fn read(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
         "A15" => fleet::in_service(claim, evidence),
         "A16" => fleet::size(evidence),
         "A17" => cost::endpoint(claim, evidence),
+        "A18" => network::gateways(evidence),
         "A19" => resilience::failover(claim, evidence),
+        "A20" => network::database(evidence),
         "A21" => data_path::delivery(claim, evidence),
         "A24" => cost::month(claim, evidence),
         "B1" => resilience::availability(claim, evidence),
         "B2" => network::subnets(evidence),
+        "B3" => network::routes(evidence),
         "B4" => fleet::size(evidence),
         "B5" => failover::database(claim, evidence, ClaimedDatabase::Rds),
         "B6" => data_path::pool(evidence),
