@@ -318,7 +318,7 @@ pub struct TimelineArguments {
     /// Number of random replications per policy.
     #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub seeds: u32,
-    /// When the queue crosses the threshold, in scenario time [default: 20m].
+    /// Minute in which the queue crosses the threshold, in scenario time; each replication draws the second [default: 20m].
     #[arg(long, value_name = "LENGTH", value_parser = parse_duration)]
     pub at: Option<Duration>,
     /// Also write `report.html` (with a chart) and `summary.md` to this folder.

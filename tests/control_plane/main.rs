@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod detection;
 mod drive;
 mod failover;
 mod invariants;

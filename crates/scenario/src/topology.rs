@@ -267,7 +267,8 @@ fn replica_lag() -> Duration {
 pub enum DatabaseKind {
     /// Aurora PostgreSQL: shared storage, failover in about 30 s.
     Aurora,
-    /// RDS Multi-AZ instance: a synchronous standby that serves no reads, failover in 60 to 120 s.
+    /// RDS Multi-AZ instance: a synchronous standby that serves no reads, failover in 60 to 120 s. An RDS Multi-AZ cluster,
+    /// whose two standbys serve reads and which fails over within 35 s, is something else and not modeled.
     RdsMultiAz,
 }
 

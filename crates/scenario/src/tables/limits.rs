@@ -92,7 +92,7 @@ pub(super) const SAMPLE_PERIOD: Limits<Duration> = Limits::new(
 pub(super) const ALARM_PERIOD: Limits<Duration> = Limits::new(
     Duration::from_secs(10),
     DAY,
-    "CloudWatch has periods of 10s, 30s, and whole minutes up to a day",
+    "CloudWatch has periods of 10s, 20s, 30s, and whole minutes up to a day",
 );
 
 /// Pauses between two polls or attempts.
