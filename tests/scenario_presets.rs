@@ -238,7 +238,8 @@ fn every_name_a_scenario_may_use_exists() {
     let book = PriceBook::built_in("aws-ap-northeast-2").unwrap();
     for class in InstanceClass::ALL {
         assert!(
-            book.price(Item::Instance, Some(class.name())).is_some(),
+            book.price(Item::Instance, None, Some(class.name()))
+                .is_some(),
             "{class} has no price"
         );
     }

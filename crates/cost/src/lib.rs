@@ -23,6 +23,7 @@
 pub mod amount;
 pub mod capacity;
 pub mod comparison;
+pub mod edge_plan;
 pub mod item;
 pub mod meter;
 pub mod price_book;
@@ -35,6 +36,7 @@ pub mod usage;
 
 pub use amount::Amount;
 pub use capacity::{Dimension, LcuHour};
+pub use edge_plan::EdgePlan;
 pub use meter::Meter;
 pub use price_book::PriceBook;
 pub use sample::{LoadSample, Scope, TrafficSample};
