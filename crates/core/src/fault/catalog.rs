@@ -26,8 +26,12 @@ pub struct Fault {
 #[serde(rename_all = "kebab-case", tag = "action")]
 pub enum Action {
     /// The whole zone loses power: ALB node, instances, data-tier primaries and NAT gateway. No instance can launch
-    /// there until the fault ends (FIS scenario "AZ Availability: Power Interruption"). Servers that existed before
-    /// the run belong to no zone and are left alone.
+    /// there until the fault ends. Servers that existed before the run belong to no zone and are left alone.
+    ///
+    /// FIS has a scenario for it, "AZ Availability: Power Interruption". It is composed of `aws:ec2:stop-instances`,
+    /// `aws:ec2:asg-insufficient-instance-capacity-error`, `aws:network:disrupt-connectivity`,
+    /// `aws:rds:failover-db-cluster` and `aws:elasticache:replicationgroup-interrupt-az-power`. Load-balancer nodes and NAT
+    /// gateways are not part of it.
     AzPowerInterruption {
         /// The zone.
         zone: ZoneId,
@@ -54,9 +58,10 @@ pub enum Action {
         /// The zone.
         zone: ZoneId,
     },
-    /// The primary's process is killed (`aws:rds:failover-db-cluster`; for Redis, the part of
-    /// `aws:elasticache:replicationgroup-interrupt-az-power` that affects a primary). It returns as a replica when the
-    /// fault ends.
+    /// The primary's process is killed. It returns as a replica when the fault ends. The FIS action depends on the service:
+    /// `aws:rds:failover-db-cluster` for Aurora, `aws:rds:reboot-db-instances` with `forceFailover` for an RDS Multi-AZ
+    /// instance. For Redis it is the part of `aws:elasticache:replicationgroup-interrupt-az-power` that affects a primary;
+    /// that action needs Multi-AZ and lasts at least a minute.
     LosePrimary {
         /// Which part of the data tier.
         part: DataTierPart,
