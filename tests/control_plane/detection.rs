@@ -8,7 +8,7 @@ use tiketi_scenario::Plan;
 use crate::common::{documented_plan, secs};
 use crate::drive::{Drive, minutes};
 
-const SEEDS: u32 = 10_000;
+const SEEDS: u32 = 2_000;
 
 /// Delays from the crossing to the alarm in minutes, ascending. Each seed has its own second of the crossing, and draws the phases of
 /// the Lambda and of the alarm.
@@ -39,7 +39,7 @@ fn percentile(delays: &[f64], percent: usize) -> f64 {
 
 fn assert_near(value: f64, expected: f64) {
     assert!(
-        (value - expected).abs() < 0.03,
+        (value - expected).abs() < 0.05,
         "{value:.3} min instead of {expected}"
     );
 }

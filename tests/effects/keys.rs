@@ -34,7 +34,7 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
         Nothing("there is one preset"),
     ),
     ("seed", Replace("seed = 3", "seed = 4"), Figures),
-    ("clock.duration", Replace("\"4m\"", "\"5m\""), Figures),
+    ("clock.duration", Replace("\"4m20s\"", "\"5m\""), Figures),
     (
         "clock.warmup",
         Replace("\"5s\" }\ncost", "\"9s\" }\ncost"),
@@ -653,17 +653,17 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
     ),
     (
         "scaling.policies[].steps[].adjust",
-        Replace("{ to = 10, adjust = 1 }", "{ to = 10, adjust = 3 }"),
+        Replace("to = 40, adjust = 2", "to = 40, adjust = 3"),
         Figures,
     ),
     (
         "scaling.policies[].steps[].from",
-        Replace("{ from = 10,", "{ from = 60,"),
+        Replace("from = 10, to = 40", "from = 30, to = 40"),
         Figures,
     ),
     (
         "scaling.policies[].steps[].to",
-        Replace("{ to = 10,", "{ to = 2,"),
+        Replace("to = 40", "to = 12"),
         Figures,
     ),
     (

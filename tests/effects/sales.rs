@@ -4,7 +4,7 @@
 const RICH: &str = r#"
 name = "rich"
 seed = 3
-clock = { duration = "4m", warmup = "5s" }
+clock = { duration = "4m20s", warmup = "5s" }
 cost = { prices = "aws-ap-northeast-2" }
 arrivals = [
   { shape = "onsale", buyers = 150, opens_at = "4s", until = "100s", decay = "15s" },
@@ -47,7 +47,7 @@ grace = "10s"
 monitor = { period = "5s", ingest = "1s" }
 policies = [
   { name = "up", metric = "queue_size", alarm = { above = 30, period = "10s" }, kind = "simple", adjust = 1, cooldown = "30s" },
-  { name = "steps", metric = "queue_size", alarm = { above = 60, period = "10s" }, kind = "step", warmup = "20s", steps = [{ to = 10, adjust = 1 }, { from = 10, adjust = 2 }] },
+  { name = "steps", metric = "queue_size", alarm = { above = 60, period = "10s" }, kind = "step", warmup = "20s", steps = [{ to = 10, adjust = 1 }, { from = 10, to = 40, adjust = 2 }] },
   { name = "down", metric = "queue_size", alarm = { below = 10, period = "10s", datapoints = "2 of 3" }, kind = "simple", adjust = -1, cooldown = "20s" },
 ]
 scheduled = [{ name = "more", at = "70s", late = "2s", min = 4, max = 8, desired = 7 }]
