@@ -436,10 +436,10 @@ fn free_tier_of_the_edge_is_deducted_once_per_month() {
     assert_lines(
         &edge_lines(&free, false),
         &[
-            ("Transfer to the internet, covered by free-tier", 500.0, 0.0),
-            ("Transfer to the internet, beyond free-tier", 0.0, 0.0),
-            ("Requests at the edge, covered by free-tier", 1e7, 0.0),
-            ("Requests at the edge, beyond free-tier", 1e7, 12.0),
+            ("Transfer to the internet covered by free-tier", 500.0, 0.0),
+            ("Transfer to the internet beyond free-tier", 0.0, 0.0),
+            ("Requests at the edge covered by free-tier", 1e7, 0.0),
+            ("Requests at the edge beyond free-tier", 1e7, 12.0),
             ("Edge plan free-tier", 1.0, 0.0),
         ],
     );
@@ -447,10 +447,10 @@ fn free_tier_of_the_edge_is_deducted_once_per_month() {
     assert_lines(
         &edge_lines(&free, true),
         &[
-            ("Transfer to the internet, covered by free-tier", 25.0, 0.0),
-            ("Transfer to the internet, beyond free-tier", 0.0, 0.0),
-            ("Requests at the edge, covered by free-tier", 5e5, 0.0),
-            ("Requests at the edge, beyond free-tier", 5e5, 0.6),
+            ("Transfer to the internet covered by free-tier", 25.0, 0.0),
+            ("Transfer to the internet beyond free-tier", 0.0, 0.0),
+            ("Requests at the edge covered by free-tier", 5e5, 0.0),
+            ("Requests at the edge beyond free-tier", 5e5, 0.6),
             ("Edge plan free-tier", 1.0 / 730.0, 0.0),
         ],
     );
@@ -473,10 +473,10 @@ fn flat_plan_of_the_edge_has_its_fee_and_states_what_is_beyond_it() {
     assert_lines(
         &edge_lines(&flat, false),
         &[
-            ("Transfer to the internet, covered by flat-pro", 500.0, 0.0),
-            ("Transfer to the internet, beyond flat-pro", 0.0, 0.0),
-            ("Requests at the edge, covered by flat-pro", 1e7, 0.0),
-            ("Requests at the edge, beyond flat-pro", 1e7, 0.0),
+            ("Transfer to the internet covered by flat-pro", 500.0, 0.0),
+            ("Transfer to the internet beyond flat-pro", 0.0, 0.0),
+            ("Requests at the edge covered by flat-pro", 1e7, 0.0),
+            ("Requests at the edge beyond flat-pro", 1e7, 0.0),
             ("Edge plan flat-pro", 1.0, 15.0),
         ],
     );

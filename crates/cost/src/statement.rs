@@ -269,7 +269,7 @@ fn under_plan(
     let parts = (span.used)(quantity).map(|used| divided(used, allowance * span.allowance));
     let (covered, rest) = (parts.map(|parts| parts.0), parts.map(|parts| parts.1));
     let covered = BillLine {
-        title: format!("{}, covered by {}", quantity.title, plan.name),
+        title: format!("{} covered by {}", quantity.title, plan.name),
         ..at_plan_price(plan, quantity, covered, 0.0)
     };
     let rest = match (plan.beyond, price) {
@@ -278,7 +278,7 @@ fn under_plan(
         (Beyond::NoCharge, _) => at_plan_price(plan, quantity, rest, 0.0),
     };
     let rest = BillLine {
-        title: format!("{}, beyond {}", quantity.title, plan.name),
+        title: format!("{} beyond {}", quantity.title, plan.name),
         ..rest
     };
     vec![covered, rest]
