@@ -137,7 +137,10 @@ impl Recorder {
         match call.outcome {
             Outcome::Ok => tick.calls_ok += 1,
             Outcome::Refused => tick.calls_refused += 1,
-            Outcome::Failed(_) => tick.calls_failed += 1,
+            Outcome::Failed(failure) => {
+                tick.calls_failed += 1;
+                *tick.failures.entry(failure).or_default() += 1;
+            }
         }
         // Traffic is billed from the first byte, so the warm-up counts.
         self.tally.bytes += u64::from(call.bytes);

@@ -117,6 +117,8 @@ fn series(series: &Series, end: SimTime, zones: Zones) -> Result<(), Unsound> {
     })?;
     for tick in series.ticks() {
         counts("a tick", counted_in(tick).iter())?;
+        few("kinds of failure", tick.failures.len())?;
+        counts("a tick", tick.failures.values())?;
         if let Some(read) = &tick.gauges {
             gauges(read, zones)?;
         }
@@ -149,6 +151,15 @@ fn gauges(gauges: &Gauges, zones: Zones) -> Result<(), Unsound> {
         gauges.seats_sold,
     ];
     counts("a reading", levels.iter())?;
+    let parts = &gauges.parts;
+    let levels = [
+        parts.redis_memory,
+        parts.redis_refused,
+        parts.connections_refused,
+    ];
+    counts("a reading", levels.iter().flatten())?;
+    let busy = [parts.broadcast_busy, parts.redis_busy, parts.database_busy];
+    durations(busy.into_iter().flatten())?;
     let instances: u64 = gauges
         .instances
         .iter()

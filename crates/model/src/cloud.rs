@@ -13,6 +13,7 @@ use tiketi_cloud::credits::CreditAccount;
 use tiketi_cloud::driver::{
     self, CpuTime, Driven, Driver, Engine, Launch, Primaries, Promotion, ShowLevels,
 };
+use tiketi_cloud::gauges::PartReadings;
 use tiketi_cloud::order::Input;
 use tiketi_core::rng::{Stream, Streams};
 use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
@@ -197,6 +198,23 @@ impl Engine for World<'_> {
             active: answers.then(|| u64::from(self.redis.active(SHOW))),
             seats_held: u64::from(self.seats.locked()),
             seats_sold: u64::from(self.seats.sold()),
+        }
+    }
+
+    fn part_readings(&mut self, now: SimTime) -> PartReadings {
+        let (redis, database) = (self.redis.figures(), self.database.figures());
+        let pools = self.fleet.all().filter(|(_, one)| !one.is_gone());
+        let in_use = pools.map(|(instance, _)| self.database.pool_figures(instance).in_use);
+        PartReadings {
+            broadcast_busy: Some(self.fleet.broadcast_busy()),
+            redis_busy: Some(self.redis.busy_until(now)),
+            redis_memory: Some(redis.memory_used),
+            redis_refused: Some(redis.writes_refused),
+            database_busy: Some(self.database.busy_until(now)),
+            connections: Some(database.connections_open),
+            connections_refused: Some(database.connections_refused),
+            pool_in_use: in_use.max(),
+            ..PartReadings::default()
         }
     }
 

@@ -26,6 +26,8 @@ pub(super) struct Instance {
     /// Its process is paused until this instant: it accepts connections and does nothing.
     paused_until: SimTime,
     cpu: Fifo,
+    /// Service time of the messages to sockets that it was asked to send.
+    broadcast: Duration,
     /// CPU credits; `None` if its type knows none.
     credits: Option<CreditAccount>,
     /// Calls on their way through it.
@@ -63,6 +65,12 @@ impl Instance {
             None => service_time,
         };
         self.cpu.book(now, taken)
+    }
+
+    /// As [`Self::book`], for a message to sockets.
+    pub(super) fn book_broadcast(&mut self, now: SimTime, service_time: Duration) -> SimTime {
+        self.broadcast += service_time;
+        self.book(now, service_time)
     }
 
     /// Whether its application accepts connections at `now`, even if paused.
@@ -142,6 +150,7 @@ impl Fleet {
             life,
             paused_until: SimTime::ZERO,
             cpu: Fifo::new(1),
+            broadcast: Duration::ZERO,
             credits,
             calls: 0,
             sockets: 0,
@@ -246,6 +255,11 @@ impl Fleet {
     pub(super) fn all(&self) -> impl Iterator<Item = (InstanceId, &Instance)> {
         let numbered = (0..).zip(&self.instances);
         numbered.map(|(number, instance)| (InstanceId(number), instance))
+    }
+
+    /// Service time of the messages to sockets that all instances together were asked to send.
+    pub(super) fn broadcast_busy(&self) -> Duration {
+        self.instances.iter().map(|one| one.broadcast).sum()
     }
 
     /// The processor time of the instances that answer at `now`, or would if they were not paused.

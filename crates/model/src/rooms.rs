@@ -59,7 +59,7 @@ impl World<'_> {
                 let instance = browser.line_instance;
                 let time = self.service.fan_out(1);
                 let served = self.fleet.of(instance);
-                let told = served.book(published, time);
+                let told = served.book_broadcast(published, time);
                 let receivers = Receivers::Buyer(buyer);
                 served.outbox.handle_published(published, told, receivers);
                 self.messages_due += 1;
@@ -198,7 +198,7 @@ impl World<'_> {
             if receivers == 0 {
                 continue;
             }
-            let done = instance.book(published, self.service.fan_out(receivers));
+            let done = instance.book_broadcast(published, self.service.fan_out(receivers));
             let letter = Receivers::Room(room, receivers);
             instance.outbox.handle_published(published, done, letter);
             self.messages_due += u64::from(receivers);

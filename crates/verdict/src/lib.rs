@@ -5,6 +5,7 @@
 
 pub mod agreement;
 pub mod audit;
+pub mod cause;
 pub mod figure;
 pub mod gap;
 pub mod recovery;
@@ -16,6 +17,7 @@ pub mod validity;
 use serde::Serialize;
 
 use audit::{AuditVerdict, Finding};
+use cause::Cause;
 use gap::Gap;
 use recovery::Recovery;
 use scale::ScaleAction;
@@ -41,6 +43,9 @@ pub struct Verdicts {
     pub recoveries: Vec<Recovery>,
     /// Each change of the fleet's desired size.
     pub scaling: Vec<ScaleAction>,
+    /// Why the run failed; `None` if it did not fail, or if its measurement is not valid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// Whether the run was interrupted.
     pub interrupted: bool,
 }
@@ -52,7 +57,7 @@ pub fn judge(run: &Measurements) -> Verdicts {
     let scaling = scale::judge(run);
     let audits = audit::judge(run);
     let gates = slo::judge(run, &recoveries);
-    Verdicts {
+    let mut verdicts = Verdicts {
         gaps: gap::judge(run, &gates, &audits),
         gates,
         validity: validity::judge(run),
@@ -60,8 +65,17 @@ pub fn judge(run: &Measurements) -> Verdicts {
         audits,
         recoveries,
         scaling,
+        cause: None,
         interrupted: run.ending.interrupted,
+    };
+    match verdicts.troubles().first() {
+        Some(Trouble::AuditViolated | Trouble::GateFailed) => {
+            verdicts.cause = cause::judge(run, &verdicts.gates, &verdicts.audits);
+        }
+        // What was measured is not valid or shows no failure.
+        Some(Trouble::Interrupted | Trouble::Inconclusive | Trouble::NotMeasured) | None => {}
     }
+    verdicts
 }
 
 /// Why a run is not a success; the most serious reason first.

@@ -6,6 +6,7 @@ use tiketi_core::units::{DataTierPart, InstanceId, Share, SimTime, ZoneId};
 use tiketi_cost::{LoadSample, TrafficSample};
 
 use super::{CpuTime, Driver};
+use crate::gauges::PartReadings;
 
 /// Carries out orders and reports levels. All calls return at once: what takes time is begun, and its outcome is reported
 /// later with [`tell`](super::tell).
@@ -39,6 +40,13 @@ pub trait Engine {
 
     /// Returns what the data tier holds now.
     fn show_levels(&mut self, now: SimTime) -> ShowLevels;
+
+    /// Returns the readings of the parts that can run out, without those of the instances' CPU, which the driver adds;
+    /// nothing if the engine reads none.
+    fn part_readings(&mut self, now: SimTime) -> PartReadings {
+        let _ = now;
+        PartReadings::default()
+    }
 
     /// Returns what the load balancer has done since the last call.
     fn take_load(&mut self) -> LoadSample;

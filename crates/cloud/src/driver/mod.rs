@@ -30,10 +30,10 @@ use tiketi_cost::Scope;
 use tiketi_scenario::Plan;
 
 use super::ControlPlane;
-use super::gauges::{Gauges, InstanceCount};
+use super::gauges::{Gauges, InstanceCount, PartReadings};
 use super::notice::{InstanceState, Notice, What};
 pub use billing::Billing;
-pub use cpu::{CpuSampler, CpuTime};
+pub use cpu::{CpuSampler, CpuTime, CpuUse};
 pub use engine::{Driven, Engine, FaultTarget, Launch, ShowLevels, Strain};
 pub use faults::{handle_evictions, handle_faults};
 pub use orders::{carry_out, handle_timeout, tell};
@@ -176,9 +176,11 @@ pub fn read_gauges<D: Driven + ?Sized>(driven: &mut D, now: SimTime) -> Gauges {
     let traffic = engine.take_traffic();
     let levels = engine.show_levels(now);
     let times = engine.cpu_times(now);
+    let parts = engine.part_readings(now);
     let driver = driven.driver();
     driver.billing.handle_load(now, &load);
     driver.billing.handle_traffic(&traffic);
+    let cpu = driver.gauge_cpu.sample(now, &times);
     Gauges {
         at: now,
         waiting: levels.waiting,
@@ -187,7 +189,12 @@ pub fn read_gauges<D: Driven + ?Sized>(driven: &mut D, now: SimTime) -> Gauges {
         seats_sold: levels.seats_sold,
         desired_instances: driver.control.fleet().desired(),
         instances: driver.instance_counts(),
-        cpu: driver.gauge_cpu.sample(now, &times),
+        cpu: cpu.map(|cpu| cpu.mean),
+        parts: PartReadings {
+            cpu_busiest: cpu.map(|cpu| cpu.busiest),
+            cpu_instances: u32::try_from(times.len()).unwrap_or(u32::MAX),
+            ..parts
+        },
     }
 }
 

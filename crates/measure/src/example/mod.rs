@@ -9,7 +9,7 @@ use super::ending::{
     AdmissionFacts, AuditFacts, FinalState, GeneratorCheck, LostOrders, Stickiness, SystemFigures,
     TargetLoad, WorkerFigures,
 };
-use super::gauges::InstanceCount;
+use super::gauges::{InstanceCount, PartReadings};
 use super::{Assembly, Ending, Engine, Gauges, Measurements, Recorder};
 use tiketi_buyer::observation::{
     Call, Failure, LeaveReason, Observation, Outcome, SocketChange, Stage, Start,
@@ -174,6 +174,11 @@ fn gauges(second: u64) -> Gauges {
         desired_instances: if second < 130 { 2 } else { 4 },
         instances: (0..2).zip(healthy).map(count).collect(),
         cpu: Some(0.6),
+        parts: PartReadings {
+            cpu_busiest: Some(0.8),
+            cpu_instances: 2,
+            ..PartReadings::default()
+        },
     }
 }
 

@@ -1,6 +1,7 @@
 //! The report of one run: [`Document`] for programs, [`page`] for people, [`timeseries`] for spreadsheets.
 
 mod buyers;
+mod cause;
 mod charts;
 mod claims;
 mod cost;

@@ -9,6 +9,7 @@ use tiketi_server::{Census, EmbeddedLimits, EmbeddedTier, FinalState};
 use super::Endpoints;
 use crate::lock;
 use tiketi_cloud::driver::{Primaries, Promotion, Strain};
+use tiketi_cloud::gauges::PartReadings;
 use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
 use tiketi_measure::ending::{self, DataTierFigures, FailoverFigures};
 use tiketi_measure::replica_lag::ReplicaLags;
@@ -117,6 +118,20 @@ impl Embedded {
         let (redis, answers) = (self.tier.redis_lag(), self.tier.database_answers());
         lock(&self.lags).sample(redis, answers);
         self.tier.census()
+    }
+
+    /// What its parts are doing. The time of Redis' thread is that of this machine.
+    pub(super) fn readings(&self) -> PartReadings {
+        let figures = self.tier.figures();
+        let (redis, database) = (figures.redis, figures.database);
+        PartReadings {
+            redis_memory: Some(redis.memory_used),
+            redis_refused: Some(redis.writes_refused),
+            database_busy: Some(figures.database_busy),
+            connections: Some(database.connections_open),
+            connections_refused: Some(database.connections_refused),
+            ..PartReadings::default()
+        }
     }
 
     /// Everything an audit needs.

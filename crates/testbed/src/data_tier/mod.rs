@@ -23,6 +23,7 @@ pub(super) use external::External;
 pub use servers::{GUARD_SUBCOMMAND, guard};
 pub(super) use servers::{Premises, Servers};
 use tiketi_cloud::driver::Strain;
+use tiketi_cloud::gauges::PartReadings;
 use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
 use tiketi_measure::ending::DataTierFigures;
 use tiketi_measure::stall::Book;
@@ -133,6 +134,16 @@ impl DataTier {
             Self::Embedded(tier) => tier.census(),
             Self::Servers(tier) => tier.watch().census(),
             Self::External(tier) => tier.watch().census(),
+        }
+    }
+
+    /// Returns what Redis and the database are doing, as far as it can be read. The CPU time of servers is that of this machine,
+    /// and says nothing about the emulated nodes.
+    pub(super) fn readings(&self) -> PartReadings {
+        match self {
+            Self::Embedded(tier) => tier.readings(),
+            Self::Servers(tier) => tier.watch().readings(),
+            Self::External(tier) => tier.watch().readings(),
         }
     }
 

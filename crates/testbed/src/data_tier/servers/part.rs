@@ -122,6 +122,9 @@ fn note_redis(sample: &RedisSample, record: &mut Record) {
     levels.redis_memory_peak = levels.redis_memory_peak.max(sample.memory_used_bytes);
     levels.redis_memory_max = sample.memory_max_bytes.unwrap_or(0);
     levels.redis_writes_refused = sample.writes_refused;
+    let readings = record.sampled();
+    readings.redis_memory = Some(sample.memory_used_bytes);
+    readings.redis_refused = Some(sample.writes_refused);
 }
 
 fn note_database(sample: &PostgresSample, record: &mut Record) {
@@ -131,6 +134,7 @@ fn note_database(sample: &PostgresSample, record: &mut Record) {
     let levels = record.levels();
     let connections = u32::try_from(sample.connections).unwrap_or(u32::MAX);
     levels.database_connections_peak = levels.database_connections_peak.max(connections);
+    record.sampled().connections = Some(connections);
 }
 
 impl<P: Pair> Part<P> {
