@@ -23,6 +23,7 @@ use recovery::Recovery;
 use scale::ScaleAction;
 use slo::{GateResult, GateVerdict};
 use targets::TargetVerdict;
+use targets::architecture::Described;
 use tiketi_measure::Measurements;
 use validity::ValidityCheck;
 
@@ -37,6 +38,10 @@ pub struct Verdicts {
     pub gaps: Vec<Gap>,
     /// Whether the measurement can be trusted.
     pub validity: Vec<ValidityCheck>,
+    /// The documented architecture that the run describes, or why it describes none. Claims are only judged for the architecture
+    /// that they are about.
+    #[serde(rename = "architecture")]
+    pub described: Described,
     /// Architecture claims: what the documents say, compared with the run.
     pub targets: Vec<TargetVerdict>,
     /// Recovery from each fault.
@@ -57,11 +62,13 @@ pub fn judge(run: &Measurements) -> Verdicts {
     let scaling = scale::judge(run);
     let audits = audit::judge(run);
     let gates = slo::judge(run, &recoveries);
+    let described = targets::architecture::of(run);
     let mut verdicts = Verdicts {
         gaps: gap::judge(run, &gates, &audits),
         gates,
         validity: validity::judge(run),
-        targets: targets::judge(run, &recoveries, &scaling, &audits),
+        targets: targets::judge(run, &described, (&recoveries, &scaling, &audits)),
+        described,
         audits,
         recoveries,
         scaling,

@@ -37,7 +37,8 @@ pub fn page(document: &Document, run: &Measurements) -> Page {
             .as_ref()
             .map(|bill| cost::section(bill, document)),
     );
-    sections.push(claims::section(&document.verdicts.targets));
+    let verdicts = &document.verdicts;
+    sections.push(claims::section(&verdicts.targets, &verdicts.described));
     Page {
         title: title(&document.run),
         context: context(&document.run),

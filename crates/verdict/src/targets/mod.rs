@@ -3,6 +3,7 @@
 //! The claims are data (`scenarios/targets/tiketi.toml`); the code here measures those that a run can exercise. A claim is
 //! never *met* without a measurement, and only *partly met* if a part of it was not measured.
 
+pub mod architecture;
 mod cost;
 mod data_path;
 mod failover;
@@ -13,6 +14,8 @@ mod resilience;
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+
+use architecture::Described;
 
 use super::audit::{AuditVerdict, Unchecked};
 use super::recovery::Recovery;
@@ -25,13 +28,17 @@ const CLAIMS: &str = include_str!("../../../../scenarios/targets/tiketi.toml");
 /// One claim, as the file states it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Claim {
-    id: String,
-    system: String,
-    documented: String,
-    check: String,
-    /// Why no run measures it yet; `None` if runs do.
-    unmeasured: Option<String>,
+pub struct Claim {
+    /// Its number, such as `A12`.
+    pub id: String,
+    /// The part of the architecture that it is about.
+    pub system: String,
+    /// The claim as the documents state it.
+    pub documented: String,
+    /// How a run checks it.
+    pub check: String,
+    /// Why no single run measures it; `None` if runs do.
+    pub unmeasured: Option<String>,
     low: Option<f64>,
     high: Option<f64>,
     bound: Option<Bound>,
@@ -81,7 +88,7 @@ pub struct TargetVerdict {
 }
 
 /// The verdict on a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reached {
     /// The whole claim was measured, and it agrees.
@@ -180,12 +187,11 @@ impl Found {
     }
 }
 
-/// Compares every claim with the run.
+/// Compares every claim with the run. What is not the architecture that a claim is about does not exercise it.
 pub(super) fn judge(
     run: &Measurements,
-    recoveries: &[Recovery],
-    scaling: &[ScaleAction],
-    audits: &[AuditVerdict],
+    described: &Described,
+    (recoveries, scaling, audits): (&[Recovery], &[ScaleAction], &[AuditVerdict]),
 ) -> Vec<TargetVerdict> {
     let evidence = Evidence {
         run,
@@ -195,11 +201,12 @@ pub(super) fn judge(
     };
     claims()
         .into_iter()
-        .map(|claim| compare(claim, &evidence))
+        .map(|claim| compare(claim, described, &evidence))
         .collect()
 }
 
-fn claims() -> Vec<Claim> {
+/// Returns every claim, in the order of the documents.
+pub fn claims() -> Vec<Claim> {
     #[derive(Deserialize)]
     struct File {
         target: Vec<Claim>,
@@ -209,8 +216,12 @@ fn claims() -> Vec<Claim> {
     file.target
 }
 
-fn compare(claim: Claim, evidence: &Evidence<'_>) -> TargetVerdict {
-    let (verdict, measured) = match read(&claim, evidence) {
+fn compare(claim: Claim, described: &Described, evidence: &Evidence<'_>) -> TargetVerdict {
+    let checked = match described.objection(&claim.id) {
+        Some(objection) => Err(objection.into()),
+        None => read(&claim, evidence),
+    };
+    let (verdict, measured) = match checked {
         Ok(found) => (found.verdict(), found.in_words()),
         Err(reason) => (Reached::NotExercised, reason.to_string()),
     };

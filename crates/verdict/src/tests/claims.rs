@@ -3,8 +3,10 @@
 use super::{good_plan, judged};
 use crate::Verdicts;
 use crate::targets::Reached;
-use tiketi_measure::ending::FinalState;
+use tiketi_core::units::SimTime;
+use tiketi_measure::ending::{FinalState, SystemFigures};
 use tiketi_scenario::Plan;
+use tiketi_scenario::scaling::ScheduledAction;
 
 #[test]
 fn claims_that_a_run_does_not_touch_are_not_exercised() {
@@ -12,7 +14,7 @@ fn claims_that_a_run_does_not_touch_are_not_exercised() {
     plan.faults.clear();
     let verdicts = judged(plan, |run| {
         run.timeline.clear();
-        run.ending.system = None;
+        run.ending.system = Some(SystemFigures::default());
         run.ending.statement = None;
         run.ending.state = FinalState::Unread {
             reason: "not read".to_owned(),
@@ -110,7 +112,17 @@ fn subnets_that_overlap_or_are_too_small_miss_the_claim() {
         target.unwrap().verdict
     };
     assert_eq!(verdict(|_| ()), Reached::PartlyMet);
-    assert_eq!(verdict(|plan| plan.scaling.max = 251), Reached::Missed);
+    let grows = |plan: &mut Plan| {
+        plan.scaling.scheduled = vec![ScheduledAction {
+            name: "opening".to_owned(),
+            at: SimTime::ZERO,
+            late: None,
+            min: None,
+            max: Some(251),
+            desired: None,
+        }];
+    };
+    assert_eq!(verdict(grows), Reached::Missed);
     let overlaps = |plan: &mut Plan| plan.topology.zones[1].data = "10.0.0.0/22".parse().unwrap();
     assert_eq!(verdict(overlaps), Reached::Missed);
     let elsewhere = |plan: &mut Plan| plan.topology.vpc = "10.0.0.0/15".parse().unwrap();

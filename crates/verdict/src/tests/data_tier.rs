@@ -150,6 +150,7 @@ fn the_claim_about_aurora_covers_lag_promotion_and_the_first_write() {
 fn the_claim_about_multi_az_allows_no_loss_and_two_minutes() {
     let rds = |run: &mut Measurements| {
         run.plan.topology.database.kind = DatabaseKind::RdsMultiAz;
+        run.plan.topology.database.class = "db.t3.micro".to_owned();
     };
     assert_target("B5", Reached::Met, "0 confirmed orders lost", rds);
     assert_target("B5", Reached::Missed, "1 confirmed order lost", |run| {

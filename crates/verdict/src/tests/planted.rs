@@ -148,7 +148,10 @@ const CLAIMS: [(&str, Change, Change); 24] = [
     ("B4", documented_fleet, eleven_instances),
     (
         "B5",
-        |run| run.plan.topology.database.kind = DatabaseKind::RdsMultiAz,
+        |run| {
+            run.plan.topology.database.kind = DatabaseKind::RdsMultiAz;
+            run.plan.topology.database.class = "db.t3.micro".to_owned();
+        },
         |run| of_system(run).failovers[1].loss.orders = 1,
     ),
     (
