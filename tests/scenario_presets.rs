@@ -23,7 +23,7 @@ fn valid_plan(text: &str) -> Plan {
 }
 
 fn shipped() -> Vec<(String, String)> {
-    let mut scenarios: Vec<_> = ["scenarios", "scenarios/studies"]
+    let mut scenarios: Vec<_> = ["scenarios", "scenarios/claims", "scenarios/studies"]
         .into_iter()
         .flat_map(|folder| {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);

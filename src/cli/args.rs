@@ -11,6 +11,7 @@ use super::cost::CostArguments;
 use super::data_tier::DataTierArguments;
 use super::plan_args::PlanArguments;
 use super::prices::PricesArguments;
+use super::targets::TargetsArguments;
 use tiketi_scenario::duration::{self, Written};
 use tiketi_scenario::{BUYERS, DURATION};
 use tiketi_verdict::agreement::Measure;
@@ -87,6 +88,8 @@ pub enum Command {
     Timeline(TimelineArguments),
     /// Estimate the monthly bill of an architecture.
     Cost(CostArguments),
+    /// Show what finished runs say about each architecture claim.
+    Targets(TargetsArguments),
     /// Check the simulator against queueing theory.
     Theory(TheoryArguments),
     /// Generate a shell completion script.
