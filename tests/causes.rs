@@ -103,7 +103,7 @@ fn the_connections_of_the_database_are_named() {
     assert_bottleneck(
         &sale(15, &format!("{LARGE_FLEET}{few}{QUICK}")),
         Tier::DatabaseConnections,
-        "the database had none of its 6 connections left from",
+        "all 6 connections of the database were in use from",
     );
 }
 
@@ -124,7 +124,7 @@ fn the_connection_pool_is_named() {
     assert_bottleneck(
         &sale(15, &format!("{small}{QUICK}")),
         Tier::ConnectionPool,
-        "a connection pool had none of its 1 connections left from",
+        "a connection pool with 1 connection was exhausted from",
     );
 }
 

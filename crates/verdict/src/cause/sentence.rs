@@ -1,5 +1,7 @@
 //! The cause of a failed run in one sentence.
 
+use std::time::Duration;
+
 use super::tier::{Tier, count};
 use super::{Cause, FirstFailure, Launched, Reaction, Saturation, Struck, WINDOW};
 use crate::figure::{counted, grouped, in_words, significant};
@@ -131,15 +133,15 @@ fn exhausted(tier: Tier, run: &Measurements) -> String {
             counted(run.plan.waiting_room.active_max.into(), "shopping slot")
         ),
         Tier::DatabaseConnections => format!(
-            "the database had none of its {} connections left",
-            grouped(database.connections_max.into())
+            "all {} of the database were in use",
+            counted(database.connections_max.into(), "connection")
         ),
         Tier::DatabaseCores => "the cores of the database were fully used".to_owned(),
         Tier::RedisCpu => "the single thread of Redis was fully used".to_owned(),
         Tier::RedisMemory => "the memory of Redis was full".to_owned(),
         Tier::ConnectionPool => format!(
-            "a connection pool had none of its {} connections left",
-            grouped(database.pool_max.into())
+            "a connection pool with {} was exhausted",
+            counted(database.pool_max.into(), "connection")
         ),
         Tier::LoadBalancer => "the load balancer had no healthy target".to_owned(),
         Tier::Instances
@@ -211,6 +213,7 @@ const fn held_back_by(reason: SwallowReason) -> &'static str {
     }
 }
 
+/// A time of the run, to the second: gauges are not read more often.
 fn at(time: SimTime) -> String {
-    in_words(time.since_start())
+    in_words(Duration::from_secs(time.as_secs()))
 }
