@@ -204,6 +204,10 @@ fn data_tier(plan: &Plan, architecture: Architecture) -> Vec<Departure> {
 }
 
 /// Returns a departure if the two are written differently.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "numbers and short texts; a reference would clutter each call"
+)]
 fn differs(
     key: &'static str,
     found: impl ToString,
