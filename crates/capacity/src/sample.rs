@@ -84,6 +84,15 @@ mod tests {
     }
 
     #[test]
+    fn a_sample_that_fails_says_why() {
+        let mut run = example::run();
+        let why = Sample::of(&run).why.expect("the example fails");
+        assert!(why.starts_with("Why: "), "{why}");
+        run.plan.gates.clear();
+        assert_eq!(Sample::of(&run).why, None);
+    }
+
+    #[test]
     fn a_sample_survives_serialization() {
         let sample = Sample::of(&example::run());
         let text = serde_json::to_string(&sample).unwrap();
