@@ -155,6 +155,14 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
         Figures,
     ),
     (
+        "faults[].connections",
+        Replace(
+            "\"az-power-interruption\", zone = \"b\"",
+            "\"az-power-interruption\", zone = \"b\", connections = \"reset\"",
+        ),
+        Figures,
+    ),
+    (
         "faults[].count",
         Replace("zone = \"a\", count = 1", "zone = \"a\", count = 2"),
         Figures,
@@ -284,6 +292,7 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
         Replace("call_timeout = \"8s\"", "call_timeout = \"4s\""),
         Figures,
     ),
+    ("buyers.connect_timeout", Set("\"1s\""), Figures),
     (
         "server.rate_limit",
         Replace("rate_limit = 40", "rate_limit = 20"),
@@ -296,6 +305,12 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
     ),
     ("server.show_list_ttl", Set("\"2s\""), Figures),
     ("server.show_detail_ttl", Set("\"1s\""), Figures),
+    ("server.ping_interval", Set("\"5s\""), Figures),
+    (
+        "server.ping_timeout",
+        Replace("ping_timeout = \"3s\"", "ping_timeout = \"1s\""),
+        Figures,
+    ),
     ("topology.vpc", Set("\"10.0.0.0/17\""), Verdicts),
     ("topology.zones", Set("[\"a\", \"b\", \"c\"]"), Figures),
     ("topology.nat_gateways", Set("[\"b\"]"), Figures),
@@ -393,7 +408,7 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
     (
         "topology.alb.connect_timeout",
         Replace("stickiness =", "connect_timeout = \"1s\", stickiness ="),
-        Nothing(LIVE),
+        Figures,
     ),
     (
         "topology.alb.dns_ttl",
@@ -530,6 +545,11 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
         "topology.database.pool_idle",
         Replace("database = { ", "database = { pool_idle = \"9s\", "),
         Nothing(LIVE),
+    ),
+    (
+        "topology.database.keep_alive",
+        Replace("database = { ", "database = { keep_alive = \"1s\", "),
+        Figures,
     ),
     (
         "topology.database.connections_max",

@@ -32,6 +32,7 @@ call_timeout = "8s"
 [server]
 rate_limit = 40
 session_ttl = "3s"
+ping_timeout = "3s"
 [topology]
 instances = { credits = "standard", initial = { a = 2, b = 1 } }
 alb = { health_check = { interval = "5s", timeout = "2s" }, stickiness = "8s", dns_ttl = "5s", idle_timeout = "6s", deregistration_delay = "20s" }

@@ -214,7 +214,11 @@ impl Break {
             "terminate-instances" | "pause-instances" => {
                 format!("zone = \"{subject}\", count = {}", 1 + count % 3)
             }
-            "az-power-interruption" | "lose-alb-node" => format!("zone = \"{subject}\""),
+            "az-power-interruption" => {
+                let connections = ["silent", "reset"][self.count as usize % 2];
+                format!("zone = \"{subject}\", connections = \"{connections}\"")
+            }
+            "lose-alb-node" => format!("zone = \"{subject}\""),
             "delay-replica" => format!("part = \"{subject}\", lag = \"{}ms\"", 50 + count * 20),
             "fill-redis-memory" => format!("share = \"{}%\"", 1 + count % 100),
             "hold-database-connections" => format!("count = {}", 1 + count * 5),

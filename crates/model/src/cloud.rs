@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 
+use super::calls::CallRef;
 use super::entry::Entry;
 use super::tier::{self, SHOW};
 use super::world::World;
@@ -15,7 +16,7 @@ use tiketi_cloud::driver::{
 };
 use tiketi_cloud::order::Input;
 use tiketi_core::rng::{Stream, Streams};
-use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
+use tiketi_core::units::{BuyerId, DataTierPart, InstanceId, SimTime, ZoneId};
 use tiketi_cost::{LoadSample, Scope, TrafficSample};
 use tiketi_measure::ending::{FailoverFigures, Loss};
 use tiketi_measure::replica_lag::ReplicaLags;
@@ -169,6 +170,12 @@ impl Engine for World<'_> {
     fn terminate(&mut self, now: SimTime, instance: InstanceId) {
         self.front.deregister(instance);
         self.end_instance(now, instance.0, Failure::Status(502));
+        // The load balancer closes what is open to a target that is gone, also if the target said nothing.
+        let silent_nodes: Vec<_> = self.front.silent_nodes().collect();
+        self.cut_silent_lines(now, |browser| {
+            let is_its = browser.line_instance == instance.0;
+            is_its && !silent_nodes.contains(&ZoneId(browser.line_node))
+        });
     }
 
     fn promote(&mut self, now: SimTime, part: DataTierPart, zone: ZoneId) {
@@ -304,14 +311,31 @@ impl World<'_> {
         self.tell_control(now, Input::Drained { instance });
     }
 
-    /// An instance ends with everything on it.
+    /// An instance ends with everything on it, and all its peers hear of it.
     pub(super) fn end_instance(&mut self, now: SimTime, instance: u32, failure: Failure) {
+        let Some((calls, sockets)) = self.take_down(now, instance) else {
+            return;
+        };
+        for call in calls {
+            self.cut_call(now, call, failure);
+        }
+        for buyer in sockets {
+            self.cut_line(now, buyer);
+        }
+    }
+
+    /// Ends an instance. Returns the requests and sockets on it, which are still to be ended; `None` if it is gone already.
+    pub(super) fn take_down(
+        &mut self,
+        now: SimTime,
+        instance: u32,
+    ) -> Option<(Vec<CallRef>, Vec<BuyerId>)> {
         if self
             .fleet
             .find(instance)
             .is_none_or(|ended| ended.is_gone())
         {
-            return;
+            return None;
         }
         let has_sockets = self.fleet.of(instance).sockets > 0;
         let sockets = if has_sockets {
@@ -326,12 +350,7 @@ impl World<'_> {
         self.cloud.driver.billing_mut().handle_surplus(surplus);
         self.database
             .handle_instance_gone(now, InstanceId(instance));
-        for call in calls {
-            self.cut_call(now, call, failure);
-        }
-        for buyer in sockets {
-            self.cut_line(now, buyer);
-        }
+        Some((calls, sockets))
     }
 
     /// Returns the number of buyers in the queue.

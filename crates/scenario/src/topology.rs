@@ -157,8 +157,8 @@ pub struct Redis {
     /// Idle time after which Redis closes a connection (B7). Servers only.
     #[serde(default = "redis_idle_timeout")]
     pub idle_timeout: Duration,
-    /// How long the application waits for the response to a command. Only a paused primary (`pause-primary`) does not
-    /// answer; a lost one refuses connections at once.
+    /// How long the application waits for the response to a command, and for a connection. A primary that is paused, or
+    /// whose zone has lost power, does not answer; one that is lost alone refuses connections at once.
     #[serde(default = "redis_timeout")]
     pub timeout: Duration,
     /// Memory of the node, in MiB. Without the [`Self::reserved`] share it is `maxmemory`.
@@ -241,6 +241,9 @@ pub struct Database {
     /// Idle time after which a pooled connection is closed (B6). Servers only.
     #[serde(default = "pool_idle")]
     pub pool_idle: Duration,
+    /// How long a connection lasts after its server has lost power: TCP keep-alive.
+    #[serde(default = "keep_alive")]
+    pub keep_alive: Duration,
     /// Connections that the server accepts in total (`max_connections`).
     pub connections_max: u32,
     /// Cores that queries share. Model and embedded tier: servers use those of their host.
@@ -256,6 +259,10 @@ pub struct Database {
 
 fn pool_idle() -> Duration {
     Duration::from_secs(30)
+}
+
+fn keep_alive() -> Duration {
+    Duration::from_secs(5)
 }
 
 fn replica_lag() -> Duration {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tiketi_core::fault::catalog::Connections;
 use tiketi_core::units::{DataTierPart, InstanceId, Share, SimTime, ZoneId};
 use tiketi_cost::{LoadSample, TrafficSample};
 
@@ -66,8 +67,9 @@ pub trait FaultTarget: Engine {
     /// Lets a paused instance continue. Does nothing if it is gone: the group may have replaced it.
     fn resume_instance(&mut self, now: SimTime, instance: InstanceId) -> Result<(), Self::Error>;
 
-    /// Takes everything in a zone at once: instances, load-balancer node, servers of the data tier, NAT gateway.
-    fn lose_zone(&mut self, now: SimTime, zone: ZoneId);
+    /// Takes everything in a zone at once: instances, load-balancer node, servers of the data tier, NAT gateway. Their peers
+    /// hear of it what `connections` says.
+    fn lose_zone(&mut self, now: SimTime, zone: ZoneId, connections: Connections);
 
     /// Brings the data tier's servers of a zone back. Instances come by orders, the node by [`Self::restore_node`].
     fn restore_zone(&mut self, now: SimTime, zone: ZoneId) -> Result<(), Self::Error>;

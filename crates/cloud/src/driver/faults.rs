@@ -57,12 +57,12 @@ where
         driven.engine().strain(now, strain);
     }
     match action {
-        Action::AzPowerInterruption { zone } => {
+        Action::AzPowerInterruption { zone, connections } => {
             driven.driver().handle_zone_lost(now, zone);
             // The engine may report what it loses on the way. If the control plane acted on that before it knew of the
             // zone, it would launch replacements there, again and again.
             driven.driver().holds_orders = true;
-            driven.engine().lose_zone(now, zone);
+            driven.engine().lose_zone(now, zone, connections);
             driven.driver().holds_orders = false;
             tell(driven, now, Input::ZoneLost { zone })
         }
@@ -109,7 +109,7 @@ where
         driven.engine().relieve(now, strain);
     }
     match action {
-        Action::AzPowerInterruption { zone } => {
+        Action::AzPowerInterruption { zone, .. } => {
             driven.driver().lost_zones.remove(&zone);
             driven.engine().restore_zone(now, zone)?;
             restore_node(driven, now, zone)?;

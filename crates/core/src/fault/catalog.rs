@@ -31,6 +31,9 @@ pub enum Action {
     AzPowerInterruption {
         /// The zone.
         zone: ZoneId,
+        /// What becomes of connections to what was in it. Archives of runs without this field had resets.
+        #[serde(default = "reset")]
+        connections: Connections,
     },
     /// Instances end without warning (`aws:ec2:terminate-instances`); the group replaces them. Momentary.
     TerminateInstances {
@@ -85,6 +88,25 @@ pub enum Action {
         count: u32,
     },
 }
+
+const fn reset() -> Connections {
+    Connections::Reset
+}
+
+/// What the peers of something that is lost hear of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Connections {
+    /// Nothing, as after a loss of power: packets are dropped. Open connections last until a peer's timeout, and new ones
+    /// time out.
+    Silent,
+    /// A reset, as after the end of a process on a running host: open connections break at once, and new ones are refused.
+    Reset,
+}
+
+names!(Connections {
+    Silent = "silent",
+    Reset = "reset",
+});
 
 /// An [`Action`] without its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -168,7 +190,7 @@ impl Action {
     /// The zone that it affects; `None` if it affects no particular zone.
     pub const fn zone(self) -> Option<ZoneId> {
         match self {
-            Self::AzPowerInterruption { zone }
+            Self::AzPowerInterruption { zone, .. }
             | Self::TerminateInstances { zone, .. }
             | Self::PauseInstances { zone, .. }
             | Self::LoseAlbNode { zone } => Some(zone),
@@ -210,6 +232,21 @@ impl Action {
         }
     }
 
+    /// What the peers of what is lost hear of it; `None` if it does not leave that open.
+    pub const fn connections(self) -> Option<Connections> {
+        match self {
+            Self::AzPowerInterruption { connections, .. } => Some(connections),
+            Self::TerminateInstances { .. }
+            | Self::PauseInstances { .. }
+            | Self::LoseAlbNode { .. }
+            | Self::LosePrimary { .. }
+            | Self::PausePrimary { .. }
+            | Self::DelayReplica { .. }
+            | Self::FillRedisMemory { .. }
+            | Self::HoldDatabaseConnections { .. } => None,
+        }
+    }
+
     /// Whether it is over as soon as it has started, so that it has no end.
     pub const fn is_momentary(self) -> bool {
         self.kind().is_momentary()
@@ -234,7 +271,10 @@ mod tests {
         let part = DataTierPart::Redis;
         let lag = Duration::from_secs(1);
         let actions = [
-            Action::AzPowerInterruption { zone },
+            Action::AzPowerInterruption {
+                zone,
+                connections: Connections::Silent,
+            },
             Action::TerminateInstances { zone, count: 1 },
             Action::PauseInstances { zone, count: 1 },
             Action::LoseAlbNode { zone },
@@ -249,5 +289,13 @@ mod tests {
             let json = serde_json::to_value(action).expect("an action is JSON");
             assert_eq!(json["action"], action.name());
         }
+    }
+
+    /// Older archives have no such field: their zones were lost with resets.
+    #[test]
+    fn a_lost_zone_of_an_older_archive_had_resets() {
+        let json = r#"{"action":"az-power-interruption","zone":0}"#;
+        let action: Action = serde_json::from_str(json).expect("an action");
+        assert_eq!(action.connections(), Some(Connections::Reset));
     }
 }

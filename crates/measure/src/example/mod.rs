@@ -15,7 +15,7 @@ use tiketi_buyer::observation::{
     Call, Failure, LeaveReason, Observation, Outcome, SocketChange, Stage, Start,
 };
 use tiketi_cloud::notice::{AlarmState, DataTierPart, InstanceState, Notice, What};
-use tiketi_core::fault::catalog::Action;
+use tiketi_core::fault::catalog::{Action, Connections};
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_cost::{LcuHour, PriceBook, Sales, Statement, Usage};
 use tiketi_scenario::Plan;
@@ -108,7 +108,10 @@ fn timeline() -> Vec<Notice> {
         zone: ZoneId(zone),
         state,
     };
-    let action = Action::AzPowerInterruption { zone };
+    let action = Action::AzPowerInterruption {
+        zone,
+        connections: Connections::Silent,
+    };
     let lost = |tier| What::PrimaryLost { tier, zone };
     let promoted = |tier| What::Promoted {
         tier,

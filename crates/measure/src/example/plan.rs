@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tiketi_core::fault::catalog::{Action, Fault};
+use tiketi_core::fault::catalog::{Action, Connections, Fault};
 use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::units::{Rate, Share, SimTime, Won, ZoneId};
 use tiketi_scenario::Plan;
@@ -86,13 +86,18 @@ pub fn plan() -> Plan {
             session_ttl: secs(3_600),
             show_list_ttl: secs(30),
             show_detail_ttl: secs(10),
+            ping_interval: secs(25),
+            ping_timeout: secs(60),
         },
         topology: topology(),
         scaling: scaling(),
         faults: vec![Fault {
             at: SimTime::from_secs(240),
             lasts: secs(240),
-            action: Action::AzPowerInterruption { zone: ZoneId(0) },
+            action: Action::AzPowerInterruption {
+                zone: ZoneId(0),
+                connections: Connections::Silent,
+            },
         }],
         gates: vec![
             gate(
@@ -152,6 +157,7 @@ fn temperament() -> Temperament {
         retry,
         reconnect: retry,
         call_timeout: secs(10),
+        connect_timeout: secs(5),
     }
 }
 
@@ -230,6 +236,7 @@ fn database() -> Database {
         pool_max: 20,
         pool_connect_timeout: secs(2),
         pool_idle: secs(30),
+        keep_alive: secs(5),
         connections_max: 400,
         cores: 2,
         commit: Duration::from_millis(2),

@@ -21,7 +21,7 @@ pub(super) fn faults(
     let elements = keys.list(
         key("faults", "What breaks, and when."),
         limits::FAULTS,
-        None,
+        Some("fault"),
         |plan| &plan.faults,
         |keys| fault(keys, zones, end),
     );
@@ -49,7 +49,7 @@ enum Subject {
 impl Subject {
     const fn of(action: Action) -> Self {
         match action {
-            Action::AzPowerInterruption { zone } => Self::Zone(zone),
+            Action::AzPowerInterruption { zone, .. } => Self::Zone(zone),
             Action::TerminateInstances { zone, .. } => Self::Terminated(zone),
             Action::PauseInstances { zone, .. } => Self::Paused(zone),
             Action::LoseAlbNode { zone } => Self::AlbNode(zone),
@@ -160,7 +160,18 @@ fn action(
     match kind {
         FaultKind::AzPowerInterruption => {
             let zone = zone(keys, "The zone that loses power.", zones);
-            Some(Action::AzPowerInterruption { zone: zone? })
+            let connections = keys.field(
+                key(
+                    "connections",
+                    "What the peers of the lost zone hear: `silent` is nothing until their timeouts, as after a loss of power; `reset` breaks connections at once and refuses new ones.",
+                ),
+                OneOf::new(),
+                |fault| fault.action.connections(),
+            );
+            Some(Action::AzPowerInterruption {
+                zone: zone?,
+                connections: connections?,
+            })
         }
         FaultKind::TerminateInstances => {
             let zone = zone(keys, INSTANCES_ZONE, zones);

@@ -81,6 +81,13 @@ pub(super) const TIMER: Limits<Duration> = Limits::new(
     "shorter timers keep the engine busy with nothing else, and longer ones never fire in a sale",
 );
 
+/// Pings of a socket, and the wait for them.
+pub(super) const HEARTBEAT: Limits<Duration> = Limits::new(
+    SECOND,
+    HOUR,
+    "pings more often than once a second are most of the load, and rarer ones than hourly keep nothing alive",
+);
+
 /// Period of the monitor's samples.
 pub(super) const SAMPLE_PERIOD: Limits<Duration> = Limits::new(
     SECOND,

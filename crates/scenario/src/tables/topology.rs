@@ -398,8 +398,7 @@ fn alb(keys: &mut Keys<'_, '_, Alb>) -> Option<Alb> {
         key(
             "connect_timeout",
             "How long the load balancer waits for a target to accept a connection before 504.",
-        )
-        .only(&LIVE),
+        ),
         Length(limits::TIMEOUT),
         |alb| alb.connect_timeout,
     );

@@ -23,6 +23,7 @@ pub(super) use external::External;
 pub use servers::{GUARD_SUBCOMMAND, guard};
 pub(super) use servers::{Premises, Servers};
 use tiketi_cloud::driver::Strain;
+use tiketi_core::fault::catalog::Connections;
 use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
 use tiketi_measure::ending::DataTierFigures;
 use tiketi_measure::stall::Book;
@@ -71,11 +72,11 @@ impl Endpoints {
 }
 
 impl DataTier {
-    /// Kills everything of the data tier that is in `zone`.
-    pub(super) fn lose_zone(&mut self, now: SimTime, zone: ZoneId) {
+    /// Takes everything of the data tier that is in `zone`.
+    pub(super) fn lose_zone(&mut self, now: SimTime, zone: ZoneId, connections: Connections) {
         match self {
-            Self::Embedded(tier) => tier.lose_zone(now, zone),
-            Self::Servers(tier) => tier.lose_zone(now, zone),
+            Self::Embedded(tier) => tier.lose_zone(now, zone, connections),
+            Self::Servers(tier) => tier.lose_zone(now, zone, connections),
             Self::External(_) => {}
         }
     }

@@ -336,13 +336,16 @@ fn overlapping_faults_are_followed_separately() {
 #[test]
 fn faults_at_the_same_instant_are_observed_together() {
     use tiketi_cloud::notice::Notice;
-    use tiketi_core::fault::catalog::Action;
+    use tiketi_core::fault::catalog::{Action, Connections};
     let at = |second, what| Notice {
         at: SimTime::from_secs(second),
         what,
     };
     let (part, zone) = (DataTierPart::Database, ZoneId(0));
-    let power = Action::AzPowerInterruption { zone: ZoneId(1) };
+    let power = Action::AzPowerInterruption {
+        zone: ZoneId(1),
+        connections: Connections::Silent,
+    };
     let verdicts = judge(&run(|run| {
         run.timeline = vec![
             at(240, What::struck(power)),
