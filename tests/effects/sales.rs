@@ -1,4 +1,4 @@
-//! The two sales in which keys are changed, and how.
+//! The three sales in which keys are changed, and how.
 
 /// A sale in which much goes wrong: too few slots, instances, connections and bytes, and most faults.
 const RICH: &str = r#"
@@ -96,6 +96,33 @@ boot = "2s"
 policies = []
 "#;
 
+/// A sale whose group replaces instances: a zone is lost and comes back, and a new version is deployed; for keys that say
+/// how.
+pub(crate) const DEPLOYED: &str = r#"
+name = "deployed"
+seed = 2
+clock = { duration = "10m", warmup = "0s" }
+arrivals = [{ shape = "poisson", rate = 2, until = "9m" }]
+faults = [{ at = "20s", lasts = "40s", action = "az-power-interruption", zone = "a" }]
+[topology]
+instances = { initial = { a = 2, b = 2 } }
+alb = { health_check = { interval = "5s", timeout = "2s" }, deregistration_delay = "10s" }
+[scaling]
+min = 4
+max = 8
+pending = "2s"
+boot = { distribution = "uniform", from = "30s", to = "60s" }
+launch_hook = "until-answers"
+launch_hook_timeout = "45s"
+launch_hook_default = "abandon"
+instance_maintenance_policy = { min_healthy_percentage = 100, max_healthy_percentage = 125 }
+default_instance_warmup = "20s"
+policies = []
+instance_refreshes = [
+  { at = "4m", min_healthy_percentage = 75, max_healthy_percentage = 100, instance_warmup = "15s", checkpoint_percentages = [50, 100], checkpoint_delay = "20s", new_version = "answers", cancel_at = "570s" },
+]
+"#;
+
 /// How a key is changed.
 #[derive(Clone, Copy)]
 pub(crate) enum Change {
@@ -105,9 +132,11 @@ pub(crate) enum Change {
     Replace(&'static str, &'static str),
     /// The same, in the busy sale.
     Busy(&'static str, &'static str),
+    /// The same, in the sale with a deployment.
+    Deployed(&'static str, &'static str),
 }
 
-use Change::{Busy, Replace, Set};
+use Change::{Busy, Deployed, Replace, Set};
 
 pub(crate) fn base() -> String {
     let (top, tables) = RICH.split_once("[show]").expect("the sale has tables");
@@ -135,6 +164,7 @@ pub(crate) fn changed(path: &str, change: Change) -> String {
         }
         Replace(from, to) => replaced(path, &base(), (from, to)),
         Busy(from, to) => replaced(path, BUSY, (from, to)),
+        Deployed(from, to) => replaced(path, DEPLOYED, (from, to)),
     }
 }
 

@@ -190,7 +190,9 @@ impl Recorder {
                 -1
             }
         };
-        self.tick(at).sockets_change += step;
+        let tick = self.tick(at);
+        tick.sockets_change += step;
+        tick.sockets_lost += u64::from(change == SocketChange::Lost);
     }
 
     fn tick(&mut self, at: SimTime) -> &mut Tick {

@@ -35,6 +35,9 @@ pub struct Tick {
     pub response: SparseHistogram,
     /// Sockets opened minus sockets closed or lost.
     pub sockets_change: i64,
+    /// Sockets that were lost: closed without the buyer's doing.
+    #[serde(default)]
+    pub sockets_lost: u64,
     /// Buyers who reached each stage, in the order of [`Stage::ALL`].
     pub stages: [u64; Stage::ALL.len()],
     /// Messages that reached buyers.
@@ -55,6 +58,7 @@ impl Tick {
         self.calls_failed += other.calls_failed;
         self.response.merge(&other.response);
         self.sockets_change += other.sockets_change;
+        self.sockets_lost += other.sockets_lost;
         for (mine, theirs) in self.stages.iter_mut().zip(other.stages) {
             *mine += theirs;
         }

@@ -135,6 +135,7 @@ fn counted_in(tick: &Tick) -> Vec<u64> {
         tick.calls_failed,
         tick.messages,
         tick.sockets_change.unsigned_abs(),
+        tick.sockets_lost,
     ];
     counted.extend(tick.stages);
     counted
@@ -172,7 +173,12 @@ fn timeline(timeline: &[Notice], zones: Zones) -> Result<(), Unsound> {
         What::Instance { zone, .. }
         | What::PrimaryLost { zone, .. }
         | What::Promoted { zone, .. } => Some(zone),
-        What::Alarm { .. } | What::Scaled { .. } | What::Swallowed { .. } => None,
+        What::Alarm { .. }
+        | What::Scaled { .. }
+        | What::Swallowed { .. }
+        | What::RefreshStarted { .. }
+        | What::RefreshWaits { .. }
+        | What::RefreshEnded { .. } => None,
     };
     let mut named = timeline.iter().filter_map(|notice| zone(&notice.what));
     named.try_for_each(|zone| zones.know(zone))

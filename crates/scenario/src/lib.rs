@@ -25,6 +25,7 @@ mod page;
 pub mod plan;
 pub mod profile;
 mod reach;
+pub mod replacement;
 pub mod scaling;
 mod tables;
 pub mod topology;

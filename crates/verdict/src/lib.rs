@@ -5,6 +5,7 @@
 
 pub mod agreement;
 pub mod audit;
+pub mod deployment;
 pub mod figure;
 pub mod gap;
 pub mod recovery;
@@ -16,6 +17,7 @@ pub mod validity;
 use serde::Serialize;
 
 use audit::{AuditVerdict, Finding};
+use deployment::Deployment;
 use gap::Gap;
 use recovery::Recovery;
 use scale::ScaleAction;
@@ -41,6 +43,8 @@ pub struct Verdicts {
     pub recoveries: Vec<Recovery>,
     /// Each change of the fleet's desired size.
     pub scaling: Vec<ScaleAction>,
+    /// Each instance refresh.
+    pub deployments: Vec<Deployment>,
     /// Whether the run was interrupted.
     pub interrupted: bool,
 }
@@ -50,16 +54,18 @@ pub fn judge(run: &Measurements) -> Verdicts {
     // Recoveries come first: gates on `recovery_time` and many claims are computed from them.
     let recoveries = recovery::judge(run);
     let scaling = scale::judge(run);
+    let deployments = deployment::judge(run);
     let audits = audit::judge(run);
     let gates = slo::judge(run, &recoveries);
     Verdicts {
         gaps: gap::judge(run, &gates, &audits),
         gates,
         validity: validity::judge(run),
-        targets: targets::judge(run, &recoveries, &scaling, &audits),
+        targets: targets::judge(run, &recoveries, &scaling, &deployments, &audits),
         audits,
         recoveries,
         scaling,
+        deployments,
         interrupted: run.ending.interrupted,
     }
 }

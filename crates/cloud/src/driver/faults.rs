@@ -91,6 +91,11 @@ where
             driven.engine().lose_node(now, zone);
             Ok(())
         }
+        // The group learns of it from the first launch that fails.
+        Action::AsgInsufficientInstanceCapacityError { zone } => {
+            driven.driver().full_zones.insert(zone);
+            Ok(())
+        }
         Action::LosePrimary { part } => tell(driven, now, Input::PrimaryLost { part }),
         // Nothing has failed as far as AWS can see.
         Action::PausePrimary { .. }
@@ -126,6 +131,10 @@ where
         Action::LoseAlbNode { zone } => {
             driven.driver().lost_nodes.remove(&zone);
             restore_node(driven, now, zone)
+        }
+        Action::AsgInsufficientInstanceCapacityError { zone } => {
+            driven.driver().full_zones.remove(&zone);
+            tell(driven, now, Input::CapacityRestored { zone })
         }
         Action::LosePrimary { part } => tell(driven, now, Input::MemberRestored { part }),
         // The group has replaced what was terminated.
@@ -173,6 +182,7 @@ const fn strain_of(action: Action) -> Option<Strain> {
         Action::AzPowerInterruption { .. }
         | Action::TerminateInstances { .. }
         | Action::PauseInstances { .. }
+        | Action::AsgInsufficientInstanceCapacityError { .. }
         | Action::LoseAlbNode { .. } => None,
     }
 }

@@ -65,6 +65,8 @@ pub struct Driver {
     /// Starts and ends of faults that have not been polled yet.
     fault_notices: VecDeque<Notice>,
     lost_zones: BTreeSet<ZoneId>,
+    /// Zones in which a fault lets launches fail.
+    full_zones: BTreeSet<ZoneId>,
     /// Zones whose load-balancer node a fault of its own keeps down.
     lost_nodes: BTreeSet<ZoneId>,
     /// When the address of a lost node leaves the DNS record.
@@ -89,6 +91,7 @@ impl Driver {
             class: plan.topology.instances.class,
             fault_notices: VecDeque::new(),
             lost_zones: BTreeSet::new(),
+            full_zones: BTreeSet::new(),
             lost_nodes: BTreeSet::new(),
             evictions: BTreeMap::new(),
             paused: BTreeSet::new(),
@@ -151,6 +154,11 @@ impl Driver {
     /// Whether a fault keeps a zone down.
     pub fn is_zone_lost(&self, zone: ZoneId) -> bool {
         self.lost_zones.contains(&zone)
+    }
+
+    /// Whether an instance can be launched in a zone. AWS has no capacity in one that is down.
+    fn has_capacity(&self, zone: ZoneId) -> bool {
+        !self.lost_zones.contains(&zone) && !self.full_zones.contains(&zone)
     }
 
     fn announce(&mut self, at: SimTime, what: What) {

@@ -76,9 +76,8 @@ pub(super) fn obey<D: Driven + ?Sized>(
             zone,
             answers_at,
         } => {
-            if driven.driver().is_zone_lost(zone) {
-                // AWS has no capacity in a zone that is down (`InsufficientInstanceCapacity`).
-                return Ok(Some(Input::InstanceLost { instance }));
+            if !driven.driver().has_capacity(zone) {
+                return Ok(Some(Input::LaunchFailed { instance }));
             }
             let launch = Launch {
                 instance,

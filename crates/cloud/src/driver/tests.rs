@@ -245,7 +245,35 @@ fn nothing_is_launched_in_a_lost_zone() {
 }
 
 #[test]
-fn an_order_for_a_lost_zone_is_answered_with_the_loss_of_the_instance() {
+fn nothing_is_launched_in_a_zone_without_capacity_until_the_fault_ends() {
+    let full = Action::AsgInsufficientInstanceCapacityError { zone: ZONE_A };
+    let killed = Action::TerminateInstances {
+        zone: ZONE_A,
+        count: 9,
+    };
+    let mut play = Play::new(&[(10, 300, full), (20, 0, killed)]);
+    let launches_in_a = |play: &Play| {
+        let in_a = |call: &&Call| matches!(call, Call::Launch(_, zone) if *zone == ZONE_A);
+        play.engine.calls.iter().filter(in_a).count()
+    };
+    let before = launches_in_a(&play);
+    play.run_until(309);
+    assert_eq!(
+        launches_in_a(&play),
+        before,
+        "one exists, and no other is launched"
+    );
+    assert!(play.engine.running.values().all(|zone| *zone == ZONE_B));
+    play.run_until(400);
+    assert_eq!(
+        launches_in_a(&play),
+        before + 1,
+        "the group evens out its zones"
+    );
+}
+
+#[test]
+fn an_order_for_a_lost_zone_is_answered_with_its_failure() {
     let mut play = Play::new(&[]);
     play.driver.lost_zones.insert(ZONE_B);
     let (instance, answers_at) = (InstanceId(9), SimTime::ZERO);
@@ -255,7 +283,7 @@ fn an_order_for_a_lost_zone_is_answered_with_the_loss_of_the_instance() {
         answers_at,
     };
     let Ok(answer) = orders::obey(&mut play, SimTime::ZERO, launch(ZONE_B));
-    assert_eq!(answer, Some(Input::InstanceLost { instance }));
+    assert_eq!(answer, Some(Input::LaunchFailed { instance }));
     assert!(play.engine.calls.is_empty());
     let Ok(answer) = orders::obey(&mut play, SimTime::ZERO, launch(ZONE_A));
     assert_eq!(answer, None);

@@ -54,6 +54,12 @@ pub enum Action {
         /// The zone.
         zone: ZoneId,
     },
+    /// EC2 has no capacity in the zone for new instances of the group (`aws:ec2:asg-insufficient-instance-capacity-error`):
+    /// launches there fail while it lasts. Instances that exist are not affected.
+    AsgInsufficientInstanceCapacityError {
+        /// The zone.
+        zone: ZoneId,
+    },
     /// The primary's process is killed (`aws:rds:failover-db-cluster`; for Redis, the part of
     /// `aws:elasticache:replicationgroup-interrupt-az-power` that affects a primary). It returns as a replica when the
     /// fault ends.
@@ -97,6 +103,8 @@ pub enum FaultKind {
     PauseInstances,
     /// [`Action::LoseAlbNode`].
     LoseAlbNode,
+    /// [`Action::AsgInsufficientInstanceCapacityError`].
+    AsgInsufficientInstanceCapacityError,
     /// [`Action::LosePrimary`].
     LosePrimary,
     /// [`Action::PausePrimary`].
@@ -114,6 +122,7 @@ names!(FaultKind {
     TerminateInstances = "terminate-instances",
     PauseInstances = "pause-instances",
     LoseAlbNode = "lose-alb-node",
+    AsgInsufficientInstanceCapacityError = "asg-insufficient-instance-capacity-error",
     LosePrimary = "lose-primary",
     PausePrimary = "pause-primary",
     DelayReplica = "delay-replica",
@@ -129,6 +138,7 @@ impl FaultKind {
             Self::AzPowerInterruption
             | Self::PauseInstances
             | Self::LoseAlbNode
+            | Self::AsgInsufficientInstanceCapacityError
             | Self::LosePrimary
             | Self::PausePrimary
             | Self::DelayReplica
@@ -152,6 +162,9 @@ impl Action {
             Self::TerminateInstances { .. } => FaultKind::TerminateInstances,
             Self::PauseInstances { .. } => FaultKind::PauseInstances,
             Self::LoseAlbNode { .. } => FaultKind::LoseAlbNode,
+            Self::AsgInsufficientInstanceCapacityError { .. } => {
+                FaultKind::AsgInsufficientInstanceCapacityError
+            }
             Self::LosePrimary { .. } => FaultKind::LosePrimary,
             Self::PausePrimary { .. } => FaultKind::PausePrimary,
             Self::DelayReplica { .. } => FaultKind::DelayReplica,
@@ -171,7 +184,8 @@ impl Action {
             Self::AzPowerInterruption { zone }
             | Self::TerminateInstances { zone, .. }
             | Self::PauseInstances { zone, .. }
-            | Self::LoseAlbNode { zone } => Some(zone),
+            | Self::LoseAlbNode { zone }
+            | Self::AsgInsufficientInstanceCapacityError { zone } => Some(zone),
             Self::LosePrimary { .. }
             | Self::PausePrimary { .. }
             | Self::DelayReplica { .. }
@@ -191,6 +205,7 @@ impl Action {
             Self::AzPowerInterruption { .. }
             | Self::TerminateInstances { .. }
             | Self::PauseInstances { .. }
+            | Self::AsgInsufficientInstanceCapacityError { .. }
             | Self::LoseAlbNode { .. } => None,
         }
     }
@@ -203,6 +218,7 @@ impl Action {
             | Self::HoldDatabaseConnections { count } => Some(count),
             Self::AzPowerInterruption { .. }
             | Self::LoseAlbNode { .. }
+            | Self::AsgInsufficientInstanceCapacityError { .. }
             | Self::LosePrimary { .. }
             | Self::PausePrimary { .. }
             | Self::DelayReplica { .. }
@@ -238,6 +254,7 @@ mod tests {
             Action::TerminateInstances { zone, count: 1 },
             Action::PauseInstances { zone, count: 1 },
             Action::LoseAlbNode { zone },
+            Action::AsgInsufficientInstanceCapacityError { zone },
             Action::LosePrimary { part },
             Action::PausePrimary { part },
             Action::DelayReplica { part, lag },

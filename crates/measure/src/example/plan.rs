@@ -13,8 +13,8 @@ use tiketi_scenario::plan::{
     Clock, Cost, Poll, Retry, Section, SelfCheck, Server, Show, Target, Temperament, WaitingRoom,
 };
 use tiketi_scenario::scaling::{
-    Alarm, Comparison, HealthType, LaunchHook, Metric, MissingData, Monitor, Policy, PolicyKind,
-    Scaling,
+    Alarm, Comparison, HealthType, HookDefault, LaunchHook, Metric, MissingData, Monitor, Policy,
+    PolicyKind, Scaling,
 };
 use tiketi_scenario::topology::{
     Alb, CpuCredits, CreditMode, DataTier, Database, DatabaseKind, Eviction, ExternalServers,
@@ -259,6 +259,12 @@ fn scaling() -> Scaling {
         max: 10,
         pending: secs(30),
         launch_hook: LaunchHook::None,
+        launch_hook_timeout: secs(3_600),
+        launch_hook_default: HookDefault::Abandon,
+        maintenance: None,
+        default_instance_warmup: None,
+        suspended: Vec::new(),
+        refreshes: Vec::new(),
         scheduled: Vec::new(),
         boot: Distribution::Constant { value: 240.0 },
         monitor: Monitor {

@@ -5,6 +5,7 @@ mod charts;
 mod claims;
 mod cost;
 mod data_tier;
+mod deployment;
 mod document;
 mod events;
 mod gaps;

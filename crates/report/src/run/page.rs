@@ -9,7 +9,7 @@ use tiketi_verdict::slo::{GateResult, GateVerdict};
 use tiketi_verdict::validity::ValidityCheck;
 
 use super::document::{Document, LoadWorker, RunHeader};
-use super::{buyers, charts, claims, cost, data_tier, headline, latency, recovery};
+use super::{buyers, charts, claims, cost, data_tier, deployment, headline, latency, recovery};
 use crate::number::{Number, NumberKind};
 use crate::page::{
     Block, Cell, Column, ColumnKind, KeyMetric, List, Page, Prose, Section, Status, Table,
@@ -26,6 +26,7 @@ pub fn page(document: &Document, run: &Measurements) -> Page {
         Section::new("Over time").with(charts::of_run(run)),
     ];
     sections.extend(recovery::sections(document, run));
+    sections.extend(deployment::section(&document.verdicts.deployments));
     sections.extend(document.data_tier.as_ref().and_then(data_tier::section));
     sections.push(buyers::section(document));
     sections.push(latency::section(document, run));

@@ -40,6 +40,8 @@ enum Subject {
     /// Instances that are paused.
     Paused(ZoneId),
     AlbNode(ZoneId),
+    /// Capacity for new instances.
+    Capacity(ZoneId),
     Primary(DataTierPart),
     Link(DataTierPart),
     RedisMemory,
@@ -53,6 +55,7 @@ impl Subject {
             Action::TerminateInstances { zone, .. } => Self::Terminated(zone),
             Action::PauseInstances { zone, .. } => Self::Paused(zone),
             Action::LoseAlbNode { zone } => Self::AlbNode(zone),
+            Action::AsgInsufficientInstanceCapacityError { zone } => Self::Capacity(zone),
             Action::LosePrimary { part } | Action::PausePrimary { part } => Self::Primary(part),
             Action::DelayReplica { part, .. } => Self::Link(part),
             Action::FillRedisMemory { .. } => Self::RedisMemory,
@@ -182,6 +185,10 @@ fn action(
             let zone = zone(keys, "Zone of the load-balancer node.", zones);
             Some(Action::LoseAlbNode { zone: zone? })
         }
+        FaultKind::AsgInsufficientInstanceCapacityError => {
+            let zone = zone(keys, "Zone in which no instance can be launched.", zones);
+            Some(Action::AsgInsufficientInstanceCapacityError { zone: zone? })
+        }
         FaultKind::LosePrimary => Some(Action::LosePrimary { part: part(keys)? }),
         FaultKind::PausePrimary => Some(Action::PausePrimary { part: part(keys)? }),
         FaultKind::DelayReplica => {
@@ -256,6 +263,7 @@ mod tests {
             FaultKind::TerminateInstances => "zone = \"b\"\ncount = 2",
             FaultKind::PauseInstances => "lasts = \"1m\"\nzone = \"b\"\ncount = 1",
             FaultKind::LoseAlbNode => "lasts = \"1m\"\nzone = \"a\"",
+            FaultKind::AsgInsufficientInstanceCapacityError => "lasts = \"1m\"\nzone = \"a\"",
             FaultKind::LosePrimary => "lasts = \"1m\"\npart = \"redis\"",
             FaultKind::PausePrimary => "lasts = \"1m\"\npart = \"database\"",
             FaultKind::DelayReplica => "lasts = \"1m\"\npart = \"redis\"\nlag = \"2s\"",

@@ -158,6 +158,59 @@ pub(super) const LATE: Limits<Duration> = Limits::new(
     "AWS is up to 2 minutes late; to carry it out later, schedule it later",
 );
 
+/// Timeout of a lifecycle hook.
+pub(super) const HOOK_TIMEOUT: Limits<Duration> = Limits::new(
+    Duration::from_secs(30),
+    Duration::from_hours(2),
+    "AWS permits 30 seconds to 2 hours",
+);
+
+/// Instances that stay healthy, in percent of the desired number.
+pub(super) const HEALTHY_MIN: Limits<u32> =
+    Limits::new(0, 100, "AWS permits 0 to 100 percent of the desired number");
+
+/// Instances that may exist, in percent of the desired number.
+pub(super) const HEALTHY_MAX: Limits<u32> = Limits::new(
+    100,
+    200,
+    "AWS permits 100 to 200 percent of the desired number",
+);
+
+/// Widest range between the two; AWS permits no wider one.
+pub(super) const HEALTHY_RANGE_MAX: u32 = 100;
+
+/// Share of a group, in percent, at which a refresh waits.
+pub(super) const CHECKPOINT: Limits<u32> = Limits::new(
+    1,
+    100,
+    "a checkpoint is a percentage of the group, and before the first instance there is nothing to check",
+);
+
+/// Checkpoints of a refresh.
+pub(super) const CHECKPOINTS: Limits<usize> = Limits::new(
+    0,
+    100,
+    "each checkpoint is another whole percentage of the group",
+);
+
+/// Wait at a checkpoint.
+pub(super) const CHECKPOINT_DELAY: Limits<Duration> = Limits::new(
+    ZERO,
+    Duration::from_hours(48),
+    "AWS permits 48 hours at most",
+);
+
+/// Refreshes of a run.
+pub(super) const REFRESHES: Limits<usize> = Limits::new(
+    0,
+    100,
+    "a group has one refresh at a time, and nobody deploys more than 100 times in a run",
+);
+
+/// Processes of a group.
+pub(super) const PROCESSES: Limits<usize> =
+    Limits::new(0, 7, "list each process once: seven can be suspended here");
+
 /// More instances than the testbed can emulate on one machine.
 pub(super) const FLEET_MAX: u32 = 200;
 

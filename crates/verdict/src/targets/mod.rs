@@ -5,6 +5,7 @@
 
 mod cost;
 mod data_path;
+mod deployment;
 mod failover;
 mod fleet;
 mod network;
@@ -15,6 +16,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::audit::{AuditVerdict, Unchecked};
+use super::deployment::Deployment;
 use super::recovery::Recovery;
 use super::scale::ScaleAction;
 use tiketi_measure::Measurements;
@@ -99,6 +101,7 @@ struct Evidence<'a> {
     run: &'a Measurements,
     recoveries: &'a [Recovery],
     scaling: &'a [ScaleAction],
+    deployments: &'a [Deployment],
     audits: &'a [AuditVerdict],
 }
 
@@ -185,12 +188,14 @@ pub(super) fn judge(
     run: &Measurements,
     recoveries: &[Recovery],
     scaling: &[ScaleAction],
+    deployments: &[Deployment],
     audits: &[AuditVerdict],
 ) -> Vec<TargetVerdict> {
     let evidence = Evidence {
         run,
         recoveries,
         scaling,
+        deployments,
         audits,
     };
     claims()
@@ -252,6 +257,7 @@ fn read(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
         "B6" => data_path::pool(evidence),
         "B7" => failover::redis_losses(claim, evidence),
         "B8" => data_path::rate_limit(evidence),
+        "B10" => deployment::rolling(claim, evidence),
         "B14" => failover::terms(evidence),
         _ => Err(claim.unmeasured.clone().unwrap_or_default().into()),
     }
