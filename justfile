@@ -27,7 +27,7 @@ swarm CASES="10000" FIRST="0":
 
 # Validate all scenarios and plan files.
 scenarios:
-    cargo run --release -- check scenarios/*.toml scenarios/agreement/*.toml scenarios/studies/*.toml scenarios/plans/*.toml
+    cargo run --release -- check scenarios/*.toml scenarios/agreement/*.toml scenarios/claims/*.toml scenarios/studies/*.toml scenarios/plans/*.toml
 
 # Accept changed snapshots.
 bless:

@@ -5,7 +5,8 @@ mod common;
 
 use common::{documented_plan, secs};
 use tiketi_core::instance_class::InstanceClass;
-use tiketi_cost::item::{Heading, Item};
+use tiketi_cost::edge_plan::Beyond;
+use tiketi_cost::item::{DatabaseOffer, Heading, Item};
 use tiketi_cost::price_book::{Basis, Currency};
 use tiketi_cost::statement::BillLine;
 use tiketi_cost::{Amount, LcuHour, PriceBook, Sales, Statement, Traffic, Usage};
@@ -178,11 +179,11 @@ fn run_is_billed_for_its_own_hours() {
         + 4.0 * 0.005
         + 60.0 * 2e-7
         + 60.0 * 0.0125 * 0.000_016_666_7
-        + 2.0 * 0.113
-        + 2.0 * 0.024
+        + 2.0 * 0.125
+        + 2.0 * 0.025
         + 2.0 * 0.059
         + 25.0 * 0.12
-        + 0.9
+        + 1.2
         + (50.0 * 0.025 + 0.5 + 0.4 + 0.3 + 2.0 * 0.1) / 730.0;
     assert_close(with_nat.run.total.at_least(), expected);
     assert_close(
@@ -227,7 +228,7 @@ fn unmetered_items_are_listed_without_amount() {
         [
             ("Surplus credits", None),
             ("Traffic through NAT", None),
-            ("Transfer out through NAT", None),
+            ("Transfer out from instances", None),
             ("Redis across zones", None),
             ("Database across zones", None),
             ("NAT across zones", None),
@@ -260,7 +261,7 @@ fn each_traffic_path_has_its_price() {
         surplus_vcpu_hours: Some(2.0),
         traffic: Some(Traffic {
             nat_gb: 10.0,
-            nat_out_gb: 4.0,
+            internet_gb: 4.0,
             s3_gb: 100.0,
             detour_gb: 3.0,
             load_balancer_cross_zone_gb: 50.0,
@@ -342,6 +343,181 @@ fn database_storage_price_depends_on_its_kind() {
     assert_close(storage(&plan), 20.0 * 0.262);
     plan.topology.database.standby = None;
     assert_close(storage(&plan), 20.0 * 0.131);
+}
+
+#[test]
+fn database_nodes_are_billed_at_the_price_of_their_kind() {
+    let mut plan = documented_plan();
+    plan.topology.database.class = "db.t3.medium".to_owned();
+    let nodes = |plan: &Plan| {
+        let statement = statement(plan, "aws-ap-northeast-2");
+        line(&statement, Item::Database, Heading::Database)
+            .amount
+            .expect("has a price")
+    };
+    assert_close(nodes(&plan), 2.0 * 730.0 * 0.125);
+    // Aurora without a reader is one node at the same price.
+    let standby = plan.topology.database.standby.take();
+    assert_close(nodes(&plan), 730.0 * 0.125);
+    plan.topology.database.kind = DatabaseKind::RdsMultiAz;
+    assert_close(nodes(&plan), 730.0 * 0.112);
+    plan.topology.database.standby = standby;
+    assert_close(nodes(&plan), 2.0 * 730.0 * 0.112);
+    // The price of both nodes of the documented RDS deployment, which AWS lists as 0.056 per hour.
+    plan.topology.database.class = "db.t3.micro".to_owned();
+    assert_close(nodes(&plan), 730.0 * 0.056);
+    // T4g in one zone is cheaper per node than in two.
+    plan.topology.database.class = "db.t4g.micro".to_owned();
+    assert_close(nodes(&plan), 730.0 * 0.051);
+    plan.topology.database.standby = None;
+    assert_close(nodes(&plan), 730.0 * 0.025);
+    assert_eq!(
+        DatabaseOffer::of(&plan.topology.database),
+        DatabaseOffer::RdsSingleAz
+    );
+}
+
+#[test]
+fn class_that_a_kind_does_not_have_has_no_price() {
+    let mut plan = documented_plan();
+    plan.topology.database.class = "db.t3.micro".to_owned();
+    let aurora = statement(&plan, "aws-ap-northeast-2");
+    let node = line(&aurora, Item::Database, Heading::Database);
+    assert_eq!((node.basis, node.amount), (Basis::NotFound, None));
+    assert_eq!(aurora.month.total.exact(), None);
+}
+
+/// The month's lines of the edge, as title, quantity and amount.
+fn edge_lines(statement: &Statement, of_run: bool) -> Vec<(&str, f64, f64)> {
+    let bill = if of_run {
+        &statement.run
+    } else {
+        &statement.month
+    };
+    let lines = bill
+        .lines
+        .iter()
+        .filter(|line| [Item::DataOut, Item::EdgeRequests, Item::EdgePlan].contains(&line.item));
+    lines
+        .map(|line| {
+            let quantity = line.quantity.expect("is metered");
+            (
+                line.title.as_str(),
+                quantity,
+                line.amount.expect("is known"),
+            )
+        })
+        .collect()
+}
+
+/// The peak hour at list prices, with a plan for the edge.
+fn under_edge_plan(plan: &Plan, name: &str) -> Statement {
+    let mut book = PriceBook::built_in("aws-ap-northeast-2").expect("is built in");
+    let mut plans = book.edge_plans.iter();
+    book.edge_plan = plans.find(|plan| plan.name == name).cloned();
+    assert!(book.edge_plan.is_some(), "the book has no plan {name}");
+    Statement::new(plan, peak_hour(), SALES, &book)
+}
+
+fn assert_lines(lines: &[(&str, f64, f64)], expected: &[(&str, f64, f64)]) {
+    assert_eq!(lines.len(), expected.len(), "{lines:?}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert_eq!(line.0, expected.0);
+        assert_close(line.1, expected.1);
+        assert_close(line.2, expected.2);
+    }
+}
+
+#[test]
+fn free_tier_of_the_edge_is_deducted_once_per_month() {
+    let mut plan = documented_plan();
+    // 20 sales of 25 GB and 1,000,000 requests: 500 GB are free, and half of the requests.
+    let free = under_edge_plan(&plan, "free-tier");
+    assert_lines(
+        &edge_lines(&free, false),
+        &[
+            ("Transfer to the internet covered by free-tier", 500.0, 0.0),
+            ("Transfer to the internet beyond free-tier", 0.0, 0.0),
+            ("Requests at the edge covered by free-tier", 1e7, 0.0),
+            ("Requests at the edge beyond free-tier", 1e7, 12.0),
+            ("Edge plan free-tier", 1.0, 0.0),
+        ],
+    );
+    // Each sale has a twentieth of the allowance, so that a month of sales costs as much as its sales together.
+    assert_lines(
+        &edge_lines(&free, true),
+        &[
+            ("Transfer to the internet covered by free-tier", 25.0, 0.0),
+            ("Transfer to the internet beyond free-tier", 0.0, 0.0),
+            ("Requests at the edge covered by free-tier", 5e5, 0.0),
+            ("Requests at the edge beyond free-tier", 5e5, 0.6),
+            ("Edge plan free-tier", 1.0 / 730.0, 0.0),
+        ],
+    );
+    let listed = statement(&plan, "aws-ap-northeast-2");
+    assert_close(
+        listed.month.total.at_least() - free.month.total.at_least(),
+        500.0 * 0.12 + 12.0,
+    );
+    // 60 sales are 1,500 GB: 476 of them are beyond a terabyte.
+    plan.cost.onsales_per_month = 60;
+    let more = under_edge_plan(&plan, "free-tier");
+    assert_close(edge_lines(&more, false)[1].2, 476.0 * 0.12);
+    assert_close(edge_lines(&more, true)[1].2, 476.0 * 0.12 / 60.0);
+}
+
+#[test]
+fn flat_plan_of_the_edge_has_its_fee_and_states_what_is_beyond_it() {
+    let plan = documented_plan();
+    let flat = under_edge_plan(&plan, "flat-pro");
+    assert_lines(
+        &edge_lines(&flat, false),
+        &[
+            ("Transfer to the internet covered by flat-pro", 500.0, 0.0),
+            ("Transfer to the internet beyond flat-pro", 0.0, 0.0),
+            ("Requests at the edge covered by flat-pro", 1e7, 0.0),
+            ("Requests at the edge beyond flat-pro", 1e7, 0.0),
+            ("Edge plan flat-pro", 1.0, 15.0),
+        ],
+    );
+    // The fee of one hour.
+    assert_close(edge_lines(&flat, true)[4].2, 15.0 / 730.0);
+    let listed = statement(&plan, "aws-ap-northeast-2");
+    assert_close(
+        listed.month.total.at_least() - flat.month.total.at_least(),
+        500.0 * 0.12 + 2e7 * 0.000_001_2 - 15.0,
+    );
+    let free = under_edge_plan(&plan, "flat-free");
+    assert_close(edge_lines(&free, false)[1].1, 400.0);
+    let (_, _, transfer) = row(&free, "transfer");
+    assert_close(transfer.expect("is computed"), 0.0);
+    let used = free.documented.rows.iter().find_map(|row| row.used.clone());
+    assert_eq!(
+        used.as_deref(),
+        Some("500.0 GB, 20000000.0 requests"),
+        "covered or not, it is the same usage"
+    );
+}
+
+#[test]
+fn unmetered_requests_stay_unknown_only_where_they_may_cost_something() {
+    let usage = Usage {
+        requests: None,
+        ..peak_hour()
+    };
+    let mut book = PriceBook::built_in("aws-ap-northeast-2").expect("is built in");
+    for edge_plan in book.edge_plans.clone() {
+        let beyond = edge_plan.beyond;
+        book.edge_plan = Some(edge_plan);
+        let statement = Statement::new(&documented_plan(), usage.clone(), SALES, &book);
+        let is_missing = statement
+            .month
+            .total
+            .missing()
+            .iter()
+            .any(|item| item.starts_with("Requests at the edge"));
+        assert_eq!(is_missing, beyond == Beyond::ListPrice);
+    }
 }
 
 #[test]

@@ -95,12 +95,41 @@ fn list_prices_are_compared_line_by_line() {
     assert!(nat.contains("would save ₩62,605"), "{nat}");
     let database = finding(&document, "Database: 2 nodes");
     assert!(
-        database.contains("the documented ₩60,000 pay for 0.543"),
+        database.contains("the documented ₩60,000 pay for 0.491"),
         "{database}"
     );
     // 40,000 won at $0.059 per gigabyte.
     assert!(finding(&document, "The S3 endpoint").contains("506 GB"));
     assert!(finding(&document, "Exchange rate: $1 = ₩1,340").contains("documented"));
+}
+
+#[test]
+fn reference_bill_at_list_prices_with_and_without_the_free_tier() {
+    let mut book = PriceBook::built_in("aws-ap-northeast-2").expect("is built in");
+    let total = |book: &PriceBook| {
+        let study = Study::new(&plan(), std::slice::from_ref(book), None);
+        study.months[0].statement.month.total.at_least()
+    };
+    assert!((total(&book) - 490.33).abs() < 0.005, "{}", total(&book));
+    let mut plans = book.edge_plans.iter();
+    book.edge_plan = plans.find(|plan| plan.name == "free-tier").cloned();
+    assert!((total(&book) - 430.33).abs() < 0.005, "{}", total(&book));
+}
+
+#[test]
+fn choices_for_the_edge_are_compared() {
+    let document = study(&["documented-krw", "aws-ap-northeast-2"]);
+    let edge = finding(&document, "CloudFront: 500 GB");
+    for told in [
+        "at least ₩80,400 with pay-as-you-go",
+        "at least ₩0 with free-tier",
+        // A flat-rate plan charges nothing for requests, however many there are.
+        ", ₩0 with flat-free (400 GB beyond its allowance)",
+        ", ₩20,100 with flat-pro",
+        " ₩1,340,000 with flat-premium",
+    ] {
+        assert!(edge.contains(told), "{told} is not in: {edge}");
+    }
 }
 
 #[test]

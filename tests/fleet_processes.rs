@@ -253,6 +253,57 @@ async fn lost_zone_kills_its_processes_at_once() {
     bench.fleet.stop().await;
 }
 
+/// Connects until the queue is full: a thread may still accept one connection while it stops.
+async fn assert_silent(address: SocketAddr) {
+    let mut silent = Vec::new();
+    while let Ok(connected) = timeout(SILENCE, TcpStream::connect(address)).await {
+        silent.push(connected.expect("nobody refuses"));
+        assert!(silent.len() < 3, "connections are accepted");
+    }
+}
+
+#[tokio::test]
+async fn zone_without_power_is_silent_until_power_is_back() {
+    let mut bench = Bench::start().await;
+    let address = bench.address(INSTANCES[0]);
+    let processes = [0, 1].map(|index| bench.process(INSTANCES[index]));
+    let mut open = TcpStream::connect(address).await.unwrap();
+    health(address).await.unwrap();
+    bench.fleet.silence_zone(ZoneId(0));
+    assert_eq!(bench.fleet.in_zone(ZoneId(0)), []);
+    let stopped = async {
+        while processes.iter().any(|process| state(*process) != Some('T')) {
+            // The fleet hears that they accept nobody.
+            drop(timeout(Duration::from_millis(1), bench.news()).await);
+        }
+    };
+    timeout(PATIENCE, stopped).await.expect("they are stopped");
+    assert_silent(address).await;
+    let request = b"GET /health HTTP/1.1\r\nhost: test\r\n\r\n";
+    open.write_all(request).await.unwrap();
+    let heard = timeout(SILENCE, open.read_u8()).await;
+    assert!(heard.is_err(), "heard {heard:?}");
+    assert!(health(bench.address(INSTANCES[2])).await.is_ok());
+
+    bench.fleet.end_silence(ZoneId(0));
+    let ended = async { while open.read_u8().await.is_ok() {} };
+    timeout(PATIENCE, ended)
+        .await
+        .expect("the connection breaks");
+    wait_until_refused(address).await;
+    bench.fleet.stop().await;
+    assert!(processes.iter().all(|process| state(*process).is_none()));
+}
+
+#[tokio::test]
+async fn fleet_that_stops_kills_its_silent_processes() {
+    let mut bench = Bench::start().await;
+    let process = bench.process(INSTANCES[0]);
+    bench.fleet.silence_zone(ZoneId(0));
+    bench.fleet.stop().await;
+    assert_eq!(state(process), None);
+}
+
 #[tokio::test]
 async fn paused_instance_accepts_but_responds_only_when_resumed() {
     let mut bench = Bench::start().await;

@@ -52,7 +52,7 @@ enum How {
 const RUN: &[i32] = &[0, 91, 99];
 
 /// Every command of the README: how it starts, and how it is tested.
-const COMMANDS: [(&str, How); 19] = [
+const COMMANDS: [(&str, How); 20] = [
     ("run scenarios/smoke.toml", How::As(RUN)),
     (
         "run scenarios/spike.toml --buyers 2000",
@@ -93,6 +93,10 @@ const COMMANDS: [(&str, How); 19] = [
     (
         "timeline",
         How::With(&[("timeline", "timeline --seeds 3")], &[0]),
+    ),
+    (
+        "targets",
+        How::With(&[("targets", "targets reports")], &[0]),
     ),
     (
         "theory mmc",
@@ -348,4 +352,43 @@ fn commands_in_tables_exist() {
         let ended = workplace.run(&[name, "--help"]);
         assert_eq!(ended.code, Some(0), "{name}: {}", ended.stderr);
     }
+}
+
+/// The table of claims is what the command prints for the committed runs. `BLESS=1` replaces it.
+#[test]
+fn the_table_of_claims_is_that_of_the_committed_runs() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let printed = std::process::Command::new(env!("CARGO_BIN_EXE_tiketi-sim"))
+        .args(["targets", "--format", "markdown"])
+        .current_dir(root)
+        .output()
+        .expect("the program starts");
+    assert!(printed.status.success(), "{printed:?}");
+    let printed = String::from_utf8(printed.stdout).expect("it prints text");
+    let rows: Vec<_> = printed
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .collect();
+    assert_eq!(rows.len(), 40, "headings, a rule, and 38 claims");
+    let table = rows.join("\n");
+    let path = root.join("README.md");
+    let readme = std::fs::read_to_string(&path).expect("the README exists");
+    let (before, rest) = readme.split_once("<!-- claims").expect("it has the table");
+    let (mark, rest) = rest.split_once("-->\n").expect("the mark ends");
+    let (shown, after) = rest
+        .split_once("<!-- end of claims -->")
+        .expect("the table ends");
+    if std::env::var_os("BLESS").is_some() {
+        let text = format!("{before}<!-- claims{mark}-->\n{table}\n<!-- end of claims -->{after}");
+        std::fs::write(&path, text).expect("the README can be written");
+    } else {
+        assert!(
+            shown.trim() == table,
+            "the README has another table; accept this one with BLESS=1:\n{table}"
+        );
+    }
+    assert!(
+        before.lines().count() * 3 < readme.lines().count(),
+        "the table is not in the first third"
+    );
 }

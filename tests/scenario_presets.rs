@@ -23,7 +23,7 @@ fn valid_plan(text: &str) -> Plan {
 }
 
 fn shipped() -> Vec<(String, String)> {
-    let mut scenarios: Vec<_> = ["scenarios", "scenarios/studies"]
+    let mut scenarios: Vec<_> = ["scenarios", "scenarios/claims", "scenarios/studies"]
         .into_iter()
         .flat_map(|folder| {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -238,7 +238,8 @@ fn every_name_a_scenario_may_use_exists() {
     let book = PriceBook::built_in("aws-ap-northeast-2").unwrap();
     for class in InstanceClass::ALL {
         assert!(
-            book.price(Item::Instance, Some(class.name())).is_some(),
+            book.price(Item::Instance, None, Some(class.name()))
+                .is_some(),
             "{class} has no price"
         );
     }

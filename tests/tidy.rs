@@ -159,7 +159,7 @@ fn no_paths_of_one_machine() {
 
 #[test]
 fn every_scenario_starts_with_a_question() {
-    let folders = [Path::new("scenarios"), Path::new("scenarios/studies")];
+    let folders = ["scenarios", "scenarios/claims", "scenarios/studies"].map(Path::new);
     let mut files = files_under(folders[0], &["toml"]);
     files.retain(|file| folders.map(Some).contains(&Path::new(&file.name).parent()));
     for folder in folders {

@@ -9,11 +9,13 @@ use tiketi_capacity::ScenarioFile;
 use tiketi_cost::PriceBook;
 use tiketi_measure::{Measurements, archive as archives};
 use tiketi_report::agreement::{self, Pair};
+use tiketi_report::targets::{self, RunSummary, Source, Study};
 use tiketi_report::text::Color;
 use tiketi_report::{html, markdown, run, text};
 use tiketi_scenario::{self as scenarios, Diagnostics, Overrides, Rendering, profile as profiles};
 use tiketi_verdict::agreement::{Bars, Question};
 use tiketi_verdict::judge;
+use tiketi_verdict::targets::architecture::{Architecture, Described};
 
 /// First bytes of a gzip file.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -120,6 +122,35 @@ pub fn archive(bytes: &[u8]) {
     if let Ok(measured) = unpacked {
         report_on(&measured);
     }
+}
+
+/// Reads the report of a run or a study as the table of claims does, and renders the table.
+///
+/// # Panics
+///
+/// If the table lacks a claim.
+pub fn claims(bytes: &[u8]) {
+    let Ok(json) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let architecture = Architecture::Tiketi;
+    let run = RunSummary::read(json).ok().map(|summary| Source::Run {
+        summary,
+        described: Described::Documented { architecture },
+    });
+    let plan = serde_json::from_str(json).ok();
+    let plan = plan.map(|plan| Source::Study(Study::Plan(plan)));
+    let bill = serde_json::from_str(json).ok();
+    let bill = bill.map(|bill| Source::Study(Study::Cost(bill)));
+    let sources = [run, plan, bill].into_iter().flatten();
+    let sources: Vec<_> = sources.map(|source| ("fuzz".to_owned(), source)).collect();
+    let table = targets::claim_table(&sources, Vec::new(), "tiketi-sim targets");
+    assert_eq!(table.claims.len(), 38, "a claim has no row");
+    let page = targets::page(&table);
+    let _rendered = (
+        markdown::render(&page),
+        text::render(&page, Color::Plain, None),
+    );
 }
 
 fn packed(json: &[u8]) -> Vec<u8> {

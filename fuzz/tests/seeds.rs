@@ -46,6 +46,17 @@ fn archives() {
 }
 
 #[test]
+fn reports_for_the_table_of_claims() {
+    let folders = [
+        "reports/reference/redis-failover",
+        "reports/studies/documented-month",
+        "reports/studies/queue-or-cpu",
+        "reports/studies/cost-table",
+    ];
+    each(&files(&folders, "json"), tiketi_fuzz::claims);
+}
+
+#[test]
 fn socket_frames() {
     each(
         &files(&["fuzz/seeds/socket_frames"], "txt"),

@@ -101,6 +101,10 @@ pub struct InstanceLoad {
     pub cpu_busy: Duration,
     /// Messages sent, counted per recipient.
     pub fan_out_messages: u64,
+    /// Busy time of the virtual processor for these messages, in scenario time.
+    pub broadcast_busy: Duration,
+    /// Connections of the pool that are in use now.
+    pub pool_in_use: u64,
     /// Requests that found all database connections busy.
     pub pool_waits: u64,
     /// Requests that timed out waiting for a database connection.
@@ -220,12 +224,16 @@ impl Instance {
     pub fn load(&self) -> InstanceLoad {
         let counters = &self.app.counters;
         let pool = self.app.database.pool_load();
+        let messages = Counters::read(&counters.fan_out_messages);
+        let one_message = self.app.times.fan_out(1);
         InstanceLoad {
             requests: Counters::read(&counters.requests),
             sockets: Counters::read(&counters.sockets),
             sockets_opened: Counters::read(&counters.sockets_opened),
             cpu_busy: self.app.cpu_busy(),
-            fan_out_messages: Counters::read(&counters.fan_out_messages),
+            fan_out_messages: messages,
+            broadcast_busy: one_message.saturating_mul(u32::try_from(messages).unwrap_or(u32::MAX)),
+            pool_in_use: pool.in_use,
             pool_waits: pool.waits,
             pool_timeouts: pool.timeouts,
             tier_use: self.app.tier_use(),

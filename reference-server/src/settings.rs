@@ -37,6 +37,9 @@ pub struct Settings {
     pub pool_connect_timeout: Duration,
     /// Time after which an idle database connection is closed (B6).
     pub pool_idle_timeout: Duration,
+    /// How long a connection to a database lasts that has fallen silent. Embedded tier only: with servers, the kernel's
+    /// keep-alive ends it.
+    pub pool_keep_alive: Duration,
     /// Timeout of a Redis command (an assumption: the same as the wait for a database connection).
     pub redis_timeout: Duration,
     /// Time from the query of a writing transaction until its commit is durable. Embedded tier only.
@@ -87,6 +90,7 @@ impl Default for Settings {
             pool_max: 20,
             pool_connect_timeout: Duration::from_secs(2),
             pool_idle_timeout: Duration::from_secs(30),
+            pool_keep_alive: Duration::from_secs(5),
             redis_timeout: Duration::from_secs(2),
             commit_time: Duration::ZERO,
             provider_time: (Duration::from_millis(500), Duration::from_millis(1_500)),

@@ -11,6 +11,7 @@ use super::cost::CostArguments;
 use super::data_tier::DataTierArguments;
 use super::plan_args::PlanArguments;
 use super::prices::PricesArguments;
+use super::targets::TargetsArguments;
 use tiketi_scenario::duration::{self, Written};
 use tiketi_scenario::{BUYERS, DURATION};
 use tiketi_verdict::agreement::Measure;
@@ -87,6 +88,8 @@ pub enum Command {
     Timeline(TimelineArguments),
     /// Estimate the monthly bill of an architecture.
     Cost(CostArguments),
+    /// Show what finished runs say about each architecture claim.
+    Targets(TargetsArguments),
     /// Check the simulator against queueing theory.
     Theory(TheoryArguments),
     /// Generate a shell completion script.
@@ -318,7 +321,7 @@ pub struct TimelineArguments {
     /// Number of random replications per policy.
     #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub seeds: u32,
-    /// When the queue crosses the threshold, in scenario time [default: 20m].
+    /// Minute in which the queue crosses the threshold, in scenario time; each replication draws the second [default: 20m].
     #[arg(long, value_name = "LENGTH", value_parser = parse_duration)]
     pub at: Option<Duration>,
     /// Also write `report.html` (with a chart) and `summary.md` to this folder.

@@ -30,6 +30,7 @@ mod simulator;
 mod source;
 mod summary;
 mod target;
+mod targets;
 mod terminal;
 mod theory;
 mod timeline;
@@ -70,6 +71,7 @@ pub fn dispatch(arguments: Arguments) -> Exit {
         Command::Check(flags) => check::check(&flags),
         Command::Timeline(flags) => timeline::timeline(&flags),
         Command::Cost(flags) => cost::cost(&flags),
+        Command::Targets(flags) => targets::targets(&flags),
         Command::Theory(flags) => theory::theory(&flags),
         Command::Completions(flags) => completions::completions(&flags),
         Command::AlbNode => exit::of_child("alb-node", alb::process::main()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tiketi_cloud::notice::{AlarmState, DataTierPart, InstanceState, Notice, What};
+use tiketi_cloud::notice::{AlarmState, DataTierPart, InstanceState, Notice, RefreshOutcome, What};
 use tiketi_core::units::ZoneId;
 use tiketi_scenario::Plan;
 use tiketi_scenario::scaling::{Alarm, Metric};
@@ -54,6 +54,16 @@ impl NoticeLines {
             } => {
                 let state = instance_state(*state)?;
                 format!("Instance {instance} in zone {} {state}", self.zone(*zone))
+            }
+            What::RefreshStarted { instances } => {
+                format!("Instance refresh started: {instances} instances to replace")
+            }
+            What::RefreshWaits { replaced } => {
+                format!("Instance refresh waits at a checkpoint: {replaced} instances replaced")
+            }
+            What::RefreshEnded { outcome, replaced } => {
+                let outcome = refresh_outcome(*outcome);
+                format!("Instance refresh {outcome}: {replaced} instances replaced")
             }
             What::PrimaryLost { tier, zone } => {
                 format!(
@@ -116,8 +126,18 @@ const fn instance_state(state: InstanceState) -> Option<&'static str> {
         InstanceState::Healthy => Some("is healthy"),
         InstanceState::Unhealthy => Some("is unhealthy"),
         InstanceState::Lost => Some("was lost"),
+        InstanceState::LaunchFailed => Some("could not be launched: no capacity"),
         InstanceState::Terminated => Some("was terminated"),
         InstanceState::Pending | InstanceState::InService | InstanceState::Draining => None,
+    }
+}
+
+const fn refresh_outcome(outcome: RefreshOutcome) -> &'static str {
+    match outcome {
+        RefreshOutcome::Successful => "succeeded",
+        RefreshOutcome::Failed => "failed",
+        RefreshOutcome::Cancelled => "was canceled",
+        RefreshOutcome::Rejected => "was rejected (another one is in progress)",
     }
 }
 

@@ -1,5 +1,6 @@
 //! A driver of the control plane in virtual time, and plans for it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tiketi_cloud::ControlPlane;
@@ -22,6 +23,8 @@ pub(crate) struct Drive {
     pub(crate) orders: Vec<(SimTime, Order)>,
     answers_at: Vec<(SimTime, InstanceId)>,
     pub(crate) drains: bool,
+    /// Zones without capacity for new instances.
+    pub(crate) full: BTreeSet<ZoneId>,
     queue: Box<dyn Fn(SimTime) -> Option<u64>>,
 }
 
@@ -33,6 +36,7 @@ impl Drive {
             orders: Vec::new(),
             answers_at: Vec::new(),
             drains: false,
+            full: BTreeSet::new(),
             queue: Box::new(queue),
         };
         drive.collect(SimTime::ZERO);
@@ -93,6 +97,9 @@ impl Drive {
                         percent: Some(50.0),
                     },
                 ),
+                Order::Launch { instance, zone, .. } if self.full.contains(&zone) => {
+                    self.plane.handle(now, Input::LaunchFailed { instance });
+                }
                 Order::Launch {
                     instance,
                     answers_at,
@@ -167,6 +174,14 @@ impl Drive {
                 _ => None,
             })
             .collect()
+    }
+
+    /// Returns when the first instance was taken out of the target group after second `after`, in seconds after it.
+    pub(crate) fn first_deregistered(&self, after: u64) -> Option<u64> {
+        self.orders.iter().find_map(|(at, order)| match order {
+            Order::Deregister { .. } => at.as_secs().checked_sub(after),
+            _ => None,
+        })
     }
 
     pub(crate) fn in_zone(&self, zone: ZoneId) -> usize {

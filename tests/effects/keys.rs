@@ -1,6 +1,6 @@
 //! Every key of a scenario: how it is changed, and what that moves.
 
-use super::sales::Change::{self, Busy, Replace, Set};
+use super::sales::Change::{self, Busy, Deployed, Replace, Set};
 
 /// What the change moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,11 +17,12 @@ pub(crate) enum Moves {
 use Moves::{Bill, Figures, Nothing, Verdicts};
 
 const ADDRESS: &str = "addresses are those of the testbed's loopback interface; the model has none";
+const CLAIM: &str = "only an architecture claim reads it, and this sale is not that architecture";
 const TEXT: &str = "a name for people";
 pub(crate) const LIVE: &str = "for live runs only, as its description says";
 const ON_THE_WIRE: &str = "for runs with --target only";
 
-/// Every key of a scenario. Keys of elements of lists have `[]` in their path.
+/// Every key of a scenario but those that say how instances are replaced. Keys of elements of lists have `[]` in their path.
 pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
     (
         "name",
@@ -34,7 +35,7 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
         Nothing("there is one preset"),
     ),
     ("seed", Replace("seed = 3", "seed = 4"), Figures),
-    ("clock.duration", Replace("\"4m\"", "\"5m\""), Figures),
+    ("clock.duration", Replace("\"4m20s\"", "\"5m\""), Figures),
     (
         "clock.warmup",
         Replace("\"5s\" }\ncost", "\"9s\" }\ncost"),
@@ -151,6 +152,14 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
         Replace(
             "\"terminate-instances\", zone = \"a\"",
             "\"terminate-instances\", zone = \"b\"",
+        ),
+        Figures,
+    ),
+    (
+        "faults[].connections",
+        Replace(
+            "\"az-power-interruption\", zone = \"b\"",
+            "\"az-power-interruption\", zone = \"b\", connections = \"reset\"",
         ),
         Figures,
     ),
@@ -284,6 +293,7 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
         Replace("call_timeout = \"8s\"", "call_timeout = \"4s\""),
         Figures,
     ),
+    ("buyers.connect_timeout", Set("\"1s\""), Figures),
     (
         "server.rate_limit",
         Replace("rate_limit = 40", "rate_limit = 20"),
@@ -296,15 +306,48 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
     ),
     ("server.show_list_ttl", Set("\"2s\""), Figures),
     ("server.show_detail_ttl", Set("\"1s\""), Figures),
+    ("server.ping_interval", Set("\"5s\""), Figures),
+    (
+        "server.ping_timeout",
+        Replace("ping_timeout = \"3s\"", "ping_timeout = \"1s\""),
+        Figures,
+    ),
     ("topology.vpc", Set("\"10.0.0.0/17\""), Verdicts),
     ("topology.zones", Set("[\"a\", \"b\", \"c\"]"), Figures),
     ("topology.nat_gateways", Set("[\"b\"]"), Figures),
-    (
-        "topology.s3_endpoint",
-        Set("false"),
-        Nothing("nothing in a sale goes to S3"),
-    ),
+    ("topology.s3_endpoint", Set("false"), Verdicts),
     ("topology.data_tier", Set("\"servers\""), Nothing(LIVE)),
+    (
+        "topology.routes.public",
+        Set("{ a = \"internet-gateway\", b = \"internet-gateway\" }"),
+        Nothing("every other route of a public subnet is rejected"),
+    ),
+    ("topology.routes.private", Set("\"nat-gateway-b\""), Figures),
+    (
+        "topology.routes.data",
+        Set("\"nat-gateway\""),
+        Nothing("a database opens no connection to the internet"),
+    ),
+    (
+        "topology.security_groups.load_balancer",
+        Set("[\"internet\", \"vpc\"]"),
+        Nothing("the internet must be admitted, and nothing else calls the load balancer"),
+    ),
+    (
+        "topology.security_groups.instances",
+        Set("[\"load-balancer\", \"redis\"]"),
+        Nothing(CLAIM),
+    ),
+    (
+        "topology.security_groups.redis",
+        Set("[\"instances\", \"load-balancer\"]"),
+        Nothing("no claim is about who else in the VPC reaches Redis"),
+    ),
+    (
+        "topology.security_groups.database",
+        Set("[\"instances\", \"load-balancer\"]"),
+        Nothing(CLAIM),
+    ),
     (
         "topology.subnets.public",
         Set("{ a = \"10.0.5.0/24\", b = \"10.0.2.0/24\" }"),
@@ -392,8 +435,11 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
     ),
     (
         "topology.alb.connect_timeout",
-        Replace("stickiness =", "connect_timeout = \"1s\", stickiness ="),
-        Nothing(LIVE),
+        Deployed(
+            "deregistration_delay =",
+            "connect_timeout = \"1s\", deregistration_delay =",
+        ),
+        Figures,
     ),
     (
         "topology.alb.dns_ttl",
@@ -438,7 +484,7 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
     (
         "topology.redis.idle_timeout",
         Replace("redis = { ", "redis = { idle_timeout = \"9s\", "),
-        Verdicts,
+        Nothing(LIVE),
     ),
     (
         "topology.redis.timeout",
@@ -530,6 +576,11 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
         "topology.database.pool_idle",
         Replace("database = { ", "database = { pool_idle = \"9s\", "),
         Nothing(LIVE),
+    ),
+    (
+        "topology.database.keep_alive",
+        Replace("database = { ", "database = { keep_alive = \"1s\", "),
+        Figures,
     ),
     (
         "topology.database.connections_max",
@@ -653,17 +704,17 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
     ),
     (
         "scaling.policies[].steps[].adjust",
-        Replace("{ to = 10, adjust = 1 }", "{ to = 10, adjust = 3 }"),
+        Replace("to = 40, adjust = 2", "to = 40, adjust = 3"),
         Figures,
     ),
     (
         "scaling.policies[].steps[].from",
-        Replace("{ from = 10,", "{ from = 60,"),
+        Replace("from = 10, to = 40", "from = 30, to = 40"),
         Figures,
     ),
     (
         "scaling.policies[].steps[].to",
-        Replace("{ to = 10,", "{ to = 2,"),
+        Replace("to = 40", "to = 12"),
         Figures,
     ),
     (

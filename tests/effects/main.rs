@@ -3,6 +3,7 @@
 //! Each key is changed alone, in a sale that is rich enough for it to matter.
 
 mod keys;
+mod replacement;
 mod sales;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,8 +19,9 @@ use tiketi_verdict::judge;
 
 use keys::Moves::{self, Bill, Figures, Nothing, Verdicts};
 use keys::{KEYS, LIVE};
-use sales::Change::{Busy, Replace, Set};
-use sales::{BUSY, base, changed};
+use replacement::REPLACEMENT_KEYS;
+use sales::Change::{self, Busy, Deployed, Replace, Set};
+use sales::{BUSY, DEPLOYED, base, changed};
 
 /// Figures, bill and verdicts of a run, to compare with another.
 #[derive(PartialEq, Eq)]
@@ -27,6 +29,10 @@ struct Shown {
     figures: String,
     bill: String,
     verdicts: String,
+}
+
+fn all_keys() -> Vec<(&'static str, Change, Moves)> {
+    [KEYS, REPLACEMENT_KEYS].concat()
 }
 
 fn shown(text: &str) -> Result<Shown, String> {
@@ -64,8 +70,9 @@ fn moves(before: &Shown, after: &Shown) -> Option<Moves> {
 
 #[test]
 fn every_key_moves_something_or_states_why_not() {
-    let [rich, busy] = [base(), BUSY.to_owned()].map(|sale| shown(&sale).expect("a valid sale"));
-    let wrong: Vec<String> = KEYS
+    let sales = [base(), BUSY.to_owned(), DEPLOYED.to_owned()];
+    let [rich, busy, deployed] = sales.map(|sale| shown(&sale).expect("a valid sale"));
+    let wrong: Vec<String> = all_keys()
         .par_iter()
         .filter_map(|&(path, change, wanted)| {
             let after = match shown(&changed(path, change)) {
@@ -75,6 +82,7 @@ fn every_key_moves_something_or_states_why_not() {
             let before = match change {
                 Set(_) | Replace(..) => &rich,
                 Busy(..) => &busy,
+                Deployed(..) => &deployed,
             };
             let found = moves(before, &after);
             let is_right = match wanted {
@@ -121,8 +129,8 @@ fn the_table_has_every_key_once() {
     let mut described = BTreeMap::new();
     paths(&describe(), "", &mut described);
     let described: BTreeSet<_> = described.keys().map(String::as_str).collect();
-    let listed: BTreeSet<_> = KEYS.iter().map(|(path, ..)| *path).collect();
-    assert_eq!(listed.len(), KEYS.len(), "a key is listed twice");
+    let listed: BTreeSet<_> = all_keys().iter().map(|(path, ..)| *path).collect();
+    assert_eq!(listed.len(), all_keys().len(), "a key is listed twice");
     assert_eq!(described, listed);
 }
 
@@ -131,7 +139,7 @@ fn the_table_has_every_key_once() {
 fn keys_without_effect_in_the_model_are_described_so() {
     let mut described = BTreeMap::new();
     paths(&describe(), "", &mut described);
-    for (path, _, moves) in KEYS {
+    for (path, _, moves) in &all_keys() {
         let is_in_model = described.get(*path).copied();
         let expected = match moves {
             Figures | Bill => true,

@@ -1,10 +1,10 @@
-//! The two sales in which keys are changed, and how.
+//! The three sales in which keys are changed, and how.
 
 /// A sale in which much goes wrong: too few slots, instances, connections and bytes, and most faults.
 const RICH: &str = r#"
 name = "rich"
 seed = 3
-clock = { duration = "4m", warmup = "5s" }
+clock = { duration = "4m20s", warmup = "5s" }
 cost = { prices = "aws-ap-northeast-2" }
 arrivals = [
   { shape = "onsale", buyers = 150, opens_at = "4s", until = "100s", decay = "15s" },
@@ -32,6 +32,7 @@ call_timeout = "8s"
 [server]
 rate_limit = 40
 session_ttl = "3s"
+ping_timeout = "3s"
 [topology]
 instances = { credits = "standard", initial = { a = 2, b = 1 } }
 alb = { health_check = { interval = "5s", timeout = "2s" }, stickiness = "8s", dns_ttl = "5s", idle_timeout = "6s", deregistration_delay = "20s" }
@@ -47,7 +48,7 @@ grace = "10s"
 monitor = { period = "5s", ingest = "1s" }
 policies = [
   { name = "up", metric = "queue_size", alarm = { above = 30, period = "10s" }, kind = "simple", adjust = 1, cooldown = "30s" },
-  { name = "steps", metric = "queue_size", alarm = { above = 60, period = "10s" }, kind = "step", warmup = "20s", steps = [{ to = 10, adjust = 1 }, { from = 10, adjust = 2 }] },
+  { name = "steps", metric = "queue_size", alarm = { above = 60, period = "10s" }, kind = "step", warmup = "20s", steps = [{ to = 10, adjust = 1 }, { from = 10, to = 40, adjust = 2 }] },
   { name = "down", metric = "queue_size", alarm = { below = 10, period = "10s", datapoints = "2 of 3" }, kind = "simple", adjust = -1, cooldown = "20s" },
 ]
 scheduled = [{ name = "more", at = "70s", late = "2s", min = 4, max = 8, desired = 7 }]
@@ -96,6 +97,33 @@ boot = "2s"
 policies = []
 "#;
 
+/// A sale whose group replaces instances: a zone is lost and comes back, and a new version is deployed; for keys that say
+/// how.
+pub(crate) const DEPLOYED: &str = r#"
+name = "deployed"
+seed = 2
+clock = { duration = "10m", warmup = "0s" }
+arrivals = [{ shape = "poisson", rate = 2, until = "9m" }]
+faults = [{ at = "20s", lasts = "40s", action = "az-power-interruption", zone = "a" }]
+[topology]
+instances = { initial = { a = 2, b = 2 } }
+alb = { health_check = { interval = "5s", timeout = "2s" }, deregistration_delay = "10s" }
+[scaling]
+min = 4
+max = 8
+pending = "2s"
+boot = { distribution = "uniform", from = "30s", to = "60s" }
+launch_hook = "until-answers"
+launch_hook_timeout = "45s"
+launch_hook_default = "abandon"
+instance_maintenance_policy = { min_healthy_percentage = 100, max_healthy_percentage = 125 }
+default_instance_warmup = "20s"
+policies = []
+instance_refreshes = [
+  { at = "4m", min_healthy_percentage = 75, max_healthy_percentage = 100, instance_warmup = "15s", checkpoint_percentages = [50, 100], checkpoint_delay = "20s", new_version = "answers", cancel_at = "570s" },
+]
+"#;
+
 /// How a key is changed.
 #[derive(Clone, Copy)]
 pub(crate) enum Change {
@@ -105,9 +133,11 @@ pub(crate) enum Change {
     Replace(&'static str, &'static str),
     /// The same, in the busy sale.
     Busy(&'static str, &'static str),
+    /// The same, in the sale with a deployment.
+    Deployed(&'static str, &'static str),
 }
 
-use Change::{Busy, Replace, Set};
+use Change::{Busy, Deployed, Replace, Set};
 
 pub(crate) fn base() -> String {
     let (top, tables) = RICH.split_once("[show]").expect("the sale has tables");
@@ -135,6 +165,7 @@ pub(crate) fn changed(path: &str, change: Change) -> String {
         }
         Replace(from, to) => replaced(path, &base(), (from, to)),
         Busy(from, to) => replaced(path, BUSY, (from, to)),
+        Deployed(from, to) => replaced(path, DEPLOYED, (from, to)),
     }
 }
 

@@ -174,11 +174,12 @@ struct Break {
     count: u64,
 }
 
-const ACTIONS: [&str; 9] = [
+const ACTIONS: [&str; 10] = [
     "az-power-interruption",
     "terminate-instances",
     "pause-instances",
     "lose-alb-node",
+    "asg-insufficient-instance-capacity-error",
     "lose-primary",
     "pause-primary",
     "delay-replica",
@@ -214,7 +215,13 @@ impl Break {
             "terminate-instances" | "pause-instances" => {
                 format!("zone = \"{subject}\", count = {}", 1 + count % 3)
             }
-            "az-power-interruption" | "lose-alb-node" => format!("zone = \"{subject}\""),
+            "az-power-interruption" => {
+                let connections = if count % 2 == 0 { "silent" } else { "reset" };
+                format!("zone = \"{subject}\", connections = \"{connections}\"")
+            }
+            "lose-alb-node" | "asg-insufficient-instance-capacity-error" => {
+                format!("zone = \"{subject}\"")
+            }
             "delay-replica" => format!("part = \"{subject}\", lag = \"{}ms\"", 50 + count * 20),
             "fill-redis-memory" => format!("share = \"{}%\"", 1 + count % 100),
             "hold-database-connections" => format!("count = {}", 1 + count * 5),
@@ -454,6 +461,40 @@ fn of_the_scaling() -> Vec<Line> {
         maybe("scaling.health_type", word(&["ec2", "elb"])),
         maybe("scaling.grace", length(0..=120_000)),
         maybe("scaling.launch_hook", word(&["none", "until-answers"])),
+        maybe("scaling.launch_hook_timeout", length(30_000..=60_000)),
+        maybe(
+            "scaling.launch_hook_default",
+            word(&["abandon", "continue"]),
+        ),
+        maybe(
+            "scaling.instance_maintenance_policy",
+            verbatim(&[
+                "{ min_healthy_percentage = 100, max_healthy_percentage = 110 }",
+                "{ min_healthy_percentage = 0, max_healthy_percentage = 100 }",
+                "{ min_healthy_percentage = 90, max_healthy_percentage = 150 }",
+            ]),
+        ),
+        maybe("scaling.default_instance_warmup", length(0..=20_000)),
+        maybe(
+            "scaling.suspended_processes",
+            verbatim(&[
+                "[]",
+                "[\"AZRebalance\"]",
+                "[\"Launch\"]",
+                "[\"Terminate\"]",
+                "[\"HealthCheck\", \"ScheduledActions\"]",
+                "[\"ReplaceUnhealthy\", \"AlarmNotification\"]",
+            ]),
+        ),
+        maybe(
+            "scaling.instance_refreshes",
+            verbatim(&[
+                "[{ at = \"1s\" }]",
+                "[{ at = \"1s\", min_healthy_percentage = 100, max_healthy_percentage = 200, instance_warmup = \"0s\" }]",
+                "[{ at = \"1s\", min_healthy_percentage = 0, max_healthy_percentage = 100, checkpoint_percentages = [30, 100], checkpoint_delay = \"2s\" }]",
+                "[{ at = \"1s\", new_version = \"never-answers\", cancel_at = \"9s\" }]",
+            ]),
+        ),
         maybe("scaling.monitor", monitor),
         maybe(
             "cost.prices",

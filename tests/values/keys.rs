@@ -25,6 +25,7 @@ faults = [
     { at = "27s", lasts = "2s", action = "delay-replica", part = "redis", lag = "1s" },
     { at = "30s", lasts = "2s", action = "fill-redis-memory", share = 0.5 },
     { at = "33s", lasts = "2s", action = "hold-database-connections", count = 5 },
+    { at = "36s", lasts = "2s", action = "asg-insufficient-instance-capacity-error", zone = "a" },
 ]
 [clock]
 duration = "60s"
@@ -49,6 +50,10 @@ initial = { a = 2, b = 1 }
 [scaling]
 boot = "20s"
 monitor.phase = "3s"
+instance_maintenance_policy = { min_healthy_percentage = 90, max_healthy_percentage = 120 }
+default_instance_warmup = "5s"
+suspended_processes = ["AZRebalance"]
+instance_refreshes = [{ at = "20s", min_healthy_percentage = 80, max_healthy_percentage = 130, instance_warmup = "5s", checkpoint_percentages = [50, 100], checkpoint_delay = "2s", cancel_at = "50s" }]
 scheduled = [{ name = "more", at = "9s", late = "1s", min = 2, max = 9, desired = 3 }]
 policies = [
     { name = "high", metric = "queue_size", alarm = { above = 3 }, kind = "simple", adjust = 1 },

@@ -41,6 +41,7 @@ fn temperament() -> Temperament {
             ..retry
         },
         call_timeout: Duration::from_secs(10),
+        connect_timeout: Duration::from_secs(5),
     }
 }
 

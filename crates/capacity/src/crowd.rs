@@ -17,8 +17,8 @@ use super::miss::Miss;
 use super::question::{CrowdRange, Search};
 use super::replication::{self, Seeds, first_miss, held, mean, mean_at_least, missing, runs};
 use super::statistics::CONFIRMATIONS_MAX;
-use super::tier_use::{self, TierUse};
 use super::{Evaluate, Sample, SearchState, Stopped};
+use tiketi_verdict::cause::tier::{self, TierUse};
 use tiketi_verdict::figure::grouped;
 
 /// Searches the range for the largest number of buyers.
@@ -261,6 +261,7 @@ impl CrowdSearch<'_> {
             replication: u32::try_from(place + 1).unwrap_or(u32::MAX),
             seed: samples[place].seed,
             misses: samples[place].misses.clone(),
+            why: samples[place].why.clone(),
             counts: counts(samples),
             runs: runs(samples),
             tiers: highest(samples),
@@ -327,7 +328,7 @@ pub(super) fn highest<'s>(samples: impl IntoIterator<Item = &'s Sample>) -> Vec<
         .into_iter()
         .map(|sample| sample.tiers.as_slice())
         .collect();
-    tier_use::highest(&tiers)
+    tier::highest(&tiers)
 }
 
 /// Counts how many runs missed each objective, the most frequent first.

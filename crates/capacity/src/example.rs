@@ -8,13 +8,13 @@ use rand::RngExt;
 use super::figures::{Figures, Measure};
 use super::miss::Miss;
 use super::question::Search;
-use super::tier_use::{Tier, TierUse};
 use super::{Evaluate, Question, Sample, ScenarioFile, ScenarioFileError, SearchState};
 use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::rng::Streams;
 use tiketi_core::units::Share;
 use tiketi_cost::price_book::Currency;
 use tiketi_scenario::{self as scenario, Overrides, Plan, arrival_times};
+use tiketi_verdict::cause::tier::{Tier, TierUse};
 
 /// A scenario of 1,000 buyers.
 pub const SCENARIO: &str = "# Does it hold?\n\n[clock]\nduration = \"10m\"\n";
@@ -172,6 +172,7 @@ impl Fake {
                 used: buyers / limit,
                 limit: Some(1.0),
             }],
+            why: None,
             currency: Some(Currency::Krw),
         }
     }

@@ -9,9 +9,9 @@ use super::miss::Miss;
 use super::question::{Bill, Explore, LeftOut, Question, Search};
 use super::replication::Seeds;
 use super::statistics::Estimate;
-use super::tier_use::TierUse;
 use tiketi_cost::Amount;
 use tiketi_cost::price_book::Currency;
+use tiketi_verdict::cause::tier::TierUse;
 
 /// Version of the layout. Raised when a reader of the previous one would misread it.
 const VERSION: u32 = 1;
@@ -129,6 +129,9 @@ pub struct Break {
     pub seed: u64,
     /// Everything that run missed.
     pub misses: Vec<Miss>,
+    /// Why that run failed, in one sentence; `None` if its measurement is not valid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// How many runs missed each objective, the most frequent first.
     pub counts: Vec<MissCount>,
     /// Runs.

@@ -27,7 +27,6 @@ pub mod question;
 mod replication;
 mod sample;
 pub mod statistics;
-pub mod tier_use;
 
 pub use file::{ScenarioFile, ScenarioFileError, is_question, load};
 pub use findings::Findings;

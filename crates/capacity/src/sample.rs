@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::figures::{self, Figures};
 use super::miss::{self, Miss};
-use super::tier_use::{self, TierUse};
 use tiketi_cost::price_book::Currency;
 use tiketi_measure::Measurements;
+use tiketi_verdict::cause::tier::{self, TierUse};
 use tiketi_verdict::judge;
 
 /// What a search needs of one run.
@@ -26,6 +26,9 @@ pub struct Sample {
     pub missing: Vec<String>,
     /// Its utilization of each tier.
     pub tiers: Vec<TierUse>,
+    /// Why it failed, in one sentence; `None` if it passed, or if its measurement is not valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// The currency of the costs among its metrics; `None` if it has none.
     pub currency: Option<Currency>,
 }
@@ -46,7 +49,8 @@ impl Sample {
                 .map_or_else(Vec::new, |statement| {
                     statement.month.total.missing().to_vec()
                 }),
-            tiers: tier_use::tiers(run),
+            tiers: tier::tiers(run),
+            why: verdicts.cause.map(|cause| cause.sentence),
             currency: run
                 .ending
                 .statement
@@ -77,6 +81,15 @@ mod tests {
         assert!(!Sample::of(&unsold).passes(), "nobody bought a ticket");
         run.tally.arrivals.shed += 1;
         assert!(!Sample::of(&run).passes(), "not valid");
+    }
+
+    #[test]
+    fn a_sample_that_fails_says_why() {
+        let mut run = example::run();
+        let why = Sample::of(&run).why.expect("the example fails");
+        assert!(why.starts_with("Why: "), "{why}");
+        run.plan.gates.clear();
+        assert_eq!(Sample::of(&run).why, None);
     }
 
     #[test]

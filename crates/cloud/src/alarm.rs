@@ -1,16 +1,19 @@
 //! CloudWatch alarms: M of N datapoints, missing data, and an Auto Scaling action that is invoked every minute.
+//!
+//! An alarm sees only periods that have ended ([`MetricHistory::datapoints`]), which delays it by up to a minute. With one
+//! sample per minute that becomes visible after 5 s, and 1 of 1 datapoints of a minute, it fires 1.5 min after the metric
+//! crosses the threshold on average, and 3 min after it at the most: up to a minute until the next sample, up to a minute until
+//! the end of that minute, and up to a minute until the next evaluation.
 
 use std::time::Duration;
 
-use super::datapoint::MetricHistory;
+use super::datapoint::{self, MetricHistory};
 use super::notice::AlarmState;
 use tiketi_core::units::SimTime;
 use tiketi_scenario::scaling::{Alarm, Comparison, MissingData};
 
-/// Time between two evaluations of an alarm, and between two invocations of its Auto Scaling action.
-const EVALUATE_EVERY: Duration = Duration::from_secs(60);
-/// Time between two evaluations of an alarm on a high-resolution metric (period of 10 s or 30 s).
-const EVALUATE_EVERY_HIGH_RESOLUTION: Duration = Duration::from_secs(10);
+/// Time between two invocations of an alarm's Auto Scaling action while it stays in ALARM, whatever its period.
+const INVOKE_EVERY: Duration = Duration::from_secs(60);
 
 /// One alarm with its state.
 #[derive(Clone, Debug)]
@@ -80,7 +83,7 @@ impl AlarmWatch {
         }
         let again = self
             .fired_at
-            .is_none_or(|fired| now.saturating_since(fired) >= EVALUATE_EVERY);
+            .is_none_or(|fired| now.saturating_since(fired) >= INVOKE_EVERY);
         let fires = changed || again;
         if fires {
             self.fired_at = Some(now);
@@ -101,12 +104,10 @@ pub(super) fn lookback(alarm: &Alarm) -> Duration {
     alarm.period * (evaluation_range(alarm) + 2)
 }
 
-fn interval(alarm: &Alarm) -> Duration {
-    if alarm.period < EVALUATE_EVERY {
-        EVALUATE_EVERY_HIGH_RESOLUTION
-    } else {
-        EVALUATE_EVERY
-    }
+/// Time between two evaluations: ten seconds for periods of 10, 20 and 30 s, a minute for all others (Amazon CloudWatch User
+/// Guide).
+const fn interval(alarm: &Alarm) -> Duration {
+    datapoint::slide(alarm.period)
 }
 
 /// Returns the state that follows from `datapoints` (the evaluation range, oldest first).
@@ -246,22 +247,23 @@ mod tests {
     fn three_of_three_needs_three_breaching_datapoints() {
         let history = minutely(&[0.0, 6e3, 6e3, 0.0, 6e3, 6e3, 6e3]);
         let states: Vec<AlarmState> =
-            evaluations(alarm(3, 3, MissingData::NotBreaching), &history, 7)
+            evaluations(alarm(3, 3, MissingData::NotBreaching), &history, 8)
                 .iter()
                 .map(|evaluation| evaluation.state)
                 .collect();
-        assert_eq!(states[..6], [AlarmState::Ok; 6]);
-        assert_eq!(states[6], AlarmState::Alarm);
+        // The third breach in a row is that of minute 6, which is over in minute 7.
+        assert_eq!(states[..7], [AlarmState::Ok; 7]);
+        assert_eq!(states[7], AlarmState::Alarm);
     }
 
     #[test]
     fn the_action_fires_again_each_minute_while_in_alarm() {
         let history = minutely(&[6e3, 6e3, 6e3, 0.0, 6e3]);
-        let fires: Vec<bool> = evaluations(alarm(1, 1, MissingData::Missing), &history, 5)
+        let fires: Vec<bool> = evaluations(alarm(1, 1, MissingData::Missing), &history, 6)
             .iter()
             .map(|evaluation| evaluation.fires)
             .collect();
-        assert_eq!(fires, [true, true, true, false, true]);
+        assert_eq!(fires, [false, true, true, true, false, true]);
     }
 
     #[test]
@@ -272,8 +274,9 @@ mod tests {
                 .iter()
                 .map(|evaluation| evaluation.state)
                 .collect();
-        // One datapoint is needed, three are retrieved; the current minute is not over, so it is not missing yet.
-        assert_eq!(states[..4], [AlarmState::Alarm; 4]);
+        // One datapoint is needed, three are retrieved. The first minute is not over at the first evaluation.
+        assert_eq!(states[0], AlarmState::Ok);
+        assert_eq!(states[1..4], [AlarmState::Alarm; 3]);
         assert_eq!(states[4], AlarmState::Ok);
     }
 
@@ -283,23 +286,23 @@ mod tests {
         for at in (0..120).step_by(10) {
             history.handle_sample(SimTime::from_secs(at), 6e3);
         }
-        let mut watch = AlarmWatch::new(
-            Alarm {
-                period: Duration::from_secs(10),
+        let fired = |period| {
+            let high_resolution = Alarm {
+                period: Duration::from_secs(period),
                 ..alarm(1, 1, MissingData::Missing)
-            },
-            0.0,
-        );
-        let mut fired = Vec::new();
-        for at in (0..120).step_by(10) {
-            let evaluation = watch
-                .poll_evaluation(SimTime::from_secs(at), &history)
-                .expect("is due");
-            if evaluation.fires {
-                fired.push(at);
-            }
-        }
-        assert_eq!(fired, [0, 60]);
+            };
+            let mut watch = AlarmWatch::new(high_resolution, 0.0);
+            let instants = (0..120).step_by(10).map(SimTime::from_secs);
+            let fires = instants.filter(|at| {
+                let evaluation = watch.poll_evaluation(*at, &history);
+                evaluation.expect("is due").fires
+            });
+            fires.map(SimTime::as_secs).collect::<Vec<_>>()
+        };
+        // The first period must be over.
+        assert_eq!(fired(10), [10, 70]);
+        assert_eq!(fired(20), [20, 80]);
+        assert_eq!(fired(30), [30, 90]);
     }
 
     #[test]

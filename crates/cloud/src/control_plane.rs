@@ -18,6 +18,7 @@ use super::schedule::ScheduledActions;
 use tiketi_core::rng::Streams;
 use tiketi_core::units::SimTime;
 use tiketi_scenario::Plan;
+use tiketi_scenario::replacement::Process;
 use tiketi_scenario::scaling::{Metric, Policy, ScheduledAction};
 
 /// Time between two CPU datapoints: detailed monitoring of EC2.
@@ -43,8 +44,8 @@ pub struct ControlPlane {
 struct WatchedPolicy {
     policy: Policy,
     watch: AlarmWatch,
-    /// Whether the group was already at its limit when the policy was last invoked.
-    rests_at_limit: bool,
+    /// Whether the policy did nothing when it was last invoked, for a reason that lasts.
+    rests: bool,
 }
 
 impl ControlPlane {
@@ -64,7 +65,7 @@ impl ControlPlane {
                         policy.alarm,
                         streams.numbered("alarm-phase", number).random(),
                     ),
-                    rests_at_limit: false,
+                    rests: false,
                 })
                 .collect(),
             schedule: ScheduledActions::new(&plan.scaling, streams),
@@ -99,6 +100,8 @@ impl ControlPlane {
                 group.handle_target_health(now, instance, healthy, out);
             }
             Input::Drained { instance } => group.handle_drained(now, instance, out),
+            Input::LaunchFailed { instance } => group.handle_launch_failed(now, instance, out),
+            Input::CapacityRestored { zone } => group.handle_capacity_restored(now, zone, out),
             Input::InstanceLost { instance } => group.handle_instance_lost(now, instance, out),
             Input::PrimaryLost { part } => {
                 for failover in failovers.iter_mut().filter(|other| other.part() == part) {
@@ -194,6 +197,16 @@ impl ControlPlane {
 
     /// Sets the size that a scheduled action asks for. Cooldowns neither delay it nor follow it.
     fn follow_schedule(&mut self, now: SimTime, action: &ScheduledAction) {
+        if self.group.is_suspended(Process::ScheduledActions) {
+            self.out.announce(
+                now,
+                What::Swallowed {
+                    policy: action.name.clone(),
+                    reason: SwallowReason::Suspended,
+                },
+            );
+            return;
+        }
         let (min, max) = self.group.limits();
         let (min, max) = (action.min.unwrap_or(min), action.max.unwrap_or(max));
         let desired = action.desired.unwrap_or(self.group.desired());
@@ -233,7 +246,11 @@ impl ControlPlane {
             if !evaluation.fires {
                 continue;
             }
-            let decision = scaling::decide(&watched.policy, evaluation.datapoint, &self.group, now);
+            let decision = if self.group.is_suspended(Process::AlarmNotification) {
+                Decision::Swallow(SwallowReason::Suspended)
+            } else {
+                scaling::decide(&watched.policy, evaluation.datapoint, &self.group, now)
+            };
             watched.announce_refusal(now, decision, &mut self.out);
             if let Decision::Resize(resize) = decision {
                 resizes.push((&watched.policy, resize));
@@ -250,7 +267,7 @@ impl ControlPlane {
 impl WatchedPolicy {
     fn announce_change(&mut self, now: SimTime, evaluation: Evaluation, out: &mut Outbox) {
         if evaluation.changed {
-            self.rests_at_limit = false;
+            self.rests = false;
             out.announce(
                 now,
                 What::Alarm {
@@ -263,14 +280,18 @@ impl WatchedPolicy {
     }
 
     /// Announces that the policy did nothing. A group that stays at its limit is announced once, not every minute: while
-    /// the queue is empty, the scale-in alarm stays in ALARM for as long as the smallest fleet runs.
+    /// the queue is empty, the scale-in alarm stays in ALARM for as long as the smallest fleet runs. So is a suspended
+    /// process.
     fn announce_refusal(&mut self, now: SimTime, decision: Decision, out: &mut Outbox) {
-        let rested = self.rests_at_limit;
-        self.rests_at_limit = decision == Decision::Swallow(SwallowReason::AtLimit);
+        let rested = self.rests;
+        self.rests = matches!(
+            decision,
+            Decision::Swallow(SwallowReason::AtLimit | SwallowReason::Suspended)
+        );
         let Decision::Swallow(reason) = decision else {
             return;
         };
-        if !(rested && self.rests_at_limit) {
+        if !(rested && self.rests) {
             out.announce(
                 now,
                 What::Swallowed {

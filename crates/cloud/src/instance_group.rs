@@ -2,38 +2,39 @@
 
 use std::time::Duration;
 
-use super::member::{LaunchCause, Member, Phase};
+use super::member::{LaunchCause, Member, PendingEnd, Phase};
 use super::notice::{InstanceState, What};
 use super::order::Order;
 use super::outbox::Outbox;
+use super::refresh::Refreshes;
 use super::scaling::Resize;
 use super::termination;
-use super::zone_balance::ZoneBalance;
+use super::zone_balance::{ZoneBalance, ZoneState};
 use tiketi_core::rng::Streams;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_scenario::Plan;
-use tiketi_scenario::scaling::{HealthType, LaunchHook, Scaling};
-
-/// From the loss of an instance to the order that removes it from the target group: EC2 checks the status of its instances
-/// once a minute. Until then the load balancer must notice with its own health checks.
-const BURIAL_DELAY: Duration = Duration::from_secs(60);
+use tiketi_scenario::replacement::Process;
+use tiketi_scenario::scaling::{HealthType, Scaling};
 
 /// The group and its instances.
 #[derive(Clone, Debug)]
 pub struct InstanceGroup {
-    scaling: Scaling,
+    pub(super) scaling: Scaling,
     deregistration_delay: Duration,
     /// From registration until a target that does not answer counts as unhealthy.
     initial_checks: Duration,
-    streams: Streams,
-    is_zone_down: Vec<bool>,
-    members: Vec<Member>,
-    remains: Vec<(SimTime, InstanceId)>,
-    grace_ends: Vec<SimTime>,
+    pub(super) streams: Streams,
+    pub(super) zones: Vec<ZoneState>,
+    pub(super) members: Vec<Member>,
+    pub(super) refreshes: Refreshes,
+    pub(super) remains: Vec<(SimTime, InstanceId)>,
+    /// When time alone changes something: a grace period or a warm-up ends.
+    wakeups: Vec<SimTime>,
     desired_instances: u32,
-    launched: u32,
-    picks: u64,
-    activity_cooldown: Option<Duration>,
+    pub(super) launched: u32,
+    /// Victims of the termination policy so far: each has a random stream of its own.
+    pub(super) picks: u64,
+    pub(super) activity_cooldown: Option<Duration>,
     cooldown_until: Option<SimTime>,
 }
 
@@ -47,10 +48,11 @@ impl InstanceGroup {
             initial_checks: topology.alb.health_check.interval
                 * topology.alb.health_check.unhealthy_count,
             streams: Streams::new(plan.seed),
-            is_zone_down: vec![false; topology.zones.len()],
+            zones: vec![ZoneState::Up; topology.zones.len()],
             members: Vec::new(),
+            refreshes: Refreshes::new(&plan.scaling.refreshes),
             remains: Vec::new(),
-            grace_ends: Vec::new(),
+            wakeups: Vec::new(),
             desired_instances: topology.instances.initial.iter().sum(),
             launched: 0,
             picks: 0,
@@ -121,26 +123,44 @@ impl InstanceGroup {
     /// When the group has something to do next; `None` if nothing is planned.
     pub fn poll_timeout(&self) -> Option<SimTime> {
         let phases = self.members.iter().filter_map(|member| match member.phase {
-            Phase::Pending(at) | Phase::Draining(at) => Some(at),
-            Phase::InService | Phase::Healthy | Phase::Unhealthy => None,
+            Phase::Pending { until, .. } | Phase::Draining(until) => Some(until),
+            Phase::InService | Phase::Healthy | Phase::Unhealthy | Phase::Lost => None,
         });
         let burials = self.remains.iter().map(|(at, _)| *at);
-        let grace_ends = self.grace_ends.iter().copied();
-        phases.chain(burials).chain(grace_ends).min()
+        let wakeups = self.wakeups.iter().copied();
+        phases
+            .chain(burials)
+            .chain(wakeups)
+            .chain(self.refreshes.poll_timeout())
+            .min()
     }
 
-    /// Registers instances that are running now, ends those that have drained, and checks those whose grace period is over.
+    /// Registers instances that are running now, ends those that have drained or were abandoned by their launch hook, checks
+    /// those whose grace period is over, and goes on with a refresh.
     pub(super) fn handle_timeout(&mut self, now: SimTime, out: &mut Outbox) {
         for index in 0..self.members.len() {
-            if matches!(self.members[index].phase, Phase::Pending(at) if at <= now) {
+            if let Phase::Pending {
+                until,
+                then: PendingEnd::InService,
+            } = self.members[index].phase
+                && until <= now
+            {
                 self.register(index, now, out);
             }
         }
-        while let Some(index) = self
-            .members
-            .iter()
-            .position(|member| matches!(member.phase, Phase::Draining(until) if until <= now))
-        {
+        let is_over = |member: &Member| match member.phase {
+            Phase::Draining(until)
+            | Phase::Pending {
+                until,
+                then: PendingEnd::Abandoned,
+            } => until <= now,
+            Phase::Pending { .. }
+            | Phase::InService
+            | Phase::Healthy
+            | Phase::Unhealthy
+            | Phase::Lost => false,
+        };
+        while let Some(index) = self.members.iter().position(is_over) {
             self.end(index, now, out);
         }
         self.remains.retain(|&(at, instance)| {
@@ -149,7 +169,8 @@ impl InstanceGroup {
             }
             at > now
         });
-        self.grace_ends.retain(|at| *at > now);
+        self.wakeups.retain(|at| *at > now);
+        self.start_refresh(now, out);
         self.reconcile(now, LaunchCause::Replacement, out);
     }
 
@@ -190,7 +211,11 @@ impl InstanceGroup {
             Phase::Unhealthy
         };
         let member = &mut self.members[index];
-        if !member.is_active() || member.is_pending() || member.phase == phase {
+        let is_in_service = matches!(
+            member.phase,
+            Phase::InService | Phase::Healthy | Phase::Unhealthy
+        );
+        if !is_in_service || member.phase == phase {
             return;
         }
         member.phase = phase;
@@ -208,66 +233,62 @@ impl InstanceGroup {
         }
     }
 
-    /// Replaces a lost instance, regardless of any cooldown.
-    pub(super) fn handle_instance_lost(
-        &mut self,
-        now: SimTime,
-        lost: InstanceId,
-        out: &mut Outbox,
-    ) {
-        self.bury(now, out, |member| member.instance == lost);
-        self.reconcile(now, LaunchCause::Replacement, out);
-    }
-
-    /// Replaces a zone's instances in other zones, and launches nothing in the zone until it is back.
-    pub(super) fn handle_zone_lost(&mut self, now: SimTime, zone: ZoneId, out: &mut Outbox) {
-        self.is_zone_down[zone.index()] = true;
-        self.bury(now, out, |member| member.zone == zone);
-        self.reconcile(now, LaunchCause::Replacement, out);
-    }
-
-    /// Uses a zone again: the group evens out its zones.
-    pub(super) fn handle_zone_restored(&mut self, now: SimTime, zone: ZoneId, out: &mut Outbox) {
-        self.is_zone_down[zone.index()] = false;
-        self.reconcile(now, LaunchCause::Replacement, out);
-    }
-
     /// Brings the number of instances in line with the desired number; `cause` is why instances may be missing.
-    fn reconcile(&mut self, now: SimTime, cause: LaunchCause, out: &mut Outbox) {
-        self.give_up_unhealthy(now, out);
-        while self.active() < self.desired_instances {
-            let Some(zone) = self.balance().emptiest() else {
-                break;
-            };
-            self.launch(zone, cause, now, out);
-        }
-        while self.active() - self.surplus() > self.desired_instances {
-            let mut stream = self.streams.numbered("termination", self.picks);
-            self.picks += 1;
-            let victim = termination::victim(&self.members, &self.balance(), now, &mut stream);
-            self.retire(victim, now, out);
-        }
+    pub(super) fn reconcile(&mut self, now: SimTime, cause: LaunchCause, out: &mut Outbox) {
+        self.replace_unhealthy(now, out);
+        self.fill(cause, now, out);
+        self.end_stale_ahead(now);
+        self.replace_old(now, out);
+        self.settle_ahead(now);
+        self.shrink(now, out);
         self.rebalance(now, out);
         self.conclude_activity(now);
     }
 
-    /// Launches instances in the emptier zones. The instances they replace end when these are in service, which is before
-    /// they answer unless a launch hook delays it. The health type makes no difference: AWS documents that new instances
-    /// are launched before old ones end, and that a registered instance is in service with either health-check type.
-    /// Meanwhile the group may exceed its maximum by 10 % or by one instance, whichever is more.
-    fn rebalance(&mut self, now: SimTime, out: &mut Outbox) {
-        let (_, max) = self.limits();
-        let margin = (max / 10).max(1);
-        let mut balance = self.balance();
-        for _ in 0..self.surplus() {
-            balance.remove_from_fullest();
-        }
-        while self.active() < max + margin {
-            let Some(zone) = balance.plan_move() else {
-                break;
+    /// Launches the instances that are missing.
+    pub(super) fn fill(&mut self, cause: LaunchCause, now: SimTime, out: &mut Outbox) {
+        while self.active() < self.desired_instances
+            && self.launch_in_emptiest(cause, now, out).is_some()
+        {}
+    }
+
+    /// Terminates the instances that are too many, apart from those launched ahead.
+    fn shrink(&mut self, now: SimTime, out: &mut Outbox) {
+        let is_suspended = self.is_suspended(Process::Terminate);
+        while !is_suspended && self.active() - self.ahead() > self.desired_instances {
+            let Some(victim) = self.victim(|_| true, now) else {
+                return;
             };
-            self.launch(zone, LaunchCause::Rebalance, now, out);
+            self.picks += 1;
+            self.retire(victim, now, out);
         }
+    }
+
+    /// The instance to terminate next, of those that `may_go`: one that fails its checks if the group replaces those, or else
+    /// as the termination policy says.
+    pub(super) fn victim(&self, may_go: impl Fn(&Member) -> bool, now: SimTime) -> Option<usize> {
+        if self.scaling.maintenance.is_some() {
+            let is_next = |it: &Member| !it.is_ahead && may_go(it) && self.is_failing(it, now);
+            if let Some(index) = self.members.iter().position(is_next) {
+                return Some(index);
+            }
+        }
+        let mut stream = self.streams.numbered("termination", self.picks);
+        termination::victim(&self.members, may_go, &self.balance(), now, &mut stream)
+    }
+
+    fn start_refresh(&mut self, now: SimTime, out: &mut Outbox) {
+        if self.refreshes.start(now, self.active(), out) {
+            let warmup = self.instance_warmup();
+            let since = self.members.iter().filter_map(|it| it.in_service_at);
+            let warm_at = since.map(|since| since + warmup).filter(|at| *at > now);
+            self.wakeups.extend(warm_at);
+        }
+    }
+
+    /// Whether a process of the group is suspended.
+    pub fn is_suspended(&self, process: Process) -> bool {
+        self.scaling.suspended.contains(&process)
     }
 
     fn conclude_activity(&mut self, now: SimTime) {
@@ -280,95 +301,37 @@ impl InstanceGroup {
         }
     }
 
-    /// Replaces instances that fail the load balancer's health checks, if the group uses them (health type ELB): 10 % of
-    /// the group or one at a time, and the next only when the replacement has passed a check. An instance that has not
-    /// answered by the end of its grace period fails too: a grace period shorter than the boot replaces instances for ever.
-    fn give_up_unhealthy(&mut self, now: SimTime, out: &mut Outbox) {
-        if self.scaling.health_type == HealthType::Ec2 {
-            return;
-        }
-        let at_once = (self.desired_instances / 10).max(1);
-        let is_unproven = |group: &Self, member: &Member| {
-            member.is_unproven_replacement() && !group.is_failing(member, now)
-        };
-        while count_where(&self.members, |member| is_unproven(self, member)) < at_once {
-            let failing = |member: &Member| self.is_failing(member, now);
-            let Some(index) = self.members.iter().position(failing) else {
-                return;
-            };
-            self.retire(index, now, out);
-            if let Some(zone) = self.balance().emptiest() {
-                self.launch(zone, LaunchCause::Replacement, now, out);
-            }
-        }
-    }
-
     /// Whether a group with health type ELB replaces the instance.
-    fn is_failing(&self, member: &Member, now: SimTime) -> bool {
+    pub(super) fn is_failing(&self, member: &Member, now: SimTime) -> bool {
         let checked_for = match member.phase {
             Phase::Unhealthy => self.scaling.grace,
             Phase::InService => self.scaling.grace.max(self.initial_checks),
-            Phase::Pending(_) | Phase::Healthy | Phase::Draining(_) => return false,
+            Phase::Pending { .. } | Phase::Healthy | Phase::Draining(_) | Phase::Lost => {
+                return false;
+            }
         };
+        if self.scaling.health_type == HealthType::Ec2 || !self.notices_failures() {
+            return false;
+        }
         member
             .in_service_at
             .is_some_and(|since| since + checked_for <= now)
     }
 
-    fn add_initial(&mut self, zone: ZoneId, out: &mut Outbox) {
-        let instance = self.next_instance();
-        out.order(Order::Launch {
-            instance,
-            zone,
-            answers_at: SimTime::ZERO,
-        });
-        self.members.push(Member {
-            instance,
-            zone,
-            phase: Phase::Pending(SimTime::ZERO),
-            cause: LaunchCause::Initial,
-            launched_at: SimTime::ZERO,
-            in_service_at: None,
-            in_activity: false,
-        });
-        self.register(self.members.len() - 1, SimTime::ZERO, out);
-    }
-
-    fn launch(&mut self, zone: ZoneId, cause: LaunchCause, now: SimTime, out: &mut Outbox) {
-        let instance = self.next_instance();
-        let mut boot = self.streams.numbered("boot", u64::from(instance.0));
-        let answers_at = now + self.scaling.boot.sample(&mut boot);
-        let runs_at = now + self.scaling.pending;
-        out.order(Order::Launch {
-            instance,
-            zone,
-            answers_at,
-        });
-        let in_service_at = match self.scaling.launch_hook {
-            LaunchHook::None => runs_at,
-            LaunchHook::UntilAnswers => runs_at.max(answers_at),
-        };
-        let member = Member {
-            instance,
-            zone,
-            phase: Phase::Pending(in_service_at),
-            cause,
-            launched_at: now,
-            in_service_at: None,
-            in_activity: cause == LaunchCause::ScaleOut && self.activity_cooldown.is_some(),
-        };
-        announce(&member, now, InstanceState::Pending, out);
-        self.members.push(member);
-    }
-
-    fn register(&mut self, index: usize, now: SimTime, out: &mut Outbox) {
+    pub(super) fn register(&mut self, index: usize, now: SimTime, out: &mut Outbox) {
+        let is_refreshing = self.refreshes.in_progress().is_some();
+        let waits_for_warmup = is_refreshing || self.scaling.maintenance.is_some();
+        let warm_at = now + self.instance_warmup();
         let member = &mut self.members[index];
         member.phase = Phase::InService;
         member.in_service_at = Some(now);
         if self.scaling.health_type == HealthType::Elb {
-            self.grace_ends.push(now + self.scaling.grace);
-            self.grace_ends
+            self.wakeups.push(now + self.scaling.grace);
+            self.wakeups
                 .push(now + self.scaling.grace.max(self.initial_checks));
+        }
+        if waits_for_warmup {
+            self.wakeups.push(warm_at);
         }
         out.order(Order::Register {
             instance: member.instance,
@@ -377,13 +340,14 @@ impl InstanceGroup {
     }
 
     /// Drains an instance, or ends it at once if it was never registered.
-    fn retire(&mut self, index: usize, now: SimTime, out: &mut Outbox) {
+    pub(super) fn retire(&mut self, index: usize, now: SimTime, out: &mut Outbox) {
         let member = &mut self.members[index];
-        if member.is_pending() {
+        if member.is_pending() || member.phase == Phase::Lost {
             self.end(index, now, out);
             return;
         }
         let until = now + self.deregistration_delay;
+        member.is_ahead = false;
         member.phase = Phase::Draining(until);
         member.in_activity = self.activity_cooldown.is_some();
         out.order(Order::Deregister {
@@ -401,45 +365,23 @@ impl InstanceGroup {
         announce(&member, now, InstanceState::Terminated, out);
     }
 
-    fn bury(&mut self, now: SimTime, out: &mut Outbox, is_lost: impl Fn(&Member) -> bool) {
-        self.members.retain(|member| {
-            if is_lost(member) {
-                announce(member, now, InstanceState::Lost, out);
-                // The launch may not have been carried out yet: it must not start an instance that is already lost.
-                if !out.retract_launch(member.instance) {
-                    self.remains.push((now + BURIAL_DELAY, member.instance));
-                }
-            }
-            !is_lost(member)
-        });
+    pub(super) fn balance(&self) -> ZoneBalance {
+        ZoneBalance::new(&self.members, &self.zones)
     }
 
-    fn balance(&self) -> ZoneBalance {
-        ZoneBalance::new(&self.members, &self.is_zone_down)
-    }
-
-    fn surplus(&self) -> u32 {
-        count_where(&self.members, Member::is_surplus)
-    }
-
-    fn position(&self, instance: InstanceId) -> Option<usize> {
+    pub(super) fn position(&self, instance: InstanceId) -> Option<usize> {
         self.members
             .iter()
             .position(|member| member.instance == instance)
     }
-
-    fn next_instance(&mut self) -> InstanceId {
-        self.launched += 1;
-        InstanceId(self.launched - 1)
-    }
 }
 
-fn count_where(members: &[Member], is_counted: impl Fn(&Member) -> bool) -> u32 {
+pub(super) fn count_where(members: &[Member], is_counted: impl Fn(&Member) -> bool) -> u32 {
     let count = members.iter().filter(|member| is_counted(member)).count();
     u32::try_from(count).expect("a group has far fewer instances")
 }
 
-fn announce(member: &Member, at: SimTime, state: InstanceState, out: &mut Outbox) {
+pub(super) fn announce(member: &Member, at: SimTime, state: InstanceState, out: &mut Outbox) {
     out.announce(
         at,
         What::Instance {

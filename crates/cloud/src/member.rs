@@ -22,13 +22,22 @@ pub struct Member {
     pub in_service_at: Option<SimTime>,
     /// Whether a scaling activity waits for it to finish launching or draining.
     pub in_activity: bool,
+    /// Version of the application on it: 0 at the start of the run, another one with each refresh.
+    pub version: u32,
+    /// Whether it was launched ahead of an instance that it replaces, and that one is still there.
+    pub is_ahead: bool,
 }
 
 /// Lifecycle phase of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Launched; will be registered with the target group at this time.
-    Pending(SimTime),
+    /// Launched; not registered with the target group yet.
+    Pending {
+        /// Until when.
+        until: SimTime,
+        /// What happens then.
+        then: PendingEnd,
+    },
     /// Registered; has not passed a health check yet.
     InService,
     /// Passes its health checks.
@@ -37,6 +46,17 @@ pub enum Phase {
     Unhealthy,
     /// Deregistered; terminated at this time at the latest.
     Draining(SimTime),
+    /// Lost, and nobody replaces it: a process of the group is suspended.
+    Lost,
+}
+
+/// How the pending state of an instance ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PendingEnd {
+    /// It is registered with the target group.
+    InService,
+    /// Its launch hook times out, and it is terminated.
+    Abandoned,
 }
 
 /// Why an instance was launched.
@@ -48,19 +68,22 @@ pub enum LaunchCause {
     ScaleOut,
     /// Replaces an instance that was lost or unhealthy.
     Replacement,
-    /// Evens out the zones; another instance is terminated once this one is in service.
+    /// Evens out the zones; another instance is terminated for it.
     Rebalance,
+    /// Has a new version of the application, and replaces an instance of an older one.
+    Refresh,
 }
 
 impl Member {
     /// Returns the state as notices and gauges name it.
     pub const fn state(&self) -> InstanceState {
         match self.phase {
-            Phase::Pending(_) => InstanceState::Pending,
+            Phase::Pending { .. } => InstanceState::Pending,
             Phase::InService => InstanceState::InService,
             Phase::Healthy => InstanceState::Healthy,
             Phase::Unhealthy => InstanceState::Unhealthy,
             Phase::Draining(_) => InstanceState::Draining,
+            Phase::Lost => InstanceState::Lost,
         }
     }
 
@@ -71,12 +94,7 @@ impl Member {
 
     /// Whether it is launched but not registered yet.
     pub const fn is_pending(&self) -> bool {
-        matches!(self.phase, Phase::Pending(_))
-    }
-
-    /// Whether it was launched to even out the zones, and the instance it replaces is still there.
-    pub const fn is_surplus(&self) -> bool {
-        self.is_pending() && matches!(self.cause, LaunchCause::Rebalance)
+        matches!(self.phase, Phase::Pending { .. })
     }
 
     /// Whether it is active and has been in service for at least `warmup` at `now`; always true for initial instances in
@@ -91,6 +109,6 @@ impl Member {
     /// Whether it replaces another instance and has not passed a health check yet.
     pub const fn is_unproven_replacement(&self) -> bool {
         matches!(self.cause, LaunchCause::Replacement)
-            && matches!(self.phase, Phase::Pending(_) | Phase::InService)
+            && matches!(self.phase, Phase::Pending { .. } | Phase::InService)
     }
 }

@@ -74,6 +74,23 @@ pub enum What {
         /// The new state.
         state: InstanceState,
     },
+    /// An instance refresh started.
+    RefreshStarted {
+        /// Instances of the group, all of which it is to replace.
+        instances: u32,
+    },
+    /// An instance refresh waits at a checkpoint.
+    RefreshWaits {
+        /// Instances that it has replaced so far.
+        replaced: u32,
+    },
+    /// An instance refresh ended.
+    RefreshEnded {
+        /// How.
+        outcome: RefreshOutcome,
+        /// Instances that it has replaced.
+        replaced: u32,
+    },
     /// A part of the data tier lost its primary.
     PrimaryLost {
         /// Which part.
@@ -134,6 +151,22 @@ pub enum SwallowReason {
     WarmingUp,
     /// The group is at its maximum or minimum size.
     AtLimit,
+    /// The process of the group that would carry it out is suspended.
+    Suspended,
+}
+
+/// How an instance refresh ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefreshOutcome {
+    /// It replaced what it was to replace, and the new instances are ready.
+    Successful,
+    /// It made no progress for an hour. What it has replaced stays replaced.
+    Failed,
+    /// Somebody canceled it. What it has replaced stays replaced.
+    Cancelled,
+    /// It did not start, because another one was in progress.
+    Rejected,
 }
 
 /// Lifecycle state of an instance.
@@ -154,4 +187,6 @@ pub enum InstanceState {
     Terminated,
     /// Ended by a fault.
     Lost,
+    /// Could not be launched: the zone has no capacity.
+    LaunchFailed,
 }

@@ -37,6 +37,16 @@ pub enum Input {
         /// The zone.
         zone: ZoneId,
     },
+    /// An instance could not be launched: its zone has no capacity.
+    LaunchFailed {
+        /// The instance, which never existed.
+        instance: InstanceId,
+    },
+    /// A zone has capacity for new instances again.
+    CapacityRestored {
+        /// The zone.
+        zone: ZoneId,
+    },
     /// One instance is gone (killed, crashed).
     InstanceLost {
         /// The instance.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use rand::RngExt;
+
 use super::fleet_timeline::FleetTimeline;
+use tiketi_core::rng::Streams;
 use tiketi_core::units::SimTime;
 use tiketi_scenario::scaling::{Comparison, Metric, Scaling};
 use tiketi_scenario::{self as scenario, Overrides, Plan};
@@ -30,23 +33,32 @@ const BUILT_IN: [(&str, &str); 5] = [
     ),
 ];
 
-/// When the queue crosses the threshold by default: late enough for a scheduled action to run before it.
+/// The minute in which the queue crosses the threshold by default: late enough for a scheduled action to run before it.
 pub const CROSSING: SimTime = SimTime::from_secs(20 * 60);
 
 /// How long the fleet is observed after the crossing.
 pub const FOLLOWED_FOR: Duration = Duration::from_secs(15 * 60);
 
-/// What one policy does, over many seeds: each seed draws the phases of the Lambda and the alarm, the boot times, and how
-/// late scheduled actions run.
+/// The period whose end an alarm waits for starts on the minute, so the second of the crossing matters.
+const CROSSES_WITHIN: Duration = Duration::from_secs(60);
+
+/// What one policy does, over many seeds: each seed draws the second of the crossing, the phases of the Lambda and the alarm, the
+/// boot times, and how late scheduled actions run.
 #[derive(Clone, Debug)]
 pub struct PolicyTimeline {
     /// A short name of the policy.
     pub name: String,
-    /// When the queue crosses the threshold.
-    pub crossing: SimTime,
     /// The maximum size of the group.
     pub fleet_max: u32,
-    runs: Vec<FleetTimeline>,
+    runs: Vec<Run>,
+}
+
+/// What the policy does with one seed.
+#[derive(Clone, Debug)]
+struct Run {
+    /// When the queue crosses the threshold.
+    crossing: SimTime,
+    sizes: FleetTimeline,
 }
 
 /// Minimum, median and maximum of one value over the seeds.
@@ -80,27 +92,32 @@ pub fn naive(after: Duration, fleet_max: u32) -> u32 {
 }
 
 impl PolicyTimeline {
-    /// Simulates `plan` with seeds 1 to `seeds`, each until [`FOLLOWED_FOR`] after `crossing`. `None` if no policy scales
-    /// out on the queue and no scheduled action sets the size: there is nothing to observe.
+    /// Simulates `plan` with seeds 1 to `seeds`. The queue crosses its threshold within the minute after `crossing`, uniform
+    /// (assumption), and each simulation goes on for [`FOLLOWED_FOR`] after that. `None` if no policy scales out on the queue
+    /// and no scheduled action sets the size: there is nothing to observe.
     pub fn new(name: &str, plan: &Plan, crossing: SimTime, seeds: u32) -> Option<Self> {
         let queue = Queue::around(&plan.scaling)?;
-        let size = |now| {
-            if now < crossing {
-                queue.before
-            } else {
-                queue.after
-            }
-        };
         let of_seed = |seed| {
             let plan = Plan {
                 seed,
                 ..plan.clone()
             };
-            FleetTimeline::of(&plan, size, crossing + FOLLOWED_FOR)
+            let share: f64 = Streams::new(seed).named("crossing").random();
+            let crossing = crossing + CROSSES_WITHIN.mul_f64(share);
+            let size = |now| {
+                if now < crossing {
+                    queue.before
+                } else {
+                    queue.after
+                }
+            };
+            Run {
+                crossing,
+                sizes: FleetTimeline::of(&plan, size, crossing + FOLLOWED_FOR),
+            }
         };
         Some(Self {
             name: name.to_owned(),
-            crossing,
             fleet_max: plan.scaling.fleet_max(),
             runs: (1..=u64::from(seeds.max(1))).map(of_seed).collect(),
         })
@@ -113,44 +130,44 @@ impl PolicyTimeline {
 
     /// Returns the desired number of instances, this long after the crossing.
     pub fn desired(&self, after: Duration) -> Spread<u32> {
-        self.sizes(|run| run.desired(self.crossing + after))
+        self.sizes(|run| run.sizes.desired(run.crossing + after))
     }
 
     /// Returns the number of instances in service (registered, answering or not), this long after the crossing.
     pub fn in_service(&self, after: Duration) -> Spread<u32> {
-        self.sizes(|run| run.in_service(self.crossing + after))
+        self.sizes(|run| run.sizes.in_service(run.crossing + after))
     }
 
     /// Returns the number of instances that get requests, this long after the crossing.
     pub fn useful(&self, after: Duration) -> Spread<u32> {
-        self.sizes(|run| run.useful(self.crossing + after))
+        self.sizes(|run| run.sizes.useful(run.crossing + after))
     }
 
     /// Returns how long after the crossing the first scale-out comes; `None` if a seed has none. A scale-out before the
     /// crossing counts as zero.
     pub fn grows(&self) -> Option<Spread<Duration>> {
-        self.times(|run| run.first_desired(run.desired(SimTime::ZERO) + 1))
+        self.times(|sizes| sizes.first_desired(sizes.desired(SimTime::ZERO) + 1))
     }
 
     /// Returns how long after the crossing the desired number first reaches `size`; `None` if it does not with every seed.
     /// Before the crossing counts as zero.
     pub fn wants(&self, size: u32) -> Option<Spread<Duration>> {
-        self.times(|run| run.first_desired(size))
+        self.times(|sizes| sizes.first_desired(size))
     }
 
     /// Returns how long after the crossing `size` instances first get requests; `None` if they do not with every seed.
     pub fn has_of_use(&self, size: u32) -> Option<Spread<Duration>> {
-        self.times(|run| run.first_useful(size))
+        self.times(|sizes| sizes.first_useful(size))
     }
 
-    fn sizes(&self, size: impl Fn(&FleetTimeline) -> u32) -> Spread<u32> {
+    fn sizes(&self, size: impl Fn(&Run) -> u32) -> Spread<u32> {
         spread(self.runs.iter().map(size).collect()).expect("there is at least one seed")
     }
 
     fn times(&self, first: impl Fn(&FleetTimeline) -> Option<SimTime>) -> Option<Spread<Duration>> {
-        let times: Option<Vec<SimTime>> = self.runs.iter().map(first).collect();
-        let after = |at: SimTime| at.saturating_since(self.crossing);
-        spread(times?.into_iter().map(after).collect())
+        let after = |run: &Run| Some(first(&run.sizes)?.saturating_since(run.crossing));
+        let times: Option<Vec<Duration>> = self.runs.iter().map(after).collect();
+        spread(times?)
     }
 }
 

@@ -1,28 +1,34 @@
 //! Which instance is terminated when the group has too many.
 
+use std::cmp::Reverse;
+
 use rand::RngExt;
 
-use super::member::Member;
+use super::member::{Member, Phase};
 use super::zone_balance::ZoneBalance;
 use tiketi_core::rng::Stream;
 use tiketi_core::units::SimTime;
 
 const BILLING_HOUR_NANOS: u64 = 3_600_000_000_000;
 
-/// Returns the index in `members` of the instance to terminate: in the zone with the most instances; pending ones before
-/// all others (an assumption: they serve nobody); then, as in AWS's default policy, the one closest to its next billing
-/// hour; of several a random one. All have the same launch template, so its age does not matter.
+/// Returns the index in `members` of the instance to terminate: in the zone with the most instances; lost and pending ones
+/// before all others (an assumption: they serve nobody); then, as in AWS's default policy, one with the oldest launch
+/// template, and of these the one closest to its next billing hour; of several a random one.
 ///
 /// AWS does not consider whether the application answers: a group can terminate the only instances that do. Instances
-/// launched to even out the zones are spared; there must be another one.
+/// launched ahead of those they replace are spared. `None` if there is no other one that `may_go`.
 pub(super) fn victim(
     members: &[Member],
+    may_go: impl Fn(&Member) -> bool,
     balance: &ZoneBalance,
     now: SimTime,
     stream: &mut Stream,
-) -> usize {
+) -> Option<usize> {
     let mut candidates: Vec<usize> = (0..members.len())
-        .filter(|place| members[*place].is_active() && !members[*place].is_surplus())
+        .filter(|place| {
+            let member = &members[*place];
+            member.is_active() && !member.is_ahead && may_go(member)
+        })
         .collect();
     let fullest = balance.fullest();
     let is_in_fullest = |place: &usize| fullest.contains(&members[*place].zone);
@@ -33,17 +39,23 @@ pub(super) fn victim(
     let priority = |place: &usize| {
         let member = &members[*place];
         let billed = now.as_nanos().saturating_sub(member.launched_at.as_nanos());
-        (member.is_pending(), billed % BILLING_HOUR_NANOS)
+        let is_idle = member.is_pending() || member.phase == Phase::Lost;
+        (
+            is_idle,
+            Reverse(member.version),
+            billed % BILLING_HOUR_NANOS,
+        )
     };
-    let highest = candidates.iter().map(priority).max();
-    candidates.retain(|place| Some(priority(place)) == highest);
-    candidates[stream.random_range(0..candidates.len())]
+    let highest = candidates.iter().map(priority).max()?;
+    candidates.retain(|place| priority(place) == highest);
+    Some(candidates[stream.random_range(0..candidates.len())])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::member::{LaunchCause, Phase};
+    use crate::member::{LaunchCause, PendingEnd};
+    use crate::zone_balance::ZoneState;
     use tiketi_core::rng::Streams;
     use tiketi_core::units::{InstanceId, ZoneId};
 
@@ -56,14 +68,24 @@ mod tests {
             launched_at: SimTime::from_secs(launched_at_s),
             in_service_at: None,
             in_activity: false,
+            version: 0,
+            is_ahead: false,
+        }
+    }
+
+    fn pending_until(until_s: u64) -> Phase {
+        Phase::Pending {
+            until: SimTime::from_secs(until_s),
+            then: PendingEnd::InService,
         }
     }
 
     fn chosen(members: &[Member], now_s: u64, seed: u64) -> u32 {
-        let balance = ZoneBalance::new(members, &[false, false]);
+        let balance = ZoneBalance::new(members, &[ZoneState::Up; 2]);
         let mut stream = Streams::new(seed).named("termination");
-        let place = victim(members, &balance, SimTime::from_secs(now_s), &mut stream);
-        members[place].instance.0
+        let now = SimTime::from_secs(now_s);
+        let place = victim(members, |_| true, &balance, now, &mut stream);
+        members[place.expect("one may go")].instance.0
     }
 
     #[test]
@@ -90,19 +112,30 @@ mod tests {
     fn a_pending_instance_is_terminated_before_one_in_service() {
         let members = [
             member(0, 0, 0, Phase::Healthy),
-            member(1, 0, 500, Phase::Pending(SimTime::from_secs(620))),
+            member(1, 0, 500, pending_until(620)),
         ];
         assert_eq!(chosen(&members, 600, 1), 1);
     }
 
     #[test]
-    fn an_instance_launched_to_even_out_the_zones_is_spared() {
+    fn an_instance_launched_ahead_of_another_is_spared() {
         let newcomer = Member {
             cause: LaunchCause::Rebalance,
-            ..member(1, 0, 590, Phase::Pending(SimTime::from_secs(607)))
+            is_ahead: true,
+            ..member(1, 0, 590, pending_until(607))
         };
         let members = [member(0, 0, 0, Phase::Healthy), newcomer];
         assert_eq!(chosen(&members, 600, 1), 0);
+    }
+
+    #[test]
+    fn an_instance_of_the_oldest_version_goes_first() {
+        let newer = Member {
+            version: 1,
+            ..member(0, 0, 0, Phase::Healthy)
+        };
+        let members = [newer, member(1, 0, 300, Phase::Healthy)];
+        assert_eq!(chosen(&members, 600, 1), 1, "0 has the later billing hour");
     }
 
     #[test]

@@ -3,39 +3,49 @@
 use super::member::Member;
 use tiketi_core::units::ZoneId;
 
-/// How the group's instances are distributed over zones: a count per zone, `None` while the zone is down.
+/// What the group knows of a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ZoneState {
+    /// Instances can be launched there.
+    Up,
+    /// A launch has failed for lack of capacity. What runs there goes on.
+    NoCapacity,
+    /// Everything there is lost.
+    Down,
+}
+
+/// How the group's instances are distributed over zones.
 #[derive(Clone, Debug)]
-pub(super) struct ZoneBalance(pub(super) Vec<Option<u32>>);
+pub(super) struct ZoneBalance {
+    zones: Vec<(ZoneState, u32)>,
+}
 
 impl ZoneBalance {
     /// Counts the active members of each zone.
-    pub(super) fn new(members: &[Member], is_zone_down: &[bool]) -> Self {
-        let mut balance = Self(
-            is_zone_down
-                .iter()
-                .map(|is_down| (!is_down).then_some(0))
-                .collect(),
-        );
+    pub(super) fn new(members: &[Member], states: &[ZoneState]) -> Self {
+        let zones = states.iter().map(|state| (*state, 0)).collect();
+        let mut balance = Self { zones };
         for member in members.iter().filter(|member| member.is_active()) {
             balance.add(member.zone);
         }
         balance
     }
 
-    /// Returns the zone with the fewest instances among those that are up, the first of several; `None` if all are down.
+    /// Returns the zone with the fewest instances among those where one can be launched, the first of several; `None` if
+    /// there is none.
     ///
-    /// A launch in a zone that is down fails for lack of capacity, and the group tries the next zone
-    /// ("balanced-best-effort", the default).
+    /// After a launch has failed for lack of capacity, the group tries the next zone ("balanced-best-effort", the default).
     pub(super) fn emptiest(&self) -> Option<ZoneId> {
-        self.up()
+        self.in_states(&[ZoneState::Up])
             .min_by_key(|&(zone, count)| (count, zone))
             .map(|(zone, _)| zone)
     }
 
     /// Returns all zones that have the most instances.
     pub(super) fn fullest(&self) -> Vec<ZoneId> {
-        let most = self.up().map(|(_, count)| count).max();
-        self.up()
+        let running = || self.in_states(&[ZoneState::Up, ZoneState::NoCapacity]);
+        let most = running().map(|(_, count)| count).max();
+        running()
             .filter(|&(_, count)| Some(count) == most)
             .map(|(zone, _)| zone)
             .collect()
@@ -46,7 +56,7 @@ impl ZoneBalance {
     pub(super) fn plan_move(&mut self) -> Option<ZoneId> {
         let to = self.emptiest()?;
         let from = *self.fullest().first()?;
-        if self.count(from)? < self.count(to)? + 2 {
+        if self.count(from) < self.count(to) + 2 {
             return None;
         }
         self.remove(from);
@@ -61,25 +71,26 @@ impl ZoneBalance {
         }
     }
 
-    fn up(&self) -> impl Iterator<Item = (ZoneId, u32)> {
+    fn in_states(&self, states: &[ZoneState]) -> impl Iterator<Item = (ZoneId, u32)> {
         (0..)
             .map(ZoneId)
-            .zip(&self.0)
-            .filter_map(|(zone, count)| count.map(|count| (zone, count)))
+            .zip(&self.zones)
+            .filter(|(_, (state, _))| states.contains(state))
+            .map(|(zone, (_, count))| (zone, *count))
     }
 
-    fn count(&self, zone: ZoneId) -> Option<u32> {
-        self.0.get(zone.index()).copied().flatten()
+    fn count(&self, zone: ZoneId) -> u32 {
+        self.zones.get(zone.index()).map_or(0, |(_, count)| *count)
     }
 
     fn add(&mut self, zone: ZoneId) {
-        if let Some(Some(count)) = self.0.get_mut(zone.index()) {
+        if let Some((_, count)) = self.zones.get_mut(zone.index()) {
             *count += 1;
         }
     }
 
     fn remove(&mut self, zone: ZoneId) {
-        if let Some(Some(count)) = self.0.get_mut(zone.index()) {
+        if let Some((_, count)) = self.zones.get_mut(zone.index()) {
             *count = count.saturating_sub(1);
         }
     }
@@ -87,27 +98,45 @@ impl ZoneBalance {
 
 #[cfg(test)]
 mod tests {
+    use super::ZoneState::{Down, NoCapacity, Up};
     use super::*;
 
+    fn balance(zones: &[(ZoneState, u32)]) -> ZoneBalance {
+        let zones = zones.to_vec();
+        ZoneBalance { zones }
+    }
+
     #[test]
-    fn a_zone_that_is_down_gets_no_instance() {
-        assert_eq!(ZoneBalance(vec![None, Some(4)]).emptiest(), Some(ZoneId(1)));
-        assert_eq!(ZoneBalance(vec![None, None]).emptiest(), None);
+    fn a_zone_that_is_down_or_without_capacity_gets_no_instance() {
+        let one = |state| balance(&[(state, 0), (Up, 4)]).emptiest();
+        assert_eq!(one(Up), Some(ZoneId(0)));
+        assert_eq!(one(Down), Some(ZoneId(1)));
+        assert_eq!(one(NoCapacity), Some(ZoneId(1)));
+        assert_eq!(balance(&[(Down, 0), (NoCapacity, 0)]).emptiest(), None);
+    }
+
+    #[test]
+    fn instances_are_taken_from_a_zone_without_capacity_too() {
+        let full = balance(&[(NoCapacity, 5), (Up, 2), (Down, 9)]);
+        assert_eq!(full.fullest(), [ZoneId(0)]);
     }
 
     #[test]
     fn moves_stop_when_the_zones_are_balanced() {
-        let mut balance = ZoneBalance(vec![Some(0), Some(5)]);
+        let mut balance = balance(&[(Up, 0), (Up, 5)]);
         let moves = std::iter::from_fn(|| balance.plan_move()).count();
         assert_eq!(moves, 2);
-        assert_eq!(balance.0, [Some(2), Some(3)]);
+        assert_eq!(balance.zones, [(Up, 2), (Up, 3)]);
+    }
+
+    #[test]
+    fn nothing_moves_to_a_zone_without_capacity() {
+        assert_eq!(balance(&[(NoCapacity, 0), (Up, 5)]).plan_move(), None);
     }
 
     #[test]
     fn all_zones_count_as_fullest_when_balanced() {
-        assert_eq!(
-            ZoneBalance(vec![Some(2), Some(2)]).fullest(),
-            [ZoneId(0), ZoneId(1)]
-        );
+        let even = balance(&[(Up, 2), (Up, 2)]);
+        assert_eq!(even.fullest(), [ZoneId(0), ZoneId(1)]);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::amount::Amount;
+use super::item::Item;
 use super::price_book::Figure;
 use super::statement::{Bill, Savings};
 
@@ -103,17 +104,25 @@ pub(super) fn compare(
     Comparison { won_per_unit, rows }
 }
 
-/// Returns the month's usage under a heading.
+/// Returns the month's usage under a heading, summed over lines of the same unit; what has no usage has only a fee.
 fn used(month: &Bill, heading: &str) -> String {
-    let lines = month
-        .lines
-        .iter()
-        .filter(|line| line.heading.name() == heading);
-    let quantities: Vec<_> = lines
-        .filter(|line| line.amount.is_some())
-        .filter_map(|line| {
-            let plural = if line.unit.starts_with("GB") { "" } else { "s" };
-            Some(format!("{:.1} {}{plural}", line.quantity?, line.unit))
+    let mut by_unit: Vec<(&str, f64)> = Vec::new();
+    let lines = month.lines.iter();
+    let lines = lines.filter(|line| line.heading.name() == heading && line.item != Item::EdgePlan);
+    for line in lines.filter(|line| line.amount.is_some()) {
+        let Some(quantity) = line.quantity else {
+            continue;
+        };
+        match by_unit.iter_mut().find(|(unit, _)| *unit == line.unit) {
+            Some((_, sum)) => *sum += quantity,
+            None => by_unit.push((&line.unit, quantity)),
+        }
+    }
+    let quantities: Vec<_> = by_unit
+        .into_iter()
+        .map(|(unit, sum)| {
+            let plural = if unit.starts_with("GB") { "" } else { "s" };
+            format!("{sum:.1} {unit}{plural}")
         })
         .collect();
     quantities.join(", ")

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tiketi_core::names;
+use tiketi_scenario::topology::{Database, DatabaseKind};
 
 /// A billed item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +27,7 @@ pub enum Item {
     LambdaCompute,
     /// Database nodes.
     Database,
-    /// Database storage; the class of its price is the kind of the database.
+    /// Database storage.
     DatabaseStorage,
     /// Reads and writes of the database storage.
     DatabaseIo,
@@ -46,10 +47,12 @@ pub enum Item {
     CrossZoneReplication,
     /// Bytes to the internet, through the edge.
     DataOut,
-    /// Bytes to the internet, through NAT.
+    /// Bytes from instances to the internet, through NAT or not.
     DataOutNat,
     /// Requests at the edge.
     EdgeRequests,
+    /// The fee of a plan for the edge, which a book states with the plan.
+    EdgePlan,
     /// S3.
     ObjectStorage,
     /// Route 53.
@@ -87,6 +90,7 @@ names!(Item {
     DataOut = "data-out",
     DataOutNat = "data-out-nat",
     EdgeRequests = "edge-requests",
+    EdgePlan = "edge-plan",
     ObjectStorage = "object-storage",
     DnsZone = "dns-zone",
     Secrets = "secrets",
@@ -94,6 +98,41 @@ names!(Item {
     MetricCalls = "metric-calls",
     Alarms = "alarms",
 });
+
+impl Item {
+    /// Whether its price depends on what kind of database it belongs to.
+    pub fn has_kinds(self) -> bool {
+        [Self::Database, Self::DatabaseStorage, Self::DatabaseIo].contains(&self)
+    }
+}
+
+/// A database as AWS sells it. Each kind has prices of its own, also for nodes of the same class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DatabaseOffer {
+    /// Aurora PostgreSQL. Each node has the same price, whether it writes or reads.
+    Aurora,
+    /// RDS for PostgreSQL with a standby. AWS lists one price for both nodes; books have half of it, per node.
+    RdsMultiAz,
+    /// RDS for PostgreSQL in one zone: a single node.
+    RdsSingleAz,
+}
+
+names!(DatabaseOffer {
+    Aurora = "aurora",
+    RdsMultiAz = "rds-multi-az",
+    RdsSingleAz = "rds-single-az",
+});
+
+impl DatabaseOffer {
+    /// Returns the kind by which `database` is billed. RDS without a standby is the single-zone kind.
+    pub const fn of(database: &Database) -> Self {
+        match (database.kind, database.standby) {
+            (DatabaseKind::Aurora, _) => Self::Aurora,
+            (DatabaseKind::RdsMultiAz, Some(_)) => Self::RdsMultiAz,
+            (DatabaseKind::RdsMultiAz, None) => Self::RdsSingleAz,
+        }
+    }
+}
 
 /// A line of the reference bill, which covers one or more items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -13,7 +13,7 @@
 //!
 //! let mut meter = Meter::new(Scope::Everything);
 //! // About once per second of scenario time, the counts since the last call:
-//! meter.handle_traffic(&TrafficSample { nat_bytes: 4_096, nat_bytes_out: 1_024, ..TrafficSample::default() });
+//! meter.handle_traffic(&TrafficSample { nat_bytes: 4_096, internet_bytes_out: 1_024, ..TrafficSample::default() });
 //! // When an instance terminates, and at the end of the run for those that still exist:
 //! meter.handle_surplus(0.27);
 //! let usage = meter.usage(SimTime::from_secs(3_600));
@@ -23,6 +23,7 @@
 pub mod amount;
 pub mod capacity;
 pub mod comparison;
+pub mod edge_plan;
 pub mod item;
 pub mod meter;
 pub mod price_book;
@@ -35,6 +36,7 @@ pub mod usage;
 
 pub use amount::Amount;
 pub use capacity::{Dimension, LcuHour};
+pub use edge_plan::EdgePlan;
 pub use meter::Meter;
 pub use price_book::PriceBook;
 pub use sample::{LoadSample, Scope, TrafficSample};

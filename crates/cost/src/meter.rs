@@ -92,7 +92,7 @@ impl Meter {
     pub const fn handle_traffic(&mut self, sample: &TrafficSample) {
         let TrafficSample {
             nat_bytes,
-            nat_bytes_out,
+            internet_bytes_out,
             s3_bytes,
             detour_bytes,
             load_balancer_cross_zone_bytes,
@@ -104,7 +104,7 @@ impl Meter {
         // Destructured above, so that a new field cannot be forgotten here.
         let sum = &mut self.traffic;
         sum.nat_bytes += nat_bytes;
-        sum.nat_bytes_out += nat_bytes_out;
+        sum.internet_bytes_out += internet_bytes_out;
         sum.s3_bytes += s3_bytes;
         sum.detour_bytes += detour_bytes;
         sum.load_balancer_cross_zone_bytes += load_balancer_cross_zone_bytes;
@@ -163,7 +163,7 @@ impl Meter {
 fn by_path(bytes: &TrafficSample) -> Traffic {
     Traffic {
         nat_gb: gigabytes(bytes.nat_bytes),
-        nat_out_gb: gigabytes(bytes.nat_bytes_out),
+        internet_gb: gigabytes(bytes.internet_bytes_out),
         s3_gb: gigabytes(bytes.s3_bytes),
         detour_gb: gigabytes(bytes.detour_bytes),
         load_balancer_cross_zone_gb: gigabytes(bytes.load_balancer_cross_zone_bytes),
@@ -299,7 +299,7 @@ mod tests {
         let mut meter = Meter::new(Scope::Everything);
         let sample = TrafficSample {
             nat_bytes: 2 * GB,
-            nat_bytes_out: GB,
+            internet_bytes_out: GB,
             s3_bytes: 3 * GB,
             detour_bytes: GB / 2,
             load_balancer_cross_zone_bytes: 4 * GB,
@@ -318,7 +318,7 @@ mod tests {
             usage.traffic,
             Some(Traffic {
                 nat_gb: 4.0,
-                nat_out_gb: 2.0,
+                internet_gb: 2.0,
                 s3_gb: 6.0,
                 detour_gb: 1.0,
                 load_balancer_cross_zone_gb: 8.0,

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::item::Item;
+use super::edge_plan::EdgePlan;
+use super::item::{DatabaseOffer, Item};
 use super::price_file;
 use tiketi_core::names;
 use tiketi_scenario::Diagnostics;
@@ -25,6 +26,10 @@ pub struct PriceBook {
     pub exchange: Exchange,
     /// Whether a price covers its whole heading, so that items under the heading without a price are included in it.
     pub by_heading: bool,
+    /// The plan for the edge that applies; `None` for list prices from the first byte.
+    pub edge_plan: Option<EdgePlan>,
+    /// All plans for the edge that the book has.
+    pub edge_plans: Vec<EdgePlan>,
     /// The prices.
     pub prices: Vec<Price>,
     /// The amounts of the reference bill; empty in books of list prices.
@@ -61,6 +66,8 @@ names!(Currency {
 pub struct Price {
     /// The item.
     pub item: Item,
+    /// Kind of database; set for items that have kinds ([`Item::has_kinds`]), and for no others.
+    pub kind: Option<DatabaseOffer>,
     /// Instance or node type; `None` means any.
     pub class: Option<String>,
     /// The amount, in the book's currency.
@@ -158,10 +165,17 @@ impl PriceBook {
         price_file::read(source_name, text)
     }
 
-    /// Returns the price of `item`, or `None` if the book has none; `class` is the instance or node type if there is one.
-    pub fn price(&self, item: Item, class: Option<&str>) -> Option<&Price> {
+    /// Returns the price of `item`, or `None` if the book has none; `kind` is the kind of database and `class` the instance or
+    /// node type, if the item has one.
+    pub fn price(
+        &self,
+        item: Item,
+        kind: Option<DatabaseOffer>,
+        class: Option<&str>,
+    ) -> Option<&Price> {
         self.prices.iter().find(|price| {
             price.item == item
+                && price.kind == kind
                 && price
                     .class
                     .as_deref()
@@ -192,7 +206,7 @@ mod tests {
         assert_eq!(PRICE_BOOKS, PriceBook::BUILT_IN);
         let book = PriceBook::built_in("aws-ap-northeast-2").expect("a built-in book");
         for class in InstanceClass::ALL {
-            let price = |item| book.price(item, Some(class.name()));
+            let price = |item| book.price(item, None, Some(class.name()));
             assert!(price(Item::Instance).is_some(), "{class}");
             assert!(price(Item::InstanceReserved).is_some(), "{class}, reserved");
         }
@@ -201,7 +215,42 @@ mod tests {
     #[test]
     fn a_price_applies_to_its_class_only() {
         let book = PriceBook::built_in("aws-ap-northeast-2").expect("a built-in book");
-        assert!(book.price(Item::Instance, Some("t3.medium")).is_some());
-        assert!(book.price(Item::Instance, Some("r5.large")).is_none());
+        let price = |class| book.price(Item::Instance, None, Some(class));
+        assert!(price("t3.medium").is_some());
+        assert!(price("r5.large").is_none());
+    }
+
+    #[test]
+    fn the_same_class_costs_different_amounts_in_aurora_and_in_rds() {
+        let book = PriceBook::built_in("aws-ap-northeast-2").expect("a built-in book");
+        let amount = |kind, class| {
+            let price = book.price(Item::Database, Some(kind), Some(class));
+            price.map(|price| price.amount)
+        };
+        assert_eq!(amount(DatabaseOffer::Aurora, "db.t3.medium"), Some(0.125));
+        assert_eq!(
+            amount(DatabaseOffer::RdsMultiAz, "db.t3.medium"),
+            Some(0.112)
+        );
+        assert_eq!(
+            amount(DatabaseOffer::Aurora, "db.t3.micro"),
+            None,
+            "Aurora has no such class"
+        );
+        assert_eq!(
+            book.price(Item::Database, None, Some("db.t3.medium")),
+            None,
+            "no price without a kind"
+        );
+    }
+
+    #[test]
+    fn every_kind_of_database_has_its_storage_and_io_in_the_list_prices() {
+        let book = PriceBook::built_in("aws-ap-northeast-2").expect("a built-in book");
+        for kind in DatabaseOffer::ALL {
+            for item in [Item::DatabaseStorage, Item::DatabaseIo] {
+                assert!(book.price(item, Some(kind), None).is_some(), "{kind:?}");
+            }
+        }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::item::Item;
+use super::edge_plan::{EdgePlan, PAY_AS_YOU_GO};
+use super::item::{DatabaseOffer, Item};
 use super::price_book::{Basis, Exchange, Figure, Per, Price, PriceBook};
 use tiketi_core::names::Named;
 use tiketi_scenario::Diagnostics;
@@ -28,7 +29,18 @@ const WON_PER_UNIT: Limits<f64> = Limits::new(
 );
 
 /// Prices of a book.
-const PRICES: Limits<usize> = Limits::new(0, 1_000, "a book has one price per item and class");
+const PRICES: Limits<usize> =
+    Limits::new(0, 1_000, "a book has one price per item, kind and class");
+
+/// Plans for the edge.
+const EDGE_PLANS: Limits<usize> = Limits::new(0, 100, "CloudFront has five, with its free tier");
+
+/// Gigabytes or requests per month that a plan covers.
+const ALLOWANCE: Limits<f64> = Limits::new(
+    0.0,
+    1e12,
+    "the largest plan of CloudFront covers 500 million requests per month",
+);
 
 /// Amounts of the reference bill.
 const FIGURES: Limits<usize> = Limits::new(0, 1_000, "a bill has some dozen lines");
@@ -51,6 +63,7 @@ fn book(root: &Section<'_>) -> Option<PriceBook> {
     let source = text(root, "source");
     let exchange = exchange(&root.section("exchange"));
     let by_heading = flag(root, "by_heading");
+    let edge = edge(root);
     let prices = match root.find("prices") {
         Some(_) => root
             .elements("prices", PRICES, None)
@@ -63,6 +76,7 @@ fn book(root: &Section<'_>) -> Option<PriceBook> {
             .and_then(|all| figures(&all)),
         None => Some(Vec::new()),
     };
+    let (edge_plan, edge_plans) = edge?;
     Some(PriceBook {
         name: name?,
         currency: currency?,
@@ -70,6 +84,8 @@ fn book(root: &Section<'_>) -> Option<PriceBook> {
         source: source?,
         exchange: exchange?,
         by_heading: by_heading?,
+        edge_plan,
+        edge_plans,
         prices: prices?,
         figures: figures?,
     })
@@ -103,18 +119,68 @@ fn price(section: &Section<'_>) -> Option<Price> {
         Some(class) => class.text().map(|class| Some(class.to_owned())),
         None => Some(None),
     };
+    let kind = kind(section, item, class.as_ref().and_then(Option::as_deref));
     let amount = number(section, "amount", AMOUNT);
     let per: Option<Per> = named(section, "per");
     let basis: Option<Basis> = named(section, "basis");
     let source = text(section, "source");
+    if item == Some(Item::EdgePlan) {
+        let problem = Problem::new("the fee of a plan for the edge is stated with the plan");
+        let problem = problem.expected("`monthly` in a table `[[edge_plans]]`");
+        section.complain(&["item"], problem.help("remove this price"));
+        return None;
+    }
     Some(Price {
         item: item?,
+        kind: kind?,
         class: class?,
         amount: amount?,
         per: per?,
         basis: basis?,
         source: source?,
     })
+}
+
+/// The kind of database of a price: required for items that have kinds, and rejected for all others. The outer `None` is a
+/// problem.
+fn kind(
+    section: &Section<'_>,
+    item: Option<Item>,
+    class: Option<&str>,
+) -> Option<Option<DatabaseOffer>> {
+    let stated = section.find("kind");
+    let Some(item) = item else {
+        return Some(None);
+    };
+    match (item.has_kinds(), stated) {
+        (true, Some(kind)) => kind.named().map(Some),
+        (false, None) => Some(None),
+        (true, None) => {
+            let instead = class.and_then(DatabaseOffer::from_name);
+            let help = match instead {
+                Some(kind) => format!("write `kind = \"{}\"` in place of `class`", kind.name()),
+                None => "Aurora and RDS have different prices for the same class: add a line such as `kind = \"aurora\"`"
+                    .to_owned(),
+            };
+            let message = format!("the price of `{}` has no `kind`", item.name());
+            let kinds = DatabaseOffer::all_names().join(", ");
+            let problem = Problem::new(message).expected(format!("one of {kinds}"));
+            section.complain(&["item"], problem.help(help));
+            None
+        }
+        (false, Some(_)) => {
+            let message = format!("`{}` has no kinds", item.name());
+            let with: Vec<_> = Item::ALL
+                .into_iter()
+                .filter(|item| item.has_kinds())
+                .collect();
+            let with: Vec<_> = with.into_iter().map(Item::name).collect();
+            let problem = Problem::new(message);
+            let problem = problem.expected(format!("`kind` only for {}", with.join(", ")));
+            section.complain(&["kind"], problem.help("remove `kind`"));
+            None
+        }
+    }
 }
 
 /// Reports a price that is never used because an earlier one covers it.
@@ -124,17 +190,84 @@ fn report_hidden<'p>(
     mut earlier: impl Iterator<Item = &'p Price>,
 ) {
     let hides = |other: &Price| {
-        other.item == price.item && (other.class.is_none() || other.class == price.class)
+        other.item == price.item
+            && other.kind == price.kind
+            && (other.class.is_none() || other.class == price.class)
     };
     if earlier.any(hides) {
         let message = format!(
-            "the price of `{}` is never used: an earlier one covers the same item and class",
+            "the price of `{}` is never used: an earlier one covers the same item, kind and class",
             price.item.name()
         );
-        let problem = Problem::new(message).expected("one price per item and class");
+        let problem = Problem::new(message).expected("one price per item, kind and class");
         let help = "a price without `class` applies to every class: put it last";
         section.complain(&["item"], problem.help(help));
     }
+}
+
+/// The plans for the edge, and the one that applies; `None` is a problem.
+fn edge(root: &Section<'_>) -> Option<(Option<EdgePlan>, Vec<EdgePlan>)> {
+    let plans = match root.find("edge_plans") {
+        Some(_) => root
+            .elements("edge_plans", EDGE_PLANS, None)
+            .and_then(|all| edge_plans(&all)),
+        None => Some(Vec::new()),
+    };
+    let chosen = match root.find("edge_plan") {
+        Some(name) => name.text(),
+        None => Some(PAY_AS_YOU_GO),
+    };
+    let (plans, chosen) = (plans?, chosen?);
+    if chosen == PAY_AS_YOU_GO {
+        return Some((None, plans));
+    }
+    let found = plans.iter().find(|plan| plan.name == chosen).cloned();
+    if found.is_none() {
+        let names = plans.iter().map(|plan| plan.name.as_str());
+        let names: Vec<_> = std::iter::once(PAY_AS_YOU_GO).chain(names).collect();
+        let problem = Problem::new(format!("the book has no edge plan `{chosen}`"));
+        let problem = problem.expected(format!("one of {}", names.join(", ")));
+        let help = "add its fee and allowance as a table `[[edge_plans]]`";
+        let problem = problem.did_you_mean_or(chosen, names, help);
+        root.complain(&["edge_plan"], problem);
+        return None;
+    }
+    Some((found, plans))
+}
+
+fn edge_plans(sections: &[Section<'_>]) -> Option<Vec<EdgePlan>> {
+    let plans: Vec<_> = sections.iter().map(edge_plan).collect();
+    let mut taken = BTreeSet::from([PAY_AS_YOU_GO]);
+    for (section, plan) in sections.iter().zip(&plans) {
+        if let Some(plan) = plan
+            && !taken.insert(&plan.name)
+        {
+            let problem = Problem::new(format!("the edge plan `{}` is defined twice", plan.name));
+            let problem = problem.expected("a different name for each");
+            let help = format!("`{PAY_AS_YOU_GO}` is always defined: list prices without a plan");
+            section.complain(&["name"], problem.help(help));
+        }
+    }
+    plans.into_iter().collect()
+}
+
+fn edge_plan(section: &Section<'_>) -> Option<EdgePlan> {
+    let name = text(section, "name");
+    let monthly = number(section, "monthly", AMOUNT);
+    let transfer_gb = number(section, "transfer_gb", ALLOWANCE);
+    let requests = number(section, "requests", ALLOWANCE);
+    let beyond = named(section, "beyond");
+    let basis = named(section, "basis");
+    let source = text(section, "source");
+    Some(EdgePlan {
+        name: name?,
+        monthly: monthly?,
+        transfer_gb: transfer_gb?,
+        requests: requests?,
+        beyond: beyond?,
+        basis: basis?,
+        source: source?,
+    })
 }
 
 fn figures(sections: &[Section<'_>]) -> Option<Vec<Figure>> {
@@ -297,6 +430,115 @@ exchange = { won_per_unit = 1, basis = 'documented', source = 's' }
         let shown = refusal(&(HEAD.to_owned() + &cache("1") + &cache("2")));
         assert!(
             shown.starts_with("mine.toml:13:8: the price of `cache` is never used"),
+            "{shown}"
+        );
+    }
+
+    fn database(rest: &str) -> String {
+        cache("1").replace("'cache'", &format!("'database'\n{rest}"))
+    }
+
+    #[test]
+    fn a_database_price_needs_a_kind_that_exists() {
+        let shown = refusal(&(HEAD.to_owned() + &database("class = 'db.t3.medium'")));
+        assert!(
+            shown.starts_with(
+                "mine.toml:7:8: the price of `database` has no `kind` (expected one of aurora, rds-multi-az, rds-single-az); \
+                 help: Aurora and RDS have different prices for the same class"
+            ),
+            "{shown}"
+        );
+        let shown = refusal(&(HEAD.to_owned() + &database("kind = 'auroa'")));
+        assert!(
+            shown.starts_with(
+                "mine.toml:8:8: `prices[0].kind` is 'auroa' (expected one of aurora, "
+            ),
+            "{shown}"
+        );
+        let storage = database("class = 'aurora'").replace("'database'", "'database-storage'");
+        let shown = refusal(&(HEAD.to_owned() + &storage));
+        assert!(
+            shown.contains("help: write `kind = \"aurora\"` in place of `class`"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn one_class_has_one_price_per_kind() {
+        let price = |kind| database(&format!("kind = '{kind}'\nclass = 'db.t3.medium'"));
+        let (aurora, rds) = (price("aurora"), price("rds-multi-az"));
+        let book = read("mine.toml", &(HEAD.to_owned() + &aurora + &rds)).expect("a valid book");
+        assert_eq!(book.prices.len(), 2);
+        let shown = refusal(&(HEAD.to_owned() + &aurora + &rds + &aurora));
+        assert!(
+            shown.starts_with("mine.toml:23:8: the price of `database` is never used"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_kind_is_rejected_where_there_are_none() {
+        let shown = refusal(&(HEAD.to_owned() + &cache("1") + "kind = 'aurora'\n"));
+        assert!(
+            shown.starts_with(
+                "mine.toml:12:8: `cache` has no kinds (expected `kind` only for database, database-storage, database-io)"
+            ),
+            "{shown}"
+        );
+    }
+
+    const PLAN: &str = "[[edge_plans]]\nname = 'pro'\nmonthly = 15\ntransfer_gb = 51_200\nrequests = 1e7\n\
+                        beyond = 'no-charge'\nbasis = 'reported'\nsource = 's'\n";
+
+    #[test]
+    fn a_book_applies_one_of_its_edge_plans_or_none() {
+        let chosen = |line: &str| {
+            let text = HEAD.to_owned() + line + PLAN + &cache("1");
+            read("mine.toml", &text).map(|book| book.edge_plan.map(|plan| plan.name))
+        };
+        assert_eq!(chosen("").expect("is valid"), None);
+        assert_eq!(
+            chosen("edge_plan = 'pay-as-you-go'\n").expect("is valid"),
+            None
+        );
+        assert_eq!(
+            chosen("edge_plan = 'pro'\n").expect("is valid"),
+            Some("pro".to_owned())
+        );
+        let unknown = chosen("edge_plan = 'bro'\n").expect_err("is unknown");
+        assert!(
+            unknown.to_string().starts_with(
+                "mine.toml:6:13: the book has no edge plan `bro` (expected one of pay-as-you-go, pro)"
+            ),
+            "{unknown}"
+        );
+    }
+
+    #[test]
+    fn edge_plans_are_checked() {
+        let shown = refusal(&(HEAD.to_owned() + PLAN + PLAN));
+        assert!(
+            shown.contains("the edge plan `pro` is defined twice"),
+            "{shown}"
+        );
+        let shown = refusal(&(HEAD.to_owned() + &PLAN.replace("'pro'", "'pay-as-you-go'")));
+        assert!(shown.contains("is defined twice"), "{shown}");
+        let shown = refusal(&(HEAD.to_owned() + &PLAN.replace("'no-charge'", "'free'")));
+        assert!(
+            shown.contains(
+                "`edge_plans[0].beyond` is 'free' (expected one of list-price, no-charge)"
+            ),
+            "{shown}"
+        );
+        let shown = refusal(&(HEAD.to_owned() + &PLAN.replace("51_200", "-1")));
+        assert!(
+            shown.contains("`edge_plans[0].transfer_gb` is -1"),
+            "{shown}"
+        );
+        let fee = cache("15").replace("'cache'", "'edge-plan'");
+        let shown = refusal(&(HEAD.to_owned() + &fee));
+        assert!(
+            shown.contains("the fee of a plan for the edge is stated with the plan"),
             "{shown}"
         );
     }

@@ -1,12 +1,11 @@
 //! The quantity of each billed item, for a run and for a month.
 
-use super::item::{Heading, Item};
+use super::item::{DatabaseOffer, Heading, Item};
 use super::meter::count;
 use super::price_book::HOURS_PER_MONTH;
 use super::usage::{Traffic, Usage};
 use tiketi_scenario::Plan;
 use tiketi_scenario::scaling::Metric;
-use tiketi_scenario::topology::DatabaseKind;
 
 /// Memory times duration of a Lambda invocation, in gigabyte-seconds: 128 MB for 0.1 s (assumption).
 const LAMBDA_GB_SECONDS: f64 = 0.0125;
@@ -29,7 +28,9 @@ pub(super) struct Quantity {
     pub(super) item: Item,
     pub(super) heading: Heading,
     pub(super) title: String,
-    /// Instance, node or storage type; `None` if the price doesn't depend on it.
+    /// Kind of the database; `None` if the price doesn't depend on it.
+    pub(super) kind: Option<DatabaseOffer>,
+    /// Instance or node type; `None` if the price doesn't depend on it.
     pub(super) class: Option<String>,
     pub(super) unit: &'static str,
     /// Quantity in the run; `None` if it is not metered.
@@ -79,6 +80,7 @@ impl Reckoning<'_> {
             item: Item::Instance,
             heading,
             title,
+            kind: None,
             class: Some(class.name().to_owned()),
             unit: "instance-hour",
             run: Some(run),
@@ -124,7 +126,9 @@ impl Reckoning<'_> {
             self.by_hour(piece(Item::LoadBalancer, alb, "ALB", "hour"), 1),
             self.by_hour(address(alb, "Addresses of the ALB"), topology.zones.len()),
             self.by_hour(
-                database.class(topology.database.class.clone()),
+                database
+                    .kind(self.database())
+                    .class(topology.database.class.clone()),
                 database_nodes,
             ),
             self.by_hour(cache.class(topology.redis.class.clone()), cache_nodes),
@@ -141,7 +145,11 @@ impl Reckoning<'_> {
         let (storage, monitoring) = (Heading::Storage, Heading::Monitoring);
         let metrics = f64::from(u8::from(self.watches_queue()));
         let alarms = count(u64::try_from(self.plan.scaling.policies.len()).unwrap_or(u64::MAX));
-        let (kind, gb) = self.database_storage();
+        let kind = self.database();
+        let gb = match kind {
+            DatabaseOffer::Aurora => AURORA_GB,
+            DatabaseOffer::RdsMultiAz | DatabaseOffer::RdsSingleAz => RDS_GB,
+        };
         let rows = piece(
             Item::DatabaseStorage,
             Heading::Database,
@@ -149,7 +157,7 @@ impl Reckoning<'_> {
             "GB-month",
         );
         vec![
-            by_month(rows.class(kind.to_owned()), gb),
+            by_month(rows.kind(kind), gb),
             by_month(
                 piece(Item::ObjectStorage, storage, "S3", "GB-month"),
                 STORED_GB,
@@ -220,10 +228,13 @@ impl Reckoning<'_> {
             "Requests at the edge",
             "request",
         );
+        // A book without a plan leaves it out.
+        let plan = piece(Item::EdgePlan, transfer, "Edge plan", "plan-month");
         vec![
             self.each_onsale(capacity, Some(usage.lcu_hours())),
             self.each_onsale(out, Some(usage.data_out_gb)),
             self.each_onsale(requests, usage.requests.map(count)),
+            plan.of(usage.hours / HOURS_PER_MONTH, 1.0),
         ]
     }
 
@@ -252,8 +263,13 @@ impl Reckoning<'_> {
                 &|traffic| traffic.s3_gb - s3_by_nat(traffic),
             ),
             path(
-                piece(Item::DataOutNat, transfer, "Transfer out through NAT", "GB"),
-                &|traffic| traffic.nat_out_gb,
+                piece(
+                    Item::DataOutNat,
+                    transfer,
+                    "Transfer out from instances",
+                    "GB",
+                ),
+                &|traffic| traffic.internet_gb,
             ),
             path(crossing("Redis across zones"), &|traffic| {
                 traffic.redis_cross_zone_gb * BOTH_SIDES
@@ -284,7 +300,7 @@ impl Reckoning<'_> {
                     "Database I/O",
                     "request",
                 )
-                .class(self.database_storage().0.to_owned()),
+                .kind(self.database()),
                 &|traffic| count(traffic.database_io),
             ),
         ]
@@ -304,14 +320,9 @@ impl Reckoning<'_> {
         }
     }
 
-    /// Returns the storage type of the database, as price books name it, and its size in gigabytes.
-    fn database_storage(&self) -> (&'static str, f64) {
-        let database = &self.plan.topology.database;
-        match (database.kind, database.standby) {
-            (DatabaseKind::Aurora, _) => ("aurora", AURORA_GB),
-            (DatabaseKind::RdsMultiAz, Some(_)) => ("rds-multi-az", RDS_GB),
-            (DatabaseKind::RdsMultiAz, None) => ("rds-single-az", RDS_GB),
-        }
+    /// Returns the kind by which the database is billed.
+    const fn database(&self) -> DatabaseOffer {
+        DatabaseOffer::of(&self.plan.topology.database)
     }
 
     fn onsales(&self) -> f64 {
@@ -333,6 +344,7 @@ fn piece(item: Item, heading: Heading, title: &str, unit: &'static str) -> Quant
         item,
         heading,
         title: title.to_owned(),
+        kind: None,
         class: None,
         unit,
         run: None,
@@ -345,6 +357,13 @@ impl Quantity {
         Self {
             run: Some(run),
             month: Some(month),
+            ..self
+        }
+    }
+
+    fn kind(self, kind: DatabaseOffer) -> Self {
+        Self {
+            kind: Some(kind),
             ..self
         }
     }

@@ -27,8 +27,8 @@ pub struct LoadSample {
 pub struct TrafficSample {
     /// Through NAT gateways in either direction, without traffic to S3.
     pub nat_bytes: u64,
-    /// The part of `nat_bytes` that went out to the internet.
-    pub nat_bytes_out: u64,
+    /// From instances to the internet, through NAT or not.
+    pub internet_bytes_out: u64,
     /// Between instances and S3 in either direction. The plan says whether it goes through the gateway endpoint or NAT.
     pub s3_bytes: u64,
     /// To or from a NAT gateway in another zone than the instance (A18), including `s3_bytes` if they go through NAT.

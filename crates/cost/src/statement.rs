@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::amount::Amount;
 use super::comparison::{self, Comparison};
+use super::edge_plan::{Beyond, EdgePlan, divided};
 use super::item::{Heading, Item};
 use super::price_book::{Basis, Currency, Exchange, HOURS_PER_MONTH, Per, Price, PriceBook};
 use super::quantity::{Quantity, base_hours_per_month, quantities};
@@ -97,10 +98,8 @@ impl Statement {
     /// Prices `usage` with `book`.
     pub fn new(plan: &Plan, usage: Usage, sales: Sales, book: &PriceBook) -> Self {
         let quantities = quantities(plan, &usage);
-        let run = bill(book, &quantities, usage.hours, |quantity| quantity.run);
-        let month = bill(book, &quantities, HOURS_PER_MONTH, |quantity| {
-            quantity.month
-        });
+        let run = bill(book, &quantities, Span::run(plan, &usage));
+        let month = bill(book, &quantities, Span::MONTH);
         let documented =
             PriceBook::built_in("documented-krw").expect("the documented book is built in");
         let savings = savings(plan, &month, book);
@@ -178,33 +177,130 @@ pub(super) fn sum<'l>(lines: impl Iterator<Item = &'l BillLine> + Clone) -> Amou
     Amount::new(known, lines.filter_map(BillLine::missing).collect())
 }
 
-fn bill(
-    book: &PriceBook,
-    quantities: &[Quantity],
+/// What a bill is for.
+#[derive(Clone, Copy, Debug)]
+struct Span {
     hours: f64,
-    amount_of: impl Fn(&Quantity) -> Option<f64>,
-) -> Bill {
-    let lines: Vec<BillLine> = quantities
+    /// Part of a month's allowances of the edge that belongs to it.
+    allowance: f64,
+    used: fn(&Quantity) -> Option<f64>,
+}
+
+impl Span {
+    const MONTH: Self = Self {
+        hours: HOURS_PER_MONTH,
+        allowance: 1.0,
+        used: |quantity| quantity.month,
+    };
+
+    /// One of the month's sales. If the month has none, it is the only one.
+    fn run(plan: &Plan, usage: &Usage) -> Self {
+        Self {
+            hours: usage.hours,
+            allowance: 1.0 / f64::from(plan.cost.onsales_per_month.max(1)),
+            used: |quantity| quantity.run,
+        }
+    }
+}
+
+fn bill(book: &PriceBook, quantities: &[Quantity], span: Span) -> Bill {
+    let lines = quantities
         .iter()
-        .filter_map(|quantity| {
-            let price = book.price(quantity.item, quantity.class.as_deref());
-            match price {
-                Some(price) => Some(priced(quantity, price, amount_of(quantity), hours)),
-                // The price of another item under this heading includes this one.
-                None if book.by_heading && is_priced(book, quantities, quantity.heading) => None,
-                None => Some(unpriced(quantity, amount_of(quantity))),
-            }
-        })
-        .collect();
+        .flat_map(|quantity| lines(book, quantities, quantity, span));
+    let lines: Vec<BillLine> = lines.collect();
     let total = sum(lines.iter());
     Bill { lines, total }
+}
+
+/// Returns the lines of one quantity: usually one, and none if the price of another item includes it.
+fn lines(
+    book: &PriceBook,
+    quantities: &[Quantity],
+    quantity: &Quantity,
+    span: Span,
+) -> Vec<BillLine> {
+    let used = (span.used)(quantity);
+    let plan = book.edge_plan.as_ref();
+    if quantity.item == Item::EdgePlan {
+        return plan
+            .map(|plan| fee(plan, quantity, used))
+            .into_iter()
+            .collect();
+    }
+    let price = book.price(quantity.item, quantity.kind, quantity.class.as_deref());
+    if let Some((plan, allowance)) =
+        plan.and_then(|plan| Some((plan, plan.allowance(quantity.item)?)))
+    {
+        return under_plan(plan, quantity, price, allowance, span);
+    }
+    match price {
+        Some(price) => vec![priced(quantity, price, used, span.hours)],
+        // The price of another item under this heading includes this one.
+        None if book.by_heading && is_priced(book, quantities, quantity.heading) => Vec::new(),
+        None => vec![unpriced(quantity, used)],
+    }
 }
 
 fn is_priced(book: &PriceBook, quantities: &[Quantity], heading: Heading) -> bool {
     quantities
         .iter()
         .filter(|other| other.heading == heading)
-        .any(|other| book.price(other.item, other.class.as_deref()).is_some())
+        .any(|other| {
+            let price = book.price(other.item, other.kind, other.class.as_deref());
+            price.is_some()
+        })
+}
+
+fn fee(plan: &EdgePlan, quantity: &Quantity, used: Option<f64>) -> BillLine {
+    BillLine {
+        title: format!("{} {}", quantity.title, plan.name),
+        ..at_plan_price(plan, quantity, used, plan.monthly)
+    }
+}
+
+/// Returns what the plan covers and what is beyond it, both stated even if they are nothing.
+fn under_plan(
+    plan: &EdgePlan,
+    quantity: &Quantity,
+    price: Option<&Price>,
+    allowance: f64,
+    span: Span,
+) -> Vec<BillLine> {
+    let parts = (span.used)(quantity).map(|used| divided(used, allowance * span.allowance));
+    let (covered, rest) = (parts.map(|parts| parts.0), parts.map(|parts| parts.1));
+    let covered = BillLine {
+        title: format!("{} covered by {}", quantity.title, plan.name),
+        ..at_plan_price(plan, quantity, covered, 0.0)
+    };
+    let rest = match (plan.beyond, price) {
+        (Beyond::ListPrice, Some(price)) => priced(quantity, price, rest, span.hours),
+        (Beyond::ListPrice, None) => unpriced(quantity, rest),
+        (Beyond::NoCharge, _) => at_plan_price(plan, quantity, rest, 0.0),
+    };
+    let rest = BillLine {
+        title: format!("{} beyond {}", quantity.title, plan.name),
+        ..rest
+    };
+    vec![covered, rest]
+}
+
+fn at_plan_price(
+    plan: &EdgePlan,
+    quantity: &Quantity,
+    units: Option<f64>,
+    unit_price: f64,
+) -> BillLine {
+    BillLine {
+        item: quantity.item,
+        heading: quantity.heading,
+        title: quantity.title.clone(),
+        quantity: units,
+        unit: quantity.unit.to_owned(),
+        unit_price: Some(unit_price),
+        amount: product(units, Some(unit_price)),
+        basis: plan.basis,
+        source: plan.source.clone(),
+    }
 }
 
 fn priced(quantity: &Quantity, price: &Price, units: Option<f64>, hours: f64) -> BillLine {
@@ -258,7 +354,7 @@ fn product(units: Option<f64>, unit_price: Option<f64>) -> Option<f64> {
 fn savings(plan: &Plan, month: &Bill, book: &PriceBook) -> Savings {
     let nat = month.under(Heading::Nat);
     let class = Some(plan.topology.instances.class.name());
-    let an_hour = |item| book.price(item, class).map(Price::for_one);
+    let an_hour = |item| book.price(item, None, class).map(Price::for_one);
     let reserved = an_hour(Item::Instance)
         .zip(an_hour(Item::InstanceReserved))
         .map(|(on_demand, reserved)| base_hours_per_month(plan) * (on_demand - reserved));

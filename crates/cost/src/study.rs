@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::amount::Amount;
 use super::capacity::LcuHour;
+use super::edge_plan::{EdgePlan, PAY_AS_YOU_GO};
 use super::item::Item;
 use super::meter::count;
 use super::price_book::{Currency, Exchange, HOURS_PER_MONTH, PriceBook};
@@ -30,6 +31,9 @@ const DRAWN: [Item; 5] = [
     Item::Cache,
     Item::NatGateway,
 ];
+
+/// What a plan for the edge changes the price of.
+const EDGE: [Item; 3] = [Item::DataOut, Item::EdgeRequests, Item::EdgePlan];
 
 /// The fixed infrastructure of a topology, which is billed regardless of load.
 const FIXED: [Item; 8] = [
@@ -66,6 +70,19 @@ pub struct Month {
     /// Cost per month of an additional zone, with an address of the load balancer and a NAT gateway if the last zone has
     /// one; `None` if the topology has no zone.
     pub another_zone_costs: Option<Amount>,
+    /// What the edge costs without a plan and with each plan of the book; empty if the book has no plans.
+    pub edge_choices: Vec<EdgeChoice>,
+}
+
+/// The edge's month under one plan, or under none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EdgeChoice {
+    /// Name of the plan; [`PAY_AS_YOU_GO`] for none.
+    pub plan: String,
+    /// Cost of the month's transfer, requests and fee.
+    pub costs: Amount,
+    /// Gigabytes of the month beyond the allowance; `None` without a plan.
+    pub beyond_gb: Option<f64>,
 }
 
 /// The hourly cost of the fixed infrastructure, at the prices of one book.
@@ -141,10 +158,35 @@ fn month(plan: &Plan, book: &PriceBook) -> Month {
     let gateways = zones.filter(|zone| zone.nat_gateway).count();
     Month {
         nat_gateways: u32::try_from(gateways).unwrap_or(u32::MAX),
+        edge_choices: edge_choices(plan, book),
         another_zone_costs: last.map(|_| difference(&bill(&wider).month, &statement.month)),
         saved_by_one_gateway: difference(&statement.month, &bill(&one_gateway).month),
         statement,
     }
+}
+
+/// Returns what the edge costs without a plan, and with each plan of the book.
+fn edge_choices(plan: &Plan, book: &PriceBook) -> Vec<EdgeChoice> {
+    if book.edge_plans.is_empty() {
+        return Vec::new();
+    }
+    let plans = book.edge_plans.iter().map(Some);
+    let choice = |edge_plan: Option<&EdgePlan>| {
+        let book = PriceBook {
+            edge_plan: edge_plan.cloned(),
+            ..book.clone()
+        };
+        let statement = Statement::new(plan, documented_use(plan), Sales::default(), &book);
+        let lines = statement.month.lines.iter();
+        let lines = lines.filter(|line| EDGE.contains(&line.item));
+        let name = edge_plan.map_or(PAY_AS_YOU_GO, |plan| plan.name.as_str());
+        EdgeChoice {
+            plan: name.to_owned(),
+            costs: sum(lines),
+            beyond_gb: edge_plan.map(|plan| (TRANSFER_GB - plan.transfer_gb).max(0.0)),
+        }
+    };
+    std::iter::once(None).chain(plans).map(choice).collect()
 }
 
 /// Returns by how much one bill is higher than another. It is a lower bound if the bills differ in the quantity of an item

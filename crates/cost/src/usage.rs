@@ -30,8 +30,8 @@ pub struct Usage {
 pub struct Traffic {
     /// Through NAT gateways, without S3.
     pub nat_gb: f64,
-    /// The part of `nat_gb` that went out to the internet.
-    pub nat_out_gb: f64,
+    /// From instances to the internet, through NAT or not.
+    pub internet_gb: f64,
     /// Between instances and S3.
     pub s3_gb: f64,
     /// To or from a NAT gateway in another zone.

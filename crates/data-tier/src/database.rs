@@ -79,6 +79,8 @@ pub struct Database {
     pub(super) commit: Duration,
     /// What waits for a paused server to resume; `None` if it runs.
     pub(super) standstill: Option<Standstill>,
+    /// When the keep-alive of its clients breaks the connections to a primary that has fallen silent; `None` otherwise.
+    pub(super) breaks_at: Option<SimTime>,
     pub(super) foreign: Foreign,
     pub(super) figures: DatabaseFigures,
 }
@@ -131,6 +133,7 @@ impl Database {
             settings,
             commit: settings.commit,
             standstill: None,
+            breaks_at: None,
             foreign: Foreign::default(),
             figures: DatabaseFigures::default(),
         }
@@ -138,7 +141,7 @@ impl Database {
 
     /// Whether there is a primary, even if paused.
     pub const fn is_up(&self) -> bool {
-        self.is_up
+        self.is_up && self.breaks_at.is_none()
     }
 
     /// Whether a primary answers.
@@ -224,6 +227,7 @@ impl Database {
             self.cores.next_done(),
             self.committing.front().map(at),
             self.hanging.front().map(at),
+            self.breaks_at,
             self.next_given_up(),
             self.next_foreign_look(),
         ];
@@ -250,6 +254,7 @@ impl Database {
         }
         drop(self.cores.clear(now));
         self.standstill = None;
+        self.breaks_at = None;
         self.foreign.handle_cut();
         self.committing.clear();
         self.locks.clear();
@@ -267,6 +272,10 @@ impl Database {
 
     /// Makes the standby the primary: connects that hang succeed. Nothing happens without an outage.
     pub fn handle_promoted(&mut self, now: SimTime) {
+        if self.breaks_at.is_some() {
+            // No connection leads from the silent primary to the new one.
+            self.handle_lost(now);
+        }
         if std::mem::replace(&mut self.is_up, true) {
             return;
         }
@@ -305,6 +314,8 @@ impl Database {
         } else if let Some((_, job)) = pop_due(&mut self.hanging, now) {
             self.count_timeout(job);
             self.finish(job, Done::Unavailable);
+        } else if self.breaks_at.is_some_and(|at| at <= now) {
+            self.handle_lost(now);
         } else if !self.give_up_unanswered(now) && !self.look_as_foreigner(now) {
             let pools = self.pools.iter_mut().flatten();
             let due = pools.filter_map(|pool| pop_due(&mut pool.waiting, now));

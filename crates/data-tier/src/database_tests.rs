@@ -24,6 +24,7 @@ fn settings() -> DatabaseSettings {
     DatabaseSettings {
         pool_max: 3,
         connect_timeout: Duration::from_secs(2),
+        keep_alive: Duration::from_secs(5),
         connections_max: 5,
         cores: 2,
         query: Duration::from_millis(1),
@@ -168,6 +169,62 @@ fn a_lost_primary_breaks_what_runs_and_lets_connects_hang() {
         (0, 0)
     );
     assert_eq!(database.figures().pool_timeouts, 2);
+}
+
+#[test]
+fn what_runs_on_a_primary_that_falls_silent_ends_with_keep_alive() {
+    let mut database = database();
+    database.handle_request(ms(0), ONE, 1, READ);
+    database.handle_request(ms(0), ONE, 2, write(1));
+    database.handle_lost_silently(ms(1));
+    assert!(!database.is_up() && !database.answers());
+    database.handle_request(ms(1), TWO, 5, READ);
+    assert_eq!(
+        ended(&mut database, ms(20_000)),
+        [
+            (2_001_000, 5, Done::Unavailable),
+            (5_001_000, 1, Done::Unavailable),
+            (5_001_000, 2, Done::Unavailable),
+        ]
+    );
+    assert_eq!(database.figures().connections_open, 0);
+    database.handle_promoted(ms(21_000));
+    database.handle_request(ms(21_000), ONE, 6, READ);
+    let ended = ended(&mut database, ms(22_000));
+    assert!(matches!(ended[..], [(_, 6, Done::Ok)]), "{ended:?}");
+}
+
+#[test]
+fn an_idle_connection_to_a_silent_primary_is_a_trap() {
+    let mut database = database();
+    database.handle_request(ms(0), ONE, 1, READ);
+    assert_eq!(ended(&mut database, ms(100)).len(), 1);
+    database.handle_lost_silently(ms(1_000));
+    database.handle_request(ms(2_000), ONE, 2, READ);
+    // Its second transaction opens a connection, which times out; the first waits for keep-alive.
+    database.handle_request(ms(2_000), ONE, 3, READ);
+    assert_eq!(
+        ended(&mut database, ms(20_000)),
+        [
+            (4_000_000, 3, Done::Unavailable),
+            (6_000_000, 2, Done::Unavailable),
+        ]
+    );
+}
+
+#[test]
+fn a_promotion_breaks_what_still_hangs_on_the_silent_primary() {
+    let mut database = database();
+    database.handle_request(ms(0), ONE, 1, READ);
+    database.handle_lost_silently(ms(1));
+    database.handle_resumed(ms(500));
+    assert!(!database.answers(), "the end of a pause brings nobody back");
+    database.handle_promoted(ms(1_000));
+    assert!(database.is_up());
+    assert_eq!(
+        ended(&mut database, ms(20_000)),
+        [(0, 1, Done::Unavailable)]
+    );
 }
 
 #[test]

@@ -63,8 +63,21 @@ impl Database {
         });
     }
 
-    /// Resumes a paused server.
+    /// Loses the primary without a word, as in a loss of power: whatever runs on its connections hangs until keep-alive
+    /// breaks them, and new ones hang until they time out. Nothing happens during an outage.
+    pub fn handle_lost_silently(&mut self, now: SimTime) {
+        if !self.is_up() {
+            return;
+        }
+        self.handle_paused(now);
+        self.breaks_at = Some(now + self.settings.keep_alive);
+    }
+
+    /// Resumes a paused server. Nothing happens to one that has been lost since.
     pub fn handle_resumed(&mut self, now: SimTime) {
+        if self.breaks_at.is_some() {
+            return;
+        }
         let Some(standstill) = self.standstill.take() else {
             return;
         };

@@ -37,11 +37,37 @@ impl<P: Payload> Redis<P> {
     pub fn handle_lost(&mut self, now: SimTime) {
         if std::mem::replace(&mut self.is_up, false) {
             self.lost_at = now;
+            self.was_lost_silently = false;
             self.paused_until = SimTime::ZERO;
             self.unseen.forget_seen(now);
             self.busy_before += self.thread.busy_until(now);
             self.thread = Fifo::new(1);
         }
+    }
+
+    /// Loses the primary without a word, as in a loss of power. Nothing happens during an outage.
+    ///
+    /// Commands that it was working on fail when they would have been done.
+    pub fn handle_lost_silently(&mut self, now: SimTime) {
+        if self.is_up {
+            self.handle_lost(now);
+            self.was_lost_silently = true;
+        }
+    }
+
+    /// When a client gives up on a command that it sends at `now` to a primary lost without a word.
+    ///
+    /// On the connection that it has, it waits for its timeout. After that it tries to connect again and again, each time
+    /// for as long, and what is asked meanwhile fails together with the attempt.
+    pub(super) fn silence_ends_at(&self, now: SimTime) -> SimTime {
+        let timeout = self.settings.timeout;
+        let silent_for = now.saturating_since(self.lost_at);
+        if silent_for < timeout {
+            return now + timeout;
+        }
+        let attempt = silent_for.as_nanos() % timeout.as_nanos().max(1);
+        let passed = u64::try_from(attempt).expect("it is shorter than a timeout");
+        now + timeout.saturating_sub(Duration::from_nanos(passed))
     }
 
     /// Makes the replica the primary; returns what was lost with the old one. Nothing happens without an outage.

@@ -26,6 +26,8 @@ pub struct Redis<P: Payload> {
     pub(super) paused_until: SimTime,
     /// When the primary was lost, the last time it was.
     pub(super) lost_at: SimTime,
+    /// Whether its clients heard nothing of that loss.
+    pub(super) was_lost_silently: bool,
     pub(super) contents: Contents<P>,
     pub(super) unseen: Unseen<P>,
     pub(super) ballast: Ballast,
@@ -70,9 +72,10 @@ pub enum QueueState {
 pub enum Asked {
     /// The last is done at this instant: make its effect then.
     Done(SimTime),
-    /// The primary is paused. The client gives up at this instant, and the commands have no effect.
+    /// The primary is paused, or was lost without a word. The client gives up at this instant, and the commands have no
+    /// effect.
     Silent(SimTime),
-    /// The primary is lost: commands fail at once.
+    /// The primary is lost, and its host refuses connections: commands fail at once.
     Down,
 }
 
@@ -147,6 +150,7 @@ impl<P: Payload> Redis<P> {
             is_up: true,
             paused_until: SimTime::ZERO,
             lost_at: SimTime::ZERO,
+            was_lost_silently: false,
             contents,
             unseen: Unseen::new(settings.lost_window),
             ballast,
@@ -271,7 +275,11 @@ impl<P: Payload> Redis<P> {
     pub fn ask(&mut self, now: SimTime, commands: u32) -> Asked {
         self.figures.operations += u64::from(commands);
         if !self.is_up {
-            return Asked::Down;
+            return if self.was_lost_silently {
+                Asked::Silent(self.silence_ends_at(now))
+            } else {
+                Asked::Down
+            };
         }
         let gives_up_at = now + self.settings.timeout;
         if self.paused_until > gives_up_at {

@@ -181,6 +181,23 @@ fn nothing_is_answered_during_an_outage() {
 }
 
 #[test]
+fn clients_of_a_primary_that_falls_silent_wait_for_their_timeout() {
+    let mut redis = redis_with(3);
+    redis.handle_lost_silently(at(10));
+    assert!(!redis.is_up());
+    let ms = |ms: u64| SimTime::from_nanos(ms * 1_000_000);
+    // The connection that they have lasts until the first timeout, 2 s later; after that, they connect in vain.
+    assert_eq!(redis.ask(ms(10_500), 1), Asked::Silent(ms(12_500)));
+    assert_eq!(redis.ask(ms(12_500), 1), Asked::Silent(ms(14_000)));
+    assert_eq!(redis.ask(ms(14_000), 1), Asked::Silent(ms(16_000)));
+    assert_eq!(redis.enter(at(16), SHOW, BuyerId(7)), Err(RedisError::Down));
+    redis.handle_promoted();
+    assert!(matches!(redis.ask(at(41), 1), Asked::Done(_)));
+    redis.handle_lost(at(50));
+    assert_eq!(redis.ask(at(51), 1), Asked::Down, "a reset is no silence");
+}
+
+#[test]
 fn a_failover_loses_only_the_writes_of_the_last_window() {
     let mut redis = redis_with(4);
     redis.enter(at(10), SHOW, BuyerId(7)).unwrap();

@@ -51,6 +51,8 @@ pub struct DatabaseSettings {
     pub pool_max: u32,
     /// Wait for a connection after which a transaction fails (B6).
     pub connect_timeout: Duration,
+    /// How long a connection lasts after its server has fallen silent: TCP keep-alive.
+    pub keep_alive: Duration,
     /// Connections the server admits in all (`max_connections`).
     pub connections_max: u32,
     /// Cores that queries share.

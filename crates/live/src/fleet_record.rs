@@ -1,6 +1,7 @@
 //! What each instance of the testbed did, including those that have ended.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tiketi_server::InstanceLoad;
 
@@ -45,6 +46,12 @@ impl FleetRecord {
             in_service: reading.last_seen - reading.first_seen,
         };
         self.instances.iter().map(load).collect()
+    }
+
+    /// Returns the CPU time that all instances have spent on sending messages to sockets.
+    pub(super) fn broadcast_busy(&self) -> Duration {
+        let readings = self.instances.values();
+        readings.map(|reading| reading.load.broadcast_busy).sum()
     }
 
     /// Sums a counter over all instances.

@@ -261,7 +261,10 @@ impl LocalCloud {
 
     fn gauges(&mut self, at: SimTime) -> Gauges {
         self.fleet.read(at, &self.testbed.gauges().instances);
-        driver::read_gauges(self, at)
+        let mut gauges = driver::read_gauges(self, at);
+        // Of all instances that ever were, so that the total does not shrink when one ends.
+        gauges.parts.broadcast_busy = Some(self.fleet.broadcast_busy());
+        gauges
     }
 }
 

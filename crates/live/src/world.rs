@@ -63,8 +63,7 @@ impl World {
         let clock = Clock::starting_at(assignment.start_at_unix_ns, plan.clock.speed);
         let entry = &assignment.entry;
         let call_timeout = clock.wall(plan.buyers.call_timeout);
-        // Half of the request timeout: another address can then still be tried within it.
-        let connect_timeout = call_timeout / 2;
+        let connect_timeout = clock.wall(plan.buyers.connect_timeout);
         let names = Names::new(entry)?;
         let is_tls = entry.scheme == Scheme::Https;
         let tls_host = is_tls.then_some(entry.host.as_str());

@@ -137,7 +137,10 @@ impl Recorder {
         match call.outcome {
             Outcome::Ok => tick.calls_ok += 1,
             Outcome::Refused => tick.calls_refused += 1,
-            Outcome::Failed(_) => tick.calls_failed += 1,
+            Outcome::Failed(failure) => {
+                tick.calls_failed += 1;
+                *tick.failures.entry(failure).or_default() += 1;
+            }
         }
         // Traffic is billed from the first byte, so the warm-up counts.
         self.tally.bytes += u64::from(call.bytes);
@@ -190,7 +193,9 @@ impl Recorder {
                 -1
             }
         };
-        self.tick(at).sockets_change += step;
+        let tick = self.tick(at);
+        tick.sockets_change += step;
+        tick.sockets_lost += u64::from(change == SocketChange::Lost);
     }
 
     fn tick(&mut self, at: SimTime) -> &mut Tick {

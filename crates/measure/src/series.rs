@@ -1,12 +1,14 @@
 //! The time series of a run, in a table of limited size.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::gauges::Gauges;
 use super::histogram::SparseHistogram;
-use tiketi_buyer::observation::Stage;
+use super::pairs;
+use tiketi_buyer::observation::{Failure, Stage};
 use tiketi_core::units::SimTime;
 
 /// Ticks that are kept; when more are needed, the width of all ticks doubles.
@@ -31,10 +33,16 @@ pub struct Tick {
     pub calls_refused: u64,
     /// Requests that failed in this tick.
     pub calls_failed: u64,
+    /// The same by cause. An archive that was written without it has none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "pairs")]
+    pub failures: BTreeMap<Failure, u64>,
     /// Response times of the requests that ended in this tick, all operations together.
     pub response: SparseHistogram,
     /// Sockets opened minus sockets closed or lost.
     pub sockets_change: i64,
+    /// Sockets that were lost: closed without the buyer's doing.
+    #[serde(default)]
+    pub sockets_lost: u64,
     /// Buyers who reached each stage, in the order of [`Stage::ALL`].
     pub stages: [u64; Stage::ALL.len()],
     /// Messages that reached buyers.
@@ -53,8 +61,12 @@ impl Tick {
         self.calls_ok += other.calls_ok;
         self.calls_refused += other.calls_refused;
         self.calls_failed += other.calls_failed;
+        for (&failure, &count) in &other.failures {
+            *self.failures.entry(failure).or_default() += count;
+        }
         self.response.merge(&other.response);
         self.sockets_change += other.sockets_change;
+        self.sockets_lost += other.sockets_lost;
         for (mine, theirs) in self.stages.iter_mut().zip(other.stages) {
             *mine += theirs;
         }

@@ -117,6 +117,8 @@ fn series(series: &Series, end: SimTime, zones: Zones) -> Result<(), Unsound> {
     })?;
     for tick in series.ticks() {
         counts("a tick", counted_in(tick).iter())?;
+        few("kinds of failure", tick.failures.len())?;
+        counts("a tick", tick.failures.values())?;
         if let Some(read) = &tick.gauges {
             gauges(read, zones)?;
         }
@@ -135,6 +137,7 @@ fn counted_in(tick: &Tick) -> Vec<u64> {
         tick.calls_failed,
         tick.messages,
         tick.sockets_change.unsigned_abs(),
+        tick.sockets_lost,
     ];
     counted.extend(tick.stages);
     counted
@@ -149,6 +152,15 @@ fn gauges(gauges: &Gauges, zones: Zones) -> Result<(), Unsound> {
         gauges.seats_sold,
     ];
     counts("a reading", levels.iter())?;
+    let parts = &gauges.parts;
+    let levels = [
+        parts.redis_memory,
+        parts.redis_refused,
+        parts.connections_refused,
+    ];
+    counts("a reading", levels.iter().flatten())?;
+    let busy = [parts.broadcast_busy, parts.redis_busy, parts.database_busy];
+    durations(busy.into_iter().flatten())?;
     let instances: u64 = gauges
         .instances
         .iter()
@@ -172,7 +184,12 @@ fn timeline(timeline: &[Notice], zones: Zones) -> Result<(), Unsound> {
         What::Instance { zone, .. }
         | What::PrimaryLost { zone, .. }
         | What::Promoted { zone, .. } => Some(zone),
-        What::Alarm { .. } | What::Scaled { .. } | What::Swallowed { .. } => None,
+        What::Alarm { .. }
+        | What::Scaled { .. }
+        | What::Swallowed { .. }
+        | What::RefreshStarted { .. }
+        | What::RefreshWaits { .. }
+        | What::RefreshEnded { .. } => None,
     };
     let mut named = timeline.iter().filter_map(|notice| zone(&notice.what));
     named.try_for_each(|zone| zones.know(zone))

@@ -20,6 +20,7 @@ use rand::RngExt;
 use super::buyers::is_idempotent;
 use super::calls::{Call, CallRef, Reply, Step};
 use super::entry::Entry;
+use super::front::Reached;
 use super::tier::{Cached, SHOW};
 use super::world::World;
 use tiketi_buyer::observation::Failure;
@@ -49,7 +50,7 @@ impl World<'_> {
         (operation, subject): (Operation, u32),
         intended: SimTime,
     ) {
-        let mut call = Call {
+        let call = Call {
             buyer,
             operation,
             step: Step::Answer,
@@ -62,11 +63,21 @@ impl World<'_> {
             is_abandoned: false,
             is_watched: false,
         };
-        // From here on the request may end at every hop: no address in DNS, no healthy target, nothing listening.
-        let Some(node) = self.front.node(now) else {
-            return self.refuse(now, call);
+        match self.front.node(now) {
+            Some(reached) => self.forward(now, call, reached),
+            None => self.refuse(now, call),
+        }
+    }
+
+    /// Takes a request on from what its connection has reached. It may end at every hop: nobody answers at the address, no
+    /// target is registered, nothing listens there.
+    pub(super) fn forward(&mut self, now: SimTime, mut call: Call, reached: Reached) {
+        let node = match reached {
+            Reached::Node(zone) => zone,
+            Reached::Silence(zone) => return self.meet_silent_node(now, call, zone),
         };
         call.node = node.0;
+        let (buyer, operation) = (call.buyer, call.operation);
         self.traffic.handle_request(REQUEST_BYTES);
         let cookie = self.crowd.browser(buyer).cookie;
         let Some(route) = self.front.route(now, node, cookie) else {
@@ -82,13 +93,16 @@ impl World<'_> {
             .find(number)
             .filter(|instance| instance.listens(now))
         else {
-            // Nothing listens at the target: it is still booting, or it is gone and the health checks have not noticed.
+            // The target is still booting, or it is gone and the health checks have not noticed.
+            if self.fleet.find(number).is_some_and(|one| one.is_silent()) {
+                return self.meet_silent_instance(now, call, number);
+            }
             call.reply = BAD_GATEWAY;
             return self.refuse(now, call);
         };
         call.instance = number;
         call.step = Step::Processor;
-        instance.calls += 1;
+        instance.handle_call();
         if instance.zone != node {
             self.traffic.handle_crossing(REQUEST_BYTES);
         }
@@ -116,6 +130,7 @@ impl World<'_> {
             return self.wait_until(call, until);
         }
         match open.step {
+            Step::Connection => self.after_connection(now, call),
             Step::Processor => self.after_processor(now, call, &open),
             Step::Cache => self.after_cache(now, call, &open),
             Step::NoCache => self.without_cache(now, call, &open),
@@ -333,15 +348,15 @@ impl World<'_> {
         let _ = self.redis.store(now, (what, ttl), ());
     }
 
-    /// Calls the payment provider, through the NAT gateway of the instance's zone, or else of the first zone that has one.
+    /// Calls the payment provider, by the way that the instance's route table says.
     fn ask_provider(&mut self, now: SimTime, call: CallRef, open: &Call) {
         let zone = self.fleet.of(open.instance).zone;
-        let Some(way_out) = self.cloud.way_out(zone) else {
+        let Some(way_out) = self.cloud.way_out(&self.plan.topology, zone) else {
             let open = self.calls.find(call).expect("the caller has it");
             open.reply = BAD_GATEWAY;
             return self.step_at(call, Step::Answer, now + PROVIDER_CONNECT_TIMEOUT);
         };
-        self.traffic.handle_payment(way_out != zone);
+        self.traffic.handle_payment(way_out);
         let takes = Duration::from_millis(self.provider.random_range(PROVIDER_MS));
         self.step_at(call, Step::Provider, now + takes);
     }
@@ -423,41 +438,6 @@ impl World<'_> {
         let open = self.calls.find(call).expect("the caller has it");
         open.step = step;
         self.wait_until(call, at);
-    }
-
-    /// Schedules the end of a step, and the timeout if that comes first. Most requests are quick and never need the latter.
-    fn wait_until(&mut self, call: CallRef, at: SimTime) {
-        let (timeout, _) = self.patience();
-        let open = self.calls.find(call).expect("the caller has it");
-        if at > open.sent + timeout {
-            self.watch(call);
-        }
-        self.calendar.enter(at, Entry::Step(call));
-    }
-
-    /// Schedules the timeout of a request, once.
-    fn watch(&mut self, call: CallRef) {
-        let (timeout, _) = self.patience();
-        let open = self.calls.find(call).expect("the caller has it");
-        if !open.is_watched && !open.is_abandoned {
-            open.is_watched = true;
-            let overdue = open.sent + timeout;
-            self.calendar.enter(overdue, Entry::Overdue(call));
-        }
-    }
-
-    /// How long a request without a response stays open, and how it fails then: the load balancer answers 504 after its
-    /// idle timeout, unless the buyer gives up before.
-    pub(super) fn patience(&self) -> (Duration, Failure) {
-        let (of_buyers, of_the_alb) = (
-            self.plan.buyers.call_timeout,
-            self.plan.topology.alb.idle_timeout,
-        );
-        if of_the_alb < of_buyers {
-            (of_the_alb, Failure::Status(504))
-        } else {
-            (of_buyers, Failure::Timeout)
-        }
     }
 
     /// Returns the seconds to wait if the buyer is over the rate limit; `None` if not, or if there is no limit.

@@ -10,7 +10,7 @@ use super::world::World;
 use tiketi_buyer::observation::Failure;
 use tiketi_cloud::driver::{self, FaultTarget, NODE_EVICTION, Strain};
 use tiketi_cloud::order::Input;
-use tiketi_core::fault::catalog::{Action, Fault};
+use tiketi_core::fault::catalog::{Action, Connections, Fault};
 use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
 use tiketi_scenario::topology::DatabaseKind;
 
@@ -47,26 +47,44 @@ impl FaultTarget for World<'_> {
         Ok(())
     }
 
-    fn lose_zone(&mut self, now: SimTime, zone: ZoneId) {
+    fn lose_zone(&mut self, now: SimTime, zone: ZoneId, connections: Connections) {
+        self.cloud.lost.zones.insert(zone);
         // Existing servers are in no zone.
         if self.plan.topology.data_tier.is_of_the_run() {
             for part in self.cloud.primaries.in_zone(zone) {
-                self.lose_primary(now, part);
+                self.lose_primary(now, part, connections);
             }
         }
+        let was_up = self.front.is_up(zone);
         let changed = self.front.lose_node(zone);
         self.calendar
             .enter(now + NODE_EVICTION, Entry::NodeEviction);
-        for instance in self.fleet.in_zone(zone) {
-            self.end_instance(now, instance, Failure::Status(502));
+        let instances = self.fleet.in_zone(zone);
+        match connections {
+            Connections::Silent => {
+                // A node that another fault has taken before has no connections, and its host goes on refusing.
+                if was_up {
+                    self.silence_node(now, zone);
+                }
+                for instance in instances {
+                    self.silence_instance(now, instance);
+                }
+            }
+            Connections::Reset => {
+                for instance in instances {
+                    self.end_instance(now, instance, Failure::Status(502));
+                }
+                self.cut_node(now, zone);
+            }
         }
-        self.cut_node(now, zone);
         self.tell_health(now, changed);
         self.handle_database(now);
     }
 
-    fn restore_zone(&mut self, _now: SimTime, _zone: ZoneId) -> Result<(), Infallible> {
+    fn restore_zone(&mut self, now: SimTime, zone: ZoneId) -> Result<(), Infallible> {
+        self.cloud.lost.zones.remove(&zone);
         // Replicas need no action here: who is primary is up to the control plane's failover.
+        self.end_silence(now, zone);
         Ok(())
     }
 
@@ -94,7 +112,7 @@ impl FaultTarget for World<'_> {
     fn strain(&mut self, now: SimTime, strain: Strain) {
         match strain {
             Strain::LosePrimary(part) => {
-                self.lose_primary(now, part);
+                self.lose_primary(now, part, Connections::Reset);
                 self.handle_database(now);
             }
             Strain::PausePrimary(part) => self.pause_primary(now, part),
@@ -194,14 +212,18 @@ impl World<'_> {
     }
 
     /// The primary is gone until another member is promoted. Does nothing if it is gone already.
-    fn lose_primary(&mut self, now: SimTime, part: DataTierPart) {
+    fn lose_primary(&mut self, now: SimTime, part: DataTierPart, connections: Connections) {
         if !self.cloud.primaries.lose(part) {
             return;
         }
         self.cloud.note_loss(now, part);
-        match part {
-            DataTierPart::Redis => self.redis.handle_lost(now),
-            DataTierPart::Database => self.database.handle_lost(now),
+        match (part, connections) {
+            (DataTierPart::Redis, Connections::Silent) => self.redis.handle_lost_silently(now),
+            (DataTierPart::Redis, Connections::Reset) => self.redis.handle_lost(now),
+            (DataTierPart::Database, Connections::Silent) => {
+                self.database.handle_lost_silently(now);
+            }
+            (DataTierPart::Database, Connections::Reset) => self.database.handle_lost(now),
         }
     }
 

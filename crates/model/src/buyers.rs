@@ -195,7 +195,10 @@ impl World<'_> {
 
     /// Ends a request for the buyer, who has waited as long as one may take. The system does not notice.
     pub(super) fn handle_overdue(&mut self, now: SimTime, call: CallRef) {
-        let (_, failure) = self.patience();
+        let Some(&mut Call { step, .. }) = self.calls.find(call) else {
+            return;
+        };
+        let (_, failure) = self.patience(step);
         let Some(open) = self.calls.find(call).filter(|open| !open.is_abandoned) else {
             return;
         };
@@ -210,15 +213,22 @@ impl World<'_> {
 
     /// Closes the socket, or cancels its opening.
     pub(super) fn drop_line(&mut self, now: SimTime, buyer: BuyerId, closing: Closing) {
-        let was_open = self.crowd.browser(buyer).line == LineState::Open;
-        if was_open {
-            self.leave_rooms(now, buyer, closing);
-            self.traffic.handle_socket_closed();
-        }
+        let was_open = match self.crowd.browser(buyer).line {
+            LineState::Open => {
+                self.leave_rooms(now, buyer, closing);
+                true
+            }
+            LineState::Silent => {
+                self.forget_silent_line(buyer);
+                true
+            }
+            LineState::Closed | LineState::Opening => false,
+        };
         let browser = self.crowd.browser(buyer);
         browser.line = LineState::Closed;
         let instance = browser.line_instance;
         if was_open {
+            self.traffic.handle_socket_closed();
             self.set_watching(buyer, false);
             let served = self.fleet.of(instance);
             served.sockets = served.sockets.saturating_sub(1);
@@ -285,7 +295,7 @@ impl World<'_> {
     }
 
     /// Notes whether the buyer watches for a seat to become free, which takes an open socket in the room of the seats.
-    fn set_watching(&mut self, buyer: BuyerId, watches: bool) {
+    pub(super) fn set_watching(&mut self, buyer: BuyerId, watches: bool) {
         let browser = self.crowd.browser(buyer);
         let watches = watches && browser.line == LineState::Open && browser.hears_seats;
         if browser.watches == watches {

@@ -1,7 +1,7 @@
 //! Requests in progress.
 
 use tiketi_buyer::observation::Failure;
-use tiketi_core::units::{BuyerId, SimTime};
+use tiketi_core::units::{BuyerId, SimTime, ZoneId};
 use tiketi_scenario::operation::Operation;
 
 /// A reference to a request. Slots are reused; the generation tells whether a calendar entry was made for the request that
@@ -15,6 +15,8 @@ pub(super) struct CallRef {
 /// The current step of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
+    /// Waits for a connection to a load-balancer node that has fallen silent.
+    Connection,
     /// Waits for the CPU of the instance, or uses it.
     Processor,
     /// Waits for Redis.
@@ -86,11 +88,21 @@ pub(super) struct Call {
 pub(super) struct Calls {
     slots: Vec<(u16, Option<Call>)>,
     free: Vec<u32>,
+    /// Requests in progress through the node of each zone.
+    open: [u32; ZONES_MAX],
+    /// The most there were: the edge has kept as many connections.
+    open_peak: [u32; ZONES_MAX],
 }
+
+/// The most zones of a scenario.
+const ZONES_MAX: usize = 6;
 
 impl Calls {
     /// Adds a request.
     pub(super) fn insert(&mut self, call: Call) -> CallRef {
+        let node = usize::from(call.node);
+        self.open[node] += 1;
+        self.open_peak[node] = self.open_peak[node].max(self.open[node]);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push((0, None));
             u32::try_from(self.slots.len() - 1).expect("fewer calls than buyers")
@@ -116,6 +128,7 @@ impl Calls {
             return None;
         }
         let ended = place.take()?;
+        self.open[usize::from(ended.node)] -= 1;
         // A reference would be valid again after 65,536 requests in the same slot, but no calendar entry lives that long.
         *generation = generation.wrapping_add(1);
         self.free.push(call.slot);
@@ -148,6 +161,11 @@ impl Calls {
                 slot,
             })
             .collect()
+    }
+
+    /// Returns how many connections to a node are kept open without a request on them.
+    pub(super) fn kept(&self, node: ZoneId) -> u32 {
+        self.open_peak[node.index()] - self.open[node.index()]
     }
 
     /// Returns the number of requests in progress.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 
+use super::calls::CallRef;
 use super::entry::Entry;
 use super::tier::{self, SHOW};
 use super::world::World;
@@ -13,13 +14,16 @@ use tiketi_cloud::credits::CreditAccount;
 use tiketi_cloud::driver::{
     self, CpuTime, Driven, Driver, Engine, Launch, Primaries, Promotion, ShowLevels,
 };
+use tiketi_cloud::gauges::PartReadings;
 use tiketi_cloud::order::Input;
 use tiketi_core::rng::{Stream, Streams};
-use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
+use tiketi_core::units::{BuyerId, DataTierPart, InstanceId, SimTime, ZoneId};
 use tiketi_cost::{LoadSample, Scope, TrafficSample};
 use tiketi_measure::ending::{FailoverFigures, Loss};
 use tiketi_measure::replica_lag::ReplicaLags;
+use tiketi_network::{Lost, Network, Party, Path};
 use tiketi_scenario::Plan;
+use tiketi_scenario::topology::Topology;
 
 /// The control plane's driver, and what faults and failovers have done to the infrastructure.
 #[derive(Debug)]
@@ -30,7 +34,8 @@ pub(super) struct Cloud {
     /// How far the replicas are behind.
     pub(super) lags: ReplicaLags,
     pub(super) primaries: Primaries,
-    has_nat: Vec<bool>,
+    /// What of the network does not work.
+    pub(super) lost: Lost,
     check_phase: Stream,
     control_due: Option<SimTime>,
 }
@@ -38,13 +43,12 @@ pub(super) struct Cloud {
 impl Cloud {
     /// Builds the control plane of `plan`; nothing has been ordered yet.
     pub(super) fn new(plan: &Plan) -> Self {
-        let zones = &plan.topology.zones;
         Self {
             driver: Driver::new(plan, Scope::Everything),
             failovers: Vec::new(),
             lags: ReplicaLags::new(plan),
             primaries: Primaries::new(&plan.topology),
-            has_nat: zones.iter().map(|zone| zone.nat_gateway).collect(),
+            lost: Lost::default(),
             check_phase: Streams::new(plan.seed).named("check-phase"),
             control_due: None,
         }
@@ -74,16 +78,10 @@ impl Cloud {
         }
     }
 
-    /// Returns the zone whose NAT gateway an instance in `zone` uses to reach the internet: its own, or else the first zone
-    /// that has one, as its route table says. `None` if that gateway is lost, or there is none.
-    pub(super) fn way_out(&self, zone: ZoneId) -> Option<ZoneId> {
-        let gateway = if self.has_nat[zone.index()] {
-            zone
-        } else {
-            let first = self.has_nat.iter().position(|has| *has)?;
-            ZoneId(u8::try_from(first).expect("six zones at most"))
-        };
-        (!self.driver.is_zone_lost(gateway)).then_some(gateway)
+    /// Returns the path of a connection from an instance in `zone` to the payment provider; `None` if there is none.
+    pub(super) fn way_out(&self, topology: &Topology, zone: ZoneId) -> Option<Path> {
+        let network = Network::without(topology, &self.lost);
+        network.path(Party::Instance(zone), Party::Internet).ok()
     }
 }
 
@@ -169,6 +167,12 @@ impl Engine for World<'_> {
     fn terminate(&mut self, now: SimTime, instance: InstanceId) {
         self.front.deregister(instance);
         self.end_instance(now, instance.0, Failure::Status(502));
+        // The load balancer closes what is open to a target that is gone, also if the target said nothing.
+        let silent_nodes: Vec<_> = self.front.silent_nodes().collect();
+        self.cut_silent_lines(now, |browser| {
+            let is_its = browser.line_instance == instance.0;
+            is_its && !silent_nodes.contains(&ZoneId(browser.line_node))
+        });
     }
 
     fn promote(&mut self, now: SimTime, part: DataTierPart, zone: ZoneId) {
@@ -197,6 +201,23 @@ impl Engine for World<'_> {
             active: answers.then(|| u64::from(self.redis.active(SHOW))),
             seats_held: u64::from(self.seats.locked()),
             seats_sold: u64::from(self.seats.sold()),
+        }
+    }
+
+    fn part_readings(&mut self, now: SimTime) -> PartReadings {
+        let (redis, database) = (self.redis.figures(), self.database.figures());
+        let pools = self.fleet.all().filter(|(_, one)| !one.is_gone());
+        let in_use = pools.map(|(instance, _)| self.database.pool_figures(instance).in_use);
+        PartReadings {
+            broadcast_busy: Some(self.fleet.broadcast_busy()),
+            redis_busy: Some(self.redis.busy_until(now)),
+            redis_memory: Some(redis.memory_used),
+            redis_refused: Some(redis.writes_refused),
+            database_busy: Some(self.database.busy_until(now)),
+            connections: Some(database.connections_open),
+            connections_refused: Some(database.connections_refused),
+            pool_in_use: in_use.max(),
+            ..PartReadings::default()
         }
     }
 
@@ -304,14 +325,31 @@ impl World<'_> {
         self.tell_control(now, Input::Drained { instance });
     }
 
-    /// An instance ends with everything on it.
+    /// An instance ends with everything on it, and all its peers hear of it.
     pub(super) fn end_instance(&mut self, now: SimTime, instance: u32, failure: Failure) {
+        let Some((calls, sockets)) = self.take_down(now, instance) else {
+            return;
+        };
+        for call in calls {
+            self.cut_call(now, call, failure);
+        }
+        for buyer in sockets {
+            self.cut_line(now, buyer);
+        }
+    }
+
+    /// Ends an instance. Returns the requests and sockets on it, which are still to be ended; `None` if it is gone already.
+    pub(super) fn take_down(
+        &mut self,
+        now: SimTime,
+        instance: u32,
+    ) -> Option<(Vec<CallRef>, Vec<BuyerId>)> {
         if self
             .fleet
             .find(instance)
             .is_none_or(|ended| ended.is_gone())
         {
-            return;
+            return None;
         }
         let has_sockets = self.fleet.of(instance).sockets > 0;
         let sockets = if has_sockets {
@@ -326,12 +364,7 @@ impl World<'_> {
         self.cloud.driver.billing_mut().handle_surplus(surplus);
         self.database
             .handle_instance_gone(now, InstanceId(instance));
-        for call in calls {
-            self.cut_call(now, call, failure);
-        }
-        for buyer in sockets {
-            self.cut_line(now, buyer);
-        }
+        Some((calls, sockets))
     }
 
     /// Returns the number of buyers in the queue.

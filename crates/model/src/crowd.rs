@@ -17,6 +17,8 @@ pub(super) enum LineState {
     Closed,
     Opening,
     Open,
+    /// Both ends believe that it is open, but nothing passes: the node or the instance has lost power.
+    Silent,
 }
 
 /// The state of one buyer's browser.

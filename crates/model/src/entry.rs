@@ -13,6 +13,8 @@ pub(super) enum Entry {
     Step(CallRef),
     /// A request times out at the buyer.
     Overdue(CallRef),
+    /// A buyer's socket that has been silent for too long is given up; stale if it was closed since.
+    SilenceEnd(u32),
     /// The message that a buyer is admitted reaches the buyer's socket.
     Invitation(u32),
     /// The message that the queue moved reaches the sockets of one instance.

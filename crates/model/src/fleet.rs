@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tiketi_station::Fifo;
 
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Room};
 use tiketi_cloud::credits::CreditAccount;
 use tiketi_cloud::driver::CpuTime;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
@@ -26,16 +26,28 @@ pub(super) struct Instance {
     /// Its process is paused until this instant: it accepts connections and does nothing.
     paused_until: SimTime,
     cpu: Fifo,
+    /// Service time of the messages to sockets that it was asked to send.
+    broadcast: Duration,
     /// CPU credits; `None` if its type knows none.
     credits: Option<CreditAccount>,
     /// Calls on their way through it.
     pub(super) calls: u32,
+    /// The most there were: the load balancer has kept as many connections.
+    calls_peak: u32,
+    /// Whether its host drops what arrives, because it has lost power.
+    is_silent: bool,
+    /// Kept connections that lead to the silent host, and nobody knows it.
+    stale: u32,
     /// Sockets open to it.
     pub(super) sockets: u32,
     /// Sockets that hear of the queue.
     pub(super) queue_room: u32,
     /// Sockets that hear of the seats.
     pub(super) seats_room: u32,
+    /// Silent sockets in the room of the queue: sent to, and lost.
+    pub(super) queue_room_deaf: u32,
+    /// Silent sockets in the room of the seats.
+    pub(super) seats_room_deaf: u32,
     /// Messages that its processor has still to send.
     pub(super) outbox: Outbox,
     /// Whether it is deregistered and waits for its last connection to close.
@@ -63,6 +75,12 @@ impl Instance {
             None => service_time,
         };
         self.cpu.book(now, taken)
+    }
+
+    /// As [`Self::book`], for a message to sockets.
+    pub(super) fn book_broadcast(&mut self, now: SimTime, service_time: Duration) -> SimTime {
+        self.broadcast += service_time;
+        self.book(now, service_time)
     }
 
     /// Whether its application accepts connections at `now`, even if paused.
@@ -94,6 +112,40 @@ impl Instance {
     /// Whether nothing holds its draining any more.
     pub(super) const fn is_idle(&self) -> bool {
         self.calls == 0 && self.sockets == 0
+    }
+
+    /// A call arrives.
+    pub(super) fn handle_call(&mut self) {
+        self.calls += 1;
+        self.calls_peak = self.calls_peak.max(self.calls);
+    }
+
+    /// Its host drops what arrives from now on.
+    pub(super) const fn silence(&mut self) {
+        self.is_silent = true;
+        self.stale = self.calls_peak - self.calls;
+    }
+
+    /// Whether its host drops what arrives.
+    pub(super) const fn is_silent(&self) -> bool {
+        self.is_silent
+    }
+
+    /// Uses up a kept connection to the silent host; whether there was one.
+    pub(super) const fn use_stale(&mut self) -> bool {
+        let had_one = self.stale > 0;
+        self.stale -= had_one as u32;
+        had_one
+    }
+
+    /// A socket in a room falls silent: the instance goes on sending to it.
+    pub(super) const fn handle_deaf(&mut self, room: Room) {
+        let (room, deaf) = match room {
+            Room::Queue => (&mut self.queue_room, &mut self.queue_room_deaf),
+            Room::Seats => (&mut self.seats_room, &mut self.seats_room_deaf),
+        };
+        *room = room.saturating_sub(1);
+        *deaf += 1;
     }
 
     /// Closes its account; returns what was charged, in vCPU-hours.
@@ -142,11 +194,17 @@ impl Fleet {
             life,
             paused_until: SimTime::ZERO,
             cpu: Fifo::new(1),
+            broadcast: Duration::ZERO,
             credits,
             calls: 0,
+            calls_peak: 0,
+            is_silent: false,
+            stale: 0,
             sockets: 0,
             queue_room: 0,
             seats_room: 0,
+            queue_room_deaf: 0,
+            seats_room_deaf: 0,
             outbox: Outbox::default(),
             is_draining: false,
             requests: 0,
@@ -173,6 +231,8 @@ impl Fleet {
         instance.sockets = 0;
         instance.queue_room = 0;
         instance.seats_room = 0;
+        instance.queue_room_deaf = 0;
+        instance.seats_room_deaf = 0;
         instance.outbox.clear();
         instance.settle(now)
     }
@@ -203,6 +263,18 @@ impl Fleet {
     pub(super) fn listening(&self, now: SimTime) -> impl Iterator<Item = u32> + use<'_> {
         let numbered = (0..).zip(&self.instances);
         numbered.filter_map(move |(number, instance)| instance.listens(now).then_some(number))
+    }
+
+    /// The silent hosts of a zone answer again, without their instances; returns the numbers of these.
+    pub(super) fn end_silence(&mut self, zone: ZoneId) -> Vec<u32> {
+        let numbered = (0..).zip(&mut self.instances);
+        let silent = numbered.filter(|(_, instance)| instance.zone == zone && instance.is_silent);
+        silent
+            .map(|(number, instance)| {
+                instance.is_silent = false;
+                number
+            })
+            .collect()
     }
 
     /// Pauses the process of an instance until `until`.
@@ -246,6 +318,11 @@ impl Fleet {
     pub(super) fn all(&self) -> impl Iterator<Item = (InstanceId, &Instance)> {
         let numbered = (0..).zip(&self.instances);
         numbered.map(|(number, instance)| (InstanceId(number), instance))
+    }
+
+    /// Service time of the messages to sockets that all instances together were asked to send.
+    pub(super) fn broadcast_busy(&self) -> Duration {
+        self.instances.iter().map(|one| one.broadcast).sum()
     }
 
     /// The processor time of the instances that answer at `now`, or would if they were not paused.

@@ -25,16 +25,42 @@ pub(super) struct Front {
 
 #[derive(Debug)]
 struct Node {
-    is_up: bool,
+    state: State,
     router: Router,
     health: BTreeMap<InstanceId, TargetHealth>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Up,
+    /// Its host refuses connections.
+    Down,
+    /// It has lost power. The edge keeps `stale` connections to it, and does not know that they lead nowhere.
+    Silent {
+        stale: u32,
+    },
+}
+
+/// Where a connection to one of the addresses ends up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// At the node of this zone.
+    Node(ZoneId),
+    /// Nowhere: nothing answers at the address of this zone's node.
+    Silence(ZoneId),
+}
+
+impl Node {
+    fn is_up(&self) -> bool {
+        self.state == State::Up
+    }
 }
 
 impl Front {
     /// Builds a load balancer whose nodes are all up and have no targets.
     pub(super) fn new(alb: &Alb, zones: usize) -> Self {
         let node = || Node {
-            is_up: true,
+            state: State::Up,
             router: Router::new(alb.stickiness),
             health: BTreeMap::new(),
         };
@@ -52,21 +78,39 @@ impl Front {
     /// Returns the zones whose node is up.
     pub(super) fn nodes_up(&self) -> impl Iterator<Item = ZoneId> + use<'_> {
         let numbered = (0..).zip(&self.nodes);
-        numbered.filter_map(|(zone, node)| node.is_up.then_some(ZoneId(zone)))
+        numbered.filter_map(|(zone, node)| node.is_up().then_some(ZoneId(zone)))
     }
 
-    /// Returns the node that a client connects to: those in the DNS record take turns, except for those that refused a
-    /// connection. `None` if no address answers.
-    pub(super) fn node(&mut self, now: SimTime) -> Option<ZoneId> {
+    /// Returns what a client reaches: the addresses in the DNS record take turns, except for those whose connections failed.
+    /// `None` if all addresses refuse.
+    pub(super) fn node(&mut self, now: SimTime) -> Option<Reached> {
         if now >= self.known_until {
             self.names.renew(self.record.iter().copied());
             self.known_until = now + self.alb.dns_ttl;
         }
-        let mut zone = self.names.pick()?;
-        while !self.nodes[zone.index()].is_up {
-            zone = self.names.handle_failure(zone)?;
+        let zone = self.names.pick()?;
+        self.reached(zone)
+    }
+
+    /// The address of a node did not accept a connection in time. Returns what another address leads to; `None` if there is
+    /// none.
+    pub(super) fn handle_connect_failure(&mut self, zone: ZoneId) -> Option<Reached> {
+        let next = self
+            .names
+            .handle_failure(zone)
+            .filter(|next| *next != zone)?;
+        self.reached(next)
+    }
+
+    /// What a connection to the address of a zone leads to. One that is refused leads to the next address at once.
+    fn reached(&mut self, mut zone: ZoneId) -> Option<Reached> {
+        loop {
+            match self.nodes[zone.index()].state {
+                State::Up => return Some(Reached::Node(zone)),
+                State::Silent { .. } => return Some(Reached::Silence(zone)),
+                State::Down => zone = self.names.handle_failure(zone)?,
+            }
         }
-        Some(zone)
     }
 
     /// Chooses the target of a request; `None` (503) if no target is registered.
@@ -87,7 +131,7 @@ impl Front {
     /// Adds a target to the nodes that are up.
     pub(super) fn register(&mut self, instance: InstanceId) {
         self.votes.register(instance);
-        for node in self.nodes.iter_mut().filter(|node| node.is_up) {
+        for node in self.nodes.iter_mut().filter(|node| node.is_up()) {
             node.add(instance, &self.alb);
         }
     }
@@ -104,7 +148,7 @@ impl Front {
     /// Returns whether a node checks this target.
     pub(super) fn checks(&self, node: ZoneId, instance: InstanceId) -> bool {
         let node = &self.nodes[node.index()];
-        node.is_up && node.health.contains_key(&instance)
+        node.is_up() && node.health.contains_key(&instance)
     }
 
     /// Processes the result of a health check. Returns whether the target is healthy for the load balancer as a whole, if
@@ -122,18 +166,59 @@ impl Front {
         self.votes.handle_vote(instance, zone, healthy)
     }
 
-    /// Takes a node down. Returns the targets whose health has changed because of that.
+    /// Takes a node down; one that is silent stays so. Returns the targets whose health has changed because of that.
     pub(super) fn lose_node(&mut self, zone: ZoneId) -> Vec<(InstanceId, bool)> {
         let node = &mut self.nodes[zone.index()];
-        node.is_up = false;
+        if node.is_up() {
+            node.state = State::Down;
+        }
         node.health.clear();
         node.router = Router::new(self.alb.stickiness);
         self.votes.handle_node_lost(zone)
     }
 
+    /// The host of a node drops what arrives from now on. The edge keeps `stale` connections to it.
+    pub(super) fn silence_node(&mut self, zone: ZoneId, stale: u32) {
+        self.nodes[zone.index()].state = State::Silent { stale };
+    }
+
+    /// Whether the node of a zone is up.
+    pub(super) fn is_up(&self, zone: ZoneId) -> bool {
+        self.nodes[zone.index()].is_up()
+    }
+
+    /// Whether the host of a node drops what arrives.
+    pub(super) fn is_silent(&self, zone: ZoneId) -> bool {
+        matches!(self.nodes[zone.index()].state, State::Silent { .. })
+    }
+
+    /// Returns the zones whose node is silent.
+    pub(super) fn silent_nodes(&self) -> impl Iterator<Item = ZoneId> + use<'_> {
+        let zones = (0..).map(ZoneId).take(self.nodes.len());
+        zones.filter(|zone| self.is_silent(*zone))
+    }
+
+    /// Uses up a kept connection to a silent node; whether there was one.
+    pub(super) fn use_stale(&mut self, zone: ZoneId) -> bool {
+        match &mut self.nodes[zone.index()].state {
+            State::Silent { stale } if *stale > 0 => {
+                *stale -= 1;
+                true
+            }
+            State::Silent { .. } | State::Up | State::Down => false,
+        }
+    }
+
+    /// The host of a silent node answers again: connections are refused until the node is up.
+    pub(super) fn end_silence(&mut self, zone: ZoneId) {
+        if self.is_silent(zone) {
+            self.nodes[zone.index()].state = State::Down;
+        }
+    }
+
     /// Removes the address of a lost node from the DNS record, unless the node is up again.
     pub(super) fn evict(&mut self, zone: ZoneId) {
-        if !self.nodes[zone.index()].is_up {
+        if !self.nodes[zone.index()].is_up() {
             self.record.retain(|known| *known != zone);
         }
     }
@@ -141,7 +226,7 @@ impl Front {
     /// Starts a node again: it knows all targets, but none of them as healthy yet.
     pub(super) fn restore_node(&mut self, zone: ZoneId) {
         let node = &mut self.nodes[zone.index()];
-        node.is_up = true;
+        node.state = State::Up;
         for instance in self.votes.targets() {
             node.add(instance, &self.alb);
         }

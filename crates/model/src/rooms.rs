@@ -27,6 +27,14 @@ const fn sockets(room: Room, instance: &Instance) -> u32 {
     }
 }
 
+/// Returns how many silent sockets of an instance are in a room.
+const fn deaf(room: Room, instance: &Instance) -> u32 {
+    match room {
+        Room::Queue => instance.queue_room_deaf,
+        Room::Seats => instance.seats_room_deaf,
+    }
+}
+
 /// How a socket was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closing {
@@ -59,11 +67,15 @@ impl World<'_> {
                 let instance = browser.line_instance;
                 let time = self.service.fan_out(1);
                 let served = self.fleet.of(instance);
-                let told = served.book(published, time);
+                let told = served.book_broadcast(published, time);
                 let receivers = Receivers::Buyer(buyer);
                 served.outbox.handle_published(published, told, receivers);
                 self.messages_due += 1;
                 self.calendar.enter(told, Entry::Invitation(buyer.0));
+            } else if browser.line == LineState::Silent {
+                let instance = browser.line_instance;
+                // An instance that runs sends the message in vain.
+                self.messages_due += u64::from(!self.fleet.of(instance).is_gone());
             }
         }
         self.admitted = admitted;
@@ -195,13 +207,18 @@ impl World<'_> {
         for number in listening {
             let instance = self.fleet.of(number);
             let receivers = sockets(room, instance);
+            // The instance does not know that some hear nothing: it sends to them, and that is lost.
+            let addressed = receivers + deaf(room, instance);
+            if addressed == 0 {
+                continue;
+            }
+            let done = instance.book_broadcast(published, self.service.fan_out(addressed));
+            self.messages_due += u64::from(addressed);
             if receivers == 0 {
                 continue;
             }
-            let done = instance.book(published, self.service.fan_out(receivers));
             let letter = Receivers::Room(room, receivers);
             instance.outbox.handle_published(published, done, letter);
-            self.messages_due += u64::from(receivers);
             told.push((number, done));
         }
         told

@@ -78,6 +78,7 @@ pub(super) fn database(plan: &Plan) -> Database {
     Database::new(DatabaseSettings {
         pool_max: database.pool_max,
         connect_timeout: database.pool_connect_timeout,
+        keep_alive: database.keep_alive,
         connections_max: database.connections_max,
         cores: database.cores,
         query: ServiceTimes::of(&plan.topology.instances.profile).query,

@@ -1,6 +1,7 @@
 //! Network traffic, counted for the bill.
 
 use tiketi_cost::{LoadSample, TrafficSample};
+use tiketi_network::Path;
 
 /// Bytes of one message to a socket, an assumption.
 const MESSAGE_BYTES: u64 = 180;
@@ -53,13 +54,20 @@ impl Traffic {
         self.sockets -= 1;
     }
 
-    /// Counts a request to the payment provider, through the NAT gateway of the instance's zone or, as a detour, of another
-    /// zone.
-    pub(super) const fn handle_payment(&mut self, is_detour: bool) {
-        self.paths.nat_bytes += PROVIDER_BYTES_OUT + PROVIDER_BYTES_IN;
-        self.paths.nat_bytes_out += PROVIDER_BYTES_OUT;
-        if is_detour {
-            self.paths.detour_bytes += PROVIDER_BYTES_OUT + PROVIDER_BYTES_IN;
+    /// Counts a request to the payment provider.
+    pub(super) const fn handle_payment(&mut self, path: Path) {
+        let both = PROVIDER_BYTES_OUT + PROVIDER_BYTES_IN;
+        match path {
+            Path::NatGateway { is_detour, .. } => {
+                self.paths.nat_bytes += both;
+                self.paths.internet_bytes_out += PROVIDER_BYTES_OUT;
+                if is_detour {
+                    self.paths.detour_bytes += both;
+                }
+            }
+            Path::InternetGateway => self.paths.internet_bytes_out += PROVIDER_BYTES_OUT,
+            // The provider is not in the VPC, and is not S3.
+            Path::Local { .. } | Path::Endpoint => {}
         }
     }
 

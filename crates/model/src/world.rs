@@ -1,6 +1,6 @@
 //! The state of one simulated run: buyers on one side, the system on the other, and the calendar between them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::calls::Calls;
 use super::cloud::Cloud;
@@ -44,6 +44,10 @@ pub(super) struct World<'p> {
     pub(super) traffic: Traffic,
     /// Buyers who watch for a seat to become free, as pairs of the instance that their socket is on and the buyer.
     pub(super) watchers: BTreeSet<(u32, u32)>,
+    /// Sockets through which nothing passes any more, by buyer, and when each is given up.
+    pub(super) silent_lines: BTreeMap<u32, SimTime>,
+    /// Where sockets are between two pings when they fall silent.
+    pub(super) heartbeat: Stream,
     pub(super) provider: Stream,
     pub(super) recorder: Recorder,
     pub(super) assembly: Assembly,
@@ -89,6 +93,8 @@ impl<'p> World<'p> {
             cloud: Cloud::new(plan),
             traffic: Traffic::default(),
             watchers: BTreeSet::new(),
+            silent_lines: BTreeMap::new(),
+            heartbeat: streams.named("heartbeat"),
             provider: streams.named("provider"),
             recorder: Recorder::of_simulation(plan),
             assembly: Assembly::new(plan.clone()),
@@ -178,6 +184,7 @@ impl<'p> World<'p> {
             Entry::Wake(buyer) => self.handle_wake(now, BuyerId(buyer)),
             Entry::Step(call) => self.handle_step(now, call),
             Entry::Overdue(call) => self.handle_overdue(now, call),
+            Entry::SilenceEnd(buyer) => self.handle_silence(now, BuyerId(buyer)),
             Entry::Invitation(buyer) => self.handle_invitation(now, BuyerId(buyer)),
             Entry::QueueNews(instance) => self.handle_queue_news(now, instance),
             Entry::SeatNews { instance, seat } => {

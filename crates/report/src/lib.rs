@@ -19,6 +19,7 @@ pub mod page;
 pub mod plan;
 pub mod policies;
 pub mod run;
+pub mod targets;
 #[cfg(test)]
 mod testing;
 pub mod text;

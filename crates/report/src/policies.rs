@@ -18,7 +18,8 @@ const EVERY: Duration = Duration::from_secs(10);
 /// What the numbers mean, and what they leave out.
 const NOTES: [&str; 4] = [
     "Time starts when the queue crosses the threshold. Sizes are medians over the seeds, with the minimum and maximum where \
-     they differ. Each seed has its own phases of the Lambda and of the alarm, boot times, and delays of scheduled actions.",
+     they differ. Each seed has its own second of the crossing, phases of the Lambda and of the alarm, boot times, and delays of \
+     scheduled actions. An alarm sees a minute only after it has ended.",
     "An instance is healthy once it has passed its first health check and receives requests. AWS counts it as in service \
      minutes earlier: as soon as its machine runs and is registered, unless a launch hook holds it back.",
     "The queue stays above the threshold throughout: buyers and servers are not simulated, nor is what more instances do to \

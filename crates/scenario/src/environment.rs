@@ -46,7 +46,8 @@ const fn support(kind: FaultKind) -> Support {
         FaultKind::AzPowerInterruption
         | FaultKind::TerminateInstances
         | FaultKind::PauseInstances
-        | FaultKind::LoseAlbNode => Support {
+        | FaultKind::LoseAlbNode
+        | FaultKind::AsgInsufficientInstanceCapacityError => Support {
             model: Ok(()),
             embedded: Ok(()),
             servers: Ok(()),

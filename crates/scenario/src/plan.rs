@@ -132,6 +132,14 @@ pub struct Temperament {
     pub reconnect: Retry,
     /// How long a buyer waits for a response before the request counts as failed.
     pub call_timeout: Duration,
+    /// How long a browser waits for a connection before it tries the next address of the load balancer.
+    #[serde(default = "connect_timeout")]
+    pub connect_timeout: Duration,
+}
+
+/// For archives without the key: the default of the preset.
+const fn connect_timeout() -> Duration {
+    Duration::from_secs(5)
 }
 
 /// How buyers poll their place in the queue.
@@ -169,6 +177,24 @@ pub struct Server {
     pub show_list_ttl: Duration,
     /// How long the details of a show are cached.
     pub show_detail_ttl: Duration,
+    /// Time between two Engine.IO pings of the server.
+    #[serde(default = "Server::ping_interval_default")]
+    pub ping_interval: Duration,
+    /// How long either side of a socket waits for a ping or pong beyond [`Self::ping_interval`].
+    #[serde(default = "Server::ping_timeout_default")]
+    pub ping_timeout: Duration,
+}
+
+impl Server {
+    /// For archives without the key: the default of the preset.
+    const fn ping_interval_default() -> Duration {
+        Duration::from_secs(25)
+    }
+
+    /// For archives without the key: the default of the preset.
+    const fn ping_timeout_default() -> Duration {
+        Duration::from_secs(60)
+    }
 }
 
 /// Limits beyond which a run is inconclusive.

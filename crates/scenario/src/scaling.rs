@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::distribution::Distribution;
+use super::replacement::{HealthyRange, InstanceRefresh, Process};
 use tiketi_core::names;
 use tiketi_core::units::SimTime;
 
@@ -23,6 +24,10 @@ pub struct Scaling {
     pub monitor: Monitor,
     /// What keeps an instance pending.
     pub launch_hook: LaunchHook,
+    /// From a running virtual machine until a launch hook that nobody has completed times out.
+    pub launch_hook_timeout: Duration,
+    /// What a launch hook that timed out does with the instance.
+    pub launch_hook_default: HookDefault,
     /// Policies, each with its alarm.
     pub policies: Vec<Policy>,
     /// Sizes at set times, in order of time.
@@ -31,6 +36,16 @@ pub struct Scaling {
     pub health_type: HealthType,
     /// Time after the launch during which failed load-balancer checks do not count.
     pub grace: Duration,
+    /// How far the number of instances may go below and above the desired number while the group replaces some; `None`
+    /// without a maintenance policy.
+    pub maintenance: Option<HealthyRange>,
+    /// Time after an instance is in service until it counts as ready for a maintenance policy or a refresh; `None` if the
+    /// group has none.
+    pub default_instance_warmup: Option<Duration>,
+    /// Processes of the group that do not run.
+    pub suspended: Vec<Process>,
+    /// Instance refreshes, in order of time.
+    pub refreshes: Vec<InstanceRefresh>,
 }
 
 impl Scaling {
@@ -53,6 +68,20 @@ pub enum LaunchHook {
 names!(LaunchHook {
     None = "none",
     UntilAnswers = "until-answers",
+});
+
+/// What a launch hook that timed out does with the instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookDefault {
+    /// The instance is terminated, and the group launches another one.
+    Abandon,
+    /// The instance is in service, whether its application answers or not.
+    Continue,
+}
+
+names!(HookDefault {
+    Abandon = "abandon",
+    Continue = "continue",
 });
 
 /// A scheduled action of the group.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use tiketi_station::Profile;
 
 pub use super::data_tier::{DataTier, ExternalServers, PostgresUrl, RedisUrl};
+use super::network::{Routes, SecurityGroups};
 use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::names;
 use tiketi_core::units::{Share, ZoneId};
@@ -18,6 +19,8 @@ pub struct Topology {
     pub vpc: Ipv4Net,
     /// Availability zones; a [`ZoneId`] is an index into this list.
     pub zones: Vec<Zone>,
+    /// Who may open connections to what.
+    pub security_groups: SecurityGroups,
     /// The back-end instances.
     pub instances: Instances,
     /// The load balancer.
@@ -46,6 +49,8 @@ pub struct Zone {
     pub data: Ipv4Net,
     /// Whether the zone has a NAT gateway of its own.
     pub nat_gateway: bool,
+    /// Where its subnets send traffic for the internet.
+    pub routes: Routes,
 }
 
 /// The back-end instances.
@@ -157,8 +162,8 @@ pub struct Redis {
     /// Idle time after which Redis closes a connection (B7). Servers only.
     #[serde(default = "redis_idle_timeout")]
     pub idle_timeout: Duration,
-    /// How long the application waits for the response to a command. Only a paused primary (`pause-primary`) does not
-    /// answer; a lost one refuses connections at once.
+    /// How long the application waits for the response to a command, and for a connection. A primary that is paused, or
+    /// whose zone has lost power, does not answer; one that is lost alone refuses connections at once.
     #[serde(default = "redis_timeout")]
     pub timeout: Duration,
     /// Memory of the node, in MiB. Without the [`Self::reserved`] share it is `maxmemory`.
@@ -241,6 +246,9 @@ pub struct Database {
     /// Idle time after which a pooled connection is closed (B6). Servers only.
     #[serde(default = "pool_idle")]
     pub pool_idle: Duration,
+    /// How long a connection lasts after its server has lost power: TCP keep-alive.
+    #[serde(default = "keep_alive")]
+    pub keep_alive: Duration,
     /// Connections that the server accepts in total (`max_connections`).
     pub connections_max: u32,
     /// Cores that queries share. Model and embedded tier: servers use those of their host.
@@ -258,6 +266,10 @@ fn pool_idle() -> Duration {
     Duration::from_secs(30)
 }
 
+fn keep_alive() -> Duration {
+    Duration::from_secs(5)
+}
+
 fn replica_lag() -> Duration {
     Duration::from_millis(20)
 }
@@ -267,7 +279,8 @@ fn replica_lag() -> Duration {
 pub enum DatabaseKind {
     /// Aurora PostgreSQL: shared storage, failover in about 30 s.
     Aurora,
-    /// RDS Multi-AZ instance: a synchronous standby that serves no reads, failover in 60 to 120 s.
+    /// RDS Multi-AZ instance: a synchronous standby that serves no reads, failover in 60 to 120 s. An RDS Multi-AZ cluster,
+    /// whose two standbys serve reads and which fails over within 35 s, is something else and not modeled.
     RdsMultiAz,
 }
 

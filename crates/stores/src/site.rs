@@ -57,6 +57,21 @@ impl Site {
         self.state = State::Lost;
     }
 
+    /// Stops the server for good, with its sockets open: its peers hear nothing until [`Self::end_silence`].
+    pub(crate) fn silence(&mut self) {
+        if let Some(server) = self.alive() {
+            server.pause();
+        }
+        self.state = State::Lost;
+    }
+
+    /// Kills the server of a lost site, if it was only stopped.
+    pub(crate) fn end_silence(&self) {
+        if let (State::Lost, Some(server)) = (self.state, &self.server) {
+            server.kill();
+        }
+    }
+
     pub(crate) fn pause(&mut self) {
         if let Some(server) = self.alive() {
             server.pause();
@@ -191,6 +206,22 @@ mod tests {
         sites[0].lose();
         check(&sites, None, &link, PATIENCE).unwrap();
         stop(sites).await;
+        assert_eq!(std::fs::read_dir(host.root()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_silent_server_is_lost_and_stopped_until_its_silence_ends() {
+        let host = host();
+        let mut site = site(&host, "first").await;
+        site.silence();
+        assert!(!site.is_alive());
+        let server = site.server.as_mut().unwrap();
+        assert_eq!(server.end(), None, "it is only stopped");
+        site.end_silence();
+        let server = site.server.as_mut().unwrap();
+        let ended = tokio::time::timeout(PATIENCE * 20, server.wait_for_end());
+        ended.await.expect("it is killed");
+        stop(vec![site]).await;
         assert_eq!(std::fs::read_dir(host.root()).unwrap().count(), 0);
     }
 }

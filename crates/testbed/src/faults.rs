@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use super::clock::unix_now_ns;
 use super::{ALB_NAME, Testbed, TestbedError, lock};
 use tiketi_cloud::driver::{FaultTarget, Strain};
+use tiketi_core::fault::catalog::Connections;
 use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
 use tiketi_measure::stall::ToolPart;
 
@@ -38,17 +39,26 @@ impl FaultTarget for Testbed {
         }
     }
 
-    fn lose_zone(&mut self, now: SimTime, zone: ZoneId) {
-        self.fleet.lose_zone(zone);
+    fn lose_zone(&mut self, now: SimTime, zone: ZoneId, connections: Connections) {
+        match connections {
+            Connections::Silent => self.fleet.silence_zone(zone),
+            Connections::Reset => self.fleet.lose_zone(zone),
+        }
         for part in self.data_tier_parts_in(zone) {
             self.faults
                 .handle_fault(ToolPart::DataTier(part), unix_now_ns());
         }
-        self.data_tier.lose_zone(now, zone);
-        self.lose_node(now, zone);
+        self.data_tier.lose_zone(now, zone, connections);
+        let news = match connections {
+            Connections::Silent => self.balancer.silence_node(zone),
+            Connections::Reset => self.balancer.kill_node(zone),
+        };
+        self.take(news);
     }
 
     fn restore_zone(&mut self, _now: SimTime, zone: ZoneId) -> Result<(), TestbedError> {
+        self.balancer.end_silence(zone);
+        self.fleet.end_silence(zone);
         self.data_tier.restore_zone(zone);
         for part in self.data_tier_parts_in(zone) {
             self.faults

@@ -13,6 +13,7 @@ pub mod budget;
 pub mod child;
 pub mod clock;
 pub mod data_tier;
+mod deaf;
 pub mod dns;
 mod error;
 mod faults;

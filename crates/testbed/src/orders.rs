@@ -5,6 +5,7 @@ use super::clock::unix_now_ns;
 use super::fleet::{self, Cause};
 use super::{ALB_NAME, Testbed, TestbedError, lock};
 use tiketi_cloud::driver::{CpuTime, Engine, Launch, ShowLevels};
+use tiketi_cloud::gauges::PartReadings;
 use tiketi_cloud::order::Input;
 use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
 use tiketi_cost::LoadSample;
@@ -67,6 +68,16 @@ impl Engine for Testbed {
             active: is_readable.then_some(census.active),
             seats_held: census.held,
             seats_sold: census.sold,
+        }
+    }
+
+    fn part_readings(&mut self, _now: SimTime) -> PartReadings {
+        let gauges = self.fleet.gauges();
+        let loads = gauges.iter().filter_map(|gauge| gauge.load);
+        let fullest = loads.map(|load| load.pool_in_use).max();
+        PartReadings {
+            pool_in_use: fullest.map(|in_use| u32::try_from(in_use).unwrap_or(u32::MAX)),
+            ..self.data_tier.readings()
         }
     }
 

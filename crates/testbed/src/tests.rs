@@ -17,6 +17,7 @@ use super::fleet::{self, Fleet};
 use super::{ALB_NAME, DATABASE_NAME, Ground, REDIS_NAME, Testbed};
 use tiketi_cloud::driver::{Engine as _, FaultTarget as _, Launch};
 use tiketi_cloud::order::Input;
+use tiketi_core::fault::catalog::Connections;
 use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
 use tiketi_scenario::{Plan, load};
 
@@ -280,7 +281,9 @@ async fn a_lost_zone_takes_its_node_its_instances_and_the_primaries_with_it() {
     let mut bench = Bench::start().await;
     let nodes = bench.resolve(ALB_NAME).await;
     let redis = bench.resolve(REDIS_NAME).await;
-    bench.testbed.lose_zone(SimTime::ZERO, ZONE_A);
+    bench
+        .testbed
+        .lose_zone(SimTime::ZERO, ZONE_A, Connections::Reset);
     assert_eq!(bench.testbed.queue_size(SimTime::ZERO), None);
     bench
         .wait_for(Input::TargetHealth {
@@ -311,7 +314,9 @@ async fn a_lost_zone_takes_its_node_its_instances_and_the_primaries_with_it() {
 async fn the_address_of_a_lost_node_leaves_the_record_and_returns_with_the_zone() {
     let mut bench = Bench::start().await;
     let nodes = bench.resolve(ALB_NAME).await;
-    bench.testbed.lose_zone(SimTime::ZERO, ZONE_A);
+    bench
+        .testbed
+        .lose_zone(SimTime::ZERO, ZONE_A, Connections::Reset);
     assert_eq!(bench.resolve(ALB_NAME).await.len(), 2, "not at once");
     bench.testbed.evict_node(ZONE_A);
     assert_eq!(bench.resolve(ALB_NAME).await, nodes[1..]);
@@ -342,7 +347,9 @@ async fn the_address_of_a_lost_node_leaves_the_record_and_returns_with_the_zone(
 #[tokio::test]
 async fn a_node_that_starts_again_does_not_make_the_fleet_unhealthy() {
     let mut bench = Bench::start().await;
-    bench.testbed.lose_zone(SimTime::ZERO, ZONE_A);
+    bench
+        .testbed
+        .lose_zone(SimTime::ZERO, ZONE_A, Connections::Reset);
     bench
         .wait_for(Input::TargetHealth {
             instance: IN_A,

@@ -5,6 +5,8 @@
 
 pub mod agreement;
 pub mod audit;
+pub mod cause;
+pub mod deployment;
 pub mod figure;
 pub mod gap;
 pub mod recovery;
@@ -16,11 +18,14 @@ pub mod validity;
 use serde::Serialize;
 
 use audit::{AuditVerdict, Finding};
+use cause::Cause;
+use deployment::Deployment;
 use gap::Gap;
 use recovery::Recovery;
 use scale::ScaleAction;
 use slo::{GateResult, GateVerdict};
 use targets::TargetVerdict;
+use targets::architecture::Described;
 use tiketi_measure::Measurements;
 use validity::ValidityCheck;
 
@@ -35,12 +40,21 @@ pub struct Verdicts {
     pub gaps: Vec<Gap>,
     /// Whether the measurement can be trusted.
     pub validity: Vec<ValidityCheck>,
+    /// The documented architecture that the run describes, or why it describes none. Claims are only judged for the architecture
+    /// that they are about.
+    #[serde(rename = "architecture")]
+    pub described: Described,
     /// Architecture claims: what the documents say, compared with the run.
     pub targets: Vec<TargetVerdict>,
     /// Recovery from each fault.
     pub recoveries: Vec<Recovery>,
     /// Each change of the fleet's desired size.
     pub scaling: Vec<ScaleAction>,
+    /// Each instance refresh.
+    pub deployments: Vec<Deployment>,
+    /// Why the run failed; `None` if it did not fail, or if its measurement is not valid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// Whether the run was interrupted.
     pub interrupted: bool,
 }
@@ -50,18 +64,40 @@ pub fn judge(run: &Measurements) -> Verdicts {
     // Recoveries come first: gates on `recovery_time` and many claims are computed from them.
     let recoveries = recovery::judge(run);
     let scaling = scale::judge(run);
+    let deployments = deployment::judge(run);
     let audits = audit::judge(run);
     let gates = slo::judge(run, &recoveries);
-    Verdicts {
+    let described = targets::architecture::of(run);
+    let mut verdicts = Verdicts {
         gaps: gap::judge(run, &gates, &audits),
         gates,
         validity: validity::judge(run),
-        targets: targets::judge(run, &recoveries, &scaling, &audits),
+        targets: targets::judge(
+            &described,
+            &targets::Evidence {
+                run,
+                recoveries: &recoveries,
+                scaling: &scaling,
+                deployments: &deployments,
+                audits: &audits,
+            },
+        ),
+        described,
         audits,
         recoveries,
         scaling,
+        deployments,
+        cause: None,
         interrupted: run.ending.interrupted,
+    };
+    match verdicts.troubles().first() {
+        Some(Trouble::AuditViolated | Trouble::GateFailed) => {
+            verdicts.cause = cause::judge(run, &verdicts.gates, &verdicts.audits);
+        }
+        // What was measured is not valid or shows no failure.
+        Some(Trouble::Interrupted | Trouble::Inconclusive | Trouble::NotMeasured) | None => {}
     }
+    verdicts
 }
 
 /// Why a run is not a success; the most serious reason first.

@@ -53,7 +53,7 @@ impl Billing {
         };
         match state {
             InstanceState::Pending => self.meter.handle_instance_started(notice.at, instance),
-            InstanceState::Terminated | InstanceState::Lost => {
+            InstanceState::Terminated | InstanceState::Lost | InstanceState::LaunchFailed => {
                 self.meter.handle_instance_ended(notice.at, instance);
             }
             // The initial fleet is in service when the run starts, without a launch.

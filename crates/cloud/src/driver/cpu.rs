@@ -14,6 +14,15 @@ pub struct CpuTime {
     pub busy: Duration,
 }
 
+/// Utilization of the instances' application threads between two samples, 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CpuUse {
+    /// The mean over all instances.
+    pub mean: f64,
+    /// That of the busiest one.
+    pub busiest: f64,
+}
+
 /// Turns processor time into utilization between two samples.
 #[derive(Clone, Debug, Default)]
 pub struct CpuSampler {
@@ -23,22 +32,28 @@ pub struct CpuSampler {
 }
 
 impl CpuSampler {
-    /// Returns the mean utilization of the instances' application threads since the last sample, 0 to 1; `None` without
-    /// instances, or if no time has passed.
+    /// Returns the utilization of the instances' application threads since the last sample; `None` without instances, or if no
+    /// time has passed.
     ///
     /// Each instance counts with at most 1: a thread cannot work longer than time passes, but its processor time may be
     /// read late. A limit on the mean alone would let one late reading hide an idle instance.
-    pub fn sample(&mut self, now: SimTime, times: &[CpuTime]) -> Option<f64> {
+    pub fn sample(&mut self, now: SimTime, times: &[CpuTime]) -> Option<CpuUse> {
         let elapsed = now.saturating_since(std::mem::replace(&mut self.sampled_at, now));
         let mut sum = 0.0;
         let mut count = 0_u32;
+        let mut busiest = 0.0_f64;
         for time in times {
             let before = self.busy.insert(time.instance, time.busy);
             let worked = time.busy.saturating_sub(before.unwrap_or_default());
-            sum += share(worked, elapsed);
+            let used = share(worked, elapsed);
+            sum += used;
+            busiest = busiest.max(used);
             count += 1;
         }
-        (count > 0 && !elapsed.is_zero()).then(|| sum / f64::from(count))
+        (count > 0 && !elapsed.is_zero()).then(|| CpuUse {
+            mean: sum / f64::from(count),
+            busiest,
+        })
     }
 }
 
@@ -62,7 +77,8 @@ mod tests {
     }
 
     fn sample(sampler: &mut CpuSampler, at: u64, busy: &[u64]) -> Option<f64> {
-        sampler.sample(SimTime::from_secs(at), &times(busy))
+        let used = sampler.sample(SimTime::from_secs(at), &times(busy));
+        used.map(|used| used.mean)
     }
 
     #[test]
@@ -77,6 +93,17 @@ mod tests {
         let mut sampler = CpuSampler::default();
         // Read late: 90 s of work in 60 s. The idle instance still halves the mean.
         assert_eq!(sample(&mut sampler, 60, &[90, 0]), Some(0.5));
+    }
+
+    #[test]
+    fn the_busiest_instance_is_not_hidden_by_idle_ones() {
+        let mut sampler = CpuSampler::default();
+        let used = sampler.sample(SimTime::from_secs(60), &times(&[6, 60, 0]));
+        let expected = CpuUse {
+            mean: 1.1 / 3.0,
+            busiest: 1.0,
+        };
+        assert_eq!(used, Some(expected));
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use tiketi_core::fault::catalog::Connections;
 use tiketi_core::units::{DataTierPart, InstanceId, Share, SimTime, ZoneId};
 use tiketi_cost::{LoadSample, TrafficSample};
 
 use super::{CpuTime, Driver};
+use crate::gauges::PartReadings;
 
 /// Carries out orders and reports levels. All calls return at once: what takes time is begun, and its outcome is reported
 /// later with [`tell`](super::tell).
@@ -40,6 +42,13 @@ pub trait Engine {
     /// Returns what the data tier holds now.
     fn show_levels(&mut self, now: SimTime) -> ShowLevels;
 
+    /// Returns the readings of the parts that can run out, without those of the instances' CPU, which the driver adds;
+    /// nothing if the engine reads none.
+    fn part_readings(&mut self, now: SimTime) -> PartReadings {
+        let _ = now;
+        PartReadings::default()
+    }
+
     /// Returns what the load balancer has done since the last call.
     fn take_load(&mut self) -> LoadSample;
 
@@ -66,8 +75,9 @@ pub trait FaultTarget: Engine {
     /// Lets a paused instance continue. Does nothing if it is gone: the group may have replaced it.
     fn resume_instance(&mut self, now: SimTime, instance: InstanceId) -> Result<(), Self::Error>;
 
-    /// Takes everything in a zone at once: instances, load-balancer node, servers of the data tier, NAT gateway.
-    fn lose_zone(&mut self, now: SimTime, zone: ZoneId);
+    /// Takes everything in a zone at once: instances, load-balancer node, servers of the data tier, NAT gateway. Their peers
+    /// hear of it what `connections` says.
+    fn lose_zone(&mut self, now: SimTime, zone: ZoneId, connections: Connections);
 
     /// Brings the data tier's servers of a zone back. Instances come by orders, the node by [`Self::restore_node`].
     fn restore_zone(&mut self, now: SimTime, zone: ZoneId) -> Result<(), Self::Error>;

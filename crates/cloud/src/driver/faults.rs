@@ -57,12 +57,12 @@ where
         driven.engine().strain(now, strain);
     }
     match action {
-        Action::AzPowerInterruption { zone } => {
+        Action::AzPowerInterruption { zone, connections } => {
             driven.driver().handle_zone_lost(now, zone);
             // The engine may report what it loses on the way. If the control plane acted on that before it knew of the
             // zone, it would launch replacements there, again and again.
             driven.driver().holds_orders = true;
-            driven.engine().lose_zone(now, zone);
+            driven.engine().lose_zone(now, zone, connections);
             driven.driver().holds_orders = false;
             tell(driven, now, Input::ZoneLost { zone })
         }
@@ -91,6 +91,11 @@ where
             driven.engine().lose_node(now, zone);
             Ok(())
         }
+        // The group learns of it from the first launch that fails.
+        Action::AsgInsufficientInstanceCapacityError { zone } => {
+            driven.driver().full_zones.insert(zone);
+            Ok(())
+        }
         Action::LosePrimary { part } => tell(driven, now, Input::PrimaryLost { part }),
         // Nothing has failed as far as AWS can see.
         Action::PausePrimary { .. }
@@ -109,7 +114,7 @@ where
         driven.engine().relieve(now, strain);
     }
     match action {
-        Action::AzPowerInterruption { zone } => {
+        Action::AzPowerInterruption { zone, .. } => {
             driven.driver().lost_zones.remove(&zone);
             driven.engine().restore_zone(now, zone)?;
             restore_node(driven, now, zone)?;
@@ -126,6 +131,10 @@ where
         Action::LoseAlbNode { zone } => {
             driven.driver().lost_nodes.remove(&zone);
             restore_node(driven, now, zone)
+        }
+        Action::AsgInsufficientInstanceCapacityError { zone } => {
+            driven.driver().full_zones.remove(&zone);
+            tell(driven, now, Input::CapacityRestored { zone })
         }
         Action::LosePrimary { part } => tell(driven, now, Input::MemberRestored { part }),
         // The group has replaced what was terminated.
@@ -173,6 +182,7 @@ const fn strain_of(action: Action) -> Option<Strain> {
         Action::AzPowerInterruption { .. }
         | Action::TerminateInstances { .. }
         | Action::PauseInstances { .. }
+        | Action::AsgInsufficientInstanceCapacityError { .. }
         | Action::LoseAlbNode { .. } => None,
     }
 }

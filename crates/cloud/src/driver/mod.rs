@@ -30,10 +30,10 @@ use tiketi_cost::Scope;
 use tiketi_scenario::Plan;
 
 use super::ControlPlane;
-use super::gauges::{Gauges, InstanceCount};
+use super::gauges::{Gauges, InstanceCount, PartReadings};
 use super::notice::{InstanceState, Notice, What};
 pub use billing::Billing;
-pub use cpu::{CpuSampler, CpuTime};
+pub use cpu::{CpuSampler, CpuTime, CpuUse};
 pub use engine::{Driven, Engine, FaultTarget, Launch, ShowLevels, Strain};
 pub use faults::{handle_evictions, handle_faults};
 pub use orders::{carry_out, handle_timeout, tell};
@@ -65,6 +65,8 @@ pub struct Driver {
     /// Starts and ends of faults that have not been polled yet.
     fault_notices: VecDeque<Notice>,
     lost_zones: BTreeSet<ZoneId>,
+    /// Zones in which a fault lets launches fail.
+    full_zones: BTreeSet<ZoneId>,
     /// Zones whose load-balancer node a fault of its own keeps down.
     lost_nodes: BTreeSet<ZoneId>,
     /// When the address of a lost node leaves the DNS record.
@@ -89,6 +91,7 @@ impl Driver {
             class: plan.topology.instances.class,
             fault_notices: VecDeque::new(),
             lost_zones: BTreeSet::new(),
+            full_zones: BTreeSet::new(),
             lost_nodes: BTreeSet::new(),
             evictions: BTreeMap::new(),
             paused: BTreeSet::new(),
@@ -153,6 +156,11 @@ impl Driver {
         self.lost_zones.contains(&zone)
     }
 
+    /// Whether an instance can be launched in a zone. AWS has no capacity in one that is down.
+    fn has_capacity(&self, zone: ZoneId) -> bool {
+        !self.lost_zones.contains(&zone) && !self.full_zones.contains(&zone)
+    }
+
     fn announce(&mut self, at: SimTime, what: What) {
         self.fault_notices.push_back(Notice { at, what });
     }
@@ -176,9 +184,11 @@ pub fn read_gauges<D: Driven + ?Sized>(driven: &mut D, now: SimTime) -> Gauges {
     let traffic = engine.take_traffic();
     let levels = engine.show_levels(now);
     let times = engine.cpu_times(now);
+    let parts = engine.part_readings(now);
     let driver = driven.driver();
     driver.billing.handle_load(now, &load);
     driver.billing.handle_traffic(&traffic);
+    let cpu = driver.gauge_cpu.sample(now, &times);
     Gauges {
         at: now,
         waiting: levels.waiting,
@@ -187,7 +197,12 @@ pub fn read_gauges<D: Driven + ?Sized>(driven: &mut D, now: SimTime) -> Gauges {
         seats_sold: levels.seats_sold,
         desired_instances: driver.control.fleet().desired(),
         instances: driver.instance_counts(),
-        cpu: driver.gauge_cpu.sample(now, &times),
+        cpu: cpu.map(|cpu| cpu.mean),
+        parts: PartReadings {
+            cpu_busiest: cpu.map(|cpu| cpu.busiest),
+            cpu_instances: u32::try_from(times.len()).unwrap_or(u32::MAX),
+            ..parts
+        },
     }
 }
 

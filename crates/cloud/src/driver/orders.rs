@@ -66,6 +66,7 @@ pub(super) fn obey<D: Driven + ?Sized>(
         Order::SampleCpu => {
             let times = driven.engine().cpu_times(now);
             let busy = driven.driver().alarm_cpu.sample(now, &times);
+            let busy = busy.map(|cpu| cpu.mean);
             // CloudWatch's metric is the mean over all virtual CPUs of an instance, and the application uses one.
             let most = driven.driver().class.cpu_utilization_max();
             let percent = busy.map(|busy| busy * most);
@@ -76,9 +77,8 @@ pub(super) fn obey<D: Driven + ?Sized>(
             zone,
             answers_at,
         } => {
-            if driven.driver().is_zone_lost(zone) {
-                // AWS has no capacity in a zone that is down (`InsufficientInstanceCapacity`).
-                return Ok(Some(Input::InstanceLost { instance }));
+            if !driven.driver().has_capacity(zone) {
+                return Ok(Some(Input::LaunchFailed { instance }));
             }
             let launch = Launch {
                 instance,

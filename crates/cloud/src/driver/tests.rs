@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use tiketi_core::fault::catalog::{Action, Fault};
+use tiketi_core::fault::catalog::{Action, Connections, Fault};
 use tiketi_core::units::DataTierPart;
 use tiketi_cost::{LoadSample, Sales};
 use tiketi_scenario::{Overrides, load};
@@ -24,7 +24,7 @@ enum Call {
     Kill(Vec<InstanceId>),
     Pause(InstanceId),
     Resume(InstanceId),
-    LoseZone(ZoneId),
+    LoseZone(ZoneId, Connections),
     RestoreZone(ZoneId),
     LoseNode(ZoneId),
     EvictNode(ZoneId),
@@ -137,9 +137,9 @@ impl FaultTarget for Noted {
         Ok(())
     }
 
-    fn lose_zone(&mut self, _now: SimTime, zone: ZoneId) {
+    fn lose_zone(&mut self, _now: SimTime, zone: ZoneId, connections: Connections) {
         self.running.retain(|_, of| *of != zone);
-        self.calls.push(Call::LoseZone(zone));
+        self.calls.push(Call::LoseZone(zone, connections));
     }
 
     fn restore_zone(&mut self, _now: SimTime, zone: ZoneId) -> Result<(), Infallible> {
@@ -232,10 +232,13 @@ fn usage(play: &Play, at: u64) -> tiketi_cost::Usage {
 
 #[test]
 fn nothing_is_launched_in_a_lost_zone() {
-    let lost = Action::AzPowerInterruption { zone: ZONE_A };
+    let lost = Action::AzPowerInterruption {
+        zone: ZONE_A,
+        connections: Connections::Reset,
+    };
     let mut play = Play::new(&[(10, 600, lost)]);
     play.run_until(300);
-    assert!(play.has(&Call::LoseZone(ZONE_A)));
+    assert!(play.has(&Call::LoseZone(ZONE_A, Connections::Reset)));
     let launches = play.engine.calls.iter().filter_map(|call| match call {
         Call::Launch(_, zone) => Some(*zone),
         _ => None,
@@ -245,7 +248,35 @@ fn nothing_is_launched_in_a_lost_zone() {
 }
 
 #[test]
-fn an_order_for_a_lost_zone_is_answered_with_the_loss_of_the_instance() {
+fn nothing_is_launched_in_a_zone_without_capacity_until_the_fault_ends() {
+    let full = Action::AsgInsufficientInstanceCapacityError { zone: ZONE_A };
+    let killed = Action::TerminateInstances {
+        zone: ZONE_A,
+        count: 9,
+    };
+    let mut play = Play::new(&[(10, 300, full), (20, 0, killed)]);
+    let launches_in_a = |play: &Play| {
+        let in_a = |call: &&Call| matches!(call, Call::Launch(_, zone) if *zone == ZONE_A);
+        play.engine.calls.iter().filter(in_a).count()
+    };
+    let before = launches_in_a(&play);
+    play.run_until(309);
+    assert_eq!(
+        launches_in_a(&play),
+        before,
+        "one exists, and no other is launched"
+    );
+    assert!(play.engine.running.values().all(|zone| *zone == ZONE_B));
+    play.run_until(400);
+    assert_eq!(
+        launches_in_a(&play),
+        before + 1,
+        "the group evens out its zones"
+    );
+}
+
+#[test]
+fn an_order_for_a_lost_zone_is_answered_with_its_failure() {
     let mut play = Play::new(&[]);
     play.driver.lost_zones.insert(ZONE_B);
     let (instance, answers_at) = (InstanceId(9), SimTime::ZERO);
@@ -255,7 +286,7 @@ fn an_order_for_a_lost_zone_is_answered_with_the_loss_of_the_instance() {
         answers_at,
     };
     let Ok(answer) = orders::obey(&mut play, SimTime::ZERO, launch(ZONE_B));
-    assert_eq!(answer, Some(Input::InstanceLost { instance }));
+    assert_eq!(answer, Some(Input::LaunchFailed { instance }));
     assert!(play.engine.calls.is_empty());
     let Ok(answer) = orders::obey(&mut play, SimTime::ZERO, launch(ZONE_A));
     assert_eq!(answer, None);
@@ -264,7 +295,10 @@ fn an_order_for_a_lost_zone_is_answered_with_the_loss_of_the_instance() {
 
 #[test]
 fn a_node_stays_down_until_the_last_fault_that_keeps_it_down_has_ended() {
-    let zone = Action::AzPowerInterruption { zone: ZONE_A };
+    let zone = Action::AzPowerInterruption {
+        zone: ZONE_A,
+        connections: Connections::Silent,
+    };
     let node = Action::LoseAlbNode { zone: ZONE_A };
     for faults in [
         [(10, 100, zone), (20, 200, node)],

@@ -26,11 +26,18 @@ pub struct Fault {
 #[serde(rename_all = "kebab-case", tag = "action")]
 pub enum Action {
     /// The whole zone loses power: ALB node, instances, data-tier primaries and NAT gateway. No instance can launch
-    /// there until the fault ends (FIS scenario "AZ Availability: Power Interruption"). Servers that existed before
-    /// the run belong to no zone and are left alone.
+    /// there until the fault ends. Servers that existed before the run belong to no zone and are left alone.
+    ///
+    /// FIS has a scenario for it, "AZ Availability: Power Interruption". It is composed of `aws:ec2:stop-instances`,
+    /// `aws:ec2:asg-insufficient-instance-capacity-error`, `aws:network:disrupt-connectivity`,
+    /// `aws:rds:failover-db-cluster` and `aws:elasticache:replicationgroup-interrupt-az-power`. Load-balancer nodes and NAT
+    /// gateways are not part of it.
     AzPowerInterruption {
         /// The zone.
         zone: ZoneId,
+        /// What becomes of connections to what was in it. Archives of runs without this field had resets.
+        #[serde(default = "reset")]
+        connections: Connections,
     },
     /// Instances end without warning (`aws:ec2:terminate-instances`); the group replaces them. Momentary.
     TerminateInstances {
@@ -54,9 +61,16 @@ pub enum Action {
         /// The zone.
         zone: ZoneId,
     },
-    /// The primary's process is killed (`aws:rds:failover-db-cluster`; for Redis, the part of
-    /// `aws:elasticache:replicationgroup-interrupt-az-power` that affects a primary). It returns as a replica when the
-    /// fault ends.
+    /// EC2 has no capacity in the zone for new instances of the group (`aws:ec2:asg-insufficient-instance-capacity-error`):
+    /// launches there fail while it lasts. Instances that exist are not affected.
+    AsgInsufficientInstanceCapacityError {
+        /// The zone.
+        zone: ZoneId,
+    },
+    /// The primary's process is killed. It returns as a replica when the fault ends. The FIS action depends on the service:
+    /// `aws:rds:failover-db-cluster` for Aurora, `aws:rds:reboot-db-instances` with `forceFailover` for an RDS Multi-AZ
+    /// instance. For Redis it is the part of `aws:elasticache:replicationgroup-interrupt-az-power` that affects a primary;
+    /// that action needs Multi-AZ and lasts at least a minute.
     LosePrimary {
         /// Which part of the data tier.
         part: DataTierPart,
@@ -86,6 +100,25 @@ pub enum Action {
     },
 }
 
+const fn reset() -> Connections {
+    Connections::Reset
+}
+
+/// What the peers of something that is lost hear of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Connections {
+    /// Nothing, as after a loss of power: packets are dropped. Open connections last until a peer's timeout, and new ones
+    /// time out.
+    Silent,
+    /// A reset, as after the end of a process on a running host: open connections break at once, and new ones are refused.
+    Reset,
+}
+
+names!(Connections {
+    Silent = "silent",
+    Reset = "reset",
+});
+
 /// An [`Action`] without its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FaultKind {
@@ -97,6 +130,8 @@ pub enum FaultKind {
     PauseInstances,
     /// [`Action::LoseAlbNode`].
     LoseAlbNode,
+    /// [`Action::AsgInsufficientInstanceCapacityError`].
+    AsgInsufficientInstanceCapacityError,
     /// [`Action::LosePrimary`].
     LosePrimary,
     /// [`Action::PausePrimary`].
@@ -114,6 +149,7 @@ names!(FaultKind {
     TerminateInstances = "terminate-instances",
     PauseInstances = "pause-instances",
     LoseAlbNode = "lose-alb-node",
+    AsgInsufficientInstanceCapacityError = "asg-insufficient-instance-capacity-error",
     LosePrimary = "lose-primary",
     PausePrimary = "pause-primary",
     DelayReplica = "delay-replica",
@@ -129,6 +165,7 @@ impl FaultKind {
             Self::AzPowerInterruption
             | Self::PauseInstances
             | Self::LoseAlbNode
+            | Self::AsgInsufficientInstanceCapacityError
             | Self::LosePrimary
             | Self::PausePrimary
             | Self::DelayReplica
@@ -152,6 +189,9 @@ impl Action {
             Self::TerminateInstances { .. } => FaultKind::TerminateInstances,
             Self::PauseInstances { .. } => FaultKind::PauseInstances,
             Self::LoseAlbNode { .. } => FaultKind::LoseAlbNode,
+            Self::AsgInsufficientInstanceCapacityError { .. } => {
+                FaultKind::AsgInsufficientInstanceCapacityError
+            }
             Self::LosePrimary { .. } => FaultKind::LosePrimary,
             Self::PausePrimary { .. } => FaultKind::PausePrimary,
             Self::DelayReplica { .. } => FaultKind::DelayReplica,
@@ -168,10 +208,11 @@ impl Action {
     /// The zone that it affects; `None` if it affects no particular zone.
     pub const fn zone(self) -> Option<ZoneId> {
         match self {
-            Self::AzPowerInterruption { zone }
+            Self::AzPowerInterruption { zone, .. }
             | Self::TerminateInstances { zone, .. }
             | Self::PauseInstances { zone, .. }
-            | Self::LoseAlbNode { zone } => Some(zone),
+            | Self::LoseAlbNode { zone }
+            | Self::AsgInsufficientInstanceCapacityError { zone } => Some(zone),
             Self::LosePrimary { .. }
             | Self::PausePrimary { .. }
             | Self::DelayReplica { .. }
@@ -191,6 +232,7 @@ impl Action {
             Self::AzPowerInterruption { .. }
             | Self::TerminateInstances { .. }
             | Self::PauseInstances { .. }
+            | Self::AsgInsufficientInstanceCapacityError { .. }
             | Self::LoseAlbNode { .. } => None,
         }
     }
@@ -203,10 +245,27 @@ impl Action {
             | Self::HoldDatabaseConnections { count } => Some(count),
             Self::AzPowerInterruption { .. }
             | Self::LoseAlbNode { .. }
+            | Self::AsgInsufficientInstanceCapacityError { .. }
             | Self::LosePrimary { .. }
             | Self::PausePrimary { .. }
             | Self::DelayReplica { .. }
             | Self::FillRedisMemory { .. } => None,
+        }
+    }
+
+    /// What the peers of what is lost hear of it; `None` if it does not leave that open.
+    pub const fn connections(self) -> Option<Connections> {
+        match self {
+            Self::AzPowerInterruption { connections, .. } => Some(connections),
+            Self::TerminateInstances { .. }
+            | Self::PauseInstances { .. }
+            | Self::LoseAlbNode { .. }
+            | Self::AsgInsufficientInstanceCapacityError { .. }
+            | Self::LosePrimary { .. }
+            | Self::PausePrimary { .. }
+            | Self::DelayReplica { .. }
+            | Self::FillRedisMemory { .. }
+            | Self::HoldDatabaseConnections { .. } => None,
         }
     }
 
@@ -234,10 +293,14 @@ mod tests {
         let part = DataTierPart::Redis;
         let lag = Duration::from_secs(1);
         let actions = [
-            Action::AzPowerInterruption { zone },
+            Action::AzPowerInterruption {
+                zone,
+                connections: Connections::Silent,
+            },
             Action::TerminateInstances { zone, count: 1 },
             Action::PauseInstances { zone, count: 1 },
             Action::LoseAlbNode { zone },
+            Action::AsgInsufficientInstanceCapacityError { zone },
             Action::LosePrimary { part },
             Action::PausePrimary { part },
             Action::DelayReplica { part, lag },
@@ -249,5 +312,13 @@ mod tests {
             let json = serde_json::to_value(action).expect("an action is JSON");
             assert_eq!(json["action"], action.name());
         }
+    }
+
+    /// Older archives have no such field: their zones were lost with resets.
+    #[test]
+    fn a_lost_zone_of_an_older_archive_had_resets() {
+        let json = r#"{"action":"az-power-interruption","zone":0}"#;
+        let action: Action = serde_json::from_str(json).expect("an action");
+        assert_eq!(action.connections(), Some(Connections::Reset));
     }
 }

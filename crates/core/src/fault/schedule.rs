@@ -76,14 +76,17 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::fault::catalog::Action;
+    use crate::fault::catalog::{Action, Connections};
     use crate::units::ZoneId;
 
     fn fault(at: u64, lasts: u64, zone: u8) -> Fault {
         Fault {
             at: SimTime::from_secs(at),
             lasts: Duration::from_secs(lasts),
-            action: Action::AzPowerInterruption { zone: ZoneId(zone) },
+            action: Action::AzPowerInterruption {
+                zone: ZoneId(zone),
+                connections: Connections::Silent,
+            },
         }
     }
 

@@ -9,13 +9,13 @@ use super::ending::{
     AdmissionFacts, AuditFacts, FinalState, GeneratorCheck, LostOrders, Stickiness, SystemFigures,
     TargetLoad, WorkerFigures,
 };
-use super::gauges::InstanceCount;
+use super::gauges::{InstanceCount, PartReadings};
 use super::{Assembly, Ending, Engine, Gauges, Measurements, Recorder};
 use tiketi_buyer::observation::{
     Call, Failure, LeaveReason, Observation, Outcome, SocketChange, Stage, Start,
 };
 use tiketi_cloud::notice::{AlarmState, DataTierPart, InstanceState, Notice, What};
-use tiketi_core::fault::catalog::Action;
+use tiketi_core::fault::catalog::{Action, Connections};
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_cost::{LcuHour, PriceBook, Sales, Statement, Usage};
 use tiketi_scenario::Plan;
@@ -108,7 +108,10 @@ fn timeline() -> Vec<Notice> {
         zone: ZoneId(zone),
         state,
     };
-    let action = Action::AzPowerInterruption { zone };
+    let action = Action::AzPowerInterruption {
+        zone,
+        connections: Connections::Silent,
+    };
     let lost = |tier| What::PrimaryLost { tier, zone };
     let promoted = |tier| What::Promoted {
         tier,
@@ -174,6 +177,11 @@ fn gauges(second: u64) -> Gauges {
         desired_instances: if second < 130 { 2 } else { 4 },
         instances: (0..2).zip(healthy).map(count).collect(),
         cpu: Some(0.6),
+        parts: PartReadings {
+            cpu_busiest: Some(0.8),
+            cpu_instances: 2,
+            ..PartReadings::default()
+        },
     }
 }
 

@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-use tiketi_core::fault::catalog::{Action, Fault};
+use tiketi_core::fault::catalog::{Action, Connections, Fault};
 use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::units::{Rate, Share, SimTime, Won, ZoneId};
 use tiketi_scenario::Plan;
 use tiketi_scenario::arrival::{ArrivalPhase, Count, Shape};
 use tiketi_scenario::distribution::Distribution;
+use tiketi_scenario::network::{DefaultRoute, Routes, SecurityGroups, Source};
 use tiketi_scenario::objective::{Gate, GateMetric, Relation, Statistic};
 use tiketi_scenario::plan::{
     Clock, Cost, Poll, Retry, Section, SelfCheck, Server, Show, Target, Temperament, WaitingRoom,
 };
 use tiketi_scenario::scaling::{
-    Alarm, Comparison, HealthType, LaunchHook, Metric, MissingData, Monitor, Policy, PolicyKind,
-    Scaling,
+    Alarm, Comparison, HealthType, HookDefault, LaunchHook, Metric, MissingData, Monitor, Policy,
+    PolicyKind, Scaling,
 };
 use tiketi_scenario::topology::{
     Alb, CpuCredits, CreditMode, DataTier, Database, DatabaseKind, Eviction, ExternalServers,
@@ -86,13 +87,18 @@ pub fn plan() -> Plan {
             session_ttl: secs(3_600),
             show_list_ttl: secs(30),
             show_detail_ttl: secs(10),
+            ping_interval: secs(25),
+            ping_timeout: secs(60),
         },
         topology: topology(),
         scaling: scaling(),
         faults: vec![Fault {
             at: SimTime::from_secs(240),
             lasts: secs(240),
-            action: Action::AzPowerInterruption { zone: ZoneId(0) },
+            action: Action::AzPowerInterruption {
+                zone: ZoneId(0),
+                connections: Connections::Silent,
+            },
         }],
         gates: vec![
             gate(
@@ -152,6 +158,7 @@ fn temperament() -> Temperament {
         retry,
         reconnect: retry,
         call_timeout: secs(10),
+        connect_timeout: secs(5),
     }
 }
 
@@ -168,10 +175,21 @@ fn topology() -> Topology {
             .parse()
             .expect("the example is valid"),
         nat_gateway: true,
+        routes: Routes {
+            public: DefaultRoute::InternetGateway,
+            private: DefaultRoute::NatGateway(ZoneId(number - 1)),
+            data: DefaultRoute::None,
+        },
     };
     Topology {
         vpc: "10.0.0.0/16".parse().expect("the example is valid"),
         zones: vec![zone("a", 1), zone("b", 2)],
+        security_groups: SecurityGroups {
+            load_balancer: vec![Source::Internet],
+            instances: vec![Source::LoadBalancer],
+            redis: vec![Source::Instances],
+            database: vec![Source::Instances],
+        },
         instances: Instances {
             class: InstanceClass::T3Medium,
             credits: CreditMode::Unlimited,
@@ -230,6 +248,7 @@ fn database() -> Database {
         pool_max: 20,
         pool_connect_timeout: secs(2),
         pool_idle: secs(30),
+        keep_alive: secs(5),
         connections_max: 400,
         cores: 2,
         commit: Duration::from_millis(2),
@@ -259,6 +278,12 @@ fn scaling() -> Scaling {
         max: 10,
         pending: secs(30),
         launch_hook: LaunchHook::None,
+        launch_hook_timeout: secs(3_600),
+        launch_hook_default: HookDefault::Abandon,
+        maintenance: None,
+        default_instance_warmup: None,
+        suspended: Vec::new(),
+        refreshes: Vec::new(),
         scheduled: Vec::new(),
         boot: Distribution::Constant { value: 240.0 },
         monitor: Monitor {

@@ -3,7 +3,7 @@
 use tiketi_cost::comparison::Row;
 use tiketi_cost::item::Item;
 use tiketi_cost::price_book::{Basis, Currency, HOURS_PER_MONTH};
-use tiketi_cost::study::{CLOUDMART_HOUR, CLOUDMART_MONTH, Hour, Month, PEAK_HOURS};
+use tiketi_cost::study::{CLOUDMART_HOUR, CLOUDMART_MONTH, Hour, Month, PEAK_HOURS, TRANSFER_GB};
 use tiketi_cost::{Amount, Study};
 
 use crate::bill::basis;
@@ -94,6 +94,7 @@ pub(super) fn findings(study: &Study) -> Vec<String> {
         told.extend(addresses(month));
         told.extend(optimized(month));
         told.extend(endpoint(month));
+        told.extend(edge(month));
         told.extend(exchange(month));
         told.extend(stand_ins(month));
     }
@@ -350,6 +351,25 @@ fn endpoint(month: &Month) -> Option<String> {
             won(gigabyte),
             won(ENDPOINT_SAVES),
             Number::decimal(ENDPOINT_SAVES / gigabyte)
+        )
+    })
+}
+
+/// What the edge costs under each plan of the book.
+fn edge(month: &Month) -> Option<String> {
+    let told = month.edge_choices.iter().map(|choice| {
+        let costs = choice.costs.times(month.won_per_unit());
+        let beyond = choice.beyond_gb.filter(|beyond| *beyond > 0.0);
+        let beyond = beyond.map_or_else(String::new, |beyond| {
+            format!(" ({} GB beyond its allowance)", Number::decimal(beyond))
+        });
+        format!("{} with {}{beyond}", amount(&costs), choice.plan)
+    });
+    let told: Vec<_> = told.collect();
+    (!told.is_empty()).then(|| {
+        format!(
+            "CloudFront: {TRANSFER_GB} GB to the internet (A24) cost {} per month. The number of requests is not documented.",
+            listed(&told)
         )
     })
 }

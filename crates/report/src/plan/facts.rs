@@ -3,8 +3,8 @@
 use tiketi_capacity::Findings;
 use tiketi_capacity::findings::{Answer, Break, CheapestSetup, LargestCrowd};
 use tiketi_capacity::question::Explore;
-use tiketi_capacity::tier_use::{TierUse, tightest};
 use tiketi_cost::Amount;
+use tiketi_verdict::cause::tier::{TierUse, tightest};
 
 use super::wording::{self, buyers, confidence, miss, objective};
 use crate::number::Number;
@@ -114,6 +114,7 @@ fn of_break(breaks: &Break) -> Vec<String> {
             counts.join("; ")
         ),
     ];
+    facts.extend(breaks.why.clone());
     facts.extend(bottleneck(&breaks.tiers, &audience));
     facts
 }

@@ -6,8 +6,8 @@ use tiketi_capacity::findings::{
     SetupState, Variant, mean_of,
 };
 use tiketi_capacity::miss::Miss;
-use tiketi_capacity::tier_use::TierUse;
 use tiketi_cost::price_book::Currency;
+use tiketi_verdict::cause::tier::TierUse;
 
 use super::wording;
 use crate::number::Number;

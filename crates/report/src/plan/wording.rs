@@ -3,9 +3,9 @@
 use tiketi_capacity::figures::{Measure, Unit};
 use tiketi_capacity::miss::Miss;
 use tiketi_capacity::question::Search;
-use tiketi_capacity::tier_use::TierUse;
 use tiketi_cost::Amount;
 use tiketi_cost::price_book::Currency;
+use tiketi_verdict::cause::tier::TierUse;
 
 use crate::number::{Number, NumberKind};
 

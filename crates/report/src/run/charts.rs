@@ -183,7 +183,10 @@ fn bands(run: &Measurements) -> Vec<ChartBand> {
 
 fn marks(run: &Measurements) -> Vec<ChartMark> {
     let label = |what: &What| match what {
-        What::FaultStruck { .. } | What::FaultHealed { .. } => Some(events::event(what, &run.plan)),
+        What::FaultStruck { .. }
+        | What::FaultHealed { .. }
+        | What::RefreshStarted { .. }
+        | What::RefreshEnded { .. } => Some(events::event(what, &run.plan)),
         What::Alarm {
             policy,
             state: AlarmState::Alarm,

@@ -1,11 +1,20 @@
 //! Architecture claims: what the documents of the system promise, compared with what this run measured.
 
+use tiketi_verdict::targets::architecture::Described;
 use tiketi_verdict::targets::{BoundSource, Reached, TargetVerdict};
 
 use crate::page::{Block, Cell, Column, Details, Prose, Section, Status, Table};
+use crate::wording::sentence;
 
 /// All claims, the ones that do not hold first.
-pub(super) fn section(claims: &[TargetVerdict]) -> Section {
+pub(super) fn section(claims: &[TargetVerdict], described: &Described) -> Section {
+    if let Some(reason) = described.reason() {
+        let told = format!(
+            "{} Claims are judged only for the architecture that they are about.",
+            sentence(&reason)
+        );
+        return Section::new("Architecture claims").with(Prose::muted(told));
+    }
     let with = |reached: &[Reached]| {
         let matching = claims
             .iter()

@@ -8,6 +8,7 @@ use tiketi_scenario::Plan;
 use tiketi_scenario::scaling::Metric;
 use tiketi_scenario::topology::Topology;
 
+use super::deployment;
 use crate::number::Number;
 use crate::wording::capitalized;
 
@@ -65,6 +66,9 @@ pub(super) fn fault_started(
         FaultKind::TerminateInstances => format!("instances in zone {zone} were terminated"),
         FaultKind::PauseInstances => format!("instances in zone {zone} stopped responding"),
         FaultKind::LoseAlbNode => format!("load balancer node in zone {zone} failed"),
+        FaultKind::AsgInsufficientInstanceCapacityError => {
+            format!("no capacity for new instances in zone {zone}")
+        }
         FaultKind::LosePrimary => format!("{part} primary failed"),
         FaultKind::PausePrimary => format!("{part} primary stopped responding"),
         FaultKind::DelayReplica => format!("{part} replica delayed"),
@@ -87,6 +91,9 @@ pub(super) fn fault_ended(
         FaultKind::AzPowerInterruption => format!("zone {zone} power restored"),
         FaultKind::PauseInstances => format!("instances in zone {zone} responding again"),
         FaultKind::LoseAlbNode => format!("load balancer node in zone {zone} restored"),
+        FaultKind::AsgInsufficientInstanceCapacityError => {
+            format!("capacity for new instances in zone {zone} again")
+        }
         FaultKind::LosePrimary => format!("failed {part} primary restarted as a replica"),
         FaultKind::PausePrimary => format!("{part} primary responding again"),
         FaultKind::DelayReplica => format!("{part} replica no longer delayed"),
@@ -127,6 +134,16 @@ pub(super) fn event(what: &What, plan: &Plan) -> String {
             zone: at,
             state,
         } => return instances(&[instance.to_string()], &zone(*at), *state),
+        What::RefreshStarted { instances } => {
+            format!("instance refresh started: {instances} instances to replace")
+        }
+        What::RefreshWaits { replaced } => {
+            format!("instance refresh waits at a checkpoint: {replaced} instances replaced")
+        }
+        What::RefreshEnded { outcome, replaced } => format!(
+            "instance refresh {}: {replaced} instances replaced",
+            deployment::in_words(*outcome)
+        ),
         What::PrimaryLost { tier: of, zone: at } => {
             format!("{} primary in zone {} lost", part(*of), zone(*at))
         }
@@ -171,6 +188,7 @@ const fn swallowed(reason: SwallowReason) -> &'static str {
         SwallowReason::Cooldown => "cooldown",
         SwallowReason::WarmingUp => "instances that are warming up already count",
         SwallowReason::AtLimit => "the group is at its size limit",
+        SwallowReason::Suspended => "the process is suspended",
     }
 }
 
@@ -183,5 +201,6 @@ const fn lifecycle(state: InstanceState) -> &'static str {
         InstanceState::Draining => "draining",
         InstanceState::Terminated => "terminated",
         InstanceState::Lost => "lost",
+        InstanceState::LaunchFailed => "launch failed, no capacity",
     }
 }

@@ -45,6 +45,7 @@ pub(super) fn headline(run: &Measurements, verdicts: &Verdicts) -> Headline {
     let consequences = consequences(run, verdicts);
     let consequences = consequences.into_iter().map(|one| one.text);
     let mut sentences = consequences.chain(gaps::sentences(&verdicts.gaps));
+    let cause = verdicts.cause.as_ref().map(|cause| cause.sentence.clone());
     let troubles = verdicts.troubles();
     match troubles.first() {
         None => all_passed(verdicts),
@@ -61,7 +62,7 @@ pub(super) fn headline(run: &Measurements, verdicts: &Verdicts) -> Headline {
         Some(Trouble::AuditViolated | Trouble::GateFailed) => Headline {
             status: Status::Fail,
             answer: format!("No. {}", sentences.next().unwrap_or_default()),
-            details: sentences.collect(),
+            details: cause.into_iter().chain(sentences).collect(),
         },
         Some(Trouble::NotMeasured) => Headline {
             status: Status::Unknown,
@@ -294,9 +295,13 @@ mod tests {
             headline.answer,
             "No. 2.54% of requests failed (gate: `rate < 1%`)."
         );
+        let [why, slow] = headline.details.as_slice() else {
+            panic!("{:?}", headline.details);
+        };
+        assert!(why.starts_with("Why: nothing that was saturated explains it"));
         assert_eq!(
-            headline.details,
-            ["Requests were too slow: p(99) was 2s (gate: `p(99) < 500ms`)."]
+            slow,
+            "Requests were too slow: p(99) was 2s (gate: `p(99) < 500ms`)."
         );
     }
 
@@ -313,10 +318,10 @@ mod tests {
         let headline = answer(&run);
         assert_eq!(headline.answer, "No. 1 seat sold more than once.");
         assert_eq!(
-            headline.details[0],
+            headline.details[1],
             "16 buyers lost their place in the queue."
         );
-        assert!(headline.details[1].starts_with("2.54% of requests failed"));
+        assert!(headline.details[2].starts_with("2.54% of requests failed"));
     }
 
     #[test]

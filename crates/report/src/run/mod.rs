@@ -1,16 +1,19 @@
 //! The report of one run: [`Document`] for programs, [`page`] for people, [`timeseries`] for spreadsheets.
 
 mod buyers;
+mod cause;
 mod charts;
 mod claims;
 mod cost;
 mod data_tier;
+mod deployment;
 mod document;
 mod events;
 mod gaps;
 mod headline;
 mod highlights;
 mod latency;
+mod network;
 mod page;
 mod recovery;
 #[cfg(test)]

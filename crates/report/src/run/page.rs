@@ -9,7 +9,10 @@ use tiketi_verdict::slo::{GateResult, GateVerdict};
 use tiketi_verdict::validity::ValidityCheck;
 
 use super::document::{Document, LoadWorker, RunHeader};
-use super::{buyers, charts, claims, cost, data_tier, headline, latency, recovery};
+use super::{
+    buyers, cause, charts, claims, cost, data_tier, deployment, headline, latency, network,
+    recovery,
+};
 use crate::number::{Number, NumberKind};
 use crate::page::{
     Block, Cell, Column, ColumnKind, KeyMetric, List, Page, Prose, Section, Status, Table,
@@ -18,14 +21,17 @@ use crate::wording::capitalized;
 
 /// Makes the page of a run from its report and its measurements.
 pub fn page(document: &Document, run: &Measurements) -> Page {
-    let mut sections = vec![
+    let why = document.verdicts.cause.as_ref().and_then(cause::section);
+    let mut sections: Vec<_> = why.into_iter().collect();
+    sections.extend([
         key_metrics(document),
         gates(document),
         integrity(&document.verdicts.audits),
         validity(document),
         Section::new("Over time").with(charts::of_run(run)),
-    ];
+    ]);
     sections.extend(recovery::sections(document, run));
+    sections.extend(deployment::section(&document.verdicts.deployments));
     sections.extend(document.data_tier.as_ref().and_then(data_tier::section));
     sections.push(buyers::section(document));
     sections.push(latency::section(document, run));
@@ -35,7 +41,9 @@ pub fn page(document: &Document, run: &Measurements) -> Page {
             .as_ref()
             .map(|bill| cost::section(bill, document)),
     );
-    sections.push(claims::section(&document.verdicts.targets));
+    sections.push(network::section(&run.plan.topology));
+    let verdicts = &document.verdicts;
+    sections.push(claims::section(&verdicts.targets, &verdicts.described));
     Page {
         title: title(&document.run),
         context: context(&document.run),

@@ -48,6 +48,11 @@ pub(crate) const fn key(name: &'static str, doc: &'static str) -> Key {
 }
 
 impl Key {
+    /// The name.
+    pub(crate) const fn name(self) -> &'static str {
+        self.name
+    }
+
     /// The same key, with an effect in these environments only.
     pub(crate) const fn only(mut self, used_in: &'static [Environment]) -> Self {
         self.used_in = used_in;

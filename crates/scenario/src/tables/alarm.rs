@@ -35,7 +35,7 @@ pub(super) fn alarm(keys: &mut Keys<'_, '_, Alarm>, metric: Option<Metric>) -> O
     let period = keys.value(
         key(
             "period",
-            "Aggregation period of a datapoint: 10s, 30s, or whole minutes.",
+            "Aggregation period of a datapoint: 10s, 20s, 30s, or whole minutes. The alarm sees it when it is over.",
         ),
         Period,
         |alarm| alarm.period,
@@ -94,7 +94,7 @@ fn threshold(
     }
 }
 
-/// A period that CloudWatch supports: 10 s, 30 s, or whole minutes up to a day.
+/// A period that CloudWatch supports: 10 s, 20 s, 30 s, or whole minutes up to a day.
 struct Period;
 
 impl Kind for Period {
@@ -102,7 +102,7 @@ impl Kind for Period {
 
     fn form(&self) -> Form {
         Form::Syntax {
-            expected: "10s, 30s, or whole minutes up to a day",
+            expected: "10s, 20s, 30s, or whole minutes up to a day",
             hint: "CloudWatch has no other periods; write one in quotes, such as \"60s\"",
         }
     }
@@ -112,7 +112,7 @@ impl Kind for Period {
         let seconds = period.as_secs();
         let is_whole = period.subsec_nanos() == 0;
         let is_minutes = seconds.is_multiple_of(60) && seconds <= 86_400;
-        if is_whole && (matches!(seconds, 10 | 30) || is_minutes) {
+        if is_whole && (matches!(seconds, 10 | 20 | 30) || is_minutes) {
             return Some(period);
         }
         value.reject(&self.form());

@@ -89,6 +89,14 @@ pub(super) fn temperament(keys: &mut Keys<'_, '_, Temperament>) -> Option<Temper
         Length(limits::TIMEOUT),
         |buyers| buyers.call_timeout,
     );
+    let connect_timeout = keys.value(
+        key(
+            "connect_timeout",
+            "How long a browser waits for a connection before it tries the next address of the load balancer.",
+        ),
+        Length(limits::TIMEOUT),
+        |buyers| buyers.connect_timeout,
+    );
     Some(Temperament {
         browse: browse?,
         patience: patience?,
@@ -101,6 +109,7 @@ pub(super) fn temperament(keys: &mut Keys<'_, '_, Temperament>) -> Option<Temper
         retry: retry_of_calls?,
         reconnect: reconnect?,
         call_timeout: call_timeout?,
+        connect_timeout: connect_timeout?,
     })
 }
 

@@ -154,7 +154,7 @@ pub(super) fn redis(keys: &mut TopologyKeys<'_, '_>, zones: Option<&[String]>) -
     let timeout = keys.value(
         key(
             "timeout",
-            "How long the application waits for the response to a command. Only a paused primary does not answer; a lost one refuses connections at once.",
+            "How long the application waits for the response to a command, and for a connection. A primary that is paused, or whose zone has lost power, does not answer; one that is lost alone refuses connections at once.",
         )
         .only(&OWN),
         Length(limits::TIMEOUT),
@@ -323,6 +323,15 @@ pub(super) fn database(
         Length(limits::LIFETIME),
         |topology| topology.database.pool_idle,
     );
+    let keep_alive = keys.value(
+        key(
+            "keep_alive",
+            "How long a connection lasts after its server has lost power: TCP keep-alive.",
+        )
+        .only(&OWN),
+        Length(limits::TIMEOUT),
+        |topology| topology.database.keep_alive,
+    );
     let connections_max = keys.value(
         key(
             "connections_max",
@@ -363,6 +372,7 @@ pub(super) fn database(
         pool_max: pool_max?,
         pool_connect_timeout: pool_connect_timeout?,
         pool_idle: pool_idle?,
+        keep_alive: keep_alive?,
         connections_max: connections_max?,
         cores: cores?,
         commit: commit?,

@@ -21,7 +21,7 @@ pub(super) fn faults(
     let elements = keys.list(
         key("faults", "What breaks, and when."),
         limits::FAULTS,
-        None,
+        Some("fault"),
         |plan| &plan.faults,
         |keys| fault(keys, zones, end),
     );
@@ -40,6 +40,8 @@ enum Subject {
     /// Instances that are paused.
     Paused(ZoneId),
     AlbNode(ZoneId),
+    /// Capacity for new instances.
+    Capacity(ZoneId),
     Primary(DataTierPart),
     Link(DataTierPart),
     RedisMemory,
@@ -49,10 +51,11 @@ enum Subject {
 impl Subject {
     const fn of(action: Action) -> Self {
         match action {
-            Action::AzPowerInterruption { zone } => Self::Zone(zone),
+            Action::AzPowerInterruption { zone, .. } => Self::Zone(zone),
             Action::TerminateInstances { zone, .. } => Self::Terminated(zone),
             Action::PauseInstances { zone, .. } => Self::Paused(zone),
             Action::LoseAlbNode { zone } => Self::AlbNode(zone),
+            Action::AsgInsufficientInstanceCapacityError { zone } => Self::Capacity(zone),
             Action::LosePrimary { part } | Action::PausePrimary { part } => Self::Primary(part),
             Action::DelayReplica { part, .. } => Self::Link(part),
             Action::FillRedisMemory { .. } => Self::RedisMemory,
@@ -160,7 +163,18 @@ fn action(
     match kind {
         FaultKind::AzPowerInterruption => {
             let zone = zone(keys, "The zone that loses power.", zones);
-            Some(Action::AzPowerInterruption { zone: zone? })
+            let connections = keys.field(
+                key(
+                    "connections",
+                    "What the peers of the lost zone hear: `silent` is nothing until their timeouts, as after a loss of power; `reset` breaks connections at once and refuses new ones.",
+                ),
+                OneOf::new(),
+                |fault| fault.action.connections(),
+            );
+            Some(Action::AzPowerInterruption {
+                zone: zone?,
+                connections: connections?,
+            })
         }
         FaultKind::TerminateInstances => {
             let zone = zone(keys, INSTANCES_ZONE, zones);
@@ -181,6 +195,10 @@ fn action(
         FaultKind::LoseAlbNode => {
             let zone = zone(keys, "Zone of the load-balancer node.", zones);
             Some(Action::LoseAlbNode { zone: zone? })
+        }
+        FaultKind::AsgInsufficientInstanceCapacityError => {
+            let zone = zone(keys, "Zone in which no instance can be launched.", zones);
+            Some(Action::AsgInsufficientInstanceCapacityError { zone: zone? })
         }
         FaultKind::LosePrimary => Some(Action::LosePrimary { part: part(keys)? }),
         FaultKind::PausePrimary => Some(Action::PausePrimary { part: part(keys)? }),
@@ -256,6 +274,7 @@ mod tests {
             FaultKind::TerminateInstances => "zone = \"b\"\ncount = 2",
             FaultKind::PauseInstances => "lasts = \"1m\"\nzone = \"b\"\ncount = 1",
             FaultKind::LoseAlbNode => "lasts = \"1m\"\nzone = \"a\"",
+            FaultKind::AsgInsufficientInstanceCapacityError => "lasts = \"1m\"\nzone = \"a\"",
             FaultKind::LosePrimary => "lasts = \"1m\"\npart = \"redis\"",
             FaultKind::PausePrimary => "lasts = \"1m\"\npart = \"database\"",
             FaultKind::DelayReplica => "lasts = \"1m\"\npart = \"redis\"\nlag = \"2s\"",

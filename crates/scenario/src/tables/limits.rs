@@ -81,6 +81,13 @@ pub(super) const TIMER: Limits<Duration> = Limits::new(
     "shorter timers keep the engine busy with nothing else, and longer ones never fire in a sale",
 );
 
+/// Pings of a socket, and the wait for them.
+pub(super) const HEARTBEAT: Limits<Duration> = Limits::new(
+    SECOND,
+    HOUR,
+    "pings more often than once a second are most of the load, and rarer ones than hourly keep nothing alive",
+);
+
 /// Period of the monitor's samples.
 pub(super) const SAMPLE_PERIOD: Limits<Duration> = Limits::new(
     SECOND,
@@ -92,7 +99,7 @@ pub(super) const SAMPLE_PERIOD: Limits<Duration> = Limits::new(
 pub(super) const ALARM_PERIOD: Limits<Duration> = Limits::new(
     Duration::from_secs(10),
     DAY,
-    "CloudWatch has periods of 10s, 30s, and whole minutes up to a day",
+    "CloudWatch has periods of 10s, 20s, 30s, and whole minutes up to a day",
 );
 
 /// Pauses between two polls or attempts.
@@ -157,6 +164,59 @@ pub(super) const LATE: Limits<Duration> = Limits::new(
     HOUR,
     "AWS is up to 2 minutes late; to carry it out later, schedule it later",
 );
+
+/// Timeout of a lifecycle hook.
+pub(super) const HOOK_TIMEOUT: Limits<Duration> = Limits::new(
+    Duration::from_secs(30),
+    Duration::from_hours(2),
+    "AWS permits 30 seconds to 2 hours",
+);
+
+/// Instances that stay healthy, in percent of the desired number.
+pub(super) const HEALTHY_MIN: Limits<u32> =
+    Limits::new(0, 100, "AWS permits 0 to 100 percent of the desired number");
+
+/// Instances that may exist, in percent of the desired number.
+pub(super) const HEALTHY_MAX: Limits<u32> = Limits::new(
+    100,
+    200,
+    "AWS permits 100 to 200 percent of the desired number",
+);
+
+/// Widest range between the two; AWS permits no wider one.
+pub(super) const HEALTHY_RANGE_MAX: u32 = 100;
+
+/// Share of a group, in percent, at which a refresh waits.
+pub(super) const CHECKPOINT: Limits<u32> = Limits::new(
+    1,
+    100,
+    "a checkpoint is a percentage of the group, and before the first instance there is nothing to check",
+);
+
+/// Checkpoints of a refresh.
+pub(super) const CHECKPOINTS: Limits<usize> = Limits::new(
+    0,
+    100,
+    "each checkpoint is another whole percentage of the group",
+);
+
+/// Wait at a checkpoint.
+pub(super) const CHECKPOINT_DELAY: Limits<Duration> = Limits::new(
+    ZERO,
+    Duration::from_hours(48),
+    "AWS permits 48 hours at most",
+);
+
+/// Refreshes of a run.
+pub(super) const REFRESHES: Limits<usize> = Limits::new(
+    0,
+    100,
+    "a group has one refresh at a time, and nobody deploys more than 100 times in a run",
+);
+
+/// Processes of a group.
+pub(super) const PROCESSES: Limits<usize> =
+    Limits::new(0, 7, "list each process once: seven can be suspended here");
 
 /// More instances than the testbed can emulate on one machine.
 pub(super) const FLEET_MAX: u32 = 200;
@@ -323,6 +383,10 @@ pub(super) const ZONES: Limits<usize> = Limits::new(
 /// Zones with a NAT gateway.
 pub(super) const NAT_ZONES: Limits<usize> =
     Limits::new(0, 6, "list each zone once: a region has six at most");
+
+/// Inbound rules of a security group.
+pub(super) const INBOUND_RULES: Limits<usize> =
+    Limits::new(0, 6, "list each source once: there are six");
 
 /// Scaling policies of a group.
 pub(super) const POLICIES: Limits<usize> = Limits::new(

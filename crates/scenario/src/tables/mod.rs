@@ -11,8 +11,10 @@ mod existing_servers;
 mod faults;
 mod gates;
 mod limits;
+mod network;
 mod outlook;
 mod overrides;
+mod replacement;
 mod scaling;
 mod schedule;
 mod show;
@@ -607,7 +609,7 @@ mod tests {
         let lasts = fault.key("lasts").expect("a key").when.as_ref();
         let lasts = lasts.expect("some faults have no length");
         assert_eq!(lasts.key, "action");
-        assert_eq!(lasts.is.len(), 8, "all but the momentary one");
+        assert_eq!(lasts.is.len(), 9, "all but the momentary one");
         assert!(!lasts.is.contains(&"terminate-instances"));
     }
 }

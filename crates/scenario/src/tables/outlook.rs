@@ -8,7 +8,7 @@ use crate::diagnostic::Problem;
 use crate::document::Section;
 use crate::duration::Written;
 use crate::plan::Temperament;
-use crate::scaling::{Alarm, Comparison, Metric, Scaling};
+use crate::scaling::{Alarm, Comparison, Metric, MissingData, Scaling};
 use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::units::SimTime;
 
@@ -26,6 +26,7 @@ impl Outlook<'_> {
     pub(super) fn report(&self, root: &Section<'_>, scaling: Option<&Scaling>) {
         self.report_idle_buyers(root);
         self.warn_of_unreachable_alarms(root, scaling);
+        self.warn_of_slow_alarms(root, scaling);
     }
 
     /// Rejects pauses with which nobody joins the queue, and warns of those with which nobody can hold a seat or pay.
@@ -107,6 +108,30 @@ impl Outlook<'_> {
         Some(())
     }
 
+    /// Warns of stated alarms whose periods are not over before the run is: an alarm sees only periods that have ended.
+    fn warn_of_slow_alarms(&self, root: &Section<'_>, scaling: Option<&Scaling>) -> Option<()> {
+        let end = self.end?;
+        let section = root.peek("scaling");
+        let stated = section
+            .find("policies")
+            .filter(|value| value.is_in_file())?;
+        let elements = stated.elements(super::limits::POLICIES)?;
+        for (element, policy) in elements.iter().zip(&scaling?.policies) {
+            let Some(needed) = seen_after(&policy.alarm).filter(|needed| *needed > end) else {
+                continue;
+            };
+            let (name, needed, end) = (&policy.name, Written(needed), Written(end));
+            let message = format!(
+                "the alarm of `{name}` cannot fire: the periods it needs are over after {needed}, and the run ends after {end}"
+            );
+            let problem = Problem::new(message).expected(format!("periods that end within {end}"));
+            let help =
+                "shorten `period`, lower the M in `datapoints`, or lengthen `clock.duration`";
+            element.warn(problem.help(help));
+        }
+        Some(())
+    }
+
     /// The highest value of a metric, and why; `None` if a problem hides it.
     fn most(&self, metric: Metric) -> Option<(f64, String)> {
         match metric {
@@ -133,6 +158,16 @@ impl Outlook<'_> {
             reason = "the number of buyers is limited to ten million"
         )]
         Some(planned.ceil() as u32)
+    }
+}
+
+/// Time until as many periods as an alarm needs have ended; `None` if missing datapoints can set it off.
+fn seen_after(alarm: &Alarm) -> Option<Duration> {
+    match alarm.missing {
+        MissingData::Breaching => None,
+        MissingData::Missing | MissingData::Ignore | MissingData::NotBreaching => {
+            Some(alarm.period.saturating_mul(alarm.datapoints_to_alarm))
+        }
     }
 }
 
@@ -210,5 +245,30 @@ mod tests {
             assert_eq!(with("cpu_utilization", reachable), "", "{reachable}");
         }
         assert_eq!(with("queue_size", "above = 499"), "");
+    }
+
+    #[test]
+    fn alarms_whose_periods_outlast_the_run_are_warned_of() {
+        let with = |alarm: &str| {
+            told(&format!(
+                "clock = {{ duration = \"10m\" }}\narrivals = [{{ shape = \"onsale\", buyers = 500 }}]\n\
+                 [[scaling.policies]]\nname = \"mine\"\nmetric = \"queue_size\"\nkind = \"simple\"\nadjust = 1\n\
+                 alarm = {{ above = 100, {alarm} }}\n"
+            ))
+        };
+        let slow = with("period = \"5m\", datapoints = \"3 of 3\"");
+        assert!(
+            slow.contains(
+                "the alarm of `mine` cannot fire: the periods it needs are over after 15m, and the run ends after 10m"
+            ),
+            "{slow}"
+        );
+        assert!(with("period = \"11m\"").contains("warning: "));
+        for in_time in [
+            "period = \"5m\", datapoints = \"2 of 3\"",
+            "period = \"5m\", datapoints = \"3 of 3\", missing = \"breaching\"",
+        ] {
+            assert_eq!(with(in_time), "", "{in_time}");
+        }
     }
 }

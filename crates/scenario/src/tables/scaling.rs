@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::alarm::alarm;
 use super::buyers::Distributions;
 use super::limits;
+use super::replacement;
 use super::schedule::scheduled;
 use crate::diagnostic::Problem;
 use crate::distribution::Distribution;
@@ -17,6 +18,9 @@ use crate::scaling::{
     StepAdjustment,
 };
 use crate::value::Value;
+
+/// The default cooldown of a group (documented by AWS).
+const DEFAULT_COOLDOWN: Duration = Duration::from_secs(300);
 
 pub(super) fn scaling(keys: &mut Keys<'_, '_, Scaling>, end: Option<Duration>) -> Option<Scaling> {
     let (min, max) = limits(keys);
@@ -52,6 +56,17 @@ pub(super) fn scaling(keys: &mut Keys<'_, '_, Scaling>, end: Option<Duration>) -
         OneOf::new(),
         |scaling| scaling.launch_hook,
     );
+    let launch_hook_timeout = keys.value(
+        key("launch_hook_timeout", "Time from a running virtual machine until a launch hook that was not completed times out."),
+        Length(limits::HOOK_TIMEOUT),
+        |scaling| scaling.launch_hook_timeout,
+    );
+    let launch_hook_default = keys.value(
+        key("launch_hook_default", "What happens when it times out: `abandon` terminates the instance and launches another, `continue` puts it in service."),
+        OneOf::new(),
+        |scaling| scaling.launch_hook_default,
+    );
+    let replacement = replacement::replacement(keys, grace, end);
     let monitor = keys.table(
         key(
             "monitor",
@@ -60,19 +75,25 @@ pub(super) fn scaling(keys: &mut Keys<'_, '_, Scaling>, end: Option<Duration>) -
         |scaling| &scaling.monitor,
         monitor,
     );
+    // Documented: a step policy without a warm-up of its own has that of the group, or else the default cooldown.
+    let warmup = replacement
+        .as_ref()
+        .and_then(|it| it.default_instance_warmup);
+    let warmup = warmup.unwrap_or(DEFAULT_COOLDOWN);
     let policies = keys
         .list(
             key("policies", "Scaling policies, each with its alarm."),
             limits::POLICIES,
             Some("policy"),
             |scaling| &scaling.policies,
-            policy,
+            |keys| policy(keys, warmup),
         )
         .values;
     let scheduled = scheduled(keys, (min, max), end);
     let named = policies.as_deref().unwrap_or_default();
     report_twins(keys, named, scheduled.as_deref().unwrap_or_default());
     report_crossed(keys, named);
+    let replacement = replacement?;
     Some(Scaling {
         min: min?,
         max: max?,
@@ -80,10 +101,16 @@ pub(super) fn scaling(keys: &mut Keys<'_, '_, Scaling>, end: Option<Duration>) -
         boot: boot?,
         monitor: monitor?,
         launch_hook: launch_hook?,
+        launch_hook_timeout: launch_hook_timeout?,
+        launch_hook_default: launch_hook_default?,
         policies: policies?,
         scheduled: scheduled?,
         health_type: health_type?,
         grace: grace?,
+        maintenance: replacement.maintenance,
+        default_instance_warmup: replacement.default_instance_warmup,
+        suspended: replacement.suspended,
+        refreshes: replacement.refreshes,
     })
 }
 
@@ -214,7 +241,7 @@ fn monitor(keys: &mut Keys<'_, '_, Monitor>) -> Option<Monitor> {
     })
 }
 
-fn policy(keys: &mut Keys<'_, '_, Policy>) -> Option<Policy> {
+fn policy(keys: &mut Keys<'_, '_, Policy>, warmup: Duration) -> Option<Policy> {
     let name = keys.value(
         key(
             "name",
@@ -238,7 +265,7 @@ fn policy(keys: &mut Keys<'_, '_, Policy>) -> Option<Policy> {
         |policy| policy.kind.policy_type(),
         |keys, policy_type| match policy_type {
             PolicyType::Simple => simple(keys),
-            PolicyType::Step => step(keys),
+            PolicyType::Step => step(keys, warmup),
         },
     );
     let alarm = alarm?;
@@ -275,7 +302,7 @@ fn simple(keys: &mut Keys<'_, '_, Policy>) -> Option<PolicyKind> {
     })
 }
 
-fn step(keys: &mut Keys<'_, '_, Policy>) -> Option<PolicyKind> {
+fn step(keys: &mut Keys<'_, '_, Policy>, default: Duration) -> Option<PolicyKind> {
     let steps = keys
         .list(
             key("steps", "Step adjustments, in ascending order."),
@@ -288,13 +315,16 @@ fn step(keys: &mut Keys<'_, '_, Policy>) -> Option<PolicyKind> {
             step_adjustment,
         )
         .values;
-    let warmup = keys.field(
+    let warmup = keys.value(
         key(
             "warmup",
-            "Time after an instance is in service during which it counts as warming up.",
+            "Time after an instance is in service during which it counts as warming up; `default` is `default_instance_warmup`, or else 300s.",
         ),
-        Length(limits::DELAY),
-        field!(kind: PolicyKind::Step { warmup }),
+        Or("default", Length(limits::DELAY)),
+        |policy| match &policy.kind {
+            PolicyKind::Step { warmup, .. } => Some(*warmup),
+            PolicyKind::Simple { .. } => None,
+        },
     );
     let steps = steps?;
     let lower = |step: &StepAdjustment| step.from.unwrap_or(f64::NEG_INFINITY);
@@ -312,7 +342,7 @@ fn step(keys: &mut Keys<'_, '_, Policy>) -> Option<PolicyKind> {
     }
     Some(PolicyKind::Step {
         steps,
-        warmup: warmup?,
+        warmup: warmup?.unwrap_or(default),
     })
 }
 

@@ -188,10 +188,28 @@ pub(super) fn server(keys: &mut Keys<'_, '_, Server>) -> Option<Server> {
         Length(limits::LIFETIME),
         |server| server.show_detail_ttl,
     );
+    let ping_interval = keys.value(
+        key(
+            "ping_interval",
+            "Time between two Engine.IO pings of the server, which keep a socket alive.",
+        ),
+        Length(limits::HEARTBEAT),
+        |server| server.ping_interval,
+    );
+    let ping_timeout = keys.value(
+        key(
+            "ping_timeout",
+            "How long either side of a socket waits for the other's ping or pong beyond that, before it gives up the socket.",
+        ),
+        Length(limits::HEARTBEAT),
+        |server| server.ping_timeout,
+    );
     Some(Server {
         rate_limit: rate_limit?,
         session_ttl: session_ttl?,
         show_list_ttl: show_list_ttl?,
         show_detail_ttl: show_detail_ttl?,
+        ping_interval: ping_interval?,
+        ping_timeout: ping_timeout?,
     })
 }

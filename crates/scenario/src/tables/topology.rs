@@ -3,13 +3,14 @@
 use tiketi_station::Profile;
 
 use super::subnets::{Placed, Subnets, check_sizes, check_subnets, subnets};
-use super::{Overrides, data_tier, limits};
+use super::{Overrides, data_tier, limits, network};
 use crate::diagnostic::Problem;
 use crate::document::Section;
 use crate::duration::Written;
 use crate::environment::Environment;
 use crate::keys::kind::{Kind, Length, List, OneOf, Or, Subnet, Truth, Whole, Word, Zone};
 use crate::keys::{Form, Keys, key};
+use crate::network::Routes;
 use crate::page::{inline_table, list, text};
 use crate::plan::Plan;
 use crate::scaling::Scaling;
@@ -60,7 +61,7 @@ pub(super) fn zone_names(keys: &Keys<'_, '_, Plan>) -> Option<Vec<String>> {
     Some(names)
 }
 
-fn names_of(topology: &Topology) -> Vec<String> {
+pub(super) fn names_of(topology: &Topology) -> Vec<String> {
     topology
         .zones
         .iter()
@@ -168,6 +169,28 @@ pub(super) fn topology(
         |keys| Some(subnets(keys, context.zones)),
     );
     check_subnets(keys, subnets.as_ref(), vpc);
+    let routes = keys.section(
+        key(
+            "routes",
+            "Default routes: where the route tables of the subnets send traffic for the internet, one per tier or per zone.",
+        ),
+        |topology| topology,
+        |keys| {
+            let zones = network::Zones {
+                names: context.zones,
+                with_nat: nat_gateways.as_deref(),
+            };
+            network::routes(keys, zones)
+        },
+    );
+    let security_groups = keys.section(
+        key(
+            "security_groups",
+            "Who may open connections to what: the sources that the inbound rules of each security group admit.",
+        ),
+        |topology| &topology.security_groups,
+        network::security_groups,
+    );
     check_sizes(subnets.as_ref(), context.scaling);
     let instances = keys.section(
         key("instances", "The back-end instances."),
@@ -189,10 +212,11 @@ pub(super) fn topology(
         |topology| topology,
         |keys| data_tier::database(keys, context.zones),
     );
-    let zones = zones(context.zones?, &nat_gateways?, &subnets?);
+    let zones = zones(context.zones?, &nat_gateways?, &subnets?, &routes?);
     Some(Topology {
         vpc: vpc?,
         zones: zones?,
+        security_groups: security_groups?,
         instances: instances?,
         alb: alb?,
         data_tier: context.overrides.data_tier.clone().or(data_tier)?,
@@ -206,6 +230,7 @@ fn zones(
     names: &[String],
     with_nat: &[ZoneId],
     subnets: &Subnets<'_>,
+    routes: &[Routes],
 ) -> Option<Vec<topology::Zone>> {
     let zone = |(index, name): (usize, &String)| {
         let id = zone_at(index)?;
@@ -216,6 +241,7 @@ fn zones(
             private: range(&subnets.private)?,
             data: range(&subnets.data)?,
             nat_gateway: with_nat.contains(&id),
+            routes: *routes.get(index)?,
         })
     };
     names.iter().enumerate().map(zone).collect()
@@ -398,8 +424,7 @@ fn alb(keys: &mut Keys<'_, '_, Alb>) -> Option<Alb> {
         key(
             "connect_timeout",
             "How long the load balancer waits for a target to accept a connection before 504.",
-        )
-        .only(&LIVE),
+        ),
         Length(limits::TIMEOUT),
         |alb| alb.connect_timeout,
     );

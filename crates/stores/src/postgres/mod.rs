@@ -134,6 +134,25 @@ impl PostgresPair {
             return;
         }
         self.sites[site].lose();
+        self.after_loss(site);
+    }
+
+    /// Stops the server of a site for good, as a loss of power does: its clients hear nothing until [`Self::end_silence`], or
+    /// until the site is restored. Otherwise like [`Self::lose`].
+    pub fn silence(&mut self, site: usize) {
+        if !self.sites[site].is_alive() {
+            return;
+        }
+        self.sites[site].silence();
+        self.after_loss(site);
+    }
+
+    /// Kills the silent server of a lost site: connections to it break.
+    pub fn end_silence(&mut self, site: usize) {
+        self.sites[site].end_silence();
+    }
+
+    fn after_loss(&mut self, site: usize) {
         self.clients.get_mut()[site] = None;
         match self.primary {
             Some(primary) if primary == site => {

@@ -127,6 +127,21 @@ impl RedisPair {
         }
     }
 
+    /// Stops the server of a site for good, as a loss of power does: its clients hear nothing until [`Self::end_silence`], or
+    /// until the site is restored. What it has acknowledged is lost as with [`Self::lose`].
+    pub fn silence(&mut self, site: usize) {
+        self.sites[site].silence();
+        if self.primary == Some(site) {
+            self.primary = None;
+            self.link.cut();
+        }
+    }
+
+    /// Kills the silent server of a lost site: connections to it break.
+    pub fn end_silence(&mut self, site: usize) {
+        self.sites[site].end_silence();
+    }
+
     /// Promotes a replica with the data it has. Returns when it accepts writes.
     ///
     /// If the primary is still running, its site is lost first: there are never two primaries.

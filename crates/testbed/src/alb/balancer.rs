@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use super::message::{Answer, Command, Load, NodeSettings};
 use super::process::AlbNode;
-use crate::child::{self, Launcher, Word};
+use crate::child::{self, Launcher, Silenced, Word};
 use tiketi_cloud::health_votes::HealthVotes;
 use tiketi_cloud::order::Input;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
@@ -41,6 +41,8 @@ pub struct Blueprint {
 pub struct Balancer {
     blueprint: Blueprint,
     processes: BTreeMap<ProcessId, Process>,
+    /// Stopped processes of nodes without power.
+    silenced: BTreeMap<ProcessId, (ZoneId, Silenced)>,
     next_process: ProcessId,
     heard_tx: UnboundedSender<Heard>,
     targets: BTreeMap<InstanceId, SocketAddr>,
@@ -90,6 +92,7 @@ impl Balancer {
         let balancer = Self {
             blueprint,
             processes: BTreeMap::new(),
+            silenced: BTreeMap::new(),
             next_process: 0,
             heard_tx,
             targets: BTreeMap::new(),
@@ -123,13 +126,34 @@ impl Balancer {
         Ok(())
     }
 
-    /// Kills the node of a zone at once, as a power failure does.
+    /// Kills the node of a zone at once: its clients see resets, and new connections are refused.
     pub fn kill_node(&mut self, zone: ZoneId) -> Vec<News> {
         let gone: Vec<_> = self.processes_of(zone).collect();
         for id in &gone {
             self.forget(*id);
         }
         self.after_loss(zone)
+    }
+
+    /// Stops the node of a zone, as a loss of power does: its clients hear nothing, and new connections time out, until
+    /// [`Self::end_silence`].
+    pub fn silence_node(&mut self, zone: ZoneId) -> Vec<News> {
+        let gone: Vec<_> = self.processes_of(zone).collect();
+        for id in &gone {
+            if let Some(child) = self.take_out(*id) {
+                let silenced = Silenced::new(child, Command::Deafen);
+                self.silenced.insert(*id, (zone, silenced));
+            }
+        }
+        self.after_loss(zone)
+    }
+
+    /// Kills the stopped processes of a zone whose power is back. Their address refuses connections until the node starts.
+    pub fn end_silence(&mut self, zone: ZoneId) {
+        let of_zone = self.silenced.extract_if(.., |_, (of, _)| *of == zone);
+        for (_, (_, silenced)) in of_zone {
+            tokio::spawn(silenced.end());
+        }
     }
 
     /// Adds a target to the group.
@@ -162,6 +186,11 @@ impl Balancer {
     /// Processes a report.
     pub fn handle(&mut self, heard: &Heard) -> Vec<News> {
         let Some(process) = self.processes.get_mut(&heard.process) else {
+            if let (Word::Answer(Answer::Deaf), Some((_, silenced))) =
+                (heard.word, self.silenced.get(&heard.process))
+            {
+                silenced.handle_deaf();
+            }
             return Vec::new();
         };
         let zone = process.zone;
@@ -203,6 +232,8 @@ impl Balancer {
                 process.load = load;
                 Vec::new()
             }
+            // Only a node without power is told to be deaf.
+            Answer::Deaf => Vec::new(),
         }
     }
 
@@ -233,6 +264,8 @@ impl Balancer {
     /// Stops all processes and waits until they are gone.
     pub async fn stop(mut self) {
         self.tell_all(Command::Stop);
+        let silenced = std::mem::take(&mut self.silenced).into_values();
+        join_all(silenced.map(|(_, silenced)| silenced.end())).await;
         let processes = std::mem::take(&mut self.processes).into_values();
         join_all(processes.map(|process| process.child.end())).await;
     }
@@ -274,19 +307,24 @@ impl Balancer {
 
     /// Kills a process and keeps its totals.
     fn forget(&mut self, id: ProcessId) {
-        let Some(process) = self.processes.remove(&id) else {
-            return;
-        };
+        if let Some(child) = self.take_out(id) {
+            tokio::spawn(child.kill());
+        }
+    }
+
+    /// Takes out a process that is to end, and keeps its totals.
+    fn take_out(&mut self, id: ProcessId) -> Option<child::Process<AlbNode>> {
+        let process = self.processes.remove(&id)?;
         self.past = self.past
             + Load {
                 connections: 0,
                 web_sockets: 0,
                 ..process.load
             };
-        tokio::spawn(process.child.kill());
         for waiting_for in self.draining.values_mut() {
             waiting_for.remove(&id);
         }
+        Some(process.child)
     }
 
     /// A zone has lost processes: without the one that checks, its node has no vote.

@@ -55,6 +55,9 @@ pub enum Command {
         /// Whether it is healthy.
         healthy: bool,
     },
+    /// Accept no connection from now on: the zone loses power, and the process is stopped as soon as it reports
+    /// [`Answer::Deaf`].
+    Deafen,
     /// End the process. The end of its input has the same effect.
     Stop,
 }
@@ -80,6 +83,8 @@ pub enum Answer {
         /// The target.
         instance: InstanceId,
     },
+    /// Nobody can connect any longer; connections that are open stay.
+    Deaf,
     /// Totals since the start of the process, and current levels; sent about once per second of real time.
     Load(Load),
 }

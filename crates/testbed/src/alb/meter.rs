@@ -5,11 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::message::{Errors, Load};
+use crate::clock::wall_now;
 use tiketi_cloud::routing::{Fate, Stickiness};
 
 /// The counters of one process.
@@ -88,8 +91,35 @@ impl Counter {
 pub(super) struct MeteredStream {
     stream: TcpStream,
     meter: Arc<Counters>,
-    /// Reads and writes so far; shows whether anything has passed since it was last read.
-    pub(super) activity: Arc<Counter>,
+    pub(super) activity: Arc<Activity>,
+}
+
+/// When something has passed through a connection the last time.
+#[derive(Debug)]
+pub(super) struct Activity {
+    opened: Instant,
+    /// Nanoseconds of real time from the opening.
+    last: AtomicU64,
+}
+
+impl Activity {
+    fn new() -> Self {
+        Self {
+            opened: wall_now(),
+            last: AtomicU64::new(0),
+        }
+    }
+
+    fn note(&self) {
+        let passed = wall_now().saturating_duration_since(self.opened);
+        let passed = u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX);
+        self.last.store(passed, Ordering::Relaxed);
+    }
+
+    /// Returns when it was.
+    pub(super) fn last(&self) -> Instant {
+        self.opened + Duration::from_nanos(self.last.load(Ordering::Relaxed))
+    }
 }
 
 impl MeteredStream {
@@ -99,7 +129,7 @@ impl MeteredStream {
         Self {
             stream,
             meter,
-            activity: Arc::default(),
+            activity: Arc::new(Activity::new()),
         }
     }
 
@@ -110,7 +140,7 @@ impl MeteredStream {
     fn count_written(&self, written: &Poll<io::Result<usize>>) {
         if let Poll::Ready(Ok(bytes)) = written {
             self.meter.bytes_out.add(*bytes as u64);
-            self.activity.add(1);
+            self.activity.note();
         }
     }
 }
@@ -132,7 +162,7 @@ impl AsyncRead for MeteredStream {
         let bytes = buffer.filled().len() - before;
         if bytes > 0 {
             self.meter.bytes_in.add(bytes as u64);
-            self.activity.add(1);
+            self.activity.note();
         }
         outcome
     }

@@ -10,6 +10,7 @@ use http::HeaderValue;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{SockRef, Socket};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,7 @@ use super::backend::{Backend, Held, Limits};
 use super::message::{Answer, Command, NodeSettings};
 use super::meter::{Counters, MeteredStream};
 use super::{checks, proxy};
+use crate::deaf::deafen;
 use tiketi_cloud::routing::{Cookie, Route, Router};
 use tiketi_core::units::{InstanceId, SimTime};
 
@@ -77,10 +79,18 @@ pub async fn run(
 ) -> std::io::Result<()> {
     let listener = listen(settings.listen)?;
     let port = listener.local_addr()?.port();
+    let door = Door {
+        listener: Arc::new(listener),
+        closed: CancellationToken::new(),
+    };
     let node = Node::new(settings, answers);
     let ended = node.ended.clone();
     let _end_all_tasks = ended.clone().drop_guard();
-    node.spawn(accept(listener, Arc::clone(&node.shared), ended));
+    let accepting = accept(Arc::clone(&door.listener), Arc::clone(&node.shared), ended);
+    let closed = door.closed.clone();
+    node.spawn(async move {
+        closed.run_until_cancelled(accepting).await;
+    });
     node.spawn(keep_time(
         Arc::clone(&node.shared),
         node.settings.now,
@@ -88,13 +98,38 @@ pub async fn run(
     ));
     node.spawn(report_load(Arc::clone(&node.shared), node.answers.clone()));
     node.say(Answer::Ready { port });
+    // Fills the queue of a door that accepts nobody.
+    let mut filler = None;
     while let Some(command) = commands.recv().await {
-        if command == Command::Stop {
-            break;
+        match command {
+            Command::Stop => break,
+            Command::Deafen => {
+                filler = Some(door.deafen()?);
+                node.say(Answer::Deaf);
+            }
+            Command::Register { .. }
+            | Command::Deregister { .. }
+            | Command::Remove { .. }
+            | Command::SetHealth { .. } => node.obey(command),
         }
-        node.obey(command);
     }
+    drop(filler);
     Ok(())
+}
+
+/// Where the node listens.
+struct Door {
+    listener: Arc<TcpListener>,
+    /// Cancelled to accept nobody any more. The socket goes on to listen.
+    closed: CancellationToken,
+}
+
+impl Door {
+    /// Lets nobody in from now on: connections time out. What is returned must be kept.
+    fn deafen(&self) -> std::io::Result<Socket> {
+        self.closed.cancel();
+        deafen(&SockRef::from(&*self.listener))
+    }
 }
 
 /// The part of a node process that carries out commands.
@@ -141,7 +176,7 @@ impl Node {
             Command::SetHealth { instance, healthy } => {
                 self.shared.group().router.set_health(instance, healthy);
             }
-            Command::Stop => self.ended.cancel(),
+            Command::Deafen | Command::Stop => {} // About the whole process.
         }
     }
 
@@ -221,7 +256,7 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>, ended: CancellationToken) {
+async fn accept(listener: Arc<TcpListener>, shared: Arc<Shared>, ended: CancellationToken) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {

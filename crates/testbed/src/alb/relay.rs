@@ -11,7 +11,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::backend::Held;
-use super::meter::{Counter, Counters, MeteredStream};
+use super::meter::{Activity, Counters, MeteredStream};
+use crate::clock::wall_now;
 
 /// Buffer size per direction: messages are a few hundred bytes, and there are tens of thousands of sockets.
 const BUFFER: usize = 1_024;
@@ -57,16 +58,14 @@ pub(super) async fn run(
     meter.web_sockets.subtract(1);
 }
 
-/// Resolves when nothing has passed for at least `timeout`, and after twice that at the latest.
-async fn silence(activity: &Counter, timeout: Duration) {
-    let mut seen = activity.get();
+/// Resolves when nothing has passed for `timeout`.
+async fn silence(activity: &Activity, timeout: Duration) {
     loop {
-        tokio::time::sleep(timeout).await;
-        let now = activity.get();
-        if now == seen {
+        let due = activity.last() + timeout;
+        if wall_now() >= due {
             return;
         }
-        seen = now;
+        tokio::time::sleep_until(due).await;
     }
 }
 

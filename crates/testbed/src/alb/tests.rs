@@ -126,7 +126,8 @@ fn alb() -> Alb {
         },
         deregistration_delay: Duration::from_secs(30),
         stickiness: Some(Duration::from_secs(3_600)),
-        idle_timeout: Duration::from_secs(60),
+        // Two seconds on the wall: longer than the time between two reports.
+        idle_timeout: Duration::from_secs(200),
         connect_timeout: Duration::from_secs(10),
         dns_ttl: Duration::from_secs(60),
     }

@@ -11,6 +11,7 @@
 mod launch;
 mod process;
 mod serve;
+mod silenced;
 
 use std::future::Future;
 use std::io;
@@ -23,6 +24,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 pub use launch::{DATABASE_VARIABLE, Launcher, REDIS_VARIABLE};
 pub use process::Process;
 pub use serve::{ChildError, die_with_supervisor, main, run};
+pub(crate) use silenced::Silenced;
 
 /// What the supervisor hears from a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

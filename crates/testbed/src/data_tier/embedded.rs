@@ -9,6 +9,8 @@ use tiketi_server::{Census, EmbeddedLimits, EmbeddedTier, FinalState};
 use super::Endpoints;
 use crate::lock;
 use tiketi_cloud::driver::{Primaries, Promotion, Strain};
+use tiketi_cloud::gauges::PartReadings;
+use tiketi_core::fault::catalog::Connections;
 use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
 use tiketi_measure::ending::{self, DataTierFigures, FailoverFigures};
 use tiketi_measure::replica_lag::ReplicaLags;
@@ -61,16 +63,16 @@ impl Embedded {
     }
 
     /// Takes the primaries that are in `zone`: each is out until one is promoted.
-    pub(super) fn lose_zone(&mut self, now: SimTime, zone: ZoneId) {
+    pub(super) fn lose_zone(&mut self, now: SimTime, zone: ZoneId, connections: Connections) {
         for part in self.primaries.in_zone(zone) {
-            self.lose(now, part);
+            self.lose(now, part, connections);
         }
     }
 
     /// Begins a strain.
     pub(super) fn strain(&mut self, now: SimTime, strain: Strain) {
         match strain {
-            Strain::LosePrimary(part) => self.lose(now, part),
+            Strain::LosePrimary(part) => self.lose(now, part, Connections::Reset),
             Strain::PausePrimary(DataTierPart::Redis) => self.tier.pause_redis(),
             Strain::PausePrimary(DataTierPart::Database) => self.tier.pause_database(),
             Strain::DelayReplica(part, lag) => self.delay_replica(part, Some(lag)),
@@ -119,6 +121,20 @@ impl Embedded {
         self.tier.census()
     }
 
+    /// What its parts are doing. The time of Redis' thread is that of this machine.
+    pub(super) fn readings(&self) -> PartReadings {
+        let figures = self.tier.figures();
+        let (redis, database) = (figures.redis, figures.database);
+        PartReadings {
+            redis_memory: Some(redis.memory_used),
+            redis_refused: Some(redis.writes_refused),
+            database_busy: Some(figures.database_busy),
+            connections: Some(database.connections_open),
+            connections_refused: Some(database.connections_refused),
+            ..PartReadings::default()
+        }
+    }
+
     /// Everything an audit needs.
     pub(super) fn final_state(&self) -> FinalState {
         self.tier.final_state()
@@ -149,14 +165,16 @@ impl Embedded {
     }
 
     /// Takes the primary of a part; nothing happens if there is none.
-    fn lose(&mut self, now: SimTime, part: DataTierPart) {
+    fn lose(&mut self, now: SimTime, part: DataTierPart, connections: Connections) {
         let lost_zone = self.primaries.zone(part);
         if !self.primaries.lose(part) {
             return;
         }
-        match part {
-            DataTierPart::Redis => self.tier.lose_redis(),
-            DataTierPart::Database => self.tier.lose_database(),
+        match (part, connections) {
+            (DataTierPart::Redis, Connections::Silent) => self.tier.silence_redis(),
+            (DataTierPart::Redis, Connections::Reset) => self.tier.lose_redis(),
+            (DataTierPart::Database, Connections::Silent) => self.tier.silence_database(),
+            (DataTierPart::Database, Connections::Reset) => self.tier.lose_database(),
         }
         let failover = FailoverFigures {
             part,

@@ -23,6 +23,8 @@ pub(super) use external::External;
 pub use servers::{GUARD_SUBCOMMAND, guard};
 pub(super) use servers::{Premises, Servers};
 use tiketi_cloud::driver::Strain;
+use tiketi_cloud::gauges::PartReadings;
+use tiketi_core::fault::catalog::Connections;
 use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
 use tiketi_measure::ending::DataTierFigures;
 use tiketi_measure::stall::Book;
@@ -71,11 +73,11 @@ impl Endpoints {
 }
 
 impl DataTier {
-    /// Kills everything of the data tier that is in `zone`.
-    pub(super) fn lose_zone(&mut self, now: SimTime, zone: ZoneId) {
+    /// Takes everything of the data tier that is in `zone`.
+    pub(super) fn lose_zone(&mut self, now: SimTime, zone: ZoneId, connections: Connections) {
         match self {
-            Self::Embedded(tier) => tier.lose_zone(now, zone),
-            Self::Servers(tier) => tier.lose_zone(now, zone),
+            Self::Embedded(tier) => tier.lose_zone(now, zone, connections),
+            Self::Servers(tier) => tier.lose_zone(now, zone, connections),
             Self::External(_) => {}
         }
     }
@@ -133,6 +135,16 @@ impl DataTier {
             Self::Embedded(tier) => tier.census(),
             Self::Servers(tier) => tier.watch().census(),
             Self::External(tier) => tier.watch().census(),
+        }
+    }
+
+    /// Returns what Redis and the database are doing, as far as it can be read. The CPU time of servers is that of this machine,
+    /// and says nothing about the emulated nodes.
+    pub(super) fn readings(&self) -> PartReadings {
+        match self {
+            Self::Embedded(tier) => tier.readings(),
+            Self::Servers(tier) => tier.watch().readings(),
+            Self::External(tier) => tier.watch().readings(),
         }
     }
 

@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 use super::record::{Beat, Record};
 use crate::clock::{unix_now_ns, wall_now};
 use crate::lock;
+use tiketi_cloud::gauges::PartReadings;
 use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
 use tiketi_measure::ending::{DataTierFigures, Loss};
 use tiketi_measure::stall::Book;
@@ -87,6 +88,11 @@ impl Watch {
     /// Returns what was measured so far.
     pub(super) fn figures(&self) -> DataTierFigures {
         self.eyes.record().figures()
+    }
+
+    /// Returns the last sample of the servers.
+    pub(super) fn readings(&self) -> PartReadings {
+        self.eyes.record().readings()
     }
 
     /// Returns when the servers did not answer, and forgets it.

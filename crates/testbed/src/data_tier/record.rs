@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use tiketi_cloud::gauges::PartReadings;
 use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
 use tiketi_measure::ending::{DataTierFigures, FailoverFigures, LagFigures, Loss};
 use tiketi_measure::stall::{Book, Noticed, Silence, StallKind, ToolPart};
@@ -17,6 +18,7 @@ pub(super) struct Record {
     database: Sightings,
     failovers: Vec<Failover>,
     levels: DataTierFigures,
+    readings: PartReadings,
     stalls: Book,
 }
 
@@ -61,6 +63,7 @@ impl Record {
             database: Sightings::default(),
             failovers: Vec::new(),
             levels: DataTierFigures::default(),
+            readings: PartReadings::default(),
             stalls: Book::default(),
         }
     }
@@ -142,6 +145,16 @@ impl Record {
     /// Returns the levels and counters of the servers, to update them.
     pub(super) fn levels(&mut self) -> &mut DataTierFigures {
         &mut self.levels
+    }
+
+    /// Returns the last sample of the servers, to update it.
+    pub(super) const fn sampled(&mut self) -> &mut PartReadings {
+        &mut self.readings
+    }
+
+    /// Returns the last sample of the servers.
+    pub(super) const fn readings(&self) -> PartReadings {
+        self.readings
     }
 
     /// Returns the figures so far.

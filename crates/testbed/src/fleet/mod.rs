@@ -5,12 +5,13 @@
 
 mod address;
 mod server;
+mod silence;
 mod stalls;
 mod thread_watch;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ use super::zone::{FIRST_HOST, on_loopback};
 use address::Reserved;
 pub(super) use address::listener_at;
 use server::{InstanceProcess, Server};
+use silence::SilentInstance;
 use thread_watch::watch_thread;
 use tiketi_cloud::driver::CpuTime;
 use tiketi_core::units::{InstanceId, ZoneId};
@@ -71,6 +73,8 @@ pub struct Fleet {
     /// Addresses assigned so far in each zone.
     given: Vec<u32>,
     members: BTreeMap<InstanceId, Member>,
+    /// Instances without power: stopped for good, with open sockets.
+    silent: BTreeMap<InstanceId, SilentInstance>,
     heard_tx: UnboundedSender<Heard>,
     /// Killed instances that are not gone yet.
     ending: TaskTracker,
@@ -83,6 +87,8 @@ struct Member {
     /// The task that ends the boot; `None` when the boot is over.
     boot: Option<AbortHandle>,
     server: Server,
+    /// The listening socket of its thread, to be made deaf; `None` for a process, which has its own, and during the boot.
+    door: Option<TcpListener>,
     /// Signs of life of its thread; `None` for a process, which has its own, and during the boot.
     heartbeat: Option<Heartbeat>,
 }
@@ -109,6 +115,8 @@ enum What {
 enum Said {
     /// It is listening.
     Listening,
+    /// It accepts nobody any more.
+    Deaf,
     /// It cannot serve.
     Failed { reason: String },
     /// It has ended.
@@ -165,6 +173,7 @@ impl Fleet {
             given: vec![0; subnets.len()],
             subnets,
             members: BTreeMap::new(),
+            silent: BTreeMap::new(),
             heard_tx,
             ending: TaskTracker::new(),
             stalls: Book::default(),
@@ -188,6 +197,7 @@ impl Fleet {
             reserved,
             boot: None,
             server,
+            door: None,
             heartbeat: None,
         };
         if boot.is_zero() {
@@ -262,7 +272,7 @@ impl Fleet {
         self.members.iter().filter_map(here).collect()
     }
 
-    /// Ends an instance, and with it everything that is still connected.
+    /// Ends an instance, and with it everything that is still connected. One without power stays silent.
     pub fn terminate(&mut self, instance: InstanceId) {
         if let Some(member) = self.members.remove(&instance) {
             member.end(&self.ending);
@@ -291,7 +301,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Kills every instance of a zone at once.
+    /// Kills every instance of a zone at once: their peers see resets.
     pub fn lose_zone(&mut self, zone: ZoneId) {
         for (_, member) in self.members.extract_if(.., |_, member| member.zone == zone) {
             member.end(&self.ending);
@@ -302,6 +312,9 @@ impl Fleet {
     pub async fn stop(self) {
         for member in self.members.into_values() {
             member.end(&self.ending);
+        }
+        for silent in self.silent.into_values() {
+            silent.end(&self.ending);
         }
         self.ending.close();
         let gone = tokio::time::timeout(STOP_TIMEOUT, self.ending.wait());
@@ -373,6 +386,7 @@ impl Fleet {
                     return;
                 }
                 Word::Answer(Answer::Listening) => What::Said(Said::Listening),
+                Word::Answer(Answer::Deaf) => What::Said(Said::Deaf),
                 Word::Answer(Answer::Failed { reason }) => What::Said(Said::Failed { reason }),
                 Word::Answer(Answer::Stalled(lapse)) | Word::Stalled(lapse) => What::Stalled(lapse),
                 Word::Ended => What::Said(Said::Ended),
@@ -391,6 +405,7 @@ impl Fleet {
         match (&member.server, &self.kind) {
             (Server::Awaited, Kind::Threads(tier)) => {
                 let listener = listener_at(member.reserved.address())?;
+                member.door = Some(listener.try_clone()?);
                 let (tier, settings) = (tier.clone(), self.settings.clone());
                 let started = Instance::start(instance.to_string(), listener, tier, settings)?;
                 let heard_tx = self.heard_tx.clone();
@@ -406,6 +421,10 @@ impl Fleet {
     /// Processes a report of a process or thread. Returns that it answers now, or why it is gone; `None` if it was ended
     /// before.
     fn hear(&mut self, instance: InstanceId, said: Said) -> Option<Result<(), Cause>> {
+        if matches!(said, Said::Deaf) {
+            self.handle_deaf(instance);
+            return None;
+        }
         let server = match self.server(instance).ok()? {
             Server::Process(server) => server,
             // A thread says nothing but that it has ended, by a panic.
@@ -418,6 +437,7 @@ impl Fleet {
                 server.listens = true;
                 Ok(())
             }
+            Said::Deaf => return None,
             Said::Failed { reason } => not_started(reason),
             Said::Ended if server.listens => Err(Cause::Crashed),
             Said::Ended => not_started("its process ended before it listened".to_owned()),

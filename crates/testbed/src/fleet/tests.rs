@@ -235,6 +235,52 @@ async fn a_lost_zone_takes_its_instances_and_leaves_the_others() {
     }
 }
 
+/// Real time in which something happens on loopback, if it happens at all.
+const MOMENT: Duration = Duration::from_millis(300);
+
+/// Connects until the queue is full: a thread may still accept one connection while it stops.
+async fn assert_silent(address: SocketAddr) {
+    let mut silent = Vec::new();
+    while let Ok(connected) = tokio::time::timeout(MOMENT, TcpStream::connect(address)).await {
+        silent.push(connected.expect("nobody refuses"));
+        assert!(silent.len() < 3, "connections are accepted");
+    }
+}
+
+#[tokio::test]
+async fn an_instance_without_power_is_silent_until_power_is_back() {
+    let mut bench = Bench::start(threads()).await;
+    let address = bench.fleet.address(IN_A).unwrap();
+    let mut open = TcpStream::connect(address).await.unwrap();
+    health(address).await.unwrap();
+    bench.fleet.silence_zone(ZONE_A);
+    assert!(bench.fleet.in_zone(ZONE_A).is_empty());
+    assert!(health(bench.fleet.address(IN_B).unwrap()).await.is_ok());
+    assert_silent(address).await;
+
+    // A request on a connection that is open gets no response, and the connection does not break either.
+    let request = b"GET /health HTTP/1.1\r\nhost: test\r\n\r\n";
+    open.write_all(request).await.unwrap();
+    let heard = tokio::time::timeout(MOMENT, open.read_u8()).await;
+    assert!(heard.is_err(), "heard {heard:?}");
+    assert!(stalls(&mut bench).is_empty(), "a fault is no stall");
+
+    bench.fleet.end_silence(ZONE_A);
+    let ended = async { while open.read_u8().await.is_ok() {} };
+    tokio::time::timeout(PATIENCE, ended).await.unwrap();
+    wait_until_refused(address).await;
+    bench.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_fleet_that_stops_ends_its_silent_instances() {
+    let mut bench = Bench::start(threads()).await;
+    let address = bench.fleet.address(IN_A).unwrap();
+    bench.fleet.silence_zone(ZONE_A);
+    bench.fleet.stop().await;
+    wait_until_refused(address).await;
+}
+
 /// Judges what the fleet noticed, as of a run that has lasted for the last minute.
 fn stalls(bench: &mut Bench) -> Vec<Stall> {
     while let Ok(heard) = bench.heard.try_recv() {

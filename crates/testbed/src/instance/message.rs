@@ -38,6 +38,9 @@ impl fmt::Debug for InstanceSettings {
 pub enum Command {
     /// The boot is over: listen. Until then connections are refused.
     Listen,
+    /// Accept no connection from now on: the zone loses power, and the process is stopped as soon as it reports
+    /// [`Answer::Deaf`].
+    Deafen,
 }
 
 /// A report of an instance process.
@@ -53,6 +56,8 @@ pub enum Answer {
     },
     /// The thread of the server did not run for a while, although it should have.
     Stalled(Lapse),
+    /// Nobody can connect any longer; connections that are open stay.
+    Deaf,
     /// Its counters since the start, several times per second of real time if they have changed.
     Load(InstanceLoad),
 }

@@ -1,14 +1,17 @@
 //! The child process that runs one instance.
 
 use std::io;
+use std::net::TcpListener;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tiketi_server::{Instance, InstanceLoad, ServersTier};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::MissedTickBehavior;
 
 use super::message::{Answer, Command, InstanceSettings};
 use crate::child::{self, ChildError, Role};
+use crate::deaf::deafen;
 use crate::fleet::listener_at;
 use crate::pulse::{self, Sign};
 
@@ -61,14 +64,19 @@ async fn run(
     let Some(Command::Listen) = commands.recv().await else {
         return Ok(());
     };
-    let started =
-        listener_at(address).and_then(|listener| Instance::start(name, listener, tier, settings));
+    let started = listener_at(address).and_then(|listener| {
+        let door = listener.try_clone()?;
+        Ok((Instance::start(name, listener, tier, settings)?, door))
+    });
     match started {
-        Ok(instance) => {
+        Ok((instance, door)) => {
             // If the supervisor has exited, the end of the input ends this process.
             drop(answers.send(Answer::Listening));
             watch_thread(&instance, answers.clone());
-            report_load(&instance, &answers).await
+            tokio::select! {
+                ended = report_load(&instance, &answers) => ended,
+                deaf = grow_deaf(commands, door, &answers) => deaf,
+            }
         }
         Err(error) => {
             let error = format!("it cannot listen on {address}: {error}");
@@ -77,6 +85,26 @@ async fn run(
             Err(io::Error::other(error))
         }
     }
+}
+
+/// Waits for the command to accept nobody, and obeys it; the supervisor then stops the process.
+async fn grow_deaf(
+    mut commands: UnboundedReceiver<Command>,
+    door: TcpListener,
+    answers: &UnboundedSender<Answer>,
+) -> io::Result<()> {
+    while let Some(command) = commands.recv().await {
+        match command {
+            Command::Deafen => {
+                let _filler = deafen(&SockRef::from(&door))?;
+                drop(answers.send(Answer::Deaf));
+                return std::future::pending().await;
+            }
+            Command::Listen => {} // It does already.
+        }
+    }
+    // The end of the input ends the process.
+    std::future::pending().await
 }
 
 /// Watches the thread of the server, which does the work of the instance; the process itself is watched like any child.

@@ -3,8 +3,10 @@
 //! The claims are data (`scenarios/targets/tiketi.toml`); the code here measures those that a run can exercise. A claim is
 //! never *met* without a measurement, and only *partly met* if a part of it was not measured.
 
+pub mod architecture;
 mod cost;
 mod data_path;
+mod deployment;
 mod failover;
 mod fleet;
 mod network;
@@ -14,7 +16,10 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use architecture::Described;
+
 use super::audit::{AuditVerdict, Unchecked};
+use super::deployment::Deployment;
 use super::recovery::Recovery;
 use super::scale::ScaleAction;
 use tiketi_measure::Measurements;
@@ -25,13 +30,17 @@ const CLAIMS: &str = include_str!("../../../../scenarios/targets/tiketi.toml");
 /// One claim, as the file states it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Claim {
-    id: String,
-    system: String,
-    documented: String,
-    check: String,
-    /// Why no run measures it yet; `None` if runs do.
-    unmeasured: Option<String>,
+pub struct Claim {
+    /// Its number, such as `A12`.
+    pub id: String,
+    /// The part of the architecture that it is about.
+    pub system: String,
+    /// The claim as the documents state it.
+    pub documented: String,
+    /// How a run checks it.
+    pub check: String,
+    /// Why no single run measures it; `None` if runs do.
+    pub unmeasured: Option<String>,
     low: Option<f64>,
     high: Option<f64>,
     bound: Option<Bound>,
@@ -81,7 +90,7 @@ pub struct TargetVerdict {
 }
 
 /// The verdict on a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reached {
     /// The whole claim was measured, and it agrees.
@@ -95,11 +104,17 @@ pub enum Reached {
 }
 
 /// What claims are measured from.
-struct Evidence<'a> {
-    run: &'a Measurements,
-    recoveries: &'a [Recovery],
-    scaling: &'a [ScaleAction],
-    audits: &'a [AuditVerdict],
+pub(super) struct Evidence<'a> {
+    /// The run.
+    pub(super) run: &'a Measurements,
+    /// How the users recovered from each fault.
+    pub(super) recoveries: &'a [Recovery],
+    /// Each change of the fleet's desired size.
+    pub(super) scaling: &'a [ScaleAction],
+    /// Each instance refresh.
+    pub(super) deployments: &'a [Deployment],
+    /// The audits.
+    pub(super) audits: &'a [AuditVerdict],
 }
 
 /// Why a run does not exercise a claim.
@@ -180,26 +195,16 @@ impl Found {
     }
 }
 
-/// Compares every claim with the run.
-pub(super) fn judge(
-    run: &Measurements,
-    recoveries: &[Recovery],
-    scaling: &[ScaleAction],
-    audits: &[AuditVerdict],
-) -> Vec<TargetVerdict> {
-    let evidence = Evidence {
-        run,
-        recoveries,
-        scaling,
-        audits,
-    };
+/// Compares every claim with the run. What is not the architecture that a claim is about does not exercise it.
+pub(super) fn judge(described: &Described, evidence: &Evidence<'_>) -> Vec<TargetVerdict> {
     claims()
         .into_iter()
-        .map(|claim| compare(claim, &evidence))
+        .map(|claim| compare(claim, described, evidence))
         .collect()
 }
 
-fn claims() -> Vec<Claim> {
+/// Returns every claim, in the order of the documents.
+pub fn claims() -> Vec<Claim> {
     #[derive(Deserialize)]
     struct File {
         target: Vec<Claim>,
@@ -209,8 +214,12 @@ fn claims() -> Vec<Claim> {
     file.target
 }
 
-fn compare(claim: Claim, evidence: &Evidence<'_>) -> TargetVerdict {
-    let (verdict, measured) = match read(&claim, evidence) {
+fn compare(claim: Claim, described: &Described, evidence: &Evidence<'_>) -> TargetVerdict {
+    let checked = match described.objection(&claim.id) {
+        Some(objection) => Err(objection.into()),
+        None => read(&claim, evidence),
+    };
+    let (verdict, measured) = match checked {
         Ok(found) => (found.verdict(), found.in_words()),
         Err(reason) => (Reached::NotExercised, reason.to_string()),
     };
@@ -229,8 +238,10 @@ fn compare(claim: Claim, evidence: &Evidence<'_>) -> TargetVerdict {
 
 fn read(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     match claim.id.as_str() {
+        "A3" => network::way_in(evidence),
         "A4" => fleet::spread(claim, evidence),
         "A5" => resilience::zone_loss(claim, evidence),
+        "A6" => network::tiers(evidence),
         "A7" => fleet::initial(evidence),
         "A8" => data_path::redis_jobs(evidence),
         "A9" => resilience::permanent_data(evidence),
@@ -242,16 +253,20 @@ fn read(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
         "A15" => fleet::in_service(claim, evidence),
         "A16" => fleet::size(evidence),
         "A17" => cost::endpoint(claim, evidence),
+        "A18" => network::gateways(evidence),
         "A19" => resilience::failover(claim, evidence),
+        "A20" => network::database(evidence),
         "A21" => data_path::delivery(claim, evidence),
         "A24" => cost::month(claim, evidence),
         "B1" => resilience::availability(claim, evidence),
         "B2" => network::subnets(evidence),
+        "B3" => network::routes(evidence),
         "B4" => fleet::size(evidence),
         "B5" => failover::database(claim, evidence, ClaimedDatabase::Rds),
         "B6" => data_path::pool(evidence),
         "B7" => failover::redis_losses(claim, evidence),
         "B8" => data_path::rate_limit(evidence),
+        "B10" => deployment::rolling(claim, evidence),
         "B14" => failover::terms(evidence),
         _ => Err(claim.unmeasured.clone().unwrap_or_default().into()),
     }

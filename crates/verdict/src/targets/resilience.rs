@@ -84,6 +84,7 @@ const fn can_fail_over(kind: FaultKind) -> bool {
         FaultKind::TerminateInstances
         | FaultKind::PauseInstances
         | FaultKind::LoseAlbNode
+        | FaultKind::AsgInsufficientInstanceCapacityError
         | FaultKind::PausePrimary
         | FaultKind::DelayReplica
         | FaultKind::FillRedisMemory

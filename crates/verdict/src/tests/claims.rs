@@ -3,8 +3,12 @@
 use super::{good_plan, judged};
 use crate::Verdicts;
 use crate::targets::Reached;
-use tiketi_measure::ending::FinalState;
+use tiketi_core::units::{SimTime, ZoneId};
+use tiketi_measure::ending::{FinalState, SystemFigures};
 use tiketi_scenario::Plan;
+use tiketi_scenario::network::{DefaultRoute, Source};
+use tiketi_scenario::scaling::ScheduledAction;
+use tiketi_scenario::topology::Topology;
 
 #[test]
 fn claims_that_a_run_does_not_touch_are_not_exercised() {
@@ -12,7 +16,7 @@ fn claims_that_a_run_does_not_touch_are_not_exercised() {
     plan.faults.clear();
     let verdicts = judged(plan, |run| {
         run.timeline.clear();
-        run.ending.system = None;
+        run.ending.system = Some(SystemFigures::default());
         run.ending.statement = None;
         run.ending.state = FinalState::Unread {
             reason: "not read".to_owned(),
@@ -23,9 +27,12 @@ fn claims_that_a_run_does_not_touch_are_not_exercised() {
         .iter()
         .filter(|target| target.verdict != Reached::NotExercised);
     let ids: Vec<_> = exercised.map(|target| target.id.as_str()).collect();
-    // Broadcast latency and the size of the fleet were still measured, and the scenario has its subnets. The queue crossed its
+    // Broadcast latency and the size of the fleet were still measured, and the scenario has its network. The queue crossed its
     // threshold, and without a timeline no alarm fired.
-    assert_eq!(ids, ["A11", "A14", "A16", "B2", "B4"]);
+    let expected = [
+        "A3", "A6", "A11", "A14", "A16", "A18", "A20", "B2", "B3", "B4",
+    ];
+    assert_eq!(ids, expected);
 }
 
 #[test]
@@ -110,11 +117,80 @@ fn subnets_that_overlap_or_are_too_small_miss_the_claim() {
         target.unwrap().verdict
     };
     assert_eq!(verdict(|_| ()), Reached::PartlyMet);
-    assert_eq!(verdict(|plan| plan.scaling.max = 251), Reached::Missed);
+    let grows = |plan: &mut Plan| {
+        plan.scaling.scheduled = vec![ScheduledAction {
+            name: "opening".to_owned(),
+            at: SimTime::ZERO,
+            late: None,
+            min: None,
+            max: Some(251),
+            desired: None,
+        }];
+    };
+    assert_eq!(verdict(grows), Reached::Missed);
     let overlaps = |plan: &mut Plan| plan.topology.zones[1].data = "10.0.0.0/22".parse().unwrap();
     assert_eq!(verdict(overlaps), Reached::Missed);
     let elsewhere = |plan: &mut Plan| plan.topology.vpc = "10.0.0.0/15".parse().unwrap();
     assert_eq!(verdict(elsewhere), Reached::NotExercised);
+}
+
+/// The verdict on a claim after a change of the example's network.
+fn network_claim(id: &str, change: fn(&mut Topology)) -> Reached {
+    let mut plan = good_plan();
+    change(&mut plan.topology);
+    let verdicts = judged(plan, |_| ());
+    let target = verdicts.targets.iter().find(|target| target.id == id);
+    target.unwrap().verdict
+}
+
+#[test]
+fn a_second_way_in_misses_the_claim_of_the_only_one() {
+    assert_eq!(network_claim("A3", |_| ()), Reached::PartlyMet);
+    let open = |topology: &mut Topology| {
+        topology.security_groups.redis.push(Source::Internet);
+        topology.zones[1].routes.private = DefaultRoute::InternetGateway;
+    };
+    assert_eq!(network_claim("A3", open), Reached::Missed);
+}
+
+#[test]
+fn instances_that_are_reached_or_leave_another_way_miss_the_claim_of_three_tiers() {
+    assert_eq!(network_claim("A6", |_| ()), Reached::PartlyMet);
+    let lateral = |topology: &mut Topology| topology.security_groups.instances.push(Source::Redis);
+    assert_eq!(network_claim("A6", lateral), Reached::Missed);
+    let public = |topology: &mut Topology| {
+        topology.zones[0].routes.private = DefaultRoute::InternetGateway;
+    };
+    assert_eq!(network_claim("A6", public), Reached::Missed);
+    let closed = |topology: &mut Topology| topology.zones[0].routes.private = DefaultRoute::None;
+    assert_eq!(network_claim("A6", closed), Reached::Missed);
+}
+
+#[test]
+fn a_lost_gateway_is_not_replaced_by_the_other_one() {
+    // The documents say that the other one can be used; no route table does that by itself.
+    assert_eq!(network_claim("A18", |_| ()), Reached::Missed);
+    let one = |topology: &mut Topology| topology.zones[1].nat_gateway = false;
+    assert_eq!(network_claim("A18", one), Reached::NotExercised);
+}
+
+#[test]
+fn a_database_open_to_the_internet_misses_the_claim() {
+    assert_eq!(network_claim("A20", |_| ()), Reached::PartlyMet);
+    let open = |topology: &mut Topology| {
+        topology.security_groups.database.push(Source::Internet);
+        topology.zones[0].routes.data = DefaultRoute::InternetGateway;
+    };
+    assert_eq!(network_claim("A20", open), Reached::Missed);
+}
+
+#[test]
+fn private_subnets_that_use_another_zone_miss_the_claim_of_routes() {
+    assert_eq!(network_claim("B3", |_| ()), Reached::PartlyMet);
+    let detour = |topology: &mut Topology| {
+        topology.zones[1].routes.private = DefaultRoute::NatGateway(ZoneId(0));
+    };
+    assert_eq!(network_claim("B3", detour), Reached::Missed);
 }
 
 #[test]

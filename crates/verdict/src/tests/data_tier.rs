@@ -150,6 +150,7 @@ fn the_claim_about_aurora_covers_lag_promotion_and_the_first_write() {
 fn the_claim_about_multi_az_allows_no_loss_and_two_minutes() {
     let rds = |run: &mut Measurements| {
         run.plan.topology.database.kind = DatabaseKind::RdsMultiAz;
+        run.plan.topology.database.class = "db.t3.micro".to_owned();
     };
     assert_target("B5", Reached::Met, "0 confirmed orders lost", rds);
     assert_target("B5", Reached::Missed, "1 confirmed order lost", |run| {
@@ -336,13 +337,16 @@ fn overlapping_faults_are_followed_separately() {
 #[test]
 fn faults_at_the_same_instant_are_observed_together() {
     use tiketi_cloud::notice::Notice;
-    use tiketi_core::fault::catalog::Action;
+    use tiketi_core::fault::catalog::{Action, Connections};
     let at = |second, what| Notice {
         at: SimTime::from_secs(second),
         what,
     };
     let (part, zone) = (DataTierPart::Database, ZoneId(0));
-    let power = Action::AzPowerInterruption { zone: ZoneId(1) };
+    let power = Action::AzPowerInterruption {
+        zone: ZoneId(1),
+        connections: Connections::Silent,
+    };
     let verdicts = judge(&run(|run| {
         run.timeline = vec![
             at(240, What::struck(power)),

@@ -160,8 +160,8 @@ impl EmbeddedCache {
         self.inner.bus.forget_instance(self.instance);
     }
 
-    /// Runs one atomic step on the primary. A paused one is waited for until the client gives up; what it has given up on
-    /// never happens.
+    /// Runs one atomic step on the primary. One that is paused, or was lost without a word, is waited for until the client
+    /// gives up; what it has given up on never happens.
     async fn script<T>(
         &self,
         body: impl FnOnce(&mut RedisStore, SimTime) -> Result<T, Unavailable>,
@@ -170,12 +170,17 @@ impl EmbeddedCache {
         if self.inner.redis_is_paused() {
             self.inner.redis_continues().await?;
         }
-        // The clock is read under the lock, so that writes are replicated in the order of their times.
-        let mut store = self.inner.redis();
-        let now = self.inner.now();
-        match store.ask(now) {
-            Asked::Done(_) => body(&mut store, now),
-            Asked::Silent(_) | Asked::Down => Err(Unavailable::Redis),
-        }
+        let silence = {
+            // The clock is read under the lock, so that writes are replicated in the order of their times.
+            let mut store = self.inner.redis();
+            let now = self.inner.now();
+            match store.ask(now) {
+                Asked::Done(_) => return body(&mut store, now),
+                Asked::Down => return Err(Unavailable::Redis),
+                Asked::Silent(gives_up_at) => gives_up_at.saturating_since(now),
+            }
+        };
+        tokio::time::sleep(self.inner.clock.wall(silence)).await;
+        Err(Unavailable::Redis)
     }
 }

@@ -123,6 +123,7 @@ impl EmbeddedTier {
         let database = DatabaseSettings {
             pool_max: settings.pool_max,
             connect_timeout: settings.pool_connect_timeout,
+            keep_alive: settings.pool_keep_alive,
             connections_max: limits.connections_max,
             cores: limits.cores,
             query: ServiceTimes::of(&settings.profile).query,
@@ -170,6 +171,14 @@ impl EmbeddedTier {
     pub fn lose_redis(&self) {
         let mut redis = self.inner.redis();
         redis.machine.handle_lost(self.inner.now());
+        self.inner.redis_paused.send_replace(false);
+    }
+
+    /// Loses the Redis primary without a word: operations fail after the timeout of their client, until another is promoted
+    /// or restored.
+    pub fn silence_redis(&self) {
+        let mut redis = self.inner.redis();
+        redis.machine.handle_lost_silently(self.inner.now());
         self.inner.redis_paused.send_replace(false);
     }
 
@@ -223,6 +232,14 @@ impl EmbeddedTier {
         self.inner
             .transactions
             .act(|machine, now| machine.handle_lost(now));
+    }
+
+    /// Loses the database primary without a word: connections hang until keep-alive breaks them, and new ones until they time
+    /// out.
+    pub fn silence_database(&self) {
+        self.inner
+            .transactions
+            .act(|machine, now| machine.handle_lost_silently(now));
     }
 
     /// Makes the standby the primary; nothing that was committed is missing. Nothing happens without an outage.

@@ -25,6 +25,7 @@ use evictions::Evictions;
 use part::{Broken, Part, Shared};
 use pressure::{Ballast, HeldConnections};
 use reach::Reach;
+use tiketi_core::fault::catalog::Connections;
 use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
 use tiketi_scenario::Plan;
 use tiketi_scenario::topology::{self, DatabaseKind};
@@ -121,10 +122,12 @@ impl Servers {
             eyes: watch.eyes(),
             broken: Arc::clone(&broken),
         };
+        let keep_alive = plan.topology.database.keep_alive.div_f64(speed);
         let evictions = Evictions::watch(&redis_reach, &watch.eyes());
         Ok(Self {
-            redis: Part::new(redis, &redis_zones, shared.clone()),
-            database: Part::new(database, &database_zones, shared),
+            // Clients of Redis give up on silence by themselves, after the timeout of a command.
+            redis: Part::new(redis, &redis_zones, shared.clone(), None),
+            database: Part::new(database, &database_zones, shared, Some(keep_alive)),
             config,
             watch,
             ballast: None,
@@ -150,9 +153,9 @@ impl Servers {
         &self.watch
     }
 
-    pub(super) fn lose_zone(&mut self, now: SimTime, zone: ZoneId) {
-        self.redis.close(now, zone);
-        self.database.close(now, zone);
+    pub(super) fn lose_zone(&mut self, now: SimTime, zone: ZoneId, connections: Connections) {
+        self.redis.close(now, zone, connections);
+        self.database.close(now, zone, connections);
     }
 
     pub(super) fn restore_zone(&mut self, zone: ZoneId) {

@@ -2,6 +2,8 @@
 //!
 //! A loss takes effect at once. What takes time runs in tasks, one after the other.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ use tokio::task::JoinHandle;
 use crate::data_tier::Endpoints;
 use crate::data_tier::probe::Eyes;
 use crate::data_tier::record::Record;
+use crate::deaf::DeadAddress;
+use tiketi_core::fault::catalog::Connections;
 use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
 
 /// Real time between two measurements of a pair.
@@ -19,6 +23,11 @@ const MEASURE_EVERY: Duration = Duration::from_millis(250);
 
 /// How often tasks in progress get a turn to finish before their pair is stopped anyway.
 const TURNS_MAX: u32 = 1_000;
+
+/// Attempts to take over the address of a server that was killed.
+const DEAD_TRIES: u32 = 50;
+/// Real time between two of them.
+const DEAD_PAUSE: Duration = Duration::from_millis(2);
 
 /// The first failure of a server that no fault explains.
 pub(super) type Broken = Arc<OnceLock<Arc<StoresError>>>;
@@ -40,6 +49,10 @@ pub(super) struct Part<P> {
     /// Notified by tasks that need the pair, so that a measurement in progress stops.
     wanted: Arc<Notify>,
     shared: Shared,
+    /// Real time after which the keep-alive of clients breaks their connections to a silent server; `None` without one.
+    keep_alive: Option<Duration>,
+    /// What ends the connections to a silent server of each site.
+    keep_alives: BTreeMap<usize, JoinHandle<()>>,
     measuring: JoinHandle<()>,
 }
 
@@ -56,7 +69,10 @@ struct Site {
 /// The operations that both pairs have; sites are those of [`Part`].
 pub(super) trait Pair: Send + 'static {
     const PART: DataTierPart;
+    fn address(&self, site: usize) -> SocketAddr;
     fn lose(&mut self, site: usize);
+    fn silence(&mut self, site: usize);
+    fn end_silence(&mut self, site: usize);
     fn promote(&mut self, site: usize) -> impl Future<Output = Result<(), StoresError>> + Send;
     fn restore(&mut self, site: usize) -> impl Future<Output = Result<(), StoresError>> + Send;
     fn pause(&mut self, site: usize);
@@ -73,8 +89,20 @@ macro_rules! pair {
         impl Pair for $pair {
             const PART: DataTierPart = $part;
 
+            fn address(&self, site: usize) -> SocketAddr {
+                self.address(site)
+            }
+
             fn lose(&mut self, site: usize) {
                 self.lose(site);
+            }
+
+            fn silence(&mut self, site: usize) {
+                self.silence(site);
+            }
+
+            fn end_silence(&mut self, site: usize) {
+                self.end_silence(site);
             }
 
             async fn promote(&mut self, site: usize) -> Result<(), StoresError> {
@@ -122,6 +150,9 @@ fn note_redis(sample: &RedisSample, record: &mut Record) {
     levels.redis_memory_peak = levels.redis_memory_peak.max(sample.memory_used_bytes);
     levels.redis_memory_max = sample.memory_max_bytes.unwrap_or(0);
     levels.redis_writes_refused = sample.writes_refused;
+    let readings = record.sampled();
+    readings.redis_memory = Some(sample.memory_used_bytes);
+    readings.redis_refused = Some(sample.writes_refused);
 }
 
 fn note_database(sample: &PostgresSample, record: &mut Record) {
@@ -131,10 +162,16 @@ fn note_database(sample: &PostgresSample, record: &mut Record) {
     let levels = record.levels();
     let connections = u32::try_from(sample.connections).unwrap_or(u32::MAX);
     levels.database_connections_peak = levels.database_connections_peak.max(connections);
+    record.sampled().connections = Some(connections);
 }
 
 impl<P: Pair> Part<P> {
-    pub(super) fn new(pair: P, zones: &[ZoneId], shared: Shared) -> Self {
+    pub(super) fn new(
+        pair: P,
+        zones: &[ZoneId],
+        shared: Shared,
+        keep_alive: Option<Duration>,
+    ) -> Self {
         let site = |&zone: &ZoneId| Site {
             zone,
             is_open: true,
@@ -152,6 +189,8 @@ impl<P: Pair> Part<P> {
             primary: Some(0),
             wanted,
             shared,
+            keep_alive,
+            keep_alives: BTreeMap::new(),
             measuring: tokio::spawn(measuring),
         }
     }
@@ -181,14 +220,24 @@ impl<P: Pair> Part<P> {
         self.sites.iter().position(|site| site.zone == zone)
     }
 
-    /// Kills the server in `zone`, if there is one; nothing runs there until [`Self::open`].
-    pub(super) fn close(&mut self, now: SimTime, zone: ZoneId) {
+    /// Takes the server in `zone`, if there is one; nothing runs there until [`Self::open`].
+    pub(super) fn close(&mut self, now: SimTime, zone: ZoneId, connections: Connections) {
         let Some(site) = self.site_in(zone) else {
             return;
         };
+        let was_manned = self.sites[site].is_manned;
         self.sites[site].is_open = false;
         self.sites[site].is_manned = false;
-        self.with(move |pair| pair.lose(site));
+        match connections {
+            Connections::Silent => {
+                self.with(move |pair| pair.silence(site));
+                if let Some(after) = self.keep_alive.filter(|_| was_manned) {
+                    let broken = break_connections(Arc::clone(&self.pair), site, after);
+                    self.keep_alives.insert(site, tokio::spawn(broken));
+                }
+            }
+            Connections::Reset => self.with(move |pair| pair.lose(site)),
+        }
         if self.primary == Some(site) {
             self.primary = None;
             self.shared.eyes.handle_lost(P::PART, zone, now);
@@ -201,7 +250,19 @@ impl<P: Pair> Part<P> {
             return;
         };
         self.sites[site].is_open = true;
+        self.free_addresses();
         self.man_open_sites();
+    }
+
+    /// Gives the addresses of silent servers back that may run again.
+    fn free_addresses(&mut self) {
+        let sites = &self.sites;
+        for (_, broken) in self
+            .keep_alives
+            .extract_if(.., |site, _| sites[*site].is_open)
+        {
+            broken.abort();
+        }
     }
 
     /// Makes the server in `zone` the primary.
@@ -249,7 +310,7 @@ impl<P: Pair> Part<P> {
     /// Kills the primary; its site stays closed until [`Self::open`].
     pub(super) fn close_primary(&mut self, now: SimTime) {
         if let Some(site) = self.primary {
-            self.close(now, self.sites[site].zone);
+            self.close(now, self.sites[site].zone, Connections::Reset);
         }
     }
 
@@ -258,6 +319,7 @@ impl<P: Pair> Part<P> {
         for site in &mut self.sites {
             site.is_open = true;
         }
+        self.free_addresses();
         self.man_open_sites();
     }
 
@@ -293,6 +355,11 @@ impl<P: Pair> Part<P> {
     }
 
     pub(super) async fn stop(self) {
+        for broken in self.keep_alives.into_values() {
+            broken.abort();
+            // The task was aborted: its result says nothing.
+            drop(broken.await);
+        }
         self.measuring.abort();
         // The task was aborted: its result says nothing.
         drop(self.measuring.await);
@@ -307,6 +374,32 @@ impl<P: Pair> Part<P> {
             pair.into_inner().stop().await;
         }
     }
+}
+
+/// Ends a silent server when the keep-alive of its clients would break their connections; until then they hang. Afterwards
+/// nothing answers at its address.
+async fn break_connections<P: Pair>(pair: Arc<Mutex<P>>, site: usize, after: Duration) {
+    tokio::time::sleep(after).await;
+    let address = {
+        let mut pair = pair.lock().await;
+        pair.end_silence(site);
+        pair.address(site)
+    };
+    drop(pair);
+    let mut tries = 0;
+    let _dead = loop {
+        match DeadAddress::take(address) {
+            Ok(dead) => break Some(dead),
+            // A killed server needs a moment to go.
+            Err(_) if tries < DEAD_TRIES => tries += 1,
+            Err(error) => {
+                tracing::warn!(%error, %address, "connections to the lost server are refused");
+                break None;
+            }
+        }
+        tokio::time::sleep(DEAD_PAUSE).await;
+    };
+    std::future::pending::<()>().await;
 }
 
 /// Measures the pair again and again; stops a measurement when a task needs the pair.

@@ -1,8 +1,8 @@
-//! Utilization of each tier: how much a run used at its peak, and how much there is. The rest is the headroom.
+//! The tiers that can run out, and the utilization of each: how much a run used at its peak, and how much there is. The rest
+//! is the headroom.
 
 use serde::{Deserialize, Serialize};
 
-use super::figures::count;
 use tiketi_cloud::notice::InstanceState;
 use tiketi_measure::Measurements;
 use tiketi_measure::ending::DataTierFigures;
@@ -16,6 +16,8 @@ const BYTES_PER_MIB: f64 = 1_048_576.0;
 pub enum Tier {
     /// Mean CPU utilization of all instances, at its peak.
     InstanceCpu,
+    /// CPU time that goes into messages to sockets, as a share of what all instances have.
+    Broadcasts,
     /// Desired instances at their peak, of `scaling.max`.
     Instances,
     /// Shopping slots in use at their peak, of `waiting_room.active_max`.
@@ -28,6 +30,8 @@ pub enum Tier {
     RedisCpu,
     /// Memory of Redis at its peak, of its limit, in MiB.
     RedisMemory,
+    /// Connections in use in the fullest pool, of `pool_max`.
+    ConnectionPool,
     /// Waits for a pooled database connection that timed out, as a share of all waits.
     PoolTimeouts,
     /// Redis commands per second, as a mean over the run.
@@ -36,6 +40,8 @@ pub enum Tier {
     DatabaseStatements,
     /// Load balancer capacity units, as a mean over the run.
     LoadBalancerUnits,
+    /// Time without a healthy target, as a share.
+    LoadBalancer,
     /// Sockets connected at once, at their peak.
     Sockets,
 }
@@ -56,16 +62,19 @@ impl Tier {
     pub const fn title(self) -> &'static str {
         match self {
             Self::InstanceCpu => "instance CPU",
+            Self::Broadcasts => "CPU for messages to sockets",
             Self::Instances => "desired instances",
             Self::ActivePlaces => "shopping slots",
             Self::DatabaseConnections => "database connections",
             Self::DatabaseCores => "database cores, mean",
             Self::RedisCpu => "Redis CPU, mean",
             Self::RedisMemory => "Redis memory, MiB",
+            Self::ConnectionPool => "fullest connection pool",
             Self::PoolTimeouts => "pool waits that timed out",
             Self::RedisCommands => "Redis commands/s, mean",
             Self::DatabaseStatements => "database statements/s, mean",
             Self::LoadBalancerUnits => "load-balancer capacity units, mean",
+            Self::LoadBalancer => "load balancer without a healthy target",
             Self::Sockets => "connected sockets",
         }
     }
@@ -80,7 +89,12 @@ impl Tier {
     pub const fn is_share(self) -> bool {
         matches!(
             self,
-            Self::InstanceCpu | Self::PoolTimeouts | Self::RedisCpu
+            Self::InstanceCpu
+                | Self::Broadcasts
+                | Self::ConnectionPool
+                | Self::LoadBalancer
+                | Self::PoolTimeouts
+                | Self::RedisCpu
         )
     }
 }
@@ -94,7 +108,7 @@ impl TierUse {
 }
 
 /// Returns the utilization of every tier that was measured.
-pub(super) fn tiers(run: &Measurements) -> Vec<TierUse> {
+pub fn tiers(run: &Measurements) -> Vec<TierUse> {
     let mut tiers = of_gauges(run);
     tiers.extend(of_system(run));
     tiers.extend(of_data_tier(run));
@@ -221,6 +235,14 @@ fn of_data_tier(run: &Measurements) -> Vec<TierUse> {
     ]
 }
 
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of a run stay far below 2^53"
+)]
+pub(super) const fn count(count: u64) -> f64 {
+    count as f64
+}
+
 const fn unlimited(tier: Tier, used: f64) -> TierUse {
     TierUse {
         tier,
@@ -230,7 +252,7 @@ const fn unlimited(tier: Tier, used: f64) -> TierUse {
 }
 
 /// Returns the peak utilization of each tier over several runs, in the order of the first run.
-pub(super) fn highest(runs: &[&[TierUse]]) -> Vec<TierUse> {
+pub fn highest(runs: &[&[TierUse]]) -> Vec<TierUse> {
     let mut highest: Vec<TierUse> = Vec::new();
     for tier_use in runs.iter().copied().flatten() {
         match highest.iter_mut().find(|known| known.tier == tier_use.tier) {
