@@ -444,11 +444,31 @@ fn summary_that_cannot_be_printed_changes_the_exit_code_everywhere() {
     assert!(page.expect("there is a page").contains("Exit code 91"));
 }
 
+/// The program with SIGHUP as a terminal leaves it, even if the tests themselves run under `nohup`, which ignores it.
+fn hears_hang_up(workplace: &Workplace, arguments: &[&str]) -> Command {
+    let program = workplace.program(arguments);
+    let mut env = Command::new("env");
+    env.arg("--default-signal=HUP")
+        .arg(program.get_program())
+        .args(program.get_args())
+        .current_dir(workplace.path("."))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => env.env(name, value),
+            None => env.env_remove(name),
+        };
+    }
+    env
+}
+
 #[test]
 fn sighup_ends_a_run_unless_it_is_ignored() {
     let _machine = one_at_a_time();
     let workplace = workplace(&LONG);
-    let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
+    let mut running = Running::spawn(&mut hears_hang_up(&workplace, &["run", "tiny.toml"]));
     running.wait_for_buyers();
     let children = running.children();
     running.hang_up();
@@ -499,7 +519,7 @@ fn signal_ends_a_simulation_and_the_report_says_so() {
     let workplace = workplace(&[("duration = \"30s\"", "duration = \"160h\"")]);
     for (number, signal) in [Signal::SIGHUP, Signal::SIGTERM].into_iter().enumerate() {
         let out = format!("out-{number}");
-        let mut program = workplace.program(&["simulate", "tiny.toml", "--out", &out]);
+        let mut program = hears_hang_up(&workplace, &["simulate", "tiny.toml", "--out", &out]);
         let mut running = Running::spawn(&mut program);
         while !workplace.path(&out).exists() {
             assert!(!running.has_ended(), "{:?}", running.finish());
