@@ -22,6 +22,7 @@ use tiketi_testbed::clock::wall_now;
 use tiketi_testbed::{Ground, Testbed};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{sleep, timeout};
 
 #[expect(dead_code, reason = "shared with tests that judge the output")]
@@ -47,9 +48,13 @@ fn plan(topology: &str, speed: u32) -> Plan {
     read.unwrap_or_else(|problems| panic!("{problems}"))
 }
 
+/// Testbeds of this process take turns: each measures time, and one counts the processes that it leaves.
+static TURN: Mutex<()> = Mutex::const_new(());
+
 struct Bench {
     testbed: Testbed,
     port: u16,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Bench {
@@ -60,9 +65,14 @@ impl Bench {
             logs: None,
             now_unix_ns: 0,
         };
+        let turn = TURN.lock().await;
         let testbed = Box::pin(Testbed::start(plan, &ground)).await.unwrap();
         let port = testbed.entry().port;
-        let mut bench = Self { testbed, port };
+        let mut bench = Self {
+            testbed,
+            port,
+            _turn: turn,
+        };
         for (number, &zone) in (0..).zip(zones) {
             let launch = Launch {
                 instance: InstanceId(number),
@@ -214,24 +224,34 @@ async fn clients_of_a_zone_without_power_hear_nothing() {
 #[tokio::test]
 async fn a_testbed_that_ends_during_silence_leaves_no_process() {
     let mut bench = Bench::start(&plan("", 20), &[ZONE_A, ZONE_B]).await;
-    let before = children();
-    assert!(before >= 2, "{before} node processes");
+    let nodes: Vec<u32> = children().into_iter().filter(|pid| is_node(*pid)).collect();
+    assert!(nodes.len() >= 2, "{nodes:?} are node processes");
     bench.testbed.lose_zone(NOW, ZONE_A, Connections::Silent);
     bench.testbed.end().await.state.unwrap();
-    assert_eq!(children(), 0);
+    let left = children();
+    assert!(
+        nodes.iter().all(|node| !left.contains(node)),
+        "{left:?} of {nodes:?}"
+    );
 }
 
-/// Node processes of this test's process, zombies included. Tests of this file run in processes of their own with nextest, and
-/// take turns otherwise.
-fn children() -> usize {
+/// Returns the child processes of this process, zombies included. Some may belong to other tests of this file.
+fn children() -> Vec<u32> {
     let own = std::process::id().to_string();
-    let is_own = |entry: &std::fs::DirEntry| {
-        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let fields = stat.rsplit_once(')').map(|(_, rest)| rest.to_owned());
-        fields.is_some_and(|fields| fields.split_whitespace().nth(1) == Some(own.as_str()))
+    let pid_of_own = |entry: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+        let (_, fields) = stat.rsplit_once(')')?;
+        let is_own = fields.split_whitespace().nth(1) == Some(own.as_str());
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        is_own.then_some(pid)
     };
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
-    entries.filter(is_own).count()
+    entries.filter_map(pid_of_own).collect()
+}
+
+fn is_node(pid: u32) -> bool {
+    let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&arguments).contains("alb-node")
 }
 
 /// The connections of an instance to Redis and to PostgreSQL.
