@@ -2,4 +2,6 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tiketi_fuzz::http_response(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _is_response = tiketi_fuzz::http_response(bytes);
+});

@@ -18,7 +18,7 @@ pub fn socket_frames(bytes: &[u8]) {
     }
 }
 
-/// Passes the bytes to a buyer's HTTP connection, as a response.
-pub fn http_response(bytes: &[u8]) {
-    tiketi_live::fuzzing::http_response(bytes);
+/// Passes the bytes to a buyer's HTTP connection, as a response. Returns whether they are one.
+pub fn http_response(bytes: &[u8]) -> bool {
+    tiketi_live::fuzzing::http_response(bytes)
 }

@@ -7,7 +7,7 @@ use http::Request as Message;
 use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use uuid::Uuid;
 
 use crate::api;
@@ -25,37 +25,42 @@ pub fn socket_frames(lines: &str) {
 }
 
 /// Passes the bytes to a buyer's HTTP connection as the response to a request, and interprets what arrives as the response
-/// to each request of the contract.
+/// to each request of the contract. Returns whether they are a response.
 ///
 /// # Panics
 ///
 /// If the runtime cannot be built.
-pub fn http_response(bytes: &[u8]) {
+pub fn http_response(bytes: &[u8]) -> bool {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime without drivers needs nothing of the system");
     let Some(received) = runtime.block_on(receive(bytes)) else {
-        return;
+        return false;
     };
     let mut seats = Vec::new();
     for request in requests() {
         let (_outcome, _answer) = api::understand(request, &received, &mut seats);
     }
+    true
 }
 
 /// Returns the response that a connection reads from the bytes; `None` if they are none.
 async fn receive(bytes: &[u8]) -> Option<Received> {
     // The whole response fits into the pipe, so writing it never waits for the reader.
     let (near, mut far) = tokio::io::duplex(bytes.len() + 4_096);
-    far.write_all(bytes).await.ok()?;
-    far.shutdown().await.ok()?;
     let (mut channel, connection) = http1::handshake(TokioIo::new(near)).await.ok()?;
     let request = Message::new(Full::new(Bytes::new()));
     let exchange = async {
         let response = channel.send_request(request).await.ok()?;
         Received::read(response).await.ok()
     };
-    let (received, _ended) = tokio::join!(exchange, connection);
+    // Bytes before the request would end the connection: a response needs a request.
+    let respond = async {
+        let _first_byte = far.read_u8().await?;
+        far.write_all(bytes).await?;
+        far.shutdown().await
+    };
+    let (received, _ended, _sent) = tokio::join!(exchange, connection, respond);
     received
 }
 
