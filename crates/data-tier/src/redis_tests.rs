@@ -186,7 +186,7 @@ fn clients_of_a_primary_that_falls_silent_wait_for_their_timeout() {
     redis.handle_lost_silently(at(10));
     assert!(!redis.is_up());
     let ms = |ms: u64| SimTime::from_nanos(ms * 1_000_000);
-    // The connection that they have lasts until the first timeout, 2 s later; after that, they connect in vain.
+    // The connection that they have lasts until the first timeout, 2 s later; after that, new connections fail.
     assert_eq!(redis.ask(ms(10_500), 1), Asked::Silent(ms(12_500)));
     assert_eq!(redis.ask(ms(12_500), 1), Asked::Silent(ms(14_000)));
     assert_eq!(redis.ask(ms(14_000), 1), Asked::Silent(ms(16_000)));

@@ -36,7 +36,7 @@ pub(super) struct Instance {
     calls_peak: u32,
     /// Whether its host drops what arrives, because it has lost power.
     is_silent: bool,
-    /// Kept connections that lead to the silent host, and nobody knows it.
+    /// Kept connections to the silent host that its peers still consider open.
     stale: u32,
     /// Sockets open to it.
     pub(super) sockets: u32,

@@ -74,7 +74,7 @@ impl World<'_> {
                 self.calendar.enter(told, Entry::Invitation(buyer.0));
             } else if browser.line == LineState::Silent {
                 let instance = browser.line_instance;
-                // An instance that runs sends the message in vain.
+                // A running instance still sends the message, but it does not arrive.
                 self.messages_due += u64::from(!self.fleet.of(instance).is_gone());
             }
         }

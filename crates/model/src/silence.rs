@@ -1,4 +1,4 @@
-//! A zone that loses power: nothing in it answers, and nobody is told.
+//! A zone that loses power: nothing in it answers, and no connection is closed.
 //!
 //! ```text
 //! request ─▶ silent node ─┬─ kept connection ─▶ no response until the buyer's timeout

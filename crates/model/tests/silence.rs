@@ -1,4 +1,4 @@
-//! A zone that loses power: nobody is told, and every client waits for its own timeout.
+//! A zone that loses power: no connection is closed, and every client waits for its own timeout.
 
 use std::time::Duration;
 

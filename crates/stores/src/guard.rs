@@ -1,4 +1,4 @@
-//! A guard stands between a server and the process that started it, so that nothing of the server outlives that process.
+//! A guard runs between a server and the process that started it, so that nothing of the server outlives that process.
 //!
 //! A guard reads JSON lines from its standard input: a claim on a directory, then the order to start a server in it. It
 //! reports the state of the server on its standard output, one JSON line each. While the input is open, the guard keeps the

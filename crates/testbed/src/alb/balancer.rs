@@ -232,7 +232,7 @@ impl Balancer {
                 process.load = load;
                 Vec::new()
             }
-            // Only a node without power is told to be deaf.
+            // Only a node that loses power gets the command to be deaf.
             Answer::Deaf => Vec::new(),
         }
     }

@@ -21,7 +21,7 @@ pub(crate) struct Silenced {
 }
 
 impl Silenced {
-    /// Stops a child that is told to accept nobody first. It must report that it does: pass that on with
+    /// Tells a child to accept no more connections, then stops it. It must report that it does: pass that on with
     /// [`Self::handle_deaf`].
     pub(crate) fn new<R: Role>(child: Process<R>, deafen: R::Command) -> Self {
         child.tell(deafen);
