@@ -30,7 +30,6 @@ pub(crate) struct Books {
     pub(crate) joined_queue: u32,
     pub(crate) joined_seats: u32,
     pub(crate) cookies_seen: u32,
-    pub(crate) sockets_opened: u32,
 }
 
 /// A running server; dropping it stops the server and its thread.
@@ -90,6 +89,14 @@ impl SmallServer {
 
     pub(crate) fn books(&self) -> MutexGuard<'_, Books> {
         self.shared.books.lock().unwrap()
+    }
+
+    /// Returns when `buyers` have joined the queue's room. Each of them knows by then that its socket is open, which
+    /// this server knows earlier.
+    pub(crate) fn wait_until_joined(&self, buyers: u32) {
+        while self.books().joined_queue < buyers {
+            std::thread::yield_now();
+        }
     }
 
     pub(crate) fn cut_sockets(&self) {
@@ -254,7 +261,6 @@ async fn talk(shared: Shared, mut socket: WebSocket) -> Result<(), axum::Error> 
     let token: Value = serde_json::from_str(hello.strip_prefix("40").unwrap()).unwrap();
     assert!(token["token"].as_str().unwrap().contains('.'));
     socket.send(Message::text(r#"40{"sid":"t"}"#)).await?;
-    shared.books.lock().unwrap().sockets_opened += 1;
     let mut is_in_queue_room = false;
     let mut pings = tokio::time::interval(Duration::from_millis(300));
     loop {
