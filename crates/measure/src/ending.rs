@@ -205,6 +205,26 @@ pub struct SystemFigures {
     pub data_tier: Option<DataTierFigures>,
 }
 
+/// What became of cached details of shows, whose tickets left change with every hold, and of other keys that end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheFigures {
+    /// Reads of a show's details that the cache answered.
+    pub reads: u64,
+    /// Of these, the ones that did not show the latest change in the database.
+    pub stale: u64,
+    /// Of these, the ones that missed a change of more than a second earlier.
+    pub late: u64,
+    /// The longest time from the first change that a read did not show to that read.
+    pub stale_for_max: Duration,
+    /// Changes of the tickets left.
+    pub changes: u64,
+    /// Reads that found a cached body whose time to live was over, and went to the database.
+    pub expired: u64,
+    /// Requests of a user in a rate-limit window up to the first refused one, that one included: the fewest of all refusals.
+    /// `None` if none was refused.
+    pub refused_from: Option<u32>,
+}
+
 /// Utilization of the data tier, and its failovers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -237,6 +257,9 @@ pub struct DataTierFigures {
     pub database_lag: Option<LagFigures>,
     /// Each failover, in order of time (A12, A19, B5).
     pub failovers: Vec<FailoverFigures>,
+    /// What the cache did with keys that end (B8, B13); `None` if it was not counted: real servers number no versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheFigures>,
 }
 
 /// Replication lag, in scenario time.

@@ -235,7 +235,12 @@ impl World<'_> {
     }
 
     fn after_lookup(&mut self, now: SimTime, call: CallRef, what: Cached) {
-        if let Ok(Some(())) = self.redis.cached(now, &what) {
+        if let Ok(Some(&version)) = self.redis.cached(now, &what) {
+            match what {
+                Cached::ShowDetail => self.seats.handle_cached_read(now, version),
+                // The list does not say how many tickets are left.
+                Cached::ShowList => {}
+            }
             self.answer(now, call, Reply::Done);
         } else {
             self.ask_database(now, call, Step::Database);
@@ -345,7 +350,8 @@ impl World<'_> {
             Cached::ShowList => server.show_list_ttl,
             Cached::ShowDetail => server.show_detail_ttl,
         };
-        let _ = self.redis.store(now, (what, ttl), ());
+        let version = self.seats.stock_version();
+        let _ = self.redis.store(now, (what, ttl), version);
     }
 
     /// Calls the payment provider, by the way that the instance's route table says.

@@ -6,9 +6,11 @@ use super::tier;
 use super::world::World;
 use tiketi_core::units::SimTime;
 use tiketi_cost::Statement;
+use tiketi_data_tier::{CachedReads, RedisFigures};
 use tiketi_measure::Measurements;
 use tiketi_measure::ending::{
-    DataTierFigures, Ending, Engine, FinalState, GeneratorCheck, SystemFigures, TargetLoad,
+    CacheFigures, DataTierFigures, Ending, Engine, FinalState, GeneratorCheck, SystemFigures,
+    TargetLoad,
 };
 
 impl World<'_> {
@@ -91,6 +93,7 @@ impl World<'_> {
                 redis_lag,
                 database_lag,
                 failovers: self.cloud.failovers.clone(),
+                cache: Some(cache(self.seats.cached_reads(), redis)),
             }),
         }
     }
@@ -104,5 +107,17 @@ impl World<'_> {
                 in_service: one.in_service(ended_at),
             })
             .collect()
+    }
+}
+
+fn cache(reads: CachedReads, redis: RedisFigures) -> CacheFigures {
+    CacheFigures {
+        reads: reads.reads,
+        stale: reads.stale,
+        late: reads.late,
+        stale_for_max: reads.stale_for_max,
+        changes: reads.changes,
+        expired: redis.expired,
+        refused_from: redis.refused_from,
     }
 }

@@ -4,7 +4,7 @@
 use tiketi_buyer::Offers;
 use tiketi_data_tier::{
     Database, DatabaseSettings, Eviction, FreeSeats, Loss, Payload, Redis, RedisSettings,
-    ReservationNumber, SeatMap, SeatNumber, SeatSettings, ShowNumber,
+    ReservationNumber, SeatMap, SeatNumber, SeatSettings, ShowNumber, StockVersion,
 };
 use tiketi_measure::ending::{self, AdmissionFacts, AuditFacts, LostOrders};
 use tiketi_scenario::Plan;
@@ -21,7 +21,7 @@ const EXAMPLES_MAX: usize = 5;
 
 const MIB: u64 = 1 << 20;
 
-/// What the model stores in Redis: that something is there, and nothing else.
+/// What the model stores in Redis: that something is there, and of a cached body which version of the stock it shows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Presence;
 
@@ -37,7 +37,7 @@ pub(super) enum Cached {
 impl Payload for Presence {
     type Session = ();
     type CacheKey = Cached;
-    type Body = ();
+    type Body = StockVersion;
 }
 
 /// An empty Redis with the show's waiting room, for the buyers with numbers below `buyers`.

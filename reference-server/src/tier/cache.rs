@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use tiketi_data_tier::StockVersion;
 use uuid::Uuid;
 
 use super::embedded::EmbeddedCache;
@@ -160,6 +161,21 @@ impl Cache {
         ttl: Duration,
     ) -> Result<(), Unavailable> {
         on_store!(self, store => store.set_cached(key, body, ttl).await)
+    }
+
+    /// As [`Self::set_cached`], for the details of a show. The embedded store keeps which version of the stock they show, and
+    /// counts outdated reads.
+    pub(crate) async fn set_cached_stock(
+        &self,
+        key: String,
+        body: Bytes,
+        ttl: Duration,
+        stock: Option<(Uuid, StockVersion)>,
+    ) -> Result<(), Unavailable> {
+        match self {
+            Self::Embedded(store) => store.set_cached_stock(key, body, ttl, stock).await,
+            Self::Servers(store) => store.set_cached(key, body, ttl).await,
+        }
     }
 
     pub(crate) async fn drop_cached(&self, key: &str) -> Result<(), Unavailable> {

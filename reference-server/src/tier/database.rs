@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use tiketi_data_tier::StockVersion;
 use uuid::Uuid;
 
 use super::Unavailable;
@@ -60,6 +61,8 @@ pub(crate) struct ShowRow {
     pub(crate) title: String,
     pub(crate) seats: usize,
     pub(crate) types: Vec<TicketTypeRow>,
+    /// The version of the stock in the types; `None` if the database does not number them.
+    pub(crate) stock: Option<StockVersion>,
 }
 
 /// A ticket type with its stock.

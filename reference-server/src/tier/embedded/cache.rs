@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tiketi_core::units::SimTime;
-use tiketi_data_tier::Asked;
+use tiketi_data_tier::{Asked, StockVersion};
 use uuid::Uuid;
 
 use super::Inner;
-use super::redis::RedisStore;
+use super::redis::{CachedBody, RedisStore};
 use crate::bus::{Change, Envelope, Subscription};
 use crate::tier::{Admission, News, Place, QueueStatus, Session, SessionChange, Task, Unavailable};
 
@@ -86,15 +86,37 @@ impl EmbeddedCache {
     }
 
     pub(crate) async fn cached(&self, key: &str) -> Result<Option<Bytes>, Unavailable> {
-        self.script(|store, now| store.cached(now, key)).await
+        let body = self.script(|store, now| store.cached(now, key)).await?;
+        let Some(CachedBody { bytes, stock }) = body else {
+            return Ok(None);
+        };
+        if let Some(stock) = stock {
+            let mut tables = self.inner.tables();
+            tables.note_cached_read(self.inner.now(), stock);
+        }
+        Ok(Some(bytes))
     }
 
     pub(crate) async fn set_cached(
         &self,
         key: String,
-        body: Bytes,
+        bytes: Bytes,
         ttl: Duration,
     ) -> Result<(), Unavailable> {
+        let body = CachedBody { bytes, stock: None };
+        self.script(|store, now| store.set_cached(now, (key, ttl), body))
+            .await
+    }
+
+    /// As [`Self::set_cached`], for a body that shows this version of a show's stock.
+    pub(crate) async fn set_cached_stock(
+        &self,
+        key: String,
+        bytes: Bytes,
+        ttl: Duration,
+        stock: Option<(Uuid, StockVersion)>,
+    ) -> Result<(), Unavailable> {
+        let body = CachedBody { bytes, stock };
         self.script(|store, now| store.set_cached(now, (key, ttl), body))
             .await
     }
