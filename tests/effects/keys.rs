@@ -753,6 +753,38 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
         Figures,
     ),
     ("gates", Set("{ errors = [\"rate < 99%\"] }"), Verdicts),
+    ("availability.maintenances_per_year", Set("12"), Verdicts),
+    (
+        "availability.maintenance",
+        Busy(
+            "availability = { ",
+            "availability = { maintenance = \"1h\", ",
+        ),
+        Verdicts,
+    ),
+    (
+        "availability.faults[].action",
+        Busy(
+            "{ action = \"pause-primary\"",
+            "{ action = \"pause-instances\"",
+        ),
+        Verdicts,
+    ),
+    (
+        "availability.faults[].per_year",
+        Busy("per_year = 2", "per_year = 3"),
+        Verdicts,
+    ),
+    (
+        "availability.faults[].lasts",
+        Busy("lasts = \"as-run\"", "lasts = \"1h\""),
+        Verdicts,
+    ),
+    (
+        "availability.faults[].detection",
+        Busy("detection = \"0s\"", "detection = \"1m\""),
+        Verdicts,
+    ),
     ("self_check.stall_max", Set("\"1s\""), Nothing(LIVE)),
     (
         "self_check.send_lag_p99_max",

@@ -75,6 +75,7 @@ faults = [
 pub(crate) const BUSY: &str = r#"
 name = "busy"
 clock = { duration = "80s", warmup = "0s" }
+availability = { faults = [{ action = "pause-primary", per_year = 2, lasts = "as-run", detection = "0s" }] }
 arrivals = [{ shape = "onsale", buyers = 120, opens_at = "8s", until = "20s", decay = "2s" }]
 faults = [
   { at = "2s", action = "terminate-instances", zone = "a", count = 1 },

@@ -501,6 +501,8 @@ fn of_the_scaling() -> Vec<Line> {
             word(&["documented-krw", "aws-ap-northeast-2"]),
         ),
         maybe("cost.onsales_per_month", whole(0..=40)),
+        maybe("availability.maintenances_per_year", whole(0..=40)),
+        maybe("availability.maintenance", length(0..=20_000)),
     ]
 }
 

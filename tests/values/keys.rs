@@ -27,6 +27,8 @@ faults = [
     { at = "33s", lasts = "2s", action = "hold-database-connections", count = 5 },
     { at = "36s", lasts = "2s", action = "asg-insufficient-instance-capacity-error", zone = "a" },
 ]
+[availability]
+faults = [{ action = "az-power-interruption", per_year = 1, lasts = "1h", detection = "1m" }]
 [clock]
 duration = "60s"
 warmup = "5s"

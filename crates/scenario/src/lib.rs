@@ -9,6 +9,7 @@
 //! these descriptions as data.
 
 pub mod arrival;
+pub mod availability;
 pub mod data_tier;
 pub mod diagnostic;
 pub mod distribution;

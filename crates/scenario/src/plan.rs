@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::arrival::ArrivalPhase;
+use super::availability::Availability;
 use super::distribution::Distribution;
 use super::objective::Gate;
 use super::scaling::Scaling;
@@ -39,6 +40,9 @@ pub struct Plan {
     pub scaling: Scaling,
     /// What breaks, and when.
     pub faults: Vec<Fault>,
+    /// What a year brings.
+    #[serde(default)]
+    pub availability: Availability,
     /// What decides the exit code.
     pub gates: Vec<Gate>,
     /// Limits beyond which the run is inconclusive.

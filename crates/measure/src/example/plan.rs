@@ -7,6 +7,7 @@ use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::units::{Rate, Share, SimTime, Won, ZoneId};
 use tiketi_scenario::Plan;
 use tiketi_scenario::arrival::{ArrivalPhase, Count, Shape};
+use tiketi_scenario::availability::Availability;
 use tiketi_scenario::distribution::Distribution;
 use tiketi_scenario::network::{DefaultRoute, Routes, SecurityGroups, Source};
 use tiketi_scenario::objective::{Gate, GateMetric, Relation, Statistic};
@@ -100,6 +101,7 @@ pub fn plan() -> Plan {
                 connections: Connections::Silent,
             },
         }],
+        availability: Availability::default(),
         gates: vec![
             gate(
                 GateMetric::ResponseTime,

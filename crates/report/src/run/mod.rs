@@ -1,5 +1,6 @@
 //! The report of one run: [`Document`] for programs, [`page`] for people, [`timeseries`] for spreadsheets.
 
+mod availability;
 mod buyers;
 mod cause;
 mod charts;

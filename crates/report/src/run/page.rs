@@ -10,8 +10,8 @@ use tiketi_verdict::validity::ValidityCheck;
 
 use super::document::{Document, LoadWorker, RunHeader};
 use super::{
-    buyers, cause, charts, claims, cost, data_tier, deployment, headline, latency, network,
-    recovery,
+    availability, buyers, cause, charts, claims, cost, data_tier, deployment, headline, latency,
+    network, recovery,
 };
 use crate::number::{Number, NumberKind};
 use crate::page::{
@@ -31,6 +31,7 @@ pub fn page(document: &Document, run: &Measurements) -> Page {
         Section::new("Over time").with(charts::of_run(run)),
     ]);
     sections.extend(recovery::sections(document, run));
+    sections.extend(availability::section(&document.verdicts.availability));
     sections.extend(deployment::section(&document.verdicts.deployments));
     sections.extend(document.data_tier.as_ref().and_then(data_tier::section));
     sections.push(buyers::section(document));

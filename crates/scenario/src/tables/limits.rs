@@ -323,6 +323,24 @@ pub(super) const AFFECTED: Limits<u32> = Limits::new(
     "a fault that affects none changes nothing, and no scenario has more than 100,000",
 );
 
+/// Events per year.
+pub(super) const PER_YEAR: Limits<f64> = Limits::new(
+    0.0,
+    10_000.0,
+    "what happens more than once an hour all year is no fault and no maintenance, but how the system works",
+);
+
+/// Kinds of faults that are expected per year.
+pub(super) const YEARLY_FAULTS: Limits<usize> =
+    Limits::new(0, 100, "there are fewer kinds of faults than that");
+
+/// Real length of a fault, and the time until people notice it.
+pub(super) const REAL_FAULT: Limits<Duration> = Limits::new(
+    ZERO,
+    LENGTH_MAX,
+    "a fault of more than 31 days is no outage but the end of the system",
+);
+
 /// Sales per month.
 pub(super) const SALES: Limits<u32> = Limits::new(0, 10_000, "no venue has more sales in a month");
 

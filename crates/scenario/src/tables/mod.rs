@@ -5,6 +5,7 @@
 
 mod alarm;
 mod arrivals;
+mod availability;
 mod buyers;
 mod data_tier;
 mod existing_servers;
@@ -171,6 +172,14 @@ fn plan(keys: &mut Keys<'_, '_, Plan>, given: &Given<'_>) -> Option<Plan> {
     let zones = topology::zone_names(keys);
     let zones = zones.as_deref();
     let faults = faults::faults(keys, zones, end);
+    let availability = keys.section(
+        key(
+            "availability",
+            "What a year brings, for the availability per year.",
+        ),
+        |plan| &plan.availability,
+        |keys| availability::availability(keys, faults.as_deref()),
+    );
     let show = keys.section(key("show", "What is sold."), |plan| &plan.show, show::show);
     let waiting_room = keys.section(
         key("waiting_room", "The queue of buyers in front of the show."),
@@ -256,6 +265,7 @@ fn plan(keys: &mut Keys<'_, '_, Plan>, given: &Given<'_>) -> Option<Plan> {
         topology: topology?,
         scaling: scaling?,
         faults: faults?,
+        availability: availability?,
         gates: gates?,
         self_check: self_check?,
         cost: cost?,

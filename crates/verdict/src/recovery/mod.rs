@@ -78,6 +78,17 @@ pub struct Recovery {
 }
 
 impl Recovery {
+    /// Returns whether the fault was in progress in a part of the run, or the system had not recovered from it.
+    pub fn disturbs(&self, from: SimTime, until: SimTime) -> bool {
+        let over = match self.outcome {
+            Outcome::Recovered { after } => Some(self.struck_at + after),
+            Outcome::NotRecovered | Outcome::CouldNotTell { .. } => None,
+        };
+        // A momentary fault has no end of its own.
+        let healed = self.healed_at.unwrap_or(self.struck_at);
+        self.struck_at <= until && over.is_none_or(|over| over.max(healed) >= from)
+    }
+
     /// Returns the fault in words: `az-power-interruption in zone a`, `lose-primary on Redis`.
     pub fn fault(&self) -> String {
         let of = match (&self.zone, self.part) {

@@ -10,6 +10,7 @@ mod deployment;
 mod failover;
 mod fleet;
 mod network;
+pub mod pair;
 mod resilience;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use architecture::Described;
 
 use super::audit::{AuditVerdict, Unchecked};
+use super::availability::Availability;
 use super::deployment::Deployment;
 use super::recovery::Recovery;
 use super::scale::ScaleAction;
@@ -39,6 +41,10 @@ pub struct Claim {
     pub documented: String,
     /// How a run checks it.
     pub check: String,
+    /// The shipped scenario that exercises it; `None` if none does, or if it takes a study.
+    pub scenario: Option<String>,
+    /// The plan or the scenario of the study that shows it; `None` if a single run can.
+    pub study: Option<String>,
     /// Why no single run measures it; `None` if runs do.
     pub unmeasured: Option<String>,
     low: Option<f64>,
@@ -113,8 +119,26 @@ pub(super) struct Evidence<'a> {
     pub(super) scaling: &'a [ScaleAction],
     /// Each instance refresh.
     pub(super) deployments: &'a [Deployment],
+    /// Availability of the run and of a year.
+    pub(super) availability: &'a Availability,
     /// The audits.
     pub(super) audits: &'a [AuditVerdict],
+}
+
+/// How many zones a run has, for claims that compare one with several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Zones {
+    One,
+    Several,
+}
+
+impl Evidence<'_> {
+    fn zones(&self) -> Zones {
+        match self.run.plan.topology.zones.len() {
+            0 | 1 => Zones::One,
+            _ => Zones::Several,
+        }
+    }
 }
 
 /// Why a run does not exercise a claim.
@@ -267,6 +291,8 @@ fn read(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
         "B7" => failover::redis_losses(claim, evidence),
         "B8" => data_path::rate_limit(evidence),
         "B10" => deployment::rolling(claim, evidence),
+        "B11" => resilience::one_zone(evidence),
+        "B13" => data_path::stale_reads(claim, evidence),
         "B14" => failover::terms(evidence),
         _ => Err(claim.unmeasured.clone().unwrap_or_default().into()),
     }
