@@ -114,7 +114,7 @@ pub(super) fn permanent_data(evidence: &Evidence<'_>) -> Checked {
         }
         shown.push(verdict.summary.trim_end_matches('.'));
     }
-    Ok(Found::new(kept, shown.join(". ")).without("users and events"))
+    Ok(Found::new(kept, shown.join(". ")).without("users and events (no run changes them)"))
 }
 
 /// Availability that a single server stays under (documented, B1).
