@@ -22,7 +22,7 @@ const TEXT: &str = "a name for people";
 pub(crate) const LIVE: &str = "for live runs only, as its description says";
 const ON_THE_WIRE: &str = "for runs with --target only";
 
-/// Every key of a scenario but those that say how instances are replaced. Keys of elements of lists have `[]` in their path.
+/// Every key of a scenario but those that say how instances are replaced and what a year brings. Keys of elements of lists have `[]` in their path.
 pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
     (
         "name",
@@ -753,38 +753,6 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
         Figures,
     ),
     ("gates", Set("{ errors = [\"rate < 99%\"] }"), Verdicts),
-    ("availability.maintenances_per_year", Set("12"), Verdicts),
-    (
-        "availability.maintenance",
-        Busy(
-            "availability = { ",
-            "availability = { maintenance = \"1h\", ",
-        ),
-        Verdicts,
-    ),
-    (
-        "availability.faults[].action",
-        Busy(
-            "{ action = \"pause-primary\"",
-            "{ action = \"pause-instances\"",
-        ),
-        Verdicts,
-    ),
-    (
-        "availability.faults[].per_year",
-        Busy("per_year = 2", "per_year = 3"),
-        Verdicts,
-    ),
-    (
-        "availability.faults[].lasts",
-        Busy("lasts = \"as-run\"", "lasts = \"1h\""),
-        Verdicts,
-    ),
-    (
-        "availability.faults[].detection",
-        Busy("detection = \"0s\"", "detection = \"1m\""),
-        Verdicts,
-    ),
     ("self_check.stall_max", Set("\"1s\""), Nothing(LIVE)),
     (
         "self_check.send_lag_p99_max",

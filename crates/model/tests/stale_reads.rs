@@ -24,12 +24,12 @@ until = "3m50s"
 payment = "15s"
 pays    = 0.0
 [server]
+show_list_ttl   = "1h"
 show_detail_ttl = "1h"
 "#;
 
-fn play(rest: &str) -> CacheFigures {
-    let text = format!("{SALE}{rest}");
-    let plan = scenario::load("stale.toml", &text, &Overrides::default());
+fn play(text: &str) -> CacheFigures {
+    let plan = scenario::load("stale.toml", text, &Overrides::default());
     let plan = plan.unwrap_or_else(|problems| panic!("{problems}"));
     let run = simulate(&plan, &mut Unwatched);
     let system = run.ending.system.expect("the model counts");
@@ -39,7 +39,7 @@ fn play(rest: &str) -> CacheFigures {
 
 #[test]
 fn holds_and_their_ends_invalidate_the_cached_details() {
-    let cache = play("");
+    let cache = play(SALE);
     assert!(cache.reads > 1_000 && cache.changes > 20, "{cache:?}");
     assert_eq!(cache.late, 0, "{cache:?}");
     assert_eq!(cache.expired, 0, "nothing outlives an hour");
@@ -49,13 +49,13 @@ fn holds_and_their_ends_invalidate_the_cached_details() {
 fn a_redis_failover_serves_what_had_been_invalidated() {
     let failover = "[topology.redis]\nlost_window = \"30s\"\nfailover = \"5s\"\n\
          [[faults]]\nat = \"2m\"\nlasts = \"1m\"\naction = \"lose-primary\"\npart = \"redis\"\n";
-    let cache = play(failover);
+    let cache = play(&format!("{SALE}{failover}"));
     assert!(cache.late > 0, "{cache:?}");
     assert!(cache.stale_for_max.as_secs() >= 5, "{cache:?}");
 }
 
 #[test]
 fn a_body_that_outlives_its_time_is_read_again() {
-    let cache = play("show_list_ttl = \"10s\"\n");
+    let cache = play(&SALE.replace("show_list_ttl   = \"1h\"", "show_list_ttl = \"10s\""));
     assert!(cache.expired > 10, "every ten seconds: {cache:?}");
 }

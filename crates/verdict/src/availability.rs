@@ -39,14 +39,14 @@ pub struct Availability {
     pub seconds: u64,
     /// Of these, the seconds that met the condition.
     pub seconds_up: u64,
-    /// The expected year; `None` if no fault struck, or if there were too few requests after one.
+    /// The expected year; `None` if no fault struck while somebody wanted something.
     pub year: Option<Year>,
 }
 
 /// The downtime that is expected in a year.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Year {
-    /// Each kind of fault that struck in the run.
+    /// Each kind of fault that struck in the run while somebody wanted something.
     pub faults: Vec<YearlyDowntime>,
     /// Times that maintenance interrupts the database.
     pub maintenances: f64,
@@ -238,7 +238,10 @@ fn year(run: &Measurements, recoveries: &[Recovery], seconds: &Seconds) -> Optio
         if !is_first {
             continue;
         }
-        let found = downtime(run, recoveries, recovery, seconds)?;
+        // A fault that struck when nobody wanted anything shows nothing.
+        let Some(found) = downtime(run, recoveries, recovery, seconds) else {
+            continue;
+        };
         match faults.iter_mut().find(|one| one.action == found.action) {
             Some(worst) if (!found.is_over, found.each()) > (!worst.is_over, worst.each()) => {
                 *worst = found;

@@ -289,7 +289,12 @@ mod tests {
         for (key, change) in departures {
             assert_eq!(keys(change), [key]);
         }
-        assert!(keys(|plan| plan.topology.zones.truncate(1)).contains(&"topology.zones"));
+        let third: Change = |plan| {
+            let mut third = plan.topology.zones[1].clone();
+            third.name = "c".to_owned();
+            plan.topology.zones.push(third);
+        };
+        assert!(keys(third).contains(&"topology.zones"));
     }
 
     #[test]
