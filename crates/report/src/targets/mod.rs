@@ -164,10 +164,11 @@ pub fn claim_table(
             Source::Study(study) => simulated.extend(study.shown(name)),
         }
     }
+    // Two runs together say more than one of them: they come first among equal verdicts.
     for (engine, shown) in halves::joined(&halves) {
         match engine {
-            Engine::Live => live.push(shown),
-            Engine::Model => simulated.push(shown),
+            Engine::Live => live.insert(0, shown),
+            Engine::Model => simulated.insert(0, shown),
         }
     }
     let rows = targets::claims().into_iter();
