@@ -169,8 +169,8 @@ fn both_versions(timeline: &[Notice]) -> Option<Duration> {
         .map(|(instance, _)| instance)
         .collect();
     let first_new = reached(InstanceState::Healthy).find(|(instance, _)| new.contains(instance))?;
-    let old = reached(InstanceState::Draining).filter(|(instance, _)| !new.contains(instance));
-    let (_, last_old) = old.last()?;
+    let mut old = reached(InstanceState::Draining).filter(|(instance, _)| !new.contains(instance));
+    let (_, last_old) = old.next_back()?;
     // Of a group that was emptied first, no two versions got requests.
     (last_old > first_new.1).then(|| last_old - first_new.1)
 }
