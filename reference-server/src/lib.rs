@@ -19,6 +19,7 @@ mod clients;
 mod clock;
 mod connection;
 mod crash;
+mod distance;
 mod error;
 mod health;
 mod instance;
@@ -31,6 +32,7 @@ mod seats;
 mod settings;
 mod show;
 mod shows;
+mod sources;
 mod tier;
 mod waiting_room;
 
@@ -39,6 +41,7 @@ pub use clients::{ClientLimits, Clients};
 pub use instance::{Instance, InstanceLoad};
 pub use settings::Settings;
 pub use show::{Section, Show, StandingArea};
+pub use sources::Sources;
 pub use tier::{
     AdmissionLedger, Capture, Census, DataTier, DatabaseAuditor, DatabaseEndpoint, DatabaseLevels,
     DatabaseState, EmbeddedFigures, EmbeddedLimits, EmbeddedTier, FinalDoors, FinalSeat,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clients::Clients;
+use crate::sources::Sources;
 use tiketi_station::Profile;
 
 /// Settings of a deployment, the same for all its instances.
@@ -57,6 +58,8 @@ pub struct Settings {
     /// Whether to accept a token with a valid signature if its user is unknown, as virtual buyers need, instead of
     /// responding with 401.
     pub trust_tokens: bool,
+    /// Who may open connections.
+    pub sources: Sources,
     /// The clients of the instances, and their limits.
     pub clients: Clients,
     /// Speed of scenario time relative to real time.
@@ -99,6 +102,7 @@ impl Default for Settings {
             jwt_secret: Self::PUBLIC_SECRET.to_owned(),
             token_ttl: Duration::from_secs(7 * 24 * 3_600),
             trust_tokens: false,
+            sources: Sources::default(),
             clients: Clients::default(),
             speed: 1.0,
             profile: Profile::native(),

@@ -186,6 +186,31 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
         Busy("share = 0.9", "share = 0.6"),
         Figures,
     ),
+    (
+        "faults[].load",
+        Replace("load = 0.9", "load = 0.6"),
+        Figures,
+    ),
+    (
+        "faults[].peer",
+        Replace("peer = \"buyers\"", "peer = \"other-zones\""),
+        Figures,
+    ),
+    (
+        "faults[].delay",
+        Replace("delay = \"30ms\"", "delay = \"70ms\""),
+        Figures,
+    ),
+    (
+        "faults[].jitter",
+        Replace("jitter = \"9ms\"", "jitter = \"20ms\""),
+        Figures,
+    ),
+    (
+        "faults[].loss",
+        Replace("loss = 0.2", "loss = 0.4"),
+        Figures,
+    ),
     ("show.title", Set("\"Another show\""), Nothing(TEXT)),
     (
         "show.hold",

@@ -67,6 +67,9 @@ faults = [
   { at = "150s", action = "terminate-instances", zone = "a", count = 1 },
   { at = "160s", lasts = "30s", action = "lose-alb-node", zone = "a" },
   { at = "200s", lasts = "10s", action = "pause-primary", part = "database" },
+  { at = "20s", lasts = "15s", action = "cpu-stress", zone = "a", count = 1, load = 0.9 },
+  { at = "22s", lasts = "40s", action = "network-latency", zone = "a", peer = "buyers", delay = "30ms", jitter = "9ms" },
+  { at = "24s", lasts = "40s", action = "network-packet-loss", zone = "b", peer = "other-zones", loss = 0.2 },
 ]
 "#;
 

@@ -174,11 +174,15 @@ struct Break {
     count: u64,
 }
 
-const ACTIONS: [&str; 10] = [
+const ACTIONS: [&str; 14] = [
     "az-power-interruption",
     "terminate-instances",
     "pause-instances",
+    "cpu-stress",
+    "network-latency",
+    "network-packet-loss",
     "lose-alb-node",
+    "start-zonal-autoshift",
     "asg-insufficient-instance-capacity-error",
     "lose-primary",
     "pause-primary",
@@ -195,8 +199,15 @@ impl Break {
             "lose-primary" | "pause-primary" => ("primary", part),
             "delay-replica" => ("link", part),
             "fill-redis-memory" | "hold-database-connections" => (self.action, ""),
+            // Of any two zones, the one that the first shift names.
+            "start-zonal-autoshift" => (self.action, zones[0]),
             _ => (self.action, zones[self.which % zones.len()]),
         }
+    }
+
+    /// Whose packets are affected.
+    fn peer(&self) -> &'static str {
+        ["buyers", "other-zones", "all"][self.which % 3]
     }
 
     fn window(&self, run_ms: u64) -> (u64, u64) {
@@ -219,7 +230,29 @@ impl Break {
                 let connections = if count % 2 == 0 { "silent" } else { "reset" };
                 format!("zone = \"{subject}\", connections = \"{connections}\"")
             }
-            "lose-alb-node" | "asg-insufficient-instance-capacity-error" => {
+            "cpu-stress" => {
+                let load = (1 + count) % 101;
+                format!(
+                    "zone = \"{subject}\", count = {}, load = \"{load}%\"",
+                    1 + count % 3
+                )
+            }
+            "network-latency" => {
+                let (peer, delay) = (self.peer(), 1 + count * 3);
+                format!(
+                    "zone = \"{subject}\", peer = \"{peer}\", delay = \"{delay}ms\", jitter = \"{count}ms\""
+                )
+            }
+            "network-packet-loss" => {
+                let peer = self.peer();
+                format!(
+                    "zone = \"{subject}\", peer = \"{peer}\", loss = \"{}%\"",
+                    1 + count
+                )
+            }
+            "lose-alb-node"
+            | "start-zonal-autoshift"
+            | "asg-insufficient-instance-capacity-error" => {
                 format!("zone = \"{subject}\"")
             }
             "delay-replica" => format!("part = \"{subject}\", lag = \"{}ms\"", 50 + count * 20),

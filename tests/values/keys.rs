@@ -25,6 +25,10 @@ faults = [
     { at = "27s", lasts = "2s", action = "delay-replica", part = "redis", lag = "1s" },
     { at = "30s", lasts = "2s", action = "fill-redis-memory", share = 0.5 },
     { at = "33s", lasts = "2s", action = "hold-database-connections", count = 5 },
+    { at = "39s", lasts = "2s", action = "cpu-stress", zone = "a", count = 1, load = 0.5 },
+    { at = "42s", lasts = "2s", action = "network-latency", zone = "a", peer = "all", delay = "20ms", jitter = "5ms" },
+    { at = "45s", lasts = "2s", action = "network-packet-loss", zone = "b", peer = "buyers", loss = 0.1 },
+    { at = "48s", lasts = "2s", action = "start-zonal-autoshift", zone = "b" },
     { at = "36s", lasts = "2s", action = "asg-insufficient-instance-capacity-error", zone = "a" },
 ]
 [clock]

@@ -288,7 +288,9 @@ fn recovery(verdicts: &Verdicts) -> Option<f64> {
         .iter()
         .map(|recovery| match recovery.outcome {
             Outcome::Recovered { after } => Some(after.as_secs_f64()),
-            Outcome::NotRecovered | Outcome::CouldNotTell { .. } => None,
+            Outcome::NotRecovered | Outcome::Metastable { .. } | Outcome::CouldNotTell { .. } => {
+                None
+            }
         });
     // One missing recovery makes the longest unknown: the longest of the others would flatter.
     let lengths = lengths.collect::<Option<Vec<_>>>()?;

@@ -13,7 +13,7 @@ use tiketi_buyer::observation::Stage;
 use tiketi_core::units::{DataTierPart, SimTime};
 use tiketi_measure::ending::{
     AdmissionFacts, AuditFacts, DataTierFigures, Ending, Engine, FinalState, GeneratorCheck,
-    LostOrders, SystemFigures, ToolFigures,
+    LostOrders, Probe, SystemFigures, ToolFigures,
 };
 use tiketi_measure::tally::Tally;
 
@@ -28,6 +28,7 @@ pub(super) struct Closing {
     failure: Option<String>,
     planned: u64,
     done: Vec<Done>,
+    probes: Vec<Probe>,
 }
 
 impl Closing {
@@ -41,7 +42,13 @@ impl Closing {
             failure: None,
             planned: 0,
             done: Vec::new(),
+            probes: Vec::new(),
         }
+    }
+
+    /// Notes the attempts to open connections that the network may forbid.
+    pub(super) fn handle_probes(&mut self, probes: Vec<Probe>) {
+        self.probes = probes;
     }
 
     /// Notes that the user has interrupted the run.
@@ -100,6 +107,7 @@ impl Closing {
             },
             state,
             statement,
+            probes: self.probes,
             system: closed
                 .census
                 .as_ref()
@@ -189,6 +197,7 @@ fn system_figures(census: &Census, closed: &Closed) -> SystemFigures {
         pool_waits: fleet.sum(|load| load.pool_waits),
         targets: fleet.targets(),
         stickiness: closed.stickiness,
+        strangers_refused: Some(fleet.sum(|load| load.strangers_refused)),
         messages_due: Some(fleet.sum(|load| load.fan_out_messages)),
         data_tier: closed.data_tier.clone(),
     }

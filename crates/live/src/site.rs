@@ -1,6 +1,7 @@
 //! What the load is sent to: the testbed with its control plane and faults, or an existing deployment.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use tiketi_server::{Census, FinalState, SetupError};
 use uuid::Uuid;
@@ -17,7 +18,7 @@ use tiketi_cloud::order::Input;
 use tiketi_core::units::{InstanceId, SimTime};
 use tiketi_cost::{Scope, Statement};
 use tiketi_measure::Gauges;
-use tiketi_measure::ending::{DataTierFigures, Stickiness};
+use tiketi_measure::ending::{DataTierFigures, Probe, Stickiness};
 use tiketi_measure::stall::Book;
 use tiketi_measure::tally::Tally;
 use tiketi_scenario::Plan;
@@ -86,6 +87,14 @@ impl Site {
         match self {
             Self::Testbed(cloud) => cloud.fleet_ready().await,
             Self::Remote(_) => Ok(()),
+        }
+    }
+
+    /// Tries to open connections from `stranger` that the network may forbid; none to an existing deployment.
+    pub(super) async fn probe(&self, stranger: Ipv4Addr) -> Vec<Probe> {
+        match self {
+            Self::Testbed(cloud) => cloud.testbed.probe(stranger).await,
+            Self::Remote(_) => Vec::new(),
         }
     }
 

@@ -214,7 +214,7 @@ fn run_reporting(
     let buyers = share.arrivals.len() as u64;
     report(reports_tx, &WorkerReport::Ready { buyers });
 
-    let ends_at = SimTime::ZERO + assignment.plan.clock.duration;
+    let ends_at = assignment.plan.ends_at();
     let local = LocalSet::new();
     local.spawn_local(pace(
         Rc::clone(&world),

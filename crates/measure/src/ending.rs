@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::stall::Stall;
 use tiketi_cloud::notice::DataTierPart;
 pub use tiketi_cloud::routing::Stickiness;
+use tiketi_core::names;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_cost::Statement;
+use tiketi_network::Kind;
 
 /// The engine that ran the scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +46,37 @@ pub struct Ending {
     pub system: Option<SystemFigures>,
     /// What it cost; `None` for a target outside the testbed.
     pub statement: Option<Statement>,
+    /// Attempts to open connections that the network may forbid; empty if none were made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<Probe>,
 }
+
+/// An attempt to open a connection, made before the load started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// Who tried.
+    pub from: Kind,
+    /// To whom.
+    pub to: Kind,
+    /// The zone of the target.
+    pub zone: ZoneId,
+    /// What came of it.
+    pub outcome: ProbeOutcome,
+}
+
+/// What came of an attempt to open a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeOutcome {
+    /// The target answered.
+    Answered,
+    /// There was no connection, or it was closed without a response.
+    Refused,
+}
+
+names!(ProbeOutcome {
+    Answered = "answered",
+    Refused = "refused",
+});
 
 /// The load generator's own metrics, from which the validity of the measurement is checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -198,6 +230,9 @@ pub struct SystemFigures {
     pub targets: Vec<TargetLoad>,
     /// How well stickiness kept buyers on one instance (A4); `None` if it was not measured.
     pub stickiness: Option<Stickiness>,
+    /// Connections that instances closed because the network does not admit their source; `None` if they were not counted.
+    #[serde(default)]
+    pub strangers_refused: Option<u64>,
     /// Messages due to connected sockets (A11, A21); `None` if they were not counted.
     pub messages_due: Option<u64>,
     /// Utilization of Redis and the database; `None` if the system does not report it.

@@ -53,7 +53,7 @@ fn require(is_met: bool, what: impl FnOnce() -> String) -> Result<(), Unsound> {
 /// Checks that measurements can be judged and reported.
 pub(super) fn check(run: &Measurements) -> Result<(), Unsound> {
     let length = run.ending.ended_at.since_start();
-    let planned = run.plan.clock.duration;
+    let planned = run.plan.ends_at().since_start();
     require(length <= planned + OVERTIME_MAX, || {
         format!("the run ended after {length:?}, but {planned:?} were planned")
     })?;
@@ -219,6 +219,9 @@ fn ending(ending: &Ending, zones: Zones) -> Result<(), Unsound> {
         }
         FinalState::Unread { .. } => {}
     }
+    few("probes", ending.probes.len())?;
+    let mut probes = ending.probes.iter();
+    probes.try_for_each(|probe| zones.know(probe.zone))?;
     ending.statement.as_ref().map_or(Ok(()), bill)?;
     ending
         .system

@@ -21,6 +21,7 @@ use super::buyers::is_idempotent;
 use super::calls::{Call, CallRef, Reply, Step};
 use super::entry::Entry;
 use super::front::Reached;
+use super::paths::REQUEST_BYTES;
 use super::tier::{Cached, SHOW};
 use super::world::World;
 use tiketi_buyer::observation::Failure;
@@ -35,8 +36,6 @@ const PROVIDER_MS: std::ops::Range<u64> = 500..1_500;
 /// Time until a payment fails because the provider cannot be reached: the connect timeout of the server's HTTP client
 /// (assumption).
 const PROVIDER_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes of a buyer's request with its headers (assumption).
-const REQUEST_BYTES: u64 = 700;
 
 const BAD_GATEWAY: Reply = Reply::Failed(Failure::Status(502));
 const UNAVAILABLE: Reply = Reply::Failed(Failure::Status(503));
@@ -69,13 +68,18 @@ impl World<'_> {
         }
     }
 
-    /// Takes a request on from what its connection has reached. It may end at every hop: nobody answers at the address, no
-    /// target is registered, nothing listens there.
-    pub(super) fn forward(&mut self, now: SimTime, mut call: Call, reached: Reached) {
-        let node = match reached {
-            Reached::Node(zone) => zone,
-            Reached::Silence(zone) => return self.meet_silent_node(now, call, zone),
-        };
+    /// Takes a request on from what its connection has reached.
+    pub(super) fn forward(&mut self, now: SimTime, call: Call, reached: Reached) {
+        match reached {
+            Reached::Node(zone) if self.paths.are_clear() => self.reach_node(now, call, zone),
+            Reached::Node(zone) => self.travel_to_node(now, call, zone),
+            Reached::Silence(zone) => self.meet_silent_node(now, call, zone),
+        }
+    }
+
+    /// A node forwards a request that has arrived. The request may end here: no target is registered, or nothing listens
+    /// there.
+    pub(super) fn reach_node(&mut self, now: SimTime, mut call: Call, node: ZoneId) {
         call.node = node.0;
         let (buyer, operation) = (call.buyer, call.operation);
         self.traffic.handle_request(REQUEST_BYTES);
@@ -103,8 +107,15 @@ impl World<'_> {
         call.instance = number;
         call.step = Step::Processor;
         instance.handle_call();
-        if instance.zone != node {
+        let zone = instance.zone;
+        if zone != node {
             self.traffic.handle_crossing(REQUEST_BYTES);
+            if !self.paths.are_clear() {
+                let late = self.way_to_instance(&call, zone);
+                call.step = Step::ToInstance;
+                let call = self.calls.insert(call);
+                return self.wait_until(call, now + late);
+            }
         }
         // The CPU is first come, first served, so the end of the work is known on arrival, and no queue has to be kept.
         let done_at = instance.book(now, time);
@@ -114,7 +125,12 @@ impl World<'_> {
 
     /// Ends a request that reaches no instance: the load balancer responds, or nothing does.
     fn refuse(&mut self, now: SimTime, call: Call) {
-        let latency = self.service.latency(call.operation);
+        let way_back = if call.reply == Reply::Failed(Failure::ConnectRefused) {
+            Duration::ZERO
+        } else {
+            self.way_back(&call)
+        };
+        let latency = self.service.latency(call.operation) + way_back;
         let call = self.calls.insert(call);
         self.calendar.enter(now + latency, Entry::Step(call));
     }
@@ -131,6 +147,8 @@ impl World<'_> {
         }
         match open.step {
             Step::Connection => self.after_connection(now, call),
+            Step::ToNode => self.after_way_to_node(now, call),
+            Step::ToInstance => self.after_way_to_instance(now, call, &open),
             Step::Processor => self.after_processor(now, call, &open),
             Step::Cache => self.after_cache(now, call, &open),
             Step::NoCache => self.without_cache(now, call, &open),
@@ -161,8 +179,12 @@ impl World<'_> {
         if self.is_far(open, self.cloud.primaries.zone(DataTierPart::Redis)) {
             self.traffic.handle_far_redis();
         }
+        let late = match self.trips_to_redis(open, commands) {
+            Ok(late) => late,
+            Err(given_up) => return self.step_at(call, Step::NoCache, now + given_up),
+        };
         match self.redis.ask(now, commands) {
-            Asked::Done(at) => self.step_at(call, Step::Cache, at),
+            Asked::Done(at) => self.step_at(call, Step::Cache, at + late),
             Asked::Silent(gives_up_at) => self.step_at(call, Step::NoCache, gives_up_at),
             Asked::Down => self.without_cache(now, call, open),
         }
@@ -259,8 +281,13 @@ impl World<'_> {
             Operation::PaymentProcess => Transaction::Write { seat: None },
             _ => Transaction::Read,
         };
-        self.database
-            .handle_request(now, InstanceId(instance), call.slot(), transaction);
+        let travel = self.trips_to_database(&asked, transaction);
+        self.database.handle_distant_request(
+            now,
+            InstanceId(instance),
+            call.slot(),
+            (transaction, travel),
+        );
         self.handle_database(now);
     }
 
@@ -366,8 +393,13 @@ impl World<'_> {
     fn announce(&mut self, now: SimTime, call: CallRef, reply: Reply) {
         let open = self.calls.find(call).expect("the caller has it");
         open.reply = reply;
+        let asking = *open;
+        let late = match self.trips_to_redis(&asking, 2) {
+            Ok(late) => late,
+            Err(given_up) => return self.step_at(call, Step::Answer, now + given_up),
+        };
         match self.redis.ask(now, 2) {
-            Asked::Done(at) => self.step_at(call, Step::Announce, at),
+            Asked::Done(at) => self.step_at(call, Step::Announce, at + late),
             Asked::Silent(gives_up_at) => self.step_at(call, Step::Answer, gives_up_at),
             Asked::Down => self.answer(now, call, reply),
         }
@@ -389,9 +421,9 @@ impl World<'_> {
         };
         open.reply = reply;
         open.step = Step::Answer;
-        let operation = open.operation;
-        let instance = open.instance;
-        let latency = self.service.latency(operation);
+        let answered = *open;
+        let instance = answered.instance;
+        let latency = self.service.latency(answered.operation) + self.way_back(&answered);
         // A paused instance passes nothing on, even if another part of the system has answered in the meantime.
         let leaves_at = self.fleet.paused_until(now, instance).unwrap_or(now);
         // An entry for this very instant would only take space in the calendar.
@@ -434,7 +466,7 @@ impl World<'_> {
         self.deliver(now, &cut);
     }
 
-    fn step_at(&mut self, call: CallRef, step: Step, at: SimTime) {
+    pub(super) fn step_at(&mut self, call: CallRef, step: Step, at: SimTime) {
         let open = self.calls.find(call).expect("the caller has it");
         open.step = step;
         self.wait_until(call, at);

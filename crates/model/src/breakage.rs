@@ -8,10 +8,11 @@ use super::calls::{Call, CallRef, Reply};
 use super::entry::Entry;
 use super::world::World;
 use tiketi_buyer::observation::Failure;
-use tiketi_cloud::driver::{self, FaultTarget, NODE_EVICTION, Strain};
+use tiketi_cloud::driver::{self, FaultTarget, NODE_EVICTION, Shift, Strain};
 use tiketi_cloud::order::Input;
 use tiketi_core::fault::catalog::{Action, Connections, Fault};
-use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
+use tiketi_core::impairment::Impairments;
+use tiketi_core::units::{DataTierPart, InstanceId, Share, SimTime, ZoneId};
 use tiketi_scenario::topology::DatabaseKind;
 
 impl FaultTarget for World<'_> {
@@ -45,6 +46,14 @@ impl FaultTarget for World<'_> {
     fn resume_instance(&mut self, now: SimTime, instance: InstanceId) -> Result<(), Infallible> {
         self.fleet.resume(now, instance.0);
         Ok(())
+    }
+
+    fn stress_instance(&mut self, _now: SimTime, instance: InstanceId, load: Share) {
+        self.fleet.stress(instance.0, load);
+    }
+
+    fn impair(&mut self, _now: SimTime, impairments: &Impairments) {
+        self.paths.set(impairments);
     }
 
     fn lose_zone(&mut self, now: SimTime, zone: ZoneId, connections: Connections) {
@@ -94,6 +103,10 @@ impl FaultTarget for World<'_> {
             .enter(now + NODE_EVICTION, Entry::NodeEviction);
         self.cut_node(now, zone);
         self.tell_health(now, changed);
+    }
+
+    fn shift_zone(&mut self, _now: SimTime, zone: ZoneId, shift: Shift) {
+        self.front.shift(zone, shift);
     }
 
     fn evict_node(&mut self, zone: ZoneId) {

@@ -17,6 +17,10 @@ pub(super) struct CallRef {
 pub(super) enum Step {
     /// Waits for a connection to a load-balancer node that has fallen silent.
     Connection,
+    /// Is on its way to a load-balancer node, over an impaired path.
+    ToNode,
+    /// Is on its way from the node to the instance, over an impaired path.
+    ToInstance,
     /// Waits for the CPU of the instance, or uses it.
     Processor,
     /// Waits for Redis.

@@ -51,6 +51,7 @@ impl World<'_> {
             )),
             system: Some(self.figures(ended_at, messages_due)),
             statement,
+            probes: Vec::new(),
         };
         self.assembly.finish(ending)
     }
@@ -75,6 +76,7 @@ impl World<'_> {
             monitor_runs: Some(self.cloud.driver.queue_samples()),
             targets: self.targets(ended_at),
             stickiness: has_cookies.then(|| self.front.stickiness()),
+            strangers_refused: None,
             messages_due: Some(messages_due),
             data_tier: Some(DataTierFigures {
                 redis_busy: self.redis.busy_until(ended_at),

@@ -140,10 +140,11 @@ impl Engine for World<'_> {
 
     fn register(&mut self, now: SimTime, instance: InstanceId) {
         let launched = self.fleet.find(instance.0);
-        if launched.is_none_or(|instance| instance.is_gone()) {
+        let Some(launched) = launched.filter(|launched| !launched.is_gone()) else {
             return;
-        }
-        self.front.register(instance);
+        };
+        let zone = launched.zone;
+        self.front.register(instance, zone);
         let nodes: Vec<_> = self.front.nodes_up().collect();
         for node in nodes {
             self.start_checks(now, node, instance);
@@ -282,8 +283,9 @@ impl World<'_> {
         let check = self.plan.topology.alb.health_check;
         let time = self.service.check();
         let checked = self.fleet.of(instance);
+        let late = self.paths.of_check(ZoneId(node), checked.zone);
         let (passed, at) = if checked.answers(now) {
-            let done_at = checked.book(now, time);
+            let done_at = checked.book(now, time) + late;
             let gives_up_at = now + check.timeout;
             (done_at <= gives_up_at, done_at.min(gives_up_at))
         } else if checked.is_gone() || checked.listens(now) {

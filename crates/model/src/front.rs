@@ -1,8 +1,9 @@
 //! The load balancer: a node in each zone with its own routing table and its own health checks, behind one DNS name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tiketi_cloud::address_rotation::AddressRotation;
+use tiketi_cloud::driver::Shift;
 use tiketi_cloud::health_votes::HealthVotes;
 use tiketi_cloud::routing::{Cookie, Route, Router, Stickiness};
 use tiketi_cloud::target_health::TargetHealth;
@@ -21,6 +22,10 @@ pub(super) struct Front {
     names: AddressRotation<ZoneId>,
     known_until: SimTime,
     stickiness: Stickiness,
+    /// The zone of each target.
+    zones: BTreeMap<InstanceId, ZoneId>,
+    /// Zones that a zonal shift keeps traffic away from.
+    shifted: BTreeSet<ZoneId>,
 }
 
 #[derive(Debug)]
@@ -72,6 +77,8 @@ impl Front {
             names: AddressRotation::default(),
             known_until: SimTime::ZERO,
             stickiness: Stickiness::default(),
+            zones: BTreeMap::new(),
+            shifted: BTreeSet::new(),
         }
     }
 
@@ -129,16 +136,50 @@ impl Front {
     }
 
     /// Adds a target to the nodes that are up.
-    pub(super) fn register(&mut self, instance: InstanceId) {
+    pub(super) fn register(&mut self, instance: InstanceId, zone: ZoneId) {
         self.votes.register(instance);
+        self.zones.insert(instance, zone);
+        let is_shifted = self.shifted.contains(&zone);
         for node in self.nodes.iter_mut().filter(|node| node.is_up()) {
             node.add(instance, &self.alb);
+            node.router.set_shifted(instance, is_shifted);
+        }
+    }
+
+    /// Shifts traffic away from a zone, or back. The last address stays in the DNS record.
+    pub(super) fn shift(&mut self, zone: ZoneId, shift: Shift) {
+        match shift {
+            Shift::Away => {
+                self.shifted.insert(zone);
+                if self.record.iter().any(|known| *known != zone) {
+                    self.record.retain(|known| *known != zone);
+                }
+            }
+            Shift::Back => {
+                self.shifted.remove(&zone);
+                if self.nodes[zone.index()].is_up() {
+                    self.enter_record(zone);
+                }
+            }
+        }
+        let here = self.zones.iter().filter(|(_, of)| **of == zone);
+        for (instance, _) in here {
+            for node in &mut self.nodes {
+                node.router.set_shifted(*instance, shift == Shift::Away);
+            }
+        }
+    }
+
+    fn enter_record(&mut self, zone: ZoneId) {
+        if !self.record.contains(&zone) && !self.shifted.contains(&zone) {
+            self.record.push(zone);
         }
     }
 
     /// Removes a target.
     pub(super) fn deregister(&mut self, instance: InstanceId) {
         self.votes.deregister(instance);
+        self.zones.remove(&instance);
         for node in &mut self.nodes {
             node.router.deregister(instance);
             node.health.remove(&instance);
@@ -229,10 +270,11 @@ impl Front {
         node.state = State::Up;
         for instance in self.votes.targets() {
             node.add(instance, &self.alb);
+            let of = self.zones.get(&instance);
+            let is_shifted = of.is_some_and(|of| self.shifted.contains(of));
+            node.router.set_shifted(instance, is_shifted);
         }
-        if !self.record.contains(&zone) {
-            self.record.push(zone);
-        }
+        self.enter_record(zone);
     }
 
     /// Returns all registered targets.

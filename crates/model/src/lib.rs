@@ -21,6 +21,7 @@ mod entry;
 mod fleet;
 mod front;
 mod outbox;
+mod paths;
 mod patience;
 mod rooms;
 mod service;

@@ -8,6 +8,7 @@ use super::crowd::Crowd;
 use super::entry::Entry;
 use super::fleet::Fleet;
 use super::front::Front;
+use super::paths::Paths;
 use super::service::Service;
 use super::tier::{self, Presence, SHOW};
 use super::traffic::Traffic;
@@ -42,6 +43,7 @@ pub(super) struct World<'p> {
     pub(super) seats: SeatMap,
     pub(super) cloud: Cloud,
     pub(super) traffic: Traffic,
+    pub(super) paths: Paths,
     /// Buyers who watch for a seat to become free, as pairs of the instance that their socket is on and the buyer.
     pub(super) watchers: BTreeSet<(u32, u32)>,
     /// Sockets through which nothing passes any more, by buyer, and when each is given up.
@@ -66,9 +68,9 @@ impl<'p> World<'p> {
     /// Creates the state at the start of a run.
     pub(super) fn new(plan: &'p Plan) -> Self {
         let streams = Streams::new(plan.seed);
-        let ends_at = SimTime::ZERO + plan.clock.duration;
+        let last_arrival = SimTime::ZERO + plan.clock.duration;
         let mut arrivals = arrival_times(plan);
-        arrivals.retain(|at| *at < ends_at);
+        arrivals.retain(|at| *at < last_arrival);
         let buyers = arrivals.len();
         let topology = &plan.topology;
         let service = Service::new(
@@ -78,7 +80,7 @@ impl<'p> World<'p> {
         );
         Self {
             plan,
-            ends_at,
+            ends_at: plan.ends_at(),
             calendar: Calendar::new(),
             arrivals,
             arrived: 0,
@@ -92,6 +94,7 @@ impl<'p> World<'p> {
             seats: tier::seats(plan, buyers),
             cloud: Cloud::new(plan),
             traffic: Traffic::default(),
+            paths: Paths::new(streams),
             watchers: BTreeSet::new(),
             silent_lines: BTreeMap::new(),
             heartbeat: streams.named("heartbeat"),

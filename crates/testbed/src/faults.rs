@@ -4,9 +4,10 @@ use std::io::ErrorKind;
 
 use super::clock::unix_now_ns;
 use super::{ALB_NAME, Testbed, TestbedError, lock};
-use tiketi_cloud::driver::{FaultTarget, Strain};
+use tiketi_cloud::driver::{FaultTarget, Shift, Strain};
 use tiketi_core::fault::catalog::Connections;
-use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
+use tiketi_core::impairment::Impairments;
+use tiketi_core::units::{DataTierPart, InstanceId, Share, SimTime, ZoneId};
 use tiketi_measure::stall::ToolPart;
 
 impl FaultTarget for Testbed {
@@ -37,6 +38,16 @@ impl FaultTarget for Testbed {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(source) => Err(TestbedError::Instance { instance, source }),
         }
+    }
+
+    fn stress_instance(&mut self, _now: SimTime, instance: InstanceId, load: Share) {
+        self.fleet.stress(instance, load);
+    }
+
+    fn impair(&mut self, _now: SimTime, impairments: &Impairments) {
+        self.balancer.impair(impairments.clone());
+        self.impairments = impairments.clone();
+        self.set_paths();
     }
 
     fn lose_zone(&mut self, now: SimTime, zone: ZoneId, connections: Connections) {
@@ -72,6 +83,27 @@ impl FaultTarget for Testbed {
         self.take(news);
     }
 
+    fn shift_zone(&mut self, _now: SimTime, zone: ZoneId, shift: Shift) {
+        self.balancer.shift(zone, shift);
+        match shift {
+            Shift::Away => {
+                let address = self.node_addresses[zone.index()];
+                let names = self.name_server.names();
+                let mut names = lock(&names);
+                // The last address stays: without any, nobody reaches the sale.
+                let is_last = names
+                    .lookup(ALB_NAME)
+                    .is_none_or(|record| record.addresses.iter().all(|known| *known == address));
+                if !is_last {
+                    names.remove(ALB_NAME, address);
+                }
+            }
+            Shift::Back if self.balancer.is_up(zone) => self.announce_node(zone),
+            // Its address returns to the record when the node listens.
+            Shift::Back => {}
+        }
+    }
+
     fn evict_node(&mut self, zone: ZoneId) {
         let address = self.node_addresses[zone.index()];
         lock(&self.name_server.names()).remove(ALB_NAME, address);
@@ -98,6 +130,20 @@ impl FaultTarget for Testbed {
 }
 
 impl Testbed {
+    /// Tells the instances of their paths to where the primaries are now.
+    pub(super) fn set_paths(&mut self) {
+        let here = |zone: ZoneId| {
+            let to = |part| {
+                let there = self.data_tier.primary(part).unwrap_or(zone);
+                self.impairments.between(zone, there)
+            };
+            (zone, (to(DataTierPart::Redis), to(DataTierPart::Database)))
+        };
+        let zones = (0..).map(ZoneId).take(self.zone_names.len());
+        let paths = zones.map(here).collect();
+        self.fleet.set_paths(paths);
+    }
+
     /// Returns the parts of the data tier with a server in `zone`: the primary, or a replica that commits wait for.
     fn data_tier_parts_in(&self, zone: ZoneId) -> Vec<DataTierPart> {
         let here = self.data_tier_zones.iter().filter(|(_, of)| *of == zone);

@@ -20,8 +20,10 @@ mod faults;
 pub mod fleet;
 pub mod instance;
 mod orders;
+mod probe;
 pub mod pulse;
 mod settings;
+mod sources;
 pub mod zone;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -43,9 +45,11 @@ use dns::NameServer;
 pub use error::TestbedError;
 use fleet::{Fleet, InstanceGauge, Kind};
 use tiketi_cloud::order::Input;
+use tiketi_core::impairment::Impairments;
 use tiketi_core::units::{DataTierPart, InstanceId, ZoneId};
 use tiketi_measure::ending::DataTierFigures;
 use tiketi_measure::stall::Book;
+use tiketi_network::Party;
 use tiketi_scenario::{Plan, topology};
 use zone::{FIRST_HOST, on_loopback};
 
@@ -95,6 +99,8 @@ pub struct Testbed {
     faults: Book,
     /// The zone of each server of the data tier.
     data_tier_zones: Vec<(DataTierPart, ZoneId)>,
+    /// Paths whose packets are late or lost.
+    impairments: Impairments,
 }
 
 /// The environment that a testbed is built in.
@@ -186,6 +192,7 @@ impl Testbed {
             speed,
             addresses: node_addresses.clone(),
             port,
+            seed: plan.seed,
             processes_per_node: budget.processes_per_node,
             logs: node_logs(plan, ground.logs.as_deref()),
         });
@@ -205,6 +212,11 @@ impl Testbed {
         let token_secret = settings.jwt_secret.clone();
         let subnets = topology.zones.iter().map(|zone| zone.private).collect();
         let (fleet, fleet_heard) = Fleet::new(kind, settings, subnets);
+        let sources = |zone| {
+            let admitted = sources::admitted_to(topology, Party::Instance(zone));
+            (zone, admitted)
+        };
+        let fleet = fleet.admitting(topology.zone_ids().map(sources).collect());
         let mut testbed = Self {
             node_addresses,
             port,
@@ -228,6 +240,7 @@ impl Testbed {
             broken_instance: None,
             faults: Book::default(),
             data_tier_zones: data_tier_zones(topology),
+            impairments: Impairments::default(),
         };
         let all = testbed.start_nodes(topology.zone_ids());
         tokio::time::timeout(START_TIMEOUT, all)

@@ -58,6 +58,7 @@ impl Engine for Testbed {
 
     fn promote(&mut self, _now: SimTime, part: DataTierPart, zone: ZoneId) {
         self.data_tier.promote(part, zone);
+        self.set_paths();
     }
 
     fn show_levels(&mut self, _now: SimTime) -> ShowLevels {
@@ -185,14 +186,19 @@ impl Testbed {
         for item in news {
             match item {
                 News::Input(input) => self.pending.push_back(input),
-                News::NodeUp(zone) => {
-                    let address = self.node_addresses[zone.index()];
-                    lock(&self.name_server.names()).add(ALB_NAME, address);
-                }
+                News::NodeUp(zone) => self.announce_node(zone),
                 News::ProcessLost(zone) => {
                     self.broken_node.get_or_insert(zone);
                 }
             }
+        }
+    }
+
+    /// Adds the address of a node that is up to the DNS record, unless traffic is shifted away from its zone.
+    pub(super) fn announce_node(&self, zone: ZoneId) {
+        if !self.balancer.is_shifted(zone) {
+            let address = self.node_addresses[zone.index()];
+            lock(&self.name_server.names()).add(ALB_NAME, address);
         }
     }
 
@@ -217,9 +223,9 @@ impl Testbed {
     /// Registers an instance with the load balancer, unless it is gone.
     fn register_target(&mut self, instance: InstanceId) {
         if self.unregistered.remove(&instance)
-            && let Some(address) = self.fleet.address(instance)
+            && let Some(target) = self.fleet.address(instance).zip(self.fleet.zone(instance))
         {
-            self.balancer.register(instance, address);
+            self.balancer.register(instance, target);
         }
     }
 }

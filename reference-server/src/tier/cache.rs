@@ -1,5 +1,6 @@
 //! The cache role as seen by handlers: waiting room, sessions, cache, rate limit and bus.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use super::embedded::EmbeddedCache;
 use super::servers::RedisCache;
 use super::{Admission, Place, QueueStatus, Task, Unavailable};
 use crate::bus::{Change, Envelope, Subscription};
+use crate::distance::Distance;
 
 /// The state of a user's socket, kept so that a reconnect on any instance can restore it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +94,14 @@ macro_rules! on_store {
 }
 
 impl Cache {
+    /// The same store over a path that faults may impair. Only that to the embedded store can be.
+    pub(crate) fn behind(self, distance: &Arc<Distance>) -> Self {
+        match self {
+            Self::Embedded(store) => Self::Embedded(store.behind(Arc::clone(distance))),
+            Self::Servers(store) => Self::Servers(store),
+        }
+    }
+
     /// Takes a shopping slot or joins the queue. A user who is active or waiting already keeps the slot or place.
     pub(crate) async fn enter(&self, show: Uuid, user: Uuid) -> Result<Place, Unavailable> {
         on_store!(self, store => store.enter(show, user).await)

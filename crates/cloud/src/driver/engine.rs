@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use tiketi_core::fault::catalog::Connections;
+use tiketi_core::impairment::Impairments;
+use tiketi_core::names;
 use tiketi_core::units::{DataTierPart, InstanceId, Share, SimTime, ZoneId};
 use tiketi_cost::{LoadSample, TrafficSample};
 
@@ -75,6 +77,13 @@ pub trait FaultTarget: Engine {
     /// Lets a paused instance continue. Does nothing if it is gone: the group may have replaced it.
     fn resume_instance(&mut self, now: SimTime, instance: InstanceId) -> Result<(), Self::Error>;
 
+    /// From now on other work takes this share of the processor of an instance; none ends that. Does nothing if the instance
+    /// is gone.
+    fn stress_instance(&mut self, now: SimTime, instance: InstanceId, load: Share);
+
+    /// The impairments of the network from now on, all of them.
+    fn impair(&mut self, now: SimTime, impairments: &Impairments);
+
     /// Takes everything in a zone at once: instances, load-balancer node, servers of the data tier, NAT gateway. Their peers
     /// hear of it what `connections` says.
     fn lose_zone(&mut self, now: SimTime, zone: ZoneId, connections: Connections);
@@ -84,6 +93,10 @@ pub trait FaultTarget: Engine {
 
     /// Takes the load-balancer node of a zone. Its address stays in the DNS record until [`Self::evict_node`].
     fn lose_node(&mut self, now: SimTime, zone: ZoneId);
+
+    /// Shifts traffic away from a zone, or back: its address leaves the DNS record or returns, and no node sends requests to
+    /// targets in the zone in between. Open connections stay.
+    fn shift_zone(&mut self, now: SimTime, zone: ZoneId, shift: Shift);
 
     /// Removes the address of a lost node from the DNS record.
     fn evict_node(&mut self, zone: ZoneId);
@@ -97,6 +110,20 @@ pub trait FaultTarget: Engine {
     /// Ends a fault of the data tier.
     fn relieve(&mut self, now: SimTime, strain: Strain);
 }
+
+/// Where a zonal shift moves the traffic of a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shift {
+    /// To the other zones.
+    Away,
+    /// Back.
+    Back,
+}
+
+names!(Shift {
+    Away = "away",
+    Back = "back",
+});
 
 /// An engine together with its driver.
 pub trait Driven {

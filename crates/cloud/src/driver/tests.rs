@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 
 use tiketi_core::fault::catalog::{Action, Connections, Fault};
-use tiketi_core::units::DataTierPart;
+use tiketi_core::impairment::Peer;
+use tiketi_core::units::{DataTierPart, Share};
 use tiketi_cost::{LoadSample, Sales};
 use tiketi_scenario::{Overrides, load};
 
@@ -24,6 +25,9 @@ enum Call {
     Kill(Vec<InstanceId>),
     Pause(InstanceId),
     Resume(InstanceId),
+    Stress(InstanceId, Share),
+    Impair(Impairments),
+    Shift(ZoneId, Shift),
     LoseZone(ZoneId, Connections),
     RestoreZone(ZoneId),
     LoseNode(ZoneId),
@@ -135,6 +139,18 @@ impl FaultTarget for Noted {
     fn resume_instance(&mut self, _now: SimTime, instance: InstanceId) -> Result<(), Infallible> {
         self.calls.push(Call::Resume(instance));
         Ok(())
+    }
+
+    fn stress_instance(&mut self, _now: SimTime, instance: InstanceId, load: Share) {
+        self.calls.push(Call::Stress(instance, load));
+    }
+
+    fn impair(&mut self, _now: SimTime, impairments: &Impairments) {
+        self.calls.push(Call::Impair(impairments.clone()));
+    }
+
+    fn shift_zone(&mut self, _now: SimTime, zone: ZoneId, shift: Shift) {
+        self.calls.push(Call::Shift(zone, shift));
     }
 
     fn lose_zone(&mut self, _now: SimTime, zone: ZoneId, connections: Connections) {
@@ -273,6 +289,57 @@ fn nothing_is_launched_in_a_zone_without_capacity_until_the_fault_ends() {
         before + 1,
         "the group evens out its zones"
     );
+}
+
+#[test]
+fn instances_that_are_slowed_are_at_full_speed_when_the_fault_ends() {
+    let load = Share::try_from(0.8).expect("a share");
+    let stress = Action::CpuStress {
+        zone: ZONE_A,
+        count: 1,
+        load,
+    };
+    let mut play = Play::new(&[(10, 30, stress)]);
+    let slowed = play.engine.instances_in(ZONE_A)[0];
+    play.run_until(39);
+    assert!(play.has(&Call::Stress(slowed, load)));
+    assert!(!play.has(&Call::Stress(slowed, Share::NONE)));
+    play.run_until(40);
+    assert!(play.has(&Call::Stress(slowed, Share::NONE)));
+}
+
+#[test]
+fn the_engine_hears_of_all_impairments_together_and_of_the_end_of_each() {
+    let latency = Action::NetworkLatency {
+        zone: ZONE_A,
+        peer: Peer::OtherZones,
+        delay: Duration::from_millis(40),
+        jitter: Duration::ZERO,
+    };
+    let loss = Action::NetworkPacketLoss {
+        zone: ZONE_B,
+        peer: Peer::Buyers,
+        loss: Share::try_from(0.1).expect("a share"),
+    };
+    let mut play = Play::new(&[(10, 30, latency), (20, 10, loss)]);
+    play.run_until(100);
+    let impaired = |actions: &[Action]| {
+        let mut all = Impairments::default();
+        actions
+            .iter()
+            .filter_map(|one| one.impairment())
+            .for_each(|one| all.add(one));
+        Call::Impair(all)
+    };
+    let wanted = [
+        impaired(&[latency]),
+        impaired(&[latency, loss]),
+        impaired(&[latency]),
+        impaired(&[]),
+    ];
+    let heard = play.engine.calls.iter();
+    let heard = heard.filter(|call| matches!(call, Call::Impair(_)));
+    assert!(heard.eq(wanted.iter()), "{:?}", play.engine.calls);
 }
 
 #[test]

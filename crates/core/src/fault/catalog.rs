@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::impairment::{Impairment, Peer, Quality};
 use crate::names;
 use crate::units::{DataTierPart, Share, SimTime, ZoneId};
 
@@ -55,9 +56,49 @@ pub enum Action {
         /// How many, lowest number first; all of the zone if there are fewer.
         count: u32,
     },
+    /// Other work takes a share of the processor of instances, before the application (`AWSFIS-Run-CPU-Stress`,
+    /// `aws:ecs:task-cpu-stress`). The stressor of FIS competes with the application for the processor; here it comes first.
+    CpuStress {
+        /// Their zone.
+        zone: ZoneId,
+        /// How many, lowest number first; all of the zone if there are fewer.
+        count: u32,
+        /// Share of the processor that is taken.
+        load: Share,
+    },
+    /// Packets to and from a zone come late (`AWSFIS-Run-Network-Latency-Sources`, `aws:ecs:task-network-latency`; part of the
+    /// scenarios "AZ: Application Slowdown" and "Cross-AZ: Traffic Slowdown"). FIS delays what its targets send; here packets
+    /// are delayed in both directions.
+    NetworkLatency {
+        /// The zone.
+        zone: ZoneId,
+        /// Whose packets.
+        peer: Peer,
+        /// How much later each packet arrives.
+        delay: Duration,
+        /// How much the delay varies.
+        #[serde(default)]
+        jitter: Duration,
+    },
+    /// Packets to and from a zone are lost (`AWSFIS-Run-Network-Packet-Loss-Sources`, `aws:ecs:task-network-packet-loss`),
+    /// in both directions.
+    NetworkPacketLoss {
+        /// The zone.
+        zone: ZoneId,
+        /// Whose packets.
+        peer: Peer,
+        /// Share of the packets that are lost.
+        loss: Share,
+    },
     /// The load balancer loses its node in one zone. The node's address stays in DNS until the record's health checks
     /// have failed, and in client caches for the record's time to live. FIS has no such action.
     LoseAlbNode {
+        /// The zone.
+        zone: ZoneId,
+    },
+    /// The load balancer shifts traffic away from a zone until this ends (`aws:arc:start-zonal-autoshift`): the zone's address
+    /// leaves DNS, and no node sends requests to targets in the zone. Open connections stay. A remedy rather than a fault.
+    StartZonalAutoshift {
         /// The zone.
         zone: ZoneId,
     },
@@ -128,8 +169,16 @@ pub enum FaultKind {
     TerminateInstances,
     /// [`Action::PauseInstances`].
     PauseInstances,
+    /// [`Action::CpuStress`].
+    CpuStress,
+    /// [`Action::NetworkLatency`].
+    NetworkLatency,
+    /// [`Action::NetworkPacketLoss`].
+    NetworkPacketLoss,
     /// [`Action::LoseAlbNode`].
     LoseAlbNode,
+    /// [`Action::StartZonalAutoshift`].
+    StartZonalAutoshift,
     /// [`Action::AsgInsufficientInstanceCapacityError`].
     AsgInsufficientInstanceCapacityError,
     /// [`Action::LosePrimary`].
@@ -148,7 +197,11 @@ names!(FaultKind {
     AzPowerInterruption = "az-power-interruption",
     TerminateInstances = "terminate-instances",
     PauseInstances = "pause-instances",
+    CpuStress = "cpu-stress",
+    NetworkLatency = "network-latency",
+    NetworkPacketLoss = "network-packet-loss",
     LoseAlbNode = "lose-alb-node",
+    StartZonalAutoshift = "start-zonal-autoshift",
     AsgInsufficientInstanceCapacityError = "asg-insufficient-instance-capacity-error",
     LosePrimary = "lose-primary",
     PausePrimary = "pause-primary",
@@ -164,6 +217,32 @@ impl FaultKind {
             Self::TerminateInstances => true,
             Self::AzPowerInterruption
             | Self::PauseInstances
+            | Self::CpuStress
+            | Self::NetworkLatency
+            | Self::NetworkPacketLoss
+            | Self::LoseAlbNode
+            | Self::StartZonalAutoshift
+            | Self::AsgInsufficientInstanceCapacityError
+            | Self::LosePrimary
+            | Self::PausePrimary
+            | Self::DelayReplica
+            | Self::FillRedisMemory
+            | Self::HoldDatabaseConnections => false,
+        }
+    }
+}
+
+impl FaultKind {
+    /// Whether it is a remedy that is planned like a fault: it breaks nothing.
+    pub const fn is_remedy(self) -> bool {
+        match self {
+            Self::StartZonalAutoshift => true,
+            Self::AzPowerInterruption
+            | Self::TerminateInstances
+            | Self::PauseInstances
+            | Self::CpuStress
+            | Self::NetworkLatency
+            | Self::NetworkPacketLoss
             | Self::LoseAlbNode
             | Self::AsgInsufficientInstanceCapacityError
             | Self::LosePrimary
@@ -188,7 +267,11 @@ impl Action {
             Self::AzPowerInterruption { .. } => FaultKind::AzPowerInterruption,
             Self::TerminateInstances { .. } => FaultKind::TerminateInstances,
             Self::PauseInstances { .. } => FaultKind::PauseInstances,
+            Self::CpuStress { .. } => FaultKind::CpuStress,
+            Self::NetworkLatency { .. } => FaultKind::NetworkLatency,
+            Self::NetworkPacketLoss { .. } => FaultKind::NetworkPacketLoss,
             Self::LoseAlbNode { .. } => FaultKind::LoseAlbNode,
+            Self::StartZonalAutoshift { .. } => FaultKind::StartZonalAutoshift,
             Self::AsgInsufficientInstanceCapacityError { .. } => {
                 FaultKind::AsgInsufficientInstanceCapacityError
             }
@@ -211,7 +294,11 @@ impl Action {
             Self::AzPowerInterruption { zone, .. }
             | Self::TerminateInstances { zone, .. }
             | Self::PauseInstances { zone, .. }
+            | Self::CpuStress { zone, .. }
+            | Self::NetworkLatency { zone, .. }
+            | Self::NetworkPacketLoss { zone, .. }
             | Self::LoseAlbNode { zone }
+            | Self::StartZonalAutoshift { zone }
             | Self::AsgInsufficientInstanceCapacityError { zone } => Some(zone),
             Self::LosePrimary { .. }
             | Self::PausePrimary { .. }
@@ -232,7 +319,11 @@ impl Action {
             Self::AzPowerInterruption { .. }
             | Self::TerminateInstances { .. }
             | Self::PauseInstances { .. }
+            | Self::CpuStress { .. }
+            | Self::NetworkLatency { .. }
+            | Self::NetworkPacketLoss { .. }
             | Self::AsgInsufficientInstanceCapacityError { .. }
+            | Self::StartZonalAutoshift { .. }
             | Self::LoseAlbNode { .. } => None,
         }
     }
@@ -242,9 +333,13 @@ impl Action {
         match self {
             Self::TerminateInstances { count, .. }
             | Self::PauseInstances { count, .. }
+            | Self::CpuStress { count, .. }
             | Self::HoldDatabaseConnections { count } => Some(count),
             Self::AzPowerInterruption { .. }
+            | Self::NetworkLatency { .. }
+            | Self::NetworkPacketLoss { .. }
             | Self::LoseAlbNode { .. }
+            | Self::StartZonalAutoshift { .. }
             | Self::AsgInsufficientInstanceCapacityError { .. }
             | Self::LosePrimary { .. }
             | Self::PausePrimary { .. }
@@ -259,7 +354,51 @@ impl Action {
             Self::AzPowerInterruption { connections, .. } => Some(connections),
             Self::TerminateInstances { .. }
             | Self::PauseInstances { .. }
+            | Self::CpuStress { .. }
+            | Self::NetworkLatency { .. }
+            | Self::NetworkPacketLoss { .. }
             | Self::LoseAlbNode { .. }
+            | Self::StartZonalAutoshift { .. }
+            | Self::AsgInsufficientInstanceCapacityError { .. }
+            | Self::LosePrimary { .. }
+            | Self::PausePrimary { .. }
+            | Self::DelayReplica { .. }
+            | Self::FillRedisMemory { .. }
+            | Self::HoldDatabaseConnections { .. } => None,
+        }
+    }
+
+    /// What it does to the paths of its zone; `None` if it impairs none.
+    pub fn impairment(self) -> Option<Impairment> {
+        match self {
+            Self::NetworkLatency {
+                zone,
+                peer,
+                delay,
+                jitter,
+            } => Some(Impairment {
+                zone,
+                peer,
+                quality: Quality {
+                    delay,
+                    jitter,
+                    ..Quality::default()
+                },
+            }),
+            Self::NetworkPacketLoss { zone, peer, loss } => Some(Impairment {
+                zone,
+                peer,
+                quality: Quality {
+                    loss,
+                    ..Quality::default()
+                },
+            }),
+            Self::AzPowerInterruption { .. }
+            | Self::TerminateInstances { .. }
+            | Self::PauseInstances { .. }
+            | Self::CpuStress { .. }
+            | Self::LoseAlbNode { .. }
+            | Self::StartZonalAutoshift { .. }
             | Self::AsgInsufficientInstanceCapacityError { .. }
             | Self::LosePrimary { .. }
             | Self::PausePrimary { .. }
@@ -299,7 +438,24 @@ mod tests {
             },
             Action::TerminateInstances { zone, count: 1 },
             Action::PauseInstances { zone, count: 1 },
+            Action::CpuStress {
+                zone,
+                count: 1,
+                load: Share::NONE,
+            },
+            Action::NetworkLatency {
+                zone,
+                peer: Peer::Buyers,
+                delay: lag,
+                jitter: lag,
+            },
+            Action::NetworkPacketLoss {
+                zone,
+                peer: Peer::All,
+                loss: Share::NONE,
+            },
             Action::LoseAlbNode { zone },
+            Action::StartZonalAutoshift { zone },
             Action::AsgInsufficientInstanceCapacityError { zone },
             Action::LosePrimary { part },
             Action::PausePrimary { part },

@@ -279,6 +279,7 @@ pub fn ending() -> Ending {
             ..SystemFigures::default()
         }),
         statement: Some(statement()),
+        probes: Vec::new(),
     }
 }
 

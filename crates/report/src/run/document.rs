@@ -295,7 +295,7 @@ fn header(run: &Measurements, run_again: &str) -> RunHeader {
         data_tier: run.data_tier_name(),
         seed: run.plan.seed,
         began: run.ending.began.clone(),
-        planned_seconds: clock.duration.as_secs_f64(),
+        planned_seconds: run.plan.ends_at().as_secs_f64(),
         scenario_seconds: run.ending.ended_at.as_secs_f64(),
         wall_seconds: wall,
         speed,

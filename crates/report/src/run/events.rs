@@ -65,7 +65,11 @@ pub(super) fn fault_started(
         FaultKind::AzPowerInterruption => format!("zone {zone} lost power"),
         FaultKind::TerminateInstances => format!("instances in zone {zone} were terminated"),
         FaultKind::PauseInstances => format!("instances in zone {zone} stopped responding"),
+        FaultKind::CpuStress => format!("instances in zone {zone} slowed by other work"),
+        FaultKind::NetworkLatency => format!("packets of zone {zone} delayed"),
+        FaultKind::NetworkPacketLoss => format!("packets of zone {zone} being lost"),
         FaultKind::LoseAlbNode => format!("load balancer node in zone {zone} failed"),
+        FaultKind::StartZonalAutoshift => format!("traffic shifted away from zone {zone}"),
         FaultKind::AsgInsufficientInstanceCapacityError => {
             format!("no capacity for new instances in zone {zone}")
         }
@@ -90,7 +94,11 @@ pub(super) fn fault_ended(
     match action {
         FaultKind::AzPowerInterruption => format!("zone {zone} power restored"),
         FaultKind::PauseInstances => format!("instances in zone {zone} responding again"),
+        FaultKind::CpuStress => format!("instances in zone {zone} at full speed again"),
+        FaultKind::NetworkLatency => format!("packets of zone {zone} no longer delayed"),
+        FaultKind::NetworkPacketLoss => format!("packets of zone {zone} no longer lost"),
         FaultKind::LoseAlbNode => format!("load balancer node in zone {zone} restored"),
+        FaultKind::StartZonalAutoshift => format!("traffic of zone {zone} back"),
         FaultKind::AsgInsufficientInstanceCapacityError => {
             format!("capacity for new instances in zone {zone} again")
         }

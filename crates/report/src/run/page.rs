@@ -41,7 +41,7 @@ pub fn page(document: &Document, run: &Measurements) -> Page {
             .as_ref()
             .map(|bill| cost::section(bill, document)),
     );
-    sections.push(network::section(&run.plan.topology));
+    sections.push(network::section(&run.plan.topology, &run.ending.probes));
     let verdicts = &document.verdicts;
     sections.push(claims::section(&verdicts.targets, &verdicts.described));
     Page {

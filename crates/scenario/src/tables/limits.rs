@@ -144,6 +144,20 @@ pub(super) const LAG: Limits<Duration> = Limits::new(
     "a replica is always 1ms late, and an hour of lag is a replica that is down",
 );
 
+/// How much later packets arrive.
+pub(super) const PACKET_DELAY: Limits<Duration> = Limits::new(
+    Duration::from_micros(1),
+    Duration::from_mins(1),
+    "packets that are no later are no fault, and after a minute everybody has given up: use `network-packet-loss`",
+);
+
+/// How much the delay of packets varies.
+pub(super) const PACKET_JITTER: Limits<Duration> = Limits::new(
+    ZERO,
+    PACKET_DELAY.max,
+    "a variation is not negative, and one of more than a minute is a loss: use `network-packet-loss`",
+);
+
 /// Limit on the scheduling delay of the load generator.
 pub(super) const SEND_LAG: Limits<Duration> = Limits::new(
     Duration::from_micros(1),

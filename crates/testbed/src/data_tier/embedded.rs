@@ -69,6 +69,11 @@ impl Embedded {
         }
     }
 
+    /// Returns the zone of the primary of a part, or the last one while there is none.
+    pub(super) const fn primary(&self, part: DataTierPart) -> ZoneId {
+        self.primaries.zone(part)
+    }
+
     /// Begins a strain.
     pub(super) fn strain(&mut self, now: SimTime, strain: Strain) {
         match strain {

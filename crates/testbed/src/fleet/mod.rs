@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
-use tiketi_server::{EmbeddedTier, Instance, InstanceLoad, ServersConfig, Settings, Show};
+use tiketi_server::{EmbeddedTier, Instance, InstanceLoad, ServersConfig, Settings, Show, Sources};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -32,7 +32,8 @@ use server::{InstanceProcess, Server};
 use silence::SilentInstance;
 use thread_watch::watch_thread;
 use tiketi_cloud::driver::CpuTime;
-use tiketi_core::units::{InstanceId, ZoneId};
+use tiketi_core::impairment::Quality;
+use tiketi_core::units::{InstanceId, Share, ZoneId};
 use tiketi_measure::stall::{Book, Lapse};
 
 /// Real time within which killed instances must be gone.
@@ -76,6 +77,10 @@ pub struct Fleet {
     /// Instances without power: stopped for good, with open sockets.
     silent: BTreeMap<InstanceId, SilentInstance>,
     heard_tx: UnboundedSender<Heard>,
+    /// Who may open connections to the instances of each zone; everyone to those of other zones.
+    sources: BTreeMap<ZoneId, Sources>,
+    /// The paths from each zone to Redis and to the database; empty if all are clear.
+    paths: BTreeMap<ZoneId, (Quality, Quality)>,
     /// Killed instances that are not gone yet.
     ending: TaskTracker,
     stalls: Book,
@@ -175,10 +180,19 @@ impl Fleet {
             members: BTreeMap::new(),
             silent: BTreeMap::new(),
             heard_tx,
+            sources: BTreeMap::new(),
+            paths: BTreeMap::new(),
             ending: TaskTracker::new(),
             stalls: Book::default(),
         };
         (fleet, heard)
+    }
+
+    /// Lets instances that are launched from now on accept connections from these sources only.
+    #[must_use]
+    pub fn admitting(mut self, sources: BTreeMap<ZoneId, Sources>) -> Self {
+        self.sources = sources;
+        self
     }
 
     /// Starts an instance that answers after `boot` of scenario time; until then connections to it are refused. A process
@@ -191,7 +205,7 @@ impl Fleet {
         let host = FIRST_HOST + self.given[zone.index()];
         self.given[zone.index()] += 1;
         let reserved = Reserved::new(on_loopback(self.subnets[zone.index()], host))?;
-        let server = self.begin_boot(instance, reserved.address())?;
+        let server = self.begin_boot(instance, reserved.address(), zone)?;
         let mut member = Member {
             zone,
             reserved,
@@ -249,6 +263,11 @@ impl Fleet {
         Some(member.reserved.address())
     }
 
+    /// Returns the zone of an instance; `None` if it does not exist.
+    pub fn zone(&self, instance: InstanceId) -> Option<ZoneId> {
+        Some(self.members.get(&instance)?.zone)
+    }
+
     /// Returns the process id of an instance; `None` if it does not exist or is a thread.
     pub fn process_id(&self, instance: InstanceId) -> Option<u32> {
         match &self.members.get(&instance)?.server {
@@ -301,6 +320,27 @@ impl Fleet {
         Ok(())
     }
 
+    /// Other work takes a share of the processor of an instance from now on. Does nothing if the instance is gone.
+    pub fn stress(&self, instance: InstanceId, load: Share) {
+        if let Some(member) = self.members.get(&instance) {
+            member.server.stress(load);
+        }
+    }
+
+    /// The paths from each zone to Redis and to the database from now on; those of other zones are clear.
+    pub fn set_paths(&mut self, paths: BTreeMap<ZoneId, (Quality, Quality)>) {
+        self.paths = paths;
+        for member in self.members.values() {
+            self.place(member);
+        }
+    }
+
+    /// Tells an instance its paths to the data tier.
+    fn place(&self, member: &Member) {
+        let (redis, database) = self.paths.get(&member.zone).copied().unwrap_or_default();
+        member.server.set_paths(redis, database);
+    }
+
     /// Kills every instance of a zone at once: their peers see resets.
     pub fn lose_zone(&mut self, zone: ZoneId) {
         for (_, member) in self.members.extract_if(.., |_, member| member.zone == zone) {
@@ -343,7 +383,12 @@ impl Fleet {
     }
 
     /// Returns the server at the start of the boot.
-    fn begin_boot(&self, instance: InstanceId, address: SocketAddr) -> io::Result<Server> {
+    fn begin_boot(
+        &self,
+        instance: InstanceId,
+        address: SocketAddr,
+        zone: ZoneId,
+    ) -> io::Result<Server> {
         let Kind::Processes(blueprint) = &self.kind else {
             return Ok(Server::Awaited);
         };
@@ -353,7 +398,7 @@ impl Fleet {
             settings: Settings {
                 // The process has already lowered its own priority.
                 niceness: 0,
-                ..self.settings.clone()
+                ..self.settings_in(zone)
             },
             config: blueprint.config.clone(),
             shows: blueprint.shows.clone(),
@@ -369,6 +414,14 @@ impl Fleet {
             listens: false,
             is_paused: false,
         })))
+    }
+
+    /// Returns the settings of the instances of a zone.
+    fn settings_in(&self, zone: ZoneId) -> Settings {
+        Settings {
+            sources: self.sources.get(&zone).cloned().unwrap_or_default(),
+            ..self.settings.clone()
+        }
     }
 
     /// Returns a function that forwards the reports of an instance's process.
@@ -406,10 +459,17 @@ impl Fleet {
             (Server::Awaited, Kind::Threads(tier)) => {
                 let listener = listener_at(member.reserved.address())?;
                 member.door = Some(listener.try_clone()?);
-                let (tier, settings) = (tier.clone(), self.settings.clone());
+                let sources = self.sources.get(&member.zone).cloned();
+                let settings = Settings {
+                    sources: sources.unwrap_or_default(),
+                    ..self.settings.clone()
+                };
+                let tier = tier.clone();
                 let started = Instance::start(instance.to_string(), listener, tier, settings)?;
                 let heard_tx = self.heard_tx.clone();
                 member.heartbeat = Some(watch_thread(instance, &started, heard_tx));
+                let paths = self.paths.get(&member.zone).copied().unwrap_or_default();
+                started.set_paths(paths.0, paths.1);
                 member.server = Server::Thread(started);
             }
             (Server::Process(server), _) => server.process.tell(Command::Listen),

@@ -240,7 +240,8 @@ pub(super) fn terms(evidence: &Evidence<'_>) -> Checked {
         return Err(reason.into());
     }
     let mut outcomes = recoveries.iter().map(|one| &one.outcome);
-    if outcomes.any(|outcome| *outcome == Outcome::NotRecovered) {
+    if outcomes.any(|outcome| matches!(outcome, Outcome::NotRecovered | Outcome::Metastable { .. }))
+    {
         return Err(
             "the run ended before the system recovered, so its recovery time is unknown".into(),
         );

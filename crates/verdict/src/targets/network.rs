@@ -1,5 +1,5 @@
-//! The claims about the network: subnets, route tables and security groups, looked up in the scenario. Neither engine sends
-//! packets through them, which each claim says.
+//! The claims about the network: subnets, route tables and security groups, looked up in the scenario. A live run also tries to
+//! open connections that they forbid; what was not tried, each claim says.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +8,7 @@ use ipnet::Ipv4Net;
 use super::{Checked, Evidence, Found};
 use tiketi_core::units::ZoneId;
 use tiketi_measure::Engine;
+use tiketi_measure::ending::ProbeOutcome;
 use tiketi_network::{Kind, Lost, Network, Party, Path, from_outside};
 use tiketi_scenario::network::DefaultRoute;
 use tiketi_scenario::topology::{Topology, Zone};
@@ -75,7 +76,63 @@ pub(super) fn way_in(evidence: &Evidence<'_>) -> Checked {
         "in the scenario: open to the internet: {}",
         kinds_in_words(&open)
     );
-    Ok(found(evidence, open == [Kind::LoadBalancer], measured))
+    let lookup = (open == [Kind::LoadBalancer], measured);
+    Ok(tried(evidence, lookup, &TIERS))
+}
+
+/// The parts that nobody outside may reach.
+const TIERS: [Kind; 3] = [Kind::Instance, Kind::Redis, Kind::Database];
+
+/// What a lookup in the scenario found, and what became of attempts from outside to reach `parts`. Whatever the lookup says, an
+/// attempt that got through refutes the claim.
+fn tried(
+    evidence: &Evidence<'_>,
+    (as_documented, measured): (bool, String),
+    parts: &[Kind],
+) -> Found {
+    let probes = &evidence.run.ending.probes;
+    let of = |kind: Kind| {
+        let mut to = probes
+            .iter()
+            .filter(move |probe| probe.to == kind)
+            .peekable();
+        to.peek()?;
+        Some(to.all(|probe| probe.outcome == ProbeOutcome::Refused))
+    };
+    let outcomes: Vec<_> = parts.iter().map(|kind| (*kind, of(*kind))).collect();
+    if outcomes.iter().all(|(_, refused)| refused.is_none()) {
+        return found(evidence, as_documented, measured);
+    }
+    let words = outcomes.iter().filter_map(|(kind, refused)| {
+        let outcome = if (*refused)? {
+            "refused"
+        } else {
+            "got through"
+        };
+        Some(format!("{} {outcome}", kind.name()))
+    });
+    let words: Vec<_> = words.collect();
+    let measured = format!(
+        "{measured}; tried from a buyer's address: {}",
+        words.join(", ")
+    );
+    let is_closed = outcomes.iter().all(|(_, refused)| refused.unwrap_or(true));
+    let mut found = Found::new(as_documented && is_closed, measured);
+    for (kind, refused) in outcomes {
+        if refused.is_none() {
+            found = found.without(not_tried(kind));
+        }
+    }
+    found
+}
+
+/// Why the run could not try to reach a part.
+const fn not_tried(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Redis => "Redis (its server cannot tell addresses apart; in memory it has none)",
+        Kind::Database => "the database (in memory it has no address)",
+        Kind::Internet | Kind::LoadBalancer | Kind::Instance | Kind::S3 => "other parts",
+    }
 }
 
 /// A6: instances are reached only through the load balancer, and leave only through NAT.
@@ -111,7 +168,12 @@ pub(super) fn tiers(evidence: &Evidence<'_>) -> Checked {
     let as_documented = reach == [Kind::LoadBalancer]
         && outside == [Kind::LoadBalancer]
         && by_nat == topology.zones.len();
-    Ok(found(evidence, as_documented, measured))
+    let found = tried(evidence, (as_documented, measured), &TIERS);
+    Ok(if evidence.run.ending.probes.is_empty() {
+        found
+    } else {
+        found.without("the way out through NAT (looked up)")
+    })
 }
 
 /// A18: one NAT gateway per zone, and when one is down the other can be used.
@@ -148,7 +210,7 @@ pub(super) fn database(evidence: &Evidence<'_>) -> Checked {
         "in the scenario: the database is reached from: {}",
         kinds_in_words(&reach)
     );
-    Ok(found(evidence, is_closed, measured))
+    Ok(tried(evidence, (is_closed, measured), &[Kind::Database]))
 }
 
 /// B3: default routes, and what a lost NAT gateway breaks.

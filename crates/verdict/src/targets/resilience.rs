@@ -28,6 +28,9 @@ pub(super) fn outcome_in_words(recovery: &Recovery) -> String {
     match &recovery.outcome {
         Outcome::Recovered { after } => format!("recovered after {}", in_words(*after)),
         Outcome::NotRecovered => "not recovered within the run".to_owned(),
+        Outcome::Metastable { .. } => {
+            "not recovered although the fault was over: a metastable failure".to_owned()
+        }
         Outcome::CouldNotTell { reason } => format!("recovery unknown: {reason}"),
     }
 }
@@ -72,7 +75,7 @@ pub(super) fn failover(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     let shown: Vec<_> = losses.iter().map(|loss| outcome_in_words(loss)).collect();
     let in_time = losses.iter().all(|loss| match loss.outcome {
         Outcome::Recovered { after } => claim.admits(after.as_secs_f64()),
-        Outcome::NotRecovered | Outcome::CouldNotTell { .. } => false,
+        Outcome::NotRecovered | Outcome::Metastable { .. } | Outcome::CouldNotTell { .. } => false,
     });
     Ok(Found::new(in_time, shown.join("; ")))
 }
@@ -83,7 +86,11 @@ const fn can_fail_over(kind: FaultKind) -> bool {
         FaultKind::AzPowerInterruption | FaultKind::LosePrimary => true,
         FaultKind::TerminateInstances
         | FaultKind::PauseInstances
+        | FaultKind::CpuStress
+        | FaultKind::NetworkLatency
+        | FaultKind::NetworkPacketLoss
         | FaultKind::LoseAlbNode
+        | FaultKind::StartZonalAutoshift
         | FaultKind::AsgInsufficientInstanceCapacityError
         | FaultKind::PausePrimary
         | FaultKind::DelayReplica
@@ -96,7 +103,7 @@ const fn can_fail_over(kind: FaultKind) -> bool {
 pub(super) fn unknown(losses: &[&Recovery]) -> Option<String> {
     losses.iter().find_map(|loss| match &loss.outcome {
         Outcome::CouldNotTell { reason } => Some(reason.clone()),
-        Outcome::Recovered { .. } | Outcome::NotRecovered => None,
+        Outcome::Recovered { .. } | Outcome::NotRecovered | Outcome::Metastable { .. } => None,
     })
 }
 
@@ -127,7 +134,7 @@ pub(super) fn availability(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     }
     let longest = losses.iter().map(|loss| match loss.outcome {
         Outcome::Recovered { after } => Some(after),
-        Outcome::NotRecovered | Outcome::CouldNotTell { .. } => None,
+        Outcome::NotRecovered | Outcome::Metastable { .. } | Outcome::CouldNotTell { .. } => None,
     });
     let Some(longest) = longest.collect::<Option<Vec<_>>>() else {
         return Ok(Found::new(
