@@ -108,6 +108,8 @@ impl World<'_> {
             return;
         };
         call.is_watched = false;
+        // The node may answer in place of an instance.
+        call.step = Step::Answer;
         let node = ZoneId(call.node);
         self.reach_node(now, call, node);
     }

@@ -235,3 +235,13 @@ fn a_zonal_shift_ends_the_errors_of_a_zone_whose_paths_lose_packets() {
         "instances of zone a get no requests"
     );
 }
+
+#[test]
+fn a_request_over_an_impaired_path_to_a_node_without_targets_fails_and_ends() {
+    let all = "[[faults]]\nat = \"30s\"\nlasts = \"4m\"\naction = \"az-power-interruption\"\nzone = \"b\"\n\
+               [[faults]]\nat = \"31s\"\naction = \"terminate-instances\"\nzone = \"a\"\ncount = 9";
+    let fault = "action = \"network-latency\"\nzone = \"a\"\npeer = \"buyers\"\ndelay = \"10ms\"";
+    let run = play(all, fault);
+    let refused = failed(&run, Failure::Status(502)) + failed(&run, Failure::Status(503));
+    assert!(refused > 10, "{refused}");
+}
