@@ -23,6 +23,7 @@ mod error;
 mod health;
 mod instance;
 mod metrics;
+mod outbound;
 mod payments;
 mod realtime;
 mod reservations;
@@ -37,7 +38,7 @@ mod waiting_room;
 pub use auth::{mint_token, user_id};
 pub use clients::{ClientLimits, Clients};
 pub use instance::{Instance, InstanceLoad};
-pub use settings::Settings;
+pub use settings::{Provider, Receipts, Settings};
 pub use show::{Section, Show, StandingArea};
 pub use tier::{
     AdmissionLedger, Capture, Census, DataTier, DatabaseAuditor, DatabaseEndpoint, DatabaseLevels,
@@ -46,4 +47,5 @@ pub use tier::{
     ServersConfig, ServersTier, SetupError, TierUse, Unavailable, claim_namespace, clear_database,
     clear_namespace, migrate_database, prepare_database,
 };
+pub use tiketi_outbound::Attempts;
 pub use tiketi_station::{Profile, Work};

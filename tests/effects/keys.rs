@@ -186,6 +186,19 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
         Busy("share = 0.9", "share = 0.6"),
         Figures,
     ),
+    (
+        "faults[].delay",
+        Replace("delay = \"3s\"", "delay = \"900ms\""),
+        Figures,
+    ),
+    (
+        "faults[].gateway",
+        Replace(
+            "zone = \"a\", gateway = \"b\"",
+            "zone = \"a\", gateway = \"a\"",
+        ),
+        Figures,
+    ),
     ("show.title", Set("\"Another show\""), Nothing(TEXT)),
     (
         "show.hold",
@@ -312,6 +325,12 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
         Replace("ping_timeout = \"3s\"", "ping_timeout = \"1s\""),
         Figures,
     ),
+    ("server.receipt_bytes", Set("900_000"), Figures),
+    ("provider.latency", Set("\"200ms\""), Figures),
+    ("provider.declined", Set("\"50%\""), Figures),
+    ("provider.errors", Set("\"60%\""), Figures),
+    ("provider.timeout", Set("\"1s\""), Figures),
+    ("provider.attempts", Set("1"), Figures),
     ("topology.vpc", Set("\"10.0.0.0/17\""), Verdicts),
     ("topology.zones", Set("[\"a\", \"b\", \"c\"]"), Figures),
     ("topology.nat_gateways", Set("[\"b\"]"), Figures),

@@ -67,6 +67,9 @@ faults = [
   { at = "150s", action = "terminate-instances", zone = "a", count = 1 },
   { at = "160s", lasts = "30s", action = "lose-alb-node", zone = "a" },
   { at = "200s", lasts = "10s", action = "pause-primary", part = "database" },
+  { at = "30s", lasts = "25s", action = "provider-slow", delay = "3s" },
+  { at = "70s", lasts = "50s", action = "lose-nat-gateway", zone = "a" },
+  { at = "75s", action = "replace-route", zone = "a", gateway = "b" },
 ]
 "#;
 

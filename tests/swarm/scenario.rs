@@ -174,7 +174,7 @@ struct Break {
     count: u64,
 }
 
-const ACTIONS: [&str; 10] = [
+const ACTIONS: [&str; 13] = [
     "az-power-interruption",
     "terminate-instances",
     "pause-instances",
@@ -185,6 +185,9 @@ const ACTIONS: [&str; 10] = [
     "delay-replica",
     "fill-redis-memory",
     "hold-database-connections",
+    "s3-unavailable",
+    "provider-slow",
+    "provider-down",
 ];
 
 impl Break {
@@ -194,7 +197,10 @@ impl Break {
         match self.action {
             "lose-primary" | "pause-primary" => ("primary", part),
             "delay-replica" => ("link", part),
-            "fill-redis-memory" | "hold-database-connections" => (self.action, ""),
+            "fill-redis-memory" | "hold-database-connections" | "s3-unavailable" => {
+                (self.action, "")
+            }
+            "provider-slow" | "provider-down" => ("provider", ""),
             _ => (self.action, zones[self.which % zones.len()]),
         }
     }
@@ -225,11 +231,14 @@ impl Break {
             "delay-replica" => format!("part = \"{subject}\", lag = \"{}ms\"", 50 + count * 20),
             "fill-redis-memory" => format!("share = \"{}%\"", 1 + count % 100),
             "hold-database-connections" => format!("count = {}", 1 + count * 5),
+            "provider-slow" => format!("delay = \"{}ms\"", 100 + count * 80),
+            "s3-unavailable" | "provider-down" => String::new(),
             _ => format!("part = \"{subject}\""),
         };
+        let separator = if keys.is_empty() { "" } else { ", " };
         let lasts = match self.action {
             "terminate-instances" => String::new(),
-            _ => format!(", lasts = \"{}ms\"", end - at),
+            _ => format!("{separator}lasts = \"{}ms\"", end - at),
         };
         let action = self.action;
         format!("{{ at = \"{at}ms\", action = \"{action}\", {keys}{lasts} }}")
@@ -398,6 +407,12 @@ fn of_the_topology() -> Vec<Line> {
     });
     vec![
         maybe("topology.s3_endpoint", flag()),
+        maybe("server.receipt_bytes", verbatim(&["0", "4096", "300000"])),
+        maybe("provider.latency", distribution(10, 4_000)),
+        maybe("provider.declined", share()),
+        maybe("provider.errors", share()),
+        maybe("provider.timeout", length(100..=8_000)),
+        maybe("provider.attempts", whole(1..=4)),
         maybe("topology.instances.class", word(classes)),
         maybe(
             "topology.instances.credits",

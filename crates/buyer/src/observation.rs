@@ -191,7 +191,7 @@ pub enum LeaveReason {
     TooManyConflicts,
     /// Held a seat and did not pay.
     WalkedAway,
-    /// The hold expired before the payment succeeded.
+    /// The payment was refused: the hold had expired, or the card was declined.
     HoldExpired,
     /// Too many consecutive requests failed.
     TooManyErrors,

@@ -55,6 +55,8 @@ pub enum Item {
     EdgePlan,
     /// S3.
     ObjectStorage,
+    /// Uploads to S3 (PUT requests).
+    ObjectUploads,
     /// Route 53.
     DnsZone,
     /// Secrets Manager.
@@ -92,6 +94,7 @@ names!(Item {
     EdgeRequests = "edge-requests",
     EdgePlan = "edge-plan",
     ObjectStorage = "object-storage",
+    ObjectUploads = "object-uploads",
     DnsZone = "dns-zone",
     Secrets = "secrets",
     Metrics = "metrics",

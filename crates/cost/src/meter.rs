@@ -94,6 +94,8 @@ impl Meter {
             nat_bytes,
             internet_bytes_out,
             s3_bytes,
+            s3_nat_bytes,
+            s3_puts,
             detour_bytes,
             load_balancer_cross_zone_bytes,
             redis_cross_zone_bytes,
@@ -106,6 +108,8 @@ impl Meter {
         sum.nat_bytes += nat_bytes;
         sum.internet_bytes_out += internet_bytes_out;
         sum.s3_bytes += s3_bytes;
+        sum.s3_nat_bytes += s3_nat_bytes;
+        sum.s3_puts += s3_puts;
         sum.detour_bytes += detour_bytes;
         sum.load_balancer_cross_zone_bytes += load_balancer_cross_zone_bytes;
         sum.redis_cross_zone_bytes += redis_cross_zone_bytes;
@@ -130,7 +134,7 @@ impl Meter {
             load_balancer: self.hours.clone(),
             requests: Some(self.requests),
             data_out_gb: gigabytes(self.bytes_out),
-            traffic: sees_all.then(|| by_path(&self.traffic)),
+            traffic: Some(by_path(&self.traffic, self.scope)),
         }
     }
 
@@ -160,17 +164,26 @@ impl Meter {
     }
 }
 
-fn by_path(bytes: &TrafficSample) -> Traffic {
+fn by_path(bytes: &TrafficSample, scope: Scope) -> Traffic {
+    let within = |bytes: u64| match scope {
+        Scope::Testbed => None,
+        Scope::Everything => Some(gigabytes(bytes)),
+    };
     Traffic {
         nat_gb: gigabytes(bytes.nat_bytes),
         internet_gb: gigabytes(bytes.internet_bytes_out),
         s3_gb: gigabytes(bytes.s3_bytes),
+        s3_nat_gb: gigabytes(bytes.s3_nat_bytes),
+        s3_puts: bytes.s3_puts,
         detour_gb: gigabytes(bytes.detour_bytes),
-        load_balancer_cross_zone_gb: gigabytes(bytes.load_balancer_cross_zone_bytes),
-        redis_cross_zone_gb: gigabytes(bytes.redis_cross_zone_bytes),
-        database_cross_zone_gb: gigabytes(bytes.database_cross_zone_bytes),
-        replication_gb: gigabytes(bytes.replication_bytes),
-        database_io: bytes.database_io,
+        load_balancer_cross_zone_gb: within(bytes.load_balancer_cross_zone_bytes),
+        redis_cross_zone_gb: within(bytes.redis_cross_zone_bytes),
+        database_cross_zone_gb: within(bytes.database_cross_zone_bytes),
+        replication_gb: within(bytes.replication_bytes),
+        database_io: match scope {
+            Scope::Testbed => None,
+            Scope::Everything => Some(bytes.database_io),
+        },
     }
 }
 
@@ -288,10 +301,13 @@ mod tests {
     #[test]
     fn not_metered_is_different_from_zero() {
         let unseen = Meter::new(Scope::Testbed).usage(hours(1));
-        assert_eq!((unseen.surplus_vcpu_hours, unseen.traffic), (None, None));
+        assert_eq!(unseen.surplus_vcpu_hours, None);
+        let seen = unseen.traffic.expect("traffic out of the VPC is seen");
+        assert!(close(seen.nat_gb, 0.0));
+        assert_eq!((seen.replication_gb, seen.database_io), (None, None));
         let nothing = Meter::new(Scope::Everything).usage(hours(1));
         assert_eq!(nothing.surplus_vcpu_hours, Some(0.0));
-        assert_eq!(nothing.traffic, Some(Traffic::default()));
+        assert_eq!(nothing.traffic, Some(Traffic::NOTHING));
     }
 
     #[test]
@@ -301,6 +317,8 @@ mod tests {
             nat_bytes: 2 * GB,
             internet_bytes_out: GB,
             s3_bytes: 3 * GB,
+            s3_nat_bytes: GB,
+            s3_puts: 7,
             detour_bytes: GB / 2,
             load_balancer_cross_zone_bytes: 4 * GB,
             redis_cross_zone_bytes: 5 * GB,
@@ -320,12 +338,14 @@ mod tests {
                 nat_gb: 4.0,
                 internet_gb: 2.0,
                 s3_gb: 6.0,
+                s3_nat_gb: 2.0,
+                s3_puts: 14,
                 detour_gb: 1.0,
-                load_balancer_cross_zone_gb: 8.0,
-                redis_cross_zone_gb: 10.0,
-                database_cross_zone_gb: 12.0,
-                replication_gb: 14.0,
-                database_io: 2_000,
+                load_balancer_cross_zone_gb: Some(8.0),
+                redis_cross_zone_gb: Some(10.0),
+                database_cross_zone_gb: Some(12.0),
+                replication_gb: Some(14.0),
+                database_io: Some(2_000),
             })
         );
     }

@@ -12,8 +12,8 @@ use super::worker::Done;
 use tiketi_buyer::observation::Stage;
 use tiketi_core::units::{DataTierPart, SimTime};
 use tiketi_measure::ending::{
-    AdmissionFacts, AuditFacts, DataTierFigures, Ending, Engine, FinalState, GeneratorCheck,
-    LostOrders, SystemFigures, ToolFigures,
+    AdmissionFacts, AuditFacts, ChargeFacts, DataTierFigures, Ending, Engine, FinalState,
+    GeneratorCheck, LostOrders, SystemFigures, ToolFigures,
 };
 use tiketi_measure::tally::Tally;
 
@@ -73,7 +73,7 @@ impl Closing {
         tally: &Tally,
     ) -> Ending {
         let state = match &closed.state {
-            Ok(state) => FinalState::Read(self.audit_facts(state, tally)),
+            Ok(state) => FinalState::Read(self.audit_facts(state, closed.charges, tally)),
             Err(error) => FinalState::Unread {
                 reason: error.to_string(),
             },
@@ -107,7 +107,12 @@ impl Closing {
         }
     }
 
-    fn audit_facts(&self, state: &tiketi_server::FinalState, tally: &Tally) -> AuditFacts {
+    fn audit_facts(
+        &self,
+        state: &tiketi_server::FinalState,
+        charges: Option<ChargeFacts>,
+        tally: &Tally,
+    ) -> AuditFacts {
         let paid: BTreeSet<Uuid> = state.orders.iter().map(|order| order.reservation).collect();
         let acknowledged = self.done.iter().flat_map(|done| &done.paid);
         let lost: Vec<&Uuid> = acknowledged.filter(|id| !paid.contains(id)).collect();
@@ -126,7 +131,8 @@ impl Closing {
             seats_sold: seats_in(SeatState::Reserved),
             paid_orders: state.orders.len() as u64,
             seats_paid_twice: seats_paid_twice(state),
-            captures: state.captures.len() as u64,
+            captures: charges.map_or(state.captures.len() as u64, |facts| facts.charges),
+            charges,
             acknowledged: tally.reached(Stage::Paid),
             lost_orders: LostOrders {
                 count: lost.len() as u64,
@@ -191,5 +197,6 @@ fn system_figures(census: &Census, closed: &Closed) -> SystemFigures {
         stickiness: closed.stickiness,
         messages_due: Some(fleet.sum(|load| load.fan_out_messages)),
         data_tier: closed.data_tier.clone(),
+        outbound: closed.outbound.clone(),
     }
 }

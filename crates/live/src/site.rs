@@ -17,7 +17,7 @@ use tiketi_cloud::order::Input;
 use tiketi_core::units::{InstanceId, SimTime};
 use tiketi_cost::{Scope, Statement};
 use tiketi_measure::Gauges;
-use tiketi_measure::ending::{DataTierFigures, Stickiness};
+use tiketi_measure::ending::{ChargeFacts, DataTierFigures, Stickiness, Use};
 use tiketi_measure::stall::Book;
 use tiketi_measure::tally::Tally;
 use tiketi_scenario::Plan;
@@ -47,6 +47,10 @@ pub(super) struct Closed {
     pub(super) state: Result<FinalState, StateError>,
     /// Measurements of the data tier's servers; `None` if it has none.
     pub(super) data_tier: Option<DataTierFigures>,
+    /// The provider's ledger compared with the orders; `None` if one of them is not accessible.
+    pub(super) charges: Option<ChargeFacts>,
+    /// Calls out of the VPC; `None` if they are not counted.
+    pub(super) outbound: Option<Vec<Use>>,
     /// Counters of the data tier; `None` if they are not accessible.
     pub(super) census: Option<Census>,
     /// What the instances did.
@@ -194,6 +198,8 @@ impl Site {
                 Closed {
                     state: ended.state.map_err(StateError::from),
                     data_tier: ended.data_tier,
+                    charges: ended.charges,
+                    outbound: Some(ended.outbound),
                     census,
                     stickiness,
                     fleet: cloud.fleet,
@@ -204,6 +210,8 @@ impl Site {
             Self::Remote(_) => Closed {
                 state: Err(StateError::NoAccess),
                 data_tier: None,
+                charges: None,
+                outbound: None,
                 census: None,
                 fleet: FleetRecord::default(),
                 monitor_runs: 0,

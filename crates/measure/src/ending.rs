@@ -9,6 +9,8 @@ use tiketi_cloud::notice::DataTierPart;
 pub use tiketi_cloud::routing::Stickiness;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_cost::Statement;
+pub use tiketi_network::{Destination, Use, Way};
+pub use tiketi_outbound::ChargeFacts;
 
 /// The engine that ran the scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,6 +143,9 @@ pub struct AuditFacts {
     pub seats_paid_twice: Vec<(String, u64)>,
     /// Charges at the payment provider.
     pub captures: u64,
+    /// The provider's ledger compared with the paid orders, one by one; `None` if only the numbers are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charges: Option<ChargeFacts>,
     /// Payments that were confirmed to buyers.
     pub acknowledged: u64,
     /// Orders that were confirmed to a buyer and are not in the final state.
@@ -203,6 +208,9 @@ pub struct SystemFigures {
     /// Utilization of Redis and the database; `None` if the system does not report it.
     #[serde(default)]
     pub data_tier: Option<DataTierFigures>,
+    /// Calls out of the VPC, by zone, destination and way; `None` if they were not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbound: Option<Vec<Use>>,
 }
 
 /// Utilization of the data tier, and its failovers.

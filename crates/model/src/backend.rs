@@ -13,10 +13,6 @@
 //! not finished. And a buyer who gives up does not stop the server: the request runs to its end, and its response is
 //! dropped.
 
-use std::time::Duration;
-
-use rand::RngExt;
-
 use super::buyers::is_idempotent;
 use super::calls::{Call, CallRef, Reply, Step};
 use super::entry::Entry;
@@ -30,11 +26,6 @@ use tiketi_data_tier::{
 };
 use tiketi_scenario::operation::Operation;
 
-/// Time that the payment provider takes, in milliseconds (documented: 0.5 to 1.5 s, API contract).
-const PROVIDER_MS: std::ops::Range<u64> = 500..1_500;
-/// Time until a payment fails because the provider cannot be reached: the connect timeout of the server's HTTP client
-/// (assumption).
-const PROVIDER_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of a buyer's request with its headers (assumption).
 const REQUEST_BYTES: u64 = 700;
 
@@ -60,6 +51,9 @@ impl World<'_> {
             subject,
             intended,
             sent: now,
+            attempts: 0,
+            path: None,
+            gives_up_at: SimTime::ZERO,
             is_abandoned: false,
             is_watched: false,
         };
@@ -134,7 +128,9 @@ impl World<'_> {
             Step::Processor => self.after_processor(now, call, &open),
             Step::Cache => self.after_cache(now, call, &open),
             Step::NoCache => self.without_cache(now, call, &open),
-            Step::Provider => self.ask_database(now, call, Step::Commit),
+            Step::Provider | Step::Declined => self.after_provider(now, call, &open),
+            Step::NoProvider => self.without_provider(now, call, &open),
+            Step::ProviderPause => self.ask_provider(now, call, &open),
             Step::Announce => self.after_announce(now, call, &open),
             Step::Answer => self.end_call(now, call),
             Step::Database | Step::Commit => {
@@ -243,7 +239,7 @@ impl World<'_> {
     }
 
     /// Requests the transaction that the request needs in this step.
-    fn ask_database(&mut self, now: SimTime, call: CallRef, step: Step) {
+    pub(super) fn ask_database(&mut self, now: SimTime, call: CallRef, step: Step) {
         let open = self.calls.find(call).expect("the caller has it");
         open.step = step;
         let (operation, instance, subject) = (open.operation, open.instance, open.subject);
@@ -307,13 +303,14 @@ impl World<'_> {
             }
             (Operation::PaymentProcess, Step::Database) => {
                 let reservation = ReservationNumber(open.subject);
-                // The hold must not expire while the payment is on its way: it is extended by the longest time that the
-                // provider and both waits for a connection can take.
-                let grace = Duration::from_millis(PROVIDER_MS.end)
-                    + 2 * self.plan.topology.database.pool_connect_timeout;
+                // The hold must not expire while the payment is on its way.
+                let grace = self.payment_grace();
                 match self.seats.begin_payment(now, (buyer, reservation), grace) {
                     Ok(Begun::Open) => self.ask_provider(now, call, &open),
-                    Ok(Begun::PaidBefore) => self.answer(now, call, Reply::Paid),
+                    Ok(Begun::PaidBefore) => {
+                        self.charge_again(now, &open);
+                        self.answer(now, call, Reply::Paid);
+                    }
                     Err(_) => self.answer(now, call, Reply::Refused),
                 }
             }
@@ -322,8 +319,14 @@ impl World<'_> {
             (Operation::PaymentProcess, _) => {
                 let reservation = ReservationNumber(open.subject);
                 match self.seats.commit_payment(now, buyer, reservation) {
-                    Ok(()) => self.announce(now, call, Reply::Paid),
-                    Err(_) => self.answer(now, call, Reply::Refused),
+                    Ok(()) => {
+                        self.after_payment(now, &open);
+                        self.announce(now, call, Reply::Paid);
+                    }
+                    Err(_) => {
+                        self.give_up_payment(now, &open);
+                        self.answer(now, call, Reply::Refused);
+                    }
                 }
             }
             (Operation::SeatList, _) => self.answer(now, call, Reply::Seats),
@@ -348,19 +351,6 @@ impl World<'_> {
         let _ = self.redis.store(now, (what, ttl), ());
     }
 
-    /// Calls the payment provider, by the way that the instance's route table says.
-    fn ask_provider(&mut self, now: SimTime, call: CallRef, open: &Call) {
-        let zone = self.fleet.of(open.instance).zone;
-        let Some(way_out) = self.cloud.way_out(&self.plan.topology, zone) else {
-            let open = self.calls.find(call).expect("the caller has it");
-            open.reply = BAD_GATEWAY;
-            return self.step_at(call, Step::Answer, now + PROVIDER_CONNECT_TIMEOUT);
-        };
-        self.traffic.handle_payment(way_out);
-        let takes = Duration::from_millis(self.provider.random_range(PROVIDER_MS));
-        self.step_at(call, Step::Provider, now + takes);
-    }
-
     /// Announces through Redis what was committed: the cached show is invalidated, the seat is published to the sockets, and a
     /// paid buyer's shopping slot is freed. If Redis is down, the commit stands and only the announcement is missing.
     fn announce(&mut self, now: SimTime, call: CallRef, reply: Reply) {
@@ -383,7 +373,7 @@ impl World<'_> {
     }
 
     /// Sends the response, which leaves the instance at `now`.
-    fn answer(&mut self, now: SimTime, call: CallRef, reply: Reply) {
+    pub(super) fn answer(&mut self, now: SimTime, call: CallRef, reply: Reply) {
         let Some(open) = self.calls.find(call) else {
             return;
         };
@@ -434,7 +424,7 @@ impl World<'_> {
         self.deliver(now, &cut);
     }
 
-    fn step_at(&mut self, call: CallRef, step: Step, at: SimTime) {
+    pub(super) fn step_at(&mut self, call: CallRef, step: Step, at: SimTime) {
         let open = self.calls.find(call).expect("the caller has it");
         open.step = step;
         self.wait_until(call, at);

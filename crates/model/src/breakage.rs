@@ -10,7 +10,7 @@ use super::world::World;
 use tiketi_buyer::observation::Failure;
 use tiketi_cloud::driver::{self, FaultTarget, NODE_EVICTION, Strain};
 use tiketi_cloud::order::Input;
-use tiketi_core::fault::catalog::{Action, Connections, Fault};
+use tiketi_core::fault::catalog::{Action, Connections, Disruption, Fault};
 use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
 use tiketi_scenario::topology::DatabaseKind;
 
@@ -131,6 +131,16 @@ impl FaultTarget for World<'_> {
             Strain::FillRedisMemory(_) => self.redis.handle_unfilled(),
             Strain::HoldDatabaseConnections(_) => self.release_connections(now),
         }
+    }
+
+    fn disrupt(&mut self, _now: SimTime, disruption: Disruption) {
+        self.cloud.lost.handle_disruption(disruption);
+        self.provider.handle_disruption(disruption);
+    }
+
+    fn repair(&mut self, _now: SimTime, disruption: Disruption) {
+        self.cloud.lost.handle_repair(disruption);
+        self.provider.handle_repair(disruption);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use tiketi_buyer::observation::Failure;
 use tiketi_core::units::{BuyerId, SimTime, ZoneId};
+use tiketi_network::Path;
 use tiketi_scenario::operation::Operation;
 
 /// A reference to a request. Slots are reused; the generation tells whether a calendar entry was made for the request that
@@ -25,8 +26,14 @@ pub(super) enum Step {
     NoCache,
     /// Waits for the database: for a connection and for the transaction.
     Database,
-    /// Waits for the payment provider.
+    /// Waits for the payment provider, which authorizes the payment.
     Provider,
+    /// Waits for the payment provider, which declines the payment.
+    Declined,
+    /// Waits for the payment provider until the attempt has failed.
+    NoProvider,
+    /// Waits for the next attempt to reach the payment provider.
+    ProviderPause,
     /// Waits for the database again, to commit the payment.
     Commit,
     /// Waits for Redis to publish what was committed.
@@ -77,6 +84,12 @@ pub(super) struct Call {
     pub(super) intended: SimTime,
     /// When it was sent.
     pub(super) sent: SimTime,
+    /// Attempts to reach the payment provider so far.
+    pub(super) attempts: u32,
+    /// Way of the current one; `None` if there is none.
+    pub(super) path: Option<Path>,
+    /// When the instance gives up the current one.
+    pub(super) gives_up_at: SimTime,
     /// Whether the buyer has given up on it. The system does not know that, and continues to work on it.
     pub(super) is_abandoned: bool,
     /// Whether its timeout is in the calendar.

@@ -8,7 +8,8 @@ use tiketi_core::units::SimTime;
 use tiketi_cost::Statement;
 use tiketi_measure::Measurements;
 use tiketi_measure::ending::{
-    DataTierFigures, Ending, Engine, FinalState, GeneratorCheck, SystemFigures, TargetLoad,
+    AuditFacts, DataTierFigures, Ending, Engine, FinalState, GeneratorCheck, SystemFigures,
+    TargetLoad,
 };
 
 impl World<'_> {
@@ -30,6 +31,8 @@ impl World<'_> {
         let surplus = self.fleet.settle(ended_at);
         self.cloud.driver.billing_mut().handle_surplus(surplus);
         let statement = self.statement(ended_at);
+        let charges = self.settle_payments();
+        let facts = tier::audit(self.plan, &self.seats, &self.acknowledged, charges);
         let ending = Ending {
             engine: Engine::Model,
             began: String::new(),
@@ -43,12 +46,10 @@ impl World<'_> {
                 credential_error: None,
                 tool: None,
             },
-            state: FinalState::Read(tier::audit(
-                self.plan,
-                &self.seats,
-                &self.acknowledged,
-                tier::admissions(&self.redis),
-            )),
+            state: FinalState::Read(AuditFacts {
+                admissions: tier::admissions(&self.redis),
+                ..facts
+            }),
             system: Some(self.figures(ended_at, messages_due)),
             statement,
         };
@@ -92,6 +93,7 @@ impl World<'_> {
                 database_lag,
                 failovers: self.cloud.failovers.clone(),
             }),
+            outbound: Some(self.outbound.uses()),
         }
     }
 

@@ -21,9 +21,8 @@ use tiketi_core::units::{BuyerId, DataTierPart, InstanceId, SimTime, ZoneId};
 use tiketi_cost::{LoadSample, Scope, TrafficSample};
 use tiketi_measure::ending::{FailoverFigures, Loss};
 use tiketi_measure::replica_lag::ReplicaLags;
-use tiketi_network::{Lost, Network, Party, Path};
+use tiketi_network::Lost;
 use tiketi_scenario::Plan;
-use tiketi_scenario::topology::Topology;
 
 /// The control plane's driver, and what faults and failovers have done to the infrastructure.
 #[derive(Debug)]
@@ -76,12 +75,6 @@ impl Cloud {
             failover.writes_failed_for = Some(now - failover.lost_at);
             failover.loss = loss;
         }
-    }
-
-    /// Returns the path of a connection from an instance in `zone` to the payment provider; `None` if there is none.
-    pub(super) fn way_out(&self, topology: &Topology, zone: ZoneId) -> Option<Path> {
-        let network = Network::without(topology, &self.lost);
-        network.path(Party::Instance(zone), Party::Internet).ok()
     }
 }
 
@@ -226,7 +219,8 @@ impl Engine for World<'_> {
     }
 
     fn take_traffic(&mut self) -> TrafficSample {
-        self.traffic.take_paths()
+        let out = self.outbound.take_traffic();
+        self.traffic.take_paths(&out)
     }
 }
 

@@ -58,6 +58,8 @@ pub(super) enum Entry {
     DrainEnd(u32),
     /// The address of a lost load-balancer node leaves the DNS record.
     NodeEviction,
+    /// The next attempt of something that an instance does in the background.
+    Errand(u32),
     /// A second of scenario time begins.
     Second,
 }

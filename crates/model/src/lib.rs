@@ -22,6 +22,7 @@ mod fleet;
 mod front;
 mod outbox;
 mod patience;
+mod payment;
 mod rooms;
 mod service;
 mod silence;

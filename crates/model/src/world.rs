@@ -8,6 +8,7 @@ use super::crowd::Crowd;
 use super::entry::Entry;
 use super::fleet::Fleet;
 use super::front::Front;
+use super::payment::Errands;
 use super::service::Service;
 use super::tier::{self, Presence, SHOW};
 use super::traffic::Traffic;
@@ -16,6 +17,8 @@ use tiketi_core::rng::{Stream, Streams};
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_data_tier::{Database, Redis, ReservationNumber, SeatMap};
 use tiketi_measure::{Assembly, Measurements, Recorder};
+use tiketi_network::OutboundLog;
+use tiketi_outbound::Provider;
 use tiketi_scenario::Plan;
 use tiketi_scenario::arrival::arrival_times;
 use tiketi_station::calendar::Calendar;
@@ -48,7 +51,12 @@ pub(super) struct World<'p> {
     pub(super) silent_lines: BTreeMap<u32, SimTime>,
     /// Where sockets are between two pings when they fall silent.
     pub(super) heartbeat: Stream,
-    pub(super) provider: Stream,
+    /// The payment provider; a reservation is its own idempotency key.
+    pub(super) provider: Provider<u32, u32>,
+    pub(super) provider_draws: Stream,
+    /// What goes out of the VPC.
+    pub(super) outbound: OutboundLog,
+    pub(super) errands: Errands,
     pub(super) recorder: Recorder,
     pub(super) assembly: Assembly,
     pub(super) database_due: Option<SimTime>,
@@ -95,7 +103,10 @@ impl<'p> World<'p> {
             watchers: BTreeSet::new(),
             silent_lines: BTreeMap::new(),
             heartbeat: streams.named("heartbeat"),
-            provider: streams.named("provider"),
+            provider: Provider::default(),
+            provider_draws: streams.named("provider"),
+            outbound: OutboundLog::default(),
+            errands: Errands::default(),
             recorder: Recorder::of_simulation(plan),
             assembly: Assembly::new(plan.clone()),
             database_due: None,
@@ -204,6 +215,7 @@ impl<'p> World<'p> {
             Entry::HoldEnd => self.handle_hold_end(now),
             Entry::DrainEnd(instance) => self.handle_drain_end(now, instance),
             Entry::NodeEviction => self.handle_eviction(now),
+            Entry::Errand(slot) => self.handle_errand(now, slot),
             Entry::Second => self.handle_second(now),
         }
     }

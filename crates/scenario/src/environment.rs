@@ -47,7 +47,13 @@ const fn support(kind: FaultKind) -> Support {
         | FaultKind::TerminateInstances
         | FaultKind::PauseInstances
         | FaultKind::LoseAlbNode
-        | FaultKind::AsgInsufficientInstanceCapacityError => Support {
+        | FaultKind::AsgInsufficientInstanceCapacityError
+        | FaultKind::LoseNatGateway
+        | FaultKind::ReplaceRoute
+        | FaultKind::S3Unavailable
+        | FaultKind::LoseS3Endpoint
+        | FaultKind::ProviderSlow
+        | FaultKind::ProviderDown => Support {
             model: Ok(()),
             embedded: Ok(()),
             servers: Ok(()),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::arrival::ArrivalPhase;
@@ -10,7 +11,9 @@ use super::objective::Gate;
 use super::scaling::Scaling;
 use super::topology::Topology;
 use tiketi_core::fault::catalog::Fault;
+use tiketi_core::rng::Stream;
 use tiketi_core::units::{Share, Won};
+use tiketi_outbound::{Attempts, Draw};
 
 /// A scenario that can be run. [`load`](crate::load) makes it; load workers receive it as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +36,9 @@ pub struct Plan {
     pub buyers: Temperament,
     /// Limits and cache times of the application.
     pub server: Server,
+    /// The payment provider, and how the application calls it.
+    #[serde(default)]
+    pub provider: Provider,
     /// The architecture.
     pub topology: Topology,
     /// How the fleet follows the load.
@@ -183,6 +189,10 @@ pub struct Server {
     /// How long either side of a socket waits for a ping or pong beyond [`Self::ping_interval`].
     #[serde(default = "Server::ping_timeout_default")]
     pub ping_timeout: Duration,
+    /// Size of the receipt that an instance uploads to S3 after each paid order, in bytes; 0 for none, also in archives
+    /// without the key.
+    #[serde(default)]
+    pub receipt_bytes: u32,
 }
 
 impl Server {
@@ -194,6 +204,56 @@ impl Server {
     /// For archives without the key: the default of the preset.
     const fn ping_timeout_default() -> Duration {
         Duration::from_secs(60)
+    }
+}
+
+/// The payment provider, a server outside the VPC, and how the application calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provider {
+    /// How long it takes to answer.
+    pub latency: Distribution,
+    /// Share of payments that it declines.
+    pub declined: Share,
+    /// Share of calls that fail without an effect.
+    pub errors: Share,
+    /// How long the application waits for one answer.
+    pub timeout: Duration,
+    /// How often the application calls for one payment, always with the same key.
+    pub attempts: u32,
+}
+
+/// For archives without the table: the default of the preset.
+impl Default for Provider {
+    fn default() -> Self {
+        Self {
+            latency: Distribution::Uniform { from: 0.5, to: 1.5 },
+            declined: Share::NONE,
+            errors: Share::NONE,
+            timeout: Duration::from_secs(4),
+            attempts: 2,
+        }
+    }
+}
+
+impl Provider {
+    /// Draws what chance decides about one call, from the stream of the provider.
+    pub fn draw(&self, stream: &mut Stream) -> Draw {
+        let takes = self.latency.sample(stream);
+        let declines = stream.random::<f64>() < self.declined.get();
+        let fails = stream.random::<f64>() < self.errors.get();
+        Draw {
+            takes,
+            declines,
+            fails,
+        }
+    }
+
+    /// Returns how the application repeats a call.
+    pub const fn calls(&self) -> Attempts {
+        Attempts {
+            timeout: self.timeout,
+            max: self.attempts,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use super::clock::unix_now_ns;
 use super::{ALB_NAME, Testbed, TestbedError, lock};
 use tiketi_cloud::driver::{FaultTarget, Strain};
-use tiketi_core::fault::catalog::Connections;
+use tiketi_core::fault::catalog::{Connections, Disruption};
 use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
 use tiketi_measure::stall::ToolPart;
 
@@ -48,6 +48,7 @@ impl FaultTarget for Testbed {
             self.faults
                 .handle_fault(ToolPart::DataTier(part), unix_now_ns());
         }
+        self.outside.lose_zone(zone);
         self.data_tier.lose_zone(now, zone, connections);
         let news = match connections {
             Connections::Silent => self.balancer.silence_node(zone),
@@ -57,6 +58,7 @@ impl FaultTarget for Testbed {
     }
 
     fn restore_zone(&mut self, _now: SimTime, zone: ZoneId) -> Result<(), TestbedError> {
+        self.outside.restore_zone(zone);
         self.balancer.end_silence(zone);
         self.fleet.end_silence(zone);
         self.data_tier.restore_zone(zone);
@@ -94,6 +96,14 @@ impl FaultTarget for Testbed {
         self.data_tier.relieve(strain);
         self.faults
             .handle_fault_end(ToolPart::DataTier(part_of(strain)), unix_now_ns());
+    }
+
+    fn disrupt(&mut self, _now: SimTime, disruption: Disruption) {
+        self.outside.disrupt(disruption);
+    }
+
+    fn repair(&mut self, _now: SimTime, disruption: Disruption) {
+        self.outside.repair(disruption);
     }
 }
 

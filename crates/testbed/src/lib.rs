@@ -20,6 +20,7 @@ mod faults;
 pub mod fleet;
 pub mod instance;
 mod orders;
+mod outside;
 pub mod pulse;
 mod settings;
 pub mod zone;
@@ -41,10 +42,11 @@ use child::Launcher;
 use data_tier::{DataTier, Embedded, Endpoints, External, Premises, Servers};
 use dns::NameServer;
 pub use error::TestbedError;
-use fleet::{Fleet, InstanceGauge, Kind};
+use fleet::{Fleet, InstanceGauge, Kind, Site};
+use outside::Outside;
 use tiketi_cloud::order::Input;
 use tiketi_core::units::{DataTierPart, InstanceId, ZoneId};
-use tiketi_measure::ending::DataTierFigures;
+use tiketi_measure::ending::{ChargeFacts, DataTierFigures, Use};
 use tiketi_measure::stall::Book;
 use tiketi_scenario::{Plan, topology};
 use zone::{FIRST_HOST, on_loopback};
@@ -83,6 +85,8 @@ pub struct Testbed {
     /// Instances that will become targets as soon as they listen.
     unregistered: BTreeSet<InstanceId>,
     data_tier: DataTier,
+    /// The payment provider, S3, and the way to them.
+    outside: Outside,
     /// The load balancer's totals when they were last taken for the bill.
     load_taken: Load,
     /// Inputs that the control plane gets next.
@@ -128,6 +132,10 @@ pub struct Ended {
     pub state: Result<FinalState, SetupError>,
     /// What was measured of the data tier's servers; `None` if it has none.
     pub data_tier: Option<DataTierFigures>,
+    /// The ledger of the payment provider compared with the orders; `None` if the state could not be read.
+    pub charges: Option<ChargeFacts>,
+    /// Calls out of the VPC.
+    pub outbound: Vec<Use>,
 }
 
 /// The state of the testbed at one moment.
@@ -203,8 +211,17 @@ impl Testbed {
         };
         let (data_tier, kind) = Box::pin(build_data_tier(plan, &settings, premises, show)).await?;
         let token_secret = settings.jwt_secret.clone();
-        let subnets = topology.zones.iter().map(|zone| zone.private).collect();
-        let (fleet, fleet_heard) = Fleet::new(kind, settings, subnets);
+        let outside = Outside::start(plan).map_err(TestbedError::Outside)?;
+        let site = |zone: ZoneId| {
+            let (provider, receipts) = outside.settings(zone);
+            Site {
+                subnet: topology.zones[zone.index()].private,
+                provider,
+                receipts,
+            }
+        };
+        let sites = topology.zone_ids().map(site).collect();
+        let (fleet, fleet_heard) = Fleet::new(kind, settings, sites);
         let mut testbed = Self {
             node_addresses,
             port,
@@ -217,6 +234,7 @@ impl Testbed {
             fleet_heard,
             unregistered: BTreeSet::new(),
             data_tier,
+            outside,
             load_taken: Load::default(),
             zone_names: topology
                 .zones
@@ -283,8 +301,11 @@ impl Testbed {
         Box::pin(self.balancer.stop()).await;
         self.fleet.stop().await;
         // Only now nothing changes any longer.
+        let state = self.data_tier.final_state().await;
         let ended = Ended {
-            state: self.data_tier.final_state().await,
+            charges: state.as_ref().ok().map(|state| self.outside.settle(state)),
+            outbound: self.outside.uses(),
+            state,
             data_tier: self.data_tier.figures(),
         };
         Box::pin(self.data_tier.stop()).await;

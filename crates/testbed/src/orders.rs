@@ -8,7 +8,7 @@ use tiketi_cloud::driver::{CpuTime, Engine, Launch, ShowLevels};
 use tiketi_cloud::gauges::PartReadings;
 use tiketi_cloud::order::Input;
 use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
-use tiketi_cost::LoadSample;
+use tiketi_cost::{LoadSample, TrafficSample};
 use tiketi_measure::stall::Book;
 
 impl Engine for Testbed {
@@ -60,7 +60,8 @@ impl Engine for Testbed {
         self.data_tier.promote(part, zone);
     }
 
-    fn show_levels(&mut self, _now: SimTime) -> ShowLevels {
+    fn show_levels(&mut self, now: SimTime) -> ShowLevels {
+        self.outside.handle_time(now);
         let census = self.data_tier.census();
         let is_readable = self.data_tier.queue_size().is_some();
         ShowLevels {
@@ -85,6 +86,10 @@ impl Engine for Testbed {
         let load = self.balancer.load();
         let before = std::mem::replace(&mut self.load_taken, load);
         load.since(&before)
+    }
+
+    fn take_traffic(&mut self) -> TrafficSample {
+        self.outside.take_traffic()
     }
 }
 

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::child::Launcher;
-use super::fleet::{self, Fleet};
+use super::fleet::{self, Fleet, Site};
 use super::{ALB_NAME, DATABASE_NAME, Ground, REDIS_NAME, Testbed};
 use tiketi_cloud::driver::{Engine as _, FaultTarget as _, Launch};
 use tiketi_cloud::order::Input;
@@ -72,7 +72,7 @@ impl Bench {
         let mut bench = Self::start_empty_with(plan).await;
         let kind = fleet::tests::processes(Launcher::Tasks, None);
         let zones = plan.topology.zones.iter();
-        let subnets = zones.map(|zone| zone.private).collect();
+        let subnets = zones.map(|zone| Site::closed(zone.private)).collect();
         let (fleet, heard) = Fleet::new(kind, super::settings::server(plan), subnets);
         bench.testbed.fleet = Box::new(fleet);
         bench.testbed.fleet_heard = heard;
@@ -261,7 +261,7 @@ async fn an_instance_that_cannot_be_started_is_told_and_makes_the_testbed_unsoun
     let mut bench = Bench::start_empty().await;
     let broken = Launcher::Binary("/bin/false".into());
     let kind = fleet::tests::processes(broken, None);
-    let subnets = vec!["10.0.11.0/24".parse().unwrap()];
+    let subnets = vec![Site::closed("10.0.11.0/24".parse().unwrap())];
     let (fleet, heard) = Fleet::new(kind, super::settings::server(&plan()), subnets);
     bench.testbed.fleet = Box::new(fleet);
     bench.testbed.fleet_heard = heard;

@@ -17,6 +17,12 @@ pub(super) fn on_loopback(subnet: Ipv4Net, host: u32) -> Ipv4Addr {
     Ipv4Addr::new(127, b, c, d)
 }
 
+/// The address of the VPC's router in a subnet: the first host, which AWS reserves for it.
+pub(super) fn router_of(subnet: Ipv4Net) -> Ipv4Addr {
+    let [_, b, c, d] = Ipv4Addr::from(u32::from(subnet.network()) + 1).octets();
+    Ipv4Addr::new(127, b, c, d)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

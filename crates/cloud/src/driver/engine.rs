@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tiketi_core::fault::catalog::Connections;
+use tiketi_core::fault::catalog::{Connections, Disruption};
 use tiketi_core::units::{DataTierPart, InstanceId, Share, SimTime, ZoneId};
 use tiketi_cost::{LoadSample, TrafficSample};
 
@@ -96,6 +96,12 @@ pub trait FaultTarget: Engine {
 
     /// Ends a fault of the data tier.
     fn relieve(&mut self, now: SimTime, strain: Strain);
+
+    /// Breaks, or changes, something on the way of calls out of the VPC, or at their destination.
+    fn disrupt(&mut self, now: SimTime, disruption: Disruption);
+
+    /// Ends a disruption. A changed route has no end.
+    fn repair(&mut self, now: SimTime, disruption: Disruption);
 }
 
 /// An engine together with its driver.

@@ -56,6 +56,9 @@ where
     if let Some(strain) = strain_of(action) {
         driven.engine().strain(now, strain);
     }
+    if let Some(disruption) = action.disruption() {
+        driven.engine().disrupt(now, disruption);
+    }
     match action {
         Action::AzPowerInterruption { zone, connections } => {
             driven.driver().handle_zone_lost(now, zone);
@@ -101,7 +104,13 @@ where
         Action::PausePrimary { .. }
         | Action::DelayReplica { .. }
         | Action::FillRedisMemory { .. }
-        | Action::HoldDatabaseConnections { .. } => Ok(()),
+        | Action::HoldDatabaseConnections { .. }
+        | Action::LoseNatGateway { .. }
+        | Action::ReplaceRoute { .. }
+        | Action::S3Unavailable
+        | Action::LoseS3Endpoint
+        | Action::ProviderSlow { .. }
+        | Action::ProviderDown => Ok(()),
     }
 }
 
@@ -112,6 +121,9 @@ where
     driven.driver().announce(now, What::healed(action));
     if let Some(strain) = strain_of(action) {
         driven.engine().relieve(now, strain);
+    }
+    if let Some(disruption) = action.disruption() {
+        driven.engine().repair(now, disruption);
     }
     match action {
         Action::AzPowerInterruption { zone, .. } => {
@@ -142,7 +154,13 @@ where
         | Action::PausePrimary { .. }
         | Action::DelayReplica { .. }
         | Action::FillRedisMemory { .. }
-        | Action::HoldDatabaseConnections { .. } => Ok(()),
+        | Action::HoldDatabaseConnections { .. }
+        | Action::LoseNatGateway { .. }
+        | Action::ReplaceRoute { .. }
+        | Action::S3Unavailable
+        | Action::LoseS3Endpoint
+        | Action::ProviderSlow { .. }
+        | Action::ProviderDown => Ok(()),
     }
 }
 
@@ -183,6 +201,12 @@ const fn strain_of(action: Action) -> Option<Strain> {
         | Action::TerminateInstances { .. }
         | Action::PauseInstances { .. }
         | Action::AsgInsufficientInstanceCapacityError { .. }
-        | Action::LoseAlbNode { .. } => None,
+        | Action::LoseAlbNode { .. }
+        | Action::LoseNatGateway { .. }
+        | Action::ReplaceRoute { .. }
+        | Action::S3Unavailable
+        | Action::LoseS3Endpoint
+        | Action::ProviderSlow { .. }
+        | Action::ProviderDown => None,
     }
 }

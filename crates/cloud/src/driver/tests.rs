@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use tiketi_core::fault::catalog::{Action, Connections, Fault};
+use tiketi_core::fault::catalog::{Action, Connections, Disruption, Fault};
 use tiketi_core::units::DataTierPart;
 use tiketi_cost::{LoadSample, Sales};
 use tiketi_scenario::{Overrides, load};
@@ -31,6 +31,8 @@ enum Call {
     RestoreNode(ZoneId),
     Strain(Strain),
     Relieve(Strain),
+    Disrupt(Disruption),
+    Repair(Disruption),
 }
 
 /// Every order and every fault takes effect at once; all instances work all the time.
@@ -166,6 +168,14 @@ impl FaultTarget for Noted {
 
     fn relieve(&mut self, _now: SimTime, strain: Strain) {
         self.calls.push(Call::Relieve(strain));
+    }
+
+    fn disrupt(&mut self, _now: SimTime, disruption: Disruption) {
+        self.calls.push(Call::Disrupt(disruption));
+    }
+
+    fn repair(&mut self, _now: SimTime, disruption: Disruption) {
+        self.calls.push(Call::Repair(disruption));
     }
 }
 
@@ -371,6 +381,41 @@ fn a_lost_primary_is_reported_and_fails_over() {
     assert!(play.has(&Call::Strain(Strain::LosePrimary(part))));
     assert!(play.has(&Call::Relieve(Strain::LosePrimary(part))));
     assert!(play.has(&Call::Promote(part, ZONE_B)));
+}
+
+#[test]
+fn what_breaks_outside_is_passed_to_the_engine_and_invisible_to_aws() {
+    let lost = Action::LoseNatGateway { zone: ZONE_A };
+    let route = Action::ReplaceRoute {
+        zone: ZONE_A,
+        gateway: ZONE_B,
+    };
+    let mut play = Play::new(&[
+        (10, 60, lost),
+        (30, 0, route),
+        (40, 5, Action::ProviderDown),
+    ]);
+    play.run_until(100);
+    let calls = play.engine.calls.iter();
+    let outside = calls.filter(|call| matches!(call, Call::Disrupt(_) | Call::Repair(_)));
+    let gateway = Disruption::NatGateway(ZONE_A);
+    let expected = [
+        Call::Disrupt(gateway),
+        Call::Disrupt(
+            route
+                .disruption()
+                .expect("a route is outside the data tier"),
+        ),
+        Call::Disrupt(Disruption::ProviderDown),
+        Call::Repair(Disruption::ProviderDown),
+        Call::Repair(gateway),
+    ];
+    assert_eq!(outside.cloned().collect::<Vec<_>>(), expected);
+    assert_eq!(
+        play.engine.calls.len(),
+        expected.len(),
+        "nothing is ordered"
+    );
 }
 
 #[test]

@@ -98,10 +98,58 @@ pub enum Action {
         /// How many.
         count: u32,
     },
+    /// The NAT gateway of a zone is lost. Route tables that name it keep naming it, so what they send there is dropped.
+    /// FIS has no such action.
+    LoseNatGateway {
+        /// Zone of the gateway.
+        zone: ZoneId,
+    },
+    /// Somebody changes the default route of a zone's private subnet to the NAT gateway of a zone, as with EC2's
+    /// `ReplaceRoute`. A remedy and no fault. Momentary.
+    ReplaceRoute {
+        /// Zone of the subnet.
+        zone: ZoneId,
+        /// Zone of the gateway.
+        gateway: ZoneId,
+    },
+    /// S3 cannot be reached from the VPC (`aws:network:disrupt-connectivity` with the scope `s3`).
+    S3Unavailable,
+    /// The gateway endpoint of S3 is gone, and with it its routes: traffic to S3 takes the default route. FIS has no such
+    /// action.
+    LoseS3Endpoint,
+    /// The payment provider takes longer for each answer. FIS has no such action.
+    ProviderSlow {
+        /// How much longer.
+        delay: Duration,
+    },
+    /// The payment provider rejects every call. FIS has no such action.
+    ProviderDown,
 }
 
 const fn reset() -> Connections {
     Connections::Reset
+}
+
+/// What an action does to calls out of the VPC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disruption {
+    /// The NAT gateway of this zone is lost.
+    NatGateway(ZoneId),
+    /// The default route of the private subnet of `zone` leads to the NAT gateway of zone `gateway` from now on.
+    Route {
+        /// Zone of the subnet.
+        zone: ZoneId,
+        /// Zone of the gateway.
+        gateway: ZoneId,
+    },
+    /// S3 cannot be reached from the VPC.
+    S3,
+    /// The gateway endpoint of S3 is gone.
+    S3Endpoint,
+    /// The payment provider takes this much longer for each answer.
+    ProviderSlow(Duration),
+    /// The payment provider rejects every call.
+    ProviderDown,
 }
 
 /// What the peers of something that is lost hear of it.
@@ -142,6 +190,18 @@ pub enum FaultKind {
     FillRedisMemory,
     /// [`Action::HoldDatabaseConnections`].
     HoldDatabaseConnections,
+    /// [`Action::LoseNatGateway`].
+    LoseNatGateway,
+    /// [`Action::ReplaceRoute`].
+    ReplaceRoute,
+    /// [`Action::S3Unavailable`].
+    S3Unavailable,
+    /// [`Action::LoseS3Endpoint`].
+    LoseS3Endpoint,
+    /// [`Action::ProviderSlow`].
+    ProviderSlow,
+    /// [`Action::ProviderDown`].
+    ProviderDown,
 }
 
 names!(FaultKind {
@@ -155,13 +215,19 @@ names!(FaultKind {
     DelayReplica = "delay-replica",
     FillRedisMemory = "fill-redis-memory",
     HoldDatabaseConnections = "hold-database-connections",
+    LoseNatGateway = "lose-nat-gateway",
+    ReplaceRoute = "replace-route",
+    S3Unavailable = "s3-unavailable",
+    LoseS3Endpoint = "lose-s3-endpoint",
+    ProviderSlow = "provider-slow",
+    ProviderDown = "provider-down",
 });
 
 impl FaultKind {
     /// Whether such a fault is over as soon as it has started, so that it has no end.
     pub const fn is_momentary(self) -> bool {
         match self {
-            Self::TerminateInstances => true,
+            Self::TerminateInstances | Self::ReplaceRoute => true,
             Self::AzPowerInterruption
             | Self::PauseInstances
             | Self::LoseAlbNode
@@ -170,7 +236,34 @@ impl FaultKind {
             | Self::PausePrimary
             | Self::DelayReplica
             | Self::FillRedisMemory
-            | Self::HoldDatabaseConnections => false,
+            | Self::HoldDatabaseConnections
+            | Self::LoseNatGateway
+            | Self::S3Unavailable
+            | Self::LoseS3Endpoint
+            | Self::ProviderSlow
+            | Self::ProviderDown => false,
+        }
+    }
+
+    /// Whether it repairs something instead of breaking it, so that nothing recovers from it.
+    pub const fn is_remedy(self) -> bool {
+        match self {
+            Self::ReplaceRoute => true,
+            Self::AzPowerInterruption
+            | Self::TerminateInstances
+            | Self::PauseInstances
+            | Self::LoseAlbNode
+            | Self::AsgInsufficientInstanceCapacityError
+            | Self::LosePrimary
+            | Self::PausePrimary
+            | Self::DelayReplica
+            | Self::FillRedisMemory
+            | Self::HoldDatabaseConnections
+            | Self::LoseNatGateway
+            | Self::S3Unavailable
+            | Self::LoseS3Endpoint
+            | Self::ProviderSlow
+            | Self::ProviderDown => false,
         }
     }
 }
@@ -197,6 +290,12 @@ impl Action {
             Self::DelayReplica { .. } => FaultKind::DelayReplica,
             Self::FillRedisMemory { .. } => FaultKind::FillRedisMemory,
             Self::HoldDatabaseConnections { .. } => FaultKind::HoldDatabaseConnections,
+            Self::LoseNatGateway { .. } => FaultKind::LoseNatGateway,
+            Self::ReplaceRoute { .. } => FaultKind::ReplaceRoute,
+            Self::S3Unavailable => FaultKind::S3Unavailable,
+            Self::LoseS3Endpoint => FaultKind::LoseS3Endpoint,
+            Self::ProviderSlow { .. } => FaultKind::ProviderSlow,
+            Self::ProviderDown => FaultKind::ProviderDown,
         }
     }
 
@@ -212,12 +311,18 @@ impl Action {
             | Self::TerminateInstances { zone, .. }
             | Self::PauseInstances { zone, .. }
             | Self::LoseAlbNode { zone }
-            | Self::AsgInsufficientInstanceCapacityError { zone } => Some(zone),
+            | Self::AsgInsufficientInstanceCapacityError { zone }
+            | Self::LoseNatGateway { zone }
+            | Self::ReplaceRoute { zone, .. } => Some(zone),
             Self::LosePrimary { .. }
             | Self::PausePrimary { .. }
             | Self::DelayReplica { .. }
             | Self::FillRedisMemory { .. }
-            | Self::HoldDatabaseConnections { .. } => None,
+            | Self::HoldDatabaseConnections { .. }
+            | Self::S3Unavailable
+            | Self::LoseS3Endpoint
+            | Self::ProviderSlow { .. }
+            | Self::ProviderDown => None,
         }
     }
 
@@ -233,7 +338,13 @@ impl Action {
             | Self::TerminateInstances { .. }
             | Self::PauseInstances { .. }
             | Self::AsgInsufficientInstanceCapacityError { .. }
-            | Self::LoseAlbNode { .. } => None,
+            | Self::LoseAlbNode { .. }
+            | Self::LoseNatGateway { .. }
+            | Self::ReplaceRoute { .. }
+            | Self::S3Unavailable
+            | Self::LoseS3Endpoint
+            | Self::ProviderSlow { .. }
+            | Self::ProviderDown => None,
         }
     }
 
@@ -249,7 +360,13 @@ impl Action {
             | Self::LosePrimary { .. }
             | Self::PausePrimary { .. }
             | Self::DelayReplica { .. }
-            | Self::FillRedisMemory { .. } => None,
+            | Self::FillRedisMemory { .. }
+            | Self::LoseNatGateway { .. }
+            | Self::ReplaceRoute { .. }
+            | Self::S3Unavailable
+            | Self::LoseS3Endpoint
+            | Self::ProviderSlow { .. }
+            | Self::ProviderDown => None,
         }
     }
 
@@ -258,6 +375,34 @@ impl Action {
         match self {
             Self::AzPowerInterruption { connections, .. } => Some(connections),
             Self::TerminateInstances { .. }
+            | Self::PauseInstances { .. }
+            | Self::LoseAlbNode { .. }
+            | Self::AsgInsufficientInstanceCapacityError { .. }
+            | Self::LosePrimary { .. }
+            | Self::PausePrimary { .. }
+            | Self::DelayReplica { .. }
+            | Self::FillRedisMemory { .. }
+            | Self::HoldDatabaseConnections { .. }
+            | Self::LoseNatGateway { .. }
+            | Self::ReplaceRoute { .. }
+            | Self::S3Unavailable
+            | Self::LoseS3Endpoint
+            | Self::ProviderSlow { .. }
+            | Self::ProviderDown => None,
+        }
+    }
+
+    /// What it does to calls out of the VPC; `None` if it breaks something else, or a whole zone.
+    pub const fn disruption(self) -> Option<Disruption> {
+        match self {
+            Self::LoseNatGateway { zone } => Some(Disruption::NatGateway(zone)),
+            Self::ReplaceRoute { zone, gateway } => Some(Disruption::Route { zone, gateway }),
+            Self::S3Unavailable => Some(Disruption::S3),
+            Self::LoseS3Endpoint => Some(Disruption::S3Endpoint),
+            Self::ProviderSlow { delay } => Some(Disruption::ProviderSlow(delay)),
+            Self::ProviderDown => Some(Disruption::ProviderDown),
+            Self::AzPowerInterruption { .. }
+            | Self::TerminateInstances { .. }
             | Self::PauseInstances { .. }
             | Self::LoseAlbNode { .. }
             | Self::AsgInsufficientInstanceCapacityError { .. }
@@ -306,6 +451,15 @@ mod tests {
             Action::DelayReplica { part, lag },
             Action::FillRedisMemory { share: Share::NONE },
             Action::HoldDatabaseConnections { count: 1 },
+            Action::LoseNatGateway { zone },
+            Action::ReplaceRoute {
+                zone,
+                gateway: zone,
+            },
+            Action::S3Unavailable,
+            Action::LoseS3Endpoint,
+            Action::ProviderSlow { delay: lag },
+            Action::ProviderDown,
         ];
         assert_eq!(actions.map(Action::kind), FaultKind::ALL);
         for action in actions {

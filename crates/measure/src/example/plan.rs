@@ -11,7 +11,8 @@ use tiketi_scenario::distribution::Distribution;
 use tiketi_scenario::network::{DefaultRoute, Routes, SecurityGroups, Source};
 use tiketi_scenario::objective::{Gate, GateMetric, Relation, Statistic};
 use tiketi_scenario::plan::{
-    Clock, Cost, Poll, Retry, Section, SelfCheck, Server, Show, Target, Temperament, WaitingRoom,
+    Clock, Cost, Poll, Provider, Retry, Section, SelfCheck, Server, Show, Target, Temperament,
+    WaitingRoom,
 };
 use tiketi_scenario::scaling::{
     Alarm, Comparison, HealthType, HookDefault, LaunchHook, Metric, MissingData, Monitor, Policy,
@@ -89,7 +90,9 @@ pub fn plan() -> Plan {
             show_detail_ttl: secs(10),
             ping_interval: secs(25),
             ping_timeout: secs(60),
+            receipt_bytes: 4_096,
         },
+        provider: Provider::default(),
         topology: topology(),
         scaling: scaling(),
         faults: vec![Fault {

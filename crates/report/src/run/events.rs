@@ -33,7 +33,7 @@ pub(super) const fn reason(reason: LeaveReason) -> &'static str {
         LeaveReason::OutOfPatience => "gave up waiting",
         LeaveReason::TooManyConflicts => "gave up after too many taken seats",
         LeaveReason::WalkedAway => "left without paying",
-        LeaveReason::HoldExpired => "seat hold expired before payment",
+        LeaveReason::HoldExpired => "payment refused (hold expired or card declined)",
         LeaveReason::TooManyErrors => "gave up after too many errors",
         LeaveReason::Unfinished => "still active when the run ended",
     }
@@ -76,6 +76,14 @@ pub(super) fn fault_started(
         FaultKind::HoldDatabaseConnections => {
             "database connections taken by another client".to_owned()
         }
+        FaultKind::LoseNatGateway => format!("NAT gateway in zone {zone} failed"),
+        FaultKind::ReplaceRoute => {
+            format!("route of the private subnet in zone {zone} changed to another NAT gateway")
+        }
+        FaultKind::S3Unavailable => "S3 cannot be reached".to_owned(),
+        FaultKind::LoseS3Endpoint => "endpoint of S3 removed".to_owned(),
+        FaultKind::ProviderSlow => "payment provider slow".to_owned(),
+        FaultKind::ProviderDown => "payment provider failed".to_owned(),
     }
 }
 
@@ -101,7 +109,13 @@ pub(super) fn fault_ended(
         FaultKind::HoldDatabaseConnections => {
             "other client released database connections".to_owned()
         }
+        FaultKind::LoseNatGateway => format!("NAT gateway in zone {zone} restored"),
+        FaultKind::S3Unavailable => "S3 can be reached again".to_owned(),
+        FaultKind::LoseS3Endpoint => "endpoint of S3 restored".to_owned(),
+        FaultKind::ProviderSlow => "payment provider as fast as before".to_owned(),
+        FaultKind::ProviderDown => "payment provider working again".to_owned(),
         // A momentary fault has no end; only an archive that was edited says so.
+        FaultKind::ReplaceRoute => format!("change of the route in zone {zone} over"),
         FaultKind::TerminateInstances => format!("termination of instances in zone {zone} over"),
     }
 }

@@ -46,6 +46,11 @@ enum Subject {
     Link(DataTierPart),
     RedisMemory,
     DatabaseConnections,
+    NatGateway(ZoneId),
+    Route(ZoneId),
+    S3,
+    S3Endpoint,
+    Provider,
 }
 
 impl Subject {
@@ -60,6 +65,11 @@ impl Subject {
             Action::DelayReplica { part, .. } => Self::Link(part),
             Action::FillRedisMemory { .. } => Self::RedisMemory,
             Action::HoldDatabaseConnections { .. } => Self::DatabaseConnections,
+            Action::LoseNatGateway { zone } => Self::NatGateway(zone),
+            Action::ReplaceRoute { zone, .. } => Self::Route(zone),
+            Action::S3Unavailable => Self::S3,
+            Action::LoseS3Endpoint => Self::S3Endpoint,
+            Action::ProviderSlow { .. } | Action::ProviderDown => Self::Provider,
         }
     }
 }
@@ -229,6 +239,39 @@ fn action(
             let count = count(keys, "Database connections that another client takes.");
             Some(Action::HoldDatabaseConnections { count: count? })
         }
+        FaultKind::LoseNatGateway => {
+            let zone = zone(keys, "Zone of the NAT gateway.", zones);
+            Some(Action::LoseNatGateway { zone: zone? })
+        }
+        FaultKind::ReplaceRoute => {
+            let zone = zone(keys, "Zone of the private subnet.", zones);
+            let gateway = keys.field(
+                key(
+                    "gateway",
+                    "Zone of the NAT gateway that its default route leads to from then on.",
+                ),
+                Zone { names: zones },
+                field!(action: Action::ReplaceRoute { gateway }),
+            );
+            Some(Action::ReplaceRoute {
+                zone: zone?,
+                gateway: gateway?,
+            })
+        }
+        FaultKind::S3Unavailable => Some(Action::S3Unavailable),
+        FaultKind::LoseS3Endpoint => Some(Action::LoseS3Endpoint),
+        FaultKind::ProviderSlow => {
+            let delay = keys.field(
+                key(
+                    "delay",
+                    "How much longer each answer of the provider takes.",
+                ),
+                Length(limits::SLOWDOWN),
+                field!(action: Action::ProviderSlow { delay }),
+            );
+            Some(Action::ProviderSlow { delay: delay? })
+        }
+        FaultKind::ProviderDown => Some(Action::ProviderDown),
     }
 }
 
@@ -280,6 +323,12 @@ mod tests {
             FaultKind::DelayReplica => "lasts = \"1m\"\npart = \"redis\"\nlag = \"2s\"",
             FaultKind::FillRedisMemory => "lasts = \"1m\"\nshare = \"90%\"",
             FaultKind::HoldDatabaseConnections => "lasts = \"1m\"\ncount = 40",
+            FaultKind::LoseNatGateway => "lasts = \"1m\"\nzone = \"a\"",
+            FaultKind::ReplaceRoute => "zone = \"a\"\ngateway = \"b\"",
+            FaultKind::S3Unavailable | FaultKind::LoseS3Endpoint | FaultKind::ProviderDown => {
+                "lasts = \"1m\""
+            }
+            FaultKind::ProviderSlow => "lasts = \"1m\"\ndelay = \"3s\"",
         }
     }
 

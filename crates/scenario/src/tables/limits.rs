@@ -116,6 +116,27 @@ pub(super) const TIMEOUT: Limits<Duration> = Limits::new(
     "no answer arrives within less than 1ms, and nobody waits longer than an hour for one",
 );
 
+/// Attempts of one call.
+pub(super) const ATTEMPTS: Limits<u32> = Limits::new(
+    1,
+    10,
+    "a payment needs an attempt, and nobody waits for more than ten",
+);
+
+/// Size of a receipt, in bytes.
+pub(super) const RECEIPT: Limits<u32> = Limits::new(
+    0,
+    10_485_760,
+    "a receipt is a page of text; 10 MiB are a book",
+);
+
+/// How much slower a server becomes.
+pub(super) const SLOWDOWN: Limits<Duration> = Limits::new(
+    MS,
+    HOUR,
+    "less than 1ms is noise, and a server that takes an hour is down",
+);
+
 /// Lifetimes of keys, holds, sessions and idle connections.
 pub(super) const LIFETIME: Limits<Duration> = Limits::new(
     MS,

@@ -11,9 +11,11 @@ mod existing_servers;
 mod faults;
 mod gates;
 mod limits;
+mod missing;
 mod network;
 mod outlook;
 mod overrides;
+mod provider;
 mod replacement;
 mod scaling;
 mod schedule;
@@ -182,6 +184,14 @@ fn plan(keys: &mut Keys<'_, '_, Plan>, given: &Given<'_>) -> Option<Plan> {
         |plan| &plan.server,
         show::server,
     );
+    let provider = keys.section(
+        key(
+            "provider",
+            "The payment provider, a server outside the VPC, and how the application calls it.",
+        ),
+        |plan| &plan.provider,
+        provider::provider,
+    );
     let buyers = keys.section(
         key(
             "buyers",
@@ -213,6 +223,9 @@ fn plan(keys: &mut Keys<'_, '_, Plan>, given: &Given<'_>) -> Option<Plan> {
         |plan| &plan.topology,
         |keys| topology::topology(keys, &context),
     );
+    if let (Some(topology), Some(faults)) = (&topology, &faults) {
+        missing::report_missing_parts(keys, topology, faults);
+    }
     let bounds = Bounds {
         duration: end,
         call_timeout: buyers.as_ref().map(|buyers| buyers.call_timeout),
@@ -253,6 +266,7 @@ fn plan(keys: &mut Keys<'_, '_, Plan>, given: &Given<'_>) -> Option<Plan> {
         arrivals: arrivals?,
         buyers: buyers?,
         server: server?,
+        provider: provider?,
         topology: topology?,
         scaling: scaling?,
         faults: faults?,

@@ -16,7 +16,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
-use tiketi_server::{EmbeddedTier, Instance, InstanceLoad, ServersConfig, Settings, Show};
+use tiketi_server::{
+    EmbeddedTier, Instance, InstanceLoad, Provider, Receipts, ServersConfig, Settings, Show,
+};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -61,6 +63,28 @@ pub struct Blueprint {
     pub logs: Option<PathBuf>,
 }
 
+/// What the instances of a zone have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Site {
+    /// Their subnet.
+    pub subnet: Ipv4Net,
+    /// Where they find the payment provider.
+    pub provider: Provider,
+    /// What becomes of their receipts.
+    pub receipts: Receipts,
+}
+
+impl Site {
+    /// A subnet from which nothing outside is called: instances have their built-in provider, and upload no receipts.
+    pub fn closed(subnet: Ipv4Net) -> Self {
+        Self {
+            subnet,
+            provider: Provider::default(),
+            receipts: Receipts::default(),
+        }
+    }
+}
+
 /// All instances that exist.
 #[expect(
     missing_debug_implementations,
@@ -69,7 +93,7 @@ pub struct Blueprint {
 pub struct Fleet {
     kind: Kind,
     settings: Settings,
-    subnets: Vec<Ipv4Net>,
+    sites: Vec<Site>,
     /// Addresses assigned so far in each zone.
     given: Vec<u32>,
     members: BTreeMap<InstanceId, Member>,
@@ -164,14 +188,14 @@ impl Fleet {
     pub fn new(
         kind: Kind,
         settings: Settings,
-        subnets: Vec<Ipv4Net>,
+        sites: Vec<Site>,
     ) -> (Self, UnboundedReceiver<Heard>) {
         let (heard_tx, heard) = mpsc::unbounded_channel();
         let fleet = Self {
             kind,
             settings,
-            given: vec![0; subnets.len()],
-            subnets,
+            given: vec![0; sites.len()],
+            sites,
             members: BTreeMap::new(),
             silent: BTreeMap::new(),
             heard_tx,
@@ -190,8 +214,8 @@ impl Fleet {
     pub fn launch(&mut self, instance: InstanceId, zone: ZoneId, boot: Duration) -> io::Result<()> {
         let host = FIRST_HOST + self.given[zone.index()];
         self.given[zone.index()] += 1;
-        let reserved = Reserved::new(on_loopback(self.subnets[zone.index()], host))?;
-        let server = self.begin_boot(instance, reserved.address())?;
+        let reserved = Reserved::new(on_loopback(self.sites[zone.index()].subnet, host))?;
+        let server = self.begin_boot((instance, zone), reserved.address())?;
         let mut member = Member {
             zone,
             reserved,
@@ -342,8 +366,22 @@ impl Fleet {
         self.members.iter().map(gauge).collect()
     }
 
+    /// Returns the settings of the instances of a zone.
+    fn settings_in(&self, zone: ZoneId) -> Settings {
+        let site = &self.sites[zone.index()];
+        Settings {
+            provider: site.provider,
+            receipts: site.receipts,
+            ..self.settings.clone()
+        }
+    }
+
     /// Returns the server at the start of the boot.
-    fn begin_boot(&self, instance: InstanceId, address: SocketAddr) -> io::Result<Server> {
+    fn begin_boot(
+        &self,
+        (instance, zone): (InstanceId, ZoneId),
+        address: SocketAddr,
+    ) -> io::Result<Server> {
         let Kind::Processes(blueprint) = &self.kind else {
             return Ok(Server::Awaited);
         };
@@ -353,7 +391,7 @@ impl Fleet {
             settings: Settings {
                 // The process has already lowered its own priority.
                 niceness: 0,
-                ..self.settings.clone()
+                ..self.settings_in(zone)
             },
             config: blueprint.config.clone(),
             shows: blueprint.shows.clone(),
@@ -398,6 +436,10 @@ impl Fleet {
 
     /// Ends the boot of an instance: it listens from now on. Does nothing if the instance is gone.
     fn answer(&mut self, instance: InstanceId) -> io::Result<()> {
+        let Some(zone) = self.members.get(&instance).map(|member| member.zone) else {
+            return Ok(());
+        };
+        let settings = self.settings_in(zone);
         let Some(member) = self.members.get_mut(&instance) else {
             return Ok(());
         };
@@ -406,7 +448,7 @@ impl Fleet {
             (Server::Awaited, Kind::Threads(tier)) => {
                 let listener = listener_at(member.reserved.address())?;
                 member.door = Some(listener.try_clone()?);
-                let (tier, settings) = (tier.clone(), self.settings.clone());
+                let tier = tier.clone();
                 let started = Instance::start(instance.to_string(), listener, tier, settings)?;
                 let heard_tx = self.heard_tx.clone();
                 member.heartbeat = Some(watch_thread(instance, &started, heard_tx));

@@ -165,7 +165,8 @@ impl Subject {
 
 fn strike(notice: &Notice) -> Option<Strike> {
     match &notice.what {
-        What::FaultStruck { action, zone, part } => Some(Strike {
+        // Nothing recovers from a remedy; it belongs to the observation of the fault that it is for.
+        What::FaultStruck { action, zone, part } if !action.is_remedy() => Some(Strike {
             at: notice.at,
             fault: Subject {
                 action: *action,

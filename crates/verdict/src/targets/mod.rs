@@ -10,6 +10,7 @@ mod deployment;
 mod failover;
 mod fleet;
 mod network;
+mod outbound;
 mod resilience;
 
 use std::borrow::Cow;

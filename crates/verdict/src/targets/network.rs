@@ -1,11 +1,11 @@
-//! The claims about the network: subnets, route tables and security groups, looked up in the scenario. Neither engine sends
-//! packets through them, which each claim says.
+//! The claims about the network: subnets, route tables and security groups, looked up in the scenario. Claims about the way
+//! out also say what calls did in the run; the others say that no packets were sent.
 
 use std::collections::BTreeSet;
 
 use ipnet::Ipv4Net;
 
-use super::{Checked, Evidence, Found};
+use super::{Checked, Evidence, Found, outbound};
 use tiketi_core::units::ZoneId;
 use tiketi_measure::Engine;
 use tiketi_network::{Kind, Lost, Network, Party, Path, from_outside};
@@ -120,6 +120,9 @@ pub(super) fn gateways(evidence: &Evidence<'_>) -> Checked {
     if !topology.zones.iter().all(|zone| zone.nat_gateway) || topology.zones.len() < 2 {
         return Err("this scenario does not have a NAT gateway in each of several zones".into());
     }
+    if let Some(shown) = outbound::losses(evidence) {
+        return Ok(Found::new(shown.other_was_used, shown.in_words));
+    }
     let cut_off = cut_off_by_each(topology);
     let measured = format!(
         "in the scenario: one in each zone; {}. A route table names one gateway, so the other is used only after somebody \
@@ -167,7 +170,15 @@ pub(super) fn routes(evidence: &Evidence<'_>) -> Checked {
         cut_off_in_words(topology, &cut_off_by_each(topology))
     );
     let as_documented = public == count && own == count;
-    Ok(found(evidence, as_documented, measured))
+    let shown = outbound::losses(evidence).map(|shown| shown.in_words);
+    let Some(shown) = shown.or_else(|| outbound::gateways_used(evidence)) else {
+        return Ok(found(evidence, as_documented, measured));
+    };
+    let found = Found::new(as_documented, format!("{measured}; {shown}"));
+    Ok(found.without_unless(
+        !outbound::lost_gateways(evidence).is_empty(),
+        "what breaks when a gateway is lost",
+    ))
 }
 
 /// The zones whose instances cannot reach the internet while the NAT gateway of a zone is lost, for each gateway.

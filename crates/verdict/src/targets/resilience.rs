@@ -88,7 +88,13 @@ const fn can_fail_over(kind: FaultKind) -> bool {
         | FaultKind::PausePrimary
         | FaultKind::DelayReplica
         | FaultKind::FillRedisMemory
-        | FaultKind::HoldDatabaseConnections => false,
+        | FaultKind::HoldDatabaseConnections
+        | FaultKind::LoseNatGateway
+        | FaultKind::ReplaceRoute
+        | FaultKind::S3Unavailable
+        | FaultKind::LoseS3Endpoint
+        | FaultKind::ProviderSlow
+        | FaultKind::ProviderDown => false,
     }
 }
 
