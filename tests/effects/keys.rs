@@ -325,7 +325,7 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
         Replace("ping_timeout = \"3s\"", "ping_timeout = \"1s\""),
         Figures,
     ),
-    ("server.receipt_bytes", Set("900_000"), Figures),
+    ("server.receipt_bytes", Set("900_000"), Bill),
     ("provider.latency", Set("\"200ms\""), Figures),
     ("provider.declined", Set("\"50%\""), Figures),
     ("provider.errors", Set("\"60%\""), Figures),
@@ -333,8 +333,15 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
     ("provider.attempts", Set("1"), Figures),
     ("topology.vpc", Set("\"10.0.0.0/17\""), Verdicts),
     ("topology.zones", Set("[\"a\", \"b\", \"c\"]"), Figures),
-    ("topology.nat_gateways", Set("[\"b\"]"), Figures),
-    ("topology.s3_endpoint", Set("false"), Verdicts),
+    (
+        "topology.nat_gateways",
+        Deployed(
+            "[topology]\ninstances",
+            "[topology]\nnat_gateways = [\"b\"]\ninstances",
+        ),
+        Figures,
+    ),
+    ("topology.s3_endpoint", Set("false"), Figures),
     ("topology.data_tier", Set("\"servers\""), Nothing(LIVE)),
     (
         "topology.routes.public",

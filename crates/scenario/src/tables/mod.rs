@@ -623,7 +623,9 @@ mod tests {
         let lasts = fault.key("lasts").expect("a key").when.as_ref();
         let lasts = lasts.expect("some faults have no length");
         assert_eq!(lasts.key, "action");
-        assert_eq!(lasts.is.len(), 9, "all but the momentary one");
-        assert!(!lasts.is.contains(&"terminate-instances"));
+        assert_eq!(lasts.is.len(), 14, "all but the momentary ones");
+        for momentary in ["terminate-instances", "replace-route"] {
+            assert!(!lasts.is.contains(&momentary));
+        }
     }
 }

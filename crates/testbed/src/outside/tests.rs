@@ -133,6 +133,7 @@ async fn a_connection_falls_silent_with_its_gateway() {
     let waiting = tokio::spawn(async move { send(provider, AUTHORIZE, &payment("slow")).await });
     tokio::time::sleep(WHILE / 3).await;
     outside.disrupt(Disruption::NatGateway(A));
+    tokio::time::sleep(WHILE / 6).await;
     outside.repair(Disruption::NatGateway(A));
     assert!(
         tokio::time::timeout(Duration::from_secs(1), waiting)
