@@ -157,7 +157,7 @@ pub enum Heading {
     Nat,
     /// Bytes between zones.
     CrossZone,
-    /// Bytes and requests to the internet.
+    /// Bytes and requests to the internet, and requests to S3.
     Transfer,
     /// S3.
     Storage,

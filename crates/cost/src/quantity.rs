@@ -260,7 +260,12 @@ impl Reckoning<'_> {
             path(by_nat, &|traffic| traffic.nat_gb + traffic.s3_nat_gb),
             path(by_endpoint, &|traffic| traffic.s3_gb - traffic.s3_nat_gb),
             path(
-                piece(Item::ObjectUploads, storage, "Uploads to S3", "request"),
+                piece(
+                    Item::ObjectUploads,
+                    Heading::Transfer,
+                    "Uploads to S3",
+                    "request",
+                ),
                 &|traffic| count(traffic.s3_puts),
             ),
             path(out, &|traffic| traffic.internet_gb),
