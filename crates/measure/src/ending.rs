@@ -116,6 +116,7 @@ pub struct WorkerFigures {
 /// The final state of the system under test, or why it is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "there is one in a run")]
 pub enum FinalState {
     /// Read from the primary of the database, after seat holds had expired or been counted.
     Read(AuditFacts),
