@@ -198,8 +198,8 @@ fn without_s3_receipts_are_lost_and_payments_go_on() {
     let run = play(&fault("action = \"s3-unavailable\"\nlasts = \"2m\""));
     assert_eq!((paid(&run), failed_payments(&run)), (paid(&calm), 0));
     assert!(traffic(&run).s3_puts < traffic(&calm).s3_puts);
-    let closed = uses(&run).iter().filter(|one| one.way == Way::Closed);
-    assert!(closed.into_iter().all(|one| one.to == Destination::S3));
+    let mut closed = uses(&run).iter().filter(|one| one.way == Way::Closed);
+    assert!(closed.all(|one| one.to == Destination::S3));
 }
 
 #[test]
