@@ -84,7 +84,7 @@ fn each_audit_fails_for_its_own_reason_only() {
         (Audit::Ledger, |facts| facts.captures += 1),
         (Audit::Ledger, |facts| charges(facts).without_order = 1),
         (Audit::Ledger, |facts| {
-            charges(facts).orders_without_charge = 1
+            charges(facts).orders_without_charge = 1;
         }),
         (Audit::Ledger, |facts| charges(facts).charged_twice = 1),
         (Audit::AdmissionsConserved, |facts| {
