@@ -22,7 +22,7 @@ const TEXT: &str = "a name for people";
 pub(crate) const LIVE: &str = "for live runs only, as its description says";
 const ON_THE_WIRE: &str = "for runs with --target only";
 
-/// Every key of a scenario but those that say how instances are replaced. Keys of elements of lists have `[]` in their path.
+/// Every key of a scenario but those of the edge and names, and those that say how instances are replaced. Keys of elements of lists have `[]` in their path.
 pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
     (
         "name",

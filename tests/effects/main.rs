@@ -2,6 +2,7 @@
 //!
 //! Each key is changed alone, in a sale that is rich enough for it to matter.
 
+mod front;
 mod keys;
 mod replacement;
 mod sales;
@@ -17,6 +18,7 @@ use tiketi_scenario::keys::{Form, KeyDescription, TableDescription};
 use tiketi_scenario::{Overrides, describe, load};
 use tiketi_verdict::judge;
 
+use front::FRONT_KEYS;
 use keys::Moves::{self, Bill, Figures, Nothing, Verdicts};
 use keys::{KEYS, LIVE};
 use replacement::REPLACEMENT_KEYS;
@@ -32,7 +34,7 @@ struct Shown {
 }
 
 fn all_keys() -> Vec<(&'static str, Change, Moves)> {
-    [KEYS, REPLACEMENT_KEYS].concat()
+    [KEYS, FRONT_KEYS, REPLACEMENT_KEYS].concat()
 }
 
 fn shown(text: &str) -> Result<Shown, String> {

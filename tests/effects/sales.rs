@@ -35,6 +35,7 @@ session_ttl = "3s"
 ping_timeout = "3s"
 [topology]
 instances = { credits = "standard", initial = { a = 2, b = 1 } }
+edge = { files = [{ path = "/index.html", bytes = 2000 }, { path = "/index.js", bytes = 90000 }], ttl = "9s", dns_ttl = "6s" }
 alb = { health_check = { interval = "5s", timeout = "2s" }, stickiness = "8s", dns_ttl = "5s", idle_timeout = "6s", deregistration_delay = "20s" }
 redis = { memory_mib = 2, other_mib = 0, reserved = 0.465, cpu_credits = "spent", failover = "8s", timeout = "1s" }
 database = { failover = "10s", pool_max = 2, pool_connect_timeout = "300ms", connections_max = 7, cores = 1, commit = "20ms" }
@@ -67,6 +68,7 @@ faults = [
   { at = "150s", action = "terminate-instances", zone = "a", count = 1 },
   { at = "160s", lasts = "30s", action = "lose-alb-node", zone = "a" },
   { at = "200s", lasts = "10s", action = "pause-primary", part = "database" },
+  { at = "75s", lasts = "30s", action = "slow-dns", delay = "300ms", unanswered = 0.2 },
 ]
 "#;
 

@@ -174,7 +174,7 @@ struct Break {
     count: u64,
 }
 
-const ACTIONS: [&str; 10] = [
+const ACTIONS: [&str; 11] = [
     "az-power-interruption",
     "terminate-instances",
     "pause-instances",
@@ -185,6 +185,7 @@ const ACTIONS: [&str; 10] = [
     "delay-replica",
     "fill-redis-memory",
     "hold-database-connections",
+    "slow-dns",
 ];
 
 impl Break {
@@ -194,7 +195,7 @@ impl Break {
         match self.action {
             "lose-primary" | "pause-primary" => ("primary", part),
             "delay-replica" => ("link", part),
-            "fill-redis-memory" | "hold-database-connections" => (self.action, ""),
+            "fill-redis-memory" | "hold-database-connections" | "slow-dns" => (self.action, ""),
             _ => (self.action, zones[self.which % zones.len()]),
         }
     }
@@ -225,6 +226,7 @@ impl Break {
             "delay-replica" => format!("part = \"{subject}\", lag = \"{}ms\"", 50 + count * 20),
             "fill-redis-memory" => format!("share = \"{}%\"", 1 + count % 100),
             "hold-database-connections" => format!("count = {}", 1 + count * 5),
+            "slow-dns" => format!("delay = \"{}ms\", unanswered = \"{count}%\"", count * 30),
             _ => format!("part = \"{subject}\""),
         };
         let lasts = match self.action {
@@ -419,6 +421,23 @@ fn of_the_topology() -> Vec<Line> {
         ),
         maybe("topology.alb.connect_timeout", length(100..=10_000)),
         maybe("topology.alb.dns_ttl", length(0..=60_000)),
+        maybe("topology.edge.ttl", length(1..=60_000)),
+        maybe("topology.edge.cache", word(&["warm", "empty"])),
+        maybe(
+            "topology.edge.locations",
+            whole(1..=4).prop_map(|n| n.to_string()),
+        ),
+        maybe("topology.edge.latency", length(0..=50)),
+        maybe("topology.edge.origin_latency", length(0..=12_000)),
+        maybe("topology.edge.dns_ttl", length(0..=60_000)),
+        maybe(
+            "topology.edge.resolvers",
+            whole(1..=9).prop_map(|n| n.to_string()),
+        ),
+        maybe(
+            "topology.edge.files",
+            verbatim(&["[]", "[{ path = \"/index.html\", bytes = 2_000 }]"]),
+        ),
         maybe("topology.redis.failover", length(0..=30_000)),
         maybe("topology.redis.lost_window", length(0..=2_000)),
         maybe("topology.redis.dns_ttl", length(0..=10_000)),

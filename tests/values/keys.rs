@@ -25,6 +25,7 @@ faults = [
     { at = "27s", lasts = "2s", action = "delay-replica", part = "redis", lag = "1s" },
     { at = "30s", lasts = "2s", action = "fill-redis-memory", share = 0.5 },
     { at = "33s", lasts = "2s", action = "hold-database-connections", count = 5 },
+    { at = "33s", lasts = "2s", action = "slow-dns", delay = "1s", unanswered = 0.1 },
     { at = "36s", lasts = "2s", action = "asg-insufficient-instance-capacity-error", zone = "a" },
 ]
 [clock]

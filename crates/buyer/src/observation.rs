@@ -21,6 +21,8 @@ pub enum Observation {
     },
     /// A request, or the opening of a socket, ended.
     Call(Call),
+    /// A page load that the edge answered ended. It is no request to the system.
+    PageLoad(Call),
     /// A buyer reached a stage of the purchase for the first time.
     Stage {
         /// When it happened.

@@ -51,6 +51,8 @@ pub enum Item {
     DataOutNat,
     /// Requests at the edge.
     EdgeRequests,
+    /// Requests of the edge to S3 (GET).
+    OriginRequests,
     /// The fee of a plan for the edge, which a book states with the plan.
     EdgePlan,
     /// S3.
@@ -90,6 +92,7 @@ names!(Item {
     DataOut = "data-out",
     DataOutNat = "data-out-nat",
     EdgeRequests = "edge-requests",
+    OriginRequests = "origin-requests",
     EdgePlan = "edge-plan",
     ObjectStorage = "object-storage",
     DnsZone = "dns-zone",

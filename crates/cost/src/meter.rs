@@ -7,7 +7,7 @@ use super::capacity::{
     ACTIVE_CONNECTIONS, GB_PER_HOUR, LcuHour, NEW_CONNECTIONS_PER_SECOND,
     RULE_EVALUATIONS_PER_SECOND,
 };
-use super::sample::{LoadSample, Scope, TrafficSample};
+use super::sample::{EdgeSample, LoadSample, Scope, TrafficSample};
 use super::usage::{Traffic, Usage};
 use tiketi_core::units::{InstanceId, SimTime};
 
@@ -26,12 +26,21 @@ pub struct Meter {
     ended: Duration,
     surplus_vcpu_hours: f64,
     lambda_runs: u64,
-    requests: u64,
-    bytes_out: u64,
+    passed: Passed,
+    edge: EdgeSample,
     traffic: TrafficSample,
     hours: Vec<LcuHour>,
     sampled_at: SimTime,
     active_connections: u64,
+}
+
+/// What the edge has passed on to the load balancer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// Requests, those that opened a socket included.
+    pub requests: u64,
+    /// Bytes of the responses, and of the messages to sockets.
+    pub bytes_out: u64,
 }
 
 impl Meter {
@@ -79,13 +88,25 @@ impl Meter {
         hour.rule_evaluations +=
             count(load.rule_evaluations) / RULE_EVALUATIONS_PER_SECOND / SECONDS_PER_HOUR;
         self.active_connections = load.active_connections;
-        self.handle_edge(load.requests, load.bytes_out);
+        self.passed.requests += load.requests;
+        self.passed.bytes_out += load.bytes_out;
     }
 
-    /// Counts requests that the edge served without the load balancer, and the bytes it sent.
-    pub const fn handle_edge(&mut self, requests: u64, bytes_out: u64) {
-        self.requests += requests;
-        self.bytes_out += bytes_out;
+    /// Counts what the edge has served from its caches since the last sample.
+    pub const fn handle_edge(&mut self, sample: &EdgeSample) {
+        let EdgeSample {
+            requests,
+            bytes_out,
+            origin_requests,
+        } = *sample;
+        self.edge.requests += requests;
+        self.edge.bytes_out += bytes_out;
+        self.edge.origin_requests += origin_requests;
+    }
+
+    /// Returns what the edge has passed on to the load balancer so far.
+    pub const fn passed(&self) -> Passed {
+        self.passed
     }
 
     /// Counts the traffic by path since the last sample.
@@ -128,8 +149,9 @@ impl Meter {
             surplus_vcpu_hours: sees_all.then_some(self.surplus_vcpu_hours),
             lambda_runs: self.lambda_runs,
             load_balancer: self.hours.clone(),
-            requests: Some(self.requests),
-            data_out_gb: gigabytes(self.bytes_out),
+            requests: Some(self.passed.requests + self.edge.requests),
+            data_out_gb: gigabytes(self.passed.bytes_out + self.edge.bytes_out),
+            origin_requests: Some(self.edge.origin_requests),
             traffic: sees_all.then(|| by_path(&self.traffic)),
         }
     }
@@ -264,6 +286,29 @@ mod tests {
                 Dimension::RuleEvaluations
             ]
         );
+    }
+
+    #[test]
+    fn the_edge_bills_what_it_serves_and_what_it_passes_on() {
+        let mut meter = Meter::new(Scope::Testbed);
+        let api = LoadSample {
+            requests: 5,
+            bytes_out: GB,
+            ..LoadSample::default()
+        };
+        meter.handle_load(SimTime::ZERO, &api);
+        meter.handle_edge(&EdgeSample {
+            requests: 30,
+            bytes_out: 2 * GB,
+            origin_requests: 3,
+        });
+        let usage = meter.usage(hours(1));
+        assert_eq!(usage.requests, Some(35));
+        assert_eq!(usage.origin_requests, Some(3));
+        assert!(close(usage.data_out_gb, 3.0));
+        assert_eq!(meter.passed().requests, 5);
+        // What the edge serves from its caches is no load of the load balancer.
+        assert!(close(usage.lcu_hours(), 1.0));
     }
 
     #[test]

@@ -228,12 +228,19 @@ impl Reckoning<'_> {
             "Requests at the edge",
             "request",
         );
+        let from_origin = piece(
+            Item::OriginRequests,
+            Heading::Storage,
+            "Requests of the edge to S3",
+            "request",
+        );
         // A book without a plan leaves it out.
         let plan = piece(Item::EdgePlan, transfer, "Edge plan", "plan-month");
         vec![
             self.each_onsale(capacity, Some(usage.lcu_hours())),
             self.each_onsale(out, Some(usage.data_out_gb)),
             self.each_onsale(requests, usage.requests.map(count)),
+            self.each_onsale(from_origin, usage.origin_requests.map(count)),
             plan.of(usage.hours / HOURS_PER_MONTH, 1.0),
         ]
     }

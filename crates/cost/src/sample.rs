@@ -19,6 +19,17 @@ pub struct LoadSample {
     pub rule_evaluations: u64,
 }
 
+/// What the edge has served from its caches since the last sample. What it passed on to the load balancer is in [`LoadSample`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EdgeSample {
+    /// Requests for static files.
+    pub requests: u64,
+    /// Bytes of static files to buyers.
+    pub bytes_out: u64,
+    /// Requests to S3. Bytes from S3 to the edge are free.
+    pub origin_requests: u64,
+}
+
 /// Bytes within and out of the VPC since the last sample, by path.
 ///
 /// Each byte is counted once, in either direction. Traffic that both sender and receiver pay for is doubled when it is

@@ -21,6 +21,9 @@ pub struct Usage {
     pub requests: Option<u64>,
     /// Gigabytes to the internet through the edge.
     pub data_out_gb: f64,
+    /// Requests of the edge to S3; `None` if not metered.
+    #[serde(default)]
+    pub origin_requests: Option<u64>,
     /// Traffic by path; `None` if not metered.
     pub traffic: Option<Traffic>,
 }

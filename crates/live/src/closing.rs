@@ -12,8 +12,8 @@ use super::worker::Done;
 use tiketi_buyer::observation::Stage;
 use tiketi_core::units::{DataTierPart, SimTime};
 use tiketi_measure::ending::{
-    AdmissionFacts, AuditFacts, DataTierFigures, Ending, Engine, FinalState, GeneratorCheck,
-    LostOrders, SystemFigures, ToolFigures,
+    AdmissionFacts, AuditFacts, DataTierFigures, Ending, Engine, FinalState, FrontFigures,
+    GeneratorCheck, LostOrders, SystemFigures, ToolFigures,
 };
 use tiketi_measure::tally::Tally;
 
@@ -103,7 +103,7 @@ impl Closing {
             system: closed
                 .census
                 .as_ref()
-                .map(|census| system_figures(census, &closed)),
+                .map(|census| system_figures(census, &closed, &self.done)),
         }
     }
 
@@ -174,7 +174,7 @@ fn admission_facts(state: &tiketi_server::FinalState) -> Option<AdmissionFacts> 
     })
 }
 
-fn system_figures(census: &Census, closed: &Closed) -> SystemFigures {
+fn system_figures(census: &Census, closed: &Closed, done: &[Done]) -> SystemFigures {
     let fleet = &closed.fleet;
     SystemFigures {
         // The embedded tier counts for all instances together; with servers, each instance counts its own operations.
@@ -190,6 +190,17 @@ fn system_figures(census: &Census, closed: &Closed) -> SystemFigures {
         targets: fleet.targets(),
         stickiness: closed.stickiness,
         messages_due: Some(fleet.sum(|load| load.fan_out_messages)),
+        edge: closed.edge.map(|edge| with_names(edge, done)),
         data_tier: closed.data_tier.clone(),
     }
+}
+
+/// Adds how the load workers have resolved the names.
+fn with_names(mut edge: FrontFigures, done: &[Done]) -> FrontFigures {
+    for worker in done {
+        edge.site.add(&worker.site);
+        edge.site_astray += worker.site_astray;
+        edge.load_balancer.add(&worker.load_balancer);
+    }
+    edge
 }

@@ -10,14 +10,14 @@ use super::error::LiveError;
 use super::fleet_record::FleetRecord;
 use super::reach::Reach;
 use super::sut::{Remote, Sut};
-use super::worker::{EntryPoint, Scheme};
+use super::worker::{EdgeEntry, EntryPoint, Scheme};
 use tiketi_cloud::driver::{self, Driven, Driver};
 use tiketi_cloud::notice::Notice;
 use tiketi_cloud::order::Input;
 use tiketi_core::units::{InstanceId, SimTime};
 use tiketi_cost::{Scope, Statement};
 use tiketi_measure::Gauges;
-use tiketi_measure::ending::{DataTierFigures, Stickiness};
+use tiketi_measure::ending::{DataTierFigures, FrontFigures, Stickiness};
 use tiketi_measure::stall::Book;
 use tiketi_measure::tally::Tally;
 use tiketi_scenario::Plan;
@@ -55,6 +55,8 @@ pub(super) struct Closed {
     pub(super) monitor_runs: u64,
     /// How many requests with a cookie stayed on their instance; `None` if the load balancer sets none.
     pub(super) stickiness: Option<Stickiness>,
+    /// What the edge served and passed on; `None` for an existing deployment.
+    pub(super) edge: Option<FrontFigures>,
     /// What the run cost; `None` without a built-in price book.
     pub(super) statement: Option<Statement>,
 }
@@ -100,6 +102,11 @@ impl Site {
                     port: entry.port,
                     dns: Some(entry.name_server),
                     page: None,
+                    edge: entry.edge.map(|edge| EdgeEntry {
+                        host: edge.host,
+                        port: edge.port,
+                        addresses: edge.addresses,
+                    }),
                     reach: Reach::Loopback,
                 }
             }
@@ -190,6 +197,7 @@ impl Site {
                 let billing = cloud.driver.billing();
                 let statement = billing.statement(&cloud.plan, ended_at, tally.sales());
                 let monitor_runs = cloud.driver.queue_samples();
+                let edge = Some(cloud.front_figures());
                 let ended = cloud.testbed.end().await;
                 Closed {
                     state: ended.state.map_err(StateError::from),
@@ -198,6 +206,7 @@ impl Site {
                     stickiness,
                     fleet: cloud.fleet,
                     monitor_runs,
+                    edge,
                     statement,
                 }
             }
@@ -208,6 +217,7 @@ impl Site {
                 fleet: FleetRecord::default(),
                 monitor_runs: 0,
                 stickiness: None,
+                edge: None,
                 statement: None,
             },
         }
@@ -251,6 +261,17 @@ impl LocalCloud {
         driver::handle_evictions(self, now);
         driver::handle_timeout(self, now)?;
         Ok(())
+    }
+
+    /// What the edge served and passed on. The load workers know the rest: they look up the names.
+    fn front_figures(&self) -> FrontFigures {
+        let passed = self.driver.billing().passed();
+        FrontFigures {
+            files: self.testbed.edge_figures().unwrap_or_default(),
+            passed_requests: passed.requests,
+            passed_bytes: passed.bytes_out,
+            ..FrontFigures::default()
+        }
     }
 
     /// What became of the load balancer's cookies; `None` if it sets none.

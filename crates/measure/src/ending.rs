@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::stall::Stall;
 use tiketi_cloud::notice::DataTierPart;
+pub use tiketi_cloud::resolver::NameFigures;
 pub use tiketi_cloud::routing::Stickiness;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_cost::Statement;
+pub use tiketi_edge::EdgeFigures;
 
 /// The engine that ran the scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -200,9 +202,51 @@ pub struct SystemFigures {
     pub stickiness: Option<Stickiness>,
     /// Messages due to connected sockets (A11, A21); `None` if they were not counted.
     pub messages_due: Option<u64>,
+    /// What the edge served and passed on, and how its names were resolved (A1, A2); `None` if the system does not report it.
+    #[serde(default)]
+    pub edge: Option<FrontFigures>,
     /// Utilization of Redis and the database; `None` if the system does not report it.
     #[serde(default)]
     pub data_tier: Option<DataTierFigures>,
+}
+
+/// What is in front of the VPC: names and the edge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FrontFigures {
+    /// Static files at all edge locations.
+    pub files: EdgeFigures,
+    /// Requests that reached the load balancer: passed on, and none of them answered from a cache.
+    pub passed_requests: u64,
+    /// Bytes of the load balancer's responses, and of messages to sockets.
+    pub passed_bytes: u64,
+    /// Lookups of the site's name by the buyers' resolvers.
+    pub site: NameFigures,
+    /// Answers for the site's name with an address that is not an edge location.
+    pub site_astray: u64,
+    /// Lookups of the load balancer's name by the edge.
+    pub load_balancer: NameFigures,
+}
+
+impl FrontFigures {
+    /// Returns the share of all requests at the edge that reached the VPC; `None` without requests.
+    pub fn passed_share(&self) -> Option<f64> {
+        share(
+            self.passed_requests,
+            self.passed_requests + self.files.requests,
+        )
+    }
+
+    /// Returns the share of all bytes to buyers that came from the VPC; `None` without bytes.
+    pub fn passed_bytes_share(&self) -> Option<f64> {
+        share(self.passed_bytes, self.passed_bytes + self.files.bytes)
+    }
+}
+
+fn share(part: u64, of: u64) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    let share = part as f64 / of as f64;
+    (of > 0).then_some(share)
 }
 
 /// Utilization of the data tier, and its failovers.

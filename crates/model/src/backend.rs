@@ -63,7 +63,9 @@ impl World<'_> {
             is_abandoned: false,
             is_watched: false,
         };
+        self.look_up_load_balancer(now);
         match self.front.node(now) {
+            Some(Reached::Nothing { until }) => self.wait_for_name(now, call, until),
             Some(reached) => self.forward(now, call, reached),
             None => self.refuse(now, call),
         }
@@ -75,6 +77,7 @@ impl World<'_> {
         let node = match reached {
             Reached::Node(zone) => zone,
             Reached::Silence(zone) => return self.meet_silent_node(now, call, zone),
+            Reached::Nothing { until } => return self.wait_for_name(now, call, until),
         };
         call.node = node.0;
         let (buyer, operation) = (call.buyer, call.operation);
@@ -130,6 +133,7 @@ impl World<'_> {
             return self.wait_until(call, until);
         }
         match open.step {
+            Step::Name => self.after_name(now, call),
             Step::Connection => self.after_connection(now, call),
             Step::Processor => self.after_processor(now, call, &open),
             Step::Cache => self.after_cache(now, call, &open),

@@ -4,12 +4,13 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use super::buyers::is_idempotent;
-use super::calls::{Call, CallRef, Reply};
+use super::calls::{Call, CallRef, Reply, Step};
 use super::entry::Entry;
 use super::world::World;
 use tiketi_buyer::observation::Failure;
 use tiketi_cloud::driver::{self, FaultTarget, NODE_EVICTION, Strain};
 use tiketi_cloud::order::Input;
+use tiketi_cloud::resolver::NameServerState;
 use tiketi_core::fault::catalog::{Action, Connections, Fault};
 use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
 use tiketi_scenario::topology::DatabaseKind;
@@ -107,6 +108,10 @@ impl FaultTarget for World<'_> {
             self.start_checks(now, zone, instance);
         }
         Ok(())
+    }
+
+    fn set_name_server(&mut self, _now: SimTime, state: NameServerState) {
+        self.names.server = state;
     }
 
     fn strain(&mut self, now: SimTime, strain: Strain) {
@@ -235,7 +240,9 @@ impl World<'_> {
 
     /// Cuts everything that goes through the lost node, whichever instance it is for.
     fn cut_node(&mut self, now: SimTime, zone: ZoneId) {
-        let through = |call: &Call| call.node == zone.0 && !call.is_abandoned;
+        // Who waits for the name has no connection yet.
+        let through =
+            |call: &Call| call.node == zone.0 && !call.is_abandoned && call.step != Step::Name;
         for call in self.calls.matching(through) {
             self.cut_from_buyer(now, call);
         }

@@ -15,6 +15,8 @@ pub(super) struct CallRef {
 /// The current step of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
+    /// Waits for the address of the load balancer.
+    Name,
     /// Waits for a connection to a load-balancer node that has fallen silent.
     Connection,
     /// Waits for the CPU of the instance, or uses it.

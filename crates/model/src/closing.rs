@@ -8,7 +8,8 @@ use tiketi_core::units::SimTime;
 use tiketi_cost::Statement;
 use tiketi_measure::Measurements;
 use tiketi_measure::ending::{
-    DataTierFigures, Ending, Engine, FinalState, GeneratorCheck, SystemFigures, TargetLoad,
+    DataTierFigures, Ending, Engine, FinalState, FrontFigures, GeneratorCheck, SystemFigures,
+    TargetLoad,
 };
 
 impl World<'_> {
@@ -76,6 +77,7 @@ impl World<'_> {
             targets: self.targets(ended_at),
             stickiness: has_cookies.then(|| self.front.stickiness()),
             messages_due: Some(messages_due),
+            edge: Some(self.front_figures()),
             data_tier: Some(DataTierFigures {
                 redis_busy: self.redis.busy_until(ended_at),
                 redis_memory_peak: redis.memory_peak,
@@ -92,6 +94,19 @@ impl World<'_> {
                 database_lag,
                 failovers: self.cloud.failovers.clone(),
             }),
+        }
+    }
+
+    fn front_figures(&self) -> FrontFigures {
+        let passed = self.cloud.driver.billing().passed();
+        FrontFigures {
+            files: self.edge.figures(),
+            passed_requests: passed.requests,
+            passed_bytes: passed.bytes_out,
+            site: self.names.site_figures(),
+            // Answers of the model are numbers of locations.
+            site_astray: 0,
+            load_balancer: *self.front.name_figures(),
         }
     }
 

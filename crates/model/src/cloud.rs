@@ -18,7 +18,7 @@ use tiketi_cloud::gauges::PartReadings;
 use tiketi_cloud::order::Input;
 use tiketi_core::rng::{Stream, Streams};
 use tiketi_core::units::{BuyerId, DataTierPart, InstanceId, SimTime, ZoneId};
-use tiketi_cost::{LoadSample, Scope, TrafficSample};
+use tiketi_cost::{EdgeSample, LoadSample, Scope, TrafficSample};
 use tiketi_measure::ending::{FailoverFigures, Loss};
 use tiketi_measure::replica_lag::ReplicaLags;
 use tiketi_network::{Lost, Network, Party, Path};
@@ -223,6 +223,10 @@ impl Engine for World<'_> {
 
     fn take_load(&mut self) -> LoadSample {
         self.traffic.take_load(self.calls.len())
+    }
+
+    fn take_edge(&mut self) -> EdgeSample {
+        self.edge.take_sample()
     }
 
     fn take_traffic(&mut self) -> TrafficSample {

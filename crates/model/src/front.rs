@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use tiketi_cloud::address_rotation::AddressRotation;
 use tiketi_cloud::health_votes::HealthVotes;
+use tiketi_cloud::resolver::{LookupEnd, NameFigures};
 use tiketi_cloud::routing::{Cookie, Route, Router, Stickiness};
 use tiketi_cloud::target_health::TargetHealth;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_scenario::topology::Alb;
+
+use super::names::Client;
 
 /// The load balancer.
 #[derive(Debug)]
@@ -17,9 +19,8 @@ pub(super) struct Front {
     votes: HealthVotes,
     /// Zones whose address is in the DNS record.
     record: Vec<ZoneId>,
-    /// What clients know of the record, until when.
-    names: AddressRotation<ZoneId>,
-    known_until: SimTime,
+    /// What the edge knows of the record.
+    names: Client<ZoneId>,
     stickiness: Stickiness,
 }
 
@@ -48,6 +49,11 @@ pub(super) enum Reached {
     Node(ZoneId),
     /// Nowhere: nothing answers at the address of this zone's node.
     Silence(ZoneId),
+    /// Nowhere yet: the name is being looked up.
+    Nothing {
+        /// When the lookup ends.
+        until: SimTime,
+    },
 }
 
 impl Node {
@@ -69,8 +75,7 @@ impl Front {
             nodes: std::iter::repeat_with(node).take(zones).collect(),
             votes: HealthVotes::default(),
             record: (0..).map(ZoneId).take(zones).collect(),
-            names: AddressRotation::default(),
-            known_until: SimTime::ZERO,
+            names: Client::default(),
             stickiness: Stickiness::default(),
         }
     }
@@ -84,31 +89,60 @@ impl Front {
     /// Returns what a client reaches: the addresses in the DNS record take turns, except for those whose connections failed.
     /// `None` if all addresses refuse.
     pub(super) fn node(&mut self, now: SimTime) -> Option<Reached> {
-        if now >= self.known_until {
-            self.names.renew(self.record.iter().copied());
-            self.known_until = now + self.alb.dns_ttl;
+        if let Some(until) = self.names.waits_until() {
+            return Some(Reached::Nothing { until });
         }
-        let zone = self.names.pick()?;
-        self.reached(zone)
+        let zone = self.names.resolver.pick(now)?;
+        self.reached(now, zone)
+    }
+
+    /// Returns whether the name must be looked up before the next request.
+    pub(super) fn needs_lookup(&self, now: SimTime) -> bool {
+        self.names.needs_lookup(now)
+    }
+
+    /// Begins a lookup of the load balancer's name. Returns when it ends; `None` if it has ended.
+    pub(super) fn begin_lookup(&mut self, now: SimTime, end: LookupEnd) -> Option<SimTime> {
+        let until = self.names.begin(now, end);
+        if until.is_none() {
+            self.end_lookup(now);
+        }
+        until
+    }
+
+    /// Ends the lookup of the load balancer's name.
+    pub(super) fn end_lookup(&mut self, now: SimTime) {
+        self.names
+            .end(now, self.record.iter().copied(), self.alb.dns_ttl);
+    }
+
+    /// Whether the lookup that ended at `now` got no answer.
+    pub(super) fn has_no_answer(&self, now: SimTime) -> bool {
+        self.names.has_no_answer(now)
+    }
+
+    /// Returns how the load balancer's name was looked up.
+    pub(super) const fn name_figures(&self) -> &NameFigures {
+        self.names.resolver.figures()
     }
 
     /// The address of a node did not accept a connection in time. Returns what another address leads to; `None` if there is
     /// none.
-    pub(super) fn handle_connect_failure(&mut self, zone: ZoneId) -> Option<Reached> {
-        let next = self
-            .names
-            .handle_failure(zone)
+    pub(super) fn handle_connect_failure(&mut self, now: SimTime, zone: ZoneId) -> Option<Reached> {
+        let resolver = &mut self.names.resolver;
+        let next = resolver
+            .handle_failure(now, zone)
             .filter(|next| *next != zone)?;
-        self.reached(next)
+        self.reached(now, next)
     }
 
     /// What a connection to the address of a zone leads to. One that is refused leads to the next address at once.
-    fn reached(&mut self, mut zone: ZoneId) -> Option<Reached> {
+    fn reached(&mut self, now: SimTime, mut zone: ZoneId) -> Option<Reached> {
         loop {
             match self.nodes[zone.index()].state {
                 State::Up => return Some(Reached::Node(zone)),
                 State::Silent { .. } => return Some(Reached::Silence(zone)),
-                State::Down => zone = self.names.handle_failure(zone)?,
+                State::Down => zone = self.names.resolver.handle_failure(now, zone)?,
             }
         }
     }

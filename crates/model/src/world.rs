@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::calls::Calls;
 use super::cloud::Cloud;
 use super::crowd::Crowd;
+use super::edge::{self, Edge};
 use super::entry::Entry;
 use super::fleet::Fleet;
 use super::front::Front;
+use super::names::Names;
 use super::service::Service;
 use super::tier::{self, Presence, SHOW};
 use super::traffic::Traffic;
@@ -30,6 +32,8 @@ pub(super) struct World<'p> {
     pub(super) plan: &'p Plan,
     pub(super) ends_at: SimTime,
     pub(super) calendar: Calendar<Entry>,
+    pub(super) names: Names,
+    pub(super) edge: Edge,
     pub(super) arrivals: Vec<SimTime>,
     pub(super) arrived: usize,
     pub(super) crowd: Crowd,
@@ -76,9 +80,12 @@ impl<'p> World<'p> {
             plan.show.seats_total(),
             streams,
         );
+        let (names, edge) = edge::build(&topology.edge, streams);
         Self {
             plan,
             ends_at,
+            names,
+            edge,
             calendar: Calendar::new(),
             arrivals,
             arrived: 0,
@@ -184,6 +191,14 @@ impl<'p> World<'p> {
             Entry::Wake(buyer) => self.handle_wake(now, BuyerId(buyer)),
             Entry::Step(call) => self.handle_step(now, call),
             Entry::Overdue(call) => self.handle_overdue(now, call),
+            Entry::Page(page) => self.handle_page(now, page),
+            Entry::Origin {
+                location,
+                file,
+                is_known,
+            } => self.handle_origin(now, location, (file, is_known)),
+            Entry::SiteName(resolver) => self.names.end_site_lookup(now, resolver),
+            Entry::LoadBalancerName => self.front.end_lookup(now),
             Entry::SilenceEnd(buyer) => self.handle_silence(now, BuyerId(buyer)),
             Entry::Invitation(buyer) => self.handle_invitation(now, BuyerId(buyer)),
             Entry::QueueNews(instance) => self.handle_queue_news(now, instance),

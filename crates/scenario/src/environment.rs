@@ -47,7 +47,8 @@ const fn support(kind: FaultKind) -> Support {
         | FaultKind::TerminateInstances
         | FaultKind::PauseInstances
         | FaultKind::LoseAlbNode
-        | FaultKind::AsgInsufficientInstanceCapacityError => Support {
+        | FaultKind::AsgInsufficientInstanceCapacityError
+        | FaultKind::SlowDns => Support {
             model: Ok(()),
             embedded: Ok(()),
             servers: Ok(()),

@@ -14,6 +14,7 @@ pub mod diagnostic;
 pub mod distribution;
 pub mod document;
 pub mod duration;
+pub mod edge;
 pub mod encoding;
 pub mod environment;
 pub mod grammar;

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use super::clock::unix_now_ns;
 use super::{ALB_NAME, Testbed, TestbedError, lock};
 use tiketi_cloud::driver::{FaultTarget, Strain};
+use tiketi_cloud::resolver::NameServerState;
 use tiketi_core::fault::catalog::Connections;
 use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
 use tiketi_measure::stall::ToolPart;
@@ -82,6 +83,10 @@ impl FaultTarget for Testbed {
         self.evict_node(zone);
         let started = self.balancer.start_node(now, zone);
         started.map_err(|source| self.node_error(zone, source))
+    }
+
+    fn set_name_server(&mut self, _now: SimTime, state: NameServerState) {
+        self.name_server.set_state(state, self.streams.named("dns"));
     }
 
     fn strain(&mut self, now: SimTime, strain: Strain) {

@@ -1,6 +1,7 @@
-//! A local AWS: DNS, load balancer, instances, data tier, and zones in which they fail together.
+//! A local AWS: DNS, edge, load balancer, instances, data tier, and zones in which they fail together.
 //!
 //! ```text
+//! buyers ─▶ dns (one address per edge location) ─▶ edge ─▶ S3
 //! buyers ─▶ dns (one address per zone) ─▶ alb node of a zone (child processes) ─▶ any healthy instance ─▶ data tier
 //! driver ─orders, faults─▶ Testbed ─▶ fleet · alb · data tier · dns        Testbed::next_input ─▶ control plane
 //! ```
@@ -15,6 +16,7 @@ pub mod clock;
 pub mod data_tier;
 mod deaf;
 pub mod dns;
+pub mod edge;
 mod error;
 mod faults;
 pub mod fleet;
@@ -43,14 +45,20 @@ use dns::NameServer;
 pub use error::TestbedError;
 use fleet::{Fleet, InstanceGauge, Kind};
 use tiketi_cloud::order::Input;
+use tiketi_core::rng::Streams;
 use tiketi_core::units::{DataTierPart, InstanceId, ZoneId};
+use tiketi_edge::EdgeFigures;
 use tiketi_measure::ending::DataTierFigures;
 use tiketi_measure::stall::Book;
 use tiketi_scenario::{Plan, topology};
 use zone::{FIRST_HOST, on_loopback};
 
+/// DNS name of the site: an alias record for the edge.
+pub const SITE_NAME: &str = "tiketi.test";
+/// DNS name of the edge, as CloudFront would give it.
+pub const EDGE_NAME: &str = "d111111abcdef8.cloudfront.test";
 /// DNS name of the load balancer.
-pub const ALB_NAME: &str = "tiketi.test";
+pub const ALB_NAME: &str = "alb.tiketi.test";
 /// DNS name of the Redis endpoint.
 pub const REDIS_NAME: &str = "redis.tiketi.test";
 /// DNS name of the database's writer endpoint.
@@ -87,6 +95,12 @@ pub struct Testbed {
     load_taken: Load,
     /// Inputs that the control plane gets next.
     pending: VecDeque<Input>,
+    /// The edge; `None` if the page has no static files.
+    edge: Option<edge::Edge>,
+    /// What the edge had counted when it was last taken for the bill.
+    edge_taken: EdgeFigures,
+    /// Draws which queries a slow name server does not answer.
+    streams: Streams,
     /// Zone of a load-balancer process that has ended unexpectedly.
     broken_node: Option<ZoneId>,
     /// An instance that could not be started, and why.
@@ -119,6 +133,19 @@ pub struct Access {
     pub name_server: SocketAddr,
     /// Secret that signs the tokens of buyers.
     pub token_secret: String,
+    /// The edge that serves the web page; `None` if the page has no static files.
+    pub edge: Option<EdgeAccess>,
+}
+
+/// How a load worker reaches the edge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EdgeAccess {
+    /// DNS name of the site.
+    pub host: String,
+    /// Port of all edge locations.
+    pub port: u16,
+    /// Their addresses, to tell whether the name leads there.
+    pub addresses: Vec<Ipv4Addr>,
 }
 
 /// What is read when a testbed ends.
@@ -205,7 +232,11 @@ impl Testbed {
         let token_secret = settings.jwt_secret.clone();
         let subnets = topology.zones.iter().map(|zone| zone.private).collect();
         let (fleet, fleet_heard) = Fleet::new(kind, settings, subnets);
+        let edge = start_edge(plan, &name_server).await?;
         let mut testbed = Self {
+            edge,
+            edge_taken: EdgeFigures::default(),
+            streams: Streams::new(plan.seed),
             node_addresses,
             port,
             token_secret,
@@ -258,7 +289,17 @@ impl Testbed {
             port: self.port,
             name_server: self.name_server.address(),
             token_secret: self.token_secret.clone(),
+            edge: self.edge.as_ref().map(|edge| EdgeAccess {
+                host: SITE_NAME.to_owned(),
+                port: edge.port(),
+                addresses: edge.addresses().to_vec(),
+            }),
         }
+    }
+
+    /// Returns what the edge has counted; `None` without one.
+    pub fn edge_figures(&self) -> Option<EdgeFigures> {
+        self.edge.as_ref().map(edge::Edge::figures)
     }
 
     /// Returns the current state of the testbed.
@@ -290,6 +331,24 @@ impl Testbed {
         Box::pin(self.data_tier.stop()).await;
         ended
     }
+}
+
+/// Starts the edge, and gives its name the addresses; `None` if the page has no static files.
+async fn start_edge(
+    plan: &Plan,
+    name_server: &NameServer,
+) -> Result<Option<edge::Edge>, TestbedError> {
+    let planned = &plan.topology.edge;
+    if planned.files.is_empty() {
+        return Ok(None);
+    }
+    let edge = edge::Edge::start(planned, plan.clock.speed)
+        .await
+        .map_err(TestbedError::Edge)?;
+    for &address in edge.addresses() {
+        lock(&name_server.names()).add(EDGE_NAME, address);
+    }
+    Ok(Some(edge))
 }
 
 /// Returns the zone of each server of the data tier.

@@ -8,7 +8,7 @@ use tiketi_cloud::driver::{CpuTime, Engine, Launch, ShowLevels};
 use tiketi_cloud::gauges::PartReadings;
 use tiketi_cloud::order::Input;
 use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
-use tiketi_cost::LoadSample;
+use tiketi_cost::{EdgeSample, LoadSample};
 use tiketi_measure::stall::Book;
 
 impl Engine for Testbed {
@@ -86,6 +86,18 @@ impl Engine for Testbed {
         let before = std::mem::replace(&mut self.load_taken, load);
         load.since(&before)
     }
+
+    fn take_edge(&mut self) -> EdgeSample {
+        let Some(all) = self.edge_figures() else {
+            return EdgeSample::default();
+        };
+        let new = all.since(&std::mem::replace(&mut self.edge_taken, all));
+        EdgeSample {
+            requests: new.requests,
+            bytes_out: new.bytes,
+            origin_requests: new.origin_requests,
+        }
+    }
 }
 
 impl Testbed {
@@ -123,6 +135,9 @@ impl Testbed {
         }
         let now = unix_now_ns();
         let mut book = std::mem::take(&mut self.faults);
+        if let Some(edge) = &self.edge {
+            book.absorb(edge.take_stalls(now));
+        }
         book.absorb(self.balancer.take_stalls(now));
         book.absorb(self.fleet.take_stalls(now));
         book.absorb(self.data_tier.take_stalls(now));

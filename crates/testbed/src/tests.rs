@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use super::child::Launcher;
 use super::fleet::{self, Fleet};
-use super::{ALB_NAME, DATABASE_NAME, Ground, REDIS_NAME, Testbed};
+use super::{ALB_NAME, DATABASE_NAME, EDGE_NAME, Ground, REDIS_NAME, SITE_NAME, Testbed};
 use tiketi_cloud::driver::{Engine as _, FaultTarget as _, Launch};
 use tiketi_cloud::order::Input;
 use tiketi_core::fault::catalog::Connections;
@@ -185,6 +185,28 @@ async fn buyers_reach_any_instance_through_the_node_of_either_zone() {
         assert!(gauge.load.as_ref().unwrap().requests > 0, "{gauge:?}");
     }
     bench.testbed.end().await.state.unwrap();
+}
+
+#[tokio::test]
+async fn the_site_is_an_alias_of_the_edge_which_serves_its_page() {
+    let bench = Bench::start_empty().await;
+    let edge = bench.testbed.entry().edge.expect("the page has files");
+    assert_eq!(edge.host, SITE_NAME);
+    let locations: Vec<IpAddr> = edge.addresses.iter().copied().map(IpAddr::V4).collect();
+    assert_eq!(bench.resolve(SITE_NAME).await, locations);
+    assert_eq!(bench.resolve(EDGE_NAME).await, locations);
+    let nodes = bench.resolve(ALB_NAME).await;
+    assert!(nodes.iter().all(|node| !locations.contains(node)));
+    let stream = TokioIo::new(TcpStream::connect((locations[0], edge.port)).await.unwrap());
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("/index.html").header("host", SITE_NAME);
+    let request = request.body(Empty::<bytes::Bytes>::new()).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(bench.testbed.edge_figures().unwrap().hits, 1);
+    bench.testbed.end().await.state.unwrap();
+    assert!(TcpStream::connect((locations[0], edge.port)).await.is_err());
 }
 
 #[tokio::test]

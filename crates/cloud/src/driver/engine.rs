@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tiketi_core::fault::catalog::Connections;
 use tiketi_core::units::{DataTierPart, InstanceId, Share, SimTime, ZoneId};
-use tiketi_cost::{LoadSample, TrafficSample};
+use tiketi_cost::{EdgeSample, LoadSample, TrafficSample};
 
 use super::{CpuTime, Driver};
 use crate::gauges::PartReadings;
+use crate::resolver::NameServerState;
 
 /// Carries out orders and reports levels. All calls return at once: what takes time is begun, and its outcome is reported
 /// later with [`tell`](super::tell).
@@ -52,6 +53,11 @@ pub trait Engine {
     /// Returns what the load balancer has done since the last call.
     fn take_load(&mut self) -> LoadSample;
 
+    /// Returns what the edge has served from its caches since the last call; nothing if the engine has no edge.
+    fn take_edge(&mut self) -> EdgeSample {
+        EdgeSample::default()
+    }
+
     /// Returns what went over each path since the last call; nothing if the engine does not meter traffic.
     fn take_traffic(&mut self) -> TrafficSample {
         TrafficSample::default()
@@ -90,6 +96,9 @@ pub trait FaultTarget: Engine {
 
     /// Starts the load-balancer node of a zone again. Its address is in the DNS record once the node listens.
     fn restore_node(&mut self, now: SimTime, zone: ZoneId) -> Result<(), Self::Error>;
+
+    /// Changes how the name server answers queries for the site and the load balancer.
+    fn set_name_server(&mut self, now: SimTime, state: NameServerState);
 
     /// Starts a fault of the data tier.
     fn strain(&mut self, now: SimTime, strain: Strain);

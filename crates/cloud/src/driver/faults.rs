@@ -8,6 +8,7 @@ use super::orders::ErrorOf;
 use super::{Driven, Driver, FaultTarget, NODE_EVICTION, Strain, tell};
 use crate::notice::What;
 use crate::order::Input;
+use crate::resolver::NameServerState;
 
 /// Starts and ends the faults that are due at `now`.
 ///
@@ -102,6 +103,14 @@ where
         | Action::DelayReplica { .. }
         | Action::FillRedisMemory { .. }
         | Action::HoldDatabaseConnections { .. } => Ok(()),
+        Action::SlowDns { delay, unanswered } => {
+            let state = NameServerState {
+                delay,
+                unanswered: Some(unanswered),
+            };
+            driven.engine().set_name_server(now, state);
+            Ok(())
+        }
     }
 }
 
@@ -143,6 +152,12 @@ where
         | Action::DelayReplica { .. }
         | Action::FillRedisMemory { .. }
         | Action::HoldDatabaseConnections { .. } => Ok(()),
+        Action::SlowDns { .. } => {
+            driven
+                .engine()
+                .set_name_server(now, NameServerState::default());
+            Ok(())
+        }
     }
 }
 
@@ -183,6 +198,7 @@ const fn strain_of(action: Action) -> Option<Strain> {
         | Action::TerminateInstances { .. }
         | Action::PauseInstances { .. }
         | Action::AsgInsufficientInstanceCapacityError { .. }
-        | Action::LoseAlbNode { .. } => None,
+        | Action::LoseAlbNode { .. }
+        | Action::SlowDns { .. } => None,
     }
 }

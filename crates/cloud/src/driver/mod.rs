@@ -181,12 +181,14 @@ impl Driver {
 pub fn read_gauges<D: Driven + ?Sized>(driven: &mut D, now: SimTime) -> Gauges {
     let engine = driven.engine();
     let load = engine.take_load();
+    let edge = engine.take_edge();
     let traffic = engine.take_traffic();
     let levels = engine.show_levels(now);
     let times = engine.cpu_times(now);
     let parts = engine.part_readings(now);
     let driver = driven.driver();
     driver.billing.handle_load(now, &load);
+    driver.billing.handle_edge(&edge);
     driver.billing.handle_traffic(&traffic);
     let cpu = driver.gauge_cpu.sample(now, &times);
     Gauges {

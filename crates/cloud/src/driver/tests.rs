@@ -10,6 +10,7 @@ use tiketi_scenario::{Overrides, load};
 use super::*;
 use crate::notice::AlarmState;
 use crate::order::{Input, Order};
+use crate::resolver::NameServerState;
 
 const ZONE_A: ZoneId = ZoneId(0);
 const ZONE_B: ZoneId = ZoneId(1);
@@ -29,6 +30,7 @@ enum Call {
     LoseNode(ZoneId),
     EvictNode(ZoneId),
     RestoreNode(ZoneId),
+    NameServer(NameServerState),
     Strain(Strain),
     Relieve(Strain),
 }
@@ -158,6 +160,10 @@ impl FaultTarget for Noted {
     fn restore_node(&mut self, _now: SimTime, zone: ZoneId) -> Result<(), Infallible> {
         self.calls.push(Call::RestoreNode(zone));
         Ok(())
+    }
+
+    fn set_name_server(&mut self, _now: SimTime, state: NameServerState) {
+        self.calls.push(Call::NameServer(state));
     }
 
     fn strain(&mut self, _now: SimTime, strain: Strain) {

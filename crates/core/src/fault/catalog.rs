@@ -1,7 +1,7 @@
 //! The faults that a scenario can plan.
 //!
 //! Names follow AWS Fault Injection Service (FIS) where FIS has such an action or scenario. Each action names its FIS
-//! counterpart. FIS has none for an ALB node, a replica's link, or what a client does rather than AWS.
+//! counterpart. FIS has none for an ALB node, a replica's link, slow names, or what a client does rather than AWS.
 
 use std::time::Duration;
 
@@ -98,6 +98,14 @@ pub enum Action {
         /// How many.
         count: u32,
     },
+    /// The name server answers queries for public names late, or not at all. What is resolved already can be used until its
+    /// time to live is over. FIS has no such action.
+    SlowDns {
+        /// Time to a response.
+        delay: Duration,
+        /// Share of queries that get none.
+        unanswered: Share,
+    },
 }
 
 const fn reset() -> Connections {
@@ -142,6 +150,8 @@ pub enum FaultKind {
     FillRedisMemory,
     /// [`Action::HoldDatabaseConnections`].
     HoldDatabaseConnections,
+    /// [`Action::SlowDns`].
+    SlowDns,
 }
 
 names!(FaultKind {
@@ -155,6 +165,7 @@ names!(FaultKind {
     DelayReplica = "delay-replica",
     FillRedisMemory = "fill-redis-memory",
     HoldDatabaseConnections = "hold-database-connections",
+    SlowDns = "slow-dns",
 });
 
 impl FaultKind {
@@ -170,7 +181,8 @@ impl FaultKind {
             | Self::PausePrimary
             | Self::DelayReplica
             | Self::FillRedisMemory
-            | Self::HoldDatabaseConnections => false,
+            | Self::HoldDatabaseConnections
+            | Self::SlowDns => false,
         }
     }
 }
@@ -197,6 +209,7 @@ impl Action {
             Self::DelayReplica { .. } => FaultKind::DelayReplica,
             Self::FillRedisMemory { .. } => FaultKind::FillRedisMemory,
             Self::HoldDatabaseConnections { .. } => FaultKind::HoldDatabaseConnections,
+            Self::SlowDns { .. } => FaultKind::SlowDns,
         }
     }
 
@@ -217,7 +230,8 @@ impl Action {
             | Self::PausePrimary { .. }
             | Self::DelayReplica { .. }
             | Self::FillRedisMemory { .. }
-            | Self::HoldDatabaseConnections { .. } => None,
+            | Self::HoldDatabaseConnections { .. }
+            | Self::SlowDns { .. } => None,
         }
     }
 
@@ -233,7 +247,8 @@ impl Action {
             | Self::TerminateInstances { .. }
             | Self::PauseInstances { .. }
             | Self::AsgInsufficientInstanceCapacityError { .. }
-            | Self::LoseAlbNode { .. } => None,
+            | Self::LoseAlbNode { .. }
+            | Self::SlowDns { .. } => None,
         }
     }
 
@@ -249,7 +264,8 @@ impl Action {
             | Self::LosePrimary { .. }
             | Self::PausePrimary { .. }
             | Self::DelayReplica { .. }
-            | Self::FillRedisMemory { .. } => None,
+            | Self::FillRedisMemory { .. }
+            | Self::SlowDns { .. } => None,
         }
     }
 
@@ -265,7 +281,8 @@ impl Action {
             | Self::PausePrimary { .. }
             | Self::DelayReplica { .. }
             | Self::FillRedisMemory { .. }
-            | Self::HoldDatabaseConnections { .. } => None,
+            | Self::HoldDatabaseConnections { .. }
+            | Self::SlowDns { .. } => None,
         }
     }
 
@@ -306,6 +323,10 @@ mod tests {
             Action::DelayReplica { part, lag },
             Action::FillRedisMemory { share: Share::NONE },
             Action::HoldDatabaseConnections { count: 1 },
+            Action::SlowDns {
+                delay: lag,
+                unanswered: Share::NONE,
+            },
         ];
         assert_eq!(actions.map(Action::kind), FaultKind::ALL);
         for action in actions {

@@ -18,7 +18,7 @@ use tiketi_scenario::scaling::{
     PolicyKind, Scaling,
 };
 use tiketi_scenario::topology::{
-    Alb, CpuCredits, CreditMode, DataTier, Database, DatabaseKind, Eviction, ExternalServers,
+    Alb, CpuCredits, CreditMode, DataTier, Database, DatabaseKind, Edge, Eviction, ExternalServers,
     HealthCheck, Instances, PostgresUrl, Redis, RedisUrl, Topology, Zone,
 };
 
@@ -196,6 +196,7 @@ fn topology() -> Topology {
             profile: tiketi_station::Profile::t3_medium_node(),
             initial: vec![1, 1],
         },
+        edge: Edge::without_files(),
         alb: Alb {
             health_check: HealthCheck {
                 interval: secs(30),

@@ -73,6 +73,7 @@ pub(super) fn fault_started(
         FaultKind::PausePrimary => format!("{part} primary stopped responding"),
         FaultKind::DelayReplica => format!("{part} replica delayed"),
         FaultKind::FillRedisMemory => "Redis memory filled by another workload".to_owned(),
+        FaultKind::SlowDns => "DNS answers late or not at all".to_owned(),
         FaultKind::HoldDatabaseConnections => {
             "database connections taken by another client".to_owned()
         }
@@ -98,6 +99,7 @@ pub(super) fn fault_ended(
         FaultKind::PausePrimary => format!("{part} primary responding again"),
         FaultKind::DelayReplica => format!("{part} replica no longer delayed"),
         FaultKind::FillRedisMemory => "other workload freed Redis memory".to_owned(),
+        FaultKind::SlowDns => "DNS answers at once again".to_owned(),
         FaultKind::HoldDatabaseConnections => {
             "other client released database connections".to_owned()
         }

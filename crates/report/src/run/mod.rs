@@ -8,6 +8,7 @@ mod cost;
 mod data_tier;
 mod deployment;
 mod document;
+mod edge;
 mod events;
 mod gaps;
 mod headline;
@@ -26,6 +27,7 @@ pub use document::{
     CallRow, Document, ErrorRow, FunnelStep, LeftFor, LoadWorker, NamedStatistics, RunHeader,
     SocketFigures, Statistics, TimelineEntry, document,
 };
+pub use edge::EdgeReport;
 pub use highlights::Highlight;
 pub use page::page;
 pub use timeseries::timeseries;

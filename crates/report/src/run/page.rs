@@ -10,7 +10,7 @@ use tiketi_verdict::validity::ValidityCheck;
 
 use super::document::{Document, LoadWorker, RunHeader};
 use super::{
-    buyers, cause, charts, claims, cost, data_tier, deployment, headline, latency, network,
+    buyers, cause, charts, claims, cost, data_tier, deployment, edge, headline, latency, network,
     recovery,
 };
 use crate::number::{Number, NumberKind};
@@ -33,6 +33,7 @@ pub fn page(document: &Document, run: &Measurements) -> Page {
     sections.extend(recovery::sections(document, run));
     sections.extend(deployment::section(&document.verdicts.deployments));
     sections.extend(document.data_tier.as_ref().and_then(data_tier::section));
+    sections.extend(document.edge.as_ref().map(edge::section));
     sections.push(buyers::section(document));
     sections.push(latency::section(document, run));
     sections.extend(

@@ -46,6 +46,7 @@ enum Subject {
     Link(DataTierPart),
     RedisMemory,
     DatabaseConnections,
+    Names,
 }
 
 impl Subject {
@@ -60,6 +61,7 @@ impl Subject {
             Action::DelayReplica { part, .. } => Self::Link(part),
             Action::FillRedisMemory { .. } => Self::RedisMemory,
             Action::HoldDatabaseConnections { .. } => Self::DatabaseConnections,
+            Action::SlowDns { .. } => Self::Names,
         }
     }
 }
@@ -229,6 +231,25 @@ fn action(
             let count = count(keys, "Database connections that another client takes.");
             Some(Action::HoldDatabaseConnections { count: count? })
         }
+        FaultKind::SlowDns => {
+            let delay = keys.field(
+                key(
+                    "delay",
+                    "Time to the response to a query. Resolvers wait 2 s for one, and ask twice.",
+                ),
+                Length(limits::DNS_DELAY),
+                field!(action: Action::SlowDns { delay }),
+            );
+            let unanswered = keys.field(
+                key("unanswered", "Share of queries that get no response."),
+                Shares::Any,
+                field!(action: Action::SlowDns { unanswered }),
+            );
+            Some(Action::SlowDns {
+                delay: delay?,
+                unanswered: unanswered?,
+            })
+        }
     }
 }
 
@@ -280,6 +301,7 @@ mod tests {
             FaultKind::DelayReplica => "lasts = \"1m\"\npart = \"redis\"\nlag = \"2s\"",
             FaultKind::FillRedisMemory => "lasts = \"1m\"\nshare = \"90%\"",
             FaultKind::HoldDatabaseConnections => "lasts = \"1m\"\ncount = 40",
+            FaultKind::SlowDns => "lasts = \"1m\"\ndelay = \"500ms\"\nunanswered = 0.1",
         }
     }
 

@@ -137,6 +137,13 @@ pub(super) const FAULT: Limits<Duration> = Limits::new(
     "a fault of less than 1ms breaks nothing, and 31 days are longer than any run",
 );
 
+/// Delay of the name server.
+pub(super) const DNS_DELAY: Limits<Duration> = Limits::new(
+    ZERO,
+    HOUR,
+    "resolvers give up on a query after 2 seconds, so an hour is as good as no response",
+);
+
 /// Lag of a replica.
 pub(super) const LAG: Limits<Duration> = Limits::new(
     MS,
@@ -371,6 +378,41 @@ pub(super) const SECTIONS: Limits<usize> = Limits::new(
     1,
     1_000,
     "without a section there is nothing to sell; join sections if there are more than 1,000",
+);
+
+/// Static files of the page.
+pub(super) const STATIC_FILES: Limits<usize> = Limits::new(
+    0,
+    100,
+    "a live run requests each file of each page load; join files if there are more than 100",
+);
+
+/// Size of a static file.
+pub(super) const FILE_BYTES: Limits<u32> = Limits::new(
+    1,
+    10_000_000,
+    "a live run sends these bytes to every buyer, and no script of a page has more than 10 MB",
+);
+
+/// Time that the edge or its origin takes for a response.
+pub(super) const EDGE_LATENCY: Limits<Duration> = Limits::new(
+    ZERO,
+    Duration::from_secs(30),
+    "CloudFront waits 30 seconds for the response of an origin",
+);
+
+/// Edge locations.
+pub(super) const LOCATIONS: Limits<u32> = Limits::new(
+    1,
+    50,
+    "somebody must serve the page, and buyers of one sale are near a few locations of the edge",
+);
+
+/// Resolvers of the buyers.
+pub(super) const RESOLVERS: Limits<u32> = Limits::new(
+    1,
+    10_000,
+    "buyers need a resolver, and most use one of the few that their providers have",
 );
 
 /// Zones.

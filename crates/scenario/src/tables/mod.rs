@@ -7,6 +7,7 @@ mod alarm;
 mod arrivals;
 mod buyers;
 mod data_tier;
+mod edge;
 mod existing_servers;
 mod faults;
 mod gates;

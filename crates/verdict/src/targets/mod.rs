@@ -7,6 +7,7 @@ pub mod architecture;
 mod cost;
 mod data_path;
 mod deployment;
+mod edge;
 mod failover;
 mod fleet;
 mod network;
@@ -238,6 +239,8 @@ fn compare(claim: Claim, described: &Described, evidence: &Evidence<'_>) -> Targ
 
 fn read(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     match claim.id.as_str() {
+        "A1" => edge::names(evidence),
+        "A2" => edge::files(claim, evidence),
         "A3" => network::way_in(evidence),
         "A4" => fleet::spread(claim, evidence),
         "A5" => resilience::zone_loss(claim, evidence),

@@ -88,7 +88,8 @@ const fn can_fail_over(kind: FaultKind) -> bool {
         | FaultKind::PausePrimary
         | FaultKind::DelayReplica
         | FaultKind::FillRedisMemory
-        | FaultKind::HoldDatabaseConnections => false,
+        | FaultKind::HoldDatabaseConnections
+        | FaultKind::SlowDns => false,
     }
 }
 
