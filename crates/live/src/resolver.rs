@@ -294,9 +294,7 @@ mod tests {
         // The old address stays: a name must not lead astray in some of the connections either.
         server.names().lock().unwrap().add("alb.test", elsewhere);
         let moved = async { while names.address().await != Err(Failure::Dns) {} };
-        timeout(Duration::from_secs(10), moved)
-            .await
-            .unwrap();
+        timeout(Duration::from_secs(10), moved).await.unwrap();
         assert_eq!(names.forbidden().unwrap().address, elsewhere);
     }
 
