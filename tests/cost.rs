@@ -227,7 +227,9 @@ fn unmetered_items_are_listed_without_amount() {
         named,
         [
             ("Surplus credits", None),
+            ("Requests of the edge to S3", None),
             ("Traffic through NAT", None),
+            ("Uploads to S3", None),
             ("Transfer out from instances", None),
             ("Redis across zones", None),
             ("Database across zones", None),
@@ -241,7 +243,8 @@ fn unmetered_items_are_listed_without_amount() {
     assert_eq!(missing[0], "Surplus credits (not metered)");
     let nothing = Usage {
         surplus_vcpu_hours: Some(0.0),
-        traffic: Some(Traffic::default()),
+        origin_requests: Some(0),
+        traffic: Some(Traffic::NOTHING),
         ..peak_hour()
     };
     let book = PriceBook::built_in("aws-ap-northeast-2").expect("is built in");
@@ -256,27 +259,30 @@ fn unmetered_items_are_listed_without_amount() {
 
 #[test]
 fn each_traffic_path_has_its_price() {
-    let mut plan = documented_plan();
-    let usage = Usage {
+    let plan = documented_plan();
+    let usage = |s3_nat_gb| Usage {
         surplus_vcpu_hours: Some(2.0),
         traffic: Some(Traffic {
             nat_gb: 10.0,
             internet_gb: 4.0,
             s3_gb: 100.0,
+            s3_nat_gb,
+            s3_puts: 2_000_000,
             detour_gb: 3.0,
-            load_balancer_cross_zone_gb: 50.0,
-            redis_cross_zone_gb: 20.0,
-            database_cross_zone_gb: 7.0,
-            replication_gb: 5.0,
-            database_io: 3_000_000,
+            load_balancer_cross_zone_gb: Some(50.0),
+            redis_cross_zone_gb: Some(20.0),
+            database_cross_zone_gb: Some(7.0),
+            replication_gb: Some(5.0),
+            database_io: Some(3_000_000),
         }),
         ..peak_hour()
     };
     let book = PriceBook::built_in("aws-ap-northeast-2").expect("is built in");
-    let by_endpoint = Statement::new(&plan, usage.clone(), SALES, &book);
+    let by_endpoint = Statement::new(&plan, usage(0.0), SALES, &book);
     assert_close(amount(&by_endpoint, Item::Surplus), 2.0 * 0.05);
     assert_close(amount(&by_endpoint, Item::NatTraffic), 10.0 * 0.059);
     assert_close(amount(&by_endpoint, Item::EndpointTraffic), 0.0);
+    assert_close(amount(&by_endpoint, Item::ObjectUploads), 9.0);
     assert_close(amount(&by_endpoint, Item::DataOutNat), 4.0 * 0.126);
     // Redis, database and the detour to the gateway of another zone: one cent per side.
     assert_close(
@@ -289,8 +295,7 @@ fn each_traffic_path_has_its_price() {
     assert_quantity(&by_endpoint, Item::Surplus, Heading::Peak, 40.0);
 
     // Without the endpoint, traffic to S3 goes through NAT (A17).
-    plan.topology.s3_endpoint = false;
-    let by_nat = Statement::new(&plan, usage, SALES, &book);
+    let by_nat = Statement::new(&plan, usage(100.0), SALES, &book);
     assert_close(amount(&by_nat, Item::NatTraffic), 110.0 * 0.059);
     assert_close(
         by_nat.run.total.at_least() - by_endpoint.run.total.at_least(),

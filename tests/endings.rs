@@ -68,6 +68,12 @@ const FILES: [&str; 5] = [
     "timeseries.csv",
 ];
 
+/// Caches of the edge that are empty.
+const EMPTY: [(&str, &str); 1] = [(
+    "[self_check]",
+    "[topology.edge]\ncache = \"empty\"\norigin_latency = \"1s\"\n[self_check]",
+)];
+
 /// Changes that make the run long enough for something else to end it.
 const LONG: [(&str, &str); 2] = [
     ("duration = \"30s\"", "duration = \"10m\""),
@@ -143,6 +149,28 @@ fn assert_code(ended: &Ended, code: i32) {
 }
 
 #[test]
+fn page_comes_from_s3_once_per_location_if_caches_are_empty() {
+    let _machine = one_at_a_time();
+    let workplace = workplace(&EMPTY);
+    assert_code(&workplace.run(&["run", "tiny.toml"]), 0);
+    let summary = report(&workplace, 0);
+    let files = &summary["edge"]["counts"]["files"];
+    let count = |name: &str| files[name].as_u64().expect("a count");
+    assert_eq!(count("requests"), 60);
+    assert_eq!(
+        count("hits") + count("misses") + count("collapsed"),
+        60,
+        "{files}"
+    );
+    // Two locations with three files each.
+    assert!((3..=6).contains(&count("misses")), "{files}");
+    assert_eq!(count("origin_requests"), count("misses"));
+    assert_eq!(count("bytes"), 20 * 111_000);
+    let slowest = summary["edge"]["page_load_p99_seconds"].as_f64();
+    assert!(slowest >= Some(2.0), "S3 was asked twice: {slowest:?}");
+}
+
+#[test]
 fn passed_run_exits_with_0_and_prints_how_to_repeat_it() {
     let _machine = one_at_a_time();
     let workplace = workplace(&[]);
@@ -156,6 +184,16 @@ fn passed_run_exits_with_0_and_prints_how_to_repeat_it() {
     let summary = report(&workplace, 0);
     assert_eq!(reached(&summary, "arrived"), 10);
     assert!(reached(&summary, "paid") > 0);
+    // Each buyer's page came from the edge, three files of it, and from nowhere else.
+    let front = &summary["edge"]["counts"];
+    assert_eq!(front["files"]["requests"], 30);
+    assert_eq!(front["files"]["hits"], 30);
+    assert_eq!(front["site_astray"], 0);
+    assert!(front["site"]["first"].as_u64() > Some(0), "{front}");
+    assert!(
+        front["load_balancer"]["first"].as_u64() > Some(0),
+        "{front}"
+    );
 
     let last = ended.stdout.lines().last().expect("a summary");
     let again = last.trim().strip_prefix("run again: tiketi-sim ");

@@ -21,7 +21,7 @@ use tiketi_core::units::{InstanceId, ZoneId};
 use tiketi_server::{DatabaseEndpoint, RedisEndpoint, Secret, Section, ServersConfig};
 use tiketi_server::{Settings, Show};
 use tiketi_testbed::child::Launcher;
-use tiketi_testbed::fleet::{Blueprint, Cause, Fleet, Heard, Kind, News};
+use tiketi_testbed::fleet::{Blueprint, Cause, Fleet, Heard, Kind, News, Site};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -53,7 +53,9 @@ impl Bench {
             logs: Some(logs.path().to_owned()),
         };
         let subnets = ["10.0.11.0/24", "10.0.12.0/24"];
-        let subnets = subnets.map(|subnet| subnet.parse().unwrap()).to_vec();
+        let subnets = subnets
+            .map(|subnet| Site::closed(subnet.parse().unwrap()))
+            .to_vec();
         let settings = Settings {
             jwt_secret: "token-secret".to_owned(),
             ..Settings::default()

@@ -138,6 +138,7 @@ fn assignment(plan: Plan, address: SocketAddr) -> Assignment {
             port: address.port(),
             dns: None,
             page: None,
+            edge: None,
             reach: Reach::Loopback,
         },
         credentials: Credentials::Minted {

@@ -359,6 +359,7 @@ impl Theirs {
             sites: site,
             kind: PostgresKind::RdsMultiAz,
             lag: Duration::ZERO,
+            clients: vec![(Ipv4Addr::new(127, 0, 0, 0), 8)],
             connections_max: 100,
             replica_lag: Duration::ZERO,
         };

@@ -1,6 +1,7 @@
 //! Files: scenarios, plan files, price books, service-time profiles, archives of runs.
 
 use std::io::Write as _;
+use std::sync::LazyLock;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -16,6 +17,7 @@ use tiketi_scenario::{self as scenarios, Diagnostics, Overrides, Rendering, prof
 use tiketi_verdict::agreement::{Bars, Question};
 use tiketi_verdict::judge;
 use tiketi_verdict::targets::architecture::{Architecture, Described};
+use tiketi_verdict::targets::pair::Sale;
 
 /// First bytes of a gzip file.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -124,6 +126,12 @@ pub fn archive(bytes: &[u8]) {
     }
 }
 
+/// The sale of a scenario that states nothing.
+static SALE: LazyLock<Sale> = LazyLock::new(|| {
+    let plan = scenarios::load("fuzz.toml", "", &Overrides::default());
+    Sale::of(&plan.expect("the preset is valid"))
+});
+
 /// Reads the report of a run or a study as the table of claims does, and renders the table.
 ///
 /// # Panics
@@ -137,6 +145,7 @@ pub fn claims(bytes: &[u8]) {
     let run = RunSummary::read(json).ok().map(|summary| Source::Run {
         summary,
         described: Described::Documented { architecture },
+        sale: Box::new(SALE.clone()),
     });
     let plan = serde_json::from_str(json).ok();
     let plan = plan.map(|plan| Source::Study(Study::Plan(plan)));

@@ -296,6 +296,7 @@ impl Servers {
             sites,
             kind: PostgresKind::RdsMultiAz,
             lag: Duration::ZERO,
+            clients: vec![(Ipv4Addr::new(127, 0, 0, 0), 8)],
             connections_max: 40,
             replica_lag: Duration::ZERO,
         };

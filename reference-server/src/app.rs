@@ -15,10 +15,11 @@ use crate::body::Bodies;
 use crate::clients::Door;
 use crate::clock::Clock;
 use crate::crash::Crash;
+use crate::distance::Distance;
 use crate::settings::Settings;
 use crate::tier::{Cache, DataTier, Database, TierUse};
 use crate::{auth, health, metrics, payments, reservations, seats, shows, waiting_room};
-use tiketi_station::{Fifo, ServiceTimes, SimTime, Work};
+use tiketi_station::{Fifo, ServiceTimes, SimTime, Stress, Work};
 
 /// Threads that hash passwords, as many as in Node's pool by default. More would take the processor from everything else.
 const HASHERS: usize = 4;
@@ -44,8 +45,18 @@ pub(crate) struct App {
     pub(crate) payments: TaskTracker,
     /// One permit per thread that hashes a password.
     pub(crate) hashers: Semaphore,
-    /// The virtual processor: a single server, because Node runs JavaScript on one thread.
-    cpu: Mutex<Fifo>,
+    /// The paths to the data tier.
+    pub(crate) distance: Arc<Distance>,
+    cpu: Mutex<Processor>,
+}
+
+/// The virtual processor.
+#[derive(Debug)]
+struct Processor {
+    /// A single server, because Node runs JavaScript on one thread.
+    queue: Fifo,
+    /// Other work on it.
+    stress: Stress,
 }
 
 /// Counters of one instance.
@@ -58,16 +69,20 @@ pub(crate) struct Counters {
     pub(crate) rate_limited: AtomicU64,
     /// Connections refused because their client had too many.
     pub(crate) connections_refused: AtomicU64,
+    /// Connections closed because the network does not admit their source.
+    pub(crate) strangers_refused: AtomicU64,
 }
 
 impl App {
     pub(crate) fn new(name: String, tier: DataTier, settings: Settings) -> Self {
         let times = ServiceTimes::of(&settings.profile);
         let clock = tier.clock();
+        let distance = Arc::new(Distance::new(settings.seed, &name));
         Self {
             clock,
-            cache: tier.cache(&name, &settings),
-            database: tier.database(&settings, times.query),
+            cache: tier.cache(&name, &settings).behind(&distance),
+            database: tier.database(&settings, times.query).behind(&distance),
+            distance,
             name,
             tokens: TokenCache::new(&settings.jwt_secret),
             times,
@@ -78,7 +93,10 @@ impl App {
             crash: Crash::default(),
             payments: TaskTracker::new(),
             hashers: Semaphore::new(HASHERS),
-            cpu: Mutex::new(Fifo::new(1)),
+            cpu: Mutex::new(Processor {
+                queue: Fifo::new(1),
+                stress: Stress::default(),
+            }),
             tier,
             settings,
         }
@@ -111,18 +129,25 @@ impl App {
 
     /// Virtual processor time spent so far.
     pub(crate) fn cpu_busy(&self) -> Duration {
-        self.cpu().busy_until(self.sim_now())
+        self.cpu().queue.busy_until(self.sim_now())
     }
 
     fn book(&self, service_time: Duration) -> Duration {
-        self.cpu().book(self.sim_now(), service_time).since_start()
+        let mut cpu = self.cpu();
+        let taken = cpu.stress.stretch(service_time);
+        cpu.queue.book(self.sim_now(), taken).since_start()
+    }
+
+    /// From now on, other work takes part of the virtual processor.
+    pub(crate) fn handle_stress(&self, stress: Stress) {
+        self.cpu().stress = stress;
     }
 
     fn sim_now(&self) -> SimTime {
         SimTime::ZERO + self.clock.now()
     }
 
-    fn cpu(&self) -> std::sync::MutexGuard<'_, Fifo> {
+    fn cpu(&self) -> std::sync::MutexGuard<'_, Processor> {
         self.cpu.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -166,4 +191,25 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
         .route("/metrics", get(metrics::scrape))
         .fallback(crate::error::no_such_route)
         .with_state(app)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Hands;
+    use crate::tier::EmbeddedTier;
+
+    #[test]
+    fn other_work_on_the_processor_stretches_what_is_booked_from_then_on() {
+        let settings = Settings::default();
+        let clock = Clock::stopped(Hands::leak());
+        let tier = EmbeddedTier::with_clock(&settings, Vec::new(), Duration::ZERO, clock);
+        let app = App::new("one".to_owned(), tier.into(), settings);
+        let ms = Duration::from_millis;
+        assert_eq!(app.book(ms(10)), ms(10));
+        app.handle_stress(Stress::taking(0.75));
+        assert_eq!(app.book(ms(10)), ms(10 + 40));
+        app.handle_stress(Stress::default());
+        assert_eq!(app.book(ms(10)), ms(10 + 40 + 10));
+    }
 }

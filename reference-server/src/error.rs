@@ -38,6 +38,9 @@ pub(crate) enum ApiError {
     /// 503: a part of the data tier is unavailable.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+    /// 502: the payment provider did not answer, or has failed.
+    #[error("Payment provider is unavailable")]
+    ProviderUnavailable,
     /// 500: a bug in the server.
     #[error("Internal server error")]
     Internal,
@@ -75,6 +78,7 @@ impl IntoResponse for ApiError {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ProviderUnavailable => StatusCode::BAD_GATEWAY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let body = Json(serde_json::json!({ "error": self.to_string() }));

@@ -23,7 +23,9 @@ use crate::connection::Connection;
 use crate::settings::Settings;
 use crate::tier::{DataTier, TierUse};
 use crate::{app, connection, realtime, schedule};
-use tiketi_station::Work;
+use tiketi_core::impairment::Quality;
+use tiketi_core::units::Share;
+use tiketi_station::{Stress, Work};
 
 /// Connections that may wait to be accepted. After a zone is lost, all its clients reconnect at the same time.
 const BACKLOG: i32 = 4_096;
@@ -99,6 +101,8 @@ pub struct InstanceLoad {
     pub sockets_opened: u64,
     /// Busy time of the virtual processor, in scenario time.
     pub cpu_busy: Duration,
+    /// Connections that were closed because the network does not admit their source.
+    pub strangers_refused: u64,
     /// Messages sent, counted per recipient.
     pub fan_out_messages: u64,
     /// Busy time of the virtual processor for these messages, in scenario time.
@@ -199,6 +203,16 @@ impl Instance {
         self.gate.open();
     }
 
+    /// From now on, other work takes this share of the virtual processor; zero for none.
+    pub fn stress(&self, load: Share) {
+        self.app.handle_stress(Stress::taking(load.get()));
+    }
+
+    /// The paths to Redis and to the database from now on. Only the embedded tier has paths that can be impaired.
+    pub fn set_paths(&self, redis: Quality, database: Quality) {
+        self.app.distance.set(redis, database);
+    }
+
     /// Runs a task on the instance's thread; it is dropped when that thread ends.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         drop(self.runtime.spawn(task));
@@ -231,6 +245,7 @@ impl Instance {
             sockets: Counters::read(&counters.sockets),
             sockets_opened: Counters::read(&counters.sockets_opened),
             cpu_busy: self.app.cpu_busy(),
+            strangers_refused: Counters::read(&counters.strangers_refused),
             fan_out_messages: messages,
             broadcast_busy: one_message.saturating_mul(u32::try_from(messages).unwrap_or(u32::MAX)),
             pool_in_use: pool.in_use,
@@ -286,6 +301,11 @@ async fn serve(
             changed = phase.changed() => if changed.is_err() || *phase.borrow() != Phase::Serving { break },
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
+                    if !app.settings.sources.admit(peer.ip()) {
+                        // As a security group does, without a word and before anything is read.
+                        Counters::add(&app.counters.strangers_refused, 1);
+                        continue;
+                    }
                     let client = Client::at(peer.ip());
                     let Ok(place) = app.door.admit(client) else {
                         Counters::add(&app.counters.connections_refused, 1);
@@ -433,5 +453,29 @@ mod tests {
         instance.kill();
         until("the end", || instance.is_stopped());
         assert!(!instance.has_crashed());
+    }
+
+    #[test]
+    fn a_source_that_the_network_does_not_admit_is_refused_before_it_is_read() {
+        use std::io::{Read as _, Write as _};
+        let settings = Settings {
+            sources: crate::Sources::Rules {
+                admitted: Vec::new(),
+                known: Vec::new(),
+                others: false,
+            },
+            ..Settings::default()
+        };
+        let tier = EmbeddedTier::new(&settings, Vec::new(), Duration::ZERO);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let instance = Instance::start("closed", listener, tier, settings).unwrap();
+        let mut stream = std::net::TcpStream::connect(instance.address()).unwrap();
+        // The connection may be closed before or after the request is sent.
+        drop(stream.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"));
+        let mut response = Vec::new();
+        drop(stream.read_to_end(&mut response));
+        assert!(response.is_empty(), "{response:?}");
+        assert_eq!(instance.load().strangers_refused, 1);
+        assert_eq!(instance.load().requests, 0);
     }
 }

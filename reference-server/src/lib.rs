@@ -19,10 +19,12 @@ mod clients;
 mod clock;
 mod connection;
 mod crash;
+mod distance;
 mod error;
 mod health;
 mod instance;
 mod metrics;
+mod outbound;
 mod payments;
 mod realtime;
 mod reservations;
@@ -31,14 +33,16 @@ mod seats;
 mod settings;
 mod show;
 mod shows;
+mod sources;
 mod tier;
 mod waiting_room;
 
 pub use auth::{mint_token, user_id};
 pub use clients::{ClientLimits, Clients};
 pub use instance::{Instance, InstanceLoad};
-pub use settings::Settings;
+pub use settings::{Provider, Receipts, Settings};
 pub use show::{Section, Show, StandingArea};
+pub use sources::Sources;
 pub use tier::{
     AdmissionLedger, Capture, Census, DataTier, DatabaseAuditor, DatabaseEndpoint, DatabaseLevels,
     DatabaseState, EmbeddedFigures, EmbeddedLimits, EmbeddedTier, FinalDoors, FinalSeat,
@@ -46,4 +50,5 @@ pub use tier::{
     ServersConfig, ServersTier, SetupError, TierUse, Unavailable, claim_namespace, clear_database,
     clear_namespace, migrate_database, prepare_database,
 };
+pub use tiketi_outbound::Attempts;
 pub use tiketi_station::{Profile, Work};

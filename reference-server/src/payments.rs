@@ -1,4 +1,4 @@
-//! Payments: authorized by a provider with a delay, committed once.
+//! Payments: authorized by the provider, committed once, then charged.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::auth::User;
 use crate::error::{self, ApiError};
+use crate::outbound;
 use crate::seats::{announce, seat_taken};
-use crate::show::stable_id;
 use crate::shows::invalidate;
 use crate::tier::Paid;
 use tiketi_station::Work;
@@ -106,11 +106,17 @@ async fn pay(app: Arc<App>, payment: Payment) -> Result<Paid, ApiError> {
     let payment = (user, reservation, key.as_str());
     let begun = app.database.begin_payment(payment, grace(&app)).await??;
     if let Some(receipt) = begun {
+        // The instance that committed it may have ended before it could charge it.
+        outbound::capture(&app, &receipt.key);
         return Ok(receipt);
     }
-    app.clock.sleep(provider_time(&app, &key)).await;
-    // An authorization that is not committed is never captured; it expires at the provider.
-    let receipt = app.database.commit_payment(payment, method.id()).await??;
+    outbound::authorize(&app, &key, reservation).await?;
+    // Charged only after the commit. If the outcome of the commit is unknown, the authorization stays: the settlement charges
+    // it if the order exists, and otherwise it expires.
+    let committed = app.database.commit_payment(payment, method.id()).await?;
+    let receipt = committed.inspect_err(|_| outbound::void(&app, &key))?;
+    outbound::capture(&app, &key);
+    outbound::upload_receipt(&app, &receipt);
     follow_up(&app, user, &receipt).await;
     Ok(receipt)
 }
@@ -158,19 +164,9 @@ async fn follow_up(app: &App, user: Uuid, receipt: &Paid) {
     }
 }
 
-/// Returns how long a payment in progress keeps its seat: the longest time of the provider and two waits for the database.
+/// Returns how long a payment in progress keeps its seat: the longest time at the provider and two waits for the database.
 fn grace(app: &App) -> Duration {
-    app.settings.provider_time.1 + 2 * app.settings.pool_connect_timeout
-}
-
-/// Returns the provider's time for this payment: uniformly distributed, and the same in every run with this seed.
-fn provider_time(app: &App, key: &str) -> Duration {
-    let (shortest, longest) = app.settings.provider_time;
-    let draw = stable_id(&["provider", &app.settings.seed.to_string(), key]);
-    // The low bits of a hash: the bits above contain the version of the id.
-    let share = u32::try_from(draw.as_u128() & u128::from(u32::MAX)).unwrap_or(0);
-    let share = f64::from(share) / f64::from(u32::MAX);
-    shortest + longest.saturating_sub(shortest).mul_f64(share)
+    app.settings.provider.longest() + 2 * app.settings.pool_connect_timeout
 }
 
 fn to_json(app: &App, receipt: &Paid) -> Value {

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::auth::User;
 use crate::error::{self, ApiError};
+use crate::outbound;
 use crate::seats::announce_released;
 use crate::shows::{invalidate, parse_id};
 use crate::tier::{ReservationRow, StandingOrder};
@@ -95,7 +96,9 @@ pub(crate) async fn cancel(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     app.work(Work::ReservationCancel).await;
-    let released = app.database.cancel(user.id, parse_id(&id)?).await??;
+    let id = parse_id(&id)?;
+    let released = app.database.cancel(user.id, id).await??;
+    outbound::refund(&app, id);
     announce_released(&app, &released).await;
     Ok(Json(json!({ "message": "Reservation cancelled" })))
 }

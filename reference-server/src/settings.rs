@@ -1,10 +1,13 @@
 //! Settings of a deployment. The defaults are the documented values.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clients::Clients;
+use crate::sources::Sources;
+use tiketi_outbound::Attempts;
 use tiketi_station::Profile;
 
 /// Settings of a deployment, the same for all its instances.
@@ -44,8 +47,10 @@ pub struct Settings {
     pub redis_timeout: Duration,
     /// Time from the query of a writing transaction until its commit is durable. Embedded tier only.
     pub commit_time: Duration,
-    /// Minimum and maximum time that the payment provider takes.
-    pub provider_time: (Duration, Duration),
+    /// The payment provider.
+    pub provider: Provider,
+    /// What happens to the receipt of a paid order.
+    pub receipts: Receipts,
     /// Interval between two Engine.IO pings.
     pub ping_interval: Duration,
     /// Time without a pong after which a socket is closed.
@@ -57,6 +62,8 @@ pub struct Settings {
     /// Whether to accept a token with a valid signature if its user is unknown, as virtual buyers need, instead of
     /// responding with 401.
     pub trust_tokens: bool,
+    /// Who may open connections.
+    pub sources: Sources,
     /// The clients of the instances, and their limits.
     pub clients: Clients,
     /// Speed of scenario time relative to real time.
@@ -68,6 +75,64 @@ pub struct Settings {
     pub niceness: i32,
     /// Seed of the provider's times, which makes runs reproducible.
     pub seed: u64,
+}
+
+/// The payment provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Provider {
+    /// Built into the server: it authorizes every payment, after a time that is uniformly distributed.
+    BuiltIn {
+        /// The shortest time.
+        shortest: Duration,
+        /// The longest time.
+        longest: Duration,
+    },
+    /// A server that is called over HTTP.
+    Remote {
+        /// Where it is, seen from the instance.
+        address: SocketAddr,
+        /// How a call is repeated, always with the same idempotency key.
+        attempts: Attempts,
+    },
+}
+
+/// Times of the API contract.
+impl Default for Provider {
+    fn default() -> Self {
+        Self::BuiltIn {
+            shortest: Duration::from_millis(500),
+            longest: Duration::from_millis(1_500),
+        }
+    }
+}
+
+impl Provider {
+    /// Returns the longest time that a payment can be at the provider.
+    pub(crate) fn longest(&self) -> Duration {
+        match self {
+            Self::BuiltIn { longest, .. } => *longest,
+            Self::Remote { attempts, .. } => attempts.longest(),
+        }
+    }
+}
+
+/// What happens to the receipt of a paid order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Receipts {
+    /// There is none.
+    #[default]
+    None,
+    /// It is uploaded to an object store after the payment has been answered.
+    Uploaded {
+        /// Where the store is, seen from the instance.
+        address: SocketAddr,
+        /// Size of a receipt, in bytes.
+        bytes: u32,
+        /// How an upload is repeated.
+        attempts: Attempts,
+    },
 }
 
 impl Settings {
@@ -93,12 +158,14 @@ impl Default for Settings {
             pool_keep_alive: Duration::from_secs(5),
             redis_timeout: Duration::from_secs(2),
             commit_time: Duration::ZERO,
-            provider_time: (Duration::from_millis(500), Duration::from_millis(1_500)),
+            provider: Provider::default(),
+            receipts: Receipts::default(),
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(60),
             jwt_secret: Self::PUBLIC_SECRET.to_owned(),
             token_ttl: Duration::from_secs(7 * 24 * 3_600),
             trust_tokens: false,
+            sources: Sources::default(),
             clients: Clients::default(),
             speed: 1.0,
             profile: Profile::native(),

@@ -92,7 +92,13 @@ pub(crate) async fn detail(
     let types: Vec<Value> = row.types.iter().map(ticket_type).collect();
     let detail = json!({ "event": summary(&row), "ticketTypes": types });
     let body = Bytes::from(detail.to_string());
-    fill(&app, key, &body, app.settings.show_detail_ttl).await;
+    let stock = row.stock.map(|version| (id, version));
+    let filled = app
+        .cache
+        .set_cached_stock(key, body.clone(), app.settings.show_detail_ttl, stock);
+    if let Err(error) = filled.await {
+        tracing::debug!(%error, "cache not filled");
+    }
     Ok(json_body(body))
 }
 

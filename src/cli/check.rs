@@ -36,11 +36,18 @@ fn summary(path: &Path) -> Result<String, Exit> {
 }
 
 fn plan_summary(plan: &Plan) -> String {
+    let length = plan.clock.duration;
+    let waits_for = plan.ends_at().since_start().saturating_sub(length);
+    let recovery = if waits_for.is_zero() {
+        String::new()
+    } else {
+        format!(" + {} for recovery", Written(waits_for))
+    };
     format!(
-        "{} buyers, {} seats, {} at speed {}",
+        "{} buyers, {} seats, {}{recovery} at speed {}",
         grouped(arrival_times(plan).len() as u64),
         grouped(u64::from(plan.show.seats_total())),
-        Written(plan.clock.duration),
+        Written(length),
         plan.clock.speed,
     )
 }

@@ -39,7 +39,7 @@ impl ModelDisplay {
         let started = wall_now();
         Self {
             quiet,
-            duration_secs: plan.clock.duration.as_secs(),
+            duration_secs: plan.ends_at().as_secs(),
             interrupt,
             due: started + QUIET,
             events: 0,

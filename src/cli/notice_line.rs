@@ -33,6 +33,12 @@ impl NoticeLines {
     pub(super) fn line(&self, notice: &Notice) -> Option<String> {
         let news = match &notice.what {
             What::Swallowed { .. } => return None,
+            What::FaultStruck { action, zone, part } if action.is_remedy() => {
+                format!("Remedy started: {action}{}", self.place(*zone, *part))
+            }
+            What::FaultHealed { action, zone, part } if action.is_remedy() => {
+                format!("Remedy ended: {action}{}", self.place(*zone, *part))
+            }
             What::FaultStruck { action, zone, part } => {
                 format!("Fault started: {action}{}", self.place(*zone, *part))
             }

@@ -41,7 +41,7 @@ impl Display {
     pub(super) fn new(quiet: bool, plan: &Plan) -> Self {
         Self {
             notices: NoticeLines::new(plan),
-            form: Form::new(quiet, plan.clock.duration.as_secs()),
+            form: Form::new(quiet, plan.ends_at().as_secs()),
         }
     }
 

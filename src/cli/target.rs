@@ -37,7 +37,7 @@ pub(super) async fn sut(target: Option<Target>, plan: &Plan) -> Result<Sut, Exit
     };
     Remote::admit(&target.url, plan, target.credentials, target.is_owned)
         .await
-        .map(Sut::Remote)
+        .map(|remote| Sut::Remote(Box::new(remote)))
         .map_err(|refusal| {
             complain(refusal, None);
             Exit::TargetRefused

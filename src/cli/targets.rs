@@ -15,6 +15,7 @@ use tiketi_report::targets::{
 use tiketi_report::{json, markdown};
 use tiketi_scenario::{self as scenario, Overrides, encoding};
 use tiketi_verdict::targets::architecture::described;
+use tiketi_verdict::targets::pair::Sale;
 
 /// Where the committed runs are.
 const DEFAULT: [&str; 2] = ["reports/reference", "reports/studies"];
@@ -185,6 +186,7 @@ fn run(folder: &Path) -> Result<Source, String> {
     Ok(Source::Run {
         summary,
         described: described(&plan),
+        sale: Box::new(Sale::of(&plan)),
     })
 }
 

@@ -22,7 +22,7 @@ const TEXT: &str = "a name for people";
 pub(crate) const LIVE: &str = "for live runs only, as its description says";
 const ON_THE_WIRE: &str = "for runs with --target only";
 
-/// Every key of a scenario but those that say how instances are replaced. Keys of elements of lists have `[]` in their path.
+/// Every key of a scenario that has no file of its own beside this one. Keys of elements of lists have `[]` in their path.
 pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
     (
         "name",
@@ -127,63 +127,6 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
     (
         "arrivals[].jitter",
         Replace("buyers = 150,", "buyers = 150, jitter = \"3s\","),
-        Figures,
-    ),
-    (
-        "faults[].at",
-        Replace("at = \"150s\"", "at = \"140s\""),
-        Figures,
-    ),
-    (
-        "faults[].lasts",
-        Replace("lasts = \"30s\", action", "lasts = \"25s\", action"),
-        Figures,
-    ),
-    (
-        "faults[].action",
-        Replace(
-            "\"lose-primary\", part = \"redis\"",
-            "\"pause-primary\", part = \"redis\"",
-        ),
-        Figures,
-    ),
-    (
-        "faults[].zone",
-        Replace(
-            "\"terminate-instances\", zone = \"a\"",
-            "\"terminate-instances\", zone = \"b\"",
-        ),
-        Figures,
-    ),
-    (
-        "faults[].connections",
-        Replace(
-            "\"az-power-interruption\", zone = \"b\"",
-            "\"az-power-interruption\", zone = \"b\", connections = \"reset\"",
-        ),
-        Figures,
-    ),
-    (
-        "faults[].count",
-        Replace("zone = \"a\", count = 1", "zone = \"a\", count = 2"),
-        Figures,
-    ),
-    (
-        "faults[].part",
-        Replace(
-            "\"lose-primary\", part = \"redis\"",
-            "\"lose-primary\", part = \"database\"",
-        ),
-        Figures,
-    ),
-    (
-        "faults[].lag",
-        Replace("lag = \"4s\"", "lag = \"2s\""),
-        Figures,
-    ),
-    (
-        "faults[].share",
-        Busy("share = 0.9", "share = 0.6"),
         Figures,
     ),
     ("show.title", Set("\"Another show\""), Nothing(TEXT)),
@@ -312,10 +255,23 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
         Replace("ping_timeout = \"3s\"", "ping_timeout = \"1s\""),
         Figures,
     ),
+    ("server.receipt_bytes", Set("900_000"), Bill),
+    ("provider.latency", Set("\"200ms\""), Figures),
+    ("provider.declined", Set("\"50%\""), Figures),
+    ("provider.errors", Set("\"60%\""), Figures),
+    ("provider.timeout", Set("\"1s\""), Figures),
+    ("provider.attempts", Set("1"), Figures),
     ("topology.vpc", Set("\"10.0.0.0/17\""), Verdicts),
     ("topology.zones", Set("[\"a\", \"b\", \"c\"]"), Figures),
-    ("topology.nat_gateways", Set("[\"b\"]"), Figures),
-    ("topology.s3_endpoint", Set("false"), Verdicts),
+    (
+        "topology.nat_gateways",
+        Deployed(
+            "[topology]\ninstances",
+            "[topology]\nnat_gateways = [\"b\"]\ninstances",
+        ),
+        Figures,
+    ),
+    ("topology.s3_endpoint", Set("false"), Figures),
     ("topology.data_tier", Set("\"servers\""), Nothing(LIVE)),
     (
         "topology.routes.public",
@@ -714,7 +670,7 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
     ),
     (
         "scaling.policies[].steps[].to",
-        Replace("to = 40", "to = 12"),
+        Replace("to = 40", "to = 11"),
         Figures,
     ),
     (

@@ -2,6 +2,9 @@
 //!
 //! Each key is changed alone, in a sale that is rich enough for it to matter.
 
+mod availability;
+mod faults;
+mod front;
 mod keys;
 mod replacement;
 mod sales;
@@ -17,6 +20,9 @@ use tiketi_scenario::keys::{Form, KeyDescription, TableDescription};
 use tiketi_scenario::{Overrides, describe, load};
 use tiketi_verdict::judge;
 
+use availability::AVAILABILITY_KEYS;
+use faults::FAULT_KEYS;
+use front::FRONT_KEYS;
 use keys::Moves::{self, Bill, Figures, Nothing, Verdicts};
 use keys::{KEYS, LIVE};
 use replacement::REPLACEMENT_KEYS;
@@ -32,7 +38,14 @@ struct Shown {
 }
 
 fn all_keys() -> Vec<(&'static str, Change, Moves)> {
-    [KEYS, REPLACEMENT_KEYS].concat()
+    [
+        KEYS,
+        FAULT_KEYS,
+        FRONT_KEYS,
+        REPLACEMENT_KEYS,
+        AVAILABILITY_KEYS,
+    ]
+    .concat()
 }
 
 fn shown(text: &str) -> Result<Shown, String> {

@@ -35,6 +35,7 @@ session_ttl = "3s"
 ping_timeout = "3s"
 [topology]
 instances = { credits = "standard", initial = { a = 2, b = 1 } }
+edge = { files = [{ path = "/index.html", bytes = 2000 }, { path = "/index.js", bytes = 90000 }], ttl = "9s", dns_ttl = "6s" }
 alb = { health_check = { interval = "5s", timeout = "2s" }, stickiness = "8s", dns_ttl = "5s", idle_timeout = "6s", deregistration_delay = "20s" }
 redis = { memory_mib = 2, other_mib = 0, reserved = 0.465, cpu_credits = "spent", failover = "8s", timeout = "1s" }
 database = { failover = "10s", pool_max = 2, pool_connect_timeout = "300ms", connections_max = 7, cores = 1, commit = "20ms" }
@@ -67,6 +68,13 @@ faults = [
   { at = "150s", action = "terminate-instances", zone = "a", count = 1 },
   { at = "160s", lasts = "30s", action = "lose-alb-node", zone = "a" },
   { at = "200s", lasts = "10s", action = "pause-primary", part = "database" },
+  { at = "20s", lasts = "15s", action = "cpu-stress", zone = "a", count = 1, load = 0.9 },
+  { at = "22s", lasts = "40s", action = "network-latency", zone = "a", peer = "buyers", delay = "30ms", jitter = "9ms" },
+  { at = "24s", lasts = "40s", action = "network-packet-loss", zone = "b", peer = "other-zones", loss = 0.2 },
+  { at = "75s", lasts = "30s", action = "slow-dns", delay = "300ms", unanswered = 0.2 },
+  { at = "30s", lasts = "25s", action = "provider-slow", delay = "3s" },
+  { at = "70s", lasts = "50s", action = "lose-nat-gateway", zone = "a" },
+  { at = "75s", action = "replace-route", zone = "a", gateway = "b" },
 ]
 "#;
 
@@ -75,6 +83,7 @@ faults = [
 pub(crate) const BUSY: &str = r#"
 name = "busy"
 clock = { duration = "80s", warmup = "0s" }
+availability = { faults = [{ action = "pause-primary", per_year = 2, lasts = "as-run", detection = "0s" }] }
 arrivals = [{ shape = "onsale", buyers = 120, opens_at = "8s", until = "20s", decay = "2s" }]
 faults = [
   { at = "2s", action = "terminate-instances", zone = "a", count = 1 },

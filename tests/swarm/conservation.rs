@@ -162,6 +162,9 @@ fn seats(run: &Measurements) -> Checked {
         &facts.paid_orders,
     )?;
     same("charges, paid orders", &facts.captures, &facts.paid_orders)?;
+    let charges = facts.charges.ok_or("the model has a provider")?;
+    let wrong = charges.without_order + charges.orders_without_charge + charges.charged_twice;
+    same("charges that match no order", &0, &wrong)?;
     let paid = run.tally.reached(Stage::Paid);
     // A buyer who gave up waiting for the answer may have paid all the same.
     ensure(

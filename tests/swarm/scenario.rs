@@ -174,17 +174,25 @@ struct Break {
     count: u64,
 }
 
-const ACTIONS: [&str; 10] = [
+const ACTIONS: [&str; 18] = [
     "az-power-interruption",
     "terminate-instances",
     "pause-instances",
+    "cpu-stress",
+    "network-latency",
+    "network-packet-loss",
     "lose-alb-node",
+    "start-zonal-autoshift",
     "asg-insufficient-instance-capacity-error",
     "lose-primary",
     "pause-primary",
     "delay-replica",
     "fill-redis-memory",
     "hold-database-connections",
+    "slow-dns",
+    "s3-unavailable",
+    "provider-slow",
+    "provider-down",
 ];
 
 impl Break {
@@ -194,9 +202,19 @@ impl Break {
         match self.action {
             "lose-primary" | "pause-primary" => ("primary", part),
             "delay-replica" => ("link", part),
-            "fill-redis-memory" | "hold-database-connections" => (self.action, ""),
+            "fill-redis-memory" | "hold-database-connections" | "slow-dns" | "s3-unavailable" => {
+                (self.action, "")
+            }
+            // Of any two zones, the one that the first shift names.
+            "start-zonal-autoshift" => (self.action, zones[0]),
+            "provider-slow" | "provider-down" => ("provider", ""),
             _ => (self.action, zones[self.which % zones.len()]),
         }
+    }
+
+    /// Whose packets are affected.
+    fn peer(&self) -> &'static str {
+        ["buyers", "other-zones", "all"][self.which % 3]
     }
 
     fn window(&self, run_ms: u64) -> (u64, u64) {
@@ -219,17 +237,43 @@ impl Break {
                 let connections = if count % 2 == 0 { "silent" } else { "reset" };
                 format!("zone = \"{subject}\", connections = \"{connections}\"")
             }
-            "lose-alb-node" | "asg-insufficient-instance-capacity-error" => {
+            "cpu-stress" => {
+                let load = (1 + count) % 101;
+                format!(
+                    "zone = \"{subject}\", count = {}, load = \"{load}%\"",
+                    1 + count % 3
+                )
+            }
+            "network-latency" => {
+                let (peer, delay) = (self.peer(), 1 + count * 3);
+                format!(
+                    "zone = \"{subject}\", peer = \"{peer}\", delay = \"{delay}ms\", jitter = \"{count}ms\""
+                )
+            }
+            "network-packet-loss" => {
+                let peer = self.peer();
+                format!(
+                    "zone = \"{subject}\", peer = \"{peer}\", loss = \"{}%\"",
+                    1 + count
+                )
+            }
+            "lose-alb-node"
+            | "start-zonal-autoshift"
+            | "asg-insufficient-instance-capacity-error" => {
                 format!("zone = \"{subject}\"")
             }
             "delay-replica" => format!("part = \"{subject}\", lag = \"{}ms\"", 50 + count * 20),
             "fill-redis-memory" => format!("share = \"{}%\"", 1 + count % 100),
             "hold-database-connections" => format!("count = {}", 1 + count * 5),
+            "slow-dns" => format!("delay = \"{}ms\", unanswered = \"{count}%\"", count * 30),
+            "provider-slow" => format!("delay = \"{}ms\"", 100 + count * 80),
+            "s3-unavailable" | "provider-down" => String::new(),
             _ => format!("part = \"{subject}\""),
         };
+        let separator = if keys.is_empty() { "" } else { ", " };
         let lasts = match self.action {
             "terminate-instances" => String::new(),
-            _ => format!(", lasts = \"{}ms\"", end - at),
+            _ => format!("{separator}lasts = \"{}ms\"", end - at),
         };
         let action = self.action;
         format!("{{ at = \"{at}ms\", action = \"{action}\", {keys}{lasts} }}")
@@ -398,6 +442,12 @@ fn of_the_topology() -> Vec<Line> {
     });
     vec![
         maybe("topology.s3_endpoint", flag()),
+        maybe("server.receipt_bytes", verbatim(&["0", "4096", "300000"])),
+        maybe("provider.latency", distribution(10, 4_000)),
+        maybe("provider.declined", share()),
+        maybe("provider.errors", share()),
+        maybe("provider.timeout", length(100..=8_000)),
+        maybe("provider.attempts", whole(1..=4)),
         maybe("topology.instances.class", word(classes)),
         maybe(
             "topology.instances.credits",
@@ -419,6 +469,23 @@ fn of_the_topology() -> Vec<Line> {
         ),
         maybe("topology.alb.connect_timeout", length(100..=10_000)),
         maybe("topology.alb.dns_ttl", length(0..=60_000)),
+        maybe("topology.edge.ttl", length(1..=60_000)),
+        maybe("topology.edge.cache", word(&["warm", "empty"])),
+        maybe(
+            "topology.edge.locations",
+            whole(1..=4).prop_map(|n| n.to_string()),
+        ),
+        maybe("topology.edge.latency", length(0..=50)),
+        maybe("topology.edge.origin_latency", length(0..=12_000)),
+        maybe("topology.edge.dns_ttl", length(0..=60_000)),
+        maybe(
+            "topology.edge.resolvers",
+            whole(1..=9).prop_map(|n| n.to_string()),
+        ),
+        maybe(
+            "topology.edge.files",
+            verbatim(&["[]", "[{ path = \"/index.html\", bytes = 2_000 }]"]),
+        ),
         maybe("topology.redis.failover", length(0..=30_000)),
         maybe("topology.redis.lost_window", length(0..=2_000)),
         maybe("topology.redis.dns_ttl", length(0..=10_000)),
@@ -501,6 +568,8 @@ fn of_the_scaling() -> Vec<Line> {
             word(&["documented-krw", "aws-ap-northeast-2"]),
         ),
         maybe("cost.onsales_per_month", whole(0..=40)),
+        maybe("availability.maintenances_per_year", whole(0..=40)),
+        maybe("availability.maintenance", length(0..=20_000)),
     ]
 }
 

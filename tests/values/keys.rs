@@ -25,8 +25,15 @@ faults = [
     { at = "27s", lasts = "2s", action = "delay-replica", part = "redis", lag = "1s" },
     { at = "30s", lasts = "2s", action = "fill-redis-memory", share = 0.5 },
     { at = "33s", lasts = "2s", action = "hold-database-connections", count = 5 },
+    { at = "39s", lasts = "2s", action = "cpu-stress", zone = "a", count = 1, load = 0.5 },
+    { at = "42s", lasts = "2s", action = "network-latency", zone = "a", peer = "all", delay = "20ms", jitter = "5ms" },
+    { at = "45s", lasts = "2s", action = "network-packet-loss", zone = "b", peer = "buyers", loss = 0.1 },
+    { at = "48s", lasts = "2s", action = "start-zonal-autoshift", zone = "b" },
+    { at = "33s", lasts = "2s", action = "slow-dns", delay = "1s", unanswered = 0.1 },
     { at = "36s", lasts = "2s", action = "asg-insufficient-instance-capacity-error", zone = "a" },
 ]
+[availability]
+faults = [{ action = "az-power-interruption", per_year = 1, lasts = "1h", detection = "1m" }]
 [clock]
 duration = "60s"
 warmup = "5s"

@@ -21,6 +21,8 @@ pub enum Observation {
     },
     /// A request, or the opening of a socket, ended.
     Call(Call),
+    /// A page load that the edge answered ended. It is no request to the system.
+    PageLoad(Call),
     /// A buyer reached a stage of the purchase for the first time.
     Stage {
         /// When it happened.
@@ -191,7 +193,7 @@ pub enum LeaveReason {
     TooManyConflicts,
     /// Held a seat and did not pay.
     WalkedAway,
-    /// The hold expired before the payment succeeded.
+    /// The payment was refused: the hold had expired, or the card was declined.
     HoldExpired,
     /// Too many consecutive requests failed.
     TooManyErrors,

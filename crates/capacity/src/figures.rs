@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tiketi_buyer::observation::{LeaveReason, Stage};
 use tiketi_cost::{Amount, Statement};
 use tiketi_measure::Measurements;
+use tiketi_measure::ending::FrontFigures;
 use tiketi_scenario::operation::Operation;
 use tiketi_verdict::Verdicts;
 use tiketi_verdict::figure::share;
@@ -39,6 +40,12 @@ pub enum Measure {
     KeysEvicted,
     /// Writes that Redis rejected for lack of memory.
     WritesRefused,
+    /// Share of requests for static files that the edge answered from its caches.
+    EdgeHits,
+    /// Requests of the edge to S3.
+    OriginRequests,
+    /// The slowest page load.
+    PageLoadMax,
     /// Most instances desired at once.
     InstancesPeak,
     /// Hours that instances ran, summed over all instances.
@@ -84,6 +91,9 @@ impl Measure {
             Self::QueueEvicted,
             Self::KeysEvicted,
             Self::WritesRefused,
+            Self::EdgeHits,
+            Self::OriginRequests,
+            Self::PageLoadMax,
             Self::InstancesPeak,
             Self::InstanceHours,
             Self::CostRun,
@@ -108,6 +118,9 @@ impl Measure {
             Self::QueueEvicted => "queue_evicted".to_owned(),
             Self::KeysEvicted => "keys_evicted".to_owned(),
             Self::WritesRefused => "writes_refused".to_owned(),
+            Self::EdgeHits => "edge_hits".to_owned(),
+            Self::OriginRequests => "origin_requests".to_owned(),
+            Self::PageLoadMax => "page_load_max".to_owned(),
             Self::InstancesPeak => "instances_peak".to_owned(),
             Self::InstanceHours => "instance_hours".to_owned(),
             Self::CostRun => "cost_run".to_owned(),
@@ -131,6 +144,9 @@ impl Measure {
             Self::QueueEvicted => "buyers evicted with the queue".to_owned(),
             Self::KeysEvicted => "sessions and cached responses evicted".to_owned(),
             Self::WritesRefused => "writes rejected by Redis".to_owned(),
+            Self::EdgeHits => "static files from the caches of the edge".to_owned(),
+            Self::OriginRequests => "requests of the edge to S3".to_owned(),
+            Self::PageLoadMax => "slowest page load".to_owned(),
             Self::InstancesPeak => "peak desired instances".to_owned(),
             Self::InstanceHours => "instance hours".to_owned(),
             Self::CostRun => "cost per sale".to_owned(),
@@ -147,12 +163,14 @@ impl Measure {
             | Self::WaitingP95
             | Self::ResponseP95(_)
             | Self::SoldOutAt
-            | Self::Recovery => Unit::Seconds,
-            Self::Errors | Self::Abandoned => Unit::Share,
+            | Self::Recovery
+            | Self::PageLoadMax => Unit::Seconds,
+            Self::Errors | Self::Abandoned | Self::EdgeHits => Unit::Share,
             Self::TicketsSold
             | Self::QueueEvicted
             | Self::KeysEvicted
             | Self::WritesRefused
+            | Self::OriginRequests
             | Self::InstancesPeak
             | Self::InstanceHours => Unit::Count,
             Self::CostRun | Self::CostMonth | Self::CostPerThousand | Self::CostPerTicket => {
@@ -212,6 +230,9 @@ const fn cost(measure: Measure, statement: &Statement) -> Option<&Amount> {
         | Measure::QueueEvicted
         | Measure::KeysEvicted
         | Measure::WritesRefused
+        | Measure::EdgeHits
+        | Measure::OriginRequests
+        | Measure::PageLoadMax
         | Measure::InstancesPeak
         | Measure::InstanceHours => None,
     }
@@ -242,7 +263,8 @@ fn value(measure: Measure, run: &Measurements, verdicts: &Verdicts) -> Option<f6
         Measure::WaitingP50 => seconds(tally.waiting_time.percentile(50.0)),
         Measure::WaitingP95 => seconds(tally.waiting_time.percentile(95.0)),
         Measure::ResponseP95(operation) => seconds(
-            tally.operations[operation.index()]
+            tally
+                .operation(Some(operation))
                 .response_time
                 .percentile(95.0),
         ),
@@ -260,6 +282,12 @@ fn value(measure: Measure, run: &Measurements, verdicts: &Verdicts) -> Option<f6
         Measure::QueueEvicted => Some(count(data_tier?.redis_waiting_evicted)),
         Measure::KeysEvicted => Some(count(data_tier?.redis_keys_evicted)),
         Measure::WritesRefused => Some(count(data_tier?.redis_writes_refused)),
+        Measure::EdgeHits => front(run)?.files.hit_ratio(),
+        Measure::OriginRequests => Some(count(front(run)?.files.origin_requests)),
+        Measure::PageLoadMax => {
+            let loads = tally.operation(Some(Operation::PageLoad));
+            seconds(loads.response_time.max())
+        }
         Measure::InstancesPeak => instances_peak(run),
         Measure::InstanceHours => statement.map(|statement| statement.usage.instance_hours),
         Measure::CostRun
@@ -267,6 +295,11 @@ fn value(measure: Measure, run: &Measurements, verdicts: &Verdicts) -> Option<f6
         | Measure::CostPerThousand
         | Measure::CostPerTicket => cost(measure, statement?)?.exact(),
     }
+}
+
+/// Returns what the edge served; `None` if nothing was counted there.
+fn front(run: &Measurements) -> Option<&FrontFigures> {
+    run.ending.system.as_ref()?.edge.as_ref()
 }
 
 /// Returns when every seat was sold, in seconds and to the width of a tick; `None` if seats were left.
@@ -288,7 +321,9 @@ fn recovery(verdicts: &Verdicts) -> Option<f64> {
         .iter()
         .map(|recovery| match recovery.outcome {
             Outcome::Recovered { after } => Some(after.as_secs_f64()),
-            Outcome::NotRecovered | Outcome::CouldNotTell { .. } => None,
+            Outcome::NotRecovered | Outcome::Metastable { .. } | Outcome::CouldNotTell { .. } => {
+                None
+            }
         });
     // One missing recovery makes the longest unknown: the longest of the others would flatter.
     let lengths = lengths.collect::<Option<Vec<_>>>()?;

@@ -48,6 +48,17 @@ impl<A: Copy + PartialEq> AddressRotation<A> {
         None
     }
 
+    /// Avoids an address until the next lookup, if another one is left.
+    pub fn avoid(&mut self, address: A) {
+        let is_known = self.addresses.contains(&address);
+        if is_known && !self.failed.contains(&address) {
+            self.failed.push(address);
+        }
+        if self.failed.len() >= self.addresses.len() {
+            self.failed.clear();
+        }
+    }
+
     /// Avoids an address until the next lookup. Returns another one to try; `None` if all have failed, and then the next
     /// connection tries each again.
     pub fn handle_failure(&mut self, address: A) -> Option<A> {

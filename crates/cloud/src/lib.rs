@@ -9,7 +9,7 @@
 //! [`ControlPlane`] joins them. It behaves as AWS documents it, not as one would wish: the alarm invokes its policy
 //! every minute and most invocations are ignored, "in service" does not mean "answers", and a zone that returns is filled
 //! by moving instances, which cuts their users off once more. The other machines model the load balancer and its DNS name
-//! ([`target_health`], [`health_votes`], [`routing`], [`name_service`], [`address_rotation`]) and the CPU credits of a
+//! ([`target_health`], [`health_votes`], [`routing`], [`name_service`], [`resolver`], [`address_rotation`]) and the CPU credits of a
 //! burstable instance ([`credits`]). [`driver`] connects the control plane to an engine.
 
 pub mod address_rotation;
@@ -34,6 +34,7 @@ pub mod policy_timeline;
 pub mod queue_monitor;
 mod refresh;
 mod replacement;
+pub mod resolver;
 pub mod routing;
 pub mod scaling;
 pub mod schedule;

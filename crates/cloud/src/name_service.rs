@@ -8,6 +8,17 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default)]
 pub struct NameService {
     records: BTreeMap<String, RecordSet>,
+    /// Alias records: name and target.
+    aliases: BTreeMap<String, (String, Duration)>,
+}
+
+/// Who can look a name up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visibility {
+    /// Everybody: the site, the edge, the load balancer.
+    Public,
+    /// The VPC only: endpoints of the data tier.
+    Private,
 }
 
 /// The addresses behind one name.
@@ -17,16 +28,35 @@ pub struct RecordSet {
     pub ttl: Duration,
     /// The addresses, in the order they were added.
     pub addresses: Vec<Ipv4Addr>,
+    /// Who can look it up.
+    pub visibility: Visibility,
 }
 
 impl NameService {
-    /// Adds a name without addresses, or changes the TTL of an existing one.
+    /// Adds a public name without addresses, or changes the TTL of an existing one.
     pub fn define(&mut self, name: &str, ttl: Duration) {
+        self.insert(name, ttl, Visibility::Public);
+    }
+
+    /// Adds the name of an endpoint in the VPC, or changes its TTL.
+    pub fn define_endpoint(&mut self, name: &str, ttl: Duration) {
+        self.insert(name, ttl, Visibility::Private);
+    }
+
+    /// Adds a public alias record: its answer has the addresses of another name, and a TTL of its own. Unlike a CNAME, it does
+    /// not show that name, and the top of a domain may have one.
+    pub fn alias(&mut self, name: &str, target: &str, ttl: Duration) {
+        let (name, target) = (name.to_ascii_lowercase(), target.to_ascii_lowercase());
+        self.aliases.insert(name, (target, ttl));
+    }
+
+    fn insert(&mut self, name: &str, ttl: Duration, visibility: Visibility) {
         self.records
             .entry(name.to_ascii_lowercase())
             .or_insert_with(|| RecordSet {
                 ttl,
                 addresses: Vec::new(),
+                visibility,
             })
             .ttl = ttl;
     }
@@ -55,8 +85,15 @@ impl NameService {
     }
 
     /// Returns the record set of a name (lower case, without the final dot); `None` if the name does not exist.
-    pub fn lookup(&self, name: &str) -> Option<&RecordSet> {
-        self.records.get(name)
+    pub fn lookup(&self, name: &str) -> Option<RecordSet> {
+        if let Some((target, ttl)) = self.aliases.get(name) {
+            let record = self.records.get(target)?;
+            return Some(RecordSet {
+                ttl: *ttl,
+                ..record.clone()
+            });
+        }
+        self.records.get(name).cloned()
     }
 }
 
@@ -91,6 +128,22 @@ mod tests {
         let record = names.lookup("redis.test").unwrap();
         assert_eq!(record.addresses, [NODE_B]);
         assert_eq!(record.ttl, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn an_alias_has_the_addresses_of_its_target_and_a_ttl_of_its_own() {
+        let mut names = NameService::default();
+        names.alias("site.test", "edge.test", Duration::from_secs(60));
+        assert_eq!(names.lookup("site.test"), None, "it leads nowhere yet");
+        names.define("edge.test", Duration::from_secs(5));
+        names.add("edge.test", NODE_A);
+        let record = names.lookup("site.test").unwrap();
+        assert_eq!(record.addresses, [NODE_A]);
+        assert_eq!(record.ttl, Duration::from_secs(60));
+        assert_eq!(record.visibility, Visibility::Public);
+        names.define_endpoint("redis.test", Duration::from_secs(5));
+        let endpoint = names.lookup("redis.test").unwrap();
+        assert_eq!(endpoint.visibility, Visibility::Private);
     }
 
     #[test]

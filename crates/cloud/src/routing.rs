@@ -1,7 +1,8 @@
 //! Which target a load-balancer node sends a request to.
 //!
 //! Round robin over the healthy targets of all zones (cross-zone load balancing is always on), unless an `AWSALB` cookie
-//! names one. If no registered target is healthy, the group fails open: all of them get requests.
+//! names one. A zonal shift keeps requests away from the targets of a zone. If no other registered target is healthy, the group
+//! fails open: all of them get requests.
 
 use std::time::Duration;
 
@@ -24,6 +25,14 @@ pub struct Router {
 struct Target {
     instance: InstanceId,
     healthy: bool,
+    /// Whether a zonal shift keeps requests away from it.
+    is_shifted: bool,
+}
+
+impl Target {
+    const fn is_usable(self) -> bool {
+        self.healthy && !self.is_shifted
+    }
 }
 
 /// Where a request goes.
@@ -124,6 +133,7 @@ impl Router {
             self.targets.push(Target {
                 instance,
                 healthy: false,
+                is_shifted: false,
             });
         }
     }
@@ -142,9 +152,18 @@ impl Router {
         }
     }
 
+    /// Sets whether a zonal shift keeps requests away from a target.
+    pub fn set_shifted(&mut self, instance: InstanceId, is_shifted: bool) {
+        for target in &mut self.targets {
+            if target.instance == instance {
+                target.is_shifted = is_shifted;
+            }
+        }
+    }
+
     /// Chooses the target of a request that carries `cookie`; `None` (HTTP 503) if no target is registered.
     pub fn route(&mut self, now: SimTime, cookie: Option<Cookie>) -> Option<Route> {
-        let fail_open = !self.targets.iter().any(|target| target.healthy);
+        let fail_open = !self.targets.iter().any(|target| target.is_usable());
         let bound = cookie
             .filter(|cookie| self.stickiness.is_some() && now < cookie.expires_at)
             .map(|cookie| cookie.instance)
@@ -165,10 +184,10 @@ impl Router {
         if self.stickiness.is_none() || now >= cookie.expires_at {
             return None;
         }
-        let is_healthy = |target: &Target| target.instance == cookie.instance && target.healthy;
+        let is_usable = |target: &Target| target.instance == cookie.instance && target.is_usable();
         Some(if chosen == cookie.instance {
             Fate::Kept
-        } else if self.targets.iter().any(is_healthy) {
+        } else if self.targets.iter().any(is_usable) {
             Fate::Broken
         } else {
             Fate::TargetGone
@@ -184,11 +203,11 @@ impl Router {
     fn takes_requests(&self, instance: InstanceId, fail_open: bool) -> bool {
         self.targets
             .iter()
-            .any(|target| target.instance == instance && (target.healthy || fail_open))
+            .any(|target| target.instance == instance && (target.is_usable() || fail_open))
     }
 
     fn next_in_turn(&mut self, fail_open: bool) -> Option<InstanceId> {
-        let eligible = |target: &&Target| target.healthy || fail_open;
+        let eligible = |target: &&Target| target.is_usable() || fail_open;
         let count = self.targets.iter().filter(eligible).count();
         let turn = self.turns.checked_rem(count)?;
         self.turns = self.turns.wrapping_add(1);
@@ -309,5 +328,25 @@ mod tests {
         let sticky = router(&[A], &[]).route(SimTime::ZERO, None).unwrap().cookie;
         assert_eq!(plain.route(SimTime::ZERO, sticky).unwrap().cookie, None);
         assert_eq!(chosen(&mut plain, sticky), B);
+    }
+
+    #[test]
+    fn a_shifted_target_gets_no_requests_while_another_one_is_healthy() {
+        let mut router = router(&[A, B], &[C]);
+        let bound = router.route(SimTime::ZERO, None).unwrap();
+        assert_eq!(bound.instance, A);
+        router.set_shifted(A, true);
+        for _ in 0..3 {
+            assert_eq!(chosen(&mut router, None), B);
+        }
+        let moved = router.route(SimTime::ZERO, bound.cookie).unwrap();
+        assert_eq!((moved.instance, moved.fate), (B, Some(Fate::TargetGone)));
+        router.set_health(B, false);
+        let picks: std::collections::BTreeSet<_> =
+            (0..6).map(|_| chosen(&mut router, None)).collect();
+        assert_eq!(picks.len(), 3, "it fails open");
+        router.set_health(B, true);
+        router.set_shifted(A, false);
+        assert_eq!(chosen(&mut router, bound.cookie), A);
     }
 }

@@ -51,10 +51,14 @@ pub enum Item {
     DataOutNat,
     /// Requests at the edge.
     EdgeRequests,
+    /// Requests of the edge to S3 (GET).
+    OriginRequests,
     /// The fee of a plan for the edge, which a book states with the plan.
     EdgePlan,
     /// S3.
     ObjectStorage,
+    /// Uploads to S3 (PUT requests).
+    ObjectUploads,
     /// Route 53.
     DnsZone,
     /// Secrets Manager.
@@ -90,8 +94,10 @@ names!(Item {
     DataOut = "data-out",
     DataOutNat = "data-out-nat",
     EdgeRequests = "edge-requests",
+    OriginRequests = "origin-requests",
     EdgePlan = "edge-plan",
     ObjectStorage = "object-storage",
+    ObjectUploads = "object-uploads",
     DnsZone = "dns-zone",
     Secrets = "secrets",
     Metrics = "metrics",
@@ -154,7 +160,7 @@ pub enum Heading {
     Nat,
     /// Bytes between zones.
     CrossZone,
-    /// Bytes and requests to the internet.
+    /// Bytes and requests to the internet, and requests to S3.
     Transfer,
     /// S3.
     Storage,

@@ -39,7 +39,7 @@ pub use capacity::{Dimension, LcuHour};
 pub use edge_plan::EdgePlan;
 pub use meter::Meter;
 pub use price_book::PriceBook;
-pub use sample::{LoadSample, Scope, TrafficSample};
+pub use sample::{EdgeSample, LoadSample, Scope, TrafficSample};
 pub use statement::{Sales, Statement};
 pub use study::Study;
 pub use usage::{Traffic, Usage};

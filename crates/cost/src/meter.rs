@@ -7,7 +7,7 @@ use super::capacity::{
     ACTIVE_CONNECTIONS, GB_PER_HOUR, LcuHour, NEW_CONNECTIONS_PER_SECOND,
     RULE_EVALUATIONS_PER_SECOND,
 };
-use super::sample::{LoadSample, Scope, TrafficSample};
+use super::sample::{EdgeSample, LoadSample, Scope, TrafficSample};
 use super::usage::{Traffic, Usage};
 use tiketi_core::units::{InstanceId, SimTime};
 
@@ -26,12 +26,21 @@ pub struct Meter {
     ended: Duration,
     surplus_vcpu_hours: f64,
     lambda_runs: u64,
-    requests: u64,
-    bytes_out: u64,
+    passed: Passed,
+    edge: EdgeSample,
     traffic: TrafficSample,
     hours: Vec<LcuHour>,
     sampled_at: SimTime,
     active_connections: u64,
+}
+
+/// What the edge has passed on to the load balancer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// Requests, those that opened a socket included.
+    pub requests: u64,
+    /// Bytes of the responses, and of the messages to sockets.
+    pub bytes_out: u64,
 }
 
 impl Meter {
@@ -79,13 +88,25 @@ impl Meter {
         hour.rule_evaluations +=
             count(load.rule_evaluations) / RULE_EVALUATIONS_PER_SECOND / SECONDS_PER_HOUR;
         self.active_connections = load.active_connections;
-        self.handle_edge(load.requests, load.bytes_out);
+        self.passed.requests += load.requests;
+        self.passed.bytes_out += load.bytes_out;
     }
 
-    /// Counts requests that the edge served without the load balancer, and the bytes it sent.
-    pub const fn handle_edge(&mut self, requests: u64, bytes_out: u64) {
-        self.requests += requests;
-        self.bytes_out += bytes_out;
+    /// Counts what the edge has served from its caches since the last sample.
+    pub const fn handle_edge(&mut self, sample: &EdgeSample) {
+        let EdgeSample {
+            requests,
+            bytes_out,
+            origin_requests,
+        } = *sample;
+        self.edge.requests += requests;
+        self.edge.bytes_out += bytes_out;
+        self.edge.origin_requests += origin_requests;
+    }
+
+    /// Returns what the edge has passed on to the load balancer so far.
+    pub const fn passed(&self) -> Passed {
+        self.passed
     }
 
     /// Counts the traffic by path since the last sample.
@@ -94,6 +115,8 @@ impl Meter {
             nat_bytes,
             internet_bytes_out,
             s3_bytes,
+            s3_nat_bytes,
+            s3_puts,
             detour_bytes,
             load_balancer_cross_zone_bytes,
             redis_cross_zone_bytes,
@@ -106,6 +129,8 @@ impl Meter {
         sum.nat_bytes += nat_bytes;
         sum.internet_bytes_out += internet_bytes_out;
         sum.s3_bytes += s3_bytes;
+        sum.s3_nat_bytes += s3_nat_bytes;
+        sum.s3_puts += s3_puts;
         sum.detour_bytes += detour_bytes;
         sum.load_balancer_cross_zone_bytes += load_balancer_cross_zone_bytes;
         sum.redis_cross_zone_bytes += redis_cross_zone_bytes;
@@ -128,9 +153,10 @@ impl Meter {
             surplus_vcpu_hours: sees_all.then_some(self.surplus_vcpu_hours),
             lambda_runs: self.lambda_runs,
             load_balancer: self.hours.clone(),
-            requests: Some(self.requests),
-            data_out_gb: gigabytes(self.bytes_out),
-            traffic: sees_all.then(|| by_path(&self.traffic)),
+            requests: Some(self.passed.requests + self.edge.requests),
+            data_out_gb: gigabytes(self.passed.bytes_out + self.edge.bytes_out),
+            origin_requests: Some(self.edge.origin_requests),
+            traffic: Some(by_path(&self.traffic, self.scope)),
         }
     }
 
@@ -160,17 +186,26 @@ impl Meter {
     }
 }
 
-fn by_path(bytes: &TrafficSample) -> Traffic {
+fn by_path(bytes: &TrafficSample, scope: Scope) -> Traffic {
+    let within = |bytes: u64| match scope {
+        Scope::Testbed => None,
+        Scope::Everything => Some(gigabytes(bytes)),
+    };
     Traffic {
         nat_gb: gigabytes(bytes.nat_bytes),
         internet_gb: gigabytes(bytes.internet_bytes_out),
         s3_gb: gigabytes(bytes.s3_bytes),
+        s3_nat_gb: gigabytes(bytes.s3_nat_bytes),
+        s3_puts: bytes.s3_puts,
         detour_gb: gigabytes(bytes.detour_bytes),
-        load_balancer_cross_zone_gb: gigabytes(bytes.load_balancer_cross_zone_bytes),
-        redis_cross_zone_gb: gigabytes(bytes.redis_cross_zone_bytes),
-        database_cross_zone_gb: gigabytes(bytes.database_cross_zone_bytes),
-        replication_gb: gigabytes(bytes.replication_bytes),
-        database_io: bytes.database_io,
+        load_balancer_cross_zone_gb: within(bytes.load_balancer_cross_zone_bytes),
+        redis_cross_zone_gb: within(bytes.redis_cross_zone_bytes),
+        database_cross_zone_gb: within(bytes.database_cross_zone_bytes),
+        replication_gb: within(bytes.replication_bytes),
+        database_io: match scope {
+            Scope::Testbed => None,
+            Scope::Everything => Some(bytes.database_io),
+        },
     }
 }
 
@@ -267,6 +302,29 @@ mod tests {
     }
 
     #[test]
+    fn the_edge_bills_what_it_serves_and_what_it_passes_on() {
+        let mut meter = Meter::new(Scope::Testbed);
+        let api = LoadSample {
+            requests: 5,
+            bytes_out: GB,
+            ..LoadSample::default()
+        };
+        meter.handle_load(SimTime::ZERO, &api);
+        meter.handle_edge(&EdgeSample {
+            requests: 30,
+            bytes_out: 2 * GB,
+            origin_requests: 3,
+        });
+        let usage = meter.usage(hours(1));
+        assert_eq!(usage.requests, Some(35));
+        assert_eq!(usage.origin_requests, Some(3));
+        assert!(close(usage.data_out_gb, 3.0));
+        assert_eq!(meter.passed().requests, 5);
+        // What the edge serves from its caches is no load of the load balancer.
+        assert!(close(usage.lcu_hours(), 1.0));
+    }
+
+    #[test]
     fn connections_across_two_hours_count_in_both() {
         let mut meter = Meter::new(Scope::Testbed);
         let held = LoadSample {
@@ -288,10 +346,13 @@ mod tests {
     #[test]
     fn not_metered_is_different_from_zero() {
         let unseen = Meter::new(Scope::Testbed).usage(hours(1));
-        assert_eq!((unseen.surplus_vcpu_hours, unseen.traffic), (None, None));
+        assert_eq!(unseen.surplus_vcpu_hours, None);
+        let seen = unseen.traffic.expect("traffic out of the VPC is seen");
+        assert!(close(seen.nat_gb, 0.0));
+        assert_eq!((seen.replication_gb, seen.database_io), (None, None));
         let nothing = Meter::new(Scope::Everything).usage(hours(1));
         assert_eq!(nothing.surplus_vcpu_hours, Some(0.0));
-        assert_eq!(nothing.traffic, Some(Traffic::default()));
+        assert_eq!(nothing.traffic, Some(Traffic::NOTHING));
     }
 
     #[test]
@@ -301,6 +362,8 @@ mod tests {
             nat_bytes: 2 * GB,
             internet_bytes_out: GB,
             s3_bytes: 3 * GB,
+            s3_nat_bytes: GB,
+            s3_puts: 7,
             detour_bytes: GB / 2,
             load_balancer_cross_zone_bytes: 4 * GB,
             redis_cross_zone_bytes: 5 * GB,
@@ -320,12 +383,14 @@ mod tests {
                 nat_gb: 4.0,
                 internet_gb: 2.0,
                 s3_gb: 6.0,
+                s3_nat_gb: 2.0,
+                s3_puts: 14,
                 detour_gb: 1.0,
-                load_balancer_cross_zone_gb: 8.0,
-                redis_cross_zone_gb: 10.0,
-                database_cross_zone_gb: 12.0,
-                replication_gb: 14.0,
-                database_io: 2_000,
+                load_balancer_cross_zone_gb: Some(8.0),
+                redis_cross_zone_gb: Some(10.0),
+                database_cross_zone_gb: Some(12.0),
+                replication_gb: Some(14.0),
+                database_io: Some(2_000),
             })
         );
     }

@@ -228,81 +228,91 @@ impl Reckoning<'_> {
             "Requests at the edge",
             "request",
         );
+        let from_origin = piece(
+            Item::OriginRequests,
+            Heading::Storage,
+            "Requests of the edge to S3",
+            "request",
+        );
         // A book without a plan leaves it out.
         let plan = piece(Item::EdgePlan, transfer, "Edge plan", "plan-month");
         vec![
             self.each_onsale(capacity, Some(usage.lcu_hours())),
             self.each_onsale(out, Some(usage.data_out_gb)),
             self.each_onsale(requests, usage.requests.map(count)),
+            self.each_onsale(from_origin, usage.origin_requests.map(count)),
             plan.of(usage.hours / HOURS_PER_MONTH, 1.0),
         ]
     }
 
     /// Returns what depends on the traffic behind the load balancer.
     fn traffic(&self) -> Vec<Quantity> {
-        let (nat, transfer) = (Heading::Nat, Heading::Transfer);
-        let (cross, both) = (Heading::CrossZone, "GB, each side");
-        let by_endpoint = self.plan.topology.s3_endpoint;
-        let s3_by_nat = move |traffic: &Traffic| if by_endpoint { 0.0 } else { traffic.s3_gb };
+        let mut quantities = self.traffic_out();
+        quantities.extend(self.traffic_between_zones());
+        quantities
+    }
+
+    /// Returns what instances send out of the VPC.
+    fn traffic_out(&self) -> Vec<Quantity> {
+        let (nat, storage) = (Heading::Nat, Heading::Storage);
         let path = |quantity: Quantity, gb: &dyn Fn(&Traffic) -> f64| {
             self.each_onsale(quantity, self.usage.traffic.as_ref().map(gb))
         };
-        let crossing = |title| piece(Item::CrossZone, cross, title, both);
+        let by_nat = piece(Item::NatTraffic, nat, "Traffic through NAT", "GB");
+        let by_endpoint = "Traffic through S3 endpoint";
+        let by_endpoint = piece(Item::EndpointTraffic, storage, by_endpoint, "GB");
+        let out = "Transfer out from instances";
+        let out = piece(Item::DataOutNat, Heading::Transfer, out, "GB");
         vec![
-            path(
-                piece(Item::NatTraffic, nat, "Traffic through NAT", "GB"),
-                &|traffic| traffic.nat_gb + s3_by_nat(traffic),
-            ),
+            path(by_nat, &|traffic| traffic.nat_gb + traffic.s3_nat_gb),
+            path(by_endpoint, &|traffic| traffic.s3_gb - traffic.s3_nat_gb),
             path(
                 piece(
-                    Item::EndpointTraffic,
-                    Heading::Storage,
-                    "Traffic through S3 endpoint",
-                    "GB",
+                    Item::ObjectUploads,
+                    Heading::Transfer,
+                    "Uploads to S3",
+                    "request",
                 ),
-                &|traffic| traffic.s3_gb - s3_by_nat(traffic),
+                &|traffic| count(traffic.s3_puts),
             ),
-            path(
-                piece(
-                    Item::DataOutNat,
-                    transfer,
-                    "Transfer out from instances",
-                    "GB",
-                ),
-                &|traffic| traffic.internet_gb,
-            ),
+            path(out, &|traffic| traffic.internet_gb),
+        ]
+    }
+
+    /// Returns what crosses zones, and the I/O of the database.
+    fn traffic_between_zones(&self) -> Vec<Quantity> {
+        let (cross, both) = (Heading::CrossZone, "GB, each side");
+        let path = |quantity: Quantity, used: &dyn Fn(&Traffic) -> Option<f64>| {
+            self.each_onsale(quantity, self.usage.traffic.as_ref().and_then(used))
+        };
+        let sides = |gb: Option<f64>| gb.map(|gb| gb * BOTH_SIDES);
+        let crossing = |title| piece(Item::CrossZone, cross, title, both);
+        let balancer = piece(Item::CrossZoneLoadBalancer, cross, "ALB across zones", both);
+        let replication = "Replication across zones";
+        let replication = piece(Item::CrossZoneReplication, cross, replication, both);
+        let io = piece(
+            Item::DatabaseIo,
+            Heading::Database,
+            "Database I/O",
+            "request",
+        );
+        vec![
             path(crossing("Redis across zones"), &|traffic| {
-                traffic.redis_cross_zone_gb * BOTH_SIDES
+                sides(traffic.redis_cross_zone_gb)
             }),
             path(crossing("Database across zones"), &|traffic| {
-                traffic.database_cross_zone_gb * BOTH_SIDES
+                sides(traffic.database_cross_zone_gb)
             }),
             path(crossing("NAT across zones"), &|traffic| {
-                traffic.detour_gb * BOTH_SIDES
+                sides(Some(traffic.detour_gb))
             }),
-            path(
-                piece(Item::CrossZoneLoadBalancer, cross, "ALB across zones", both),
-                &|traffic| traffic.load_balancer_cross_zone_gb * BOTH_SIDES,
-            ),
-            path(
-                piece(
-                    Item::CrossZoneReplication,
-                    cross,
-                    "Replication across zones",
-                    both,
-                ),
-                &|traffic| traffic.replication_gb * BOTH_SIDES,
-            ),
-            path(
-                piece(
-                    Item::DatabaseIo,
-                    Heading::Database,
-                    "Database I/O",
-                    "request",
-                )
-                .kind(self.database()),
-                &|traffic| count(traffic.database_io),
-            ),
+            path(balancer, &|traffic| {
+                sides(traffic.load_balancer_cross_zone_gb)
+            }),
+            path(replication, &|traffic| sides(traffic.replication_gb)),
+            path(io.kind(self.database()), &|traffic| {
+                traffic.database_io.map(count)
+            }),
         ]
     }
 

@@ -19,6 +19,17 @@ pub struct LoadSample {
     pub rule_evaluations: u64,
 }
 
+/// What the edge has served from its caches since the last sample. What it passed on to the load balancer is in [`LoadSample`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EdgeSample {
+    /// Requests for static files.
+    pub requests: u64,
+    /// Bytes of static files to buyers.
+    pub bytes_out: u64,
+    /// Requests to S3. Bytes from S3 to the edge are free.
+    pub origin_requests: u64,
+}
+
 /// Bytes within and out of the VPC since the last sample, by path.
 ///
 /// Each byte is counted once, in either direction. Traffic that both sender and receiver pay for is doubled when it is
@@ -29,9 +40,13 @@ pub struct TrafficSample {
     pub nat_bytes: u64,
     /// From instances to the internet, through NAT or not.
     pub internet_bytes_out: u64,
-    /// Between instances and S3 in either direction. The plan says whether it goes through the gateway endpoint or NAT.
+    /// Between instances and S3 in either direction, through the gateway endpoint or NAT.
     pub s3_bytes: u64,
-    /// To or from a NAT gateway in another zone than the instance (A18), including `s3_bytes` if they go through NAT.
+    /// Of `s3_bytes`, those through NAT.
+    pub s3_nat_bytes: u64,
+    /// Uploads to S3.
+    pub s3_puts: u64,
+    /// To or from a NAT gateway in another zone than the instance (A18), including those of `s3_nat_bytes`.
     pub detour_bytes: u64,
     /// Between a load-balancer node and an instance in different zones.
     pub load_balancer_cross_zone_bytes: u64,
@@ -49,8 +64,8 @@ pub struct TrafficSample {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
-    /// Instances, load balancer, edge and Lambda. On one machine no traffic goes through NAT or between zones, and storage
-    /// is in memory.
+    /// Instances, load balancer, edge, Lambda, and traffic out of the VPC. Within the VPC, traffic crosses no zones on one
+    /// machine, and storage is in memory.
     #[default]
     Testbed,
     /// Everything: the engine also reports traffic by path and surplus credits, even if they are zero.

@@ -21,7 +21,10 @@ pub struct Usage {
     pub requests: Option<u64>,
     /// Gigabytes to the internet through the edge.
     pub data_out_gb: f64,
-    /// Traffic by path; `None` if not metered.
+    /// Requests of the edge to S3; `None` if not metered.
+    #[serde(default)]
+    pub origin_requests: Option<u64>,
+    /// Traffic by path; `None` if nothing of it is metered.
     pub traffic: Option<Traffic>,
 }
 
@@ -34,18 +37,41 @@ pub struct Traffic {
     pub internet_gb: f64,
     /// Between instances and S3.
     pub s3_gb: f64,
+    /// Of that, through NAT.
+    #[serde(default)]
+    pub s3_nat_gb: f64,
+    /// Uploads to S3.
+    #[serde(default)]
+    pub s3_puts: u64,
     /// To or from a NAT gateway in another zone.
     pub detour_gb: f64,
-    /// Between a load-balancer node and an instance in different zones.
-    pub load_balancer_cross_zone_gb: f64,
-    /// Between an instance and a Redis node in different zones.
-    pub redis_cross_zone_gb: f64,
-    /// Between an instance and a database node in different zones.
-    pub database_cross_zone_gb: f64,
-    /// Between primaries and replicas in different zones.
-    pub replication_gb: f64,
-    /// Reads and writes of the database storage.
-    pub database_io: u64,
+    /// Between a load-balancer node and an instance in different zones; `None` if not metered.
+    pub load_balancer_cross_zone_gb: Option<f64>,
+    /// Between an instance and a Redis node in different zones; `None` if not metered.
+    pub redis_cross_zone_gb: Option<f64>,
+    /// Between an instance and a database node in different zones; `None` if not metered.
+    pub database_cross_zone_gb: Option<f64>,
+    /// Between primaries and replicas in different zones; `None` if not metered.
+    pub replication_gb: Option<f64>,
+    /// Reads and writes of the database storage; `None` if not metered.
+    pub database_io: Option<u64>,
+}
+
+impl Traffic {
+    /// No traffic at all, all of it metered.
+    pub const NOTHING: Self = Self {
+        nat_gb: 0.0,
+        internet_gb: 0.0,
+        s3_gb: 0.0,
+        s3_nat_gb: 0.0,
+        s3_puts: 0,
+        detour_gb: 0.0,
+        load_balancer_cross_zone_gb: Some(0.0),
+        redis_cross_zone_gb: Some(0.0),
+        database_cross_zone_gb: Some(0.0),
+        replication_gb: Some(0.0),
+        database_io: Some(0),
+    };
 }
 
 impl Usage {

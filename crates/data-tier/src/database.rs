@@ -1,6 +1,6 @@
 //! The database behind the pools of the instances: connections, row locks, cores, commits, outages.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use tiketi_core::units::{InstanceId, SimTime};
@@ -21,6 +21,16 @@ pub enum Transaction {
         /// The seat whose row is locked from the start to the commit; `None` for rows that nobody contends for.
         seat: Option<SeatNumber>,
     },
+}
+
+impl Transaction {
+    /// How often its instance waits for the server: for the query, and for the commit if there is one.
+    pub const fn round_trips(self) -> u32 {
+        match self {
+            Self::Read => 1,
+            Self::Write { .. } => 2,
+        }
+    }
 }
 
 /// How a transaction ended.
@@ -73,6 +83,8 @@ pub struct Database {
     pub(super) cores: Cores,
     /// Commits on their way, and when each is durable.
     pub(super) committing: VecDeque<(SimTime, u32)>,
+    /// Jobs whose packets are late, in the order in which these arrive.
+    in_transit: BTreeSet<(SimTime, u32)>,
     done: VecDeque<(u32, Done)>,
     pub(super) settings: DatabaseSettings,
     /// Time from the end of a query that writes until its commit is durable, now.
@@ -91,6 +103,8 @@ pub(super) struct Job {
     pub(super) ticket: u32,
     pub(super) instance: InstanceId,
     pub(super) transaction: Transaction,
+    /// How much longer its packets take than on a clear path.
+    pub(super) travel: Duration,
     pub(super) stage: Stage,
 }
 
@@ -108,11 +122,18 @@ pub(super) enum Stage {
     Running,
     /// Has a connection, and waits until the commit is durable.
     Committing,
+    /// Is done, and has a connection on which its packets are late.
+    InTransit,
 }
 
 impl Stage {
-    pub(super) const fn has_connection(self) -> bool {
+    /// Whether the server has still to do something for it on its connection.
+    pub(super) const fn is_at_server(self) -> bool {
         matches!(self, Self::Blocked | Self::Running | Self::Committing)
+    }
+
+    pub(super) const fn has_connection(self) -> bool {
+        self.is_at_server() || matches!(self, Self::InTransit)
     }
 }
 
@@ -129,6 +150,7 @@ impl Database {
             locks: BTreeMap::new(),
             cores: Cores::new(settings.cores),
             committing: VecDeque::new(),
+            in_transit: BTreeSet::new(),
             done: VecDeque::new(),
             settings,
             commit: settings.commit,
@@ -193,6 +215,18 @@ impl Database {
         ticket: u32,
         transaction: Transaction,
     ) {
+        self.handle_distant_request(now, instance, ticket, (transaction, Duration::ZERO));
+    }
+
+    /// As [`Self::handle_request`], for a transaction whose packets take `travel` longer than on a clear path, in all. It keeps
+    /// its connection for so much longer.
+    pub fn handle_distant_request(
+        &mut self,
+        now: SimTime,
+        instance: InstanceId,
+        ticket: u32,
+        (transaction, travel): (Transaction, Duration),
+    ) {
         if self.pool(instance).is_none() {
             return; // The instance is gone, and with it the caller.
         }
@@ -200,6 +234,7 @@ impl Database {
             ticket,
             instance,
             transaction,
+            travel,
             stage: Stage::Waiting,
         });
         let settings = &self.settings;
@@ -226,6 +261,7 @@ impl Database {
         let others = [
             self.cores.next_done(),
             self.committing.front().map(at),
+            self.in_transit.first().map(at),
             self.hanging.front().map(at),
             self.breaks_at,
             self.next_given_up(),
@@ -257,6 +293,7 @@ impl Database {
         self.breaks_at = None;
         self.foreign.handle_cut();
         self.committing.clear();
+        self.in_transit.clear();
         self.locks.clear();
         for job in 0..self.jobs.len() {
             if self.jobs[job].stage.has_connection() {
@@ -310,6 +347,8 @@ impl Database {
             self.handle_ran(now, job);
         } else if let Some((_, job)) = pop_due(&mut self.committing, now) {
             self.unlock(now, job);
+            self.respond(now, job);
+        } else if let Some((_, job)) = self.take_arrived(now) {
             self.finish(job, Done::Ok);
         } else if let Some((_, job)) = pop_due(&mut self.hanging, now) {
             self.count_timeout(job);
@@ -418,7 +457,7 @@ impl Database {
     fn handle_ran(&mut self, now: SimTime, job: u32) {
         self.figures.queries += 1;
         match self.jobs[job as usize].transaction {
-            Transaction::Read => self.finish(job, Done::Ok),
+            Transaction::Read => self.respond(now, job),
             Transaction::Write { .. } => {
                 self.jobs[job as usize].stage = Stage::Committing;
                 // Commits become durable in the order of the log, also after the delay has become shorter.
@@ -427,6 +466,27 @@ impl Database {
                 self.committing.push_back((durable_at, job));
             }
         }
+    }
+
+    /// Ends a job that the server is done with, at once or when its packets have arrived.
+    fn respond(&mut self, now: SimTime, job: u32) {
+        let travel = self.jobs[job as usize].travel;
+        if travel.is_zero() {
+            return self.finish(job, Done::Ok);
+        }
+        self.jobs[job as usize].stage = Stage::InTransit;
+        self.in_transit.insert((now + travel, job));
+    }
+
+    /// The next job whose last packet has arrived by `now`.
+    fn take_arrived(&mut self, now: SimTime) -> Option<(SimTime, u32)> {
+        let first = self
+            .in_transit
+            .first()
+            .filter(|(at, _)| *at <= now)
+            .copied()?;
+        self.in_transit.remove(&first);
+        Some(first)
     }
 
     /// Gives the job's row to the one who has waited for it the longest.

@@ -349,3 +349,40 @@ fn a_delayed_standby_holds_up_each_commit_in_the_order_of_the_log() {
         [(1_001_000, 1, Done::Ok), (1_001_000, 2, Done::Ok)]
     );
 }
+
+#[test]
+fn packets_that_are_late_keep_their_connection_busy() {
+    let mut database = database();
+    let late = (READ, Duration::from_millis(50));
+    for ticket in 1..=3 {
+        database.handle_distant_request(ms(0), ONE, ticket, late);
+    }
+    // The pool has three connections, and all of them wait for packets.
+    database.handle_request(ms(5), ONE, 4, READ);
+    let ended: Vec<_> = ended(&mut database, ms(100))
+        .into_iter()
+        .map(|(at, ticket, done)| (at / 1_000, ticket, done))
+        .collect();
+    assert_eq!(
+        ended,
+        [
+            (51, 1, Done::Ok),
+            (51, 2, Done::Ok),
+            (51, 3, Done::Ok),
+            (52, 4, Done::Ok),
+        ]
+    );
+    assert_eq!(database.figures().pool_waits, 1);
+}
+
+#[test]
+fn a_primary_that_is_lost_breaks_the_connections_of_late_packets() {
+    let mut database = database();
+    database.handle_distant_request(ms(0), ONE, 1, (READ, Duration::from_millis(50)));
+    database.handle_timeout(ms(10));
+    database.handle_lost(ms(20));
+    assert_eq!(database.poll_done(), Some((1, Done::Unavailable)));
+    assert_eq!(database.figures().connections_open, 0);
+    database.handle_timeout(ms(100));
+    assert_eq!(database.poll_done(), None, "it ends once");
+}

@@ -54,7 +54,7 @@ impl Database {
         let left = |(at, job): (SimTime, u32)| (at.saturating_since(now), job);
         let gives_up_at = now + self.answer_timeout();
         let numbered = (0..).zip(&self.jobs);
-        let unanswered = numbered.filter(|(_, job)| job.stage.has_connection());
+        let unanswered = numbered.filter(|(_, job)| job.stage.is_at_server());
         self.standstill = Some(Standstill {
             // A query that is cut off begins anew: it takes milliseconds, and nobody sees the difference.
             running: self.cores.clear(now),

@@ -56,13 +56,14 @@ impl<P: Payload> Redis<P> {
     ) -> Result<Option<&P::Body>, RedisError> {
         self.answering(now)?;
         self.contents.use_body(super::memory::second(now), key);
+        let is_there = self.contents.has_body(key);
         let body = self.contents.fresh_body(millis(now), key);
-        let count = if body.is_some() {
-            &mut self.figures.hits
+        if body.is_some() {
+            self.figures.hits += 1;
         } else {
-            &mut self.figures.misses
-        };
-        *count += 1;
+            self.figures.misses += 1;
+            self.figures.expired += u64::from(is_there);
+        }
         Ok(body)
     }
 
@@ -108,6 +109,8 @@ impl<P: Payload> Redis<P> {
             (at.saturating_add(RATE_WINDOW), 0)
         };
         if counted >= limit {
+            let fewest = self.figures.refused_from.unwrap_or(u32::MAX);
+            self.figures.refused_from = Some(fewest.min(counted.saturating_add(1)));
             let wait = instant(window_ends).saturating_since(instant(at));
             return Ok(Some(wait));
         }

@@ -32,6 +32,7 @@ mod seat_map;
 mod sessions;
 mod settings;
 mod stock;
+mod stock_version;
 mod waiting_room;
 mod witness;
 
@@ -43,6 +44,7 @@ pub use pool::PoolFigures;
 pub use redis::{Asked, Evicted, Place, QueueState, Redis, RedisError, RedisFigures};
 pub use seat_map::{Begun, Refusal, ReservationState, SeatFacts, SeatMap, SeatState};
 pub use settings::{DatabaseSettings, Eviction, RedisSettings, SeatSettings};
+pub use stock_version::{CachedReads, StockVersion};
 pub use witness::Ledger;
 
 /// A show: its place in the order in which the driver added them.

@@ -99,6 +99,11 @@ pub struct RedisFigures {
     pub hits: u64,
     /// Cached bodies that were not.
     pub misses: u64,
+    /// Of these, the ones that were there but had outlived their time.
+    pub expired: u64,
+    /// Requests of a buyer in a rate-limit window up to the first one that was refused, that one included: the fewest of all
+    /// refusals. `None` if none was refused.
+    pub refused_from: Option<u32>,
     /// Bytes in use, `memory_other` and the empty server included.
     pub memory_used: u64,
     /// The most there were.

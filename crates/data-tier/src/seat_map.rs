@@ -8,6 +8,7 @@ use tiketi_core::units::{BuyerId, SimTime};
 use super::free_seats::FreeSeats;
 use super::settings::SeatSettings;
 use super::stock::Stock;
+use super::stock_version::{CachedReads, StockVersion, StockVersions};
 use super::{ReservationNumber, SeatNumber};
 
 /// No reservation yet, or no seat.
@@ -19,6 +20,7 @@ pub struct SeatMap {
     seats: Vec<SeatState>,
     free: FreeSeats,
     stock: Stock,
+    versions: StockVersions,
     reservations: Vec<Reservation>,
     /// The latest reservation of a seat by each buyer: only the latest can be live, since a live one bars the next.
     latest: Vec<u32>,
@@ -135,6 +137,7 @@ impl SeatMap {
             seats: vec![SeatState::Available; seats as usize],
             free: FreeSeats::all(seats),
             stock: Stock::new(settings),
+            versions: StockVersions::default(),
             reservations: Vec::new(),
             latest: vec![NONE; buyers],
             standing: BTreeMap::new(),
@@ -208,6 +211,21 @@ impl SeatMap {
         self.stock.take_changed()
     }
 
+    /// The version of the stock, which a cache keeps with what was read of it.
+    pub const fn stock_version(&self) -> StockVersion {
+        self.versions.current()
+    }
+
+    /// Notes that a cache has answered with what was read as `version` of the stock.
+    pub fn handle_cached_read(&mut self, now: SimTime, version: StockVersion) {
+        self.versions.handle_cached_read(now, version);
+    }
+
+    /// Reads of the stock that caches have answered.
+    pub const fn cached_reads(&self) -> CachedReads {
+        self.versions.reads()
+    }
+
     /// When the next hold ends.
     pub fn next_expiry(&self) -> Option<SimTime> {
         self.expiries.first().map(|(at, _)| *at)
@@ -259,6 +277,7 @@ impl SeatMap {
         self.locked += 1;
         self.free.remove(seat);
         self.stock.take(self.stock.section_of(seat), 1);
+        self.versions.handle_change(now);
         Ok(number)
     }
 
@@ -281,6 +300,7 @@ impl SeatMap {
             self.stock.take(self.stock.of_area(*area), *quantity);
         }
         self.standing.insert(number.0, items);
+        self.versions.handle_change(now);
         Ok(number)
     }
 
@@ -351,6 +371,7 @@ impl SeatMap {
             self.captures -= 1;
         }
         self.end(reservation, ReservationState::Cancelled);
+        self.versions.handle_change(now);
         Ok(())
     }
 
@@ -360,6 +381,7 @@ impl SeatMap {
         while let Some(&(_, number)) = self.expiries.first().filter(|(at, _)| *at <= now) {
             let number = ReservationNumber(number);
             self.end(number, ReservationState::Expired);
+            self.versions.handle_change(now);
             released.push(number);
         }
     }

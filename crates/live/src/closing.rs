@@ -12,8 +12,8 @@ use super::worker::Done;
 use tiketi_buyer::observation::Stage;
 use tiketi_core::units::{DataTierPart, SimTime};
 use tiketi_measure::ending::{
-    AdmissionFacts, AuditFacts, DataTierFigures, Ending, Engine, FinalState, GeneratorCheck,
-    LostOrders, SystemFigures, ToolFigures,
+    AdmissionFacts, AuditFacts, ChargeFacts, DataTierFigures, Ending, Engine, FinalState,
+    FrontFigures, GeneratorCheck, LostOrders, Probe, SystemFigures, ToolFigures,
 };
 use tiketi_measure::tally::Tally;
 
@@ -28,6 +28,7 @@ pub(super) struct Closing {
     failure: Option<String>,
     planned: u64,
     done: Vec<Done>,
+    probes: Vec<Probe>,
 }
 
 impl Closing {
@@ -41,7 +42,13 @@ impl Closing {
             failure: None,
             planned: 0,
             done: Vec::new(),
+            probes: Vec::new(),
         }
+    }
+
+    /// Notes the attempts to open connections that the network may forbid.
+    pub(super) fn handle_probes(&mut self, probes: Vec<Probe>) {
+        self.probes = probes;
     }
 
     /// Notes that the user has interrupted the run.
@@ -73,7 +80,7 @@ impl Closing {
         tally: &Tally,
     ) -> Ending {
         let state = match &closed.state {
-            Ok(state) => FinalState::Read(self.audit_facts(state, tally)),
+            Ok(state) => FinalState::Read(self.audit_facts(state, closed.charges, tally)),
             Err(error) => FinalState::Unread {
                 reason: error.to_string(),
             },
@@ -100,14 +107,20 @@ impl Closing {
             },
             state,
             statement,
+            probes: self.probes,
             system: closed
                 .census
                 .as_ref()
-                .map(|census| system_figures(census, &closed)),
+                .map(|census| system_figures(census, &closed, &self.done)),
         }
     }
 
-    fn audit_facts(&self, state: &tiketi_server::FinalState, tally: &Tally) -> AuditFacts {
+    fn audit_facts(
+        &self,
+        state: &tiketi_server::FinalState,
+        charges: Option<ChargeFacts>,
+        tally: &Tally,
+    ) -> AuditFacts {
         let paid: BTreeSet<Uuid> = state.orders.iter().map(|order| order.reservation).collect();
         let acknowledged = self.done.iter().flat_map(|done| &done.paid);
         let lost: Vec<&Uuid> = acknowledged.filter(|id| !paid.contains(id)).collect();
@@ -126,7 +139,8 @@ impl Closing {
             seats_sold: seats_in(SeatState::Reserved),
             paid_orders: state.orders.len() as u64,
             seats_paid_twice: seats_paid_twice(state),
-            captures: state.captures.len() as u64,
+            captures: charges.map_or(state.captures.len() as u64, |facts| facts.charges),
+            charges,
             acknowledged: tally.reached(Stage::Paid),
             lost_orders: LostOrders {
                 count: lost.len() as u64,
@@ -174,7 +188,7 @@ fn admission_facts(state: &tiketi_server::FinalState) -> Option<AdmissionFacts> 
     })
 }
 
-fn system_figures(census: &Census, closed: &Closed) -> SystemFigures {
+fn system_figures(census: &Census, closed: &Closed, done: &[Done]) -> SystemFigures {
     let fleet = &closed.fleet;
     SystemFigures {
         // The embedded tier counts for all instances together; with servers, each instance counts its own operations.
@@ -189,7 +203,20 @@ fn system_figures(census: &Census, closed: &Closed) -> SystemFigures {
         pool_waits: fleet.sum(|load| load.pool_waits),
         targets: fleet.targets(),
         stickiness: closed.stickiness,
+        strangers_refused: Some(fleet.sum(|load| load.strangers_refused)),
         messages_due: Some(fleet.sum(|load| load.fan_out_messages)),
+        edge: closed.edge.map(|edge| with_names(edge, done)),
         data_tier: closed.data_tier.clone(),
+        outbound: closed.outbound.clone(),
     }
+}
+
+/// Adds how the load workers have resolved the names.
+fn with_names(mut edge: FrontFigures, done: &[Done]) -> FrontFigures {
+    for worker in done {
+        edge.site.add(&worker.site);
+        edge.site_astray += worker.site_astray;
+        edge.load_balancer.add(&worker.load_balancer);
+    }
+    edge
 }

@@ -24,6 +24,7 @@ use tiketi_core::units::SimTime;
 use tiketi_measure::{Assembly, Measurements};
 use tiketi_scenario::Plan;
 use tiketi_scenario::arrival::arrival_times;
+use tiketi_scenario::duration::Written;
 use tiketi_testbed::Ground;
 
 /// Real time from the start of the workers to the start of the run: they read the plan and draw their buyers meanwhile.
@@ -69,6 +70,7 @@ pub async fn conduct(
         site = Box::pin(prepare(&plan, sut, &ground)) => site?,
         () = interrupted(&mut interrupt) => return Err(LiveError::Interrupted),
     };
+    let probes = site.probe(source(1)).await;
     let start_at_unix_ns = unix_now_ns() + u64::try_from(LEAD.as_nanos()).unwrap_or(u64::MAX);
     let assignment = Assignment {
         plan: plan.clone(),
@@ -78,19 +80,28 @@ pub async fn conduct(
         credentials: site.credentials(),
         show: site.show(),
         start_at_unix_ns,
-        source_addresses: (1..=SOURCES)
-            .map(|host| Ipv4Addr::new(127, 1, 0, host))
-            .collect(),
+        source_addresses: (1..=SOURCES).map(source).collect(),
     };
     let load = Load::start(executable, &assignment)
         .await
         .map_err(LiveError::Workers)?;
     let clock = Clock::starting_at(start_at_unix_ns, plan.clock.speed);
+    let waits_for = plan
+        .ends_at()
+        .saturating_since(SimTime::ZERO + plan.clock.duration);
+    if !waits_for.is_zero() {
+        watcher.tell(&format!(
+            "The run lasts {} longer than `clock.duration`: it waits for recovery from the last fault.",
+            Written(waits_for)
+        ));
+    }
+    let mut closing = Closing::new(start_at_unix_ns);
+    closing.handle_probes(probes);
     let conductor = Conductor {
-        closing: Closing::new(start_at_unix_ns),
+        closing,
         tool: ToolWatch::begin(start_at_unix_ns, plan.clock.speed),
         assembly: Assembly::new(plan.clone()),
-        ends_at: SimTime::ZERO + plan.clock.duration,
+        ends_at: plan.ends_at(),
         reading_due: SimTime::ZERO,
         clock,
         site,
@@ -99,6 +110,11 @@ pub async fn conduct(
         watcher,
     };
     Box::pin(conductor.run()).await
+}
+
+/// Returns one of the addresses that buyers come from: none of the VPC's.
+const fn source(host: u8) -> Ipv4Addr {
+    Ipv4Addr::new(127, 1, 0, host)
 }
 
 /// Opens the site and waits until it can take the load.

@@ -86,7 +86,13 @@ impl Dialer {
         }
     }
 
-    async fn connect_to(&self, address: Allowed) -> Result<Connected, Failure> {
+    /// Returns the names of the host.
+    pub(super) const fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Connects to one address.
+    pub(super) async fn connect_to(&self, address: Allowed) -> Result<Connected, Failure> {
         let address = address.address();
         let opening = async {
             let socket = self

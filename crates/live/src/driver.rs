@@ -33,7 +33,15 @@ struct CallEnd {
     request: Request,
     intended: SimTime,
     sent: SimTime,
-    result: Result<Received, Failure>,
+    result: Result<Loaded, Failure>,
+}
+
+/// What a call has led to.
+enum Loaded {
+    /// The response of the system.
+    Answer(Received),
+    /// The page, from the edge, with so many bytes.
+    Page(u32),
 }
 
 /// How the opening of a socket ended.
@@ -53,6 +61,7 @@ enum Socket {
 /// One buyer in progress. If dropped before the end, it records the journey as unfinished.
 pub(super) struct Visit {
     world: Rc<World>,
+    buyer: BuyerId,
     journey: Journey,
     identity: Identity,
     call: Option<CallFuture>,
@@ -77,6 +86,7 @@ impl Visit {
             now,
         );
         Self {
+            buyer,
             journey,
             identity: Identity {
                 authorization: credential.authorization,
@@ -113,10 +123,7 @@ impl Visit {
 
     fn start_call(&mut self, now: SimTime, request: Request, intended: SimTime) {
         let Some(outgoing) = self.world.api.outgoing(request) else {
-            // The edge answers it: nothing reaches the system under test.
-            return self
-                .journey
-                .handle_answer(now, request.operation(), Answer::Done);
+            return self.load_page(now, request, intended);
         };
         let world = Rc::clone(&self.world);
         let identity = self.identity.clone();
@@ -126,7 +133,26 @@ impl Visit {
                 request,
                 intended,
                 sent,
-                result,
+                result: result.map(Loaded::Answer),
+            }
+        }));
+    }
+
+    /// Loads the page from the edge: nothing reaches the system under test. Without an edge there is nothing to load.
+    fn load_page(&mut self, now: SimTime, request: Request, intended: SimTime) {
+        if self.world.page.is_none() {
+            let operation = request.operation();
+            return self.journey.handle_answer(now, operation, Answer::Done);
+        }
+        let (world, buyer) = (Rc::clone(&self.world), self.buyer);
+        self.call = Some(Box::pin(async move {
+            let page = world.page.as_ref().expect("it was there above");
+            let (sent, result) = page.load(buyer).await;
+            CallEnd {
+                request,
+                intended,
+                sent,
+                result: result.map(Loaded::Page),
             }
         }));
     }
@@ -171,9 +197,11 @@ impl Visit {
 
     fn finish_call(&mut self, end: CallEnd) {
         let now = self.world.clock.now();
+        let is_edge = end.request == Request::PageLoad && self.world.page.is_some();
         let mut seats = self.world.seats.borrow_mut();
         let (outcome, answer, bytes) = match end.result {
-            Ok(received) => {
+            Ok(Loaded::Page(bytes)) => (Outcome::Ok, Answer::Done, bytes as usize),
+            Ok(Loaded::Answer(received)) => {
                 if received.cookie.is_some() && received.cookie != self.identity.cookie {
                     self.identity.cookie.clone_from(&received.cookie);
                 }
@@ -191,14 +219,19 @@ impl Visit {
         if let (Request::PaymentProcess { reservation }, Answer::Paid) = (end.request, answer) {
             self.world.tally.paid.borrow_mut().push(reservation);
         }
-        self.world.observe(&Observation::Call(Call {
+        let call = Call {
             operation: end.request.operation(),
             intended: end.intended,
             sent: end.sent,
             answered: now,
             outcome,
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
-        }));
+        };
+        self.world.observe(&if is_edge {
+            Observation::PageLoad(call)
+        } else {
+            Observation::Call(call)
+        });
         self.journey
             .handle_answer(now, end.request.operation(), answer);
     }

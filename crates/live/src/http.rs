@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::clock::Clock;
-use super::dialer::Dialer;
+use super::dialer::{Connected, Dialer};
 use super::reach::Allowed;
 use tiketi_buyer::observation::Failure;
 use tiketi_core::units::SimTime;
@@ -102,6 +102,7 @@ pub(super) struct Http {
     places: Semaphore,
     opened: Cell<u64>,
     waits: Cell<u64>,
+    read_bytes: usize,
 }
 
 impl Http {
@@ -123,7 +124,14 @@ impl Http {
             places: Semaphore::new(connections_max),
             opened: Cell::new(0),
             waits: Cell::new(0),
+            read_bytes: READ_BYTES,
         }
+    }
+
+    /// Sets the size of the read buffer of each connection.
+    pub(super) fn reading(mut self, read_bytes: usize) -> Self {
+        self.read_bytes = read_bytes;
+        self
     }
 
     /// Returns the dialer.
@@ -169,6 +177,52 @@ impl Http {
         (sent, answer)
     }
 
+    /// Sends a request that does no harm twice to one address, and does not keep the body of the response. Returns its status
+    /// and how many bytes the body had.
+    pub(super) async fn fetch(
+        &self,
+        address: Allowed,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(StatusCode, u32), Failure> {
+        if self.places.available_permits() == 0 {
+            self.waits.set(self.waits.get() + 1);
+        }
+        let _place = self.places.acquire().await;
+        if let Some(mut channel) = self.take_idle(address).await
+            && let Ok(response) = channel.send_request(request.clone()).await
+        {
+            return self.drain(address, channel, response).await;
+        }
+        let connected = self.dialer.connect_to(address).await?;
+        let mut channel = self.greet(connected).await?;
+        let response = channel
+            .send_request(request)
+            .await
+            .map_err(|_| Failure::Reset)?;
+        self.drain(address, channel, response).await
+    }
+
+    /// Reads a response to its end.
+    async fn drain(
+        &self,
+        address: Allowed,
+        channel: Channel,
+        response: Response<Incoming>,
+    ) -> Result<(StatusCode, u32), Failure> {
+        let (head, mut body) = response.into_parts();
+        let mut bytes = 0;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| Failure::Reset)?;
+            bytes += frame.data_ref().map_or(0, Bytes::len);
+            if bytes > BODY_BYTES_MAX {
+                return Err(Failure::BadAnswer);
+            }
+        }
+        self.keep(address, channel);
+        let bytes = u32::try_from(bytes).expect("below the maximum");
+        Ok((head.status, bytes))
+    }
+
     async fn exchange(&self, request: &Outgoing, identity: &Identity) -> Result<Received, Failure> {
         let address = self.dialer.address().await?;
         if let Some(mut channel) = self.take_idle(address).await {
@@ -204,14 +258,19 @@ impl Http {
 
     async fn open(&self, address: Allowed) -> Result<(Allowed, Channel), Failure> {
         let (address, connected) = self.dialer.connect(address).await?;
+        Ok((address, self.greet(connected).await?))
+    }
+
+    /// Starts to speak HTTP on a connection.
+    async fn greet(&self, connected: Connected) -> Result<Channel, Failure> {
         self.opened.set(self.opened.get() + 1);
         let (channel, connection) = http1::Builder::new()
-            .read_buf_exact_size(Some(READ_BYTES))
+            .read_buf_exact_size(Some(self.read_bytes))
             .handshake(TokioIo::new(connected))
             .await
             .map_err(|_| Failure::Reset)?;
         tokio::task::spawn_local(connection);
-        Ok((address, channel))
+        Ok(channel)
     }
 
     async fn receive(

@@ -18,6 +18,7 @@ mod host;
 mod http;
 pub mod load;
 mod pacer;
+mod page;
 pub mod progress;
 pub mod reach;
 mod resolver;

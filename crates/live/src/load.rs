@@ -10,6 +10,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::timeout;
 
+use super::page::PAGE_CONNECTIONS_MAX;
 use super::worker::{Assignment, CONNECTIONS_MAX, Command, FILES_RESERVED, WorkerReport};
 use tiketi_testbed::child::{DATABASE_VARIABLE, REDIS_VARIABLE};
 
@@ -30,7 +31,8 @@ pub struct Load {
 
 /// Returns how many workers `buyers` need if each process may open `files_limit` files: one per socket, plus those for HTTP.
 pub fn workers_for(buyers: u64, files_limit: u64) -> u32 {
-    let sockets = files_limit.saturating_sub(FILES_RESERVED + CONNECTIONS_MAX);
+    let sockets =
+        files_limit.saturating_sub(FILES_RESERVED + CONNECTIONS_MAX + PAGE_CONNECTIONS_MAX as u64);
     let needed = buyers.div_ceil(sockets.max(1));
     u32::try_from(needed).unwrap_or(u32::MAX).max(WORKERS_MIN)
 }

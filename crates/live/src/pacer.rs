@@ -88,6 +88,7 @@ mod tests {
                 port: 1,
                 dns: None,
                 page: None,
+                edge: None,
                 reach: Reach::Loopback,
             },
             credentials: Credentials::Minted {

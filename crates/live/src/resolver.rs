@@ -1,4 +1,5 @@
-//! Resolves the name of the system under test, and caches its addresses as a browser does.
+//! Resolves the name of the system under test, and caches its addresses as a browser does. The rules are those of
+//! [`Resolver`], which the model uses as well.
 
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
@@ -6,37 +7,40 @@ use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{NameServerConfig, ResolverConfig};
+use hickory_resolver::lookup_ip::LookupIp;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::timeout;
 
-use super::clock::wall_now;
+use super::clock::Clock;
 use super::reach::{Allowed, Forbidden, Reach};
 use super::setup::SetupError;
 use super::worker::EntryPoint;
 use tiketi_buyer::observation::Failure;
-use tiketi_cloud::address_rotation::AddressRotation;
+use tiketi_cloud::resolver::{NameFigures, QUERIES_MAX, QUERY_TIMEOUT, Resolver};
 
 /// How long an answer of the operating system's resolver is cached: it does not report the TTL.
 const SYSTEM_TTL: Duration = Duration::from_secs(60);
-/// Timeout for an answer of the name server.
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
+/// Shortest real time that a query has for its response: at high speed, less would measure this machine.
+const QUERY_WALL_MIN: Duration = Duration::from_millis(250);
 
 /// The addresses of one host, looked up again when their TTL has expired.
 ///
-/// The name server of the testbed sends TTLs in real time, so they are used as they are.
+/// The name server of the testbed sends TTLs in real time, which the clock of the run turns into scenario time.
 pub(super) struct Names {
     source: Source,
     host: String,
     port: u16,
     reach: Reach,
-    known: RefCell<Known>,
+    clock: Clock,
+    known: RefCell<Resolver<Allowed>>,
     /// The first address that may not be connected to.
     forbidden: RefCell<Option<Forbidden>>,
     /// One lookup at a time: buyers that arrive meanwhile wait for its answer.
     lookup: Mutex<()>,
 }
 
+#[derive(Clone)]
 enum Source {
     /// The host is an IP address.
     Fixed,
@@ -46,37 +50,53 @@ enum Source {
     System,
 }
 
-struct Known {
-    addresses: AddressRotation<Allowed>,
-    /// When the next lookup is due; `None` before the first, and for a fixed address.
-    until: Option<Instant>,
-}
-
 impl Names {
     /// Builds a resolver for the host of `entry`, which returns addresses within its reach only.
-    pub(super) fn new(entry: &EntryPoint) -> Result<Self, SetupError> {
+    pub(super) fn new(entry: &EntryPoint, clock: Clock) -> Result<Self, SetupError> {
         let bare_host = entry.host.trim_start_matches('[').trim_end_matches(']');
         let fixed: Option<IpAddr> = bare_host.parse().ok();
         let source = match (fixed, entry.dns) {
             (Some(_), _) => Source::Fixed,
             (None, Some(address)) => {
-                Source::NameServer(Box::new(resolver_at(entry.reach.check(address)?)?))
+                let server = entry.reach.check(address)?;
+                Source::NameServer(Box::new(resolver_at(server, clock)?))
             }
             (None, None) => Source::System,
         };
         let fixed = fixed.map(|ip| entry.reach.check(SocketAddr::new(ip, entry.port)));
+        let known = match fixed.transpose()? {
+            Some(address) => Resolver::fixed([address]),
+            None => Resolver::default(),
+        };
         Ok(Self {
             source,
             host: bare_host.to_owned(),
             port: entry.port,
             reach: entry.reach.clone(),
-            known: RefCell::new(Known {
-                addresses: AddressRotation::new(fixed.transpose()?),
-                until: None,
-            }),
+            clock,
+            known: RefCell::new(known),
             forbidden: RefCell::default(),
             lookup: Mutex::new(()),
         })
+    }
+
+    /// Returns another client of the same name server, which has to look the same host up itself.
+    pub(super) fn another(&self) -> Self {
+        Self {
+            source: self.source.clone(),
+            host: self.host.clone(),
+            port: self.port,
+            reach: self.reach.clone(),
+            clock: self.clock,
+            known: RefCell::default(),
+            forbidden: RefCell::default(),
+            lookup: Mutex::new(()),
+        }
+    }
+
+    /// Returns how the host was looked up.
+    pub(super) fn figures(&self) -> NameFigures {
+        *self.known.borrow().figures()
     }
 
     /// Returns the first address of the host that may not be connected to; `None` if all may.
@@ -93,18 +113,23 @@ impl Names {
         if let Some(address) = self.known_address() {
             return Ok(address);
         }
-        let (addresses, ttl) = self.look_up().await.ok_or(Failure::Dns)?;
-        let addresses = self.within_reach(addresses)?;
+        let answer = self.look_up().await;
+        let now = self.clock.now();
         let mut known = self.known.borrow_mut();
-        known.addresses.renew(addresses);
-        known.until = Some(wall_now() + ttl);
+        let Some((addresses, ttl)) = answer else {
+            known.handle_no_answer();
+            return Err(Failure::Dns);
+        };
+        let addresses = self.within_reach(addresses)?;
+        known.handle_answer(now, addresses, self.clock.scenario(ttl));
         drop(turn);
-        known.addresses.pick().ok_or(Failure::Dns)
+        known.pick(now).ok_or(Failure::Dns)
     }
 
     /// Avoids `address` until the next lookup. Returns another one to try; `None` if all have failed.
     pub(super) fn handle_connect_failure(&self, address: Allowed) -> Option<Allowed> {
-        self.known.borrow_mut().addresses.handle_failure(address)
+        let now = self.clock.now();
+        self.known.borrow_mut().handle_failure(now, address)
     }
 
     /// Returns the addresses if all may be connected to: a name with one that may not is not the system that was admitted.
@@ -117,18 +142,29 @@ impl Names {
     }
 
     fn known_address(&self) -> Option<Allowed> {
+        let now = self.clock.now();
         let mut known = self.known.borrow_mut();
-        let is_fixed = matches!(self.source, Source::Fixed);
-        (is_fixed || known.until.is_some_and(|until| wall_now() < until))
-            .then(|| known.addresses.pick())
+        (!known.needs_lookup(now))
+            .then(|| known.pick(now))
             .flatten()
+    }
+
+    /// Asks the name server, and again if there is no response in time.
+    async fn query(&self, resolver: &TokioResolver) -> Option<LookupIp> {
+        for _ in 0..QUERIES_MAX {
+            let asked = resolver.lookup_ip(format!("{}.", self.host));
+            if let Ok(response) = timeout(query_timeout(self.clock), asked).await {
+                return response.ok();
+            }
+        }
+        None
     }
 
     async fn look_up(&self) -> Option<(Vec<SocketAddr>, Duration)> {
         match &self.source {
             Source::Fixed => None,
             Source::NameServer(resolver) => {
-                let found = resolver.lookup_ip(format!("{}.", self.host)).await.ok()?;
+                let found = self.query(resolver).await?;
                 let ttl = found.as_lookup().answers().iter().map(|record| record.ttl);
                 let ttl = Duration::from_secs(u64::from(ttl.min()?));
                 let addresses = found.iter().map(|ip| SocketAddr::new(ip, self.port));
@@ -143,8 +179,13 @@ impl Names {
     }
 }
 
-/// Builds a resolver that uses the name server at `address` and caches nothing itself.
-fn resolver_at(address: Allowed) -> Result<TokioResolver, SetupError> {
+/// Real time that a query has for its response.
+fn query_timeout(clock: Clock) -> Duration {
+    clock.wall(QUERY_TIMEOUT).max(QUERY_WALL_MIN)
+}
+
+/// Builds a resolver that uses the name server at `address`, asks once, and caches nothing itself.
+fn resolver_at(address: Allowed, clock: Clock) -> Result<TokioResolver, SetupError> {
     let address = address.address();
     let mut server = NameServerConfig::udp_and_tcp(address.ip());
     for connection in &mut server.connections {
@@ -156,7 +197,10 @@ fn resolver_at(address: Allowed) -> Result<TokioResolver, SetupError> {
     );
     let options = builder.options_mut();
     options.cache_size = 0;
-    options.timeout = LOOKUP_TIMEOUT;
+    // The caller waits no longer than for one query, and asks again itself.
+    options.timeout = 2 * query_timeout(clock);
+    options.attempts = 0;
+    options.ip_strategy = hickory_resolver::config::LookupIpStrategy::Ipv4Only;
     options.use_hosts_file = hickory_resolver::config::ResolveHosts::Never;
     builder.build().map_err(SetupError::Resolver)
 }
@@ -166,6 +210,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+    use crate::clock::unix_now_ns;
     use crate::worker::Scheme;
     use tiketi_cloud::name_service::NameService;
     use tiketi_testbed::dns::NameServer;
@@ -177,16 +222,21 @@ mod tests {
             port: 80,
             dns,
             page: None,
+            edge: None,
             reach: Reach::Loopback,
         }
     }
 
     fn names(addresses: &[&str]) -> Names {
-        let names = Names::new(&entry("127.0.0.1", None)).unwrap();
+        let names = Names::new(&entry("127.0.0.1", None), clock()).unwrap();
         let addresses = addresses.iter().map(|text| text.parse().unwrap());
         let addresses = names.within_reach(addresses.collect()).unwrap();
-        names.known.borrow_mut().addresses.renew(addresses);
+        *names.known.borrow_mut() = Resolver::fixed(addresses);
         names
+    }
+
+    fn clock() -> Clock {
+        Clock::starting_at(unix_now_ns(), 1.0)
     }
 
     async fn ip(names: &Names) -> IpAddr {
@@ -206,7 +256,7 @@ mod tests {
         let server = NameServer::start(Ipv4Addr::LOCALHOST, service, 100.0)
             .await
             .unwrap();
-        let names = Names::new(&entry("alb.test", Some(server.address()))).unwrap();
+        let names = Names::new(&entry("alb.test", Some(server.address())), clock()).unwrap();
         let mut found = vec![ip(&names).await, ip(&names).await];
         found.sort_unstable();
         assert_eq!(found, [IpAddr::V4(zone_a), IpAddr::V4(zone_b)]);
@@ -225,7 +275,7 @@ mod tests {
         let server = NameServer::start(Ipv4Addr::LOCALHOST, NameService::default(), 1.0)
             .await
             .unwrap();
-        let names = Names::new(&entry("alb.test", Some(server.address()))).unwrap();
+        let names = Names::new(&entry("alb.test", Some(server.address())), clock()).unwrap();
         assert_eq!(names.address().await, Err(Failure::Dns));
         assert_eq!(names.forbidden(), None);
     }
@@ -238,23 +288,21 @@ mod tests {
         let server = NameServer::start(Ipv4Addr::LOCALHOST, service, 100.0)
             .await
             .unwrap();
-        let names = Names::new(&entry("alb.test", Some(server.address()))).unwrap();
+        let names = Names::new(&entry("alb.test", Some(server.address())), clock()).unwrap();
         assert_eq!(ip(&names).await, Ipv4Addr::LOCALHOST);
         let elsewhere = Ipv4Addr::new(192, 0, 2, 77);
         // The old address stays: a name must not lead astray in some of the connections either.
         server.names().lock().unwrap().add("alb.test", elsewhere);
         let moved = async { while names.address().await != Err(Failure::Dns) {} };
-        tokio::time::timeout(Duration::from_secs(10), moved)
-            .await
-            .unwrap();
+        timeout(Duration::from_secs(10), moved).await.unwrap();
         assert_eq!(names.forbidden().unwrap().address, elsewhere);
     }
 
     #[test]
     fn a_fixed_address_or_a_name_server_beyond_the_reach_is_an_error() {
-        assert!(Names::new(&entry("192.0.2.77", None)).is_err());
+        assert!(Names::new(&entry("192.0.2.77", None), clock()).is_err());
         let server = SocketAddr::from(([192, 0, 2, 53], 53));
-        assert!(Names::new(&entry("alb.test", Some(server))).is_err());
+        assert!(Names::new(&entry("alb.test", Some(server)), clock()).is_err());
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! What the load is sent to: the testbed with its control plane and faults, or an existing deployment.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use tiketi_server::{Census, FinalState, SetupError};
 use uuid::Uuid;
@@ -10,14 +11,14 @@ use super::error::LiveError;
 use super::fleet_record::FleetRecord;
 use super::reach::Reach;
 use super::sut::{Remote, Sut};
-use super::worker::{EntryPoint, Scheme};
+use super::worker::{EdgeEntry, EntryPoint, Scheme};
 use tiketi_cloud::driver::{self, Driven, Driver};
 use tiketi_cloud::notice::Notice;
 use tiketi_cloud::order::Input;
 use tiketi_core::units::{InstanceId, SimTime};
 use tiketi_cost::{Scope, Statement};
 use tiketi_measure::Gauges;
-use tiketi_measure::ending::{DataTierFigures, Stickiness};
+use tiketi_measure::ending::{ChargeFacts, DataTierFigures, FrontFigures, Probe, Stickiness, Use};
 use tiketi_measure::stall::Book;
 use tiketi_measure::tally::Tally;
 use tiketi_scenario::Plan;
@@ -28,7 +29,7 @@ pub(super) enum Site {
     /// The testbed with its control plane.
     Testbed(Box<LocalCloud>),
     /// An existing deployment, which has its own control plane.
-    Remote(Remote),
+    Remote(Box<Remote>),
 }
 
 /// The testbed and its driver.
@@ -47,6 +48,10 @@ pub(super) struct Closed {
     pub(super) state: Result<FinalState, StateError>,
     /// Measurements of the data tier's servers; `None` if it has none.
     pub(super) data_tier: Option<DataTierFigures>,
+    /// The provider's ledger compared with the orders; `None` if one of them is not accessible.
+    pub(super) charges: Option<ChargeFacts>,
+    /// Calls out of the VPC; `None` if they are not counted.
+    pub(super) outbound: Option<Vec<Use>>,
     /// Counters of the data tier; `None` if they are not accessible.
     pub(super) census: Option<Census>,
     /// What the instances did.
@@ -55,6 +60,8 @@ pub(super) struct Closed {
     pub(super) monitor_runs: u64,
     /// How many requests with a cookie stayed on their instance; `None` if the load balancer sets none.
     pub(super) stickiness: Option<Stickiness>,
+    /// What the edge served and passed on; `None` for an existing deployment.
+    pub(super) edge: Option<FrontFigures>,
     /// What the run cost; `None` without a built-in price book.
     pub(super) statement: Option<Statement>,
 }
@@ -89,6 +96,14 @@ impl Site {
         }
     }
 
+    /// Tries to open connections from `stranger` that the network may forbid; none to an existing deployment.
+    pub(super) async fn probe(&self, stranger: Ipv4Addr) -> Vec<Probe> {
+        match self {
+            Self::Testbed(cloud) => cloud.testbed.probe(stranger).await,
+            Self::Remote(_) => Vec::new(),
+        }
+    }
+
     /// Returns where workers send the load.
     pub(super) fn entry(&self) -> EntryPoint {
         match self {
@@ -100,6 +115,11 @@ impl Site {
                     port: entry.port,
                     dns: Some(entry.name_server),
                     page: None,
+                    edge: entry.edge.map(|edge| EdgeEntry {
+                        host: edge.host,
+                        port: edge.port,
+                        addresses: edge.addresses,
+                    }),
                     reach: Reach::Loopback,
                 }
             }
@@ -190,24 +210,31 @@ impl Site {
                 let billing = cloud.driver.billing();
                 let statement = billing.statement(&cloud.plan, ended_at, tally.sales());
                 let monitor_runs = cloud.driver.queue_samples();
+                let edge = Some(cloud.front_figures());
                 let ended = cloud.testbed.end().await;
                 Closed {
                     state: ended.state.map_err(StateError::from),
                     data_tier: ended.data_tier,
+                    charges: ended.charges,
+                    outbound: Some(ended.outbound),
                     census,
                     stickiness,
                     fleet: cloud.fleet,
                     monitor_runs,
+                    edge,
                     statement,
                 }
             }
             Self::Remote(_) => Closed {
                 state: Err(StateError::NoAccess),
                 data_tier: None,
+                charges: None,
+                outbound: None,
                 census: None,
                 fleet: FleetRecord::default(),
                 monitor_runs: 0,
                 stickiness: None,
+                edge: None,
                 statement: None,
             },
         }
@@ -251,6 +278,17 @@ impl LocalCloud {
         driver::handle_evictions(self, now);
         driver::handle_timeout(self, now)?;
         Ok(())
+    }
+
+    /// What the edge served and passed on. The load workers know the rest: they look up the names.
+    fn front_figures(&self) -> FrontFigures {
+        let passed = self.driver.billing().passed();
+        FrontFigures {
+            files: self.testbed.edge_figures().unwrap_or_default(),
+            passed_requests: passed.requests,
+            passed_bytes: passed.bytes_out,
+            ..FrontFigures::default()
+        }
     }
 
     /// What became of the load balancer's cookies; `None` if it sets none.

@@ -14,7 +14,7 @@ pub enum Sut {
     /// The reference system on this machine, started for the run.
     Testbed,
     /// An existing deployment that passed [`target::admit`].
-    Remote(Remote),
+    Remote(Box<Remote>),
 }
 
 /// An existing deployment.

@@ -220,6 +220,7 @@ fn parse(url: &str) -> Result<EntryPoint, Refusal> {
         port,
         dns: None,
         page: Some("/".to_owned()),
+        edge: None,
         // Until the addresses are known.
         reach: Reach::Loopback,
     })
@@ -379,11 +380,11 @@ async fn ask_locally(
     credentials: &Credentials,
     uri: Uri,
 ) -> Result<Received, ProbeError> {
-    let names = Names::new(entry)?;
+    let clock = Clock::starting_at(unix_now_ns(), 1.0);
+    let names = Names::new(entry, clock)?;
     let tls_host = (entry.scheme == Scheme::Https).then_some(entry.host.as_str());
     let dialer = Dialer::new(names, tls_host, Vec::new(), PROBE_TIMEOUT / 2)?;
     let host = host_header(format!("{}:{}", entry.host, entry.port))?;
-    let clock = Clock::starting_at(unix_now_ns(), 1.0);
     let http = Http::new(dialer, host, clock, PROBE_TIMEOUT, 1);
     let issuer = Issuer::new(credentials, 0, clock.start_at_unix_s()).map_err(SetupError::from)?;
     let request = Outgoing {

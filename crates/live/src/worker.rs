@@ -17,10 +17,13 @@ use uuid::Uuid;
 
 use super::credential::Credentials;
 use super::pacer::pace;
+pub use super::page::EdgeEntry;
+use super::page::{PAGE_CONNECTIONS_MAX, PageLoader};
 use super::reach::{Forbidden, Reach};
 use super::self_check::{Sampler, raise_files_limit};
 use super::setup::SetupError;
 use super::world::World;
+use tiketi_cloud::resolver::NameFigures;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_measure::Frame;
 use tiketi_measure::ending::WorkerFigures;
@@ -71,6 +74,8 @@ pub struct EntryPoint {
     pub dns: Option<SocketAddr>,
     /// Path of the web page if the system under test serves it; `None` if an edge in front of it does.
     pub page: Option<String>,
+    /// The edge that serves the web page; `None` if that is not part of the run.
+    pub edge: Option<EdgeEntry>,
     /// The addresses that connections may go to, whatever the name means by then.
     pub reach: Reach,
 }
@@ -131,6 +136,12 @@ pub struct Done {
     pub connections_opened: u64,
     /// Requests that had to wait for a free connection.
     pub connection_waits: u64,
+    /// Lookups of the name that requests are sent to: that of the load balancer.
+    pub load_balancer: NameFigures,
+    /// Lookups of the site's name, under which the page is.
+    pub site: NameFigures,
+    /// Answers for the site's name with an address that is no edge location.
+    pub site_astray: u64,
     /// Reservations whose payment was acknowledged, for the audit of lost orders.
     pub paid: Vec<Uuid>,
     /// Why a credential could not be created, for the first buyer without one; `None` if every buyer got one.
@@ -214,12 +225,13 @@ fn run_reporting(
     let buyers = share.arrivals.len() as u64;
     report(reports_tx, &WorkerReport::Ready { buyers });
 
-    let ends_at = SimTime::ZERO + assignment.plan.clock.duration;
+    let ends_at = assignment.plan.ends_at();
     let local = LocalSet::new();
     local.spawn_local(pace(
         Rc::clone(&world),
         share.arrivals.into_iter(),
-        files_limit.saturating_sub(FILES_RESERVED + connections_max as u64),
+        files_limit
+            .saturating_sub(FILES_RESERVED + (connections_max + PAGE_CONNECTIONS_MAX) as u64),
     ));
     local.spawn_local(watch(reports_tx.clone()));
     let pass = pass_time(&world, ends_at, commands_rx, &mut sampler, reports_tx);
@@ -277,7 +289,7 @@ fn finish(world: &World, sampler: &mut Sampler, reports_tx: &mpsc::Sender<String
         reports_tx,
         &WorkerReport::Frame(Box::new(world.take_frame())),
     );
-    let tally = &world.tally;
+    let (tally, page) = (&world.tally, world.page.as_ref());
     let figures = sampler.sample(tally.connected_peak.get(), world.http.dialer().refused());
     sampler.end();
     report_shared_core(sampler, reports_tx);
@@ -286,6 +298,9 @@ fn finish(world: &World, sampler: &mut Sampler, reports_tx: &mpsc::Sender<String
         socket_failures: *tally.socket_failures.borrow(),
         connections_opened: world.http.opened(),
         connection_waits: world.http.waits(),
+        load_balancer: world.http.dialer().names().figures(),
+        site: page.map_or_else(NameFigures::default, PageLoader::name_figures),
+        site_astray: page.map_or(0, PageLoader::astray),
         paid: tally.paid.take(),
         credential_error: tally.credential_error.take(),
     };

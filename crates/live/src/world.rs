@@ -12,6 +12,7 @@ use super::clock::Clock;
 use super::credential::{CredentialError, Issuer};
 use super::dialer::Dialer;
 use super::http::Http;
+use super::page::PageLoader;
 use super::resolver::Names;
 use super::setup::{SetupError, host_header};
 use super::socket_io::{OpeningStage, emission_text};
@@ -29,6 +30,8 @@ pub(super) struct World {
     pub(super) streams: Streams,
     pub(super) api: Api,
     pub(super) http: Http,
+    /// Loads the page from the edge; `None` without one.
+    pub(super) page: Option<PageLoader>,
     pub(super) issuer: Issuer,
     pub(super) stage_timeout: Duration,
     /// The seat map read last; borrowed only while one response is handled.
@@ -64,7 +67,12 @@ impl World {
         let entry = &assignment.entry;
         let call_timeout = clock.wall(plan.buyers.call_timeout);
         let connect_timeout = clock.wall(plan.buyers.connect_timeout);
-        let names = Names::new(entry)?;
+        let names = Names::new(entry, clock)?;
+        let page = entry
+            .edge
+            .as_ref()
+            .map(|edge| PageLoader::new(assignment, edge, clock))
+            .transpose()?;
         let is_tls = entry.scheme == Scheme::Https;
         let tls_host = is_tls.then_some(entry.host.as_str());
         let sources = assignment.source_addresses.clone();
@@ -77,6 +85,7 @@ impl World {
             streams: Streams::new(plan.seed),
             api: Api::new(assignment.show, entry.page.as_deref())?,
             http: Http::new(dialer, host, clock, call_timeout, connections_max),
+            page,
             issuer: Issuer::new(&assignment.credentials, plan.seed, clock.start_at_unix_s())?,
             stage_timeout: call_timeout,
             seats: RefCell::default(),

@@ -6,9 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::stall::Stall;
 use tiketi_cloud::notice::DataTierPart;
+pub use tiketi_cloud::resolver::NameFigures;
 pub use tiketi_cloud::routing::Stickiness;
+use tiketi_core::names;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_cost::Statement;
+pub use tiketi_edge::EdgeFigures;
+use tiketi_network::Kind;
+pub use tiketi_network::{Destination, Use, Way};
+pub use tiketi_outbound::ChargeFacts;
 
 /// The engine that ran the scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +50,37 @@ pub struct Ending {
     pub system: Option<SystemFigures>,
     /// What it cost; `None` for a target outside the testbed.
     pub statement: Option<Statement>,
+    /// Attempts to open connections that the network may forbid; empty if none were made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<Probe>,
 }
+
+/// An attempt to open a connection, made before the load started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// Who tried.
+    pub from: Kind,
+    /// To whom.
+    pub to: Kind,
+    /// The zone of the target.
+    pub zone: ZoneId,
+    /// What came of it.
+    pub outcome: ProbeOutcome,
+}
+
+/// What came of an attempt to open a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeOutcome {
+    /// The target answered.
+    Answered,
+    /// There was no connection, or it was closed without a response.
+    Refused,
+}
+
+names!(ProbeOutcome {
+    Answered = "answered",
+    Refused = "refused",
+});
 
 /// The load generator's own metrics, from which the validity of the measurement is checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -114,6 +150,7 @@ pub struct WorkerFigures {
 /// The final state of the system under test, or why it is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "there is one in a run")]
 pub enum FinalState {
     /// Read from the primary of the database, after seat holds had expired or been counted.
     Read(AuditFacts),
@@ -141,6 +178,9 @@ pub struct AuditFacts {
     pub seats_paid_twice: Vec<(String, u64)>,
     /// Charges at the payment provider.
     pub captures: u64,
+    /// The provider's ledger compared with the paid orders, one by one; `None` if only the numbers are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charges: Option<ChargeFacts>,
     /// Payments that were confirmed to buyers.
     pub acknowledged: u64,
     /// Orders that were confirmed to a buyer and are not in the final state.
@@ -198,11 +238,79 @@ pub struct SystemFigures {
     pub targets: Vec<TargetLoad>,
     /// How well stickiness kept buyers on one instance (A4); `None` if it was not measured.
     pub stickiness: Option<Stickiness>,
+    /// Connections that instances closed because the network does not admit their source; `None` if they were not counted.
+    #[serde(default)]
+    pub strangers_refused: Option<u64>,
     /// Messages due to connected sockets (A11, A21); `None` if they were not counted.
     pub messages_due: Option<u64>,
+    /// What the edge served and passed on, and how its names were resolved (A1, A2); `None` if the system does not report it.
+    #[serde(default)]
+    pub edge: Option<FrontFigures>,
     /// Utilization of Redis and the database; `None` if the system does not report it.
     #[serde(default)]
     pub data_tier: Option<DataTierFigures>,
+    /// Calls out of the VPC, by zone, destination and way; `None` if they were not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbound: Option<Vec<Use>>,
+}
+
+/// What became of cached details of shows, whose tickets left change with every hold, and of other keys that end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheFigures {
+    /// Reads of a show's details that the cache answered.
+    pub reads: u64,
+    /// Of these, the ones that did not show the latest change in the database.
+    pub stale: u64,
+    /// Of these, the ones that missed a change of more than a second earlier.
+    pub late: u64,
+    /// The longest time from the first change that a read did not show to that read.
+    pub stale_for_max: Duration,
+    /// Changes of the tickets left.
+    pub changes: u64,
+    /// Reads that found a cached body whose time to live was over, and went to the database.
+    pub expired: u64,
+    /// Requests of a user in a rate-limit window up to the first refused one, that one included: the fewest of all refusals.
+    /// `None` if none was refused.
+    pub refused_from: Option<u32>,
+}
+
+/// What is in front of the VPC: names and the edge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FrontFigures {
+    /// Static files at all edge locations.
+    pub files: EdgeFigures,
+    /// Requests that reached the load balancer: passed on, and none of them answered from a cache.
+    pub passed_requests: u64,
+    /// Bytes of the load balancer's responses, and of messages to sockets.
+    pub passed_bytes: u64,
+    /// Lookups of the site's name by the buyers' resolvers.
+    pub site: NameFigures,
+    /// Answers for the site's name with an address that is not an edge location.
+    pub site_astray: u64,
+    /// Lookups of the load balancer's name by the edge.
+    pub load_balancer: NameFigures,
+}
+
+impl FrontFigures {
+    /// Returns the share of all requests at the edge that reached the VPC; `None` without requests.
+    pub fn passed_share(&self) -> Option<f64> {
+        share(
+            self.passed_requests,
+            self.passed_requests + self.files.requests,
+        )
+    }
+
+    /// Returns the share of all bytes to buyers that came from the VPC; `None` without bytes.
+    pub fn passed_bytes_share(&self) -> Option<f64> {
+        share(self.passed_bytes, self.passed_bytes + self.files.bytes)
+    }
+}
+
+fn share(part: u64, of: u64) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    let share = part as f64 / of as f64;
+    (of > 0).then_some(share)
 }
 
 /// Utilization of the data tier, and its failovers.
@@ -237,6 +345,9 @@ pub struct DataTierFigures {
     pub database_lag: Option<LagFigures>,
     /// Each failover, in order of time (A12, A19, B5).
     pub failovers: Vec<FailoverFigures>,
+    /// What the cache did with keys that end (B8, B13); `None` if it was not counted: real servers number no versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheFigures>,
 }
 
 /// Replication lag, in scenario time.

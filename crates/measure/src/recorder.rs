@@ -62,6 +62,7 @@ impl Recorder {
                 start,
             } => self.observe_arrival(intended, sent, start),
             Observation::Call(ref call) => self.observe_call(call),
+            Observation::PageLoad(ref call) => self.observe_page_load(call),
             Observation::Stage { at, stage } => {
                 self.tally.stages[stage as usize] += 1;
                 self.tick(at).stages[stage as usize] += 1;
@@ -150,21 +151,15 @@ impl Recorder {
             return;
         }
         self.observe_send(call.intended, call.sent);
-        let operation = &mut self.tally.operations[call.operation.index()];
-        match call.outcome {
-            Outcome::Ok => operation.ok += 1,
-            Outcome::Refused => operation.refused += 1,
-            Outcome::Failed(failure) => {
-                *operation.failed.entry(failure).or_default() += 1;
-            }
+        self.tally.operations[call.operation.index()].record(call);
+    }
+
+    fn observe_page_load(&mut self, call: &Call) {
+        self.tally.bytes += u64::from(call.bytes);
+        if call.intended >= self.judged_from {
+            self.observe_send(call.intended, call.sent);
+            self.tally.page_loads.record(call);
         }
-        operation.response_time.record(response_time);
-        if call.outcome != Outcome::Ok {
-            operation.unsuccessful.record(response_time);
-        }
-        operation
-            .service_time
-            .record(call.answered.saturating_since(call.sent));
     }
 
     fn observe_send(&mut self, intended: SimTime, sent: SimTime) {
@@ -213,6 +208,29 @@ impl Recorder {
 mod tests {
     use super::super::example;
     use super::*;
+    use tiketi_scenario::operation::Operation;
+
+    /// A system that is down must not look alive because the edge still answers.
+    #[test]
+    fn page_loads_at_the_edge_are_no_requests_to_the_system() {
+        let plan = example::plan();
+        let mut recorder = Recorder::new(&plan);
+        let due = SimTime::ZERO + plan.clock.warmup;
+        recorder.observe(&Observation::PageLoad(Call {
+            operation: Operation::PageLoad,
+            intended: due,
+            sent: due,
+            answered: due + Duration::from_millis(20),
+            outcome: Outcome::Ok,
+            bytes: 111_000,
+        }));
+        let frame = recorder.take_frame();
+        assert_eq!(frame.tally.calls(), (0, 0));
+        assert_eq!(frame.tally.operation(None).calls(), 0);
+        assert_eq!(frame.tally.operation(Some(Operation::PageLoad)).ok, 1);
+        assert_eq!(frame.tally.bytes, 111_000);
+        assert!(frame.ticks.is_empty());
+    }
 
     #[test]
     fn neither_admission_nor_abandonment_in_the_warmup_is_judged() {

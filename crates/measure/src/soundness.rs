@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Measurements;
-use super::ending::{Ending, FinalState, SystemFigures};
+use super::ending::{Ending, FinalState, FrontFigures, SystemFigures};
 use super::gauges::Gauges;
 use super::series::{Series, TICKS_MAX, Tick};
 use super::tally::{OperationTally, Tally};
@@ -53,7 +53,7 @@ fn require(is_met: bool, what: impl FnOnce() -> String) -> Result<(), Unsound> {
 /// Checks that measurements can be judged and reported.
 pub(super) fn check(run: &Measurements) -> Result<(), Unsound> {
     let length = run.ending.ended_at.since_start();
-    let planned = run.plan.clock.duration;
+    let planned = run.plan.ends_at().since_start();
     require(length <= planned + OVERTIME_MAX, || {
         format!("the run ended after {length:?}, but {planned:?} were planned")
     })?;
@@ -75,6 +75,7 @@ fn tally(tally: &Tally) -> Result<(), Unsound> {
     for (one, name) in tally.operations.iter().zip(Operation::ALL) {
         operation(one, name)?;
     }
+    operation(&tally.page_loads, Operation::PageLoad)?;
     counts("the tally", tally.left.iter().chain(&tally.stages))
 }
 
@@ -219,6 +220,9 @@ fn ending(ending: &Ending, zones: Zones) -> Result<(), Unsound> {
         }
         FinalState::Unread { .. } => {}
     }
+    few("probes", ending.probes.len())?;
+    let mut probes = ending.probes.iter();
+    probes.try_for_each(|probe| zones.know(probe.zone))?;
     ending.statement.as_ref().map_or(Ok(()), bill)?;
     ending
         .system
@@ -242,6 +246,7 @@ fn system(figures: &SystemFigures, zones: Zones) -> Result<(), Unsound> {
         figures.targets.iter().map(|target| &target.requests),
     )?;
     durations(figures.targets.iter().map(|target| target.in_service))?;
+    figures.edge.as_ref().map_or(Ok(()), front)?;
     let Some(data) = &figures.data_tier else {
         return Ok(());
     };
@@ -275,6 +280,29 @@ fn system(figures: &SystemFigures, zones: Zones) -> Result<(), Unsound> {
         )?;
     }
     Ok(())
+}
+
+fn front(figures: &FrontFigures) -> Result<(), Unsound> {
+    let files = &figures.files;
+    let mut counted = vec![
+        files.requests,
+        files.hits,
+        files.stale,
+        files.misses,
+        files.collapsed,
+        files.refused,
+        files.failed,
+        files.origin_requests,
+        files.origin_unchanged,
+        figures.passed_requests,
+        figures.site_astray,
+    ];
+    for name in [&figures.site, &figures.load_balancer] {
+        counted.extend([name.first, name.expired, name.after_failure]);
+        counted.extend([name.unanswered, name.failures, name.uses]);
+        durations([name.used_after_max, name.ttl_max].into_iter())?;
+    }
+    counts("the edge", counted.iter())
 }
 
 /// Checks the counts of one part.

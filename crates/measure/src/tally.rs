@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::histogram::Histogram;
 use super::pairs;
-use tiketi_buyer::observation::{AfterDrop, Failure, LeaveReason, Polls, Stage};
+use tiketi_buyer::observation::{AfterDrop, Call, Failure, LeaveReason, Outcome, Polls, Stage};
 use tiketi_cost::Sales;
 use tiketi_scenario::operation::Operation;
 
@@ -15,6 +15,10 @@ use tiketi_scenario::operation::Operation;
 pub struct Tally {
     /// Requests by operation, in the order of [`Operation::ALL`]; only those due after the warm-up.
     pub operations: Vec<OperationTally>,
+    /// Page loads that the edge answered and that were due after the warm-up. They are no requests to the system: neither the
+    /// time series nor the sums over all operations contain them.
+    #[serde(default)]
+    pub page_loads: OperationTally,
     /// Requests due within the warm-up: they are in the time series but are not judged.
     pub calls_in_warmup: u64,
     /// Time in the queue, of buyers admitted after the warm-up.
@@ -131,6 +135,7 @@ impl Default for Tally {
     fn default() -> Self {
         Self {
             operations: vec![OperationTally::default(); Operation::ALL.len()],
+            page_loads: OperationTally::default(),
             calls_in_warmup: 0,
             waiting_time: Histogram::default(),
             waited_at_abandonment: Histogram::default(),
@@ -155,6 +160,7 @@ impl Tally {
         for (mine, theirs) in self.operations.iter_mut().zip(&other.operations) {
             mine.merge(theirs);
         }
+        self.page_loads.merge(&other.page_loads);
         self.calls_in_warmup += other.calls_in_warmup;
         self.waiting_time.merge(&other.waiting_time);
         self.waited_at_abandonment
@@ -179,7 +185,8 @@ impl Tally {
         self.bytes += other.bytes;
     }
 
-    /// Returns the requests of `operation`; `None` stands for all operations together.
+    /// Returns the requests of `operation`, page loads at the edge included; `None` stands for all requests to the system
+    /// together.
     pub fn operation(&self, operation: Option<Operation>) -> OperationTally {
         let Some(operation) = operation else {
             let mut all = OperationTally::default();
@@ -188,7 +195,11 @@ impl Tally {
             }
             return all;
         };
-        self.operations[operation.index()].clone()
+        let mut one = self.operations[operation.index()].clone();
+        if operation == Operation::PageLoad {
+            one.merge(&self.page_loads);
+        }
+        one
     }
 
     /// Returns the judged requests of all operations, and how many of them failed.
@@ -218,6 +229,24 @@ impl Tally {
 }
 
 impl OperationTally {
+    /// Counts one request.
+    pub(super) fn record(&mut self, call: &Call) {
+        match call.outcome {
+            Outcome::Ok => self.ok += 1,
+            Outcome::Refused => self.refused += 1,
+            Outcome::Failed(failure) => {
+                *self.failed.entry(failure).or_default() += 1;
+            }
+        }
+        let response_time = call.answered.saturating_since(call.intended);
+        self.response_time.record(response_time);
+        if call.outcome != Outcome::Ok {
+            self.unsuccessful.record(response_time);
+        }
+        self.service_time
+            .record(call.answered.saturating_since(call.sent));
+    }
+
     /// Adds what `other` counted.
     pub fn merge(&mut self, other: &Self) {
         self.response_time.merge(&other.response_time);

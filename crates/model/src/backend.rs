@@ -15,12 +15,11 @@
 
 use std::time::Duration;
 
-use rand::RngExt;
-
 use super::buyers::is_idempotent;
 use super::calls::{Call, CallRef, Reply, Step};
 use super::entry::Entry;
 use super::front::Reached;
+use super::paths::REQUEST_BYTES;
 use super::tier::{Cached, SHOW};
 use super::world::World;
 use tiketi_buyer::observation::Failure;
@@ -29,14 +28,6 @@ use tiketi_data_tier::{
     Asked, Begun, Done, Place, QueueState, ReservationNumber, SeatNumber, Transaction,
 };
 use tiketi_scenario::operation::Operation;
-
-/// Time that the payment provider takes, in milliseconds (documented: 0.5 to 1.5 s, API contract).
-const PROVIDER_MS: std::ops::Range<u64> = 500..1_500;
-/// Time until a payment fails because the provider cannot be reached: the connect timeout of the server's HTTP client
-/// (assumption).
-const PROVIDER_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes of a buyer's request with its headers (assumption).
-const REQUEST_BYTES: u64 = 700;
 
 const BAD_GATEWAY: Reply = Reply::Failed(Failure::Status(502));
 const UNAVAILABLE: Reply = Reply::Failed(Failure::Status(503));
@@ -60,22 +51,33 @@ impl World<'_> {
             subject,
             intended,
             sent: now,
+            attempts: 0,
+            path: None,
+            gives_up_at: SimTime::ZERO,
             is_abandoned: false,
             is_watched: false,
         };
+        self.look_up_load_balancer(now);
         match self.front.node(now) {
+            Some(Reached::Nothing { until }) => self.wait_for_name(now, call, until),
             Some(reached) => self.forward(now, call, reached),
             None => self.refuse(now, call),
         }
     }
 
-    /// Takes a request on from what its connection has reached. It may end at every hop: nobody answers at the address, no
-    /// target is registered, nothing listens there.
-    pub(super) fn forward(&mut self, now: SimTime, mut call: Call, reached: Reached) {
-        let node = match reached {
-            Reached::Node(zone) => zone,
-            Reached::Silence(zone) => return self.meet_silent_node(now, call, zone),
-        };
+    /// Takes a request on from what its connection has reached.
+    pub(super) fn forward(&mut self, now: SimTime, call: Call, reached: Reached) {
+        match reached {
+            Reached::Node(zone) if self.paths.are_clear() => self.reach_node(now, call, zone),
+            Reached::Node(zone) => self.travel_to_node(now, call, zone),
+            Reached::Silence(zone) => self.meet_silent_node(now, call, zone),
+            Reached::Nothing { until } => self.wait_for_name(now, call, until),
+        }
+    }
+
+    /// A node forwards a request that has arrived. The request may end here: no target is registered, or nothing listens
+    /// there.
+    pub(super) fn reach_node(&mut self, now: SimTime, mut call: Call, node: ZoneId) {
         call.node = node.0;
         let (buyer, operation) = (call.buyer, call.operation);
         self.traffic.handle_request(REQUEST_BYTES);
@@ -103,8 +105,15 @@ impl World<'_> {
         call.instance = number;
         call.step = Step::Processor;
         instance.handle_call();
-        if instance.zone != node {
+        let zone = instance.zone;
+        if zone != node {
             self.traffic.handle_crossing(REQUEST_BYTES);
+            if !self.paths.are_clear() {
+                let late = self.way_to_instance(&call, zone);
+                call.step = Step::ToInstance;
+                let call = self.calls.insert(call);
+                return self.wait_until(call, now + late);
+            }
         }
         // The CPU is first come, first served, so the end of the work is known on arrival, and no queue has to be kept.
         let done_at = instance.book(now, time);
@@ -114,7 +123,12 @@ impl World<'_> {
 
     /// Ends a request that reaches no instance: the load balancer responds, or nothing does.
     fn refuse(&mut self, now: SimTime, call: Call) {
-        let latency = self.service.latency(call.operation);
+        let way_back = if call.reply == Reply::Failed(Failure::ConnectRefused) {
+            Duration::ZERO
+        } else {
+            self.way_back(&call)
+        };
+        let latency = self.service.latency(call.operation) + way_back;
         let call = self.calls.insert(call);
         self.calendar.enter(now + latency, Entry::Step(call));
     }
@@ -130,11 +144,16 @@ impl World<'_> {
             return self.wait_until(call, until);
         }
         match open.step {
+            Step::Name => self.after_name(now, call),
             Step::Connection => self.after_connection(now, call),
+            Step::ToNode => self.after_way_to_node(now, call),
+            Step::ToInstance => self.after_way_to_instance(now, call, &open),
             Step::Processor => self.after_processor(now, call, &open),
             Step::Cache => self.after_cache(now, call, &open),
             Step::NoCache => self.without_cache(now, call, &open),
-            Step::Provider => self.ask_database(now, call, Step::Commit),
+            Step::Provider | Step::Declined => self.after_provider(now, call, &open),
+            Step::NoProvider => self.without_provider(now, call, &open),
+            Step::ProviderPause => self.ask_provider(now, call, &open),
             Step::Announce => self.after_announce(now, call, &open),
             Step::Answer => self.end_call(now, call),
             Step::Database | Step::Commit => {
@@ -161,8 +180,12 @@ impl World<'_> {
         if self.is_far(open, self.cloud.primaries.zone(DataTierPart::Redis)) {
             self.traffic.handle_far_redis();
         }
+        let late = match self.trips_to_redis(open, commands) {
+            Ok(late) => late,
+            Err(given_up) => return self.step_at(call, Step::NoCache, now + given_up),
+        };
         match self.redis.ask(now, commands) {
-            Asked::Done(at) => self.step_at(call, Step::Cache, at),
+            Asked::Done(at) => self.step_at(call, Step::Cache, at + late),
             Asked::Silent(gives_up_at) => self.step_at(call, Step::NoCache, gives_up_at),
             Asked::Down => self.without_cache(now, call, open),
         }
@@ -235,7 +258,12 @@ impl World<'_> {
     }
 
     fn after_lookup(&mut self, now: SimTime, call: CallRef, what: Cached) {
-        if let Ok(Some(())) = self.redis.cached(now, &what) {
+        if let Ok(Some(&version)) = self.redis.cached(now, &what) {
+            match what {
+                Cached::ShowDetail => self.seats.handle_cached_read(now, version),
+                // The list does not say how many tickets are left.
+                Cached::ShowList => {}
+            }
             self.answer(now, call, Reply::Done);
         } else {
             self.ask_database(now, call, Step::Database);
@@ -243,7 +271,7 @@ impl World<'_> {
     }
 
     /// Requests the transaction that the request needs in this step.
-    fn ask_database(&mut self, now: SimTime, call: CallRef, step: Step) {
+    pub(super) fn ask_database(&mut self, now: SimTime, call: CallRef, step: Step) {
         let open = self.calls.find(call).expect("the caller has it");
         open.step = step;
         let (operation, instance, subject) = (open.operation, open.instance, open.subject);
@@ -259,8 +287,13 @@ impl World<'_> {
             Operation::PaymentProcess => Transaction::Write { seat: None },
             _ => Transaction::Read,
         };
-        self.database
-            .handle_request(now, InstanceId(instance), call.slot(), transaction);
+        let travel = self.trips_to_database(&asked, transaction);
+        self.database.handle_distant_request(
+            now,
+            InstanceId(instance),
+            call.slot(),
+            (transaction, travel),
+        );
         self.handle_database(now);
     }
 
@@ -307,13 +340,14 @@ impl World<'_> {
             }
             (Operation::PaymentProcess, Step::Database) => {
                 let reservation = ReservationNumber(open.subject);
-                // The hold must not expire while the payment is on its way: it is extended by the longest time that the
-                // provider and both waits for a connection can take.
-                let grace = Duration::from_millis(PROVIDER_MS.end)
-                    + 2 * self.plan.topology.database.pool_connect_timeout;
+                // The hold must not expire while the payment is on its way.
+                let grace = self.payment_grace();
                 match self.seats.begin_payment(now, (buyer, reservation), grace) {
                     Ok(Begun::Open) => self.ask_provider(now, call, &open),
-                    Ok(Begun::PaidBefore) => self.answer(now, call, Reply::Paid),
+                    Ok(Begun::PaidBefore) => {
+                        self.charge_again(now, &open);
+                        self.answer(now, call, Reply::Paid);
+                    }
                     Err(_) => self.answer(now, call, Reply::Refused),
                 }
             }
@@ -322,8 +356,14 @@ impl World<'_> {
             (Operation::PaymentProcess, _) => {
                 let reservation = ReservationNumber(open.subject);
                 match self.seats.commit_payment(now, buyer, reservation) {
-                    Ok(()) => self.announce(now, call, Reply::Paid),
-                    Err(_) => self.answer(now, call, Reply::Refused),
+                    Ok(()) => {
+                        self.after_payment(now, &open);
+                        self.announce(now, call, Reply::Paid);
+                    }
+                    Err(_) => {
+                        self.give_up_payment(now, &open);
+                        self.answer(now, call, Reply::Refused);
+                    }
                 }
             }
             (Operation::SeatList, _) => self.answer(now, call, Reply::Seats),
@@ -345,20 +385,8 @@ impl World<'_> {
             Cached::ShowList => server.show_list_ttl,
             Cached::ShowDetail => server.show_detail_ttl,
         };
-        let _ = self.redis.store(now, (what, ttl), ());
-    }
-
-    /// Calls the payment provider, by the way that the instance's route table says.
-    fn ask_provider(&mut self, now: SimTime, call: CallRef, open: &Call) {
-        let zone = self.fleet.of(open.instance).zone;
-        let Some(way_out) = self.cloud.way_out(&self.plan.topology, zone) else {
-            let open = self.calls.find(call).expect("the caller has it");
-            open.reply = BAD_GATEWAY;
-            return self.step_at(call, Step::Answer, now + PROVIDER_CONNECT_TIMEOUT);
-        };
-        self.traffic.handle_payment(way_out);
-        let takes = Duration::from_millis(self.provider.random_range(PROVIDER_MS));
-        self.step_at(call, Step::Provider, now + takes);
+        let version = self.seats.stock_version();
+        let _ = self.redis.store(now, (what, ttl), version);
     }
 
     /// Announces through Redis what was committed: the cached show is invalidated, the seat is published to the sockets, and a
@@ -366,8 +394,13 @@ impl World<'_> {
     fn announce(&mut self, now: SimTime, call: CallRef, reply: Reply) {
         let open = self.calls.find(call).expect("the caller has it");
         open.reply = reply;
+        let asking = *open;
+        let late = match self.trips_to_redis(&asking, 2) {
+            Ok(late) => late,
+            Err(given_up) => return self.step_at(call, Step::Answer, now + given_up),
+        };
         match self.redis.ask(now, 2) {
-            Asked::Done(at) => self.step_at(call, Step::Announce, at),
+            Asked::Done(at) => self.step_at(call, Step::Announce, at + late),
             Asked::Silent(gives_up_at) => self.step_at(call, Step::Answer, gives_up_at),
             Asked::Down => self.answer(now, call, reply),
         }
@@ -383,15 +416,15 @@ impl World<'_> {
     }
 
     /// Sends the response, which leaves the instance at `now`.
-    fn answer(&mut self, now: SimTime, call: CallRef, reply: Reply) {
+    pub(super) fn answer(&mut self, now: SimTime, call: CallRef, reply: Reply) {
         let Some(open) = self.calls.find(call) else {
             return;
         };
         open.reply = reply;
         open.step = Step::Answer;
-        let operation = open.operation;
-        let instance = open.instance;
-        let latency = self.service.latency(operation);
+        let answered = *open;
+        let instance = answered.instance;
+        let latency = self.service.latency(answered.operation) + self.way_back(&answered);
         // A paused instance passes nothing on, even if another part of the system has answered in the meantime.
         let leaves_at = self.fleet.paused_until(now, instance).unwrap_or(now);
         // An entry for this very instant would only take space in the calendar.
@@ -434,7 +467,7 @@ impl World<'_> {
         self.deliver(now, &cut);
     }
 
-    fn step_at(&mut self, call: CallRef, step: Step, at: SimTime) {
+    pub(super) fn step_at(&mut self, call: CallRef, step: Step, at: SimTime) {
         let open = self.calls.find(call).expect("the caller has it");
         open.step = step;
         self.wait_until(call, at);

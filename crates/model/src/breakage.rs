@@ -4,14 +4,16 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use super::buyers::is_idempotent;
-use super::calls::{Call, CallRef, Reply};
+use super::calls::{Call, CallRef, Reply, Step};
 use super::entry::Entry;
 use super::world::World;
 use tiketi_buyer::observation::Failure;
-use tiketi_cloud::driver::{self, FaultTarget, NODE_EVICTION, Strain};
+use tiketi_cloud::driver::{self, FaultTarget, NODE_EVICTION, Shift, Strain};
 use tiketi_cloud::order::Input;
-use tiketi_core::fault::catalog::{Action, Connections, Fault};
-use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
+use tiketi_cloud::resolver::NameServerState;
+use tiketi_core::fault::catalog::{Action, Connections, Disruption, Fault};
+use tiketi_core::impairment::Impairments;
+use tiketi_core::units::{DataTierPart, InstanceId, Share, SimTime, ZoneId};
 use tiketi_scenario::topology::DatabaseKind;
 
 impl FaultTarget for World<'_> {
@@ -45,6 +47,14 @@ impl FaultTarget for World<'_> {
     fn resume_instance(&mut self, now: SimTime, instance: InstanceId) -> Result<(), Infallible> {
         self.fleet.resume(now, instance.0);
         Ok(())
+    }
+
+    fn stress_instance(&mut self, _now: SimTime, instance: InstanceId, load: Share) {
+        self.fleet.stress(instance.0, load);
+    }
+
+    fn impair(&mut self, _now: SimTime, impairments: &Impairments) {
+        self.paths.set(impairments);
     }
 
     fn lose_zone(&mut self, now: SimTime, zone: ZoneId, connections: Connections) {
@@ -96,6 +106,10 @@ impl FaultTarget for World<'_> {
         self.tell_health(now, changed);
     }
 
+    fn shift_zone(&mut self, _now: SimTime, zone: ZoneId, shift: Shift) {
+        self.front.shift(zone, shift);
+    }
+
     fn evict_node(&mut self, zone: ZoneId) {
         self.front.evict(zone);
     }
@@ -107,6 +121,10 @@ impl FaultTarget for World<'_> {
             self.start_checks(now, zone, instance);
         }
         Ok(())
+    }
+
+    fn set_name_server(&mut self, _now: SimTime, state: NameServerState) {
+        self.names.server = state;
     }
 
     fn strain(&mut self, now: SimTime, strain: Strain) {
@@ -131,6 +149,16 @@ impl FaultTarget for World<'_> {
             Strain::FillRedisMemory(_) => self.redis.handle_unfilled(),
             Strain::HoldDatabaseConnections(_) => self.release_connections(now),
         }
+    }
+
+    fn disrupt(&mut self, _now: SimTime, disruption: Disruption) {
+        self.cloud.lost.handle_disruption(disruption);
+        self.provider.handle_disruption(disruption);
+    }
+
+    fn repair(&mut self, _now: SimTime, disruption: Disruption) {
+        self.cloud.lost.handle_repair(disruption);
+        self.provider.handle_repair(disruption);
     }
 }
 
@@ -235,7 +263,9 @@ impl World<'_> {
 
     /// Cuts everything that goes through the lost node, whichever instance it is for.
     fn cut_node(&mut self, now: SimTime, zone: ZoneId) {
-        let through = |call: &Call| call.node == zone.0 && !call.is_abandoned;
+        // Who waits for the name has no connection yet.
+        let through =
+            |call: &Call| call.node == zone.0 && !call.is_abandoned && call.step != Step::Name;
         for call in self.calls.matching(through) {
             self.cut_from_buyer(now, call);
         }

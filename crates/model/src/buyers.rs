@@ -50,8 +50,11 @@ impl World<'_> {
                 // The edge serves the page; the request never reaches the system.
                 Action::Call {
                     request: Request::PageLoad,
-                    ..
-                } => journey.handle_answer(now, Operation::PageLoad, Answer::Done),
+                    intended,
+                } => match self.load_page(now, buyer, intended) {
+                    Some(answer) => journey.handle_answer(now, Operation::PageLoad, answer),
+                    None => self.crowd.browser(buyer).is_calling = true,
+                },
                 Action::Call { request, intended } => {
                     let (operation, subject) = (request.operation(), subject_of(request));
                     self.crowd.browser(buyer).is_calling = true;

@@ -2,6 +2,7 @@
 
 use tiketi_buyer::observation::Failure;
 use tiketi_core::units::{BuyerId, SimTime, ZoneId};
+use tiketi_network::Path;
 use tiketi_scenario::operation::Operation;
 
 /// A reference to a request. Slots are reused; the generation tells whether a calendar entry was made for the request that
@@ -15,8 +16,14 @@ pub(super) struct CallRef {
 /// The current step of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
+    /// Waits for the address of the load balancer.
+    Name,
     /// Waits for a connection to a load-balancer node that has fallen silent.
     Connection,
+    /// Is on its way to a load-balancer node, over an impaired path.
+    ToNode,
+    /// Is on its way from the node to the instance, over an impaired path.
+    ToInstance,
     /// Waits for the CPU of the instance, or uses it.
     Processor,
     /// Waits for Redis.
@@ -25,8 +32,14 @@ pub(super) enum Step {
     NoCache,
     /// Waits for the database: for a connection and for the transaction.
     Database,
-    /// Waits for the payment provider.
+    /// Waits for the payment provider, which authorizes the payment.
     Provider,
+    /// Waits for the payment provider, which declines the payment.
+    Declined,
+    /// Waits for the payment provider until the attempt has failed.
+    NoProvider,
+    /// Waits for the next attempt to reach the payment provider.
+    ProviderPause,
     /// Waits for the database again, to commit the payment.
     Commit,
     /// Waits for Redis to publish what was committed.
@@ -77,6 +90,12 @@ pub(super) struct Call {
     pub(super) intended: SimTime,
     /// When it was sent.
     pub(super) sent: SimTime,
+    /// Attempts to reach the payment provider so far.
+    pub(super) attempts: u32,
+    /// Way of the current one; `None` if there is none.
+    pub(super) path: Option<Path>,
+    /// When the instance gives up the current one.
+    pub(super) gives_up_at: SimTime,
     /// Whether the buyer has given up on it. The system does not know that, and continues to work on it.
     pub(super) is_abandoned: bool,
     /// Whether its timeout is in the calendar.

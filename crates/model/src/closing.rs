@@ -6,9 +6,11 @@ use super::tier;
 use super::world::World;
 use tiketi_core::units::SimTime;
 use tiketi_cost::Statement;
+use tiketi_data_tier::{CachedReads, RedisFigures};
 use tiketi_measure::Measurements;
 use tiketi_measure::ending::{
-    DataTierFigures, Ending, Engine, FinalState, GeneratorCheck, SystemFigures, TargetLoad,
+    AuditFacts, CacheFigures, DataTierFigures, Ending, Engine, FinalState, FrontFigures,
+    GeneratorCheck, SystemFigures, TargetLoad,
 };
 
 impl World<'_> {
@@ -30,6 +32,8 @@ impl World<'_> {
         let surplus = self.fleet.settle(ended_at);
         self.cloud.driver.billing_mut().handle_surplus(surplus);
         let statement = self.statement(ended_at);
+        let charges = self.settle_payments();
+        let facts = tier::audit(self.plan, &self.seats, &self.acknowledged, charges);
         let ending = Ending {
             engine: Engine::Model,
             began: String::new(),
@@ -43,14 +47,13 @@ impl World<'_> {
                 credential_error: None,
                 tool: None,
             },
-            state: FinalState::Read(tier::audit(
-                self.plan,
-                &self.seats,
-                &self.acknowledged,
-                tier::admissions(&self.redis),
-            )),
+            state: FinalState::Read(AuditFacts {
+                admissions: tier::admissions(&self.redis),
+                ..facts
+            }),
             system: Some(self.figures(ended_at, messages_due)),
             statement,
+            probes: Vec::new(),
         };
         self.assembly.finish(ending)
     }
@@ -75,7 +78,9 @@ impl World<'_> {
             monitor_runs: Some(self.cloud.driver.queue_samples()),
             targets: self.targets(ended_at),
             stickiness: has_cookies.then(|| self.front.stickiness()),
+            strangers_refused: None,
             messages_due: Some(messages_due),
+            edge: Some(self.front_figures()),
             data_tier: Some(DataTierFigures {
                 redis_busy: self.redis.busy_until(ended_at),
                 redis_memory_peak: redis.memory_peak,
@@ -91,7 +96,22 @@ impl World<'_> {
                 redis_lag,
                 database_lag,
                 failovers: self.cloud.failovers.clone(),
+                cache: Some(cache(self.seats.cached_reads(), redis)),
             }),
+            outbound: Some(self.outbound.uses()),
+        }
+    }
+
+    fn front_figures(&self) -> FrontFigures {
+        let passed = self.cloud.driver.billing().passed();
+        FrontFigures {
+            files: self.edge.figures(),
+            passed_requests: passed.requests,
+            passed_bytes: passed.bytes_out,
+            site: self.names.site_figures(),
+            // Answers of the model are numbers of locations.
+            site_astray: 0,
+            load_balancer: *self.front.name_figures(),
         }
     }
 
@@ -104,5 +124,17 @@ impl World<'_> {
                 in_service: one.in_service(ended_at),
             })
             .collect()
+    }
+}
+
+fn cache(reads: CachedReads, redis: RedisFigures) -> CacheFigures {
+    CacheFigures {
+        reads: reads.reads,
+        stale: reads.stale,
+        late: reads.late,
+        stale_for_max: reads.stale_for_max,
+        changes: reads.changes,
+        expired: redis.expired,
+        refused_from: redis.refused_from,
     }
 }

@@ -18,12 +18,11 @@ use tiketi_cloud::gauges::PartReadings;
 use tiketi_cloud::order::Input;
 use tiketi_core::rng::{Stream, Streams};
 use tiketi_core::units::{BuyerId, DataTierPart, InstanceId, SimTime, ZoneId};
-use tiketi_cost::{LoadSample, Scope, TrafficSample};
+use tiketi_cost::{EdgeSample, LoadSample, Scope, TrafficSample};
 use tiketi_measure::ending::{FailoverFigures, Loss};
 use tiketi_measure::replica_lag::ReplicaLags;
-use tiketi_network::{Lost, Network, Party, Path};
+use tiketi_network::Lost;
 use tiketi_scenario::Plan;
-use tiketi_scenario::topology::Topology;
 
 /// The control plane's driver, and what faults and failovers have done to the infrastructure.
 #[derive(Debug)]
@@ -76,12 +75,6 @@ impl Cloud {
             failover.writes_failed_for = Some(now - failover.lost_at);
             failover.loss = loss;
         }
-    }
-
-    /// Returns the path of a connection from an instance in `zone` to the payment provider; `None` if there is none.
-    pub(super) fn way_out(&self, topology: &Topology, zone: ZoneId) -> Option<Path> {
-        let network = Network::without(topology, &self.lost);
-        network.path(Party::Instance(zone), Party::Internet).ok()
     }
 }
 
@@ -140,10 +133,11 @@ impl Engine for World<'_> {
 
     fn register(&mut self, now: SimTime, instance: InstanceId) {
         let launched = self.fleet.find(instance.0);
-        if launched.is_none_or(|instance| instance.is_gone()) {
+        let Some(launched) = launched.filter(|launched| !launched.is_gone()) else {
             return;
-        }
-        self.front.register(instance);
+        };
+        let zone = launched.zone;
+        self.front.register(instance, zone);
         let nodes: Vec<_> = self.front.nodes_up().collect();
         for node in nodes {
             self.start_checks(now, node, instance);
@@ -225,8 +219,13 @@ impl Engine for World<'_> {
         self.traffic.take_load(self.calls.len())
     }
 
+    fn take_edge(&mut self) -> EdgeSample {
+        self.edge.take_sample()
+    }
+
     fn take_traffic(&mut self) -> TrafficSample {
-        self.traffic.take_paths()
+        let out = self.outbound.take_traffic();
+        self.traffic.take_paths(&out)
     }
 }
 
@@ -282,8 +281,9 @@ impl World<'_> {
         let check = self.plan.topology.alb.health_check;
         let time = self.service.check();
         let checked = self.fleet.of(instance);
+        let late = self.paths.of_check(ZoneId(node), checked.zone);
         let (passed, at) = if checked.answers(now) {
-            let done_at = checked.book(now, time);
+            let done_at = checked.book(now, time) + late;
             let gives_up_at = now + check.timeout;
             (done_at <= gives_up_at, done_at.min(gives_up_at))
         } else if checked.is_gone() || checked.listens(now) {

@@ -13,6 +13,21 @@ pub(super) enum Entry {
     Step(CallRef),
     /// A request times out at the buyer.
     Overdue(CallRef),
+    /// The current step of a page load ends.
+    Page(u32),
+    /// S3 responds to a request of an edge location.
+    Origin {
+        /// The location.
+        location: u8,
+        /// Number of the file.
+        file: u16,
+        /// Whether the location has the file already, and S3 answers that it has not changed.
+        is_known: bool,
+    },
+    /// A resolver of buyers gets the answer to its lookup, or gives up on it.
+    SiteName(u16),
+    /// The edge gets the answer to its lookup of the load balancer's name, or gives up on it.
+    LoadBalancerName,
     /// A buyer's socket that has been silent for too long is given up; stale if it was closed since.
     SilenceEnd(u32),
     /// The message that a buyer is admitted reaches the buyer's socket.
@@ -58,6 +73,8 @@ pub(super) enum Entry {
     DrainEnd(u32),
     /// The address of a lost load-balancer node leaves the DNS record.
     NodeEviction,
+    /// The next attempt of something that an instance does in the background.
+    Errand(u32),
     /// A second of scenario time begins.
     Second,
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tiketi_station::Fifo;
+use tiketi_station::{Fifo, Stress};
 
 use super::outbox::{Outbox, Room};
 use tiketi_cloud::credits::CreditAccount;
 use tiketi_cloud::driver::CpuTime;
-use tiketi_core::units::{InstanceId, SimTime, ZoneId};
+use tiketi_core::units::{InstanceId, Share, SimTime, ZoneId};
 
 /// Where an instance is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(super) struct Instance {
     /// Its process is paused until this instant: it accepts connections and does nothing.
     paused_until: SimTime,
     cpu: Fifo,
+    /// Other work on its processor.
+    stress: Stress,
     /// Service time of the messages to sockets that it was asked to send.
     broadcast: Duration,
     /// CPU credits; `None` if its type knows none.
@@ -70,6 +72,7 @@ impl Instance {
     /// Books work that arrives at `now`; returns when it is done. A paused process starts when it resumes.
     pub(super) fn book(&mut self, now: SimTime, service_time: Duration) -> SimTime {
         let now = now.max(self.paused_until);
+        let service_time = self.stress.stretch(service_time);
         let taken = match &mut self.credits {
             Some(credits) => credits.handle_work(now + self.cpu.backlog(now), service_time),
             None => service_time,
@@ -194,6 +197,7 @@ impl Fleet {
             life,
             paused_until: SimTime::ZERO,
             cpu: Fifo::new(1),
+            stress: Stress::default(),
             broadcast: Duration::ZERO,
             credits,
             calls: 0,
@@ -282,6 +286,13 @@ impl Fleet {
         let instance = self.of(instance);
         instance.paused_until = instance.paused_until.max(until);
         self.paused_until = self.paused_until.max(until);
+    }
+
+    /// From now on other work takes this share of the processor of an instance.
+    pub(super) fn stress(&mut self, instance: u32, load: Share) {
+        if let Some(instance) = self.find(instance) {
+            instance.stress = Stress::taking(load.get());
+        }
     }
 
     /// Resumes the process of an instance; does nothing if it is not paused.

@@ -1,13 +1,16 @@
 //! The load balancer: a node in each zone with its own routing table and its own health checks, behind one DNS name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use tiketi_cloud::address_rotation::AddressRotation;
+use tiketi_cloud::driver::Shift;
 use tiketi_cloud::health_votes::HealthVotes;
+use tiketi_cloud::resolver::{LookupEnd, NameFigures};
 use tiketi_cloud::routing::{Cookie, Route, Router, Stickiness};
 use tiketi_cloud::target_health::TargetHealth;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_scenario::topology::Alb;
+
+use super::names::Client;
 
 /// The load balancer.
 #[derive(Debug)]
@@ -17,10 +20,13 @@ pub(super) struct Front {
     votes: HealthVotes,
     /// Zones whose address is in the DNS record.
     record: Vec<ZoneId>,
-    /// What clients know of the record, until when.
-    names: AddressRotation<ZoneId>,
-    known_until: SimTime,
+    /// What the edge knows of the record.
+    names: Client<ZoneId>,
     stickiness: Stickiness,
+    /// The zone of each target.
+    zones: BTreeMap<InstanceId, ZoneId>,
+    /// Zones that a zonal shift keeps traffic away from.
+    shifted: BTreeSet<ZoneId>,
 }
 
 #[derive(Debug)]
@@ -48,6 +54,11 @@ pub(super) enum Reached {
     Node(ZoneId),
     /// Nowhere: nothing answers at the address of this zone's node.
     Silence(ZoneId),
+    /// Nowhere yet: the name is being looked up.
+    Nothing {
+        /// When the lookup ends.
+        until: SimTime,
+    },
 }
 
 impl Node {
@@ -69,9 +80,10 @@ impl Front {
             nodes: std::iter::repeat_with(node).take(zones).collect(),
             votes: HealthVotes::default(),
             record: (0..).map(ZoneId).take(zones).collect(),
-            names: AddressRotation::default(),
-            known_until: SimTime::ZERO,
+            names: Client::default(),
             stickiness: Stickiness::default(),
+            zones: BTreeMap::new(),
+            shifted: BTreeSet::new(),
         }
     }
 
@@ -84,31 +96,60 @@ impl Front {
     /// Returns what a client reaches: the addresses in the DNS record take turns, except for those whose connections failed.
     /// `None` if all addresses refuse.
     pub(super) fn node(&mut self, now: SimTime) -> Option<Reached> {
-        if now >= self.known_until {
-            self.names.renew(self.record.iter().copied());
-            self.known_until = now + self.alb.dns_ttl;
+        if let Some(until) = self.names.waits_until() {
+            return Some(Reached::Nothing { until });
         }
-        let zone = self.names.pick()?;
-        self.reached(zone)
+        let zone = self.names.resolver.pick(now)?;
+        self.reached(now, zone)
+    }
+
+    /// Returns whether the name must be looked up before the next request.
+    pub(super) fn needs_lookup(&self, now: SimTime) -> bool {
+        self.names.needs_lookup(now)
+    }
+
+    /// Begins a lookup of the load balancer's name. Returns when it ends; `None` if it has ended.
+    pub(super) fn begin_lookup(&mut self, now: SimTime, end: LookupEnd) -> Option<SimTime> {
+        let until = self.names.begin(now, end);
+        if until.is_none() {
+            self.end_lookup(now);
+        }
+        until
+    }
+
+    /// Ends the lookup of the load balancer's name.
+    pub(super) fn end_lookup(&mut self, now: SimTime) {
+        self.names
+            .end(now, self.record.iter().copied(), self.alb.dns_ttl);
+    }
+
+    /// Whether the lookup that ended at `now` got no answer.
+    pub(super) fn has_no_answer(&self, now: SimTime) -> bool {
+        self.names.has_no_answer(now)
+    }
+
+    /// Returns how the load balancer's name was looked up.
+    pub(super) const fn name_figures(&self) -> &NameFigures {
+        self.names.resolver.figures()
     }
 
     /// The address of a node did not accept a connection in time. Returns what another address leads to; `None` if there is
     /// none.
-    pub(super) fn handle_connect_failure(&mut self, zone: ZoneId) -> Option<Reached> {
-        let next = self
-            .names
-            .handle_failure(zone)
+    pub(super) fn handle_connect_failure(&mut self, now: SimTime, zone: ZoneId) -> Option<Reached> {
+        let resolver = &mut self.names.resolver;
+        let next = resolver
+            .handle_failure(now, zone)
             .filter(|next| *next != zone)?;
-        self.reached(next)
+        self.reached(now, next)
     }
 
     /// What a connection to the address of a zone leads to. One that is refused leads to the next address at once.
-    fn reached(&mut self, mut zone: ZoneId) -> Option<Reached> {
+    fn reached(&mut self, now: SimTime, mut zone: ZoneId) -> Option<Reached> {
         loop {
             match self.nodes[zone.index()].state {
                 State::Up => return Some(Reached::Node(zone)),
                 State::Silent { .. } => return Some(Reached::Silence(zone)),
-                State::Down => zone = self.names.handle_failure(zone)?,
+                State::Down => zone = self.names.resolver.handle_failure(now, zone)?,
             }
         }
     }
@@ -129,16 +170,50 @@ impl Front {
     }
 
     /// Adds a target to the nodes that are up.
-    pub(super) fn register(&mut self, instance: InstanceId) {
+    pub(super) fn register(&mut self, instance: InstanceId, zone: ZoneId) {
         self.votes.register(instance);
+        self.zones.insert(instance, zone);
+        let is_shifted = self.shifted.contains(&zone);
         for node in self.nodes.iter_mut().filter(|node| node.is_up()) {
             node.add(instance, &self.alb);
+            node.router.set_shifted(instance, is_shifted);
+        }
+    }
+
+    /// Shifts traffic away from a zone, or back. The last address stays in the DNS record.
+    pub(super) fn shift(&mut self, zone: ZoneId, shift: Shift) {
+        match shift {
+            Shift::Away => {
+                self.shifted.insert(zone);
+                if self.record.iter().any(|known| *known != zone) {
+                    self.record.retain(|known| *known != zone);
+                }
+            }
+            Shift::Back => {
+                self.shifted.remove(&zone);
+                if self.nodes[zone.index()].is_up() {
+                    self.enter_record(zone);
+                }
+            }
+        }
+        let here = self.zones.iter().filter(|(_, of)| **of == zone);
+        for (instance, _) in here {
+            for node in &mut self.nodes {
+                node.router.set_shifted(*instance, shift == Shift::Away);
+            }
+        }
+    }
+
+    fn enter_record(&mut self, zone: ZoneId) {
+        if !self.record.contains(&zone) && !self.shifted.contains(&zone) {
+            self.record.push(zone);
         }
     }
 
     /// Removes a target.
     pub(super) fn deregister(&mut self, instance: InstanceId) {
         self.votes.deregister(instance);
+        self.zones.remove(&instance);
         for node in &mut self.nodes {
             node.router.deregister(instance);
             node.health.remove(&instance);
@@ -229,10 +304,11 @@ impl Front {
         node.state = State::Up;
         for instance in self.votes.targets() {
             node.add(instance, &self.alb);
+            let of = self.zones.get(&instance);
+            let is_shifted = of.is_some_and(|of| self.shifted.contains(of));
+            node.router.set_shifted(instance, is_shifted);
         }
-        if !self.record.contains(&zone) {
-            self.record.push(zone);
-        }
+        self.enter_record(zone);
     }
 
     /// Returns all registered targets.

@@ -1,6 +1,8 @@
 //! The simulation engine: runs a scenario in virtual time.
 //!
 //! ```text
+//! buyers ─page load─▶ names ─▶ edge ─▶ page
+//!
 //! buyers ─call─▶ front ─▶ instance (processor) ─▶ redis ─▶ database ─▶ provider ─▶ answer ─▶ buyers
 //!    ▲                        ▲ sockets, rooms                                              │
 //!    └──────── calendar: what happens next, by time and order of entry ◀────────────────────┘
@@ -17,11 +19,15 @@ mod calls;
 mod closing;
 mod cloud;
 mod crowd;
+mod edge;
 mod entry;
 mod fleet;
 mod front;
+mod names;
 mod outbox;
+mod paths;
 mod patience;
+mod payment;
 mod rooms;
 mod service;
 mod silence;

@@ -42,7 +42,8 @@ impl World<'_> {
             self.plan.buyers.call_timeout,
             self.plan.topology.alb.idle_timeout,
         );
-        if of_the_alb < of_buyers && step != Step::Connection {
+        let is_at_the_alb = !matches!(step, Step::Name | Step::Connection | Step::ToNode);
+        if of_the_alb < of_buyers && is_at_the_alb {
             (of_the_alb, Failure::Status(504))
         } else {
             (of_buyers, Failure::Timeout)

@@ -13,7 +13,7 @@ use super::crowd::{LineState, user_of};
 use super::entry::Entry;
 use super::fleet::Instance;
 use super::outbox::{Arrived, Receivers, Room};
-use super::tier::{SHOW, seat_id};
+use super::tier::{Cached, SHOW, seat_id};
 use super::traffic::Traffic;
 use super::world::World;
 use tiketi_data_tier::SeatNumber;
@@ -140,6 +140,10 @@ impl World<'_> {
         }
         let seat_of = |reservation| self.seats.reservation(reservation)?.1;
         let released: Vec<_> = released.into_iter().filter_map(seat_of).collect();
+        if !released.is_empty() {
+            // Without Redis there is nothing to invalidate.
+            let _ = self.redis.invalidate(now, &Cached::ShowDetail);
+        }
         for seat in released {
             self.announce_seat_released(now, seat);
         }

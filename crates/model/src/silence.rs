@@ -32,7 +32,8 @@ impl World<'_> {
         self.front.silence_node(zone, stale);
         // Who is connecting to a node has no request at it yet.
         let through = |call: &Call| {
-            call.node == zone.0 && !call.is_abandoned && call.step != Step::Connection
+            let is_connecting = matches!(call.step, Step::Name | Step::Connection);
+            call.node == zone.0 && !call.is_abandoned && !is_connecting
         };
         for call in self.calls.matching(through) {
             if let Some(open) = self.calls.find(call) {
@@ -106,7 +107,7 @@ impl World<'_> {
             return;
         };
         call.is_watched = false;
-        match self.front.handle_connect_failure(ZoneId(call.node)) {
+        match self.front.handle_connect_failure(now, ZoneId(call.node)) {
             Some(reached) => self.forward(now, call, reached),
             None => self.deliver(now, &call),
         }

@@ -4,9 +4,9 @@
 use tiketi_buyer::Offers;
 use tiketi_data_tier::{
     Database, DatabaseSettings, Eviction, FreeSeats, Loss, Payload, Redis, RedisSettings,
-    ReservationNumber, SeatMap, SeatNumber, SeatSettings, ShowNumber,
+    ReservationNumber, SeatMap, SeatNumber, SeatSettings, ShowNumber, StockVersion,
 };
-use tiketi_measure::ending::{self, AdmissionFacts, AuditFacts, LostOrders};
+use tiketi_measure::ending::{self, AdmissionFacts, AuditFacts, ChargeFacts, LostOrders};
 use tiketi_scenario::Plan;
 use tiketi_scenario::plan::Section;
 use tiketi_scenario::topology::{self, CpuCredits};
@@ -21,7 +21,7 @@ const EXAMPLES_MAX: usize = 5;
 
 const MIB: u64 = 1 << 20;
 
-/// What the model stores in Redis: that something is there, and nothing else.
+/// What the model stores in Redis: that something is there, and of a cached body which version of the stock it shows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Presence;
 
@@ -37,7 +37,7 @@ pub(super) enum Cached {
 impl Payload for Presence {
     type Session = ();
     type CacheKey = Cached;
-    type Body = ();
+    type Body = StockVersion;
 }
 
 /// An empty Redis with the show's waiting room, for the buyers with numbers below `buyers`.
@@ -153,12 +153,12 @@ pub(super) fn admissions(redis: &Redis<Presence>) -> Option<AdmissionFacts> {
     })
 }
 
-/// What the audits need to know at the end. `acknowledged` are the payments confirmed to buyers.
+/// What the audits need to know at the end, without the queue. `acknowledged` are the payments confirmed to buyers.
 pub(super) fn audit(
     plan: &Plan,
     seats: &SeatMap,
     acknowledged: &[ReservationNumber],
-    admissions: Option<AdmissionFacts>,
+    charges: ChargeFacts,
 ) -> AuditFacts {
     let facts = seats.facts();
     let paid_twice = facts.paid_twice.into_iter();
@@ -171,10 +171,11 @@ pub(super) fn audit(
         seats_paid_twice: paid_twice
             .map(|(seat, orders)| (label(&plan.show.sections, seat), orders))
             .collect(),
-        captures: facts.captures,
+        captures: charges.charges,
+        charges: Some(charges),
         acknowledged: acknowledged.len() as u64,
         lost_orders: lost_orders(seats, acknowledged),
-        admissions,
+        admissions: None,
     }
 }
 

@@ -1,14 +1,9 @@
 //! Network traffic, counted for the bill.
 
 use tiketi_cost::{LoadSample, TrafficSample};
-use tiketi_network::Path;
 
 /// Bytes of one message to a socket, an assumption.
 const MESSAGE_BYTES: u64 = 180;
-/// Bytes of a request to the payment provider, TLS included, an assumption.
-const PROVIDER_BYTES_OUT: u64 = 2_500;
-/// Bytes of its response, an assumption.
-const PROVIDER_BYTES_IN: u64 = 3_500;
 /// Bytes of the Redis commands of one request and their replies, an assumption.
 const REDIS_BYTES: u64 = 300;
 /// Bytes of a query with protocol overhead, an assumption.
@@ -54,23 +49,6 @@ impl Traffic {
         self.sockets -= 1;
     }
 
-    /// Counts a request to the payment provider.
-    pub(super) const fn handle_payment(&mut self, path: Path) {
-        let both = PROVIDER_BYTES_OUT + PROVIDER_BYTES_IN;
-        match path {
-            Path::NatGateway { is_detour, .. } => {
-                self.paths.nat_bytes += both;
-                self.paths.internet_bytes_out += PROVIDER_BYTES_OUT;
-                if is_detour {
-                    self.paths.detour_bytes += both;
-                }
-            }
-            Path::InternetGateway => self.paths.internet_bytes_out += PROVIDER_BYTES_OUT,
-            // The provider is not in the VPC, and is not S3.
-            Path::Local { .. } | Path::Endpoint => {}
-        }
-    }
-
     /// Counts bytes between a load-balancer node and an instance in another zone.
     pub(super) const fn handle_crossing(&mut self, bytes: u64) {
         self.paths.load_balancer_cross_zone_bytes += bytes;
@@ -94,9 +72,17 @@ impl Traffic {
         }
     }
 
-    /// Returns what went over each path since the last call.
-    pub(super) fn take_paths(&mut self) -> TrafficSample {
-        std::mem::take(&mut self.paths)
+    /// Returns what went over each path since the last call; `out` is what left the VPC.
+    pub(super) fn take_paths(&mut self, out: &TrafficSample) -> TrafficSample {
+        TrafficSample {
+            nat_bytes: out.nat_bytes,
+            internet_bytes_out: out.internet_bytes_out,
+            s3_bytes: out.s3_bytes,
+            s3_nat_bytes: out.s3_nat_bytes,
+            s3_puts: out.s3_puts,
+            detour_bytes: out.detour_bytes,
+            ..std::mem::take(&mut self.paths)
+        }
     }
 
     /// Returns what the load balancer has done since the last call; `calls` are in progress.

@@ -5,9 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::calls::Calls;
 use super::cloud::Cloud;
 use super::crowd::Crowd;
+use super::edge::{self, Edge};
 use super::entry::Entry;
 use super::fleet::Fleet;
 use super::front::Front;
+use super::names::Names;
+use super::paths::Paths;
+use super::payment::Errands;
 use super::service::Service;
 use super::tier::{self, Presence, SHOW};
 use super::traffic::Traffic;
@@ -16,6 +20,8 @@ use tiketi_core::rng::{Stream, Streams};
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_data_tier::{Database, Redis, ReservationNumber, SeatMap};
 use tiketi_measure::{Assembly, Measurements, Recorder};
+use tiketi_network::OutboundLog;
+use tiketi_outbound::Provider;
 use tiketi_scenario::Plan;
 use tiketi_scenario::arrival::arrival_times;
 use tiketi_station::calendar::Calendar;
@@ -30,6 +36,8 @@ pub(super) struct World<'p> {
     pub(super) plan: &'p Plan,
     pub(super) ends_at: SimTime,
     pub(super) calendar: Calendar<Entry>,
+    pub(super) names: Names,
+    pub(super) edge: Edge,
     pub(super) arrivals: Vec<SimTime>,
     pub(super) arrived: usize,
     pub(super) crowd: Crowd,
@@ -42,13 +50,19 @@ pub(super) struct World<'p> {
     pub(super) seats: SeatMap,
     pub(super) cloud: Cloud,
     pub(super) traffic: Traffic,
+    pub(super) paths: Paths,
     /// Buyers who watch for a seat to become free, as pairs of the instance that their socket is on and the buyer.
     pub(super) watchers: BTreeSet<(u32, u32)>,
     /// Sockets through which nothing passes any more, by buyer, and when each is given up.
     pub(super) silent_lines: BTreeMap<u32, SimTime>,
     /// Where sockets are between two pings when they fall silent.
     pub(super) heartbeat: Stream,
-    pub(super) provider: Stream,
+    /// The payment provider; a reservation is its own idempotency key.
+    pub(super) provider: Provider<u32, u32>,
+    pub(super) provider_draws: Stream,
+    /// What goes out of the VPC.
+    pub(super) outbound: OutboundLog,
+    pub(super) errands: Errands,
     pub(super) recorder: Recorder,
     pub(super) assembly: Assembly,
     pub(super) database_due: Option<SimTime>,
@@ -66,9 +80,9 @@ impl<'p> World<'p> {
     /// Creates the state at the start of a run.
     pub(super) fn new(plan: &'p Plan) -> Self {
         let streams = Streams::new(plan.seed);
-        let ends_at = SimTime::ZERO + plan.clock.duration;
+        let last_arrival = SimTime::ZERO + plan.clock.duration;
         let mut arrivals = arrival_times(plan);
-        arrivals.retain(|at| *at < ends_at);
+        arrivals.retain(|at| *at < last_arrival);
         let buyers = arrivals.len();
         let topology = &plan.topology;
         let service = Service::new(
@@ -76,9 +90,12 @@ impl<'p> World<'p> {
             plan.show.seats_total(),
             streams,
         );
+        let (names, edge) = edge::build(&topology.edge, streams);
         Self {
             plan,
-            ends_at,
+            ends_at: plan.ends_at(),
+            names,
+            edge,
             calendar: Calendar::new(),
             arrivals,
             arrived: 0,
@@ -92,10 +109,14 @@ impl<'p> World<'p> {
             seats: tier::seats(plan, buyers),
             cloud: Cloud::new(plan),
             traffic: Traffic::default(),
+            paths: Paths::new(streams),
             watchers: BTreeSet::new(),
             silent_lines: BTreeMap::new(),
             heartbeat: streams.named("heartbeat"),
-            provider: streams.named("provider"),
+            provider: Provider::default(),
+            provider_draws: streams.named("provider"),
+            outbound: OutboundLog::default(),
+            errands: Errands::default(),
             recorder: Recorder::of_simulation(plan),
             assembly: Assembly::new(plan.clone()),
             database_due: None,
@@ -184,6 +205,14 @@ impl<'p> World<'p> {
             Entry::Wake(buyer) => self.handle_wake(now, BuyerId(buyer)),
             Entry::Step(call) => self.handle_step(now, call),
             Entry::Overdue(call) => self.handle_overdue(now, call),
+            Entry::Page(page) => self.handle_page(now, page),
+            Entry::Origin {
+                location,
+                file,
+                is_known,
+            } => self.handle_origin(now, location, (file, is_known)),
+            Entry::SiteName(resolver) => self.names.end_site_lookup(now, resolver),
+            Entry::LoadBalancerName => self.front.end_lookup(now),
             Entry::SilenceEnd(buyer) => self.handle_silence(now, BuyerId(buyer)),
             Entry::Invitation(buyer) => self.handle_invitation(now, BuyerId(buyer)),
             Entry::QueueNews(instance) => self.handle_queue_news(now, instance),
@@ -204,6 +233,7 @@ impl<'p> World<'p> {
             Entry::HoldEnd => self.handle_hold_end(now),
             Entry::DrainEnd(instance) => self.handle_drain_end(now, instance),
             Entry::NodeEviction => self.handle_eviction(now),
+            Entry::Errand(slot) => self.handle_errand(now, slot),
             Entry::Second => self.handle_second(now),
         }
     }

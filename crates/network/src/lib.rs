@@ -11,8 +11,10 @@
 
 mod lookup;
 mod matrix;
+mod outbound;
 mod party;
 
 pub use lookup::{Lost, Network, Path, Refusal};
 pub use matrix::{Access, Matrix, Row, from_outside};
+pub use outbound::{Destination, OutboundLog, Use, Way};
 pub use party::{Kind, Party};

@@ -1,8 +1,9 @@
 //! The path of a connection, or why there is none.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use tiketi_core::fault::catalog::Disruption;
 use tiketi_core::units::ZoneId;
 use tiketi_cost::item::Item;
 use tiketi_scenario::network::{DefaultRoute, Source};
@@ -21,19 +22,57 @@ pub struct Network<'t> {
 static NOTHING: Lost = Lost {
     zones: BTreeSet::new(),
     nat_gateways: BTreeSet::new(),
+    s3_endpoint: false,
+    s3: false,
+    routes: BTreeMap::new(),
 };
 
-/// What does not work at the moment.
+/// What does not work at the moment, and what was changed because of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lost {
     /// Zones without power: nothing in them sends or receives.
     pub zones: BTreeSet<ZoneId>,
     /// Zones whose NAT gateway is lost.
     pub nat_gateways: BTreeSet<ZoneId>,
+    /// Whether the gateway endpoint of S3 is gone, and with it its routes.
+    pub s3_endpoint: bool,
+    /// Whether S3 cannot be reached from the VPC.
+    pub s3: bool,
+    /// Private subnets whose default route somebody has changed, by zone: the zone of the NAT gateway that it names now.
+    pub routes: BTreeMap<ZoneId, ZoneId>,
+}
+
+impl Lost {
+    /// Notes a disruption. Those of the provider change no path.
+    pub fn handle_disruption(&mut self, disruption: Disruption) {
+        match disruption {
+            Disruption::NatGateway(zone) => {
+                self.nat_gateways.insert(zone);
+            }
+            Disruption::Route { zone, gateway } => {
+                self.routes.insert(zone, gateway);
+            }
+            Disruption::S3 => self.s3 = true,
+            Disruption::S3Endpoint => self.s3_endpoint = true,
+            Disruption::ProviderSlow(_) | Disruption::ProviderDown => {}
+        }
+    }
+
+    /// Notes the end of a disruption. A changed route stays as it is.
+    pub fn handle_repair(&mut self, disruption: Disruption) {
+        match disruption {
+            Disruption::NatGateway(zone) => {
+                self.nat_gateways.remove(&zone);
+            }
+            Disruption::S3 => self.s3 = false,
+            Disruption::S3Endpoint => self.s3_endpoint = false,
+            Disruption::Route { .. } | Disruption::ProviderSlow(_) | Disruption::ProviderDown => {}
+        }
+    }
 }
 
 /// The way of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "by")]
 pub enum Path {
     /// Within the VPC, by the local route.
@@ -72,6 +111,9 @@ pub enum Refusal {
         /// Zone of the gateway.
         zone: ZoneId,
     },
+    /// S3 cannot be reached from the VPC.
+    #[error("S3 unavailable")]
+    S3Unavailable,
     /// The zone of one end has no power.
     #[error("zone lost")]
     ZoneLost {
@@ -153,8 +195,12 @@ impl<'t> Network<'t> {
 
     fn way_out(&self, from: Party, zone: ZoneId, to: Party) -> Result<Path, Refusal> {
         // The route tables of the private subnets have the route to the endpoint.
-        let has_endpoint =
-            self.topology.s3_endpoint && matches!(from.kind(), Kind::Instance | Kind::Redis);
+        let has_endpoint = self.topology.s3_endpoint
+            && !self.lost.s3_endpoint
+            && matches!(from.kind(), Kind::Instance | Kind::Redis);
+        if to == Party::S3 && self.lost.s3 {
+            return Err(Refusal::S3Unavailable);
+        }
         if to == Party::S3 && has_endpoint {
             return Ok(Path::Endpoint);
         }
@@ -178,7 +224,10 @@ impl<'t> Network<'t> {
         let routes = &self.topology.zones[party.zone()?.index()].routes;
         match party.kind() {
             Kind::LoadBalancer => Some(routes.public),
-            Kind::Instance | Kind::Redis => Some(routes.private),
+            Kind::Instance | Kind::Redis => {
+                let changed = self.lost.routes.get(&party.zone()?);
+                Some(changed.map_or(routes.private, |of| DefaultRoute::NatGateway(*of)))
+            }
             Kind::Database => Some(routes.data),
             Kind::Internet | Kind::S3 => None,
         }
@@ -296,6 +345,48 @@ mod tests {
         let network = Network::new(&without.topology);
         let path = network.path(Party::Instance(A), Party::S3);
         assert!(matches!(path, Ok(Path::NatGateway { zone: A, .. })));
+    }
+
+    #[test]
+    fn without_its_endpoint_s3_is_reached_through_nat_and_without_s3_not_at_all() {
+        let plan = plan("");
+        let s3 = |lost: &Lost| {
+            Network::without(&plan.topology, lost).path(Party::Instance(A), Party::S3)
+        };
+        let mut lost = Lost::default();
+        lost.handle_disruption(Disruption::S3Endpoint);
+        assert!(matches!(s3(&lost), Ok(Path::NatGateway { zone: A, .. })));
+        lost.handle_disruption(Disruption::S3);
+        assert_eq!(s3(&lost), Err(Refusal::S3Unavailable));
+        let out = Network::without(&plan.topology, &lost).path(Party::Instance(A), Party::Internet);
+        assert!(out.is_ok(), "only S3 is affected");
+        lost.handle_repair(Disruption::S3);
+        lost.handle_repair(Disruption::S3Endpoint);
+        assert_eq!(s3(&lost), Ok(Path::Endpoint));
+    }
+
+    #[test]
+    fn a_changed_route_leads_around_a_lost_gateway_and_stays() {
+        let plan = plan("");
+        let out = |lost: &Lost| {
+            Network::without(&plan.topology, lost).path(Party::Instance(A), Party::Internet)
+        };
+        let mut lost = Lost::default();
+        lost.handle_disruption(Disruption::NatGateway(A));
+        assert_eq!(out(&lost), Err(Refusal::GatewayLost { zone: A }));
+        let change = Disruption::Route {
+            zone: A,
+            gateway: B,
+        };
+        lost.handle_disruption(change);
+        let detour = Ok(Path::NatGateway {
+            zone: B,
+            is_detour: true,
+        });
+        assert_eq!(out(&lost), detour);
+        lost.handle_repair(Disruption::NatGateway(A));
+        lost.handle_repair(change);
+        assert_eq!(out(&lost), detour, "nobody has changed it back");
     }
 
     #[test]

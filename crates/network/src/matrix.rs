@@ -129,6 +129,7 @@ impl Network<'_> {
             Refusal::NoPublicAddress
             | Refusal::NoRoute
             | Refusal::SecurityGroup
+            | Refusal::S3Unavailable
             | Refusal::OutsideVpc => refusal.to_string(),
         }
     }

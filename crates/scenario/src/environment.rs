@@ -30,6 +30,11 @@ pub enum Unsupported {
     /// It would break servers that the run did not start.
     #[error("servers that existed before the run are never broken by it")]
     NotOurs,
+    /// It would delay packets between instances and servers, which nothing in the testbed can.
+    #[error(
+        "packets between instances and real servers cannot be impaired; `peer = \"buyers\"` can"
+    )]
+    PathToServers,
 }
 
 /// Where one kind of fault works: one field per environment.
@@ -46,8 +51,19 @@ const fn support(kind: FaultKind) -> Support {
         FaultKind::AzPowerInterruption
         | FaultKind::TerminateInstances
         | FaultKind::PauseInstances
+        | FaultKind::CpuStress
+        | FaultKind::NetworkLatency
+        | FaultKind::NetworkPacketLoss
         | FaultKind::LoseAlbNode
-        | FaultKind::AsgInsufficientInstanceCapacityError => Support {
+        | FaultKind::StartZonalAutoshift
+        | FaultKind::AsgInsufficientInstanceCapacityError
+        | FaultKind::SlowDns
+        | FaultKind::LoseNatGateway
+        | FaultKind::ReplaceRoute
+        | FaultKind::S3Unavailable
+        | FaultKind::LoseS3Endpoint
+        | FaultKind::ProviderSlow
+        | FaultKind::ProviderDown => Support {
             model: Ok(()),
             embedded: Ok(()),
             servers: Ok(()),
@@ -79,6 +95,10 @@ pub fn works_in(kind: FaultKind, environment: Environment) -> Result<(), Unsuppo
 
 /// Checks that a live run on this data tier supports the fault.
 pub fn live_supports(action: Action, tier: &DataTier) -> Result<(), Unsupported> {
+    let impairment = action.impairment();
+    if impairment.is_some_and(|one| one.peer.includes_zones()) && *tier != DataTier::Embedded {
+        return Err(Unsupported::PathToServers);
+    }
     works_in(action.kind(), tier.environment())
 }
 

@@ -9,11 +9,13 @@
 //! these descriptions as data.
 
 pub mod arrival;
+pub mod availability;
 pub mod data_tier;
 pub mod diagnostic;
 pub mod distribution;
 pub mod document;
 pub mod duration;
+pub mod edge;
 pub mod encoding;
 pub mod environment;
 pub mod grammar;

@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
+use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::arrival::ArrivalPhase;
+use super::availability::Availability;
 use super::distribution::Distribution;
-use super::objective::Gate;
+use super::objective::{Gate, GateMetric, Relation};
 use super::scaling::Scaling;
 use super::topology::Topology;
 use tiketi_core::fault::catalog::Fault;
-use tiketi_core::units::{Share, Won};
+use tiketi_core::rng::Stream;
+use tiketi_core::units::{Share, SimTime, Won};
+use tiketi_outbound::{Attempts, Draw};
 
 /// A scenario that can be run. [`load`](crate::load) makes it; load workers receive it as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,12 +37,18 @@ pub struct Plan {
     pub buyers: Temperament,
     /// Limits and cache times of the application.
     pub server: Server,
+    /// The payment provider, and how the application calls it.
+    #[serde(default)]
+    pub provider: Provider,
     /// The architecture.
     pub topology: Topology,
     /// How the fleet follows the load.
     pub scaling: Scaling,
     /// What breaks, and when.
     pub faults: Vec<Fault>,
+    /// What a year brings.
+    #[serde(default)]
+    pub availability: Availability,
     /// What decides the exit code.
     pub gates: Vec<Gate>,
     /// Limits beyond which the run is inconclusive.
@@ -49,10 +59,41 @@ pub struct Plan {
     pub target: Target,
 }
 
+/// How much longer than `clock.duration` a run may wait for recovery. The longest recovery that AWS documents is that of Aurora
+/// without a replica: less than 10 minutes.
+const RECOVERY_WAIT_MAX: Duration = Duration::from_mins(10);
+
+impl Plan {
+    /// How long the gates give the system to recover from a fault (RTO); `None` without a gate of `recovery_time`.
+    pub fn recovery_limit(&self) -> Option<Duration> {
+        let is_limit = |gate: &&Gate| match gate.relation {
+            Relation::Less | Relation::AtMost => gate.metric == GateMetric::RecoveryTime,
+            Relation::Greater | Relation::AtLeast | Relation::Equal => false,
+        };
+        let limits = self.gates.iter().filter(is_limit);
+        let limits = limits.map(|gate| Duration::try_from_secs_f64(gate.bound / 1e9));
+        limits.flatten().max()
+    }
+
+    /// When the run ends: after `clock.duration`. If the last fault is over by then, but not for as long as the gates give the
+    /// system to recover, the run waits so long, at most ten minutes.
+    pub fn ends_at(&self) -> SimTime {
+        let planned = SimTime::ZERO + self.clock.duration;
+        let is_fault = |one: &&Fault| !one.action.kind().is_remedy();
+        let ends = self.faults.iter().filter(is_fault).map(Fault::heal_at);
+        let last = ends.filter(|end| *end <= planned).max();
+        let waits = last.zip(self.recovery_limit());
+        waits.map_or(planned, |(end, limit)| {
+            (end + limit).clamp(planned, planned + RECOVERY_WAIT_MAX)
+        })
+    }
+}
+
 /// Length and speed of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Clock {
-    /// Length of the run. Arrivals and journeys stop at its end.
+    /// Length of the run. Arrivals stop at its end, and so do journeys, unless the run waits for recovery
+    /// ([`Plan::ends_at`]).
     pub duration: Duration,
     /// Start of the run that is measured but not judged.
     pub warmup: Duration,
@@ -183,6 +224,10 @@ pub struct Server {
     /// How long either side of a socket waits for a ping or pong beyond [`Self::ping_interval`].
     #[serde(default = "Server::ping_timeout_default")]
     pub ping_timeout: Duration,
+    /// Size of the receipt that an instance uploads to S3 after each paid order, in bytes; 0 for none, also in archives
+    /// without the key.
+    #[serde(default)]
+    pub receipt_bytes: u32,
 }
 
 impl Server {
@@ -194,6 +239,56 @@ impl Server {
     /// For archives without the key: the default of the preset.
     const fn ping_timeout_default() -> Duration {
         Duration::from_secs(60)
+    }
+}
+
+/// The payment provider, a server outside the VPC, and how the application calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provider {
+    /// How long it takes to answer.
+    pub latency: Distribution,
+    /// Share of payments that it declines.
+    pub declined: Share,
+    /// Share of calls that fail without an effect.
+    pub errors: Share,
+    /// How long the application waits for one answer.
+    pub timeout: Duration,
+    /// How often the application calls for one payment, always with the same key.
+    pub attempts: u32,
+}
+
+/// For archives without the table: the default of the preset.
+impl Default for Provider {
+    fn default() -> Self {
+        Self {
+            latency: Distribution::Uniform { from: 0.5, to: 1.5 },
+            declined: Share::NONE,
+            errors: Share::NONE,
+            timeout: Duration::from_secs(4),
+            attempts: 2,
+        }
+    }
+}
+
+impl Provider {
+    /// Draws what chance decides about one call, from the stream of the provider.
+    pub fn draw(&self, stream: &mut Stream) -> Draw {
+        let takes = self.latency.sample(stream);
+        let declines = stream.random::<f64>() < self.declined.get();
+        let fails = stream.random::<f64>() < self.errors.get();
+        Draw {
+            takes,
+            declines,
+            fails,
+        }
+    }
+
+    /// Returns how the application repeats a call.
+    pub const fn calls(&self) -> Attempts {
+        Attempts {
+            timeout: self.timeout,
+            max: self.attempts,
+        }
     }
 }
 
@@ -230,4 +325,35 @@ pub struct Target {
     pub allow: Vec<String>,
     /// Id of the show to buy; `None` takes the first one on sale.
     pub show: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Overrides, load};
+
+    fn ends(faults: &str, gates: &str) -> u64 {
+        let text = format!(
+            "name = \"x\"\nclock = {{ duration = \"10m\" }}\nfaults = [{faults}]\n[gates]\nerrors = [\"rate < 1%\"]\n{gates}\n"
+        );
+        let plan = load("x.toml", &text, &Overrides::default());
+        let plan = plan.unwrap_or_else(|problems| panic!("{problems}"));
+        plan.ends_at().as_secs()
+    }
+
+    #[test]
+    fn a_run_waits_for_recovery_from_its_last_fault_as_long_as_the_gate_allows() {
+        let at = |at: &str, lasts: &str| {
+            format!(
+                "{{ at = \"{at}\", lasts = \"{lasts}\", action = \"lose-alb-node\", zone = \"a\" }}"
+            )
+        };
+        let gate = "recovery_time = [\"max < 2m\", \"med < 30s\"]";
+        assert_eq!(ends(&at("5m", "1m"), gate), 600, "there is time enough");
+        assert_eq!(ends(&at("8m", "1m30s"), gate), 690);
+        assert_eq!(ends(&at("8m", "1m30s"), ""), 600, "nobody asks for it");
+        assert_eq!(ends(&at("8m", "5m"), gate), 600, "it is never over");
+        assert_eq!(ends("", gate), 600);
+        let long = "recovery_time = [\"max < 3h\"]";
+        assert_eq!(ends(&at("8m", "1m"), long), 1_200, "at most ten minutes");
+    }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use tiketi_station::Profile;
 
 pub use super::data_tier::{DataTier, ExternalServers, PostgresUrl, RedisUrl};
+pub use super::edge::{CacheStart, Edge, StaticFile};
 use super::network::{Routes, SecurityGroups};
 use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::names;
@@ -23,6 +24,9 @@ pub struct Topology {
     pub security_groups: SecurityGroups,
     /// The back-end instances.
     pub instances: Instances,
+    /// The edge in front of the VPC.
+    #[serde(default = "Edge::without_files")]
+    pub edge: Edge,
     /// The load balancer.
     pub alb: Alb,
     /// Where a live run keeps its data.

@@ -19,6 +19,7 @@ mod line;
 mod priority;
 mod profile;
 mod sharing;
+mod stress;
 mod time;
 
 pub use fifo::Fifo;
@@ -27,4 +28,5 @@ pub use line::{Arrival, Line, Started, Ticket};
 pub use priority::Priority;
 pub use profile::{Latency, Profile, ServiceTimes, Work};
 pub use sharing::{Done, Due, Epoch, Sharing};
+pub use stress::Stress;
 pub use time::SimTime;

@@ -15,7 +15,10 @@ use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseI
 use hickory_server::zone_handler::MessageResponseBuilder;
 use tokio::net::{TcpListener, UdpSocket};
 
-use tiketi_cloud::name_service::NameService;
+use rand::RngExt as _;
+use tiketi_cloud::name_service::{NameService, Visibility};
+use tiketi_cloud::resolver::NameServerState;
+use tiketi_core::rng::Stream;
 
 /// Ports to try until one is free for both UDP and TCP.
 const PORT_TRIES: u32 = 16;
@@ -32,7 +35,18 @@ const TCP_BACKLOG: usize = 32;
 pub struct NameServer {
     address: SocketAddr,
     names: SharedNames,
+    slow: SharedSlowness,
     _server: Server<Zone>,
+}
+
+/// How late public names are answered, shared with the server's tasks; `None` if at once.
+type SharedSlowness = Arc<Mutex<Option<Slowness>>>;
+
+/// A fault of the name server.
+struct Slowness {
+    state: NameServerState,
+    /// Which queries get no response.
+    lost: Stream,
 }
 
 /// The records, shared between the server's tasks and the testbed that changes them.
@@ -51,9 +65,10 @@ impl NameServer {
     pub async fn start(ip: Ipv4Addr, names: NameService, speed: f64) -> std::io::Result<Self> {
         let (udp, tcp) = bind(ip).await?;
         let address = udp.local_addr()?;
-        let names = Arc::new(Mutex::new(names));
+        let (names, slow) = (Arc::new(Mutex::new(names)), SharedSlowness::default());
         let mut server = Server::new(Zone {
             names: Arc::clone(&names),
+            slow: Arc::clone(&slow),
             speed,
             answers: AtomicUsize::new(0),
         });
@@ -62,6 +77,7 @@ impl NameServer {
         Ok(Self {
             address,
             names,
+            slow,
             _server: server,
         })
     }
@@ -69,6 +85,13 @@ impl NameServer {
     /// Returns where it listens, UDP and TCP.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Changes how queries for public names are answered from now on; `lost` draws which get no response.
+    pub fn set_state(&self, state: NameServerState, lost: Stream) {
+        let is_calm = state == NameServerState::default();
+        let slow = (!is_calm).then_some(Slowness { state, lost });
+        *self.slow.lock().unwrap_or_else(PoisonError::into_inner) = slow;
     }
 
     /// Returns the records, to change them.
@@ -93,6 +116,7 @@ async fn bind(ip: Ipv4Addr) -> std::io::Result<(UdpSocket, TcpListener)> {
 /// Answers queries from the shared records.
 struct Zone {
     names: SharedNames,
+    slow: SharedSlowness,
     speed: f64,
     /// Responses so far: each starts with the next address, so that clients which use the first one spread out.
     answers: AtomicUsize,
@@ -125,11 +149,47 @@ impl Zone {
         (ResponseCode::NoError, records)
     }
 
+    /// Returns when a query is answered, in real time; `None` if it gets no response.
+    fn delay(&self, request: &Request) -> Option<Duration> {
+        let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Slowness { state, lost }) = slow.as_mut().filter(|_| self.is_public(request))
+        else {
+            return Some(Duration::ZERO);
+        };
+        let is_lost = state
+            .unanswered
+            .is_some_and(|share| lost.random::<f64>() < share.get());
+        (!is_lost).then(|| state.delay.div_f64(self.speed))
+    }
+
+    fn is_public(&self, request: &Request) -> bool {
+        let Ok(info) = request.request_info() else {
+            return false;
+        };
+        let name = info.query.original().name().to_ascii().to_ascii_lowercase();
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = names.lookup(name.trim_end_matches('.'));
+        found.is_some_and(|record| record.visibility == Visibility::Public)
+    }
+
     async fn respond<R: ResponseHandler>(&self, request: &Request, mut handle: R) -> ResponseInfo {
+        let delay = self.delay(request);
+        if let Some(delay) = delay.filter(|delay| !delay.is_zero()) {
+            tokio::time::sleep(delay).await;
+        }
         let (code, records) = self.answer(request);
         let mut metadata = Metadata::response_from_request(&request.metadata);
         metadata.authoritative = true;
         metadata.response_code = code;
+        let unsent = || {
+            ResponseInfo::from(Header {
+                metadata,
+                counts: HeaderCounts::default(),
+            })
+        };
+        if delay.is_none() {
+            return unsent();
+        }
         let response = MessageResponseBuilder::from_message_request(request).build(
             metadata,
             &records,
@@ -138,12 +198,8 @@ impl Zone {
             [],
         );
         // If the client is gone, nobody needs the response; hickory only counts what is returned here.
-        handle.send_response(response).await.unwrap_or_else(|_| {
-            ResponseInfo::from(Header {
-                metadata,
-                counts: HeaderCounts::default(),
-            })
-        })
+        let sent = handle.send_response(response).await;
+        sent.unwrap_or_else(|_| unsent())
     }
 }
 
@@ -257,6 +313,34 @@ mod tests {
         assert_eq!(left, [Ipv4Addr::new(127, 0, 2, 10)]);
         assert_eq!(ttl, 60);
         assert!(resolver.lookup("gone.test.", RecordType::A).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_slow_name_server_answers_public_names_late_or_not_at_all() {
+        let mut names = names();
+        names.define_endpoint("redis.test", Duration::from_secs(5));
+        names.point("redis.test", Ipv4Addr::LOCALHOST);
+        let server = NameServer::start(Ipv4Addr::LOCALHOST, names, 1.0)
+            .await
+            .unwrap();
+        let resolver = resolver(server.address(), false);
+        let state = |delay, unanswered: f64| NameServerState {
+            delay,
+            unanswered: Some(unanswered.try_into().unwrap()),
+        };
+        let lost = || tiketi_core::rng::Streams::new(1).named("dns");
+        let late = Duration::from_millis(200);
+        server.set_state(state(late, 0.0), lost());
+        let asked = crate::clock::wall_now();
+        addresses(&resolver, "alb.test.").await;
+        assert!(crate::clock::wall_now() - asked >= late);
+        server.set_state(state(Duration::ZERO, 1.0), lost());
+        let timely = |name| tokio::time::timeout(late, resolver.lookup(name, RecordType::A));
+        assert!(timely("alb.test.").await.is_err(), "there is a response");
+        // The names of the data tier are not public.
+        assert!(timely("redis.test.").await.is_ok());
+        server.set_state(NameServerState::default(), lost());
+        addresses(&resolver, "alb.test.").await;
     }
 
     #[test]

@@ -22,6 +22,12 @@ pub enum TestbedError {
     /// The name server cannot listen.
     #[error("the name server cannot listen on {NAME_SERVER_IP}: {0}")]
     NameServer(std::io::Error),
+    /// The edge cannot start.
+    #[error("the edge cannot start: {0}")]
+    Edge(std::io::Error),
+    /// The payment provider, S3 or a router cannot listen.
+    #[error("cannot start the payment provider, S3 and the routers: {0}")]
+    Outside(std::io::Error),
     /// No port is free on the addresses of all load-balancer nodes.
     #[error("no port is free on all of {addresses:?}: {source}")]
     NoPort {

@@ -4,9 +4,11 @@ use std::io::ErrorKind;
 
 use super::clock::unix_now_ns;
 use super::{ALB_NAME, Testbed, TestbedError, lock};
-use tiketi_cloud::driver::{FaultTarget, Strain};
-use tiketi_core::fault::catalog::Connections;
-use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
+use tiketi_cloud::driver::{FaultTarget, Shift, Strain};
+use tiketi_cloud::resolver::NameServerState;
+use tiketi_core::fault::catalog::{Connections, Disruption};
+use tiketi_core::impairment::Impairments;
+use tiketi_core::units::{DataTierPart, InstanceId, Share, SimTime, ZoneId};
 use tiketi_measure::stall::ToolPart;
 
 impl FaultTarget for Testbed {
@@ -39,6 +41,16 @@ impl FaultTarget for Testbed {
         }
     }
 
+    fn stress_instance(&mut self, _now: SimTime, instance: InstanceId, load: Share) {
+        self.fleet.stress(instance, load);
+    }
+
+    fn impair(&mut self, _now: SimTime, impairments: &Impairments) {
+        self.balancer.impair(impairments.clone());
+        self.impairments = impairments.clone();
+        self.set_paths();
+    }
+
     fn lose_zone(&mut self, now: SimTime, zone: ZoneId, connections: Connections) {
         match connections {
             Connections::Silent => self.fleet.silence_zone(zone),
@@ -48,6 +60,7 @@ impl FaultTarget for Testbed {
             self.faults
                 .handle_fault(ToolPart::DataTier(part), unix_now_ns());
         }
+        self.outside.lose_zone(zone);
         self.data_tier.lose_zone(now, zone, connections);
         let news = match connections {
             Connections::Silent => self.balancer.silence_node(zone),
@@ -57,6 +70,7 @@ impl FaultTarget for Testbed {
     }
 
     fn restore_zone(&mut self, _now: SimTime, zone: ZoneId) -> Result<(), TestbedError> {
+        self.outside.restore_zone(zone);
         self.balancer.end_silence(zone);
         self.fleet.end_silence(zone);
         self.data_tier.restore_zone(zone);
@@ -72,6 +86,27 @@ impl FaultTarget for Testbed {
         self.take(news);
     }
 
+    fn shift_zone(&mut self, _now: SimTime, zone: ZoneId, shift: Shift) {
+        self.balancer.shift(zone, shift);
+        match shift {
+            Shift::Away => {
+                let address = self.node_addresses[zone.index()];
+                let names = self.name_server.names();
+                let mut names = lock(&names);
+                // The last address stays: without any, nobody reaches the sale.
+                let is_last = names
+                    .lookup(ALB_NAME)
+                    .is_none_or(|record| record.addresses.iter().all(|known| *known == address));
+                if !is_last {
+                    names.remove(ALB_NAME, address);
+                }
+            }
+            Shift::Back if self.balancer.is_up(zone) => self.announce_node(zone),
+            // Its address returns to the record when the node listens.
+            Shift::Back => {}
+        }
+    }
+
     fn evict_node(&mut self, zone: ZoneId) {
         let address = self.node_addresses[zone.index()];
         lock(&self.name_server.names()).remove(ALB_NAME, address);
@@ -82,6 +117,10 @@ impl FaultTarget for Testbed {
         self.evict_node(zone);
         let started = self.balancer.start_node(now, zone);
         started.map_err(|source| self.node_error(zone, source))
+    }
+
+    fn set_name_server(&mut self, _now: SimTime, state: NameServerState) {
+        self.name_server.set_state(state, self.streams.named("dns"));
     }
 
     fn strain(&mut self, now: SimTime, strain: Strain) {
@@ -95,9 +134,31 @@ impl FaultTarget for Testbed {
         self.faults
             .handle_fault_end(ToolPart::DataTier(part_of(strain)), unix_now_ns());
     }
+
+    fn disrupt(&mut self, _now: SimTime, disruption: Disruption) {
+        self.outside.disrupt(disruption);
+    }
+
+    fn repair(&mut self, _now: SimTime, disruption: Disruption) {
+        self.outside.repair(disruption);
+    }
 }
 
 impl Testbed {
+    /// Tells the instances of their paths to where the primaries are now.
+    pub(super) fn set_paths(&mut self) {
+        let here = |zone: ZoneId| {
+            let to = |part| {
+                let there = self.data_tier.primary(part).unwrap_or(zone);
+                self.impairments.between(zone, there)
+            };
+            (zone, (to(DataTierPart::Redis), to(DataTierPart::Database)))
+        };
+        let zones = (0..).map(ZoneId).take(self.zone_names.len());
+        let paths = zones.map(here).collect();
+        self.fleet.set_paths(paths);
+    }
+
     /// Returns the parts of the data tier with a server in `zone`: the primary, or a replica that commits wait for.
     fn data_tier_parts_in(&self, zone: ZoneId) -> Vec<DataTierPart> {
         let here = self.data_tier_zones.iter().filter(|(_, of)| *of == zone);

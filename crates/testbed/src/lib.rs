@@ -1,6 +1,7 @@
-//! A local AWS: DNS, load balancer, instances, data tier, and zones in which they fail together.
+//! A local AWS: DNS, edge, load balancer, instances, data tier, and zones in which they fail together.
 //!
 //! ```text
+//! buyers ─▶ dns (one address per edge location) ─▶ edge ─▶ S3
 //! buyers ─▶ dns (one address per zone) ─▶ alb node of a zone (child processes) ─▶ any healthy instance ─▶ data tier
 //! driver ─orders, faults─▶ Testbed ─▶ fleet · alb · data tier · dns        Testbed::next_input ─▶ control plane
 //! ```
@@ -15,13 +16,17 @@ pub mod clock;
 pub mod data_tier;
 mod deaf;
 pub mod dns;
+pub mod edge;
 mod error;
 mod faults;
 pub mod fleet;
 pub mod instance;
 mod orders;
+mod outside;
+mod probe;
 pub mod pulse;
 mod settings;
+mod sources;
 pub mod zone;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -41,16 +46,25 @@ use child::Launcher;
 use data_tier::{DataTier, Embedded, Endpoints, External, Premises, Servers};
 use dns::NameServer;
 pub use error::TestbedError;
-use fleet::{Fleet, InstanceGauge, Kind};
+use fleet::{Fleet, InstanceGauge, Kind, Site};
+use outside::Outside;
 use tiketi_cloud::order::Input;
+use tiketi_core::impairment::Impairments;
+use tiketi_core::rng::Streams;
 use tiketi_core::units::{DataTierPart, InstanceId, ZoneId};
-use tiketi_measure::ending::DataTierFigures;
+use tiketi_edge::EdgeFigures;
+use tiketi_measure::ending::{ChargeFacts, DataTierFigures, Use};
 use tiketi_measure::stall::Book;
+use tiketi_network::Party;
 use tiketi_scenario::{Plan, topology};
 use zone::{FIRST_HOST, on_loopback};
 
+/// DNS name of the site: an alias record for the edge.
+pub const SITE_NAME: &str = "tiketi.test";
+/// DNS name of the edge, as CloudFront would give it.
+pub const EDGE_NAME: &str = "d111111abcdef8.cloudfront.test";
 /// DNS name of the load balancer.
-pub const ALB_NAME: &str = "tiketi.test";
+pub const ALB_NAME: &str = "alb.tiketi.test";
 /// DNS name of the Redis endpoint.
 pub const REDIS_NAME: &str = "redis.tiketi.test";
 /// DNS name of the database's writer endpoint.
@@ -83,10 +97,18 @@ pub struct Testbed {
     /// Instances that will become targets as soon as they listen.
     unregistered: BTreeSet<InstanceId>,
     data_tier: DataTier,
+    /// The payment provider, S3, and the way to them.
+    outside: Outside,
     /// The load balancer's totals when they were last taken for the bill.
     load_taken: Load,
     /// Inputs that the control plane gets next.
     pending: VecDeque<Input>,
+    /// The edge; `None` if the page has no static files.
+    edge: Option<edge::Edge>,
+    /// What the edge had counted when it was last taken for the bill.
+    edge_taken: EdgeFigures,
+    /// Draws which queries a slow name server does not answer.
+    streams: Streams,
     /// Zone of a load-balancer process that has ended unexpectedly.
     broken_node: Option<ZoneId>,
     /// An instance that could not be started, and why.
@@ -95,6 +117,8 @@ pub struct Testbed {
     faults: Book,
     /// The zone of each server of the data tier.
     data_tier_zones: Vec<(DataTierPart, ZoneId)>,
+    /// Paths whose packets are late or lost.
+    impairments: Impairments,
 }
 
 /// The environment that a testbed is built in.
@@ -119,6 +143,19 @@ pub struct Access {
     pub name_server: SocketAddr,
     /// Secret that signs the tokens of buyers.
     pub token_secret: String,
+    /// The edge that serves the web page; `None` if the page has no static files.
+    pub edge: Option<EdgeAccess>,
+}
+
+/// How a load worker reaches the edge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EdgeAccess {
+    /// DNS name of the site.
+    pub host: String,
+    /// Port of all edge locations.
+    pub port: u16,
+    /// Their addresses, to tell whether the name leads there.
+    pub addresses: Vec<Ipv4Addr>,
 }
 
 /// What is read when a testbed ends.
@@ -128,6 +165,10 @@ pub struct Ended {
     pub state: Result<FinalState, SetupError>,
     /// What was measured of the data tier's servers; `None` if it has none.
     pub data_tier: Option<DataTierFigures>,
+    /// The ledger of the payment provider compared with the orders; `None` if the state could not be read.
+    pub charges: Option<ChargeFacts>,
+    /// Calls out of the VPC.
+    pub outbound: Vec<Use>,
 }
 
 /// The state of the testbed at one moment.
@@ -186,6 +227,7 @@ impl Testbed {
             speed,
             addresses: node_addresses.clone(),
             port,
+            seed: plan.seed,
             processes_per_node: budget.processes_per_node,
             logs: node_logs(plan, ground.logs.as_deref()),
         });
@@ -203,9 +245,27 @@ impl Testbed {
         };
         let (data_tier, kind) = Box::pin(build_data_tier(plan, &settings, premises, show)).await?;
         let token_secret = settings.jwt_secret.clone();
-        let subnets = topology.zones.iter().map(|zone| zone.private).collect();
-        let (fleet, fleet_heard) = Fleet::new(kind, settings, subnets);
+        let outside = Outside::start(plan).map_err(TestbedError::Outside)?;
+        let site = |zone: ZoneId| {
+            let (provider, receipts) = outside.settings(zone);
+            Site {
+                subnet: topology.zones[zone.index()].private,
+                provider,
+                receipts,
+            }
+        };
+        let sites = topology.zone_ids().map(site).collect();
+        let (fleet, fleet_heard) = Fleet::new(kind, settings, sites);
+        let sources = |zone| {
+            let admitted = sources::admitted_to(topology, Party::Instance(zone));
+            (zone, admitted)
+        };
+        let fleet = fleet.admitting(topology.zone_ids().map(sources).collect());
+        let edge = start_edge(plan, &name_server).await?;
         let mut testbed = Self {
+            edge,
+            edge_taken: EdgeFigures::default(),
+            streams: Streams::new(plan.seed),
             node_addresses,
             port,
             token_secret,
@@ -217,6 +277,7 @@ impl Testbed {
             fleet_heard,
             unregistered: BTreeSet::new(),
             data_tier,
+            outside,
             load_taken: Load::default(),
             zone_names: topology
                 .zones
@@ -228,6 +289,7 @@ impl Testbed {
             broken_instance: None,
             faults: Book::default(),
             data_tier_zones: data_tier_zones(topology),
+            impairments: Impairments::default(),
         };
         let all = testbed.start_nodes(topology.zone_ids());
         tokio::time::timeout(START_TIMEOUT, all)
@@ -258,7 +320,17 @@ impl Testbed {
             port: self.port,
             name_server: self.name_server.address(),
             token_secret: self.token_secret.clone(),
+            edge: self.edge.as_ref().map(|edge| EdgeAccess {
+                host: SITE_NAME.to_owned(),
+                port: edge.port(),
+                addresses: edge.addresses().to_vec(),
+            }),
         }
+    }
+
+    /// Returns what the edge has counted; `None` without one.
+    pub fn edge_figures(&self) -> Option<EdgeFigures> {
+        self.edge.as_ref().map(edge::Edge::figures)
     }
 
     /// Returns the current state of the testbed.
@@ -283,13 +355,34 @@ impl Testbed {
         Box::pin(self.balancer.stop()).await;
         self.fleet.stop().await;
         // Only now nothing changes any longer.
+        let state = self.data_tier.final_state().await;
         let ended = Ended {
-            state: self.data_tier.final_state().await,
+            charges: state.as_ref().ok().map(|state| self.outside.settle(state)),
+            outbound: self.outside.uses(),
+            state,
             data_tier: self.data_tier.figures(),
         };
         Box::pin(self.data_tier.stop()).await;
         ended
     }
+}
+
+/// Starts the edge, and gives its name the addresses; `None` if the page has no static files.
+async fn start_edge(
+    plan: &Plan,
+    name_server: &NameServer,
+) -> Result<Option<edge::Edge>, TestbedError> {
+    let planned = &plan.topology.edge;
+    if planned.files.is_empty() {
+        return Ok(None);
+    }
+    let edge = edge::Edge::start(planned, plan.clock.speed)
+        .await
+        .map_err(TestbedError::Edge)?;
+    for &address in edge.addresses() {
+        lock(&name_server.names()).add(EDGE_NAME, address);
+    }
+    Ok(Some(edge))
 }
 
 /// Returns the zone of each server of the data tier.

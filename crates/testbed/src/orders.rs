@@ -8,7 +8,7 @@ use tiketi_cloud::driver::{CpuTime, Engine, Launch, ShowLevels};
 use tiketi_cloud::gauges::PartReadings;
 use tiketi_cloud::order::Input;
 use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
-use tiketi_cost::LoadSample;
+use tiketi_cost::{EdgeSample, LoadSample, TrafficSample};
 use tiketi_measure::stall::Book;
 
 impl Engine for Testbed {
@@ -58,9 +58,11 @@ impl Engine for Testbed {
 
     fn promote(&mut self, _now: SimTime, part: DataTierPart, zone: ZoneId) {
         self.data_tier.promote(part, zone);
+        self.set_paths();
     }
 
-    fn show_levels(&mut self, _now: SimTime) -> ShowLevels {
+    fn show_levels(&mut self, now: SimTime) -> ShowLevels {
+        self.outside.handle_time(now);
         let census = self.data_tier.census();
         let is_readable = self.data_tier.queue_size().is_some();
         ShowLevels {
@@ -85,6 +87,22 @@ impl Engine for Testbed {
         let load = self.balancer.load();
         let before = std::mem::replace(&mut self.load_taken, load);
         load.since(&before)
+    }
+
+    fn take_edge(&mut self) -> EdgeSample {
+        let Some(all) = self.edge_figures() else {
+            return EdgeSample::default();
+        };
+        let new = all.since(&std::mem::replace(&mut self.edge_taken, all));
+        EdgeSample {
+            requests: new.requests,
+            bytes_out: new.bytes,
+            origin_requests: new.origin_requests,
+        }
+    }
+
+    fn take_traffic(&mut self) -> TrafficSample {
+        self.outside.take_traffic()
     }
 }
 
@@ -123,6 +141,9 @@ impl Testbed {
         }
         let now = unix_now_ns();
         let mut book = std::mem::take(&mut self.faults);
+        if let Some(edge) = &self.edge {
+            book.absorb(edge.take_stalls(now));
+        }
         book.absorb(self.balancer.take_stalls(now));
         book.absorb(self.fleet.take_stalls(now));
         book.absorb(self.data_tier.take_stalls(now));
@@ -185,14 +206,19 @@ impl Testbed {
         for item in news {
             match item {
                 News::Input(input) => self.pending.push_back(input),
-                News::NodeUp(zone) => {
-                    let address = self.node_addresses[zone.index()];
-                    lock(&self.name_server.names()).add(ALB_NAME, address);
-                }
+                News::NodeUp(zone) => self.announce_node(zone),
                 News::ProcessLost(zone) => {
                     self.broken_node.get_or_insert(zone);
                 }
             }
+        }
+    }
+
+    /// Adds the address of a node that is up to the DNS record, unless traffic is shifted away from its zone.
+    pub(super) fn announce_node(&self, zone: ZoneId) {
+        if !self.balancer.is_shifted(zone) {
+            let address = self.node_addresses[zone.index()];
+            lock(&self.name_server.names()).add(ALB_NAME, address);
         }
     }
 
@@ -217,9 +243,9 @@ impl Testbed {
     /// Registers an instance with the load balancer, unless it is gone.
     fn register_target(&mut self, instance: InstanceId) {
         if self.unregistered.remove(&instance)
-            && let Some(address) = self.fleet.address(instance)
+            && let Some(target) = self.fleet.address(instance).zip(self.fleet.zone(instance))
         {
-            self.balancer.register(instance, address);
+            self.balancer.register(instance, target);
         }
     }
 }

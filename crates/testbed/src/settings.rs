@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use tiketi_server::{Clients, Section, Settings, Show};
 
 use super::zone::on_loopback;
-use super::{ALB_NAME, DATABASE_NAME, NICENESS, REDIS_NAME, TestbedError};
+use super::{ALB_NAME, DATABASE_NAME, EDGE_NAME, NICENESS, REDIS_NAME, SITE_NAME, TestbedError};
 use tiketi_cloud::name_service::NameService;
 use tiketi_scenario::Plan;
 use tiketi_scenario::topology::Zone;
@@ -64,9 +64,11 @@ pub(super) fn show(plan: &Plan) -> Show {
 pub(super) fn names(plan: &Plan) -> NameService {
     let topology = &plan.topology;
     let mut names = NameService::default();
+    names.alias(SITE_NAME, EDGE_NAME, topology.edge.dns_ttl);
+    names.define(EDGE_NAME, topology.edge.dns_ttl);
     names.define(ALB_NAME, topology.alb.dns_ttl);
-    names.define(REDIS_NAME, topology.redis.dns_ttl);
-    names.define(DATABASE_NAME, topology.database.dns_ttl);
+    names.define_endpoint(REDIS_NAME, topology.redis.dns_ttl);
+    names.define_endpoint(DATABASE_NAME, topology.database.dns_ttl);
     let redis = endpoints(plan, |zone| zone.private);
     names.point(REDIS_NAME, redis[topology.redis.primary.index()]);
     let database = endpoints(plan, |zone| zone.data);

@@ -13,12 +13,15 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::child::Launcher;
-use super::fleet::{self, Fleet};
-use super::{ALB_NAME, DATABASE_NAME, Ground, REDIS_NAME, Testbed};
-use tiketi_cloud::driver::{Engine as _, FaultTarget as _, Launch};
+use super::fleet::{self, Fleet, Site};
+use super::{ALB_NAME, DATABASE_NAME, EDGE_NAME, Ground, REDIS_NAME, SITE_NAME, Testbed};
+use tiketi_cloud::driver::{Engine as _, FaultTarget as _, Launch, Shift};
 use tiketi_cloud::order::Input;
 use tiketi_core::fault::catalog::Connections;
+use tiketi_core::impairment::{Impairment, Impairments, Peer, Quality};
 use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
+use tiketi_measure::ending::{Probe, ProbeOutcome};
+use tiketi_scenario::network::{DefaultRoute, Source};
 use tiketi_scenario::{Plan, load};
 
 const ZONE_A: ZoneId = ZoneId(0);
@@ -72,7 +75,7 @@ impl Bench {
         let mut bench = Self::start_empty_with(plan).await;
         let kind = fleet::tests::processes(Launcher::Tasks, None);
         let zones = plan.topology.zones.iter();
-        let subnets = zones.map(|zone| zone.private).collect();
+        let subnets = zones.map(|zone| Site::closed(zone.private)).collect();
         let (fleet, heard) = Fleet::new(kind, super::settings::server(plan), subnets);
         bench.testbed.fleet = Box::new(fleet);
         bench.testbed.fleet_heard = heard;
@@ -188,6 +191,28 @@ async fn buyers_reach_any_instance_through_the_node_of_either_zone() {
 }
 
 #[tokio::test]
+async fn the_site_is_an_alias_of_the_edge_which_serves_its_page() {
+    let bench = Bench::start_empty().await;
+    let edge = bench.testbed.entry().edge.expect("the page has files");
+    assert_eq!(edge.host, SITE_NAME);
+    let locations: Vec<IpAddr> = edge.addresses.iter().copied().map(IpAddr::V4).collect();
+    assert_eq!(bench.resolve(SITE_NAME).await, locations);
+    assert_eq!(bench.resolve(EDGE_NAME).await, locations);
+    let nodes = bench.resolve(ALB_NAME).await;
+    assert!(nodes.iter().all(|node| !locations.contains(node)));
+    let stream = TokioIo::new(TcpStream::connect((locations[0], edge.port)).await.unwrap());
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("/index.html").header("host", SITE_NAME);
+    let request = request.body(Empty::<bytes::Bytes>::new()).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(bench.testbed.edge_figures().unwrap().hits, 1);
+    bench.testbed.end().await.state.unwrap();
+    assert!(TcpStream::connect((locations[0], edge.port)).await.is_err());
+}
+
+#[tokio::test]
 async fn an_instance_refuses_connections_until_its_boot_is_over() {
     let mut bench = Bench::start_empty().await;
     bench.launch(IN_A, ZONE_A, SimTime::from_secs(60));
@@ -261,7 +286,7 @@ async fn an_instance_that_cannot_be_started_is_told_and_makes_the_testbed_unsoun
     let mut bench = Bench::start_empty().await;
     let broken = Launcher::Binary("/bin/false".into());
     let kind = fleet::tests::processes(broken, None);
-    let subnets = vec!["10.0.11.0/24".parse().unwrap()];
+    let subnets = vec![Site::closed("10.0.11.0/24".parse().unwrap())];
     let (fleet, heard) = Fleet::new(kind, super::settings::server(&plan()), subnets);
     bench.testbed.fleet = Box::new(fleet);
     bench.testbed.fleet_heard = heard;
@@ -445,4 +470,99 @@ async fn errors_name_the_zone_as_the_plan_does() {
         "a load-balancer process of zone b ended unexpectedly"
     );
     bench.testbed.end().await.state.unwrap();
+}
+
+/// An address that buyers come from.
+const BUYER: Ipv4Addr = Ipv4Addr::new(127, 1, 0, 1);
+
+#[tokio::test]
+async fn instances_answer_their_load_balancer_and_refuse_buyers() {
+    let bench = Bench::start().await;
+    let probes = bench.testbed.probe(BUYER).await;
+    assert_eq!(probes.len(), 2, "one instance in each zone");
+    let is_refused = |probe: &Probe| probe.outcome == ProbeOutcome::Refused;
+    assert!(probes.iter().all(is_refused), "{probes:?}");
+    let gauges = bench.testbed.gauges();
+    let refused = gauges.instances.iter().filter_map(|one| one.load);
+    assert_eq!(refused.map(|load| load.strangers_refused).sum::<u64>(), 2);
+    for node in bench.resolve(ALB_NAME).await {
+        assert_eq!(bench.get(node, "/health").await.unwrap(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn an_instance_with_a_public_address_and_an_open_group_answers_buyers() {
+    let mut plan = plan();
+    plan.topology
+        .security_groups
+        .instances
+        .push(Source::Internet);
+    for zone in &mut plan.topology.zones {
+        zone.routes.private = DefaultRoute::InternetGateway;
+    }
+    let mut bench = Bench::start_empty_with(&plan).await;
+    bench.start_instances().await;
+    let probes = bench.testbed.probe(BUYER).await;
+    let is_through = |probe: &Probe| probe.outcome == ProbeOutcome::Answered;
+    assert!(
+        probes.len() == 2 && probes.iter().all(is_through),
+        "{probes:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_zonal_shift_takes_the_address_of_the_zone_out_of_dns_until_it_ends() {
+    let mut bench = Bench::start().await;
+    let both = bench.resolve(ALB_NAME).await;
+    assert_eq!(both.len(), 2);
+    bench.testbed.shift_zone(SimTime::ZERO, ZONE_A, Shift::Away);
+    let left = bench.resolve(ALB_NAME).await;
+    assert_eq!(left.len(), 1);
+    // The node itself works on, for those who still know its address.
+    let shifted = both.iter().find(|address| !left.contains(address)).unwrap();
+    assert_eq!(
+        bench.get(*shifted, "/health").await.unwrap(),
+        StatusCode::OK
+    );
+    bench.testbed.shift_zone(SimTime::ZERO, ZONE_B, Shift::Away);
+    assert_eq!(bench.resolve(ALB_NAME).await, left, "the last one stays");
+    bench.testbed.shift_zone(SimTime::ZERO, ZONE_A, Shift::Back);
+    assert_eq!(bench.resolve(ALB_NAME).await, both);
+}
+
+#[tokio::test]
+async fn an_instance_far_from_redis_is_slower_while_the_path_between_zones_is_impaired() {
+    let mut bench = Bench::start().await;
+    let mut impairments = Impairments::default();
+    impairments.add(Impairment {
+        zone: ZONE_B,
+        peer: Peer::OtherZones,
+        quality: Quality {
+            delay: Duration::from_secs(20),
+            ..Quality::default()
+        },
+    });
+    bench.testbed.impair(SimTime::ZERO, &impairments);
+    // Redis is in zone a. Its client gives up after two seconds, much less than the packets take.
+    let status = |address: SocketAddr| async move {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket
+            .bind(SocketAddr::from((Ipv4Addr::new(127, 0, 1, 4), 0)))
+            .unwrap();
+        let stream = TokioIo::new(socket.connect(address).await.unwrap());
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::get("/health/redis").header("host", ALB_NAME);
+        let request = request.body(Empty::<bytes::Bytes>::new()).unwrap();
+        sender.send_request(request).await.unwrap().status()
+    };
+    let address = |instance| bench.testbed.fleet.address(instance).unwrap();
+    assert_eq!(status(address(IN_A)).await, StatusCode::OK);
+    assert_eq!(status(address(IN_B)).await, StatusCode::SERVICE_UNAVAILABLE);
+    // After a failover, Redis is in the zone of the other one.
+    bench
+        .testbed
+        .promote(SimTime::ZERO, DataTierPart::Redis, ZONE_B);
+    let address = |instance| bench.testbed.fleet.address(instance).unwrap();
+    assert_eq!(status(address(IN_B)).await, StatusCode::OK);
 }

@@ -17,6 +17,19 @@ pub(super) fn on_loopback(subnet: Ipv4Net, host: u32) -> Ipv4Addr {
     Ipv4Addr::new(127, b, c, d)
 }
 
+/// Maps a subnet to loopback: 10.0.11.0/24 is 127.0.11.0/24.
+pub(super) fn net_on_loopback(subnet: Ipv4Net) -> Ipv4Net {
+    let [_, b, c, d] = subnet.network().octets();
+    let network = Ipv4Addr::new(127, b, c, d);
+    Ipv4Net::new(network, subnet.prefix_len()).expect("the prefix is that of a subnet")
+}
+
+/// The address of the VPC's router in a subnet: the first host, which AWS reserves for it.
+pub(super) fn router_of(subnet: Ipv4Net) -> Ipv4Addr {
+    let [_, b, c, d] = Ipv4Addr::from(u32::from(subnet.network()) + 1).octets();
+    Ipv4Addr::new(127, b, c, d)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

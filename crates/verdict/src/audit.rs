@@ -3,6 +3,8 @@
 //! An audit that finds a defect fails. One that finds none passes only if there was something that could have been wrong:
 //! without a sold ticket, nothing shows that tickets are sold once.
 
+mod charges;
+
 use serde::Serialize;
 
 use super::figure::{counted, grouped};
@@ -149,7 +151,7 @@ pub(super) fn judge(run: &Measurements) -> Vec<AuditVerdict> {
         verdict(Audit::NoOversell, facts(run).map(no_oversell)),
         verdict(Audit::NoDoubleSale, facts(run).map(no_double_sale)),
         verdict(Audit::NothingLost, facts(run).map(nothing_lost)),
-        verdict(Audit::Ledger, facts(run).map(ledger)),
+        verdict(Audit::Ledger, facts(run).map(charges::ledger)),
         verdict(Audit::AdmissionsConserved, queue),
     ]
 }
@@ -340,30 +342,6 @@ fn nothing_lost(facts: &AuditFacts) -> Checked {
     Checked {
         passed: lost.count == 0,
         among: (Denominator::Confirmations, facts.acknowledged),
-        summary,
-        evidence,
-    }
-}
-
-fn ledger(facts: &AuditFacts) -> Checked {
-    let (charges, orders) = (facts.captures, facts.paid_orders);
-    let evidence = format!(
-        "{} for {}",
-        counted(charges, "charge"),
-        counted(orders, "paid order")
-    );
-    let summary = if charges == orders {
-        format!("As many charges as paid orders ({}).", grouped(orders))
-    } else if charges > orders {
-        let over = counted(charges - orders, "charge");
-        format!("{over} without a paid order.")
-    } else {
-        let missing = counted(orders - charges, "paid order");
-        format!("{missing} without a charge.")
-    };
-    Checked {
-        passed: charges == orders,
-        among: (Denominator::Charges, charges + orders),
         summary,
         evidence,
     }

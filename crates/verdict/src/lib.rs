@@ -5,8 +5,10 @@
 
 pub mod agreement;
 pub mod audit;
+pub mod availability;
 pub mod cause;
 pub mod deployment;
+mod drain;
 pub mod figure;
 pub mod gap;
 pub mod recovery;
@@ -18,6 +20,7 @@ pub mod validity;
 use serde::Serialize;
 
 use audit::{AuditVerdict, Finding};
+use availability::Availability;
 use cause::Cause;
 use deployment::Deployment;
 use gap::Gap;
@@ -52,6 +55,8 @@ pub struct Verdicts {
     pub scaling: Vec<ScaleAction>,
     /// Each instance refresh.
     pub deployments: Vec<Deployment>,
+    /// Availability of the run, and of a year with its faults.
+    pub availability: Availability,
     /// Why the run failed; `None` if it did not fail, or if its measurement is not valid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
@@ -64,7 +69,8 @@ pub fn judge(run: &Measurements) -> Verdicts {
     // Recoveries come first: gates on `recovery_time` and many claims are computed from them.
     let recoveries = recovery::judge(run);
     let scaling = scale::judge(run);
-    let deployments = deployment::judge(run);
+    let deployments = deployment::judge(run, &recoveries);
+    let availability = availability::judge(run, &recoveries);
     let audits = audit::judge(run);
     let gates = slo::judge(run, &recoveries);
     let described = targets::architecture::of(run);
@@ -79,6 +85,7 @@ pub fn judge(run: &Measurements) -> Verdicts {
                 recoveries: &recoveries,
                 scaling: &scaling,
                 deployments: &deployments,
+                availability: &availability,
                 audits: &audits,
             },
         ),
@@ -87,6 +94,7 @@ pub fn judge(run: &Measurements) -> Verdicts {
         recoveries,
         scaling,
         deployments,
+        availability,
         cause: None,
         interrupted: run.ending.interrupted,
     };

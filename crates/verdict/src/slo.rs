@@ -252,7 +252,7 @@ fn recovery_time(recoveries: &[Recovery], statistic: Statistic) -> Result<Figure
     for recovery in recoveries {
         match &recovery.outcome {
             Outcome::Recovered { after } => lengths.record(*after),
-            Outcome::NotRecovered => return Ok(Figure::Never),
+            Outcome::NotRecovered | Outcome::Metastable { .. } => return Ok(Figure::Never),
             Outcome::CouldNotTell { reason } => {
                 return Err(Unmeasured::UnknownRecovery {
                     reason: reason.clone(),

@@ -1,15 +1,18 @@
 //! The cache role as seen by handlers: waiting room, sessions, cache, rate limit and bus.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use tiketi_data_tier::StockVersion;
 use uuid::Uuid;
 
 use super::embedded::EmbeddedCache;
 use super::servers::RedisCache;
 use super::{Admission, Place, QueueStatus, Task, Unavailable};
 use crate::bus::{Change, Envelope, Subscription};
+use crate::distance::Distance;
 
 /// The state of a user's socket, kept so that a reconnect on any instance can restore it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +95,14 @@ macro_rules! on_store {
 }
 
 impl Cache {
+    /// The same store over a path that faults may impair. Only that to the embedded store can be.
+    pub(crate) fn behind(self, distance: &Arc<Distance>) -> Self {
+        match self {
+            Self::Embedded(store) => Self::Embedded(store.behind(Arc::clone(distance))),
+            Self::Servers(store) => Self::Servers(store),
+        }
+    }
+
     /// Takes a shopping slot or joins the queue. A user who is active or waiting already keeps the slot or place.
     pub(crate) async fn enter(&self, show: Uuid, user: Uuid) -> Result<Place, Unavailable> {
         on_store!(self, store => store.enter(show, user).await)
@@ -160,6 +171,21 @@ impl Cache {
         ttl: Duration,
     ) -> Result<(), Unavailable> {
         on_store!(self, store => store.set_cached(key, body, ttl).await)
+    }
+
+    /// As [`Self::set_cached`], for the details of a show. The embedded store keeps which version of the stock they show, and
+    /// counts outdated reads.
+    pub(crate) async fn set_cached_stock(
+        &self,
+        key: String,
+        body: Bytes,
+        ttl: Duration,
+        stock: Option<(Uuid, StockVersion)>,
+    ) -> Result<(), Unavailable> {
+        match self {
+            Self::Embedded(store) => store.set_cached_stock(key, body, ttl, stock).await,
+            Self::Servers(store) => store.set_cached(key, body, ttl).await,
+        }
     }
 
     pub(crate) async fn drop_cached(&self, key: &str) -> Result<(), Unavailable> {

@@ -1,14 +1,17 @@
 //! The database role as seen by handlers: rows, refusals, and one method per transaction.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use tiketi_data_tier::StockVersion;
 use uuid::Uuid;
 
 use super::Unavailable;
 use super::embedded::EmbeddedDatabase;
 use super::servers::PostgresDatabase;
+use crate::distance::Distance;
 
 /// Why the database refused a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +63,8 @@ pub(crate) struct ShowRow {
     pub(crate) title: String,
     pub(crate) seats: usize,
     pub(crate) types: Vec<TicketTypeRow>,
+    /// The version of the stock in the types; `None` if the database does not number them.
+    pub(crate) stock: Option<StockVersion>,
 }
 
 /// A ticket type with its stock.
@@ -174,6 +179,14 @@ macro_rules! on_store {
 }
 
 impl Database {
+    /// The same store over a path that faults may impair. Only that to the embedded store can be.
+    pub(crate) fn behind(self, distance: &Arc<Distance>) -> Self {
+        match self {
+            Self::Embedded(store) => Self::Embedded(store.behind(Arc::clone(distance))),
+            Self::Servers(store) => Self::Servers(store),
+        }
+    }
+
     /// Adds a user. Returns `None` if the email address is taken.
     pub(crate) async fn register(
         &self,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use serde_json::json;
-use tiketi_server::{ClientLimits, Clients, Settings};
+use tiketi_server::{ClientLimits, Clients, Provider, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
@@ -189,7 +189,10 @@ async fn payments_begun_again_and_again_do_not_keep_a_seat(on: On) {
     // No payment ever ends, as if the server were killed in the middle of each.
     let endless = Settings {
         hold: Duration::from_secs(20),
-        provider_time: (Duration::from_secs(3_600), Duration::from_secs(3_600)),
+        provider: Provider::BuiltIn {
+            shortest: Duration::from_secs(3_600),
+            longest: Duration::from_secs(3_600),
+        },
         speed: 20.0,
         ..settings()
     };

@@ -345,6 +345,7 @@ fn postgres_settings(sites: &[Ipv4Addr]) -> PostgresSettings {
         sites: sites.to_vec(),
         kind: PostgresKind::RdsMultiAz,
         lag: Duration::ZERO,
+        clients: vec![(Ipv4Addr::new(127, 0, 0, 0), 8)],
         connections_max: CONNECTIONS_MAX,
         replica_lag: Duration::ZERO,
     }

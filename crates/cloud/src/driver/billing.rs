@@ -1,7 +1,10 @@
 //! The bill of a run: the cost meter, fed by notices and by the load balancer's counters.
 
 use tiketi_core::units::SimTime;
-use tiketi_cost::{LoadSample, Meter, PriceBook, Sales, Scope, Statement, TrafficSample};
+use tiketi_cost::meter::Passed;
+use tiketi_cost::{
+    EdgeSample, LoadSample, Meter, PriceBook, Sales, Scope, Statement, TrafficSample,
+};
 use tiketi_scenario::Plan;
 
 use crate::notice::{InstanceState, Notice, What};
@@ -30,6 +33,11 @@ impl Billing {
     /// Returns how often the Lambda has sampled the queue.
     pub const fn lambda_runs(&self) -> u64 {
         self.lambda_runs
+    }
+
+    /// Returns what the edge has passed on to the load balancer so far.
+    pub const fn passed(&self) -> Passed {
+        self.meter.passed()
     }
 
     /// Returns the statement for a run that ended at `ended_at`; `None` if the plan's price book is not a built-in one.
@@ -74,6 +82,10 @@ impl Billing {
 
     pub(super) fn handle_load(&mut self, now: SimTime, load: &LoadSample) {
         self.meter.handle_load(now, load);
+    }
+
+    pub(super) const fn handle_edge(&mut self, edge: &EdgeSample) {
+        self.meter.handle_edge(edge);
     }
 
     pub(super) const fn handle_traffic(&mut self, traffic: &TrafficSample) {

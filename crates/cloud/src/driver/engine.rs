@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use tiketi_core::fault::catalog::Connections;
+use tiketi_core::fault::catalog::{Connections, Disruption};
+use tiketi_core::impairment::Impairments;
+use tiketi_core::names;
 use tiketi_core::units::{DataTierPart, InstanceId, Share, SimTime, ZoneId};
-use tiketi_cost::{LoadSample, TrafficSample};
+use tiketi_cost::{EdgeSample, LoadSample, TrafficSample};
 
 use super::{CpuTime, Driver};
 use crate::gauges::PartReadings;
+use crate::resolver::NameServerState;
 
 /// Carries out orders and reports levels. All calls return at once: what takes time is begun, and its outcome is reported
 /// later with [`tell`](super::tell).
@@ -52,6 +55,11 @@ pub trait Engine {
     /// Returns what the load balancer has done since the last call.
     fn take_load(&mut self) -> LoadSample;
 
+    /// Returns what the edge has served from its caches since the last call; nothing if the engine has no edge.
+    fn take_edge(&mut self) -> EdgeSample {
+        EdgeSample::default()
+    }
+
     /// Returns what went over each path since the last call; nothing if the engine does not meter traffic.
     fn take_traffic(&mut self) -> TrafficSample {
         TrafficSample::default()
@@ -75,6 +83,13 @@ pub trait FaultTarget: Engine {
     /// Lets a paused instance continue. Does nothing if it is gone: the group may have replaced it.
     fn resume_instance(&mut self, now: SimTime, instance: InstanceId) -> Result<(), Self::Error>;
 
+    /// From now on other work takes this share of the processor of an instance; none ends that. Does nothing if the instance
+    /// is gone.
+    fn stress_instance(&mut self, now: SimTime, instance: InstanceId, load: Share);
+
+    /// The impairments of the network from now on, all of them.
+    fn impair(&mut self, now: SimTime, impairments: &Impairments);
+
     /// Takes everything in a zone at once: instances, load-balancer node, servers of the data tier, NAT gateway. Their peers
     /// hear of it what `connections` says.
     fn lose_zone(&mut self, now: SimTime, zone: ZoneId, connections: Connections);
@@ -85,18 +100,45 @@ pub trait FaultTarget: Engine {
     /// Takes the load-balancer node of a zone. Its address stays in the DNS record until [`Self::evict_node`].
     fn lose_node(&mut self, now: SimTime, zone: ZoneId);
 
+    /// Shifts traffic away from a zone, or back: its address leaves the DNS record or returns, and no node sends requests to
+    /// targets in the zone in between. Open connections stay.
+    fn shift_zone(&mut self, now: SimTime, zone: ZoneId, shift: Shift);
+
     /// Removes the address of a lost node from the DNS record.
     fn evict_node(&mut self, zone: ZoneId);
 
     /// Starts the load-balancer node of a zone again. Its address is in the DNS record once the node listens.
     fn restore_node(&mut self, now: SimTime, zone: ZoneId) -> Result<(), Self::Error>;
 
+    /// Changes how the name server answers queries for the site and the load balancer.
+    fn set_name_server(&mut self, now: SimTime, state: NameServerState);
+
     /// Starts a fault of the data tier.
     fn strain(&mut self, now: SimTime, strain: Strain);
 
     /// Ends a fault of the data tier.
     fn relieve(&mut self, now: SimTime, strain: Strain);
+
+    /// Breaks, or changes, something on the way of calls out of the VPC, or at their destination.
+    fn disrupt(&mut self, now: SimTime, disruption: Disruption);
+
+    /// Ends a disruption. A changed route has no end.
+    fn repair(&mut self, now: SimTime, disruption: Disruption);
 }
+
+/// Where a zonal shift moves the traffic of a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shift {
+    /// To the other zones.
+    Away,
+    /// Back.
+    Back,
+}
+
+names!(Shift {
+    Away = "away",
+    Back = "back",
+});
 
 /// An engine together with its driver.
 pub trait Driven {

@@ -2,12 +2,14 @@
 
 use tiketi_core::fault::StrikeKind;
 use tiketi_core::fault::catalog::Action;
-use tiketi_core::units::{SimTime, ZoneId};
+use tiketi_core::impairment::{Impairment, Impairments};
+use tiketi_core::units::{Share, SimTime, ZoneId};
 
 use super::orders::ErrorOf;
-use super::{Driven, Driver, FaultTarget, NODE_EVICTION, Strain, tell};
+use super::{Driven, Driver, FaultTarget, NODE_EVICTION, Shift, Strain, tell};
 use crate::notice::What;
 use crate::order::Input;
+use crate::resolver::NameServerState;
 
 /// Starts and ends the faults that are due at `now`.
 ///
@@ -56,6 +58,9 @@ where
     if let Some(strain) = strain_of(action) {
         driven.engine().strain(now, strain);
     }
+    if let Some(disruption) = action.disruption() {
+        driven.engine().disrupt(now, disruption);
+    }
     match action {
         Action::AzPowerInterruption { zone, connections } => {
             driven.driver().handle_zone_lost(now, zone);
@@ -86,9 +91,27 @@ where
             }
             Ok(())
         }
+        // To AWS nothing has happened; the load balancer notices if its health checks take too long.
+        Action::CpuStress { zone, count, load } => {
+            let mut stressed = driven.engine().answering_in(now, zone);
+            stressed.truncate(count as usize);
+            for instance in stressed {
+                driven.engine().stress_instance(now, instance, load);
+                driven.driver().stressed.insert((zone, instance));
+            }
+            Ok(())
+        }
+        Action::NetworkLatency { .. } | Action::NetworkPacketLoss { .. } => {
+            impair(driven, now, action, Impairments::add);
+            Ok(())
+        }
         Action::LoseAlbNode { zone } => {
             driven.driver().handle_node_lost(now, zone);
             driven.engine().lose_node(now, zone);
+            Ok(())
+        }
+        Action::StartZonalAutoshift { zone } => {
+            driven.engine().shift_zone(now, zone, Shift::Away);
             Ok(())
         }
         // The group learns of it from the first launch that fails.
@@ -101,7 +124,21 @@ where
         Action::PausePrimary { .. }
         | Action::DelayReplica { .. }
         | Action::FillRedisMemory { .. }
-        | Action::HoldDatabaseConnections { .. } => Ok(()),
+        | Action::HoldDatabaseConnections { .. }
+        | Action::LoseNatGateway { .. }
+        | Action::ReplaceRoute { .. }
+        | Action::S3Unavailable
+        | Action::LoseS3Endpoint
+        | Action::ProviderSlow { .. }
+        | Action::ProviderDown => Ok(()),
+        Action::SlowDns { delay, unanswered } => {
+            let state = NameServerState {
+                delay,
+                unanswered: Some(unanswered),
+            };
+            driven.engine().set_name_server(now, state);
+            Ok(())
+        }
     }
 }
 
@@ -112,6 +149,9 @@ where
     driven.driver().announce(now, What::healed(action));
     if let Some(strain) = strain_of(action) {
         driven.engine().relieve(now, strain);
+    }
+    if let Some(disruption) = action.disruption() {
+        driven.engine().repair(now, disruption);
     }
     match action {
         Action::AzPowerInterruption { zone, .. } => {
@@ -128,9 +168,25 @@ where
             }
             Ok(())
         }
+        Action::CpuStress { zone, .. } => {
+            let stressed = &mut driven.driver().stressed;
+            let relieved: Vec<_> = stressed.extract_if(.., |(of, _)| *of == zone).collect();
+            for (_, instance) in relieved {
+                driven.engine().stress_instance(now, instance, Share::NONE);
+            }
+            Ok(())
+        }
+        Action::NetworkLatency { .. } | Action::NetworkPacketLoss { .. } => {
+            impair(driven, now, action, Impairments::remove);
+            Ok(())
+        }
         Action::LoseAlbNode { zone } => {
             driven.driver().lost_nodes.remove(&zone);
             restore_node(driven, now, zone)
+        }
+        Action::StartZonalAutoshift { zone } => {
+            driven.engine().shift_zone(now, zone, Shift::Back);
+            Ok(())
         }
         Action::AsgInsufficientInstanceCapacityError { zone } => {
             driven.driver().full_zones.remove(&zone);
@@ -142,8 +198,34 @@ where
         | Action::PausePrimary { .. }
         | Action::DelayReplica { .. }
         | Action::FillRedisMemory { .. }
-        | Action::HoldDatabaseConnections { .. } => Ok(()),
+        | Action::HoldDatabaseConnections { .. }
+        | Action::LoseNatGateway { .. }
+        | Action::ReplaceRoute { .. }
+        | Action::S3Unavailable
+        | Action::LoseS3Endpoint
+        | Action::ProviderSlow { .. }
+        | Action::ProviderDown => Ok(()),
+        Action::SlowDns { .. } => {
+            driven
+                .engine()
+                .set_name_server(now, NameServerState::default());
+            Ok(())
+        }
     }
+}
+
+/// Changes the impairments of the network, and tells the engine.
+fn impair<D>(driven: &mut D, now: SimTime, action: Action, change: fn(&mut Impairments, Impairment))
+where
+    D: Driven<Engine: FaultTarget> + ?Sized,
+{
+    let Some(impairment) = action.impairment() else {
+        return;
+    };
+    let impairments = &mut driven.driver().impairments;
+    change(impairments, impairment);
+    let impairments = impairments.clone();
+    driven.engine().impair(now, &impairments);
 }
 
 /// Starts the load-balancer node of a zone again, unless another fault still keeps it down.
@@ -182,7 +264,18 @@ const fn strain_of(action: Action) -> Option<Strain> {
         Action::AzPowerInterruption { .. }
         | Action::TerminateInstances { .. }
         | Action::PauseInstances { .. }
+        | Action::CpuStress { .. }
+        | Action::NetworkLatency { .. }
+        | Action::NetworkPacketLoss { .. }
         | Action::AsgInsufficientInstanceCapacityError { .. }
-        | Action::LoseAlbNode { .. } => None,
+        | Action::StartZonalAutoshift { .. }
+        | Action::LoseAlbNode { .. }
+        | Action::SlowDns { .. }
+        | Action::LoseNatGateway { .. }
+        | Action::ReplaceRoute { .. }
+        | Action::S3Unavailable
+        | Action::LoseS3Endpoint
+        | Action::ProviderSlow { .. }
+        | Action::ProviderDown => None,
     }
 }

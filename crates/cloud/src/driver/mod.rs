@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use tiketi_core::fault::Schedule;
+use tiketi_core::impairment::Impairments;
 use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_cost::Scope;
@@ -34,7 +35,7 @@ use super::gauges::{Gauges, InstanceCount, PartReadings};
 use super::notice::{InstanceState, Notice, What};
 pub use billing::Billing;
 pub use cpu::{CpuSampler, CpuTime, CpuUse};
-pub use engine::{Driven, Engine, FaultTarget, Launch, ShowLevels, Strain};
+pub use engine::{Driven, Engine, FaultTarget, Launch, Shift, ShowLevels, Strain};
 pub use faults::{handle_evictions, handle_faults};
 pub use orders::{carry_out, handle_timeout, tell};
 pub use primaries::{Primaries, Promotion};
@@ -72,6 +73,10 @@ pub struct Driver {
     /// When the address of a lost node leaves the DNS record.
     evictions: BTreeMap<ZoneId, SimTime>,
     paused: BTreeSet<(ZoneId, InstanceId)>,
+    /// Instances with other work on their processors.
+    stressed: BTreeSet<(ZoneId, InstanceId)>,
+    /// Packets that come late or are lost.
+    impairments: Impairments,
     /// Whether orders wait: a zone is being lost, and the control plane does not know it yet.
     holds_orders: bool,
     alarm_cpu: CpuSampler,
@@ -95,6 +100,8 @@ impl Driver {
             lost_nodes: BTreeSet::new(),
             evictions: BTreeMap::new(),
             paused: BTreeSet::new(),
+            stressed: BTreeSet::new(),
+            impairments: Impairments::default(),
             holds_orders: false,
             alarm_cpu: CpuSampler::default(),
             gauge_cpu: CpuSampler::default(),
@@ -181,12 +188,14 @@ impl Driver {
 pub fn read_gauges<D: Driven + ?Sized>(driven: &mut D, now: SimTime) -> Gauges {
     let engine = driven.engine();
     let load = engine.take_load();
+    let edge = engine.take_edge();
     let traffic = engine.take_traffic();
     let levels = engine.show_levels(now);
     let times = engine.cpu_times(now);
     let parts = engine.part_readings(now);
     let driver = driven.driver();
     driver.billing.handle_load(now, &load);
+    driver.billing.handle_edge(&edge);
     driver.billing.handle_traffic(&traffic);
     let cpu = driver.gauge_cpu.sample(now, &times);
     Gauges {

@@ -2,14 +2,16 @@
 
 use std::convert::Infallible;
 
-use tiketi_core::fault::catalog::{Action, Connections, Fault};
-use tiketi_core::units::DataTierPart;
+use tiketi_core::fault::catalog::{Action, Connections, Disruption, Fault};
+use tiketi_core::impairment::Peer;
+use tiketi_core::units::{DataTierPart, Share};
 use tiketi_cost::{LoadSample, Sales};
 use tiketi_scenario::{Overrides, load};
 
 use super::*;
 use crate::notice::AlarmState;
 use crate::order::{Input, Order};
+use crate::resolver::NameServerState;
 
 const ZONE_A: ZoneId = ZoneId(0);
 const ZONE_B: ZoneId = ZoneId(1);
@@ -24,13 +26,19 @@ enum Call {
     Kill(Vec<InstanceId>),
     Pause(InstanceId),
     Resume(InstanceId),
+    Stress(InstanceId, Share),
+    Impair(Impairments),
+    Shift(ZoneId, Shift),
     LoseZone(ZoneId, Connections),
     RestoreZone(ZoneId),
     LoseNode(ZoneId),
     EvictNode(ZoneId),
     RestoreNode(ZoneId),
+    NameServer(NameServerState),
     Strain(Strain),
     Relieve(Strain),
+    Disrupt(Disruption),
+    Repair(Disruption),
 }
 
 /// Every order and every fault takes effect at once; all instances work all the time.
@@ -137,6 +145,18 @@ impl FaultTarget for Noted {
         Ok(())
     }
 
+    fn stress_instance(&mut self, _now: SimTime, instance: InstanceId, load: Share) {
+        self.calls.push(Call::Stress(instance, load));
+    }
+
+    fn impair(&mut self, _now: SimTime, impairments: &Impairments) {
+        self.calls.push(Call::Impair(impairments.clone()));
+    }
+
+    fn shift_zone(&mut self, _now: SimTime, zone: ZoneId, shift: Shift) {
+        self.calls.push(Call::Shift(zone, shift));
+    }
+
     fn lose_zone(&mut self, _now: SimTime, zone: ZoneId, connections: Connections) {
         self.running.retain(|_, of| *of != zone);
         self.calls.push(Call::LoseZone(zone, connections));
@@ -160,12 +180,24 @@ impl FaultTarget for Noted {
         Ok(())
     }
 
+    fn set_name_server(&mut self, _now: SimTime, state: NameServerState) {
+        self.calls.push(Call::NameServer(state));
+    }
+
     fn strain(&mut self, _now: SimTime, strain: Strain) {
         self.calls.push(Call::Strain(strain));
     }
 
     fn relieve(&mut self, _now: SimTime, strain: Strain) {
         self.calls.push(Call::Relieve(strain));
+    }
+
+    fn disrupt(&mut self, _now: SimTime, disruption: Disruption) {
+        self.calls.push(Call::Disrupt(disruption));
+    }
+
+    fn repair(&mut self, _now: SimTime, disruption: Disruption) {
+        self.calls.push(Call::Repair(disruption));
     }
 }
 
@@ -276,6 +308,57 @@ fn nothing_is_launched_in_a_zone_without_capacity_until_the_fault_ends() {
 }
 
 #[test]
+fn instances_that_are_slowed_are_at_full_speed_when_the_fault_ends() {
+    let load = Share::try_from(0.8).expect("a share");
+    let stress = Action::CpuStress {
+        zone: ZONE_A,
+        count: 1,
+        load,
+    };
+    let mut play = Play::new(&[(10, 30, stress)]);
+    let slowed = play.engine.instances_in(ZONE_A)[0];
+    play.run_until(39);
+    assert!(play.has(&Call::Stress(slowed, load)));
+    assert!(!play.has(&Call::Stress(slowed, Share::NONE)));
+    play.run_until(40);
+    assert!(play.has(&Call::Stress(slowed, Share::NONE)));
+}
+
+#[test]
+fn the_engine_hears_of_all_impairments_together_and_of_the_end_of_each() {
+    let latency = Action::NetworkLatency {
+        zone: ZONE_A,
+        peer: Peer::OtherZones,
+        delay: Duration::from_millis(40),
+        jitter: Duration::ZERO,
+    };
+    let loss = Action::NetworkPacketLoss {
+        zone: ZONE_B,
+        peer: Peer::Buyers,
+        loss: Share::try_from(0.1).expect("a share"),
+    };
+    let mut play = Play::new(&[(10, 30, latency), (20, 10, loss)]);
+    play.run_until(100);
+    let impaired = |actions: &[Action]| {
+        let mut all = Impairments::default();
+        actions
+            .iter()
+            .filter_map(|one| one.impairment())
+            .for_each(|one| all.add(one));
+        Call::Impair(all)
+    };
+    let wanted = [
+        impaired(&[latency]),
+        impaired(&[latency, loss]),
+        impaired(&[latency]),
+        impaired(&[]),
+    ];
+    let heard = play.engine.calls.iter();
+    let heard = heard.filter(|call| matches!(call, Call::Impair(_)));
+    assert!(heard.eq(wanted.iter()), "{:?}", play.engine.calls);
+}
+
+#[test]
 fn an_order_for_a_lost_zone_is_answered_with_its_failure() {
     let mut play = Play::new(&[]);
     play.driver.lost_zones.insert(ZONE_B);
@@ -371,6 +454,41 @@ fn a_lost_primary_is_reported_and_fails_over() {
     assert!(play.has(&Call::Strain(Strain::LosePrimary(part))));
     assert!(play.has(&Call::Relieve(Strain::LosePrimary(part))));
     assert!(play.has(&Call::Promote(part, ZONE_B)));
+}
+
+#[test]
+fn what_breaks_outside_is_passed_to_the_engine_and_invisible_to_aws() {
+    let lost = Action::LoseNatGateway { zone: ZONE_A };
+    let route = Action::ReplaceRoute {
+        zone: ZONE_A,
+        gateway: ZONE_B,
+    };
+    let mut play = Play::new(&[
+        (10, 60, lost),
+        (30, 0, route),
+        (40, 5, Action::ProviderDown),
+    ]);
+    play.run_until(100);
+    let calls = play.engine.calls.iter();
+    let outside = calls.filter(|call| matches!(call, Call::Disrupt(_) | Call::Repair(_)));
+    let gateway = Disruption::NatGateway(ZONE_A);
+    let expected = [
+        Call::Disrupt(gateway),
+        Call::Disrupt(
+            route
+                .disruption()
+                .expect("a route is outside the data tier"),
+        ),
+        Call::Disrupt(Disruption::ProviderDown),
+        Call::Repair(Disruption::ProviderDown),
+        Call::Repair(gateway),
+    ];
+    assert_eq!(outside.cloned().collect::<Vec<_>>(), expected);
+    assert_eq!(
+        play.engine.calls.len(),
+        expected.len(),
+        "nothing is ordered"
+    );
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! The faults that a scenario can plan.
 //!
 //! Names follow AWS Fault Injection Service (FIS) where FIS has such an action or scenario. Each action names its FIS
-//! counterpart. FIS has none for an ALB node, a replica's link, or what a client does rather than AWS.
+//! counterpart. FIS has none for an ALB node, a replica's link, slow names, or what a client does rather than AWS.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::impairment::{Impairment, Peer, Quality};
 use crate::names;
 use crate::units::{DataTierPart, Share, SimTime, ZoneId};
 
@@ -55,9 +56,49 @@ pub enum Action {
         /// How many, lowest number first; all of the zone if there are fewer.
         count: u32,
     },
+    /// Other work takes a share of the processor of instances, before the application (`AWSFIS-Run-CPU-Stress`,
+    /// `aws:ecs:task-cpu-stress`). The stressor of FIS competes with the application for the processor; here it comes first.
+    CpuStress {
+        /// Their zone.
+        zone: ZoneId,
+        /// How many, lowest number first; all of the zone if there are fewer.
+        count: u32,
+        /// Share of the processor that is taken.
+        load: Share,
+    },
+    /// Packets to and from a zone come late (`AWSFIS-Run-Network-Latency-Sources`, `aws:ecs:task-network-latency`; part of the
+    /// scenarios "AZ: Application Slowdown" and "Cross-AZ: Traffic Slowdown"). FIS delays what its targets send; here packets
+    /// are delayed in both directions.
+    NetworkLatency {
+        /// The zone.
+        zone: ZoneId,
+        /// Whose packets.
+        peer: Peer,
+        /// How much later each packet arrives.
+        delay: Duration,
+        /// How much the delay varies.
+        #[serde(default)]
+        jitter: Duration,
+    },
+    /// Packets to and from a zone are lost (`AWSFIS-Run-Network-Packet-Loss-Sources`, `aws:ecs:task-network-packet-loss`),
+    /// in both directions.
+    NetworkPacketLoss {
+        /// The zone.
+        zone: ZoneId,
+        /// Whose packets.
+        peer: Peer,
+        /// Share of the packets that are lost.
+        loss: Share,
+    },
     /// The load balancer loses its node in one zone. The node's address stays in DNS until the record's health checks
     /// have failed, and in client caches for the record's time to live. FIS has no such action.
     LoseAlbNode {
+        /// The zone.
+        zone: ZoneId,
+    },
+    /// The load balancer shifts traffic away from a zone until this ends (`aws:arc:start-zonal-autoshift`): the zone's address
+    /// leaves DNS, and no node sends requests to targets in the zone. Open connections stay. A remedy rather than a fault.
+    StartZonalAutoshift {
         /// The zone.
         zone: ZoneId,
     },
@@ -98,10 +139,66 @@ pub enum Action {
         /// How many.
         count: u32,
     },
+    /// The name server answers queries for public names late, or not at all. What is resolved already can be used until its
+    /// time to live is over. FIS has no such action.
+    SlowDns {
+        /// Time to a response.
+        delay: Duration,
+        /// Share of queries that get none.
+        unanswered: Share,
+    },
+    /// The NAT gateway of a zone is lost. Route tables that name it keep naming it, so what they send there is dropped.
+    /// FIS has no such action.
+    LoseNatGateway {
+        /// Zone of the gateway.
+        zone: ZoneId,
+    },
+    /// Somebody changes the default route of a zone's private subnet to the NAT gateway of a zone, as with EC2's
+    /// `ReplaceRoute`. A remedy and no fault. Momentary.
+    ReplaceRoute {
+        /// Zone of the subnet.
+        zone: ZoneId,
+        /// Zone of the gateway.
+        gateway: ZoneId,
+    },
+    /// S3 cannot be reached from the VPC (`aws:network:disrupt-connectivity` with the scope `s3`).
+    S3Unavailable,
+    /// The gateway endpoint of S3 is gone, and with it its routes: traffic to S3 takes the default route. FIS has no such
+    /// action.
+    LoseS3Endpoint,
+    /// The payment provider takes longer for each answer. FIS has no such action.
+    ProviderSlow {
+        /// How much longer.
+        delay: Duration,
+    },
+    /// The payment provider rejects every call. FIS has no such action.
+    ProviderDown,
 }
 
 const fn reset() -> Connections {
     Connections::Reset
+}
+
+/// What an action does to calls out of the VPC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disruption {
+    /// The NAT gateway of this zone is lost.
+    NatGateway(ZoneId),
+    /// The default route of the private subnet of `zone` leads to the NAT gateway of zone `gateway` from now on.
+    Route {
+        /// Zone of the subnet.
+        zone: ZoneId,
+        /// Zone of the gateway.
+        gateway: ZoneId,
+    },
+    /// S3 cannot be reached from the VPC.
+    S3,
+    /// The gateway endpoint of S3 is gone.
+    S3Endpoint,
+    /// The payment provider takes this much longer for each answer.
+    ProviderSlow(Duration),
+    /// The payment provider rejects every call.
+    ProviderDown,
 }
 
 /// What the peers of something that is lost hear of it.
@@ -128,8 +225,16 @@ pub enum FaultKind {
     TerminateInstances,
     /// [`Action::PauseInstances`].
     PauseInstances,
+    /// [`Action::CpuStress`].
+    CpuStress,
+    /// [`Action::NetworkLatency`].
+    NetworkLatency,
+    /// [`Action::NetworkPacketLoss`].
+    NetworkPacketLoss,
     /// [`Action::LoseAlbNode`].
     LoseAlbNode,
+    /// [`Action::StartZonalAutoshift`].
+    StartZonalAutoshift,
     /// [`Action::AsgInsufficientInstanceCapacityError`].
     AsgInsufficientInstanceCapacityError,
     /// [`Action::LosePrimary`].
@@ -142,35 +247,98 @@ pub enum FaultKind {
     FillRedisMemory,
     /// [`Action::HoldDatabaseConnections`].
     HoldDatabaseConnections,
+    /// [`Action::SlowDns`].
+    SlowDns,
+    /// [`Action::LoseNatGateway`].
+    LoseNatGateway,
+    /// [`Action::ReplaceRoute`].
+    ReplaceRoute,
+    /// [`Action::S3Unavailable`].
+    S3Unavailable,
+    /// [`Action::LoseS3Endpoint`].
+    LoseS3Endpoint,
+    /// [`Action::ProviderSlow`].
+    ProviderSlow,
+    /// [`Action::ProviderDown`].
+    ProviderDown,
 }
 
 names!(FaultKind {
     AzPowerInterruption = "az-power-interruption",
     TerminateInstances = "terminate-instances",
     PauseInstances = "pause-instances",
+    CpuStress = "cpu-stress",
+    NetworkLatency = "network-latency",
+    NetworkPacketLoss = "network-packet-loss",
     LoseAlbNode = "lose-alb-node",
+    StartZonalAutoshift = "start-zonal-autoshift",
     AsgInsufficientInstanceCapacityError = "asg-insufficient-instance-capacity-error",
     LosePrimary = "lose-primary",
     PausePrimary = "pause-primary",
     DelayReplica = "delay-replica",
     FillRedisMemory = "fill-redis-memory",
     HoldDatabaseConnections = "hold-database-connections",
+    SlowDns = "slow-dns",
+    LoseNatGateway = "lose-nat-gateway",
+    ReplaceRoute = "replace-route",
+    S3Unavailable = "s3-unavailable",
+    LoseS3Endpoint = "lose-s3-endpoint",
+    ProviderSlow = "provider-slow",
+    ProviderDown = "provider-down",
 });
 
 impl FaultKind {
     /// Whether such a fault is over as soon as it has started, so that it has no end.
     pub const fn is_momentary(self) -> bool {
         match self {
-            Self::TerminateInstances => true,
+            Self::TerminateInstances | Self::ReplaceRoute => true,
             Self::AzPowerInterruption
             | Self::PauseInstances
+            | Self::CpuStress
+            | Self::NetworkLatency
+            | Self::NetworkPacketLoss
+            | Self::LoseAlbNode
+            | Self::StartZonalAutoshift
+            | Self::AsgInsufficientInstanceCapacityError
+            | Self::LosePrimary
+            | Self::PausePrimary
+            | Self::DelayReplica
+            | Self::FillRedisMemory
+            | Self::HoldDatabaseConnections
+            | Self::SlowDns
+            | Self::LoseNatGateway
+            | Self::S3Unavailable
+            | Self::LoseS3Endpoint
+            | Self::ProviderSlow
+            | Self::ProviderDown => false,
+        }
+    }
+}
+
+impl FaultKind {
+    /// Whether it is a remedy that is planned like a fault: it breaks nothing.
+    pub const fn is_remedy(self) -> bool {
+        match self {
+            Self::StartZonalAutoshift | Self::ReplaceRoute => true,
+            Self::AzPowerInterruption
+            | Self::TerminateInstances
+            | Self::PauseInstances
+            | Self::CpuStress
+            | Self::NetworkLatency
+            | Self::NetworkPacketLoss
             | Self::LoseAlbNode
             | Self::AsgInsufficientInstanceCapacityError
             | Self::LosePrimary
             | Self::PausePrimary
             | Self::DelayReplica
             | Self::FillRedisMemory
-            | Self::HoldDatabaseConnections => false,
+            | Self::HoldDatabaseConnections
+            | Self::SlowDns
+            | Self::LoseNatGateway
+            | Self::S3Unavailable
+            | Self::LoseS3Endpoint
+            | Self::ProviderSlow
+            | Self::ProviderDown => false,
         }
     }
 }
@@ -188,7 +356,11 @@ impl Action {
             Self::AzPowerInterruption { .. } => FaultKind::AzPowerInterruption,
             Self::TerminateInstances { .. } => FaultKind::TerminateInstances,
             Self::PauseInstances { .. } => FaultKind::PauseInstances,
+            Self::CpuStress { .. } => FaultKind::CpuStress,
+            Self::NetworkLatency { .. } => FaultKind::NetworkLatency,
+            Self::NetworkPacketLoss { .. } => FaultKind::NetworkPacketLoss,
             Self::LoseAlbNode { .. } => FaultKind::LoseAlbNode,
+            Self::StartZonalAutoshift { .. } => FaultKind::StartZonalAutoshift,
             Self::AsgInsufficientInstanceCapacityError { .. } => {
                 FaultKind::AsgInsufficientInstanceCapacityError
             }
@@ -197,6 +369,13 @@ impl Action {
             Self::DelayReplica { .. } => FaultKind::DelayReplica,
             Self::FillRedisMemory { .. } => FaultKind::FillRedisMemory,
             Self::HoldDatabaseConnections { .. } => FaultKind::HoldDatabaseConnections,
+            Self::SlowDns { .. } => FaultKind::SlowDns,
+            Self::LoseNatGateway { .. } => FaultKind::LoseNatGateway,
+            Self::ReplaceRoute { .. } => FaultKind::ReplaceRoute,
+            Self::S3Unavailable => FaultKind::S3Unavailable,
+            Self::LoseS3Endpoint => FaultKind::LoseS3Endpoint,
+            Self::ProviderSlow { .. } => FaultKind::ProviderSlow,
+            Self::ProviderDown => FaultKind::ProviderDown,
         }
     }
 
@@ -211,13 +390,24 @@ impl Action {
             Self::AzPowerInterruption { zone, .. }
             | Self::TerminateInstances { zone, .. }
             | Self::PauseInstances { zone, .. }
+            | Self::CpuStress { zone, .. }
+            | Self::NetworkLatency { zone, .. }
+            | Self::NetworkPacketLoss { zone, .. }
             | Self::LoseAlbNode { zone }
-            | Self::AsgInsufficientInstanceCapacityError { zone } => Some(zone),
+            | Self::StartZonalAutoshift { zone }
+            | Self::AsgInsufficientInstanceCapacityError { zone }
+            | Self::LoseNatGateway { zone }
+            | Self::ReplaceRoute { zone, .. } => Some(zone),
             Self::LosePrimary { .. }
             | Self::PausePrimary { .. }
             | Self::DelayReplica { .. }
             | Self::FillRedisMemory { .. }
-            | Self::HoldDatabaseConnections { .. } => None,
+            | Self::HoldDatabaseConnections { .. }
+            | Self::SlowDns { .. }
+            | Self::S3Unavailable
+            | Self::LoseS3Endpoint
+            | Self::ProviderSlow { .. }
+            | Self::ProviderDown => None,
         }
     }
 
@@ -232,8 +422,19 @@ impl Action {
             Self::AzPowerInterruption { .. }
             | Self::TerminateInstances { .. }
             | Self::PauseInstances { .. }
+            | Self::CpuStress { .. }
+            | Self::NetworkLatency { .. }
+            | Self::NetworkPacketLoss { .. }
             | Self::AsgInsufficientInstanceCapacityError { .. }
-            | Self::LoseAlbNode { .. } => None,
+            | Self::StartZonalAutoshift { .. }
+            | Self::LoseAlbNode { .. }
+            | Self::SlowDns { .. }
+            | Self::LoseNatGateway { .. }
+            | Self::ReplaceRoute { .. }
+            | Self::S3Unavailable
+            | Self::LoseS3Endpoint
+            | Self::ProviderSlow { .. }
+            | Self::ProviderDown => None,
         }
     }
 
@@ -242,14 +443,25 @@ impl Action {
         match self {
             Self::TerminateInstances { count, .. }
             | Self::PauseInstances { count, .. }
+            | Self::CpuStress { count, .. }
             | Self::HoldDatabaseConnections { count } => Some(count),
             Self::AzPowerInterruption { .. }
+            | Self::NetworkLatency { .. }
+            | Self::NetworkPacketLoss { .. }
             | Self::LoseAlbNode { .. }
+            | Self::StartZonalAutoshift { .. }
             | Self::AsgInsufficientInstanceCapacityError { .. }
             | Self::LosePrimary { .. }
             | Self::PausePrimary { .. }
             | Self::DelayReplica { .. }
-            | Self::FillRedisMemory { .. } => None,
+            | Self::FillRedisMemory { .. }
+            | Self::SlowDns { .. }
+            | Self::LoseNatGateway { .. }
+            | Self::ReplaceRoute { .. }
+            | Self::S3Unavailable
+            | Self::LoseS3Endpoint
+            | Self::ProviderSlow { .. }
+            | Self::ProviderDown => None,
         }
     }
 
@@ -259,13 +471,98 @@ impl Action {
             Self::AzPowerInterruption { connections, .. } => Some(connections),
             Self::TerminateInstances { .. }
             | Self::PauseInstances { .. }
+            | Self::CpuStress { .. }
+            | Self::NetworkLatency { .. }
+            | Self::NetworkPacketLoss { .. }
             | Self::LoseAlbNode { .. }
+            | Self::StartZonalAutoshift { .. }
             | Self::AsgInsufficientInstanceCapacityError { .. }
             | Self::LosePrimary { .. }
             | Self::PausePrimary { .. }
             | Self::DelayReplica { .. }
             | Self::FillRedisMemory { .. }
-            | Self::HoldDatabaseConnections { .. } => None,
+            | Self::HoldDatabaseConnections { .. }
+            | Self::SlowDns { .. }
+            | Self::LoseNatGateway { .. }
+            | Self::ReplaceRoute { .. }
+            | Self::S3Unavailable
+            | Self::LoseS3Endpoint
+            | Self::ProviderSlow { .. }
+            | Self::ProviderDown => None,
+        }
+    }
+
+    /// What it does to the paths of its zone; `None` if it impairs none.
+    pub fn impairment(self) -> Option<Impairment> {
+        match self {
+            Self::NetworkLatency {
+                zone,
+                peer,
+                delay,
+                jitter,
+            } => Some(Impairment {
+                zone,
+                peer,
+                quality: Quality {
+                    delay,
+                    jitter,
+                    ..Quality::default()
+                },
+            }),
+            Self::NetworkPacketLoss { zone, peer, loss } => Some(Impairment {
+                zone,
+                peer,
+                quality: Quality {
+                    loss,
+                    ..Quality::default()
+                },
+            }),
+            Self::AzPowerInterruption { .. }
+            | Self::TerminateInstances { .. }
+            | Self::PauseInstances { .. }
+            | Self::CpuStress { .. }
+            | Self::LoseAlbNode { .. }
+            | Self::StartZonalAutoshift { .. }
+            | Self::AsgInsufficientInstanceCapacityError { .. }
+            | Self::LosePrimary { .. }
+            | Self::PausePrimary { .. }
+            | Self::DelayReplica { .. }
+            | Self::FillRedisMemory { .. }
+            | Self::HoldDatabaseConnections { .. }
+            | Self::SlowDns { .. }
+            | Self::LoseNatGateway { .. }
+            | Self::ReplaceRoute { .. }
+            | Self::S3Unavailable
+            | Self::LoseS3Endpoint
+            | Self::ProviderSlow { .. }
+            | Self::ProviderDown => None,
+        }
+    }
+
+    /// What it does to calls out of the VPC; `None` if it breaks something else, or a whole zone.
+    pub const fn disruption(self) -> Option<Disruption> {
+        match self {
+            Self::LoseNatGateway { zone } => Some(Disruption::NatGateway(zone)),
+            Self::ReplaceRoute { zone, gateway } => Some(Disruption::Route { zone, gateway }),
+            Self::S3Unavailable => Some(Disruption::S3),
+            Self::LoseS3Endpoint => Some(Disruption::S3Endpoint),
+            Self::ProviderSlow { delay } => Some(Disruption::ProviderSlow(delay)),
+            Self::ProviderDown => Some(Disruption::ProviderDown),
+            Self::AzPowerInterruption { .. }
+            | Self::TerminateInstances { .. }
+            | Self::PauseInstances { .. }
+            | Self::CpuStress { .. }
+            | Self::NetworkLatency { .. }
+            | Self::NetworkPacketLoss { .. }
+            | Self::LoseAlbNode { .. }
+            | Self::StartZonalAutoshift { .. }
+            | Self::AsgInsufficientInstanceCapacityError { .. }
+            | Self::LosePrimary { .. }
+            | Self::PausePrimary { .. }
+            | Self::DelayReplica { .. }
+            | Self::FillRedisMemory { .. }
+            | Self::HoldDatabaseConnections { .. }
+            | Self::SlowDns { .. } => None,
         }
     }
 
@@ -299,13 +596,43 @@ mod tests {
             },
             Action::TerminateInstances { zone, count: 1 },
             Action::PauseInstances { zone, count: 1 },
+            Action::CpuStress {
+                zone,
+                count: 1,
+                load: Share::NONE,
+            },
+            Action::NetworkLatency {
+                zone,
+                peer: Peer::Buyers,
+                delay: lag,
+                jitter: lag,
+            },
+            Action::NetworkPacketLoss {
+                zone,
+                peer: Peer::All,
+                loss: Share::NONE,
+            },
             Action::LoseAlbNode { zone },
+            Action::StartZonalAutoshift { zone },
             Action::AsgInsufficientInstanceCapacityError { zone },
             Action::LosePrimary { part },
             Action::PausePrimary { part },
             Action::DelayReplica { part, lag },
             Action::FillRedisMemory { share: Share::NONE },
             Action::HoldDatabaseConnections { count: 1 },
+            Action::SlowDns {
+                delay: lag,
+                unanswered: Share::NONE,
+            },
+            Action::LoseNatGateway { zone },
+            Action::ReplaceRoute {
+                zone,
+                gateway: zone,
+            },
+            Action::S3Unavailable,
+            Action::LoseS3Endpoint,
+            Action::ProviderSlow { delay: lag },
+            Action::ProviderDown,
         ];
         assert_eq!(actions.map(Action::kind), FaultKind::ALL);
         for action in actions {

@@ -239,6 +239,7 @@ pub fn ending() -> Ending {
             paid_orders: 500,
             seats_paid_twice: Vec::new(),
             captures: 500,
+            charges: None,
             acknowledged: 500,
             lost_orders: LostOrders::default(),
             admissions: Some(AdmissionFacts {
@@ -279,6 +280,7 @@ pub fn ending() -> Ending {
             ..SystemFigures::default()
         }),
         statement: Some(statement()),
+        probes: Vec::new(),
     }
 }
 

@@ -7,18 +7,20 @@ use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::units::{Rate, Share, SimTime, Won, ZoneId};
 use tiketi_scenario::Plan;
 use tiketi_scenario::arrival::{ArrivalPhase, Count, Shape};
+use tiketi_scenario::availability::Availability;
 use tiketi_scenario::distribution::Distribution;
 use tiketi_scenario::network::{DefaultRoute, Routes, SecurityGroups, Source};
 use tiketi_scenario::objective::{Gate, GateMetric, Relation, Statistic};
 use tiketi_scenario::plan::{
-    Clock, Cost, Poll, Retry, Section, SelfCheck, Server, Show, Target, Temperament, WaitingRoom,
+    Clock, Cost, Poll, Provider, Retry, Section, SelfCheck, Server, Show, Target, Temperament,
+    WaitingRoom,
 };
 use tiketi_scenario::scaling::{
     Alarm, Comparison, HealthType, HookDefault, LaunchHook, Metric, MissingData, Monitor, Policy,
     PolicyKind, Scaling,
 };
 use tiketi_scenario::topology::{
-    Alb, CpuCredits, CreditMode, DataTier, Database, DatabaseKind, Eviction, ExternalServers,
+    Alb, CpuCredits, CreditMode, DataTier, Database, DatabaseKind, Edge, Eviction, ExternalServers,
     HealthCheck, Instances, PostgresUrl, Redis, RedisUrl, Topology, Zone,
 };
 
@@ -89,7 +91,9 @@ pub fn plan() -> Plan {
             show_detail_ttl: secs(10),
             ping_interval: secs(25),
             ping_timeout: secs(60),
+            receipt_bytes: 4_096,
         },
+        provider: Provider::default(),
         topology: topology(),
         scaling: scaling(),
         faults: vec![Fault {
@@ -100,6 +104,7 @@ pub fn plan() -> Plan {
                 connections: Connections::Silent,
             },
         }],
+        availability: Availability::default(),
         gates: vec![
             gate(
                 GateMetric::ResponseTime,
@@ -196,6 +201,7 @@ fn topology() -> Topology {
             profile: tiketi_station::Profile::t3_medium_node(),
             initial: vec![1, 1],
         },
+        edge: Edge::without_files(),
         alb: Alb {
             health_check: HealthCheck {
                 interval: secs(30),

@@ -41,6 +41,8 @@ pub enum ToolPart {
     Node(ZoneId),
     /// An instance.
     Instance(InstanceId),
+    /// The edge of the testbed.
+    Edge,
     /// The primary of Redis or of the database.
     DataTier(DataTierPart),
 }

@@ -152,13 +152,14 @@ pub(crate) fn over_time(
     }
 }
 
-/// Each fault from its start to its end, or to the end of the run; a momentary fault has a mark and no band.
+/// Each fault from its start to its end, or to the end of the run; a momentary fault and a remedy have a mark and no band.
 fn bands(run: &Measurements) -> Vec<ChartBand> {
     let mut bands: Vec<ChartBand> = Vec::new();
     let mut open = Vec::new();
     for notice in &run.timeline {
         let at = notice.at.as_secs_f64();
         match &notice.what {
+            What::FaultStruck { action, .. } if action.is_remedy() => {}
             What::FaultStruck { action, zone, part } => {
                 let until = if action.is_momentary() {
                     at

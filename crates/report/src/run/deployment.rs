@@ -6,6 +6,7 @@ use tiketi_verdict::deployment::Deployment;
 use super::page::pairs;
 use crate::number::Number;
 use crate::page::{Section, Table};
+use crate::wording::listed;
 
 /// The section; `None` in a run without a deployment.
 pub(super) fn section(deployments: &[Deployment]) -> Option<Section> {
@@ -38,11 +39,41 @@ fn table(deployment: &Deployment) -> Table {
         ("Requests that failed meanwhile", failed),
         (
             "Connections dropped meanwhile",
-            Number::count(deployment.sockets_dropped).to_string(),
+            format!(
+                "{}, {} of them at the end of a drain",
+                Number::count(deployment.sockets_dropped),
+                Number::count(deployment.sockets_cut)
+            ),
         ),
+        ("Instances drained", drained(deployment)),
     ];
-    let rows = rows.map(|(name, told)| (name.to_owned(), told));
-    pairs(title, rows.into())
+    let mut rows: Vec<_> = rows.into();
+    rows.extend(deployment.both_versions.map(|both| {
+        let both = Number::duration(both).to_string();
+        ("Both versions got requests for", both)
+    }));
+    if !deployment.checkpoints.is_empty() {
+        let reached = deployment.checkpoints.iter().map(|checkpoint| {
+            let at = Number::instant(checkpoint.reached_at);
+            format!("{} replaced at {at}", checkpoint.replaced)
+        });
+        let reached: Vec<_> = reached.collect();
+        rows.push(("Checkpoints", listed(&reached)));
+    }
+    if !deployment.faults.is_empty() {
+        let faults: Vec<_> = deployment.faults.iter().map(ToString::to_string).collect();
+        rows.push(("Disturbed by", listed(&faults)));
+    }
+    let rows = rows.into_iter().map(|(name, told)| (name.to_owned(), told));
+    pairs(title, rows.collect())
+}
+
+fn drained(deployment: &Deployment) -> String {
+    let drained = Number::count(deployment.drained);
+    match deployment.longest_drain {
+        Some(longest) => format!("{drained}, in {} at most", Number::duration(longest)),
+        None => drained.to_string(),
+    }
 }
 
 const fn outcome(outcome: Option<RefreshOutcome>) -> &'static str {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::data_tier::{self, DataTierReport};
+use super::edge::{self, EdgeReport};
 use super::headline;
 use super::highlights::{Highlight, highlights};
 use tiketi_buyer::observation::{Failure, LeaveReason, Stage};
@@ -61,6 +62,9 @@ pub struct Document {
     pub useful_calls_per_second: f64,
     /// Replicas, failovers, memory and connections; `None` if they were not measured.
     pub data_tier: Option<DataTierReport>,
+    /// What the edge served and passed on, and how names were resolved; `None` if nothing was requested there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edge: Option<EdgeReport>,
     /// What it cost; `None` for a system other than the testbed.
     pub cost: Option<Statement>,
     /// The load workers.
@@ -249,6 +253,7 @@ pub fn document(run: &Measurements, verdicts: Verdicts, run_again: &str) -> Docu
         calls_per_second: per_second(all.calls(), judged),
         useful_calls_per_second: per_second(all.ok + all.refused, judged),
         data_tier: data_tier::report(run),
+        edge: edge::report(run),
         cost: run.ending.statement.clone(),
         generator: run
             .ending
@@ -295,7 +300,7 @@ fn header(run: &Measurements, run_again: &str) -> RunHeader {
         data_tier: run.data_tier_name(),
         seed: run.plan.seed,
         began: run.ending.began.clone(),
-        planned_seconds: clock.duration.as_secs_f64(),
+        planned_seconds: run.plan.ends_at().as_secs_f64(),
         scenario_seconds: run.ending.ended_at.as_secs_f64(),
         wall_seconds: wall,
         speed,

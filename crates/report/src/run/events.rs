@@ -33,7 +33,7 @@ pub(super) const fn reason(reason: LeaveReason) -> &'static str {
         LeaveReason::OutOfPatience => "gave up waiting",
         LeaveReason::TooManyConflicts => "gave up after too many taken seats",
         LeaveReason::WalkedAway => "left without paying",
-        LeaveReason::HoldExpired => "seat hold expired before payment",
+        LeaveReason::HoldExpired => "payment refused (hold expired or card declined)",
         LeaveReason::TooManyErrors => "gave up after too many errors",
         LeaveReason::Unfinished => "still active when the run ended",
     }
@@ -65,7 +65,11 @@ pub(super) fn fault_started(
         FaultKind::AzPowerInterruption => format!("zone {zone} lost power"),
         FaultKind::TerminateInstances => format!("instances in zone {zone} were terminated"),
         FaultKind::PauseInstances => format!("instances in zone {zone} stopped responding"),
+        FaultKind::CpuStress => format!("instances in zone {zone} slowed by other work"),
+        FaultKind::NetworkLatency => format!("packets of zone {zone} delayed"),
+        FaultKind::NetworkPacketLoss => format!("packets of zone {zone} being lost"),
         FaultKind::LoseAlbNode => format!("load balancer node in zone {zone} failed"),
+        FaultKind::StartZonalAutoshift => format!("traffic shifted away from zone {zone}"),
         FaultKind::AsgInsufficientInstanceCapacityError => {
             format!("no capacity for new instances in zone {zone}")
         }
@@ -73,9 +77,18 @@ pub(super) fn fault_started(
         FaultKind::PausePrimary => format!("{part} primary stopped responding"),
         FaultKind::DelayReplica => format!("{part} replica delayed"),
         FaultKind::FillRedisMemory => "Redis memory filled by another workload".to_owned(),
+        FaultKind::SlowDns => "DNS answers late or not at all".to_owned(),
         FaultKind::HoldDatabaseConnections => {
             "database connections taken by another client".to_owned()
         }
+        FaultKind::LoseNatGateway => format!("NAT gateway in zone {zone} failed"),
+        FaultKind::ReplaceRoute => {
+            format!("route of the private subnet in zone {zone} changed to another NAT gateway")
+        }
+        FaultKind::S3Unavailable => "S3 cannot be reached".to_owned(),
+        FaultKind::LoseS3Endpoint => "endpoint of S3 removed".to_owned(),
+        FaultKind::ProviderSlow => "payment provider slow".to_owned(),
+        FaultKind::ProviderDown => "payment provider failed".to_owned(),
     }
 }
 
@@ -90,7 +103,11 @@ pub(super) fn fault_ended(
     match action {
         FaultKind::AzPowerInterruption => format!("zone {zone} power restored"),
         FaultKind::PauseInstances => format!("instances in zone {zone} responding again"),
+        FaultKind::CpuStress => format!("instances in zone {zone} at full speed again"),
+        FaultKind::NetworkLatency => format!("packets of zone {zone} no longer delayed"),
+        FaultKind::NetworkPacketLoss => format!("packets of zone {zone} no longer lost"),
         FaultKind::LoseAlbNode => format!("load balancer node in zone {zone} restored"),
+        FaultKind::StartZonalAutoshift => format!("traffic of zone {zone} back"),
         FaultKind::AsgInsufficientInstanceCapacityError => {
             format!("capacity for new instances in zone {zone} again")
         }
@@ -98,10 +115,17 @@ pub(super) fn fault_ended(
         FaultKind::PausePrimary => format!("{part} primary responding again"),
         FaultKind::DelayReplica => format!("{part} replica no longer delayed"),
         FaultKind::FillRedisMemory => "other workload freed Redis memory".to_owned(),
+        FaultKind::SlowDns => "DNS answers at once again".to_owned(),
         FaultKind::HoldDatabaseConnections => {
             "other client released database connections".to_owned()
         }
+        FaultKind::LoseNatGateway => format!("NAT gateway in zone {zone} restored"),
+        FaultKind::S3Unavailable => "S3 can be reached again".to_owned(),
+        FaultKind::LoseS3Endpoint => "endpoint of S3 restored".to_owned(),
+        FaultKind::ProviderSlow => "payment provider as fast as before".to_owned(),
+        FaultKind::ProviderDown => "payment provider working again".to_owned(),
         // A momentary fault has no end; only an archive that was edited says so.
+        FaultKind::ReplaceRoute => format!("change of the route in zone {zone} over"),
         FaultKind::TerminateInstances => format!("termination of instances in zone {zone} over"),
     }
 }

@@ -76,7 +76,7 @@ fn ended_after(run: &Measurements) -> String {
     format!(
         "{} of {}",
         Number::duration(run.ending.ended_at.since_start()),
-        Number::duration(run.plan.clock.duration)
+        Number::duration(run.plan.ends_at().since_start())
     )
 }
 

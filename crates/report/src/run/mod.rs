@@ -1,5 +1,6 @@
 //! The report of one run: [`Document`] for programs, [`page`] for people, [`timeseries`] for spreadsheets.
 
+mod availability;
 mod buyers;
 mod cause;
 mod charts;
@@ -8,6 +9,7 @@ mod cost;
 mod data_tier;
 mod deployment;
 mod document;
+mod edge;
 mod events;
 mod gaps;
 mod headline;
@@ -26,6 +28,7 @@ pub use document::{
     CallRow, Document, ErrorRow, FunnelStep, LeftFor, LoadWorker, NamedStatistics, RunHeader,
     SocketFigures, Statistics, TimelineEntry, document,
 };
+pub use edge::EdgeReport;
 pub use highlights::Highlight;
 pub use page::page;
 pub use timeseries::timeseries;

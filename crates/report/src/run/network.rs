@@ -1,41 +1,63 @@
-//! The network: who can open a connection to whom, by the rules of the scenario.
+//! The network: who can open a connection to whom, by the rules of the scenario, and what came of attempts.
 
-use tiketi_network::{Access, Matrix};
+use tiketi_measure::ending::{Probe, ProbeOutcome};
+use tiketi_network::{Access, Kind, Matrix};
 use tiketi_scenario::topology::Topology;
 
 use crate::page::{Cell, Column, Details, Prose, Section, Table};
 use crate::wording::capitalized;
 
 /// The reachability matrix.
-pub(super) fn section(topology: &Topology) -> Section {
+pub(super) fn section(topology: &Topology, probes: &[Probe]) -> Section {
     let matrix = Matrix::new(topology);
     let targets = matrix.targets.iter();
     let mut columns = vec![Column::label("From")];
     columns.extend(targets.map(|to| Column::prose(format!("To {}", to.name()))));
     let rows = matrix.rows.iter().map(|row| {
         let mut cells = vec![Cell::text(capitalized(row.from.name()))];
-        cells.extend(row.to.iter().map(cell));
+        let to = matrix.targets.iter().zip(&row.to);
+        cells.extend(to.map(|(to, access)| cell(access, attempts(probes, row.from, *to))));
         cells
     });
     let table = Table::new(columns).with_rows(rows);
-    let about = Prose::muted(
-        "Looked up in subnets, route tables and security groups of the scenario. No packets are sent to check it.",
-    );
+    let about = Prose::muted(if probes.is_empty() {
+        "Looked up in subnets, route tables and security groups of the scenario. No packets are sent to check it."
+    } else {
+        "Looked up in subnets, route tables and security groups of the scenario. What says \"tried\" was also tried before the load \
+         started."
+    });
     Section::new("Network").with(Details::closed(
         "Who can open a connection to whom",
         vec![about.into(), table.into()],
     ))
 }
 
-fn cell(access: &Access) -> Cell {
-    match access {
-        Access::Open { ways } => Cell::text(ways.join(", ")),
-        Access::Partial { ways, refusals } => Cell::text(format!(
+/// What came of the attempts of one kind of party to reach another; empty if there were none.
+fn attempts(probes: &[Probe], from: Kind, to: Kind) -> &'static str {
+    let mut made = probes
+        .iter()
+        .filter(|probe| (probe.from, probe.to) == (from, to))
+        .peekable();
+    if made.peek().is_none() {
+        return "";
+    }
+    if made.all(|probe| probe.outcome == ProbeOutcome::Refused) {
+        " (tried: refused)"
+    } else {
+        " (tried: answered)"
+    }
+}
+
+fn cell(access: &Access, tried: &str) -> Cell {
+    let looked_up = match access {
+        Access::Open { ways } => ways.join(", "),
+        Access::Partial { ways, refusals } => format!(
             "{}; refused in some zones: {}",
             ways.join(", "),
             refusals.join(", ")
-        )),
-        Access::Outside => Cell::text("-"),
-        Access::Refused { refusals } => Cell::text(format!("refused: {}", refusals.join(", "))),
-    }
+        ),
+        Access::Outside => "-".to_owned(),
+        Access::Refused { refusals } => format!("refused: {}", refusals.join(", ")),
+    };
+    Cell::text(looked_up + tried)
 }

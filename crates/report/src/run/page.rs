@@ -10,8 +10,8 @@ use tiketi_verdict::validity::ValidityCheck;
 
 use super::document::{Document, LoadWorker, RunHeader};
 use super::{
-    buyers, cause, charts, claims, cost, data_tier, deployment, headline, latency, network,
-    recovery,
+    availability, buyers, cause, charts, claims, cost, data_tier, deployment, edge, headline,
+    latency, network, recovery,
 };
 use crate::number::{Number, NumberKind};
 use crate::page::{
@@ -31,8 +31,10 @@ pub fn page(document: &Document, run: &Measurements) -> Page {
         Section::new("Over time").with(charts::of_run(run)),
     ]);
     sections.extend(recovery::sections(document, run));
+    sections.extend(availability::section(&document.verdicts.availability));
     sections.extend(deployment::section(&document.verdicts.deployments));
     sections.extend(document.data_tier.as_ref().and_then(data_tier::section));
+    sections.extend(document.edge.as_ref().map(edge::section));
     sections.push(buyers::section(document));
     sections.push(latency::section(document, run));
     sections.extend(
@@ -41,7 +43,7 @@ pub fn page(document: &Document, run: &Measurements) -> Page {
             .as_ref()
             .map(|bill| cost::section(bill, document)),
     );
-    sections.push(network::section(&run.plan.topology));
+    sections.push(network::section(&run.plan.topology, &run.ending.probes));
     let verdicts = &document.verdicts;
     sections.push(claims::section(&verdicts.targets, &verdicts.described));
     Page {

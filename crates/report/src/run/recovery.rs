@@ -27,7 +27,8 @@ pub(super) fn sections(document: &Document, run: &Measurements) -> Vec<Section> 
     if !recoveries.is_empty() {
         let section = Section::new("Recovery")
             .with_all(recoveries.iter().map(recovery))
-            .with(Prose::muted(RECOVERED));
+            .with(Prose::muted(RECOVERED))
+            .with_all(waited(run));
         sections.push(section);
     }
     if !scaling.is_empty() {
@@ -38,6 +39,19 @@ pub(super) fn sections(document: &Document, run: &Measurements) -> Vec<Section> 
         sections.push(timeline(document, run));
     }
     sections
+}
+
+/// Says that the run was longer than the scenario states; `None` if it was not.
+fn waited(run: &Measurements) -> Option<Prose> {
+    let (planned, stated) = (run.plan.ends_at().since_start(), run.plan.clock.duration);
+    let waited = planned.saturating_sub(stated);
+    (!waited.is_zero()).then(|| {
+        Prose::muted(format!(
+            "The run was planned {} longer than `clock.duration`, to see within the gate's time whether the system recovers \
+             from the last fault. No buyers arrive in that time.",
+            Number::duration(waited)
+        ))
+    })
 }
 
 fn recovery(recovery: &Recovery) -> Table {
@@ -56,6 +70,10 @@ fn facts(recovery: &Recovery) -> Vec<(String, String)> {
     let outcome = match &recovery.outcome {
         Outcome::Recovered { after } => Number::duration(*after).to_string(),
         Outcome::NotRecovered => "not within the run".to_owned(),
+        Outcome::Metastable { healed_for } => format!(
+            "metastable: not {} after the fault was over, although no more buyers arrived than before it",
+            Number::duration(*healed_for)
+        ),
         Outcome::CouldNotTell { reason } => format!("unknown: {reason}"),
     };
     let until = if is_back {

@@ -4,6 +4,7 @@
 //! with the same verdict the most complete one. A run that is not valid shows nothing, and neither does a scenario that does not
 //! describe the architecture that the claim is about.
 
+mod halves;
 mod page;
 mod study;
 mod summary;
@@ -12,8 +13,10 @@ use serde::Serialize;
 
 use tiketi_measure::Engine;
 use tiketi_verdict::targets::architecture::Described;
+use tiketi_verdict::targets::pair::{self, Sale};
 use tiketi_verdict::targets::{self, Claim, Reached};
 
+use halves::Half;
 pub use page::{page, table};
 pub use study::{CostTable, PlanStudy, Study};
 pub use summary::{RunSummary, SummaryError};
@@ -30,6 +33,8 @@ pub enum Source {
         summary: RunSummary,
         /// The architecture of its scenario.
         described: Described,
+        /// What its scenario sells, to whom, and what breaks.
+        sale: Box<Sale>,
     },
     /// A study.
     Study(Study),
@@ -65,6 +70,10 @@ pub struct ClaimRow {
     pub simulated: Option<Shown>,
     /// Why nothing shows the claim; `None` if something does.
     pub missing: Option<String>,
+    /// Why no live run can show the claim; `None` if one can, or does.
+    pub not_live: Option<String>,
+    /// The shipped scenario or plan that exercises the claim; `None` if there is none.
+    pub scenario: Option<String>,
 }
 
 /// What one run or study shows of one claim.
@@ -123,23 +132,43 @@ pub fn claim_table(
     run_again: &str,
 ) -> ClaimTable {
     let (mut live, mut simulated) = (Vec::new(), Vec::new());
-    let mut left_out = left_out;
+    let (mut left_out, mut halves) = (left_out, Vec::new());
     for (name, source) in sources {
         match source {
-            Source::Run { summary, described } => match summary.objection(described) {
+            Source::Run {
+                summary,
+                described,
+                sale,
+            } => match summary.objection(described) {
                 Some(reason) => left_out.push(LeftOut {
                     source: name.clone(),
                     reason,
                 }),
                 None => {
                     let shown = of_run(name, summary, described);
-                    match summary.run.engine {
+                    let engine = summary.run.engine;
+                    let compared = shown.iter().filter(|(id, _)| pair::CLAIMS.contains(&&**id));
+                    halves.extend(compared.map(|(id, shown)| Half {
+                        engine,
+                        described,
+                        sale,
+                        id: id.clone(),
+                        shown: shown.clone(),
+                    }));
+                    match engine {
                         Engine::Live => live.extend(shown),
                         Engine::Model => simulated.extend(shown),
                     }
                 }
             },
             Source::Study(study) => simulated.extend(study.shown(name)),
+        }
+    }
+    // Two runs together say more than one of them: they come first among equal verdicts.
+    for (engine, shown) in halves::joined(&halves) {
+        match engine {
+            Engine::Live => live.insert(0, shown),
+            Engine::Model => simulated.insert(0, shown),
         }
     }
     let rows = targets::claims().into_iter();
@@ -177,11 +206,16 @@ fn of_run(name: &str, summary: &RunSummary, described: &Described) -> Vec<(Strin
 fn row(claim: Claim, live: &[(String, Shown)], simulated: &[(String, Shown)]) -> ClaimRow {
     let [live, simulated] = [live, simulated].map(|shown| {
         let of_claim = shown.iter().filter(|(id, _)| *id == claim.id);
+        let of_claim: Vec<_> = of_claim.map(|(_, shown)| shown).collect();
         // The first of several equal ones, in the order of the folders.
-        of_claim
-            .map(|(_, shown)| shown)
-            .min_by_key(|shown| rank(shown))
-            .cloned()
+        let first = of_claim.iter().copied().min_by_key(|shown| rank(shown))?;
+        match first.verdict {
+            ClaimVerdict::Answered => Some(answers(&of_claim)),
+            ClaimVerdict::Missed
+            | ClaimVerdict::PartlyMet
+            | ClaimVerdict::Met
+            | ClaimVerdict::NotShown => Some(first.clone()),
+        }
     });
     let both = [&live, &simulated];
     let both = both
@@ -192,10 +226,11 @@ fn row(claim: Claim, live: &[(String, Shown)], simulated: &[(String, Shown)]) ->
         .min()
         .map_or(ClaimVerdict::NotShown, |(_, verdict)| verdict);
     let missing = (verdict == ClaimVerdict::NotShown).then(|| {
-        claim
-            .unmeasured
-            .unwrap_or_else(|| "no run exercises it".to_owned())
+        let unmeasured = claim.unmeasured.clone();
+        unmeasured.unwrap_or_else(|| "no run exercises it".to_owned())
     });
+    let takes_a_study = claim.study.is_some() && live.is_none() && missing.is_none();
+    let not_live = claim.unmeasured.filter(|_| takes_a_study);
     ClaimRow {
         id: claim.id,
         system: claim.system,
@@ -204,6 +239,24 @@ fn row(claim: Claim, live: &[(String, Shown)], simulated: &[(String, Shown)]) ->
         live,
         simulated,
         missing,
+        not_live,
+        scenario: claim.scenario.or(claim.study),
+    }
+}
+
+/// Studies that each answer one of several questions, together.
+fn answers(shown: &[&Shown]) -> Shown {
+    let of_studies = shown
+        .iter()
+        .filter(|one| one.verdict == ClaimVerdict::Answered);
+    let joined = |part: fn(&Shown) -> &str, with: &str| {
+        let parts: Vec<_> = of_studies.clone().map(|one| part(one)).collect();
+        parts.join(with)
+    };
+    Shown {
+        verdict: ClaimVerdict::Answered,
+        measured: joined(|one| &one.measured, "; "),
+        source: joined(|one| &one.source, " and "),
     }
 }
 

@@ -61,6 +61,7 @@ pub fn table(claims: &ClaimTable) -> Table {
         Column::label("Verdict"),
         Column::prose("Live"),
         Column::prose("Simulated"),
+        Column::prose("Scenario"),
     ];
     Table::new(columns).with_rows(claims.claims.iter().map(row))
 }
@@ -77,16 +78,19 @@ fn row(row: &ClaimRow) -> Vec<Cell> {
         Some(shown) => cell(shown),
         None => Cell::text("–"),
     });
-    let live = match &row.missing {
-        Some(missing) => Cell::text(format!("no run shows it: {missing}")),
-        None => live,
+    let live = match (&row.missing, &row.not_live) {
+        (Some(missing), _) => Cell::text(format!("no run shows it: {missing}")),
+        (None, Some(reason)) => Cell::text(format!("not live: {reason}")),
+        (None, None) => live,
     };
+    let scenario = row.scenario.as_ref();
     vec![
         Cell::text(format!("{} {}", row.id, row.system)),
         Cell::text(&row.documented),
         verdict,
         live,
         simulated,
+        Cell::text(scenario.map_or_else(|| "–".to_owned(), |path| format!("`{path}`"))),
     ]
 }
 

@@ -137,6 +137,12 @@ impl PlanStudy {
                 },
             ) => vec![one_zone(variants, *against), zones(variants, *against)],
             (
+                "what-to-cache",
+                Findings::Compare {
+                    against, variants, ..
+                },
+            ) => vec![cache(variants, *against)],
+            (
                 _,
                 Findings::LargestCrowd { .. }
                 | Findings::CheapestSetup {}
@@ -226,6 +232,28 @@ fn zones(variants: &[Variant], against: usize) -> Option<Found> {
         "when zone a fails, compared with two zones and two NAT gateways: three zones, {}; one NAT gateway in the zone that fails, {}",
         change("three zones")?,
         change("one NAT gateway, in the zone that fails")?
+    );
+    Some(("B12", ClaimVerdict::Answered, measured))
+}
+
+/// B12: what caching nothing, or the details of a show for longer, changes.
+fn cache(variants: &[Variant], against: usize) -> Option<Found> {
+    let operation = "response_p95{operation:show_list}";
+    let change = |name: &str| {
+        let variant = variants.iter().find(|one| one.name == name)?;
+        let list = variant.row(operation)?.difference.as_ref()?.mean;
+        let tickets = variant.row("tickets_sold")?.difference.as_ref()?.mean;
+        Some(format!(
+            "p(95) of the show list {} ms, tickets sold {}",
+            Number::decimal(list * 1e3).signed(),
+            Number::decimal(tickets).signed()
+        ))
+    };
+    variants.get(against)?;
+    let measured = format!(
+        "compared with the list and the details cached: nothing cached, {}; details cached for five minutes, {}",
+        change("nothing cached")?,
+        change("details for five minutes")?
     );
     Some(("B12", ClaimVerdict::Answered, measured))
 }

@@ -16,7 +16,13 @@ fn run(name: &str, summary: RunSummary) -> (String, Source) {
     let described = Described::Documented {
         architecture: targets::architecture::Architecture::Tiketi,
     };
-    (name.to_owned(), Source::Run { summary, described })
+    let sale = Box::new(Sale::of(&tiketi_measure::example::plan()));
+    let source = Source::Run {
+        summary,
+        described,
+        sale,
+    };
+    (name.to_owned(), source)
 }
 
 fn of<'t>(table: &'t ClaimTable, id: &str) -> &'t ClaimRow {

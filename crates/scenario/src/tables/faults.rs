@@ -10,6 +10,7 @@ use crate::keys::kind::{Instant, Kind as _, Length, OneOf, Shares, Whole, Zone};
 use crate::keys::{Keys, field, key};
 use crate::plan::Plan;
 use tiketi_core::fault::catalog::{Action, Fault, FaultKind};
+use tiketi_core::impairment::Peer;
 use tiketi_core::units::{DataTierPart, ZoneId};
 
 /// The planned faults in order of time.
@@ -39,13 +40,27 @@ enum Subject {
     Terminated(ZoneId),
     /// Instances that are paused.
     Paused(ZoneId),
+    /// The processors of instances.
+    Processors(ZoneId),
+    /// How long packets of a zone take.
+    Latency(ZoneId),
+    /// How many packets of a zone arrive.
+    PacketLoss(ZoneId),
     AlbNode(ZoneId),
+    /// Where the load balancer sends traffic: it can shift away from one zone at a time (assumption: so that at least one stays).
+    Traffic,
     /// Capacity for new instances.
     Capacity(ZoneId),
     Primary(DataTierPart),
     Link(DataTierPart),
     RedisMemory,
     DatabaseConnections,
+    Names,
+    NatGateway(ZoneId),
+    Route(ZoneId),
+    S3,
+    S3Endpoint,
+    Provider,
 }
 
 impl Subject {
@@ -54,12 +69,22 @@ impl Subject {
             Action::AzPowerInterruption { zone, .. } => Self::Zone(zone),
             Action::TerminateInstances { zone, .. } => Self::Terminated(zone),
             Action::PauseInstances { zone, .. } => Self::Paused(zone),
+            Action::CpuStress { zone, .. } => Self::Processors(zone),
+            Action::NetworkLatency { zone, .. } => Self::Latency(zone),
+            Action::NetworkPacketLoss { zone, .. } => Self::PacketLoss(zone),
             Action::LoseAlbNode { zone } => Self::AlbNode(zone),
+            Action::StartZonalAutoshift { .. } => Self::Traffic,
             Action::AsgInsufficientInstanceCapacityError { zone } => Self::Capacity(zone),
             Action::LosePrimary { part } | Action::PausePrimary { part } => Self::Primary(part),
             Action::DelayReplica { part, .. } => Self::Link(part),
             Action::FillRedisMemory { .. } => Self::RedisMemory,
             Action::HoldDatabaseConnections { .. } => Self::DatabaseConnections,
+            Action::SlowDns { .. } => Self::Names,
+            Action::LoseNatGateway { zone } => Self::NatGateway(zone),
+            Action::ReplaceRoute { zone, .. } => Self::Route(zone),
+            Action::S3Unavailable => Self::S3,
+            Action::LoseS3Endpoint => Self::S3Endpoint,
+            Action::ProviderSlow { .. } | Action::ProviderDown => Self::Provider,
         }
     }
 }
@@ -192,9 +217,16 @@ fn action(
                 count: count?,
             })
         }
+        FaultKind::CpuStress => cpu_stress(keys, zones),
+        FaultKind::NetworkLatency => network_latency(keys, zones),
+        FaultKind::NetworkPacketLoss => network_packet_loss(keys, zones),
         FaultKind::LoseAlbNode => {
             let zone = zone(keys, "Zone of the load-balancer node.", zones);
             Some(Action::LoseAlbNode { zone: zone? })
+        }
+        FaultKind::StartZonalAutoshift => {
+            let zone = zone(keys, "The zone that gets no traffic.", zones);
+            Some(Action::StartZonalAutoshift { zone: zone? })
         }
         FaultKind::AsgInsufficientInstanceCapacityError => {
             let zone = zone(keys, "Zone in which no instance can be launched.", zones);
@@ -229,7 +261,132 @@ fn action(
             let count = count(keys, "Database connections that another client takes.");
             Some(Action::HoldDatabaseConnections { count: count? })
         }
+        FaultKind::SlowDns => {
+            let delay = keys.field(
+                key(
+                    "delay",
+                    "Time to the response to a query. Resolvers wait 2 s for one, and ask twice.",
+                ),
+                Length(limits::DNS_DELAY),
+                field!(action: Action::SlowDns { delay }),
+            );
+            let unanswered = keys.field(
+                key("unanswered", "Share of queries that get no response."),
+                Shares::Any,
+                field!(action: Action::SlowDns { unanswered }),
+            );
+            Some(Action::SlowDns {
+                delay: delay?,
+                unanswered: unanswered?,
+            })
+        }
+        FaultKind::LoseNatGateway => {
+            let zone = zone(keys, "Zone of the NAT gateway.", zones);
+            Some(Action::LoseNatGateway { zone: zone? })
+        }
+        FaultKind::ReplaceRoute => {
+            let zone = zone(keys, "Zone of the private subnet.", zones);
+            let gateway = keys.field(
+                key(
+                    "gateway",
+                    "Zone of the NAT gateway that its default route leads to from then on.",
+                ),
+                Zone { names: zones },
+                field!(action: Action::ReplaceRoute { gateway }),
+            );
+            Some(Action::ReplaceRoute {
+                zone: zone?,
+                gateway: gateway?,
+            })
+        }
+        FaultKind::S3Unavailable => Some(Action::S3Unavailable),
+        FaultKind::LoseS3Endpoint => Some(Action::LoseS3Endpoint),
+        FaultKind::ProviderSlow => {
+            let delay = keys.field(
+                key(
+                    "delay",
+                    "How much longer each answer of the provider takes.",
+                ),
+                Length(limits::SLOWDOWN),
+                field!(action: Action::ProviderSlow { delay }),
+            );
+            Some(Action::ProviderSlow { delay: delay? })
+        }
+        FaultKind::ProviderDown => Some(Action::ProviderDown),
     }
+}
+
+/// The keys of other work on the processors of instances.
+fn cpu_stress(keys: &mut Keys<'_, '_, Fault>, zones: Option<&[String]>) -> Option<Action> {
+    let zone = zone(keys, INSTANCES_ZONE, zones);
+    let count = count(keys, INSTANCES);
+    let load = keys.field(
+        key(
+            "load",
+            "Share of the processor that other work takes before the application; at most 0.99.",
+        ),
+        Shares::Positive,
+        field!(action: Action::CpuStress { load }),
+    );
+    Some(Action::CpuStress {
+        zone: zone?,
+        count: count?,
+        load: load?,
+    })
+}
+
+/// The keys of packets that come late.
+fn network_latency(keys: &mut Keys<'_, '_, Fault>, zones: Option<&[String]>) -> Option<Action> {
+    let zone = zone(keys, PACKETS_ZONE, zones);
+    let peer = peer(keys);
+    let delay = keys.field(
+        key(
+            "delay",
+            "How much later each packet arrives, in either direction: a round trip takes twice as much longer.",
+        ),
+        Length(limits::PACKET_DELAY),
+        field!(action: Action::NetworkLatency { delay }),
+    );
+    let jitter = keys.field(
+        key("jitter", "How much the delay varies, up and down."),
+        Length(limits::PACKET_JITTER),
+        field!(action: Action::NetworkLatency { jitter }),
+    );
+    Some(Action::NetworkLatency {
+        zone: zone?,
+        peer: peer?,
+        delay: delay?,
+        jitter: jitter?,
+    })
+}
+
+/// The keys of packets that are lost.
+fn network_packet_loss(keys: &mut Keys<'_, '_, Fault>, zones: Option<&[String]>) -> Option<Action> {
+    let zone = zone(keys, PACKETS_ZONE, zones);
+    let peer = peer(keys);
+    let loss = keys.field(
+        key(
+            "loss",
+            "Share of the packets that are lost, in either direction.",
+        ),
+        Shares::Positive,
+        field!(action: Action::NetworkPacketLoss { loss }),
+    );
+    Some(Action::NetworkPacketLoss {
+        zone: zone?,
+        peer: peer?,
+        loss: loss?,
+    })
+}
+
+/// Documents `zone` of faults that affect packets.
+const PACKETS_ZONE: &str = "Zone whose packets are affected.";
+
+fn peer(keys: &mut Keys<'_, '_, Fault>) -> Option<Peer> {
+    let doc = "Between the zone and whom: `buyers` and its load-balancer node, `other-zones`, or `all` of them.";
+    keys.field(key("peer", doc), OneOf::new(), |fault| {
+        fault.action.impairment().map(|impairment| impairment.peer)
+    })
 }
 
 /// Documents `zone` of faults that affect instances.
@@ -273,13 +430,28 @@ mod tests {
             FaultKind::AzPowerInterruption => "lasts = \"1m\"\nzone = \"b\"",
             FaultKind::TerminateInstances => "zone = \"b\"\ncount = 2",
             FaultKind::PauseInstances => "lasts = \"1m\"\nzone = \"b\"\ncount = 1",
+            FaultKind::CpuStress => "lasts = \"1m\"\nzone = \"b\"\ncount = 1\nload = 0.8",
+            FaultKind::NetworkLatency => {
+                "lasts = \"1m\"\nzone = \"b\"\npeer = \"other-zones\"\ndelay = \"40ms\"\njitter = \"10ms\""
+            }
+            FaultKind::NetworkPacketLoss => {
+                "lasts = \"1m\"\nzone = \"b\"\npeer = \"buyers\"\nloss = 0.05"
+            }
             FaultKind::LoseAlbNode => "lasts = \"1m\"\nzone = \"a\"",
+            FaultKind::StartZonalAutoshift => "lasts = \"1m\"\nzone = \"b\"",
             FaultKind::AsgInsufficientInstanceCapacityError => "lasts = \"1m\"\nzone = \"a\"",
             FaultKind::LosePrimary => "lasts = \"1m\"\npart = \"redis\"",
             FaultKind::PausePrimary => "lasts = \"1m\"\npart = \"database\"",
             FaultKind::DelayReplica => "lasts = \"1m\"\npart = \"redis\"\nlag = \"2s\"",
             FaultKind::FillRedisMemory => "lasts = \"1m\"\nshare = \"90%\"",
             FaultKind::HoldDatabaseConnections => "lasts = \"1m\"\ncount = 40",
+            FaultKind::SlowDns => "lasts = \"1m\"\ndelay = \"500ms\"\nunanswered = 0.1",
+            FaultKind::LoseNatGateway => "lasts = \"1m\"\nzone = \"a\"",
+            FaultKind::ReplaceRoute => "zone = \"a\"\ngateway = \"b\"",
+            FaultKind::S3Unavailable | FaultKind::LoseS3Endpoint | FaultKind::ProviderDown => {
+                "lasts = \"1m\""
+            }
+            FaultKind::ProviderSlow => "lasts = \"1m\"\ndelay = \"3s\"",
         }
     }
 
@@ -314,6 +486,7 @@ mod tests {
         let zone_a = "lasts = \"1m\"\nzone = \"a\"";
         let zone_b = "lasts = \"1m\"\nzone = \"b\"";
         let redis = "lasts = \"1m\"\npart = \"redis\"";
+        let loss = "lasts = \"1m\"\nzone = \"a\"\npeer = \"buyers\"\nloss = 0.1";
         let az = "az-power-interruption";
         let cases = [
             (
@@ -348,6 +521,20 @@ mod tests {
                 ("terminate-instances", "zone = \"a\"\ncount = 1"),
                 ("terminate-instances", "2m", "zone = \"a\"\ncount = 1"),
                 "at the same instant as",
+            ),
+            (
+                ("network-packet-loss", loss),
+                ("network-packet-loss", "2m30s", loss),
+                "while `network-packet-loss` is in progress until 3m",
+            ),
+            (
+                ("network-packet-loss", loss),
+                (
+                    "network-latency",
+                    "2m30s",
+                    "lasts = \"1m\"\nzone = \"a\"\npeer = \"all\"\ndelay = \"9ms\"",
+                ),
+                "",
             ),
         ];
         for (first, second, message) in cases {

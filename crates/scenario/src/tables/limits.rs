@@ -116,6 +116,27 @@ pub(super) const TIMEOUT: Limits<Duration> = Limits::new(
     "no answer arrives within less than 1ms, and nobody waits longer than an hour for one",
 );
 
+/// Attempts of one call.
+pub(super) const ATTEMPTS: Limits<u32> = Limits::new(
+    1,
+    10,
+    "a payment needs an attempt, and nobody waits for more than ten",
+);
+
+/// Size of a receipt, in bytes.
+pub(super) const RECEIPT: Limits<u32> = Limits::new(
+    0,
+    10_485_760,
+    "a receipt is a page of text; 10 MiB are a book",
+);
+
+/// How much slower a server becomes.
+pub(super) const SLOWDOWN: Limits<Duration> = Limits::new(
+    MS,
+    HOUR,
+    "less than 1ms is noise, and a server that takes an hour is down",
+);
+
 /// Lifetimes of keys, holds, sessions and idle connections.
 pub(super) const LIFETIME: Limits<Duration> = Limits::new(
     MS,
@@ -137,11 +158,32 @@ pub(super) const FAULT: Limits<Duration> = Limits::new(
     "a fault of less than 1ms breaks nothing, and 31 days are longer than any run",
 );
 
+/// Delay of the name server.
+pub(super) const DNS_DELAY: Limits<Duration> = Limits::new(
+    ZERO,
+    HOUR,
+    "resolvers give up on a query after 2 seconds, so an hour is as good as no response",
+);
+
 /// Lag of a replica.
 pub(super) const LAG: Limits<Duration> = Limits::new(
     MS,
     HOUR,
     "a replica is always 1ms late, and an hour of lag is a replica that is down",
+);
+
+/// How much later packets arrive.
+pub(super) const PACKET_DELAY: Limits<Duration> = Limits::new(
+    Duration::from_micros(1),
+    Duration::from_mins(1),
+    "packets that are no later are no fault, and after a minute everybody has given up: use `network-packet-loss`",
+);
+
+/// How much the delay of packets varies.
+pub(super) const PACKET_JITTER: Limits<Duration> = Limits::new(
+    ZERO,
+    PACKET_DELAY.max,
+    "a variation is not negative, and one of more than a minute is a loss: use `network-packet-loss`",
 );
 
 /// Limit on the scheduling delay of the load generator.
@@ -323,6 +365,24 @@ pub(super) const AFFECTED: Limits<u32> = Limits::new(
     "a fault that affects none changes nothing, and no scenario has more than 100,000",
 );
 
+/// Events per year.
+pub(super) const PER_YEAR: Limits<f64> = Limits::new(
+    0.0,
+    10_000.0,
+    "what happens more than once an hour all year is no fault and no maintenance, but how the system works",
+);
+
+/// Kinds of faults that are expected per year.
+pub(super) const YEARLY_FAULTS: Limits<usize> =
+    Limits::new(0, 100, "there are fewer kinds of faults than that");
+
+/// Real length of a fault, and the time until people notice it.
+pub(super) const REAL_FAULT: Limits<Duration> = Limits::new(
+    ZERO,
+    LENGTH_MAX,
+    "a fault of more than 31 days is no outage but the end of the system",
+);
+
 /// Sales per month.
 pub(super) const SALES: Limits<u32> = Limits::new(0, 10_000, "no venue has more sales in a month");
 
@@ -371,6 +431,41 @@ pub(super) const SECTIONS: Limits<usize> = Limits::new(
     1,
     1_000,
     "without a section there is nothing to sell; join sections if there are more than 1,000",
+);
+
+/// Static files of the page.
+pub(super) const STATIC_FILES: Limits<usize> = Limits::new(
+    0,
+    100,
+    "a live run requests each file of each page load; join files if there are more than 100",
+);
+
+/// Size of a static file.
+pub(super) const FILE_BYTES: Limits<u32> = Limits::new(
+    1,
+    10_000_000,
+    "a live run sends these bytes to every buyer, and no script of a page has more than 10 MB",
+);
+
+/// Time that the edge or its origin takes for a response.
+pub(super) const EDGE_LATENCY: Limits<Duration> = Limits::new(
+    ZERO,
+    Duration::from_secs(30),
+    "CloudFront waits 30 seconds for the response of an origin",
+);
+
+/// Edge locations.
+pub(super) const LOCATIONS: Limits<u32> = Limits::new(
+    1,
+    50,
+    "somebody must serve the page, and buyers of one sale are near a few locations of the edge",
+);
+
+/// Resolvers of the buyers.
+pub(super) const RESOLVERS: Limits<u32> = Limits::new(
+    1,
+    10_000,
+    "buyers need a resolver, and most use one of the few that their providers have",
 );
 
 /// Zones.

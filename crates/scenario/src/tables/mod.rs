@@ -5,15 +5,19 @@
 
 mod alarm;
 mod arrivals;
+mod availability;
 mod buyers;
 mod data_tier;
+mod edge;
 mod existing_servers;
 mod faults;
 mod gates;
 mod limits;
+mod missing;
 mod network;
 mod outlook;
 mod overrides;
+mod provider;
 mod replacement;
 mod scaling;
 mod schedule;
@@ -171,6 +175,14 @@ fn plan(keys: &mut Keys<'_, '_, Plan>, given: &Given<'_>) -> Option<Plan> {
     let zones = topology::zone_names(keys);
     let zones = zones.as_deref();
     let faults = faults::faults(keys, zones, end);
+    let availability = keys.section(
+        key(
+            "availability",
+            "What a year brings, for the availability per year.",
+        ),
+        |plan| &plan.availability,
+        |keys| availability::availability(keys, faults.as_deref()),
+    );
     let show = keys.section(key("show", "What is sold."), |plan| &plan.show, show::show);
     let waiting_room = keys.section(
         key("waiting_room", "The queue of buyers in front of the show."),
@@ -181,6 +193,14 @@ fn plan(keys: &mut Keys<'_, '_, Plan>, given: &Given<'_>) -> Option<Plan> {
         key("server", "Limits and cache times of the application."),
         |plan| &plan.server,
         show::server,
+    );
+    let provider = keys.section(
+        key(
+            "provider",
+            "The payment provider, a server outside the VPC, and how the application calls it.",
+        ),
+        |plan| &plan.provider,
+        provider::provider,
     );
     let buyers = keys.section(
         key(
@@ -213,6 +233,9 @@ fn plan(keys: &mut Keys<'_, '_, Plan>, given: &Given<'_>) -> Option<Plan> {
         |plan| &plan.topology,
         |keys| topology::topology(keys, &context),
     );
+    if let (Some(topology), Some(faults)) = (&topology, &faults) {
+        missing::report_missing_parts(keys, topology, faults);
+    }
     let bounds = Bounds {
         duration: end,
         call_timeout: buyers.as_ref().map(|buyers| buyers.call_timeout),
@@ -253,9 +276,11 @@ fn plan(keys: &mut Keys<'_, '_, Plan>, given: &Given<'_>) -> Option<Plan> {
         arrivals: arrivals?,
         buyers: buyers?,
         server: server?,
+        provider: provider?,
         topology: topology?,
         scaling: scaling?,
         faults: faults?,
+        availability: availability?,
         gates: gates?,
         self_check: self_check?,
         cost: cost?,
@@ -609,7 +634,10 @@ mod tests {
         let lasts = fault.key("lasts").expect("a key").when.as_ref();
         let lasts = lasts.expect("some faults have no length");
         assert_eq!(lasts.key, "action");
-        assert_eq!(lasts.is.len(), 9, "all but the momentary one");
-        assert!(!lasts.is.contains(&"terminate-instances"));
+        let all = tiketi_core::fault::catalog::FaultKind::ALL.len();
+        assert_eq!(lasts.is.len(), all - 2, "all but the momentary ones");
+        for momentary in ["terminate-instances", "replace-route"] {
+            assert!(!lasts.is.contains(&momentary));
+        }
     }
 }

@@ -204,6 +204,14 @@ pub(super) fn server(keys: &mut Keys<'_, '_, Server>) -> Option<Server> {
         Length(limits::HEARTBEAT),
         |server| server.ping_timeout,
     );
+    let receipt_bytes = keys.value(
+        key(
+            "receipt_bytes",
+            "Size of the receipt that an instance uploads to S3 after each paid order, in bytes; 0 for none.",
+        ),
+        Whole(limits::RECEIPT),
+        |server| server.receipt_bytes,
+    );
     Some(Server {
         rate_limit: rate_limit?,
         session_ttl: session_ttl?,
@@ -211,5 +219,6 @@ pub(super) fn server(keys: &mut Keys<'_, '_, Server>) -> Option<Server> {
         show_detail_ttl: show_detail_ttl?,
         ping_interval: ping_interval?,
         ping_timeout: ping_timeout?,
+        receipt_bytes: receipt_bytes?,
     })
 }

@@ -3,7 +3,7 @@
 use tiketi_station::Profile;
 
 use super::subnets::{Placed, Subnets, check_sizes, check_subnets, subnets};
-use super::{Overrides, data_tier, limits, network};
+use super::{Overrides, data_tier, edge, limits, network};
 use crate::diagnostic::Problem;
 use crate::document::Section;
 use crate::duration::Written;
@@ -197,6 +197,7 @@ pub(super) fn topology(
         |topology| topology,
         |keys| instances(keys, context),
     );
+    let edge = edge::section(keys);
     let alb = keys.section(
         key("alb", "The Application Load Balancer."),
         |topology| &topology.alb,
@@ -218,6 +219,7 @@ pub(super) fn topology(
         zones: zones?,
         security_groups: security_groups?,
         instances: instances?,
+        edge: edge?,
         alb: alb?,
         data_tier: context.overrides.data_tier.clone().or(data_tier)?,
         redis: redis?,

@@ -22,6 +22,9 @@ pub struct PostgresSettings {
     pub kind: PostgresKind,
     /// How long data is in transit to the standby. Each commit waits for that, in addition to its own work.
     pub lag: Duration,
+    /// Networks whose addresses may connect, as address and prefix length. This machine's own address (127.0.0.1), from which
+    /// the standby and this crate connect, always may.
+    pub clients: Vec<(Ipv4Addr, u8)>,
     /// Maximum number of client connections. Three more are reserved for this crate.
     pub connections_max: u32,
     /// How long after a commit the reader shows it. At least the lag. Aurora only.
@@ -102,9 +105,19 @@ impl Config<'_> {
     }
 }
 
-/// Allows connections over loopback, with a password.
-pub(super) const HBA_TEXT: &str = "host all all 127.0.0.0/8 scram-sha-256\n\
-                                   host replication postgres 127.0.0.0/8 scram-sha-256\n";
+/// Returns the contents of `pg_hba.conf`: who may connect, with a password. The server refuses all others.
+pub(super) fn hba_text(clients: &[(Ipv4Addr, u8)]) -> String {
+    use std::fmt::Write as _;
+    let own = "127.0.0.1/32";
+    let mut text = format!(
+        "host all all {own} scram-sha-256\nhost replication postgres {own} scram-sha-256\n"
+    );
+    for (network, prefix) in clients {
+        let written = writeln!(text, "host all all {network}/{prefix} scram-sha-256");
+        written.expect("a string takes everything");
+    }
+    text
+}
 const PASSFILE: &str = "pgpass";
 
 /// The paths of a server's files.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::config::{Config, Files, HBA_TEXT, SUPERUSER};
+use super::config::{Config, Files, SUPERUSER, hba_text};
 use super::{POLL, PostgresPair, words};
 use crate::StoresError;
 use crate::message::{Ending, Invocation, Order, Step};
@@ -133,7 +133,8 @@ impl PostgresPair {
         let directory = server.directory().to_owned();
         let files = Files(&directory);
         self.write_config(site, &directory, false)?;
-        self.host.write(&files.hba(), HBA_TEXT)?;
+        let hba = hba_text(&self.settings.clients);
+        self.host.write(&files.hba(), &hba)?;
         let passfile = format!("*:*:*:{SUPERUSER}:{}\n", self.superuser_password);
         self.host.write(&files.passfile(), &passfile)?;
         let order = Order {

@@ -51,6 +51,7 @@ pub(crate) fn postgres(sites: &[Ipv4Addr], kind: PostgresKind, lag: Duration) ->
         sites: sites.to_vec(),
         kind,
         lag,
+        clients: vec![(Ipv4Addr::new(127, 0, 0, 0), 8)],
         connections_max: 20,
         replica_lag: Duration::ZERO,
     }

@@ -1,6 +1,6 @@
 //! One target from the view of a node process: its connections, and its open requests and sockets.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,15 +9,19 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::connector::Connector;
+use tiketi_core::units::ZoneId;
+
 /// A target and its connection pool.
 pub(super) struct Backend {
     authority: Authority,
-    client: Client<HttpConnector, Incoming>,
+    /// Where the target is.
+    pub(super) zone: ZoneId,
+    client: Client<Connector, Incoming>,
     open: AtomicUsize,
     /// Notified when `open` falls to zero.
     idle: Notify,
@@ -25,20 +29,29 @@ pub(super) struct Backend {
     pub(super) cut: CancellationToken,
 }
 
-/// Timeouts of a connection to a target, in real time.
+/// The source of connections to targets, and their timeouts in real time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
+    /// The address of the node, from which its connections come.
+    pub(super) source: IpAddr,
     pub(super) connect: Duration,
     pub(super) idle: Duration,
 }
 
 impl Backend {
-    pub(super) fn new(address: SocketAddr, limits: Limits, cut: CancellationToken) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(limits.connect));
+    pub(super) fn new(
+        (address, zone): (SocketAddr, ZoneId),
+        limits: Limits,
+        cut: CancellationToken,
+    ) -> Self {
+        let connector = Connector {
+            source: limits.source,
+            target: address,
+            timeout: limits.connect,
+        };
         Self {
             authority: authority_of(address),
+            zone,
             client: Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(limits.idle)

@@ -11,8 +11,10 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use super::message::{Answer, Command, Load, NodeSettings};
 use super::process::AlbNode;
 use crate::child::{self, Launcher, Silenced, Word};
+use tiketi_cloud::driver::Shift;
 use tiketi_cloud::health_votes::HealthVotes;
 use tiketi_cloud::order::Input;
+use tiketi_core::impairment::Impairments;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_measure::stall::{Book, Noticed, StallKind, ToolPart};
 use tiketi_scenario::topology::Alb;
@@ -30,6 +32,8 @@ pub struct Blueprint {
     pub addresses: Vec<Ipv4Addr>,
     /// The port of all nodes.
     pub port: u16,
+    /// Seed of the delays of impaired paths.
+    pub seed: u64,
     /// Processes per node.
     pub processes_per_node: u64,
     /// Log file for the standard error of each zone's node; empty if they share that of this process.
@@ -45,7 +49,10 @@ pub struct Balancer {
     silenced: BTreeMap<ProcessId, (ZoneId, Silenced)>,
     next_process: ProcessId,
     heard_tx: UnboundedSender<Heard>,
-    targets: BTreeMap<InstanceId, SocketAddr>,
+    targets: BTreeMap<InstanceId, (SocketAddr, ZoneId)>,
+    impairments: Impairments,
+    /// Zones that a zonal shift keeps traffic away from.
+    shifted: BTreeSet<ZoneId>,
     votes: HealthVotes,
     /// Processes that have not yet reported that a deregistered target is drained.
     draining: BTreeMap<InstanceId, BTreeSet<ProcessId>>,
@@ -96,6 +103,8 @@ impl Balancer {
             next_process: 0,
             heard_tx,
             targets: BTreeMap::new(),
+            impairments: Impairments::default(),
+            shifted: BTreeSet::new(),
             votes: HealthVotes::default(),
             draining: BTreeMap::new(),
             past: Load::default(),
@@ -119,6 +128,11 @@ impl Balancer {
                 speed: self.blueprint.speed,
                 now,
                 alb: self.blueprint.alb.clone(),
+                zone,
+                seed: self
+                    .blueprint
+                    .seed
+                    .wrapping_add(u64::from(self.next_process)),
                 checks: index == 0,
             };
             self.start_process(zone, &settings)?;
@@ -157,19 +171,51 @@ impl Balancer {
     }
 
     /// Adds a target to the group.
-    pub fn register(&mut self, instance: InstanceId, address: SocketAddr) {
-        self.tell_all(Command::Register { instance, address });
-        self.targets.insert(instance, address);
+    pub fn register(&mut self, instance: InstanceId, (address, zone): (SocketAddr, ZoneId)) {
+        self.tell_all(&Command::Register {
+            instance,
+            address,
+            zone,
+        });
+        self.targets.insert(instance, (address, zone));
         // A target that is registered again starts without a verdict.
         self.votes.deregister(instance);
         self.votes.register(instance);
+    }
+
+    /// These paths are impaired from now on, and no others.
+    pub fn impair(&mut self, impairments: Impairments) {
+        self.tell_all(&Command::Impair {
+            impairments: impairments.clone(),
+        });
+        self.impairments = impairments;
+    }
+
+    /// Keeps requests away from the targets of a zone, or no longer.
+    pub fn shift(&mut self, zone: ZoneId, shift: Shift) {
+        match shift {
+            Shift::Away => self.shifted.insert(zone),
+            Shift::Back => self.shifted.remove(&zone),
+        };
+        self.tell_all(&Command::Shift { zone, shift });
+    }
+
+    /// Whether the node of a zone listens.
+    pub fn is_up(&self, zone: ZoneId) -> bool {
+        let mut processes = self.processes_of(zone).peekable();
+        processes.peek().is_some() && processes.all(|id| self.processes[&id].ready)
+    }
+
+    /// Whether a zonal shift keeps traffic away from a zone.
+    pub fn is_shifted(&self, zone: ZoneId) -> bool {
+        self.shifted.contains(&zone)
     }
 
     /// Removes a target; [`Input::Drained`] follows, at once if no node is up.
     pub fn deregister(&mut self, instance: InstanceId, delay: Duration) -> Option<News> {
         self.targets.remove(&instance);
         self.votes.deregister(instance);
-        self.tell_all(Command::Deregister { instance, delay });
+        self.tell_all(&Command::Deregister { instance, delay });
         let waiting_for = self.processes.keys().copied().collect();
         self.draining.insert(instance, waiting_for);
         self.drained()
@@ -180,7 +226,7 @@ impl Balancer {
         self.targets.remove(&instance);
         self.votes.deregister(instance);
         self.draining.remove(&instance);
-        self.tell_all(Command::Remove { instance });
+        self.tell_all(&Command::Remove { instance });
     }
 
     /// Processes a report.
@@ -215,7 +261,7 @@ impl Balancer {
                 up.then_some(News::NodeUp(zone)).into_iter().collect()
             }
             Answer::Health { instance, healthy } => {
-                self.tell_siblings(heard.process, Command::SetHealth { instance, healthy });
+                self.tell_siblings(heard.process, &Command::SetHealth { instance, healthy });
                 let changed = self.votes.handle_vote(instance, zone, healthy);
                 changed
                     .map(|healthy| health(instance, healthy))
@@ -263,7 +309,7 @@ impl Balancer {
 
     /// Stops all processes and waits until they are gone.
     pub async fn stop(mut self) {
-        self.tell_all(Command::Stop);
+        self.tell_all(&Command::Stop);
         let silenced = std::mem::take(&mut self.silenced).into_values();
         join_all(silenced.map(|(_, silenced)| silenced.end())).await;
         let processes = std::mem::take(&mut self.processes).into_values();
@@ -285,8 +331,20 @@ impl Balancer {
                 drop(heard_tx.send(Heard { process, word }));
             },
         )?;
-        for (&instance, &address) in &self.targets {
-            child.tell(Command::Register { instance, address });
+        for (&instance, &(address, zone)) in &self.targets {
+            child.tell(Command::Register {
+                instance,
+                address,
+                zone,
+            });
+        }
+        for &zone in &self.shifted {
+            let shift = Shift::Away;
+            child.tell(Command::Shift { zone, shift });
+        }
+        if !self.impairments.is_empty() {
+            let impairments = self.impairments.clone();
+            child.tell(Command::Impair { impairments });
         }
         let process = Process {
             zone,
@@ -354,17 +412,17 @@ impl Balancer {
         Some(News::Input(Input::Drained { instance }))
     }
 
-    fn tell_all(&self, command: Command) {
+    fn tell_all(&self, command: &Command) {
         for process in self.processes.values() {
-            process.child.tell(command);
+            process.child.tell(command.clone());
         }
     }
 
-    fn tell_siblings(&self, speaker: ProcessId, command: Command) {
+    fn tell_siblings(&self, speaker: ProcessId, command: &Command) {
         let zone = self.processes[&speaker].zone;
         for (&id, process) in &self.processes {
             if id != speaker && process.zone == zone {
-                process.child.tell(command);
+                process.child.tell(command.clone());
             }
         }
     }

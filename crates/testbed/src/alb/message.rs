@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use tiketi_cloud::driver::Shift;
 use tiketi_cloud::routing::Stickiness;
-use tiketi_core::units::{InstanceId, SimTime};
+use tiketi_core::impairment::Impairments;
+use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_cost::LoadSample;
 use tiketi_scenario::topology::Alb;
 
@@ -21,12 +23,16 @@ pub struct NodeSettings {
     pub now: SimTime,
     /// Health checks, stickiness, delays, timeouts.
     pub alb: Alb,
+    /// The zone of the node.
+    pub zone: ZoneId,
+    /// Seed of the delays of impaired paths, another one for each process.
+    pub seed: u64,
     /// Whether this process makes the node's health checks; the other processes of the node get the results.
     pub checks: bool,
 }
 
 /// A command to a node process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "command")]
 pub enum Command {
     /// Add a target.
@@ -35,6 +41,8 @@ pub enum Command {
         instance: InstanceId,
         /// Where it answers, now or later.
         address: SocketAddr,
+        /// Its zone.
+        zone: ZoneId,
     },
     /// Send no new requests to a target; open connections stay for `delay`, then they are closed.
     Deregister {
@@ -54,6 +62,18 @@ pub enum Command {
         instance: InstanceId,
         /// Whether it is healthy.
         healthy: bool,
+    },
+    /// Keep requests away from the targets of a zone, or no longer.
+    Shift {
+        /// The zone.
+        zone: ZoneId,
+        /// Away or back.
+        shift: Shift,
+    },
+    /// Hold back what passes impaired paths; these are impaired from now on, and no others.
+    Impair {
+        /// All impairments.
+        impairments: Impairments,
     },
     /// Accept no connection from now on: the zone loses power, and the process is stopped as soon as it reports
     /// [`Answer::Deaf`].

@@ -9,9 +9,11 @@
 mod backend;
 pub mod balancer;
 mod checks;
+mod connector;
 pub mod message;
 mod meter;
 pub mod node;
+mod paths;
 pub mod process;
 mod proxy;
 mod relay;

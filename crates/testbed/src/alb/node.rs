@@ -1,6 +1,6 @@
 //! One process of a load-balancer node: accepts connections, and carries out the supervisor's commands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,10 +18,12 @@ use tokio_util::sync::CancellationToken;
 use super::backend::{Backend, Held, Limits};
 use super::message::{Answer, Command, NodeSettings};
 use super::meter::{Counters, MeteredStream};
+use super::paths::Paths;
 use super::{checks, proxy};
 use crate::deaf::deafen;
+use tiketi_cloud::driver::Shift;
 use tiketi_cloud::routing::{Cookie, Route, Router};
-use tiketi_core::units::{InstanceId, SimTime};
+use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 
 /// Connections that may wait to be accepted: thousands of buyers can arrive within a second.
 const BACKLOG: u32 = 4_096;
@@ -36,6 +38,7 @@ const OUT_OF_FILES_PAUSE: Duration = Duration::from_millis(10);
 pub(super) struct Shared {
     pub(super) meter: Arc<Counters>,
     pub(super) limits: Limits,
+    pub(super) paths: Arc<Paths>,
     group: Mutex<Group>,
     /// Scenario time in nanoseconds, updated by a task.
     now: AtomicU64,
@@ -45,6 +48,21 @@ pub(super) struct Shared {
 struct Group {
     router: Router,
     members: BTreeMap<InstanceId, Member>,
+    /// Zones that a zonal shift keeps traffic away from.
+    shifted: BTreeSet<ZoneId>,
+}
+
+impl Group {
+    fn shift(&mut self, zone: ZoneId, shift: Shift) {
+        match shift {
+            Shift::Away => self.shifted.insert(zone),
+            Shift::Back => self.shifted.remove(&zone),
+        };
+        let here = |member: &Member| member.backend.zone == zone;
+        for (instance, _) in self.members.iter().filter(|(_, member)| here(member)) {
+            self.router.set_shifted(*instance, shift == Shift::Away);
+        }
+    }
 }
 
 struct Member {
@@ -110,6 +128,8 @@ pub async fn run(
             Command::Register { .. }
             | Command::Deregister { .. }
             | Command::Remove { .. }
+            | Command::Impair { .. }
+            | Command::Shift { .. }
             | Command::SetHealth { .. } => node.obey(command),
         }
     }
@@ -147,12 +167,15 @@ impl Node {
         let shared = Arc::new(Shared {
             meter: Arc::default(),
             limits: Limits {
+                source: settings.listen.ip(),
                 connect: wall(settings.alb.connect_timeout),
                 idle: wall(settings.alb.idle_timeout),
             },
+            paths: Arc::new(Paths::new(settings.zone, settings.seed, settings.speed)),
             group: Mutex::new(Group {
                 router: Router::new(settings.alb.stickiness),
                 members: BTreeMap::new(),
+                shifted: BTreeSet::new(),
             }),
             now: AtomicU64::new(settings.now.as_nanos()),
         });
@@ -166,7 +189,13 @@ impl Node {
 
     fn obey(&self, command: Command) {
         match command {
-            Command::Register { instance, address } => self.register(instance, address),
+            Command::Register {
+                instance,
+                address,
+                zone,
+            } => self.register(instance, (address, zone)),
+            Command::Impair { impairments } => self.shared.paths.set(impairments),
+            Command::Shift { zone, shift } => self.shared.group().shift(zone, shift),
             Command::Deregister { instance, delay } => self.deregister(instance, delay),
             Command::Remove { instance } => {
                 if let Some(member) = self.take_out(instance) {
@@ -180,11 +209,11 @@ impl Node {
         }
     }
 
-    fn register(&self, instance: InstanceId, address: SocketAddr) {
+    fn register(&self, instance: InstanceId, (address, zone): (SocketAddr, ZoneId)) {
         self.take_out(instance);
         let member = Member {
             backend: Arc::new(Backend::new(
-                address,
+                (address, zone),
                 self.shared.limits,
                 self.ended.child_token(),
             )),
@@ -198,7 +227,9 @@ impl Node {
                 let _ = answers.send(Answer::Health { instance, healthy });
             };
             let check = self.settings.alb.health_check;
-            let watch = checks::watch(address, check, self.settings.speed, announce);
+            let path = (Arc::clone(&self.shared.paths), zone);
+            let ends = (self.settings.listen.ip(), address);
+            let watch = checks::watch(ends, (check, self.settings.speed), path, announce);
             let end = member.checks.clone();
             self.spawn(async move {
                 end.run_until_cancelled(watch).await;
@@ -206,6 +237,8 @@ impl Node {
         }
         let mut group = self.shared.group();
         group.router.register(instance);
+        let is_shifted = group.shifted.contains(&zone);
+        group.router.set_shifted(instance, is_shifted);
         group.members.insert(instance, member);
     }
 

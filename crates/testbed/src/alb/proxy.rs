@@ -13,6 +13,7 @@ use hyper_util::client::legacy;
 
 use super::backend::Held;
 use super::node::Shared;
+use super::paths::Connection;
 use super::relay::{self, Ends};
 use tiketi_cloud::routing::{Cookie, Route};
 
@@ -29,6 +30,7 @@ pub(super) async fn handle(
 ) -> Response<AnswerBody> {
     shared.meter.requests.add(1);
     let mut unanswered = Unanswered(Some(Arc::clone(&shared)));
+    shared.paths.delay_from_client(connection(&request)).await;
     let outcome = match shared.route(sticky_cookie(request.headers())) {
         None => Err(Refusal::NoTarget),
         Some((route, held)) => {
@@ -36,8 +38,24 @@ pub(super) async fn handle(
             forward(&shared, request, held, route).await
         }
     };
+    let response = outcome.unwrap_or_else(|refusal| refusal.answer(&shared));
+    shared.paths.to_client(size(&response)).await;
     unanswered.0 = None;
-    outcome.unwrap_or_else(|refusal| refusal.answer(&shared))
+    response
+}
+
+/// Each WebSocket has a connection of its own.
+fn connection(request: &Request<Incoming>) -> Connection {
+    if request.headers().contains_key(UPGRADE) {
+        Connection::New
+    } else {
+        Connection::Kept
+    }
+}
+
+/// The size of a response, as far as it is known before it has ended.
+fn size(response: &Response<impl Body>) -> u64 {
+    response.body().size_hint().lower()
 }
 
 async fn forward(
@@ -52,7 +70,17 @@ async fn forward(
         request.headers_mut().remove(CONNECTION);
     }
     let backend = Arc::clone(held.backend());
-    let sent = backend.cut.run_until_cancelled(backend.send(request));
+    let used = connection(&request);
+    let exchange = async {
+        shared.paths.to_target(backend.zone, used).await;
+        let response = backend.send(request).await?;
+        shared
+            .paths
+            .delay_from_target(backend.zone, size(&response))
+            .await;
+        Ok::<_, legacy::Error>(response)
+    };
+    let sent = backend.cut.run_until_cancelled(exchange);
     let mut response = match tokio::time::timeout(shared.limits.idle, sent).await {
         Err(_) => return Err(Refusal::TimedOut),
         Ok(None) => return Err(Refusal::BadGateway),

@@ -25,7 +25,10 @@ use tokio_tungstenite::tungstenite::{Message, protocol::Role};
 
 use super::message::{Answer, Command, Load, NodeSettings};
 use super::node;
-use tiketi_core::units::{InstanceId, SimTime};
+use crate::clock::wall_now;
+use tiketi_cloud::driver::Shift;
+use tiketi_core::impairment::{Impairment, Impairments, Peer, Quality};
+use tiketi_core::units::{InstanceId, Share, SimTime, ZoneId};
 use tiketi_scenario::topology::{Alb, HealthCheck};
 
 /// A back end that can be told to fail its health checks, and killed.
@@ -140,6 +143,8 @@ impl Node {
             speed: SPEED,
             now: SimTime::ZERO,
             alb,
+            zone: ZoneId(0),
+            seed: 1,
             checks: true,
         };
         let (commands, commands_rx) = mpsc::unbounded_channel();
@@ -164,6 +169,8 @@ impl Node {
         self.tell(Command::Register {
             instance: InstanceId(instance),
             address: backend.address,
+            // An instance with an odd number is in the other zone.
+            zone: ZoneId(u8::from(!instance.is_multiple_of(2))),
         });
     }
 
@@ -400,4 +407,108 @@ async fn a_client_that_leaves_before_its_answer_is_counted() {
     let given_up = tokio::time::timeout(Duration::from_millis(100), request).await;
     assert!(given_up.is_err());
     node.wait_load(|load| load.errors.client_closed == 1).await;
+}
+
+fn impaired(zone: u8, peer: Peer, quality: Quality) -> Command {
+    let mut impairments = Impairments::default();
+    impairments.add(Impairment {
+        zone: ZoneId(zone),
+        peer,
+        quality,
+    });
+    Command::Impair { impairments }
+}
+
+fn late(scenario: Duration) -> Quality {
+    Quality {
+        delay: scenario,
+        ..Quality::default()
+    }
+}
+
+fn lost(share: f64) -> Quality {
+    Quality {
+        loss: Share::try_from(share).unwrap(),
+        ..Quality::default()
+    }
+}
+
+/// How long a request takes, in scenario time; at least, because the machine may be slow.
+async fn takes(node: &Node) -> Duration {
+    let started = wall_now();
+    assert_eq!(node.get("/", None).await.0, StatusCode::OK);
+    (wall_now() - started).mul_f64(SPEED)
+}
+
+#[tokio::test]
+async fn requests_and_responses_are_held_back_on_an_impaired_path_to_buyers() {
+    let (mut node, _a, _b) = pair().await;
+    let other_zone = impaired(1, Peer::Buyers, late(Duration::from_secs(20)));
+    node.tell(other_zone);
+    node.tell(impaired(0, Peer::Buyers, late(Duration::from_secs(10))));
+    // The node obeys commands in order, so it has read both when it has answered this one.
+    obeyed(&mut node).await;
+    assert!(takes(&node).await >= Duration::from_secs(19));
+    node.tell(Command::Impair {
+        impairments: Impairments::default(),
+    });
+    obeyed(&mut node).await;
+    assert!(takes(&node).await < Duration::from_secs(19));
+}
+
+/// Waits until the node has obeyed all commands so far.
+async fn obeyed(node: &mut Node) {
+    let instance = InstanceId(77);
+    let delay = Duration::ZERO;
+    node.tell(Command::Deregister { instance, delay });
+    while node.heard().await != (Answer::Drained { instance }) {}
+}
+
+#[tokio::test]
+async fn only_requests_to_another_zone_are_held_back_on_an_impaired_path_between_zones() {
+    let (mut node, _a, _b) = pair().await;
+    node.tell(impaired(1, Peer::OtherZones, late(Duration::from_secs(10))));
+    obeyed(&mut node).await;
+    let mut times = [takes(&node).await, takes(&node).await];
+    times.sort_unstable();
+    assert!(times[0] < Duration::from_secs(19), "{times:?}");
+    assert!(times[1] >= Duration::from_secs(19), "{times:?}");
+}
+
+#[tokio::test]
+async fn health_checks_fail_over_a_path_that_loses_everything() {
+    let mut settings = alb();
+    settings.health_check.timeout = Duration::from_secs(80);
+    let (a, b) = (BackEnd::start("a").await, BackEnd::start("b").await);
+    let mut node = Node::start(settings).await;
+    node.register(0, &a);
+    node.wait_health(0, true).await;
+    node.register(1, &b);
+    node.wait_health(1, true).await;
+    node.tell(impaired(1, Peer::OtherZones, lost(1.0)));
+    node.wait_health(1, false).await;
+    for _ in 0..4 {
+        assert_eq!(node.get("/", None).await.2, "a");
+    }
+}
+
+#[tokio::test]
+async fn a_node_sends_no_requests_to_a_zone_that_traffic_is_shifted_away_from() {
+    let (mut node, _a, _b) = pair().await;
+    let zone = ZoneId(1);
+    node.tell(Command::Shift {
+        zone,
+        shift: Shift::Away,
+    });
+    obeyed(&mut node).await;
+    for _ in 0..4 {
+        assert_eq!(node.get("/", None).await.2, "a");
+    }
+    node.tell(Command::Shift {
+        zone,
+        shift: Shift::Back,
+    });
+    obeyed(&mut node).await;
+    let names = [node.get("/", None).await.2, node.get("/", None).await.2];
+    assert!(names.contains(&"b".to_owned()));
 }

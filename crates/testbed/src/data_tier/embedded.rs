@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use tiketi_data_tier::{Eviction, Loss};
+use tiketi_data_tier::{CachedReads, Eviction, Loss, RedisFigures};
 use tiketi_server::{Census, EmbeddedLimits, EmbeddedTier, FinalState};
 
 use super::Endpoints;
@@ -12,7 +12,7 @@ use tiketi_cloud::driver::{Primaries, Promotion, Strain};
 use tiketi_cloud::gauges::PartReadings;
 use tiketi_core::fault::catalog::Connections;
 use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
-use tiketi_measure::ending::{self, DataTierFigures, FailoverFigures};
+use tiketi_measure::ending::{self, CacheFigures, DataTierFigures, FailoverFigures};
 use tiketi_measure::replica_lag::ReplicaLags;
 use tiketi_scenario::Plan;
 use tiketi_scenario::topology::{self, DatabaseKind, Topology};
@@ -67,6 +67,11 @@ impl Embedded {
         for part in self.primaries.in_zone(zone) {
             self.lose(now, part, connections);
         }
+    }
+
+    /// Returns the zone of the primary of a part, or the last one while there is none.
+    pub(super) const fn primary(&self, part: DataTierPart) -> ZoneId {
+        self.primaries.zone(part)
     }
 
     /// Begins a strain.
@@ -161,6 +166,7 @@ impl Embedded {
             redis_lag,
             database_lag,
             failovers: failovers.collect(),
+            cache: Some(cache(figures.cached_reads, redis)),
         }
     }
 
@@ -222,5 +228,17 @@ impl Embedded {
                 }
             }
         }
+    }
+}
+
+fn cache(reads: CachedReads, redis: RedisFigures) -> CacheFigures {
+    CacheFigures {
+        reads: reads.reads,
+        stale: reads.stale,
+        late: reads.late,
+        stale_for_max: reads.stale_for_max,
+        changes: reads.changes,
+        expired: redis.expired,
+        refused_from: redis.refused_from,
     }
 }

@@ -12,7 +12,7 @@ mod probe;
 mod record;
 mod servers;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use tiketi_server::{Census, FinalState, SetupError};
 
@@ -100,6 +100,14 @@ impl DataTier {
         }
     }
 
+    /// Returns the zone of the primary of a part; `None` for servers, whose paths cannot be impaired.
+    pub(super) const fn primary(&self, part: DataTierPart) -> Option<ZoneId> {
+        match self {
+            Self::Embedded(tier) => Some(tier.primary(part)),
+            Self::Servers(_) | Self::External(_) => None,
+        }
+    }
+
     /// Starts a fault. Plans are checked: one with a fault that the tier does not support is rejected before the run.
     pub(super) fn strain(&mut self, now: SimTime, strain: Strain) {
         match (self, strain) {
@@ -117,6 +125,14 @@ impl DataTier {
             Self::Embedded(tier) => tier.relieve(strain),
             Self::Servers(tier) => tier.relieve(strain),
             Self::External(_) => {}
+        }
+    }
+
+    /// Returns the zone and the address of each database server that the testbed has started.
+    pub(super) fn database_servers(&self) -> Vec<(ZoneId, SocketAddr)> {
+        match self {
+            Self::Servers(tier) => tier.database_servers(),
+            Self::Embedded(_) | Self::External(_) => Vec::new(),
         }
     }
 

@@ -16,7 +16,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
-use tiketi_server::{EmbeddedTier, Instance, InstanceLoad, ServersConfig, Settings, Show};
+use tiketi_server::{
+    EmbeddedTier, Instance, InstanceLoad, Provider, Receipts, ServersConfig, Settings, Show,
+    Sources,
+};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -32,7 +35,8 @@ use server::{InstanceProcess, Server};
 use silence::SilentInstance;
 use thread_watch::watch_thread;
 use tiketi_cloud::driver::CpuTime;
-use tiketi_core::units::{InstanceId, ZoneId};
+use tiketi_core::impairment::Quality;
+use tiketi_core::units::{InstanceId, Share, ZoneId};
 use tiketi_measure::stall::{Book, Lapse};
 
 /// Real time within which killed instances must be gone.
@@ -61,6 +65,28 @@ pub struct Blueprint {
     pub logs: Option<PathBuf>,
 }
 
+/// What the instances of a zone have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Site {
+    /// Their subnet.
+    pub subnet: Ipv4Net,
+    /// Where they find the payment provider.
+    pub provider: Provider,
+    /// What becomes of their receipts.
+    pub receipts: Receipts,
+}
+
+impl Site {
+    /// A subnet from which nothing outside is called: instances have their built-in provider, and upload no receipts.
+    pub fn closed(subnet: Ipv4Net) -> Self {
+        Self {
+            subnet,
+            provider: Provider::default(),
+            receipts: Receipts::default(),
+        }
+    }
+}
+
 /// All instances that exist.
 #[expect(
     missing_debug_implementations,
@@ -69,13 +95,17 @@ pub struct Blueprint {
 pub struct Fleet {
     kind: Kind,
     settings: Settings,
-    subnets: Vec<Ipv4Net>,
+    sites: Vec<Site>,
     /// Addresses assigned so far in each zone.
     given: Vec<u32>,
     members: BTreeMap<InstanceId, Member>,
     /// Instances without power: stopped for good, with open sockets.
     silent: BTreeMap<InstanceId, SilentInstance>,
     heard_tx: UnboundedSender<Heard>,
+    /// Who may open connections to the instances of each zone; everyone to those of other zones.
+    sources: BTreeMap<ZoneId, Sources>,
+    /// The paths from each zone to Redis and to the database; empty if all are clear.
+    paths: BTreeMap<ZoneId, (Quality, Quality)>,
     /// Killed instances that are not gone yet.
     ending: TaskTracker,
     stalls: Book,
@@ -164,21 +194,30 @@ impl Fleet {
     pub fn new(
         kind: Kind,
         settings: Settings,
-        subnets: Vec<Ipv4Net>,
+        sites: Vec<Site>,
     ) -> (Self, UnboundedReceiver<Heard>) {
         let (heard_tx, heard) = mpsc::unbounded_channel();
         let fleet = Self {
             kind,
             settings,
-            given: vec![0; subnets.len()],
-            subnets,
+            given: vec![0; sites.len()],
+            sites,
             members: BTreeMap::new(),
             silent: BTreeMap::new(),
             heard_tx,
+            sources: BTreeMap::new(),
+            paths: BTreeMap::new(),
             ending: TaskTracker::new(),
             stalls: Book::default(),
         };
         (fleet, heard)
+    }
+
+    /// Lets instances that are launched from now on accept connections from these sources only.
+    #[must_use]
+    pub fn admitting(mut self, sources: BTreeMap<ZoneId, Sources>) -> Self {
+        self.sources = sources;
+        self
     }
 
     /// Starts an instance that answers after `boot` of scenario time; until then connections to it are refused. A process
@@ -190,8 +229,8 @@ impl Fleet {
     pub fn launch(&mut self, instance: InstanceId, zone: ZoneId, boot: Duration) -> io::Result<()> {
         let host = FIRST_HOST + self.given[zone.index()];
         self.given[zone.index()] += 1;
-        let reserved = Reserved::new(on_loopback(self.subnets[zone.index()], host))?;
-        let server = self.begin_boot(instance, reserved.address())?;
+        let reserved = Reserved::new(on_loopback(self.sites[zone.index()].subnet, host))?;
+        let server = self.begin_boot((instance, zone), reserved.address())?;
         let mut member = Member {
             zone,
             reserved,
@@ -249,6 +288,11 @@ impl Fleet {
         Some(member.reserved.address())
     }
 
+    /// Returns the zone of an instance; `None` if it does not exist.
+    pub fn zone(&self, instance: InstanceId) -> Option<ZoneId> {
+        Some(self.members.get(&instance)?.zone)
+    }
+
     /// Returns the process id of an instance; `None` if it does not exist or is a thread.
     pub fn process_id(&self, instance: InstanceId) -> Option<u32> {
         match &self.members.get(&instance)?.server {
@@ -301,6 +345,27 @@ impl Fleet {
         Ok(())
     }
 
+    /// Other work takes a share of the processor of an instance from now on. Does nothing if the instance is gone.
+    pub fn stress(&self, instance: InstanceId, load: Share) {
+        if let Some(member) = self.members.get(&instance) {
+            member.server.stress(load);
+        }
+    }
+
+    /// The paths from each zone to Redis and to the database from now on; those of other zones are clear.
+    pub fn set_paths(&mut self, paths: BTreeMap<ZoneId, (Quality, Quality)>) {
+        self.paths = paths;
+        for member in self.members.values() {
+            self.place(member);
+        }
+    }
+
+    /// Tells an instance its paths to the data tier.
+    fn place(&self, member: &Member) {
+        let (redis, database) = self.paths.get(&member.zone).copied().unwrap_or_default();
+        member.server.set_paths(redis, database);
+    }
+
     /// Kills every instance of a zone at once: their peers see resets.
     pub fn lose_zone(&mut self, zone: ZoneId) {
         for (_, member) in self.members.extract_if(.., |_, member| member.zone == zone) {
@@ -342,8 +407,23 @@ impl Fleet {
         self.members.iter().map(gauge).collect()
     }
 
+    /// Returns the settings of the instances of a zone.
+    fn settings_in(&self, zone: ZoneId) -> Settings {
+        let site = &self.sites[zone.index()];
+        Settings {
+            provider: site.provider,
+            receipts: site.receipts,
+            sources: self.sources.get(&zone).cloned().unwrap_or_default(),
+            ..self.settings.clone()
+        }
+    }
+
     /// Returns the server at the start of the boot.
-    fn begin_boot(&self, instance: InstanceId, address: SocketAddr) -> io::Result<Server> {
+    fn begin_boot(
+        &self,
+        (instance, zone): (InstanceId, ZoneId),
+        address: SocketAddr,
+    ) -> io::Result<Server> {
         let Kind::Processes(blueprint) = &self.kind else {
             return Ok(Server::Awaited);
         };
@@ -353,7 +433,7 @@ impl Fleet {
             settings: Settings {
                 // The process has already lowered its own priority.
                 niceness: 0,
-                ..self.settings.clone()
+                ..self.settings_in(zone)
             },
             config: blueprint.config.clone(),
             shows: blueprint.shows.clone(),
@@ -398,6 +478,10 @@ impl Fleet {
 
     /// Ends the boot of an instance: it listens from now on. Does nothing if the instance is gone.
     fn answer(&mut self, instance: InstanceId) -> io::Result<()> {
+        let Some(zone) = self.members.get(&instance).map(|member| member.zone) else {
+            return Ok(());
+        };
+        let settings = self.settings_in(zone);
         let Some(member) = self.members.get_mut(&instance) else {
             return Ok(());
         };
@@ -406,10 +490,12 @@ impl Fleet {
             (Server::Awaited, Kind::Threads(tier)) => {
                 let listener = listener_at(member.reserved.address())?;
                 member.door = Some(listener.try_clone()?);
-                let (tier, settings) = (tier.clone(), self.settings.clone());
+                let tier = tier.clone();
                 let started = Instance::start(instance.to_string(), listener, tier, settings)?;
                 let heard_tx = self.heard_tx.clone();
                 member.heartbeat = Some(watch_thread(instance, &started, heard_tx));
+                let paths = self.paths.get(&member.zone).copied().unwrap_or_default();
+                started.set_paths(paths.0, paths.1);
                 member.server = Server::Thread(started);
             }
             (Server::Process(server), _) => server.process.tell(Command::Listen),

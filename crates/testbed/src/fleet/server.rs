@@ -8,6 +8,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::child::Process;
 use crate::instance::InstanceRole;
+use crate::instance::message::Command;
+use tiketi_core::impairment::Quality;
+use tiketi_core::units::Share;
 
 /// The server of one instance.
 pub(super) enum Server {
@@ -73,6 +76,23 @@ impl Server {
             }
         }
         Ok(())
+    }
+
+    /// Other work takes a share of its virtual processor from now on. One that still boots has none.
+    pub(super) fn stress(&self, load: Share) {
+        match self {
+            Self::Awaited => {}
+            Self::Thread(instance) => instance.stress(load),
+            Self::Process(server) => server.process.tell(Command::Stress { load }),
+        }
+    }
+
+    /// The paths to its data tier from now on. Processes use real servers, whose paths cannot be impaired.
+    pub(super) fn set_paths(&self, redis: Quality, database: Quality) {
+        match self {
+            Self::Thread(instance) => instance.set_paths(redis, database),
+            Self::Awaited | Self::Process(_) => {}
+        }
     }
 
     /// Lets it continue if it is paused.

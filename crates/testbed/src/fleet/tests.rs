@@ -88,7 +88,9 @@ struct Bench {
 impl Bench {
     fn new(kind: Kind) -> Self {
         let subnets = ["10.0.11.0/24", "10.0.12.0/24"];
-        let subnets = subnets.map(|subnet| subnet.parse().unwrap()).to_vec();
+        let subnets = subnets
+            .map(|subnet| Site::closed(subnet.parse().unwrap()))
+            .to_vec();
         let (fleet, heard) = Fleet::new(kind, settings(), subnets);
         Self { fleet, heard }
     }

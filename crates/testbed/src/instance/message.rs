@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
+use tiketi_core::units::Share;
 use tiketi_measure::stall::Lapse;
 use tiketi_server::{InstanceLoad, ServersConfig, Settings, Show};
 
@@ -33,11 +34,16 @@ impl fmt::Debug for InstanceSettings {
 }
 
 /// A command to an instance process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "command")]
 pub enum Command {
     /// The boot is over: listen. Until then connections are refused.
     Listen,
+    /// Other work takes a share of the virtual processor from now on.
+    Stress {
+        /// The share; zero for no other work.
+        load: Share,
+    },
     /// Accept no connection from now on: the zone loses power, and the process is stopped as soon as it reports
     /// [`Answer::Deaf`].
     Deafen,

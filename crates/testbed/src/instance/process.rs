@@ -75,7 +75,7 @@ async fn run(
             watch_thread(&instance, answers.clone());
             tokio::select! {
                 ended = report_load(&instance, &answers) => ended,
-                deaf = grow_deaf(commands, door, &answers) => deaf,
+                obeyed = obey(commands, (&instance, door), &answers) => obeyed,
             }
         }
         Err(error) => {
@@ -87,10 +87,10 @@ async fn run(
     }
 }
 
-/// Waits for the command to accept nobody, and obeys it; the supervisor then stops the process.
-async fn grow_deaf(
+/// Obeys commands until the one to accept nobody; the supervisor then stops the process.
+async fn obey(
     mut commands: UnboundedReceiver<Command>,
-    door: TcpListener,
+    (instance, door): (&Instance, TcpListener),
     answers: &UnboundedSender<Answer>,
 ) -> io::Result<()> {
     while let Some(command) = commands.recv().await {
@@ -100,6 +100,7 @@ async fn grow_deaf(
                 drop(answers.send(Answer::Deaf));
                 return std::future::pending().await;
             }
+            Command::Stress { load } => instance.stress(load),
             Command::Listen => {} // It does already.
         }
     }

@@ -88,7 +88,7 @@ fn share(measure: Measure, name: String, parts: [u64; 2], wholes: [u64; 2]) -> R
 
 fn throughput(runs: [&Measurements; 2]) -> Vec<Reading> {
     let of_operation = |operation: Operation| {
-        let calls = runs.map(|run| run.tally.operations[operation.index()].ok);
+        let calls = runs.map(|run| run.tally.operation(Some(operation)).ok);
         let name = format!("successful requests/s: {operation}");
         rate(
             name,
@@ -183,7 +183,7 @@ fn waiting(runs: [&Measurements; 2]) -> Vec<Reading> {
 
 fn response_times(runs: [&Measurements; 2]) -> Vec<Reading> {
     let of = |operation: Operation| {
-        let histograms = runs.map(|run| run.tally.operations[operation.index()].successful());
+        let histograms = runs.map(|run| run.tally.operation(Some(operation)).successful());
         let kinds = [
             (Measure::ResponseTimeP50, 50),
             (Measure::ResponseTimeP95, 95),

@@ -341,6 +341,7 @@ fn most_frequent(tick: &Tick) -> Option<Failure> {
 fn faults(run: &Measurements, onset: SimTime) -> Vec<Struck> {
     let until = onset + Duration::from_secs(run.series.width_secs().max(1));
     let struck = run.timeline.iter().filter_map(|notice| match notice.what {
+        What::FaultStruck { action, .. } if action.is_remedy() => None,
         What::FaultStruck { action, zone, part } => Some(Struck {
             at: notice.at,
             action,

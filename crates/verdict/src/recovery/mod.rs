@@ -11,6 +11,10 @@
 //! than before (the queue may simply have become shorter), and by what sampling noise explains. The recovery time ends
 //! with the last window that fails, not with the first that passes, so a relapse counts.
 //!
+//! A system that has not recovered by the end, although the fault has been over for as long as the gates give it to recover and
+//! no more buyers arrive than before, is in a *metastable* failure (Bronson et al., HotOS 2021): retries or a backlog that the
+//! fault has started keep it down.
+//!
 //! Each fault is observed until the next one strikes, or until the run ends. Faults that strike at the same instant are
 //! observed together: which of them stopped the system cannot be told.
 
@@ -29,6 +33,9 @@ use tiketi_measure::Measurements;
 
 pub use outcome::Outcome;
 pub use work::Work;
+
+/// Time to recover after a fault is over, where no gate says it (documented: 30 s to 1 min, A19).
+const RECOVERY_TIME: Duration = Duration::from_mins(1);
 
 /// One fault and how the system recovered from it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -78,6 +85,19 @@ pub struct Recovery {
 }
 
 impl Recovery {
+    /// Returns whether the fault was in progress in a part of the run, or the system had not recovered from it.
+    pub fn disturbs(&self, from: SimTime, until: SimTime) -> bool {
+        let over = match self.outcome {
+            Outcome::Recovered { after } => Some(self.struck_at + after),
+            Outcome::NotRecovered | Outcome::Metastable { .. } | Outcome::CouldNotTell { .. } => {
+                None
+            }
+        };
+        // A momentary fault has no end of its own.
+        let healed = self.healed_at.unwrap_or(self.struck_at);
+        self.struck_at <= until && over.is_none_or(|over| over.max(healed) >= from)
+    }
+
     /// Returns the fault in words: `az-power-interruption in zone a`, `lose-primary on Redis`.
     pub fn fault(&self) -> String {
         let of = match (&self.zone, self.part) {
@@ -165,7 +185,8 @@ impl Subject {
 
 fn strike(notice: &Notice) -> Option<Strike> {
     match &notice.what {
-        What::FaultStruck { action, zone, part } => Some(Strike {
+        // Nothing recovers from a remedy; it belongs to the observation of the fault that it is for.
+        What::FaultStruck { action, zone, part } if !action.is_remedy() => Some(Strike {
             at: notice.at,
             fault: Subject {
                 action: *action,
@@ -203,18 +224,20 @@ fn follow(run: &Measurements, strike: &Strike, same: &Same<'_>, until: SimTime) 
     };
     let own: Vec<_> = run.timeline.iter().filter(is_own).collect();
     let before = work::work_before(&run.series, strike.at);
+    let healed_at = healed_at(&run.timeline, strike);
     let outcome = outcome::outcome(&run.series, before, strike.at, until);
+    let outcome = metastable(run, strike, (healed_at, until), outcome);
     // Once recovered, the fault no longer affects the requests that follow, so they are left out.
     let observed_until = match outcome {
         Outcome::Recovered { after } => strike.at + after,
-        Outcome::NotRecovered | Outcome::CouldNotTell { .. } => until,
+        Outcome::NotRecovered | Outcome::Metastable { .. } | Outcome::CouldNotTell { .. } => until,
     };
     Recovery {
         action: strike.fault.action,
         zone: strike.fault.zone.map(zone),
         part: strike.fault.part,
         struck_at: strike.at,
-        healed_at: healed_at(&run.timeline, strike),
+        healed_at,
         detected_after: first_reaction(&own).map(|at| at - strike.at),
         replaced_after: first_replacement(&own).map(|at| at - strike.at),
         failovers: failovers(&own, &run.timeline, same),
@@ -224,6 +247,26 @@ fn follow(run: &Measurements, strike: &Strike, same: &Same<'_>, until: SimTime) 
         longest_stop: outcome::longest_stop(&run.series, strike.at, until),
         outcome,
     }
+}
+
+/// Tells a failure that goes on by itself from one whose fault still lasts, has only just ended, or came with more buyers.
+fn metastable(
+    run: &Measurements,
+    strike: &Strike,
+    (healed_at, until): (Option<SimTime>, SimTime),
+    outcome: Outcome,
+) -> Outcome {
+    let momentary = strike.fault.action.is_momentary().then_some(strike.at);
+    let Some(over_at) = healed_at.or(momentary) else {
+        return outcome;
+    };
+    let healed_for = until.saturating_since(over_at);
+    let had_time = healed_for >= run.plan.recovery_limit().unwrap_or(RECOVERY_TIME);
+    let is_normal = || outcome::arrivals_are_normal(&run.series, strike.at, until);
+    if outcome == Outcome::NotRecovered && had_time && is_normal() {
+        return Outcome::Metastable { healed_for };
+    }
+    outcome
 }
 
 fn first_reaction(after: &[&Notice]) -> Option<SimTime> {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::work::{Work, tick_index, work_of};
+use super::work::{
+    BEFORE_SECS, CHANCE_DEVIATIONS, END_SECS, Work, arrivals_before, tick_index, work_of,
+};
 use crate::figure;
 use tiketi_core::units::SimTime;
 use tiketi_measure::series::Series;
@@ -32,6 +34,13 @@ pub enum Outcome {
     },
     /// It did not before the next fault or the end of the run.
     NotRecovered,
+    /// It did not, although the fault was over for as long as it had to recover, and no more buyers arrived than before it:
+    /// what the fault has started goes on without it (a metastable failure).
+    Metastable {
+        /// From the end of the fault to the end of the observation.
+        #[serde(rename = "healed_for_seconds", serialize_with = "figure::as_seconds")]
+        healed_for: Duration,
+    },
     /// There were too few requests to tell.
     CouldNotTell {
         /// When there were too few.
@@ -56,6 +65,17 @@ pub(super) fn outcome(series: &Series, before: Work, struck: SimTime, until: Sim
             reason: "too few requests after the fault to judge".to_owned(),
         },
     }
+}
+
+/// Whether the arrivals before `until` are as few as before the fault.
+pub(super) fn arrivals_are_normal(series: &Series, struck: SimTime, until: SimTime) -> bool {
+    let (before, now) = (
+        arrivals_before(series, struck, BEFORE_SECS),
+        arrivals_before(series, until, END_SECS),
+    );
+    // As many as expected, and what chance adds: the count scatters like a Poisson count.
+    let expected = before.per_second() * now.seconds;
+    now.started <= expected + CHANCE_DEVIATIONS * expected.sqrt()
 }
 
 /// The end of the last window whose work was not back to normal.

@@ -5,8 +5,11 @@ use std::time::Duration;
 use super::outcome::{longest_stop, outcome};
 use super::work::work_before;
 use super::{Outcome, Work};
-use tiketi_core::units::SimTime;
+use tiketi_cloud::notice::{DataTierPart, Notice, What};
+use tiketi_core::fault::catalog::FaultKind;
+use tiketi_core::units::{SimTime, ZoneId};
 use tiketi_measure::series::{Series, Tick};
+use tiketi_measure::{Measurements, example};
 
 /// Returns 300 s with 100 requests per second due; `work` says how many succeed and how many fail in each second.
 fn series(work: impl Fn(u64) -> (u64, u64)) -> Series {
@@ -119,4 +122,72 @@ fn without_requests_before_the_fault_recovery_is_unknown() {
         SimTime::from_secs(300),
     );
     assert!(matches!(outcome, Outcome::CouldNotTell { .. }));
+}
+
+/// A run of the example whose requests all fail from 100 s on, with a fault that lasts from then until `healed`, and `arrivals`
+/// buyers per second.
+fn run_that_stays_down(healed: Option<u64>, arrivals: impl Fn(u64) -> u64) -> Measurements {
+    let mut run = example::run();
+    let mut series = Series::default();
+    for second in 0..300 {
+        let (useful, failed) = if second < 100 { (100, 0) } else { (0, 100) };
+        let tick = Tick {
+            started: arrivals(second),
+            calls_due: 100,
+            calls_ok: useful,
+            calls_failed: failed,
+            ..Tick::default()
+        };
+        series.absorb(second, &tick);
+    }
+    run.series = series;
+    run.ending.ended_at = SimTime::from_secs(300);
+    let (action, zone, part) = (FaultKind::PausePrimary, None, Some(DataTierPart::Redis));
+    let at = SimTime::from_secs(100);
+    let struck = What::FaultStruck { action, zone, part };
+    run.timeline = vec![Notice { at, what: struck }];
+    if let Some(healed) = healed {
+        let at = SimTime::from_secs(healed);
+        let what = What::FaultHealed { action, zone, part };
+        run.timeline.push(Notice { at, what });
+    }
+    run.plan.gates.clear();
+    run
+}
+
+fn outcome_of(run: &Measurements) -> Outcome {
+    let [recovery] = &super::judge(run)[..] else {
+        panic!("one fault");
+    };
+    recovery.outcome.clone()
+}
+
+#[test]
+fn a_system_that_stays_down_without_its_fault_and_without_more_buyers_is_metastable() {
+    let run = run_that_stays_down(Some(120), |_| 10);
+    let healed_for = Duration::from_secs(180);
+    assert_eq!(outcome_of(&run), Outcome::Metastable { healed_for });
+}
+
+#[test]
+fn a_system_that_stays_down_for_a_reason_is_not_metastable() {
+    let lasting = run_that_stays_down(None, |_| 10);
+    assert_eq!(outcome_of(&lasting), Outcome::NotRecovered);
+    let just_over = run_that_stays_down(Some(260), |_| 10);
+    assert_eq!(outcome_of(&just_over), Outcome::NotRecovered);
+    let overloaded = run_that_stays_down(Some(120), |second| if second < 100 { 10 } else { 20 });
+    assert_eq!(outcome_of(&overloaded), Outcome::NotRecovered);
+}
+
+#[test]
+fn a_remedy_is_no_fault_to_recover_from() {
+    let mut run = run_that_stays_down(Some(120), |_| 10);
+    let remedy = What::FaultStruck {
+        action: FaultKind::StartZonalAutoshift,
+        zone: Some(ZoneId(0)),
+        part: None,
+    };
+    let at = SimTime::from_secs(110);
+    run.timeline.insert(1, Notice { at, what: remedy });
+    assert!(matches!(outcome_of(&run), Outcome::Metastable { .. }));
 }

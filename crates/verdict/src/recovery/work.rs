@@ -15,13 +15,13 @@ const BACK_TO: f64 = 0.95;
 /// count in a window scatters like a Poisson count, whose standard deviation is its square root. Of 100 requests that is
 /// 10: without this allowance a healthy system would miss 95 % of normal in nearly every third window, and since one bad
 /// window is a relapse, it would never recover. With two deviations it passes 99 of 100 such windows.
-const CHANCE_DEVIATIONS: f64 = 2.0;
+pub(super) const CHANCE_DEVIATIONS: f64 = 2.0;
 
 /// Length of the period before a fault that defines what is normal, in seconds; shorter at the start of a run.
-const BEFORE_SECS: u64 = 60;
+pub(super) const BEFORE_SECS: u64 = 60;
 
 /// Length of the period at the end of the observation that shows the state in which the system ended, in seconds.
-const END_SECS: u64 = 30;
+pub(super) const END_SECS: u64 = 30;
 
 /// Requests in a period of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -95,6 +95,35 @@ pub(super) fn work_of(series: &Series, ticks: Range<usize>) -> Work {
         work.add(tick, series.width_secs());
     }
     work
+}
+
+/// Buyers who arrived in a period of time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrived {
+    pub(super) seconds: f64,
+    pub(super) started: f64,
+}
+
+impl Arrived {
+    pub(super) fn per_second(self) -> f64 {
+        if self.seconds > 0.0 {
+            self.started / self.seconds
+        } else {
+            0.0
+        }
+    }
+}
+
+/// Returns the buyers who arrived in the last `seconds` before an instant.
+pub(super) fn arrivals_before(series: &Series, until: SimTime, seconds: u64) -> Arrived {
+    let from = SimTime::from_secs(until.as_secs().saturating_sub(seconds));
+    let ticks = series.ticks();
+    let end = tick_index(series, until).min(ticks.len());
+    let ticks = &ticks[tick_index(series, from).min(end)..end];
+    Arrived {
+        seconds: count(ticks.len() as u64 * series.width_secs()),
+        started: count(ticks.iter().map(|tick| tick.started).sum()),
+    }
 }
 
 #[expect(

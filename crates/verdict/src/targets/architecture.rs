@@ -8,6 +8,7 @@
 
 use serde::Serialize;
 
+use super::pair;
 use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::units::ZoneId;
 use tiketi_measure::Measurements;
@@ -22,16 +23,19 @@ pub enum Architecture {
     Tiketi,
     /// The CloudMart session: `scenarios/studies/cloudmart.toml`. It has RDS instead of Aurora, and names no instance type.
     CloudMart,
+    /// TIKETI in a single zone, without a replica and a standby: what the claims about one zone (B1, B11) compare it with.
+    OneZone,
 }
 
 impl Architecture {
-    const ALL: [Self; 2] = [Self::Tiketi, Self::CloudMart];
+    const ALL: [Self; 3] = [Self::Tiketi, Self::CloudMart, Self::OneZone];
 
     /// Returns the name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tiketi => "TIKETI",
             Self::CloudMart => "CloudMart",
+            Self::OneZone => "TIKETI in one zone",
         }
     }
 
@@ -41,6 +45,15 @@ impl Architecture {
         match self {
             Self::Tiketi => !matches!(claim, "B5" | "B9"),
             Self::CloudMart => claim.starts_with('B'),
+            Self::OneZone => pair::CLAIMS.contains(&claim),
+        }
+    }
+
+    /// The zones as they are written, and the zone of the replica and of the standby.
+    const fn zones(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Tiketi | Self::CloudMart => ("a and b", "b"),
+            Self::OneZone => ("a", "none"),
         }
     }
 }
@@ -134,11 +147,11 @@ pub fn described(plan: &Plan) -> Described {
 
 /// Returns every key whose value is not that of the documents.
 fn departures(plan: &Plan, architecture: Architecture) -> Vec<Departure> {
-    let mut found = network(plan);
+    let mut found = network(plan, architecture);
     found.extend(data_tier(plan, architecture));
     let class = plan.topology.instances.class;
     match architecture {
-        Architecture::Tiketi => found.extend(differs(
+        Architecture::Tiketi | Architecture::OneZone => found.extend(differs(
             "topology.instances.class",
             class.name(),
             InstanceClass::T3Medium.name(),
@@ -153,10 +166,11 @@ fn departures(plan: &Plan, architecture: Architecture) -> Vec<Departure> {
 }
 
 /// A2, A6, A17, A18, B2, B3: zones, address ranges, the way out.
-fn network(plan: &Plan) -> Vec<Departure> {
+fn network(plan: &Plan, architecture: Architecture) -> Vec<Departure> {
     let topology = &plan.topology;
+    let (documented, _) = architecture.zones();
     let zones: Vec<_> = topology.zones.iter().map(|zone| &*zone.name).collect();
-    let mut found: Vec<_> = differs("topology.zones", zones.join(" and "), "a and b")
+    let mut found: Vec<_> = differs("topology.zones", zones.join(" and "), documented)
         .into_iter()
         .collect();
     found.extend(differs("topology.vpc", topology.vpc, "10.0.0.0/16"));
@@ -174,7 +188,7 @@ fn network(plan: &Plan) -> Vec<Departure> {
         [] => "none".to_owned(),
         some => some.join(" and "),
     };
-    found.extend(differs("topology.nat_gateways", gateways, "a and b"));
+    found.extend(differs("topology.nat_gateways", gateways, documented));
     found.extend(differs("topology.s3_endpoint", topology.s3_endpoint, true));
     found
 }
@@ -188,17 +202,18 @@ fn data_tier(plan: &Plan, architecture: Architecture) -> Vec<Departure> {
     };
     let copy = |zone: Option<ZoneId>| zone.map_or("none", name);
     let (kind, class) = match architecture {
-        Architecture::Tiketi => (DatabaseKind::Aurora, "db.t3.medium"),
+        Architecture::Tiketi | Architecture::OneZone => (DatabaseKind::Aurora, "db.t3.medium"),
         Architecture::CloudMart => (DatabaseKind::RdsMultiAz, "db.t3.micro"),
     };
+    let (_, second) = architecture.zones();
     let all = [
         differs("topology.redis.class", &redis.class, "cache.t3.micro"),
         differs("topology.redis.primary", name(redis.primary), "a"),
-        differs("topology.redis.replica", copy(redis.replica), "b"),
+        differs("topology.redis.replica", copy(redis.replica), second),
         differs("topology.database.kind", database.kind.name(), kind.name()),
         differs("topology.database.class", &database.class, class),
         differs("topology.database.primary", name(database.primary), "a"),
-        differs("topology.database.standby", copy(database.standby), "b"),
+        differs("topology.database.standby", copy(database.standby), second),
     ];
     all.into_iter().flatten().collect()
 }
@@ -274,7 +289,12 @@ mod tests {
         for (key, change) in departures {
             assert_eq!(keys(change), [key]);
         }
-        assert!(keys(|plan| plan.topology.zones.truncate(1)).contains(&"topology.zones"));
+        let third: Change = |plan| {
+            let mut third = plan.topology.zones[1].clone();
+            third.name = "c".to_owned();
+            plan.topology.zones.push(third);
+        };
+        assert!(keys(third).contains(&"topology.zones"));
     }
 
     #[test]
@@ -290,6 +310,22 @@ mod tests {
         for change in kept {
             assert_eq!(keys(change), Vec::<&str>::new());
         }
+    }
+
+    #[test]
+    fn one_zone_is_judged_by_the_claims_that_compare_it_with_two() {
+        let mut run = example::run();
+        let topology = &mut run.plan.topology;
+        topology.zones.truncate(1);
+        topology.redis.replica = None;
+        topology.database.standby = None;
+        let described = of(&run);
+        let judged = ["A5", "A12", "B1", "B4", "B11"];
+        let judged = judged.map(|claim| described.objection(claim).is_none());
+        assert_eq!(judged, [false, false, true, false, true]);
+        // With a replica, it is neither.
+        run.plan.topology.redis.replica = Some(ZoneId(0));
+        assert!(of(&run).reason().is_some());
     }
 
     #[test]

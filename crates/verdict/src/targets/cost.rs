@@ -3,8 +3,8 @@
 use super::{Checked, Claim, Evidence, Found};
 use crate::figure::significant;
 use tiketi_core::units::Won;
-use tiketi_cost::comparison;
 use tiketi_cost::item::Item;
+use tiketi_cost::{PriceBook, Statement, Traffic, Usage, comparison};
 
 /// Lines that are listed; the statement of cost has all of them.
 const SHOWN_MAX: usize = 3;
@@ -66,7 +66,7 @@ pub(super) fn month(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     Ok(Found::new(off.is_empty() && adds_up, parts.join("; ")))
 }
 
-/// A17: what a month of such sales would pay for the traffic to S3 if it went through NAT.
+/// A17: the bill of a month of such sales with the traffic to S3 through the endpoint, and with the same traffic through NAT.
 pub(super) fn endpoint(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     let statement = evidence.run.ending.statement.as_ref();
     let statement = statement.ok_or("this run has no bill")?;
@@ -75,18 +75,32 @@ pub(super) fn endpoint(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     if traffic.s3_gb <= 0.0 {
         return Err("no traffic to S3 in this run".into());
     }
-    let mut lines = statement.month.lines.iter();
+    let month = |s3_nat_gb: f64| {
+        let traffic = Traffic {
+            s3_nat_gb,
+            ..*traffic
+        };
+        let usage = Usage {
+            traffic: Some(traffic),
+            ..statement.usage.clone()
+        };
+        let book = PriceBook::built_in(&statement.price_book)?;
+        Some(Statement::new(&evidence.run.plan, usage, statement.sales, &book).month)
+    };
+    let bills = month(0.0).zip(month(traffic.s3_gb));
+    let (by_endpoint, by_nat) = bills.ok_or("the price book is not a built-in one")?;
+    let mut lines = by_nat.lines.iter();
     let through_nat = lines.find(|line| line.item == Item::NatTraffic);
-    let price = through_nat.and_then(|line| line.unit_price);
-    let price = price.ok_or_else(|| {
+    if through_nat.and_then(|line| line.unit_price).is_none() {
         let book = &statement.price_book;
-        format!("the price book {book} has no separate price for NAT traffic")
-    })?;
-    let month = traffic.s3_gb * f64::from(statement.onsales_per_month);
-    let saved = month * price * statement.exchange.won_per_unit;
+        return Err(format!("the price book {book} has no separate price for NAT traffic").into());
+    }
+    // What is not metered is missing from both bills.
+    let saved = by_nat.total.at_least() - by_endpoint.total.at_least();
+    let saved = saved * statement.exchange.won_per_unit;
     let measured = format!(
-        "{} GB per month go to S3; through NAT they would cost {} at the prices of {}",
-        significant(month),
+        "{} GB per month go to S3; through NAT instead of the endpoint the bill of the month is {} higher at the prices of {}",
+        significant(traffic.s3_gb * f64::from(statement.onsales_per_month)),
         in_won(saved),
         statement.price_book
     );

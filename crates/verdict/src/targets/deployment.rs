@@ -32,7 +32,8 @@ pub(super) fn rolling(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
         .iter()
         .map(|deployment| in_words_of(deployment))
         .collect();
-    Ok(Found::new(as_documented, shown.join("; ")).without("one Docker host"))
+    Ok(Found::new(as_documented, shown.join("; "))
+        .without("one Docker host (it is no part of this architecture)"))
 }
 
 fn in_words_of(deployment: &Deployment) -> String {
@@ -49,9 +50,18 @@ fn in_words_of(deployment: &Deployment) -> String {
         (None, _) => format!("not finished {took} after its start"),
     };
     let failed = deployment.failed_share();
-    format!(
-        "{outcome}; meanwhile {} of the requests failed and {} sockets were dropped",
+    let mut told = format!(
+        "{outcome}; meanwhile {} of the requests failed and {} sockets were dropped, {} of them at the end of a drain",
         failed.map_or_else(|| "none".to_owned(), percent),
-        grouped(deployment.sockets_dropped)
-    )
+        grouped(deployment.sockets_dropped),
+        grouped(deployment.sockets_cut)
+    );
+    if let Some(both) = deployment.both_versions {
+        told = format!("{told}; both versions got requests for {}", in_words(both));
+    }
+    if !deployment.faults.is_empty() {
+        let faults: Vec<_> = deployment.faults.iter().map(|fault| fault.name()).collect();
+        told = format!("{told}; disturbed by {}", faults.join(", "));
+    }
+    told
 }

@@ -203,8 +203,8 @@ pub(super) fn redis_losses(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     Ok(Found::new(as_documented, shown.join("; "))
         .without_unless(!losses.is_empty(), "what a failover loses")
         .without_unless(was_full, "what is evicted when memory is full")
-        .without_unless(has_tls, "TLS")
-        .without("whether idle connections are closed"))
+        .without_unless(has_tls, "TLS (off unless `topology.redis.tls` asks for it)")
+        .without("whether idle connections are closed (no connection of a run is idle for 300 s)"))
 }
 
 /// Describes what one failover lost.
@@ -240,7 +240,8 @@ pub(super) fn terms(evidence: &Evidence<'_>) -> Checked {
         return Err(reason.into());
     }
     let mut outcomes = recoveries.iter().map(|one| &one.outcome);
-    if outcomes.any(|outcome| *outcome == Outcome::NotRecovered) {
+    if outcomes.any(|outcome| matches!(outcome, Outcome::NotRecovered | Outcome::Metastable { .. }))
+    {
         return Err(
             "the run ended before the system recovered, so its recovery time is unknown".into(),
         );

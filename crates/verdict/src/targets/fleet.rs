@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Checked, Claim, Evidence, Found};
+use crate::drain;
 use crate::figure::{counted, grouped, in_words, percent, share, significant};
 use crate::scale::{self, ScaleAction};
 use tiketi_cloud::notice::InstanceState;
@@ -228,11 +229,47 @@ pub(super) fn in_service(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     if !removed.is_empty() {
         measured = format!("{measured}; removed instances gone: {}", removed.join(", "));
     }
+    let drained = draining(evidence);
+    if let Some((_, told)) = &drained {
+        measured = format!("{measured}; {told}");
+    }
     let is_quick = slowest.is_none_or(|slowest| claim.admits(slowest.as_secs_f64()));
-    let found = Found::new(is_quick && overdue == 0 && by_two, measured);
+    let is_gentle = drained.as_ref().is_none_or(|(is_gentle, _)| *is_gentle);
+    let found = Found::new(is_quick && overdue == 0 && by_two && is_gentle, measured);
     Ok(found
         .without_unless(!removed.is_empty(), "scale-in")
-        .without("whether draining dropped users"))
+        .without_unless(
+            drained.is_some(),
+            "whether draining dropped users (no instance was drained without a fault)",
+        ))
+}
+
+/// Share of requests that may fail while an instance is drained without users being dropped (assumption: the preset's gate).
+const DRAIN_FAILED_MAX: f64 = 0.01;
+
+/// Whether requests went on while instances were drained, and what it did to connections; `None` if none was drained, or only
+/// while a fault disturbed the system.
+fn draining(evidence: &Evidence<'_>) -> Option<(bool, String)> {
+    let run = evidence.run;
+    let drains = drain::drains(run, SimTime::ZERO, run.ending.ended_at);
+    let quiet = drains
+        .iter()
+        .filter(|drain| !drain.is_disturbed(evidence.recoveries));
+    let quiet: Vec<_> = quiet.copied().collect();
+    let longest = quiet.iter().map(|drain| drain.took()).max()?;
+    let shares = quiet
+        .iter()
+        .map(|drain| share(drain.failed, drain.requests).unwrap_or(0.0));
+    let worst = shares.fold(0.0, f64::max);
+    let cut = drain::sockets_cut(run, &quiet);
+    let told = format!(
+        "{} drained within {}: at most {} of the requests failed meanwhile, and {} were closed at the end, whose buyers reconnect",
+        counted(quiet.len() as u64, "instance"),
+        in_words(longest),
+        percent(worst),
+        counted(cut, "connection")
+    );
+    Some((worst <= DRAIN_FAILED_MAX, told))
 }
 
 fn removal_in_words(action: &ScaleAction) -> Vec<String> {

@@ -7,9 +7,12 @@ pub mod architecture;
 mod cost;
 mod data_path;
 mod deployment;
+mod edge;
 mod failover;
 mod fleet;
 mod network;
+mod outbound;
+pub mod pair;
 mod resilience;
 
 use std::borrow::Cow;
@@ -19,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use architecture::Described;
 
 use super::audit::{AuditVerdict, Unchecked};
+use super::availability::Availability;
 use super::deployment::Deployment;
 use super::recovery::Recovery;
 use super::scale::ScaleAction;
@@ -39,6 +43,10 @@ pub struct Claim {
     pub documented: String,
     /// How a run checks it.
     pub check: String,
+    /// The shipped scenario that exercises it; `None` if none does, or if it takes a study.
+    pub scenario: Option<String>,
+    /// The plan or the scenario of the study that shows it; `None` if a single run can.
+    pub study: Option<String>,
     /// Why no single run measures it; `None` if runs do.
     pub unmeasured: Option<String>,
     low: Option<f64>,
@@ -113,8 +121,26 @@ pub(super) struct Evidence<'a> {
     pub(super) scaling: &'a [ScaleAction],
     /// Each instance refresh.
     pub(super) deployments: &'a [Deployment],
+    /// Availability of the run and of a year.
+    pub(super) availability: &'a Availability,
     /// The audits.
     pub(super) audits: &'a [AuditVerdict],
+}
+
+/// How many zones a run has, for claims that compare one with several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Zones {
+    One,
+    Several,
+}
+
+impl Evidence<'_> {
+    fn zones(&self) -> Zones {
+        match self.run.plan.topology.zones.len() {
+            0 | 1 => Zones::One,
+            _ => Zones::Several,
+        }
+    }
 }
 
 /// Why a run does not exercise a claim.
@@ -238,6 +264,8 @@ fn compare(claim: Claim, described: &Described, evidence: &Evidence<'_>) -> Targ
 
 fn read(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     match claim.id.as_str() {
+        "A1" => edge::names(evidence),
+        "A2" => edge::files(claim, evidence),
         "A3" => network::way_in(evidence),
         "A4" => fleet::spread(claim, evidence),
         "A5" => resilience::zone_loss(claim, evidence),
@@ -267,6 +295,8 @@ fn read(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
         "B7" => failover::redis_losses(claim, evidence),
         "B8" => data_path::rate_limit(evidence),
         "B10" => deployment::rolling(claim, evidence),
+        "B11" => resilience::one_zone(evidence),
+        "B13" => data_path::stale_reads(claim, evidence),
         "B14" => failover::terms(evidence),
         _ => Err(claim.unmeasured.clone().unwrap_or_default().into()),
     }

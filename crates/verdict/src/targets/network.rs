@@ -1,13 +1,15 @@
-//! The claims about the network: subnets, route tables and security groups, looked up in the scenario. Neither engine sends
-//! packets through them, which each claim says.
+//! The claims about the network: subnets, route tables and security groups, looked up in the scenario. A live run also tries to
+//! open connections that they forbid; what was not tried, each claim says. Claims about the way out also say what calls did in
+//! the run.
 
 use std::collections::BTreeSet;
 
 use ipnet::Ipv4Net;
 
-use super::{Checked, Evidence, Found};
+use super::{Checked, Evidence, Found, outbound};
 use tiketi_core::units::ZoneId;
 use tiketi_measure::Engine;
+use tiketi_measure::ending::ProbeOutcome;
 use tiketi_network::{Kind, Lost, Network, Party, Path, from_outside};
 use tiketi_scenario::network::DefaultRoute;
 use tiketi_scenario::topology::{Topology, Zone};
@@ -75,7 +77,63 @@ pub(super) fn way_in(evidence: &Evidence<'_>) -> Checked {
         "in the scenario: open to the internet: {}",
         kinds_in_words(&open)
     );
-    Ok(found(evidence, open == [Kind::LoadBalancer], measured))
+    let lookup = (open == [Kind::LoadBalancer], measured);
+    Ok(tried(evidence, lookup, &TIERS))
+}
+
+/// The parts that nobody outside may reach.
+const TIERS: [Kind; 3] = [Kind::Instance, Kind::Redis, Kind::Database];
+
+/// What a lookup in the scenario found, and what became of attempts from outside to reach `parts`. Whatever the lookup says, an
+/// attempt that got through refutes the claim.
+fn tried(
+    evidence: &Evidence<'_>,
+    (as_documented, measured): (bool, String),
+    parts: &[Kind],
+) -> Found {
+    let probes = &evidence.run.ending.probes;
+    let of = |kind: Kind| {
+        let mut to = probes
+            .iter()
+            .filter(move |probe| probe.to == kind)
+            .peekable();
+        to.peek()?;
+        Some(to.all(|probe| probe.outcome == ProbeOutcome::Refused))
+    };
+    let outcomes: Vec<_> = parts.iter().map(|kind| (*kind, of(*kind))).collect();
+    if outcomes.iter().all(|(_, refused)| refused.is_none()) {
+        return found(evidence, as_documented, measured);
+    }
+    let words = outcomes.iter().filter_map(|(kind, refused)| {
+        let outcome = if (*refused)? {
+            "refused"
+        } else {
+            "got through"
+        };
+        Some(format!("{} {outcome}", kind.name()))
+    });
+    let words: Vec<_> = words.collect();
+    let measured = format!(
+        "{measured}; tried from a buyer's address: {}",
+        words.join(", ")
+    );
+    let is_closed = outcomes.iter().all(|(_, refused)| refused.unwrap_or(true));
+    let mut found = Found::new(as_documented && is_closed, measured);
+    for (kind, refused) in outcomes {
+        if refused.is_none() {
+            found = found.without(not_tried(kind));
+        }
+    }
+    found
+}
+
+/// Why the run could not try to reach a part.
+const fn not_tried(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Redis => "Redis (its server cannot tell addresses apart; in memory it has none)",
+        Kind::Database => "the database (in memory it has no address)",
+        Kind::Internet | Kind::LoadBalancer | Kind::Instance | Kind::S3 => "other parts",
+    }
 }
 
 /// A6: instances are reached only through the load balancer, and leave only through NAT.
@@ -111,7 +169,12 @@ pub(super) fn tiers(evidence: &Evidence<'_>) -> Checked {
     let as_documented = reach == [Kind::LoadBalancer]
         && outside == [Kind::LoadBalancer]
         && by_nat == topology.zones.len();
-    Ok(found(evidence, as_documented, measured))
+    let found = tried(evidence, (as_documented, measured), &TIERS);
+    Ok(if evidence.run.ending.probes.is_empty() {
+        found
+    } else {
+        found.without("the way out through NAT (looked up)")
+    })
 }
 
 /// A18: one NAT gateway per zone, and when one is down the other can be used.
@@ -119,6 +182,9 @@ pub(super) fn gateways(evidence: &Evidence<'_>) -> Checked {
     let topology = &evidence.run.plan.topology;
     if !topology.zones.iter().all(|zone| zone.nat_gateway) || topology.zones.len() < 2 {
         return Err("this scenario does not have a NAT gateway in each of several zones".into());
+    }
+    if let Some(shown) = outbound::losses(evidence) {
+        return Ok(Found::new(shown.other_was_used, shown.in_words));
     }
     let cut_off = cut_off_by_each(topology);
     let measured = format!(
@@ -148,7 +214,7 @@ pub(super) fn database(evidence: &Evidence<'_>) -> Checked {
         "in the scenario: the database is reached from: {}",
         kinds_in_words(&reach)
     );
-    Ok(found(evidence, is_closed, measured))
+    Ok(tried(evidence, (is_closed, measured), &[Kind::Database]))
 }
 
 /// B3: default routes, and what a lost NAT gateway breaks.
@@ -167,7 +233,15 @@ pub(super) fn routes(evidence: &Evidence<'_>) -> Checked {
         cut_off_in_words(topology, &cut_off_by_each(topology))
     );
     let as_documented = public == count && own == count;
-    Ok(found(evidence, as_documented, measured))
+    let shown = outbound::losses(evidence).map(|shown| shown.in_words);
+    let Some(shown) = shown.or_else(|| outbound::gateways_used(evidence)) else {
+        return Ok(found(evidence, as_documented, measured));
+    };
+    let found = Found::new(as_documented, format!("{measured}; {shown}"));
+    Ok(found.without_unless(
+        !outbound::lost_gateways(evidence).is_empty(),
+        "what breaks when a gateway is lost",
+    ))
 }
 
 /// The zones whose instances cannot reach the internet while the NAT gateway of a zone is lost, for each gateway.

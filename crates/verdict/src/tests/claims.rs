@@ -4,7 +4,8 @@ use super::{good_plan, judged};
 use crate::Verdicts;
 use crate::targets::Reached;
 use tiketi_core::units::{SimTime, ZoneId};
-use tiketi_measure::ending::{FinalState, SystemFigures};
+use tiketi_measure::ending::{FinalState, Probe, ProbeOutcome, SystemFigures};
+use tiketi_network::Kind;
 use tiketi_scenario::Plan;
 use tiketi_scenario::network::{DefaultRoute, Source};
 use tiketi_scenario::scaling::ScheduledAction;
@@ -164,6 +165,43 @@ fn instances_that_are_reached_or_leave_another_way_miss_the_claim_of_three_tiers
     assert_eq!(network_claim("A6", public), Reached::Missed);
     let closed = |topology: &mut Topology| topology.zones[0].routes.private = DefaultRoute::None;
     assert_eq!(network_claim("A6", closed), Reached::Missed);
+}
+
+/// The verdict on a claim of a run that has tried to reach these parts from outside.
+fn probed_claim(id: &str, probes: &[(Kind, ProbeOutcome)]) -> Reached {
+    let probe = |&(to, outcome): &(Kind, ProbeOutcome)| Probe {
+        from: Kind::Internet,
+        to,
+        zone: ZoneId(0),
+        outcome,
+    };
+    let probes: Vec<_> = probes.iter().map(probe).collect();
+    let verdicts = judged(good_plan(), |run| run.ending.probes = probes);
+    let target = verdicts.targets.iter().find(|target| target.id == id);
+    target.unwrap().verdict
+}
+
+#[test]
+fn an_attempt_that_gets_through_misses_the_claims_of_a_closed_network() {
+    let refused = [
+        (Kind::Instance, ProbeOutcome::Refused),
+        (Kind::Database, ProbeOutcome::Refused),
+    ];
+    assert_eq!(probed_claim("A20", &refused), Reached::Met);
+    assert_eq!(
+        probed_claim("A3", &refused),
+        Reached::PartlyMet,
+        "Redis was not tried"
+    );
+    assert_eq!(probed_claim("A6", &refused), Reached::PartlyMet);
+    for (id, open) in [
+        ("A3", Kind::Instance),
+        ("A6", Kind::Instance),
+        ("A20", Kind::Database),
+    ] {
+        let through = [(open, ProbeOutcome::Answered)];
+        assert_eq!(probed_claim(id, &through), Reached::Missed, "{id}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::audit::Audit;
 use super::*;
-use tiketi_measure::ending::{Ending, FinalState};
+use tiketi_measure::ending::{AuditFacts, ChargeFacts, Ending, FinalState};
 use tiketi_measure::histogram::Histogram;
 use tiketi_measure::{Engine, Measurements, example};
 use tiketi_scenario::Plan;
@@ -30,7 +30,7 @@ fn judged(plan: Plan, change: impl FnOnce(&mut Measurements)) -> Verdicts {
     judge(&run)
 }
 
-fn facts(ending: &mut Ending) -> &mut tiketi_measure::ending::AuditFacts {
+fn facts(ending: &mut Ending) -> &mut AuditFacts {
     match &mut ending.state {
         FinalState::Read(facts) => facts,
         FinalState::Unread { reason } => panic!("{reason}"),
@@ -74,14 +74,19 @@ fn a_failed_audit_exits_with_90() {
 
 #[test]
 fn each_audit_fails_for_its_own_reason_only() {
-    type Break = fn(&mut tiketi_measure::ending::AuditFacts);
-    let breaks: [(Audit, Break); 7] = [
+    type Break = fn(&mut AuditFacts);
+    let breaks: [(Audit, Break); 10] = [
         (Audit::NoOversell, |facts| facts.seats_sold += 1),
         (Audit::NoDoubleSale, |facts| {
             facts.seats_paid_twice = vec![("R-1-1".to_owned(), 2)];
         }),
         (Audit::NothingLost, |facts| facts.lost_orders.count = 1),
         (Audit::Ledger, |facts| facts.captures += 1),
+        (Audit::Ledger, |facts| charges(facts).without_order = 1),
+        (Audit::Ledger, |facts| {
+            charges(facts).orders_without_charge = 1;
+        }),
+        (Audit::Ledger, |facts| charges(facts).charged_twice = 1),
         (Audit::AdmissionsConserved, |facts| {
             facts.admissions.as_mut().unwrap().admitted -= 1;
         }),
@@ -99,6 +104,23 @@ fn each_audit_fails_for_its_own_reason_only() {
             assert_eq!(violated, verdict.audit == broken, "{:?}", verdict.audit);
         }
     }
+}
+
+/// Returns the provider's ledger of a run in which each paid order was charged once.
+fn charges(facts: &mut AuditFacts) -> &mut ChargeFacts {
+    facts.charges.insert(ChargeFacts {
+        charges: facts.captures,
+        ..ChargeFacts::default()
+    })
+}
+
+#[test]
+fn a_ledger_in_which_each_order_was_charged_once_passes() {
+    let verdicts = judged(good_plan(), |run| {
+        charges(facts(&mut run.ending)).settled = 2;
+    });
+    let finding = verdict_of(&verdicts, Audit::Ledger);
+    assert!(matches!(finding, Finding::Held { .. }), "{finding:?}");
 }
 
 #[test]
@@ -174,9 +196,9 @@ fn a_run_in_which_nobody_buys_is_inconclusive_whatever_its_gates_say() {
 
 #[test]
 fn an_audit_with_nothing_to_check_neither_passes_nor_hides_a_defect() {
-    let empty = |change: fn(&mut tiketi_measure::ending::AuditFacts)| {
+    let empty = |change: fn(&mut AuditFacts)| {
         judged(good_plan(), |run| {
-            *facts(&mut run.ending) = tiketi_measure::ending::AuditFacts {
+            *facts(&mut run.ending) = AuditFacts {
                 seats_total: 500,
                 seats_free: 500,
                 admissions: Some(tiketi_measure::ending::AdmissionFacts::default()),

@@ -63,7 +63,7 @@ fn completed(run: &Measurements) -> Option<ValidityCheck> {
         evidence: format!(
             "the run broke off after {} of {}: {reason}",
             in_words(run.ending.ended_at.since_start()),
-            in_words(run.plan.clock.duration)
+            in_words(run.plan.ends_at().since_start())
         ),
     })
 }

@@ -69,6 +69,7 @@ fn name(part: ToolPart, plan: &Plan) -> String {
         ToolPart::Worker(worker) => format!("load worker {}", worker + 1),
         ToolPart::Node(of) => format!("the load-balancer node of zone {}", zone(of)),
         ToolPart::Instance(instance) => format!("instance {instance}"),
+        ToolPart::Edge => "the edge".to_owned(),
         ToolPart::DataTier(DataTierPart::Redis) => "Redis".to_owned(),
         ToolPart::DataTier(DataTierPart::Database) => "the database".to_owned(),
     }

@@ -12,7 +12,7 @@ use super::command::{
 use super::fixture::{cache_key, credential, shows, user};
 use super::reply::{Numbers, Reply};
 use crate::show::Show;
-use crate::tier::database::{Answer, Paid, ReservationRow, StandingOrder};
+use crate::tier::database::{Answer, Paid, ReservationRow, ShowRow, StandingOrder};
 use crate::tier::{Cache, Database, News, Refusal, SessionChange, Task, Unavailable};
 
 /// Waits for the rate limit are rounded to this step: the clock of Redis runs on during a case, which makes them a little
@@ -258,7 +258,11 @@ impl Instances {
         let database = &self.databases[instance];
         match request {
             Request::ReadNextExpiry => database.next_expiry().await.map(Reply::Expiry),
-            Request::ReadShow { show } => database.show(self.show_id(*show)).await.map(Reply::Show),
+            Request::ReadShow { show } => {
+                let row = database.show(self.show_id(*show)).await?;
+                // Servers do not count the versions of the stock.
+                Ok(Reply::Show(row.map(|row| ShowRow { stock: None, ..row })))
+            }
             Request::ReadSeats { show } => {
                 let list = database.seat_list(self.show_id(*show)).await?;
                 let parsed = list.map(|json| serde_json::from_slice(&json));

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tiketi_core::units::SimTime;
-use tiketi_data_tier::Asked;
+use tiketi_data_tier::{Asked, StockVersion};
 use uuid::Uuid;
 
 use super::Inner;
-use super::redis::RedisStore;
+use super::redis::{CachedBody, RedisStore};
 use crate::bus::{Change, Envelope, Subscription};
+use crate::distance::{Distance, Trip};
 use crate::tier::{Admission, News, Place, QueueStatus, Session, SessionChange, Task, Unavailable};
 
 /// The embedded Redis as one instance sees it.
@@ -19,12 +20,26 @@ pub(crate) struct EmbeddedCache {
     inner: Arc<Inner>,
     /// Number under which the bus counts the instance's sockets.
     instance: u64,
+    /// The path to Redis; `None` for one that is never impaired.
+    distance: Option<Arc<Distance>>,
 }
 
 impl EmbeddedCache {
     pub(super) fn new(inner: Arc<Inner>) -> Self {
         let instance = inner.bus.join_as_instance();
-        Self { inner, instance }
+        Self {
+            inner,
+            instance,
+            distance: None,
+        }
+    }
+
+    /// The same, over a path that faults may impair.
+    pub(crate) fn behind(self, distance: Arc<Distance>) -> Self {
+        Self {
+            distance: Some(distance),
+            ..self
+        }
     }
 
     /// Takes an active place or joins the queue; a user who is in either stays there.
@@ -86,15 +101,37 @@ impl EmbeddedCache {
     }
 
     pub(crate) async fn cached(&self, key: &str) -> Result<Option<Bytes>, Unavailable> {
-        self.script(|store, now| store.cached(now, key)).await
+        let body = self.script(|store, now| store.cached(now, key)).await?;
+        let Some(CachedBody { bytes, stock }) = body else {
+            return Ok(None);
+        };
+        if let Some(stock) = stock {
+            let mut tables = self.inner.tables();
+            tables.note_cached_read(self.inner.now(), stock);
+        }
+        Ok(Some(bytes))
     }
 
     pub(crate) async fn set_cached(
         &self,
         key: String,
-        body: Bytes,
+        bytes: Bytes,
         ttl: Duration,
     ) -> Result<(), Unavailable> {
+        let body = CachedBody { bytes, stock: None };
+        self.script(|store, now| store.set_cached(now, (key, ttl), body))
+            .await
+    }
+
+    /// As [`Self::set_cached`], for a body that shows this version of a show's stock.
+    pub(crate) async fn set_cached_stock(
+        &self,
+        key: String,
+        bytes: Bytes,
+        ttl: Duration,
+        stock: Option<(Uuid, StockVersion)>,
+    ) -> Result<(), Unavailable> {
+        let body = CachedBody { bytes, stock };
         self.script(|store, now| store.set_cached(now, (key, ttl), body))
             .await
     }
@@ -160,9 +197,32 @@ impl EmbeddedCache {
         self.inner.bus.forget_instance(self.instance);
     }
 
+    /// Runs one atomic step on the primary, over a path that may be impaired.
+    async fn script<T>(
+        &self,
+        body: impl FnOnce(&mut RedisStore, SimTime) -> Result<T, Unavailable>,
+    ) -> Result<T, Unavailable> {
+        let trip = self.distance.as_ref().and_then(|one| one.trip_to_redis());
+        let Some(Trip { there, back }) = trip else {
+            return self.on_primary(body).await;
+        };
+        let (clock, timeout) = (self.inner.clock, self.inner.redis_timeout);
+        clock.sleep(there.min(timeout)).await;
+        if there > timeout {
+            return Err(Unavailable::Redis);
+        }
+        let result = self.on_primary(body).await;
+        let left = timeout.saturating_sub(there);
+        clock.sleep(back.min(left)).await;
+        if back > left {
+            return Err(Unavailable::Redis);
+        }
+        result
+    }
+
     /// Runs one atomic step on the primary. One that is paused, or was lost without a word, is waited for until the client
     /// gives up; what it has given up on never happens.
-    async fn script<T>(
+    async fn on_primary<T>(
         &self,
         body: impl FnOnce(&mut RedisStore, SimTime) -> Result<T, Unavailable>,
     ) -> Result<T, Unavailable> {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::Inner;
 use super::postgres::PostgresStore;
+use crate::distance::Distance;
 use crate::tier::Unavailable;
 use crate::tier::database::{
     Answer, Credential, Paid, PoolLoad, Released, ReservationRow, ShowRow, StandingOrder,
@@ -20,6 +21,8 @@ use crate::tier::database::{
 #[derive(Clone, Debug)]
 pub(crate) struct EmbeddedDatabase {
     pool: Arc<Pool>,
+    /// The path to the database; `None` for one that is never impaired.
+    distance: Option<Arc<Distance>>,
 }
 
 /// The connection pool of one instance (B6); dropping it closes its connections.
@@ -50,6 +53,15 @@ impl EmbeddedDatabase {
     pub(super) fn new(pool: Pool) -> Self {
         Self {
             pool: Arc::new(pool),
+            distance: None,
+        }
+    }
+
+    /// The same, over a path that faults may impair.
+    pub(crate) fn behind(self, distance: Arc<Distance>) -> Self {
+        Self {
+            distance: Some(distance),
+            ..self
         }
     }
 
@@ -210,7 +222,13 @@ impl EmbeddedDatabase {
     ) -> Result<T, Unavailable> {
         let Pool { inner, instance } = &*self.pool;
         inner.assert_sound();
-        inner.transactions.run(*instance, transaction).await?;
+        let trips = transaction.round_trips();
+        let travel = self
+            .distance
+            .as_ref()
+            .map(|one| one.trips_to_database(trips));
+        let asked = (transaction, travel.unwrap_or_default());
+        inner.transactions.run(*instance, asked).await?;
         let mut tables = inner.tables();
         let now = inner.now();
         Ok(body(&mut tables, now))

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tiketi_core::units::{Share, SimTime};
 use tiketi_data_tier::{
-    DatabaseFigures, DatabaseSettings, Eviction, Loss, RedisFigures, RedisSettings,
+    CachedReads, DatabaseFigures, DatabaseSettings, Eviction, Loss, RedisFigures, RedisSettings,
 };
 use tiketi_station::ServiceTimes;
 use tokio::sync::watch;
@@ -80,6 +80,8 @@ pub struct EmbeddedFigures {
     pub database: DatabaseFigures,
     /// Time that the cores of the database have worked together.
     pub database_busy: Duration,
+    /// Reads of the stock that the cache has answered.
+    pub cached_reads: CachedReads,
 }
 
 /// What the roles stand on.
@@ -320,11 +322,13 @@ impl EmbeddedTier {
     /// What the machines have counted.
     pub fn figures(&self) -> EmbeddedFigures {
         let redis = self.inner.redis().machine.figures();
+        let cached_reads = self.inner.tables().cached_reads();
         let now = self.inner.now();
         let database = |machine: &tiketi_data_tier::Database| EmbeddedFigures {
             redis,
             database: machine.figures(),
             database_busy: machine.busy_until(now),
+            cached_reads,
         };
         self.inner.transactions.read(database)
     }

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 use tiketi_core::units::SimTime;
 use tiketi_data_tier::{
-    Refusal as Reason, ReservationNumber, ReservationState as State, SeatNumber,
+    CachedReads, Refusal as Reason, ReservationNumber, ReservationState as State, SeatNumber,
+    StockVersion,
 };
 use uuid::Uuid;
 
@@ -281,6 +282,19 @@ impl PostgresStore {
         };
         let changed = stock.seats.take_changed_types().into_iter();
         changed.map(|kind| stock.kind(kind)).collect()
+    }
+
+    /// Notes that the cache has answered with what was read as `version` of a show's stock.
+    pub(super) fn note_cached_read(&mut self, now: SimTime, (show, version): (Uuid, StockVersion)) {
+        if let Some(stock) = self.stock.get_mut(&show) {
+            stock.seats.handle_cached_read(now, version);
+        }
+    }
+
+    /// Reads of the stock that the cache has answered.
+    pub(super) fn cached_reads(&self) -> CachedReads {
+        let reads = self.stock.values().map(|stock| stock.seats.cached_reads());
+        reads.fold(CachedReads::default(), CachedReads::plus)
     }
 
     /// Seats under an unpaid hold.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_data_tier::{
     Asked, Ledger, Loss, Payload, Place as Stand, QueueState, Redis, RedisError, RedisFigures,
-    RedisSettings, ShowNumber, TaskNumber,
+    RedisSettings, ShowNumber, StockVersion, TaskNumber,
 };
 use uuid::Uuid;
 
@@ -22,7 +22,14 @@ pub(super) struct Stored;
 impl Payload for Stored {
     type Session = Session;
     type CacheKey = String;
-    type Body = Bytes;
+    type Body = CachedBody;
+}
+
+/// A cached body, and the version of the show's stock that it shows, if it shows one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct CachedBody {
+    pub(super) bytes: Bytes,
+    pub(super) stock: Option<(Uuid, StockVersion)>,
 }
 
 /// The pure machine, which faults act upon, and the ids it is spoken to with.
@@ -234,7 +241,11 @@ impl RedisStore {
         Ok(())
     }
 
-    pub(super) fn cached(&mut self, now: SimTime, key: &str) -> Result<Option<Bytes>, Unavailable> {
+    pub(super) fn cached(
+        &mut self,
+        now: SimTime,
+        key: &str,
+    ) -> Result<Option<CachedBody>, Unavailable> {
         Ok(self.machine.cached(now, &key.to_owned())?.cloned())
     }
 
@@ -242,7 +253,7 @@ impl RedisStore {
         &mut self,
         now: SimTime,
         entry: (String, Duration),
-        body: Bytes,
+        body: CachedBody,
     ) -> Result<(), Unavailable> {
         Ok(self.machine.store(now, entry, body)?)
     }

@@ -99,24 +99,25 @@ fn a_failover_brings_old_sessions_and_bodies_back() {
     store
         .change_session(at(1), (user(1), page), 60 * SECOND)
         .unwrap();
-    let body = Bytes::from_static(b"old");
+    let body = |text: &'static [u8]| CachedBody {
+        bytes: Bytes::from_static(text),
+        stock: None,
+    };
     let entry = ("event:1".to_owned(), 60 * SECOND);
     store
-        .set_cached(at(1), entry.clone(), body.clone())
+        .set_cached(at(1), entry.clone(), body(b"old"))
         .unwrap();
     let left = SessionChange::Page(None);
     store
         .change_session(at(10), (user(1), left), 60 * SECOND)
         .unwrap();
-    store
-        .set_cached(at(10), entry, Bytes::from_static(b"new"))
-        .unwrap();
+    store.set_cached(at(10), entry, body(b"new")).unwrap();
     store.drop_cached(at(10), "event:1").unwrap();
     store.machine.handle_lost(at(10));
     store.promote();
     let session = store.session(at(11), user(1)).unwrap().unwrap();
     assert_eq!(session.event_id, Some(SHOW));
-    assert_eq!(store.cached(at(11), "event:1"), Ok(Some(body)));
+    assert_eq!(store.cached(at(11), "event:1"), Ok(Some(body(b"old"))));
     store.sweep(at(100)).unwrap();
     assert_eq!(store.cached(at(100), "event:1"), Ok(None));
     assert_eq!(store.session(at(100), user(1)), Ok(None));

@@ -69,6 +69,7 @@ impl Stock {
             title: self.show.title.clone(),
             seats: self.list.len(),
             types: self.types(),
+            stock: Some(self.seats.stock_version()),
         }
     }
 

@@ -1,9 +1,11 @@
 //! What faults do to the embedded tier, as the instances see it.
 
+use tiketi_core::impairment::Quality;
 use tiketi_data_tier::Eviction;
 use uuid::Uuid;
 
 use super::*;
+use crate::distance::Distance;
 use crate::show::Section;
 use crate::tier::SessionChange;
 use crate::tier::database::Refusal;
@@ -247,4 +249,36 @@ async fn the_second_hold_of_a_seat_waits_for_the_commit_of_the_first() {
     assert_eq!(refused.collect::<Vec<_>>(), [&Refusal::SeatLocked]);
     assert!(tier.now() - asked_at >= 7 * SECOND, "one after the other");
     assert_eq!(tier.figures().database.row_lock_waits, 1);
+}
+
+#[tokio::test]
+async fn commands_over_a_path_that_loses_everything_are_given_up() {
+    let tier = tier();
+    let distance = Arc::new(Distance::new(1, "far"));
+    let far = tier.cache().behind(Arc::clone(&distance));
+    assert_eq!(far.ping().await, Ok(()));
+    let nothing_arrives = Quality {
+        loss: Share::try_from(1.0).unwrap(),
+        ..Quality::default()
+    };
+    distance.set(nothing_arrives, Quality::default());
+    assert_eq!(far.ping().await, Err(Unavailable::Redis));
+    assert_eq!(tier.cache().ping().await, Ok(()), "others are not affected");
+}
+
+#[tokio::test]
+async fn transactions_over_a_slow_path_take_its_round_trips() {
+    let tier = tier();
+    let distance = Arc::new(Distance::new(1, "far"));
+    let far = tier
+        .database(&settings(), Duration::ZERO)
+        .behind(Arc::clone(&distance));
+    let slow = Quality {
+        delay: SECOND,
+        ..Quality::default()
+    };
+    distance.set(Quality::default(), slow);
+    let asked = tier.now();
+    far.ping().await.unwrap();
+    assert!(tier.now() - asked >= 2 * SECOND);
 }

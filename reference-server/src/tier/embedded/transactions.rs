@@ -80,11 +80,12 @@ impl Transactions {
         lock(&self.shared.state).forget_callers(instance);
     }
 
-    /// Runs a transaction: returns when it is committed, or why it is not.
+    /// Runs a transaction whose packets take so much longer than on a clear path: returns when it is committed, or why it is
+    /// not.
     pub(super) async fn run(
         &self,
         instance: InstanceId,
-        transaction: Transaction,
+        transaction: (Transaction, Duration),
     ) -> Result<(), Unavailable> {
         let done = {
             let mut state = lock(&self.shared.state);
@@ -92,7 +93,7 @@ impl Transactions {
             let (ticket, done) = state.expect_answer(instance);
             state
                 .machine
-                .handle_request(now, instance, ticket, transaction);
+                .handle_distant_request(now, instance, ticket, transaction);
             self.shared.advance(&mut state, now);
             done
         };

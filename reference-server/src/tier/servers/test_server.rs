@@ -86,6 +86,7 @@ pub(crate) fn settings(
         sites: sites.to_vec(),
         kind: PostgresKind::RdsMultiAz,
         lag,
+        clients: vec![(Ipv4Addr::new(127, 0, 0, 0), 8)],
         connections_max,
         replica_lag: Duration::ZERO,
     }

@@ -20,6 +20,7 @@ use tiketi_stores::{
 
 use super::probe::Watch;
 use super::{Endpoints, Strain};
+use crate::sources::clients_of_database;
 use crate::{DATABASE_NAME, NICENESS, REDIS_NAME, TestbedError};
 use evictions::Evictions;
 use part::{Broken, Part, Shared};
@@ -69,6 +70,7 @@ pub(crate) struct Servers {
     /// How to reach the Redis server of each site.
     redis_reach: Vec<Reach>,
     database_addresses: Vec<SocketAddr>,
+    database_zones: Vec<ZoneId>,
     /// Whether the second database server is a readable replica (Aurora).
     has_reader: bool,
     speed: f64,
@@ -136,11 +138,18 @@ impl Servers {
             _evictions: evictions,
             redis_reach,
             database_addresses,
+            database_zones,
             has_reader,
             speed,
             broken,
             _host: host,
         })
+    }
+
+    /// Returns the zone and the address of each database server.
+    pub(crate) fn database_servers(&self) -> Vec<(ZoneId, SocketAddr)> {
+        let zones = self.database_zones.iter().copied();
+        zones.zip(self.database_addresses.iter().copied()).collect()
     }
 
     /// Returns how instances reach the servers.
@@ -320,6 +329,7 @@ fn postgres_settings(plan: &Plan, sites: Vec<Ipv4Addr>) -> PostgresSettings {
             database.commit.div_f64(speed)
         },
         connections_max: database.connections_max,
+        clients: clients_of_database(&plan.topology, database.primary),
         replica_lag: database.replica_lag.div_f64(speed),
     }
 }

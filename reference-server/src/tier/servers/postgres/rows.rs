@@ -131,6 +131,7 @@ pub(super) fn shows(rows: &[Row]) -> Vec<ShowRow> {
                 title: row.get("title"),
                 seats: 0,
                 types: Vec::new(),
+                stock: None,
             });
         }
         let show = shows.last_mut().expect("one was added if there were none");
