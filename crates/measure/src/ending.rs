@@ -64,11 +64,11 @@ pub struct Probe {
     pub to: Kind,
     /// The zone of the target.
     pub zone: ZoneId,
-    /// What came of it.
+    /// The result.
     pub outcome: ProbeOutcome,
 }
 
-/// What came of an attempt to open a connection.
+/// The result of an attempt to open a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeOutcome {
     /// The target answered.

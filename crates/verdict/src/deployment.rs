@@ -246,7 +246,7 @@ mod tests {
         }
     }
 
-    /// Two old instances, 0 and 1, give way to 2 and 3. What is cut at the end of a drain is told from what is lost otherwise.
+    /// Instances 2 and 3 replace 0 and 1. Connections closed at the end of a drain are counted apart from other lost ones.
     #[test]
     fn a_deployment_tells_its_drains_checkpoints_and_how_long_both_versions_served() {
         use InstanceState::{Draining, Healthy, Pending, Terminated};

@@ -1,4 +1,4 @@
-//! The network: who can open a connection to whom, by the rules of the scenario, and what came of attempts.
+//! The network: who can open a connection to whom, by the rules of the scenario, and the results of attempts.
 
 use tiketi_measure::ending::{Probe, ProbeOutcome};
 use tiketi_network::{Access, Kind, Matrix};
@@ -32,7 +32,7 @@ pub(super) fn section(topology: &Topology, probes: &[Probe]) -> Section {
     ))
 }
 
-/// What came of the attempts of one kind of party to reach another; empty if there were none.
+/// The results of the attempts of one kind of party to reach another; empty if there were none.
 fn attempts(probes: &[Probe], from: Kind, to: Kind) -> &'static str {
     let mut made = probes
         .iter()

@@ -166,7 +166,7 @@ impl Outside {
         (provider, receipts)
     }
 
-    /// Sets the clock, once the run has begun: until then nobody knows when it will.
+    /// Sets the clock when the run begins. Before that, the start time is unknown.
     pub(super) fn handle_time(&mut self, now: SimTime) {
         if self.is_set || now == SimTime::ZERO {
             return;
