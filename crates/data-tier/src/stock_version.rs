@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tiketi_core::units::SimTime;
 
-/// Changes whose times are kept. Of older ones it is only known that they were earlier, so an age is then at least as long as
+/// Changes whose times are kept. Older ones are only known to be earlier, so an age is then at least as long as
 /// measured. A body that outlives so many changes has been outdated for seconds even in a rush.
 const CHANGES_MAX: usize = 4_096;
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Requests for static files at the edge, by what became of them, and requests of the edge to S3.
+/// Requests for static files at the edge, by result, and requests of the edge to S3.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EdgeFigures {

@@ -14,7 +14,7 @@ pub(super) fn section(keys: &mut Keys<'_, '_, Topology>) -> Option<Edge> {
     keys.section(
         key(
             "edge",
-            "The edge: CloudFront, with S3 behind it for the static files of the web page. API requests pass through it uncached.",
+            "The edge: CloudFront, with S3 behind it for the static files of the web page. In a run, API requests go to the load balancer directly; they are counted and billed as passed through uncached.",
         ),
         |topology| &topology.edge,
         edge,
@@ -26,7 +26,7 @@ fn edge(keys: &mut Keys<'_, '_, Edge>) -> Option<Edge> {
     let ttl = keys.value(
         key(
             "ttl",
-            "How long an edge location serves a file without asking S3. Then it asks whether the file has changed, which it never has.",
+            "How long an edge location serves a file without asking S3. Then it asks S3 whether the file has changed; in a run, files never change.",
         ),
         Length(limits::LIFETIME),
         |edge| edge.ttl,
@@ -34,7 +34,7 @@ fn edge(keys: &mut Keys<'_, '_, Edge>) -> Option<Edge> {
     let cache = keys.value(
         key(
             "cache",
-            "What is in the caches when the run starts: `warm` is every file, as after a look at the page; `empty` is nothing, as after an invalidation.",
+            "What is in the caches when the run starts: `warm` is every file, as when the page was visited before; `empty` is nothing, as after an invalidation.",
         ),
         OneOf::new(),
         |edge| edge.cache,

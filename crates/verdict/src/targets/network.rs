@@ -84,8 +84,8 @@ pub(super) fn way_in(evidence: &Evidence<'_>) -> Checked {
 /// The parts that nobody outside may reach.
 const TIERS: [Kind; 3] = [Kind::Instance, Kind::Redis, Kind::Database];
 
-/// What a lookup in the scenario found, and what became of attempts from outside to reach `parts`. Whatever the lookup says, an
-/// attempt that got through refutes the claim.
+/// What a lookup in the scenario found, and the results of attempts from outside to reach `parts`. An attempt that got
+/// through refutes the claim, even if the lookup agrees with it.
 fn tried(
     evidence: &Evidence<'_>,
     (as_documented, measured): (bool, String),

@@ -26,7 +26,7 @@ pub(super) struct Shown {
     pub(super) in_words: String,
 }
 
-/// Returns what became of calls while NAT gateways were lost; `None` if none was lost, or calls were not counted.
+/// Returns the results of calls while NAT gateways were lost; `None` if none was lost, or calls were not counted.
 pub(super) fn losses(evidence: &Evidence<'_>) -> Option<Shown> {
     let uses = provider_calls(evidence)?;
     let losses = lost_gateways(evidence);
