@@ -171,7 +171,7 @@ fn where_nothing_was_saturated_the_sentence_says_so_and_names_the_fault_and_the_
         "[[faults]]\nat = \"1m\"\naction = \"lose-primary\"\npart = \"redis\"\nlasts = \"1m\"\n";
     let cause = cause(&sale(3, &format!("{fault}{QUICK}")));
     assert_eq!(cause.bottleneck, None, "{}", cause.sentence);
-    let expected = "Why: nothing that was saturated explains it; what came first was the fault `lose-primary` of Redis at 1m00s, and \
+    let expected = "Why: no saturated resource explains it; the first event was the fault `lose-primary` of Redis at 1m00s, and \
                     requests failed from 1m00s on (HTTP 503); ";
     assert!(cause.sentence.starts_with(expected), "{}", cause.sentence);
     assert!(

@@ -265,7 +265,7 @@ impl Conductor<'_> {
     fn read(&mut self, at: SimTime) {
         let wall_min = self.clock.scenario(READING_WALL_MIN);
         self.reading_due = self.clock.now() + READING_EVERY.max(wall_min);
-        self.tool.handle_time();
+        self.tool.handle_time(at);
         let gauges = self.site.gauges(at);
         let progress = Progress::new(at, self.ends_at, gauges.as_ref(), &self.assembly);
         self.watcher.show(&progress);

@@ -50,9 +50,11 @@ impl ToolWatch {
         }
     }
 
-    /// Notes that scenario time passes: the CPUs are compared from the first call on.
-    pub(super) fn handle_time(&mut self) {
-        self.host.get_or_insert_with(HostWatch::begin);
+    /// Notes that it is `at`: the CPUs are compared from the first call on.
+    pub(super) fn handle_time(&mut self, at: SimTime) {
+        self.host
+            .get_or_insert_with(|| HostWatch::begin(at))
+            .handle_time(at);
     }
 
     /// Notes a report of a worker.
@@ -85,13 +87,11 @@ impl ToolWatch {
             ended_at,
             speed: self.speed,
         };
+        let host = self.host.take();
         ToolFigures {
             stalls: self.stalls.settle(span),
-            host: self
-                .host
-                .as_ref()
-                .map(HostWatch::figures)
-                .unwrap_or_default(),
+            host: host.as_ref().map(HostWatch::figures).unwrap_or_default(),
+            cpus_full: host.map(HostWatch::into_full).unwrap_or_default(),
         }
     }
 

@@ -105,6 +105,19 @@ pub struct ToolFigures {
     pub stalls: Vec<Stall>,
     /// The CPUs of the machine during the run.
     pub host: HostFigures,
+    /// When the allowed CPUs were full, all processes of the machine together, in order of time. Empty in an archive that was
+    /// written without it.
+    #[serde(default)]
+    pub cpus_full: Vec<FullCpus>,
+}
+
+/// A stretch of time in which the CPUs had nothing left: response times contain the waiting of the tool's own processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FullCpus {
+    /// When it began, in scenario time.
+    pub from: SimTime,
+    /// When it ended, in scenario time.
+    pub until: SimTime,
 }
 
 /// What the operating system says about the CPUs that the tool could use, from the start of the run to its end.

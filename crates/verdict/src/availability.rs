@@ -1,8 +1,8 @@
 //! Availability: of the run, by requests and by time, and of a year, by the faults that are expected in it.
 //!
 //! A second is *up* if the requests that ended in it meet the scenario's gate on `errors`. Requests that hang count for the
-//! second in which they end: until then, a second in which some were due counts like that one. Seconds in which nobody wanted
-//! anything are not judged, and neither is the warm-up.
+//! second in which they end: until then, a second in which some were due counts like that one. Seconds in which no request
+//! was due are not judged, and neither is the warm-up.
 //!
 //! The year is what the scenario states of it ([`tiketi_scenario::availability`]): each kind of fault costs as many seconds that
 //! were not up as its worst one in the run, as often as it is expected, and maintenance costs its failovers.
@@ -39,14 +39,14 @@ pub struct Availability {
     pub seconds: u64,
     /// Of these, the seconds that met the condition.
     pub seconds_up: u64,
-    /// The expected year; `None` if no fault struck while somebody wanted something.
+    /// The expected year; `None` if no fault occurred while requests were due.
     pub year: Option<Year>,
 }
 
 /// The downtime that is expected in a year.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Year {
-    /// Each kind of fault that struck in the run while somebody wanted something.
+    /// Each kind of fault that occurred in the run while requests were due.
     pub faults: Vec<YearlyDowntime>,
     /// Times that maintenance interrupts the database.
     pub maintenances: f64,
@@ -170,7 +170,7 @@ enum State {
     Up,
     /// It did not, or requests hung until the end of the run.
     Down,
-    /// Nobody wanted anything.
+    /// No request was due.
     Idle,
 }
 
@@ -238,7 +238,7 @@ fn year(run: &Measurements, recoveries: &[Recovery], seconds: &Seconds) -> Optio
         if !is_first {
             continue;
         }
-        // A fault that struck when nobody wanted anything shows nothing.
+        // A fault that occurred while no request was due shows nothing.
         let Some(found) = downtime(run, recoveries, recovery, seconds) else {
             continue;
         };
@@ -422,7 +422,7 @@ mod tests {
             run.series.absorb(second, tick);
         }
         let availability = judged(&run);
-        assert_eq!(availability.seconds, 450, "nobody wanted anything for 50 s");
+        assert_eq!(availability.seconds, 450, "no request was due for 50 s");
         assert_eq!(availability.seconds_up, 450 - 11 - 10);
     }
 

@@ -211,6 +211,15 @@ fn without_zeros(number: &str) -> &str {
     }
 }
 
+/// Returns a count as a number to calculate with.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of a run stay far below 2^53"
+)]
+pub const fn count(count: u64) -> f64 {
+    count as f64
+}
+
 /// Formats a count with its noun: `1 buyer`, `2,000 buyers`. The plural adds an `s`.
 pub fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
@@ -231,12 +240,8 @@ pub fn grouped(count: u64) -> String {
 }
 
 /// Returns `part` as a share of `whole`; `None` if `whole` is 0.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of a run stay far below 2^53"
-)]
 pub fn share(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
+    (whole > 0).then(|| count(part) / count(whole))
 }
 
 #[cfg(test)]

@@ -76,8 +76,8 @@ pub fn judge(run: &Measurements) -> Verdicts {
     let described = targets::architecture::of(run);
     let mut verdicts = Verdicts {
         gaps: gap::judge(run, &gates, &audits),
+        validity: validity::judge(run, &gates),
         gates,
-        validity: validity::judge(run),
         targets: targets::judge(
             &described,
             &targets::Evidence {

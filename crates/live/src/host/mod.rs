@@ -3,13 +3,17 @@
 //! Read from `/proc` and the control groups of Linux; elsewhere nothing is known.
 
 mod cgroup;
+mod full;
 mod proc_stat;
 
 use std::time::Duration;
 
 use cgroup::Group;
+use full::FullWatch;
 use proc_stat::CpuTimes;
-use tiketi_measure::ending::HostFigures;
+use tiketi_core::units::SimTime;
+use tiketi_measure::ending::{FullCpus, HostFigures};
+use tiketi_testbed::clock::wall_now;
 
 /// What is compared between the start and the end of a run.
 #[derive(Clone, Debug, Default)]
@@ -27,17 +31,35 @@ pub(super) struct HostWatch {
     allowed: Option<Vec<usize>>,
     groups: Vec<Group>,
     start: Sample,
+    full: FullWatch,
 }
 
 impl HostWatch {
     /// Reads where this process runs, and the times so far.
-    pub(super) fn begin() -> Self {
+    pub(super) fn begin(at: SimTime) -> Self {
         let groups = cgroup::groups();
+        let allowed = allowed_cpus();
+        let start = Sample::take(&groups);
         Self {
-            allowed: allowed_cpus(),
-            start: Sample::take(&groups),
+            full: FullWatch::new(at, wall_now(), start.usable(allowed.as_deref())),
+            allowed,
+            start,
             groups,
         }
+    }
+
+    /// Compares the CPUs with the last reading, at `at`.
+    pub(super) fn handle_time(&mut self, at: SimTime) {
+        let now = wall_now();
+        if self.full.is_due(now) {
+            let usable = Sample::take(&[]).usable(self.allowed.as_deref());
+            self.full.handle_reading(at, now, usable);
+        }
+    }
+
+    /// Returns when the CPUs were full.
+    pub(super) fn into_full(self) -> Vec<FullCpus> {
+        self.full.into_stretches()
     }
 
     /// Returns what has happened since then.
@@ -61,6 +83,13 @@ impl Sample {
             throttled: groups.iter().map(Group::throttled).collect(),
         }
     }
+
+    /// Sums the times of the CPUs that may be used.
+    fn usable(&self, allowed: Option<&[usize]>) -> CpuTimes {
+        let cpus = self.cpus.iter().enumerate();
+        let usable = cpus.filter(|(cpu, _)| allowed.is_none_or(|allowed| allowed.contains(cpu)));
+        usable.map(|(_, times)| *times).sum()
+    }
 }
 
 /// Compares two samples.
@@ -70,16 +99,8 @@ fn compare(
     allowed: Option<&[usize]>,
     quota: Option<f64>,
 ) -> HostFigures {
-    let passed: Vec<_> = start
-        .cpus
-        .iter()
-        .zip(&end.cpus)
-        .map(|(start, end)| end.since(*start))
-        .collect();
-    let usable = passed.iter().enumerate();
-    let usable = usable.filter(|(cpu, _)| allowed.is_none_or(|allowed| allowed.contains(cpu)));
-    let usable: CpuTimes = usable.map(|(_, times)| *times).sum();
-    let all: CpuTimes = passed.iter().copied().sum();
+    let passed = |cpus| end.usable(cpus).since(start.usable(cpus));
+    let (usable, all) = (passed(allowed), passed(None));
     // Groups are nested: what throttles the outer one throttles the inner one too, so times do not add up.
     let throttled = start.throttled.iter().zip(&end.throttled);
     let throttled =
@@ -163,7 +184,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn this_machine_has_cpus() {
-        let figures = HostWatch::begin().figures();
+        let figures = HostWatch::begin(SimTime::ZERO).figures();
         assert!(figures.cpus >= 1, "{figures:?}");
         assert!(
             (1..=figures.cpus).contains(&figures.cpus_allowed),

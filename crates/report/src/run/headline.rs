@@ -298,7 +298,7 @@ mod tests {
         let [why, slow] = headline.details.as_slice() else {
             panic!("{:?}", headline.details);
         };
-        assert!(why.starts_with("Why: nothing that was saturated explains it"));
+        assert!(why.starts_with("Why: no saturated resource explains it"));
         assert_eq!(
             slow,
             "Requests were too slow: p(99) was 2s (gate: `p(99) < 500ms`)."

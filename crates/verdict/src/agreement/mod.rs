@@ -290,7 +290,9 @@ pub fn conclude(compared: &Compared, doubts: &[String]) -> Conclusion {
 
 /// Returns the reasons not to trust a run: it ended early, or its measurement is not valid. Empty for a good run.
 pub fn doubts(run: &Measurements) -> Vec<String> {
-    let failed = validity::judge(run).into_iter().filter(|check| !check.ok);
+    // What is compared are metrics, not gates, so none of these can be excused.
+    let failed = validity::judge(run, &[]);
+    let failed = failed.into_iter().filter(|check| !check.ok);
     let failed = failed.map(|check| format!("{} ({})", check.name, check.evidence));
     let interrupted = run.ending.interrupted.then(|| {
         let ended = in_words(run.ending.ended_at.since_start());

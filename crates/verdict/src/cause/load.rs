@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::tier::{Tier, count};
+use super::tier::Tier;
+use crate::figure::count;
 use tiketi_cloud::notice::InstanceState;
 use tiketi_core::units::SimTime;
 use tiketi_measure::Measurements;

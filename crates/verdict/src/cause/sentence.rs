@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::tier::{Tier, count};
+use super::tier::Tier;
 use super::{Cause, FirstFailure, Launched, Reaction, Saturation, Struck, WINDOW};
-use crate::figure::{counted, grouped, in_words, significant};
+use crate::figure::{count, counted, grouped, in_words, significant};
 use tiketi_buyer::observation::Failure;
 use tiketi_cloud::notice::{DataTierPart, SwallowReason};
 use tiketi_core::units::SimTime;
@@ -51,17 +51,17 @@ fn unsaturated(cause: &Cause, run: &Measurements) -> String {
             None => "the bottleneck is unknown, because this target shows no readings of its parts",
         }
     } else {
-        "nothing that was saturated explains it"
+        "no saturated resource explains it"
     };
     let first = match (cause.faults.last(), cause.first_failure) {
         (Some(fault), Some(first)) => format!(
-            "what came first was {}, and requests failed from {}",
+            "the first event was {}, and requests failed from {}",
             struck(fault),
             failed(first)
         ),
-        (Some(fault), None) => format!("what came first was {}", struck(fault)),
+        (Some(fault), None) => format!("the first event was {}", struck(fault)),
         (None, Some(first)) => format!("requests failed from {}", failed(first)),
-        (None, None) => "no fault struck and no request failed".to_owned(),
+        (None, None) => "no fault occurred and no request failed".to_owned(),
     };
     format!("{none}; {first}")
 }

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::figure::count;
 use tiketi_cloud::notice::InstanceState;
 use tiketi_measure::Measurements;
 use tiketi_measure::ending::DataTierFigures;
@@ -233,14 +234,6 @@ fn of_data_tier(run: &Measurements) -> Vec<TierUse> {
             limit: Some(mib(figures.redis_memory_max)),
         },
     ]
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of a run stay far below 2^53"
-)]
-pub(super) const fn count(count: u64) -> f64 {
-    count as f64
 }
 
 const fn unlimited(tier: Tier, used: f64) -> TierUse {

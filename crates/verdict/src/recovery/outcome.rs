@@ -139,7 +139,7 @@ pub(super) fn longest_stop(series: &Series, struck: SimTime, until: SimTime) -> 
         let Some(tick) = series.ticks().get(index) else {
             break;
         };
-        // A tick in which nobody wanted anything neither extends a stop nor starts one.
+        // A tick in which no request was due neither extends a stop nor starts one.
         let stopped = tick.calls_useful() == 0 && tick.calls_due + tick.calls_ended() > 0;
         current = if stopped { current + 1 } else { 0 };
         longest = longest.max(current);

@@ -209,7 +209,7 @@ pub(super) fn one_zone(evidence: &Evidence<'_>) -> Checked {
         })
         .collect();
     if away.iter().any(|(_, _, work)| work.due == 0) {
-        return Err("nobody wanted anything while the zone was away".into());
+        return Err("no request was due while the zone was down".into());
     }
     let shown: Vec<_> = away
         .iter()

@@ -3,8 +3,10 @@
 use super::*;
 use tiketi_buyer::observation::Polls;
 use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
-use tiketi_measure::ending::{HostFigures, ToolFigures};
+use tiketi_measure::ending::{FullCpus, HostFigures, ToolFigures};
+use tiketi_measure::example::gate;
 use tiketi_measure::stall::{Stall, StallKind, ToolPart};
+use tiketi_scenario::objective::{Gate, GateMetric, Statistic};
 
 /// A machine with two CPUs, of which the tool may use both.
 fn host() -> HostFigures {
@@ -21,7 +23,11 @@ fn host() -> HostFigures {
 /// Judges the example with these stalls on this machine.
 fn judged_with(stalls: Vec<Stall>, host: HostFigures) -> Verdicts {
     judged(good_plan(), |run| {
-        run.ending.generator.tool = Some(ToolFigures { stalls, host });
+        run.ending.generator.tool = Some(ToolFigures {
+            stalls,
+            host,
+            cpus_full: Vec::new(),
+        });
     })
 }
 
@@ -118,6 +124,7 @@ fn stalls_within_the_limit_of_the_scenario_are_tolerated() {
         run.ending.generator.tool = Some(ToolFigures {
             stalls: vec![short],
             host: host(),
+            cpus_full: Vec::new(),
         });
     });
     assert_eq!(verdicts.exit_code(), 0);
@@ -199,6 +206,75 @@ fn cpu_steal_makes_the_run_inconclusive() {
     assert_eq!(verdicts.exit_code(), 91);
     let evidence = &check(&verdicts, "CPU steal").evidence;
     assert!(evidence.contains("gave 8% of the CPU time"), "{evidence}");
+}
+
+const CPUS: &str = "CPUs not full";
+
+/// Judges the example with this gate, on a machine whose CPUs were full from one second to another.
+fn judged_full(gates: Vec<Gate>, from: u64, until: u64) -> Verdicts {
+    let mut plan = good_plan();
+    plan.gates = gates;
+    judged(plan, |run| {
+        run.ending.generator.tool = Some(ToolFigures {
+            stalls: Vec::new(),
+            host: host(),
+            cpus_full: vec![FullCpus {
+                from: SimTime::from_secs(from),
+                until: SimTime::from_secs(until),
+            }],
+        });
+    })
+}
+
+/// A third of the requests of the example fail after 2 s from 4:00 to 4:30; all others end within 0.1 s.
+#[test]
+fn full_cpus_make_a_run_inconclusive_if_they_can_be_why_a_gate_failed() {
+    let p99 = gate(
+        GateMetric::ResponseTime,
+        Statistic::Percentile(99.0),
+        1e9,
+        "p(99) < 1s",
+    );
+    let errors = gate(GateMetric::Errors, Statistic::Rate, 0.01, "rate < 1%");
+    for gate in [p99, errors] {
+        let selector = gate.selector();
+        let full = judged_full(vec![gate.clone()], 240, 270);
+        assert_eq!(full.exit_code(), 91, "{:?}", full.validity);
+        let evidence = &check(&full, CPUS).evidence;
+        let start = "the CPUs of this machine were full for 30s of scenario time, in which 7";
+        assert!(evidence.starts_with(start), "{evidence}");
+        assert!(
+            evidence.contains(&format!("fail `{selector} ")),
+            "{evidence}"
+        );
+        assert_eq!(full.cause, None, "nothing is known of the system");
+
+        let brief = judged_full(vec![gate], 240, 242);
+        assert_eq!(brief.exit_code(), 99, "0.5 % of the requests are too few");
+        assert!(check(&brief, CPUS).ok);
+    }
+}
+
+#[test]
+fn full_cpus_do_not_excuse_what_late_responses_cannot_cause() {
+    let passed = gate(
+        GateMetric::ResponseTime,
+        Statistic::Percentile(50.0),
+        1e9,
+        "med < 1s",
+    );
+    let verdicts = judged_full(vec![passed], 0, 600);
+    assert_eq!(verdicts.exit_code(), 0, "late responses pass no gate");
+    let evidence = &check(&verdicts, CPUS).evidence;
+    assert!(evidence.contains("100% of the requests"), "{evidence}");
+
+    let sold = gate(
+        GateMetric::OversoldSeats,
+        Statistic::Count,
+        1.0,
+        "count == 1",
+    );
+    assert_eq!(judged_full(vec![sold], 0, 600).exit_code(), 99);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Validity: whether the system under test was the bottleneck, or the tool.
 //!
 //! `generator` asks whether the load workers sent what was due, `stalls` whether every part of the tool ran all the time, and
-//! `host` whether the machine gave them its CPUs. The accounts of buyers are here.
+//! `host` whether the machine gave them its CPUs, and `cpus` whether these were full when it mattered. The accounts of buyers are
+//! here.
 
+mod cpus;
 mod generator;
 mod host;
 mod stalls;
@@ -10,6 +12,7 @@ mod stalls;
 use serde::Serialize;
 
 use super::figure::{grouped, in_words};
+use super::slo::GateVerdict;
 use tiketi_measure::stall::DEMAND_MAX;
 use tiketi_measure::{Engine, Measurements};
 
@@ -29,7 +32,7 @@ const CPU_SHARE_MAX: f64 = DEMAND_MAX;
 
 /// Checks everything that could have made the tool the bottleneck. In virtual time nothing can be late, so only the
 /// accounting is checked.
-pub(super) fn judge(run: &Measurements) -> Vec<ValidityCheck> {
+pub(super) fn judge(run: &Measurements, gates: &[GateVerdict]) -> Vec<ValidityCheck> {
     let mut checks: Vec<_> = completed(run).into_iter().collect();
     checks.extend(credentials(run));
     match run.ending.engine {
@@ -51,6 +54,7 @@ pub(super) fn judge(run: &Measurements) -> Vec<ValidityCheck> {
         checks.push(generator::open_files(run));
     }
     checks.extend(host::judge(run));
+    checks.extend(cpus::judge(run, gates));
     checks
 }
 
