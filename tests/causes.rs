@@ -62,7 +62,7 @@ fn cpu_of_the_instances_is_named() {
     assert_bottleneck(
         &sale(60, &format!("{one}{QUICK}")),
         Tier::InstanceCpu,
-        "the CPU of the instances was fully used from",
+        "the CPU of the busiest instance was fully used from",
     );
 }
 

@@ -176,7 +176,7 @@ fn compared(variant: &Variant, found: &Comparison) -> String {
         .filter_map(|measure| difference(variant, measure, found.currency))
         .collect();
     if differences.is_empty() {
-        return format!("{name} {outcome}, without a significant difference.");
+        return format!("{name} {outcome}, without a notable difference.");
     }
     let parts: Vec<_> = [outcome].into_iter().chain(differences).collect();
     format!("{name} {}.", listed(&parts))
@@ -194,10 +194,24 @@ const HEADLINE: [Measure; 8] = [
     Measure::CostMonth,
 ];
 
-/// A significant difference, as what the variant did: `sold 0.5 fewer tickets`.
+/// The smallest difference that the answer tells, in the measure's own unit (assumption): no buyer notices ten milliseconds, and no
+/// owner of a sale asks for half a ticket or a twentieth of a percent of the requests. The table shows all of them.
+const fn notable(measure: Measure) -> f64 {
+    match measure {
+        Measure::Errors => 0.000_5,
+        Measure::WaitingP95 | Measure::ResponseP95(_) | Measure::Recovery => 0.01,
+        Measure::TicketsSold | Measure::QueueEvicted | Measure::WritesRefused => 0.5,
+        _ => 0.0,
+    }
+}
+
+/// A significant and notable difference, as what the variant did: `sold 5 fewer tickets`; `None` if it is neither.
 fn difference(variant: &Variant, measure: Measure, currency: Option<Currency>) -> Option<String> {
     let row = variant.rows.iter().find(|row| row.measure == measure)?;
     let difference = row.difference.filter(Estimate::is_shown)?;
+    if difference.mean.abs() < notable(measure) {
+        return None;
+    }
     let number = wording::number(measure, difference.mean.abs(), currency);
     let size = match measure {
         Measure::Errors => number.signed().trim_start_matches('+').to_owned(),

@@ -85,7 +85,7 @@ fn answers_say_what_passes_and_how_sure_that_is() {
         (6, "Four passed all 20 simulated sales, "),
         (
             6,
-            "Same again passed 8 of 20 simulated sales, without a significant difference.",
+            "Same again passed 8 of 20 simulated sales, without a notable difference.",
         ),
     ];
     for (index, part) in told {

@@ -2,7 +2,7 @@
 //!
 //! A *bottleneck* is the tier that was saturated first, of those that can explain what failed. Tiers that fill up together are
 //! told apart by the path of a request: if the database is full, so are the pools in front of it. Nothing is guessed: if no such
-//! tier was saturated, there is no bottleneck, and the sentence names what failed first.
+//! tier was saturated, not even for a few seconds, there is no bottleneck, and the sentence names what failed first.
 
 mod load;
 mod reaction;
@@ -138,10 +138,17 @@ pub(super) fn judge(
         return None;
     }
     let readings = load::readings(run);
-    let saturated = saturated(run, &readings);
     let first_failure = first_failure(run);
     let from = onset_at_least(run, &failed);
-    let bottleneck = bottleneck(run, &saturated, (&failed, from));
+    let mut saturated = saturated_for(WINDOW, run, &readings);
+    let mut bottleneck = bottleneck(run, &saturated, (&failed, from));
+    if bottleneck.is_none() {
+        let briefly = saturated_for(spell::BURST, run, &readings);
+        bottleneck = self::bottleneck(run, &briefly, (&failed, from));
+        if bottleneck.is_some() {
+            saturated = briefly;
+        }
+    }
     let named = bottleneck.as_ref().map(|one| one.tier);
     let others = saturated.into_iter().filter(|one| Some(one.tier) != named);
     let others = others.collect();
@@ -201,13 +208,13 @@ fn onset_at_least(run: &Measurements, failed: &[Failed]) -> SimTime {
     first_fault.map_or(judged_from, |at| at.max(judged_from))
 }
 
-/// Returns every tier that was saturated after the warm-up, the first one first.
-fn saturated(run: &Measurements, readings: &[Reading]) -> Vec<Saturation> {
+/// Returns every tier that was saturated for this long after the warm-up, the first one first.
+fn saturated_for(length: Duration, run: &Measurements, readings: &[Reading]) -> Vec<Saturation> {
     let judged_from = SimTime::ZERO + run.plan.clock.warmup;
     let each = WATCHED.into_iter().enumerate();
     let mut saturated: Vec<_> = each
         .map(|(place, tier)| {
-            let spells = spell::spells(readings, place).into_iter();
+            let spells = spell::spells(readings, place, length).into_iter();
             let spells = spells.filter(|spell| spell.until > judged_from).collect();
             Saturation { tier, spells }
         })

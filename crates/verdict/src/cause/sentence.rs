@@ -126,7 +126,7 @@ fn kind(failure: Failure) -> String {
 fn exhausted(tier: Tier, run: &Measurements) -> String {
     let database = &run.plan.topology.database;
     match tier {
-        Tier::InstanceCpu => "the CPU of the instances was fully used".to_owned(),
+        Tier::InstanceCpu => "the CPU of the busiest instance was fully used".to_owned(),
         Tier::Broadcasts => "messages to sockets used up the CPU of the instances".to_owned(),
         Tier::ActivePlaces => format!(
             "the waiting room admitted buyers only as its {} became free",

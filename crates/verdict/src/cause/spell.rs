@@ -15,6 +15,10 @@ pub const SATURATED: f64 = 0.95;
 /// Time over which the used share is averaged; an assumption. One busy second is no bottleneck.
 pub const WINDOW: Duration = Duration::from_secs(10);
 
+/// The same where no tier was saturated for that long; an assumption. The requests of a few seconds can be the slowest percent of a
+/// sale.
+pub(super) const BURST: Duration = Duration::from_secs(3);
+
 /// A time in which a tier was saturated without a break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Spell {
@@ -33,12 +37,12 @@ impl Spell {
     }
 }
 
-/// Returns when the tier at `place` of the watched ones was saturated: every time whose mean over some [`WINDOW`] around it is
+/// Returns when the tier at `place` of the watched ones was saturated: every time whose mean over some `window` around it is
 /// at least [`SATURATED`]. Readings that lack the tier end a spell.
-pub(super) fn spells(readings: &[Reading], place: usize) -> Vec<Spell> {
+pub(super) fn spells(readings: &[Reading], place: usize, window: Duration) -> Vec<Spell> {
     let mut is_saturated = vec![false; readings.len()];
     for last in 0..readings.len() {
-        if let Some(first) = saturated_window(readings, place, last) {
+        if let Some(first) = saturated_window(readings, place, (last, window)) {
             is_saturated[first..=last].fill(true);
         }
     }
@@ -58,14 +62,18 @@ pub(super) fn spells(readings: &[Reading], place: usize) -> Vec<Spell> {
 
 /// Returns where the window begins that ends with the reading `last`, if the tier was saturated in it. Without enough readings for a
 /// whole window there is none.
-fn saturated_window(readings: &[Reading], place: usize, last: usize) -> Option<usize> {
+fn saturated_window(
+    readings: &[Reading],
+    place: usize,
+    (last, window): (usize, Duration),
+) -> Option<usize> {
     let mut length = 0.0;
     let mut used = 0.0;
     for first in (0..=last).rev() {
         let reading = &readings[first];
         length += reading.length.as_secs_f64();
         used += reading.used[place]? * reading.length.as_secs_f64();
-        if length >= WINDOW.as_secs_f64() {
+        if length >= window.as_secs_f64() {
             return (used >= SATURATED * length).then_some(first);
         }
     }
@@ -88,7 +96,7 @@ mod tests {
     }
 
     fn found(used: &[Option<f64>]) -> Vec<(u64, u64)> {
-        let spells = spells(&readings(used), 0).into_iter();
+        let spells = spells(&readings(used), 0, WINDOW).into_iter();
         spells
             .map(|spell| (spell.from.as_secs(), spell.until.as_secs()))
             .collect()
@@ -101,6 +109,19 @@ mod tests {
         assert_eq!(found(&used), []);
         used[29] = Some(1.0);
         assert_eq!(found(&used), [(20, 30)]);
+    }
+
+    #[test]
+    fn a_burst_is_found_where_it_is_looked_for() {
+        let mut used = vec![Some(0.2); 40];
+        used[20..23].fill(Some(1.0));
+        let burst = Spell {
+            from: SimTime::from_secs(20),
+            until: SimTime::from_secs(23),
+        };
+        assert_eq!(spells(&readings(&used), 0, BURST), [burst]);
+        used[22] = Some(0.2);
+        assert_eq!(spells(&readings(&used), 0, BURST), []);
     }
 
     #[test]

@@ -184,11 +184,9 @@ fn of_system(run: &Measurements) -> Vec<TierUse> {
     let Some(system) = run.ending.system.as_ref().filter(|_| seconds > 0.0) else {
         return Vec::new();
     };
-    let timeouts = if system.pool_waits > 0 {
-        count(system.pool_timeouts) / count(system.pool_waits)
-    } else {
-        0.0
-    };
+    // Connects that hang in an outage time out as well, without a wait in the pool.
+    let tried = system.pool_waits.max(system.pool_timeouts).max(1);
+    let timeouts = count(system.pool_timeouts) / count(tried);
     vec![
         TierUse {
             tier: Tier::PoolTimeouts,

@@ -9,13 +9,14 @@
 //!
 //! Both must reach 95 % of their normal value. For throughput, normal is lowered to what was due if less was due
 //! than before (the queue may simply have become shorter), and by what sampling noise explains. The recovery time ends
-//! with the last window that fails, not with the first that passes, so a relapse counts.
+//! with the last window that fails, not with the first that passes, so a relapse counts. After ten minutes of normal work, a
+//! fault that is over has no effect any more: what fails later has another reason.
 //!
 //! A system that has not recovered by the end, although the fault has been over for as long as the gates give it to recover and
 //! no more buyers arrive than before, is in a *metastable* failure (Bronson et al., HotOS 2021): retries or a backlog that the
 //! fault has started keep it down.
 //!
-//! Each fault is observed until the next one strikes, or until the run ends. Faults that strike at the same instant are
+//! Each fault is observed until then, until the next one occurs, or until the run ends. Faults that strike at the same instant are
 //! observed together: which of them stopped the system cannot be told.
 
 mod outcome;
@@ -210,7 +211,13 @@ fn healed_at(timeline: &[Notice], strike: &Strike) -> Option<SimTime> {
     timeline.iter().find(heals).map(|notice| notice.at)
 }
 
-fn follow(run: &Measurements, strike: &Strike, same: &Same<'_>, until: SimTime) -> Recovery {
+fn follow(run: &Measurements, strike: &Strike, same: &Same<'_>, next: SimTime) -> Recovery {
+    let before = work::work_before(&run.series, strike.at);
+    let healed_at = healed_at(&run.timeline, strike);
+    let over_at = over_at(strike, healed_at);
+    let settled =
+        over_at.and_then(|over| outcome::settled_at(&run.series, before, (strike.at, over), next));
+    let until = settled.unwrap_or(next);
     let zones = &run.plan.topology.zones;
     let zone = |zone: ZoneId| {
         let known = zones.get(zone.index());
@@ -223,10 +230,8 @@ fn follow(run: &Measurements, strike: &Strike, same: &Same<'_>, until: SimTime) 
         notice.at >= strike.at && (notice.at < until || (is_last && notice.at == until))
     };
     let own: Vec<_> = run.timeline.iter().filter(is_own).collect();
-    let before = work::work_before(&run.series, strike.at);
-    let healed_at = healed_at(&run.timeline, strike);
     let outcome = outcome::outcome(&run.series, before, strike.at, until);
-    let outcome = metastable(run, strike, (healed_at, until), outcome);
+    let outcome = metastable(run, strike, (over_at, until), outcome);
     // Once recovered, the fault no longer affects the requests that follow, so they are left out.
     let observed_until = match outcome {
         Outcome::Recovered { after } => strike.at + after,
@@ -249,15 +254,19 @@ fn follow(run: &Measurements, strike: &Strike, same: &Same<'_>, until: SimTime) 
     }
 }
 
+/// Returns when the fault was over; `None` if it lasted beyond the run.
+fn over_at(strike: &Strike, healed_at: Option<SimTime>) -> Option<SimTime> {
+    healed_at.or(strike.fault.action.is_momentary().then_some(strike.at))
+}
+
 /// Tells a failure that goes on by itself from one whose fault still lasts, has only just ended, or came with more buyers.
 fn metastable(
     run: &Measurements,
     strike: &Strike,
-    (healed_at, until): (Option<SimTime>, SimTime),
+    (over_at, until): (Option<SimTime>, SimTime),
     outcome: Outcome,
 ) -> Outcome {
-    let momentary = strike.fault.action.is_momentary().then_some(strike.at);
-    let Some(over_at) = healed_at.or(momentary) else {
+    let Some(over_at) = over_at else {
         return outcome;
     };
     let healed_for = until.saturating_since(over_at);

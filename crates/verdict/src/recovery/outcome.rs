@@ -19,6 +19,10 @@ const WINDOW_SECS: u64 = 5;
 /// wave rises, more requests become due in a window than can have been answered in it.
 const LATE_SECS: u64 = 5;
 
+/// Time without a failing window, after the fault is over, from which on nothing is attributed to the fault any more
+/// (assumption): retries, cool-downs and the start of instances last for minutes, and no state of the system longer than that.
+const SETTLED: Duration = Duration::from_mins(10);
+
 /// Requests in a window below which it is not judged: with so few, one failure more or less decides.
 const CALLS_MIN: u64 = 20;
 
@@ -26,7 +30,7 @@ const CALLS_MIN: u64 = 20;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "outcome")]
 pub enum Outcome {
-    /// It did, and stayed recovered until the next fault or the end of the run.
+    /// It did, and stayed recovered for ten minutes after the fault, or until the next fault or the end of the run.
     Recovered {
         /// Time from the start of the fault; zero if the fault never reduced the work.
         #[serde(rename = "after_seconds", serialize_with = "figure::as_seconds")]
@@ -90,37 +94,17 @@ enum LastBad {
     Unknown,
 }
 
-/// Slides a window over the time after the fault and finds the last one whose work was not back to normal.
+/// Finds the last window whose work was not back to normal.
 ///
 /// The last, not the first good one: retries and waves of polls make single windows look fine in the middle of an outage,
 /// and a relapse is part of the same incident.
 fn last_bad(series: &Series, before: Work, struck: SimTime, until: SimTime) -> LastBad {
-    let width = series.width_secs();
-    let ticks_in = |seconds: u64| usize::try_from(seconds.div_ceil(width)).unwrap_or(1);
-    let window_before =
-        |end: usize| work_of(series, end.saturating_sub(ticks_in(WINDOW_SECS))..end);
-    let first = tick_index(series, struck);
-    // The tick in which the run ended is incomplete; judged as a whole one it would look like a drop.
-    let last = tick_index(series, until).min(series.ticks().len());
     let mut last_bad = LastBad::Unknown;
     let mut bad_at_the_end = false;
-    // The first windows reach back before the fault. That only delays their failure by less than a window, and it spares
-    // the loop a special case for faults early in a run.
-    for end in first + 1..=last {
-        let window = window_before(end);
-        // Both are checked: in an outage nothing ends but much is due, and after it what is overdue ends although little
-        // is due. Either is enough to judge; with neither, silence is no evidence.
-        if window.due.max(window.ended) < CALLS_MIN {
-            continue;
-        }
-        // Responses may be late, so the window is compared with the least demand of any window that ended up to
-        // LATE_SECS earlier: it has kept up if it kept up with one of them.
-        let earlier = end.saturating_sub(ticks_in(LATE_SECS))..=end;
-        let due = earlier.map(|end| window_before(end).due_per_second());
-        let is_enough = window.is_as_much_as(before, due.fold(f64::INFINITY, f64::min));
-        bad_at_the_end = !(window.succeeds_like(before) && is_enough);
+    for window in windows(series, before, struck, until) {
+        bad_at_the_end = !window.is_normal;
         if bad_at_the_end {
-            last_bad = LastBad::Until(SimTime::from_secs(series.start_secs(end)));
+            last_bad = LastBad::Until(window.end);
         } else if matches!(last_bad, LastBad::Unknown) {
             last_bad = LastBad::None;
         }
@@ -129,6 +113,70 @@ fn last_bad(series: &Series, before: Work, struck: SimTime, until: SimTime) -> L
         return LastBad::ToTheEnd;
     }
     last_bad
+}
+
+/// Returns when a fault that was over at `over_at` had no effect any more: after the work was normal for [`SETTLED`] without a break;
+/// `None` if it never was.
+pub(super) fn settled_at(
+    series: &Series,
+    before: Work,
+    (struck, over_at): (SimTime, SimTime),
+    until: SimTime,
+) -> Option<SimTime> {
+    let width = Duration::from_secs(series.width_secs());
+    let mut normal = Duration::ZERO;
+    for window in windows(series, before, struck, until) {
+        normal = match (window.is_normal, window.end > over_at) {
+            (true, true) => normal + width,
+            (true, false) | (false, _) => Duration::ZERO,
+        };
+        if normal >= SETTLED {
+            return Some(window.end);
+        }
+    }
+    None
+}
+
+/// A window with enough requests to be judged.
+struct Window {
+    end: SimTime,
+    /// Whether its work was back to normal.
+    is_normal: bool,
+}
+
+/// Slides a window over the time after the fault.
+fn windows(
+    series: &Series,
+    before: Work,
+    struck: SimTime,
+    until: SimTime,
+) -> impl Iterator<Item = Window> {
+    let width = series.width_secs();
+    let ticks_in = move |seconds: u64| usize::try_from(seconds.div_ceil(width)).unwrap_or(1);
+    let window_before =
+        move |end: usize| work_of(series, end.saturating_sub(ticks_in(WINDOW_SECS))..end);
+    let first = tick_index(series, struck);
+    // The tick in which the run ended is incomplete; judged as a whole one it would look like a drop.
+    let last = tick_index(series, until).min(series.ticks().len());
+    // The first windows reach back before the fault. That only delays their failure by less than a window, and it spares
+    // the loop a special case for faults early in a run.
+    (first + 1..=last).filter_map(move |end| {
+        let window = window_before(end);
+        // Both are checked: in an outage nothing ends but much is due, and after it what is overdue ends although little
+        // is due. Either is enough to judge; with neither, silence is no evidence.
+        if window.due.max(window.ended) < CALLS_MIN {
+            return None;
+        }
+        // Responses may be late, so the window is compared with the least demand of any window that ended up to
+        // LATE_SECS earlier: it has kept up if it kept up with one of them.
+        let earlier = end.saturating_sub(ticks_in(LATE_SECS))..=end;
+        let due = earlier.map(|end| window_before(end).due_per_second());
+        let is_enough = window.is_as_much_as(before, due.fold(f64::INFINITY, f64::min));
+        Some(Window {
+            end: SimTime::from_secs(series.start_secs(end)),
+            is_normal: window.succeeds_like(before) && is_enough,
+        })
+    })
 }
 
 /// Returns the longest run of ticks in which requests were due or ended, and none succeeded.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::outcome::{longest_stop, outcome};
+use super::outcome::{longest_stop, outcome, settled_at};
 use super::work::work_before;
 use super::{Outcome, Work};
 use tiketi_cloud::notice::{DataTierPart, Notice, What};
@@ -54,6 +54,43 @@ fn forty_seconds_of_failures_give_a_recovery_time_of_about_forty_seconds() {
         panic!("{outcome:?}");
     };
     assert!((40..=46).contains(&after.as_secs()), "{after:?}");
+}
+
+/// Returns 1,800 s with 100 requests per second due, of which four fifths fail in each of `outages`.
+fn half_an_hour(outages: &[std::ops::Range<u64>]) -> Series {
+    let mut series = Series::default();
+    for second in 0..1_800 {
+        let is_out = outages.iter().any(|outage| outage.contains(&second));
+        let failed = if is_out { 80 } else { 0 };
+        let tick = Tick {
+            calls_due: 100,
+            calls_ok: 100 - failed,
+            calls_failed: failed,
+            ..Tick::default()
+        };
+        series.absorb(second, &tick);
+    }
+    series
+}
+
+#[test]
+fn what_fails_after_ten_normal_minutes_does_not_belong_to_the_fault() {
+    let at = SimTime::from_secs;
+    let settled = |outages: &[std::ops::Range<u64>], over: u64| {
+        let series = half_an_hour(outages);
+        let before = work_before(&series, at(100));
+        settled_at(&series, before, (at(100), at(over)), at(1_800))
+    };
+    let later = settled(&[100..140, 900..1_800], 130).unwrap();
+    assert!((740..=746).contains(&later.as_secs()), "{later:?}");
+    assert_eq!(
+        settled(&[100..140, 700..1_800], 130),
+        None,
+        "a relapse within ten minutes"
+    );
+    let lasting = settled(&[100..140], 400).unwrap();
+    assert_eq!(lasting, at(1_000), "counted from the end of the fault");
+    assert_eq!(settled(&[100..140], 1_300), None, "too little time is left");
 }
 
 #[test]

@@ -130,7 +130,7 @@ pub(super) fn pool(evidence: &Evidence<'_>) -> Checked {
         && database.pool_connect_timeout.as_secs() == 2
         && database.pool_idle.as_secs() == 30;
     let measured = format!(
-        "{} connections per instance: {} requests waited for one, {} timed out after {}",
+        "{} connections per instance: {} requests waited for one of them; {} got none within {}, busy ones and failed connects together",
         database.pool_max,
         grouped(system.pool_waits),
         grouped(system.pool_timeouts),
