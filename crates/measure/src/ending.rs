@@ -14,7 +14,7 @@ use tiketi_cost::Statement;
 pub use tiketi_edge::EdgeFigures;
 use tiketi_network::Kind;
 pub use tiketi_network::{Destination, Use, Way};
-pub use tiketi_outbound::ChargeFacts;
+pub use tiketi_outbound::{ChargeFacts, ProviderFigures};
 
 /// The engine that ran the scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,11 +75,24 @@ pub enum ProbeOutcome {
     Answered,
     /// There was no connection, or it was closed without a response.
     Refused,
+    /// The target only asked for a password, which strangers do not know. It does not tell addresses apart.
+    RefusedByPassword,
+}
+
+impl ProbeOutcome {
+    /// Whether the attempt did not get through.
+    pub const fn is_refused(self) -> bool {
+        match self {
+            Self::Answered => false,
+            Self::Refused | Self::RefusedByPassword => true,
+        }
+    }
 }
 
 names!(ProbeOutcome {
     Answered = "answered",
     Refused = "refused",
+    RefusedByPassword = "refused-by-password",
 });
 
 /// The load generator's own metrics, from which the validity of the measurement is checked.
@@ -265,6 +278,9 @@ pub struct SystemFigures {
     /// Calls out of the VPC, by zone, destination and way; `None` if they were not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbound: Option<Vec<Use>>,
+    /// How the payment provider answered; `None` if it was not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<ProviderFigures>,
 }
 
 /// What became of cached details of shows, whose tickets left change with every hold, and of other keys that end.

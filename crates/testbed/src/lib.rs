@@ -41,7 +41,7 @@ use uuid::Uuid;
 
 use alb::balancer::{Balancer, Blueprint, Heard};
 use alb::message::Load;
-use budget::{Budget, Holder};
+use budget::{Budget, Demand, Holder};
 use child::Launcher;
 use data_tier::{DataTier, Embedded, Endpoints, External, Premises, Servers};
 use dns::NameServer;
@@ -53,7 +53,7 @@ use tiketi_core::impairment::Impairments;
 use tiketi_core::rng::Streams;
 use tiketi_core::units::{DataTierPart, InstanceId, ZoneId};
 use tiketi_edge::EdgeFigures;
-use tiketi_measure::ending::{ChargeFacts, DataTierFigures, Use};
+use tiketi_measure::ending::{ChargeFacts, DataTierFigures, ProviderFigures, Use};
 use tiketi_measure::stall::Book;
 use tiketi_network::Party;
 use tiketi_scenario::{Plan, topology};
@@ -72,6 +72,9 @@ pub const DATABASE_NAME: &str = "database.tiketi.test";
 
 /// Where the name server listens, on a free port.
 const NAME_SERVER_IP: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+/// Where the supervisor's own connections to the database come from: those of its probes and audits, and those that a fault
+/// holds. The rules of the database know it.
+const SUPERVISOR_IP: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 5);
 /// Priority (`nice`) of everything in the testbed: load workers on the same machine must send on time, or the run measures
 /// the machine.
 const NICENESS: i32 = 10;
@@ -169,6 +172,8 @@ pub struct Ended {
     pub charges: Option<ChargeFacts>,
     /// Calls out of the VPC.
     pub outbound: Vec<Use>,
+    /// How the payment provider answered.
+    pub provider: ProviderFigures,
 }
 
 /// The state of the testbed at one moment.
@@ -208,7 +213,7 @@ impl Testbed {
             topology::DataTier::Embedded => Holder::Threads,
             topology::DataTier::Servers | topology::DataTier::External(_) => Holder::process(plan),
         };
-        let budget = Budget::new(budget::sockets_forecast(plan), limit, holder)?;
+        let budget = Budget::new(Demand::forecast(plan), limit, holder)?;
         let settings = settings::server(plan);
         let topology = &plan.topology;
         let speed = plan.clock.speed;
@@ -359,6 +364,7 @@ impl Testbed {
         let ended = Ended {
             charges: state.as_ref().ok().map(|state| self.outside.settle(state)),
             outbound: self.outside.uses(),
+            provider: self.outside.provider_figures(),
             state,
             data_tier: self.data_tier.figures(),
         };
@@ -404,10 +410,11 @@ async fn build_data_tier(
     show: Show,
 ) -> Result<(DataTier, Kind), TestbedError> {
     let ground = premises.ground;
-    let processes = |config: &ServersConfig, show: Show| {
+    let processes = |config: &ServersConfig, from_own_address: bool, show: Show| {
         Kind::Processes(Box::new(fleet::Blueprint {
             launcher: Launcher::Binary(ground.executable.clone()),
             config: config.clone(),
+            from_own_address,
             shows: vec![show],
             logs: ground.logs.clone(),
         }))
@@ -422,13 +429,13 @@ async fn build_data_tier(
         topology::DataTier::Servers => {
             let servers =
                 Box::pin(Servers::start(plan, premises, std::slice::from_ref(&show))).await?;
-            let kind = processes(servers.config(), show);
+            let kind = processes(servers.config(), true, show);
             (DataTier::Servers(Box::new(servers)), kind)
         }
         topology::DataTier::External(existing) => {
             let clock = (plan.clock.speed, ground.now_unix_ns);
             let external = External::open(existing, std::slice::from_ref(&show), clock).await?;
-            let kind = processes(external.config(), show);
+            let kind = processes(external.config(), false, show);
             (DataTier::External(Box::new(external)), kind)
         }
     })
