@@ -257,6 +257,26 @@ fn full_cpus_make_a_run_inconclusive_if_they_can_be_why_a_gate_failed() {
 }
 
 #[test]
+fn a_failure_that_full_cpus_cannot_explain_is_enough_for_the_answer() {
+    let slow = gate(
+        GateMetric::ResponseTime,
+        Statistic::Percentile(99.0),
+        1e9,
+        "p(99) < 1s",
+    );
+    let none = gate(
+        GateMetric::OversoldSeats,
+        Statistic::Count,
+        1.0,
+        "count == 1",
+    );
+    let verdicts = judged_full(vec![slow, none], 240, 270);
+    assert_eq!(verdicts.exit_code(), 99);
+    let evidence = &check(&verdicts, CPUS).evidence;
+    assert!(evidence.ends_with("but not what else failed"), "{evidence}");
+}
+
+#[test]
 fn full_cpus_do_not_excuse_what_late_responses_cannot_cause() {
     let passed = gate(
         GateMetric::ResponseTime,
