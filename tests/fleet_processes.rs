@@ -49,6 +49,7 @@ impl Bench {
         let blueprint = Blueprint {
             launcher: Launcher::Binary(env!("CARGO_BIN_EXE_tiketi-sim").into()),
             config: config(),
+            from_own_address: true,
             shows: vec![show()],
             logs: Some(logs.path().to_owned()),
         };
@@ -137,6 +138,7 @@ fn config() -> ServersConfig {
             schema: "public".to_owned(),
         },
         name_server: None,
+        source: None,
         origin_unix_ns: 0,
     }
 }

@@ -14,8 +14,8 @@ use command::{Ended, Workplace};
 use processes::{Running, assert_gone, assert_no_shared_memory};
 use serde_json::Value;
 use tiketi_stores::{
-    Eviction, Guard, Host, PostgresKind, PostgresPair, PostgresSettings, Programs, RedisPair,
-    RedisSettings,
+    Admission, Eviction, Guard, Host, PostgresKind, PostgresPair, PostgresSettings, Programs,
+    RedisPair, RedisSettings,
 };
 
 mod command;
@@ -131,6 +131,15 @@ fn run_survives_a_lost_zone_and_reports_failovers() {
     let (children, tree) = (running.children(), running.descendants());
     let guards = children.iter().filter(|child| child.arguments == ["guard"]);
     assert_eq!(guards.count(), 4, "{children:?}");
+    let clients = clients_of_the_data_tier();
+    for part in ["127.0.11.200", "127.0.21.200"] {
+        let is_instance = |client: &(Ipv4Addr, Ipv4Addr)| {
+            let (source, server) = client;
+            matches!(source.octets(), [127, 0, 11 | 12, host] if host < 100)
+                && server.to_string() == part
+        };
+        assert!(clients.iter().any(is_instance), "{part}: {clients:?}");
+    }
     let ended = running.finish();
     assert_code(&ended, 0);
     assert_gone(&tree);
@@ -154,6 +163,65 @@ fn run_survives_a_lost_zone_and_reports_failovers() {
             !failover["writes_failed_for_seconds"].is_null(),
             "{failover}"
         );
+    }
+}
+
+/// Returns the source and the server of each open connection to a server of the data tier, whose host number is 200.
+fn clients_of_the_data_tier() -> Vec<(Ipv4Addr, Ipv4Addr)> {
+    const ESTABLISHED: &str = "01";
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("it can be read");
+    let address = |text: &str| -> Option<Ipv4Addr> {
+        let (address, _port) = text.split_once(':')?;
+        let number = u32::from_str_radix(address, 16).ok()?;
+        Some(Ipv4Addr::from(number.to_ne_bytes()))
+    };
+    let connection = |line: &str| {
+        let mut fields = line.split_whitespace().skip(1);
+        let (source, server) = (address(fields.next()?)?, address(fields.next()?)?);
+        let is_open = fields.next() == Some(ESTABLISHED);
+        (is_open && server.octets()[3] == 200).then_some((source, server))
+    };
+    table.lines().filter_map(connection).collect()
+}
+
+/// What a run measured of a claim.
+fn claim<'s>(summary: &'s Value, id: &str) -> &'s Value {
+    let claims = summary["targets"].as_array();
+    let claims = claims.expect("claims are judged");
+    let claim = claims.iter().find(|claim| claim["id"] == id);
+    claim.expect("it is judged")
+}
+
+#[test]
+fn a_redis_that_is_open_to_the_internet_answers_a_stranger() {
+    if !has_servers() {
+        return;
+    }
+    let _machine = one_at_a_time();
+    let open = r#"[topology.routes]
+private = "internet-gateway"
+
+[topology.security_groups]
+redis = ["instances", "internet"]
+"#;
+    for (network, redis) in [
+        ("", "Redis refused by password"),
+        (open, "Redis got through"),
+    ] {
+        let workplace = workplace(&format!("{TINY}{network}"));
+        let ended = workplace.run(&["run", "tiny.toml"]);
+        assert_code(&ended, 0);
+        let (_, summary) = report(&workplace);
+        for id in ["A3", "A6"] {
+            let claim = claim(&summary, id);
+            let measured = claim["measured"].as_str().expect("it was measured");
+            assert!(measured.contains(redis), "{claim}");
+            assert_eq!(
+                claim["verdict"] == "missed",
+                redis.contains("through"),
+                "{claim}"
+            );
+        }
     }
 }
 
@@ -354,6 +422,7 @@ impl Theirs {
             tls: false,
             names: Vec::new(),
             idle_timeout: Duration::ZERO,
+            admission: Admission::Password,
         };
         let database = PostgresSettings {
             sites: site,
@@ -382,7 +451,7 @@ impl Theirs {
     fn redis_url(&self) -> String {
         format!(
             "redis://:{}@{}/0",
-            self.redis.password(),
+            self.redis.password().expect("it has one"),
             self.redis.address(0)
         )
     }
@@ -461,7 +530,8 @@ fn existing_servers_are_left_unchanged() {
 
     let (code, said) = run(&["--prefix", "guest:", "--schema", "guest"]);
     assert_eq!(code, Some(0), "{said}");
-    for password in [theirs.redis.password(), theirs.database.password()] {
+    let redis_password = theirs.redis.password().expect("it has one");
+    for password in [redis_password, theirs.database.password()] {
         assert!(!said.contains(password), "a password was shown");
         let (folder, _) = report(&workplace);
         for file in std::fs::read_dir(folder).expect("it can be listed") {

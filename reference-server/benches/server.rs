@@ -21,7 +21,8 @@ use tiketi_server::{
     ServersConfig, ServersTier, Settings, Show, mint_token, prepare_database,
 };
 use tiketi_stores::{
-    Eviction, Guard, Host, PostgresKind, PostgresPair, PostgresSettings, RedisPair, RedisSettings,
+    Admission, Eviction, Guard, Host, PostgresKind, PostgresPair, PostgresSettings, RedisPair,
+    RedisSettings,
 };
 
 /// Keep-alive connections, each with one request in flight.
@@ -291,6 +292,7 @@ impl Servers {
             tls: false,
             names: Vec::new(),
             idle_timeout: Duration::from_secs(300),
+            admission: Admission::Password,
         };
         let postgres = PostgresSettings {
             sites,
@@ -316,7 +318,7 @@ impl Servers {
                 host: redis.ip().to_string(),
                 port: redis.port(),
                 username: None,
-                password: Some(Secret(self.redis.password().to_owned())),
+                password: self.redis.password().map(|it| Secret(it.to_owned())),
                 database: 0,
                 tls: false,
                 ca_pem: None,
@@ -331,6 +333,7 @@ impl Servers {
                 schema: DatabaseEndpoint::DEFAULT_SCHEMA.to_owned(),
             },
             name_server: None,
+            source: None,
             origin_unix_ns: u64::try_from(jiff::Timestamp::now().as_nanosecond())
                 .expect("after 1970"),
         }

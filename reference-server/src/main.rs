@@ -306,6 +306,7 @@ fn tier(args: &Args, settings: &Settings, show: Show) -> std::io::Result<DataTie
             args.schema.clone(),
         ),
         name_server: None,
+        source: None,
         origin_unix_ns: u64::try_from(origin.as_nanos()).unwrap_or(u64::MAX),
     };
     let shows = vec![show];

@@ -75,11 +75,24 @@ pub enum ProbeOutcome {
     Answered,
     /// There was no connection, or it was closed without a response.
     Refused,
+    /// The target only asked for a password, which strangers do not know. It does not tell addresses apart.
+    RefusedByPassword,
+}
+
+impl ProbeOutcome {
+    /// Whether the attempt did not get through.
+    pub const fn is_refused(self) -> bool {
+        match self {
+            Self::Answered => false,
+            Self::Refused | Self::RefusedByPassword => true,
+        }
+    }
 }
 
 names!(ProbeOutcome {
     Answered = "answered",
     Refused = "refused",
+    RefusedByPassword = "refused-by-password",
 });
 
 /// The load generator's own metrics, from which the validity of the measurement is checked.

@@ -33,7 +33,7 @@ pub use error::{MissingProgram, StoresError};
 pub use host::{Guard, Host};
 pub use postgres::{PostgresKind, PostgresPair, PostgresSample, PostgresSettings};
 pub use programs::Programs;
-pub use redis::{Eviction, RedisPair, RedisSample, RedisSettings};
+pub use redis::{Admission, Eviction, RedisPair, RedisSample, RedisSettings};
 
 /// Reads the clock of this machine.
 #[expect(clippy::disallowed_methods, reason = "real servers run in real time")]

@@ -72,6 +72,9 @@ pub const DATABASE_NAME: &str = "database.tiketi.test";
 
 /// Where the name server listens, on a free port.
 const NAME_SERVER_IP: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+/// Where the supervisor's own connections to the database come from: those of its probes and audits, and those that a fault
+/// holds. The rules of the database know it.
+const SUPERVISOR_IP: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 5);
 /// Priority (`nice`) of everything in the testbed: load workers on the same machine must send on time, or the run measures
 /// the machine.
 const NICENESS: i32 = 10;
@@ -404,10 +407,11 @@ async fn build_data_tier(
     show: Show,
 ) -> Result<(DataTier, Kind), TestbedError> {
     let ground = premises.ground;
-    let processes = |config: &ServersConfig, show: Show| {
+    let processes = |config: &ServersConfig, from_own_address: bool, show: Show| {
         Kind::Processes(Box::new(fleet::Blueprint {
             launcher: Launcher::Binary(ground.executable.clone()),
             config: config.clone(),
+            from_own_address,
             shows: vec![show],
             logs: ground.logs.clone(),
         }))
@@ -422,13 +426,13 @@ async fn build_data_tier(
         topology::DataTier::Servers => {
             let servers =
                 Box::pin(Servers::start(plan, premises, std::slice::from_ref(&show))).await?;
-            let kind = processes(servers.config(), show);
+            let kind = processes(servers.config(), true, show);
             (DataTier::Servers(Box::new(servers)), kind)
         }
         topology::DataTier::External(existing) => {
             let clock = (plan.clock.speed, ground.now_unix_ns);
             let external = External::open(existing, std::slice::from_ref(&show), clock).await?;
-            let kind = processes(external.config(), show);
+            let kind = processes(external.config(), false, show);
             (DataTier::External(Box::new(external)), kind)
         }
     })

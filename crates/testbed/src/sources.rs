@@ -8,6 +8,7 @@ use tiketi_network::{Network, Party};
 use tiketi_scenario::topology::Topology;
 use tiketi_server::Sources;
 
+use super::SUPERVISOR_IP;
 use super::zone::net_on_loopback;
 
 /// Who may open a connection to a party. An address in no subnet of the VPC is somebody on the internet.
@@ -22,11 +23,16 @@ pub(super) fn admitted_to(topology: &Topology, to: Party) -> Sources {
     Sources::Rules {
         admitted: subnets.iter().filter(may).map(net).collect(),
         known: subnets.iter().map(net).collect(),
-        others: network.path(Party::Internet, to).is_ok(),
+        others: is_open_to_strangers(topology, to),
     }
 }
 
-/// The networks that may open connections to the database of a zone.
+/// Whether somebody on the internet may open a connection to a party.
+pub(super) fn is_open_to_strangers(topology: &Topology, to: Party) -> bool {
+    Network::new(topology).path(Party::Internet, to).is_ok()
+}
+
+/// The networks that may open connections to the database of a zone, and the supervisor.
 pub(super) fn clients_of_database(topology: &Topology, zone: ZoneId) -> Vec<(Ipv4Addr, u8)> {
     match admitted_to(topology, Party::Database(zone)) {
         Sources::Rules { others: true, .. } | Sources::Anyone => {
@@ -34,7 +40,8 @@ pub(super) fn clients_of_database(topology: &Topology, zone: ZoneId) -> Vec<(Ipv
         }
         Sources::Rules { admitted, .. } => {
             let nets = admitted.into_iter();
-            nets.map(|net| (net.network(), net.prefix_len())).collect()
+            let nets = nets.map(|net| (net.network(), net.prefix_len()));
+            nets.chain([(SUPERVISOR_IP, 32)]).collect()
         }
     }
 }
@@ -95,6 +102,7 @@ mod tests {
     fn the_database_of_the_documented_architecture_has_the_instances_as_clients() {
         let clients = clients_of_database(&topology(""), A);
         let private = [[127, 0, 11, 0], [127, 0, 12, 0]].map(|net| (Ipv4Addr::from(net), 24));
-        assert_eq!(clients, private);
+        assert_eq!(clients[..2], private);
+        assert_eq!(clients[2..], [(SUPERVISOR_IP, 32)], "and its probes");
     }
 }

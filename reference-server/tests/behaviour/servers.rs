@@ -10,8 +10,8 @@ use tiketi_server::{
     prepare_database,
 };
 use tiketi_stores::{
-    Eviction, Guard, Host, PostgresKind, PostgresPair, PostgresSettings, RedisPair, RedisSettings,
-    StoresError,
+    Admission, Eviction, Guard, Host, PostgresKind, PostgresPair, PostgresSettings, RedisPair,
+    RedisSettings, StoresError,
 };
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -112,6 +112,7 @@ impl Servers {
             redis: self.redis.clone(),
             database: self.database.clone(),
             name_server: None,
+            source: None,
             origin_unix_ns: u64::try_from(since_1970.as_nanos()).unwrap(),
         };
         match own {
@@ -337,6 +338,7 @@ fn redis_settings(sites: &[Ipv4Addr], lag: Duration, tls: bool) -> RedisSettings
         tls,
         names: Vec::new(),
         idle_timeout: Duration::from_secs(300),
+        admission: Admission::Password,
     }
 }
 
@@ -356,7 +358,7 @@ fn redis_at(address: SocketAddr, pair: &RedisPair) -> RedisEndpoint {
         host: address.ip().to_string(),
         port: address.port(),
         username: None,
-        password: Some(Secret(pair.password().to_owned())),
+        password: pair.password().map(|it| Secret(it.to_owned())),
         database: 0,
         tls: pair.ca_pem().is_some(),
         ca_pem: pair.ca_pem().map(ToOwned::to_owned),

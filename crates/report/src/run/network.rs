@@ -34,17 +34,18 @@ pub(super) fn section(topology: &Topology, probes: &[Probe]) -> Section {
 
 /// The results of the attempts of one kind of party to reach another; empty if there were none.
 fn attempts(probes: &[Probe], from: Kind, to: Kind) -> &'static str {
-    let mut made = probes
+    let made = probes
         .iter()
-        .filter(|probe| (probe.from, probe.to) == (from, to))
-        .peekable();
-    if made.peek().is_none() {
-        return "";
-    }
-    if made.all(|probe| probe.outcome == ProbeOutcome::Refused) {
-        " (tried: refused)"
-    } else {
+        .filter(|probe| (probe.from, probe.to) == (from, to));
+    let made: Vec<_> = made.map(|probe| probe.outcome).collect();
+    if made.is_empty() {
+        ""
+    } else if made.contains(&ProbeOutcome::Answered) {
         " (tried: answered)"
+    } else if made.contains(&ProbeOutcome::RefusedByPassword) {
+        " (tried: refused by password)"
+    } else {
+        " (tried: refused)"
     }
 }
 

@@ -22,8 +22,8 @@ pub struct PostgresSettings {
     pub kind: PostgresKind,
     /// How long data is in transit to the standby. Each commit waits for that, in addition to its own work.
     pub lag: Duration,
-    /// Networks whose addresses may connect, as address and prefix length. This machine's own address (127.0.0.1), from which
-    /// the standby and this crate connect, always may.
+    /// Networks whose addresses may connect as the clients' user, as address and prefix length. The standby and this crate
+    /// connect as another user, from this machine's own address (127.0.0.1).
     pub clients: Vec<(Ipv4Addr, u8)>,
     /// Maximum number of client connections. Three more are reserved for this crate.
     pub connections_max: u32,
@@ -110,7 +110,7 @@ pub(super) fn hba_text(clients: &[(Ipv4Addr, u8)]) -> String {
     use std::fmt::Write as _;
     let own = "127.0.0.1/32";
     let mut text = format!(
-        "host all all {own} scram-sha-256\nhost replication postgres {own} scram-sha-256\n"
+        "host all {SUPERUSER} {own} scram-sha-256\nhost replication {SUPERUSER} {own} scram-sha-256\n"
     );
     for (network, prefix) in clients {
         let written = writeln!(text, "host all all {network}/{prefix} scram-sha-256");

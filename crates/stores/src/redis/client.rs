@@ -27,11 +27,15 @@ pub(super) enum Role {
 }
 
 impl Client {
-    pub(super) async fn connect(server: SocketAddr, password: &str) -> Result<Self, RedisError> {
+    pub(super) async fn connect(
+        server: SocketAddr,
+        password: Option<&str>,
+    ) -> Result<Self, RedisError> {
         let address = ConnectionAddr::Tcp(server.ip().to_string(), server.port());
-        let login = RedisConnectionInfo::default()
-            .set_password(password)
-            .set_skip_set_lib_name();
+        let mut login = RedisConnectionInfo::default().set_skip_set_lib_name();
+        if let Some(password) = password {
+            login = login.set_password(password);
+        }
         let client =
             redis::Client::open(address.into_connection_info()?.set_redis_settings(login))?;
         let config = AsyncConnectionConfig::new()

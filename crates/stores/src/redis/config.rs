@@ -28,6 +28,15 @@ impl Eviction {
     }
 }
 
+/// Who may use the servers. Redis does not tell addresses apart, so a password stands for the network's rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Those who know a password, which is random and new in each run.
+    Password,
+    /// Everyone who can connect.
+    Anyone,
+}
+
 /// Settings of a pair of Redis servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedisSettings {
@@ -45,6 +54,8 @@ pub struct RedisSettings {
     pub names: Vec<String>,
     /// How long a client may be idle, rounded up to whole seconds; zero means forever.
     pub idle_timeout: Duration,
+    /// Who may use the servers.
+    pub admission: Admission,
 }
 
 /// Ports of every site.
@@ -56,19 +67,17 @@ pub(super) struct Ports {
     pub(super) own: u16,
 }
 
-/// Returns the configuration of one server. It contains the password.
+/// Returns the configuration of one server. It contains the password; without one, everyone may use the server.
 pub(super) fn file(
     settings: &RedisSettings,
     site: Ipv4Addr,
     ports: Ports,
-    password: &str,
+    password: Option<&str>,
     primary: Option<SocketAddr>,
 ) -> String {
     let mut text = format!(
         "bind {site}\n\
          port {port}\n\
-         requirepass {password}\n\
-         masterauth {password}\n\
          daemonize no\n\
          save \"\"\n\
          appendonly no\n\
@@ -85,6 +94,14 @@ pub(super) fn file(
         memory = settings.memory_max.unwrap_or(0),
         policy = settings.eviction.policy(),
     );
+    match password {
+        Some(password) => {
+            write!(text, "requirepass {password}\nmasterauth {password}\n")
+        }
+        // Without a password, Redis would reject clients whose address is not 127.0.0.1.
+        None => writeln!(text, "protected-mode no"),
+    }
+    .expect("writing to a string cannot fail");
     if settings.tls {
         write!(
             text,

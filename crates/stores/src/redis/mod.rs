@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use client::{Client, Role};
 use config::Ports;
-pub use config::{Eviction, RedisSettings};
+pub use config::{Admission, Eviction, RedisSettings};
 use tls::Certificates;
 
 use crate::link::Link;
@@ -36,7 +36,7 @@ const LAG_MARGIN: Duration = Duration::from_secs(2);
 pub struct RedisPair {
     settings: RedisSettings,
     ports: Ports,
-    password: String,
+    password: Option<String>,
     certificates: Option<Certificates>,
     link: Link,
     sites: Vec<Site>,
@@ -78,7 +78,10 @@ impl RedisPair {
         let mut pair = Self {
             host: host.clone(),
             ports: free_ports(&settings)?,
-            password: secret::password()?,
+            password: match settings.admission {
+                Admission::Password => Some(secret::password()?),
+                Admission::Anyone => None,
+            },
             certificates,
             link: Link::open(settings.lag).await?,
             sites: settings.sites.iter().map(|it| Site::new(*it)).collect(),
@@ -101,9 +104,9 @@ impl RedisPair {
         SocketAddr::from((self.sites[site].address, self.ports.clients))
     }
 
-    /// Returns the password of the default user.
-    pub fn password(&self) -> &str {
-        &self.password
+    /// Returns the password of the default user; `None` if everyone may use the servers.
+    pub fn password(&self) -> Option<&str> {
+        self.password.as_deref()
     }
 
     /// Returns the certificate authority that clients trust, as PEM; `None` without TLS.
@@ -167,7 +170,7 @@ impl RedisPair {
         };
         let address = self.plain_address(site);
         let takeover = async {
-            let mut client = Client::connect(address, &self.password).await?;
+            let mut client = Client::connect(address, self.password()).await?;
             client.follow_nobody().await?;
             while client.role().await? != Role::Primary {
                 tokio::time::sleep(POLL).await;
@@ -241,7 +244,7 @@ impl RedisPair {
             server: name(site),
             reason: error.to_string(),
         };
-        let mut client = Client::connect(self.plain_address(site), &self.password)
+        let mut client = Client::connect(self.plain_address(site), self.password())
             .await
             .map_err(unreachable)?;
         let mut sample = client.sample().await.map_err(unreachable)?;
@@ -290,8 +293,8 @@ impl RedisPair {
     /// Returns whether the replica follows: both ends say so, and a write reaches the replica. Each end may not have noticed yet
     /// that a connection was cut, and a replica with all data receives no writes before it has acknowledged the data.
     async fn is_followed(&self, primary: usize, replica: usize) -> redis::RedisResult<bool> {
-        let mut replica = Client::connect(self.plain_address(replica), &self.password).await?;
-        let mut primary = Client::connect(self.plain_address(primary), &self.password).await?;
+        let mut replica = Client::connect(self.plain_address(replica), self.password()).await?;
+        let mut primary = Client::connect(self.plain_address(primary), self.password()).await?;
         Ok(replica.has_primary().await?
             && primary.has_replica().await?
             && primary.reaches_replica(LAG_MARGIN).await?)
@@ -320,7 +323,13 @@ impl RedisPair {
     fn write_files(&self, site: usize, directory: &Path) -> Result<(), StoresError> {
         let primary = self.primary.map(|_| self.link.address());
         let address = self.sites[site].address;
-        let text = config::file(&self.settings, address, self.ports, &self.password, primary);
+        let text = config::file(
+            &self.settings,
+            address,
+            self.ports,
+            self.password(),
+            primary,
+        );
         self.host.write(&config::path(directory), &text)?;
         let Some(certificates) = &self.certificates else {
             return Ok(());
@@ -344,7 +353,7 @@ impl RedisPair {
                 if let Some(how) = server.end() {
                     return Err(server.death_at_start(how));
                 }
-                let client = Client::connect(self.plain_address(site), &self.password).await;
+                let client = Client::connect(self.plain_address(site), self.password()).await;
                 if let Ok(mut client) = client
                     && client.role().await.is_ok()
                 {

@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use tiketi_stores::{
-    Eviction, Guard, Host, PostgresKind, PostgresSettings, Programs, RedisSettings, StoresError,
+    Admission, Eviction, Guard, Host, PostgresKind, PostgresSettings, Programs, RedisSettings,
+    StoresError,
 };
 
 /// Two sites. Every test uses its own ports on them.
@@ -43,6 +44,7 @@ pub(crate) fn redis(sites: &[Ipv4Addr], lag: Duration) -> RedisSettings {
         tls: false,
         names: Vec::new(),
         idle_timeout: Duration::ZERO,
+        admission: Admission::Password,
     }
 }
 

@@ -310,3 +310,36 @@ async fn a_paused_server_does_not_respond_until_it_is_resumed() {
     buy(&client, 2).await;
     pair.stop().await;
 }
+
+/// Tries to connect as a client from an address of this machine.
+async fn connect_from(pair: &PostgresPair, source: [u8; 4]) -> Result<(), String> {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((source, 0).into()).unwrap();
+    let stream = socket.connect(pair.address(0)).await.unwrap();
+    let mut config = tokio_postgres::Config::new();
+    config
+        .user("tiketi")
+        .dbname("tiketi")
+        .password(pair.password());
+    let connected = config.connect_raw(stream, tokio_postgres::NoTls).await;
+    connected.map(drop).map_err(|error| {
+        let refusal = error.as_db_error();
+        refusal.map_or_else(|| error.to_string(), |refusal| refusal.message().to_owned())
+    })
+}
+
+#[tokio::test]
+async fn clients_are_admitted_by_their_network_and_not_by_this_machine() {
+    let Some(host) = common::host() else {
+        return;
+    };
+    let mut closed = settings(&SITES[..1], PostgresKind::RdsMultiAz, Duration::ZERO);
+    closed.clients = vec![([127, 0, 11, 0].into(), 24)];
+    let pair = PostgresPair::start(&host, closed).await.unwrap();
+    assert_eq!(connect_from(&pair, [127, 0, 11, 9]).await, Ok(()));
+    for stranger in [[127, 0, 0, 1], [127, 0, 1, 4], [127, 1, 0, 1]] {
+        let refusal = connect_from(&pair, stranger).await.unwrap_err();
+        assert!(refusal.contains("no pg_hba.conf entry"), "{refusal}");
+    }
+    pair.stop().await;
+}

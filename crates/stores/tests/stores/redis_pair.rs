@@ -5,10 +5,11 @@ use std::time::Duration;
 use crate::common::{self, SITES, redis as settings};
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
-use tiketi_stores::{Eviction, RedisPair, StoresError};
+use tiketi_stores::{Admission, Eviction, RedisPair, StoresError};
 
 async fn connect(pair: &RedisPair, site: usize) -> MultiplexedConnection {
-    let url = format!("redis://:{}@{}/", pair.password(), pair.address(site));
+    let password = pair.password().unwrap();
+    let url = format!("redis://:{password}@{}/", pair.address(site));
     let client = redis::Client::open(url).unwrap();
     client.get_multiplexed_async_connection().await.unwrap()
 }
@@ -252,7 +253,7 @@ async fn connect_by_tls(
         client_tls: None,
         root_cert: authority.map(|pem| pem.as_bytes().to_vec()),
     };
-    let url = format!("rediss://:{}@{address}/", pair.password());
+    let url = format!("rediss://:{}@{address}/", pair.password().unwrap());
     redis::Client::build_with_tls(url, certificates)?
         .get_multiplexed_async_connection()
         .await
@@ -272,5 +273,45 @@ async fn idle_clients_are_disconnected_after_the_timeout() {
     let closing = tokio::io::AsyncReadExt::read_u8(&mut stream);
     let closed = tokio::time::timeout(Duration::from_secs(10), closing).await;
     assert!(closed.unwrap().is_err());
+    pair.stop().await;
+}
+
+/// What a server answers to a stranger who asks whether it is there.
+async fn answer_to_stranger(pair: &RedisPair, site: usize) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.1.0.1:0".parse().unwrap()).unwrap();
+    let mut stream = socket.connect(pair.address(site)).await.unwrap();
+    stream.write_all(b"PING\r\n").await.unwrap();
+    let mut answer = [0; 7];
+    stream.read_exact(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn a_stranger_needs_the_password_of_every_server() {
+    let Some(pair) = start(2, Duration::ZERO).await else {
+        return;
+    };
+    for site in 0..2 {
+        assert_eq!(answer_to_stranger(&pair, site).await, "-NOAUTH");
+    }
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn servers_without_a_password_answer_everyone_and_replicate() {
+    let Some(host) = common::host() else {
+        return;
+    };
+    let mut open = settings(&SITES, Duration::ZERO);
+    open.admission = Admission::Anyone;
+    let pair = RedisPair::start(&host, open).await.unwrap();
+    assert_eq!(pair.password(), None);
+    for site in 0..2 {
+        assert_eq!(answer_to_stranger(&pair, site).await, "+PONG\r\n");
+    }
+    let sample = pair.sample().await.unwrap();
+    assert!(sample.replica_lag.is_some(), "the replica follows");
     pair.stop().await;
 }

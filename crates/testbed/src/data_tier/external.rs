@@ -31,6 +31,7 @@ impl External {
             redis: RedisEndpoint::at(&servers.redis, servers.prefix.clone().unwrap_or_default()),
             database: DatabaseEndpoint::at(&servers.database, schema),
             name_server: None,
+            source: None,
             origin_unix_ns,
         };
         claim_namespace(&config).await?;

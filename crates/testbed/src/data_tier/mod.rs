@@ -128,6 +128,14 @@ impl DataTier {
         }
     }
 
+    /// Returns the zone of each Redis server that the testbed has started, and its address without TLS.
+    pub(super) fn redis_servers(&self) -> Vec<(ZoneId, SocketAddr)> {
+        match self {
+            Self::Servers(tier) => tier.redis_servers(),
+            Self::Embedded(_) | Self::External(_) => Vec::new(),
+        }
+    }
+
     /// Returns the zone and the address of each database server that the testbed has started.
     pub(super) fn database_servers(&self) -> Vec<(ZoneId, SocketAddr)> {
         match self {

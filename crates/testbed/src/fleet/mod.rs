@@ -11,7 +11,7 @@ mod thread_watch;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -58,11 +58,26 @@ pub struct Blueprint {
     pub launcher: Launcher,
     /// Where their data tier is.
     pub config: ServersConfig,
+    /// Whether they connect to it from their own addresses, so that it can tell who they are. Existing servers may be on another
+    /// machine, which no loopback address reaches.
+    pub from_own_address: bool,
     /// The shows on sale.
     pub shows: Vec<Show>,
     /// Existing folder for the standard error of each process, as `instance-N.log`; `None` if they share that of this
     /// process.
     pub logs: Option<PathBuf>,
+}
+
+impl Blueprint {
+    /// Where the data tier of an instance at this address is, and where it connects from.
+    fn config_at(&self, address: IpAddr) -> ServersConfig {
+        let mut config = self.config.clone();
+        match address {
+            IpAddr::V4(address) if self.from_own_address => config.source = Some(address),
+            IpAddr::V4(_) | IpAddr::V6(_) => {}
+        }
+        config
+    }
 }
 
 /// What the instances of a zone have in common.
@@ -435,7 +450,7 @@ impl Fleet {
                 niceness: 0,
                 ..self.settings_in(zone)
             },
-            config: blueprint.config.clone(),
+            config: blueprint.config_at(address.ip()),
             shows: blueprint.shows.clone(),
         };
         let log = |logs: &PathBuf| logs.join(format!("instance-{}.log", instance.0));

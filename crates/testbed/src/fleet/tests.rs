@@ -67,6 +67,7 @@ fn config() -> ServersConfig {
             schema: "public".to_owned(),
         },
         name_server: None,
+        source: None,
         origin_unix_ns: 0,
     }
 }
@@ -75,6 +76,7 @@ pub(crate) fn processes(launcher: Launcher, logs: Option<&Path>) -> Kind {
     Kind::Processes(Box::new(Blueprint {
         launcher,
         config: config(),
+        from_own_address: true,
         shows: vec![show()],
         logs: logs.map(Path::to_owned),
     }))

@@ -93,22 +93,20 @@ fn tried(
 ) -> Found {
     let probes = &evidence.run.ending.probes;
     let of = |kind: Kind| {
-        let mut to = probes
-            .iter()
-            .filter(move |probe| probe.to == kind)
-            .peekable();
-        to.peek()?;
-        Some(to.all(|probe| probe.outcome == ProbeOutcome::Refused))
+        let to = probes.iter().filter(move |probe| probe.to == kind);
+        to.map(|probe| probe.outcome).max_by_key(|it| weight(*it))
     };
     let outcomes: Vec<_> = parts.iter().map(|kind| (*kind, of(*kind))).collect();
-    if outcomes.iter().all(|(_, refused)| refused.is_none()) {
+    if outcomes.iter().all(|(_, outcome)| outcome.is_none()) {
         return found(evidence, as_documented, measured);
     }
-    let words = outcomes.iter().filter_map(|(kind, refused)| {
-        let outcome = if (*refused)? {
-            "refused"
-        } else {
-            "got through"
+    let words = outcomes.iter().filter_map(|(kind, outcome)| {
+        let outcome = match (*outcome)? {
+            ProbeOutcome::Answered => "got through",
+            ProbeOutcome::Refused => "refused",
+            ProbeOutcome::RefusedByPassword => {
+                "refused by password (it cannot tell addresses apart)"
+            }
         };
         Some(format!("{} {outcome}", kind.name()))
     });
@@ -117,20 +115,31 @@ fn tried(
         "{measured}; tried from a buyer's address: {}",
         words.join(", ")
     );
-    let is_closed = outcomes.iter().all(|(_, refused)| refused.unwrap_or(true));
+    let is_closed = outcomes
+        .iter()
+        .all(|(_, outcome)| outcome.is_none_or(ProbeOutcome::is_refused));
     let mut found = Found::new(as_documented && is_closed, measured);
-    for (kind, refused) in outcomes {
-        if refused.is_none() {
+    for (kind, outcome) in outcomes {
+        if outcome.is_none() {
             found = found.without(not_tried(kind));
         }
     }
     found
 }
 
+/// Of several attempts to reach a part, the one with the greatest weight counts: one that got through refutes all others.
+const fn weight(outcome: ProbeOutcome) -> u8 {
+    match outcome {
+        ProbeOutcome::Refused => 0,
+        ProbeOutcome::RefusedByPassword => 1,
+        ProbeOutcome::Answered => 2,
+    }
+}
+
 /// Why the run could not try to reach a part.
 const fn not_tried(kind: Kind) -> &'static str {
     match kind {
-        Kind::Redis => "Redis (its server cannot tell addresses apart; in memory it has none)",
+        Kind::Redis => "Redis (in memory it has no address)",
         Kind::Database => "the database (in memory it has no address)",
         Kind::Internet | Kind::LoadBalancer | Kind::Instance | Kind::S3 => "other parts",
     }

@@ -169,6 +169,11 @@ fn instances_that_are_reached_or_leave_another_way_miss_the_claim_of_three_tiers
 
 /// The verdict on a claim of a run that has tried to reach these parts from outside.
 fn probed_claim(id: &str, probes: &[(Kind, ProbeOutcome)]) -> Reached {
+    probed(id, probes).0
+}
+
+/// The same with what was measured, in words.
+fn probed(id: &str, probes: &[(Kind, ProbeOutcome)]) -> (Reached, String) {
     let probe = |&(to, outcome): &(Kind, ProbeOutcome)| Probe {
         from: Kind::Internet,
         to,
@@ -177,8 +182,9 @@ fn probed_claim(id: &str, probes: &[(Kind, ProbeOutcome)]) -> Reached {
     };
     let probes: Vec<_> = probes.iter().map(probe).collect();
     let verdicts = judged(good_plan(), |run| run.ending.probes = probes);
-    let target = verdicts.targets.iter().find(|target| target.id == id);
-    target.unwrap().verdict
+    let mut targets = verdicts.targets.into_iter();
+    let target = targets.find(|target| target.id == id).unwrap();
+    (target.verdict, target.measured)
 }
 
 #[test]
@@ -197,10 +203,34 @@ fn an_attempt_that_gets_through_misses_the_claims_of_a_closed_network() {
     for (id, open) in [
         ("A3", Kind::Instance),
         ("A6", Kind::Instance),
+        ("A3", Kind::Redis),
+        ("A6", Kind::Redis),
         ("A20", Kind::Database),
     ] {
         let through = [(open, ProbeOutcome::Answered)];
         assert_eq!(probed_claim(id, &through), Reached::Missed, "{id}");
+    }
+}
+
+#[test]
+fn redis_refuses_strangers_by_password_unless_one_of_its_nodes_answers_them() {
+    let mut probes = vec![
+        (Kind::Instance, ProbeOutcome::Refused),
+        (Kind::Redis, ProbeOutcome::RefusedByPassword),
+        (Kind::Redis, ProbeOutcome::Refused),
+        (Kind::Database, ProbeOutcome::Refused),
+    ];
+    let (verdict, measured) = probed("A3", &probes);
+    assert_eq!(verdict, Reached::Met);
+    let said = "Redis refused by password (it cannot tell addresses apart)";
+    assert!(measured.contains(said), "{measured}");
+    let (verdict, _) = probed("A6", &probes);
+    assert_eq!(verdict, Reached::PartlyMet, "the way out was not tried");
+    probes.insert(1, (Kind::Redis, ProbeOutcome::Answered));
+    for id in ["A3", "A6"] {
+        let (verdict, measured) = probed(id, &probes);
+        assert_eq!(verdict, Reached::Missed, "{id}");
+        assert!(measured.contains("Redis got through"), "{measured}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use tiketi_stores::{Eviction, PostgresPair, RedisPair, RedisSettings};
+use tiketi_stores::{Admission, Eviction, PostgresPair, RedisPair, RedisSettings};
 use uuid::Uuid;
 
 use super::command::{Call, Command, INSTANCES, SHOWS, TICK};
@@ -54,6 +54,7 @@ impl Machines {
             tls: false,
             names: Vec::new(),
             idle_timeout: Duration::ZERO,
+            admission: Admission::Password,
         };
         let redis = RedisPair::start(&host, settings).await.unwrap();
         let settings = test_server::settings(&SITES, 20, Duration::ZERO);
@@ -83,7 +84,8 @@ impl Machines {
     async fn redis_connection(&self) -> MultiplexedConnection {
         let site = self.redis.primary().unwrap();
         let address = self.redis.address(site);
-        let url = format!("redis://:{}@{address}/", self.redis.password());
+        let password = self.redis.password().expect("it has one");
+        let url = format!("redis://:{password}@{address}/");
         let client = redis::Client::open(url).unwrap();
         client.get_multiplexed_async_connection().await.unwrap()
     }
@@ -93,7 +95,7 @@ impl Machines {
         let mut config = test_server::config(&self.postgres);
         "redis.test".clone_into(&mut config.redis.host);
         config.redis.port = self.redis.port();
-        config.redis.password = Some(Secret(self.redis.password().to_owned()));
+        config.redis.password = self.redis.password().map(|it| Secret(it.to_owned()));
         config.redis.prefix = format!("{}:", Uuid::new_v4());
         config.name_server = Some(self.redis_names.address());
         config

@@ -1,7 +1,7 @@
 //! Addresses and credentials of the servers.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 use tiketi_server_url::{PostgresUrl, RedisUrl};
@@ -16,6 +16,9 @@ pub struct ServersConfig {
     pub database: DatabaseEndpoint,
     /// Name server that resolves the hosts; `None` to use the resolver of the operating system.
     pub name_server: Option<SocketAddr>,
+    /// Address that connections are opened from, which the rules of the servers may know; `None` for the one that the operating
+    /// system chooses.
+    pub source: Option<Ipv4Addr>,
     /// Start of scenario time, in nanoseconds since 1970.
     pub origin_unix_ns: u64,
 }

@@ -6,6 +6,7 @@
 //! ```
 
 mod config;
+mod dial;
 mod names;
 mod namespace;
 mod postgres;

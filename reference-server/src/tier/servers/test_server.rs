@@ -114,6 +114,7 @@ pub(crate) fn config(pair: &PostgresPair) -> ServersConfig {
             schema: DatabaseEndpoint::DEFAULT_SCHEMA.to_owned(),
         },
         name_server: None,
+        source: None,
         origin_unix_ns: u64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap(),
     }
 }

@@ -15,19 +15,21 @@ use tiketi_server::{
     DatabaseEndpoint, RedisEndpoint, Secret, ServersConfig, Show, prepare_database,
 };
 use tiketi_stores::{
-    Eviction, Guard, Host, PostgresKind, PostgresPair, PostgresSettings, RedisPair, RedisSettings,
+    Admission, Eviction, Guard, Host, PostgresKind, PostgresPair, PostgresSettings, RedisPair,
+    RedisSettings,
 };
 
 use super::probe::Watch;
 use super::{Endpoints, Strain};
-use crate::sources::clients_of_database;
-use crate::{DATABASE_NAME, NICENESS, REDIS_NAME, TestbedError};
+use crate::sources::{clients_of_database, is_open_to_strangers};
+use crate::{DATABASE_NAME, NICENESS, REDIS_NAME, SUPERVISOR_IP, TestbedError};
 use evictions::Evictions;
 use part::{Broken, Part, Shared};
 use pressure::{Ballast, HeldConnections};
 use reach::Reach;
 use tiketi_core::fault::catalog::Connections;
 use tiketi_core::units::{DataTierPart, SimTime, ZoneId};
+use tiketi_network::Party;
 use tiketi_scenario::Plan;
 use tiketi_scenario::topology::{self, DatabaseKind};
 
@@ -69,6 +71,7 @@ pub(crate) struct Servers {
     lags: (Duration, Duration),
     /// How to reach the Redis server of each site.
     redis_reach: Vec<Reach>,
+    redis_zones: Vec<ZoneId>,
     database_addresses: Vec<SocketAddr>,
     database_zones: Vec<ZoneId>,
     /// Whether the second database server is a readable replica (Aurora).
@@ -137,6 +140,7 @@ impl Servers {
             lags,
             _evictions: evictions,
             redis_reach,
+            redis_zones,
             database_addresses,
             database_zones,
             has_reader,
@@ -146,13 +150,21 @@ impl Servers {
         })
     }
 
+    /// Returns the zone of each Redis server, and its address without TLS.
+    pub(crate) fn redis_servers(&self) -> Vec<(ZoneId, SocketAddr)> {
+        let zones = self.redis_zones.iter().copied();
+        zones
+            .zip(self.redis_reach.iter().map(Reach::address))
+            .collect()
+    }
+
     /// Returns the zone and the address of each database server.
     pub(crate) fn database_servers(&self) -> Vec<(ZoneId, SocketAddr)> {
         let zones = self.database_zones.iter().copied();
         zones.zip(self.database_addresses.iter().copied()).collect()
     }
 
-    /// Returns how instances reach the servers.
+    /// Returns how the supervisor reaches the servers, by the names that instances use.
     pub(crate) const fn config(&self) -> &ServersConfig {
         &self.config
     }
@@ -268,7 +280,7 @@ fn config(
             host: REDIS_NAME.to_owned(),
             port: redis.port(),
             username: None,
-            password: Some(Secret(redis.password().to_owned())),
+            password: redis.password().map(|it| Secret(it.to_owned())),
             database: 0,
             tls: plan.topology.redis.tls,
             ca_pem: redis.ca_pem().map(str::to_owned),
@@ -283,6 +295,7 @@ fn config(
             schema: SCHEMA.to_owned(),
         },
         name_server: Some(premises.name_server),
+        source: Some(SUPERVISOR_IP),
         origin_unix_ns: premises.ground.now_unix_ns,
     }
 }
@@ -309,6 +322,19 @@ fn redis_settings(plan: &Plan, sites: Vec<Ipv4Addr>) -> RedisSettings {
         tls: redis.tls,
         names: vec![REDIS_NAME.to_owned()],
         idle_timeout: redis.idle_timeout.div_f64(plan.clock.speed),
+        admission: admission_to_redis(&plan.topology),
+    }
+}
+
+/// Redis has no rules for addresses. Where the network admits strangers to a node, nobody needs a password; otherwise only
+/// the instances and the supervisor know it. The scenario cannot keep instances from Redis.
+fn admission_to_redis(topology: &topology::Topology) -> Admission {
+    let nodes = std::iter::once(topology.redis.primary).chain(topology.redis.replica);
+    let mut nodes = nodes.map(Party::Redis);
+    if nodes.any(|node| is_open_to_strangers(topology, node)) {
+        Admission::Anyone
+    } else {
+        Admission::Password
     }
 }
 

@@ -6,9 +6,11 @@ use std::time::Duration;
 use redis::RedisResult;
 use redis::aio::MultiplexedConnection;
 use tiketi_server::DatabaseEndpoint;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
 
 use super::reach::Reach;
+use crate::SUPERVISOR_IP;
 use tiketi_core::units::Share;
 
 /// Bytes per ballast key.
@@ -127,15 +129,13 @@ impl HeldConnections {
     pub(super) fn take(address: SocketAddr, endpoint: &DatabaseEndpoint, count: u32) -> Self {
         let mut config = tokio_postgres::Config::new();
         config
-            .host(address.ip().to_string())
-            .port(address.port())
             .user(&endpoint.user)
             .dbname(&endpoint.database)
             .application_name("somebody else");
         if let Some(password) = &endpoint.password {
             config.password(&password.0);
         }
-        let holding = tokio::spawn(async move { hold(&config, count).await });
+        let holding = tokio::spawn(async move { hold(address, &config, count).await });
         Self {
             holding: holding.abort_handle(),
         }
@@ -148,7 +148,7 @@ impl Drop for HeldConnections {
     }
 }
 
-async fn hold(config: &tokio_postgres::Config, count: u32) {
+async fn hold(address: SocketAddr, config: &tokio_postgres::Config, count: u32) {
     let mut held = tokio::task::JoinSet::new();
     let mut clients: Vec<tokio_postgres::Client> = Vec::new();
     loop {
@@ -156,15 +156,27 @@ async fn hold(config: &tokio_postgres::Config, count: u32) {
         while held.try_join_next().is_some() {}
         clients.retain(|client| !client.is_closed());
         while held.len() < count as usize {
-            match config.connect(tokio_postgres::NoTls).await {
-                Ok((client, connection)) => {
-                    clients.push(client);
-                    held.spawn(connection);
-                }
-                // The database accepts no more connections, which is the goal.
-                Err(_) => break,
-            }
+            // The database accepts no more connections, which is the goal.
+            let Some((client, connection)) = one_more(address, config).await else {
+                break;
+            };
+            clients.push(client);
+            held.spawn(connection);
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Opens one connection, from an address that the database admits; `None` if it does not accept it.
+async fn one_more(
+    address: SocketAddr,
+    config: &tokio_postgres::Config,
+) -> Option<(
+    tokio_postgres::Client,
+    tokio_postgres::Connection<TcpStream, tokio_postgres::tls::NoTlsStream>,
+)> {
+    let socket = TcpSocket::new_v4().ok()?;
+    socket.bind(SocketAddr::from((SUPERVISOR_IP, 0))).ok()?;
+    let stream = socket.connect(address).await.ok()?;
+    config.connect_raw(stream, tokio_postgres::NoTls).await.ok()
 }

@@ -8,20 +8,27 @@ use redis::{Client, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo
 #[derive(Clone)]
 pub(super) struct Reach {
     address: SocketAddr,
-    password: String,
+    password: Option<String>,
 }
 
 impl Reach {
-    pub(super) fn new(address: SocketAddr, password: &str) -> Self {
+    pub(super) fn new(address: SocketAddr, password: Option<&str>) -> Self {
         Self {
             address,
-            password: password.to_owned(),
+            password: password.map(str::to_owned),
         }
+    }
+
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub(super) fn client(&self) -> RedisResult<Client> {
         let address = ConnectionAddr::Tcp(self.address.ip().to_string(), self.address.port());
-        let settings = RedisConnectionInfo::default().set_password(&self.password);
+        let mut settings = RedisConnectionInfo::default();
+        if let Some(password) = &self.password {
+            settings = settings.set_password(password);
+        }
         Client::open(address.into_connection_info()?.set_redis_settings(settings))
     }
 }

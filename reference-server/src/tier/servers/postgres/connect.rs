@@ -2,18 +2,19 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio_postgres::config::TargetSessionAttrs;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use crate::tier::servers::names::Names;
-use crate::tier::servers::{DatabaseEndpoint, ServersConfig};
+use crate::tier::servers::{DatabaseEndpoint, ServersConfig, dial};
 
 /// Idle time before the first keepalive probe, and the interval between two probes.
 ///
@@ -39,6 +40,7 @@ pub(super) struct Connector {
 #[derive(Debug)]
 struct Shared {
     names: Names,
+    source: Option<Ipv4Addr>,
     host: String,
     port: u16,
     config: Config,
@@ -48,10 +50,13 @@ struct Shared {
 /// Why a connect failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
-    /// The name cannot be resolved.
+    /// The name cannot be resolved, or the server cannot be reached.
     #[error("{0}")]
-    Name(#[from] io::Error),
-    /// The server cannot be reached or rejected the connection.
+    Unreachable(#[from] io::Error),
+    /// The server is read-only: it is not the writer, or no longer.
+    #[error("the database does not allow writes")]
+    ReadOnly,
+    /// The server rejected the connection.
     #[error("{}", describe(.0))]
     Postgres(#[from] tokio_postgres::Error),
     /// The server didn't respond in time.
@@ -65,6 +70,7 @@ impl Connector {
         Ok(Self {
             shared: Arc::new(Shared {
                 names: Names::new(config.name_server)?,
+                source: config.source,
                 host: endpoint.host.clone(),
                 port: endpoint.port,
                 config: session(endpoint),
@@ -82,7 +88,15 @@ impl Connector {
     pub(super) async fn connect(&self) -> Result<(Client, JoinHandle<()>), ConnectError> {
         let shared = &self.shared;
         let address = shared.names.address(&shared.host, shared.port).await?;
-        let (client, connection) = self.config_for(address).connect(NoTls).await?;
+        let stream = self.open(address).await?;
+        let (client, mut connection) = shared.config.connect_raw(stream, NoTls).await?;
+        tokio::select! {
+            checked = check_writer(&client) => checked?,
+            broken = &mut connection => {
+                broken?;
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+        }
         let task = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(error = describe(&error), "connection to PostgreSQL broke");
@@ -101,11 +115,32 @@ impl Connector {
         connected.unwrap_or(Err(ConnectError::Timeout(wait)))
     }
 
-    fn config_for(&self, address: SocketAddr) -> Config {
-        let mut config = self.shared.config.clone();
-        config.hostaddr(address.ip()).port(address.port());
-        config
+    /// Opens a connection that notices when its server falls silent.
+    async fn open(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let stream = dial::connect(self.shared.source, address).await?;
+        let socket = SockRef::from(&stream);
+        let keepalive = TcpKeepalive::new()
+            .with_time(KEEPALIVE)
+            .with_interval(KEEPALIVE)
+            .with_retries(KEEPALIVE_RETRIES);
+        socket.set_tcp_keepalive(&keepalive)?;
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_user_timeout(Some(UNCONFIRMED_MAX))?;
+        Ok(stream)
     }
+}
+
+/// Checks that the server accepts writes.
+async fn check_writer(client: &Client) -> Result<(), ConnectError> {
+    let answer = client.simple_query("SHOW transaction_read_only").await?;
+    let is_read_only = answer.iter().any(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0) == Some("on"),
+        _ => false,
+    });
+    if is_read_only {
+        return Err(ConnectError::ReadOnly);
+    }
+    Ok(())
 }
 
 impl deadpool_postgres::Connect for Connector {
@@ -123,8 +158,12 @@ impl deadpool_postgres::Connect for Connector {
             match Self::connect(self).await {
                 Ok(connected) => Ok(connected),
                 Err(ConnectError::Postgres(error)) => Err(error),
-                Err(error @ (ConnectError::Name(_) | ConnectError::Timeout(_))) => {
-                    tracing::debug!(%error, host = self.shared.host, "cannot resolve the host");
+                Err(
+                    error @ (ConnectError::Unreachable(_)
+                    | ConnectError::ReadOnly
+                    | ConnectError::Timeout(_)),
+                ) => {
+                    tracing::debug!(%error, host = self.shared.host, "cannot connect");
                     // The pool accepts only errors of this type, whose constructors are private. An attempt without a host makes one.
                     let error = Config::new().connect(NoTls).await.err();
                     Err(error.expect("a connect without a host fails"))
@@ -167,12 +206,7 @@ fn session(endpoint: &DatabaseEndpoint) -> Config {
         .user(&endpoint.user)
         .dbname(&endpoint.database)
         .application_name(session_name(&endpoint.schema))
-        .options(search_path(&endpoint.schema))
-        .target_session_attrs(TargetSessionAttrs::ReadWrite)
-        .keepalives_idle(KEEPALIVE)
-        .keepalives_interval(KEEPALIVE)
-        .keepalives_retries(KEEPALIVE_RETRIES)
-        .tcp_user_timeout(UNCONFIRMED_MAX);
+        .options(search_path(&endpoint.schema));
     if let Some(password) = &endpoint.password {
         config.password(&password.0);
     }
@@ -219,6 +253,7 @@ mod tests {
                 schema: "석 \\ \"x\"".to_owned(),
             },
             name_server: None,
+            source: None,
             origin_unix_ns: 0,
         }
     }

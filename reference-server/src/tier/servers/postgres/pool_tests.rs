@@ -216,3 +216,16 @@ async fn a_refused_connection_is_an_error() {
     let refused = pool.query("SELECT", &[]).await.map(drop);
     assert_eq!(refused, Err(Unavailable::Database));
 }
+
+#[tokio::test]
+async fn connections_come_from_the_configured_address() {
+    let Some(stage) = Stage::new(SECOND).await else {
+        return;
+    };
+    let mut config = stage.server.config("pool");
+    config.source = Some(std::net::Ipv4Addr::new(127, 0, 11, 9));
+    let pool = Pool::new(Connector::new(&config).unwrap(), stage.pool.limits);
+    let rows = pool.query("SELECT host(inet_client_addr())", &[]).await;
+    let address: String = rows.unwrap()[0].get(0);
+    assert_eq!(address, "127.0.11.9");
+}

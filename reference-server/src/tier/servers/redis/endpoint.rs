@@ -1,6 +1,7 @@
 //! Connecting to Redis: name resolution on every connect, TLS and login.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +11,10 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::super::ServersConfig;
 use super::super::names::Names;
+use super::super::{ServersConfig, dial};
 
 /// The primary endpoint and its credentials.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub(in crate::tier::servers) struct Endpoint {
     host: String,
     port: u16,
     names: Names,
+    source: Option<Ipv4Addr>,
     identity: RedisConnectionInfo,
     tls: Option<Tls>,
     timeout: Duration,
@@ -64,6 +65,7 @@ impl Endpoint {
             host: redis.host.clone(),
             port: redis.port,
             names: Names::new(config.name_server)?,
+            source: config.source,
             identity,
             tls: tls.transpose()?,
             timeout,
@@ -99,9 +101,7 @@ impl Endpoint {
 
     async fn open(&self) -> io::Result<Box<dyn Wire>> {
         let address = self.names.address(&self.host, self.port).await?;
-        let stream = TcpStream::connect(address).await?;
-        // Commands are small and complete, so Nagle's algorithm would only delay them.
-        stream.set_nodelay(true)?;
+        let stream = dial::connect(self.source, address).await?;
         let Some(tls) = &self.tls else {
             return Ok(Box::new(stream));
         };
@@ -144,4 +144,26 @@ impl Tls {
 
 fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tier::servers::redis::test_node::TestNode;
+
+    #[tokio::test]
+    async fn connections_come_from_the_configured_address() {
+        let Some(node) = TestNode::start(&["--protected-mode", "no"]) else {
+            return;
+        };
+        let mut config = node.config();
+        config.source = Some(Ipv4Addr::new(127, 0, 11, 9));
+        let endpoint = Endpoint::new(&config, Duration::from_secs(10)).unwrap();
+        let (mut connection, work) = endpoint.connect().await.unwrap();
+        let work = tokio::spawn(work);
+        let mut info = redis::cmd("CLIENT");
+        let info: String = info.arg("INFO").query_async(&mut connection).await.unwrap();
+        assert!(info.contains(" addr=127.0.11.9:"), "{info}");
+        work.abort();
+    }
 }

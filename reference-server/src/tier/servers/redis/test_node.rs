@@ -131,6 +131,7 @@ pub(crate) fn config_at(port: u16, prefix: &str) -> ServersConfig {
             schema: String::new(),
         },
         name_server: None,
+        source: None,
         origin_unix_ns: u64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap(),
     }
 }
