@@ -1,4 +1,6 @@
-//! After its last fault a run waits for recovery.
+//! After its last fault a run waits for recovery, and a failure that goes on without its fault is called metastable.
+
+use std::time::Duration;
 
 use tiketi_core::units::SimTime;
 use tiketi_model::{Unwatched, simulate};
@@ -63,4 +65,49 @@ fn buyers_who_wait_before_they_repeat_let_the_same_system_recover() {
         "{:?}",
         recovery.outcome
     );
+}
+
+/// The outcomes of the shipped scenario after both faults, with this line instead of the one for the same key.
+fn outcomes_of_the_storm(key: &str, line: &str) -> Vec<Outcome> {
+    let path = "scenarios/studies/metastable.toml";
+    let text = std::fs::read_to_string(path).expect("the scenario is shipped");
+    let is_key = |old: &&str| {
+        old.split('=')
+            .next()
+            .is_some_and(|start| start.trim() == key)
+    };
+    let old = text.lines().find(is_key).expect("the scenario has the key");
+    let text = text.replace(old, line);
+    let plan = load(path, &text, &Overrides::default());
+    let plan = plan.unwrap_or_else(|problems| panic!("{problems}"));
+    let verdicts = judge(&simulate(&plan, &mut Unwatched));
+    let recoveries = verdicts.recoveries.into_iter();
+    recoveries.map(|recovery| recovery.outcome).collect()
+}
+
+#[test]
+fn retries_at_once_keep_the_shipped_sale_down_without_its_fault() {
+    let retry = r#"retry = { first = "100ms", max = "100ms", jitter = 0, tries_max = "none" }"#;
+    let outcomes = outcomes_of_the_storm("retry", retry);
+    // The fault is over at 1m50s, the run at 3m30s; the gate allows a minute.
+    let healed_for = Duration::from_secs(100);
+    let metastable = Outcome::Metastable { healed_for };
+    assert_eq!(outcomes, [metastable.clone(), metastable]);
+}
+
+#[test]
+fn backoff_and_patience_each_let_the_shipped_sale_recover() {
+    let backoff = r#"retry = { first = "1s", max = "30s", jitter = 0.5, tries_max = "none" }"#;
+    for (key, line) in [
+        ("retry", backoff),
+        ("call_timeout", r#"call_timeout = "30s""#),
+    ] {
+        for outcome in outcomes_of_the_storm(key, line) {
+            // The fault lasts 20 s.
+            let Outcome::Recovered { after } = outcome else {
+                panic!("{key}: {outcome:?}");
+            };
+            assert!(after < Duration::from_secs(40), "{key}: {after:?}");
+        }
+    }
 }

@@ -73,9 +73,11 @@ pub(super) fn arrivals_are_normal(series: &Series, struck: SimTime, until: SimTi
         arrivals_before(series, struck, BEFORE_SECS),
         arrivals_before(series, until, END_SECS),
     );
-    // As many as expected, and what chance adds: the count scatters like a Poisson count.
+    // As many as expected, and what chance adds. Both counts scatter like Poisson counts: the variance of the expected one is
+    // that of the count before the fault, scaled to the length of the later one.
     let expected = before.per_second() * now.seconds;
-    now.started <= expected + CHANCE_DEVIATIONS * expected.sqrt()
+    let variance = expected * (1.0 + now.seconds / before.seconds.max(1.0));
+    now.started <= expected + CHANCE_DEVIATIONS * variance.sqrt()
 }
 
 /// The end of the last window whose work was not back to normal.

@@ -180,6 +180,18 @@ fn a_system_that_stays_down_for_a_reason_is_not_metastable() {
 }
 
 #[test]
+fn chance_in_either_count_of_arrivals_does_not_hide_a_metastable_failure() {
+    // 100 per second before the fault, and 104 at the end: two deviations of both counts are 4.5 per second, of the later one alone
+    // 3.7.
+    let arrivals = |second| if second < 100 { 100 } else { 104 };
+    let run = run_that_stays_down(Some(120), arrivals);
+    assert!(matches!(outcome_of(&run), Outcome::Metastable { .. }));
+    let more = |second| if second < 100 { 100 } else { 105 };
+    let run = run_that_stays_down(Some(120), more);
+    assert_eq!(outcome_of(&run), Outcome::NotRecovered);
+}
+
+#[test]
 fn a_remedy_is_no_fault_to_recover_from() {
     let mut run = run_that_stays_down(Some(120), |_| 10);
     let remedy = What::FaultStruck {
