@@ -329,3 +329,50 @@ impl Node {
         self.health.insert(instance, health);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tiketi_scenario::{Overrides, load};
+
+    const A: ZoneId = ZoneId(0);
+    const B: ZoneId = ZoneId(1);
+
+    /// As `each_node_judges_targets_by_its_own_checks` of the testbed.
+    #[test]
+    fn each_node_judges_targets_by_its_own_checks() {
+        let plan = load("x.toml", "preset = \"tiketi\"", &Overrides::default());
+        let mut alb = plan.expect("the preset is a valid scenario").topology.alb;
+        alb.stickiness = None;
+        let mut front = Front::new(&alb, 2);
+        let targets = [(InstanceId(0), A), (InstanceId(1), B)];
+        for (instance, zone) in targets {
+            front.register(instance, zone);
+        }
+        for node in [A, B] {
+            for (instance, _) in targets {
+                front.handle_check(node, instance, true);
+            }
+        }
+        let routed = |front: &mut Front, node| {
+            let route = || front.route(SimTime::ZERO, node, None);
+            let routes = std::iter::repeat_with(route).take(4).flatten();
+            routes.map(|route| route.instance).collect::<BTreeSet<_>>()
+        };
+        let both = BTreeSet::from([InstanceId(0), InstanceId(1)]);
+        assert_eq!(routed(&mut front, A), both);
+        // The path between the zones loses everything, but no check within a zone.
+        let mut whole = Vec::new();
+        for _ in 0..alb.health_check.unhealthy_count {
+            whole.extend(front.handle_check(A, InstanceId(1), false));
+        }
+        assert_eq!(whole, [false], "the load balancer as a whole reports it");
+        assert_eq!(routed(&mut front, A), BTreeSet::from([InstanceId(0)]));
+        assert_eq!(routed(&mut front, B), both, "this node still reaches it");
+        for _ in 0..alb.health_check.unhealthy_count {
+            front.handle_check(B, InstanceId(0), false);
+        }
+        assert_eq!(routed(&mut front, A), BTreeSet::from([InstanceId(0)]));
+        assert_eq!(routed(&mut front, B), BTreeSet::from([InstanceId(1)]));
+    }
+}

@@ -138,12 +138,16 @@ fn alb() -> Alb {
 
 impl Node {
     async fn start(alb: Alb) -> Self {
+        Self::start_in(ZoneId(0), alb).await
+    }
+
+    async fn start_in(zone: ZoneId, alb: Alb) -> Self {
         let settings = NodeSettings {
             listen: "127.0.0.1:0".parse().unwrap(),
             speed: SPEED,
             now: SimTime::ZERO,
             alb,
-            zone: ZoneId(0),
+            zone,
             seed: 1,
             checks: true,
         };
@@ -489,6 +493,25 @@ async fn health_checks_fail_over_a_path_that_loses_everything() {
     node.wait_health(1, false).await;
     for _ in 0..4 {
         assert_eq!(node.get("/", None).await.2, "a");
+    }
+}
+
+#[tokio::test]
+async fn each_node_judges_targets_by_its_own_checks() {
+    let (a, b) = (BackEnd::start("a").await, BackEnd::start("b").await);
+    for (zone, own, other) in [(0, "a", 1), (1, "b", 0)] {
+        let mut node = Node::start_in(ZoneId(zone), alb()).await;
+        for (instance, target) in [(0, &a), (1, &b)] {
+            node.register(instance, target);
+            node.wait_health(instance, true).await;
+        }
+        // The same path, seen from both ends: each node only loses sight of the target in the other zone.
+        node.tell(impaired(1, Peer::OtherZones, lost(1.0)));
+        node.wait_health(other, false).await;
+        for _ in 0..6 {
+            let (status, _, name) = node.get("/", None).await;
+            assert_eq!((status, &name[..]), (StatusCode::OK, own));
+        }
     }
 }
 
