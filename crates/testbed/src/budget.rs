@@ -1,7 +1,10 @@
 //! File descriptors: how many processes a load-balancer node needs, and whether this machine can run the scenario at all.
+//!
+//! What takes files in numbers that grow with the sale: the buyers' sockets, and calls out of the VPC.
 
 use std::fmt;
 
+use tiketi_core::fault::catalog::{Action, Fault};
 use tiketi_core::rng::Streams;
 use tiketi_core::units::SimTime;
 use tiketi_scenario::Plan;
@@ -17,16 +20,43 @@ const FILL_PERCENT: u64 = 90;
 /// (assumption).
 const REDIS_CONNECTIONS: u64 = 4;
 
+/// Files that a call out of the VPC takes in the supervisor: both ends of the router, and the one at the provider or S3.
+const FILES_PER_CALL_OUTSIDE: u64 = 3;
+/// Files that it takes where its instance is.
+const FILES_PER_CALL_INSIDE: u64 = 1;
+/// Calls for each buyer that may be open at the same time while calls get no answer: authorizations, charges and receipts of
+/// buyers who pay one after the other.
+const CALLS_PER_BUYER: f64 = 3.0;
+
 /// Size of the sample of buyers' patience.
 const PATIENCE_SAMPLE: usize = 1_000;
 
 /// How the run fits into the limit on open files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Concurrent sockets that the budget is for.
-    pub sockets: u64,
+    /// What the budget is for.
+    pub demand: Demand,
     /// Processes per load-balancer node, so that a single node can carry all sockets.
     pub processes_per_node: u64,
+}
+
+/// What is open at the same time when the sale is busiest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// Concurrent sockets of buyers.
+    pub sockets: u64,
+    /// Concurrent calls out of the VPC.
+    pub calls: u64,
+}
+
+impl Demand {
+    /// Estimates the demand of a plan.
+    pub fn forecast(plan: &Plan) -> Self {
+        Self {
+            sockets: sockets_forecast(plan),
+            calls: calls_forecast(plan),
+        }
+    }
 }
 
 /// The process that holds the server end of the buyers' sockets.
@@ -43,23 +73,41 @@ pub enum Holder {
     },
 }
 
-/// The instances cannot hold this many sockets.
+/// A process cannot hold this many sockets or calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{sockets} concurrent sockets need {needed} open files in {holder}, but the limit is {limit} \
-     (raise it with `ulimit -Hn {needed}`, or use fewer buyers: at most {sockets_max} sockets fit)"
-)]
-pub struct TooFewFiles {
-    /// Expected number of concurrent sockets.
-    pub sockets: u64,
-    /// The process that needs too many files.
-    pub holder: Holder,
-    /// Files it needs.
-    pub needed: u64,
-    /// The hard limit per process.
-    pub limit: u64,
-    /// Concurrent sockets that fit, over all processes.
-    pub sockets_max: u64,
+pub enum TooFewFiles {
+    /// A process that holds sockets of buyers.
+    #[error(
+        "{} concurrent sockets and {} calls out of the VPC need {needed} open files in {holder}, but the limit is {limit} \
+         (raise it with `ulimit -Hn {needed}`, or use fewer buyers: at most {sockets_max} sockets fit)",
+        demand.sockets,
+        demand.calls
+    )]
+    Sockets {
+        /// What is expected to be open at once.
+        demand: Demand,
+        /// The process that needs too many files.
+        holder: Holder,
+        /// Files it needs.
+        needed: u64,
+        /// The hard limit per process.
+        limit: u64,
+        /// Concurrent sockets that fit, over all processes.
+        sockets_max: u64,
+    },
+    /// The supervisor, which has the far end of each call.
+    #[error(
+        "{calls} concurrent calls to the payment provider and S3 need {needed} open files in the process that conducts the \
+         run, but the limit is {limit} (raise it with `ulimit -Hn {needed}`, or lower `waiting_room.active_max`)"
+    )]
+    Calls {
+        /// Calls that are expected to be open at once.
+        calls: u64,
+        /// Files it needs.
+        needed: u64,
+        /// The hard limit per process.
+        limit: u64,
+    },
 }
 
 impl Holder {
@@ -88,25 +136,35 @@ impl Holder {
         }
     }
 
-    /// Files that `sockets` at once need in one process.
-    fn files(self, sockets: u64) -> u64 {
+    /// Files that this demand needs in one process that holds sockets.
+    fn files(self, Demand { sockets, calls }: Demand) -> u64 {
         match self {
-            Self::Threads => sockets + RESERVE,
-            Self::Process { connections, .. } => {
+            Self::Threads => sockets + self.files_besides(calls),
+            Self::Process { .. } => {
                 let shares = (sockets * 100).div_ceil(self.fill_percent());
-                shares.div_ceil(self.sharing()) + connections + RESERVE
+                shares.div_ceil(self.sharing()) + self.files_besides(calls)
             }
         }
     }
 
-    /// Returns the number of concurrent sockets that fit if each process may open `limit` files.
-    fn sockets_max(self, limit: u64) -> u64 {
+    /// Files that such a process needs for everything but the sockets.
+    fn files_besides(self, calls: u64) -> u64 {
         match self {
-            Self::Threads => limit.saturating_sub(RESERVE),
+            Self::Threads => calls * (FILES_PER_CALL_INSIDE + FILES_PER_CALL_OUTSIDE) + RESERVE,
             Self::Process { connections, .. } => {
-                let one = limit.saturating_sub(RESERVE + connections);
-                one * self.sharing() * self.fill_percent() / 100
+                let shares = (calls * 100).div_ceil(self.fill_percent());
+                let calls = shares.div_ceil(self.sharing());
+                calls * FILES_PER_CALL_INSIDE + connections + RESERVE
             }
+        }
+    }
+
+    /// Returns the number of concurrent sockets that fit beside `calls` if each process may open `limit` files.
+    fn sockets_max(self, limit: u64, calls: u64) -> u64 {
+        let one = limit.saturating_sub(self.files_besides(calls));
+        match self {
+            Self::Threads => one,
+            Self::Process { .. } => one * self.sharing() * self.fill_percent() / 100,
         }
     }
 
@@ -144,27 +202,36 @@ impl fmt::Display for Holder {
 }
 
 impl Budget {
-    /// Plans for `sockets` concurrent sockets and `limit` open files per process.
+    /// Plans for a demand and `limit` open files per process.
     ///
     /// # Errors
     ///
-    /// When a process cannot hold its share of the sockets.
-    pub fn new(sockets: u64, limit: u64, holder: Holder) -> Result<Self, TooFewFiles> {
-        let needed = holder.files(sockets);
+    /// When a process cannot hold its share of the sockets and calls.
+    pub fn new(demand: Demand, limit: u64, holder: Holder) -> Result<Self, TooFewFiles> {
+        let needed = holder.files(demand);
         let room_for_relays = limit.saturating_sub(RESERVE) / FILES_PER_RELAY;
         let relays_per_process = room_for_relays * FILL_PERCENT / 100;
         if needed > limit || relays_per_process == 0 {
-            return Err(TooFewFiles {
-                sockets,
+            return Err(TooFewFiles::Sockets {
+                demand,
                 holder,
                 needed: needed.max(RESERVE + 2 * FILES_PER_RELAY),
                 limit,
-                sockets_max: holder.sockets_max(limit),
+                sockets_max: holder.sockets_max(limit, demand.calls),
+            });
+        }
+        let needed = demand.calls * FILES_PER_CALL_OUTSIDE + RESERVE;
+        if needed > limit {
+            let Demand { calls, .. } = demand;
+            return Err(TooFewFiles::Calls {
+                calls,
+                needed,
+                limit,
             });
         }
         Ok(Self {
-            sockets,
-            processes_per_node: sockets.div_ceil(relays_per_process).max(1),
+            demand,
+            processes_per_node: demand.sockets.div_ceil(relays_per_process).max(1),
         })
     }
 
@@ -195,8 +262,8 @@ pub fn sockets_forecast(plan: &Plan) -> u64 {
     };
     let seconds = plan.clock.duration.as_secs() as usize + 1;
     let still_patient = still_patient(plan, seconds);
-    let stay = plan.buyers.seat_pick.mean() + plan.buyers.payment.mean();
-    let through_per_second = f64::from(plan.waiting_room.active_max) / stay.max(1.0);
+    let stay = shopping_time(plan);
+    let through_per_second = through_per_second(plan);
     let mut come: Vec<f64> = Vec::with_capacity(seconds);
     let mut gone: f64 = 0.0;
     let mut most: f64 = 0.0;
@@ -213,6 +280,64 @@ pub fn sockets_forecast(plan: &Plan) -> u64 {
         most = most.max(here - gone * still_patient[second]);
     }
     most.ceil() as u64
+}
+
+/// Returns how long a buyer shops on average, in seconds.
+fn shopping_time(plan: &Plan) -> f64 {
+    plan.buyers.seat_pick.mean() + plan.buyers.payment.mean()
+}
+
+/// Returns how many buyers per second get through if all shopping slots are always taken.
+fn through_per_second(plan: &Plan) -> f64 {
+    f64::from(plan.waiting_room.active_max) / shopping_time(plan).max(1.0)
+}
+
+/// Estimates how many calls out of the VPC may be open at once.
+///
+/// Conservative: every buyer who gets through pays, and each payment takes as long as an instance waits for one answer. If a
+/// fault can keep answers away, the other calls of a payment stay open as well, and all of them for all their attempts. There
+/// are never more payments than seats.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float to integer cast saturates; a number of calls is never negative"
+)]
+fn calls_forecast(plan: &Plan) -> u64 {
+    let attempts = plan.provider.calls();
+    let open_for = if plan.faults.iter().any(keeps_answers_away) {
+        attempts.longest().as_secs_f64() * CALLS_PER_BUYER
+    } else {
+        attempts.timeout.as_secs_f64()
+    };
+    let calls = (through_per_second(plan) * open_for).ceil() as u64;
+    calls.min(u64::from(plan.show.seats_total()))
+}
+
+/// Whether calls out of the VPC get no answer, or a late one, while a fault lasts.
+const fn keeps_answers_away(fault: &Fault) -> bool {
+    match fault.action {
+        Action::AzPowerInterruption { .. }
+        | Action::LoseNatGateway { .. }
+        | Action::S3Unavailable
+        | Action::ProviderSlow { .. } => true,
+        Action::TerminateInstances { .. }
+        | Action::PauseInstances { .. }
+        | Action::CpuStress { .. }
+        | Action::NetworkLatency { .. }
+        | Action::NetworkPacketLoss { .. }
+        | Action::LoseAlbNode { .. }
+        | Action::StartZonalAutoshift { .. }
+        | Action::AsgInsufficientInstanceCapacityError { .. }
+        | Action::LosePrimary { .. }
+        | Action::PausePrimary { .. }
+        | Action::DelayReplica { .. }
+        | Action::FillRedisMemory { .. }
+        | Action::HoldDatabaseConnections { .. }
+        | Action::SlowDns { .. }
+        | Action::ReplaceRoute { .. }
+        | Action::LoseS3Endpoint
+        | Action::ProviderDown => false,
+    }
 }
 
 /// Returns the share of buyers who are still waiting after 0, 1, 2 … `seconds`, from a sample of their patience.
@@ -239,7 +364,11 @@ mod tests {
     use super::*;
 
     fn threads(sockets: u64, limit: u64) -> Result<Budget, TooFewFiles> {
-        Budget::new(sockets, limit, Holder::Threads)
+        Budget::new(only_sockets(sockets), limit, Holder::Threads)
+    }
+
+    const fn only_sockets(sockets: u64) -> Demand {
+        Demand { sockets, calls: 0 }
     }
 
     fn plan(text: &str) -> Plan {
@@ -253,15 +382,15 @@ mod tests {
         assert_eq!(threads(500, 20_000).unwrap().processes_per_node, 1);
         assert_eq!(threads(8_730, 20_000).unwrap().processes_per_node, 1);
         assert_eq!(threads(17_000, 20_000).unwrap().processes_per_node, 2);
-        assert_eq!(threads(17_000, 4_096).map_err(|few| few.limit), Err(4_096));
+        assert!(threads(17_000, 4_096).is_err());
         assert_eq!(threads(17_000, 1_000_000).unwrap().processes_per_node, 1);
     }
 
     #[test]
     fn a_run_that_cannot_fit_is_refused_with_the_figures() {
         let refusal = threads(19_500, 20_000).unwrap_err();
-        assert_eq!(refusal.sockets_max, 19_400);
         let text = refusal.to_string();
+        assert!(text.contains("at most 19400 sockets fit"), "{text}");
         assert!(text.contains("need 20100 open files in the process that runs the instances"));
         assert!(threads(0, 600).is_err());
     }
@@ -272,23 +401,25 @@ mod tests {
             sharing,
             connections: 24,
         };
-        let budget = Budget::new(19_376, 20_000, holder(1)).unwrap();
+        let budget = Budget::new(only_sockets(19_376), 20_000, holder(1)).unwrap();
         assert_eq!(
             budget.processes_per_node, 3,
             "each node can hold all sockets"
         );
-        assert!(Budget::new(19_377, 20_000, holder(1)).is_err());
+        assert!(Budget::new(only_sockets(19_377), 20_000, holder(1)).is_err());
         // One that shares with others is planned less full: 0.9 * 19,376 * 3.
-        assert!(Budget::new(52_315, 20_000, holder(3)).is_ok());
-        let refusal = Budget::new(60_000, 20_000, holder(3)).unwrap_err();
-        assert_eq!(refusal.sockets_max, 52_315);
+        assert!(Budget::new(only_sockets(52_315), 20_000, holder(3)).is_ok());
+        let refusal = Budget::new(only_sockets(60_000), 20_000, holder(3)).unwrap_err();
         let text = refusal.to_string();
         assert!(text.contains("need 22847 open files in one instance process"));
         assert!(text.contains("3 may have to share all sockets"), "{text}");
         assert!(text.contains("at most 52315 sockets fit"), "{text}");
         for sharing in 1..5 {
-            let fits = holder(sharing).sockets_max(20_000);
-            assert!(holder(sharing).files(fits) <= 20_000, "{sharing} share");
+            for calls in [0, 7, 300] {
+                let sockets = holder(sharing).sockets_max(20_000, calls);
+                let needed = holder(sharing).files(Demand { sockets, calls });
+                assert!(needed <= 20_000, "{sharing} share");
+            }
         }
     }
 
@@ -318,6 +449,71 @@ mod tests {
         assert_eq!(sharing(&fleet(7, "\"min\"")), 3);
         assert_eq!(sharing(&fleet(4, "{ a = 5, b = 1 }")), 1);
         assert_eq!(sharing(&fleet(0, "{ a = 3, b = 3 }")), 1, "never none");
+    }
+
+    #[test]
+    fn calls_out_of_the_vpc_take_files_from_the_sockets() {
+        let demand = Demand {
+            sockets: 19_000,
+            calls: 101,
+        };
+        let refusal = Budget::new(demand, 20_000, Holder::Threads).unwrap_err();
+        let text = refusal.to_string();
+        assert!(
+            text.contains("19000 concurrent sockets and 101 calls out of the VPC need 20004"),
+            "{text}"
+        );
+        assert!(text.contains("at most 18996 sockets fit"), "{text}");
+        let process = Holder::Process {
+            sharing: 1,
+            connections: 24,
+        };
+        assert!(Budget::new(demand, 20_000, process).is_ok());
+        let one_less = Demand {
+            calls: 376,
+            ..demand
+        };
+        assert!(Budget::new(one_less, 20_000, process).is_ok());
+        let too_many = Demand {
+            calls: 377,
+            ..demand
+        };
+        assert!(Budget::new(too_many, 20_000, process).is_err());
+        let far_ends = Demand {
+            sockets: 1,
+            calls: 6_467,
+        };
+        let many = Holder::Process {
+            sharing: 4,
+            connections: 24,
+        };
+        let text = Budget::new(far_ends, 20_000, many).unwrap_err().to_string();
+        assert!(
+            text.contains("need 20001 open files in the process that conducts"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn calls_last_longer_when_a_fault_keeps_answers_away() {
+        let calls = |more: &str| {
+            let text = format!(
+                "waiting_room.active_max = 100\n{more}\n[buyers]\nseat_pick = \"10s\"\npayment = \"10s\"\n\
+                 [[arrivals]]\nshape = \"poisson\"\nrate = 1\nfrom = \"0s\"\nuntil = \"60s\""
+            );
+            Demand::forecast(&plan(&text)).calls
+        };
+        assert_eq!(calls(""), 20, "5 payments a second, for 4 s");
+        let fault = "[[faults]]\nat = \"10s\"\nlasts = \"10s\"\naction = ";
+        let lost = calls(&format!("{fault}\"lose-nat-gateway\"\nzone = \"a\""));
+        assert_eq!(
+            lost, 128,
+            "authorization, charge and receipt, for 8.5 s each"
+        );
+        let down = calls(&format!("{fault}\"provider-down\""));
+        assert_eq!(down, 20, "it answers at once");
+        let few = "[[show.sections]]\nname = \"A\"\nrows = 1\nseats_per_row = 7\nprice = 1_000";
+        assert_eq!(calls(few), 7, "one payment per seat");
     }
 
     #[test]

@@ -41,7 +41,7 @@ use uuid::Uuid;
 
 use alb::balancer::{Balancer, Blueprint, Heard};
 use alb::message::Load;
-use budget::{Budget, Holder};
+use budget::{Budget, Demand, Holder};
 use child::Launcher;
 use data_tier::{DataTier, Embedded, Endpoints, External, Premises, Servers};
 use dns::NameServer;
@@ -211,7 +211,7 @@ impl Testbed {
             topology::DataTier::Embedded => Holder::Threads,
             topology::DataTier::Servers | topology::DataTier::External(_) => Holder::process(plan),
         };
-        let budget = Budget::new(budget::sockets_forecast(plan), limit, holder)?;
+        let budget = Budget::new(Demand::forecast(plan), limit, holder)?;
         let settings = settings::server(plan);
         let topology = &plan.topology;
         let speed = plan.clock.speed;

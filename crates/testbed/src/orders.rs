@@ -144,6 +144,7 @@ impl Testbed {
         if let Some(edge) = &self.edge {
             book.absorb(edge.take_stalls(now));
         }
+        book.absorb(self.outside.take_stalls(now));
         book.absorb(self.balancer.take_stalls(now));
         book.absorb(self.fleet.take_stalls(now));
         book.absorb(self.data_tier.take_stalls(now));

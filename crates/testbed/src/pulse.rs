@@ -1,14 +1,15 @@
 //! Drives the watch for stalls in a process or a thread, and keeps its signs of life.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::sleep_until;
 
 use super::clock::{unix_now_ns, wall_now};
-use tiketi_measure::stall::{Lapse, REPORTED_MIN, Watch};
+use super::lock;
+use tiketi_measure::stall::{Book, Lapse, Noticed, REPORTED_MIN, StallKind, ToolPart, Watch};
 
 /// Real time between two signs of life.
 const ALIVE_EVERY: Duration = Duration::from_millis(500);
@@ -63,6 +64,51 @@ impl Heartbeat {
         };
         let lapse = Lapse::between(due.until_unix_ns(), at_unix_ns);
         (last > 0 && lapse.lasted >= REPORTED_MIN).then_some(lapse)
+    }
+}
+
+/// What a thread of the supervisor with a runtime of its own notices about itself.
+#[derive(Debug)]
+pub(crate) struct ThreadPulse {
+    part: ToolPart,
+    heartbeat: Heartbeat,
+    stalls: Mutex<Book>,
+}
+
+impl ThreadPulse {
+    /// The pulse of the thread that does the work of this part.
+    pub(crate) fn new(part: ToolPart) -> Self {
+        Self {
+            part,
+            heartbeat: Heartbeat::default(),
+            stalls: Mutex::default(),
+        }
+    }
+
+    /// Watches the thread that polls it, for ever.
+    pub(crate) async fn watch(&self) -> Infallible {
+        watch(|sign| self.handle(sign)).await
+    }
+
+    /// Returns what was noticed of stalls, and forgets it.
+    pub(crate) fn take_stalls(&self, now_unix_ns: u64) -> Book {
+        let mut book = std::mem::take(&mut *lock(&self.stalls));
+        if let Some(lapse) = self.heartbeat.overdue(now_unix_ns) {
+            self.note(&mut book, lapse);
+        }
+        book
+    }
+
+    fn handle(&self, sign: Sign) {
+        self.heartbeat.handle_sign(unix_now_ns());
+        match sign {
+            Sign::Alive => {}
+            Sign::Late(lapse) => self.note(&mut lock(&self.stalls), lapse),
+        }
+    }
+
+    fn note(&self, book: &mut Book, lapse: Lapse) {
+        book.handle_lapse(self.part, StallKind::Stopped, Noticed::InSupervisor, lapse);
     }
 }
 

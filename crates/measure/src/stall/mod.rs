@@ -43,6 +43,8 @@ pub enum ToolPart {
     Instance(InstanceId),
     /// The edge of the testbed.
     Edge,
+    /// What is outside the VPC of the testbed: the payment provider, S3, and the routers on the way there.
+    Outside,
     /// The primary of Redis or of the database.
     DataTier(DataTierPart),
 }

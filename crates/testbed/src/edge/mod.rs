@@ -13,18 +13,18 @@ mod origin;
 mod server;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::NICENESS;
 use super::clock::{Clock, unix_now_ns};
-use super::pulse::{self, Heartbeat, Sign};
-use super::{NICENESS, lock};
+use super::pulse::ThreadPulse;
 use location::Location;
 use tiketi_edge::EdgeFigures;
-use tiketi_measure::stall::{Book, Lapse, Noticed, StallKind, ToolPart};
+use tiketi_measure::stall::{Book, ToolPart};
 use tiketi_scenario::topology;
 
 /// Where S3 listens. It has a name in AWS; here the locations know its address.
@@ -38,16 +38,9 @@ pub struct Edge {
     addresses: Vec<Ipv4Addr>,
     port: u16,
     locations: Vec<Arc<Location>>,
-    watch: Arc<Watch>,
+    pulse: Arc<ThreadPulse>,
     ended: CancellationToken,
     thread: Option<JoinHandle<()>>,
-}
-
-/// What the thread notices about itself.
-#[derive(Debug, Default)]
-struct Watch {
-    heartbeat: Heartbeat,
-    stalls: Mutex<Book>,
 }
 
 /// Returns the address of a location. No subnet of a VPC that AWS permits is mapped there: it would be 10.254.0.0/16 or the
@@ -67,9 +60,10 @@ impl Edge {
         let clock = Clock::starting_at(unix_now_ns(), speed);
         let addresses: Vec<_> = (0..plan.locations).map(address_of).collect();
         let (ready_tx, ready_rx) = oneshot::channel();
-        let (watch, ended) = (Arc::<Watch>::default(), CancellationToken::new());
+        let pulse = Arc::new(ThreadPulse::new(ToolPart::Edge));
+        let ended = CancellationToken::new();
         let parts = (plan.clone(), clock, addresses.clone());
-        let (watched, end) = (Arc::clone(&watch), ended.clone());
+        let (watched, end) = (Arc::clone(&pulse), ended.clone());
         let thread = std::thread::Builder::new()
             .name("edge".to_owned())
             .spawn(move || run(parts, ready_tx, &watched, &end))?;
@@ -79,7 +73,7 @@ impl Edge {
             addresses,
             port,
             locations,
-            watch,
+            pulse,
             ended,
             thread: Some(thread),
         })
@@ -106,11 +100,7 @@ impl Edge {
 
     /// Returns what was noticed of stalls, and forgets it.
     pub(super) fn take_stalls(&self, now_unix_ns: u64) -> Book {
-        let mut book = std::mem::take(&mut *lock(&self.watch.stalls));
-        if let Some(lapse) = self.watch.heartbeat.overdue(now_unix_ns) {
-            note(&mut book, lapse);
-        }
-        book
+        self.pulse.take_stalls(now_unix_ns)
     }
 }
 
@@ -124,29 +114,13 @@ impl Drop for Edge {
     }
 }
 
-/// Notes a lapse of the thread.
-fn note(book: &mut Book, lapse: Lapse) {
-    let kind = StallKind::Stopped;
-    book.handle_lapse(ToolPart::Edge, kind, Noticed::InSupervisor, lapse);
-}
-
-impl Watch {
-    fn handle(&self, sign: Sign) {
-        self.heartbeat.handle_sign(unix_now_ns());
-        match sign {
-            Sign::Alive => {}
-            Sign::Late(lapse) => note(&mut lock(&self.stalls), lapse),
-        }
-    }
-}
-
 type Ready = std::io::Result<(u16, Vec<Arc<Location>>)>;
 
 /// The thread.
 fn run(
     (plan, clock, addresses): (topology::Edge, Clock, Vec<Ipv4Addr>),
     ready_tx: oneshot::Sender<Ready>,
-    watch: &Watch,
+    pulse: &ThreadPulse,
     ended: &CancellationToken,
 ) {
     if let Err(error) = rustix::process::nice(NICENESS) {
@@ -165,8 +139,7 @@ fn run(
         // Fails only if the caller has given up.
         drop(ready_tx.send(opened));
         if is_open {
-            let watching = pulse::watch(|sign| watch.handle(sign));
-            ended.run_until_cancelled(watching).await;
+            ended.run_until_cancelled(pulse.watch()).await;
         }
     });
     // Connections that are still open end here.

@@ -28,6 +28,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, unix_now_ns};
+use crate::pulse::ThreadPulse;
 use crate::zone::{on_loopback, router_of};
 use crate::{NICENESS, lock};
 use provider::Payments;
@@ -36,6 +37,7 @@ use tiketi_core::fault::catalog::Disruption;
 use tiketi_core::units::{SimTime, ZoneId};
 use tiketi_cost::TrafficSample;
 use tiketi_measure::ending::{ChargeFacts, Use};
+use tiketi_measure::stall::{Book, ToolPart};
 use tiketi_network::{Destination, Lost, OutboundLog};
 use tiketi_scenario::Plan;
 use tiketi_server::{FinalState, Provider, Receipts};
@@ -67,6 +69,7 @@ pub(super) struct Outside {
     entrances: Vec<(SocketAddr, SocketAddr)>,
     /// Whether the clock shows the time of the run.
     is_set: bool,
+    pulse: Arc<ThreadPulse>,
     end: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
@@ -109,7 +112,8 @@ impl Outside {
             entrances.push((doors[0], doors[1]));
         }
         let end = CancellationToken::new();
-        let (served, ended) = (Arc::clone(&shared), end.clone());
+        let pulse = Arc::new(ThreadPulse::new(ToolPart::Outside));
+        let (served, watched, ended) = (Arc::clone(&shared), Arc::clone(&pulse), end.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -129,7 +133,7 @@ impl Outside {
                     );
                     tokio::spawn(provider::serve(provider, Arc::clone(&served)));
                     tokio::spawn(storage::serve(storage, served));
-                    ended.cancelled().await;
+                    ended.run_until_cancelled(watched.watch()).await;
                     Ok::<_, io::Error>(())
                 });
                 if let Err(error) = served {
@@ -141,6 +145,7 @@ impl Outside {
             shared,
             entrances,
             is_set: false,
+            pulse,
             end,
             thread: Some(thread),
         })
@@ -217,6 +222,11 @@ impl Outside {
     /// Returns which ways calls out of the VPC took.
     pub(super) fn uses(&self) -> Vec<Use> {
         lock(&self.shared.log).uses()
+    }
+
+    /// Returns what was noticed of stalls, and forgets it.
+    pub(super) fn take_stalls(&self, now_unix_ns: u64) -> Book {
+        self.pulse.take_stalls(now_unix_ns)
     }
 
     /// Settles the payments of the orders in the final state, and compares both.

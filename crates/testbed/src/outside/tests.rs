@@ -5,6 +5,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 use tiketi_measure::ending::Way;
+use tiketi_measure::stall::Span;
 use tiketi_network::Path;
 use tiketi_scenario::load;
 use tiketi_server::PaidOrder;
@@ -185,4 +186,34 @@ async fn a_nat_gateway_is_the_source_of_what_goes_through_it() {
     let _inside = TcpStream::connect(entrance).await.unwrap();
     let (_, source) = destination.accept().await.unwrap();
     assert_eq!(source.ip(), Ipv4Addr::new(127, 0, 1, 100));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stall_of_the_thread_is_noticed() {
+    const MS: u64 = 1_000_000;
+    let outside = outside();
+    let from = unix_now_ns();
+    let stalls = |outside: &Outside, now: u64| {
+        let span = Span {
+            start_unix_ns: from,
+            ended_at: SimTime::from_secs(60),
+            speed: 1.0,
+        };
+        outside.take_stalls(now).settle(span)
+    };
+    let alive = async {
+        while stalls(&outside, unix_now_ns() + 20_000 * MS).is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    // Its signs of life began, and then none came for twenty seconds.
+    let noticed = tokio::time::timeout(SOON, alive).await;
+    noticed.expect("the thread gives signs of life");
+    let missing = stalls(&outside, unix_now_ns() + 20_000 * MS);
+    assert!(missing.iter().all(|stall| stall.part == ToolPart::Outside));
+    assert!(
+        missing
+            .iter()
+            .any(|stall| stall.wall >= Duration::from_secs(15))
+    );
 }

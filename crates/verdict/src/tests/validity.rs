@@ -69,6 +69,7 @@ fn a_stall_of_any_part_makes_the_run_inconclusive_and_names_it_with_both_times()
         ),
         (ToolPart::Instance(InstanceId(3)), "instance i-3"),
         (ToolPart::Edge, "the edge"),
+        (ToolPart::Outside, "the payment provider, S3 or a router"),
         (ToolPart::DataTier(DataTierPart::Redis), "Redis"),
         (ToolPart::DataTier(DataTierPart::Database), "the database"),
     ];

@@ -70,6 +70,7 @@ fn name(part: ToolPart, plan: &Plan) -> String {
         ToolPart::Node(of) => format!("the load-balancer node of zone {}", zone(of)),
         ToolPart::Instance(instance) => format!("instance {instance}"),
         ToolPart::Edge => "the edge".to_owned(),
+        ToolPart::Outside => "the payment provider, S3 or a router".to_owned(),
         ToolPart::DataTier(DataTierPart::Redis) => "Redis".to_owned(),
         ToolPart::DataTier(DataTierPart::Database) => "the database".to_owned(),
     }
