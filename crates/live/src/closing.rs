@@ -208,6 +208,7 @@ fn system_figures(census: &Census, closed: &Closed, done: &[Done]) -> SystemFigu
         edge: closed.edge.map(|edge| with_names(edge, done)),
         data_tier: closed.data_tier.clone(),
         outbound: closed.outbound.clone(),
+        provider: closed.provider,
     }
 }
 

@@ -18,7 +18,9 @@ use tiketi_cloud::order::Input;
 use tiketi_core::units::{InstanceId, SimTime};
 use tiketi_cost::{Scope, Statement};
 use tiketi_measure::Gauges;
-use tiketi_measure::ending::{ChargeFacts, DataTierFigures, FrontFigures, Probe, Stickiness, Use};
+use tiketi_measure::ending::{
+    ChargeFacts, DataTierFigures, FrontFigures, Probe, ProviderFigures, Stickiness, Use,
+};
 use tiketi_measure::stall::Book;
 use tiketi_measure::tally::Tally;
 use tiketi_scenario::Plan;
@@ -52,6 +54,7 @@ pub(super) struct Closed {
     pub(super) charges: Option<ChargeFacts>,
     /// Calls out of the VPC; `None` if they are not counted.
     pub(super) outbound: Option<Vec<Use>>,
+    pub(super) provider: Option<ProviderFigures>,
     /// Counters of the data tier; `None` if they are not accessible.
     pub(super) census: Option<Census>,
     /// What the instances did.
@@ -217,6 +220,7 @@ impl Site {
                     data_tier: ended.data_tier,
                     charges: ended.charges,
                     outbound: Some(ended.outbound),
+                    provider: Some(ended.provider),
                     census,
                     stickiness,
                     fleet: cloud.fleet,
@@ -230,6 +234,7 @@ impl Site {
                 data_tier: None,
                 charges: None,
                 outbound: None,
+                provider: None,
                 census: None,
                 fleet: FleetRecord::default(),
                 monitor_runs: 0,

@@ -14,7 +14,7 @@ use tiketi_cost::Statement;
 pub use tiketi_edge::EdgeFigures;
 use tiketi_network::Kind;
 pub use tiketi_network::{Destination, Use, Way};
-pub use tiketi_outbound::ChargeFacts;
+pub use tiketi_outbound::{ChargeFacts, ProviderFigures};
 
 /// The engine that ran the scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -265,6 +265,9 @@ pub struct SystemFigures {
     /// Calls out of the VPC, by zone, destination and way; `None` if they were not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbound: Option<Vec<Use>>,
+    /// How the payment provider answered; `None` if it was not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<ProviderFigures>,
 }
 
 /// What became of cached details of shows, whose tickets left change with every hold, and of other keys that end.

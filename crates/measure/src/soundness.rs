@@ -247,6 +247,15 @@ fn system(figures: &SystemFigures, zones: Zones) -> Result<(), Unsound> {
     )?;
     durations(figures.targets.iter().map(|target| target.in_service))?;
     figures.edge.as_ref().map_or(Ok(()), front)?;
+    let uses = figures.outbound.as_deref().unwrap_or_default();
+    few("ways of calls", uses.len())?;
+    for one in uses {
+        zones.know(one.zone)?;
+        counts(
+            "calls out of the VPC",
+            [one.calls, one.bytes_out, one.bytes_back].iter(),
+        )?;
+    }
     let Some(data) = &figures.data_tier else {
         return Ok(());
     };

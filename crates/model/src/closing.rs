@@ -99,6 +99,7 @@ impl World<'_> {
                 cache: Some(cache(self.seats.cached_reads(), redis)),
             }),
             outbound: Some(self.outbound.uses()),
+            provider: Some(self.provider.figures()),
         }
     }
 

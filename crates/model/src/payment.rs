@@ -74,7 +74,7 @@ impl World<'_> {
         let step = match path {
             Ok(path) => {
                 let bytes = bytes::provider_call();
-                self.count_bytes(path, Destination::Provider, bytes);
+                self.count_bytes((zone, Destination::Provider), path, bytes);
                 let draw = self.plan.provider.draw(&mut self.provider_draws);
                 let payment = (open.subject, open.subject);
                 let answer = self.provider.handle_authorize(now, payment, draw);
@@ -189,7 +189,7 @@ impl World<'_> {
         let Ok(path) = self.call_out(now, zone, to) else {
             return Outcome::Silence;
         };
-        self.count_bytes(path, to, exchange);
+        self.count_bytes((zone, to), path, exchange);
         match errand.what {
             What::Receipt => self.outbound.handle_upload(),
             What::Void if self.provider.is_down() => return Outcome::Rejected,
@@ -216,9 +216,9 @@ impl World<'_> {
         network.path(Party::Instance(zone), to.party())
     }
 
-    fn count_bytes(&mut self, path: Path, to: Destination, exchange: Exchange) {
+    fn count_bytes(&mut self, call: (ZoneId, Destination), path: Path, exchange: Exchange) {
         let bytes = (exchange.out, exchange.back);
-        self.outbound.handle_bytes(path, to, bytes);
+        self.outbound.handle_bytes(call, path, bytes);
     }
 
     /// Settles the payments of all paid orders, and compares both.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tiketi_core::units::{SimTime, ZoneId};
 use tiketi_cost::TrafficSample;
+use tiketi_cost::item::Item;
 
 use crate::lookup::{Path, Refusal};
 use crate::party::Party;
@@ -55,6 +56,35 @@ pub struct Use {
     pub first: SimTime,
     /// When the last one was made.
     pub last: SimTime,
+    /// Bytes from the instances.
+    #[serde(default)]
+    pub bytes_out: u64,
+    /// Bytes to them.
+    #[serde(default)]
+    pub bytes_back: u64,
+}
+
+impl Use {
+    /// What its bytes are billed as, and how many of them: both zones pay for what crosses from one to the other. Traffic to S3
+    /// in the same region is no transfer to the internet (documented: EC2 data transfer).
+    pub fn billed(&self) -> Vec<(Item, u64)> {
+        let both = self.bytes_out + self.bytes_back;
+        let Way::Open(path) = self.way else {
+            return Vec::new();
+        };
+        let bytes = |item: &Item| match item {
+            Item::DataOut | Item::DataOutNat => match self.to {
+                Destination::Provider => self.bytes_out,
+                Destination::S3 => 0,
+            },
+            Item::CrossZone => 2 * both,
+            _ => both,
+        };
+        path.items()
+            .iter()
+            .map(|item| (*item, bytes(item)))
+            .collect()
+    }
 }
 
 /// Everything that instances sent out of the VPC.
@@ -87,11 +117,24 @@ impl OutboundLog {
             calls: 1,
             first: now,
             last: now,
+            bytes_out: 0,
+            bytes_back: 0,
         });
     }
 
-    /// Counts bytes of a call: `out` from the instance, `back` to it.
-    pub fn handle_bytes(&mut self, path: Path, to: Destination, (out, back): (u64, u64)) {
+    /// Counts bytes of a call from an instance in `zone`: `out` from the instance, `back` to it.
+    pub fn handle_bytes(
+        &mut self,
+        (zone, to): (ZoneId, Destination),
+        path: Path,
+        (out, back): (u64, u64),
+    ) {
+        let way = Way::Open(path);
+        let same = |one: &&mut Use| (one.zone, one.to, one.way) == (zone, to, way);
+        if let Some(one) = self.uses.iter_mut().find(same) {
+            one.bytes_out += out;
+            one.bytes_back += back;
+        }
         let both = out + back;
         let traffic = &mut self.traffic;
         if to == Destination::S3 {
@@ -174,10 +217,42 @@ mod tests {
     }
 
     #[test]
+    fn each_way_has_its_bytes_and_what_they_are_billed_as() {
+        let mut log = OutboundLog::default();
+        let now = SimTime::from_secs(1);
+        for (to, way) in [
+            (Destination::Provider, Ok(nat(1, true))),
+            (Destination::S3, Ok(nat(0, false))),
+            (Destination::S3, Ok(Path::Endpoint)),
+            (Destination::Provider, Err(Refusal::GatewayLost { zone: A })),
+        ] {
+            log.handle_call(now, (A, to), way);
+            if let Ok(path) = way {
+                log.handle_bytes((A, to), path, (10, 5));
+                log.handle_bytes((A, to), path, (20, 0));
+            }
+        }
+        let billed: Vec<_> = log.uses().iter().map(Use::billed).collect();
+        assert_eq!(
+            billed,
+            [
+                vec![
+                    (Item::NatTraffic, 35),
+                    (Item::DataOutNat, 30),
+                    (Item::CrossZone, 70),
+                ],
+                vec![],
+                vec![(Item::NatTraffic, 35), (Item::DataOutNat, 0)],
+                vec![(Item::EndpointTraffic, 35)],
+            ]
+        );
+    }
+
+    #[test]
     fn bytes_are_counted_by_what_each_path_costs() {
         let count = |path, to| {
             let mut log = OutboundLog::default();
-            log.handle_bytes(path, to, (10, 5));
+            log.handle_bytes((A, to), path, (10, 5));
             log.take_traffic()
         };
         let (provider, s3) = (Destination::Provider, Destination::S3);

@@ -16,4 +16,4 @@ mod provider;
 
 pub use attempts::Attempts;
 pub use ledger::{ChargeFacts, Ledger, NotCharged};
-pub use provider::{Answer, Decision, Draw, Provider};
+pub use provider::{Answer, Decision, Draw, Provider, ProviderFigures};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tiketi_core::fault::catalog::Disruption;
 use tiketi_core::units::SimTime;
 
@@ -13,6 +14,22 @@ pub struct Provider<K, R> {
     ledger: Ledger<K, R>,
     slower_by: Duration,
     is_down: bool,
+    figures: ProviderFigures,
+}
+
+/// Calls that reached the provider, by its answer. A payment can have several of each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderFigures {
+    /// Authorizations that were given.
+    pub authorized: u64,
+    /// Authorizations that were declined.
+    pub declined: u64,
+    /// Authorizations that failed, because the provider was down or by chance.
+    pub failed: u64,
+    /// Charges that were made, or had been made before.
+    pub charged: u64,
+    /// Charges that were rejected: the provider was down, or nothing was authorized.
+    pub not_charged: u64,
 }
 
 /// What chance decides about one call.
@@ -52,6 +69,7 @@ impl<K, R> Default for Provider<K, R> {
             ledger: Ledger::default(),
             slower_by: Duration::ZERO,
             is_down: false,
+            figures: ProviderFigures::default(),
         }
     }
 }
@@ -61,6 +79,16 @@ impl<K: Ord, R: Ord + Copy> Provider<K, R> {
     ///
     /// The decision is made when the call arrives, also if its client does not wait for the answer.
     pub fn handle_authorize(&mut self, now: SimTime, payment: (K, R), draw: Draw) -> Answer {
+        let answer = self.decide(now, payment, draw);
+        match answer.decision {
+            Decision::Authorized => self.figures.authorized += 1,
+            Decision::Declined => self.figures.declined += 1,
+            Decision::Failed => self.figures.failed += 1,
+        }
+        answer
+    }
+
+    fn decide(&mut self, now: SimTime, payment: (K, R), draw: Draw) -> Answer {
         if self.is_down {
             let decision = Decision::Failed;
             return Answer { at: now, decision };
@@ -95,10 +123,21 @@ impl<K: Ord, R: Ord + Copy> Provider<K, R> {
     ///
     /// When it is not authorized, or the provider is down.
     pub fn handle_capture(&mut self, key: &K) -> Result<(), NotCharged> {
-        if self.is_down {
-            return Err(NotCharged::Down);
+        let charged = if self.is_down {
+            Err(NotCharged::Down)
+        } else {
+            self.ledger.capture(key)
+        };
+        match charged {
+            Ok(()) => self.figures.charged += 1,
+            Err(NotCharged::Down | NotCharged::NotAuthorized) => self.figures.not_charged += 1,
         }
-        self.ledger.capture(key)
+        charged
+    }
+
+    /// Returns how it has answered so far.
+    pub const fn figures(&self) -> ProviderFigures {
+        self.figures
     }
 
     /// Notes a disruption; only those of the provider have an effect.
@@ -235,5 +274,36 @@ mod tests {
         provider.handle_repair(Disruption::ProviderDown);
         assert_eq!(provider.handle_capture(&"quick"), Ok(()));
         assert!(provider.handle_capture(&"down").is_err());
+    }
+
+    #[test]
+    fn calls_are_counted_by_their_answer() {
+        let mut provider = provider();
+        let with = |declines, fails| Draw {
+            declines,
+            fails,
+            ..DRAW
+        };
+        for (key, draw) in [
+            ("paid", DRAW),
+            ("paid", DRAW),
+            ("declined", with(true, false)),
+            ("failed", with(false, true)),
+        ] {
+            provider.handle_authorize(at(0), (key, 1), draw);
+        }
+        provider.handle_capture(&"paid").unwrap();
+        provider.handle_capture(&"declined").unwrap_err();
+        provider.handle_disruption(Disruption::ProviderDown);
+        provider.handle_authorize(at(1), ("late", 1), DRAW);
+        provider.handle_capture(&"paid").unwrap_err();
+        let figures = ProviderFigures {
+            authorized: 2,
+            declined: 1,
+            failed: 2,
+            charged: 1,
+            not_charged: 2,
+        };
+        assert_eq!(provider.figures(), figures);
     }
 }

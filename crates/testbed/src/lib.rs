@@ -53,7 +53,7 @@ use tiketi_core::impairment::Impairments;
 use tiketi_core::rng::Streams;
 use tiketi_core::units::{DataTierPart, InstanceId, ZoneId};
 use tiketi_edge::EdgeFigures;
-use tiketi_measure::ending::{ChargeFacts, DataTierFigures, Use};
+use tiketi_measure::ending::{ChargeFacts, DataTierFigures, ProviderFigures, Use};
 use tiketi_measure::stall::Book;
 use tiketi_network::Party;
 use tiketi_scenario::{Plan, topology};
@@ -172,6 +172,8 @@ pub struct Ended {
     pub charges: Option<ChargeFacts>,
     /// Calls out of the VPC.
     pub outbound: Vec<Use>,
+    /// How the payment provider answered.
+    pub provider: ProviderFigures,
 }
 
 /// The state of the testbed at one moment.
@@ -362,6 +364,7 @@ impl Testbed {
         let ended = Ended {
             charges: state.as_ref().ok().map(|state| self.outside.settle(state)),
             outbound: self.outside.uses(),
+            provider: self.outside.provider_figures(),
             state,
             data_tier: self.data_tier.figures(),
         };

@@ -8,6 +8,7 @@ use super::data_tier::{self, DataTierReport};
 use super::edge::{self, EdgeReport};
 use super::headline;
 use super::highlights::{Highlight, highlights};
+use super::outbound::{self, OutboundReport};
 use tiketi_buyer::observation::{Failure, LeaveReason, Stage};
 use tiketi_cloud::notice::{Notice, What};
 use tiketi_cost::Statement;
@@ -65,6 +66,9 @@ pub struct Document {
     /// What the edge served and passed on, and how names were resolved; `None` if nothing was requested there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edge: Option<EdgeReport>,
+    /// Calls to the payment provider and S3; `None` if there were none or they were not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outbound: Option<OutboundReport>,
     /// What it cost; `None` for a system other than the testbed.
     pub cost: Option<Statement>,
     /// The load workers.
@@ -254,6 +258,7 @@ pub fn document(run: &Measurements, verdicts: Verdicts, run_again: &str) -> Docu
         useful_calls_per_second: per_second(all.ok + all.refused, judged),
         data_tier: data_tier::report(run),
         edge: edge::report(run),
+        outbound: outbound::report(run),
         cost: run.ending.statement.clone(),
         generator: run
             .ending

@@ -16,6 +16,7 @@ mod headline;
 mod highlights;
 mod latency;
 mod network;
+mod outbound;
 mod page;
 mod recovery;
 #[cfg(test)]
@@ -30,5 +31,6 @@ pub use document::{
 };
 pub use edge::EdgeReport;
 pub use highlights::Highlight;
+pub use outbound::{OutboundFault, OutboundReport, WayOut};
 pub use page::page;
 pub use timeseries::timeseries;

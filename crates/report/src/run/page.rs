@@ -11,7 +11,7 @@ use tiketi_verdict::validity::ValidityCheck;
 use super::document::{Document, LoadWorker, RunHeader};
 use super::{
     availability, buyers, cause, charts, claims, cost, data_tier, deployment, edge, headline,
-    latency, network, recovery,
+    latency, network, outbound, recovery,
 };
 use crate::number::{Number, NumberKind};
 use crate::page::{
@@ -35,6 +35,7 @@ pub fn page(document: &Document, run: &Measurements) -> Page {
     sections.extend(deployment::section(&document.verdicts.deployments));
     sections.extend(document.data_tier.as_ref().and_then(data_tier::section));
     sections.extend(document.edge.as_ref().map(edge::section));
+    sections.extend(document.outbound.as_ref().map(outbound::section));
     sections.push(buyers::section(document));
     sections.push(latency::section(document, run));
     sections.extend(

@@ -2,7 +2,14 @@
 
 use std::time::Duration;
 
+use tiketi_cloud::notice::{Notice, What};
+use tiketi_core::fault::catalog::FaultKind;
+use tiketi_core::units::{SimTime, ZoneId};
+use tiketi_cost::item::Item;
+use tiketi_cost::price_book::PriceBook;
+use tiketi_measure::ending::{ChargeFacts, Destination, FinalState, ProviderFigures, Use, Way};
 use tiketi_measure::{Engine, Measurements, example};
+use tiketi_network::Path;
 use tiketi_verdict::judge;
 
 use super::{Document, document, page};
@@ -79,4 +86,103 @@ fn terminal_summary_ends_with_the_answer_and_how_to_run_again() {
     );
     assert!(!shown.contains('\u{1b}'));
     assert!(text::render(&page, Color::Ansi, None).contains("\u{1b}[31m✗\u{1b}[0m"));
+}
+
+/// A run in which a NAT gateway was lost until somebody changed the route.
+fn run_with_calls() -> Measurements {
+    let mut run = example::run();
+    let (a, b) = (ZoneId(0), ZoneId(1));
+    let nat = |zone, is_detour| Way::Open(Path::NatGateway { zone, is_detour });
+    let at = SimTime::from_secs;
+    let one = |zone, to, way, calls, (first, last), bytes| Use {
+        zone,
+        to,
+        way,
+        calls,
+        first: at(first),
+        last: at(last),
+        bytes_out: bytes,
+        bytes_back: 2 * bytes,
+    };
+    let (provider, s3) = (Destination::Provider, Destination::S3);
+    let system = run.ending.system.as_mut().expect("the example has one");
+    system.outbound = Some(vec![
+        one(a, provider, nat(a, false), 400, (11, 119), 2_000_000),
+        one(a, provider, Way::Closed, 38, (121, 177), 0),
+        one(a, provider, nat(b, true), 310, (180, 590), 1_500_000),
+        one(a, s3, Way::Open(Path::Endpoint), 250, (12, 591), 1_000_000),
+        one(b, provider, nat(b, false), 700, (10, 592), 3_500_000),
+    ]);
+    system.provider = Some(ProviderFigures {
+        authorized: 705,
+        declined: 3,
+        failed: 2,
+        charged: 498,
+        not_charged: 1,
+    });
+    let FinalState::Read(facts) = &mut run.ending.state else {
+        panic!("the example has a final state");
+    };
+    facts.charges = Some(ChargeFacts {
+        charges: 500,
+        settled: 2,
+        ..ChargeFacts::default()
+    });
+    let (zone, part) = (Some(a), None);
+    let action = FaultKind::LoseNatGateway;
+    for (second, what) in [
+        (120, What::FaultStruck { action, zone, part }),
+        (
+            178,
+            What::FaultStruck {
+                action: FaultKind::ReplaceRoute,
+                zone,
+                part,
+            },
+        ),
+        (300, What::FaultHealed { action, zone, part }),
+    ] {
+        let notice = Notice {
+            at: at(second),
+            what,
+        };
+        run.timeline.push(notice);
+    }
+    run.timeline.sort_by_key(|notice| notice.at);
+    let book = PriceBook::built_in("aws-ap-northeast-2").expect("it is built in");
+    let statement = run.ending.statement.take().expect("there is a bill");
+    run.ending.statement = Some(statement.at_prices_of(&run.plan, &book));
+    run
+}
+
+#[test]
+fn calls_out_of_the_vpc_are_shown_by_way_and_result() {
+    let run = run_with_calls();
+    let document = report(&run);
+    let whole = markdown::render(&page(&document, &run));
+    let (_, section) = whole.split_once("## Calls out of the VPC").expect("shown");
+    let (section, _) = section.split_once("\n## ").expect("others follow");
+    assert_snapshot("outbound.md", section.trim_start());
+    let json = json(&document);
+    assert!(json.contains("\"way\": \"NAT gateway of zone b (detour)\""));
+    assert_well_formed(&html::render(&page(&document, &run)));
+}
+
+#[test]
+fn bytes_without_a_price_have_no_cost() {
+    let mut run = run_with_calls();
+    let cost = |run: &Measurements| {
+        let calls = report(run).outbound.expect("there are calls");
+        calls.ways.iter().map(|way| way.cost).collect::<Vec<_>>()
+    };
+    assert!(cost(&run)[0] > Some(0.0));
+    assert_eq!(cost(&run)[1], Some(0.0), "nothing was sent");
+    let statement = run.ending.statement.as_mut().expect("there is a bill");
+    statement
+        .run
+        .lines
+        .retain(|line| line.item != Item::NatTraffic);
+    assert_eq!(cost(&run)[0], None);
+    run.ending.statement = None;
+    assert_eq!(cost(&run)[1], None);
 }

@@ -36,7 +36,7 @@ use router::Router;
 use tiketi_core::fault::catalog::Disruption;
 use tiketi_core::units::{SimTime, ZoneId};
 use tiketi_cost::TrafficSample;
-use tiketi_measure::ending::{ChargeFacts, Use};
+use tiketi_measure::ending::{ChargeFacts, ProviderFigures, Use};
 use tiketi_measure::stall::{Book, ToolPart};
 use tiketi_network::{Destination, Lost, OutboundLog};
 use tiketi_scenario::Plan;
@@ -227,6 +227,11 @@ impl Outside {
     /// Returns what was noticed of stalls, and forgets it.
     pub(super) fn take_stalls(&self, now_unix_ns: u64) -> Book {
         self.pulse.take_stalls(now_unix_ns)
+    }
+
+    /// Returns how the provider has answered.
+    pub(super) fn provider_figures(&self) -> ProviderFigures {
+        lock(&self.shared.payments).figures()
     }
 
     /// Settles the payments of the orders in the final state, and compares both.

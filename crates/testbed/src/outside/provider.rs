@@ -13,7 +13,7 @@ use crate::lock;
 use tiketi_core::fault::catalog::Disruption;
 use tiketi_core::rng::{Stream, Streams};
 use tiketi_core::units::SimTime;
-use tiketi_measure::ending::ChargeFacts;
+use tiketi_measure::ending::{ChargeFacts, ProviderFigures};
 use tiketi_outbound::{Answer, Decision, NotCharged, Provider};
 use tiketi_scenario::Plan;
 use tiketi_scenario::plan;
@@ -107,6 +107,10 @@ impl Payments {
             settings: plan.provider,
             stream: Streams::new(plan.seed).named("provider"),
         }
+    }
+
+    pub(super) const fn figures(&self) -> ProviderFigures {
+        self.provider.figures()
     }
 
     fn handle(&mut self, now: SimTime, call: Call) -> Answered {

@@ -128,7 +128,7 @@ impl Router {
     }
 
     fn count(&self, path: Path, out: u64, back: u64) {
-        lock(&self.shared.log).handle_bytes(path, self.to, (out, back));
+        lock(&self.shared.log).handle_bytes((self.zone, self.to), path, (out, back));
     }
 }
 
