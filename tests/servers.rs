@@ -186,7 +186,7 @@ fn clients_of_the_data_tier() -> Vec<(Ipv4Addr, Ipv4Addr)> {
 
 /// What a run measured of a claim.
 fn claim<'s>(summary: &'s Value, id: &str) -> &'s Value {
-    let claims = summary["verdicts"]["targets"].as_array();
+    let claims = summary["targets"].as_array();
     let claims = claims.expect("claims are judged");
     let claim = claims.iter().find(|claim| claim["id"] == id);
     claim.expect("it is judged")
@@ -223,6 +223,39 @@ redis = ["instances", "internet"]
             );
         }
     }
+}
+
+/// Redis is in zone a. Packets between the zones come later than an instance waits for it, so that those in zone b fail.
+#[test]
+fn instances_far_from_redis_fail_while_the_path_between_zones_is_impaired() {
+    if !has_servers() {
+        return;
+    }
+    let _machine = one_at_a_time();
+    let impaired = r#"
+[[faults]]
+at     = "1s"
+lasts  = "30s"
+action = "network-latency"
+zone   = "b"
+peer   = "other-zones"
+delay  = "3s"
+"#;
+    let failed = |fault: &str| {
+        let workplace = workplace(&format!("{TINY}{fault}"));
+        let ended = workplace.run(&["run", "tiny.toml"]);
+        assert!(matches!(ended.code, Some(0 | 99)), "{ended:#?}");
+        let (_, summary) = report(&workplace);
+        let errors = summary["errors"].as_array().expect("errors are listed");
+        let is_unavailable = |error: &&Value| error["kind"] == "HTTP 503";
+        let counts = errors
+            .iter()
+            .filter(is_unavailable)
+            .map(|error| error["calls"].as_u64());
+        counts.flatten().sum::<u64>()
+    };
+    assert_eq!(failed(""), 0);
+    assert!(failed(impaired) > 0);
 }
 
 /// Without a replica, Redis is empty when it returns; the database keeps its data.

@@ -1,4 +1,5 @@
-//! Impaired paths between one instance and its data tier: how much longer each command takes.
+//! Impaired paths between one instance and its data tier: how much longer each command takes. Real servers are on loopback,
+//! which is never late, so that the instance waits before it sends a command and before it uses the answer.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,10 +8,12 @@ use std::time::Duration;
 use tiketi_core::impairment::{Quality, tcp};
 use tiketi_core::rng::{Stream, Streams};
 
+use crate::clock::Clock;
+
 /// Bytes of a command, a statement or a response: less than a segment.
 const SMALL: u64 = 200;
 
-/// The paths from one instance to Redis and to the database, in the embedded tier.
+/// The paths from one instance to Redis and to the database.
 #[derive(Debug)]
 pub(crate) struct Distance {
     /// Whether a path is impaired. Asked for every command, and false in most runs.
@@ -32,6 +35,26 @@ pub(crate) struct Trip {
     pub(crate) there: Duration,
     /// From the server.
     pub(crate) back: Duration,
+}
+
+impl Trip {
+    /// Carries out a command of a client that gives up after `timeout` of scenario time: it begins when it has arrived, and its
+    /// result counts when that has. `None` if the client has given up.
+    pub(crate) async fn carry<T>(
+        self,
+        (clock, timeout): (Clock, Duration),
+        command: impl Future<Output = T>,
+    ) -> Option<T> {
+        let Self { there, back } = self;
+        clock.sleep(there.min(timeout)).await;
+        if there > timeout {
+            return None;
+        }
+        let result = command.await;
+        let left = timeout.saturating_sub(there);
+        clock.sleep(back.min(left)).await;
+        (back <= left).then_some(result)
+    }
 }
 
 impl Distance {

@@ -30,9 +30,9 @@ pub enum Unsupported {
     /// It would break servers that the run did not start.
     #[error("servers that existed before the run are never broken by it")]
     NotOurs,
-    /// It would delay packets between instances and servers, which nothing in the testbed can.
+    /// It would delay packets between zones, and servers that existed before the run are in none.
     #[error(
-        "packets between instances and real servers cannot be impaired; `peer = \"buyers\"` can"
+        "servers that existed before the run are in no zone, so that paths to them cannot be impaired; `peer = \"buyers\"` can"
     )]
     PathToServers,
 }
@@ -96,7 +96,8 @@ pub fn works_in(kind: FaultKind, environment: Environment) -> Result<(), Unsuppo
 /// Checks that a live run on this data tier supports the fault.
 pub fn live_supports(action: Action, tier: &DataTier) -> Result<(), Unsupported> {
     let impairment = action.impairment();
-    if impairment.is_some_and(|one| one.peer.includes_zones()) && *tier != DataTier::Embedded {
+    let is_external = tier.environment() == Environment::External;
+    if is_external && impairment.is_some_and(|one| one.peer.includes_zones()) {
         return Err(Unsupported::PathToServers);
     }
     works_in(action.kind(), tier.environment())
@@ -112,4 +113,38 @@ pub fn model_supports(action: Action, tier: &DataTier) -> Result<(), Unsupported
         DataTier::Embedded | DataTier::Servers | DataTier::External(_) => Environment::Model,
     };
     works_in(action.kind(), environment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tiketi_core::fault::catalog::FaultKind;
+
+    fn plan(tier: &str, peer: &str) -> crate::Plan {
+        let text = format!(
+            "name = \"x\"\n[topology]\ndata_tier = {tier}\n[[faults]]\nat = \"1m\"\nlasts = \"1m\"\n\
+             action = \"network-latency\"\nzone = \"b\"\npeer = \"{peer}\"\ndelay = \"40ms\""
+        );
+        let loaded = crate::load("x.toml", &text, &crate::Overrides::default());
+        loaded.unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    #[test]
+    fn paths_between_zones_can_be_impaired_unless_the_servers_are_in_none() {
+        let external = r#"{ redis = "redis://127.0.0.1", database = "postgres://u@127.0.0.1/d" }"#;
+        for (tier, peer, expected) in [
+            ("\"embedded\"", "other-zones", Ok(())),
+            ("\"servers\"", "other-zones", Ok(())),
+            ("\"servers\"", "all", Ok(())),
+            (external, "buyers", Ok(())),
+            (external, "other-zones", Err(Unsupported::PathToServers)),
+            (external, "all", Err(Unsupported::PathToServers)),
+        ] {
+            let plan = plan(tier, peer);
+            let action = plan.faults[0].action;
+            assert_eq!(action.kind(), FaultKind::NetworkLatency);
+            let found = live_supports(action, &plan.topology.data_tier);
+            assert_eq!(found, expected, "{tier}, {peer}");
+        }
+    }
 }

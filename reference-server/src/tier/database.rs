@@ -179,11 +179,11 @@ macro_rules! on_store {
 }
 
 impl Database {
-    /// The same store over a path that faults may impair. Only that to the embedded store can be.
+    /// The same store over a path that faults may impair.
     pub(crate) fn behind(self, distance: &Arc<Distance>) -> Self {
         match self {
             Self::Embedded(store) => Self::Embedded(store.behind(Arc::clone(distance))),
-            Self::Servers(store) => Self::Servers(store),
+            Self::Servers(store) => Self::Servers(store.behind(Arc::clone(distance))),
         }
     }
 

@@ -100,11 +100,12 @@ impl DataTier {
         }
     }
 
-    /// Returns the zone of the primary of a part; `None` for servers, whose paths cannot be impaired.
-    pub(super) const fn primary(&self, part: DataTierPart) -> Option<ZoneId> {
+    /// Returns the zone of the primary of a part; `None` while there is none, and for servers that existed before the run.
+    pub(super) fn primary(&self, part: DataTierPart) -> Option<ZoneId> {
         match self {
             Self::Embedded(tier) => Some(tier.primary(part)),
-            Self::Servers(_) | Self::External(_) => None,
+            Self::Servers(tier) => tier.primary(part),
+            Self::External(_) => None,
         }
     }
 

@@ -375,8 +375,11 @@ impl Fleet {
         }
     }
 
-    /// Tells an instance its paths to the data tier.
+    /// Tells an instance its paths to the data tier, unless it still boots.
     fn place(&self, member: &Member) {
+        if member.boot.is_some() {
+            return;
+        }
         let (redis, database) = self.paths.get(&member.zone).copied().unwrap_or_default();
         member.server.set_paths(redis, database);
     }
@@ -513,7 +516,12 @@ impl Fleet {
                 started.set_paths(paths.0, paths.1);
                 member.server = Server::Thread(started);
             }
-            (Server::Process(server), _) => server.process.tell(Command::Listen),
+            (Server::Process(server), _) => {
+                server.process.tell(Command::Listen);
+                if let Some(&(redis, database)) = self.paths.get(&member.zone) {
+                    member.server.set_paths(redis, database);
+                }
+            }
             (Server::Thread(_) | Server::Awaited, _) => {}
         }
         Ok(())

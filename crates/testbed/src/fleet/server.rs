@@ -87,11 +87,12 @@ impl Server {
         }
     }
 
-    /// The paths to its data tier from now on. Processes use real servers, whose paths cannot be impaired.
+    /// The paths to its data tier from now on. A process must have been told to listen.
     pub(super) fn set_paths(&self, redis: Quality, database: Quality) {
         match self {
             Self::Thread(instance) => instance.set_paths(redis, database),
-            Self::Awaited | Self::Process(_) => {}
+            Self::Process(server) => server.process.tell(Command::Paths { redis, database }),
+            Self::Awaited => {}
         }
     }
 

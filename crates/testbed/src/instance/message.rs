@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
+use tiketi_core::impairment::Quality;
 use tiketi_core::units::Share;
 use tiketi_measure::stall::Lapse;
 use tiketi_server::{InstanceLoad, ServersConfig, Settings, Show};
@@ -43,6 +44,13 @@ pub enum Command {
     Stress {
         /// The share; zero for no other work.
         load: Share,
+    },
+    /// The paths to Redis and to the database from now on.
+    Paths {
+        /// To Redis.
+        redis: Quality,
+        /// To the database.
+        database: Quality,
     },
     /// Accept no connection from now on: the zone loses power, and the process is stopped as soon as it reports
     /// [`Answer::Deaf`].

@@ -101,6 +101,7 @@ async fn obey(
                 return std::future::pending().await;
             }
             Command::Stress { load } => instance.stress(load),
+            Command::Paths { redis, database } => instance.set_paths(redis, database),
             Command::Listen => {} // It does already.
         }
     }

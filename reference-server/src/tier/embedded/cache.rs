@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::Inner;
 use super::redis::{CachedBody, RedisStore};
 use crate::bus::{Change, Envelope, Subscription};
-use crate::distance::{Distance, Trip};
+use crate::distance::Distance;
 use crate::tier::{Admission, News, Place, QueueStatus, Session, SessionChange, Task, Unavailable};
 
 /// The embedded Redis as one instance sees it.
@@ -203,21 +203,12 @@ impl EmbeddedCache {
         body: impl FnOnce(&mut RedisStore, SimTime) -> Result<T, Unavailable>,
     ) -> Result<T, Unavailable> {
         let trip = self.distance.as_ref().and_then(|one| one.trip_to_redis());
-        let Some(Trip { there, back }) = trip else {
+        let Some(trip) = trip else {
             return self.on_primary(body).await;
         };
-        let (clock, timeout) = (self.inner.clock, self.inner.redis_timeout);
-        clock.sleep(there.min(timeout)).await;
-        if there > timeout {
-            return Err(Unavailable::Redis);
-        }
-        let result = self.on_primary(body).await;
-        let left = timeout.saturating_sub(there);
-        clock.sleep(back.min(left)).await;
-        if back > left {
-            return Err(Unavailable::Redis);
-        }
-        result
+        let client = (self.inner.clock, self.inner.redis_timeout);
+        let carried = trip.carry(client, self.on_primary(body)).await;
+        carried.unwrap_or(Err(Unavailable::Redis))
     }
 
     /// Runs one atomic step on the primary. One that is paused, or was lost without a word, is waited for until the client

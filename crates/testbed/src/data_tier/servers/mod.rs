@@ -164,6 +164,14 @@ impl Servers {
         zones.zip(self.database_addresses.iter().copied()).collect()
     }
 
+    /// Returns the zone of the primary of a part; `None` while there is none.
+    pub(super) fn primary(&self, part: DataTierPart) -> Option<ZoneId> {
+        match part {
+            DataTierPart::Redis => Some(self.redis_zones[self.redis.primary()?]),
+            DataTierPart::Database => Some(self.database_zones[self.database.primary()?]),
+        }
+    }
+
     /// Returns how the supervisor reaches the servers, by the names that instances use.
     pub(crate) const fn config(&self) -> &ServersConfig {
         &self.config

@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use super::ServersConfig;
 use crate::clock::Clock;
+use crate::distance::Distance;
 use crate::settings::Settings;
 use crate::show::stable_id;
 use crate::tier::Unavailable;
@@ -45,6 +46,8 @@ const RELEASED_AT_ONCE: i32 = 200;
 #[derive(Clone, Debug)]
 pub(crate) struct PostgresDatabase {
     inner: Arc<Inner>,
+    /// The path to the database; `None` for one that is never impaired.
+    distance: Option<Arc<Distance>>,
 }
 
 #[derive(Debug)]
@@ -70,6 +73,15 @@ impl PostgresDatabase {
         };
         Self {
             inner: Arc::new(inner),
+            distance: None,
+        }
+    }
+
+    /// The same, over a path that faults may impair.
+    pub(crate) fn behind(self, distance: Arc<Distance>) -> Self {
+        Self {
+            distance: Some(distance),
+            ..self
         }
     }
 
@@ -346,7 +358,11 @@ impl PostgresDatabase {
         statement: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Unavailable> {
-        self.pool()?.query(statement, parameters).await
+        let late = self.distance.as_ref();
+        // A statement is a transaction of its own, and one round trip.
+        let late = late.map_or(Duration::ZERO, |one| one.trips_to_database(1));
+        let late = self.inner.clock.wall(late);
+        self.pool()?.query_late(late, (statement, parameters)).await
     }
 
     fn pool(&self) -> Result<&Pool, Unavailable> {

@@ -8,6 +8,8 @@ mod presence;
 mod scripts;
 #[cfg(test)]
 pub(crate) mod test_node;
+#[cfg(test)]
+mod travel_tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +23,7 @@ use uuid::Uuid;
 use super::ServersConfig;
 use crate::bus::{Change, Envelope, Subscription};
 use crate::clock::Clock;
+use crate::distance::Distance;
 use crate::settings::Settings;
 use crate::tier::waiting::{ADMISSION_RATE_ASSUMED, AdmissionLimits, RATE_SMOOTHING, RATE_WINDOW};
 use crate::tier::{
@@ -44,6 +47,8 @@ const PRESENCE_TTL_WALL_MIN: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub(crate) struct RedisCache {
     inner: Arc<Inner>,
+    /// The path to Redis; `None` for one that is never impaired.
+    distance: Option<Arc<Distance>>,
 }
 
 #[derive(Debug)]
@@ -89,6 +94,15 @@ impl RedisCache {
         };
         Self {
             inner: Arc::new(inner),
+            distance: None,
+        }
+    }
+
+    /// The same, over a path that faults may impair.
+    pub(crate) fn behind(self, distance: Arc<Distance>) -> Self {
+        Self {
+            distance: Some(distance),
+            ..self
         }
     }
 
@@ -289,8 +303,7 @@ impl RedisCache {
         }
         let count = envelopes.len() as u64;
         let link = self.link(count).await?;
-        let sent: RedisResult<()> = link.pipe(&commands).await;
-        sent.map_err(|error| refused(&error))?;
+        self.travel::<()>(link.pipe(&commands)).await?;
         self.inner
             .counts
             .published
@@ -366,7 +379,7 @@ impl RedisCache {
         command: &redis::Cmd,
     ) -> Result<T, Unavailable> {
         let link = self.link(1).await?;
-        link.query(command).await.map_err(|error| refused(&error))
+        self.travel(link.query(command)).await
     }
 
     async fn invoke<T: redis::FromRedisValue>(
@@ -374,7 +387,25 @@ impl RedisCache {
         script: &ScriptInvocation<'_>,
     ) -> Result<T, Unavailable> {
         let link = self.link(1).await?;
-        link.invoke(script).await.map_err(|error| refused(&error))
+        self.travel(link.invoke(script)).await
+    }
+
+    /// Carries out a command over the path to Redis.
+    async fn travel<T>(
+        &self,
+        command: impl Future<Output = RedisResult<T>>,
+    ) -> Result<T, Unavailable> {
+        let trip = self.distance.as_ref().and_then(|one| one.trip_to_redis());
+        let answer = match trip {
+            None => command.await,
+            Some(trip) => {
+                let clock = self.inner.clock;
+                let client = (clock, clock.scenario(self.inner.timeout));
+                let carried = trip.carry(client, command).await;
+                carried.ok_or(Unavailable::Redis)?
+            }
+        };
+        answer.map_err(|error| refused(&error))
     }
 
     /// Returns the link, and counts this many operations.
