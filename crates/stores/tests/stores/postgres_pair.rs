@@ -321,7 +321,7 @@ async fn connect_from(pair: &PostgresPair, source: [u8; 4]) -> Result<(), String
         .user("tiketi")
         .dbname("tiketi")
         .password(pair.password());
-    let connected = config.connect_raw(stream, tokio_postgres::NoTls).await;
+    let connected = config.connect_raw(stream, NoTls).await;
     connected.map(drop).map_err(|error| {
         let refusal = error.as_db_error();
         refusal.map_or_else(|| error.to_string(), |refusal| refusal.message().to_owned())
