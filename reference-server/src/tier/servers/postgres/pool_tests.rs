@@ -239,16 +239,9 @@ async fn a_statement_over_a_slow_path_keeps_its_connection_longer() {
     let late = Duration::from_millis(200);
     let query = ("SELECT clock_timestamp()::text", &[] as &[_]);
     let slow = || stage.pool.query_late(late, query);
-    let begun = tokio::time::Instant::now();
-    let answers = join_all((0..6).map(|_| slow())).await;
+    let answers = join_all((0..3).map(|_| slow())).await;
     assert!(answers.iter().all(Result::is_ok));
-    assert!(
-        begun.elapsed() >= 2 * late,
-        "six take turns at three connections"
-    );
-    let begun = tokio::time::Instant::now();
-    let patience = stage.pool.limits.connect_timeout * ANSWER_WAITS;
-    let given_up = tokio::time::timeout(late, stage.pool.query_late(4 * patience, query)).await;
-    assert!(given_up.is_err(), "the packets are still on their way");
-    assert!(begun.elapsed() >= late);
+    // Six take turns at three connections, so that two round trips are the least.
+    let early = tokio::time::timeout(late + late / 2, join_all((0..6).map(|_| slow()))).await;
+    assert!(early.is_err(), "connections were not kept");
 }

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::ServersConfig;
 use crate::bus::{Change, Envelope, Subscription};
 use crate::clock::Clock;
-use crate::distance::Distance;
+use crate::distance::{Distance, Trip};
 use crate::settings::Settings;
 use crate::tier::waiting::{ADMISSION_RATE_ASSUMED, AdmissionLimits, RATE_SMOOTHING, RATE_WINDOW};
 use crate::tier::{
@@ -303,7 +303,13 @@ impl RedisCache {
         }
         let count = envelopes.len() as u64;
         let link = self.link(count).await?;
-        self.travel::<()>(link.pipe(&commands)).await?;
+        match self.trip() {
+            None => link
+                .pipe::<()>(&commands)
+                .await
+                .map_err(|error| refused(&error)),
+            Some(trip) => Box::pin(self.travel(trip, link.pipe(&commands))).await,
+        }?;
         self.inner
             .counts
             .published
@@ -379,7 +385,10 @@ impl RedisCache {
         command: &redis::Cmd,
     ) -> Result<T, Unavailable> {
         let link = self.link(1).await?;
-        self.travel(link.query(command)).await
+        match self.trip() {
+            None => link.query(command).await.map_err(|error| refused(&error)),
+            Some(trip) => Box::pin(self.travel(trip, link.query(command))).await,
+        }
     }
 
     async fn invoke<T: redis::FromRedisValue>(
@@ -387,24 +396,27 @@ impl RedisCache {
         script: &ScriptInvocation<'_>,
     ) -> Result<T, Unavailable> {
         let link = self.link(1).await?;
-        self.travel(link.invoke(script)).await
+        match self.trip() {
+            None => link.invoke(script).await.map_err(|error| refused(&error)),
+            Some(trip) => Box::pin(self.travel(trip, link.invoke(script))).await,
+        }
     }
 
-    /// Carries out a command over the path to Redis.
+    /// Draws the way of a command; `None` if the path is clear.
+    fn trip(&self) -> Option<Trip> {
+        self.distance.as_ref().and_then(|one| one.trip_to_redis())
+    }
+
+    /// Carries out a command over an impaired path.
     async fn travel<T>(
         &self,
+        trip: Trip,
         command: impl Future<Output = RedisResult<T>>,
     ) -> Result<T, Unavailable> {
-        let trip = self.distance.as_ref().and_then(|one| one.trip_to_redis());
-        let answer = match trip {
-            None => command.await,
-            Some(trip) => {
-                let clock = self.inner.clock;
-                let client = (clock, clock.scenario(self.inner.timeout));
-                let carried = trip.carry(client, command).await;
-                carried.ok_or(Unavailable::Redis)?
-            }
-        };
+        let clock = self.inner.clock;
+        let client = (clock, clock.scenario(self.inner.timeout));
+        let carried = trip.carry(client, command).await;
+        let answer = carried.ok_or(Unavailable::Redis)?;
         answer.map_err(|error| refused(&error))
     }
 
