@@ -3,9 +3,10 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use super::buyers::is_idempotent;
-use super::calls::{Call, CallRef, Reply, Step};
+use super::buyers::{is_idempotent, is_read};
+use super::calls::{Call, CallRef, NOWHERE, Reply, Step};
 use super::entry::Entry;
+use super::passing::Way;
 use super::world::World;
 use tiketi_buyer::observation::Failure;
 use tiketi_cloud::driver::{self, FaultTarget, NODE_EVICTION, Shift, Strain};
@@ -276,7 +277,8 @@ impl World<'_> {
     }
 
     /// Breaks the connection between the buyer and the load balancer; the system continues with the call. Like a browser,
-    /// the buyer repeats an idempotent request on a new connection.
+    /// the buyer repeats an idempotent request on a new connection. If an edge location has passed it on, the location repeats
+    /// what only reads, as CloudFront does.
     fn cut_from_buyer(&mut self, now: SimTime, call: CallRef) {
         let Some(open) = self.calls.find(call) else {
             return;
@@ -284,8 +286,22 @@ impl World<'_> {
         open.is_abandoned = true;
         let mut cut = *open;
         cut.is_abandoned = false;
-        if is_idempotent(cut.operation) {
-            return self.send(now, cut.buyer, (cut.operation, cut.subject), cut.intended);
+        match self.way(cut.operation) {
+            Way::Direct if is_idempotent(cut.operation) => {
+                return self.send(now, cut.buyer, (cut.operation, cut.subject), cut.intended);
+            }
+            Way::Through if is_read(cut.operation) => {
+                let again = Call {
+                    step: Step::Answer,
+                    reply: Reply::Failed(Failure::ConnectRefused),
+                    node: NOWHERE,
+                    instance: u32::MAX,
+                    is_watched: false,
+                    ..cut
+                };
+                return self.send_to_load_balancer(now, again);
+            }
+            Way::Direct | Way::Through | Way::Room => {}
         }
         cut.reply = Reply::Failed(Failure::Reset);
         self.deliver(now, &cut);

@@ -24,6 +24,12 @@ pub struct Edge {
     pub dns_ttl: Duration,
     /// Resolvers that the buyers use; each caches the site's name for all of its buyers.
     pub resolvers: u32,
+    /// How API requests get to the load balancer.
+    #[serde(default = "ApiWay::of_old_archives")]
+    pub api: ApiWay,
+    /// Where the waiting room is.
+    #[serde(default = "RoomPlace::of_old_archives")]
+    pub waiting_room: RoomPlace,
 }
 
 /// A static file.
@@ -49,6 +55,48 @@ names!(CacheStart {
     Empty = "empty",
 });
 
+/// How API requests of buyers get to the load balancer. Sockets always go there directly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiWay {
+    /// Straight to it. They are counted and billed as passed through the edge.
+    Direct,
+    /// By way of an edge location, which passes them on and caches nothing.
+    Through,
+}
+
+names!(ApiWay {
+    Direct = "direct",
+    Through = "through",
+});
+
+impl ApiWay {
+    /// For archives without the key: the default of the preset.
+    const fn of_old_archives() -> Self {
+        Self::Direct
+    }
+}
+
+/// Where buyers wait until they may shop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoomPlace {
+    /// In the application, which keeps the queue in Redis.
+    Application,
+    /// At the edge, which keeps the queue in a managed store. The application serves admitted buyers only.
+    Edge,
+}
+
+names!(RoomPlace {
+    Application = "application",
+    Edge = "edge",
+});
+
+impl RoomPlace {
+    /// For archives without the key: the default of the preset.
+    const fn of_old_archives() -> Self {
+        Self::Application
+    }
+}
+
 impl Edge {
     /// The edge of archives that were written without one: it serves no files.
     pub fn without_files() -> Self {
@@ -61,7 +109,19 @@ impl Edge {
             origin_latency: Duration::ZERO,
             dns_ttl: Duration::from_secs(60),
             resolvers: 1,
+            api: ApiWay::Direct,
+            waiting_room: RoomPlace::Application,
         }
+    }
+
+    /// Whether buyers send anything to an edge location: page loads, API requests, or polls of their place in the queue.
+    pub fn is_used(&self) -> bool {
+        !self.files.is_empty() || self.api == ApiWay::Through || self.has_room()
+    }
+
+    /// Whether the waiting room is at the edge.
+    pub fn has_room(&self) -> bool {
+        self.waiting_room == RoomPlace::Edge
     }
 
     /// Returns the bytes of one page load.
