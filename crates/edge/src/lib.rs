@@ -21,5 +21,5 @@ mod room;
 
 pub use cache::{Cache, Delivery, Fetch, FileId, Lookup, OriginAnswer, rounds};
 pub use figures::EdgeFigures;
-pub use passing::{CONNECT_TIMEOUT, EdgeError, PassingFigures, RESPONSE_TIMEOUT};
+pub use passing::{CONNECT_TIMEOUT, EdgeError, PassingFigures, RESPONSE_TIMEOUT, Way};
 pub use room::{Places, Room, RoomFigures, pass_life};

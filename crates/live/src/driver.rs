@@ -125,10 +125,11 @@ impl Visit {
         let Some(outgoing) = self.world.api.outgoing(request) else {
             return self.load_page(now, request, intended);
         };
-        let world = Rc::clone(&self.world);
+        let (world, buyer) = (Rc::clone(&self.world), self.buyer);
         let identity = self.identity.clone();
         self.call = Some(Box::pin(async move {
-            let (sent, result) = world.http.call(&outgoing, &identity).await;
+            let asked = (request.operation(), &outgoing);
+            let (sent, result) = world.call(buyer, asked, &identity).await;
             CallEnd {
                 request,
                 intended,

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use super::clock::Clock;
 use super::dialer::{Connected, Dialer};
 use super::reach::Allowed;
+use super::resolver::Names;
 use tiketi_buyer::observation::Failure;
 use tiketi_core::units::SimTime;
 
@@ -163,13 +164,23 @@ impl Http {
         request: &Outgoing,
         identity: &Identity,
     ) -> (SimTime, Result<Received, Failure>) {
+        self.call_by(self.dialer.names(), request, identity).await
+    }
+
+    /// As [`Self::call`], to the addresses that `names` knows.
+    pub(super) async fn call_by(
+        &self,
+        names: &Names,
+        request: &Outgoing,
+        identity: &Identity,
+    ) -> (SimTime, Result<Received, Failure>) {
         let sent = self.clock.now();
         let exchange = Box::pin(async {
             if self.places.available_permits() == 0 {
                 self.waits.set(self.waits.get() + 1);
             }
             let _place = self.places.acquire().await;
-            self.exchange(request, identity).await
+            self.exchange(names, request, identity).await
         });
         let answer = timeout(self.call_timeout, exchange)
             .await
@@ -223,8 +234,13 @@ impl Http {
         Ok((head.status, bytes))
     }
 
-    async fn exchange(&self, request: &Outgoing, identity: &Identity) -> Result<Received, Failure> {
-        let address = self.dialer.address().await?;
+    async fn exchange(
+        &self,
+        names: &Names,
+        request: &Outgoing,
+        identity: &Identity,
+    ) -> Result<Received, Failure> {
+        let address = names.address().await?;
         if let Some(mut channel) = self.take_idle(address).await {
             match channel.send_request(self.message(request, identity)).await {
                 Ok(response) => return self.receive(address, channel, response).await,
@@ -234,7 +250,7 @@ impl Http {
                 Err(_) => return Err(Failure::Reset),
             }
         }
-        let (address, mut channel) = self.open(address).await?;
+        let (address, mut channel) = self.open(names, address).await?;
         let response = channel
             .send_request(self.message(request, identity))
             .await
@@ -256,8 +272,8 @@ impl Http {
         }
     }
 
-    async fn open(&self, address: Allowed) -> Result<(Allowed, Channel), Failure> {
-        let (address, connected) = self.dialer.connect(address).await?;
+    async fn open(&self, names: &Names, address: Allowed) -> Result<(Allowed, Channel), Failure> {
+        let (address, connected) = self.dialer.connect_by(names, address).await?;
         Ok((address, self.greet(connected).await?))
     }
 

@@ -287,6 +287,8 @@ impl LocalCloud {
             files: self.testbed.edge_figures().unwrap_or_default(),
             passed_requests: passed.requests,
             passed_bytes: passed.bytes_out,
+            load_balancer: self.testbed.edge_names(),
+            passing: self.testbed.passing(),
             ..FrontFigures::default()
         }
     }

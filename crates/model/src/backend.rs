@@ -19,7 +19,6 @@ use super::buyers::is_idempotent;
 use super::calls::{Call, CallRef, Reply, Step};
 use super::entry::Entry;
 use super::front::Reached;
-use super::passing::Way;
 use super::paths::REQUEST_BYTES;
 use super::tier::{Cached, SHOW};
 use super::world::World;
@@ -28,6 +27,7 @@ use tiketi_core::units::{BuyerId, DataTierPart, InstanceId, SimTime, ZoneId};
 use tiketi_data_tier::{
     Asked, Begun, Done, Place, QueueState, ReservationNumber, SeatNumber, Transaction,
 };
+use tiketi_edge::Way;
 use tiketi_scenario::operation::Operation;
 
 const BAD_GATEWAY: Reply = Reply::Failed(Failure::Status(502));

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::buyers::{is_idempotent, is_read};
 use super::calls::{Call, CallRef, NOWHERE, Reply, Step};
 use super::entry::Entry;
-use super::passing::Way;
 use super::world::World;
 use tiketi_buyer::observation::Failure;
 use tiketi_cloud::driver::{self, FaultTarget, NODE_EVICTION, Shift, Strain};
@@ -15,6 +14,7 @@ use tiketi_cloud::resolver::NameServerState;
 use tiketi_core::fault::catalog::{Action, Connections, Disruption, Fault};
 use tiketi_core::impairment::Impairments;
 use tiketi_core::units::{DataTierPart, InstanceId, Share, SimTime, ZoneId};
+use tiketi_edge::Way;
 use tiketi_scenario::topology::DatabaseKind;
 
 impl FaultTarget for World<'_> {

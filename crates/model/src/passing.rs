@@ -16,44 +16,8 @@ use super::world::World;
 use tiketi_buyer::observation::Failure;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_data_tier::{Place, QueueState};
-use tiketi_edge::{CONNECT_TIMEOUT, EdgeError, RESPONSE_TIMEOUT};
+use tiketi_edge::{CONNECT_TIMEOUT, EdgeError, RESPONSE_TIMEOUT, Way};
 use tiketi_scenario::operation::Operation;
-use tiketi_scenario::topology::{ApiWay, Edge, RoomPlace};
-
-/// Who answers a request, and which way it takes there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
-    /// Straight to the load balancer.
-    Direct,
-    /// An edge location passes it on to the load balancer.
-    Through,
-    /// The waiting room at the edge answers it.
-    Room,
-}
-
-impl Way {
-    /// The way of a request.
-    pub(super) const fn of(operation: Operation, edge: &Edge) -> Self {
-        let has_room = matches!(edge.waiting_room, RoomPlace::Edge);
-        match operation {
-            Operation::QueueCheck | Operation::QueueStatus | Operation::QueueLeave if has_room => {
-                Self::Room
-            }
-            Operation::PageLoad | Operation::SocketConnect => Self::Direct,
-            Operation::ShowList
-            | Operation::ShowDetail
-            | Operation::QueueCheck
-            | Operation::QueueStatus
-            | Operation::QueueLeave
-            | Operation::SeatList
-            | Operation::SeatReserve
-            | Operation::PaymentProcess => match edge.api {
-                ApiWay::Direct => Self::Direct,
-                ApiWay::Through => Self::Through,
-            },
-        }
-    }
-}
 
 /// What the edge answers if a request to the load balancer has failed like this; `None` if that is the load balancer's own response, or
 /// if the buyer has given up.

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use super::edge;
 use tiketi_core::rng::Streams;
 use tiketi_core::units::SimTime;
 use tiketi_scenario::Plan;
+use tiketi_scenario::topology::RoomPlace;
 
 /// File descriptors a process needs besides its sockets: pools of keep-alive connections, health checks, pipes, runtime.
 const RESERVE: u64 = 600;
@@ -33,13 +35,18 @@ pub struct Budget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder {
     /// One process with all instances as threads.
-    Threads,
+    Threads {
+        /// Files of the edge, which is in the same process.
+        edge: u64,
+    },
     /// A process with one instance.
     Process {
         /// The smallest number of instances that may have to share all sockets.
         sharing: u64,
         /// Connections of an instance to the data tier.
         connections: u64,
+        /// Files of the edge, in a process of its own.
+        edge: u64,
     },
 }
 
@@ -63,6 +70,12 @@ pub struct TooFewFiles {
 }
 
 impl Holder {
+    /// Instances as threads of the process that also has the edge.
+    pub fn threads(plan: &Plan) -> Self {
+        let edge = edge::files(&plan.topology.edge);
+        Self::Threads { edge }
+    }
+
     /// Instances as processes: after the loss of a zone, the rest of the smallest fleet must hold all sockets.
     pub fn process(plan: &Plan) -> Self {
         let topology = &plan.topology;
@@ -85,16 +98,20 @@ impl Holder {
         Self::Process {
             sharing: u64::from(left_of_begun.min(left_of_smallest).max(1)),
             connections: u64::from(topology.database.pool_max) + REDIS_CONNECTIONS,
+            edge: edge::files(&topology.edge),
         }
     }
 
     /// Files that `sockets` at once need in one process.
     fn files(self, sockets: u64) -> u64 {
         match self {
-            Self::Threads => sockets + RESERVE,
-            Self::Process { connections, .. } => {
+            Self::Threads { edge } => sockets + edge + RESERVE,
+            Self::Process {
+                connections, edge, ..
+            } => {
                 let shares = (sockets * 100).div_ceil(self.fill_percent());
-                shares.div_ceil(self.sharing()) + connections + RESERVE
+                let of_instance = shares.div_ceil(self.sharing()) + connections;
+                of_instance.max(edge) + RESERVE
             }
         }
     }
@@ -102,7 +119,8 @@ impl Holder {
     /// Returns the number of concurrent sockets that fit if each process may open `limit` files.
     fn sockets_max(self, limit: u64) -> u64 {
         match self {
-            Self::Threads => limit.saturating_sub(RESERVE),
+            Self::Threads { edge } => limit.saturating_sub(RESERVE + edge),
+            Self::Process { edge, .. } if RESERVE + edge > limit => 0,
             Self::Process { connections, .. } => {
                 let one = limit.saturating_sub(RESERVE + connections);
                 one * self.sharing() * self.fill_percent() / 100
@@ -112,7 +130,7 @@ impl Holder {
 
     const fn sharing(self) -> u64 {
         match self {
-            Self::Threads => 1,
+            Self::Threads { .. } => 1,
             Self::Process { sharing, .. } => sharing,
         }
     }
@@ -130,7 +148,7 @@ impl Holder {
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Threads => write!(f, "the process that runs the instances"),
+            Self::Threads { .. } => write!(f, "the process that runs the instances"),
             Self::Process { sharing: 1, .. } => write!(
                 f,
                 "one instance process, which may have to hold all sockets alone when a zone is lost"
@@ -212,7 +230,13 @@ pub fn sockets_forecast(plan: &Plan) -> u64 {
         gone = (gone + through_per_second).min(come_by(now - stay));
         most = most.max(here - gone * still_patient[second]);
     }
-    most.ceil() as u64
+    let here = most.ceil() as u64;
+    match plan.topology.edge.waiting_room {
+        RoomPlace::Application => here,
+        // Only who has been admitted has a socket. Who was idle for too long and lost the slot may still be there, so twice as
+        // many as there are slots (assumption).
+        RoomPlace::Edge => here.min(2 * u64::from(plan.waiting_room.active_max)),
+    }
 }
 
 /// Returns the share of buyers who are still waiting after 0, 1, 2 … `seconds`, from a sample of their patience.
@@ -239,7 +263,7 @@ mod tests {
     use super::*;
 
     fn threads(sockets: u64, limit: u64) -> Result<Budget, TooFewFiles> {
-        Budget::new(sockets, limit, Holder::Threads)
+        Budget::new(sockets, limit, Holder::Threads { edge: 0 })
     }
 
     fn plan(text: &str) -> Plan {
@@ -271,6 +295,7 @@ mod tests {
         let holder = |sharing| Holder::Process {
             sharing,
             connections: 24,
+            edge: 0,
         };
         let budget = Budget::new(19_376, 20_000, holder(1)).unwrap();
         assert_eq!(
@@ -293,6 +318,48 @@ mod tests {
     }
 
     #[test]
+    fn what_the_edge_opens_is_missing_to_the_sockets_beside_it() {
+        let edge = edge::files(&plan("[topology.edge]\napi = \"through\"").topology.edge);
+        assert_eq!(edge, 4_000, "from the workers, and to the load balancer");
+        let room = plan("[topology.edge]\nwaiting_room = \"edge\"");
+        assert_eq!(edge::files(&room.topology.edge), 2_000);
+        assert_eq!(Holder::threads(&plan("")), Holder::Threads { edge: 0 });
+        assert!(Budget::new(15_400, 20_000, Holder::Threads { edge }).is_ok());
+        let refusal = Budget::new(15_401, 20_000, Holder::Threads { edge }).unwrap_err();
+        assert_eq!(refusal.sockets_max, 15_400);
+        let processes = Holder::Process {
+            sharing: 2,
+            connections: 24,
+            edge,
+        };
+        assert!(Budget::new(15_401, 20_000, processes).is_ok());
+        assert!(Budget::new(10, 4_096, processes).is_err(), "the edge alone");
+    }
+
+    #[test]
+    fn buyers_who_wait_at_the_edge_have_no_socket() {
+        let crowd = |edge: &str| {
+            sockets_forecast(&plan(&format!(
+                r#"
+                [clock]
+                duration = "300s"
+                [waiting_room]
+                active_max = 100
+                [[arrivals]]
+                shape = "poisson"
+                rate = 10
+                from = "0s"
+                until = "200s"
+                [topology.edge]
+                {edge}
+                "#
+            )))
+        };
+        assert!(crowd("") > 1_000);
+        assert_eq!(crowd("waiting_room = \"edge\""), 200);
+    }
+
+    #[test]
     fn the_smallest_fleet_shares_the_sockets_when_its_fullest_zone_is_lost() {
         let arrivals =
             "[[arrivals]]\nshape = \"poisson\"\nrate = 1\nfrom = \"0s\"\nuntil = \"60s\"";
@@ -302,12 +369,13 @@ mod tests {
                 Holder::Process {
                     sharing,
                     connections,
+                    ..
                 } => {
                     let pool = u64::from(plan.topology.database.pool_max);
                     assert!(connections > pool, "Redis as well");
                     sharing
                 }
-                Holder::Threads => panic!("these are processes"),
+                Holder::Threads { .. } => panic!("these are processes"),
             }
         };
         let fleet = |min: u32, initial: &str| {

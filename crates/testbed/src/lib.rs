@@ -16,6 +16,7 @@ pub mod clock;
 pub mod data_tier;
 mod deaf;
 pub mod dns;
+pub mod dns_client;
 pub mod edge;
 mod error;
 mod faults;
@@ -49,10 +50,11 @@ pub use error::TestbedError;
 use fleet::{Fleet, InstanceGauge, Kind, Site};
 use outside::Outside;
 use tiketi_cloud::order::Input;
+use tiketi_cloud::resolver::NameFigures;
 use tiketi_core::impairment::Impairments;
 use tiketi_core::rng::Streams;
 use tiketi_core::units::{DataTierPart, InstanceId, ZoneId};
-use tiketi_edge::EdgeFigures;
+use tiketi_edge::{EdgeFigures, PassingFigures};
 use tiketi_measure::ending::{ChargeFacts, DataTierFigures, Use};
 use tiketi_measure::stall::Book;
 use tiketi_network::Party;
@@ -103,7 +105,7 @@ pub struct Testbed {
     load_taken: Load,
     /// Inputs that the control plane gets next.
     pending: VecDeque<Input>,
-    /// The edge; `None` if the page has no static files.
+    /// The edge; `None` if buyers have nothing to do there.
     edge: Option<edge::Edge>,
     /// What the edge had counted when it was last taken for the bill.
     edge_taken: EdgeFigures,
@@ -143,7 +145,7 @@ pub struct Access {
     pub name_server: SocketAddr,
     /// Secret that signs the tokens of buyers.
     pub token_secret: String,
-    /// The edge that serves the web page; `None` if the page has no static files.
+    /// The edge; `None` if buyers have nothing to do there.
     pub edge: Option<EdgeAccess>,
 }
 
@@ -205,7 +207,7 @@ impl Testbed {
     ) -> Result<Self, TestbedError> {
         let limit = Budget::raise_limit().map_err(TestbedError::Limit)?;
         let holder = match plan.topology.data_tier {
-            topology::DataTier::Embedded => Holder::Threads,
+            topology::DataTier::Embedded => Holder::threads(plan),
             topology::DataTier::Servers | topology::DataTier::External(_) => Holder::process(plan),
         };
         let budget = Budget::new(budget::sockets_forecast(plan), limit, holder)?;
@@ -261,7 +263,7 @@ impl Testbed {
             (zone, admitted)
         };
         let fleet = fleet.admitting(topology.zone_ids().map(sources).collect());
-        let edge = start_edge(plan, &name_server).await?;
+        let edge = start_edge(plan, &name_server, port).await?;
         let mut testbed = Self {
             edge,
             edge_taken: EdgeFigures::default(),
@@ -333,6 +335,17 @@ impl Testbed {
         self.edge.as_ref().map(edge::Edge::figures)
     }
 
+    /// Returns the API requests that the edge passed on; `None` if buyers send them to the load balancer directly.
+    pub fn passing(&self) -> Option<PassingFigures> {
+        self.edge.as_ref().and_then(edge::Edge::passing)
+    }
+
+    /// Returns how the edge looked up the load balancer's name.
+    pub fn edge_names(&self) -> NameFigures {
+        let edge = self.edge.as_ref();
+        edge.map_or_else(NameFigures::default, edge::Edge::name_figures)
+    }
+
     /// Returns the current state of the testbed.
     pub fn gauges(&self) -> Gauges {
         let instances = self.fleet.gauges();
@@ -367,18 +380,26 @@ impl Testbed {
     }
 }
 
-/// Starts the edge, and gives its name the addresses; `None` if the page has no static files.
+/// Starts the edge, and gives its name the addresses; `None` if buyers have nothing to do there.
 async fn start_edge(
     plan: &Plan,
     name_server: &NameServer,
+    port: u16,
 ) -> Result<Option<edge::Edge>, TestbedError> {
-    let planned = &plan.topology.edge;
-    if planned.files.is_empty() {
+    if !plan.topology.edge.is_used() {
         return Ok(None);
     }
-    let edge = edge::Edge::start(planned, plan.clock.speed)
-        .await
-        .map_err(TestbedError::Edge)?;
+    let load_balancer = edge::LoadBalancer {
+        name_server: name_server.address(),
+        port,
+    };
+    let blueprint = edge::Blueprint {
+        edge: plan.topology.edge.clone(),
+        speed: plan.clock.speed,
+        load_balancer,
+    };
+    let edge = edge::Edge::start(blueprint).await;
+    let edge = edge.map_err(TestbedError::Edge)?;
     for &address in edge.addresses() {
         lock(&name_server.names()).add(EDGE_NAME, address);
     }

@@ -98,6 +98,7 @@ impl Engine for Testbed {
             requests: new.requests,
             bytes_out: new.bytes,
             origin_requests: new.origin_requests,
+            ..EdgeSample::default()
         }
     }
 

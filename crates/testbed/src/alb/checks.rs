@@ -33,11 +33,7 @@ pub(super) async fn watch(
     let uri = absolute(authority_of(address), Some(PathAndQuery::from_static(PATH)));
     // Each check opens a new connection, to notice when the target no longer accepts any.
     let timeout = check.timeout.div_f64(speed);
-    let connector = Connector {
-        source,
-        target: address,
-        timeout,
-    };
+    let connector = Connector { source, timeout };
     let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new())
         .pool_max_idle_per_host(0)
         .build(connector);
