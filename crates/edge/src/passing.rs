@@ -3,43 +3,6 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tiketi_scenario::edge::{ApiWay, Edge, RoomPlace};
-use tiketi_scenario::operation::Operation;
-
-/// Who answers a request, and which way it takes there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// Straight to the load balancer.
-    Direct,
-    /// An edge location passes it on to the load balancer.
-    Through,
-    /// The waiting room at the edge answers it.
-    Room,
-}
-
-impl Way {
-    /// Returns the way of a request in a deployment with this edge.
-    pub const fn of(operation: Operation, edge: &Edge) -> Self {
-        let has_room = matches!(edge.waiting_room, RoomPlace::Edge);
-        match operation {
-            Operation::QueueCheck | Operation::QueueStatus | Operation::QueueLeave if has_room => {
-                Self::Room
-            }
-            Operation::PageLoad | Operation::SocketConnect => Self::Direct,
-            Operation::ShowList
-            | Operation::ShowDetail
-            | Operation::QueueCheck
-            | Operation::QueueStatus
-            | Operation::QueueLeave
-            | Operation::SeatList
-            | Operation::SeatReserve
-            | Operation::PaymentProcess => match edge.api {
-                ApiWay::Direct => Self::Direct,
-                ApiWay::Through => Self::Through,
-            },
-        }
-    }
-}
 
 /// How long a location waits for a connection to the load balancer (CloudFront's default).
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -109,26 +72,6 @@ impl PassingFigures {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sockets_and_pages_have_a_way_of_their_own_and_polls_go_to_the_room() {
-        let mut edge = Edge::without_files();
-        for operation in Operation::ALL {
-            assert_eq!(Way::of(operation, &edge), Way::Direct, "{operation}");
-        }
-        edge.api = ApiWay::Through;
-        let direct = [Operation::PageLoad, Operation::SocketConnect];
-        for operation in Operation::ALL {
-            let is_direct = Way::of(operation, &edge) == Way::Direct;
-            assert_eq!(is_direct, direct.contains(&operation), "{operation}");
-        }
-        edge.waiting_room = RoomPlace::Edge;
-        assert_eq!(Way::of(Operation::QueueLeave, &edge), Way::Room);
-        assert_eq!(Way::of(Operation::SeatList, &edge), Way::Through);
-        edge.api = ApiWay::Direct;
-        assert_eq!(Way::of(Operation::QueueStatus, &edge), Way::Room);
-        assert_eq!(Way::of(Operation::SeatList, &edge), Way::Direct);
-    }
 
     #[test]
     fn errors_are_counted_by_status() {

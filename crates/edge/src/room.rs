@@ -5,8 +5,8 @@
 //!                ◀─ pass, when admitted ─┘
 //! ```
 //!
-//! Its rules are those of the application's waiting room: the commands are those of [`Redis`], on a store of its own that no fault
-//! touches, that is never full, and that loses nothing.
+//! Its rules are those of the application's waiting room: the commands are those of [`Redis`], on a store of its own that no
+//! fault touches, that is never full, and that loses nothing.
 
 use std::convert::Infallible;
 use std::time::Duration;

@@ -85,12 +85,14 @@ impl Visit {
             credential.user,
             now,
         );
+        let journey = journey.waiting_at(world.room());
         Self {
             buyer,
             journey,
             identity: Identity {
                 authorization: credential.authorization,
                 cookie: None,
+                pass: None,
             },
             call: None,
             line: Socket::Closed,
@@ -205,6 +207,9 @@ impl Visit {
             Ok(Loaded::Answer(received)) => {
                 if received.cookie.is_some() && received.cookie != self.identity.cookie {
                     self.identity.cookie.clone_from(&received.cookie);
+                }
+                if received.pass.is_some() {
+                    self.identity.pass.clone_from(&received.pass);
                 }
                 let (outcome, answer) = understand(end.request, &received, &mut seats);
                 (outcome, answer, received.body.len())

@@ -18,7 +18,9 @@ use tiketi_cloud::order::Input;
 use tiketi_core::units::{InstanceId, SimTime};
 use tiketi_cost::{Scope, Statement};
 use tiketi_measure::Gauges;
-use tiketi_measure::ending::{ChargeFacts, DataTierFigures, FrontFigures, Probe, Stickiness, Use};
+use tiketi_measure::ending::{
+    AdmissionFacts, ChargeFacts, DataTierFigures, FrontFigures, Probe, Stickiness, Use,
+};
 use tiketi_measure::stall::Book;
 use tiketi_measure::tally::Tally;
 use tiketi_scenario::Plan;
@@ -52,6 +54,8 @@ pub(super) struct Closed {
     pub(super) charges: Option<ChargeFacts>,
     /// Calls out of the VPC; `None` if they are not counted.
     pub(super) outbound: Option<Vec<Use>>,
+    /// The log of the waiting room at the edge; `None` if it is in the application.
+    pub(super) admissions: Option<AdmissionFacts>,
     /// Counters of the data tier; `None` if they are not accessible.
     pub(super) census: Option<Census>,
     /// What the instances did.
@@ -217,6 +221,7 @@ impl Site {
                     data_tier: ended.data_tier,
                     charges: ended.charges,
                     outbound: Some(ended.outbound),
+                    admissions: ended.admissions,
                     census,
                     stickiness,
                     fleet: cloud.fleet,
@@ -230,6 +235,7 @@ impl Site {
                 data_tier: None,
                 charges: None,
                 outbound: None,
+                admissions: None,
                 census: None,
                 fleet: FleetRecord::default(),
                 monitor_runs: 0,
@@ -289,6 +295,7 @@ impl LocalCloud {
             passed_bytes: passed.bytes_out,
             load_balancer: self.testbed.edge_names(),
             passing: self.testbed.passing(),
+            room: self.testbed.room_figures(),
             ..FrontFigures::default()
         }
     }

@@ -23,11 +23,10 @@ use tiketi_buyer::observation::{Failure, Observation};
 use tiketi_buyer::{Emission, SeatOffer};
 use tiketi_core::rng::Streams;
 use tiketi_core::units::{BuyerId, SimTime};
-use tiketi_edge::Way;
 use tiketi_measure::Recorder;
 use tiketi_scenario::operation::Operation;
 use tiketi_scenario::plan::Temperament;
-use tiketi_scenario::topology;
+use tiketi_scenario::topology::{self, RoomPlace, Way};
 
 /// The worker's connections, clock and recorder. One thread owns it.
 pub(super) struct World {
@@ -118,6 +117,11 @@ impl World {
         })
     }
 
+    /// Returns where buyers wait.
+    pub(super) const fn room(&self) -> RoomPlace {
+        self.topology.waiting_room
+    }
+
     /// Sends a request of a buyer, by the way of its operation.
     pub(super) async fn call(
         &self,
@@ -125,7 +129,7 @@ impl World {
         (operation, request): (Operation, &Outgoing),
         identity: &Identity,
     ) -> (SimTime, Result<Received, Failure>) {
-        match (&self.edge, Way::of(operation, &self.topology)) {
+        match (&self.edge, self.topology.way(operation)) {
             (Some(edge), Way::Through | Way::Room) => edge.call(buyer, request, identity).await,
             // A target has no edge of the run.
             (None, _) | (Some(_), Way::Direct) => self.http.call(request, identity).await,

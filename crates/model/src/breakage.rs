@@ -14,8 +14,7 @@ use tiketi_cloud::resolver::NameServerState;
 use tiketi_core::fault::catalog::{Action, Connections, Disruption, Fault};
 use tiketi_core::impairment::Impairments;
 use tiketi_core::units::{DataTierPart, InstanceId, Share, SimTime, ZoneId};
-use tiketi_edge::Way;
-use tiketi_scenario::topology::DatabaseKind;
+use tiketi_scenario::topology::{DatabaseKind, Way};
 
 impl FaultTarget for World<'_> {
     fn instances_in(&self, zone: ZoneId) -> Vec<InstanceId> {

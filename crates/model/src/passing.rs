@@ -16,11 +16,12 @@ use super::world::World;
 use tiketi_buyer::observation::Failure;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_data_tier::{Place, QueueState};
-use tiketi_edge::{CONNECT_TIMEOUT, EdgeError, RESPONSE_TIMEOUT, Way};
+use tiketi_edge::{CONNECT_TIMEOUT, EdgeError, RESPONSE_TIMEOUT};
 use tiketi_scenario::operation::Operation;
+use tiketi_scenario::topology::Way;
 
-/// What the edge answers if a request to the load balancer has failed like this; `None` if that is the load balancer's own response, or
-/// if the buyer has given up.
+/// What the edge answers if a request to the load balancer has failed like this; `None` if that is the load balancer's own
+/// response, or if the buyer has given up.
 const fn edge_error(failure: Failure) -> Option<EdgeError> {
     match failure {
         Failure::Dns | Failure::ConnectRefused | Failure::Reset | Failure::Handshake => {
@@ -34,11 +35,11 @@ const fn edge_error(failure: Failure) -> Option<EdgeError> {
 impl World<'_> {
     /// Returns the way of a request.
     pub(super) const fn way(&self, operation: Operation) -> Way {
-        Way::of(operation, &self.plan.topology.edge)
+        self.plan.topology.edge.way(operation)
     }
 
-    /// Begins a lookup of the site's name by the resolver of a buyer if one is due. Returns when the lookup in progress ends; `None`
-    /// if there is none.
+    /// Begins a lookup of the site's name by the resolver of a buyer if one is due. Returns when the lookup in progress ends;
+    /// `None` if there is none.
     pub(super) fn look_up_site(&mut self, now: SimTime, buyer: BuyerId) -> Option<SimTime> {
         let resolver = self.names.resolver_of(buyer.0);
         if self.names.site[usize::from(resolver)].needs_lookup(now) {
@@ -185,7 +186,8 @@ impl World<'_> {
         }
     }
 
-    /// Whether an instance may serve a request: where the waiting room is at the edge, choosing and paying for a seat takes a pass.
+    /// Whether an instance may serve a request: where the waiting room is at the edge, choosing and paying for a seat takes a
+    /// pass.
     pub(super) fn is_admitted(&mut self, now: SimTime, open: &Call) -> bool {
         let needs_pass = match open.operation {
             Operation::SeatList | Operation::SeatReserve | Operation::PaymentProcess => {

@@ -140,7 +140,8 @@ fn number(id: Uuid) -> Option<u32> {
     u32::try_from(id.as_u128().checked_sub(1)?).ok()
 }
 
-/// The ledger of the waiting room, at the edge if there is one; `None` during an outage of Redis, when nobody can tell who waits.
+/// The ledger of the waiting room, at the edge if there is one; `None` during an outage of Redis, when nobody can tell who
+/// waits.
 pub(super) fn admissions(redis: &Redis<Presence>, room: Option<&Room>) -> Option<AdmissionFacts> {
     let (ledger, waiting, astray) = match room {
         Some(room) => (room.ledger(), room.waiting(), Some(room.astray())),

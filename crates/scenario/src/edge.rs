@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::operation::Operation;
 use serde::{Deserialize, Serialize};
 use tiketi_core::names;
 
@@ -97,7 +98,44 @@ impl RoomPlace {
     }
 }
 
+/// Who answers a request of a buyer, and which way it takes there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Straight to the load balancer. Static files have their own way, from the edge's caches.
+    Direct,
+    /// An edge location passes it on to the load balancer.
+    Through,
+    /// The waiting room at the edge answers it.
+    Room,
+}
+
 impl Edge {
+    /// Returns the way of a request.
+    pub const fn way(&self, operation: Operation) -> Way {
+        match (operation, self.api, self.waiting_room) {
+            (
+                Operation::QueueCheck | Operation::QueueStatus | Operation::QueueLeave,
+                _,
+                RoomPlace::Edge,
+            ) => Way::Room,
+            (Operation::PageLoad | Operation::SocketConnect, ..) | (_, ApiWay::Direct, _) => {
+                Way::Direct
+            }
+            (
+                Operation::ShowList
+                | Operation::ShowDetail
+                | Operation::QueueCheck
+                | Operation::QueueStatus
+                | Operation::QueueLeave
+                | Operation::SeatList
+                | Operation::SeatReserve
+                | Operation::PaymentProcess,
+                ApiWay::Through,
+                _,
+            ) => Way::Through,
+        }
+    }
+
     /// The edge of archives that were written without one: it serves no files.
     pub fn without_files() -> Self {
         Self {
@@ -127,5 +165,30 @@ impl Edge {
     /// Returns the bytes of one page load.
     pub fn page_bytes(&self) -> u64 {
         self.files.iter().map(|file| u64::from(file.bytes)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_and_pages_have_a_way_of_their_own_and_polls_go_to_the_room() {
+        let mut edge = Edge::without_files();
+        for operation in Operation::ALL {
+            assert_eq!(edge.way(operation), Way::Direct, "{operation}");
+        }
+        edge.api = ApiWay::Through;
+        let direct = [Operation::PageLoad, Operation::SocketConnect];
+        for operation in Operation::ALL {
+            let is_direct = edge.way(operation) == Way::Direct;
+            assert_eq!(is_direct, direct.contains(&operation), "{operation}");
+        }
+        edge.waiting_room = RoomPlace::Edge;
+        assert_eq!(edge.way(Operation::QueueLeave), Way::Room);
+        assert_eq!(edge.way(Operation::SeatList), Way::Through);
+        edge.api = ApiWay::Direct;
+        assert_eq!(edge.way(Operation::QueueStatus), Way::Room);
+        assert_eq!(edge.way(Operation::SeatList), Way::Direct);
     }
 }

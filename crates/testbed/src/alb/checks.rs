@@ -22,8 +22,8 @@ use tiketi_scenario::topology::HealthCheck;
 /// The path that the checks request.
 const PATH: &str = "/health";
 
-/// Checks one target for ever from the address of its node, and calls `announce` with each change of its health. `speed` compresses the intervals. A
-/// check takes longer over an impaired path to the target's zone.
+/// Checks one target for ever from the address of its node, and calls `announce` with each change of its health. `speed`
+/// compresses the intervals. A check takes longer over an impaired path to the target's zone.
 pub(super) async fn watch(
     (source, address): (IpAddr, SocketAddr),
     (check, speed): (HealthCheck, f64),

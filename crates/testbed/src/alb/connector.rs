@@ -1,4 +1,5 @@
-//! Connections from an address of one's own: targets admit their load balancer by it, and the load balancer knows the edge by it.
+//! Connections from an address of one's own: targets admit their load balancer by it, and the load balancer knows the edge by
+//! it.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

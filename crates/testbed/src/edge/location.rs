@@ -1,5 +1,5 @@
-//! One edge location: serves static files from its cache, asks S3 for what it does not have, and passes everything else on to the
-//! load balancer if the scenario sends it there.
+//! One edge location: serves static files from its cache, asks S3 for what it does not have, and passes everything else on to
+//! the load balancer if the scenario sends it there.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use super::X_CACHE;
+use super::lobby::{Asked, Lobby};
 use super::origin::with_status;
 use super::server::{self, Answer, Client, entity_tag};
 use super::upstream::Upstream;
@@ -45,6 +46,8 @@ pub(super) struct Location {
     client: legacy::Client<HttpConnector, Empty<Bytes>>,
     /// The way to the load balancer; `None` if buyers go there directly.
     upstream: Option<Upstream>,
+    /// The waiting room; `None` if it is in the application.
+    lobby: Option<Arc<Lobby>>,
 }
 
 #[derive(Debug)]
@@ -62,12 +65,13 @@ pub(super) fn spawn(listener: TcpListener, location: &Arc<Location>) {
 }
 
 impl Location {
-    /// Creates a location for files with these contents, whose S3 is at `origin`, and whose load balancer is `upstream`.
+    /// Creates a location for files with these contents, whose S3 is at `origin`, and whose load balancer is `upstream`;
+    /// `lobby` is the waiting room that all locations share.
     pub(super) fn new(
         plan: &topology::Edge,
         contents: &[Bytes],
         (clock, origin): (Clock, SocketAddr),
-        upstream: Option<Upstream>,
+        (upstream, lobby): (Option<Upstream>, Option<Arc<Lobby>>),
     ) -> Self {
         /// On a busy machine, or at high speed, a response takes longer than it should.
         const ORIGIN_TIMEOUT_MIN: Duration = Duration::from_secs(2);
@@ -92,6 +96,7 @@ impl Location {
             origin,
             client: legacy::Client::builder(TokioExecutor::new()).build(HttpConnector::new()),
             upstream,
+            lobby,
         }
     }
 
@@ -209,6 +214,11 @@ impl Location {
 
 async fn answer(location: Arc<Location>, request: Request<Incoming>) -> Answer {
     let path = request.uri().path();
+    if let (Some(lobby), Some(asked)) = (&location.lobby, Asked::of(path)) {
+        return lobby
+            .answer(asked, request.method(), request.headers())
+            .await;
+    }
     let file = location.paths.iter().position(|known| known == path);
     let file = file.and_then(|index| u16::try_from(index).ok());
     match (file, request.method(), &location.upstream) {

@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! buyers ─▶ location (cache) ─┬─ miss, or older than the TTL ─▶ S3
-//!                             └─ API requests, uncached ──────▶ load balancer     if `topology.edge.api` is `through`
+//!                             ├─ API requests, uncached ──────▶ load balancer     if `topology.edge.api` is `through`
+//!                             └─ join, poll, leave ───────────▶ lobby             if `topology.edge.waiting_room` is `edge`
 //! ```
 //!
 //! All of it runs on one thread of the supervisor, on loopback addresses outside the VPC. The rules are those of
-//! [`tiketi_edge::Cache`]; here are the sockets and the bytes. Unless they pass through it, load workers send API requests to the
-//! load balancer over connections that they share, as a location would, and they are counted and billed as passed through.
+//! [`tiketi_edge::Cache`]; here are the sockets and the bytes. Unless they pass through it, load workers send API requests to
+//! the load balancer over connections that they share, as a location would, and they are counted and billed as passed through.
 
+mod lobby;
 mod location;
 mod origin;
 mod server;
@@ -25,9 +27,12 @@ use tokio_util::sync::CancellationToken;
 use super::clock::{Clock, unix_now_ns};
 use super::pulse::{self, Heartbeat, Sign};
 use super::{NICENESS, lock};
+use lobby::Lobby;
+pub use lobby::LobbyBlueprint;
 use location::Location;
 use tiketi_cloud::resolver::NameFigures;
-use tiketi_edge::{EdgeFigures, PassingFigures};
+use tiketi_edge::{EdgeFigures, PassingFigures, RoomFigures};
+use tiketi_measure::ending::AdmissionFacts;
 use tiketi_measure::stall::{Book, Lapse, Noticed, StallKind, ToolPart};
 use tiketi_scenario::topology::{self, ApiWay, RoomPlace};
 pub use upstream::LoadBalancer;
@@ -35,6 +40,9 @@ use upstream::{OriginNames, Upstream};
 
 /// Where S3 listens. It has a name in AWS; here the locations know its address.
 const ORIGIN_IP: Ipv4Addr = Ipv4Addr::new(127, 254, 255, 1);
+/// Where the application tells the waiting room at the edge who is active and who has paid. It stands for the endpoint of a
+/// managed store in the VPC: a way that no NAT gateway and no zone is part of.
+const STORE_IP: Ipv4Addr = Ipv4Addr::new(127, 254, 255, 2);
 /// Ports to try until one is free on the addresses of all locations.
 const PORT_TRIES: u32 = 16;
 
@@ -44,7 +52,8 @@ pub const CONNECTIONS_MAX: u64 = 2_000;
 /// What CloudFront says about its cache.
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
-/// Returns the files that an edge may have open for API requests. Those for static files are few, and in the reserve of each process.
+/// Returns the files that an edge may have open for API requests. Those for static files are few, and in the reserve of each
+/// process.
 pub(super) fn files(edge: &topology::Edge) -> u64 {
     match (edge.api, edge.waiting_room) {
         (ApiWay::Through, _) => 2 * CONNECTIONS_MAX,
@@ -62,6 +71,8 @@ pub struct Blueprint {
     pub speed: f64,
     /// Where API requests are passed on to; used only if they pass through the edge.
     pub load_balancer: LoadBalancer,
+    /// The waiting room; `None` if it is in the application.
+    pub lobby: Option<LobbyBlueprint>,
 }
 
 /// The running edge. It ends when dropped.
@@ -72,6 +83,8 @@ pub struct Edge {
     locations: Vec<Arc<Location>>,
     /// The load balancer's name, as the edge knows it; `None` if it passes nothing on.
     names: Option<Arc<OriginNames>>,
+    /// The waiting room, and where the application reaches it.
+    lobby: Option<(Arc<Lobby>, SocketAddr)>,
     watch: Arc<Watch>,
     ended: CancellationToken,
     thread: Option<JoinHandle<()>>,
@@ -115,6 +128,7 @@ impl Edge {
             port: opened.port,
             locations: opened.locations,
             names: opened.names,
+            lobby: opened.lobby,
             watch,
             ended,
             thread: Some(thread),
@@ -154,6 +168,28 @@ impl Edge {
     pub fn name_figures(&self) -> NameFigures {
         let names = self.names.as_ref();
         names.map_or_else(NameFigures::default, |names| names.figures())
+    }
+
+    /// Returns where the application reaches the waiting room at the edge; `None` if it is in the application.
+    pub fn store(&self) -> Option<SocketAddr> {
+        self.lobby.as_ref().map(|(_, address)| *address)
+    }
+
+    /// Returns how many buyers wait at the edge, and how many have a shopping slot; `None` if the waiting room is in the
+    /// application.
+    pub fn queue(&self) -> Option<(u64, u64)> {
+        let (lobby, _) = self.lobby.as_ref()?;
+        Some((lobby.waiting().into(), lobby.active().into()))
+    }
+
+    /// Returns the requests to the waiting room at the edge; `None` if it is in the application.
+    pub fn room_figures(&self) -> Option<RoomFigures> {
+        self.lobby.as_ref().map(|(lobby, _)| lobby.figures())
+    }
+
+    /// Returns the log of the waiting room at the edge; `None` if it is in the application.
+    pub fn admissions(&self) -> Option<AdmissionFacts> {
+        self.lobby.as_ref().map(|(lobby, _)| lobby.admissions())
     }
 
     /// Returns what was noticed of stalls, and forgets it.
@@ -198,6 +234,7 @@ struct Opened {
     port: u16,
     locations: Vec<Arc<Location>>,
     names: Option<Arc<OriginNames>>,
+    lobby: Option<(Arc<Lobby>, SocketAddr)>,
 }
 
 type Ready = std::io::Result<Opened>;
@@ -240,6 +277,10 @@ fn open(blueprint: &Blueprint, clock: Clock, addresses: &[Ipv4Addr]) -> Ready {
         ApiWay::Direct => None,
         ApiWay::Through => Some(Arc::new(OriginNames::new(blueprint.load_balancer, clock)?)),
     };
+    let lobby = match &blueprint.lobby {
+        Some(planned) => Some(open_lobby(planned, clock)?),
+        None => None,
+    };
     let s3 = server::listen(SocketAddr::from((ORIGIN_IP, 0)))?;
     let origin = s3.local_addr()?;
     let contents: Vec<_> = plan.files.iter().map(server::content).collect();
@@ -251,7 +292,8 @@ fn open(blueprint: &Blueprint, clock: Clock, addresses: &[Ipv4Addr]) -> Ready {
             Upstream::new(*address, Arc::clone(names), (clock, plan.latency))
         };
         let upstream = names.as_ref().map(upstream);
-        let location = Location::new(plan, &contents, (clock, origin), upstream);
+        let lobby = lobby.as_ref().map(|(lobby, _)| Arc::clone(lobby));
+        let location = Location::new(plan, &contents, (clock, origin), (upstream, lobby));
         let location = Arc::new(location);
         location::spawn(listener, &location);
         locations.push(location);
@@ -260,7 +302,18 @@ fn open(blueprint: &Blueprint, clock: Clock, addresses: &[Ipv4Addr]) -> Ready {
         port,
         locations,
         names,
+        lobby,
     })
+}
+
+/// Opens the waiting room, and its way in for the application.
+fn open_lobby(planned: &LobbyBlueprint, clock: Clock) -> std::io::Result<(Arc<Lobby>, SocketAddr)> {
+    let lobby = Arc::new(Lobby::new(planned, clock));
+    let listener = server::listen(SocketAddr::from((STORE_IP, 0)))?;
+    let address = listener.local_addr()?;
+    server::spawn(listener, Arc::clone(&lobby), lobby::hear);
+    tokio::spawn(Arc::clone(&lobby).admit_for_ever());
+    Ok((lobby, address))
 }
 
 /// Listens on the same free port of all addresses: DNS has no ports.

@@ -8,6 +8,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use uuid::Uuid;
 
 use super::*;
 use crate::ALB_NAME;
@@ -47,6 +48,7 @@ async fn start_before(edge: topology::Edge, load_balancer: LoadBalancer) -> std:
         edge,
         speed,
         load_balancer,
+        lobby: None,
     })
     .await
 }
@@ -289,6 +291,7 @@ async fn a_silent_load_balancer_is_504() {
         edge: through(),
         speed: 60.0,
         load_balancer: balancer,
+        lobby: None,
     });
     let edge = edge.await.unwrap();
     let (status, said, _) = get(&edge, 0, "/api/events").await;
@@ -326,4 +329,193 @@ async fn an_edge_that_passes_nothing_on_knows_only_its_files() {
     let status = send(&edge, 0, reservation()).await.status();
     assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(reservation().method(), Method::POST);
+}
+
+/// A waiting room with one shopping slot, in front of a load balancer that cannot be found.
+fn with_lobby(more: &str) -> (Blueprint, LobbyBlueprint) {
+    let text = format!(
+        "name = \"x\"\n[waiting_room]\nactive_max = 1\nadmit_every = \"1s\"\nidle_timeout = \"20s\"\n[show]\nhold = \"10s\"\n\
+         [topology.edge]\nlocations = 2\nlatency = \"0s\"\nwaiting_room = \"edge\"\n{more}"
+    );
+    let plan = tiketi_scenario::load("x.toml", &text, &Default::default());
+    let plan = plan.unwrap_or_else(|problems| panic!("{problems}"));
+    let lobby = LobbyBlueprint {
+        show: Uuid::from_u128(9),
+        token_secret: "tokens".to_owned(),
+        pass_secret: "passes".to_owned(),
+        plan,
+    };
+    let blueprint = Blueprint {
+        edge: lobby.plan.topology.edge.clone(),
+        speed: 20.0,
+        load_balancer: LoadBalancer {
+            name_server: SocketAddr::from((Ipv4Addr::LOCALHOST, 9)),
+            port: 9,
+        },
+        lobby: Some(lobby.clone()),
+    };
+    (blueprint, lobby)
+}
+
+/// Status, JSON and pass of a response of the waiting room to a user.
+async fn ask(
+    edge: &Edge,
+    location: usize,
+    (method, path): (Method, &str),
+    user: &str,
+) -> (StatusCode, serde_json::Value, Option<String>) {
+    let hour = Duration::from_secs(3_600);
+    let token = tiketi_server::mint_token("tokens", user, false, hour);
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(HOST, "tiketi.test");
+    let request = request.header("authorization", format!("Bearer {token}"));
+    let answer = send(edge, location, request.body(Full::default()).unwrap()).await;
+    let pass = answer.headers().get(SET_COOKIE);
+    let pass = pass.map(|value| {
+        let cookie = value
+            .to_str()
+            .unwrap()
+            .strip_prefix("tiketi_pass=")
+            .unwrap();
+        cookie.split(';').next().unwrap().to_owned()
+    });
+    let json = serde_json::from_slice(answer.body()).unwrap();
+    (answer.status(), json, pass)
+}
+
+/// Tells the room something in the place of an instance.
+async fn tell(edge: &Edge, path: &str, pass: &str) -> StatusCode {
+    let stream = TcpStream::connect(edge.store().unwrap()).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let request = Request::post(path).header(HOST, "store");
+    let request = request.header("authorization", format!("Bearer {pass}"));
+    let request = request.body(Full::<Bytes>::default()).unwrap();
+    sender.send_request(request).await.unwrap().status()
+}
+
+const SHOW: &str = "00000000-0000-0000-0000-000000000009";
+
+#[tokio::test]
+async fn all_locations_share_one_queue_and_the_admitted_get_a_pass() {
+    let (blueprint, lobby) = with_lobby("");
+    let edge = Edge::start(blueprint).await.unwrap();
+    let check = format!("/api/queue/check/{SHOW}");
+    let status = format!("/api/queue/status/{SHOW}");
+    let (code, json, pass) = ask(&edge, 0, (Method::POST, &check), "kim").await;
+    assert_eq!((code, &json["queued"]), (StatusCode::OK, &false.into()));
+    let pass = pass.expect("kim is admitted");
+    let key = tiketi_server::PassKey::new("passes");
+    let now = unix_now_ns() / 1_000_000;
+    let read = key.read(&pass, now).expect("it is signed");
+    assert_eq!(
+        (read.user, read.show),
+        (tiketi_server::user_id("kim"), lobby.show)
+    );
+    // 20 s of scenario time.
+    assert!(read.ends_at_unix_ms - now <= 1_000, "{read:?} {now}");
+    for (name, place) in [("lee", 1), ("park", 2)] {
+        let (_, json, pass) = ask(&edge, 1, (Method::POST, &check), name).await;
+        assert_eq!(
+            (&json["queued"], &json["position"]),
+            (&true.into(), &place.into())
+        );
+        assert_eq!(pass, None);
+    }
+    assert_eq!(edge.queue(), Some((2, 1)));
+    // The application says that kim has paid; the pass shows who that is.
+    assert_eq!(
+        tell(&edge, "/finish", "no pass").await,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(edge.queue(), Some((2, 1)));
+    assert_eq!(tell(&edge, "/finish", &pass).await, StatusCode::NO_CONTENT);
+    let admitted = async {
+        loop {
+            let (_, json, pass) = ask(&edge, 0, (Method::GET, &status), "lee").await;
+            if json["queued"] == false {
+                assert_eq!(json["admitted"], true);
+                break pass;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let admitted = tokio::time::timeout(Duration::from_secs(10), admitted).await;
+    assert!(admitted.expect("there is a slot").is_some());
+    let leave = format!("/api/queue/leave/{SHOW}");
+    assert_eq!(
+        ask(&edge, 0, (Method::POST, &leave), "park").await.0,
+        StatusCode::OK
+    );
+    let facts = edge.admissions().unwrap();
+    assert_eq!(
+        (facts.joined, facts.admitted, facts.left, facts.waiting),
+        (3, 2, 1, 0)
+    );
+    assert_eq!((facts.admitted_twice, facts.astray), (0, 0));
+    let figures = edge.room_figures().unwrap();
+    assert_eq!((figures.joins, figures.leaves), (3, 1));
+    assert!(
+        figures.polls > 0 && figures.bytes > 0 && figures.passes == 2,
+        "{figures:?}"
+    );
+}
+
+#[tokio::test]
+async fn who_says_nothing_loses_the_slot_and_who_is_active_keeps_it() {
+    let (blueprint, _) = with_lobby("");
+    let edge = Edge::start(blueprint).await.unwrap();
+    let check = format!("/api/queue/check/{SHOW}");
+    let (_, _, pass) = ask(&edge, 0, (Method::POST, &check), "kim").await;
+    let pass = pass.expect("kim is admitted");
+    ask(&edge, 0, (Method::POST, &check), "lee").await;
+    // 20 s of scenario time are one second.
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(tell(&edge, "/touch", &pass).await, StatusCode::NO_CONTENT);
+    }
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(edge.queue(), Some((1, 1)), "1.3 s after the admission");
+    let gone = async {
+        while edge.queue() != Some((0, 1)) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), gone)
+        .await
+        .expect("kim is idle");
+}
+
+#[tokio::test]
+async fn the_room_answers_who_they_are_and_only_what_it_knows() {
+    let (blueprint, _) = with_lobby("");
+    let edge = Edge::start(blueprint).await.unwrap();
+    let status = format!("/api/queue/status/{SHOW}");
+    let (code, json, _) = ask(&edge, 0, (Method::GET, &status), "nobody").await;
+    assert_eq!((code, &json["admitted"]), (StatusCode::OK, &false.into()));
+    let (code, json, _) = ask(&edge, 0, (Method::POST, &status), "kim").await;
+    assert_eq!(code, StatusCode::METHOD_NOT_ALLOWED, "{json}");
+    let (code, ..) = ask(&edge, 0, (Method::GET, "/api/queue/status/another"), "kim").await;
+    assert_eq!(code, StatusCode::NOT_FOUND);
+    let without = |token: Option<&str>| {
+        let request = Request::get(&status).header(HOST, "tiketi.test");
+        let request = match token {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        };
+        send(&edge, 0, request.body(Full::default()).unwrap())
+    };
+    assert_eq!(without(None).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(without(Some("x.y.z")).await.status(), StatusCode::FORBIDDEN);
+    // Other paths of the API are not the room's, and this edge passes nothing on.
+    assert_eq!(get(&edge, 0, "/api/events").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(
+        edge.room_figures().unwrap().requests(),
+        1,
+        "refusals are no requests to the room"
+    );
 }

@@ -195,7 +195,8 @@ impl Upstream {
         }
     }
 
-    /// Sends a request to an address that works. One that only reads is sent again if its connection breaks, as CloudFront does.
+    /// Sends a request to an address that works. One that only reads is sent again if its connection breaks, as CloudFront
+    /// does.
     async fn exchange(&self, head: &Parts, body: &Bytes) -> Result<Answer, EdgeError> {
         let only_reads = [Method::GET, Method::HEAD].contains(&head.method);
         let mut may_repeat = only_reads;
