@@ -16,6 +16,7 @@ use crate::clients::Door;
 use crate::clock::Clock;
 use crate::crash::Crash;
 use crate::distance::Distance;
+use crate::pass::Gate;
 use crate::settings::Settings;
 use crate::tier::{Cache, DataTier, Database, TierUse};
 use crate::{auth, health, metrics, payments, reservations, seats, shows, waiting_room};
@@ -38,6 +39,8 @@ pub(crate) struct App {
     pub(crate) counters: Counters,
     /// Ids of the shows on sale, which do not change while the server runs.
     pub(crate) shows: Vec<Uuid>,
+    /// What it has to do with a waiting room at the edge; `None` if users wait here.
+    pub(crate) gate: Option<Gate>,
     pub(crate) door: Arc<Door>,
     pub(crate) bodies: Bodies,
     pub(crate) crash: Crash,
@@ -88,6 +91,7 @@ impl App {
             times,
             counters: Counters::default(),
             shows: tier.shows().iter().map(|show| show.id).collect(),
+            gate: Gate::of(&settings.room, clock),
             door: Arc::new(Door::new(settings.clients, settings.rate_limit)),
             bodies: Bodies::default(),
             crash: Crash::default(),
@@ -162,18 +166,23 @@ impl Counters {
     }
 }
 
-/// All HTTP routes of the contract.
+/// All HTTP routes of the contract. Those of the queue are missing if the waiting room is at the edge.
 pub(crate) fn routes(app: Arc<App>) -> Router {
+    let queue = match app.gate {
+        Some(_) => Router::new(),
+        None => Router::new()
+            .route("/api/queue/check/{show}", post(waiting_room::check))
+            .route("/api/queue/status/{show}", get(waiting_room::status))
+            .route("/api/queue/leave/{show}", post(waiting_room::leave))
+            .route("/api/queue/admin/{show}", get(waiting_room::admin))
+            .route("/api/queue/admin/clear/{show}", post(waiting_room::clear)),
+    };
     Router::new()
+        .merge(queue)
         .route("/api/auth/register", post(auth::register))
         .route("/api/auth/login", post(auth::login))
         .route("/api/events", get(shows::list))
         .route("/api/events/{show}", get(shows::detail))
-        .route("/api/queue/check/{show}", post(waiting_room::check))
-        .route("/api/queue/status/{show}", get(waiting_room::status))
-        .route("/api/queue/leave/{show}", post(waiting_room::leave))
-        .route("/api/queue/admin/{show}", get(waiting_room::admin))
-        .route("/api/queue/admin/clear/{show}", post(waiting_room::clear))
         .route("/api/seats/layouts", get(seats::layouts))
         .route("/api/seats/events/{show}", get(seats::list))
         .route("/api/seats/reserve", post(seats::reserve))

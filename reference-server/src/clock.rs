@@ -119,6 +119,11 @@ impl Clock {
         Timestamp::now().as_second()
     }
 
+    /// Returns the current real time in milliseconds since 1970.
+    pub(crate) fn unix_millis() -> u64 {
+        u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default()
+    }
+
     /// Waits until scenario time `at`, to within half the resolution of the timer.
     pub(crate) async fn sleep_until(&self, at: Duration) {
         let wall = self.wall(at.saturating_sub(self.now()));

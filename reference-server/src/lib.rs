@@ -25,6 +25,7 @@ mod health;
 mod instance;
 mod metrics;
 mod outbound;
+mod pass;
 mod payments;
 mod realtime;
 mod reservations;
@@ -37,18 +38,20 @@ mod sources;
 mod tier;
 mod waiting_room;
 
-pub use auth::{mint_token, user_id};
+pub use auth::{TokenReader, mint_token, user_id};
 pub use clients::{ClientLimits, Clients};
 pub use instance::{Instance, InstanceLoad};
-pub use settings::{Provider, Receipts, Settings};
+pub use pass::{PASS_COOKIE, Pass, PassKey, pass_cookie};
+pub use settings::{Provider, Receipts, RoomAt, Settings};
 pub use show::{Section, Show, StandingArea};
 pub use sources::Sources;
 pub use tier::{
     AdmissionLedger, Capture, Census, DataTier, DatabaseAuditor, DatabaseEndpoint, DatabaseLevels,
     DatabaseState, EmbeddedFigures, EmbeddedLimits, EmbeddedTier, FinalDoors, FinalSeat,
-    FinalState, PaidOrder, RedisEndpoint, RedisLevels, RedisLoss, RedisWitness, SeatState, Secret,
-    ServersConfig, ServersTier, SetupError, TierUse, Unavailable, claim_namespace, clear_database,
-    clear_namespace, migrate_database, prepare_database,
+    FinalState, PaidOrder, QueuePlace, QueueStatus, RedisEndpoint, RedisLevels, RedisLoss,
+    RedisWitness, SeatState, Secret, ServersConfig, ServersTier, SetupError, TierUse, Unavailable,
+    claim_namespace, clear_database, clear_namespace, migrate_database, prepare_database,
 };
 pub use tiketi_outbound::Attempts;
 pub use tiketi_station::{Profile, Work};
+pub use waiting_room::{CheckAnswer, StatusAnswer};

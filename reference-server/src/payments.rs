@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::auth::User;
 use crate::error::{self, ApiError};
 use crate::outbound;
+use crate::pass::Shown;
 use crate::seats::{announce, seat_taken};
 use crate::shows::invalidate;
 use crate::tier::Paid;
@@ -66,6 +67,8 @@ struct Payment {
     reservation: Uuid,
     key: String,
     method: Method,
+    /// The pass of the user; `None` if the waiting room is in the application.
+    pass: Option<Shown>,
 }
 
 /// `POST /api/payments/process`.
@@ -83,11 +86,13 @@ pub(crate) async fn process(
 ) -> Result<Json<Value>, ApiError> {
     app.work(Work::PaymentProcess).await;
     let wanted = error::body(body)?;
+    let pass = app.admitted(&headers, user, None)?;
     let payment = Payment {
         user: user.id,
         reservation: wanted.reservation_id,
         key: key(&headers, wanted.reservation_id)?,
         method: wanted.payment_method,
+        pass,
     };
     let paying = app.crash.clone().guarded(pay(Arc::clone(&app), payment));
     let receipt = app.payments.spawn(paying).await;
@@ -102,6 +107,7 @@ async fn pay(app: Arc<App>, payment: Payment) -> Result<Paid, ApiError> {
         reservation,
         key,
         method,
+        pass,
     } = payment;
     let payment = (user, reservation, key.as_str());
     let begun = app.database.begin_payment(payment, grace(&app)).await??;
@@ -117,7 +123,7 @@ async fn pay(app: Arc<App>, payment: Payment) -> Result<Paid, ApiError> {
     let receipt = committed.inspect_err(|_| outbound::void(&app, &key))?;
     outbound::capture(&app, &key);
     outbound::upload_receipt(&app, &receipt);
-    follow_up(&app, user, &receipt).await;
+    follow_up(&app, (user, pass), &receipt).await;
     Ok(receipt)
 }
 
@@ -153,11 +159,18 @@ pub(crate) async fn methods(State(app): State<Arc<App>>) -> Json<Value> {
 }
 
 /// Does what follows a purchase. The purchase is committed, so an outage of Redis must not turn it into an error.
-async fn follow_up(app: &App, user: Uuid, receipt: &Paid) {
+async fn follow_up(app: &Arc<App>, (user, pass): (Uuid, Option<Shown>), receipt: &Paid) {
+    // The room at the edge does not need Redis.
+    if let Some(pass) = &pass {
+        app.tell_finished(pass);
+    }
     let row = &receipt.reservation;
     invalidate(app, row.show).await;
     for seat in &row.seats {
         announce(app, row.show, seat_taken(seat.id, user, "reserved")).await;
+    }
+    if pass.is_some() {
+        return;
     }
     if let Err(error) = app.cache.leave(row.show, user).await {
         tracing::debug!(%error, "shopping slot not released");

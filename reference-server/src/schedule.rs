@@ -29,7 +29,11 @@ pub(crate) fn start(app: &Arc<App>) {
         (ROOM_UPDATE_EVERY, Task::RoomUpdate),
         (SWEEP_EVERY, Task::Sweep),
     ];
+    let is_queue = |task: Task| matches!(task, Task::Admission | Task::QueueUpdate);
     for (every, task) in tasks {
+        if is_queue(task) && app.gate.is_some() {
+            continue; // The waiting room is at the edge.
+        }
         let repeated = repeat(Arc::clone(app), every, task);
         tokio::spawn(app.crash.clone().guarded(repeated));
     }

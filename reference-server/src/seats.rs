@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use serde::Deserialize;
@@ -17,6 +17,7 @@ use crate::auth::User;
 use crate::bus::{Envelope, Message, Room};
 use crate::clock::Clock;
 use crate::error::{self, ApiError};
+use crate::pass::Shown;
 use crate::reservations;
 use crate::show::{Show, stable_id};
 use crate::shows::{invalidate, json_body, parse_id, show_on_sale};
@@ -42,6 +43,7 @@ pub(crate) async fn layouts(State(app): State<Arc<App>>, _: User) -> Json<Value>
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     user: User,
+    headers: HeaderMap,
     Path(show): Path<String>,
 ) -> Result<Response, ApiError> {
     let show = show_on_sale(&app, &show)?;
@@ -49,19 +51,23 @@ pub(crate) async fn list(
     let show = shows.iter().find(|on_sale| on_sale.id == show);
     let show = show.ok_or(ApiError::NotFound("Event not found"))?;
     app.spend(app.times.seat_list(show.seats_total())).await;
-    stay_active(&app, show.id, user.id).await;
+    let pass = app.admitted(&headers, user, Some(show.id))?;
+    stay_active(&app, (show.id, user.id), pass.as_ref()).await;
     let seats = app.database.seat_list(show.id).await?;
     let seats = seats.ok_or(ApiError::NotFound("Event not found"))?;
     let head = json!({ "event": { "id": show.id, "title": show.title }, "layout": layout(show) });
-    Ok(json_body(with_seats(&head.to_string(), &seats)))
+    let mut answer = json_body(with_seats(&head.to_string(), &seats));
+    answer.headers_mut().extend(app.renewed(pass.as_ref()));
+    Ok(answer)
 }
 
 /// `POST /api/seats/reserve`.
 pub(crate) async fn reserve(
     State(app): State<Arc<App>>,
     user: User,
+    headers: HeaderMap,
     body: Result<Json<Reserve>, JsonRejection>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<(StatusCode, HeaderMap, Json<Value>), ApiError> {
     app.work(Work::SeatReserve).await;
     let wanted = error::body(body)?;
     let [seat] = wanted.seat_ids[..] else {
@@ -69,7 +75,8 @@ pub(crate) async fn reserve(
         return Err(ApiError::BadRequest(reason.to_owned()));
     };
     let show = wanted.event_id;
-    stay_active(&app, show, user.id).await;
+    let pass = app.admitted(&headers, user, Some(show))?;
+    stay_active(&app, (show, user.id), pass.as_ref()).await;
     let held = app
         .database
         .hold((user.id, show, seat), app.settings.hold)
@@ -86,7 +93,8 @@ pub(crate) async fn reserve(
             "seats": held.seats,
         },
     });
-    Ok((StatusCode::CREATED, Json(answer)))
+    let renewed = app.renewed(pass.as_ref());
+    Ok((StatusCode::CREATED, renewed, Json(answer)))
 }
 
 /// `GET /api/seats/reservation/{id}`.
@@ -135,8 +143,11 @@ pub(crate) async fn announce(app: &App, show: Uuid, message: Message) {
     }
 }
 
-/// Records activity: a user who is choosing seats is not idle.
-async fn stay_active(app: &App, show: Uuid, user: Uuid) {
+/// Records activity, where the user was admitted: a user who is choosing seats is not idle.
+async fn stay_active(app: &Arc<App>, (show, user): (Uuid, Uuid), pass: Option<&Shown>) {
+    if let Some(pass) = pass {
+        return app.tell_active(pass);
+    }
     if let Err(error) = app.cache.touch(show, user).await {
         tracing::debug!(%error, "activity not recorded");
     }

@@ -62,6 +62,8 @@ pub struct Settings {
     /// Whether to accept a token with a valid signature if its user is unknown, as virtual buyers need, instead of
     /// responding with 401.
     pub trust_tokens: bool,
+    /// Where users wait until they may shop.
+    pub room: RoomAt,
     /// Who may open connections.
     pub sources: Sources,
     /// The clients of the instances, and their limits.
@@ -75,6 +77,24 @@ pub struct Settings {
     pub niceness: i32,
     /// Seed of the provider's times, which makes runs reproducible.
     pub seed: u64,
+}
+
+/// Where users wait until they may shop.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RoomAt {
+    /// Here, with the queue in Redis. Everybody is served; the client decides to wait.
+    #[default]
+    Application,
+    /// In front of the server, which has no routes for the queue and serves seats and payments to users with a pass only.
+    Edge {
+        /// The secret that signs passes.
+        secret: String,
+        /// Where the waiting room is told who is active and who has paid, seen from the instance.
+        store: SocketAddr,
+        /// How long a pass is valid.
+        pass_life: Duration,
+    },
 }
 
 /// The payment provider.
@@ -165,6 +185,7 @@ impl Default for Settings {
             jwt_secret: Self::PUBLIC_SECRET.to_owned(),
             token_ttl: Duration::from_secs(7 * 24 * 3_600),
             trust_tokens: false,
+            room: RoomAt::Application,
             sources: Sources::default(),
             clients: Clients::default(),
             speed: 1.0,

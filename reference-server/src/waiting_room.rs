@@ -22,7 +22,7 @@ const RATE_MIN: f64 = 0.1;
 /// Response of `check`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct CheckAnswer {
+pub struct CheckAnswer {
     queued: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<u32>,
@@ -35,7 +35,7 @@ pub(crate) struct CheckAnswer {
 /// Response of `status`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct StatusAnswer {
+pub struct StatusAnswer {
     queued: bool,
     /// Whether a user who isn't queued has been admitted; left out for one who is. The response for a user who was
     /// dropped from the queue also has `queued: false`; this field tells the two apart.
@@ -48,6 +48,44 @@ pub(crate) struct StatusAnswer {
     threshold: u32,
 }
 
+impl CheckAnswer {
+    /// Tells a user who has asked to enter the place; at most `threshold` users are active.
+    pub fn new(place: &Place, threshold: u32) -> Self {
+        match place {
+            Place::Active { active } => Self {
+                queued: false,
+                position: None,
+                estimated_wait: None,
+                threshold,
+                current_users: *active,
+            },
+            Place::Waiting(status) => Self {
+                queued: true,
+                position: status.position,
+                estimated_wait: status.position.map(|place| wait(place, status.rate)),
+                threshold,
+                current_users: status.active,
+            },
+        }
+    }
+}
+
+impl StatusAnswer {
+    /// Tells a user who has asked for it the place in the queue; at most `threshold` users are active.
+    pub fn new(status: &QueueStatus, threshold: u32) -> Self {
+        let position = status.position.unwrap_or(0);
+        Self {
+            queued: status.position.is_some(),
+            admitted: status.position.is_none().then_some(status.is_active),
+            position,
+            queue_size: status.queue_size,
+            estimated_wait: wait(position, status.rate),
+            current_users: status.active,
+            threshold,
+        }
+    }
+}
+
 /// `POST /api/queue/check/{eventId}`.
 pub(crate) async fn check(
     State(app): State<Arc<App>>,
@@ -57,23 +95,8 @@ pub(crate) async fn check(
     app.work(Work::QueueCheck).await;
     let show = show_on_sale(&app, &show)?;
     let threshold = app.settings.active_max;
-    let answer = match app.cache.enter(show, user.id).await? {
-        Place::Active { active } => CheckAnswer {
-            queued: false,
-            position: None,
-            estimated_wait: None,
-            threshold,
-            current_users: active,
-        },
-        Place::Waiting(status) => CheckAnswer {
-            queued: true,
-            position: status.position,
-            estimated_wait: status.position.map(|place| wait(place, status.rate)),
-            threshold,
-            current_users: status.active,
-        },
-    };
-    Ok(Json(answer))
+    let place = app.cache.enter(show, user.id).await?;
+    Ok(Json(CheckAnswer::new(&place, threshold)))
 }
 
 /// `GET /api/queue/status/{eventId}`.
@@ -85,19 +108,10 @@ pub(crate) async fn status(
     app.work(Work::QueueStatus).await;
     let show = show_on_sale(&app, &show)?;
     let status = app.cache.queue_status(show, user.id).await?;
-    let position = status.position.unwrap_or(0);
     if status.position.is_none() {
         app.cache.touch(show, user.id).await?;
     }
-    Ok(Json(StatusAnswer {
-        queued: status.position.is_some(),
-        admitted: status.position.is_none().then_some(status.is_active),
-        position,
-        queue_size: status.queue_size,
-        estimated_wait: wait(position, status.rate),
-        current_users: status.active,
-        threshold: app.settings.active_max,
-    }))
+    Ok(Json(StatusAnswer::new(&status, app.settings.active_max)))
 }
 
 /// `POST /api/queue/leave/{eventId}`.

@@ -8,6 +8,7 @@ use clap::{Args, ValueHint};
 
 use super::exit::{Exit, complain};
 use tiketi_core::fault::catalog::Action;
+use tiketi_core::names::Named;
 use tiketi_scenario::Plan;
 use tiketi_scenario::data_tier::{
     DataTier, ExternalServers, PREFIX_EXPECTED, PostgresUrl, RedisUrl, SCHEMA_EXPECTED, is_prefix,
@@ -15,6 +16,7 @@ use tiketi_scenario::data_tier::{
 };
 use tiketi_scenario::duration::Written;
 use tiketi_scenario::environment::{Unsupported, live_supports, model_supports};
+use tiketi_scenario::topology::{ApiWay, RoomPlace};
 use tiketi_server_url::{BadServerUrl, redacted};
 
 /// Flags of `run` about the data tier.
@@ -188,8 +190,21 @@ fn admit_host(url: &dyn std::fmt::Display, host: &str) -> Result<(), Exit> {
     Err(Exit::TargetRefused)
 }
 
-/// Rejects faults for a run with `--target`, which cannot break somebody's deployment.
+/// Rejects what is part of the testbed for a run with `--target`: faults, which cannot break somebody's deployment, and ways
+/// through an edge of the scenario.
 pub(super) fn admit_target(plan: &Plan) -> Result<(), Exit> {
+    let edge = &plan.topology.edge;
+    if edge.waiting_room != RoomPlace::Application {
+        return admit_no_edge(
+            plan,
+            "waiting_room",
+            edge.waiting_room,
+            RoomPlace::Application,
+        );
+    }
+    if edge.api != ApiWay::Direct {
+        return admit_no_edge(plan, "api", edge.api, ApiWay::Direct);
+    }
     let Some(fault) = plan.faults.first() else {
         return Ok(());
     };
@@ -200,6 +215,17 @@ pub(super) fn admit_target(plan: &Plan) -> Result<(), Exit> {
             "{scenario}: the fault `{name}` at {at} cannot be carried out with --target (expected a scenario without faults)"
         ),
         Some("remove `[[faults]]`, or leave out --target to break the testbed on this machine"),
+    );
+    Err(Exit::BadScenario)
+}
+
+fn admit_no_edge<N: Named>(plan: &Plan, key: &str, is: N, expected: N) -> Result<(), Exit> {
+    let (scenario, is, expected) = (&plan.name, is.name_of(), expected.name_of());
+    complain(
+        format_args!(
+            "{scenario}: `topology.edge.{key}` is `{is}`, but the edge is not part of a target (expected `{expected}` with --target)"
+        ),
+        Some("remove the key, or leave out --target to run the testbed on this machine"),
     );
     Err(Exit::BadScenario)
 }
@@ -310,5 +336,15 @@ mod tests {
             assert_eq!(admit_target(&plan), refused, "{tier}{faults}");
         }
         assert_eq!(admit_target(&plan("")), Ok(()));
+    }
+
+    #[test]
+    fn an_edge_that_does_more_than_pages_is_refused_for_a_target_only() {
+        for key in ["api = \"through\"", "waiting_room = \"edge\""] {
+            let plan = plan(&format!("[topology.edge]\n{key}\n"));
+            assert_eq!(admit_target(&plan), Err(Exit::BadScenario), "{key}");
+            assert_eq!(admit_live(&plan), Ok(()), "{key}");
+            assert_eq!(admit_modeled(&plan), Ok(()), "{key}");
+        }
     }
 }

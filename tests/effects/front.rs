@@ -50,4 +50,14 @@ pub(crate) const FRONT_KEYS: &[(&str, Change, Moves)] = &[
         Replace("edge = { ", "edge = { resolvers = 7, "),
         Figures,
     ),
+    (
+        "topology.edge.api",
+        Replace("edge = { ", "edge = { api = \"through\", "),
+        Figures,
+    ),
+    (
+        "topology.edge.waiting_room",
+        Replace("edge = { ", "edge = { waiting_room = \"edge\", "),
+        Figures,
+    ),
 ];

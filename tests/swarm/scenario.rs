@@ -482,6 +482,8 @@ fn of_the_topology() -> Vec<Line> {
             "topology.edge.resolvers",
             whole(1..=9).prop_map(|n| n.to_string()),
         ),
+        maybe("topology.edge.api", word(&["direct", "through"])),
+        maybe("topology.edge.waiting_room", word(&["application", "edge"])),
         maybe(
             "topology.edge.files",
             verbatim(&["[]", "[{ path = \"/index.html\", bytes = 2_000 }]"]),

@@ -28,6 +28,7 @@ use tiketi_core::rng::Streams;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_scenario::operation::Operation;
 use tiketi_scenario::plan::Temperament;
+use tiketi_scenario::topology::RoomPlace;
 
 /// The step of the visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,7 @@ pub struct Journey {
     backoff: Backoff,
     polls: PollLedger,
     socket: Socket,
+    room: RoomPlace,
     join_due: bool,
     close_due: bool,
     queued_since: Option<SimTime>,
@@ -110,6 +112,7 @@ impl Journey {
             backoff: Backoff::NONE,
             polls: PollLedger::default(),
             socket: Socket::new(),
+            room: RoomPlace::Application,
             join_due: false,
             close_due: false,
             queued_since: None,
@@ -125,6 +128,13 @@ impl Journey {
         };
         journey.reach(now, Stage::Arrived);
         journey
+    }
+
+    /// The same visit, to a system whose waiting room is elsewhere. At the edge, nobody waits with a socket.
+    #[must_use]
+    pub const fn waiting_at(mut self, room: RoomPlace) -> Self {
+        self.room = room;
+        self
     }
 
     /// Handles the response to the request in flight.

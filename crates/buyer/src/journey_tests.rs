@@ -6,6 +6,7 @@ use crate::observation::{Failure, Polls};
 use tiketi_core::units::Share;
 use tiketi_scenario::distribution::Distribution;
 use tiketi_scenario::plan::{Poll, Retry};
+use tiketi_scenario::topology::RoomPlace;
 
 const ME: Uuid = Uuid::from_u128(77);
 const OTHER: Uuid = Uuid::from_u128(78);
@@ -63,6 +64,12 @@ impl Visit {
             seen: Vec::new(),
             actions: Vec::new(),
         }
+    }
+
+    fn with_room_at_edge(temperament: Temperament) -> Self {
+        let mut visit = Self::with(temperament);
+        visit.journey = visit.journey.waiting_at(RoomPlace::Edge);
+        visit
     }
 
     /// Advances time to the next action.
@@ -716,4 +723,24 @@ fn a_cleared_queue_drops_its_buyers() {
         .journey
         .handle_message(visit.now, Message::QueueCleared);
     assert_eq!(passage(&end(visit)), (vec![AfterDrop::Rejoined], false));
+}
+
+#[test]
+fn a_buyer_waits_at_the_edge_with_polls_and_without_a_socket() {
+    let mut visit = Visit::with_room_at_edge(temperament());
+    visit.queue_up();
+    let joined = visit.now;
+    for poll in 1..=3 {
+        visit.expect_call(Operation::QueueStatus);
+        assert_eq!(visit.now, joined + poll * Duration::from_secs(5));
+        visit
+            .journey
+            .handle_answer(visit.now, Operation::QueueStatus, Answer::Queued);
+    }
+    let admitted = Some(true);
+    visit.answer(Operation::QueueStatus, Answer::NotQueued { admitted });
+    // The socket is for the seats.
+    visit.connect();
+    assert_eq!(visit.next(), Action::Emit(Emission::JoinSeatSelection));
+    visit.expect_call(Operation::SeatList);
 }

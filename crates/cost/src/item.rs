@@ -53,6 +53,8 @@ pub enum Item {
     EdgeRequests,
     /// Requests of the edge to S3 (GET).
     OriginRequests,
+    /// Requests to the waiting room at the edge, beyond what any request at the edge costs: function and store.
+    RoomRequests,
     /// The fee of a plan for the edge, which a book states with the plan.
     EdgePlan,
     /// S3.
@@ -95,6 +97,7 @@ names!(Item {
     DataOutNat = "data-out-nat",
     EdgeRequests = "edge-requests",
     OriginRequests = "origin-requests",
+    RoomRequests = "room-requests",
     EdgePlan = "edge-plan",
     ObjectStorage = "object-storage",
     ObjectUploads = "object-uploads",

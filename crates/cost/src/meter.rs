@@ -98,10 +98,14 @@ impl Meter {
             requests,
             bytes_out,
             origin_requests,
+            room_requests,
+            room_bytes,
         } = *sample;
         self.edge.requests += requests;
         self.edge.bytes_out += bytes_out;
         self.edge.origin_requests += origin_requests;
+        self.edge.room_requests += room_requests;
+        self.edge.room_bytes += room_bytes;
     }
 
     /// Returns what the edge has passed on to the load balancer so far.
@@ -153,9 +157,12 @@ impl Meter {
             surplus_vcpu_hours: sees_all.then_some(self.surplus_vcpu_hours),
             lambda_runs: self.lambda_runs,
             load_balancer: self.hours.clone(),
-            requests: Some(self.passed.requests + self.edge.requests),
-            data_out_gb: gigabytes(self.passed.bytes_out + self.edge.bytes_out),
+            requests: Some(self.passed.requests + self.edge.requests + self.edge.room_requests),
+            data_out_gb: gigabytes(
+                self.passed.bytes_out + self.edge.bytes_out + self.edge.room_bytes,
+            ),
             origin_requests: Some(self.edge.origin_requests),
+            room_requests: self.edge.room_requests,
             traffic: Some(by_path(&self.traffic, self.scope)),
         }
     }
@@ -314,11 +321,14 @@ mod tests {
             requests: 30,
             bytes_out: 2 * GB,
             origin_requests: 3,
+            room_requests: 7,
+            room_bytes: GB,
         });
         let usage = meter.usage(hours(1));
-        assert_eq!(usage.requests, Some(35));
+        assert_eq!(usage.requests, Some(5 + 30 + 7));
+        assert_eq!(usage.room_requests, 7);
         assert_eq!(usage.origin_requests, Some(3));
-        assert!(close(usage.data_out_gb, 3.0));
+        assert!(close(usage.data_out_gb, 4.0));
         assert_eq!(meter.passed().requests, 5);
         // What the edge serves from its caches is no load of the load balancer.
         assert!(close(usage.lcu_hours(), 1.0));

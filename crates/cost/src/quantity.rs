@@ -234,15 +234,25 @@ impl Reckoning<'_> {
             "Requests of the edge to S3",
             "request",
         );
+        let room = piece(
+            Item::RoomRequests,
+            transfer,
+            "Waiting room at the edge",
+            "request",
+        );
+        let room = self.each_onsale(room, Some(count(usage.room_requests)));
         // A book without a plan leaves it out.
         let plan = piece(Item::EdgePlan, transfer, "Edge plan", "plan-month");
-        vec![
+        let mut load = vec![
             self.each_onsale(capacity, Some(usage.lcu_hours())),
             self.each_onsale(out, Some(usage.data_out_gb)),
             self.each_onsale(requests, usage.requests.map(count)),
             self.each_onsale(from_origin, usage.origin_requests.map(count)),
             plan.of(usage.hours / HOURS_PER_MONTH, 1.0),
-        ]
+        ];
+        // A scenario with the waiting room in the application has no such line.
+        load.extend(self.plan.topology.edge.has_room().then_some(room));
+        load
     }
 
     /// Returns what depends on the traffic behind the load balancer.

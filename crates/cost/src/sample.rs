@@ -28,6 +28,10 @@ pub struct EdgeSample {
     pub bytes_out: u64,
     /// Requests to S3. Bytes from S3 to the edge are free.
     pub origin_requests: u64,
+    /// Requests to the waiting room at the edge.
+    pub room_requests: u64,
+    /// Bytes of the responses of the waiting room at the edge.
+    pub room_bytes: u64,
 }
 
 /// Bytes within and out of the VPC since the last sample, by path.

@@ -24,6 +24,9 @@ pub struct Usage {
     /// Requests of the edge to S3; `None` if not metered.
     #[serde(default)]
     pub origin_requests: Option<u64>,
+    /// Requests to the waiting room at the edge; 0 without one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub room_requests: u64,
     /// Traffic by path; `None` if nothing of it is metered.
     pub traffic: Option<Traffic>,
 }
@@ -55,6 +58,15 @@ pub struct Traffic {
     pub replication_gb: Option<f64>,
     /// Reads and writes of the database storage; `None` if not metered.
     pub database_io: Option<u64>,
+}
+
+/// Whether nothing was counted.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Traffic {

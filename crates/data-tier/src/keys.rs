@@ -138,7 +138,7 @@ impl<P: Payload> Redis<P> {
     }
 
     /// Drops sessions that have expired, once per minute.
-    pub(super) fn sweep_sessions(&mut self, now: SimTime) {
+    pub fn sweep_sessions(&mut self, now: SimTime) {
         if now.saturating_since(self.swept_at) < SWEEP_EVERY {
             return;
         }

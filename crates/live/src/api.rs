@@ -233,6 +233,7 @@ mod tests {
             status: StatusCode::from_u16(status).unwrap(),
             body: Bytes::copy_from_slice(body.as_bytes()),
             cookie: None,
+            pass: None,
             retry_after: None,
         }
     }

@@ -80,7 +80,11 @@ impl Closing {
         tally: &Tally,
     ) -> Ending {
         let state = match &closed.state {
-            Ok(state) => FinalState::Read(self.audit_facts(state, closed.charges, tally)),
+            Ok(state) => FinalState::Read(self.audit_facts(
+                state,
+                (closed.charges, closed.admissions),
+                tally,
+            )),
             Err(error) => FinalState::Unread {
                 reason: error.to_string(),
             },
@@ -118,7 +122,7 @@ impl Closing {
     fn audit_facts(
         &self,
         state: &tiketi_server::FinalState,
-        charges: Option<ChargeFacts>,
+        (charges, at_edge): (Option<ChargeFacts>, Option<AdmissionFacts>),
         tally: &Tally,
     ) -> AuditFacts {
         let paid: BTreeSet<Uuid> = state.orders.iter().map(|order| order.reservation).collect();
@@ -146,7 +150,7 @@ impl Closing {
                 count: lost.len() as u64,
                 examples: lost.iter().take(EXAMPLES_MAX).map(words).collect(),
             },
-            admissions: admission_facts(state),
+            admissions: at_edge.or_else(|| admission_facts(state)),
         }
     }
 }

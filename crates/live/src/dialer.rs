@@ -71,13 +71,21 @@ impl Dialer {
 
     /// Connects to `first`, or, if that fails, to the other addresses, as browsers do.
     pub(super) async fn connect(&self, first: Allowed) -> Result<(Allowed, Connected), Failure> {
+        self.connect_by(&self.names, first).await
+    }
+
+    /// As [`Self::connect`], with the addresses that `names` knows.
+    pub(super) async fn connect_by(
+        &self,
+        names: &Names,
+        first: Allowed,
+    ) -> Result<(Allowed, Connected), Failure> {
         let mut address = first;
         loop {
             match self.connect_to(address).await {
                 Ok(connected) => return Ok((address, connected)),
                 Err(failure) => {
-                    address = self
-                        .names
+                    address = names
                         .handle_connect_failure(address)
                         .filter(|other| *other != address)
                         .ok_or(failure)?;

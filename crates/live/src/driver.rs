@@ -85,12 +85,14 @@ impl Visit {
             credential.user,
             now,
         );
+        let journey = journey.waiting_at(world.room());
         Self {
             buyer,
             journey,
             identity: Identity {
                 authorization: credential.authorization,
                 cookie: None,
+                pass: None,
             },
             call: None,
             line: Socket::Closed,
@@ -125,10 +127,11 @@ impl Visit {
         let Some(outgoing) = self.world.api.outgoing(request) else {
             return self.load_page(now, request, intended);
         };
-        let world = Rc::clone(&self.world);
+        let (world, buyer) = (Rc::clone(&self.world), self.buyer);
         let identity = self.identity.clone();
         self.call = Some(Box::pin(async move {
-            let (sent, result) = world.http.call(&outgoing, &identity).await;
+            let asked = (request.operation(), &outgoing);
+            let (sent, result) = world.call(buyer, asked, &identity).await;
             CallEnd {
                 request,
                 intended,
@@ -204,6 +207,9 @@ impl Visit {
             Ok(Loaded::Answer(received)) => {
                 if received.cookie.is_some() && received.cookie != self.identity.cookie {
                     self.identity.cookie.clone_from(&received.cookie);
+                }
+                if received.pass.is_some() {
+                    self.identity.pass.clone_from(&received.pass);
                 }
                 let (outcome, answer) = understand(end.request, &received, &mut seats);
                 (outcome, answer, received.body.len())

@@ -21,8 +21,10 @@ use tokio::time::timeout;
 use super::clock::Clock;
 use super::dialer::{Connected, Dialer};
 use super::reach::Allowed;
+use super::resolver::Names;
 use tiketi_buyer::observation::Failure;
 use tiketi_core::units::SimTime;
+use tiketi_server::PASS_COOKIE;
 
 /// Read buffer per connection: most responses are a few hundred bytes, and there can be a thousand connections.
 const READ_BYTES: usize = 4 << 10;
@@ -48,6 +50,8 @@ pub(super) struct Identity {
     pub(super) authorization: HeaderValue,
     /// The load balancer's sticky cookie, once it has given one.
     pub(super) cookie: Option<HeaderValue>,
+    /// The pass of a waiting room at the edge, once it has given one.
+    pub(super) pass: Option<HeaderValue>,
 }
 
 /// A response.
@@ -56,6 +60,7 @@ pub(super) struct Received {
     pub(super) status: StatusCode,
     pub(super) body: Bytes,
     pub(super) cookie: Option<HeaderValue>,
+    pub(super) pass: Option<HeaderValue>,
     pub(super) retry_after: Option<Duration>,
 }
 
@@ -84,7 +89,8 @@ impl Received {
         Ok(Self {
             status: head.status,
             body,
-            cookie: sticky_cookie(&head.headers),
+            cookie: set_cookie(&head.headers, STICKY),
+            pass: set_cookie(&head.headers, PASS_COOKIE),
             retry_after: retry_after(&head.headers),
         })
     }
@@ -163,13 +169,23 @@ impl Http {
         request: &Outgoing,
         identity: &Identity,
     ) -> (SimTime, Result<Received, Failure>) {
+        self.call_by(self.dialer.names(), request, identity).await
+    }
+
+    /// As [`Self::call`], to the addresses that `names` knows.
+    pub(super) async fn call_by(
+        &self,
+        names: &Names,
+        request: &Outgoing,
+        identity: &Identity,
+    ) -> (SimTime, Result<Received, Failure>) {
         let sent = self.clock.now();
         let exchange = Box::pin(async {
             if self.places.available_permits() == 0 {
                 self.waits.set(self.waits.get() + 1);
             }
             let _place = self.places.acquire().await;
-            self.exchange(request, identity).await
+            self.exchange(names, request, identity).await
         });
         let answer = timeout(self.call_timeout, exchange)
             .await
@@ -223,8 +239,13 @@ impl Http {
         Ok((head.status, bytes))
     }
 
-    async fn exchange(&self, request: &Outgoing, identity: &Identity) -> Result<Received, Failure> {
-        let address = self.dialer.address().await?;
+    async fn exchange(
+        &self,
+        names: &Names,
+        request: &Outgoing,
+        identity: &Identity,
+    ) -> Result<Received, Failure> {
+        let address = names.address().await?;
         if let Some(mut channel) = self.take_idle(address).await {
             match channel.send_request(self.message(request, identity)).await {
                 Ok(response) => return self.receive(address, channel, response).await,
@@ -234,7 +255,7 @@ impl Http {
                 Err(_) => return Err(Failure::Reset),
             }
         }
-        let (address, mut channel) = self.open(address).await?;
+        let (address, mut channel) = self.open(names, address).await?;
         let response = channel
             .send_request(self.message(request, identity))
             .await
@@ -256,8 +277,8 @@ impl Http {
         }
     }
 
-    async fn open(&self, address: Allowed) -> Result<(Allowed, Channel), Failure> {
-        let (address, connected) = self.dialer.connect(address).await?;
+    async fn open(&self, names: &Names, address: Allowed) -> Result<(Allowed, Channel), Failure> {
+        let (address, connected) = self.dialer.connect_by(names, address).await?;
         Ok((address, self.greet(connected).await?))
     }
 
@@ -302,8 +323,8 @@ impl Http {
         let headers = message.headers_mut();
         headers.insert(HOST, self.host.clone());
         headers.insert(AUTHORIZATION, identity.authorization.clone());
-        if let Some(cookie) = &identity.cookie {
-            headers.insert(COOKIE, cookie.clone());
+        for cookie in [&identity.cookie, &identity.pass].into_iter().flatten() {
+            headers.append(COOKIE, cookie.clone());
         }
         if !request.body.is_empty() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -312,17 +333,25 @@ impl Http {
     }
 }
 
-/// Returns the `AWSALB` cookie of a response, ready to be sent back.
-fn sticky_cookie(headers: &HeaderMap) -> Option<HeaderValue> {
+/// Name of the load balancer's cookie.
+const STICKY: &str = "AWSALB";
+
+/// Returns a cookie of a response, ready to be sent back.
+fn set_cookie(headers: &HeaderMap, name: &str) -> Option<HeaderValue> {
     headers
         .get_all(SET_COOKIE)
         .iter()
-        .find_map(|value| sticky_value(value.as_bytes()))
+        .find_map(|value| cookie_value(value.as_bytes(), name))
 }
 
 /// Returns `AWSALB=…` from a `Set-Cookie` header; `None` if it sets another cookie.
 pub(super) fn sticky_value(set_cookie: &[u8]) -> Option<HeaderValue> {
-    if !set_cookie.starts_with(b"AWSALB=") {
+    cookie_value(set_cookie, STICKY)
+}
+
+/// Returns `name=…` from a `Set-Cookie` header; `None` if it sets another cookie.
+fn cookie_value(set_cookie: &[u8], name: &str) -> Option<HeaderValue> {
+    if !set_cookie.strip_prefix(name.as_bytes())?.starts_with(b"=") {
         return None;
     }
     let end = set_cookie.iter().position(|byte| *byte == b';');

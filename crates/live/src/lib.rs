@@ -10,6 +10,7 @@ pub mod conductor;
 pub mod credential;
 mod dialer;
 mod driver;
+mod edge_way;
 pub mod error;
 mod fleet_record;
 #[cfg(feature = "fuzzing")]

@@ -5,24 +5,18 @@ use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{NameServerConfig, ResolverConfig};
-use hickory_resolver::lookup_ip::LookupIp;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use tokio::sync::Mutex;
-use tokio::time::timeout;
 
 use super::clock::Clock;
 use super::reach::{Allowed, Forbidden, Reach};
 use super::setup::SetupError;
 use super::worker::EntryPoint;
 use tiketi_buyer::observation::Failure;
-use tiketi_cloud::resolver::{NameFigures, QUERIES_MAX, QUERY_TIMEOUT, Resolver};
+use tiketi_cloud::resolver::{NameFigures, Resolver};
+use tiketi_testbed::dns_client::DnsClient;
 
 /// How long an answer of the operating system's resolver is cached: it does not report the TTL.
 const SYSTEM_TTL: Duration = Duration::from_secs(60);
-/// Shortest real time that a query has for its response: at high speed, less would measure this machine.
-const QUERY_WALL_MIN: Duration = Duration::from_millis(250);
 
 /// The addresses of one host, looked up again when their TTL has expired.
 ///
@@ -45,7 +39,7 @@ enum Source {
     /// The host is an IP address.
     Fixed,
     /// The testbed's name server.
-    NameServer(Box<TokioResolver>),
+    NameServer(Box<DnsClient>),
     /// The resolver of the operating system.
     System,
 }
@@ -59,7 +53,8 @@ impl Names {
             (Some(_), _) => Source::Fixed,
             (None, Some(address)) => {
                 let server = entry.reach.check(address)?;
-                Source::NameServer(Box::new(resolver_at(server, clock)?))
+                let client = DnsClient::new(server.address(), clock);
+                Source::NameServer(Box::new(client.map_err(SetupError::Resolver)?))
             }
             (None, None) => Source::System,
         };
@@ -149,25 +144,13 @@ impl Names {
             .flatten()
     }
 
-    /// Asks the name server, and again if there is no response in time.
-    async fn query(&self, resolver: &TokioResolver) -> Option<LookupIp> {
-        for _ in 0..QUERIES_MAX {
-            let asked = resolver.lookup_ip(format!("{}.", self.host));
-            if let Ok(response) = timeout(query_timeout(self.clock), asked).await {
-                return response.ok();
-            }
-        }
-        None
-    }
-
     async fn look_up(&self) -> Option<(Vec<SocketAddr>, Duration)> {
         match &self.source {
             Source::Fixed => None,
-            Source::NameServer(resolver) => {
-                let found = self.query(resolver).await?;
-                let ttl = found.as_lookup().answers().iter().map(|record| record.ttl);
-                let ttl = Duration::from_secs(u64::from(ttl.min()?));
-                let addresses = found.iter().map(|ip| SocketAddr::new(ip, self.port));
+            Source::NameServer(client) => {
+                let (found, ttl) = client.look_up(&self.host).await?;
+                let found = found.into_iter();
+                let addresses = found.map(|ip| SocketAddr::new(ip, self.port));
                 Some((addresses.collect(), ttl))
             }
             Source::System => {
@@ -179,37 +162,13 @@ impl Names {
     }
 }
 
-/// Real time that a query has for its response.
-fn query_timeout(clock: Clock) -> Duration {
-    clock.wall(QUERY_TIMEOUT).max(QUERY_WALL_MIN)
-}
-
-/// Builds a resolver that uses the name server at `address`, asks once, and caches nothing itself.
-fn resolver_at(address: Allowed, clock: Clock) -> Result<TokioResolver, SetupError> {
-    let address = address.address();
-    let mut server = NameServerConfig::udp_and_tcp(address.ip());
-    for connection in &mut server.connections {
-        connection.port = address.port();
-    }
-    let mut builder = TokioResolver::builder_with_config(
-        ResolverConfig::from_name_servers(vec![server]),
-        TokioRuntimeProvider::default(),
-    );
-    let options = builder.options_mut();
-    options.cache_size = 0;
-    // The caller waits no longer than for one query, and asks again itself.
-    options.timeout = 2 * query_timeout(clock);
-    options.attempts = 0;
-    options.ip_strategy = hickory_resolver::config::LookupIpStrategy::Ipv4Only;
-    options.use_hosts_file = hickory_resolver::config::ResolveHosts::Never;
-    builder.build().map_err(SetupError::Resolver)
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+    use tokio::time::timeout;
+
     use crate::clock::unix_now_ns;
     use crate::worker::Scheme;
     use tiketi_cloud::name_service::NameService;

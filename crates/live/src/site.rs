@@ -19,7 +19,8 @@ use tiketi_core::units::{InstanceId, SimTime};
 use tiketi_cost::{Scope, Statement};
 use tiketi_measure::Gauges;
 use tiketi_measure::ending::{
-    ChargeFacts, DataTierFigures, FrontFigures, Probe, ProviderFigures, Stickiness, Use,
+    AdmissionFacts, ChargeFacts, DataTierFigures, FrontFigures, Probe, ProviderFigures, Stickiness,
+    Use,
 };
 use tiketi_measure::stall::Book;
 use tiketi_measure::tally::Tally;
@@ -55,6 +56,8 @@ pub(super) struct Closed {
     /// Calls out of the VPC; `None` if they are not counted.
     pub(super) outbound: Option<Vec<Use>>,
     pub(super) provider: Option<ProviderFigures>,
+    /// The log of the waiting room at the edge; `None` if it is in the application.
+    pub(super) admissions: Option<AdmissionFacts>,
     /// Counters of the data tier; `None` if they are not accessible.
     pub(super) census: Option<Census>,
     /// What the instances did.
@@ -221,6 +224,7 @@ impl Site {
                     charges: ended.charges,
                     outbound: Some(ended.outbound),
                     provider: Some(ended.provider),
+                    admissions: ended.admissions,
                     census,
                     stickiness,
                     fleet: cloud.fleet,
@@ -235,6 +239,7 @@ impl Site {
                 charges: None,
                 outbound: None,
                 provider: None,
+                admissions: None,
                 census: None,
                 fleet: FleetRecord::default(),
                 monitor_runs: 0,
@@ -292,6 +297,9 @@ impl LocalCloud {
             files: self.testbed.edge_figures().unwrap_or_default(),
             passed_requests: passed.requests,
             passed_bytes: passed.bytes_out,
+            load_balancer: self.testbed.edge_names(),
+            passing: self.testbed.passing(),
+            room: self.testbed.room_figures(),
             ..FrontFigures::default()
         }
     }

@@ -397,6 +397,7 @@ async fn ask_locally(
     let identity = Identity {
         authorization: credential.authorization,
         cookie: None,
+        pass: None,
     };
     let (_, answer) = http.call(&request, &identity).await;
     answer.map_err(|failure| {

@@ -16,9 +16,11 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use uuid::Uuid;
 
 use super::credential::Credentials;
+use super::edge_way::EdgeWay;
+use super::http::Http;
 use super::pacer::pace;
 pub use super::page::EdgeEntry;
-use super::page::{PAGE_CONNECTIONS_MAX, PageLoader};
+use super::page::PAGE_CONNECTIONS_MAX;
 use super::reach::{Forbidden, Reach};
 use super::self_check::{Sampler, raise_files_limit};
 use super::setup::SetupError;
@@ -276,7 +278,7 @@ async fn pass_time(
                 if let Some(forbidden) = world.http.dialer().forbidden() {
                     return Err(forbidden);
                 }
-                sampler.sample(world.tally.connected_peak.get(), world.http.dialer().refused());
+                sampler.sample(world.tally.connected_peak.get(), world.files_refused());
                 report(reports_tx, &WorkerReport::Frame(Box::new(world.take_frame())));
                 report_shared_core(sampler, reports_tx);
             }
@@ -289,18 +291,19 @@ fn finish(world: &World, sampler: &mut Sampler, reports_tx: &mpsc::Sender<String
         reports_tx,
         &WorkerReport::Frame(Box::new(world.take_frame())),
     );
-    let (tally, page) = (&world.tally, world.page.as_ref());
-    let figures = sampler.sample(tally.connected_peak.get(), world.http.dialer().refused());
+    let (tally, site, edge) = (&world.tally, world.site.as_ref(), world.edge.as_ref());
+    let way = edge.map(EdgeWay::http);
+    let figures = sampler.sample(tally.connected_peak.get(), world.files_refused());
     sampler.end();
     report_shared_core(sampler, reports_tx);
     let done = Done {
         figures,
         socket_failures: *tally.socket_failures.borrow(),
-        connections_opened: world.http.opened(),
-        connection_waits: world.http.waits(),
+        connections_opened: world.http.opened() + way.map_or(0, Http::opened),
+        connection_waits: world.http.waits() + way.map_or(0, Http::waits),
         load_balancer: world.http.dialer().names().figures(),
-        site: page.map_or_else(NameFigures::default, PageLoader::name_figures),
-        site_astray: page.map_or(0, PageLoader::astray),
+        site: site.map_or_else(NameFigures::default, |site| site.figures()),
+        site_astray: site.map_or(0, |site| site.astray()),
         paid: tally.paid.take(),
         credential_error: tally.credential_error.take(),
     };

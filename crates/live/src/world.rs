@@ -1,6 +1,7 @@
 //! State shared by all buyers of one worker.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,17 +12,21 @@ use super::api::Api;
 use super::clock::Clock;
 use super::credential::{CredentialError, Issuer};
 use super::dialer::Dialer;
-use super::http::Http;
+use super::edge_way::{EdgeWay, SiteNames, share_of_connections};
+use super::http::{Http, Identity, Outgoing, Received};
 use super::page::PageLoader;
 use super::resolver::Names;
 use super::setup::{SetupError, host_header};
 use super::socket_io::{OpeningStage, emission_text};
 use super::worker::{Assignment, Scheme};
-use tiketi_buyer::observation::Observation;
+use tiketi_buyer::observation::{Failure, Observation};
 use tiketi_buyer::{Emission, SeatOffer};
 use tiketi_core::rng::Streams;
+use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_measure::Recorder;
+use tiketi_scenario::operation::Operation;
 use tiketi_scenario::plan::Temperament;
+use tiketi_scenario::topology::{self, RoomPlace, Way};
 
 /// The worker's connections, clock and recorder. One thread owns it.
 pub(super) struct World {
@@ -32,6 +37,11 @@ pub(super) struct World {
     pub(super) http: Http,
     /// Loads the page from the edge; `None` without one.
     pub(super) page: Option<PageLoader>,
+    /// The site's name; `None` without an edge.
+    pub(super) site: Option<Rc<SiteNames>>,
+    /// Sends API requests to the edge; `None` if none goes there.
+    pub(super) edge: Option<EdgeWay>,
+    topology: topology::Edge,
     pub(super) issuer: Issuer,
     pub(super) stage_timeout: Duration,
     /// The seat map read last; borrowed only while one response is handled.
@@ -68,11 +78,19 @@ impl World {
         let call_timeout = clock.wall(plan.buyers.call_timeout);
         let connect_timeout = clock.wall(plan.buyers.connect_timeout);
         let names = Names::new(entry, clock)?;
-        let page = entry
-            .edge
-            .as_ref()
-            .map(|edge| PageLoader::new(assignment, edge, clock))
-            .transpose()?;
+        let site = entry.edge.as_ref();
+        let site = site.map(|edge| SiteNames::new(assignment, edge, clock).map(Rc::new));
+        let site = site.transpose()?;
+        let topology = plan.topology.edge.clone();
+        let (mut page, mut way) = (None, None);
+        if let (Some(edge), Some(site)) = (&entry.edge, &site) {
+            let has_files = !topology.files.is_empty();
+            let load = || PageLoader::new(assignment, (edge, Rc::clone(site)), clock);
+            page = has_files.then(load).transpose()?;
+            let most = connections_max.min(share_of_connections(assignment.workers));
+            let http = site.client(assignment, edge, clock, most)?;
+            way = Some(EdgeWay::new(http, Rc::clone(site)));
+        }
         let is_tls = entry.scheme == Scheme::Https;
         let tls_host = is_tls.then_some(entry.host.as_str());
         let sources = assignment.source_addresses.clone();
@@ -86,6 +104,9 @@ impl World {
             api: Api::new(assignment.show, entry.page.as_deref())?,
             http: Http::new(dialer, host, clock, call_timeout, connections_max),
             page,
+            site,
+            edge: way,
+            topology,
             issuer: Issuer::new(&assignment.credentials, plan.seed, clock.start_at_unix_s())?,
             stage_timeout: call_timeout,
             seats: RefCell::default(),
@@ -94,6 +115,31 @@ impl World {
             join_seats: emission_text(Emission::JoinSeatSelection, assignment.show).into(),
             recorder: RefCell::new(Recorder::new(plan)),
         })
+    }
+
+    /// Returns where buyers wait.
+    pub(super) const fn room(&self) -> RoomPlace {
+        self.topology.waiting_room
+    }
+
+    /// Sends a request of a buyer, by the way of its operation.
+    pub(super) async fn call(
+        &self,
+        buyer: BuyerId,
+        (operation, request): (Operation, &Outgoing),
+        identity: &Identity,
+    ) -> (SimTime, Result<Received, Failure>) {
+        match (&self.edge, self.topology.way(operation)) {
+            (Some(edge), Way::Through | Way::Room) => edge.call(buyer, request, identity).await,
+            // A target has no edge of the run.
+            (None, _) | (Some(_), Way::Direct) => self.http.call(request, identity).await,
+        }
+    }
+
+    /// Returns the number of connections that this machine could not even try.
+    pub(super) fn files_refused(&self) -> u64 {
+        let way = self.edge.as_ref().map(EdgeWay::http);
+        self.http.dialer().refused() + way.map_or(0, |http| http.dialer().refused())
     }
 
     /// Records an observation.

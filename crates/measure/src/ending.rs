@@ -11,7 +11,7 @@ pub use tiketi_cloud::routing::Stickiness;
 use tiketi_core::names;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_cost::Statement;
-pub use tiketi_edge::EdgeFigures;
+pub use tiketi_edge::{EdgeFigures, PassingFigures, RoomFigures};
 use tiketi_network::Kind;
 pub use tiketi_network::{Destination, Use, Way};
 pub use tiketi_outbound::{ChargeFacts, ProviderFigures};
@@ -319,6 +319,12 @@ pub struct FrontFigures {
     pub site_astray: u64,
     /// Lookups of the load balancer's name by the edge.
     pub load_balancer: NameFigures,
+    /// API requests on their way through the edge; `None` if buyers send them to the load balancer directly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passing: Option<PassingFigures>,
+    /// Requests to the waiting room at the edge; `None` if it is in the application.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room: Option<RoomFigures>,
 }
 
 impl FrontFigures {

@@ -311,6 +311,13 @@ fn front(figures: &FrontFigures) -> Result<(), Unsound> {
         counted.extend([name.unanswered, name.failures, name.uses]);
         durations([name.used_after_max, name.ttl_max].into_iter())?;
     }
+    if let Some(passing) = &figures.passing {
+        counted.extend([passing.requests, passing.answered]);
+        counted.extend([passing.bad_gateway, passing.timed_out]);
+    }
+    if let Some(room) = &figures.room {
+        counted.extend([room.joins, room.polls, room.leaves, room.passes]);
+    }
     counts("the edge", counted.iter())
 }
 

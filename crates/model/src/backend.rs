@@ -28,9 +28,11 @@ use tiketi_data_tier::{
     Asked, Begun, Done, Place, QueueState, ReservationNumber, SeatNumber, Transaction,
 };
 use tiketi_scenario::operation::Operation;
+use tiketi_scenario::topology::Way;
 
 const BAD_GATEWAY: Reply = Reply::Failed(Failure::Status(502));
 const UNAVAILABLE: Reply = Reply::Failed(Failure::Status(503));
+const FORBIDDEN: Reply = Reply::Failed(Failure::Status(403));
 
 impl World<'_> {
     /// Sends a request of a buyer that was due at `intended`.
@@ -57,6 +59,14 @@ impl World<'_> {
             is_abandoned: false,
             is_watched: false,
         };
+        match self.way(operation) {
+            Way::Direct => self.send_to_load_balancer(now, call),
+            Way::Through | Way::Room => self.send_to_edge(now, call),
+        }
+    }
+
+    /// Sends a request to the load balancer, from the buyer or from an edge location.
+    pub(super) fn send_to_load_balancer(&mut self, now: SimTime, call: Call) {
         self.look_up_load_balancer(now);
         match self.front.node(now) {
             Some(Reached::Nothing { until }) => self.wait_for_name(now, call, until),
@@ -144,6 +154,8 @@ impl World<'_> {
             return self.wait_until(call, until);
         }
         match open.step {
+            Step::SiteName => self.after_site_lookup(now, call),
+            Step::Edge => self.after_way_to_edge(now, call),
             Step::Name => self.after_name(now, call),
             Step::Connection => self.after_connection(now, call),
             Step::ToNode => self.after_way_to_node(now, call),
@@ -166,11 +178,18 @@ impl World<'_> {
         if let Some(wait) = self.over_the_rate(now, open) {
             return self.answer(now, call, Reply::TooMany(wait));
         }
+        if !self.is_admitted(now, open) {
+            return self.answer(now, call, FORBIDDEN);
+        }
         // The numbers of Redis commands are those of the handlers. They take time on its single thread, which is all that
         // matters here; what they do happens in `after_cache`.
         let commands = match open.operation {
             Operation::SocketConnect => return self.answer(now, call, Reply::Done),
             Operation::PaymentProcess => return self.ask_database(now, call, Step::Database),
+            // The pass says that the buyer is admitted, and Redis does not know the slot.
+            Operation::SeatList | Operation::SeatReserve if self.touch_at_edge(now, open.buyer) => {
+                return self.ask_database(now, call, Step::Database);
+            }
             Operation::PageLoad | Operation::ShowList | Operation::ShowDetail => 1,
             Operation::SeatList | Operation::SeatReserve => 1,
             Operation::QueueLeave => 2,
@@ -358,6 +377,7 @@ impl World<'_> {
                 match self.seats.commit_payment(now, buyer, reservation) {
                     Ok(()) => {
                         self.after_payment(now, &open);
+                        self.finish_at_edge(now, buyer);
                         self.announce(now, call, Reply::Paid);
                     }
                     Err(_) => {

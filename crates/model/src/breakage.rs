@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use super::buyers::is_idempotent;
-use super::calls::{Call, CallRef, Reply, Step};
+use super::buyers::{is_idempotent, is_read};
+use super::calls::{Call, CallRef, NOWHERE, Reply, Step};
 use super::entry::Entry;
 use super::world::World;
 use tiketi_buyer::observation::Failure;
@@ -14,7 +14,7 @@ use tiketi_cloud::resolver::NameServerState;
 use tiketi_core::fault::catalog::{Action, Connections, Disruption, Fault};
 use tiketi_core::impairment::Impairments;
 use tiketi_core::units::{DataTierPart, InstanceId, Share, SimTime, ZoneId};
-use tiketi_scenario::topology::DatabaseKind;
+use tiketi_scenario::topology::{DatabaseKind, Way};
 
 impl FaultTarget for World<'_> {
     fn instances_in(&self, zone: ZoneId) -> Vec<InstanceId> {
@@ -276,7 +276,8 @@ impl World<'_> {
     }
 
     /// Breaks the connection between the buyer and the load balancer; the system continues with the call. Like a browser,
-    /// the buyer repeats an idempotent request on a new connection.
+    /// the buyer repeats an idempotent request on a new connection. If an edge location has passed it on, the location repeats
+    /// what only reads, as CloudFront does.
     fn cut_from_buyer(&mut self, now: SimTime, call: CallRef) {
         let Some(open) = self.calls.find(call) else {
             return;
@@ -284,8 +285,22 @@ impl World<'_> {
         open.is_abandoned = true;
         let mut cut = *open;
         cut.is_abandoned = false;
-        if is_idempotent(cut.operation) {
-            return self.send(now, cut.buyer, (cut.operation, cut.subject), cut.intended);
+        match self.way(cut.operation) {
+            Way::Direct if is_idempotent(cut.operation) => {
+                return self.send(now, cut.buyer, (cut.operation, cut.subject), cut.intended);
+            }
+            Way::Through if is_read(cut.operation) => {
+                let again = Call {
+                    step: Step::Answer,
+                    reply: Reply::Failed(Failure::ConnectRefused),
+                    node: NOWHERE,
+                    instance: u32::MAX,
+                    is_watched: false,
+                    ..cut
+                };
+                return self.send_to_load_balancer(now, again);
+            }
+            Way::Direct | Way::Through | Way::Room => {}
         }
         cut.reply = Reply::Failed(Failure::Reset);
         self.deliver(now, &cut);

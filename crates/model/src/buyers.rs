@@ -126,6 +126,13 @@ impl World<'_> {
         if call.operation == Operation::SocketConnect {
             return self.deliver_opening(now, call);
         }
+        let call = &Call {
+            reply: self.seen_by_buyer(call),
+            ..*call
+        };
+        if matches!(call.reply, Reply::Seats | Reply::Held(_)) {
+            self.give_pass(now, call.buyer);
+        }
         let Some(mut journey) = self.crowd.take(call.buyer) else {
             return;
         };
@@ -198,10 +205,13 @@ impl World<'_> {
 
     /// Ends a request for the buyer, who has waited as long as one may take. The system does not notice.
     pub(super) fn handle_overdue(&mut self, now: SimTime, call: CallRef) {
-        let Some(&mut Call { step, .. }) = self.calls.find(call) else {
+        let Some(&mut Call {
+            operation, step, ..
+        }) = self.calls.find(call)
+        else {
             return;
         };
-        let (_, failure) = self.patience(step);
+        let (_, failure) = self.patience(operation, step);
         let Some(open) = self.calls.find(call).filter(|open| !open.is_abandoned) else {
             return;
         };
@@ -328,6 +338,22 @@ fn subject_of(request: Request) -> u32 {
         | Request::QueueStatus
         | Request::QueueLeave
         | Request::SeatList => 0,
+    }
+}
+
+/// Returns whether a request is a GET, which changes nothing.
+pub(super) const fn is_read(operation: Operation) -> bool {
+    match operation {
+        Operation::PageLoad
+        | Operation::ShowList
+        | Operation::ShowDetail
+        | Operation::QueueStatus
+        | Operation::SeatList
+        | Operation::SocketConnect => true,
+        Operation::QueueCheck
+        | Operation::QueueLeave
+        | Operation::SeatReserve
+        | Operation::PaymentProcess => false,
     }
 }
 

@@ -16,6 +16,10 @@ pub(super) struct CallRef {
 /// The current step of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
+    /// Waits for the address of an edge location.
+    SiteName,
+    /// Is on its way to an edge location.
+    Edge,
     /// Waits for the address of the load balancer.
     Name,
     /// Waits for a connection to a load-balancer node that has fallen silent.
@@ -107,14 +111,18 @@ pub(super) struct Call {
 pub(super) struct Calls {
     slots: Vec<(u16, Option<Call>)>,
     free: Vec<u32>,
-    /// Requests in progress through the node of each zone.
-    open: [u32; ZONES_MAX],
+    /// Requests in progress through the node of each zone, and those that have not reached one.
+    open: [u32; ZONES_MAX + 1],
     /// The most there were: the edge has kept as many connections.
-    open_peak: [u32; ZONES_MAX],
+    open_peak: [u32; ZONES_MAX + 1],
 }
 
 /// The most zones of a scenario.
 const ZONES_MAX: usize = 6;
+
+/// In place of a zone's node: none yet.
+pub(super) const NOWHERE: u8 = 6;
+const _: () = assert!(NOWHERE as usize == ZONES_MAX);
 
 impl Calls {
     /// Adds a request.

@@ -12,6 +12,7 @@ use tiketi_measure::ending::{
     AuditFacts, CacheFigures, DataTierFigures, Ending, Engine, FinalState, FrontFigures,
     GeneratorCheck, SystemFigures, TargetLoad,
 };
+use tiketi_scenario::topology::ApiWay;
 
 impl World<'_> {
     /// Ends every journey, and assembles the measurements.
@@ -48,7 +49,7 @@ impl World<'_> {
                 tool: None,
             },
             state: FinalState::Read(AuditFacts {
-                admissions: tier::admissions(&self.redis),
+                admissions: tier::admissions(&self.redis, self.room.as_ref()),
                 ..facts
             }),
             system: Some(self.figures(ended_at, messages_due)),
@@ -113,6 +114,8 @@ impl World<'_> {
             // Answers of the model are numbers of locations.
             site_astray: 0,
             load_balancer: *self.front.name_figures(),
+            passing: (self.plan.topology.edge.api == ApiWay::Through).then_some(self.edge.passing),
+            room: self.room.as_ref().map(|room| *room.figures()),
         }
     }
 

@@ -19,6 +19,7 @@ use tiketi_cloud::order::Input;
 use tiketi_core::rng::{Stream, Streams};
 use tiketi_core::units::{BuyerId, DataTierPart, InstanceId, SimTime, ZoneId};
 use tiketi_cost::{EdgeSample, LoadSample, Scope, TrafficSample};
+use tiketi_edge::Room;
 use tiketi_measure::ending::{FailoverFigures, Loss};
 use tiketi_measure::replica_lag::ReplicaLags;
 use tiketi_network::Lost;
@@ -107,7 +108,7 @@ impl Engine for World<'_> {
     type Error = Infallible;
 
     fn queue_size(&mut self, now: SimTime) -> Option<u64> {
-        self.redis.answers(now).then(|| self.waiting())
+        self.queue_is_readable(now).then(|| self.waiting())
     }
 
     fn cpu_times(&mut self, now: SimTime) -> Vec<CpuTime> {
@@ -189,10 +190,12 @@ impl Engine for World<'_> {
     }
 
     fn show_levels(&mut self, now: SimTime) -> ShowLevels {
-        let answers = self.redis.answers(now);
+        let answers = self.queue_is_readable(now);
+        let active = self.room.as_ref().map(Room::active);
+        let active = active.unwrap_or_else(|| self.redis.active(SHOW));
         ShowLevels {
             waiting: answers.then(|| self.waiting()),
-            active: answers.then(|| u64::from(self.redis.active(SHOW))),
+            active: answers.then(|| u64::from(active)),
             seats_held: u64::from(self.seats.locked()),
             seats_sold: u64::from(self.seats.sold()),
         }
@@ -220,7 +223,8 @@ impl Engine for World<'_> {
     }
 
     fn take_edge(&mut self) -> EdgeSample {
-        self.edge.take_sample()
+        let room = self.room.as_ref().map(|room| *room.figures());
+        self.edge.take_sample(room.unwrap_or_default())
     }
 
     fn take_traffic(&mut self) -> TrafficSample {
@@ -368,8 +372,14 @@ impl World<'_> {
     }
 
     /// Returns the number of buyers in the queue.
-    fn waiting(&self) -> u64 {
-        u64::from(self.redis.waiting(SHOW))
+    pub(super) fn waiting(&self) -> u64 {
+        let at_edge = self.room.as_ref().map(Room::waiting);
+        u64::from(at_edge.unwrap_or_else(|| self.redis.waiting(SHOW)))
+    }
+
+    /// Whether the queue can be read: Redis can be down, the store of a waiting room at the edge cannot.
+    fn queue_is_readable(&self, now: SimTime) -> bool {
+        self.room.is_some() || self.redis.answers(now)
     }
 
     /// Reads the gauges, each second, and the load balancer's counters for the bill.

@@ -9,7 +9,9 @@ use tiketi_buyer::Journey;
 use tiketi_cloud::routing::Cookie;
 use tiketi_core::rng::Streams;
 use tiketi_core::units::{BuyerId, SimTime};
+use tiketi_scenario::Plan;
 use tiketi_scenario::plan::Temperament;
+use tiketi_scenario::topology::RoomPlace;
 
 /// The state of a buyer's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub(super) struct Browser {
     pub(super) watches: bool,
     /// Whether a request is in progress.
     pub(super) is_calling: bool,
+    /// Until when the pass of the waiting room at the edge is valid; `None` without one.
+    pub(super) pass_until: Option<SimTime>,
 }
 
 /// One buyer. What is used together is stored together: all buyers do not fit into any cache, so each access to another
@@ -60,6 +64,7 @@ struct Visitor {
 #[derive(Debug)]
 pub(super) struct Crowd {
     temperament: Arc<Temperament>,
+    room: RoomPlace,
     streams: Streams,
     visitors: Vec<Visitor>,
 }
@@ -82,15 +87,17 @@ impl Visitor {
             joined_seats: false,
             watches: false,
             is_calling: false,
+            pass_until: None,
         },
     };
 }
 
 impl Crowd {
     /// Creates `buyers` buyers, none of whom has arrived.
-    pub(super) fn new(temperament: &Temperament, streams: Streams, buyers: usize) -> Self {
+    pub(super) fn new(plan: &Plan, streams: Streams, buyers: usize) -> Self {
         Self {
-            temperament: Arc::new(temperament.clone()),
+            temperament: Arc::new(plan.buyers.clone()),
+            room: plan.topology.edge.waiting_room,
             streams,
             visitors: std::iter::repeat_with(|| Visitor::NEW)
                 .take(buyers)
@@ -101,13 +108,8 @@ impl Crowd {
     /// Creates the journey of a buyer who arrives.
     pub(super) fn arrive(&self, buyer: BuyerId, now: SimTime) -> Box<Journey> {
         let temperament = Arc::clone(&self.temperament);
-        Box::new(Journey::new(
-            temperament,
-            self.streams,
-            buyer,
-            user_of(buyer),
-            now,
-        ))
+        let journey = Journey::new(temperament, self.streams, buyer, user_of(buyer), now);
+        Box::new(journey.waiting_at(self.room))
     }
 
     /// Takes a buyer's journey out to drive it; `None` before the arrival and after the end. Taking it out lets the caller

@@ -15,7 +15,10 @@ use tiketi_buyer::observation::{Call as Observed, Failure, Observation, Outcome}
 use tiketi_core::rng::Streams;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_cost::EdgeSample;
-use tiketi_edge::{Cache, Delivery, EdgeFigures, Fetch, FileId, Lookup, OriginAnswer, rounds};
+use tiketi_edge::{
+    Cache, Delivery, EdgeFigures, Fetch, FileId, Lookup, OriginAnswer, PassingFigures, RoomFigures,
+    rounds,
+};
 use tiketi_scenario::operation::Operation;
 use tiketi_scenario::topology;
 
@@ -25,8 +28,11 @@ pub(super) struct Edge {
     locations: Vec<Location>,
     pages: Vec<Option<Page>>,
     free: Vec<u32>,
+    /// API requests that were passed on.
+    pub(super) passing: PassingFigures,
     /// What was counted when the bill was last told.
     billed: EdgeFigures,
+    room_billed: RoomFigures,
 }
 
 #[derive(Debug)]
@@ -69,7 +75,9 @@ impl Edge {
                 .collect(),
             pages: Vec::new(),
             free: Vec::new(),
+            passing: PassingFigures::default(),
             billed: EdgeFigures::default(),
+            room_billed: RoomFigures::default(),
         }
     }
 
@@ -82,15 +90,19 @@ impl Edge {
         all
     }
 
-    /// Returns what was served since the last call.
-    pub(super) fn take_sample(&mut self) -> EdgeSample {
+    /// Returns what was served since the last call; `room` is what the waiting room at the edge has counted.
+    pub(super) fn take_sample(&mut self, room: RoomFigures) -> EdgeSample {
         let all = self.figures();
         let new = all.since(&self.billed);
         self.billed = all;
+        let new_in_room = room.since(&self.room_billed);
+        self.room_billed = room;
         EdgeSample {
             requests: new.requests,
             bytes_out: new.bytes,
             origin_requests: new.origin_requests,
+            room_requests: new_in_room.requests(),
+            room_bytes: new_in_room.bytes,
         }
     }
 
@@ -141,17 +153,7 @@ impl World<'_> {
             sent: now,
             failure: None,
         };
-        let resolver = self.names.resolver_of(buyer.0);
-        let client = &self.names.site[usize::from(resolver)];
-        if client.needs_lookup(now) {
-            let end = self.names.draw_lookup();
-            let client = &mut self.names.site[usize::from(resolver)];
-            match client.begin(now, end) {
-                Some(until) => self.calendar.enter(until, Entry::SiteName(resolver)),
-                None => self.names.end_site_lookup(now, resolver),
-            }
-        }
-        if let Some(until) = self.names.site[usize::from(resolver)].waits_until() {
+        if let Some(until) = self.look_up_site(now, buyer) {
             self.wait_for_page(page, until);
             return None;
         }

@@ -1,7 +1,7 @@
 //! The simulation engine: runs a scenario in virtual time.
 //!
 //! ```text
-//! buyers ─page load─▶ names ─▶ edge ─▶ page
+//! buyers ─page load─▶ names ─▶ edge ─▶ page         (or also all calls: the edge passes them on; see `passing`)
 //!
 //! buyers ─call─▶ front ─▶ instance (processor) ─▶ redis ─▶ database ─▶ provider ─▶ answer ─▶ buyers
 //!    ▲                        ▲ sockets, rooms                                              │
@@ -25,6 +25,7 @@ mod fleet;
 mod front;
 mod names;
 mod outbox;
+mod passing;
 mod paths;
 mod patience;
 mod payment;

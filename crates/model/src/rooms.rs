@@ -49,6 +49,10 @@ impl World<'_> {
     pub(super) fn handle_admission(&mut self, now: SimTime) {
         let every = self.plan.waiting_room.admit_every;
         self.calendar.enter(now + every, Entry::Admission);
+        if self.admit_at_edge(now) {
+            self.redis.sweep_sessions(now);
+            return;
+        }
         // An instance runs the tick; without any, nobody is admitted.
         let is_served = self.fleet.answering(now).next().is_some();
         if !is_served || self.redis.book(now, 1).is_none() {
@@ -98,6 +102,9 @@ impl World<'_> {
 
     /// Publishes the size of the queue if it has changed.
     pub(super) fn handle_queue_update(&mut self, now: SimTime) {
+        if self.room.is_some() {
+            return; // Nobody waits with a socket.
+        }
         let every = self.plan.waiting_room.update_every;
         self.calendar.enter(now + every, Entry::QueueUpdate);
         let is_served = self.fleet.answering(now).next().is_some();

@@ -39,7 +39,7 @@ impl World<'_> {
             if let Some(open) = self.calls.find(call) {
                 open.is_abandoned = true;
                 let hung = *open;
-                self.hang(now, hung, self.patience(Step::Connection));
+                self.hang(now, hung, self.patience(hung.operation, Step::Connection));
             }
         }
         let lines = self.crowd.sockets(|browser| browser.line_node == zone.0);
@@ -60,7 +60,7 @@ impl World<'_> {
             };
             self.fleet.of(instance).calls -= 1;
             if !cut.is_abandoned {
-                self.hang(now, cut, self.patience(Step::Answer));
+                self.hang(now, cut, self.patience(cut.operation, Step::Answer));
             }
         }
         for buyer in lines {
@@ -92,12 +92,13 @@ impl World<'_> {
     pub(super) fn meet_silent_node(&mut self, now: SimTime, mut call: Call, zone: ZoneId) {
         call.node = zone.0;
         if call.operation != Operation::SocketConnect && self.front.use_stale(zone) {
-            return self.hang(now, call, self.patience(Step::Connection));
+            return self.hang(now, call, self.patience(call.operation, Step::Connection));
         }
         call.step = Step::Connection;
         call.reply = Reply::Failed(Failure::ConnectTimeout);
+        let connect_timeout = self.connect_timeout(call.operation);
         let call = self.calls.insert(call);
-        self.wait_until(call, now + self.plan.buyers.connect_timeout);
+        self.wait_until(call, now + connect_timeout);
     }
 
     /// A connection was not accepted in time: everybody avoids the address until the next lookup, and the request goes to
@@ -116,7 +117,7 @@ impl World<'_> {
     /// A request that a node forwards to an instance that has fallen silent: on a connection that the node kept it gets no
     /// response; to open another one takes until the timeout.
     pub(super) fn meet_silent_instance(&mut self, now: SimTime, call: Call, instance: u32) {
-        let (idle, failure) = self.patience(Step::Answer);
+        let (idle, failure) = self.patience(call.operation, Step::Answer);
         let alb = &self.plan.topology.alb;
         let connect = now.saturating_since(call.sent) + alb.connect_timeout;
         let patience = if self.fleet.of(instance).use_stale() || connect >= idle {

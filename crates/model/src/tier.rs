@@ -6,6 +6,7 @@ use tiketi_data_tier::{
     Database, DatabaseSettings, Eviction, FreeSeats, Loss, Payload, Redis, RedisSettings,
     ReservationNumber, SeatMap, SeatNumber, SeatSettings, ShowNumber, StockVersion,
 };
+use tiketi_edge::Room;
 use tiketi_measure::ending::{self, AdmissionFacts, AuditFacts, ChargeFacts, LostOrders};
 use tiketi_scenario::Plan;
 use tiketi_scenario::plan::Section;
@@ -139,15 +140,19 @@ fn number(id: Uuid) -> Option<u32> {
     u32::try_from(id.as_u128().checked_sub(1)?).ok()
 }
 
-/// The ledger of the waiting room; `None` during an outage, when nobody can tell who waits.
-pub(super) fn admissions(redis: &Redis<Presence>) -> Option<AdmissionFacts> {
-    let ledger = redis.ledger(SHOW);
-    redis.astray(SHOW).map(|astray| AdmissionFacts {
+/// The ledger of the waiting room, at the edge if there is one; `None` during an outage of Redis, when nobody can tell who
+/// waits.
+pub(super) fn admissions(redis: &Redis<Presence>, room: Option<&Room>) -> Option<AdmissionFacts> {
+    let (ledger, waiting, astray) = match room {
+        Some(room) => (room.ledger(), room.waiting(), Some(room.astray())),
+        None => (redis.ledger(SHOW), redis.waiting(SHOW), redis.astray(SHOW)),
+    };
+    astray.map(|astray| AdmissionFacts {
         joined: ledger.joined,
         put_back: ledger.put_back,
         admitted: ledger.admitted,
         left: ledger.left_waiting + ledger.cleared,
-        waiting: u64::from(redis.waiting(SHOW)),
+        waiting: u64::from(waiting),
         admitted_twice: ledger.admitted_twice,
         astray,
     })

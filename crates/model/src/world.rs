@@ -13,12 +13,13 @@ use super::names::Names;
 use super::paths::Paths;
 use super::payment::Errands;
 use super::service::Service;
-use super::tier::{self, Presence, SHOW};
+use super::tier::{self, Presence};
 use super::traffic::Traffic;
 use super::watcher::{Progress, Watcher, Wish};
 use tiketi_core::rng::{Stream, Streams};
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_data_tier::{Database, Redis, ReservationNumber, SeatMap};
+use tiketi_edge::{Places, Room};
 use tiketi_measure::{Assembly, Measurements, Recorder};
 use tiketi_network::OutboundLog;
 use tiketi_outbound::Provider;
@@ -38,6 +39,8 @@ pub(super) struct World<'p> {
     pub(super) calendar: Calendar<Entry>,
     pub(super) names: Names,
     pub(super) edge: Edge,
+    /// The waiting room at the edge; `None` if it is in the application.
+    pub(super) room: Option<Room>,
     pub(super) arrivals: Vec<SimTime>,
     pub(super) arrived: usize,
     pub(super) crowd: Crowd,
@@ -96,10 +99,14 @@ impl<'p> World<'p> {
             ends_at: plan.ends_at(),
             names,
             edge,
+            room: topology
+                .edge
+                .has_room()
+                .then(|| Room::new(plan, buyers, Places::Untold)),
             calendar: Calendar::new(),
             arrivals,
             arrived: 0,
-            crowd: Crowd::new(&plan.buyers, streams, buyers),
+            crowd: Crowd::new(plan, streams, buyers),
             calls: Calls::default(),
             service,
             front: Front::new(&topology.alb, topology.zones.len()),
@@ -145,7 +152,7 @@ impl<'p> World<'p> {
                 let progress = Progress {
                     now,
                     ends_at: self.ends_at,
-                    waiting: u64::from(self.redis.waiting(SHOW)),
+                    waiting: self.waiting(),
                     entries: self.calendar.entered(),
                 };
                 interrupted = watcher.show(&progress) == Wish::Stop;

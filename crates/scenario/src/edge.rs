@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::operation::Operation;
 use serde::{Deserialize, Serialize};
 use tiketi_core::names;
 
@@ -24,6 +25,12 @@ pub struct Edge {
     pub dns_ttl: Duration,
     /// Resolvers that the buyers use; each caches the site's name for all of its buyers.
     pub resolvers: u32,
+    /// How API requests get to the load balancer.
+    #[serde(default = "ApiWay::of_old_archives")]
+    pub api: ApiWay,
+    /// Where the waiting room is.
+    #[serde(default = "RoomPlace::of_old_archives")]
+    pub waiting_room: RoomPlace,
 }
 
 /// A static file.
@@ -49,7 +56,86 @@ names!(CacheStart {
     Empty = "empty",
 });
 
+/// How API requests of buyers get to the load balancer. Sockets always go there directly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiWay {
+    /// Straight to it. They are counted and billed as passed through the edge.
+    Direct,
+    /// By way of an edge location, which passes them on and caches nothing.
+    Through,
+}
+
+names!(ApiWay {
+    Direct = "direct",
+    Through = "through",
+});
+
+impl ApiWay {
+    /// For archives without the key: the default of the preset.
+    const fn of_old_archives() -> Self {
+        Self::Direct
+    }
+}
+
+/// Where buyers wait until they may shop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoomPlace {
+    /// In the application, which keeps the queue in Redis.
+    Application,
+    /// At the edge, which keeps the queue in a managed store. The application serves admitted buyers only.
+    Edge,
+}
+
+names!(RoomPlace {
+    Application = "application",
+    Edge = "edge",
+});
+
+impl RoomPlace {
+    /// For archives without the key: the default of the preset.
+    const fn of_old_archives() -> Self {
+        Self::Application
+    }
+}
+
+/// Who answers a request of a buyer, and which way it takes there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Straight to the load balancer. Static files have their own way, from the edge's caches.
+    Direct,
+    /// An edge location passes it on to the load balancer.
+    Through,
+    /// The waiting room at the edge answers it.
+    Room,
+}
+
 impl Edge {
+    /// Returns the way of a request.
+    pub const fn way(&self, operation: Operation) -> Way {
+        match (operation, self.api, self.waiting_room) {
+            (
+                Operation::QueueCheck | Operation::QueueStatus | Operation::QueueLeave,
+                _,
+                RoomPlace::Edge,
+            ) => Way::Room,
+            (Operation::PageLoad | Operation::SocketConnect, ..) | (_, ApiWay::Direct, _) => {
+                Way::Direct
+            }
+            (
+                Operation::ShowList
+                | Operation::ShowDetail
+                | Operation::QueueCheck
+                | Operation::QueueStatus
+                | Operation::QueueLeave
+                | Operation::SeatList
+                | Operation::SeatReserve
+                | Operation::PaymentProcess,
+                ApiWay::Through,
+                _,
+            ) => Way::Through,
+        }
+    }
+
     /// The edge of archives that were written without one: it serves no files.
     pub fn without_files() -> Self {
         Self {
@@ -61,11 +147,48 @@ impl Edge {
             origin_latency: Duration::ZERO,
             dns_ttl: Duration::from_secs(60),
             resolvers: 1,
+            api: ApiWay::Direct,
+            waiting_room: RoomPlace::Application,
         }
+    }
+
+    /// Whether buyers send anything to an edge location: page loads, API requests, or polls of their place in the queue.
+    pub fn is_used(&self) -> bool {
+        !self.files.is_empty() || self.api == ApiWay::Through || self.has_room()
+    }
+
+    /// Whether the waiting room is at the edge.
+    pub fn has_room(&self) -> bool {
+        self.waiting_room == RoomPlace::Edge
     }
 
     /// Returns the bytes of one page load.
     pub fn page_bytes(&self) -> u64 {
         self.files.iter().map(|file| u64::from(file.bytes)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_and_pages_have_a_way_of_their_own_and_polls_go_to_the_room() {
+        let mut edge = Edge::without_files();
+        for operation in Operation::ALL {
+            assert_eq!(edge.way(operation), Way::Direct, "{operation}");
+        }
+        edge.api = ApiWay::Through;
+        let direct = [Operation::PageLoad, Operation::SocketConnect];
+        for operation in Operation::ALL {
+            let is_direct = edge.way(operation) == Way::Direct;
+            assert_eq!(is_direct, direct.contains(&operation), "{operation}");
+        }
+        edge.waiting_room = RoomPlace::Edge;
+        assert_eq!(edge.way(Operation::QueueLeave), Way::Room);
+        assert_eq!(edge.way(Operation::SeatList), Way::Through);
+        edge.api = ApiWay::Direct;
+        assert_eq!(edge.way(Operation::QueueStatus), Way::Room);
+        assert_eq!(edge.way(Operation::SeatList), Way::Direct);
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use tiketi_station::Profile;
 
 pub use super::data_tier::{DataTier, ExternalServers, PostgresUrl, RedisUrl};
-pub use super::edge::{CacheStart, Edge, StaticFile};
+pub use super::edge::{ApiWay, CacheStart, Edge, RoomPlace, StaticFile, Way};
 use super::network::{Routes, SecurityGroups};
 use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::names;

@@ -4,10 +4,12 @@
 
 use std::fmt;
 
+use super::edge;
 use tiketi_core::fault::catalog::{Action, Fault};
 use tiketi_core::rng::Streams;
 use tiketi_core::units::SimTime;
 use tiketi_scenario::Plan;
+use tiketi_scenario::topology::RoomPlace;
 
 /// File descriptors a process needs besides its sockets: pools of keep-alive connections, health checks, pipes, runtime.
 const RESERVE: u64 = 600;
@@ -63,13 +65,18 @@ impl Demand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder {
     /// One process with all instances as threads.
-    Threads,
+    Threads {
+        /// Files of the edge, which is in the same process.
+        edge: u64,
+    },
     /// A process with one instance.
     Process {
         /// The smallest number of instances that may have to share all sockets.
         sharing: u64,
         /// Connections of an instance to the data tier.
         connections: u64,
+        /// Files of the edge, in a process of its own.
+        edge: u64,
     },
 }
 
@@ -111,6 +118,12 @@ pub enum TooFewFiles {
 }
 
 impl Holder {
+    /// Instances as threads of the process that also has the edge.
+    pub fn threads(plan: &Plan) -> Self {
+        let edge = edge::files(&plan.topology.edge);
+        Self::Threads { edge }
+    }
+
     /// Instances as processes: after the loss of a zone, the rest of the smallest fleet must hold all sockets.
     pub fn process(plan: &Plan) -> Self {
         let topology = &plan.topology;
@@ -133,16 +146,18 @@ impl Holder {
         Self::Process {
             sharing: u64::from(left_of_begun.min(left_of_smallest).max(1)),
             connections: u64::from(topology.database.pool_max) + REDIS_CONNECTIONS,
+            edge: edge::files(&topology.edge),
         }
     }
 
     /// Files that this demand needs in one process that holds sockets.
     fn files(self, Demand { sockets, calls }: Demand) -> u64 {
         match self {
-            Self::Threads => sockets + self.files_besides(calls),
-            Self::Process { .. } => {
+            Self::Threads { .. } => sockets + self.files_besides(calls),
+            Self::Process { edge, .. } => {
                 let shares = (sockets * 100).div_ceil(self.fill_percent());
-                shares.div_ceil(self.sharing()) + self.files_besides(calls)
+                let of_instance = shares.div_ceil(self.sharing()) + self.files_besides(calls);
+                of_instance.max(edge + RESERVE)
             }
         }
     }
@@ -150,7 +165,9 @@ impl Holder {
     /// Files that such a process needs for everything but the sockets.
     fn files_besides(self, calls: u64) -> u64 {
         match self {
-            Self::Threads => calls * (FILES_PER_CALL_INSIDE + FILES_PER_CALL_OUTSIDE) + RESERVE,
+            Self::Threads { edge } => {
+                calls * (FILES_PER_CALL_INSIDE + FILES_PER_CALL_OUTSIDE) + edge + RESERVE
+            }
             Self::Process { connections, .. } => {
                 let shares = (calls * 100).div_ceil(self.fill_percent());
                 let calls = shares.div_ceil(self.sharing());
@@ -163,14 +180,22 @@ impl Holder {
     fn sockets_max(self, limit: u64, calls: u64) -> u64 {
         let one = limit.saturating_sub(self.files_besides(calls));
         match self {
-            Self::Threads => one,
+            Self::Threads { .. } => one,
+            Self::Process { edge, .. } if edge + RESERVE > limit => 0,
             Self::Process { .. } => one * self.sharing() * self.fill_percent() / 100,
+        }
+    }
+
+    /// Files of the edge, which is in the process that conducts the run.
+    const fn edge(self) -> u64 {
+        match self {
+            Self::Threads { edge } | Self::Process { edge, .. } => edge,
         }
     }
 
     const fn sharing(self) -> u64 {
         match self {
-            Self::Threads => 1,
+            Self::Threads { .. } => 1,
             Self::Process { sharing, .. } => sharing,
         }
     }
@@ -188,7 +213,7 @@ impl Holder {
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Threads => write!(f, "the process that runs the instances"),
+            Self::Threads { .. } => write!(f, "the process that runs the instances"),
             Self::Process { sharing: 1, .. } => write!(
                 f,
                 "one instance process, which may have to hold all sockets alone when a zone is lost"
@@ -220,7 +245,7 @@ impl Budget {
                 sockets_max: holder.sockets_max(limit, demand.calls),
             });
         }
-        let needed = demand.calls * FILES_PER_CALL_OUTSIDE + RESERVE;
+        let needed = demand.calls * FILES_PER_CALL_OUTSIDE + holder.edge() + RESERVE;
         if needed > limit {
             let Demand { calls, .. } = demand;
             return Err(TooFewFiles::Calls {
@@ -279,7 +304,13 @@ pub fn sockets_forecast(plan: &Plan) -> u64 {
         gone = (gone + through_per_second).min(come_by(now - stay));
         most = most.max(here - gone * still_patient[second]);
     }
-    most.ceil() as u64
+    let here = most.ceil() as u64;
+    match plan.topology.edge.waiting_room {
+        RoomPlace::Application => here,
+        // Only who has been admitted has a socket. Who was idle for too long and lost the slot may still be there, so twice as
+        // many as there are slots (assumption).
+        RoomPlace::Edge => here.min(2 * u64::from(plan.waiting_room.active_max)),
+    }
 }
 
 /// Returns how long a buyer shops on average, in seconds.
@@ -364,7 +395,7 @@ mod tests {
     use super::*;
 
     fn threads(sockets: u64, limit: u64) -> Result<Budget, TooFewFiles> {
-        Budget::new(only_sockets(sockets), limit, Holder::Threads)
+        Budget::new(only_sockets(sockets), limit, Holder::Threads { edge: 0 })
     }
 
     const fn only_sockets(sockets: u64) -> Demand {
@@ -400,6 +431,7 @@ mod tests {
         let holder = |sharing| Holder::Process {
             sharing,
             connections: 24,
+            edge: 0,
         };
         let budget = Budget::new(only_sockets(19_376), 20_000, holder(1)).unwrap();
         assert_eq!(
@@ -424,6 +456,51 @@ mod tests {
     }
 
     #[test]
+    fn what_the_edge_opens_is_missing_to_the_sockets_beside_it() {
+        let edge = edge::files(&plan("[topology.edge]\napi = \"through\"").topology.edge);
+        assert_eq!(edge, 4_000, "from the workers, and to the load balancer");
+        let room = plan("[topology.edge]\nwaiting_room = \"edge\"");
+        assert_eq!(edge::files(&room.topology.edge), 2_000);
+        assert_eq!(Holder::threads(&plan("")), Holder::Threads { edge: 0 });
+        let threads = Holder::Threads { edge };
+        assert!(Budget::new(only_sockets(15_400), 20_000, threads).is_ok());
+        let refusal = Budget::new(only_sockets(15_401), 20_000, threads).unwrap_err();
+        let text = refusal.to_string();
+        assert!(text.contains("at most 15400 sockets fit"), "{text}");
+        let processes = Holder::Process {
+            sharing: 2,
+            connections: 24,
+            edge,
+        };
+        assert!(Budget::new(only_sockets(15_401), 20_000, processes).is_ok());
+        let alone = Budget::new(only_sockets(10), 4_096, processes);
+        assert!(alone.is_err(), "the edge alone");
+    }
+
+    #[test]
+    fn buyers_who_wait_at_the_edge_have_no_socket() {
+        let crowd = |edge: &str| {
+            sockets_forecast(&plan(&format!(
+                r#"
+                [clock]
+                duration = "300s"
+                [waiting_room]
+                active_max = 100
+                [[arrivals]]
+                shape = "poisson"
+                rate = 10
+                from = "0s"
+                until = "200s"
+                [topology.edge]
+                {edge}
+                "#
+            )))
+        };
+        assert!(crowd("") > 1_000);
+        assert_eq!(crowd("waiting_room = \"edge\""), 200);
+    }
+
+    #[test]
     fn the_smallest_fleet_shares_the_sockets_when_its_fullest_zone_is_lost() {
         let arrivals =
             "[[arrivals]]\nshape = \"poisson\"\nrate = 1\nfrom = \"0s\"\nuntil = \"60s\"";
@@ -433,12 +510,13 @@ mod tests {
                 Holder::Process {
                     sharing,
                     connections,
+                    ..
                 } => {
                     let pool = u64::from(plan.topology.database.pool_max);
                     assert!(connections > pool, "Redis as well");
                     sharing
                 }
-                Holder::Threads => panic!("these are processes"),
+                Holder::Threads { .. } => panic!("these are processes"),
             }
         };
         let fleet = |min: u32, initial: &str| {
@@ -457,7 +535,7 @@ mod tests {
             sockets: 19_000,
             calls: 101,
         };
-        let refusal = Budget::new(demand, 20_000, Holder::Threads).unwrap_err();
+        let refusal = Budget::new(demand, 20_000, Holder::Threads { edge: 0 }).unwrap_err();
         let text = refusal.to_string();
         assert!(
             text.contains("19000 concurrent sockets and 101 calls out of the VPC need 20004"),
@@ -467,6 +545,7 @@ mod tests {
         let process = Holder::Process {
             sharing: 1,
             connections: 24,
+            edge: 0,
         };
         assert!(Budget::new(demand, 20_000, process).is_ok());
         let one_less = Demand {
@@ -486,6 +565,7 @@ mod tests {
         let many = Holder::Process {
             sharing: 4,
             connections: 24,
+            edge: 0,
         };
         let text = Budget::new(far_ends, 20_000, many).unwrap_err().to_string();
         assert!(

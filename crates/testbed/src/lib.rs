@@ -16,6 +16,7 @@ pub mod clock;
 pub mod data_tier;
 mod deaf;
 pub mod dns;
+pub mod dns_client;
 pub mod edge;
 mod error;
 mod faults;
@@ -35,7 +36,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tiketi_server::{Census, EmbeddedTier, FinalState, ServersConfig, Settings, SetupError, Show};
+use tiketi_server::{
+    Census, EmbeddedTier, FinalState, RoomAt, ServersConfig, Settings, SetupError, Show,
+};
 use tokio::sync::mpsc::UnboundedReceiver;
 use uuid::Uuid;
 
@@ -49,11 +52,12 @@ pub use error::TestbedError;
 use fleet::{Fleet, InstanceGauge, Kind, Site};
 use outside::Outside;
 use tiketi_cloud::order::Input;
+use tiketi_cloud::resolver::NameFigures;
 use tiketi_core::impairment::Impairments;
 use tiketi_core::rng::Streams;
 use tiketi_core::units::{DataTierPart, InstanceId, ZoneId};
-use tiketi_edge::EdgeFigures;
-use tiketi_measure::ending::{ChargeFacts, DataTierFigures, ProviderFigures, Use};
+use tiketi_edge::{EdgeFigures, PassingFigures, RoomFigures};
+use tiketi_measure::ending::{AdmissionFacts, ChargeFacts, DataTierFigures, ProviderFigures, Use};
 use tiketi_measure::stall::Book;
 use tiketi_network::Party;
 use tiketi_scenario::{Plan, topology};
@@ -69,6 +73,10 @@ pub const ALB_NAME: &str = "alb.tiketi.test";
 pub const REDIS_NAME: &str = "redis.tiketi.test";
 /// DNS name of the database's writer endpoint.
 pub const DATABASE_NAME: &str = "database.tiketi.test";
+
+/// Secret that signs the passes of a waiting room at the edge. Only servers on loopback of this machine know it, as that of the
+/// tokens.
+const PASS_SECRET: &str = "tiketi-testbed-passes";
 
 /// Where the name server listens, on a free port.
 const NAME_SERVER_IP: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -106,10 +114,11 @@ pub struct Testbed {
     load_taken: Load,
     /// Inputs that the control plane gets next.
     pending: VecDeque<Input>,
-    /// The edge; `None` if the page has no static files.
+    /// The edge; `None` if buyers have nothing to do there.
     edge: Option<edge::Edge>,
     /// What the edge had counted when it was last taken for the bill.
     edge_taken: EdgeFigures,
+    room_taken: RoomFigures,
     /// Draws which queries a slow name server does not answer.
     streams: Streams,
     /// Zone of a load-balancer process that has ended unexpectedly.
@@ -146,7 +155,7 @@ pub struct Access {
     pub name_server: SocketAddr,
     /// Secret that signs the tokens of buyers.
     pub token_secret: String,
-    /// The edge that serves the web page; `None` if the page has no static files.
+    /// The edge; `None` if buyers have nothing to do there.
     pub edge: Option<EdgeAccess>,
 }
 
@@ -174,6 +183,8 @@ pub struct Ended {
     pub outbound: Vec<Use>,
     /// How the payment provider answered.
     pub provider: ProviderFigures,
+    /// The log of the waiting room at the edge; `None` if it is in the application.
+    pub admissions: Option<AdmissionFacts>,
 }
 
 /// The state of the testbed at one moment.
@@ -210,11 +221,11 @@ impl Testbed {
     ) -> Result<Self, TestbedError> {
         let limit = Budget::raise_limit().map_err(TestbedError::Limit)?;
         let holder = match plan.topology.data_tier {
-            topology::DataTier::Embedded => Holder::Threads,
+            topology::DataTier::Embedded => Holder::threads(plan),
             topology::DataTier::Servers | topology::DataTier::External(_) => Holder::process(plan),
         };
         let budget = Budget::new(Demand::forecast(plan), limit, holder)?;
-        let settings = settings::server(plan);
+        let mut settings = settings::server(plan);
         let topology = &plan.topology;
         let speed = plan.clock.speed;
         let node_addresses: Vec<_> = topology
@@ -236,6 +247,14 @@ impl Testbed {
             processes_per_node: budget.processes_per_node,
             logs: node_logs(plan, ground.logs.as_deref()),
         });
+        let edge = start_edge(plan, (&name_server, port), &settings).await?;
+        if let Some(store) = edge.as_ref().and_then(edge::Edge::store) {
+            settings.room = RoomAt::Edge {
+                secret: PASS_SECRET.to_owned(),
+                store,
+                pass_life: tiketi_edge::pass_life(plan),
+            };
+        }
         let show = settings::show(plan);
         let show_id = show.id;
         let endpoints = Endpoints::new(
@@ -266,10 +285,10 @@ impl Testbed {
             (zone, admitted)
         };
         let fleet = fleet.admitting(topology.zone_ids().map(sources).collect());
-        let edge = start_edge(plan, &name_server).await?;
         let mut testbed = Self {
             edge,
             edge_taken: EdgeFigures::default(),
+            room_taken: RoomFigures::default(),
             streams: Streams::new(plan.seed),
             node_addresses,
             port,
@@ -338,13 +357,38 @@ impl Testbed {
         self.edge.as_ref().map(edge::Edge::figures)
     }
 
+    /// Returns the API requests that the edge passed on; `None` if buyers send them to the load balancer directly.
+    pub fn passing(&self) -> Option<PassingFigures> {
+        self.edge.as_ref().and_then(edge::Edge::passing)
+    }
+
+    /// Returns the requests to the waiting room at the edge; `None` if it is in the application.
+    pub fn room_figures(&self) -> Option<RoomFigures> {
+        self.edge.as_ref().and_then(edge::Edge::room_figures)
+    }
+
+    /// Returns how many buyers wait, and how many have a shopping slot; `None` if Redis has the queue and does not answer.
+    fn queue(&self) -> Option<(u64, u64)> {
+        let at_edge = self.edge.as_ref().and_then(edge::Edge::queue);
+        at_edge.or_else(|| {
+            let waiting = self.data_tier.queue_size()?;
+            Some((waiting, self.data_tier.census().active))
+        })
+    }
+
+    /// Returns how the edge looked up the load balancer's name.
+    pub fn edge_names(&self) -> NameFigures {
+        let edge = self.edge.as_ref();
+        edge.map_or_else(NameFigures::default, edge::Edge::name_figures)
+    }
+
     /// Returns the current state of the testbed.
     pub fn gauges(&self) -> Gauges {
         let instances = self.fleet.gauges();
         let loads = instances.iter().filter_map(|gauge| gauge.load.as_ref());
         Gauges {
             census: self.data_tier.census(),
-            queue_is_readable: self.data_tier.queue_size().is_some(),
+            queue_is_readable: self.queue().is_some(),
             sockets: loads.map(|load| load.sockets).sum(),
             instances,
             load_balancer: self.balancer.load(),
@@ -365,6 +409,7 @@ impl Testbed {
             charges: state.as_ref().ok().map(|state| self.outside.settle(state)),
             outbound: self.outside.uses(),
             provider: self.outside.provider_figures(),
+            admissions: self.edge.as_ref().and_then(edge::Edge::admissions),
             state,
             data_tier: self.data_tier.figures(),
         };
@@ -373,18 +418,34 @@ impl Testbed {
     }
 }
 
-/// Starts the edge, and gives its name the addresses; `None` if the page has no static files.
+/// Starts the edge, and gives its name the addresses; `None` if buyers have nothing to do there.
 async fn start_edge(
     plan: &Plan,
-    name_server: &NameServer,
+    (name_server, port): (&NameServer, u16),
+    settings: &Settings,
 ) -> Result<Option<edge::Edge>, TestbedError> {
-    let planned = &plan.topology.edge;
-    if planned.files.is_empty() {
+    if !plan.topology.edge.is_used() {
         return Ok(None);
     }
-    let edge = edge::Edge::start(planned, plan.clock.speed)
-        .await
-        .map_err(TestbedError::Edge)?;
+    let load_balancer = edge::LoadBalancer {
+        name_server: name_server.address(),
+        port,
+    };
+    let lobby = |_| edge::LobbyBlueprint {
+        plan: plan.clone(),
+        show: settings::show(plan).id,
+        token_secret: settings.jwt_secret.clone(),
+        pass_secret: PASS_SECRET.to_owned(),
+    };
+    let has_room = plan.topology.edge.has_room();
+    let blueprint = edge::Blueprint {
+        edge: plan.topology.edge.clone(),
+        speed: plan.clock.speed,
+        load_balancer,
+        lobby: has_room.then_some(()).map(lobby),
+    };
+    let edge = edge::Edge::start(blueprint).await;
+    let edge = edge.map_err(TestbedError::Edge)?;
     for &address in edge.addresses() {
         lock(&name_server.names()).add(EDGE_NAME, address);
     }

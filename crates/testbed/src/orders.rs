@@ -15,7 +15,7 @@ impl Engine for Testbed {
     type Error = TestbedError;
 
     fn queue_size(&mut self, _now: SimTime) -> Option<u64> {
-        self.data_tier.queue_size()
+        self.queue().map(|(waiting, _)| waiting)
     }
 
     fn cpu_times(&mut self, _now: SimTime) -> Vec<CpuTime> {
@@ -64,10 +64,10 @@ impl Engine for Testbed {
     fn show_levels(&mut self, now: SimTime) -> ShowLevels {
         self.outside.handle_time(now);
         let census = self.data_tier.census();
-        let is_readable = self.data_tier.queue_size().is_some();
+        let queue = self.queue();
         ShowLevels {
-            waiting: is_readable.then_some(census.waiting),
-            active: is_readable.then_some(census.active),
+            waiting: queue.map(|(waiting, _)| waiting),
+            active: queue.map(|(_, active)| active),
             seats_held: census.held,
             seats_sold: census.sold,
         }
@@ -94,10 +94,14 @@ impl Engine for Testbed {
             return EdgeSample::default();
         };
         let new = all.since(&std::mem::replace(&mut self.edge_taken, all));
+        let room = self.room_figures().unwrap_or_default();
+        let new_in_room = room.since(&std::mem::replace(&mut self.room_taken, room));
         EdgeSample {
             requests: new.requests,
             bytes_out: new.bytes,
             origin_requests: new.origin_requests,
+            room_requests: new_in_room.requests(),
+            room_bytes: new_in_room.bytes,
         }
     }
 

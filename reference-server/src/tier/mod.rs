@@ -29,7 +29,9 @@ pub use servers::{
     RedisLoss, RedisWitness, Secret, ServersConfig, ServersTier, SetupError, claim_namespace,
     clear_database, clear_namespace, migrate_database, prepare_database,
 };
-pub(crate) use waiting::{Admission, Place, QueueStatus, Task};
+pub(crate) use waiting::Place;
+pub(crate) use waiting::{Admission, Task};
+pub use waiting::{Place as QueuePlace, QueueStatus};
 
 use crate::clock::Clock;
 use crate::settings::Settings;

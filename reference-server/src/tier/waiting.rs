@@ -30,7 +30,7 @@ pub(crate) enum Task {
 
 /// The place of a user after entering.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Place {
+pub enum Place {
     /// Has a shopping slot.
     Active {
         /// Active users of the show.
@@ -42,17 +42,17 @@ pub(crate) enum Place {
 
 /// The waiting room as seen by one user.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct QueueStatus {
+pub struct QueueStatus {
     /// Position in the queue, starting at 1; `None` if the user isn't waiting.
-    pub(crate) position: Option<u32>,
+    pub position: Option<u32>,
     /// Whether a user who isn't waiting has a shopping slot. Without one, the user has never been admitted, or was dropped.
-    pub(crate) is_active: bool,
+    pub is_active: bool,
     /// Users waiting.
-    pub(crate) queue_size: u32,
+    pub queue_size: u32,
     /// Users with a shopping slot.
-    pub(crate) active: u32,
+    pub active: u32,
     /// Admissions per second.
-    pub(crate) rate: f64,
+    pub rate: f64,
 }
 
 /// The result of one admission.

@@ -16,6 +16,7 @@ mod contract;
 mod failover;
 mod hostile;
 mod outage;
+mod passes;
 mod realtime;
 mod relay;
 mod servers;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         failover::CASES,
         hostile::CASES,
         outage::CASES,
+        passes::CASES,
         realtime::CASES,
         standard_clients::CASES,
         waiting_room::CASES,

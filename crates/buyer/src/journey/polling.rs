@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::{Journey, Step};
 use crate::observation::Stage;
 use tiketi_core::units::SimTime;
+use tiketi_scenario::topology::RoomPlace;
 
 impl Journey {
-    /// Waits in the queue: opens the socket and polls.
+    /// Waits in the queue: opens the socket, unless the queue is at the edge, and polls.
     pub(super) fn wait(&mut self, now: SimTime) {
         if self.queued_since.is_none() {
             self.queued_since = Some(now);
@@ -16,7 +17,10 @@ impl Journey {
         }
         self.step = Step::Waiting;
         self.join_due = self.socket.is_open();
-        self.socket.want(now);
+        match self.room {
+            RoomPlace::Application => self.socket.want(now),
+            RoomPlace::Edge => {}
+        }
         self.schedule_poll(now, now);
     }
 

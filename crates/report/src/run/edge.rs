@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use tiketi_measure::Measurements;
-use tiketi_measure::ending::{FrontFigures, NameFigures};
+use tiketi_measure::ending::{FrontFigures, NameFigures, PassingFigures, RoomFigures};
 use tiketi_scenario::operation::Operation;
 use tiketi_verdict::figure::percent;
 
@@ -58,6 +58,8 @@ pub(super) fn section(report: &EdgeReport) -> Section {
         site,
         site_astray: _, // A claim of its own judges it.
         load_balancer,
+        passing,
+        room,
     } = report.counts;
     let shares = [
         report.counts.passed_share(),
@@ -69,7 +71,7 @@ pub(super) fn section(report: &EdgeReport) -> Section {
             Number::seconds(length).to_string()
         })
     };
-    let rows = [
+    let mut rows = vec![
         (
             "Page loads",
             format!(
@@ -111,13 +113,43 @@ pub(super) fn section(report: &EdgeReport) -> Section {
         ("Lookups of the site", lookups(&site)),
         ("Lookups of the load balancer", lookups(&load_balancer)),
     ];
+    rows.extend(passing.map(|passing| ("API requests through the edge", passed_on(&passing))));
+    rows.extend(room.map(|room| ("Waiting room at the edge", in_room(&room))));
     let rows = rows.into_iter().map(|(name, told)| (name.to_owned(), told));
+    let way = match passing {
+        Some(_) => {
+            "API requests pass through the edge; sockets are counted and billed as if they did, but are opened to the load \
+             balancer directly."
+        }
+        None => {
+            "API requests are counted and billed as passed through the edge, but are sent to the load balancer directly."
+        }
+    };
+    let pages = "Page loads are not among the requests to the system: they succeed even if the system is down.";
     Section::new("Edge and names")
-        .with(Prose::muted(
-            "Page loads are not among the requests to the system: they succeed even if the system is down. API requests are \
-             counted and billed as passed through the edge, but are sent to the load balancer directly.",
-        ))
+        .with(Prose::muted(format!("{pages} {way}")))
         .with(pairs("In front of the VPC", rows.collect()))
+}
+
+fn passed_on(passing: &PassingFigures) -> String {
+    format!(
+        "{}, {} answered by the load balancer; the edge answered {} with 502 and {} with 504",
+        Number::count(passing.requests),
+        Number::count(passing.answered),
+        Number::count(passing.bad_gateway),
+        Number::count(passing.timed_out)
+    )
+}
+
+fn in_room(room: &RoomFigures) -> String {
+    format!(
+        "{} requests: {} to join, {} polls, {} to leave; {} passes",
+        Number::count(room.requests()),
+        Number::count(room.joins),
+        Number::count(room.polls),
+        Number::count(room.leaves),
+        Number::count(room.passes)
+    )
 }
 
 fn lookups(name: &NameFigures) -> String {

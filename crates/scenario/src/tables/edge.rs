@@ -14,7 +14,7 @@ pub(super) fn section(keys: &mut Keys<'_, '_, Topology>) -> Option<Edge> {
     keys.section(
         key(
             "edge",
-            "The edge: CloudFront, with S3 behind it for the static files of the web page. In a run, API requests go to the load balancer directly; they are counted and billed as passed through uncached.",
+            "The edge: CloudFront, with S3 behind it for the static files of the web page. All API requests are counted and billed as passed through it uncached.",
         ),
         |topology| &topology.edge,
         edge,
@@ -76,6 +76,22 @@ fn edge(keys: &mut Keys<'_, '_, Edge>) -> Option<Edge> {
         Whole(limits::RESOLVERS),
         |edge| edge.resolvers,
     );
+    let api = keys.value(
+        key(
+            "api",
+            "How API requests of buyers get to the load balancer: `direct` is without the edge; `through` is by way of an edge location, which takes `latency` longer, passes them on uncached, and answers with 502 or 504 if it cannot. Socket.IO sockets always go to the load balancer directly.",
+        ),
+        OneOf::new(),
+        |edge| edge.api,
+    );
+    let waiting_room = keys.value(
+        key(
+            "waiting_room",
+            "Where buyers wait: `application` is in the application, with its queue in Redis; `edge` is at the edge, with its queue in a managed store that no fault touches. There, buyers join, poll and leave at an edge location, without sockets, and the application only serves buyers with a signed pass.",
+        ),
+        OneOf::new(),
+        |edge| edge.waiting_room,
+    );
     Some(Edge {
         files: files?,
         ttl: ttl?,
@@ -85,6 +101,8 @@ fn edge(keys: &mut Keys<'_, '_, Edge>) -> Option<Edge> {
         origin_latency: origin_latency?,
         dns_ttl: dns_ttl?,
         resolvers: resolvers?,
+        api: api?,
+        waiting_room: waiting_room?,
     })
 }
 
@@ -170,6 +188,7 @@ impl Kind for FilePath {
 
 #[cfg(test)]
 mod tests {
+    use crate::topology::{ApiWay, Edge, RoomPlace};
     use crate::{Overrides, load};
 
     fn problems(edge: &str) -> String {
@@ -195,11 +214,41 @@ mod tests {
 
     #[test]
     fn an_edge_is_written_as_it_was_read() {
-        let text = "name = \"x\"\n[topology.edge]\nfiles = [{ path = \"/b.js\", bytes = 7 }]\nttl = \"3m\"\ncache = \"empty\"\nlocations = 3\nlatency = \"4ms\"\norigin_latency = \"90ms\"\ndns_ttl = \"20s\"\nresolvers = 9\n";
+        let text = "name = \"x\"\n[topology.edge]\nfiles = [{ path = \"/b.js\", bytes = 7 }]\nttl = \"3m\"\ncache = \"empty\"\nlocations = 3\nlatency = \"4ms\"\norigin_latency = \"90ms\"\ndns_ttl = \"20s\"\nresolvers = 9\napi = \"through\"\nwaiting_room = \"edge\"\n";
         let plan = load("x.toml", text, &Overrides::default()).expect("it is valid");
         let again = load("x.toml", &plan.to_toml(), &Overrides::default()).expect("it is valid");
         assert_eq!(again.topology.edge, plan.topology.edge);
         assert_eq!(plan.topology.edge.locations, 3);
         assert_eq!(plan.topology.edge.page_bytes(), 7);
+        assert_eq!(plan.topology.edge.api, ApiWay::Through);
+        assert!(plan.topology.edge.has_room());
+    }
+
+    #[test]
+    fn without_the_keys_requests_are_direct_and_the_room_is_in_the_application() {
+        let plan = load("x.toml", "name = \"x\"", &Overrides::default()).expect("it is valid");
+        let edge = plan.topology.edge;
+        assert_eq!(edge.api, ApiWay::Direct);
+        assert_eq!(edge.waiting_room, RoomPlace::Application);
+        let mut archived = serde_json::to_value(&edge).expect("it has string keys only");
+        let keys = archived.as_object_mut().expect("it is an object");
+        keys.remove("api").expect("it was there");
+        keys.remove("waiting_room").expect("it was there");
+        let read: Edge = serde_json::from_value(archived).expect("old archives can be read");
+        assert_eq!(read, edge);
+    }
+
+    #[test]
+    fn other_ways_and_places_are_rejected_where_they_are() {
+        let shown = problems("api = \"around\"");
+        assert!(
+            shown.contains("x.toml:3:7") && shown.contains("direct"),
+            "{shown}"
+        );
+        let shown = problems("waiting_room = \"lobby\"");
+        assert!(
+            shown.contains("x.toml:3:16") && shown.contains("application"),
+            "{shown}"
+        );
     }
 }

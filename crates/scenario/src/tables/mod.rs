@@ -248,6 +248,7 @@ fn plan(keys: &mut Keys<'_, '_, Plan>, given: &Given<'_>) -> Option<Plan> {
             arrivals: arrivals.as_deref(),
             buyers: buyers.as_ref(),
             class: topology.as_ref().map(|topology| topology.instances.class),
+            edge: topology.as_ref().map(|topology| &topology.edge),
         };
         outlook.report(root, scaling.as_ref());
     }

@@ -7,6 +7,7 @@ use crate::arrival::ArrivalPhase;
 use crate::diagnostic::Problem;
 use crate::document::Section;
 use crate::duration::Written;
+use crate::edge::{ApiWay, Edge, RoomPlace};
 use crate::plan::Temperament;
 use crate::scaling::{Alarm, Comparison, Metric, MissingData, Scaling};
 use tiketi_core::instance_class::InstanceClass;
@@ -19,12 +20,14 @@ pub(super) struct Outlook<'p> {
     pub(super) buyers: Option<&'p Temperament>,
     /// EC2 instance type.
     pub(super) class: Option<InstanceClass>,
+    pub(super) edge: Option<&'p Edge>,
 }
 
 impl Outlook<'_> {
     /// Reports what makes the run pointless, and warns of what can never happen in it.
     pub(super) fn report(&self, root: &Section<'_>, scaling: Option<&Scaling>) {
         self.report_idle_buyers(root);
+        self.report_far_edge(root);
         self.warn_of_unreachable_alarms(root, scaling);
         self.warn_of_slow_alarms(root, scaling);
     }
@@ -67,6 +70,29 @@ impl Outlook<'_> {
                 }
             }
         }
+        Some(())
+    }
+
+    /// Rejects an edge that is farther away than buyers wait for a response, if they send it more than page loads.
+    fn report_far_edge(&self, root: &Section<'_>) -> Option<()> {
+        let (edge, buyers) = (self.edge?, self.buyers?);
+        let key = match (edge.api, edge.waiting_room) {
+            (ApiWay::Through, _) => "api",
+            (ApiWay::Direct, RoomPlace::Edge) => "waiting_room",
+            (ApiWay::Direct, RoomPlace::Application) => return None,
+        };
+        let (latency, patience) = (edge.latency, buyers.call_timeout);
+        if latency < patience {
+            return None;
+        }
+        let (latency, patience) = (Written(latency), Written(patience));
+        let message = format!(
+            "no request that `{key}` sends to the edge is answered in time: `latency` is {latency}, and buyers give up after {patience} (`buyers.call_timeout`)"
+        );
+        let problem = Problem::new(message).expected(format!("a latency below {patience}"));
+        let help = format!("lower `latency`, or remove `{key}`");
+        let section = root.peek("topology").peek("edge");
+        section.complain(&["latency", key], problem.help(help));
         Some(())
     }
 
@@ -219,6 +245,24 @@ mod tests {
         ] {
             assert_eq!(with(in_time), "", "{in_time}");
         }
+    }
+
+    #[test]
+    fn an_edge_beyond_the_patience_of_buyers_is_rejected_where_it_is() {
+        let with = |edge: &str| told(&format!("[topology.edge]\nlatency = \"12s\"\n{edge}\n"));
+        for key in ["api = \"through\"", "waiting_room = \"edge\""] {
+            let shown = with(key);
+            assert!(
+                shown.starts_with("error: x.toml:2:11: no request that `"),
+                "{shown}"
+            );
+            assert!(shown.contains("a latency below 10s"), "{shown}");
+        }
+        assert_eq!(with(""), "", "pages may be slow");
+        assert_eq!(
+            with("api = \"through\"\n[buyers]\ncall_timeout = \"13s\""),
+            ""
+        );
     }
 
     #[test]

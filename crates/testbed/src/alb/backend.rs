@@ -46,7 +46,6 @@ impl Backend {
     ) -> Self {
         let connector = Connector {
             source: limits.source,
-            target: address,
             timeout: limits.connect,
         };
         Self {
@@ -109,12 +108,12 @@ impl Drop for Held {
 }
 
 /// Formats a socket address as the authority of a URI.
-pub(super) fn authority_of(address: SocketAddr) -> Authority {
+pub(crate) fn authority_of(address: SocketAddr) -> Authority {
     Authority::try_from(address.to_string()).expect("a socket address is a valid authority")
 }
 
 /// Builds `http://authority/path`.
-pub(super) fn absolute(authority: Authority, path: Option<PathAndQuery>) -> Uri {
+pub(crate) fn absolute(authority: Authority, path: Option<PathAndQuery>) -> Uri {
     let mut parts = http::uri::Parts::default();
     parts.scheme = Some(Scheme::HTTP);
     parts.authority = Some(authority);

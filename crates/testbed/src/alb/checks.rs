@@ -22,8 +22,8 @@ use tiketi_scenario::topology::HealthCheck;
 /// The path that the checks request.
 const PATH: &str = "/health";
 
-/// Checks one target for ever from the address of its node, and calls `announce` with each change of its health. `speed` compresses the intervals. A
-/// check takes longer over an impaired path to the target's zone.
+/// Checks one target for ever from the address of its node, and calls `announce` with each change of its health. `speed`
+/// compresses the intervals. A check takes longer over an impaired path to the target's zone.
 pub(super) async fn watch(
     (source, address): (IpAddr, SocketAddr),
     (check, speed): (HealthCheck, f64),
@@ -33,11 +33,7 @@ pub(super) async fn watch(
     let uri = absolute(authority_of(address), Some(PathAndQuery::from_static(PATH)));
     // Each check opens a new connection, to notice when the target no longer accepts any.
     let timeout = check.timeout.div_f64(speed);
-    let connector = Connector {
-        source,
-        target: address,
-        timeout,
-    };
+    let connector = Connector { source, timeout };
     let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new())
         .pool_max_idle_per_host(0)
         .build(connector);

@@ -1,4 +1,5 @@
-//! Connections of a node to its targets, from the node's own address: the targets admit their load balancer by it.
+//! Connections from an address of one's own: targets admit their load balancer by it, and the load balancer knows the edge by
+//! it.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -11,23 +12,22 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpSocket, TcpStream};
 use tower_service::Service;
 
-/// Connects to one target, whatever the host of a request.
+/// Connects to the address in a URI.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Connector {
-    /// The address of the node.
-    pub(super) source: IpAddr,
-    /// The target.
-    pub(super) target: SocketAddr,
+pub(crate) struct Connector {
+    /// The address of the client.
+    pub(crate) source: IpAddr,
     /// How long a connection may take, in real time.
-    pub(super) timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 impl Connector {
-    async fn connect(self) -> io::Result<TokioIo<TcpStream>> {
+    async fn connect(self, target: Option<SocketAddr>) -> io::Result<TokioIo<TcpStream>> {
+        let target = target.ok_or(io::ErrorKind::AddrNotAvailable)?;
         let socket = TcpSocket::new_v4()?;
         bind_without_port(&socket)?;
         socket.bind(SocketAddr::new(self.source, 0))?;
-        let stream = tokio::time::timeout(self.timeout, socket.connect(self.target)).await??;
+        let stream = tokio::time::timeout(self.timeout, socket.connect(target)).await??;
         stream.set_nodelay(true)?;
         Ok(TokioIo::new(stream))
     }
@@ -55,7 +55,8 @@ impl Service<Uri> for Connector {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _target: Uri) -> Self::Future {
-        Box::pin(self.connect())
+    fn call(&mut self, target: Uri) -> Self::Future {
+        let target = target.authority().and_then(|to| to.as_str().parse().ok());
+        Box::pin(self.connect(target))
     }
 }

@@ -18,5 +18,9 @@ pub mod process;
 mod proxy;
 mod relay;
 
+pub(crate) use backend::{absolute, authority_of};
+pub(crate) use connector::Connector;
+pub(crate) use proxy::is_timeout;
+
 #[cfg(test)]
 mod tests;

@@ -142,8 +142,8 @@ fn forwarded_for(headers: &mut HeaderMap, client: HeaderValue) {
     headers.insert(FORWARDED_FOR, value);
 }
 
-/// Whether the target did not accept the connection in time.
-fn is_timeout(error: &legacy::Error) -> bool {
+/// Whether the other end did not accept the connection in time.
+pub(crate) fn is_timeout(error: &legacy::Error) -> bool {
     let mut source = error.source();
     while let Some(cause) = source {
         if let Some(io) = cause.downcast_ref::<std::io::Error>()

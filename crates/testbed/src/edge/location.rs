@@ -1,29 +1,33 @@
-//! One edge location: serves static files from its cache, and asks S3 for what it does not have.
+//! One edge location: serves static files from its cache, asks S3 for what it does not have, and passes everything else on to
+//! the load balancer if the scenario sends it there.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, VIA};
+use http::header::{ETAG, HeaderValue, IF_NONE_MATCH, VIA};
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
+use super::X_CACHE;
+use super::lobby::{Asked, Lobby};
 use super::origin::with_status;
-use super::server::{self, Answer, entity_tag};
+use super::server::{self, Answer, Client, entity_tag};
+use super::upstream::Upstream;
 use crate::clock::Clock;
 use crate::lock;
-use tiketi_edge::{Cache, Delivery, EdgeFigures, Fetch, FileId, Lookup, OriginAnswer};
+use tiketi_edge::{
+    Cache, Delivery, EdgeFigures, Fetch, FileId, Lookup, OriginAnswer, PassingFigures,
+    RESPONSE_TIMEOUT,
+};
 use tiketi_scenario::topology::{self, CacheStart};
-
-/// What CloudFront says about its cache.
-const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
 /// One location.
 #[derive(Debug)]
@@ -39,7 +43,11 @@ pub(super) struct Location {
     /// For each file, notified when S3 has answered, or failed.
     answered: Vec<Notify>,
     origin: SocketAddr,
-    client: Client<HttpConnector, Empty<Bytes>>,
+    client: legacy::Client<HttpConnector, Empty<Bytes>>,
+    /// The way to the load balancer; `None` if buyers go there directly.
+    upstream: Option<Upstream>,
+    /// The waiting room; `None` if it is in the application.
+    lobby: Option<Arc<Lobby>>,
 }
 
 #[derive(Debug)]
@@ -57,14 +65,14 @@ pub(super) fn spawn(listener: TcpListener, location: &Arc<Location>) {
 }
 
 impl Location {
-    /// Creates a location for files with these contents, whose S3 is at `origin`.
+    /// Creates a location for files with these contents, whose S3 is at `origin`, and whose load balancer is `upstream`;
+    /// `lobby` is the waiting room that all locations share.
     pub(super) fn new(
         plan: &topology::Edge,
         contents: &[Bytes],
         (clock, origin): (Clock, SocketAddr),
+        (upstream, lobby): (Option<Upstream>, Option<Arc<Lobby>>),
     ) -> Self {
-        /// CloudFront's default origin response timeout.
-        const ORIGIN_TIMEOUT: Duration = Duration::from_secs(30);
         /// On a busy machine, or at high speed, a response takes longer than it should.
         const ORIGIN_TIMEOUT_MIN: Duration = Duration::from_secs(2);
         let contents = contents.iter().map(|content| match plan.cache {
@@ -76,7 +84,7 @@ impl Location {
         Self {
             clock,
             latency: clock.wall(plan.latency),
-            origin_timeout: clock.wall(ORIGIN_TIMEOUT).max(ORIGIN_TIMEOUT_MIN),
+            origin_timeout: clock.wall(RESPONSE_TIMEOUT).max(ORIGIN_TIMEOUT_MIN),
             paths: plan.files.iter().map(|file| file.path.clone()).collect(),
             tags: tags.map(tag).collect(),
             state: Mutex::new(State {
@@ -86,13 +94,21 @@ impl Location {
             }),
             answered: plan.files.iter().map(|_| Notify::new()).collect(),
             origin,
-            client: Client::builder(TokioExecutor::new()).build(HttpConnector::new()),
+            client: legacy::Client::builder(TokioExecutor::new()).build(HttpConnector::new()),
+            upstream,
+            lobby,
         }
     }
 
     /// Returns what was counted.
     pub(super) fn figures(&self) -> EdgeFigures {
         *lock(&self.state).cache.figures()
+    }
+
+    /// Returns what was passed on to the load balancer.
+    pub(super) fn passing(&self) -> PassingFigures {
+        let upstream = self.upstream.as_ref();
+        upstream.map_or_else(PassingFigures::default, Upstream::figures)
     }
 
     /// Asks S3 for a file, and wakes up those who wait for it.
@@ -197,13 +213,21 @@ impl Location {
 }
 
 async fn answer(location: Arc<Location>, request: Request<Incoming>) -> Answer {
-    if request.method() != Method::GET {
-        return with_status(StatusCode::METHOD_NOT_ALLOWED);
-    }
     let path = request.uri().path();
+    if let (Some(lobby), Some(asked)) = (&location.lobby, Asked::of(path)) {
+        return lobby
+            .answer(asked, request.method(), request.headers())
+            .await;
+    }
     let file = location.paths.iter().position(|known| known == path);
-    match file.and_then(|index| u16::try_from(index).ok()) {
-        Some(index) => location.serve(FileId(index)).await,
-        None => with_status(StatusCode::NOT_FOUND),
+    let file = file.and_then(|index| u16::try_from(index).ok());
+    match (file, request.method(), &location.upstream) {
+        (Some(index), &Method::GET, _) => location.serve(FileId(index)).await,
+        (_, _, Some(upstream)) => {
+            let Client(client) = *request.extensions().get().expect("each request has one");
+            upstream.pass_on(client, request).await
+        }
+        (None, &Method::GET, None) => with_status(StatusCode::NOT_FOUND),
+        (_, _, None) => with_status(StatusCode::METHOD_NOT_ALLOWED),
     }
 }

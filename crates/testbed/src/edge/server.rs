@@ -1,7 +1,7 @@
 //! What a location and S3 have in common: an HTTP/1.1 server.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 /// A response with a body of its own.
 pub(super) type Answer = Response<Full<Bytes>>;
 
+/// The address of the client of a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Client(pub(super) IpAddr);
+
 /// Listens on an address of the current runtime.
 pub(super) fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
@@ -42,7 +46,7 @@ pub(super) fn spawn<S, F>(
 {
     tokio::spawn(async move {
         loop {
-            let Ok((stream, _)) = listener.accept().await else {
+            let Ok((stream, peer)) = listener.accept().await else {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
@@ -50,7 +54,8 @@ pub(super) fn spawn<S, F>(
                 continue;
             }
             let shared = Arc::clone(&shared);
-            let service = service_fn(move |request| {
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(Client(peer.ip()));
                 let answering = answer(Arc::clone(&shared), request);
                 async move { Ok::<_, Infallible>(answering.await) }
             });

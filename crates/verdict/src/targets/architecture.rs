@@ -2,9 +2,10 @@
 //! somebody else's fleet or a target behind an address.
 //!
 //! What must be as documented is the shape: zones and address ranges, NAT gateways and the S3 endpoint, types and places of
-//! instances, Redis and the database, and the limits of the fleet. Everything else may differ: audience, arrivals, buyers, show,
-//! waiting room, clock, faults, gates, prices, the initial fleet, the engine and its data tier. So may the settings that a claim names
-//! itself, such as the pool (B6) or the alarms (A14): that claim compares them.
+//! instances, Redis and the database, the place of the waiting room, and the limits of the fleet. Everything else may differ:
+//! audience, arrivals, buyers, show, the waiting room's settings, clock, faults, gates, prices, the initial fleet, the engine
+//! and its data tier. So may the settings that a claim names itself, such as the pool (B6) or the alarms (A14): that claim
+//! compares them.
 
 use serde::Serialize;
 
@@ -13,7 +14,7 @@ use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::units::ZoneId;
 use tiketi_measure::Measurements;
 use tiketi_scenario::Plan;
-use tiketi_scenario::topology::DatabaseKind;
+use tiketi_scenario::topology::{DatabaseKind, RoomPlace};
 
 /// A documented architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -159,6 +160,10 @@ fn departures(plan: &Plan, architecture: Architecture) -> Vec<Departure> {
         // The session names no type.
         Architecture::CloudMart => {}
     }
+    // A8: the queue is in Redis.
+    let (room, documented) = (plan.topology.edge.waiting_room, RoomPlace::Application);
+    let room_differs = differs("topology.edge.waiting_room", room.name(), documented.name());
+    found.extend(room_differs);
     let scaling = &plan.scaling;
     found.extend(differs("scaling.min", scaling.min, 2));
     found.extend(differs("scaling.max", scaling.max, 10));

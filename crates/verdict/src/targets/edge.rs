@@ -2,8 +2,9 @@
 
 use super::{Checked, Claim, Evidence, Found, NotExercised};
 use crate::figure::{counted, grouped, in_words, percent};
-use tiketi_measure::Engine;
 use tiketi_measure::ending::{FrontFigures, NameFigures};
+use tiketi_scenario::operation::Operation;
+use tiketi_scenario::topology::Way;
 
 /// A1: the site's name leads to the edge, answers are used for their TTL, and a failed connection leads to another lookup.
 pub(super) fn names(evidence: &Evidence<'_>) -> Checked {
@@ -29,15 +30,21 @@ pub(super) fn names(evidence: &Evidence<'_>) -> Checked {
         .without_unless(failures > 0, "a lookup after a failed connection"))
 }
 
-/// A2: static files come from the caches of the edge, and API requests reach the load balancer.
+/// A2: static files come from the caches of the edge, and API requests reach the load balancer. If they pass through the edge,
+/// it has passed on each one that succeeded; sockets go to the load balancer directly, and are no API requests.
 pub(super) fn files(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     let front = front(evidence)?;
     let files = &front.files;
     let hits = files.hit_ratio().ok_or("no static file was requested")?;
-    let succeeded = evidence.run.tally.operation(None).ok;
+    let tally = &evidence.run.tally;
+    let succeeded = tally.operation(None).ok;
     if succeeded == 0 {
         return Err("no API request succeeded".into());
     }
+    let edge = &evidence.run.plan.topology.edge;
+    let through = Operation::ALL.into_iter();
+    let through = through.filter(|one| edge.way(*one) == Way::Through);
+    let succeeded_through: u64 = through.map(|one| tally.operation(Some(one)).ok).sum();
     let in_percent = |share: Option<f64>| share.map_or("none".to_owned(), percent);
     let measured = format!(
         "{} of {} for static files came from the cache, and S3 got {}; {} of all requests and {} of all bytes reached the VPC, which answered \
@@ -49,23 +56,35 @@ pub(super) fn files(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
         in_percent(front.passed_bytes_share()),
     );
     // Requests in the warm-up were passed on as well, so that there may be more.
-    let is_uncached = front.passed_requests >= succeeded;
-    let measured = if is_uncached {
-        measured
-    } else {
+    let arrived = front.passed_requests;
+    let missing = |counted: &str, number| {
         format!(
-            "{} API requests succeeded, but only {} reached the load balancer",
+            "{} API requests succeeded, but only {} {counted}",
             grouped(succeeded),
-            grouped(front.passed_requests)
+            grouped(number)
         )
     };
-    let left_out = match evidence.run.ending.engine {
-        Engine::Live => {
-            "API requests on their way through the edge (sent to the load balancer directly here)"
+    let (is_uncached, measured) = match &front.passing {
+        _ if arrived < succeeded => (false, missing("reached the load balancer", arrived)),
+        Some(passing) if passing.answered < succeeded_through => {
+            let counted = "were passed on by the edge and answered";
+            (false, missing(counted, passing.answered))
         }
-        Engine::Model => "API requests on their way through the edge (not simulated)",
+        Some(passing) => {
+            let through = format!(
+                "the edge passed on {}, and the load balancer answered {}",
+                counted(passing.requests, "API request"),
+                grouped(passing.answered)
+            );
+            (true, format!("{measured}; {through}"))
+        }
+        None => (true, measured),
     };
-    Ok(Found::new(claim.admits(hits) && is_uncached, measured).without(left_out))
+    let found = Found::new(claim.admits(hits) && is_uncached, measured);
+    Ok(found.without_unless(
+        front.passing.is_some(),
+        "API requests on their way through the edge (sent to the load balancer directly here)",
+    ))
 }
 
 fn front<'a>(evidence: &Evidence<'a>) -> Result<&'a FrontFigures, NotExercised> {

@@ -11,12 +11,14 @@ use tiketi_buyer::observation::{Failure, LeaveReason, Stage};
 use tiketi_cloud::notice::{DataTierPart, InstanceState, Notice, RefreshOutcome, What};
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_measure::Measurements;
-use tiketi_measure::ending::{CacheFigures, EdgeFigures, FrontFigures, NameFigures, SystemFigures};
+use tiketi_measure::ending::{
+    CacheFigures, EdgeFigures, FrontFigures, NameFigures, PassingFigures, SystemFigures,
+};
 use tiketi_measure::gauges::InstanceCount;
 use tiketi_measure::series::{Series, Tick};
 use tiketi_scenario::grammar::{parse_condition, parse_selector};
 use tiketi_scenario::objective::{Gate, GateMetric};
-use tiketi_scenario::topology::{DatabaseKind, Eviction};
+use tiketi_scenario::topology::{ApiWay, DatabaseKind, Eviction, RoomPlace};
 
 /// A change to the measurements of a run.
 type Change = fn(&mut Measurements);
@@ -178,6 +180,19 @@ fn in_front(run: &mut Measurements) {
             after_failure: 1,
             ..name
         },
+        ..FrontFigures::default()
+    });
+}
+
+/// The same if API requests pass through the edge.
+fn through(run: &mut Measurements) {
+    in_front(run);
+    run.plan.topology.edge.api = ApiWay::Through;
+    front(run).passing = Some(PassingFigures {
+        requests: 25_010,
+        answered: 25_000,
+        bad_gateway: 10,
+        timed_out: 0,
     });
 }
 
@@ -186,7 +201,7 @@ fn front(run: &mut Measurements) -> &mut FrontFigures {
 }
 
 /// Claim, what the example needs so that the claim is exercised, and the fault.
-const CLAIMS: [(&str, Change, Change); 34] = [
+const CLAIMS: [(&str, Change, Change); 36] = [
     ("A1", in_front, |run| front(run).site_astray = 1),
     ("A1", in_front, |run| {
         front(run).site.used_after_max = Duration::from_secs(61);
@@ -196,6 +211,10 @@ const CLAIMS: [(&str, Change, Change); 34] = [
     }),
     ("A2", in_front, |run| front(run).files.hits = 4_000),
     ("A2", in_front, |run| front(run).passed_requests = 10_000),
+    ("A2", through, |run| front(run).passed_requests = 10_000),
+    ("A2", through, |run| {
+        front(run).passing.as_mut().unwrap().answered = 10_000;
+    }),
     ("A4", nothing, |run| system(run).targets[0].requests *= 3),
     ("A4", nothing, |run| {
         system(run).stickiness.as_mut().unwrap().broken = 1;
@@ -315,6 +334,34 @@ fn each_measured_claim_is_refuted_by_its_planted_fault() {
 
 /// Claims that no run measures.
 const UNMEASURED: [&str; 4] = ["A22", "A23", "B9", "B12"];
+
+#[test]
+fn only_requests_that_pass_through_the_edge_show_the_whole_claim_about_it() {
+    let (verdict, measured) = reached(&run(in_front), "A2");
+    assert_eq!(verdict, Reached::PartlyMet);
+    assert!(
+        measured.contains("sent to the load balancer directly"),
+        "{measured}"
+    );
+    let (verdict, measured) = reached(&run(through), "A2");
+    assert_eq!(verdict, Reached::Met);
+    assert!(
+        measured.contains("the edge passed on 25,010 API requests"),
+        "{measured}"
+    );
+}
+
+#[test]
+fn a_waiting_room_at_the_edge_is_not_the_documented_architecture() {
+    let at_edge = |run: &mut Measurements| {
+        through(run);
+        run.plan.topology.edge.waiting_room = RoomPlace::Edge;
+    };
+    let (verdict, measured) = reached(&run(at_edge), "A2");
+    assert_eq!(verdict, Reached::NotExercised);
+    let because = "`topology.edge.waiting_room` is edge (documented: application)";
+    assert!(measured.contains(because), "{measured}");
+}
 
 #[test]
 fn a_claim_that_no_run_measures_is_never_called_met() {
