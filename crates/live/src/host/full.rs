@@ -66,6 +66,7 @@ impl FullWatch {
 mod tests {
     use super::*;
     use crate::host::proc_stat::cpu_times;
+    use tiketi_testbed::clock::wall_now;
 
     /// Busy and idle time of one CPU so far, in hundredths of a second.
     fn times(busy: u64, idle: u64) -> CpuTimes {
@@ -75,7 +76,7 @@ mod tests {
 
     #[test]
     fn full_readings_in_a_row_are_one_stretch() {
-        let wall = Instant::now();
+        let wall = wall_now();
         let at = SimTime::from_secs;
         let mut watch = FullWatch::new(at(0), wall, times(0, 0));
         // A second of real time is ten of the scenario.
@@ -100,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_reading_is_due_after_half_a_second() {
-        let wall = Instant::now();
+        let wall = wall_now();
         let watch = FullWatch::new(SimTime::ZERO, wall, times(0, 0));
         assert!(!watch.is_due(wall + Duration::from_millis(499)));
         assert!(watch.is_due(wall + Duration::from_millis(500)));
