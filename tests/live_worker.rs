@@ -141,10 +141,11 @@ fn assignment(plan: Plan, address: SocketAddr) -> Assignment {
             edge: None,
             reach: Reach::Loopback,
         },
+        api: None,
         credentials: Credentials::Minted {
             secret: "secret".to_owned(),
         },
-        show: SHOW,
+        show: SHOW.into(),
         start_at_unix_ns: unix_now_ns() + 200_000_000,
         source_addresses: vec![Ipv4Addr::new(127, 9, 0, 1), Ipv4Addr::new(127, 9, 0, 2)],
     }
@@ -214,7 +215,7 @@ fn fifty_buyers_buy_from_the_reference_server() {
     let secret = settings.jwt_secret.clone();
     let instance = Instance::start("one", listener, tier.clone(), settings).unwrap();
     let sum = Running::start(&Assignment {
-        show: show.id,
+        show: show.id.into(),
         credentials: Credentials::Minted { secret },
         ..assignment(plan, address)
     })

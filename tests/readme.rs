@@ -52,7 +52,7 @@ enum How {
 const RUN: &[i32] = &[0, 91, 99];
 
 /// Every command of the README: how it starts, and how it is tested.
-const COMMANDS: [(&str, How); 20] = [
+const COMMANDS: [(&str, How); 21] = [
     ("run scenarios/smoke.toml", How::As(RUN)),
     (
         "run scenarios/spike.toml --buyers 2000",
@@ -111,6 +111,10 @@ const COMMANDS: [(&str, How); 20] = [
         How::Parsed("needs servers of somebody else; tests/servers_given.rs runs such sales"),
     ),
     ("run scenarios/steady.toml --target", How::As(RUN)),
+    (
+        "probe --target http://127.0.0.1:3000 --api scenarios/apis/ticketdrop.toml",
+        How::Parsed("needs a system with this API; tests/mapped_targets.rs has one"),
+    ),
     ("cargo test --workspace", How::Parsed("runs this test")),
 ];
 
@@ -325,6 +329,7 @@ fn every_scenario_of_the_readme_is_valid_and_runs() {
     let workplace = Workplace::new();
     let (scenarios, fragments): (Vec<_>, Vec<_>) = blocks("toml")
         .into_iter()
+        .filter(|block| !is_mapping(block))
         .partition(|block| block.starts_with('#'));
     assert!(scenarios.len() > 1 && fragments.len() > 1, "{scenarios:?}");
     let whole = scenarios.iter().cloned();
@@ -339,6 +344,21 @@ fn every_scenario_of_the_readme_is_valid_and_runs() {
         let run = workplace.run(&["simulate", &name, "--buyers", "30", "--out", "runs"]);
         let code = run.code.expect("it exits normally");
         assert!([0, 90, 91, 99].contains(&code), "{text}\n{}", run.stderr);
+    }
+}
+
+fn is_mapping(block: &str) -> bool {
+    block.contains("[queue_enter]")
+}
+
+#[test]
+fn every_mapping_of_the_readme_compiles() {
+    let mut mappings = blocks("toml");
+    mappings.retain(|block| is_mapping(block));
+    assert_eq!(mappings.len(), 1);
+    for text in mappings {
+        let loaded = tiketi_scenario::load_api("readme.toml", &text);
+        loaded.unwrap_or_else(|problems| panic!("{problems}"));
     }
 }
 

@@ -204,6 +204,7 @@ fn flags_override_the_scenario() {
         speed: Some(2.0),
         profile: None,
         data_tier: None,
+        api: None,
     };
     let plan = load("test.toml", text, &flags).unwrap_or_else(|d| panic!("{d}"));
     assert_eq!(plan.seed, 8);

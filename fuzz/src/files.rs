@@ -53,6 +53,33 @@ pub fn scenario(bytes: &[u8]) {
     }
 }
 
+/// Reads an API mapping.
+///
+/// # Panics
+///
+/// If a rejection has no reason, or if an accepted mapping means something else after it was written.
+pub fn mapping(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    match scenarios::load_api("fuzz.toml", text) {
+        Err(problems) => explain(&problems),
+        Ok(tree) => {
+            let target = format!("name = \"x\"\n[target]\napi = {}\n", tree.to_inline());
+            let again = scenarios::load("written.toml", &target, &Overrides::default());
+            let again = again.unwrap_or_else(|problems| {
+                let reasons = problems.render(Rendering::Lines);
+                panic!("an accepted mapping was rejected as written:\n{reasons}\n{target}")
+            });
+            assert_eq!(
+                again.target.api,
+                Some(tree),
+                "it changes when it is read again"
+            );
+        }
+    }
+}
+
 /// Reads a plan file.
 ///
 /// # Panics

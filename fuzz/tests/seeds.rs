@@ -18,6 +18,14 @@ fn scenarios() {
 }
 
 #[test]
+fn mappings() {
+    each(
+        &files(&["scenarios/apis", "crates/api/src/presets"], "toml"),
+        tiketi_fuzz::mapping,
+    );
+}
+
+#[test]
 fn plan_files() {
     each(&files(&["scenarios/plans"], "toml"), tiketi_fuzz::plan_file);
 }

@@ -8,13 +8,16 @@ use tiketi_scenario::duration::Written;
 /// with the run or is built in.
 pub(super) fn run(flags: &RunArguments, seed: u64, prices: Option<String>) -> String {
     let path = |path: &std::path::PathBuf| path.display().to_string();
+    let buyers = &flags.buyers_of_target;
     let options = [
         ("--target", flags.target.clone()),
+        ("--api", buyers.api.as_ref().map(path)),
         (
             "--token-secret-file",
-            flags.token_secret_file.as_ref().map(path),
+            buyers.token_secret_file.as_ref().map(path),
         ),
-        ("--tokens", flags.tokens.as_ref().map(path)),
+        ("--tokens", buyers.tokens.as_ref().map(path)),
+        ("--users", buyers.users.as_ref().map(path)),
     ];
     let mut line = command("run", &flags.common, seed, prices)
         + &written(&flags.data.again())

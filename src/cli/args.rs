@@ -73,9 +73,11 @@ Environment:
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a scenario with real traffic and report the results.
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// Simulate a scenario in virtual time and report the results.
     Simulate(SimulateArguments),
+    /// Send one buyer to a target and show what is understood.
+    Probe(ProbeArguments),
     /// Compare two runs, or live runs with simulated ones.
     Compare(CompareArguments),
     /// Derive a service-time profile from a live run.
@@ -190,6 +192,27 @@ pub struct RunArguments {
     /// The data tier.
     #[command(flatten)]
     pub data: DataTierArguments,
+    /// How the target is asked, and who its buyers are.
+    #[command(flatten)]
+    pub buyers_of_target: TargetArguments,
+    /// Confirm that you may load-test a target on another machine. Can't be set through the environment.
+    #[arg(long, requires = "target")]
+    pub i_own_this_target: bool,
+}
+
+/// Flags that `run` and `probe` share: how a target is asked, and who its buyers are.
+#[derive(Debug, Args)]
+pub struct TargetArguments {
+    /// How the target is asked and what its responses mean: a file with the tables of `[target.api]` (overrides the
+    /// scenario; with `--target`).
+    #[arg(
+        long,
+        env = "TIKETI_SIM_API",
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        requires = "target"
+    )]
+    pub api: Option<PathBuf>,
     /// Generate the buyers' JWTs with the secret in this file (with `--target`).
     #[arg(
         long,
@@ -209,10 +232,59 @@ pub struct RunArguments {
         conflicts_with = "token_secret_file"
     )]
     pub tokens: Option<PathBuf>,
-    /// Confirm that you may load-test a target on another machine. Can't be set through the environment.
-    #[arg(long, requires = "target")]
+    /// Read the buyers from this CSV file, one per row: the API mapping names its columns as `{user.COLUMN}` (with
+    /// `--target`).
+    #[arg(
+        long,
+        env = "TIKETI_SIM_USERS",
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        requires = "target",
+        conflicts_with_all = ["token_secret_file", "tokens"]
+    )]
+    pub users: Option<PathBuf>,
+}
+
+/// Flags of `probe`.
+#[derive(Debug, Args)]
+#[command(after_help = PROBE_EXAMPLES)]
+pub struct ProbeArguments {
+    /// Scenario file (TOML) with the target's settings, such as `target.allow` and `target.show`.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub scenario: Option<PathBuf>,
+    /// Send the buyer to the system at this `http://` or `https://` address.
+    #[arg(
+        long,
+        env = "TIKETI_SIM_TARGET",
+        hide_env_values = true,
+        value_name = "URL",
+        value_hint = ValueHint::Url,
+        required = true
+    )]
+    pub target: Option<String>,
+    /// How the target is asked, and who its buyers are.
+    #[command(flatten)]
+    pub buyers_of_target: TargetArguments,
+    /// Give up after this length of real time, such as `90s` or `2m`.
+    #[arg(long, value_name = "LENGTH", default_value = "60s", value_parser = parse_duration)]
+    pub limit: Duration,
+    /// Confirm that you may test a target on another machine. Can't be set through the environment.
+    #[arg(long)]
     pub i_own_this_target: bool,
 }
+
+const PROBE_EXAMPLES: &str = "\
+Examples:
+  tiketi-sim probe --target http://127.0.0.1:3000 --tokens tokens.txt
+  tiketi-sim probe --target http://127.0.0.1:3000 --api scenarios/apis/ticketdrop.toml
+  tiketi-sim probe my.toml --target http://localhost:8080 --api my-api.toml --users users.csv
+
+Sends one buyer through the queue to a ticket, and prints each request, each response and what was
+understood. Tokens, cookies and passwords are shown as ***. The buyer holds a seat and pays for it.
+Sockets are not opened: the buyer polls.
+
+Exit codes: 0 the buyer has a ticket · 91 the buyer has none · 92 target refused or unreachable ·
+104 invalid scenario, API mapping or credentials";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -220,6 +292,7 @@ Examples:
   tiketi-sim run scenarios/spike.toml --seed 11 --out /var/tmp/reports
   tiketi-sim run scenarios/az-loss.toml --data-tier servers
   tiketi-sim run scenarios/steady.toml --target http://127.0.0.1:3000 --token-secret-file secret.txt
+  tiketi-sim run scenarios/steady.toml --target http://127.0.0.1:3000 --api my-api.toml --users users.csv
 
 A target on another machine must be listed in the scenario's `target.allow` and confirmed with
 --i-own-this-target.";

@@ -23,6 +23,10 @@ pub(super) enum Kind {
     Profile,
     /// A price book.
     PriceBook,
+    /// An API mapping.
+    Mapping,
+    /// Users, one for each buyer.
+    Users,
     /// Tokens of buyers, or the secret that signs them.
     Credentials,
     /// The measurements of a finished run.
@@ -37,6 +41,8 @@ impl Kind {
             Self::PlanFile => "plan file",
             Self::Profile => "profile",
             Self::PriceBook => "price book",
+            Self::Mapping => "API mapping",
+            Self::Users => "file of users",
             Self::Credentials => "credentials file",
             Self::Run => "run",
         }
@@ -47,9 +53,11 @@ impl Kind {
         const MIB: u64 = 1_024 * 1_024;
         match self {
             // People write these by hand. A scenario with a thousand faults has about 100 KiB.
-            Self::Scenario | Self::PlanFile | Self::Profile | Self::PriceBook => 4 * MIB,
+            Self::Scenario | Self::PlanFile | Self::Profile | Self::PriceBook | Self::Mapping => {
+                4 * MIB
+            }
             // A million tokens of 256 bytes.
-            Self::Credentials => 256 * MIB,
+            Self::Credentials | Self::Users => 256 * MIB,
             // The largest reference run, 20,000 buyers on real servers, has less than 1 MiB.
             Self::Run => 64 * MIB,
         }

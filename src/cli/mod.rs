@@ -22,6 +22,7 @@ mod output;
 mod plan;
 mod plan_args;
 mod prices;
+mod probe;
 mod progress;
 mod run;
 mod search_progress;
@@ -34,6 +35,7 @@ mod targets;
 mod terminal;
 mod theory;
 mod timeline;
+mod users;
 
 use std::io::BufReader;
 use std::str::FromStr;
@@ -65,6 +67,7 @@ pub fn dispatch(arguments: Arguments) -> Exit {
     match arguments.command {
         Command::Run(flags) => run::run(&flags),
         Command::Simulate(flags) => simulate::simulate(&flags),
+        Command::Probe(flags) => probe::probe(&flags),
         Command::Compare(flags) => compare::compare(&flags),
         Command::Calibrate(flags) => calibrate::calibrate(&flags),
         Command::Plan(flags) => plan::plan(&flags),

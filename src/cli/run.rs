@@ -25,13 +25,14 @@ pub(super) fn run(flags: &RunArguments) -> Exit {
 fn carry_out(flags: &RunArguments) -> Result<Exit, Exit> {
     // A target cannot be sped up.
     let speed = flags.target.is_some().then_some(1.0);
-    let plan = source::scenario(&flags.common, speed, flags.data.asked_for()?)?;
+    let api = flags.buyers_of_target.mapping()?;
+    let plan = source::scenario(&flags.common, speed, flags.data.asked_for()?, api)?;
     match flags.target {
         Some(_) => data_tier::admit_target(&plan)?,
         None => data_tier::admit_live(&plan)?,
     }
     let book = prices::asked_for(&flags.common.prices)?;
-    let target = target::asked_for(flags)?;
+    let target = target::asked_for(flags, &plan)?;
     let interrupt = Interrupt::listen()?;
     let folder = outcome::folder(&flags.common, &plan)?;
     let logs = folder.logs(&plan).map_err(|error| could_not_run(&error))?;

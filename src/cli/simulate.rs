@@ -18,7 +18,7 @@ pub(super) fn simulate(flags: &SimulateArguments) -> Exit {
 }
 
 fn carry_out(flags: &ScenarioArguments) -> Result<Exit, Exit> {
-    let plan = source::scenario(flags, None, None)?;
+    let plan = source::scenario(flags, None, None, None)?;
     data_tier::admit_modeled(&plan)?;
     let book = prices::asked_for(&flags.prices)?;
     let interrupt = Interrupt::listen()?;

@@ -9,6 +9,7 @@ use super::args::ScenarioArguments;
 use super::exit::{Exit, complain};
 use super::input::{self, InputError, Kind};
 use super::terminal;
+use tiketi_api::Tree;
 use tiketi_capacity::{self as capacity, Question, ScenarioFile, ScenarioFileError};
 use tiketi_scenario::data_tier::DataTier;
 use tiketi_scenario::{
@@ -34,6 +35,7 @@ pub(super) fn scenario(
     flags: &ScenarioArguments,
     speed: Option<f64>,
     data_tier: Option<DataTier>,
+    api: Option<Tree>,
 ) -> Result<Plan, Exit> {
     let profile = flags.profile.as_deref().map(profile).transpose()?;
     let overrides = Overrides {
@@ -43,6 +45,7 @@ pub(super) fn scenario(
         speed,
         profile,
         data_tier,
+        api,
     };
     let loaded = loaded(
         &flags.scenario,
@@ -59,6 +62,12 @@ pub(super) fn scenario(
 pub(super) fn profile(path: &Path) -> Result<Profile, Exit> {
     let text = text(Kind::Profile, path)?;
     scenario::profile::load(&input::shown(path), &text).map_err(|problems| refused(&problems))
+}
+
+/// Loads an API mapping, or prints all problems it has.
+pub(super) fn mapping(path: &Path) -> Result<Tree, Exit> {
+    let text = text(Kind::Mapping, path)?;
+    scenario::load_api(&input::shown(path), &text).map_err(|problems| refused(&problems))
 }
 
 /// Loads a plan file with its scenario, or prints all problems they have.
@@ -130,7 +139,10 @@ pub(super) fn cannot_read(kind: Kind, path: &Path, error: &InputError) -> Exit {
             Some("to write your own price book, start from a copy of a file in scenarios/prices/")
         }
         Kind::Run => Some("name the report folder of a finished run, such as one in reports/"),
-        Kind::Credentials => None,
+        Kind::Mapping => Some(
+            "start from one of the mappings in scenarios/apis/, and try it with `tiketi-sim probe`",
+        ),
+        Kind::Credentials | Kind::Users => None,
     };
     if error.is_not_found() {
         complain(format_args!("{what} not found: {name}"), hint);

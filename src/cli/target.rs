@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use super::args::RunArguments;
+use super::args::{RunArguments, TargetArguments};
 use super::exit::{Exit, complain};
 use super::input::Kind;
 use super::source;
+use super::users;
+use tiketi_api::{Mapping, Tree, Variable};
 use tiketi_live::credential::Credentials;
 use tiketi_live::sut::{Remote, Sut};
-use tiketi_scenario::Plan;
+use tiketi_scenario::{Plan, arrival_times};
 
 /// An existing system, and the credentials of its buyers.
 #[derive(Debug)]
@@ -19,13 +21,14 @@ pub(super) struct Target {
 }
 
 /// Returns the target of `--target` with the credentials read from their file; `None` for a run on the testbed.
-pub(super) fn asked_for(flags: &RunArguments) -> Result<Option<Target>, Exit> {
+pub(super) fn asked_for(flags: &RunArguments, plan: &Plan) -> Result<Option<Target>, Exit> {
     let Some(url) = &flags.target else {
         return Ok(None);
     };
+    let buyers = arrival_times(plan).len();
     Ok(Some(Target {
         url: url.clone(),
-        credentials: credentials(flags)?,
+        credentials: credentials(&flags.buyers_of_target, &plan.target.mapping(), buyers)?,
         is_owned: flags.i_own_this_target,
     }))
 }
@@ -35,7 +38,8 @@ pub(super) async fn sut(target: Option<Target>, plan: &Plan) -> Result<Sut, Exit
     let Some(target) = target else {
         return Ok(Sut::Testbed);
     };
-    Remote::admit(&target.url, plan, target.credentials, target.is_owned)
+    let admission = Remote::admit(&target.url, plan, target.credentials, target.is_owned);
+    Box::pin(admission)
         .await
         .map(|remote| Sut::Remote(Box::new(remote)))
         .map_err(|refusal| {
@@ -44,34 +48,50 @@ pub(super) async fn sut(target: Option<Target>, plan: &Plan) -> Result<Sut, Exit
         })
 }
 
-/// Reads and checks the buyers' credentials, before anything is sent to the target.
-fn credentials(flags: &RunArguments) -> Result<Credentials, Exit> {
-    let (path, credentials) = match (&flags.token_secret_file, &flags.tokens) {
-        (Some(path), _) => {
-            let secret = lines(path)?.remove(0);
-            (path, Credentials::Minted { secret })
-        }
-        (None, Some(path)) => {
-            let tokens = lines(path)?;
-            (path, Credentials::Given { tokens })
-        }
-        (None, None) => {
-            complain(
-                "no credentials for the target",
-                Some(
-                    "pass --token-secret-file FILE (generate JWTs) or --tokens FILE (one per line)",
-                ),
-            );
-            return Err(Exit::BadScenario);
-        }
-    };
-    match credentials.check() {
-        Ok(()) => Ok(credentials),
-        Err(reason) => {
-            complain(format_args!("{}: {reason}", path.display()), None);
-            Err(Exit::BadScenario)
-        }
+impl TargetArguments {
+    /// Reads the API mapping of `--api`; `None` without one.
+    pub(super) fn mapping(&self) -> Result<Option<Tree>, Exit> {
+        self.api.as_deref().map(source::mapping).transpose()
     }
+}
+
+/// Reads and checks the credentials of this many buyers, before anything is sent to the target.
+pub(super) fn credentials(
+    flags: &TargetArguments,
+    mapping: &Mapping,
+    buyers: usize,
+) -> Result<Credentials, Exit> {
+    let (path, credentials) = match (&flags.token_secret_file, &flags.tokens, &flags.users) {
+        (Some(path), _, _) => {
+            let secret = lines(path)?.remove(0);
+            (Some(path), Credentials::Minted { secret })
+        }
+        (None, Some(path), _) => {
+            let tokens = lines(path)?;
+            (Some(path), Credentials::Given { tokens })
+        }
+        (None, None, Some(path)) => (Some(path), users::read(path)?),
+        (None, None, None) => (None, Credentials::None),
+    };
+    let needs_token = mapping.uses(Variable::Token) && !mapping.keeps(Variable::Token);
+    if path.is_none() && needs_token {
+        complain(
+            "no credentials for the target",
+            Some("pass --token-secret-file FILE (generate JWTs) or --tokens FILE (one per line)"),
+        );
+        return Err(Exit::BadScenario);
+    }
+    credentials.check(mapping, buyers).map_err(|reason| {
+        match path {
+            Some(path) => complain(format_args!("{}: {reason}", path.display()), None),
+            None => complain(
+                reason,
+                Some("pass --users FILE (a CSV file, one buyer per row)"),
+            ),
+        }
+        Exit::BadScenario
+    })?;
+    Ok(credentials)
 }
 
 /// Reads the lines of a file that are not blank; fails if there is none.

@@ -255,7 +255,7 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
         Replace("ping_timeout = \"3s\"", "ping_timeout = \"1s\""),
         Figures,
     ),
-    ("server.receipt_bytes", Set("900_000"), Bill),
+    ("server.receipt_bytes", Set("900_000"), Figures),
     ("provider.latency", Set("\"200ms\""), Figures),
     ("provider.declined", Set("\"50%\""), Figures),
     ("provider.errors", Set("\"60%\""), Figures),
@@ -731,4 +731,9 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
         Nothing(ON_THE_WIRE),
     ),
     ("target.show", Set("\"7\""), Nothing(ON_THE_WIRE)),
+    (
+        "target.api",
+        Set("{ preset = \"tiketi\" }"),
+        Nothing(ON_THE_WIRE),
+    ),
 ];

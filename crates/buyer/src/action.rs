@@ -139,6 +139,13 @@ pub enum Answer<'a> {
     Done,
     /// The buyer is in the queue.
     Queued,
+    /// The buyer is in the queue, and the system says when to ask again.
+    QueuedPollAfter {
+        /// How long to wait from now, instead of the page's own interval.
+        pause: Duration,
+    },
+    /// There is nothing left to buy.
+    SoldOut,
     /// The buyer is admitted and may choose a seat.
     Admitted,
     /// The buyer is no longer in the queue and may choose a seat.

@@ -130,11 +130,9 @@ impl Journey {
         journey
     }
 
-    /// The same visit, to a system whose waiting room is elsewhere. At the edge, nobody waits with a socket.
-    #[must_use]
-    pub const fn waiting_at(mut self, room: RoomPlace) -> Self {
-        self.room = room;
-        self
+    /// Handles that the system knows the buyer as `user` from now on.
+    pub const fn handle_user(&mut self, user: Uuid) {
+        self.user = user;
     }
 
     /// Handles the response to the request in flight.
@@ -164,6 +162,13 @@ impl Journey {
                 self.passage.handle_queued(self.socket.is_open());
                 self.schedule_poll(now, intended);
             }
+            (Step::QueueCheck | Step::Waiting, Answer::QueuedPollAfter { pause }) => {
+                self.stay(now, pause);
+            }
+            (
+                Step::QueueCheck | Step::Waiting | Step::SeatMap | Step::Watching | Step::Picking,
+                Answer::SoldOut,
+            ) => self.leave(now, LeaveReason::SoldOut, true),
             (Step::QueueCheck | Step::Waiting, Answer::Admitted) => self.enter(now),
             (Step::Waiting, Answer::NotQueued { admitted }) => self.walk_in(now, admitted),
             (Step::SeatMap | Step::Watching, Answer::Seats { available, locked }) => {
@@ -389,14 +394,6 @@ impl Journey {
     fn enter(&mut self, now: SimTime) {
         let since = self.queued_since.take();
         self.observe_admission(now, since);
-        self.go_inside(now);
-    }
-
-    /// Goes on to the seat map because the system says that the buyer no longer waits, whether admitted or dropped.
-    fn walk_in(&mut self, now: SimTime, admitted: Option<bool>) {
-        let since = self.queued_since.take();
-        let way = self.passage.handle_not_queued(now, admitted, since);
-        self.observe_way(way);
         self.go_inside(now);
     }
 

@@ -726,6 +726,49 @@ fn a_cleared_queue_drops_its_buyers() {
 }
 
 #[test]
+fn a_waiting_buyer_asks_again_when_the_response_says() {
+    let mut visit = Visit::with(temperament());
+    visit.browse();
+    let soon = Answer::QueuedPollAfter {
+        pause: Duration::from_millis(700),
+    };
+    visit.answer(Operation::QueueCheck, soon);
+    let asked = visit.now;
+    // The back end has no socket: nobody reports whether it opened.
+    assert!(matches!(visit.next(), Action::Connect { .. }));
+    visit.expect_call(Operation::QueueStatus);
+    assert_eq!(visit.now, asked + Duration::from_millis(700));
+    let later = Answer::QueuedPollAfter {
+        pause: Duration::from_secs(20),
+    };
+    let operation = Operation::QueueStatus;
+    visit.journey.handle_answer(visit.now, operation, later);
+    let asked = visit.now;
+    visit.expect_call(Operation::QueueStatus);
+    assert_eq!(visit.now, asked + Duration::from_secs(20));
+}
+
+#[test]
+fn a_buyer_leaves_when_a_response_says_sold_out() {
+    for in_queue in [true, false] {
+        let mut visit = Visit::with(temperament());
+        visit.browse();
+        if in_queue {
+            visit.answer(Operation::QueueCheck, Answer::SoldOut);
+        } else {
+            visit.answer(Operation::QueueCheck, Answer::Admitted);
+            visit.connect();
+            assert_eq!(visit.next(), Action::Emit(Emission::JoinSeatSelection));
+            visit.show_seats(3, 0);
+            visit.answer(Operation::SeatReserve, Answer::SoldOut);
+            assert_eq!(visit.next(), Action::Close);
+        }
+        visit.answer(Operation::QueueLeave, Answer::Done);
+        assert_eq!(visit.next(), Action::Leave(LeaveReason::SoldOut));
+    }
+}
+
+#[test]
 fn a_buyer_waits_at_the_edge_with_polls_and_without_a_socket() {
     let mut visit = Visit::with_room_at_edge(temperament());
     visit.queue_up();

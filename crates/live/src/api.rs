@@ -1,298 +1,543 @@
-//! The back end's HTTP API: builds requests and interprets responses.
+//! Asks the back end as the mapping says: builds requests, and turns responses into what the journey understands.
 //!
-//! Responses are read tolerantly: unknown fields and everything that is not needed are ignored.
+//! Everything that is the same for all buyers is built once. A response is read in one pass (see `tiketi_api`).
 
-use std::borrow::Cow;
+mod prepared;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, StatusCode, Uri};
-use serde::Deserialize;
+use http::header::{HeaderValue, SET_COOKIE};
+use http::{Method, Uri};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::http::{Outgoing, Received};
-use super::setup::SetupError;
-use tiketi_buyer::observation::{Failure, Outcome};
-use tiketi_buyer::{Answer, Request, SeatOffer};
+use prepared::{Prepared, Scripts, keeps_variables, parse_path};
 
-/// The URLs of one show, parsed once.
+use super::http::{Outgoing, Received};
+use super::seats::SeatMap;
+use super::setup::SetupError;
+use super::visitor::{Scope, Visitor};
+use tiketi_api::{
+    IdText, Ids, Kept, Mapping, Meaning, Push, Response, Role, RoleName, Variable, mask,
+};
+use tiketi_buyer::observation::{Failure, Outcome};
+use tiketi_buyer::{Answer, Request};
+
+/// Buyers that are admitted without a seat map ask for this seat.
+const ANY_SEAT: &str = "any";
+
+/// One request of a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The web page, which no mapping describes.
+    Page,
+    /// A role or an extra step, by its place.
+    Role(usize),
+    /// The request that asks for the result of that role.
+    Poll(usize),
+}
+
+/// The API of one show.
 #[derive(Debug)]
 pub(super) struct Api {
-    show: Uuid,
+    mapping: Mapping,
     page: Option<Uri>,
-    show_list: Uri,
-    show_detail: Uri,
-    queue_check: Uri,
-    queue_status: Uri,
-    queue_leave: Uri,
-    seat_list: Uri,
-    seat_reserve: Uri,
-    payment_process: Uri,
+    roles: Vec<Prepared>,
+    polls: Vec<Option<Prepared>>,
+    scripts: Scripts,
+    pub(super) ids: Rc<Ids>,
+    show: Option<IdText<'static>>,
+    keeps_variables: bool,
+}
+
+/// Responses to one role that no row of the mapping describes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotUnderstood {
+    /// How many.
+    pub count: u64,
+    /// The first one: its status and body, or why the request could not be sent. Secrets are masked.
+    pub sample: String,
+}
+
+/// What a response says to a journey.
+pub(super) struct Understood<'a> {
+    pub(super) outcome: Outcome,
+    pub(super) answer: Answer<'a>,
+    /// What it means; `None` if it was not understood.
+    pub(super) meaning: Option<Meaning>,
+    /// When to ask again; `None` if it does not say.
+    pub(super) poll_after: Option<Duration>,
 }
 
 impl Api {
-    /// Builds the API for buyers of `show`; `page` is the path of the web page, `None` if an edge serves it that is not
-    /// part of the system under test.
-    pub(super) fn new(show: Uuid, page: Option<&str>) -> Result<Self, SetupError> {
-        let path = |path: String| {
-            let parsed = path.parse::<Uri>();
-            parsed.map_err(|source| SetupError::Path { path, source })
-        };
+    /// Builds the API for buyers of `show` (`None` before it is known); `page` is the path of the web page, `None` if the system
+    /// under test serves none.
+    pub(super) fn new(
+        mapping: Mapping,
+        show: Option<IdText<'static>>,
+        page: Option<&str>,
+    ) -> Result<Self, SetupError> {
+        let prepare = |role: &Role| Prepared::new(role, show.as_ref());
+        let roles = mapping.roles().iter().map(prepare);
+        let roles = roles.collect::<Result<_, _>>()?;
+        let polls = mapping.roles().iter();
+        let polls = polls.map(|role| role.poll.as_deref().map(prepare).transpose());
+        let polls = polls.collect::<Result<_, _>>()?;
+        let page = page.map(parse_path).transpose()?;
+        let ids = Rc::<Ids>::default();
+        if let Some(show) = &show {
+            ids.intern(show);
+        }
         Ok(Self {
+            scripts: Scripts::of(&mapping),
+            keeps_variables: keeps_variables(&mapping),
+            roles,
+            polls,
+            page,
+            ids,
             show,
-            page: page.map(|text| path(text.to_owned())).transpose()?,
-            show_list: path("/api/events".to_owned())?,
-            show_detail: path(format!("/api/events/{show}"))?,
-            queue_check: path(format!("/api/queue/check/{show}"))?,
-            queue_status: path(format!("/api/queue/status/{show}"))?,
-            queue_leave: path(format!("/api/queue/leave/{show}"))?,
-            seat_list: path(format!("/api/seats/events/{show}"))?,
-            seat_reserve: path("/api/seats/reserve".to_owned())?,
-            payment_process: path("/api/payments/process".to_owned())?,
+            mapping,
         })
     }
 
-    /// Returns the HTTP request for `request`; `None` if the edge answers it.
-    pub(super) fn outgoing(&self, request: Request) -> Option<Outgoing> {
-        let (method, uri, body) = match request {
-            Request::PageLoad => (Method::GET, self.page.as_ref()?, Bytes::new()),
-            Request::ShowList => (Method::GET, &self.show_list, Bytes::new()),
-            Request::ShowDetail => (Method::GET, &self.show_detail, Bytes::new()),
-            Request::QueueCheck => (Method::POST, &self.queue_check, Bytes::new()),
-            Request::QueueStatus => (Method::GET, &self.queue_status, Bytes::new()),
-            Request::QueueLeave => (Method::POST, &self.queue_leave, Bytes::new()),
-            Request::SeatList => (Method::GET, &self.seat_list, Bytes::new()),
-            Request::SeatReserve { seat } => {
-                let body = format!(r#"{{"eventId":"{}","seatIds":["{seat}"]}}"#, self.show);
-                (Method::POST, &self.seat_reserve, body.into())
+    /// Sets the show, once it is known.
+    pub(super) fn set_show(&mut self, show: IdText<'static>) -> Result<(), SetupError> {
+        let prepare = |role: &Role| Prepared::new(role, Some(&show));
+        let roles = self.mapping.roles();
+        self.roles = roles.iter().map(prepare).collect::<Result<_, _>>()?;
+        let polls = roles.iter();
+        let polls = polls.map(|role| role.poll.as_deref().map(prepare).transpose());
+        self.polls = polls.collect::<Result<_, _>>()?;
+        self.show = Some(show);
+        Ok(())
+    }
+
+    /// Returns whether a step asks for the list of shows.
+    pub(super) fn is_show_list(&self, step: Step) -> bool {
+        self.mapping.place(RoleName::ShowList).map(Step::Role) == Some(step)
+    }
+
+    /// Returns the shows of a list, and whether each is one that the mapping prefers; `None` if it was not understood.
+    pub(super) fn shows(&self, received: &Received) -> Option<Vec<(IdText<'static>, bool)>> {
+        let role = self.mapping.role(RoleName::ShowList)?;
+        let mut shows = Vec::new();
+        let mut each = |element: tiketi_api::Element<'_>| {
+            shows.push((element.id.into_owned(), element.is_free));
+        };
+        let understood = with_response(received, |response| {
+            role.understand(response, Some(&mut each)).meaning
+        });
+        (understood == Some(Meaning::Done)).then_some(shows)
+    }
+
+    /// Returns the mapping.
+    pub(super) const fn mapping(&self) -> &Mapping {
+        &self.mapping
+    }
+
+    /// Returns whether buyers open a socket.
+    pub(super) fn has_push(&self) -> bool {
+        self.mapping.push == Push::SocketIo
+    }
+
+    /// Returns whether each buyer keeps variables, or steps that are taken once.
+    pub(super) const fn keeps_variables(&self) -> bool {
+        self.keeps_variables
+    }
+
+    /// Returns the show; `None` before it is known.
+    pub(super) const fn show(&self) -> Option<&IdText<'static>> {
+        self.show.as_ref()
+    }
+
+    /// Returns whether the system under test serves the page.
+    pub(super) const fn has_page(&self) -> bool {
+        self.page.is_some()
+    }
+
+    /// Returns how many steps of the first script prepare the buyer, once.
+    pub(super) const fn setup_steps(&self) -> usize {
+        self.scripts.setup
+    }
+
+    /// Returns whether a step prepares the buyer and is taken once.
+    pub(super) fn is_setup(&self, step: Step) -> bool {
+        self.scripts.show_list[..self.scripts.setup].contains(&step)
+    }
+
+    /// Returns the steps that a request of a journey takes; none if this back end has nothing like it.
+    pub(super) fn steps(&self, request: Request) -> &[Step] {
+        match request {
+            Request::PageLoad if self.page.is_some() => &[Step::Page],
+            Request::PageLoad => &[],
+            Request::ShowList => &self.scripts.show_list,
+            Request::ShowDetail => &self.scripts.show_detail,
+            Request::QueueCheck => &self.scripts.queue_check,
+            Request::QueueStatus => &self.scripts.queue_status,
+            Request::QueueLeave => &self.scripts.queue_leave,
+            Request::SeatList => &self.scripts.seat_list,
+            Request::SeatReserve { .. } => &self.scripts.seat_reserve,
+            Request::PaymentProcess { .. } => &self.scripts.payment,
+        }
+    }
+
+    /// Returns the place of the step that gives a held seat back; `None` if there is none.
+    pub(super) fn cancel(&self) -> Option<Step> {
+        self.mapping.place(RoleName::Cancel).map(Step::Role)
+    }
+
+    /// Returns the role of a step; `None` for the page.
+    pub(super) fn role(&self, step: Step) -> Option<&Role> {
+        match step {
+            Step::Page => None,
+            Step::Role(place) => Some(&self.mapping.roles()[place]),
+            Step::Poll(place) => self.mapping.roles()[place].poll.as_deref(),
+        }
+    }
+
+    /// Returns whether the response to this step must be looked at before it is known what follows.
+    pub(super) fn may_continue(&self, step: Step) -> bool {
+        match step {
+            Step::Page => false,
+            Step::Role(place) => self.polls[place].is_some(),
+            Step::Poll(_) => true,
+        }
+    }
+
+    /// Returns the HTTP request of a step, or the name of a variable that has no value yet.
+    pub(super) fn outgoing(
+        &self,
+        step: Step,
+        request: Request,
+        visitor: &Visitor,
+    ) -> Result<Outgoing, String> {
+        let (role, prepared) = match step {
+            Step::Page => {
+                return Ok(Outgoing {
+                    method: Method::GET,
+                    uri: self.page.clone().ok_or("the path of the page")?,
+                    body: Bytes::new(),
+                    headers: Vec::new(),
+                    has_bearer: true,
+                    is_idempotent: true,
+                });
             }
-            Request::PaymentProcess { reservation } => {
-                let body =
-                    format!(r#"{{"reservationId":"{reservation}","paymentMethod":"kakao_pay"}}"#);
-                (Method::POST, &self.payment_process, body.into())
+            Step::Role(place) => (&self.mapping.roles()[place], &self.roles[place]),
+            Step::Poll(place) => {
+                let role = self.mapping.roles()[place].poll.as_deref();
+                let prepared = self.polls[place].as_ref();
+                role.zip(prepared).expect("only such steps are taken")
             }
         };
-        Some(Outgoing {
-            method,
-            uri: uri.clone(),
+        let scope = Scope {
+            api: self,
+            visitor,
+            request,
+        };
+        let unset = |variable| self.mapping.variable_name(variable);
+        let uri = match &prepared.uri {
+            Some(uri) => uri.clone(),
+            None => {
+                let mut path = String::new();
+                role.path.render(&scope, &mut path).map_err(unset)?;
+                parse_path(&path).map_err(|_| "a valid path".to_owned())?
+            }
+        };
+        let body = match &prepared.body {
+            Some(body) => body.clone(),
+            None => {
+                let mut body = String::with_capacity(128);
+                role.body.render(&scope, &mut body).map_err(unset)?;
+                body.into()
+            }
+        };
+        let mut headers = Vec::new();
+        for (name, place) in &prepared.headers {
+            let header = &role.headers[*place];
+            let mut value = String::new();
+            match header.value.render(&scope, &mut value) {
+                Ok(()) => {}
+                Err(_) if header.is_optional => continue,
+                Err(variable) => return Err(unset(variable)),
+            }
+            let Ok(mut value) = HeaderValue::try_from(value) else {
+                return Err(format!("a valid header `{name}`"));
+            };
+            value.set_sensitive(mask::is_secret(name.as_str()));
+            headers.push((name.clone(), value));
+        }
+        let is_safe = prepared.method == Method::GET;
+        let is_main = self.steps(request).last() == Some(&step);
+        Ok(Outgoing {
+            method: prepared.method.clone(),
+            uri,
             body,
-            is_idempotent: request.is_idempotent(),
+            headers,
+            has_bearer: prepared.has_bearer,
+            is_idempotent: is_safe || (is_main && request.is_idempotent()),
         })
     }
-}
 
-/// Interprets a response to `request`. The available seats are left in `seats`.
-pub(super) fn understand<'a>(
-    request: Request,
-    received: &Received,
-    seats: &'a mut Vec<SeatOffer>,
-) -> (Outcome, Answer<'a>) {
-    let status = received.status;
-    if !status.is_success() {
-        return understand_error(request, received);
+    /// Keeps a value for the buyer. Returns its key if it is kept with one.
+    fn keep(&self, variable: Variable, value: &Kept<'_>, visitor: &mut Visitor) -> Option<Uuid> {
+        match variable {
+            Variable::Seat | Variable::Reservation | Variable::User => {
+                let key = self.ids.intern(value);
+                visitor.keep_key(variable, key);
+                Some(key)
+            }
+            Variable::Token | Variable::Kept(_) => {
+                visitor.keep(variable, value);
+                None
+            }
+            // They are known before the first request.
+            Variable::Show | Variable::Email | Variable::Column(_) => None,
+        }
     }
-    let understood =
+
+    /// Understands a response for what follows it within a script.
+    pub(super) fn peek(
+        &self,
+        step: Step,
+        received: &Received,
+        visitor: &mut Visitor,
+    ) -> (Option<Meaning>, Option<Duration>) {
+        let Some(role) = self.role(step) else {
+            return (None, None);
+        };
+        let understood = with_response(received, |response| {
+            let understood = role.understand(response, None);
+            for (variable, value) in &understood.kept {
+                let _key = self.keep(*variable, value, visitor);
+            }
+            (understood.meaning, understood.poll_after)
+        });
+        (understood.0, understood.1.or(received.retry_after))
+    }
+
+    /// Understands the response that ends the script of a request. The free seats are left in `seats`.
+    pub(super) fn understand<'a>(
+        &self,
+        step: Step,
+        request: Request,
+        received: &Received,
+        seats: &'a mut SeatMap,
+        visitor: &mut Visitor,
+    ) -> Understood<'a> {
+        let Some(role) = self.role(step) else {
+            return if received.status.is_success() {
+                ok(Answer::Done, Meaning::Done)
+            } else {
+                failed(received, None, None)
+            };
+        };
+        let is_seat_map = self.mapping.place(RoleName::SeatList).map(Step::Role) == Some(step);
+        let mut locked = 0;
+        let mut reservation = None;
+        let (meaning, poll_after) = with_response(received, |response| {
+            let understood = if is_seat_map {
+                seats.clear();
+                let mut each = |element: tiketi_api::Element<'_>| {
+                    if element.is_free {
+                        seats.push(&element.id);
+                    } else if element.is_held {
+                        locked += 1;
+                    }
+                };
+                role.understand(response, Some(&mut each))
+            } else {
+                role.understand(response, None)
+            };
+            for (variable, value) in &understood.kept {
+                let key = self.keep(*variable, value, visitor);
+                if *variable == Variable::Reservation {
+                    reservation = key;
+                }
+            }
+            (understood.meaning, understood.poll_after)
+        });
+        let Some(meaning) = meaning else {
+            return failed(received, None, None);
+        };
+        match meaning {
+            Meaning::Done if is_seat_map => {
+                let available = &*seats;
+                ok(Answer::Seats { available, locked }, meaning)
+            }
+            Meaning::Done if self.steps(request).last() != Some(&step) => ok(Answer::Done, meaning),
+            Meaning::Done => ok(self.done(request, seats, visitor), meaning),
+            Meaning::Queued => ok(queued(poll_after), meaning),
+            Meaning::Admitted if request == Request::QueueCheck => ok(Answer::Admitted, meaning),
+            Meaning::Admitted => ok(
+                Answer::NotQueued {
+                    admitted: Some(true),
+                },
+                meaning,
+            ),
+            Meaning::NoLongerQueued => ok(Answer::NotQueued { admitted: None }, meaning),
+            Meaning::Dropped => ok(
+                Answer::NotQueued {
+                    admitted: Some(false),
+                },
+                meaning,
+            ),
+            Meaning::SoldOut => refused(Answer::SoldOut, meaning),
+            Meaning::Taken | Meaning::Refused => refused(Answer::Refused, meaning),
+            Meaning::Held => {
+                let reservation = reservation.unwrap_or_else(|| visitor.reservation());
+                visitor.handle_held(reservation);
+                ok(Answer::Held { reservation }, meaning)
+            }
+            Meaning::Paid => {
+                visitor.handle_paid();
+                ok(Answer::Paid, meaning)
+            }
+            Meaning::ComeBack | Meaning::AcceptedPollLater => {
+                failed(received, poll_after, Some(meaning))
+            }
+        }
+    }
+
+    /// Returns the answer to a request for which this back end has nothing more to ask.
+    pub(super) fn done<'a>(
+        &self,
+        request: Request,
+        seats: &'a mut SeatMap,
+        visitor: &mut Visitor,
+    ) -> Answer<'a> {
         match request {
             Request::PageLoad | Request::ShowList | Request::ShowDetail | Request::QueueLeave => {
-                Some(Answer::Done)
+                Answer::Done
             }
-            Request::QueueCheck => check_answer(&received.body),
-            Request::QueueStatus => status_answer(&received.body),
-            Request::SeatList => read_seats(&received.body, seats).map(|locked| Answer::Seats {
-                available: seats,
-                locked,
-            }),
-            Request::SeatReserve { .. } => serde_json::from_slice::<Reserved>(&received.body)
-                .ok()
-                .map(|answer| Answer::Held {
-                    reservation: answer.reservation.id,
-                }),
-            Request::PaymentProcess { .. } => serde_json::from_slice::<Payment>(&received.body)
-                .ok()
-                .filter(|payment| payment.success != Some(false))
-                .map(|_| Answer::Paid),
+            Request::QueueCheck => Answer::Admitted,
+            Request::QueueStatus => Answer::Queued,
+            Request::SeatList => {
+                seats.clear();
+                seats.push(&IdText {
+                    text: ANY_SEAT.into(),
+                    is_number: false,
+                });
+                Answer::Seats {
+                    available: &*seats,
+                    locked: 0,
+                }
+            }
+            Request::SeatReserve { .. } => {
+                let reservation = visitor.reservation();
+                visitor.handle_held(reservation);
+                Answer::Held { reservation }
+            }
+            Request::PaymentProcess { .. } => {
+                visitor.handle_paid();
+                Answer::Paid
+            }
+        }
+    }
+}
+
+fn with_response<T>(received: &Received, read: impl FnOnce(&Response<'_>) -> T) -> T {
+    let header = |name: &str| received.headers.get(name)?.to_str().ok();
+    let cookies = || {
+        let values = received.headers.get_all(SET_COOKIE).iter();
+        values
+            .filter_map(|value| value.to_str().ok())
+            .collect::<Vec<_>>()
+    };
+    read(&Response {
+        status: received.status.as_u16(),
+        body: &received.body,
+        header: &header,
+        cookies: &cookies,
+        now_unix_s: received.received_at_unix_s,
+    })
+}
+
+const fn queued(poll_after: Option<Duration>) -> Answer<'static> {
+    match poll_after {
+        Some(pause) => Answer::QueuedPollAfter { pause },
+        None => Answer::Queued,
+    }
+}
+
+const fn ok(answer: Answer<'_>, meaning: Meaning) -> Understood<'_> {
+    Understood {
+        outcome: Outcome::Ok,
+        answer,
+        meaning: Some(meaning),
+        poll_after: None,
+    }
+}
+
+const fn refused(answer: Answer<'_>, meaning: Meaning) -> Understood<'_> {
+    Understood {
+        outcome: Outcome::Refused,
+        answer,
+        meaning: Some(meaning),
+        poll_after: None,
+    }
+}
+
+/// A status of an error is the failure; a success that means nothing known is a bad answer.
+fn failed(
+    received: &Received,
+    poll_after: Option<Duration>,
+    meaning: Option<Meaning>,
+) -> Understood<'static> {
+    let failure = if received.status.is_success() {
+        Failure::BadAnswer
+    } else {
+        Failure::Status(received.status.as_u16())
+    };
+    Understood {
+        outcome: Outcome::Failed(failure),
+        answer: Answer::Failed {
+            failure,
+            retry_after: poll_after.or(received.retry_after),
+        },
+        meaning,
+        poll_after,
+    }
+}
+
+/// Counts what was not understood, with one sample per role.
+#[derive(Debug, Default)]
+pub(super) struct Puzzles {
+    by_role: RefCell<BTreeMap<String, NotUnderstood>>,
+}
+
+impl Puzzles {
+    /// Counts a response, or a request that could not be sent.
+    pub(super) fn add(&self, api: &Api, step: Step, sample: impl FnOnce() -> String) {
+        let name = api.role(step).map_or("page_load", |role| &role.name);
+        let mut by_role = self.by_role.borrow_mut();
+        if let Some(known) = by_role.get_mut(name) {
+            known.count += 1;
+            return;
+        }
+        let first = NotUnderstood {
+            count: 1,
+            sample: sample(),
         };
-    match understood {
-        Some(answer) => (Outcome::Ok, answer),
-        None => failed(Failure::BadAnswer, received),
+        by_role.insert(name.to_owned(), first);
+    }
+
+    /// Takes them out.
+    pub(super) fn take(&self) -> BTreeMap<String, NotUnderstood> {
+        self.by_role.take()
     }
 }
 
-fn understand_error(request: Request, received: &Received) -> (Outcome, Answer<'static>) {
-    let status = received.status;
-    let is_refusal = matches!(
-        status,
-        StatusCode::BAD_REQUEST | StatusCode::CONFLICT | StatusCode::GONE | StatusCode::LOCKED
-    );
-    match request {
-        Request::PaymentProcess { .. } if is_refusal && says_paid_already(&received.body) => {
-            // An earlier attempt succeeded, and only its response was lost.
-            (Outcome::Ok, Answer::Paid)
-        }
-        Request::SeatReserve { .. } | Request::PaymentProcess { .. } if is_refusal => {
-            (Outcome::Refused, Answer::Refused)
-        }
-        _ => failed(Failure::Status(status.as_u16()), received),
-    }
+/// Returns a response as it may be shown.
+pub(super) fn sample(received: &Received, visitor: &Visitor) -> String {
+    let secrets = visitor.secrets();
+    let secrets: Vec<_> = secrets.iter().map(String::as_str).collect();
+    let body = mask::body(&received.body, &secrets);
+    format!("{} {body}", received.status.as_u16())
 }
 
-fn failed(failure: Failure, received: &Received) -> (Outcome, Answer<'static>) {
-    let answer = Answer::Failed {
-        failure,
-        retry_after: received.retry_after,
-    };
-    (Outcome::Failed(failure), answer)
-}
-
-#[derive(Deserialize)]
-struct Queue {
-    queued: Option<bool>,
-    /// The reference server says it beside `queued: false`; the contract does not ask for it.
-    admitted: Option<bool>,
-}
-
-/// Understands the answer to `queue/check`, which admits a buyer whom it does not queue.
-fn check_answer(body: &[u8]) -> Option<Answer<'static>> {
-    let queue: Queue = serde_json::from_slice(body).ok()?;
-    Some(if queue.queued? {
-        Answer::Queued
-    } else {
-        Answer::Admitted
-    })
-}
-
-/// Understands the answer to `queue/status`, which says `queued: false` of a buyer who was admitted and of one who was dropped.
-fn status_answer(body: &[u8]) -> Option<Answer<'static>> {
-    let queue: Queue = serde_json::from_slice(body).ok()?;
-    Some(if queue.queued? {
-        Answer::Queued
-    } else {
-        Answer::NotQueued {
-            admitted: queue.admitted,
-        }
-    })
-}
-
-#[derive(Deserialize)]
-struct Reserved {
-    reservation: Reservation,
-}
-
-#[derive(Deserialize)]
-struct Reservation {
-    id: Uuid,
-}
-
-#[derive(Deserialize)]
-struct Payment {
-    success: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct SeatMap<'a> {
-    #[serde(borrow)]
-    seats: Vec<Seat<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Seat<'a> {
-    #[serde(borrow)]
-    id: Cow<'a, str>,
-    #[serde(borrow)]
-    status: Cow<'a, str>,
-}
-
-/// Fills `seats` with the available seats. Returns how many others are only held; `None` if the body cannot be read.
-fn read_seats(body: &[u8], seats: &mut Vec<SeatOffer>) -> Option<u32> {
-    let map: SeatMap<'_> = serde_json::from_slice(body).ok()?;
-    seats.clear();
-    let mut locked = 0;
-    for seat in &map.seats {
-        match seat.status.as_ref() {
-            "available" => seats.push(SeatOffer {
-                seat: seat.id.parse().ok()?,
-            }),
-            "locked" => locked += 1,
-            _ => {}
-        }
-    }
-    Some(locked)
-}
-
-/// Whether a refusal says that the reservation is already paid, in any wording.
-fn says_paid_already(body: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(body).to_lowercase();
-    text.contains("already") && (text.contains("paid") || text.contains("processed"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn received(status: u16, body: &str) -> Received {
-        Received {
-            status: StatusCode::from_u16(status).unwrap(),
-            body: Bytes::copy_from_slice(body.as_bytes()),
-            cookie: None,
-            pass: None,
-            retry_after: None,
-        }
-    }
-
-    const PAY: Request = Request::PaymentProcess {
-        reservation: Uuid::nil(),
-    };
-
-    #[test]
-    fn the_seat_map_lists_available_seats_and_counts_held_ones() {
-        let body = r#"{"event":{"id":1},"layout":null,"seats":[
-            {"id":"00000000-0000-0000-0000-000000000001","section":"VIP","price":"150000","status":"available"},
-            {"status":"locked","id":"00000000-0000-0000-0000-000000000002"},
-            {"id":"00000000-0000-0000-0000-000000000003","status":"reserved"}]}"#;
-        let mut seats = Vec::new();
-        let (outcome, answer) = understand(Request::SeatList, &received(200, body), &mut seats);
-        assert_eq!(outcome, Outcome::Ok);
-        let only = vec![SeatOffer {
-            seat: Uuid::from_u128(1),
-        }];
-        assert_eq!(
-            answer,
-            Answer::Seats {
-                available: &only,
-                locked: 1
-            }
-        );
-    }
-
-    #[test]
-    fn a_taken_seat_is_a_refusal_not_a_failure() {
-        let request = Request::SeatReserve { seat: Uuid::nil() };
-        let mut seats = Vec::new();
-        let (outcome, answer) = understand(request, &received(400, "{}"), &mut seats);
-        assert_eq!((outcome, answer), (Outcome::Refused, Answer::Refused));
-    }
-
-    #[test]
-    fn a_payment_whose_response_was_lost_counts_as_paid() {
-        let body = r#"{"error":"Reservation is already paid"}"#;
-        let mut seats = Vec::new();
-        let (outcome, answer) = understand(PAY, &received(400, body), &mut seats);
-        assert_eq!((outcome, answer), (Outcome::Ok, Answer::Paid));
-        let body = r#"{"error":"Reservation has expired"}"#;
-        let (outcome, _) = understand(PAY, &received(400, body), &mut Vec::new());
-        assert_eq!(outcome, Outcome::Refused);
-    }
-
-    #[test]
-    fn a_body_that_cannot_be_parsed_is_a_bad_answer() {
-        for request in [Request::QueueCheck, Request::SeatList, PAY] {
-            let (outcome, _) = understand(request, &received(200, "<html>"), &mut Vec::new());
-            assert_eq!(outcome, Outcome::Failed(Failure::BadAnswer), "{request:?}");
-        }
-    }
-
-    #[test]
-    fn an_error_status_is_a_failure_with_its_code() {
-        let (outcome, _) = understand(Request::QueueStatus, &received(503, ""), &mut Vec::new());
-        assert_eq!(outcome, Outcome::Failed(Failure::Status(503)));
-    }
-}
+/// The key of an id that is not known.
+pub(super) const NO_ID: Uuid = Uuid::nil();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tiketi_server::{Census, SeatState};
 use uuid::Uuid;
 
+use super::api::NotUnderstood;
 use super::error::LiveError;
 use super::site::Closed;
 use super::worker::Done;
@@ -69,6 +70,18 @@ impl Closing {
     /// Notes the last report of a worker.
     pub(super) fn handle_done(&mut self, done: Done) {
         self.done.push(done);
+    }
+
+    /// Returns what the mapping does not describe, by role: how many responses, and the first one.
+    pub(super) fn not_understood(&self) -> BTreeMap<String, NotUnderstood> {
+        let mut all = BTreeMap::<String, NotUnderstood>::new();
+        for (role, one) in self.done.iter().flat_map(|done| &done.not_understood) {
+            match all.get_mut(role) {
+                Some(known) => known.count += one.count,
+                None => drop(all.insert(role.clone(), one.clone())),
+            }
+        }
+        all
     }
 
     /// Returns everything that is known at the end: `ended_at` is in scenario time, `wall` the real time since the start.

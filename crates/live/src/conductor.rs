@@ -77,6 +77,7 @@ pub async fn conduct(
         worker: 0,
         workers: workers_for(buyers, raise_files_limit()),
         entry: site.entry(),
+        api: site.api(&plan),
         credentials: site.credentials(),
         show: site.show(),
         start_at_unix_ns,
@@ -180,6 +181,14 @@ impl Conductor<'_> {
         self.read(ended_at);
         let tool = self.tool.finish(ended_at, self.site.take_stalls());
         self.load.join().await;
+        if self.site.is_target() {
+            for (role, one) in self.closing.not_understood() {
+                self.watcher.tell(&format!(
+                    "No row of the API mapping describes {} responses to `{role}`, such as: {}",
+                    one.count, one.sample
+                ));
+            }
+        }
         let closed = self.site.close(ended_at, self.assembly.tally()).await;
         let ending = self
             .closing

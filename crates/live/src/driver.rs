@@ -12,13 +12,16 @@ use std::time::Duration;
 use http::HeaderValue;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::api::understand;
+use super::api::Step;
 use super::credential::Credential;
-use super::http::{Identity, Received};
+use super::http::Received;
+use super::script;
 use super::socket_io::{Connection, Heard, Opening, OpeningStage};
+use super::visitor::Visitor;
 use super::world::World;
+use tiketi_api::Variable;
 use tiketi_buyer::observation::{Call, Failure, Observation, Outcome};
-use tiketi_buyer::{Action, Answer, Journey, Request};
+use tiketi_buyer::{Action, Answer, Journey, Message, Request};
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_scenario::operation::Operation;
 
@@ -29,17 +32,21 @@ type CallFuture = Pin<Box<dyn Future<Output = CallEnd>>>;
 type OpeningFuture = Pin<Box<dyn Future<Output = OpeningEnd>>>;
 
 /// How a call ended.
-struct CallEnd {
-    request: Request,
-    intended: SimTime,
-    sent: SimTime,
-    result: Result<Loaded, Failure>,
+pub(super) struct CallEnd {
+    /// The step of the script that ended it.
+    pub(super) step: Step,
+    pub(super) request: Request,
+    pub(super) intended: SimTime,
+    pub(super) sent: SimTime,
+    /// What the buyer has learned on the way.
+    pub(super) visitor: Visitor,
+    pub(super) result: Result<Loaded, Failure>,
 }
 
 /// What a call has led to.
-enum Loaded {
+pub(super) enum Loaded {
     /// The response of the system.
-    Answer(Received),
+    Answer(Box<Received>),
     /// The page, from the edge, with so many bytes.
     Page(u32),
 }
@@ -61,9 +68,8 @@ enum Socket {
 /// One buyer in progress. If dropped before the end, it records the journey as unfinished.
 pub(super) struct Visit {
     world: Rc<World>,
-    buyer: BuyerId,
     journey: Journey,
-    identity: Identity,
+    visitor: Visitor,
     call: Option<CallFuture>,
     line: Socket,
     alarm: Pin<Box<Sleep>>,
@@ -78,22 +84,18 @@ impl Visit {
         now: SimTime,
     ) -> Self {
         world.tally.buyers.set(world.tally.buyers.get() + 1);
+        let visitor = Visitor::new(buyer, credential, &world.api, world.users.as_ref());
         let journey = Journey::new(
             world.temperament.clone(),
             world.streams,
             buyer,
-            credential.user,
+            visitor.user,
             now,
         );
         let journey = journey.waiting_at(world.room());
         Self {
-            buyer,
             journey,
-            identity: Identity {
-                authorization: credential.authorization,
-                cookie: None,
-                pass: None,
-            },
+            visitor,
             call: None,
             line: Socket::Closed,
             alarm: Box::pin(sleep_until(world.clock.wall_instant(now))),
@@ -109,6 +111,8 @@ impl Visit {
             acted = true;
             match action {
                 Action::Call { request, intended } => self.start_call(now, request, intended),
+                // Without a push there is no socket, and buyers poll.
+                Action::Connect { .. } if !self.world.api.has_push() => {}
                 Action::Connect { intended } => self.open_line(intended),
                 Action::Emit(emission) => {
                     if let Socket::Open(connection) = &mut self.line {
@@ -124,21 +128,31 @@ impl Visit {
     }
 
     fn start_call(&mut self, now: SimTime, request: Request, intended: SimTime) {
-        let Some(outgoing) = self.world.api.outgoing(request) else {
+        if request == Request::PageLoad && !self.world.api.has_page() {
             return self.load_page(now, request, intended);
-        };
-        let (world, buyer) = (Rc::clone(&self.world), self.buyer);
-        let identity = self.identity.clone();
-        self.call = Some(Box::pin(async move {
-            let asked = (request.operation(), &outgoing);
-            let (sent, result) = world.call(buyer, asked, &identity).await;
-            CallEnd {
-                request,
-                intended,
-                sent,
-                result: result.map(Loaded::Answer),
-            }
-        }));
+        }
+        if let Request::SeatReserve { seat } = request {
+            self.visitor.keep_key(Variable::Seat, seat);
+        }
+        let (place, end) = script::pending(&self.world, request, &self.visitor);
+        if place == end {
+            return self.skip(now, request);
+        }
+        let (world, visitor) = (Rc::clone(&self.world), self.visitor.clone());
+        self.call = Some(Box::pin(script::carry_out(
+            world, visitor, request, intended,
+        )));
+    }
+
+    /// Goes on where this back end has nothing to ask.
+    fn skip(&mut self, now: SimTime, request: Request) {
+        let world = Rc::clone(&self.world);
+        let mut seats = world.seats.borrow_mut();
+        let answer = world.api.done(request, &mut seats, &mut self.visitor);
+        if let (Request::PaymentProcess { reservation }, Answer::Paid) = (request, answer) {
+            world.tally.paid.borrow_mut().push(reservation);
+        }
+        self.journey.handle_answer(now, request.operation(), answer);
     }
 
     /// Loads the page from the edge: nothing reaches the system under test. Without an edge there is nothing to load.
@@ -147,11 +161,13 @@ impl Visit {
             let operation = request.operation();
             return self.journey.handle_answer(now, operation, Answer::Done);
         }
-        let (world, buyer) = (Rc::clone(&self.world), self.buyer);
+        let (world, visitor) = (Rc::clone(&self.world), self.visitor.clone());
         self.call = Some(Box::pin(async move {
             let page = world.page.as_ref().expect("it was there above");
-            let (sent, result) = page.load(buyer).await;
+            let (sent, result) = page.load(visitor.buyer).await;
             CallEnd {
+                step: Step::Page,
+                visitor,
                 request,
                 intended,
                 sent,
@@ -162,7 +178,7 @@ impl Visit {
 
     fn open_line(&mut self, intended: SimTime) {
         let world = Rc::clone(&self.world);
-        let identity = self.identity.clone();
+        let identity = self.visitor.identity.clone();
         self.line = Socket::Opening(Box::pin(async move {
             let sent = world.clock.now();
             let opening = Opening {
@@ -201,18 +217,32 @@ impl Visit {
     fn finish_call(&mut self, end: CallEnd) {
         let now = self.world.clock.now();
         let is_edge = end.request == Request::PageLoad && self.world.page.is_some();
-        let mut seats = self.world.seats.borrow_mut();
+        let world = Rc::clone(&self.world);
+        let mut seats = world.seats.borrow_mut();
+        // The socket may have got a cookie in the meantime, and so may an earlier step.
+        let cookie = self.visitor.identity.cookie.take();
+        self.visitor = end.visitor;
+        let is_single = world.api.steps(end.request).len() <= 1;
+        if is_single || self.visitor.identity.cookie.is_none() {
+            self.visitor.identity.cookie = cookie;
+        }
+        let user = self.visitor.user;
         let (outcome, answer, bytes) = match end.result {
             Ok(Loaded::Page(bytes)) => (Outcome::Ok, Answer::Done, bytes as usize),
             Ok(Loaded::Answer(received)) => {
-                if received.cookie.is_some() && received.cookie != self.identity.cookie {
-                    self.identity.cookie.clone_from(&received.cookie);
+                self.visitor.take_cookies(&received);
+                let visitor = &mut self.visitor;
+                let understood =
+                    world
+                        .api
+                        .understand(end.step, end.request, &received, &mut seats, visitor);
+                if understood.meaning.is_none() {
+                    script::puzzle(&world, end.step, &received, visitor);
                 }
-                if received.pass.is_some() {
-                    self.identity.pass.clone_from(&received.pass);
+                if world.api.is_setup(end.step) && understood.outcome == Outcome::Ok {
+                    visitor.handle_prepared();
                 }
-                let (outcome, answer) = understand(end.request, &received, &mut seats);
-                (outcome, answer, received.body.len())
+                (understood.outcome, understood.answer, received.body.len())
             }
             Err(failure) => {
                 let answer = Answer::Failed {
@@ -238,6 +268,9 @@ impl Visit {
         } else {
             Observation::Call(call)
         });
+        if self.visitor.user != user {
+            self.journey.handle_user(self.visitor.user);
+        }
         self.journey
             .handle_answer(now, end.request.operation(), answer);
     }
@@ -267,7 +300,7 @@ impl Visit {
         let outcome = match end.result {
             Ok((connection, cookie)) => {
                 if cookie.is_some() {
-                    self.identity.cookie = cookie;
+                    self.visitor.identity.cookie = cookie;
                 }
                 self.line = Socket::Open(Box::new(connection));
                 self.world.tally.handle_connected();
@@ -299,7 +332,14 @@ impl Visit {
                     .published_unix_ns
                     .and_then(|published| self.world.clock.since_unix(published, SKEW_MAX));
                 self.world.observe(&Observation::Message { at: now, delay });
-                self.journey.handle_message(now, received.message);
+                let message = match received.message {
+                    // An id that no map has shown cannot be sent back; the next look at the map shows it.
+                    Message::SeatReleased { seat } if !self.world.api.ids.knows(seat) => {
+                        Message::Other
+                    }
+                    message => message,
+                };
+                self.journey.handle_message(now, message);
             }
             Heard::Lost => {
                 self.drop_line();

@@ -1,5 +1,6 @@
 //! What a server can send to a buyer, as functions over bytes: the entry points of the fuzz targets.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,10 +11,15 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use uuid::Uuid;
 
-use crate::api;
+use crate::api::Api;
+use crate::clock::Clock;
+use crate::credential::Credential;
 use crate::http::Received;
+use crate::seats::SeatMap;
 use crate::socket_io::Session;
+use crate::visitor::Visitor;
 use tiketi_buyer::Request;
+use tiketi_core::units::BuyerId;
 
 /// Passes each line to one Socket.IO session, as a text frame.
 pub fn socket_frames(lines: &str) {
@@ -37,9 +43,15 @@ pub fn http_response(bytes: &[u8]) -> bool {
     let Some(received) = runtime.block_on(receive(bytes)) else {
         return false;
     };
-    let mut seats = Vec::new();
+    let show = Uuid::nil().into();
+    let api = Api::new(tiketi_api::tiketi(), Some(show), Some("/")).expect("the preset is valid");
+    let mut seats = SeatMap::new(Rc::clone(&api.ids));
+    let credential = Credential::anonymous(Uuid::nil());
+    let mut visitor = Visitor::new(BuyerId(0), credential, &api, None);
     for request in requests() {
-        let (_outcome, _answer) = api::understand(request, &received, &mut seats);
+        for step in api.steps(request) {
+            let _understood = api.understand(*step, request, &received, &mut seats, &mut visitor);
+        }
     }
     true
 }
@@ -52,7 +64,9 @@ async fn receive(bytes: &[u8]) -> Option<Received> {
     let request = Message::new(Full::new(Bytes::new()));
     let exchange = async {
         let response = channel.send_request(request).await.ok()?;
-        Received::read(response).await.ok()
+        Received::read(response, Clock::starting_at(0, 1.0))
+            .await
+            .ok()
     };
     // Bytes before the request would end the connection: a response needs a request.
     let respond = async {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderValue, RETRY_AFTER, SET_COOKIE,
+    AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE,
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
@@ -40,6 +40,10 @@ pub(super) struct Outgoing {
     pub(super) uri: Uri,
     /// JSON; empty if there is none.
     pub(super) body: Bytes,
+    /// Headers that the mapping adds.
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Whether the identity's token is sent.
+    pub(super) has_bearer: bool,
     /// Whether it may be sent again when a kept connection breaks before the response.
     pub(super) is_idempotent: bool,
 }
@@ -47,7 +51,8 @@ pub(super) struct Outgoing {
 /// Who sends it.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
-    pub(super) authorization: HeaderValue,
+    /// `Bearer` with the token; `None` without one.
+    pub(super) authorization: Option<HeaderValue>,
     /// The load balancer's sticky cookie, once it has given one.
     pub(super) cookie: Option<HeaderValue>,
     /// The pass of a waiting room at the edge, once it has given one.
@@ -62,11 +67,14 @@ pub(super) struct Received {
     pub(super) cookie: Option<HeaderValue>,
     pub(super) pass: Option<HeaderValue>,
     pub(super) retry_after: Option<Duration>,
+    pub(super) headers: HeaderMap,
+    /// When it was received, in seconds since 1970.
+    pub(super) received_at_unix_s: u64,
 }
 
 impl Received {
     /// Reads a response to the end of its body.
-    pub(super) async fn read(response: Response<Incoming>) -> Result<Self, Failure> {
+    pub(super) async fn read(response: Response<Incoming>, clock: Clock) -> Result<Self, Failure> {
         let (head, mut incoming) = response.into_parts();
         let mut body = Bytes::new();
         let mut more: Vec<u8> = Vec::new();
@@ -86,12 +94,15 @@ impl Received {
         if !more.is_empty() {
             body = [&body[..], &more[..]].concat().into();
         }
+        let received_at_unix_s = clock.start_at_unix_s() + clock.wall_passed().as_secs();
         Ok(Self {
             status: head.status,
             body,
             cookie: set_cookie(&head.headers, STICKY),
             pass: set_cookie(&head.headers, PASS_COOKIE),
-            retry_after: retry_after(&head.headers),
+            retry_after: retry_after(&head.headers, received_at_unix_s),
+            headers: head.headers,
+            received_at_unix_s,
         })
     }
 }
@@ -300,7 +311,7 @@ impl Http {
         channel: Channel,
         response: Response<Incoming>,
     ) -> Result<Received, Failure> {
-        let received = Received::read(response).await?;
+        let received = Received::read(response, self.clock).await?;
         self.keep(address, channel);
         Ok(received)
     }
@@ -322,12 +333,25 @@ impl Http {
         *message.uri_mut() = request.uri.clone();
         let headers = message.headers_mut();
         headers.insert(HOST, self.host.clone());
-        headers.insert(AUTHORIZATION, identity.authorization.clone());
+        if let Some(authorization) = identity
+            .authorization
+            .as_ref()
+            .filter(|_| request.has_bearer)
+        {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
         for cookie in [&identity.cookie, &identity.pass].into_iter().flatten() {
             headers.append(COOKIE, cookie.clone());
         }
         if !request.body.is_empty() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        for (name, value) in &request.headers {
+            if *name == COOKIE && headers.contains_key(COOKIE) {
+                headers.append(COOKIE, value.clone());
+            } else {
+                headers.insert(name, value.clone());
+            }
         }
         message
     }
@@ -359,7 +383,7 @@ fn cookie_value(set_cookie: &[u8], name: &str) -> Option<HeaderValue> {
 }
 
 /// Returns the delay of a `Retry-After` header.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+fn retry_after(headers: &HeaderMap, now_unix_s: u64) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    text.trim().parse().ok().map(Duration::from_secs)
+    tiketi_api::retry_after(text, now_unix_s)
 }

@@ -4,7 +4,7 @@
 //! ([`worker`]). A buyer is one small future around a [`Journey`](tiketi_buyer::Journey): it sends its requests over the
 //! worker's connection pool and keeps one socket of its own.
 
-mod api;
+pub mod api;
 mod closing;
 pub mod conductor;
 pub mod credential;
@@ -20,16 +20,21 @@ mod http;
 pub mod load;
 mod pacer;
 mod page;
+pub mod probe;
 pub mod progress;
 pub mod reach;
 mod resolver;
+mod script;
+mod seats;
 pub mod self_check;
+mod session;
 pub mod setup;
 mod site;
 mod socket_io;
 pub mod sut;
 pub mod target;
 mod tool_watch;
+mod visitor;
 pub mod worker;
 mod world;
 

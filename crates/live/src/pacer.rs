@@ -91,10 +91,11 @@ mod tests {
                 edge: None,
                 reach: Reach::Loopback,
             },
+            api: None,
             credentials: Credentials::Minted {
                 secret: "secret".to_owned(),
             },
-            show: Uuid::nil(),
+            show: Uuid::nil().into(),
             start_at_unix_ns: 0,
             source_addresses: Vec::new(),
         };

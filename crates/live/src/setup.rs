@@ -28,6 +28,12 @@ pub enum SetupError {
         /// What is wrong with it.
         source: http::uri::InvalidUri,
     },
+    /// A header of the mapping has an invalid name.
+    #[error("`{name}` is not the name of a header")]
+    Header {
+        /// The name.
+        name: String,
+    },
     /// The host is not valid in a `Host` header.
     #[error("`{host}` is not valid in a `Host` header")]
     Host {

@@ -12,6 +12,7 @@ use super::fleet_record::FleetRecord;
 use super::reach::Reach;
 use super::sut::{Remote, Sut};
 use super::worker::{EdgeEntry, EntryPoint, Scheme};
+use tiketi_api::{IdText, Tree};
 use tiketi_cloud::driver::{self, Driven, Driver};
 use tiketi_cloud::notice::Notice;
 use tiketi_cloud::order::Input;
@@ -143,11 +144,24 @@ impl Site {
         }
     }
 
-    /// Returns the show to buy.
-    pub(super) fn show(&self) -> Uuid {
+    /// Returns whether it is an existing deployment.
+    pub(super) const fn is_target(&self) -> bool {
+        matches!(self, Self::Remote(_))
+    }
+
+    /// Returns how the system is asked; `None` for the contract of a TIKETI deployment, which the testbed has.
+    pub(super) fn api(&self, plan: &Plan) -> Option<Tree> {
         match self {
-            Self::Testbed(cloud) => cloud.show,
-            Self::Remote(remote) => remote.show,
+            Self::Testbed(_) => None,
+            Self::Remote(_) => plan.target.api.clone(),
+        }
+    }
+
+    /// Returns the show to buy.
+    pub(super) fn show(&self) -> IdText<'static> {
+        match self {
+            Self::Testbed(cloud) => cloud.show.into(),
+            Self::Remote(remote) => remote.show.clone(),
         }
     }
 

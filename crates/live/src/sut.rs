@@ -1,10 +1,9 @@
 //! The system under test.
 
-use uuid::Uuid;
-
 use super::credential::Credentials;
 use super::target::{self, Refusal};
 use super::worker::EntryPoint;
+use tiketi_api::IdText;
 use tiketi_scenario::Plan;
 use tiketi_scenario::data_tier::DataTier;
 
@@ -25,7 +24,7 @@ pub struct Remote {
     /// How buyers authenticate.
     pub credentials: Credentials,
     /// The show to buy.
-    pub show: Uuid,
+    pub show: IdText<'static>,
 }
 
 impl Remote {
@@ -41,18 +40,39 @@ impl Remote {
         credentials: Credentials,
         is_owned: bool,
     ) -> Result<Self, Refusal> {
-        let mut entry = target::admit(url, &plan.target, plan.clock.speed, is_owned).await?;
-        let show = target::discover(&entry, &plan.target, &credentials).await?;
-        if let Some(page) = &entry.page
-            && !target::serves(&entry, &credentials, page).await
-        {
-            entry.page = None;
-        }
+        let entry = target::admit(url, &plan.target, plan.clock.speed, is_owned).await?;
+        let show = target::discover(&entry, plan, &credentials).await?;
+        let entry = Self::with_page(entry, plan, &credentials).await;
         Ok(Self {
             entry,
             credentials,
             show,
         })
+    }
+}
+
+impl Remote {
+    /// Checks that the system at `url` may be asked, and whether it serves the web page itself.
+    pub(super) async fn entry(
+        url: &str,
+        plan: &Plan,
+        credentials: &Credentials,
+        is_owned: bool,
+    ) -> Result<EntryPoint, Refusal> {
+        let entry = target::admit(url, &plan.target, 1.0, is_owned).await?;
+        Ok(Self::with_page(entry, plan, credentials).await)
+    }
+
+    /// Leaves out a page that is not there.
+    async fn with_page(
+        mut entry: EntryPoint,
+        plan: &Plan,
+        credentials: &Credentials,
+    ) -> EntryPoint {
+        if !target::serves(&entry, plan, credentials).await {
+            entry.page = None;
+        }
+        entry
     }
 }
 

@@ -1,28 +1,20 @@
 //! An existing system under test (`--target URL`): whether it may be put under load, and what it sells.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
-use http::{Method, Uri};
+use http::Uri;
 use ipnet::IpNet;
-use serde::Deserialize;
 use tokio::task::LocalSet;
-use uuid::Uuid;
 
-use super::clock::{Clock, unix_now_ns};
-use super::credential::{Credentials, Issuer};
-use super::dialer::Dialer;
-use super::http::{Http, Identity, Outgoing, Received};
+use super::api::Step;
+use super::credential::Credentials;
 use super::reach::{Forbidden, Reach, is_loopback};
-use super::resolver::Names;
-use super::setup::{SetupError, host_header};
+use super::session::{SendError, Session};
 use super::worker::{EntryPoint, Scheme};
-use tiketi_buyer::observation::Failure;
-use tiketi_core::units::BuyerId;
+use tiketi_api::{IdText, Meaning, RoleName, mask};
+use tiketi_buyer::Request;
+use tiketi_scenario::Plan;
 use tiketi_scenario::plan::Target;
-
-/// Timeout of a request before the run, in real time.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a target was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -250,160 +242,142 @@ fn without_secrets(url: &str) -> String {
     }
 }
 
-#[derive(Deserialize)]
-struct ShowList {
-    #[serde(default)]
-    events: Vec<ShowEntry>,
-}
-
-#[derive(Deserialize)]
-struct ShowEntry {
-    id: Uuid,
-    #[serde(default)]
-    status: Option<String>,
-}
-
-/// Finds the show to buy: the one that `target` names, or the first on sale.
+/// Finds the show to buy: the one that the scenario names, or the first on sale. First takes what steps prepare a buyer.
 ///
 /// # Errors
 ///
-/// When the API does not answer, or lists no such show.
-pub async fn discover(
+/// When the API does not answer as the mapping says, or lists no such show.
+pub(super) async fn discover(
     entry: &EntryPoint,
-    target: &Target,
+    plan: &Plan,
     credentials: &Credentials,
-) -> Result<Uuid, Refusal> {
-    let no_show = |reason: String| Refusal::NoShow {
-        host: entry.host.clone(),
-        reason,
-    };
-    let answer = ask(entry, credentials, Uri::from_static("/api/events")).await;
-    let answer = answer.map_err(|error| error.refusal(entry))?;
-    if !answer.status.is_success() {
-        return Err(no_show(format!("its API responded with {}", answer.status)));
+) -> Result<IdText<'static>, Refusal> {
+    let mapping = plan.target.mapping();
+    let wanted = plan.target.show.as_deref();
+    if mapping.role(RoleName::ShowList).is_none() {
+        return choose_show(None, wanted).map_err(|error| no_show(entry, &error));
     }
-    let shows: ShowList = serde_json::from_slice(&answer.body)
-        // Not the error itself, which quotes the response.
-        .map_err(|error| {
-            let place = format!("line {}, column {}", error.line(), error.column());
-            no_show(format!("its list of shows cannot be read ({place})"))
-        })?;
-    choose(&shows.events, target.show.as_deref()).map_err(|error| no_show(error.to_string()))
+    let session = Session::open(entry, mapping, credentials, None);
+    let session = session.map_err(|error| unreachable(entry, &error))?;
+    let shows = Box::pin(LocalSet::new().run_until(list_shows(session, entry))).await?;
+    choose_show(Some(&shows), wanted).map_err(|error| no_show(entry, &error))
+}
+
+async fn list_shows(
+    mut session: Session,
+    entry: &EntryPoint,
+) -> Result<Vec<(IdText<'static>, bool)>, Refusal> {
+    let request = Request::ShowList;
+    for step in session.api.steps(request).to_vec() {
+        let outgoing = session.outgoing(step, request);
+        let outgoing = outgoing.map_err(|error| no_show(entry, &error))?;
+        let received = session.send(&outgoing).await;
+        let received = received.map_err(|error| refusal(entry, &error))?;
+        let path = mask::path(&outgoing.uri.to_string());
+        let words = format!(
+            "{} {path} responded with {}",
+            outgoing.method, received.status
+        );
+        if session.api.is_show_list(step) {
+            if !received.status.is_success() {
+                return Err(no_show(entry, &words));
+            }
+            let unread = format!(
+                "the list of shows of {} {path} cannot be read",
+                outgoing.method
+            );
+            let shows = session.api.shows(&received);
+            return shows.ok_or_else(|| no_show(entry, &unread));
+        }
+        let (meaning, _) = session.api.peek(step, &received, &mut session.visitor);
+        if meaning != Some(Meaning::Done) {
+            return Err(no_show(entry, &words));
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn no_show(entry: &EntryPoint, reason: &impl ToString) -> Refusal {
+    Refusal::NoShow {
+        host: entry.host.clone(),
+        reason: reason.to_string(),
+    }
 }
 
 /// Why there is no show to buy.
 #[derive(Debug, PartialEq, thiserror::Error)]
-enum NoChoice {
+pub(super) enum NoChoice {
     #[error("`{wanted}` is not among its {shows} shows")]
     NotListed { wanted: String, shows: usize },
     #[error("its list of shows is empty")]
     NoShows,
+    #[error("the API mapping has no `show_list`: name the show in `target.show`")]
+    NoList,
 }
 
-fn choose(shows: &[ShowEntry], wanted: Option<&str>) -> Result<Uuid, NoChoice> {
-    if let Some(wanted) = wanted {
-        let found = shows
-            .iter()
-            .find(|show| show.id.to_string().eq_ignore_ascii_case(wanted));
-        return found
-            .map(|show| show.id)
-            .ok_or_else(|| NoChoice::NotListed {
-                wanted: wanted.to_owned(),
-                shows: shows.len(),
-            });
+/// Chooses a show of the list; without a list, the one that is wanted. Shows that are on sale come with `true`.
+pub(super) fn choose_show(
+    shows: Option<&[(IdText<'static>, bool)]>,
+    wanted: Option<&str>,
+) -> Result<IdText<'static>, NoChoice> {
+    match (shows, wanted) {
+        (Some(shows), Some(wanted)) => {
+            let found = shows
+                .iter()
+                .find(|(show, _)| show.text.eq_ignore_ascii_case(wanted));
+            found
+                .map(|(show, _)| show.clone())
+                .ok_or_else(|| NoChoice::NotListed {
+                    wanted: wanted.to_owned(),
+                    shows: shows.len(),
+                })
+        }
+        (Some(shows), None) => {
+            let on_sale = shows.iter().find(|(_, is_on_sale)| *is_on_sale);
+            let chosen = on_sale.or(shows.first());
+            chosen
+                .map(|(show, _)| show.clone())
+                .ok_or(NoChoice::NoShows)
+        }
+        (None, Some(wanted)) => Ok(IdText {
+            text: wanted.to_owned().into(),
+            // Without a list nobody says whether it is one; back ends with numbers accept their digits only as such.
+            is_number: wanted.parse::<u64>().is_ok(),
+        }),
+        (None, None) => Err(NoChoice::NoList),
     }
-    let on_sale = shows
-        .iter()
-        .find(|show| matches!(show.status.as_deref(), Some("on_sale" | "active" | "open")));
-    on_sale
-        .or(shows.first())
-        .map(|show| show.id)
-        .ok_or(NoChoice::NoShows)
 }
 
 /// Whether the system serves the web page at `path` itself; a system behind an edge has only its API.
-pub async fn serves(entry: &EntryPoint, credentials: &Credentials, path: &str) -> bool {
-    let Ok(uri) = path.parse() else { return false };
-    let answer = ask(entry, credentials, uri).await;
-    answer.is_ok_and(|received| received.status.is_success())
+pub(super) async fn serves(entry: &EntryPoint, plan: &Plan, credentials: &Credentials) -> bool {
+    let session = Session::open(entry, plan.target.mapping(), credentials, None);
+    let Ok(mut session) = session else {
+        return false;
+    };
+    let Ok(outgoing) = session.outgoing(Step::Page, Request::PageLoad) else {
+        return false;
+    };
+    let asked = async move { session.send(&outgoing).await };
+    Box::pin(LocalSet::new().run_until(asked))
+        .await
+        .is_ok_and(|received| received.status.is_success())
 }
 
 /// Why a request before the run failed.
-#[derive(Debug, thiserror::Error)]
-enum ProbeError {
-    #[error(transparent)]
-    Setup(#[from] SetupError),
-    #[error("{}", in_words(*.0))]
-    Failed(Failure),
-    #[error("it resolves to {0}")]
-    Forbidden(Forbidden),
-}
-
-impl ProbeError {
-    fn refusal(&self, entry: &EntryPoint) -> Refusal {
-        match self {
-            Self::Forbidden(forbidden) => not_allowed(&entry.host, forbidden.clone()),
-            Self::Setup(_) | Self::Failed(_) => Refusal::Unreachable {
-                host: entry.host.clone(),
-                port: entry.port,
-                reason: self.to_string(),
-            },
-        }
+pub(super) fn refusal(entry: &EntryPoint, error: &SendError) -> Refusal {
+    match error {
+        SendError::Forbidden(forbidden) => not_allowed(&entry.host, forbidden.clone()),
+        SendError::Unset(_) | SendError::Failed(_) => unreachable(entry, error),
     }
 }
 
-fn in_words(failure: Failure) -> String {
-    match failure {
-        Failure::Dns => "the name cannot be resolved".to_owned(),
-        Failure::ConnectRefused => "connection refused".to_owned(),
-        Failure::ConnectTimeout => "connecting timed out".to_owned(),
-        Failure::Reset => "the connection was reset".to_owned(),
-        Failure::Timeout => "no response in time".to_owned(),
-        Failure::Handshake => "the TLS handshake failed".to_owned(),
-        Failure::Status(code) => format!("HTTP status {code}"),
-        Failure::BadAnswer => "the response is too large".to_owned(),
+/// The system cannot be asked.
+pub(super) fn unreachable(entry: &EntryPoint, error: &impl ToString) -> Refusal {
+    Refusal::Unreachable {
+        host: entry.host.clone(),
+        port: entry.port,
+        reason: error.to_string(),
     }
-}
-
-/// Sends one request before the run.
-async fn ask(
-    entry: &EntryPoint,
-    credentials: &Credentials,
-    uri: Uri,
-) -> Result<Received, ProbeError> {
-    let asked = ask_locally(entry, credentials, uri);
-    LocalSet::new().run_until(asked).await
-}
-
-async fn ask_locally(
-    entry: &EntryPoint,
-    credentials: &Credentials,
-    uri: Uri,
-) -> Result<Received, ProbeError> {
-    let clock = Clock::starting_at(unix_now_ns(), 1.0);
-    let names = Names::new(entry, clock)?;
-    let tls_host = (entry.scheme == Scheme::Https).then_some(entry.host.as_str());
-    let dialer = Dialer::new(names, tls_host, Vec::new(), PROBE_TIMEOUT / 2)?;
-    let host = host_header(format!("{}:{}", entry.host, entry.port))?;
-    let http = Http::new(dialer, host, clock, PROBE_TIMEOUT, 1);
-    let issuer = Issuer::new(credentials, 0, clock.start_at_unix_s()).map_err(SetupError::from)?;
-    let request = Outgoing {
-        method: Method::GET,
-        uri,
-        body: bytes::Bytes::new(),
-        is_idempotent: true,
-    };
-    let credential = issuer.credential(BuyerId(0)).map_err(SetupError::from)?;
-    let identity = Identity {
-        authorization: credential.authorization,
-        cookie: None,
-        pass: None,
-    };
-    let (_, answer) = http.call(&request, &identity).await;
-    answer.map_err(|failure| {
-        let forbidden = http.dialer().forbidden();
-        forbidden.map_or(ProbeError::Failed(failure), ProbeError::Forbidden)
-    })
 }
 
 #[cfg(test)]
@@ -414,6 +388,7 @@ mod tests {
         Target {
             allow: allow.iter().map(|&text| text.to_owned()).collect(),
             show: None,
+            api: None,
         }
     }
 
@@ -494,16 +469,21 @@ mod tests {
 
     #[test]
     fn the_first_show_on_sale_is_chosen_unless_one_is_named() {
-        let shows: ShowList = serde_json::from_str(
-            r#"{"events":[{"id":"00000000-0000-0000-0000-000000000001","status":"ended"},
-                {"id":"00000000-0000-0000-0000-000000000002","status":"on_sale"}]}"#,
-        )
-        .unwrap();
-        let (first, second) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        assert_eq!(choose(&shows.events, None), Ok(second));
-        assert_eq!(choose(&shows.events, Some(&first.to_string())), Ok(first));
-        assert!(choose(&shows.events, Some("x")).is_err());
-        assert!(choose(&[], None).is_err());
+        let show = |text: &'static str, is_on_sale| {
+            let id = IdText {
+                text: text.into(),
+                is_number: text.len() == 1,
+            };
+            (id, is_on_sale)
+        };
+        let shows = [show("first-show", false), show("2", true)];
+        let choose = |wanted| choose_show(Some(&shows), wanted);
+        assert_eq!(choose(None).unwrap(), shows[1].0);
+        assert_eq!(choose(Some("FIRST-show")).unwrap(), shows[0].0);
+        assert!(matches!(choose(Some("x")), Err(NoChoice::NotListed { .. })));
+        assert_eq!(choose_show(Some(&[]), None), Err(NoChoice::NoShows));
+        assert_eq!(choose_show(None, None), Err(NoChoice::NoList));
+        assert!(choose_show(None, Some("12")).unwrap().is_number);
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 //! It reads one [`Assignment`] and then [`Command`]s, one JSON object per line, and writes [`WorkerReport`]s the same way.
 //! When its input ends, its parent has exited, and it stops.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -15,6 +16,7 @@ use tokio::task::LocalSet;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use uuid::Uuid;
 
+use super::api::NotUnderstood;
 use super::credential::Credentials;
 use super::edge_way::EdgeWay;
 use super::http::Http;
@@ -25,6 +27,7 @@ use super::reach::{Forbidden, Reach};
 use super::self_check::{Sampler, raise_files_limit};
 use super::setup::SetupError;
 use super::world::World;
+use tiketi_api::{IdText, Mapping, Tree};
 use tiketi_cloud::resolver::NameFigures;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_measure::Frame;
@@ -53,14 +56,26 @@ pub struct Assignment {
     pub workers: u32,
     /// Where the system under test is.
     pub entry: EntryPoint,
+    /// How it is asked, and what its responses mean; `None` for the contract of a TIKETI deployment.
+    pub api: Option<Tree>,
     /// How buyers authenticate.
     pub credentials: Credentials,
     /// The show to buy.
-    pub show: Uuid,
+    pub show: IdText<'static>,
     /// The start of the run, in nanoseconds since 1970.
     pub start_at_unix_ns: u64,
     /// Loopback addresses to connect from if the system under test is on loopback.
     pub source_addresses: Vec<Ipv4Addr>,
+}
+
+impl Assignment {
+    /// Returns the compiled mapping.
+    pub(super) fn mapping(&self) -> Mapping {
+        match &self.api {
+            None => tiketi_api::tiketi(),
+            Some(tree) => tiketi_api::compile(tree).expect("it was compiled when it was read"),
+        }
+    }
 }
 
 /// Where the system under test is.
@@ -148,6 +163,8 @@ pub struct Done {
     pub paid: Vec<Uuid>,
     /// Why a credential could not be created, for the first buyer without one; `None` if every buyer got one.
     pub credential_error: Option<String>,
+    /// Responses that the mapping does not describe, by the role of the request.
+    pub not_understood: BTreeMap<String, NotUnderstood>,
 }
 
 /// Why a worker could not start.
@@ -306,6 +323,7 @@ fn finish(world: &World, sampler: &mut Sampler, reports_tx: &mpsc::Sender<String
         site_astray: site.map_or(0, |site| site.astray()),
         paid: tally.paid.take(),
         credential_error: tally.credential_error.take(),
+        not_understood: world.puzzles.take(),
     };
     report(reports_tx, &WorkerReport::Done(Box::new(done)));
 }

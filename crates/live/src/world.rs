@@ -8,19 +8,20 @@ use std::time::Duration;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use uuid::Uuid;
 
-use super::api::Api;
+use super::api::{Api, Puzzles};
 use super::clock::Clock;
-use super::credential::{CredentialError, Issuer};
+use super::credential::{CredentialError, Issuer, Users};
 use super::dialer::Dialer;
 use super::edge_way::{EdgeWay, SiteNames, share_of_connections};
 use super::http::{Http, Identity, Outgoing, Received};
 use super::page::PageLoader;
 use super::resolver::Names;
+use super::seats::SeatMap;
 use super::setup::{SetupError, host_header};
 use super::socket_io::{OpeningStage, emission_text};
 use super::worker::{Assignment, Scheme};
+use tiketi_buyer::Emission;
 use tiketi_buyer::observation::{Failure, Observation};
-use tiketi_buyer::{Emission, SeatOffer};
 use tiketi_core::rng::Streams;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_measure::Recorder;
@@ -45,7 +46,11 @@ pub(super) struct World {
     pub(super) issuer: Issuer,
     pub(super) stage_timeout: Duration,
     /// The seat map read last; borrowed only while one response is handled.
-    pub(super) seats: RefCell<Vec<SeatOffer>>,
+    pub(super) seats: RefCell<SeatMap>,
+    /// What the file of users says; `None` without one.
+    pub(super) users: Option<Rc<Users>>,
+    /// What was not understood.
+    pub(super) puzzles: Puzzles,
     pub(super) tally: Tally,
     join_queue: Utf8Bytes,
     join_seats: Utf8Bytes,
@@ -97,22 +102,30 @@ impl World {
         let dialer = Dialer::new(names, tls_host, sources, connect_timeout)?;
         let host = format!("{}:{}", entry.host, entry.port);
         let host = host_header(host)?;
+        let mapping = assignment.mapping();
+        let issued_at = clock.start_at_unix_s();
+        let issuer = Issuer::new(&assignment.credentials, &mapping, plan.seed, issued_at)?;
+        let users = Users::of(&assignment.credentials, &mapping.columns)?.map(Rc::new);
+        let show = &assignment.show;
+        let api = Api::new(mapping, Some(show.clone()), entry.page.as_deref())?;
         Ok(Self {
             clock,
             temperament: Arc::new(plan.buyers.clone()),
             streams: Streams::new(plan.seed),
-            api: Api::new(assignment.show, entry.page.as_deref())?,
+            seats: RefCell::new(SeatMap::new(Rc::clone(&api.ids))),
+            api,
             http: Http::new(dialer, host, clock, call_timeout, connections_max),
             page,
             site,
             edge: way,
             topology,
-            issuer: Issuer::new(&assignment.credentials, plan.seed, clock.start_at_unix_s())?,
+            issuer,
+            users,
+            puzzles: Puzzles::default(),
             stage_timeout: call_timeout,
-            seats: RefCell::default(),
             tally: Tally::default(),
-            join_queue: emission_text(Emission::JoinQueue, assignment.show).into(),
-            join_seats: emission_text(Emission::JoinSeatSelection, assignment.show).into(),
+            join_queue: emission_text(Emission::JoinQueue, show).into(),
+            join_seats: emission_text(Emission::JoinSeatSelection, show).into(),
             recorder: RefCell::new(Recorder::new(plan)),
         })
     }

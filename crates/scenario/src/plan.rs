@@ -319,12 +319,24 @@ pub struct Cost {
 }
 
 /// The system under test, for runs with `--target`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Target {
     /// Hosts that `--target` may name besides loopback.
     pub allow: Vec<String>,
     /// Id of the show to buy; `None` takes the first one on sale.
     pub show: Option<String>,
+    /// How the back end is asked, and what its responses mean; `None` for that of a TIKETI deployment. It has passed all checks.
+    pub api: Option<tiketi_api::Tree>,
+}
+
+impl Target {
+    /// Returns the compiled mapping.
+    pub fn mapping(&self) -> tiketi_api::Mapping {
+        match &self.api {
+            None => tiketi_api::tiketi(),
+            Some(tree) => tiketi_api::compile(tree).expect("it was compiled when it was read"),
+        }
+    }
 }
 
 #[cfg(test)]

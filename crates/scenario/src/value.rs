@@ -129,6 +129,11 @@ impl<'d> Value<'d> {
         format!("{kind}{short}{rest}")
     }
 
+    /// The value as a tree with places, for an API mapping.
+    pub(crate) fn tree(&self) -> tiketi_api::Tree {
+        tiketi_api::Tree::from_value(self.node)
+    }
+
     /// The value as plain TOML, without its place; `None` if it has a number of more than 64 bits, which is reported.
     pub fn toml(&self) -> Option<toml::Value> {
         let deserializer = ValueDeserializer::from(self.node.clone());

@@ -8,6 +8,13 @@ use tiketi_core::units::SimTime;
 use tiketi_scenario::topology::RoomPlace;
 
 impl Journey {
+    /// The same visit, to a system whose waiting room is elsewhere. At the edge, nobody waits with a socket.
+    #[must_use]
+    pub const fn waiting_at(mut self, room: RoomPlace) -> Self {
+        self.room = room;
+        self
+    }
+
     /// Waits in the queue: opens the socket, unless the queue is at the edge, and polls.
     pub(super) fn wait(&mut self, now: SimTime) {
         if self.queued_since.is_none() {
@@ -22,6 +29,24 @@ impl Journey {
             RoomPlace::Edge => {}
         }
         self.schedule_poll(now, now);
+    }
+
+    /// Waits, or goes on waiting, and polls next after a pause that the system has chosen.
+    pub(super) fn stay(&mut self, now: SimTime, pause: Duration) {
+        if self.step == Step::Waiting {
+            self.passage.handle_queued(self.socket.is_open());
+        } else {
+            self.wait(now);
+        }
+        self.poll_at(now, now + pause);
+    }
+
+    /// Goes on to the seat map because the system says that the buyer no longer waits, whether admitted or dropped.
+    pub(super) fn walk_in(&mut self, now: SimTime, admitted: Option<bool>) {
+        let since = self.queued_since.take();
+        let way = self.passage.handle_not_queued(now, admitted, since);
+        self.observe_way(way);
+        self.go_inside(now);
     }
 
     /// Schedules the next poll at a fixed interval from when the last one was due; overdue polls are skipped.

@@ -134,8 +134,8 @@ impl Opening<'_> {
         let token = self
             .identity
             .authorization
-            .to_str()
-            .ok()
+            .as_ref()
+            .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Bearer "))
             .unwrap_or_default();
         format!(r#"40{{"token":"{token}"}}"#)

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use uuid::Uuid;
 
+use tiketi_api::{IdText, key_of};
 use tiketi_buyer::{Emission, Message};
 
 /// A frame from the server.
@@ -77,19 +78,20 @@ impl Received {
             .strip_prefix("[\"")
             .and_then(|rest| rest.split('"').next())
             .unwrap_or_default();
-        let message = match name {
-            "queue-updated" => Message::QueueUpdated,
-            "queue-entry-allowed" => uuid_of(text, "userId")
-                .map_or(Message::Other, |user| Message::EntryAllowed { user }),
-            "queue-cleared" => Message::QueueCleared,
-            "seat-locked" => uuid_of(text, "seatId").map_or(Message::Other, |seat| {
-                let user = uuid_of(text, "userId");
-                Message::SeatLocked { seat, user }
-            }),
-            "seat-released" => uuid_of(text, "seatId")
-                .map_or(Message::Other, |seat| Message::SeatReleased { seat }),
-            _ => Message::Other,
-        };
+        let message =
+            match name {
+                "queue-updated" => Message::QueueUpdated,
+                "queue-entry-allowed" => id_of(text, "userId")
+                    .map_or(Message::Other, |user| Message::EntryAllowed { user }),
+                "queue-cleared" => Message::QueueCleared,
+                "seat-locked" => id_of(text, "seatId").map_or(Message::Other, |seat| {
+                    let user = id_of(text, "userId");
+                    Message::SeatLocked { seat, user }
+                }),
+                "seat-released" => id_of(text, "seatId")
+                    .map_or(Message::Other, |seat| Message::SeatReleased { seat }),
+                _ => Message::Other,
+            };
         Self {
             message,
             published_unix_ns: timestamp_of(text),
@@ -98,12 +100,17 @@ impl Received {
 }
 
 /// Returns the text frame of a message that a buyer sends.
-pub(crate) fn emission_text(emission: Emission, show: Uuid) -> String {
+pub(crate) fn emission_text(emission: Emission, show: &IdText<'_>) -> String {
     let name = match emission {
         Emission::JoinQueue => "join-queue",
         Emission::JoinSeatSelection => "join-seat-selection",
     };
-    format!(r#"42["{name}",{{"eventId":"{show}"}}]"#)
+    let show = if show.is_number {
+        show.text.to_string()
+    } else {
+        serde_json::Value::from(show.text.as_ref()).to_string()
+    };
+    format!(r#"42["{name}",{{"eventId":{show}}}]"#)
 }
 
 /// What follows `"key":` in a flat object, without the quotes of a string.
@@ -111,6 +118,11 @@ pub(crate) fn emission_text(emission: Emission, show: Uuid) -> String {
 /// The few messages there are have flat objects of ids, numbers and times: nothing in them is escaped, and a full parse
 /// would cost more than all else a waiting buyer does.
 fn value_of<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    written_of(text, key).map(|(value, _)| value)
+}
+
+/// The same, and whether it is a string.
+fn written_of<'a>(text: &'a str, key: &str) -> Option<(&'a str, bool)> {
     let mut rest = text;
     loop {
         rest = &rest[rest.find(key)? + key.len()..];
@@ -122,14 +134,25 @@ fn value_of<'a>(text: &'a str, key: &str) -> Option<&'a str> {
         };
         let value = value.trim_start();
         return match value.strip_prefix('"') {
-            Some(string) => string.split('"').next(),
-            None => value.split([',', '}']).next().map(str::trim),
+            Some(string) => string.split('"').next().map(|inner| (inner, true)),
+            None => {
+                let bare = value.split([',', '}']).next().map(str::trim);
+                bare.map(|bare| (bare, false))
+            }
         };
     }
 }
 
-fn uuid_of(text: &str, key: &str) -> Option<Uuid> {
-    value_of(text, key)?.parse().ok()
+/// The key of an id, which may be a string or a number.
+fn id_of(text: &str, key: &str) -> Option<Uuid> {
+    let (value, is_string) = written_of(text, key)?;
+    let is_id = is_string || value.bytes().all(|byte| byte.is_ascii_digit());
+    is_id.then(|| {
+        key_of(&IdText {
+            text: value.into(),
+            is_number: !is_string,
+        })
+    })
 }
 
 /// Reads the `timestamp`: RFC 3339, or milliseconds since 1970.
@@ -190,6 +213,24 @@ mod tests {
         for (frame, expected) in cases {
             assert_eq!(message(&frame).message, expected, "{frame}");
         }
+    }
+
+    #[test]
+    fn ids_of_messages_may_be_numbers_or_texts() {
+        let id = |text: &'static str, is_number| {
+            key_of(&IdText {
+                text: text.into(),
+                is_number,
+            })
+        };
+        let released = message(r#"42["seat-released",{"seatId":17,"status":"available"}]"#);
+        let seat = id("17", true);
+        assert_eq!(released.message, Message::SeatReleased { seat });
+        let admitted = message(r#"42["queue-entry-allowed",{"userId":"kim-1"}]"#);
+        let user = id("kim-1", false);
+        assert_eq!(admitted.message, Message::EntryAllowed { user });
+        let nobody = message(r#"42["queue-entry-allowed",{"userId":null}]"#);
+        assert_eq!(nobody.message, Message::Other);
     }
 
     #[test]

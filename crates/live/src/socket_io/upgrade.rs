@@ -67,10 +67,12 @@ pub(super) async fn upgrade(
 fn request(host: &HeaderValue, path: &str, key: &str, identity: &Identity) -> Option<String> {
     let mut text = format!(
         "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nAuthorization: {}\r\n",
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n",
         host.to_str().ok()?,
-        identity.authorization.to_str().ok()?,
     );
+    if let Some(authorization) = &identity.authorization {
+        write!(text, "Authorization: {}\r\n", authorization.to_str().ok()?).ok()?;
+    }
     if let Some(cookie) = &identity.cookie {
         write!(text, "Cookie: {}\r\n", cookie.to_str().ok()?).ok()?;
     }

@@ -4,6 +4,7 @@
 //! combinations of keys; `None` means that a problem has been reported.
 
 mod alarm;
+mod api;
 mod arrivals;
 mod availability;
 mod buyers;
@@ -37,6 +38,7 @@ use super::keys::{Describing, Form, Keys, Limits, TableDescription, key};
 use super::page::{Page, text};
 use super::plan::{Clock, Cost, Plan, SelfCheck, Target};
 use super::reach::Bounds;
+pub use api::load as load_api;
 use outlook::Outlook;
 pub use overrides::Overrides;
 pub use topology::PROFILES;
@@ -265,7 +267,7 @@ fn plan(keys: &mut Keys<'_, '_, Plan>, given: &Given<'_>) -> Option<Plan> {
     let target = keys.section(
         key("target", "The system under test, for runs with `--target`."),
         |plan| &plan.target,
-        target,
+        |keys| target(keys, given.overrides),
     );
     Some(Plan {
         name: name?,
@@ -481,7 +483,7 @@ fn cost(keys: &mut Keys<'_, '_, Cost>) -> Option<Cost> {
     })
 }
 
-fn target(keys: &mut Keys<'_, '_, Target>) -> Option<Target> {
+fn target(keys: &mut Keys<'_, '_, Target>, overrides: &Overrides) -> Option<Target> {
     let allow = keys.value(
         key(
             "allow",
@@ -498,9 +500,11 @@ fn target(keys: &mut Keys<'_, '_, Target>) -> Option<Target> {
         Or("none", Text),
         |target| target.show.clone(),
     );
+    let api = api::api(keys);
     Some(Target {
         allow: allow?,
         show: show?,
+        api: overrides.api.clone().or(api?),
     })
 }
 

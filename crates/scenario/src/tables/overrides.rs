@@ -21,6 +21,8 @@ pub struct Overrides {
     pub profile: Option<Profile>,
     /// Data tier of a live run.
     pub data_tier: Option<DataTier>,
+    /// The API mapping of a target; the caller has read it from a file.
+    pub api: Option<tiketi_api::Tree>,
 }
 
 impl Overrides {
@@ -32,5 +34,6 @@ impl Overrides {
         speed: None,
         profile: None,
         data_tier: None,
+        api: None,
     };
 }

@@ -1,5 +1,6 @@
 //! Recovery on synthetic series: what counts as recovered, and what does not.
 
+use std::slice::from_ref;
 use std::time::Duration;
 
 use super::outcome::{longest_stop, outcome, settled_at};
@@ -88,9 +89,13 @@ fn what_fails_after_ten_normal_minutes_does_not_belong_to_the_fault() {
         None,
         "a relapse within ten minutes"
     );
-    let lasting = settled(&[100..140], 400).unwrap();
+    let lasting = settled(from_ref(&(100..140)), 400).unwrap();
     assert_eq!(lasting, at(1_000), "counted from the end of the fault");
-    assert_eq!(settled(&[100..140], 1_300), None, "too little time is left");
+    assert_eq!(
+        settled(from_ref(&(100..140)), 1_300),
+        None,
+        "too little time is left"
+    );
 }
 
 #[test]

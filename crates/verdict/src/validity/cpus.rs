@@ -35,7 +35,7 @@ pub(super) fn judge(run: &Measurements, gates: &[GateVerdict]) -> Option<Validit
         .iter()
         .map(|(gate, _)| format!("`{} {}`", gate.selector(), gate.text));
     let names = names.collect::<Vec<_>>().join(", ");
-    let mut evidence = match lasted {
+    let evidence = match lasted {
         Duration::ZERO => "the CPUs of this machine were never full".to_owned(),
         lasted => format!(
             "the CPUs of this machine were full for {} of scenario time, in which {} of the requests ended",
@@ -43,20 +43,18 @@ pub(super) fn judge(run: &Measurements, gates: &[GateVerdict]) -> Option<Validit
             percent(share)
         ),
     };
-    match (excused.is_empty(), proven.is_empty()) {
-        (true, _) => {}
-        (false, true) => evidence.push_str(&format!(
+    let effect = match (excused.is_empty(), proven.is_empty()) {
+        (true, _) => String::new(),
+        (false, true) => format!(
             ", enough to fail {names}; use a lower `clock.speed`, or a larger or quieter machine"
-        )),
-        (false, false) => evidence.push_str(&format!(
-            ", enough to fail {names}, but not what else failed"
-        )),
-    }
+        ),
+        (false, false) => format!(", enough to fail {names}, but not what else failed"),
+    };
     Some(ValidityCheck {
         name: "CPUs not full",
         // What failed anyway is enough for the answer.
         ok: excused.is_empty() || !proven.is_empty(),
-        evidence,
+        evidence: evidence + &effect,
     })
 }
 
