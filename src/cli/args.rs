@@ -209,6 +209,9 @@ pub struct RunArguments {
         conflicts_with = "token_secret_file"
     )]
     pub tokens: Option<PathBuf>,
+    /// Let several buyers share a token if the file has too few: the target then takes them for one person.
+    #[arg(long, requires = "tokens")]
+    pub reuse_tokens: bool,
     /// Confirm that you may load-test a target on another machine. Can't be set through the environment.
     #[arg(long, requires = "target")]
     pub i_own_this_target: bool,

@@ -31,7 +31,7 @@ fn carry_out(flags: &RunArguments) -> Result<Exit, Exit> {
         None => data_tier::admit_live(&plan)?,
     }
     let book = prices::asked_for(&flags.common.prices)?;
-    let target = target::asked_for(flags)?;
+    let target = target::asked_for(flags, &plan)?;
     let interrupt = Interrupt::listen()?;
     let folder = outcome::folder(&flags.common, &plan)?;
     let logs = folder.logs(&plan).map_err(|error| could_not_run(&error))?;

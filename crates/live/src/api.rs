@@ -13,6 +13,7 @@ use super::http::{Outgoing, Received};
 use super::setup::SetupError;
 use tiketi_buyer::observation::{Failure, Outcome};
 use tiketi_buyer::{Answer, Request, SeatOffer};
+use tiketi_measure::witness::Place;
 
 /// The URLs of one show, parsed once.
 #[derive(Debug)]
@@ -160,6 +161,26 @@ fn check_answer(body: &[u8]) -> Option<Answer<'static>> {
     })
 }
 
+/// Position and places in an answer about the queue, for what buyers of a target can prove.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct QueuePlace {
+    position: Option<u32>,
+    current_users: Option<u64>,
+    threshold: Option<u64>,
+}
+
+/// Returns what an answer about the queue says of the buyer's place; nothing if it cannot be read.
+pub(super) fn place(body: &[u8]) -> Place {
+    let Ok(read) = serde_json::from_slice::<QueuePlace>(body) else {
+        return Place::default();
+    };
+    Place {
+        position: read.position,
+        taken_of: read.current_users.zip(read.threshold),
+    }
+}
+
 /// Understands the answer to `queue/status`, which says `queued: false` of a buyer who was admitted and of one who was dropped.
 fn status_answer(body: &[u8]) -> Option<Answer<'static>> {
     let queue: Queue = serde_json::from_slice(body).ok()?;
@@ -287,6 +308,19 @@ mod tests {
         for request in [Request::QueueCheck, Request::SeatList, PAY] {
             let (outcome, _) = understand(request, &received(200, "<html>"), &mut Vec::new());
             assert_eq!(outcome, Outcome::Failed(Failure::BadAnswer), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_about_the_queue_may_state_position_and_places() {
+        let body = br#"{"queued":true,"position":7,"queueSize":9,"currentUsers":3,"threshold":20}"#;
+        let expected = Place {
+            position: Some(7),
+            taken_of: Some((3, 20)),
+        };
+        assert_eq!(place(body), expected);
+        for body in [&b"{\"queued\":true}"[..], b"[]", b"{\"position\":-1}"] {
+            assert_eq!(place(body), Place::default());
         }
     }
 

@@ -16,6 +16,7 @@ use tiketi_measure::ending::{
     FrontFigures, GeneratorCheck, LostOrders, Probe, SystemFigures, ToolFigures,
 };
 use tiketi_measure::tally::Tally;
+use tiketi_measure::witness::Testimony;
 
 /// Most lost orders that are listed as evidence.
 const EXAMPLES_MAX: usize = 5;
@@ -71,6 +72,19 @@ impl Closing {
         self.done.push(done);
     }
 
+    /// Returns what the buyers of all workers saw of a target, and forgets it.
+    pub(super) fn take_testimony(&mut self) -> Testimony {
+        let mut sum = Testimony::default();
+        for testimony in self
+            .done
+            .iter_mut()
+            .filter_map(|done| done.testimony.take())
+        {
+            sum.merge(*testimony);
+        }
+        sum
+    }
+
     /// Returns everything that is known at the end: `ended_at` is in scenario time, `wall` the real time since the start.
     pub(super) fn finish(
         self,
@@ -111,6 +125,7 @@ impl Closing {
             },
             state,
             statement,
+            target: closed.target.take().map(Box::new),
             probes: self.probes,
             system: closed
                 .census

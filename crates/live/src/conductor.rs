@@ -79,6 +79,7 @@ pub async fn conduct(
         entry: site.entry(),
         credentials: site.credentials(),
         show: site.show(),
+        is_target: site.is_target(),
         start_at_unix_ns,
         source_addresses: (1..=SOURCES).map(source).collect(),
     };
@@ -180,7 +181,9 @@ impl Conductor<'_> {
         self.read(ended_at);
         let tool = self.tool.finish(ended_at, self.site.take_stalls());
         self.load.join().await;
-        let closed = self.site.close(ended_at, self.assembly.tally()).await;
+        let testimony = self.closing.take_testimony();
+        let tally = self.assembly.tally();
+        let closed = Box::pin(self.site.close(ended_at, tally, testimony)).await;
         let ending = self
             .closing
             .finish((ended_at, wall), closed, tool, self.assembly.tally());

@@ -1,5 +1,6 @@
 //! How a buyer authenticates: a user id, and a token that proves it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use http::HeaderValue;
@@ -39,13 +40,19 @@ impl fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// Checks that there are any, and that all given tokens can be read.
+    /// Returns how many different users the given tokens are for; `None` if a token is generated for every buyer.
     ///
     /// # Errors
     ///
     /// When there are no tokens, or for the first one that cannot be read.
-    pub fn check(&self) -> Result<(), CredentialError> {
-        Issuer::new(self, 0, 0).map(drop)
+    pub fn users(&self) -> Result<Option<usize>, CredentialError> {
+        Ok(match Issuer::new(self, 0, 0)?.source {
+            Source::Minted(_) => None,
+            Source::Given(given) => {
+                let users: BTreeSet<_> = given.iter().map(|credential| credential.user).collect();
+                Some(users.len())
+            }
+        })
     }
 }
 
@@ -236,6 +243,20 @@ mod tests {
         let given = issuer.credential(BuyerId(9)).unwrap();
         assert_eq!(given.user, minted.user);
         assert_eq!(given.authorization, minted.authorization);
+    }
+
+    #[test]
+    fn two_tokens_of_one_user_count_as_one() {
+        let secret = "s".to_owned();
+        let minted = Credentials::Minted { secret };
+        let issuer = Issuer::new(&minted, 7, 1_000).unwrap();
+        let token = |buyer| {
+            let credential = issuer.credential(BuyerId(buyer)).unwrap();
+            credential.authorization.to_str().unwrap()[7..].to_owned()
+        };
+        let tokens = vec![token(1), token(2), token(1)];
+        assert_eq!(Credentials::Given { tokens }.users().unwrap(), Some(2));
+        assert_eq!(minted.users().unwrap(), None);
     }
 
     #[test]

@@ -15,11 +15,13 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::api::understand;
 use super::credential::Credential;
 use super::http::{Identity, Received};
-use super::socket_io::{Connection, Heard, Opening, OpeningStage};
+use super::socket_io::{Connection, Heard, Opening, Unopened};
+use super::witness;
 use super::world::World;
 use tiketi_buyer::observation::{Call, Failure, Observation, Outcome};
 use tiketi_buyer::{Action, Answer, Journey, Request};
 use tiketi_core::units::{BuyerId, SimTime};
+use tiketi_measure::witness::{Place, Reply, Trace};
 use tiketi_scenario::operation::Operation;
 
 /// Largest difference between the clocks of two machines at which the latency of a message is still recorded.
@@ -48,7 +50,7 @@ enum Loaded {
 struct OpeningEnd {
     intended: SimTime,
     sent: SimTime,
-    result: Result<(Connection, Option<HeaderValue>), (OpeningStage, Failure)>,
+    result: Result<(Connection, Option<HeaderValue>), Unopened>,
 }
 
 /// The socket of a buyer.
@@ -67,6 +69,8 @@ pub(super) struct Visit {
     call: Option<CallFuture>,
     line: Socket,
     alarm: Pin<Box<Sleep>>,
+    /// What is remembered for the audits of a target; `None` on the testbed.
+    trace: Option<Box<Trace>>,
 }
 
 impl Visit {
@@ -97,6 +101,7 @@ impl Visit {
             call: None,
             line: Socket::Closed,
             alarm: Box::pin(sleep_until(world.clock.wall_instant(now))),
+            trace: world.notebook.is_some().then(Box::default),
             world: Rc::clone(world),
         }
     }
@@ -212,6 +217,16 @@ impl Visit {
                     self.identity.pass.clone_from(&received.pass);
                 }
                 let (outcome, answer) = understand(end.request, &received, &mut seats);
+                let reply = Reply {
+                    at: now,
+                    request: end.request,
+                    outcome,
+                    answer,
+                    status: Some(received.status.as_u16()),
+                    body: &received.body,
+                    place: Place::default(),
+                };
+                witness::write_down(&self.world, &mut self.trace, reply);
                 (outcome, answer, received.body.len())
             }
             Err(failure) => {
@@ -219,7 +234,18 @@ impl Visit {
                     failure,
                     retry_after: None,
                 };
-                (Outcome::Failed(failure), answer, 0)
+                let outcome = Outcome::Failed(failure);
+                let reply = Reply {
+                    at: now,
+                    request: end.request,
+                    outcome,
+                    answer,
+                    status: None,
+                    body: &[],
+                    place: Place::default(),
+                };
+                witness::write_down(&self.world, &mut self.trace, reply);
+                (outcome, answer, 0)
             }
         };
         if let (Request::PaymentProcess { reservation }, Answer::Paid) = (end.request, answer) {
@@ -274,11 +300,12 @@ impl Visit {
                 self.journey.handle_socket_open(now);
                 Outcome::Ok
             }
-            Err((stage, failure)) => {
+            Err(unopened) => {
                 self.line = Socket::Closed;
-                self.world.tally.handle_socket_failure(stage);
+                self.world.tally.handle_socket_failure(unopened.stage);
+                witness::write_down_unopened(&self.world, now, &unopened);
                 self.journey.handle_socket_lost(now);
-                Outcome::Failed(failure)
+                Outcome::Failed(unopened.failure)
             }
         };
         self.world.observe(&Observation::Call(Call {
@@ -299,6 +326,15 @@ impl Visit {
                     .published_unix_ns
                     .and_then(|published| self.world.clock.since_unix(published, SKEW_MAX));
                 self.world.observe(&Observation::Message { at: now, delay });
+                if let Some(trace) = &mut self.trace {
+                    witness::write_down_message(
+                        &self.world,
+                        trace,
+                        now,
+                        received,
+                        self.journey.user(),
+                    );
+                }
                 self.journey.handle_message(now, received.message);
             }
             Heard::Lost => {
@@ -331,6 +367,9 @@ impl Visit {
     fn record(&mut self) {
         while let Some(observation) = self.journey.poll_observation() {
             self.world.observe(&observation);
+            if let Some(trace) = &mut self.trace {
+                witness::write_down_observation(&self.world, trace, &observation);
+            }
         }
     }
 }
@@ -357,6 +396,9 @@ impl Future for Visit {
 impl Drop for Visit {
     fn drop(&mut self) {
         if !self.journey.is_over() {
+            if let Some(request) = self.journey.unanswered() {
+                witness::write_down_cut(&self.world, request);
+            }
             self.journey.handle_end(self.world.clock.now());
             self.record();
         }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::api;
 use crate::http::Received;
+use crate::preflight;
 use crate::socket_io::Session;
 use tiketi_buyer::Request;
 
@@ -41,6 +42,9 @@ pub fn http_response(bytes: &[u8]) -> bool {
     for request in requests() {
         let (_outcome, _answer) = api::understand(request, &received, &mut seats);
     }
+    let _place = api::place(&received.body);
+    let _words = tiketi_core::excerpt::of_body(&received.body);
+    preflight::read_lists(&received.body);
     true
 }
 

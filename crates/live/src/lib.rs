@@ -4,6 +4,7 @@
 //! ([`worker`]). A buyer is one small future around a [`Journey`](tiketi_buyer::Journey): it sends its requests over the
 //! worker's connection pool and keeps one socket of its own.
 
+mod account;
 mod api;
 mod closing;
 pub mod conductor;
@@ -20,6 +21,7 @@ mod http;
 pub mod load;
 mod pacer;
 mod page;
+pub mod preflight;
 pub mod progress;
 pub mod reach;
 mod resolver;
@@ -30,6 +32,7 @@ mod socket_io;
 pub mod sut;
 pub mod target;
 mod tool_watch;
+mod witness;
 pub mod worker;
 mod world;
 

@@ -94,6 +94,7 @@ mod tests {
             credentials: Credentials::Minted {
                 secret: "secret".to_owned(),
             },
+            is_target: false,
             show: Uuid::nil(),
             start_at_unix_ns: 0,
             source_addresses: Vec::new(),

@@ -3,9 +3,11 @@
 use uuid::Uuid;
 
 use super::credential::Credentials;
+use super::preflight::{self, Found, SeatMap};
 use super::target::{self, Refusal};
 use super::worker::EntryPoint;
 use tiketi_scenario::Plan;
+use tiketi_scenario::arrival::arrival_times;
 use tiketi_scenario::data_tier::DataTier;
 
 /// The system under test.
@@ -26,15 +28,25 @@ pub struct Remote {
     pub credentials: Credentials,
     /// The show to buy.
     pub show: Uuid,
+    /// Its title; `None` if the target gives it none.
+    pub title: Option<String>,
+    /// The seat map before the load, or why it could not be read, as a sentence fragment.
+    pub seats: Result<SeatMap, String>,
+    /// What was odd before the load, one sentence each.
+    pub warnings: Vec<String>,
+    /// The seed of the run, from which tokens are generated.
+    pub seed: u64,
+    /// Whether several buyers use one token.
+    pub tokens_reused: bool,
 }
 
 impl Remote {
-    /// Checks that the system at `url` may be put under load, and finds out what it sells and whether it serves the web
-    /// page itself.
+    /// Checks that the system at `url` may be put under load and answers one buyer, and finds out what it sells and whether it
+    /// serves the web page itself.
     ///
     /// # Errors
     ///
-    /// When it may not be put under load, cannot be reached, or has nothing on sale.
+    /// When it may not be put under load, cannot be reached, does not know the buyer, or has nothing on sale.
     pub async fn admit(
         url: &str,
         plan: &Plan,
@@ -42,16 +54,29 @@ impl Remote {
         is_owned: bool,
     ) -> Result<Self, Refusal> {
         let mut entry = target::admit(url, &plan.target, plan.clock.speed, is_owned).await?;
-        let show = target::discover(&entry, &plan.target, &credentials).await?;
+        let Found {
+            show,
+            title,
+            seats,
+            warnings,
+        } = preflight::check(&entry, &plan.target, &credentials, plan.seed).await?;
         if let Some(page) = &entry.page
-            && !target::serves(&entry, &credentials, page).await
+            && !preflight::serves(&entry, &credentials, page).await
         {
             entry.page = None;
         }
+        let buyers = arrival_times(plan).len();
+        // The command line has read the tokens before.
+        let users = credentials.users().unwrap_or(None);
         Ok(Self {
+            tokens_reused: users.is_some_and(|users| users < buyers),
+            seed: plan.seed,
             entry,
             credentials,
             show,
+            title,
+            seats,
+            warnings,
         })
     }
 }
@@ -78,7 +103,15 @@ impl Sut {
                     Some(_) => "",
                     None => " (no web page found; buyers start at the API)",
                 };
-                format!("Target: {host}:{port}{page}")
+                let show = remote
+                    .title
+                    .clone()
+                    .unwrap_or_else(|| remote.show.to_string());
+                let warnings = remote.warnings.iter();
+                let warnings: String = warnings
+                    .map(|warning| format!(". Warning: {warning}"))
+                    .collect();
+                format!("Target: {host}:{port}, show: {show}{page}{warnings}")
             }
         }
     }

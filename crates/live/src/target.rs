@@ -1,28 +1,13 @@
-//! An existing system under test (`--target URL`): whether it may be put under load, and what it sells.
+//! An existing system under test (`--target URL`): whether it may be put under load.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
-use http::{Method, Uri};
+use http::Uri;
 use ipnet::IpNet;
-use serde::Deserialize;
-use tokio::task::LocalSet;
-use uuid::Uuid;
 
-use super::clock::{Clock, unix_now_ns};
-use super::credential::{Credentials, Issuer};
-use super::dialer::Dialer;
-use super::http::{Http, Identity, Outgoing, Received};
 use super::reach::{Forbidden, Reach, is_loopback};
-use super::resolver::Names;
-use super::setup::{SetupError, host_header};
 use super::worker::{EntryPoint, Scheme};
-use tiketi_buyer::observation::Failure;
-use tiketi_core::units::BuyerId;
 use tiketi_scenario::plan::Target;
-
-/// Timeout of a request before the run, in real time.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a target was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,24 +61,51 @@ pub enum Refusal {
         /// The speed, as text.
         speed: String,
     },
-    /// The API could not be reached.
-    #[error("cannot reach {host}:{port}: {reason}. Is the server running?")]
+    /// A request before the load got no response.
+    #[error("cannot reach the target: {request}: {reason}")]
     Unreachable {
-        /// The host.
-        host: String,
-        /// The port.
-        port: u16,
+        /// The request: method and URL with port and path.
+        request: String,
         /// Why, as a fragment of a sentence.
         reason: String,
     },
+    /// A request before the load was not answered as a buyer needs it.
+    #[error("the target is not ready for buyers: {request}: {said}")]
+    NotReady {
+        /// The request: method and URL with port and path.
+        request: String,
+        /// What it answered, with the server's own words.
+        said: String,
+        /// What the user can do.
+        hint: String,
+    },
     /// Nothing to buy was found.
-    #[error("target `{host}` has no show on sale: {reason}")]
+    #[error("the target has no show on sale: {request}: {reason}")]
     NoShow {
-        /// The host.
-        host: String,
-        /// What was found instead, as a sentence.
+        /// The request: method and URL with port and path.
+        request: String,
+        /// What was found instead, as a fragment of a sentence.
         reason: String,
     },
+}
+
+impl Refusal {
+    /// Returns what the user can do about it; `None` if the message says it all.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreachable { .. } => Some("start the server, or correct the URL".to_owned()),
+            Self::NotReady { hint, .. } => Some(hint.clone()),
+            Self::NoShow { .. } => Some(
+                "put a show on sale, or name one with `target.show` in the scenario".to_owned(),
+            ),
+            Self::BadUrl { .. }
+            | Self::Unresolved { .. }
+            | Self::NotAllowed { .. }
+            | Self::AddressNotAllowed { .. }
+            | Self::NotOwned { .. }
+            | Self::Hurried { .. } => None,
+        }
+    }
 }
 
 /// Resolves the target and decides whether it may be put under load.
@@ -178,7 +190,7 @@ fn guard(
     }
 }
 
-fn not_allowed(host: &str, forbidden: Forbidden) -> Refusal {
+pub(super) fn not_allowed(host: &str, forbidden: Forbidden) -> Refusal {
     Refusal::AddressNotAllowed {
         host: host.to_owned(),
         forbidden,
@@ -248,162 +260,6 @@ fn without_secrets(url: &str) -> String {
         Some(at) => format!("{scheme}{user}{}***", &rest[..=at]),
         None => format!("{scheme}{user}{rest}"),
     }
-}
-
-#[derive(Deserialize)]
-struct ShowList {
-    #[serde(default)]
-    events: Vec<ShowEntry>,
-}
-
-#[derive(Deserialize)]
-struct ShowEntry {
-    id: Uuid,
-    #[serde(default)]
-    status: Option<String>,
-}
-
-/// Finds the show to buy: the one that `target` names, or the first on sale.
-///
-/// # Errors
-///
-/// When the API does not answer, or lists no such show.
-pub async fn discover(
-    entry: &EntryPoint,
-    target: &Target,
-    credentials: &Credentials,
-) -> Result<Uuid, Refusal> {
-    let no_show = |reason: String| Refusal::NoShow {
-        host: entry.host.clone(),
-        reason,
-    };
-    let answer = ask(entry, credentials, Uri::from_static("/api/events")).await;
-    let answer = answer.map_err(|error| error.refusal(entry))?;
-    if !answer.status.is_success() {
-        return Err(no_show(format!("its API responded with {}", answer.status)));
-    }
-    let shows: ShowList = serde_json::from_slice(&answer.body)
-        // Not the error itself, which quotes the response.
-        .map_err(|error| {
-            let place = format!("line {}, column {}", error.line(), error.column());
-            no_show(format!("its list of shows cannot be read ({place})"))
-        })?;
-    choose(&shows.events, target.show.as_deref()).map_err(|error| no_show(error.to_string()))
-}
-
-/// Why there is no show to buy.
-#[derive(Debug, PartialEq, thiserror::Error)]
-enum NoChoice {
-    #[error("`{wanted}` is not among its {shows} shows")]
-    NotListed { wanted: String, shows: usize },
-    #[error("its list of shows is empty")]
-    NoShows,
-}
-
-fn choose(shows: &[ShowEntry], wanted: Option<&str>) -> Result<Uuid, NoChoice> {
-    if let Some(wanted) = wanted {
-        let found = shows
-            .iter()
-            .find(|show| show.id.to_string().eq_ignore_ascii_case(wanted));
-        return found
-            .map(|show| show.id)
-            .ok_or_else(|| NoChoice::NotListed {
-                wanted: wanted.to_owned(),
-                shows: shows.len(),
-            });
-    }
-    let on_sale = shows
-        .iter()
-        .find(|show| matches!(show.status.as_deref(), Some("on_sale" | "active" | "open")));
-    on_sale
-        .or(shows.first())
-        .map(|show| show.id)
-        .ok_or(NoChoice::NoShows)
-}
-
-/// Whether the system serves the web page at `path` itself; a system behind an edge has only its API.
-pub async fn serves(entry: &EntryPoint, credentials: &Credentials, path: &str) -> bool {
-    let Ok(uri) = path.parse() else { return false };
-    let answer = ask(entry, credentials, uri).await;
-    answer.is_ok_and(|received| received.status.is_success())
-}
-
-/// Why a request before the run failed.
-#[derive(Debug, thiserror::Error)]
-enum ProbeError {
-    #[error(transparent)]
-    Setup(#[from] SetupError),
-    #[error("{}", in_words(*.0))]
-    Failed(Failure),
-    #[error("it resolves to {0}")]
-    Forbidden(Forbidden),
-}
-
-impl ProbeError {
-    fn refusal(&self, entry: &EntryPoint) -> Refusal {
-        match self {
-            Self::Forbidden(forbidden) => not_allowed(&entry.host, forbidden.clone()),
-            Self::Setup(_) | Self::Failed(_) => Refusal::Unreachable {
-                host: entry.host.clone(),
-                port: entry.port,
-                reason: self.to_string(),
-            },
-        }
-    }
-}
-
-fn in_words(failure: Failure) -> String {
-    match failure {
-        Failure::Dns => "the name cannot be resolved".to_owned(),
-        Failure::ConnectRefused => "connection refused".to_owned(),
-        Failure::ConnectTimeout => "connecting timed out".to_owned(),
-        Failure::Reset => "the connection was reset".to_owned(),
-        Failure::Timeout => "no response in time".to_owned(),
-        Failure::Handshake => "the TLS handshake failed".to_owned(),
-        Failure::Status(code) => format!("HTTP status {code}"),
-        Failure::BadAnswer => "the response is too large".to_owned(),
-    }
-}
-
-/// Sends one request before the run.
-async fn ask(
-    entry: &EntryPoint,
-    credentials: &Credentials,
-    uri: Uri,
-) -> Result<Received, ProbeError> {
-    let asked = ask_locally(entry, credentials, uri);
-    LocalSet::new().run_until(asked).await
-}
-
-async fn ask_locally(
-    entry: &EntryPoint,
-    credentials: &Credentials,
-    uri: Uri,
-) -> Result<Received, ProbeError> {
-    let clock = Clock::starting_at(unix_now_ns(), 1.0);
-    let names = Names::new(entry, clock)?;
-    let tls_host = (entry.scheme == Scheme::Https).then_some(entry.host.as_str());
-    let dialer = Dialer::new(names, tls_host, Vec::new(), PROBE_TIMEOUT / 2)?;
-    let host = host_header(format!("{}:{}", entry.host, entry.port))?;
-    let http = Http::new(dialer, host, clock, PROBE_TIMEOUT, 1);
-    let issuer = Issuer::new(credentials, 0, clock.start_at_unix_s()).map_err(SetupError::from)?;
-    let request = Outgoing {
-        method: Method::GET,
-        uri,
-        body: bytes::Bytes::new(),
-        is_idempotent: true,
-    };
-    let credential = issuer.credential(BuyerId(0)).map_err(SetupError::from)?;
-    let identity = Identity {
-        authorization: credential.authorization,
-        cookie: None,
-        pass: None,
-    };
-    let (_, answer) = http.call(&request, &identity).await;
-    answer.map_err(|failure| {
-        let forbidden = http.dialer().forbidden();
-        forbidden.map_or(ProbeError::Failed(failure), ProbeError::Forbidden)
-    })
 }
 
 #[cfg(test)]
@@ -490,20 +346,6 @@ mod tests {
     fn a_rejected_url_does_not_repeat_its_password() {
         let refused = parse("http://kim:s3cret@staging.example").unwrap_err();
         assert!(!refused.to_string().contains("s3cret"), "{refused}");
-    }
-
-    #[test]
-    fn the_first_show_on_sale_is_chosen_unless_one_is_named() {
-        let shows: ShowList = serde_json::from_str(
-            r#"{"events":[{"id":"00000000-0000-0000-0000-000000000001","status":"ended"},
-                {"id":"00000000-0000-0000-0000-000000000002","status":"on_sale"}]}"#,
-        )
-        .unwrap();
-        let (first, second) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        assert_eq!(choose(&shows.events, None), Ok(second));
-        assert_eq!(choose(&shows.events, Some(&first.to_string())), Ok(first));
-        assert!(choose(&shows.events, Some("x")).is_err());
-        assert!(choose(&[], None).is_err());
     }
 
     #[tokio::test]

@@ -30,6 +30,7 @@ use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_measure::Frame;
 use tiketi_measure::ending::WorkerFigures;
 use tiketi_measure::stall::{Lapse, StallKind};
+use tiketi_measure::witness::Testimony;
 use tiketi_scenario::Plan;
 use tiketi_scenario::arrival::arrival_times;
 use tiketi_testbed::pulse::{self, Sign};
@@ -57,6 +58,9 @@ pub struct Assignment {
     pub credentials: Credentials,
     /// The show to buy.
     pub show: Uuid,
+    /// Whether the system under test is outside the testbed, so that its buyers have to write down what they see of it.
+    #[serde(default)]
+    pub is_target: bool,
     /// The start of the run, in nanoseconds since 1970.
     pub start_at_unix_ns: u64,
     /// Loopback addresses to connect from if the system under test is on loopback.
@@ -80,6 +84,17 @@ pub struct EntryPoint {
     pub edge: Option<EdgeEntry>,
     /// The addresses that connections may go to, whatever the name means by then.
     pub reach: Reach,
+}
+
+impl EntryPoint {
+    /// Returns the URL with the port, also if it is the default one.
+    pub fn url(&self) -> String {
+        let scheme = match self.scheme {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        };
+        format!("{scheme}://{}:{}", self.host, self.port)
+    }
 }
 
 /// The protocol of the system under test.
@@ -148,6 +163,9 @@ pub struct Done {
     pub paid: Vec<Uuid>,
     /// Why a credential could not be created, for the first buyer without one; `None` if every buyer got one.
     pub credential_error: Option<String>,
+    /// What the buyers of a target saw; `None` on the testbed.
+    #[serde(default)]
+    pub testimony: Option<Box<Testimony>>,
 }
 
 /// Why a worker could not start.
@@ -306,6 +324,7 @@ fn finish(world: &World, sampler: &mut Sampler, reports_tx: &mpsc::Sender<String
         site_astray: site.map_or(0, |site| site.astray()),
         paid: tally.paid.take(),
         credential_error: tally.credential_error.take(),
+        testimony: (world.notebook.as_ref()).map(|notebook| Box::new(notebook.take().finish())),
     };
     report(reports_tx, &WorkerReport::Done(Box::new(done)));
 }

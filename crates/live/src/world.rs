@@ -24,6 +24,7 @@ use tiketi_buyer::{Emission, SeatOffer};
 use tiketi_core::rng::Streams;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_measure::Recorder;
+use tiketi_measure::witness::Notebook;
 use tiketi_scenario::operation::Operation;
 use tiketi_scenario::plan::Temperament;
 use tiketi_scenario::topology::{self, RoomPlace, Way};
@@ -47,6 +48,8 @@ pub(super) struct World {
     /// The seat map read last; borrowed only while one response is handled.
     pub(super) seats: RefCell<Vec<SeatOffer>>,
     pub(super) tally: Tally,
+    /// What the buyers of a target know; `None` on the testbed, which is read itself.
+    pub(super) notebook: Option<RefCell<Notebook>>,
     join_queue: Utf8Bytes,
     join_seats: Utf8Bytes,
     recorder: RefCell<Recorder>,
@@ -111,6 +114,7 @@ impl World {
             stage_timeout: call_timeout,
             seats: RefCell::default(),
             tally: Tally::default(),
+            notebook: assignment.is_target.then(RefCell::default),
             join_queue: emission_text(Emission::JoinQueue, assignment.show).into(),
             join_seats: emission_text(Emission::JoinSeatSelection, assignment.show).into(),
             recorder: RefCell::new(Recorder::new(plan)),

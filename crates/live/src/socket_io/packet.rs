@@ -36,6 +36,8 @@ pub(crate) struct Received {
     pub(crate) message: Message,
     /// Its `timestamp`, in nanoseconds since 1970; `None` if it has none.
     pub(crate) published_unix_ns: Option<i128>,
+    /// Whether it says that the session before a reconnect was restored.
+    pub(crate) restores_session: bool,
 }
 
 /// The answer to a ping.
@@ -93,6 +95,7 @@ impl Received {
         Self {
             message,
             published_unix_ns: timestamp_of(text),
+            restores_session: name == "session-restored",
         }
     }
 }
@@ -190,6 +193,13 @@ mod tests {
         for (frame, expected) in cases {
             assert_eq!(message(&frame).message, expected, "{frame}");
         }
+    }
+
+    #[test]
+    fn a_restored_session_is_recognized() {
+        let restored = r#"42["session-restored",{"eventId":null,"selectedSeats":[]}]"#;
+        assert!(message(restored).restores_session);
+        assert!(!message(r#"42["room-info",{"name":"session-restored"}]"#).restores_session);
     }
 
     #[test]

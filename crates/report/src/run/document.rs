@@ -117,6 +117,9 @@ pub struct RunHeader {
     pub question: String,
     /// The engine that ran it.
     pub engine: Engine,
+    /// The target and its show; `None` for the testbed and for a simulated run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetHeader>,
     /// The data tier: `embedded`, `servers`, `external`, or `model`; `None` for a system other than the testbed.
     pub data_tier: Option<&'static str>,
     /// Seed of every random stream.
@@ -135,6 +138,17 @@ pub struct RunHeader {
     pub warmup_seconds: f64,
     /// The command that reproduces the run.
     pub run_again: String,
+}
+
+/// An existing system that was tested.
+#[derive(Clone, Debug, Serialize)]
+pub struct TargetHeader {
+    /// Its URL.
+    pub url: String,
+    /// The id of the show.
+    pub show: String,
+    /// The title of the show; `None` if the target gives it none.
+    pub title: Option<String>,
 }
 
 /// Buyers who reached one stage.
@@ -302,6 +316,11 @@ fn header(run: &Measurements, run_again: &str) -> RunHeader {
         scenario: run.plan.name.clone(),
         question: run.plan.question.clone(),
         engine: run.ending.engine,
+        target: run.ending.target.as_ref().map(|target| TargetHeader {
+            url: target.url.clone(),
+            show: target.show.clone(),
+            title: target.title.clone(),
+        }),
         data_tier: run.data_tier_name(),
         seed: run.plan.seed,
         began: run.ending.began.clone(),

@@ -11,6 +11,7 @@ mod deployment;
 mod document;
 mod edge;
 mod events;
+mod findings;
 mod gaps;
 mod headline;
 mod highlights;
@@ -27,7 +28,7 @@ pub(crate) use charts::{level, over_time, response};
 pub use data_tier::{ConnectionRow, DataTierReport, FailoverRow, LagRow, LossRow, MemoryRow};
 pub use document::{
     CallRow, Document, ErrorRow, FunnelStep, LeftFor, LoadWorker, NamedStatistics, RunHeader,
-    SocketFigures, Statistics, TimelineEntry, document,
+    SocketFigures, Statistics, TargetHeader, TimelineEntry, document,
 };
 pub use edge::EdgeReport;
 pub use highlights::Highlight;

@@ -88,9 +88,11 @@ fn what_fails_after_ten_normal_minutes_does_not_belong_to_the_fault() {
         None,
         "a relapse within ten minutes"
     );
-    let lasting = settled(&[100..140], 400).unwrap();
+    let once = 100..140;
+    let lasting = settled(std::slice::from_ref(&once), 400).unwrap();
     assert_eq!(lasting, at(1_000), "counted from the end of the fault");
-    assert_eq!(settled(&[100..140], 1_300), None, "too little time is left");
+    let late = settled(std::slice::from_ref(&once), 1_300);
+    assert_eq!(late, None, "too little time is left");
 }
 
 #[test]
