@@ -90,7 +90,7 @@ pub enum RoomAt {
     Edge {
         /// The secret that signs passes.
         secret: String,
-        /// Where the waiting room is told who is active and who has paid, seen from the instance.
+        /// Address to which the instance reports who is active and who has paid.
         store: SocketAddr,
         /// How long a pass is valid.
         pass_life: Duration,

@@ -156,7 +156,7 @@ impl Room {
     /// Takes back slots that were idle for too long, and gives free ones to the head of the queue. Due every
     /// `waiting_room.admit_every`.
     pub fn admit(&mut self, now: SimTime) {
-        // Nobody is told: buyers learn it from their next poll.
+        // Admissions are not pushed: buyers learn of them from their next poll.
         let mut admitted = Vec::new();
         sound(self.store.admit(now, SHOW, &mut admitted));
     }

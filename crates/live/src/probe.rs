@@ -1,4 +1,4 @@
-//! One buyer, whose every request and response is told: what a mapping understands of a system, before any load.
+//! One buyer whose requests and responses are all reported: what a mapping understands of a system, before any load.
 
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ pub enum Reached {
     Stopped(String),
 }
 
-/// What the buyer was told by a response, without the seat map.
+/// What a response means to the buyer, without the seat map.
 enum Told {
     Done,
     Queued(Option<Duration>),

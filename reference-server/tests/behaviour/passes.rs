@@ -23,7 +23,7 @@ cases! {
 
 const SECRET: &str = "passes";
 
-/// A room that notes what it is told.
+/// A room that records the reports it receives.
 async fn room() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
