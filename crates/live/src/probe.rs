@@ -70,7 +70,7 @@ pub enum Reached {
 }
 
 /// What a response means to the buyer, without the seat map.
-enum Told {
+enum Reply {
     Done,
     Queued(Option<Duration>),
     Inside,
@@ -84,7 +84,7 @@ enum Told {
 
 struct Walk<'w> {
     session: Session,
-    tell: &'w mut dyn FnMut(&Exchange),
+    report: &'w mut dyn FnMut(&Exchange),
     until: Instant,
     last_role: String,
     /// The shows of the list, and whether each is on sale; `None` before the list was understood.
@@ -95,7 +95,7 @@ struct Walk<'w> {
     silence: Option<SendError>,
 }
 
-/// Sends one buyer to the target: through the queue to a ticket, within `limit` of real time. Each exchange goes to `tell`.
+/// Sends one buyer to the target: through the queue to a ticket, within `limit` of real time. Each exchange goes to `report`.
 ///
 /// # Errors
 ///
@@ -106,14 +106,14 @@ pub async fn probe(
     credentials: &Credentials,
     is_owned: bool,
     limit: Duration,
-    tell: &mut dyn FnMut(&Exchange),
+    report: &mut dyn FnMut(&Exchange),
 ) -> Result<Reached, Refusal> {
     let entry = Remote::entry(url, plan, credentials, is_owned).await?;
     let session = Session::open(&entry, plan.target.mapping(), credentials, None)
         .map_err(|error| unreachable(&entry, &error))?;
     let walk = Walk {
         session,
-        tell,
+        report,
         until: wall_now() + limit,
         last_role: String::new(),
         shows: None,
@@ -126,7 +126,7 @@ pub async fn probe(
 impl Walk<'_> {
     async fn run(mut self, entry: &EntryPoint, plan: &Plan) -> Result<Reached, Refusal> {
         for request in [Request::PageLoad, Request::ShowList] {
-            if let Told::Failed | Told::Refused = self.request(request).await {
+            if let Reply::Failed | Reply::Refused = self.request(request).await {
                 return match self.silence.take() {
                     Some(error) => Err(refusal(entry, &error)),
                     None => Ok(self.stopped()),
@@ -153,45 +153,45 @@ impl Walk<'_> {
     }
 
     async fn buy(&mut self) -> Reached {
-        if let Told::Failed | Told::Refused = self.request(Request::ShowDetail).await {
+        if let Reply::Failed | Reply::Refused = self.request(Request::ShowDetail).await {
             return self.stopped();
         }
-        let mut told = self.request(Request::QueueCheck).await;
-        while let Told::Queued(pause) = told {
+        let mut reply = self.request(Request::QueueCheck).await;
+        while let Reply::Queued(pause) = reply {
             let pause = pause.unwrap_or(POLL_EVERY).min(WAIT_MAX);
             if wall_now() + pause >= self.until {
                 return Reached::StillQueued;
             }
             sleep(pause).await;
-            told = self.request(Request::QueueStatus).await;
+            reply = self.request(Request::QueueStatus).await;
         }
-        match told {
-            Told::Inside => self.choose().await,
-            Told::SoldOut => Reached::SoldOut,
+        match reply {
+            Reply::Inside => self.choose().await,
+            Reply::SoldOut => Reached::SoldOut,
             _ => self.stopped(),
         }
     }
 
     async fn choose(&mut self) -> Reached {
         let seats = match self.request(Request::SeatList).await {
-            Told::Seats(seats) if seats.is_empty() => return Reached::SoldOut,
-            Told::Seats(seats) => seats,
-            Told::SoldOut => return Reached::SoldOut,
+            Reply::Seats(seats) if seats.is_empty() => return Reached::SoldOut,
+            Reply::Seats(seats) => seats,
+            Reply::SoldOut => return Reached::SoldOut,
             _ => return self.stopped(),
         };
         for seat in seats {
             let seat_is = tiketi_api::Variable::Seat;
             self.session.visitor.keep_key(seat_is, seat);
             match self.request(Request::SeatReserve { seat }).await {
-                Told::Held(reservation) => {
+                Reply::Held(reservation) => {
                     let pay = Request::PaymentProcess { reservation };
                     return match self.request(pay).await {
-                        Told::Paid => Reached::Ticket,
+                        Reply::Paid => Reached::Ticket,
                         _ => self.stopped(),
                     };
                 }
-                Told::SoldOut => return Reached::SoldOut,
-                Told::Refused => {}
+                Reply::SoldOut => return Reached::SoldOut,
+                Reply::Refused => {}
                 _ => return self.stopped(),
             }
         }
@@ -199,7 +199,7 @@ impl Walk<'_> {
     }
 
     /// Takes the steps of a request.
-    async fn request(&mut self, request: Request) -> Told {
+    async fn request(&mut self, request: Request) -> Reply {
         let api = &self.session.api;
         let keeps_seat = !self.session.visitor.is_holding();
         let is_superfluous = |step: &Step| {
@@ -209,8 +209,8 @@ impl Walk<'_> {
         steps.retain(|step| !is_superfluous(step));
         for (place, step) in steps.iter().enumerate() {
             let is_last = place + 1 == steps.len();
-            if let Some(told) = self.step(*step, request, is_last).await {
-                return told;
+            if let Some(reply) = self.step(*step, request, is_last).await {
+                return reply;
             }
             if self.session.api.is_setup(*step) {
                 self.session.visitor.handle_prepared();
@@ -223,11 +223,11 @@ impl Walk<'_> {
             visitor,
             ..
         } = &mut self.session;
-        told(&api.done(request, seats, visitor))
+        reply(&api.done(request, seats, visitor))
     }
 
     /// Takes one step, and asks for its result if it was accepted. Returns what it ended with; `None` if the next step follows.
-    async fn step(&mut self, mut step: Step, request: Request, is_last: bool) -> Option<Told> {
+    async fn step(&mut self, mut step: Step, request: Request, is_last: bool) -> Option<Reply> {
         loop {
             let outgoing = match self.session.outgoing(step, request) {
                 Ok(outgoing) => outgoing,
@@ -236,9 +236,9 @@ impl Walk<'_> {
             let received = match self.session.send(&outgoing).await {
                 Ok(received) => received,
                 Err(error) => {
-                    let told = self.no_response(step, Some(&outgoing), &error);
+                    let reply = self.no_response(step, Some(&outgoing), &error);
                     self.silence = Some(error).filter(|_| !self.has_answered);
-                    return Some(told);
+                    return Some(reply);
                 }
             };
             self.has_answered = true;
@@ -254,7 +254,7 @@ impl Walk<'_> {
             } = &mut self.session;
             let understood = api.understand(step, request, &received, seats, visitor);
             let (meaning, words) = (understood.meaning, in_words(&understood, &received));
-            let what = told(&understood.answer);
+            let what = reply(&understood.answer);
             let wait = understood.poll_after.or(received.retry_after);
             let exchange = Exchange {
                 response: Ok(answered(&received, &secrets)),
@@ -268,7 +268,7 @@ impl Walk<'_> {
                 Next::Poll(wait) => {
                     let at = wall_now() + wait.min(WAIT_MAX);
                     if at >= self.until {
-                        return Some(Told::Failed);
+                        return Some(Reply::Failed);
                     }
                     sleep_until(at).await;
                     if let Step::Role(role) = step {
@@ -279,18 +279,18 @@ impl Walk<'_> {
         }
     }
 
-    fn no_response(&mut self, step: Step, outgoing: Option<&Outgoing>, error: &SendError) -> Told {
+    fn no_response(&mut self, step: Step, outgoing: Option<&Outgoing>, error: &SendError) -> Reply {
         let secrets = self.session.visitor.secrets();
         let exchange = Exchange {
             response: Err(error.to_string()),
             ..self.asked(step, outgoing, &secrets)
         };
         self.say(&exchange);
-        Told::Failed
+        Reply::Failed
     }
 
     fn say(&mut self, exchange: &Exchange) {
-        (self.tell)(exchange);
+        (self.report)(exchange);
         self.last_role.clone_from(&exchange.role);
     }
 
@@ -388,20 +388,20 @@ fn in_words(understood: &Understood<'_>, received: &Received) -> Result<String, 
     })
 }
 
-fn told(answer: &Answer<'_>) -> Told {
+fn reply(answer: &Answer<'_>) -> Reply {
     match answer {
-        Answer::Done => Told::Done,
-        Answer::Queued => Told::Queued(None),
-        Answer::QueuedPollAfter { pause } => Told::Queued(Some(*pause)),
-        Answer::Admitted | Answer::NotQueued { .. } => Told::Inside,
+        Answer::Done => Reply::Done,
+        Answer::Queued => Reply::Queued(None),
+        Answer::QueuedPollAfter { pause } => Reply::Queued(Some(*pause)),
+        Answer::Admitted | Answer::NotQueued { .. } => Reply::Inside,
         Answer::Seats { available, .. } => {
             let seats = 0..SEATS_MAX.min(available.count());
-            Told::Seats(seats.filter_map(|place| available.seat(place)).collect())
+            Reply::Seats(seats.filter_map(|place| available.seat(place)).collect())
         }
-        Answer::Held { reservation } => Told::Held(*reservation),
-        Answer::Paid => Told::Paid,
-        Answer::SoldOut => Told::SoldOut,
-        Answer::Refused => Told::Refused,
-        Answer::Failed { .. } => Told::Failed,
+        Answer::Held { reservation } => Reply::Held(*reservation),
+        Answer::Paid => Reply::Paid,
+        Answer::SoldOut => Reply::SoldOut,
+        Answer::Refused => Reply::Refused,
+        Answer::Failed { .. } => Reply::Failed,
     }
 }

@@ -16,7 +16,7 @@ use crate::common::{Answer, Api, Deployment, eventually, settings};
 cases! {
     Embedded: [
         seats_and_payments_take_a_pass_of_this_user_for_this_show,
-        a_pass_is_renewed_and_the_room_is_told,
+        a_pass_is_renewed_and_the_room_gets_reports,
         there_is_no_queue_in_the_application,
     ],
 }
@@ -27,17 +27,17 @@ const SECRET: &str = "passes";
 async fn room() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let kept = Arc::clone(&told);
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&reports);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let kept = Arc::clone(&kept);
             tokio::spawn(async move {
-                let mut heard = vec![0; 4_096];
-                while let Ok(length) = stream.read(&mut heard).await
+                let mut received = vec![0; 4_096];
+                while let Ok(length) = stream.read(&mut received).await
                     && length > 0
                 {
-                    let request = String::from_utf8_lossy(&heard[..length]);
+                    let request = String::from_utf8_lossy(&received[..length]);
                     let line = request.lines().next().unwrap_or_default().to_owned();
                     kept.lock().unwrap().push(line);
                     let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
@@ -46,7 +46,7 @@ async fn room() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
             });
         }
     });
-    (address, told)
+    (address, reports)
 }
 
 fn behind(store: SocketAddr) -> Settings {
@@ -76,7 +76,7 @@ async fn ask(api: &Api, (method, path): (&str, &str), body: Option<Value>, cooki
 }
 
 async fn seats_and_payments_take_a_pass_of_this_user_for_this_show(on: On) {
-    let (store, told) = room().await;
+    let (store, reports) = room().await;
     let deployment = Deployment::start(&on, 1, behind(store)).await;
     let kim = deployment.user("kim", 0);
     let show = deployment.show.id;
@@ -113,18 +113,18 @@ async fn seats_and_payments_take_a_pass_of_this_user_for_this_show(on: On) {
     // What needs no admission needs no pass.
     assert_eq!(kim.get("/api/events").await.status, 200);
     eventually("the list and the reservation", || async {
-        told.lock().unwrap().len() == 2
+        reports.lock().unwrap().len() == 2
     })
     .await;
     assert_eq!(
-        *told.lock().unwrap(),
+        *reports.lock().unwrap(),
         ["POST /touch HTTP/1.1"; 2],
-        "nothing is said of who is refused"
+        "refused buyers are not reported"
     );
 }
 
-async fn a_pass_is_renewed_and_the_room_is_told(on: On) {
-    let (store, told) = room().await;
+async fn a_pass_is_renewed_and_the_room_gets_reports(on: On) {
+    let (store, reports) = room().await;
     let deployment = Deployment::start(&on, 1, behind(store)).await;
     let kim = deployment.user("kim", 0);
     let show = deployment.show.id;
@@ -141,11 +141,11 @@ async fn a_pass_is_renewed_and_the_room_is_told(on: On) {
     let paid = ask(&kim, ("POST", "/api/payments/process"), Some(pay), renewed).await;
     assert_eq!(paid.status, 200, "{}", paid.text);
     eventually("the end of the visit", || async {
-        told.lock().unwrap().len() == 2
+        reports.lock().unwrap().len() == 2
     })
     .await;
-    let told = told.lock().unwrap().clone();
-    assert_eq!(told, ["POST /touch HTTP/1.1", "POST /finish HTTP/1.1"]);
+    let reports = reports.lock().unwrap().clone();
+    assert_eq!(reports, ["POST /touch HTTP/1.1", "POST /finish HTTP/1.1"]);
     // Redis has nothing to do with it.
     let census = deployment.census().await;
     assert_eq!((census.ledger.joined, census.ledger.left_active), (0, 0));
