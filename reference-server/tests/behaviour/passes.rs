@@ -18,6 +18,7 @@ cases! {
         seats_and_payments_take_a_pass_of_this_user_for_this_show,
         a_pass_is_renewed_and_the_room_gets_reports,
         there_is_no_queue_in_the_application,
+        calls_with_a_pass_leave_the_queue_in_redis_alone,
     ],
 }
 
@@ -164,4 +165,21 @@ async fn there_is_no_queue_in_the_application(on: On) {
     // Five seconds: no admissions, and no announcements of the queue.
     let after = deployment.census().await.redis_operations;
     assert!(after - before < 25, "{before} {after}");
+}
+
+async fn calls_with_a_pass_leave_the_queue_in_redis_alone(on: On) {
+    const CALLS: u64 = 100;
+    let (store, _reports) = room().await;
+    let deployment = Deployment::start(&on, 1, behind(store)).await;
+    let kim = deployment.user("kim", 0);
+    let list = deployment.path("/api/seats/events");
+    let admitted = pass("kim", deployment.show.id, u64::MAX);
+    let before = deployment.census().await.redis_operations;
+    for _ in 0..CALLS {
+        let answer = ask(&kim, ("GET", &list), None, &admitted).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+    let after = deployment.census().await.redis_operations;
+    // The rate limit, once per call, and the periodic tasks.
+    assert!(after - before < CALLS * 3 / 2, "{before} {after}");
 }
