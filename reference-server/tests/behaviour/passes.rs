@@ -180,6 +180,6 @@ async fn calls_with_a_pass_leave_the_queue_in_redis_alone(on: On) {
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
     let after = deployment.census().await.redis_operations;
-    // The rate limit, once per call, and the periodic tasks.
-    assert!(after - before < CALLS * 3 / 2, "{before} {after}");
+    // Only the periodic tasks use Redis.
+    assert!(after - before < CALLS / 2, "{before} {after}");
 }
