@@ -18,6 +18,7 @@ pub mod series;
 mod soundness;
 pub mod stall;
 pub mod tally;
+mod ticks;
 
 pub use assembly::Assembly;
 pub use ending::{Ending, Engine};

@@ -1,12 +1,12 @@
 //! Folds observations into frames. Its memory use does not depend on the length of the run.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::series::Tick;
 use super::tally::Tally;
+use super::ticks::Ticks;
 use tiketi_buyer::observation::{Call, LeaveReason, Observation, Outcome, SocketChange, Start};
 use tiketi_core::units::SimTime;
 use tiketi_scenario::Plan;
@@ -19,10 +19,7 @@ pub struct Recorder {
     /// Whether a load generator sends the requests, which can be late.
     has_generator: bool,
     tally: Tally,
-    ticks: BTreeMap<u64, Tick>,
-    /// The tick that was used last, taken out of the map: most observations fall into the same second as the one before,
-    /// and need no lookup.
-    open: Option<(u64, Tick)>,
+    ticks: Ticks,
 }
 
 /// Everything a recorder has observed since its last frame.
@@ -40,8 +37,7 @@ impl Recorder {
             judged_from: SimTime::ZERO + plan.clock.warmup,
             has_generator: true,
             tally: Tally::default(),
-            ticks: BTreeMap::new(),
-            open: None,
+            ticks: Ticks::default(),
         }
     }
 
@@ -102,10 +98,9 @@ impl Recorder {
 
     /// Returns everything observed since the last frame, and forgets it.
     pub fn take_frame(&mut self) -> Frame {
-        self.ticks.extend(self.open.take());
         Frame {
             tally: std::mem::take(&mut self.tally),
-            ticks: std::mem::take(&mut self.ticks).into_iter().collect(),
+            ticks: self.ticks.take(),
         }
     }
 
@@ -194,13 +189,7 @@ impl Recorder {
     }
 
     fn tick(&mut self, at: SimTime) -> &mut Tick {
-        let second = at.as_secs();
-        if self.open.as_ref().is_none_or(|(open, _)| *open != second) {
-            let tick = self.ticks.remove(&second).unwrap_or_default();
-            self.ticks.extend(self.open.replace((second, tick)));
-        }
-        let (_, tick) = self.open.as_mut().expect("it was opened above");
-        tick
+        self.ticks.of(at.as_secs())
     }
 }
 

@@ -53,6 +53,7 @@ impl World<'_> {
             subject,
             intended,
             sent: now,
+            cookie: None,
             attempts: 0,
             path: None,
             gives_up_at: SimTime::ZERO,
@@ -96,8 +97,7 @@ impl World<'_> {
             call.reply = UNAVAILABLE;
             return self.refuse(now, call);
         };
-        // The cookie is set even if the instance then does not respond: the load balancer sets it when it routes.
-        self.crowd.browser(buyer).cookie = route.cookie.or(cookie);
+        call.cookie = route.cookie;
         let number = route.instance.0;
         let time = self.service.time(operation);
         let Some(instance) = self
@@ -467,6 +467,9 @@ impl World<'_> {
             instance.requests += 1;
             if instance.zone != ZoneId(ended.node) {
                 self.traffic.handle_crossing(bytes);
+            }
+            if !ended.is_abandoned && ended.cookie.is_some() {
+                self.crowd.browser(ended.buyer).cookie = ended.cookie;
             }
         }
         self.deliver(now, &ended);

@@ -1,6 +1,7 @@
 //! Requests in progress.
 
 use tiketi_buyer::observation::Failure;
+use tiketi_cloud::routing::Cookie;
 use tiketi_core::units::{BuyerId, SimTime, ZoneId};
 use tiketi_network::Path;
 use tiketi_scenario::operation::Operation;
@@ -94,6 +95,8 @@ pub(super) struct Call {
     pub(super) intended: SimTime,
     /// When it was sent.
     pub(super) sent: SimTime,
+    /// The cookie that comes with a response of the instance. Responses of the load balancer itself set none.
+    pub(super) cookie: Option<Cookie>,
     /// Attempts to reach the payment provider so far.
     pub(super) attempts: u32,
     /// Way of the current one; `None` if there is none.

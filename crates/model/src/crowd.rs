@@ -1,5 +1,6 @@
 //! All buyers: the same journeys as in a live run, and what the simulation keeps for each of them.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -45,8 +46,6 @@ pub(super) struct Browser {
     pub(super) watches: bool,
     /// Whether a request is in progress.
     pub(super) is_calling: bool,
-    /// Until when the pass of the waiting room at the edge is valid; `None` without one.
-    pub(super) pass_until: Option<SimTime>,
 }
 
 /// One buyer. What is used together is stored together: all buyers do not fit into any cache, so each access to another
@@ -67,6 +66,8 @@ pub(super) struct Crowd {
     room: RoomPlace,
     streams: Streams,
     visitors: Vec<Visitor>,
+    /// Until when the passes of the waiting room at the edge are valid; empty if it is in the application.
+    passes: BTreeMap<u32, SimTime>,
 }
 
 /// No entry in the calendar.
@@ -87,7 +88,6 @@ impl Visitor {
             joined_seats: false,
             watches: false,
             is_calling: false,
-            pass_until: None,
         },
     };
 }
@@ -102,6 +102,7 @@ impl Crowd {
             visitors: std::iter::repeat_with(|| Visitor::NEW)
                 .take(buyers)
                 .collect(),
+            passes: BTreeMap::new(),
         }
     }
 
@@ -157,6 +158,16 @@ impl Crowd {
         if let Some(journey) = &self.visitors[buyer.0 as usize].journey {
             black_box((journey.poll_timeout(), journey.wanted_seat()));
         }
+    }
+
+    /// Gives a buyer a pass of the waiting room at the edge.
+    pub(super) fn give_pass(&mut self, buyer: BuyerId, until: SimTime) {
+        self.passes.insert(buyer.0, until);
+    }
+
+    /// Returns until when the buyer's pass is valid; `None` without one.
+    pub(super) fn pass_until(&self, buyer: BuyerId) -> Option<SimTime> {
+        self.passes.get(&buyer.0).copied()
     }
 
     pub(super) fn browser(&mut self, buyer: BuyerId) -> &mut Browser {

@@ -182,16 +182,20 @@ impl World<'_> {
     pub(super) fn give_pass(&mut self, now: SimTime, buyer: BuyerId) {
         if let Some(room) = &self.room {
             let ends = now + room.pass_life();
-            self.crowd.browser(buyer).pass_until = Some(ends);
+            self.crowd.give_pass(buyer, ends);
         }
     }
 
     /// Whether an instance may serve a request: where the waiting room is at the edge, choosing and paying for a seat takes a
     /// pass.
-    pub(super) fn is_admitted(&mut self, now: SimTime, open: &Call) -> bool {
-        let needs_pass = match open.operation {
+    pub(super) fn is_admitted(&self, now: SimTime, open: &Call) -> bool {
+        if self.room.is_none() {
+            return true;
+        }
+        match open.operation {
             Operation::SeatList | Operation::SeatReserve | Operation::PaymentProcess => {
-                self.room.is_some()
+                let until = self.crowd.pass_until(open.buyer);
+                until.is_some_and(|until| now < until)
             }
             Operation::PageLoad
             | Operation::ShowList
@@ -199,10 +203,8 @@ impl World<'_> {
             | Operation::SocketConnect
             | Operation::QueueCheck
             | Operation::QueueStatus
-            | Operation::QueueLeave => false,
-        };
-        let until = self.crowd.browser(open.buyer).pass_until;
-        !needs_pass || until.is_some_and(|until| now < until)
+            | Operation::QueueLeave => true,
+        }
     }
 
     /// An instance tells the waiting room at the edge that a buyer does something. Returns whether there is one.

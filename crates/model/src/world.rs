@@ -27,8 +27,8 @@ use tiketi_scenario::Plan;
 use tiketi_scenario::arrival::arrival_times;
 use tiketi_station::calendar::Calendar;
 
-/// Scenario seconds between two frames. Each frame takes time to merge its histograms, so they are rare; but the recorder looks
-/// up the open second of every request, so it must not keep too many.
+/// Scenario seconds between two frames. Each frame takes time to merge its histograms, so they are rare; but what the recorder
+/// keeps for each second should fit into the CPU cache.
 const FRAME_EVERY_SECS: u64 = 64;
 
 /// The whole state of a run.

@@ -165,6 +165,21 @@ fn a_lost_target_is_removed_after_its_health_checks_have_failed() {
     assert_eq!(after, 0);
 }
 
+/// The cookie comes with the response of the instance. A buyer who gets none is not bound to the silent instance.
+#[test]
+fn a_first_request_without_a_response_binds_nobody_to_the_silent_instance() {
+    let slow_checks = SALE.replace("interval = \"10s\"", "interval = \"60s\"");
+    let hung = |stickiness: &str| {
+        let checks = "health_check = ";
+        let sale = slow_checks.replace(checks, &format!("stickiness = {stickiness}\n{checks}"));
+        let run = simulated(&sale, ("b", "silent"), "");
+        failed(&run, Some(Operation::ShowList), Failure::Timeout)
+    };
+    let (sticky, loose) = (hung("\"1d\""), hung("\"none\""));
+    assert!(loose > 40, "{loose}");
+    assert!(sticky < loose + loose / 4, "{sticky}, {loose}");
+}
+
 #[test]
 fn instances_wait_for_silent_primaries_instead_of_failing_at_once() {
     let calm = "[buyers]\ncall_timeout = \"30s\"";
