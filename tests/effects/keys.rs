@@ -207,6 +207,32 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
     ("buyers.poll.connected", Set("\"2s\""), Figures),
     ("buyers.poll.disconnected", Set("\"1s\""), Figures),
     ("buyers.poll.on_update", Set("false"), Figures),
+    ("buyers.connect_tries_max", Set("1"), Figures),
+    (
+        "buyers.returns_after_disconnect",
+        Set("false"),
+        Nothing("the simulated servers send no disconnect packet"),
+    ),
+    (
+        "buyers.reload.share",
+        Replace("reload = { share = 0.1", "reload = { share = 0.3"),
+        Figures,
+    ),
+    (
+        "buyers.reload.every",
+        Replace("every = \"15s\"", "every = \"16s\""),
+        Figures,
+    ),
+    (
+        "buyers.bots.share",
+        Replace("bots = { share = 0.02", "bots = { share = 0.2"),
+        Figures,
+    ),
+    (
+        "buyers.bots.poll",
+        Replace("poll = \"700ms\"", "poll = \"600ms\""),
+        Figures,
+    ),
     (
         "buyers.retry.first",
         Replace("tries_max = 4", "tries_max = 4, first = \"2s\""),

@@ -28,6 +28,8 @@ conflicts_max = 3
 payment = { distribution = "lognormal", median = "10s", sigma = 0.6 }
 pays = 0.6
 retry = { tries_max = 4 }
+reload = { share = 0.1, every = "15s" }
+bots = { share = 0.02, poll = "700ms" }
 call_timeout = "8s"
 [server]
 rate_limit = 40

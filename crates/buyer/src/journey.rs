@@ -10,6 +10,8 @@
 //! continues when the poll's response arrives.
 
 mod polling;
+mod reloading;
+mod sockets;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +26,7 @@ use super::seat_choice::SeatChoice;
 use super::socket::{Closed, Socket};
 use super::temperament::Draws;
 use crate::observation::{AfterDrop, LeaveReason, Observation, SocketChange, Stage};
+use reloading::Reloads;
 use tiketi_core::rng::Streams;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_scenario::operation::Operation;
@@ -75,6 +78,7 @@ pub struct Journey {
     room: RoomPlace,
     join_due: bool,
     close_due: bool,
+    reloads: Reloads,
     queued_since: Option<SimTime>,
     passage: Passage,
     /// When the buyer's patience ends; `None` outside the queue.
@@ -101,9 +105,10 @@ impl Journey {
         user: Uuid,
         now: SimTime,
     ) -> Self {
+        let draws = Draws::new(&temperament, streams, buyer);
         let mut journey = Self {
             temperament,
-            draws: Draws::new(streams, buyer),
+            draws,
             user,
             step: Step::PageLoad,
             due: Some(now),
@@ -115,6 +120,7 @@ impl Journey {
             room: RoomPlace::Application,
             join_due: false,
             close_due: false,
+            reloads: Reloads::NONE,
             queued_since: None,
             passage: Passage::NEW,
             gives_up_at: None,
@@ -147,11 +153,13 @@ impl Journey {
         }
         self.backoff.handle_success();
         match (self.step, answer) {
+            (Step::PageLoad, _) if self.reloads.any() => self.go(Step::ShowDetail, now),
             (Step::PageLoad, _) => self.go(Step::ShowList, now),
             (Step::ShowList, _) => {
                 let pause = self.draws.browse(&self.temperament);
                 self.go(Step::ShowDetail, now + pause);
             }
+            (Step::ShowDetail, _) if self.reloads.any() => self.go(Step::QueueCheck, now),
             (Step::ShowDetail, _) => {
                 self.reach(now, Stage::PageLoaded);
                 let pause = self.draws.browse(&self.temperament);
@@ -235,42 +243,6 @@ impl Journey {
         }
     }
 
-    /// Handles that the socket is open.
-    pub fn handle_socket_open(&mut self, now: SimTime) {
-        let change = self.socket.handle_open();
-        self.observe_socket(now, change);
-        self.join_due = true;
-        self.passage.handle_socket_open(now, self.queued_since);
-        if self.step == Step::Waiting {
-            let connected = self.temperament.poll.connected;
-            let pause = match change {
-                // Reconnects come in bursts. A random phase keeps the polls from coming in bursts too.
-                SocketChange::Reconnected => self.draws.part_of(connected),
-                SocketChange::Connected | SocketChange::Closed | SocketChange::Lost => connected,
-            };
-            self.poll_at(now, now + pause);
-        }
-    }
-
-    /// Handles that the socket was lost or could not be opened.
-    pub fn handle_socket_lost(&mut self, now: SimTime) {
-        let temperament = Arc::clone(&self.temperament);
-        let was_open =
-            self.socket
-                .handle_lost(now, &temperament.reconnect, &mut self.draws.backoff);
-        self.join_due = false;
-        self.passage.handle_socket_lost();
-        if !was_open {
-            return;
-        }
-        self.observe_socket(now, SocketChange::Lost);
-        if self.step == Step::Waiting {
-            // The page's poll timer runs all the time but only matters while disconnected, so its phase is uniform.
-            let next = now + self.draws.part_of(temperament.poll.disconnected);
-            self.due = self.due.map(|due| due.min(next));
-        }
-    }
-
     /// Handles the end of the run; a journey that is not over ends unfinished.
     pub fn handle_end(&mut self, now: SimTime) {
         if self.leaves_for.is_none() {
@@ -330,10 +302,15 @@ impl Journey {
     /// Returns when to call [`poll_action`](Self::poll_action) again if nothing happens before; `None` if never.
     pub fn poll_timeout(&self) -> Option<SimTime> {
         let due = self.due.filter(|_| self.in_flight.is_none());
-        [due, self.gives_up_at, self.socket.timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            due,
+            self.gives_up_at,
+            self.socket.timeout(),
+            self.reload_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Returns the seat that the buyer has picked and not requested yet, or `None`.
@@ -379,6 +356,7 @@ impl Journey {
         if self.gives_up_at.is_some_and(|at| at <= now) {
             self.leave(now, LeaveReason::OutOfPatience, true);
         }
+        self.reload_if_due(now);
         let thought_enough = self.due.is_some_and(|due| due <= now) && self.in_flight.is_none();
         if self.step == Step::Holding && thought_enough && !self.draws.pays(&self.temperament) {
             self.leave(now, LeaveReason::WalkedAway, true);
@@ -422,6 +400,7 @@ impl Journey {
 
     fn go_inside(&mut self, now: SimTime) {
         self.gives_up_at = None;
+        self.cancel_reload();
         self.drop_poll(now);
         self.socket.want(now);
         self.join_due = self.socket.is_open();
@@ -498,6 +477,7 @@ impl Journey {
             .take()
             .map(|since| now.saturating_since(since));
         self.gives_up_at = None;
+        self.cancel_reload();
         self.drop_poll(now);
         self.observations
             .extend(self.polls.polls().map(Observation::Polls));
@@ -531,8 +511,12 @@ impl Journey {
         let bit = 1 << stage as u8;
         if self.reached & bit == 0 {
             self.reached |= bit;
-            self.observations
-                .push(Observation::Stage { at: now, stage });
+            let is_bot = self.draws.is_bot();
+            self.observations.push(Observation::Stage {
+                at: now,
+                stage,
+                is_bot,
+            });
         }
     }
 

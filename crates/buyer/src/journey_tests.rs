@@ -1,3 +1,6 @@
+#[path = "journey_habit_tests.rs"]
+mod habits;
+
 use std::time::Duration;
 
 use super::*;
@@ -5,7 +8,7 @@ use crate::action::SeatOffer;
 use crate::observation::{Failure, Polls};
 use tiketi_core::units::Share;
 use tiketi_scenario::distribution::Distribution;
-use tiketi_scenario::plan::{Poll, Retry};
+use tiketi_scenario::plan::{Bots, Poll, Reload, Retry};
 use tiketi_scenario::topology::RoomPlace;
 
 const ME: Uuid = Uuid::from_u128(77);
@@ -43,6 +46,10 @@ fn temperament() -> Temperament {
         },
         call_timeout: Duration::from_secs(10),
         connect_timeout: Duration::from_secs(5),
+        connect_tries_max: None,
+        returns_after_disconnect: true,
+        reload: Reload::default(),
+        bots: Bots::default(),
     }
 }
 

@@ -29,6 +29,13 @@ pub enum Observation {
         at: SimTime,
         /// The stage.
         stage: Stage,
+        /// Whether the buyer is a program.
+        is_bot: bool,
+    },
+    /// A waiting buyer has reloaded the page.
+    Reloaded {
+        /// When it happened.
+        at: SimTime,
     },
     /// A waiting buyer was admitted.
     Admitted {

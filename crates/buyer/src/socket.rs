@@ -4,7 +4,7 @@ use super::backoff::Backoff;
 use crate::observation::SocketChange;
 use tiketi_core::rng::Stream;
 use tiketi_core::units::SimTime;
-use tiketi_scenario::plan::Retry;
+use tiketi_scenario::plan::{Retry, Temperament};
 
 /// State of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,9 +79,19 @@ impl Socket {
 
     /// Handles that it was lost or could not be opened, and schedules a reconnect unless that was the last try. Returns
     /// whether an open socket was lost.
-    pub(super) fn handle_lost(&mut self, now: SimTime, retry: &Retry, stream: &mut Stream) -> bool {
+    pub(super) fn handle_lost(
+        &mut self,
+        now: SimTime,
+        temperament: &Temperament,
+        stream: &mut Stream,
+    ) -> bool {
         let was_open = self.is_open();
-        self.state = match self.backoff.handle_failure(retry, stream) {
+        let first_tries = temperament.connect_tries_max.filter(|_| !self.was_open);
+        let retry = Retry {
+            tries_max: first_tries.or(temperament.reconnect.tries_max),
+            ..temperament.reconnect
+        };
+        self.state = match self.backoff.handle_failure(&retry, stream) {
             Some(pause) => State::Due(now + pause),
             None => State::Closed,
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::RngExt;
 
 use tiketi_core::rng::{Stream, Streams};
-use tiketi_core::units::BuyerId;
+use tiketi_core::units::{BuyerId, Share};
 use tiketi_scenario::plan::Temperament;
 
 /// The random draws of one buyer. Each purpose has its own stream, so that adding a draw doesn't shift any other.
@@ -13,6 +13,8 @@ use tiketi_scenario::plan::Temperament;
 pub struct Draws {
     streams: Streams,
     buyer: BuyerId,
+    /// Whether the buyer is a program, which takes no time of its own.
+    is_bot: bool,
     browse: Stream,
     repick: Stream,
     /// Seat preferences.
@@ -23,10 +25,11 @@ pub struct Draws {
 
 impl Draws {
     /// Opens the streams of one buyer.
-    pub fn new(streams: Streams, buyer: BuyerId) -> Self {
+    pub fn new(temperament: &Temperament, streams: Streams, buyer: BuyerId) -> Self {
         Self {
             streams,
             buyer,
+            is_bot: is_one_of(temperament.bots.share, || streams.for_buyer("bots", buyer)),
             browse: streams.for_buyer("browse", buyer),
             repick: streams.for_buyer("repick", buyer),
             seat: streams.for_buyer("seat", buyer),
@@ -34,9 +37,29 @@ impl Draws {
         }
     }
 
+    /// Whether the buyer is a program.
+    pub const fn is_bot(&self) -> bool {
+        self.is_bot
+    }
+
     /// Draws the pause before the next step on the page.
     pub fn browse(&mut self, temperament: &Temperament) -> Duration {
-        temperament.browse.sample(&mut self.browse)
+        let pause = temperament.browse.sample(&mut self.browse);
+        self.unless_bot(pause)
+    }
+
+    /// Returns the time in the queue until the buyer reloads the page, after this many reloads; `None` if the buyer doesn't.
+    pub fn reload(&self, temperament: &Temperament, reloads: u16) -> Option<Duration> {
+        let reload = &temperament.reload;
+        if self.is_bot || !is_one_of(reload.share, || self.stream("reloads")) {
+            return None;
+        }
+        // The stream is opened again instead of kept: most buyers never need it.
+        let mut stream = self.stream("reload");
+        for _ in 0..reloads {
+            let _ = reload.every.sample(&mut stream);
+        }
+        Some(reload.every.sample(&mut stream))
     }
 
     /// Returns how long this buyer waits in the queue before giving up.
@@ -46,17 +69,18 @@ impl Draws {
 
     /// Returns the time to pick the first seat.
     pub fn seat_pick(&self, temperament: &Temperament) -> Duration {
-        temperament.seat_pick.sample(&mut self.stream("seat_pick"))
+        self.unless_bot(temperament.seat_pick.sample(&mut self.stream("seat_pick")))
     }
 
     /// Draws the time to pick another seat.
     pub fn seat_repick(&mut self, temperament: &Temperament) -> Duration {
-        temperament.seat_repick.sample(&mut self.repick)
+        let pause = temperament.seat_repick.sample(&mut self.repick);
+        self.unless_bot(pause)
     }
 
     /// Returns the time from the seat hold to the payment or to walking away.
     pub fn payment(&self, temperament: &Temperament) -> Duration {
-        temperament.payment.sample(&mut self.stream("payment"))
+        self.unless_bot(temperament.payment.sample(&mut self.stream("payment")))
     }
 
     /// Returns whether this buyer pays for a held seat.
@@ -69,7 +93,16 @@ impl Draws {
         whole.mul_f64(self.backoff.random::<f64>())
     }
 
+    const fn unless_bot(&self, pause: Duration) -> Duration {
+        if self.is_bot { Duration::ZERO } else { pause }
+    }
+
     fn stream(&self, purpose: &str) -> Stream {
         self.streams.for_buyer(purpose, self.buyer)
     }
+}
+
+/// Draws whether a buyer is one of a share of all. The stream is opened only if there are such buyers: most scenarios have none.
+fn is_one_of(share: Share, stream: impl FnOnce() -> Stream) -> bool {
+    share != Share::NONE && stream().random::<f64>() < share.get()
 }

@@ -345,6 +345,10 @@ impl Visit {
                 self.drop_line();
                 self.journey.handle_socket_lost(now);
             }
+            Heard::Disconnected => {
+                self.drop_line();
+                self.journey.handle_disconnected(now);
+            }
         }
     }
 

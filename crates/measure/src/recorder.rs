@@ -59,8 +59,9 @@ impl Recorder {
             } => self.observe_arrival(intended, sent, start),
             Observation::Call(ref call) => self.observe_call(call),
             Observation::PageLoad(ref call) => self.observe_page_load(call),
-            Observation::Stage { at, stage } => {
+            Observation::Stage { at, stage, is_bot } => {
                 self.tally.stages[stage as usize] += 1;
+                self.tally.bot_stages[stage as usize] += u64::from(is_bot);
                 self.tick(at).stages[stage as usize] += 1;
             }
             Observation::Admitted { at, waited } => {
@@ -68,6 +69,7 @@ impl Recorder {
                     self.tally.waiting_time.record(waited);
                 }
             }
+            Observation::Reloaded { .. } => self.tally.reloads += 1,
             Observation::Dropped { then, .. } => self.tally.dropped.count(then),
             Observation::Left { at, reason, waited } => {
                 // Counts of buyers cover the whole run, warm-up included: every buyer who starts must also end.

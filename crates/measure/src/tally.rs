@@ -37,6 +37,12 @@ pub struct Tally {
     pub polls: Polls,
     /// Buyers who reached each stage in the whole run, in the order of [`Stage::ALL`].
     pub stages: [u64; Stage::ALL.len()],
+    /// The part of `stages` that is of programs.
+    #[serde(default)]
+    pub bot_stages: [u64; Stage::ALL.len()],
+    /// How often waiting buyers reloaded the page in the whole run.
+    #[serde(default)]
+    pub reloads: u64,
     /// Buyers whom the waiting room dropped in the whole run.
     #[serde(default)]
     pub dropped: Dropped,
@@ -144,6 +150,8 @@ impl Default for Tally {
             arrivals: Arrivals::default(),
             polls: Polls::default(),
             stages: Default::default(),
+            bot_stages: Default::default(),
+            reloads: 0,
             dropped: Dropped::default(),
             left: Default::default(),
             sockets: Sockets::default(),
@@ -173,6 +181,8 @@ impl Tally {
         self.arrivals.without_credential += other.arrivals.without_credential;
         self.polls.add(other.polls);
         add_each(&mut self.stages, &other.stages);
+        add_each(&mut self.bot_stages, &other.bot_stages);
+        self.reloads += other.reloads;
         self.dropped.entered += other.dropped.entered;
         self.dropped.rejoined += other.dropped.rejoined;
         self.dropped.unannounced += other.dropped.unannounced;
@@ -220,6 +230,11 @@ impl Tally {
     /// Returns the number of buyers who reached `stage`.
     pub const fn reached(&self, stage: Stage) -> u64 {
         self.stages[stage as usize]
+    }
+
+    /// Returns the number of programs among the buyers who reached `stage`.
+    pub const fn bots_at(&self, stage: Stage) -> u64 {
+        self.bot_stages[stage as usize]
     }
 
     /// Returns the number of buyers whose visit ended for `reason`.

@@ -50,7 +50,9 @@ mod tests {
             ticks.of(second).calls_due += 1;
         }
         let due = |ticks: Vec<(u64, Tick)>| {
-            let due = ticks.into_iter().map(|(second, tick)| (second, tick.calls_due));
+            let due = ticks
+                .into_iter()
+                .map(|(second, tick)| (second, tick.calls_due));
             due.collect::<Vec<_>>()
         };
         assert_eq!(due(ticks.take()), [(68, 1), (70, 2), (72, 1)]);

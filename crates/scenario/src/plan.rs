@@ -176,11 +176,66 @@ pub struct Temperament {
     /// How long a browser waits for a connection before it tries the next address of the load balancer.
     #[serde(default = "connect_timeout")]
     pub connect_timeout: Duration,
+    /// Failed attempts to open the first socket after which the page does without one; `None` to go on as `reconnect` says.
+    #[serde(default)]
+    pub connect_tries_max: Option<u32>,
+    /// Whether the page opens its socket again after the server has closed it with a disconnect packet.
+    #[serde(default = "returns_after_disconnect")]
+    pub returns_after_disconnect: bool,
+    /// Waiting buyers who reload the page.
+    #[serde(default)]
+    pub reload: Reload,
+    /// Buyers who are programs.
+    #[serde(default)]
+    pub bots: Bots,
+}
+
+/// Waiting buyers who get impatient and reload the page: it loads again, asks for its place in the queue, and opens a new socket.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reload {
+    /// Share of the buyers who do.
+    pub share: Share,
+    /// Time in the queue before they do, and from then on between two reloads.
+    pub every: Distribution,
+}
+
+impl Default for Reload {
+    /// Nobody does.
+    fn default() -> Self {
+        Self {
+            share: Share::NONE,
+            every: Distribution::Constant { value: 20.0 },
+        }
+    }
+}
+
+/// Buyers who are programs: they do not read, look for a seat or type, so that only the system takes time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bots {
+    /// Share of the buyers who are.
+    pub share: Share,
+    /// Time between two polls of a bot that waits.
+    pub poll: Duration,
+}
+
+impl Default for Bots {
+    /// There are none.
+    fn default() -> Self {
+        Self {
+            share: Share::NONE,
+            poll: Duration::from_secs(1),
+        }
+    }
 }
 
 /// For archives without the key: the default of the preset.
 const fn connect_timeout() -> Duration {
     Duration::from_secs(5)
+}
+
+/// For archives without the key: all pages came back.
+const fn returns_after_disconnect() -> bool {
+    true
 }
 
 /// How buyers poll their place in the queue.

@@ -23,6 +23,7 @@ impl Journey {
             self.reach(now, Stage::Queued);
         }
         self.step = Step::Waiting;
+        self.plan_reload(now);
         self.join_due = self.socket.is_open();
         match self.room {
             RoomPlace::Application => self.socket.want(now),
@@ -58,7 +59,9 @@ impl Journey {
 
     pub(super) fn poll_interval(&self) -> Duration {
         let poll = &self.temperament.poll;
-        if self.socket.is_open() {
+        if self.draws.is_bot() {
+            self.temperament.bots.poll
+        } else if self.socket.is_open() {
             poll.connected
         } else {
             poll.disconnected

@@ -51,6 +51,8 @@ pub(crate) enum Heard {
     Message(Received),
     /// The connection was lost.
     Lost,
+    /// The server has disconnected the buyer.
+    Disconnected,
 }
 
 /// An open socket.
@@ -113,7 +115,9 @@ impl Opening<'_> {
                             .send(Frame::Text(Utf8Bytes::from_static(reply)))
                             .await
                             .map_err(|_| Failure::Reset)?,
-                        Reaction::Refuse | Reaction::HangUp => return Err(Failure::Handshake),
+                        Reaction::Refuse | Reaction::HangUp | Reaction::Disconnect => {
+                            return Err(Failure::Handshake);
+                        }
                         Reaction::Wait
                         | Reaction::Introduce
                         | Reaction::Connected
@@ -177,6 +181,7 @@ impl Connection {
                             self.emit(Utf8Bytes::from_static(reply));
                         }
                         Reaction::HangUp | Reaction::Refuse => return Poll::Ready(Heard::Lost),
+                        Reaction::Disconnect => return Poll::Ready(Heard::Disconnected),
                         Reaction::Wait | Reaction::Introduce | Reaction::Connected => {}
                     }
                 }

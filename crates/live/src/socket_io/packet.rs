@@ -24,6 +24,8 @@ pub(super) enum Packet {
     Refused,
     /// The server closes the connection.
     Closed,
+    /// The server disconnects the buyer. Socket.IO's client does not come back by itself after that.
+    Disconnected,
     /// A message.
     Message(Received),
     /// Irrelevant to a buyer.
@@ -65,7 +67,8 @@ impl Packet {
             },
             [b'4', b'0', ..] => Self::Connected,
             [b'4', b'4', ..] => Self::Refused,
-            [b'1', ..] | [b'4', b'1', ..] => Self::Closed,
+            [b'1', ..] => Self::Closed,
+            [b'4', b'1', ..] => Self::Disconnected,
             _ => Self::Other,
         }
     }
@@ -259,7 +262,8 @@ mod tests {
         assert_eq!(Packet::parse("2"), Packet::Ping);
         assert_eq!(Packet::parse(r#"40{"sid":"b"}"#), Packet::Connected);
         assert_eq!(Packet::parse(r#"44{"message":"no"}"#), Packet::Refused);
-        assert_eq!(Packet::parse("41"), Packet::Closed);
+        assert_eq!(Packet::parse("1"), Packet::Closed);
+        assert_eq!(Packet::parse("41"), Packet::Disconnected);
         assert_eq!(Packet::parse(""), Packet::Other);
     }
 }

@@ -21,6 +21,8 @@ pub(crate) enum Reaction {
     Refuse,
     /// The server has closed the connection.
     HangUp,
+    /// The server has disconnected the buyer.
+    Disconnect,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +78,8 @@ impl Session {
             (State::Connected, Packet::Message(received)) => Reaction::Message(received),
             (_, Packet::Ping) => Reaction::Reply(PONG),
             (_, Packet::Closed) => Reaction::HangUp,
-            (_, Packet::Refused) | (State::Opening, _) => Reaction::Refuse,
+            (State::Connected, Packet::Disconnected) => Reaction::Disconnect,
+            (_, Packet::Refused | Packet::Disconnected) | (State::Opening, _) => Reaction::Refuse,
             _ => Reaction::Wait,
         }
     }

@@ -68,7 +68,11 @@ fn journey(buyer: u64, at: SimTime, lag: Duration, seen: &mut Vec<Observation>) 
     let stages = if buyer.is_multiple_of(4) { 7 } else { 6 };
     for (place, stage) in Stage::ALL.into_iter().take(stages).enumerate() {
         let at = at + secs(place as u64 * 5);
-        seen.push(Observation::Stage { at, stage });
+        seen.push(Observation::Stage {
+            at,
+            stage,
+            is_bot: false,
+        });
     }
     let waited = secs(10 + buyer % 30);
     let at = at + secs(40);

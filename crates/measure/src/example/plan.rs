@@ -12,8 +12,8 @@ use tiketi_scenario::distribution::Distribution;
 use tiketi_scenario::network::{DefaultRoute, Routes, SecurityGroups, Source};
 use tiketi_scenario::objective::{Gate, GateMetric, Relation, Statistic};
 use tiketi_scenario::plan::{
-    Clock, Cost, Poll, Provider, Retry, Section, SelfCheck, Server, Show, Target, Temperament,
-    WaitingRoom,
+    Bots, Clock, Cost, Poll, Provider, Reload, Retry, Section, SelfCheck, Server, Show, Target,
+    Temperament, WaitingRoom,
 };
 use tiketi_scenario::scaling::{
     Alarm, Comparison, HealthType, HookDefault, LaunchHook, Metric, MissingData, Monitor, Policy,
@@ -164,6 +164,10 @@ fn temperament() -> Temperament {
         reconnect: retry,
         call_timeout: secs(10),
         connect_timeout: secs(5),
+        connect_tries_max: None,
+        returns_after_disconnect: true,
+        reload: Reload::default(),
+        bots: Bots::default(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::document::Document;
 use super::events;
 use crate::chart::{Bar, BarChart};
 use crate::number::Number;
-use crate::page::{Cell, ColumnKind, Section, Table};
+use crate::page::{Cell, Column, ColumnKind, Section, Table};
 use crate::wording::capitalized;
 use tiketi_measure::tally::Dropped;
 
@@ -32,11 +32,51 @@ pub(super) fn section(document: &Document) -> Section {
     } else {
         section.with(dropped(document))
     };
-    section.with(
+    let section = section.with(
         Table::pairs(ColumnKind::Number)
             .titled("How visits ended")
             .with_rows(ends),
-    )
+    );
+    match habits(document) {
+        Some(table) => section.with(table),
+        None => section,
+    }
+}
+
+/// Programs among the buyers, and reloads of the page; `None` if there were neither.
+fn habits(document: &Document) -> Option<Table> {
+    let row = |what: &str, count, share: Option<f64>| {
+        let share = Cell::number(share.map(Number::share));
+        vec![Cell::text(what), Cell::count(count), share]
+    };
+    let bots = document.bots.into_iter().flat_map(|bots| {
+        [
+            row("Bots, of all buyers", bots.arrived, bots.share_of_buyers),
+            row(
+                "Tickets sold to bots, of all tickets",
+                bots.tickets,
+                bots.share_of_tickets,
+            ),
+        ]
+    });
+    let reloads = (document.reloads > 0).then(|| {
+        row(
+            "Reloads of the page by waiting buyers",
+            document.reloads,
+            None,
+        )
+    });
+    let rows: Vec<_> = bots.chain(reloads).collect();
+    let columns = vec![
+        Column::label(""),
+        Column::number("Count"),
+        Column::number("Share"),
+    ];
+    (!rows.is_empty()).then(|| {
+        Table::new(columns)
+            .titled("Bots and reloads")
+            .with_rows(rows)
+    })
 }
 
 /// Buyers who lost their place in the queue, by what they did next. The funnel does not count them as admitted.

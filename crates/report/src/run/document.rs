@@ -47,6 +47,12 @@ pub struct Document {
     pub funnel: Vec<FunnelStep>,
     /// Buyers whom the waiting room dropped: their place in the queue was gone without an admission.
     pub dropped: Dropped,
+    /// Programs among the buyers; `None` if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bots: Option<Bots>,
+    /// How often waiting buyers reloaded the page.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub reloads: u64,
     /// How visits ended.
     pub left: Vec<LeftFor>,
     /// Requests by operation; the last entry is all operations together.
@@ -135,6 +141,19 @@ pub struct RunHeader {
     pub warmup_seconds: f64,
     /// The command that reproduces the run.
     pub run_again: String,
+}
+
+/// What programs among the buyers did.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Bots {
+    /// How many arrived.
+    pub arrived: u64,
+    /// The same as a share of all buyers; `None` if nobody arrived.
+    pub share_of_buyers: Option<f64>,
+    /// Tickets that they bought.
+    pub tickets: u64,
+    /// The same as a share of all tickets sold; `None` if none was.
+    pub share_of_tickets: Option<f64>,
 }
 
 /// Buyers who reached one stage.
@@ -246,6 +265,8 @@ pub fn document(run: &Measurements, verdicts: Verdicts, run_again: &str) -> Docu
         arrivals: tally.arrivals,
         funnel: funnel(run),
         dropped: tally.dropped,
+        bots: bots(run),
+        reloads: tally.reloads,
         left: left(run),
         calls: call_rows(run, &all),
         metrics: metrics(run),
@@ -325,6 +346,25 @@ fn funnel(run: &Measurements) -> Vec<FunnelStep> {
         }
     };
     Stage::ALL.into_iter().map(step).collect()
+}
+
+fn bots(run: &Measurements) -> Option<Bots> {
+    let arrived = run.tally.bots_at(Stage::Arrived);
+    let tickets = run.tally.bots_at(Stage::Paid);
+    (arrived > 0).then(|| Bots {
+        arrived,
+        share_of_buyers: share(arrived, run.tally.reached(Stage::Arrived)),
+        tickets,
+        share_of_tickets: share(tickets, run.tally.reached(Stage::Paid)),
+    })
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 fn left(run: &Measurements) -> Vec<LeftFor> {

@@ -9,7 +9,7 @@ use crate::duration::Written;
 use crate::keys::kind::{Kind, Length, Number, Or, Seconds, Shares, Truth, Whole};
 use crate::keys::{Describing, Form, Keys, field, key};
 use crate::page::Page;
-use crate::plan::{Poll, Retry, Temperament};
+use crate::plan::{Bots, Poll, Reload, Retry, Temperament};
 use crate::value::Value;
 
 pub(super) fn temperament(keys: &mut Keys<'_, '_, Temperament>) -> Option<Temperament> {
@@ -97,6 +97,38 @@ pub(super) fn temperament(keys: &mut Keys<'_, '_, Temperament>) -> Option<Temper
         Length(limits::TIMEOUT),
         |buyers| buyers.connect_timeout,
     );
+    let connect_tries_max = keys.value(
+        key(
+            "connect_tries_max",
+            "Failed attempts to open the first socket after which the page does without one; `none` to go on as `reconnect` says.",
+        ),
+        Or("none", Whole(limits::TRIES)),
+        |buyers| buyers.connect_tries_max,
+    );
+    let returns_after_disconnect = keys.value(
+        key(
+            "returns_after_disconnect",
+            "Whether the page opens its socket again after the server has closed it with a disconnect packet; for live runs.",
+        ),
+        Truth,
+        |buyers| buyers.returns_after_disconnect,
+    );
+    let reload = keys.table(
+        key(
+            "reload",
+            "Waiting buyers who reload the page: it loads again, asks for its place in the queue, and opens a new socket.",
+        ),
+        |buyers| &buyers.reload,
+        reload,
+    );
+    let bots = keys.table(
+        key(
+            "bots",
+            "Buyers who are programs: they do not read, look for a seat or type, so that only the system takes time.",
+        ),
+        |buyers| &buyers.bots,
+        bots,
+    );
     Some(Temperament {
         browse: browse?,
         patience: patience?,
@@ -110,6 +142,47 @@ pub(super) fn temperament(keys: &mut Keys<'_, '_, Temperament>) -> Option<Temper
         reconnect: reconnect?,
         call_timeout: call_timeout?,
         connect_timeout: connect_timeout?,
+        connect_tries_max: connect_tries_max?,
+        returns_after_disconnect: returns_after_disconnect?,
+        reload: reload?,
+        bots: bots?,
+    })
+}
+
+fn reload(keys: &mut Keys<'_, '_, Reload>) -> Option<Reload> {
+    let share = keys.value(
+        key("share", "Share of the buyers who do."),
+        Shares::Any,
+        |reload| reload.share,
+    );
+    let every = keys.value(
+        key(
+            "every",
+            "Time in the queue before they do, and from then on between two reloads.",
+        ),
+        Distributions,
+        |reload| reload.every,
+    );
+    Some(Reload {
+        share: share?,
+        every: every?,
+    })
+}
+
+fn bots(keys: &mut Keys<'_, '_, Bots>) -> Option<Bots> {
+    let share = keys.value(
+        key("share", "Share of the buyers who are programs."),
+        Shares::Any,
+        |bots| bots.share,
+    );
+    let poll = keys.value(
+        key("poll", "Time between two polls of a bot that waits."),
+        Length(limits::PAUSE),
+        |bots| bots.poll,
+    );
+    Some(Bots {
+        share: share?,
+        poll: poll?,
     })
 }
 
