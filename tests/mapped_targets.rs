@@ -266,7 +266,42 @@ fn too_few_users_are_refused_before_anything_is_sent() {
     let ended = run(&workplace, "http://127.0.0.1:1", &more);
     assert_eq!(ended.code, Some(104), "{ended:?}");
     assert!(
-        ended.stderr.contains("3 users are too few for 12 buyers"),
+        ended
+            .stderr
+            .contains("3 users are too few for 12 buyers (expected 12, one for each)"),
         "{ended:?}"
     );
+    assert!(
+        ended.stderr.contains("target.reuse_users = true"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn buyers_may_share_users_if_the_scenario_says_so() {
+    let workplace = Workplace::new();
+    let text = sale(12, "14s");
+    workplace.write("sale.toml", text.clone() + "[target]\nreuse_users = true\n");
+    workplace.write("users.csv", users(3));
+    let api = mapping("concert-reservation.toml");
+    let more = ["--api", &api, "--users", "users.csv"];
+    let ended = run(&workplace, "http://127.0.0.1:1", &more);
+    assert_eq!(
+        ended.code,
+        Some(92),
+        "nothing but the server is missing: {ended:?}"
+    );
+
+    // The payload is {"userId":"u-7"}: two tokens of one user are one user.
+    let token = |signature| format!("eyJhbGciOiJIUzI1NiJ9.eyJ1c2VySWQiOiJ1LTcifQ.{signature}\n");
+    workplace.write("tokens.txt", token("YQ") + &token("Yg"));
+    let more = ["--tokens", "tokens.txt"];
+    let ended = run(&workplace, "http://127.0.0.1:1", &more);
+    assert_eq!(ended.code, Some(92), "{ended:?}");
+    workplace.write("sale.toml", text);
+    let ended = run(&workplace, "http://127.0.0.1:1", &more);
+    assert_eq!(ended.code, Some(104), "{ended:?}");
+    let words =
+        "tokens.txt: tokens for 1 users are too few for 12 buyers (expected 12, one for each)";
+    assert!(ended.stderr.contains(words), "{ended:?}");
 }

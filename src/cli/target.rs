@@ -7,8 +7,8 @@ use super::exit::{Exit, complain};
 use super::input::Kind;
 use super::source;
 use super::users;
-use tiketi_api::{Mapping, Tree, Variable};
-use tiketi_live::credential::Credentials;
+use tiketi_api::{Tree, Variable};
+use tiketi_live::credential::{CredentialError, Credentials};
 use tiketi_live::sut::{Remote, Sut};
 use tiketi_scenario::{Plan, arrival_times};
 
@@ -28,7 +28,7 @@ pub(super) fn asked_for(flags: &RunArguments, plan: &Plan) -> Result<Option<Targ
     let buyers = arrival_times(plan).len();
     Ok(Some(Target {
         url: url.clone(),
-        credentials: credentials(&flags.buyers_of_target, &plan.target.mapping(), buyers)?,
+        credentials: credentials(&flags.buyers_of_target, plan, buyers)?,
         is_owned: flags.i_own_this_target,
     }))
 }
@@ -58,9 +58,10 @@ impl TargetArguments {
 /// Reads and checks the credentials of this many buyers, before anything is sent to the target.
 pub(super) fn credentials(
     flags: &TargetArguments,
-    mapping: &Mapping,
+    plan: &Plan,
     buyers: usize,
 ) -> Result<Credentials, Exit> {
+    let mapping = &plan.target.mapping();
     let (path, credentials) = match (&flags.token_secret_file, &flags.tokens, &flags.users) {
         (Some(path), _, _) => {
             let secret = lines(path)?.remove(0);
@@ -81,13 +82,25 @@ pub(super) fn credentials(
         );
         return Err(Exit::BadScenario);
     }
-    credentials.check(mapping, buyers).map_err(|reason| {
-        match path {
-            Some(path) => complain(format_args!("{}: {reason}", path.display()), None),
-            None => complain(
-                reason,
-                Some("pass --users FILE (a CSV file, one buyer per row)"),
+    let checked = credentials.check(mapping);
+    let checked = checked.and_then(|()| {
+        if plan.target.reuse_users {
+            return Ok(());
+        }
+        credentials.check_share(mapping, buyers)
+    });
+    checked.map_err(|reason| {
+        let hint = match (&reason, path) {
+            (CredentialError::TooFewUsers { .. }, _) => Some(
+                "add users, lower the number of buyers with --buyers, or set `target.reuse_users = true` in the scenario to let \
+                 buyers share them",
             ),
+            (_, Some(_)) => None,
+            (_, None) => Some("pass --users FILE (a CSV file, one buyer per row)"),
+        };
+        match path {
+            Some(path) => complain(format_args!("{}: {reason}", path.display()), hint),
+            None => complain(reason, hint),
         }
         Exit::BadScenario
     })?;

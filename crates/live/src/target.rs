@@ -387,8 +387,7 @@ mod tests {
     fn target(allow: &[&str]) -> Target {
         Target {
             allow: allow.iter().map(|&text| text.to_owned()).collect(),
-            show: None,
-            api: None,
+            ..Target::default()
         }
     }
 
