@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::allow_exec;
 use super::args::{RunArguments, TargetArguments};
 use super::exit::{Exit, complain};
 use super::input::Kind;
@@ -10,6 +11,7 @@ use super::users;
 use tiketi_api::{Tree, Variable};
 use tiketi_live::credential::{CredentialError, Credentials};
 use tiketi_live::sut::{Remote, Sut};
+use tiketi_live::target::Refusal;
 use tiketi_scenario::{Plan, arrival_times};
 
 /// An existing system, and the credentials of its buyers.
@@ -25,6 +27,7 @@ pub(super) fn asked_for(flags: &RunArguments, plan: &Plan) -> Result<Option<Targ
     let Some(url) = &flags.target else {
         return Ok(None);
     };
+    allow_exec::check(plan, flags.allow_exec)?;
     let buyers = arrival_times(plan).len();
     Ok(Some(Target {
         url: url.clone(),
@@ -42,10 +45,17 @@ pub(super) async fn sut(target: Option<Target>, plan: &Plan) -> Result<Sut, Exit
     Box::pin(admission)
         .await
         .map(|remote| Sut::Remote(Box::new(remote)))
-        .map_err(|refusal| {
-            complain(refusal, None);
-            Exit::TargetRefused
-        })
+        .map_err(|refusal| refused(&refusal))
+}
+
+/// Prints why a target is not used.
+pub(super) fn refused(refusal: &Refusal) -> Exit {
+    complain(refusal, None);
+    if matches!(refusal, Refusal::Unsigned(_)) {
+        // It says nothing about the target.
+        return Exit::Inconclusive;
+    }
+    Exit::TargetRefused
 }
 
 impl TargetArguments {
