@@ -669,4 +669,12 @@ fn a_run_whose_program_dies_is_inconclusive_and_says_why() {
         "{}",
         ended.stdout
     );
+    // Before the load, it says nothing about the target either.
+    let text = std::fs::read_to_string(workplace.path("api.toml")).unwrap();
+    let listed = text.replace("[\"seat_reserve\", \"confirm\"]", "[\"show_list\"]");
+    assert_ne!(text, listed);
+    workplace.write("api.toml", listed);
+    let ended = run(&workplace, &url, &["--api", "api.toml", "--allow-exec"]);
+    assert_eq!(ended.code, Some(91), "{ended:?}");
+    assert!(ended.stderr.contains("no answer: not JSON"), "{ended:?}");
 }
