@@ -139,6 +139,7 @@ fn assignment(plan: Plan, address: SocketAddr) -> Assignment {
             dns: None,
             page: None,
             edge: None,
+            hosts: Vec::new(),
             reach: Reach::Loopback,
         },
         api: None,

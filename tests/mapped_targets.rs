@@ -8,7 +8,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use command::{Ended, Workplace};
-use foreign_servers::{ConcertReservation, TicketDrop};
+use foreign_servers::{
+    ConcertReservation, EventBn, HhplusTicketing, TicketDrop, TicketReservation, Ticketon,
+    WaitingRoom,
+};
 use small_server::SmallServer;
 
 mod command;
@@ -102,6 +105,266 @@ fn buyers_without_a_seat_map_pay_in_two_calls_and_poll_for_their_hold() {
         "{ended:?}"
     );
     assert!(matches!(ended.code, Some(0 | 91)), "{ended:?}");
+}
+
+/// The same sale of a show that no list names.
+fn sale_of(show: &str, buyers: u32, duration: &str) -> String {
+    sale(buyers, duration) + &format!("[target]\nshow = \"{show}\"\n")
+}
+
+/// Users with an e-mail address, an id and a UUID, who exist on the server.
+fn accounts(count: u128) -> String {
+    let row = |number| {
+        let uid = uuid::Uuid::from_u128(number);
+        format!("buyer{number}@example.com,password-{number},{number},{uid}\n")
+    };
+    let rows = (1..=count).map(row);
+    std::iter::once("email,password,id,uid\n".to_owned())
+        .chain(rows)
+        .collect()
+}
+
+/// Writes a mapping with other words as `api.toml`; each of them is there once.
+fn write_mapping(workplace: &Workplace, name: &str, changes: &[(&str, &str)]) {
+    let mut text = std::fs::read_to_string(mapping(name)).unwrap();
+    for (from, to) in changes {
+        assert_eq!(text.matches(from).count(), 1, "`{from}` in {name}");
+        text = text.replace(from, to);
+    }
+    workplace.write("api.toml", text);
+}
+
+/// Checks that a run has understood every response.
+fn assert_understood(ended: &Ended, complaints: &[String]) {
+    assert_eq!(complaints, Vec::<String>::new(), "{ended:?}");
+    assert!(
+        !ended.stderr.contains("No row of the API mapping"),
+        "{ended:?}"
+    );
+    assert!(matches!(ended.code, Some(0 | 91)), "{ended:?}");
+}
+
+const MAPPED: [&str; 4] = ["--api", "api.toml", "--users", "users.csv"];
+
+/// The mapping with the port of the queue service.
+fn ticketon(workplace: &Workplace, server: &Ticketon) {
+    let port = format!(":{}", server.broker_port());
+    write_mapping(workplace, "ticketon.toml", &[(":9000", &port)]);
+    workplace.write("users.csv", accounts(12));
+}
+
+#[test]
+fn buyers_wait_at_a_queue_service_of_its_own_and_pay_with_its_token() {
+    let server = Ticketon::start(8, Duration::from_millis(100));
+    let workplace = Workplace::new();
+    ticketon(&workplace, &server);
+    workplace.write("sale.toml", sale(12, "14s"));
+    let ended = run(&workplace, &server.url(), &MAPPED);
+    let books = server.books();
+    assert_eq!(books.paid.len(), 8, "{books:?}\n{ended:?}");
+    assert!(books.broker_requests >= 24, "{books:?}");
+    assert!(books.polls_of_results >= 16, "{books:?}");
+    assert_understood(&ended, &books.complaints);
+}
+
+#[test]
+fn a_probe_names_the_host_that_it_asks_and_shows_no_entry_token() {
+    let server = Ticketon::start(2, Duration::from_millis(100));
+    let workplace = Workplace::new();
+    ticketon(&workplace, &server);
+    let url = server.url();
+    let ended = workplace.run(&[&["probe", "--target", &url][..], &MAPPED].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for shown in [
+        "/waiting (host broker)\n",
+        "   > entryauthtoken: ***\n",
+        "\"entryAuthToken\":\"***\"",
+        "   = accepted-poll-later",
+        "   = paid",
+    ] {
+        assert!(
+            ended.stdout.contains(shown),
+            "`{shown}` in\n{}",
+            ended.stdout
+        );
+    }
+    assert!(!ended.stdout.contains("eyJ"), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("not understood"), "{}", ended.stdout);
+}
+
+#[test]
+fn buyers_spread_over_the_performances_of_a_concert() {
+    let server = HhplusTicketing::start(4, Duration::from_millis(100));
+    let workplace = Workplace::new();
+    workplace.write("sale.toml", sale_of("10", 12, "14s"));
+    workplace.write("users.csv", accounts(12));
+    let api = mapping("hhplus-ticketing.toml");
+    let more = ["--api", &api, "--users", "users.csv"];
+    let ended = run(&workplace, &server.url(), &more);
+    let books = server.books();
+    // A performance that is sold out is not looked at again.
+    assert_eq!(books.paid.len(), 12, "{books:?}\n{ended:?}");
+    assert_eq!(books.looked_at, [1, 2, 3].into(), "{books:?}");
+    assert_eq!(books.points.len(), 12, "{books:?}");
+    assert_understood(&ended, &books.complaints);
+}
+
+#[test]
+fn buyers_without_a_queue_take_another_seat_if_theirs_is_taken() {
+    let server = TicketReservation::start(3);
+    server.books().is_first_lost = true;
+    let workplace = Workplace::new();
+    workplace.write("sale.toml", sale(12, "10s"));
+    let api = mapping("ticket-reservation.toml");
+    let ended = run(&workplace, &server.url(), &["--api", &api]);
+    let books = server.books();
+    assert_eq!(books.paid.len(), 6, "{books:?}\n{ended:?}");
+    assert_eq!(books.looks.len(), 2, "{books:?}");
+    assert!(books.conflicts >= 1, "{books:?}");
+    assert_understood(&ended, &books.complaints);
+}
+
+#[test]
+fn buyers_ask_for_the_result_of_a_lock_and_extend_it_before_they_pay() {
+    let server = EventBn::start(8);
+    let workplace = Workplace::new();
+    workplace.write("sale.toml", sale(12, "14s"));
+    workplace.write("users.csv", accounts(12));
+    let api = mapping("event-bn.toml");
+    let more = ["--api", &api, "--users", "users.csv"];
+    let ended = run(&workplace, &server.url(), &more);
+    let books = server.books();
+    assert_eq!(books.paid.len(), 8, "{books:?}\n{ended:?}");
+    assert!(books.queued >= 4, "{books:?}");
+    assert_eq!(books.extended, 8, "{books:?}");
+    assert_eq!(books.released, 0, "{books:?}");
+    assert_understood(&ended, &books.complaints);
+}
+
+#[test]
+fn buyers_compare_their_number_with_the_one_that_is_served() {
+    let server = WaitingRoom::start(8, Duration::from_millis(300));
+    let workplace = Workplace::new();
+    workplace.write("sale.toml", sale_of("Sample", 12, "14s"));
+    let port = format!(":{}", server.room_port());
+    write_mapping(&workplace, "aws-waiting-room.toml", &[(":8443", &port)]);
+    let ended = run(&workplace, &server.url(), &["--api", "api.toml"]);
+    let books = server.books();
+    assert_eq!(books.sold, 8, "{books:?}\n{ended:?}");
+    assert!(books.not_yet_numbered >= 12, "{books:?}");
+    assert_understood(&ended, &books.complaints);
+}
+
+/// Each mapping with one wrong row: the buyer of a probe gets no ticket, and the output names the request at which it stopped.
+#[test]
+fn a_row_with_the_wrong_meaning_is_found_by_a_probe() {
+    let workplace = Workplace::new();
+    workplace.write("users.csv", accounts(1));
+    workplace.write(
+        "concert.toml",
+        "name = \"concert\"\n[target]\nshow = \"10\"\n",
+    );
+    workplace.write(
+        "event.toml",
+        "name = \"event\"\n[target]\nshow = \"Sample\"\n",
+    );
+    let probe = |url: &str, scenario: &[&str], role: &str| {
+        let limit = ["--limit", "6s"];
+        let ended = workplace.run(
+            &[
+                &["probe"],
+                scenario,
+                &["--target", url],
+                &MAPPED[..],
+                &limit,
+            ]
+            .concat(),
+        );
+        assert_eq!(ended.code, Some(91), "{ended:?}");
+        assert!(ended.stdout.contains(role), "`{role}` in\n{}", ended.stdout);
+    };
+    let soon = Duration::from_millis(50);
+
+    // Nobody is admitted while the probe lasts.
+    let slow = Ticketon::start(2, Duration::from_secs(60));
+    let slow_port = format!(":{}", slow.broker_port());
+    let swapped = (
+        "\"WAITING\", is = \"queued\"",
+        "\"WAITING\", is = \"admitted\"",
+    );
+    write_mapping(
+        &workplace,
+        "ticketon.toml",
+        &[(":9000", &slow_port), swapped],
+    );
+    probe(&slow.url(), &[], "{entry_token} has no value");
+
+    let server = HhplusTicketing::start(2, soon);
+    let swapped = (
+        "status = 201, is = \"held\"",
+        "status = 201, is = \"taken\"",
+    );
+    write_mapping(&workplace, "hhplus-ticketing.toml", &[swapped]);
+    probe(
+        &server.url(),
+        &["concert.toml"],
+        "no further than `seat_reserve`",
+    );
+
+    let server = TicketReservation::start(2);
+    let swapped = (
+        "[\"paid\", \"confirmed\"], is = \"paid\"",
+        "[\"paid\", \"confirmed\"], is = \"refused\"",
+    );
+    write_mapping(&workplace, "ticket-reservation.toml", &[swapped]);
+    probe(&server.url(), &[], "no further than `payment`");
+    assert_eq!(server.books().cancelled, 1, "the seat is given back");
+
+    let server = EventBn::start(2);
+    let swapped = [
+        (
+            "status = 200, \"/success\" = true, is = \"held\"",
+            "status = 200, \"/success\" = true, is = \"taken\"",
+        ),
+        (
+            "\"/result/success\" = true, is = \"held\"",
+            "\"/result/success\" = true, is = \"taken\"",
+        ),
+    ];
+    write_mapping(&workplace, "event-bn.toml", &swapped);
+    probe(&server.url(), &[], "no further than `seat_reserve");
+
+    let server = WaitingRoom::start(2, Duration::from_secs(60));
+    let port = format!(":{}", server.room_port());
+    let swapped = (
+        "{ below = \"{number}\" }, is = \"queued\"",
+        "{ below = \"{number}\" }, is = \"admitted\"",
+    );
+    write_mapping(
+        &workplace,
+        "aws-waiting-room.toml",
+        &[(":8443", &port), swapped],
+    );
+    probe(
+        &server.url(),
+        &["event.toml"],
+        "no further than `before_seats.token`",
+    );
+}
+
+#[test]
+fn a_run_with_a_wrong_row_does_not_pass() {
+    let server = TicketReservation::start(3);
+    let workplace = Workplace::new();
+    workplace.write("sale.toml", sale(4, "6s"));
+    let swapped = (
+        "status = 200, is = \"held\"",
+        "status = 200, is = \"taken\"",
+    );
+    write_mapping(&workplace, "ticket-reservation.toml", &[swapped]);
+    let ended = run(&workplace, &server.url(), &["--api", "api.toml"]);
+    assert!(server.books().paid.is_empty());
+    assert_ne!(ended.code, Some(0), "{ended:?}");
 }
 
 #[test]
@@ -266,7 +529,152 @@ fn too_few_users_are_refused_before_anything_is_sent() {
     let ended = run(&workplace, "http://127.0.0.1:1", &more);
     assert_eq!(ended.code, Some(104), "{ended:?}");
     assert!(
-        ended.stderr.contains("3 users are too few for 12 buyers"),
+        ended
+            .stderr
+            .contains("3 users are too few for 12 buyers (expected 12, one for each)"),
         "{ended:?}"
     );
+    assert!(
+        ended.stderr.contains("target.reuse_users = true"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn buyers_may_share_users_if_the_scenario_says_so() {
+    let workplace = Workplace::new();
+    let text = sale(12, "14s");
+    workplace.write("sale.toml", text.clone() + "[target]\nreuse_users = true\n");
+    workplace.write("users.csv", users(3));
+    let api = mapping("concert-reservation.toml");
+    let more = ["--api", &api, "--users", "users.csv"];
+    let ended = run(&workplace, "http://127.0.0.1:1", &more);
+    assert_eq!(
+        ended.code,
+        Some(92),
+        "nothing but the server is missing: {ended:?}"
+    );
+
+    // The payload is {"userId":"u-7"}: two tokens of one user are one user.
+    let token = |signature| format!("eyJhbGciOiJIUzI1NiJ9.eyJ1c2VySWQiOiJ1LTcifQ.{signature}\n");
+    workplace.write("tokens.txt", token("YQ") + &token("Yg"));
+    let more = ["--tokens", "tokens.txt"];
+    let ended = run(&workplace, "http://127.0.0.1:1", &more);
+    assert_eq!(ended.code, Some(92), "{ended:?}");
+    workplace.write("sale.toml", text);
+    let ended = run(&workplace, "http://127.0.0.1:1", &more);
+    assert_eq!(ended.code, Some(104), "{ended:?}");
+    let words =
+        "tokens.txt: tokens for 1 users are too few for 12 buyers (expected 12, one for each)";
+    assert!(ended.stderr.contains(words), "{ended:?}");
+}
+
+/// The mapping of TicketDrop, whose holds and confirmations are signed by a shell script.
+fn signed(workplace: &Workplace, script: &str) {
+    let text = std::fs::read_to_string(mapping("ticketdrop.toml")).unwrap();
+    let sign = "[sign]\nrun = [\"sh\", \"sign.sh\"]\nfor = [\"seat_reserve\", \"confirm\"]\nvariables = [\"user\"]\n";
+    workplace.write("api.toml", text + sign);
+    workplace.write("sign.sh", script);
+}
+
+/// Answers with a header that names the user.
+const SIGNS: &str = r#"while IFS= read -r line; do
+    id=$(printf '%s' "$line" | sed 's/.*"id":\([0-9]*\).*/\1/')
+    user=$(printf '%s' "$line" | sed 's/.*"user":"\([^"]*\)".*/\1/')
+    printf '{"id":%s,"headers":{"x-signature":"v1:%s"}}\n' "$id" "$user"
+done
+"#;
+
+#[test]
+fn a_program_signs_requests_only_if_the_user_allows_it() {
+    let server = TicketDrop::start(6, Duration::from_millis(100));
+    server.books().wants_signature = true;
+    let workplace = Workplace::new();
+    workplace.write("sale.toml", sale(8, "12s"));
+    signed(&workplace, SIGNS);
+    let url = server.url();
+    for command in [&["run", "sale.toml"][..], &["probe"]] {
+        let words = [command, &["--target", &url, "--api", "api.toml"]].concat();
+        let ended = workplace.run(&words);
+        assert_eq!(ended.code, Some(104), "{ended:?}");
+        assert!(ended.stderr.contains("`sh sign.sh`"), "{ended:?}");
+        assert!(ended.stderr.contains("--allow-exec"), "{ended:?}");
+    }
+    let ended = run(&workplace, &url, &["--api", "api.toml", "--allow-exec"]);
+    let books = server.books();
+    assert_eq!(books.paid.len(), 6, "{books:?}\n{ended:?}");
+    assert_understood(&ended, &books.complaints);
+    drop(books);
+    let words = [
+        "probe",
+        "--target",
+        &url,
+        "--api",
+        "api.toml",
+        "--allow-exec",
+    ];
+    let ended = workplace.run(&words);
+    assert!(
+        ended.stdout.contains("> x-signature: ***"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
+fn a_run_whose_program_dies_is_inconclusive_and_says_why() {
+    let server = TicketDrop::start(6, Duration::from_millis(100));
+    server.books().wants_signature = true;
+    let workplace = Workplace::new();
+    workplace.write("sale.toml", sale(8, "12s"));
+    let dies = SIGNS.replace(
+        "while IFS= read -r line; do",
+        "for turn in 1 2; do IFS= read -r line || exit 0",
+    );
+    signed(
+        &workplace,
+        &(dies + "echo 'the key has expired' >&2\nexit 7\n"),
+    );
+    let ended = run(
+        &workplace,
+        &server.url(),
+        &["--api", "api.toml", "--allow-exec"],
+    );
+    assert_eq!(ended.code, Some(91), "{ended:?}");
+    for words in [
+        "`sh sign.sh`",
+        "ended with exit status: 7",
+        "the key has expired",
+    ] {
+        assert!(
+            ended.stderr.contains(words),
+            "`{words}` in\n{}",
+            ended.stderr
+        );
+    }
+    signed(&workplace, "echo 'not JSON'\n");
+    let url = server.url();
+    let words = [
+        "probe",
+        "--target",
+        &url,
+        "--api",
+        "api.toml",
+        "--allow-exec",
+    ];
+    let ended = workplace.run(&words);
+    assert_eq!(ended.code, Some(91), "{ended:?}");
+    assert!(
+        ended.stdout.contains("no answer: not JSON"),
+        "{}",
+        ended.stdout
+    );
+    // Before the load, it says nothing about the target either.
+    let text = std::fs::read_to_string(workplace.path("api.toml")).unwrap();
+    let listed = text.replace("[\"seat_reserve\", \"confirm\"]", "[\"show_list\"]");
+    assert_ne!(text, listed);
+    workplace.write("api.toml", listed);
+    let ended = run(&workplace, &url, &["--api", "api.toml", "--allow-exec"]);
+    assert_eq!(ended.code, Some(91), "{ended:?}");
+    assert!(ended.stderr.contains("no answer: not JSON"), "{ended:?}");
 }

@@ -18,6 +18,11 @@ pub fn socket_frames(bytes: &[u8]) {
     }
 }
 
+/// Passes the bytes to a buyer as a line of the program that signs requests. Returns whether they are an answer.
+pub fn sign_line(bytes: &[u8]) -> bool {
+    tiketi_live::fuzzing::sign_line(bytes)
+}
+
 /// Passes the bytes to a buyer's HTTP connection, as a response. Returns whether they are one.
 pub fn http_response(bytes: &[u8]) -> bool {
     tiketi_live::fuzzing::http_response(bytes)

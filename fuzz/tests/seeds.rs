@@ -86,6 +86,18 @@ fn http_responses() {
 }
 
 #[test]
+fn lines_of_a_program_that_signs() {
+    let seeds = files(&["fuzz/seeds/sign_line"], "txt");
+    for seed in &seeds {
+        let text = String::from_utf8_lossy(seed);
+        assert!(tiketi_fuzz::sign_line(seed), "not an answer:\n{text}");
+    }
+    each(&seeds, |bytes| {
+        let _is_answer = tiketi_fuzz::sign_line(bytes);
+    });
+}
+
+#[test]
 fn server_requests() {
     each(
         &files(&["fuzz/seeds/server_request"], "txt"),

@@ -198,6 +198,9 @@ pub struct RunArguments {
     /// Confirm that you may load-test a target on another machine. Can't be set through the environment.
     #[arg(long, requires = "target")]
     pub i_own_this_target: bool,
+    /// Allow the scenario and the API mapping to start programs on this machine. Can't be set through the environment.
+    #[arg(long)]
+    pub allow_exec: bool,
 }
 
 /// Flags that `run` and `probe` share: how a target is asked, and who its buyers are.
@@ -271,6 +274,9 @@ pub struct ProbeArguments {
     /// Confirm that you may test a target on another machine. Can't be set through the environment.
     #[arg(long)]
     pub i_own_this_target: bool,
+    /// Allow the API mapping to start programs on this machine. Can't be set through the environment.
+    #[arg(long)]
+    pub allow_exec: bool,
 }
 
 const PROBE_EXAMPLES: &str = "\

@@ -1,6 +1,7 @@
 //! The command line: one file per command, plus progress, exit codes and the report folder.
 
 mod again;
+mod allow_exec;
 mod args;
 mod calibrate;
 mod check;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::allow_exec;
 use super::args::ProbeArguments;
 use super::exit::{Exit, complain};
 use super::output;
@@ -21,7 +22,8 @@ pub(super) fn probe(flags: &ProbeArguments) -> Exit {
 fn carry_out(flags: &ProbeArguments) -> Result<Exit, Exit> {
     let plan = plan(flags)?;
     let mapping = plan.target.mapping();
-    let credentials = target::credentials(&flags.buyers_of_target, &mapping, 1)?;
+    allow_exec::check(&plan, flags.allow_exec)?;
+    let credentials = target::credentials(&flags.buyers_of_target, &plan, 1)?;
     let url = flags.target.as_deref().expect("the argument is required");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -49,10 +51,7 @@ fn carry_out(flags: &ProbeArguments) -> Result<Exit, Exit> {
     let reached = runtime.block_on(sent);
     runtime.shutdown_background();
     printed?;
-    let reached = reached.map_err(|refusal| {
-        complain(refusal, None);
-        Exit::TargetRefused
-    })?;
+    let reached = reached.map_err(|refusal| target::refused(&refusal))?;
     output::print(format!("\n{}\n", end(&reached, &mapping.name)))?;
     Ok(match reached {
         Reached::Ticket => Exit::Success,

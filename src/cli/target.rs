@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
+use super::allow_exec;
 use super::args::{RunArguments, TargetArguments};
 use super::exit::{Exit, complain};
 use super::input::Kind;
 use super::source;
 use super::users;
-use tiketi_api::{Mapping, Tree, Variable};
-use tiketi_live::credential::Credentials;
+use tiketi_api::{Tree, Variable};
+use tiketi_live::credential::{CredentialError, Credentials};
 use tiketi_live::sut::{Remote, Sut};
+use tiketi_live::target::Refusal;
 use tiketi_scenario::{Plan, arrival_times};
 
 /// An existing system, and the credentials of its buyers.
@@ -25,10 +27,11 @@ pub(super) fn asked_for(flags: &RunArguments, plan: &Plan) -> Result<Option<Targ
     let Some(url) = &flags.target else {
         return Ok(None);
     };
+    allow_exec::check(plan, flags.allow_exec)?;
     let buyers = arrival_times(plan).len();
     Ok(Some(Target {
         url: url.clone(),
-        credentials: credentials(&flags.buyers_of_target, &plan.target.mapping(), buyers)?,
+        credentials: credentials(&flags.buyers_of_target, plan, buyers)?,
         is_owned: flags.i_own_this_target,
     }))
 }
@@ -42,10 +45,17 @@ pub(super) async fn sut(target: Option<Target>, plan: &Plan) -> Result<Sut, Exit
     Box::pin(admission)
         .await
         .map(|remote| Sut::Remote(Box::new(remote)))
-        .map_err(|refusal| {
-            complain(refusal, None);
-            Exit::TargetRefused
-        })
+        .map_err(|refusal| refused(&refusal))
+}
+
+/// Prints why a target is not used.
+pub(super) fn refused(refusal: &Refusal) -> Exit {
+    complain(refusal, None);
+    if matches!(refusal, Refusal::Unsigned(_)) {
+        // It says nothing about the target.
+        return Exit::Inconclusive;
+    }
+    Exit::TargetRefused
 }
 
 impl TargetArguments {
@@ -58,9 +68,10 @@ impl TargetArguments {
 /// Reads and checks the credentials of this many buyers, before anything is sent to the target.
 pub(super) fn credentials(
     flags: &TargetArguments,
-    mapping: &Mapping,
+    plan: &Plan,
     buyers: usize,
 ) -> Result<Credentials, Exit> {
+    let mapping = &plan.target.mapping();
     let (path, credentials) = match (&flags.token_secret_file, &flags.tokens, &flags.users) {
         (Some(path), _, _) => {
             let secret = lines(path)?.remove(0);
@@ -81,13 +92,25 @@ pub(super) fn credentials(
         );
         return Err(Exit::BadScenario);
     }
-    credentials.check(mapping, buyers).map_err(|reason| {
-        match path {
-            Some(path) => complain(format_args!("{}: {reason}", path.display()), None),
-            None => complain(
-                reason,
-                Some("pass --users FILE (a CSV file, one buyer per row)"),
+    let checked = credentials.check(mapping);
+    let checked = checked.and_then(|()| {
+        if plan.target.reuse_users {
+            return Ok(());
+        }
+        credentials.check_share(mapping, buyers)
+    });
+    checked.map_err(|reason| {
+        let hint = match (&reason, path) {
+            (CredentialError::TooFewUsers { .. }, _) => Some(
+                "add users, lower the number of buyers with --buyers, or set `target.reuse_users = true` in the scenario to let \
+                 buyers share them",
             ),
+            (_, Some(_)) => None,
+            (_, None) => Some("pass --users FILE (a CSV file, one buyer per row)"),
+        };
+        match path {
+            Some(path) => complain(format_args!("{}: {reason}", path.display()), hint),
+            None => complain(reason, hint),
         }
         Exit::BadScenario
     })?;

@@ -757,6 +757,7 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
         Nothing(ON_THE_WIRE),
     ),
     ("target.show", Set("\"7\""), Nothing(ON_THE_WIRE)),
+    ("target.reuse_users", Set("true"), Nothing(ON_THE_WIRE)),
     (
         "target.api",
         Set("{ preset = \"tiketi\" }"),

@@ -12,6 +12,18 @@ use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
+mod event_bn;
+mod hhplus_ticketing;
+mod ticket_reservation;
+mod ticketon;
+mod waiting_room;
+
+pub(crate) use event_bn::EventBn;
+pub(crate) use hhplus_ticketing::HhplusTicketing;
+pub(crate) use ticket_reservation::TicketReservation;
+pub(crate) use ticketon::Ticketon;
+pub(crate) use waiting_room::WaitingRoom;
+
 /// A running server on loopback; it ends with the test's process.
 struct Server<B> {
     address: SocketAddr,
@@ -20,10 +32,22 @@ struct Server<B> {
 
 type Shared<B> = Arc<Mutex<B>>;
 
+/// How often somebody is admitted, and by what.
+type Admission<B> = (Duration, fn(&mut B));
+
 impl<B: Send + 'static> Server<B> {
     /// Serves `router`, and calls `admit` at this interval.
     fn start(books: B, router: Router<Shared<B>>, every: Duration, admit: fn(&mut B)) -> Self {
         let books = Arc::new(Mutex::new(books));
+        Self::serve(books, router, Some((every, admit)))
+    }
+
+    /// Serves another router on the same books.
+    fn beside(books: Shared<B>, router: Router<Shared<B>>) -> Self {
+        Self::serve(books, router, None)
+    }
+
+    fn serve(books: Shared<B>, router: Router<Shared<B>>, admission: Option<Admission<B>>) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -36,12 +60,14 @@ impl<B: Send + 'static> Server<B> {
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 let admitted = Arc::clone(&state);
-                tokio::spawn(async move {
-                    loop {
-                        tokio::time::sleep(every).await;
-                        admit(&mut admitted.lock().unwrap());
-                    }
-                });
+                if let Some((every, admit)) = admission {
+                    tokio::spawn(async move {
+                        loop {
+                            tokio::time::sleep(every).await;
+                            admit(&mut admitted.lock().unwrap());
+                        }
+                    });
+                }
                 axum::serve(listener, router.with_state(state))
                     .await
                     .unwrap();
@@ -49,6 +75,11 @@ impl<B: Send + 'static> Server<B> {
         });
         Self { address, books }
     }
+}
+
+/// A header of a request as text.
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
 }
 
 fn answer(status: u16, body: Value) -> Response {
@@ -251,7 +282,20 @@ pub(crate) struct DropBooks {
     pub(crate) cancelled: u32,
     /// Whether the confirmation says something unknown.
     pub(crate) hides_payment: bool,
+    /// Whether holds and confirmations need a signature, which names the user.
+    pub(crate) wants_signature: bool,
     pub(crate) complaints: Vec<String>,
+}
+
+impl DropBooks {
+    fn check_signature(&mut self, headers: &HeaderMap, place: &str) {
+        let (user, signature) = (header(headers, "x-user-id"), header(headers, "x-signature"));
+        let expected = user.map(|user| format!("v1:{user}"));
+        if self.wants_signature && signature != expected.as_deref() {
+            self.complaints
+                .push(format!("{place} of {user:?} with {signature:?}"));
+        }
+    }
 }
 
 impl TicketDrop {
@@ -335,8 +379,13 @@ impl TicketDrop {
         (retry, answer(200, json!({"canEnter": can_enter}))).into_response()
     }
 
-    async fn reserve(State(books): State<Shared<DropBooks>>, Json(body): Json<Value>) -> Response {
+    async fn reserve(
+        State(books): State<Shared<DropBooks>>,
+        headers: HeaderMap,
+        Json(body): Json<Value>,
+    ) -> Response {
         let mut books = books.lock().unwrap();
+        books.check_signature(&headers, "reserve");
         let token = body["token"].as_str().unwrap_or_default();
         if !books.active.contains(token) || body["tierId"] != "tier-standing" {
             books.complaints.push(format!("reserve {body}"));
@@ -386,9 +435,8 @@ impl TicketDrop {
         Json(body): Json<Value>,
     ) -> Response {
         let mut books = books.lock().unwrap();
-        let key = headers
-            .get("idempotency-key")
-            .and_then(|value| value.to_str().ok());
+        books.check_signature(&headers, "confirm");
+        let key = header(&headers, "idempotency-key");
         let session = body["sessionId"].as_str().unwrap_or_default();
         let reservation = session.strip_prefix("session/").unwrap_or("none");
         let Some(key) = key.filter(|key| key.ends_with(reservation)) else {

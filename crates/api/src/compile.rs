@@ -1,7 +1,10 @@
 //! Turns what is written into a mapping, or says everything that is wrong with it.
 
+mod host;
+mod pick;
 mod role;
 mod rows;
+mod sign;
 
 use std::collections::BTreeSet;
 
@@ -96,10 +99,14 @@ fn read(tree: &Tree, problems: &mut Problems) -> Option<Mapping> {
             "keep only what a request names",
         );
     }
+    let hosts = table
+        .find("hosts")
+        .map_or_else(Vec::new, |(at, tree)| host::hosts(at, tree, problems));
     let context = Context {
         base,
         kept: &kept,
         columns: &columns,
+        hosts: &hosts,
         headers: table.find("headers"),
     };
     let tokens = table.find("tokens");
@@ -136,12 +143,16 @@ fn read(tree: &Tree, problems: &mut Problems) -> Option<Mapping> {
             }
         }
     }
+    let sign = table.find("sign");
+    let sign = sign.map(|(at, tree)| sign::sign(at, tree, &context, &mut roles, problems));
     let at = table.at.clone();
     table.finish(problems);
     let mapping = Mapping {
         name,
         push: push?,
         tokens: tokens?,
+        hosts,
+        sign: sign.flatten(),
         columns,
         kept,
         roles,
@@ -189,7 +200,7 @@ fn collect(tree: &Tree, kept: &mut BTreeSet<String>, columns: &mut BTreeSet<Stri
     match &tree.node {
         Node::Table(entries) => {
             for entry in entries {
-                if entry.key.name == "keep" {
+                if ["keep", "pick"].contains(&entry.key.name.as_str()) {
                     let names = entry.value.entries().iter();
                     kept.extend(names.map(|line| line.key.name.clone()));
                 }

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::id::IdText;
-use crate::mapping::{Element, Response, Understood};
+use crate::mapping::{Element, Response, Role, Understood};
+use crate::template::Values;
 use std::time::Duration;
 
 const PAY: &str = "[payment]\ncall = \"POST /pay\"\nmeans = [{ status = 200, is = \"paid\" }]\n";
@@ -198,6 +199,152 @@ fn values_are_kept_from_body_header_and_cookie() {
     assert_eq!(without.meaning, None, "what is to be kept is not there");
 }
 
+struct Buyer {
+    number: &'static str,
+    choice: u64,
+}
+
+impl Values for Buyer {
+    fn value(&self, variable: Variable) -> Option<IdText<'_>> {
+        let number = IdText {
+            text: self.number.into(),
+            is_number: true,
+        };
+        (variable == Variable::Kept(0)).then_some(number)
+    }
+
+    fn choice(&self) -> u64 {
+        self.choice
+    }
+}
+
+/// What a response with this body means to a buyer, and what is kept of it.
+fn to_buyer(role: &Role, buyer: &Buyer, body: &'static str) -> (Option<Meaning>, Vec<String>) {
+    let response = Response {
+        status: 200,
+        body: body.as_bytes(),
+        header: &|_| None,
+        cookies: &Vec::new,
+        now_unix_s: 0,
+    };
+    let understood = role.understand_for(buyer, &response, None);
+    let kept = understood.kept.into_iter();
+    (
+        understood.meaning,
+        kept.map(|(_, value)| value.text.into_owned()).collect(),
+    )
+}
+
+#[test]
+fn a_value_is_compared_with_one_that_was_kept_before() {
+    let mapping = mapping(
+        "[queue_enter]\ncall = \"POST /q\"\nkeep = { number = \"/number\" }\nmeans = [{ is = \"queued\" }]\n[queue_status]\ncall = \"GET /serving\"\nmeans = [\n{ \"/serving\" = { at_least = \"{number}\" }, is = \"admitted\" },\n{ \"/last\" = { same_as = \"{number}\" }, is = \"dropped\" },\n{ \"/last\" = { differs_from = \"{number}\" }, is = \"queued\" },\n]\n",
+    );
+    let status = mapping.role(RoleName::QueueStatus).unwrap();
+    let meaning = |number, body| to_buyer(status, &Buyer { number, choice: 0 }, body).0;
+    assert_eq!(meaning("9", r#"{"serving":10}"#), Some(Meaning::Admitted));
+    assert_eq!(
+        meaning("10", r#"{"serving":"10"}"#),
+        Some(Meaning::Admitted)
+    );
+    assert_eq!(
+        meaning("11", r#"{"serving":10,"last":11}"#),
+        Some(Meaning::Dropped)
+    );
+    assert_eq!(
+        meaning("11", r#"{"serving":10,"last":12}"#),
+        Some(Meaning::Queued)
+    );
+    let nobody = understand(
+        &mapping,
+        RoleName::QueueStatus,
+        200,
+        r#"{"serving":10,"last":12}"#,
+    );
+    assert_eq!(nobody.meaning, None, "there is nothing to compare with");
+}
+
+#[test]
+fn a_step_before_the_seats_picks_one_element_that_is_free() {
+    let mapping = mapping(
+        "[before_seats.date]\ncall = \"GET /dates\"\neach = \"/data/*\"\npick = { date = \"/id\", price = \"/price\" }\nfree = { \"/left\" = { above = 0 } }\nmeans = [{ status = 200, \"/code\" = \"closed\", is = \"refused\" }, { status = 200, is = \"done\" }]\n",
+    );
+    let &[place] = mapping.extra(Moment::BeforeSeats) else {
+        panic!("there is one step");
+    };
+    let date = &mapping.roles()[place];
+    let read = |choice, body| {
+        to_buyer(
+            date,
+            &Buyer {
+                number: "0",
+                choice,
+            },
+            body,
+        )
+    };
+    let body = r#"{"data":[{"id":1,"price":"9","left":0},{"id":2,"price":"8","left":3},{"id":3,"price":"7","left":1}]}"#;
+    let all: BTreeSet<_> = (0..50).map(|choice| read(choice, body)).collect();
+    let done = |date: &str, price: &str| {
+        let kept = vec![date.to_owned(), price.to_owned()];
+        (Some(Meaning::Done), kept)
+    };
+    assert_eq!(
+        all.into_iter().collect::<Vec<_>>(),
+        [done("2", "8"), done("3", "7")]
+    );
+    let sold_out = (Some(Meaning::SoldOut), Vec::new());
+    assert_eq!(
+        read(0, r#"{"data":[{"id":1,"price":"9","left":0}]}"#),
+        sold_out
+    );
+    assert_eq!(read(0, r#"{"data":[]}"#), sold_out);
+    assert_eq!(read(0, r#"{"code":"closed"}"#).0, Some(Meaning::Refused));
+    let unlike = [
+        r#"{"dates":[]}"#,
+        r#"{"data":[{"id":1,"left":2}]}"#,
+        "<html>",
+    ];
+    for body in unlike {
+        assert_eq!(read(0, body).0, None, "{body}");
+    }
+}
+
+#[test]
+fn a_role_can_ask_another_host_and_so_does_the_poll_for_its_result() {
+    let mapping = mapping(
+        "hosts = { shop = \":81\", queue = \"https://q.example\" }\n[seat_reserve]\ncall = \"POST /r\"\nhost = \"queue\"\nkeep = { reservation = \"/id\" }\nmeans = [{ status = 202, is = \"accepted-poll-later\" }]\n[seat_reserve.poll]\ncall = \"GET /r\"\nmeans = [{ is = \"held\" }]\n",
+    );
+    let reserve = mapping.role(RoleName::SeatReserve).unwrap();
+    assert_eq!(reserve.host, Some(1));
+    assert_eq!(reserve.poll.as_ref().unwrap().host, Some(1));
+    assert_eq!(mapping.role(RoleName::Payment).unwrap().host, None);
+    let urls = mapping.hosts.iter().map(|host| host.at.url("http", "a"));
+    assert_eq!(
+        urls.collect::<Vec<_>>(),
+        ["http://a:81", "https://q.example"]
+    );
+}
+
+#[test]
+fn a_program_signs_the_requests_that_it_is_for() {
+    let mapping = mapping(
+        "sign = { run = [\"node\", \"sign.js\"], for = [\"payment\", \"captcha\"], variables = [\"user\", \"ticket\"] }\n[before_queue.captcha]\ncall = \"GET /c\"\nkeep = { ticket = \"/t\" }\n[show_detail]\ncall = \"GET /s\"\n",
+    );
+    let signed = mapping.roles().iter().filter(|role| role.is_signed);
+    let signed: Vec<_> = signed.map(|role| role.name.as_str()).collect();
+    assert_eq!(signed, ["payment", "before_queue.captcha"]);
+    let sign = mapping.sign.as_ref().unwrap();
+    assert_eq!(sign.command(), "node sign.js");
+    assert_eq!(sign.timeout, Duration::from_secs(5));
+    let variables = sign
+        .variables
+        .iter()
+        .map(|(name, variable)| (name.as_str(), *variable));
+    let expected = [("user", Variable::User), ("ticket", Variable::Kept(0))];
+    assert_eq!(variables.collect::<Vec<_>>(), expected);
+}
+
 #[test]
 fn a_list_says_which_elements_are_free_and_which_are_held() {
     let mapping = mapping(
@@ -333,6 +480,53 @@ fn every_problem_has_its_place_the_legal_values_and_a_hint() {
             "{user}",
         ),
         ("preset = \"melon\"\n", "\"melon\"", "tiketi"),
+        ("hosts = { queue = \"9000\" }\n", "\"9000\"", ":PORT"),
+        (
+            "hosts = { queue = \":9000\" }\n[login]\ncall = \"POST /\"\nhost = \"quue\"\n",
+            "\"quue\"",
+            "queue",
+        ),
+        (
+            "[login]\ncall = \"POST /\"\nhost = \"queue\"\n",
+            "\"queue\"",
+            "[hosts]",
+        ),
+        (
+            "[before_seats.date]\ncall = \"GET /d\"\npick = { date = \"/id\" }\n",
+            "[before_seats.date]",
+            "/dates/*",
+        ),
+        (
+            "[before_seats.date]\ncall = \"GET /d\"\neach = \"/dates/*\"\n",
+            "\"/dates/*\"",
+            "pick",
+        ),
+        (
+            "[before_seats.date]\ncall = \"GET /d\"\neach = \"/dates/*\"\npick = { seat = \"/id\" }\n",
+            "\"/id\"",
+            "zone",
+        ),
+        (
+            "[login]\ncall = \"POST /\"\nmeans = [{ \"/a\" = { below = \"{nmber}\" }, is = \"done\" }]\nkeep = { number = \"/n\" }\n",
+            "{ below = ",
+            "number",
+        ),
+        ("sign = { run = [], for = [\"login\"] }\n", "[]", "sign.js"),
+        (
+            "sign = { run = [\"x\"], for = [\"pay\"] }\n",
+            "\"pay\"",
+            "payment",
+        ),
+        (
+            "sign = { run = [\"x\"], for = [\"payment\"], variables = [\"usr\"] }\n",
+            "\"usr\"",
+            "user",
+        ),
+        (
+            "sign = { run = [\"x\"], for = [\"payment\"], timeout = \"2m\" }\n",
+            "\"2m\"",
+            "2s",
+        ),
     ];
     for (wrong, place, expected) in cases {
         let text = format!("{wrong}\n{PAY}");

@@ -9,19 +9,23 @@
 //! A response is read in one pass, and only as far as the mapping asks. Nothing here reads a file, a clock or a socket.
 
 mod compile;
+mod host;
 mod id;
 mod mapping;
 pub mod mask;
+mod pick;
 mod problem;
 mod reader;
 mod row;
 mod scalar;
+mod sign;
 mod table;
 mod template;
 mod tree;
 mod wait;
 
 pub use compile::{PRESETS, TIKETI, compile, preset, tiketi};
+pub use host::{Host, HostPlace};
 pub use id::{IdText, Ids, key_of};
 pub use mapping::{
     Element, Header, Kept, Mapping, Method, Moment, Push, Response, Role, RoleName, Tokens,
@@ -30,6 +34,7 @@ pub use mapping::{
 pub use problem::Problem;
 pub use row::Meaning;
 pub use scalar::Scalar;
+pub use sign::Sign;
 pub use template::{Template, Values, Variable};
 pub use tree::{Entry, Key, Node, Tree};
 pub use wait::{WAIT_MAX, retry_after};

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use tiketi_core::names;
 
+use crate::host::Host;
 use crate::id::IdText;
+use crate::pick::{Pick, Picked};
 use crate::reader::{Pointers, Slots};
 use crate::row::{Facts, Meaning, Row, Want};
 use crate::scalar::Scalar;
-use crate::template::{Template, Variable};
+use crate::sign::Sign;
+use crate::template::{Nobody, Template, Values, Variable};
 use crate::wait::{PollAfter, Source};
 
 /// What a request is for.
@@ -69,6 +72,8 @@ pub enum Moment {
     BeforeQueue,
     /// Before each poll of the queue.
     WhileWaiting,
+    /// Before each look at the seats: the levels between a show and its seats.
+    BeforeSeats,
     /// Before each attempt to hold a seat.
     BeforeReserving,
     /// Before the payment.
@@ -78,6 +83,7 @@ pub enum Moment {
 names!(Moment {
     BeforeQueue = "before_queue",
     WhileWaiting = "while_waiting",
+    BeforeSeats = "before_seats",
     BeforeReserving = "before_reserving",
     BeforePaying = "before_paying",
 });
@@ -128,6 +134,10 @@ pub struct Mapping {
     pub push: Push,
     /// What generated tokens claim, and where given ones name their user.
     pub tokens: Tokens,
+    /// The hosts besides the target.
+    pub hosts: Vec<Host>,
+    /// The program that adds to requests; `None` if nothing is added.
+    pub sign: Option<Sign>,
     /// The columns that the file of users must have.
     pub columns: Vec<String>,
     /// The names of variables that are kept from responses.
@@ -157,6 +167,10 @@ pub struct Tokens {
 pub struct Role {
     /// Its name, for people: that of the role, or of the extra step.
     pub name: String,
+    /// The host that is asked, by its place in [`Mapping::hosts`]; `None` for the target itself.
+    pub host: Option<u8>,
+    /// Whether [`Mapping::sign`] adds to its requests.
+    pub is_signed: bool,
     /// The method.
     pub method: Method,
     /// Path and query.
@@ -177,6 +191,8 @@ pub struct Role {
     /// What an element is that others hold.
     pub(crate) held: Vec<(u8, Want)>,
     pub(crate) poll_after: Option<PollAfter>,
+    /// How an element of its list is picked; only extra steps do.
+    pub(crate) pick: Option<Pick>,
 }
 
 /// A header of a request.
@@ -293,29 +309,53 @@ impl Role {
             || poll.is_some_and(|poll| poll.keeps_variable(variable))
     }
 
-    /// Understands a response. Each element of its list goes to `each`; without it, nobody needs the list.
+    /// Understands a response of which it does not matter whose it is.
     pub fn understand<'b>(
         &self,
+        response: &Response<'b>,
+        each: Option<&mut dyn FnMut(Element<'_>)>,
+    ) -> Understood<'b> {
+        self.understand_for(&Nobody, response, each)
+    }
+
+    /// Understands a response to a buyer. Each element of its list goes to `each`; without it, nobody needs the list.
+    pub fn understand_for<'b>(
+        &self,
+        buyer: &dyn Values,
         response: &Response<'b>,
         each: Option<&mut dyn FnMut(Element<'_>)>,
     ) -> Understood<'b> {
         let mut slots = Slots::default();
         let wants_list = self.element_id.is_some() && each.is_some();
         let is_needed = wants_list || !self.pointers.is_empty();
-        let is_json = is_needed && self.read(response.body, &mut slots, each);
+        let picked = self.pick.as_ref();
+        let picked = picked.map(|pick| pick.read(&self.pointers, response.body, &mut slots, buyer));
+        let is_json = match &picked {
+            Some(picked) => !matches!(picked, Picked::NotJson),
+            None => is_needed && self.read(response.body, &mut slots, each),
+        };
         let facts = Facts {
             status: response.status,
             slots: is_json.then_some(&slots),
             body: response.body,
             header: response.header,
+            buyer,
         };
         let row = self.rows.iter().find(|row| row.matches(&facts));
         let mut meaning = row.map(|row| row.meaning);
         // A list that cannot be read has no elements to choose from.
-        if wants_list && !is_json {
+        let is_unread = matches!(picked, Some(Picked::NotJson | Picked::Unread));
+        if (wants_list && !is_json) || is_unread {
             meaning = meaning.filter(|meaning| *meaning != Meaning::Done);
         }
         let mut kept = Vec::new();
+        match picked {
+            Some(Picked::Element(values)) => kept = values,
+            Some(Picked::Nothing) if meaning == Some(Meaning::Done) => {
+                meaning = Some(Meaning::SoldOut);
+            }
+            Some(Picked::Nothing | Picked::NotJson | Picked::Unread) | None => {}
+        }
         for keep in &self.keeps {
             match kept_value(&keep.source, &slots, response) {
                 Some(value) => kept.push((keep.variable, value)),

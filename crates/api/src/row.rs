@@ -6,6 +6,7 @@ use tiketi_core::names;
 
 use crate::reader::Slots;
 use crate::scalar::Scalar;
+use crate::template::{Nobody, Values, Variable};
 
 /// What a response means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,10 +83,10 @@ pub(crate) enum Want {
     Exists(bool),
     /// Compared with another value by size.
     Compared(Comparison, Other),
-    /// The same as another value of the body.
-    SameAs(u8),
-    /// Another value of the body than this.
-    DiffersFrom(u8),
+    /// The same as another value.
+    SameAs(Other),
+    /// Another value than this.
+    DiffersFrom(Other),
 }
 
 /// How two values compare.
@@ -101,7 +102,10 @@ pub(crate) enum Comparison {
 #[derive(Clone, Debug)]
 pub(crate) enum Other {
     Number(f64),
+    /// Another value of the body.
     Slot(u8),
+    /// What the buyer has kept from an earlier response.
+    Variable(Variable),
 }
 
 /// A value in a row.
@@ -119,6 +123,8 @@ pub(crate) struct Facts<'f, 'b> {
     pub(crate) slots: Option<&'f Slots<'b>>,
     pub(crate) body: &'b [u8],
     pub(crate) header: &'f dyn Fn(&str) -> Option<&'b str>,
+    /// Whose response it is.
+    pub(crate) buyer: &'f dyn Values,
 }
 
 impl Row {
@@ -139,37 +145,59 @@ impl Condition {
                 let text = String::from_utf8_lossy(facts.body).to_lowercase();
                 words.iter().all(|word| text.contains(word))
             }
-            Self::Json(slot, want) => facts
-                .slots
-                .is_some_and(|slots| want.accepts(&slots[usize::from(*slot)], Some(slots))),
+            Self::Json(slot, want) => facts.slots.is_some_and(|slots| {
+                want.fits(&slots[usize::from(*slot)], Some(slots), facts.buyer)
+            }),
             Self::Header(name, want) => {
                 let value = (facts.header)(name);
                 let value = value.map_or(Scalar::Missing, |text| Scalar::Text(text.into()));
-                want.accepts(&value, facts.slots)
+                want.fits(&value, facts.slots, facts.buyer)
             }
         }
     }
 }
 
 impl Want {
-    /// Returns whether a value is what it has to be.
+    /// Returns whether a value of a list's element is what it has to be.
     pub(crate) fn accepts(&self, value: &Scalar<'_>, slots: Option<&Slots<'_>>) -> bool {
-        let other = |slot: &u8| slots.map(|slots| &slots[usize::from(*slot)]);
+        self.fits(value, slots, &Nobody)
+    }
+
+    /// Returns whether a value of this buyer's response is what it has to be.
+    fn fits(&self, value: &Scalar<'_>, slots: Option<&Slots<'_>>, buyer: &dyn Values) -> bool {
         match self {
             Self::AnyOf(literals) => literals.iter().any(|literal| literal.equals(value)),
             Self::NoneOf(literals) => !literals.iter().any(|literal| literal.equals(value)),
             Self::Exists(wanted) => value.exists() == *wanted,
             Self::Compared(comparison, with) => {
-                let order = match with {
-                    Other::Number(number) => {
-                        value.number().and_then(|value| value.partial_cmp(number))
-                    }
-                    Other::Slot(slot) => other(slot).and_then(|other| value.order(other)),
-                };
-                order.is_some_and(|order| comparison.holds(order))
+                let order = with.with(slots, buyer, |other| value.order(other));
+                order.flatten().is_some_and(|order| comparison.holds(order))
             }
-            Self::SameAs(slot) => other(slot).is_some_and(|other| value.same(other)),
-            Self::DiffersFrom(slot) => other(slot).is_some_and(|other| !value.same(other)),
+            Self::SameAs(with) => with
+                .with(slots, buyer, |other| value.same(other))
+                .unwrap_or(false),
+            Self::DiffersFrom(with) => with
+                .with(slots, buyer, |other| !value.same(other))
+                .unwrap_or(false),
+        }
+    }
+}
+
+impl Other {
+    /// Looks at the value; `None` if there is none.
+    fn with<T>(
+        &self,
+        slots: Option<&Slots<'_>>,
+        buyer: &dyn Values,
+        look: impl FnOnce(&Scalar<'_>) -> T,
+    ) -> Option<T> {
+        match self {
+            Self::Number(number) => Some(look(&Scalar::Number(*number))),
+            Self::Slot(slot) => slots.map(|slots| look(&slots[usize::from(*slot)])),
+            Self::Variable(variable) => {
+                let value = buyer.value(*variable)?;
+                Some(look(&Scalar::Text(value.text)))
+            }
         }
     }
 }

@@ -30,6 +30,20 @@ pub enum Variable {
 pub trait Values {
     /// Returns the value; `None` if there is none yet.
     fn value(&self, variable: Variable) -> Option<IdText<'_>>;
+
+    /// Returns a number that differs between buyers: they spread over a list by it.
+    fn choice(&self) -> u64 {
+        0
+    }
+}
+
+/// Somebody of whom nothing is known.
+pub(crate) struct Nobody;
+
+impl Values for Nobody {
+    fn value(&self, _: Variable) -> Option<IdText<'_>> {
+        None
+    }
 }
 
 /// How values are written.

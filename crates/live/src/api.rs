@@ -220,6 +220,7 @@ impl Api {
                 return Ok(Outgoing {
                     method: Method::GET,
                     uri: self.page.clone().ok_or("the path of the page")?,
+                    host: None,
                     body: Bytes::new(),
                     headers: Vec::new(),
                     has_bearer: true,
@@ -233,11 +234,7 @@ impl Api {
                 role.zip(prepared).expect("only such steps are taken")
             }
         };
-        let scope = Scope {
-            api: self,
-            visitor,
-            request,
-        };
+        let scope = Scope::new(self, visitor, request);
         let unset = |variable| self.mapping.variable_name(variable);
         let uri = match &prepared.uri {
             Some(uri) => uri.clone(),
@@ -275,6 +272,7 @@ impl Api {
         Ok(Outgoing {
             method: prepared.method.clone(),
             uri,
+            host: role.host,
             body,
             headers,
             has_bearer: prepared.has_bearer,
@@ -310,7 +308,9 @@ impl Api {
             return (None, None);
         };
         let understood = with_response(received, |response| {
-            let understood = role.understand(response, None);
+            // Only a seat or a reservation would be that of the request, and by then the buyer has noted both.
+            let buyer = Scope::new(self, visitor, Request::ShowList);
+            let understood = role.understand_for(&buyer, response, None);
             for (variable, value) in &understood.kept {
                 let _key = self.keep(*variable, value, visitor);
             }
@@ -339,6 +339,7 @@ impl Api {
         let mut locked = 0;
         let mut reservation = None;
         let (meaning, poll_after) = with_response(received, |response| {
+            let buyer = Scope::new(self, visitor, request);
             let understood = if is_seat_map {
                 seats.clear();
                 let mut each = |element: tiketi_api::Element<'_>| {
@@ -348,9 +349,9 @@ impl Api {
                         locked += 1;
                     }
                 };
-                role.understand(response, Some(&mut each))
+                role.understand_for(&buyer, response, Some(&mut each))
             } else {
-                role.understand(response, None)
+                role.understand_for(&buyer, response, None)
             };
             for (variable, value) in &understood.kept {
                 let key = self.keep(*variable, value, visitor);

@@ -1,5 +1,6 @@
 //! How a buyer authenticates: a user id, and a token that proves it; or what a file of users says.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use http::HeaderValue;
@@ -32,7 +33,7 @@ pub enum Credentials {
         /// The rows.
         rows: Vec<Vec<String>>,
     },
-    /// Taken from a list; if there are more buyers than tokens, it starts over.
+    /// Taken from a list. It starts over if there are more buyers than tokens, which [`Self::check_share`] only accepts on request.
     Given {
         /// The tokens.
         tokens: Vec<String>,
@@ -52,12 +53,12 @@ impl fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// Checks that there are any for this many buyers, as the mapping needs them, and that all given tokens can be read.
+    /// Checks that there are any, as the mapping needs them, and that all given tokens can be read.
     ///
     /// # Errors
     ///
     /// When there are no tokens, for the first one that cannot be read, and for missing users or columns.
-    pub fn check(&self, mapping: &Mapping, buyers: usize) -> Result<(), CredentialError> {
+    pub fn check(&self, mapping: &Mapping) -> Result<(), CredentialError> {
         Issuer::new(self, mapping, 0, 0)?;
         let needs_token = mapping.uses(Variable::Token) && !mapping.keeps(Variable::Token);
         if needs_token && matches!(self, Self::None | Self::Users { .. }) {
@@ -70,12 +71,32 @@ impl Credentials {
                 column: column.clone(),
             });
         }
-        let Some(users) = Users::of(self, &mapping.columns)? else {
-            return Ok(());
+        Users::of(self, &mapping.columns)?;
+        Ok(())
+    }
+
+    /// Checks that each of this many buyers is a user of its own: a back end takes two buyers with one user for the same person,
+    /// who for example has one place in the queue. Two tokens of one user count as one.
+    ///
+    /// # Errors
+    ///
+    /// When there are more buyers than users.
+    pub fn check_share(&self, mapping: &Mapping, buyers: usize) -> Result<(), CredentialError> {
+        let (users, of_tokens) = match self {
+            Self::None | Self::Minted { .. } => return Ok(()),
+            Self::Users { rows, .. } => (rows.len(), false),
+            Self::Given { .. } => match Issuer::new(self, mapping, 0, 0)?.source {
+                Source::Given(given) => {
+                    let users = given.iter().map(|credential| &credential.user.text);
+                    (users.collect::<BTreeSet<_>>().len(), true)
+                }
+                Source::Anonymous | Source::Minted(_) => return Ok(()),
+            },
         };
-        if users.rows.len() < buyers {
+        if users < buyers {
             return Err(CredentialError::TooFewUsers {
-                users: users.rows.len(),
+                of_tokens,
+                users,
                 buyers,
             });
         }
@@ -107,9 +128,14 @@ pub enum CredentialError {
         known: String,
     },
     /// There are more buyers than users.
-    #[error("{users} users are too few for {buyers} buyers: each needs one of its own")]
+    #[error(
+        "{}{users} users are too few for {buyers} buyers (expected {buyers}, one for each)",
+        if *.of_tokens { "tokens for " } else { "" }
+    )]
     TooFewUsers {
-        /// Users in the file.
+        /// Whether they are those of given tokens.
+        of_tokens: bool,
+        /// Different users in the file.
         users: usize,
         /// Buyers of the run.
         buyers: usize,
@@ -440,6 +466,27 @@ mod tests {
     }
 
     #[test]
+    fn two_tokens_of_one_user_are_one_user() {
+        let secret = "s".to_owned();
+        let minted = Credentials::Minted { secret };
+        let issuer = Issuer::new(&minted, &tiketi(), 7, 1_000).unwrap();
+        let token = |buyer| {
+            let minted = issuer.credential(BuyerId(buyer)).unwrap();
+            let authorization = minted.authorization.unwrap();
+            authorization.to_str().unwrap()[7..].to_owned()
+        };
+        let tokens = vec![token(1), token(2), token(1)];
+        let given = Credentials::Given { tokens };
+        assert!(given.check_share(&tiketi(), 2).is_ok());
+        let few = given.check_share(&tiketi(), 3).unwrap_err().to_string();
+        assert!(
+            few.starts_with("tokens for 2 users are too few for 3 buyers"),
+            "{few}"
+        );
+        assert!(minted.check_share(&tiketi(), 1_000).is_ok());
+    }
+
+    #[test]
     fn a_token_that_cannot_be_read_is_reported_with_its_line() {
         let tokens = vec!["nonsense".to_owned()];
         let error = Issuer::new(&Credentials::Given { tokens }, &tiketi(), 7, 0).err();
@@ -500,17 +547,18 @@ mod tests {
             columns: columns.iter().map(ToString::to_string).collect(),
             rows: vec![vec!["a@b.c".to_owned(); columns.len()]; 2],
         };
-        assert!(users(&["id", "email"]).check(&mapping, 2).is_ok());
-        let few = users(&["email"]).check(&mapping, 3).unwrap_err();
+        assert!(users(&["id", "email"]).check(&mapping).is_ok());
+        assert!(users(&["email"]).check_share(&mapping, 2).is_ok());
+        let few = users(&["email"]).check_share(&mapping, 3).unwrap_err();
         assert!(matches!(few, CredentialError::TooFewUsers { .. }), "{few}");
-        let none = users(&["mail"]).check(&mapping, 2).unwrap_err();
+        let none = users(&["mail"]).check(&mapping).unwrap_err();
         assert!(matches!(none, CredentialError::NoColumn { .. }), "{none}");
-        let none = Credentials::None.check(&mapping, 2).unwrap_err();
+        let none = Credentials::None.check(&mapping).unwrap_err();
         assert!(
             matches!(none, CredentialError::UsersNeeded { .. }),
             "{none}"
         );
-        let none = Credentials::None.check(&tiketi(), 1).unwrap_err();
+        let none = Credentials::None.check(&tiketi()).unwrap_err();
         assert!(matches!(none, CredentialError::TokenNeeded), "{none}");
     }
 }

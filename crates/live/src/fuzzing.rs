@@ -56,6 +56,11 @@ pub fn http_response(bytes: &[u8]) -> bool {
     true
 }
 
+/// Passes the bytes to a buyer as a line of the program that signs requests. Returns whether they are an answer.
+pub fn sign_line(bytes: &[u8]) -> bool {
+    crate::signer::read_line(bytes)
+}
+
 /// Returns the response that a connection reads from the bytes; `None` if they are none.
 async fn receive(bytes: &[u8]) -> Option<Received> {
     // The whole response fits into the pipe, so writing it never waits for the reader.

@@ -38,6 +38,8 @@ type Channel = SendRequest<Full<Bytes>>;
 pub(super) struct Outgoing {
     pub(super) method: Method,
     pub(super) uri: Uri,
+    /// The host that is asked, by its place in the mapping; `None` for the target itself.
+    pub(super) host: Option<u8>,
     /// JSON; empty if there is none.
     pub(super) body: Bytes,
     /// Headers that the mapping adds.

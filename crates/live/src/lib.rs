@@ -16,6 +16,7 @@ mod fleet_record;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod host;
+mod hosts;
 mod http;
 pub mod load;
 mod pacer;
@@ -29,6 +30,7 @@ mod seats;
 pub mod self_check;
 mod session;
 pub mod setup;
+pub mod signer;
 mod site;
 mod socket_io;
 pub mod sut;

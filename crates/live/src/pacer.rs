@@ -89,6 +89,7 @@ mod tests {
                 dns: None,
                 page: None,
                 edge: None,
+                hosts: Vec::new(),
                 reach: Reach::Loopback,
             },
             api: None,

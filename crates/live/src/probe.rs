@@ -229,7 +229,7 @@ impl Walk<'_> {
     /// Takes one step, and asks for its result if it was accepted. Returns what it ended with; `None` if the next step follows.
     async fn step(&mut self, mut step: Step, request: Request, is_last: bool) -> Option<Reply> {
         loop {
-            let outgoing = match self.session.outgoing(step, request) {
+            let outgoing = match self.session.outgoing(step, request).await {
                 Ok(outgoing) => outgoing,
                 Err(error) => return Some(self.no_response(step, None, &error)),
             };
@@ -311,6 +311,11 @@ impl Walk<'_> {
         };
         let path = mask::path(&outgoing.uri.to_string());
         exchange.call = format!("{} {}", outgoing.method, hidden(&path, secrets));
+        if let Some(host) = outgoing.host {
+            let hosts = &self.session.api.mapping().hosts;
+            let name = &hosts[usize::from(host)].name;
+            exchange.call = format!("{} (host {name})", exchange.call);
+        }
         let identity = &self.session.visitor.identity;
         if outgoing.has_bearer && identity.authorization.is_some() {
             exchange.headers.push("authorization: ***".to_owned());
@@ -319,6 +324,10 @@ impl Walk<'_> {
             exchange.headers.push("cookie: ***".to_owned());
         }
         for (name, value) in &outgoing.headers {
+            if value.is_sensitive() {
+                exchange.headers.push(format!("{name}: ***"));
+                continue;
+            }
             let value = mask::header(name.as_str(), value.to_str().unwrap_or("(not text)"));
             let value = hidden(&value, secrets);
             exchange.headers.push(format!("{name}: {value}"));

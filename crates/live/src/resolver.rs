@@ -182,6 +182,7 @@ mod tests {
             dns,
             page: None,
             edge: None,
+            hosts: Vec::new(),
             reach: Reach::Loopback,
         }
     }

@@ -10,8 +10,8 @@ use tokio::time::sleep_until;
 
 use super::api::{Step, sample};
 use super::driver::{CallEnd, Loaded};
-use super::http::Received;
-use super::visitor::Visitor;
+use super::http::{Outgoing, Received};
+use super::visitor::{Scope, Visitor};
 use super::world::World;
 use tiketi_api::Meaning;
 use tiketi_buyer::Request;
@@ -83,6 +83,7 @@ pub(super) async fn carry_out(
                 };
             }
         };
+        let outgoing = signed(&world, (step, request), &visitor, outgoing).await;
         let asked = (request.operation(), &outgoing);
         let called = world.call(visitor.buyer, asked, &visitor.identity);
         let (sent, result) = called.await;
@@ -136,6 +137,25 @@ pub(super) async fn carry_out(
                 step = world.api.steps(request)[place];
             }
         }
+    }
+}
+
+/// Returns the request with what the program of the mapping adds. If that fails, the load is about to end, and nothing more is sent
+/// that could be measured.
+async fn signed(
+    world: &World,
+    (step, request): (Step, Request),
+    visitor: &Visitor,
+    outgoing: Outgoing,
+) -> Outgoing {
+    let (Some(signer), Some(role)) = (&world.signer, world.api.role(step)) else {
+        return outgoing;
+    };
+    let values = Scope::new(&world.api, visitor, request);
+    let signing = Box::pin(signer.sign(role, outgoing, &values));
+    match signing.await {
+        Ok(outgoing) => outgoing,
+        Err(_) => std::future::pending().await,
     }
 }
 

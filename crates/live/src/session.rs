@@ -6,12 +6,14 @@ use super::api::{Api, Step};
 use super::clock::{Clock, unix_now_ns};
 use super::credential::{Credentials, Issuer, Users};
 use super::dialer::Dialer;
+use super::hosts::{Hosts, Manner};
 use super::http::{Http, Outgoing, Received};
 use super::reach::Forbidden;
 use super::resolver::Names;
 use super::seats::SeatMap;
 use super::setup::{SetupError, host_header};
-use super::visitor::Visitor;
+use super::signer::{SignError, Signer};
+use super::visitor::{Scope, Visitor};
 use super::worker::{EntryPoint, Scheme};
 use std::rc::Rc;
 use tiketi_api::{IdText, Mapping, RoleName};
@@ -25,6 +27,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// One buyer with a connection of its own.
 pub(super) struct Session {
     http: Http,
+    hosts: Hosts,
+    signer: Option<Signer>,
     pub(super) api: Api,
     pub(super) visitor: Visitor,
     pub(super) seats: SeatMap,
@@ -39,6 +43,8 @@ pub(super) enum SendError {
     Failed(Failure),
     #[error("it resolves to {0}")]
     Forbidden(Forbidden),
+    #[error("not sent: {0}")]
+    Unsigned(SignError),
 }
 
 impl Session {
@@ -55,6 +61,15 @@ impl Session {
         let dialer = Dialer::new(names, tls_host, Vec::new(), TIMEOUT / 2)?;
         let host = host_header(format!("{}:{}", entry.host, entry.port))?;
         let http = Http::new(dialer, host, clock, TIMEOUT, 1);
+        let manner = Manner {
+            clock,
+            sources: &[],
+            connect_timeout: TIMEOUT / 2,
+            call_timeout: TIMEOUT,
+            connections_max: 1,
+        };
+        let hosts = Hosts::new(&entry.hosts, manner)?;
+        let signer = Signer::of(&mapping);
         // An account that is created here must not be in the way of the first buyer of the run.
         let buyer = match mapping.role(RoleName::Register) {
             Some(_) if !matches!(credentials, Credentials::Users { .. }) => BuyerId(u32::MAX),
@@ -68,21 +83,38 @@ impl Session {
             visitor: Visitor::new(buyer, credential, &api, users.as_ref()),
             seats: SeatMap::new(Rc::clone(&api.ids)),
             http,
+            hosts,
+            signer,
             api,
         })
     }
 
     /// Builds the request of a step.
-    pub(super) fn outgoing(&self, step: Step, request: Request) -> Result<Outgoing, SendError> {
+    pub(super) async fn outgoing(
+        &self,
+        step: Step,
+        request: Request,
+    ) -> Result<Outgoing, SendError> {
         let outgoing = self.api.outgoing(step, request, &self.visitor);
-        outgoing.map_err(SendError::Unset)
+        let outgoing = outgoing.map_err(SendError::Unset)?;
+        let (Some(signer), Some(role)) = (&self.signer, self.api.role(step)) else {
+            return Ok(outgoing);
+        };
+        let values = Scope::new(&self.api, &self.visitor, request);
+        let signed = signer.sign(role, outgoing, &values).await;
+        signed.map_err(SendError::Unsigned)
     }
 
     /// Sends a request.
     pub(super) async fn send(&mut self, outgoing: &Outgoing) -> Result<Received, SendError> {
-        let (_, result) = self.http.call(outgoing, &self.visitor.identity).await;
+        let identity = &self.visitor.identity;
+        let (_, result) = match outgoing.host {
+            None => self.http.call(outgoing, identity).await,
+            Some(host) => self.hosts.call(host, outgoing, identity).await,
+        };
         let received = result.map_err(|failure| {
-            let forbidden = self.http.dialer().forbidden();
+            let elsewhere = self.hosts.forbidden().map(|(_, forbidden)| forbidden);
+            let forbidden = self.http.dialer().forbidden().or(elsewhere);
             forbidden.map_or(SendError::Failed(failure), SendError::Forbidden)
         })?;
         self.visitor.take_cookies(&received);

@@ -127,6 +127,7 @@ impl Site {
                         port: edge.port,
                         addresses: edge.addresses,
                     }),
+                    hosts: Vec::new(),
                     reach: Reach::Loopback,
                 }
             }

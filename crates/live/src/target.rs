@@ -8,8 +8,10 @@ use tokio::task::LocalSet;
 
 use super::api::Step;
 use super::credential::Credentials;
+use super::hosts;
 use super::reach::{Forbidden, Reach, is_loopback};
 use super::session::{SendError, Session};
+use super::signer::SignError;
 use super::worker::{EntryPoint, Scheme};
 use tiketi_api::{IdText, Meaning, RoleName, mask};
 use tiketi_buyer::Request;
@@ -86,6 +88,9 @@ pub enum Refusal {
         /// What was found instead, as a sentence.
         reason: String,
     },
+    /// The program that signs requests has failed, so that the target was not asked.
+    #[error(transparent)]
+    Unsigned(#[from] SignError),
 }
 
 /// Resolves the target and decides whether it may be put under load.
@@ -102,6 +107,22 @@ pub async fn admit(
     speed: f64,
     is_owned: bool,
 ) -> Result<EntryPoint, Refusal> {
+    let mut entry = admit_host(url, target, is_owned).await?;
+    entry.hosts = hosts::admit(&entry, target, is_owned).await?;
+    if (speed - 1.0).abs() > f64::EPSILON {
+        return Err(Refusal::Hurried {
+            speed: speed.to_string(),
+        });
+    }
+    Ok(entry)
+}
+
+/// Resolves one host and decides whether it may be put under load.
+pub(super) async fn admit_host(
+    url: &str,
+    target: &Target,
+    is_owned: bool,
+) -> Result<EntryPoint, Refusal> {
     let mut entry = parse(url)?;
     let host = entry.host.trim_matches(['[', ']']);
     let found = tokio::net::lookup_host((host, entry.port)).await;
@@ -113,11 +134,6 @@ pub async fn admit(
         .map(|address: SocketAddr| address.ip())
         .collect();
     entry.reach = guard(host, &addresses, target, is_owned)?;
-    if (speed - 1.0).abs() > f64::EPSILON {
-        return Err(Refusal::Hurried {
-            speed: speed.to_string(),
-        });
-    }
     Ok(entry)
 }
 
@@ -213,6 +229,7 @@ fn parse(url: &str) -> Result<EntryPoint, Refusal> {
         dns: None,
         page: Some("/".to_owned()),
         edge: None,
+        hosts: Vec::new(),
         // Until the addresses are known.
         reach: Reach::Loopback,
     })
@@ -269,8 +286,11 @@ async fn list_shows(
 ) -> Result<Vec<(IdText<'static>, bool)>, Refusal> {
     let request = Request::ShowList;
     for step in session.api.steps(request).to_vec() {
-        let outgoing = session.outgoing(step, request);
-        let outgoing = outgoing.map_err(|error| no_show(entry, &error))?;
+        let outgoing = session.outgoing(step, request).await;
+        let outgoing = outgoing.map_err(|error| match error {
+            SendError::Unsigned(error) => error.into(),
+            error => no_show(entry, &error),
+        })?;
         let received = session.send(&outgoing).await;
         let received = received.map_err(|error| refusal(entry, &error))?;
         let path = mask::path(&outgoing.uri.to_string());
@@ -354,10 +374,10 @@ pub(super) async fn serves(entry: &EntryPoint, plan: &Plan, credentials: &Creden
     let Ok(mut session) = session else {
         return false;
     };
-    let Ok(outgoing) = session.outgoing(Step::Page, Request::PageLoad) else {
-        return false;
+    let asked = async move {
+        let outgoing = session.outgoing(Step::Page, Request::PageLoad).await?;
+        session.send(&outgoing).await
     };
-    let asked = async move { session.send(&outgoing).await };
     Box::pin(LocalSet::new().run_until(asked))
         .await
         .is_ok_and(|received| received.status.is_success())
@@ -367,6 +387,7 @@ pub(super) async fn serves(entry: &EntryPoint, plan: &Plan, credentials: &Creden
 pub(super) fn refusal(entry: &EntryPoint, error: &SendError) -> Refusal {
     match error {
         SendError::Forbidden(forbidden) => not_allowed(&entry.host, forbidden.clone()),
+        SendError::Unsigned(error) => error.clone().into(),
         SendError::Unset(_) | SendError::Failed(_) => unreachable(entry, error),
     }
 }
@@ -387,8 +408,7 @@ mod tests {
     fn target(allow: &[&str]) -> Target {
         Target {
             allow: allow.iter().map(|&text| text.to_owned()).collect(),
-            show: None,
-            api: None,
+            ..Target::default()
         }
     }
 

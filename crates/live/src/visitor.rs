@@ -161,7 +161,21 @@ pub(super) struct Scope<'s> {
     pub(super) request: Request,
 }
 
+impl<'s> Scope<'s> {
+    pub(super) const fn new(api: &'s Api, visitor: &'s Visitor, request: Request) -> Self {
+        Self {
+            api,
+            visitor,
+            request,
+        }
+    }
+}
+
 impl Values for Scope<'_> {
+    fn choice(&self) -> u64 {
+        u64::from(self.visitor.buyer.0)
+    }
+
     fn value(&self, variable: Variable) -> Option<IdText<'_>> {
         let notes = self.visitor.notes.as_deref();
         let text = |text: String| IdText {

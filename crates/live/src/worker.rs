@@ -26,6 +26,7 @@ use super::page::PAGE_CONNECTIONS_MAX;
 use super::reach::{Forbidden, Reach};
 use super::self_check::{Sampler, raise_files_limit};
 use super::setup::SetupError;
+use super::signer::SignError;
 use super::world::World;
 use tiketi_api::{IdText, Mapping, Tree};
 use tiketi_cloud::resolver::NameFigures;
@@ -93,6 +94,9 @@ pub struct EntryPoint {
     pub page: Option<String>,
     /// The edge that serves the web page; `None` if that is not part of the run.
     pub edge: Option<EdgeEntry>,
+    /// The hosts besides this one, in the order of the mapping.
+    #[serde(default)]
+    pub hosts: Vec<Self>,
     /// The addresses that connections may go to, whatever the name means by then.
     pub reach: Reach,
 }
@@ -200,6 +204,9 @@ pub enum WorkerError {
         /// The address, and why it is not allowed.
         forbidden: Forbidden,
     },
+    /// The program that signs requests has failed.
+    #[error("the load was stopped, because {0}")]
+    Unsigned(#[from] SignError),
 }
 
 /// Runs a worker until its buyers are done, or its input ends.
@@ -258,10 +265,7 @@ fn run_reporting(
     drop(local); // Buyers in progress record that they are unfinished.
     finish(&world, &mut sampler, reports_tx);
     runtime.shutdown_background();
-    passed.map_err(|forbidden| WorkerError::Moved {
-        host: assignment.entry.host,
-        forbidden,
-    })
+    passed
 }
 
 /// Reports when this thread runs later than it should.
@@ -273,14 +277,15 @@ async fn watch(reports_tx: mpsc::Sender<String>) {
     match watched.await {}
 }
 
-/// Sends frames until the end of the run, a command to stop, the exit of the parent, or an address that is not allowed.
+/// Sends frames until the end of the run, a command to stop, the exit of the parent, an address that is not allowed, or a failure of
+/// the program that signs requests.
 async fn pass_time(
     world: &World,
     ends_at: SimTime,
     mut commands_rx: UnboundedReceiver<Command>,
     sampler: &mut Sampler,
     reports_tx: &mpsc::Sender<String>,
-) -> Result<(), Forbidden> {
+) -> Result<(), WorkerError> {
     let mut frames = interval(FRAME_EVERY);
     frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = sleep_until(world.clock.wall_instant(ends_at));
@@ -291,9 +296,10 @@ async fn pass_time(
             command = commands_rx.recv() => match command {
                 Some(Command::Stop) | None => return Ok(()),
             },
+            failure = world.unsigned() => return Err(failure.into()),
             _ = frames.tick() => {
-                if let Some(forbidden) = world.http.dialer().forbidden() {
-                    return Err(forbidden);
+                if let Some((host, forbidden)) = world.forbidden() {
+                    return Err(WorkerError::Moved { host, forbidden });
                 }
                 sampler.sample(world.tally.connected_peak.get(), world.files_refused());
                 report(reports_tx, &WorkerReport::Frame(Box::new(world.take_frame())));
@@ -316,8 +322,10 @@ fn finish(world: &World, sampler: &mut Sampler, reports_tx: &mpsc::Sender<String
     let done = Done {
         figures,
         socket_failures: *tally.socket_failures.borrow(),
-        connections_opened: world.http.opened() + way.map_or(0, Http::opened),
-        connection_waits: world.http.waits() + way.map_or(0, Http::waits),
+        connections_opened: world.http.opened()
+            + way.map_or(0, Http::opened)
+            + world.hosts.opened(),
+        connection_waits: world.http.waits() + way.map_or(0, Http::waits) + world.hosts.waits(),
         load_balancer: world.http.dialer().names().figures(),
         site: site.map_or_else(NameFigures::default, |site| site.figures()),
         site_astray: site.map_or(0, |site| site.astray()),

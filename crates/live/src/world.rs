@@ -13,11 +13,14 @@ use super::clock::Clock;
 use super::credential::{CredentialError, Issuer, Users};
 use super::dialer::Dialer;
 use super::edge_way::{EdgeWay, SiteNames, share_of_connections};
+use super::hosts::{Hosts, Manner};
 use super::http::{Http, Identity, Outgoing, Received};
 use super::page::PageLoader;
+use super::reach::Forbidden;
 use super::resolver::Names;
 use super::seats::SeatMap;
 use super::setup::{SetupError, host_header};
+use super::signer::{SignError, Signer};
 use super::socket_io::{OpeningStage, emission_text};
 use super::worker::{Assignment, Scheme};
 use tiketi_buyer::Emission;
@@ -42,6 +45,10 @@ pub(super) struct World {
     pub(super) site: Option<Rc<SiteNames>>,
     /// Sends API requests to the edge; `None` if none goes there.
     pub(super) edge: Option<EdgeWay>,
+    /// The hosts besides the target.
+    pub(super) hosts: Hosts,
+    /// The program that adds to requests; `None` without one.
+    pub(super) signer: Option<Signer>,
     topology: topology::Edge,
     pub(super) issuer: Issuer,
     pub(super) stage_timeout: Duration,
@@ -80,6 +87,8 @@ impl World {
         let plan = &assignment.plan;
         let clock = Clock::starting_at(assignment.start_at_unix_ns, plan.clock.speed);
         let entry = &assignment.entry;
+        // All hosts together get as many as one would.
+        let connections_max = (connections_max / (1 + entry.hosts.len())).max(1);
         let call_timeout = clock.wall(plan.buyers.call_timeout);
         let connect_timeout = clock.wall(plan.buyers.connect_timeout);
         let names = Names::new(entry, clock)?;
@@ -102,7 +111,16 @@ impl World {
         let dialer = Dialer::new(names, tls_host, sources, connect_timeout)?;
         let host = format!("{}:{}", entry.host, entry.port);
         let host = host_header(host)?;
+        let manner = Manner {
+            clock,
+            sources: &assignment.source_addresses,
+            connect_timeout,
+            call_timeout,
+            connections_max,
+        };
+        let hosts = Hosts::new(&entry.hosts, manner)?;
         let mapping = assignment.mapping();
+        let signer = Signer::of(&mapping);
         let issued_at = clock.start_at_unix_s();
         let issuer = Issuer::new(&assignment.credentials, &mapping, plan.seed, issued_at)?;
         let users = Users::of(&assignment.credentials, &mapping.columns)?.map(Rc::new);
@@ -118,6 +136,8 @@ impl World {
             page,
             site,
             edge: way,
+            hosts,
+            signer,
             topology,
             issuer,
             users,
@@ -142,6 +162,9 @@ impl World {
         (operation, request): (Operation, &Outgoing),
         identity: &Identity,
     ) -> (SimTime, Result<Received, Failure>) {
+        if let Some(host) = request.host {
+            return self.hosts.call(host, request, identity).await;
+        }
         match (&self.edge, self.topology.way(operation)) {
             (Some(edge), Way::Through | Way::Room) => edge.call(buyer, request, identity).await,
             // A target has no edge of the run.
@@ -152,7 +175,27 @@ impl World {
     /// Returns the number of connections that this machine could not even try.
     pub(super) fn files_refused(&self) -> u64 {
         let way = self.edge.as_ref().map(EdgeWay::http);
-        self.http.dialer().refused() + way.map_or(0, |http| http.dialer().refused())
+        self.http.dialer().refused()
+            + way.map_or(0, |http| http.dialer().refused())
+            + self.hosts.refused()
+    }
+
+    /// Returns the first host with an address that may not be connected to, and the address; `None` if all may.
+    pub(super) fn forbidden(&self) -> Option<(String, Forbidden)> {
+        let Some(forbidden) = self.http.dialer().forbidden() else {
+            return self.hosts.forbidden();
+        };
+        let host = self.http.host().to_str().unwrap_or_default();
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        Some((name.to_owned(), forbidden))
+    }
+
+    /// Resolves when the program that signs requests has failed; never without one.
+    pub(super) async fn unsigned(&self) -> SignError {
+        match &self.signer {
+            Some(signer) => signer.failure().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Records an observation.

@@ -380,6 +380,9 @@ pub struct Target {
     pub allow: Vec<String>,
     /// Id of the show to buy; `None` takes the first one on sale.
     pub show: Option<String>,
+    /// Whether several buyers may be the same user if there are fewer users or tokens than buyers.
+    #[serde(default)]
+    pub reuse_users: bool,
     /// How the back end is asked, and what its responses mean; `None` for that of a TIKETI deployment. It has passed all checks.
     pub api: Option<tiketi_api::Tree>,
 }

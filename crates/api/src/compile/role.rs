@@ -2,8 +2,11 @@
 
 use tiketi_core::names::Named;
 
+use super::host::host;
+use super::pick::pick;
 use super::rows::{rows, wants};
 use super::{report_broken, text_template};
+use crate::host::Host;
 use crate::mapping::{Header, Keep, Method, Role, RoleName};
 use crate::problem::{At, Problems, one_of};
 use crate::reader::{Pointers, SLOTS_MAX, segments};
@@ -18,6 +21,7 @@ pub(super) struct Context<'c> {
     pub(super) base: String,
     pub(super) kept: &'c [String],
     pub(super) columns: &'c [String],
+    pub(super) hosts: &'c [Host],
     pub(super) headers: Option<(At, &'c Tree)>,
 }
 
@@ -65,12 +69,24 @@ impl Context<'_> {
     ) -> Option<Template> {
         template
             .map_err(|broken| {
-                let builtin = ["show", "seat", "reservation", "user", "email", "token"];
-                let kept = self.kept.iter().map(String::as_str);
-                let known: Vec<_> = builtin.into_iter().chain(kept).collect();
-                report_broken(at, broken, &known, problems);
+                report_broken(at, broken, &self.names(), problems);
             })
             .ok()
+    }
+
+    /// Returns the variable with this name; reports a name that there is not.
+    pub(super) fn known(&self, at: &At, name: &str, problems: &mut Problems) -> Option<Variable> {
+        let variable = self.variable(name);
+        if variable.is_none() {
+            problems.unknown(at, "variable", name, &self.names());
+        }
+        variable
+    }
+
+    fn names(&self) -> Vec<&str> {
+        let builtin = ["show", "seat", "reservation", "user", "email", "token"];
+        let kept = self.kept.iter().map(String::as_str);
+        builtin.into_iter().chain(kept).collect()
     }
 }
 
@@ -93,7 +109,14 @@ impl Kind {
             | RoleName::Heartbeat
             | RoleName::QueueLeave
             | RoleName::Cancel => &[Done, Refused, ComeBack],
-            RoleName::QueueEnter => &[Queued, Admitted, SoldOut, Refused, ComeBack],
+            RoleName::QueueEnter => &[
+                Queued,
+                Admitted,
+                AcceptedPollLater,
+                SoldOut,
+                Refused,
+                ComeBack,
+            ],
             RoleName::QueueStatus => &[
                 Queued,
                 Admitted,
@@ -130,6 +153,7 @@ pub(super) fn role(
 ) -> Option<Role> {
     let name = at.path.clone();
     let mut table = Table::open(at, tree, problems)?;
+    let host = host(&mut table, context.hosts, problems);
     let call = call(&mut table, context, problems);
     let headers = headers(&mut table, context, problems);
     let body = table
@@ -140,6 +164,7 @@ pub(super) fn role(
         });
     let mut pointers = Pointers::default();
     let element_id = list(&mut table, kind, &mut pointers, problems);
+    let pick = pick(&mut table, kind, context, &mut pointers, problems);
     let keeps = keeps(&mut table, kind, context, &mut pointers, problems);
     let (wanted, held) = match kind {
         Kind::Role(RoleName::ShowList) => ("prefer", None),
@@ -153,7 +178,7 @@ pub(super) fn role(
     };
     let free = element(wanted, &mut table, problems);
     let held = held.map_or_else(Vec::new, |key| element(key, &mut table, problems));
-    let rows = rows(&mut table, kind, &mut pointers, problems);
+    let rows = rows(&mut table, kind, context, &mut pointers, problems);
     let poll_after = poll_after(&mut table, &mut pointers, problems);
     let waits = rows
         .iter()
@@ -166,7 +191,13 @@ pub(super) fn role(
                 let help = "say which request asks for the result";
                 problems.report(&table.at, message, "a table `poll` in it", help);
             }
-            found.and_then(|(at, tree)| role(at, tree, Kind::Poll(name), context, problems))
+            let poll =
+                found.and_then(|(at, tree)| role(at, tree, Kind::Poll(name), context, problems));
+            // The result is where the request was accepted.
+            poll.map(|poll| Role {
+                host: poll.host.or(host),
+                ..poll
+            })
         }
         Kind::Role(_) | Kind::Poll(_) | Kind::Extra => None,
     };
@@ -174,6 +205,8 @@ pub(super) fn role(
     let (method, path) = call?;
     Some(Role {
         name,
+        host,
+        is_signed: false,
         method,
         path,
         headers,
@@ -186,6 +219,7 @@ pub(super) fn role(
         free,
         held,
         poll_after,
+        pick,
     })
 }
 

@@ -1,6 +1,6 @@
 //! The rows of a role: conditions, and what a response means that meets them.
 
-use super::role::{Kind, slot, too_many};
+use super::role::{Context, Kind, slot, too_many};
 use crate::mapping::RoleName;
 use crate::problem::{At, Problems, one_of};
 use crate::reader::Pointers;
@@ -19,6 +19,7 @@ const SUCCESS: (u16, u16) = (200, 299);
 pub(super) fn rows(
     table: &mut Table<'_>,
     kind: Kind,
+    context: &Context<'_>,
     pointers: &mut Pointers,
     problems: &mut Problems,
 ) -> Vec<Row> {
@@ -50,15 +51,16 @@ pub(super) fn rows(
         return Vec::new();
     };
     let rows = list.iter().enumerate().filter_map(|(place, tree)| {
-        row(at.element(place, tree), tree, meanings, pointers, problems)
+        let at = at.element(place, tree);
+        row((at, tree), meanings, context, pointers, problems)
     });
     rows.collect()
 }
 
 fn row(
-    at: At,
-    tree: &Tree,
+    (at, tree): (At, &Tree),
     meanings: &[Meaning],
+    context: &Context<'_>,
     pointers: &mut Pointers,
     problems: &mut Problems,
 ) -> Option<Row> {
@@ -82,12 +84,12 @@ fn row(
             "text" => Condition::Text(words(&at, value, problems)?),
             _ if key.starts_with('/') => {
                 let slot = slot(&at, key, pointers, problems)?;
-                Condition::Json(slot, want(&at, value, false, pointers, problems)?)
+                Condition::Json(slot, want(&at, value, Some(context), pointers, problems)?)
             }
             _ => match key.strip_prefix("header:") {
                 Some(name) => Condition::Header(
                     name.to_lowercase(),
-                    want(&at, value, false, pointers, problems)?,
+                    want(&at, value, Some(context), pointers, problems)?,
                 ),
                 None => {
                     let mut place = table.at.clone();
@@ -128,7 +130,7 @@ pub(super) fn wants(
             too_many(&at, problems);
             return None;
         };
-        Some((slot, want(&at, &entry.value, true, pointers, problems)?))
+        Some((slot, want(&at, &entry.value, None, pointers, problems)?))
     });
     wants.collect()
 }
@@ -174,22 +176,26 @@ fn words(at: &At, value: &Tree, problems: &mut Problems) -> Option<Vec<String>> 
     words
 }
 
+/// What a value has to be. Without a `context` it is that of a list's element, which is compared with others of its own.
 fn want(
     at: &At,
     value: &Tree,
-    is_element: bool,
+    context: Option<&Context<'_>>,
     pointers: &mut Pointers,
     problems: &mut Problems,
 ) -> Option<Want> {
     if let Some(literals) = literals(value) {
         return Some(Want::AnyOf(literals));
     }
-    let mut slot_of = |pointer: &str, problems: &mut Problems| {
-        if is_element {
-            pointers.add_of_element(pointer)
-        } else {
-            slot(at, pointer, pointers, problems)
-        }
+    let mut other_of = |text: &str, problems: &mut Problems| match context {
+        None => pointers.add_of_element(text).map(Other::Slot),
+        Some(context) => match text
+            .strip_prefix('{')
+            .and_then(|rest| rest.strip_suffix('}'))
+        {
+            Some(name) => context.known(at, name, problems).map(Other::Variable),
+            None => slot(at, text, pointers, problems).map(Other::Slot),
+        },
     };
     let [entry] = value.entries() else {
         problems.reject(at, value, VALUES, "one comparison per value");
@@ -202,8 +208,8 @@ fn want(
             _ => None,
         },
         key @ ("same_as" | "differs_from") => {
-            let slot = entry.value.text().and_then(|text| slot_of(text, problems));
-            slot.map(if key == "same_as" {
+            let other = entry.value.text().and_then(|text| other_of(text, problems));
+            other.map(if key == "same_as" {
                 Want::SameAs
             } else {
                 Want::DiffersFrom
@@ -218,7 +224,7 @@ fn want(
                 _ => None,
             };
             let other = match &entry.value.node {
-                Node::Text(pointer) => slot_of(pointer, problems).map(Other::Slot),
+                Node::Text(text) => other_of(text, problems),
                 _ => number(&entry.value).map(Other::Number),
             };
             comparison
@@ -227,7 +233,7 @@ fn want(
         }
     };
     if compared.is_none() {
-        let help = "compare with a value, or with another one of the response by its pointer";
+        let help = "compare with a value, with another one of the response by its pointer, or with a {variable}";
         problems.reject(at, value, VALUES, help);
     }
     compared

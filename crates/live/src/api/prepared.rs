@@ -98,7 +98,7 @@ impl Scripts {
             queue_check: with(Moment::BeforeQueue, &[RoleName::QueueEnter]),
             queue_status: heartbeat.into_iter().chain(waiting).collect(),
             queue_leave: roles(&[RoleName::Cancel, RoleName::QueueLeave]),
-            seat_list: roles(&[RoleName::SeatList]),
+            seat_list: with(Moment::BeforeSeats, &[RoleName::SeatList]),
             seat_reserve: with(Moment::BeforeReserving, &[RoleName::SeatReserve]),
             payment: with(
                 Moment::BeforePaying,

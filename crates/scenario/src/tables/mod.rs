@@ -33,7 +33,7 @@ use toml::de::DeTable;
 use super::diagnostic::{Diagnostics, Problem, syntax_problem};
 use super::document::{Layer, Problems, Section};
 use super::duration::Written;
-use super::keys::kind::{Length, List, Number, Or, Text, Whole, Word};
+use super::keys::kind::{Length, List, Number, Or, Text, Truth, Whole, Word};
 use super::keys::{Describing, Form, Keys, Limits, TableDescription, key};
 use super::page::{Page, text};
 use super::plan::{Clock, Cost, Plan, SelfCheck, Target};
@@ -500,10 +500,19 @@ fn target(keys: &mut Keys<'_, '_, Target>, overrides: &Overrides) -> Option<Targ
         Or("none", Text),
         |target| target.show.clone(),
     );
+    let reuse_users = keys.value(
+        key(
+            "reuse_users",
+            "Whether buyers may share users if the file of `--users` or `--tokens` has fewer of them than there are buyers.",
+        ),
+        Truth,
+        |target| target.reuse_users,
+    );
     let api = api::api(keys);
     Some(Target {
         allow: allow?,
         show: show?,
+        reuse_users: reuse_users?,
         api: overrides.api.clone().or(api?),
     })
 }
