@@ -22,6 +22,9 @@ pub(super) fn run(flags: &RunArguments, seed: u64, prices: Option<String>) -> St
     let mut line = command("run", &flags.common, seed, prices)
         + &written(&flags.data.again())
         + &written(&options);
+    if flags.reuse_tokens {
+        line.push_str(" --reuse-tokens");
+    }
     if flags.i_own_this_target {
         line.push_str(" --i-own-this-target");
     }

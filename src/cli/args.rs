@@ -195,6 +195,9 @@ pub struct RunArguments {
     /// How the target is asked, and who its buyers are.
     #[command(flatten)]
     pub buyers_of_target: TargetArguments,
+    /// Let several buyers share a token if the file has too few: the target then takes them for one person.
+    #[arg(long, requires = "tokens")]
+    pub reuse_tokens: bool,
     /// Confirm that you may load-test a target on another machine. Can't be set through the environment.
     #[arg(long, requires = "target")]
     pub i_own_this_target: bool,

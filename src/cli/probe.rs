@@ -21,7 +21,7 @@ pub(super) fn probe(flags: &ProbeArguments) -> Exit {
 fn carry_out(flags: &ProbeArguments) -> Result<Exit, Exit> {
     let plan = plan(flags)?;
     let mapping = plan.target.mapping();
-    let credentials = target::credentials(&flags.buyers_of_target, &mapping, 1)?;
+    let credentials = target::credentials(&flags.buyers_of_target, &mapping, 1, false)?;
     let url = flags.target.as_deref().expect("the argument is required");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -50,7 +50,7 @@ fn carry_out(flags: &ProbeArguments) -> Result<Exit, Exit> {
     runtime.shutdown_background();
     printed?;
     let reached = reached.map_err(|refusal| {
-        complain(refusal, None);
+        complain(&refusal, refusal.hint().as_deref());
         Exit::TargetRefused
     })?;
     output::print(format!("\n{}\n", end(&reached, &mapping.name)))?;

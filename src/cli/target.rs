@@ -8,7 +8,7 @@ use super::input::Kind;
 use super::source;
 use super::users;
 use tiketi_api::{Mapping, Tree, Variable};
-use tiketi_live::credential::Credentials;
+use tiketi_live::credential::{CredentialError, Credentials};
 use tiketi_live::sut::{Remote, Sut};
 use tiketi_scenario::{Plan, arrival_times};
 
@@ -28,7 +28,12 @@ pub(super) fn asked_for(flags: &RunArguments, plan: &Plan) -> Result<Option<Targ
     let buyers = arrival_times(plan).len();
     Ok(Some(Target {
         url: url.clone(),
-        credentials: credentials(&flags.buyers_of_target, &plan.target.mapping(), buyers)?,
+        credentials: credentials(
+            &flags.buyers_of_target,
+            &plan.target.mapping(),
+            buyers,
+            flags.reuse_tokens,
+        )?,
         is_owned: flags.i_own_this_target,
     }))
 }
@@ -43,7 +48,8 @@ pub(super) async fn sut(target: Option<Target>, plan: &Plan) -> Result<Sut, Exit
         .await
         .map(|remote| Sut::Remote(Box::new(remote)))
         .map_err(|refusal| {
-            complain(refusal, None);
+            let hint = refusal.hint();
+            complain(refusal, hint.as_deref());
             Exit::TargetRefused
         })
 }
@@ -55,11 +61,13 @@ impl TargetArguments {
     }
 }
 
-/// Reads and checks the credentials of this many buyers, before anything is sent to the target.
+/// Reads and checks the credentials of this many buyers, before anything is sent to the target. Each is a user of its own, unless
+/// `are_shared`: a target would take two buyers with one token for the same person, who for example never waits twice.
 pub(super) fn credentials(
     flags: &TargetArguments,
     mapping: &Mapping,
     buyers: usize,
+    are_shared: bool,
 ) -> Result<Credentials, Exit> {
     let (path, credentials) = match (&flags.token_secret_file, &flags.tokens, &flags.users) {
         (Some(path), _, _) => {
@@ -81,9 +89,14 @@ pub(super) fn credentials(
         );
         return Err(Exit::BadScenario);
     }
-    credentials.check(mapping, buyers).map_err(|reason| {
+    let checked = credentials.check(mapping, buyers, are_shared);
+    checked.map_err(|reason| {
+        let is_short = matches!(reason, CredentialError::TooFewTokens { .. });
+        let hint = is_short.then_some(
+            "add tokens, lower the number of buyers with --buyers, or pass --reuse-tokens to let buyers share them",
+        );
         match path {
-            Some(path) => complain(format_args!("{}: {reason}", path.display()), None),
+            Some(path) => complain(format_args!("{}: {reason}", path.display()), hint),
             None => complain(
                 reason,
                 Some("pass --users FILE (a CSV file, one buyer per row)"),

@@ -1,5 +1,6 @@
 //! Turns what is written into a mapping, or says everything that is wrong with it.
 
+mod list;
 mod role;
 mod rows;
 

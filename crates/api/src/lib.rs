@@ -12,6 +12,7 @@ mod compile;
 mod id;
 mod mapping;
 pub mod mask;
+mod place;
 mod problem;
 mod reader;
 mod row;
@@ -27,6 +28,7 @@ pub use mapping::{
     Element, Header, Kept, Mapping, Method, Moment, Push, Response, Role, RoleName, Tokens,
     Understood,
 };
+pub use place::Place;
 pub use problem::Problem;
 pub use row::Meaning;
 pub use scalar::Scalar;

@@ -1,5 +1,6 @@
 //! How a buyer authenticates: a user id, and a token that proves it; or what a file of users says.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use http::HeaderValue;
@@ -53,12 +54,18 @@ impl fmt::Debug for Credentials {
 
 impl Credentials {
     /// Checks that there are any for this many buyers, as the mapping needs them, and that all given tokens can be read.
+    /// `are_shared` allows that several buyers have one token.
     ///
     /// # Errors
     ///
-    /// When there are no tokens, for the first one that cannot be read, and for missing users or columns.
-    pub fn check(&self, mapping: &Mapping, buyers: usize) -> Result<(), CredentialError> {
-        Issuer::new(self, mapping, 0, 0)?;
+    /// When there are no tokens, for the first one that cannot be read, and for missing tokens, users or columns.
+    pub fn check(
+        &self,
+        mapping: &Mapping,
+        buyers: usize,
+        are_shared: bool,
+    ) -> Result<(), CredentialError> {
+        let tokens = self.users(mapping)?;
         let needs_token = mapping.uses(Variable::Token) && !mapping.keeps(Variable::Token);
         if needs_token && matches!(self, Self::None | Self::Users { .. }) {
             return Err(CredentialError::TokenNeeded);
@@ -70,6 +77,9 @@ impl Credentials {
                 column: column.clone(),
             });
         }
+        if let Some(users) = tokens.filter(|users| *users < buyers && !are_shared) {
+            return Err(CredentialError::TooFewTokens { users, buyers });
+        }
         let Some(users) = Users::of(self, &mapping.columns)? else {
             return Ok(());
         };
@@ -80,6 +90,29 @@ impl Credentials {
             });
         }
         Ok(())
+    }
+
+    /// Returns how many different users the given tokens are for; `None` if they do not come from a list.
+    ///
+    /// # Errors
+    ///
+    /// When there are no tokens, or for the first one that cannot be read.
+    pub fn users(&self, mapping: &Mapping) -> Result<Option<usize>, CredentialError> {
+        let Source::Given(given) = Issuer::new(self, mapping, 0, 0)?.source else {
+            return Ok(None);
+        };
+        // Without a claim that names the user, each token is one.
+        let names_user = mapping.tokens.user.is_some();
+        let of = |credential: &Credential| {
+            let token = credential.authorization.as_ref();
+            let token = token
+                .filter(|_| !names_user)
+                .map(|token| token.as_bytes().to_vec());
+            let user = names_user.then(|| tiketi_api::key_of(&credential.user));
+            (user, token)
+        };
+        let users: BTreeSet<_> = given.iter().map(of).collect();
+        Ok(Some(users.len()))
     }
 }
 
@@ -110,6 +143,14 @@ pub enum CredentialError {
     #[error("{users} users are too few for {buyers} buyers: each needs one of its own")]
     TooFewUsers {
         /// Users in the file.
+        users: usize,
+        /// Buyers of the run.
+        buyers: usize,
+    },
+    /// Several buyers would have one token.
+    #[error("the tokens are for {users} of {buyers} buyers (expected a user of its own for each)")]
+    TooFewTokens {
+        /// Users whom the tokens name.
         users: usize,
         /// Buyers of the run.
         buyers: usize,
@@ -440,6 +481,30 @@ mod tests {
     }
 
     #[test]
+    fn each_buyer_needs_a_token_of_its_own_unless_they_may_be_shared() {
+        let secret = "s".to_owned();
+        let minted = Credentials::Minted { secret };
+        let issuer = Issuer::new(&minted, &tiketi(), 7, 1_000).unwrap();
+        let token = |buyer| {
+            let credential = issuer.credential(BuyerId(buyer)).unwrap();
+            let authorization = credential.authorization.unwrap();
+            authorization.to_str().unwrap()[7..].to_owned()
+        };
+        let tokens = vec![token(1), token(2), token(1)];
+        let given = Credentials::Given { tokens };
+        assert_eq!(given.users(&tiketi()).unwrap(), Some(2));
+        assert_eq!(minted.users(&tiketi()).unwrap(), None);
+        assert!(given.check(&tiketi(), 2, false).is_ok());
+        let few = given.check(&tiketi(), 3, false).unwrap_err();
+        let expected = "the tokens are for 2 of 3 buyers (expected a user of its own for each)";
+        assert_eq!(few.to_string(), expected);
+        assert!(given.check(&tiketi(), 3, true).is_ok());
+        // A mapping that does not look into tokens tells them apart as they are.
+        let opaque = mapping("headers = { authorization = \"Bearer {token}\" }");
+        assert_eq!(given.users(&opaque).unwrap(), Some(2));
+    }
+
+    #[test]
     fn a_token_that_cannot_be_read_is_reported_with_its_line() {
         let tokens = vec!["nonsense".to_owned()];
         let error = Issuer::new(&Credentials::Given { tokens }, &tiketi(), 7, 0).err();
@@ -500,17 +565,17 @@ mod tests {
             columns: columns.iter().map(ToString::to_string).collect(),
             rows: vec![vec!["a@b.c".to_owned(); columns.len()]; 2],
         };
-        assert!(users(&["id", "email"]).check(&mapping, 2).is_ok());
-        let few = users(&["email"]).check(&mapping, 3).unwrap_err();
+        assert!(users(&["id", "email"]).check(&mapping, 2, false).is_ok());
+        let few = users(&["email"]).check(&mapping, 3, false).unwrap_err();
         assert!(matches!(few, CredentialError::TooFewUsers { .. }), "{few}");
-        let none = users(&["mail"]).check(&mapping, 2).unwrap_err();
+        let none = users(&["mail"]).check(&mapping, 2, false).unwrap_err();
         assert!(matches!(none, CredentialError::NoColumn { .. }), "{none}");
-        let none = Credentials::None.check(&mapping, 2).unwrap_err();
+        let none = Credentials::None.check(&mapping, 2, false).unwrap_err();
         assert!(
             matches!(none, CredentialError::UsersNeeded { .. }),
             "{none}"
         );
-        let none = Credentials::None.check(&tiketi(), 1).unwrap_err();
+        let none = Credentials::None.check(&tiketi(), 1, false).unwrap_err();
         assert!(matches!(none, CredentialError::TokenNeeded), "{none}");
     }
 }

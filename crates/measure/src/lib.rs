@@ -18,6 +18,8 @@ pub mod series;
 mod soundness;
 pub mod stall;
 pub mod tally;
+pub mod target;
+pub mod witness;
 
 pub use assembly::Assembly;
 pub use ending::{Ending, Engine};
