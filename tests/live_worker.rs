@@ -147,6 +147,7 @@ fn assignment(plan: Plan, address: SocketAddr) -> Assignment {
             secret: "secret".to_owned(),
         },
         show: SHOW.into(),
+        is_target: false,
         start_at_unix_ns: unix_now_ns() + 200_000_000,
         source_addresses: vec![Ipv4Addr::new(127, 9, 0, 1), Ipv4Addr::new(127, 9, 0, 2)],
     }

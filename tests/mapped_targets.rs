@@ -12,12 +12,16 @@ use foreign_servers::{
     ConcertReservation, EventBn, HhplusTicketing, TicketDrop, TicketReservation, Ticketon,
     WaitingRoom,
 };
+use serde_json::Value;
 use small_server::SmallServer;
 
 mod command;
 mod foreign_servers;
 #[expect(dead_code, reason = "other tests need more of it")]
 mod small_server;
+
+/// How a report calls a response that no row of the mapping describes.
+const NOT_UNDERSTOOD: &str = "that no row of the API mapping describes";
 
 /// A small sale in real time. Nobody has patience to lose.
 fn sale(buyers: u32, duration: &str) -> String {
@@ -60,6 +64,14 @@ fn users(count: u32) -> String {
         .collect()
 }
 
+/// What the only run of a folder has written.
+fn summary(workplace: &Workplace) -> Value {
+    let mut runs = std::fs::read_dir(workplace.path("reports")).unwrap();
+    let run = runs.next().unwrap().unwrap().path();
+    let text = std::fs::read(run.join("summary.json")).unwrap();
+    serde_json::from_slice(&text).unwrap()
+}
+
 fn run(workplace: &Workplace, url: &str, more: &[&str]) -> Ended {
     let arguments = [&["run", "sale.toml", "--target", url], more].concat();
     workplace.run(&arguments)
@@ -79,11 +91,29 @@ fn buyers_buy_with_points_and_a_queue_token_from_a_server_with_numeric_ids() {
     assert_eq!(books.charged.len(), 12, "each buyer once: {books:?}");
     assert!(books.polls > 0, "{books:?}");
     assert_eq!(books.complaints, Vec::<String>::new());
-    assert!(
-        !ended.stderr.contains("No row of the API mapping"),
-        "{ended:?}"
-    );
+    assert!(!ended.stdout.contains(NOT_UNDERSTOOD), "{ended:?}");
     assert!(matches!(ended.code, Some(0 | 91)), "{ended:?}");
+}
+
+#[test]
+fn a_mapped_system_that_sells_a_seat_twice_is_found_out_by_its_buyers() {
+    let server = ConcertReservation::start(8, Duration::from_millis(100));
+    server.books().sells_twice = true;
+    let workplace = Workplace::new();
+    workplace.write("sale.toml", sale(12, "14s"));
+    workplace.write("users.csv", users(12));
+    let api = mapping("concert-reservation.toml");
+    let more = ["--api", &api, "--users", "users.csv"];
+    let ended = run(&workplace, &server.url(), &more);
+    let report = &ended.stdout;
+    assert_eq!(ended.code, Some(90), "{ended:?}");
+    assert!(report.contains("sold more than once"), "{report}");
+    // The ids are those of the system.
+    assert!(report.contains("reservation 90000000000"), "{report}");
+    assert!(
+        report.contains("show 41 · API mapping concert-reservation 1"),
+        "{report}"
+    );
 }
 
 #[test]
@@ -100,10 +130,7 @@ fn buyers_without_a_seat_map_pay_in_two_calls_and_poll_for_their_hold() {
         "a hold was asked for again: {books:?}"
     );
     assert_eq!(books.complaints, Vec::<String>::new());
-    assert!(
-        !ended.stderr.contains("No row of the API mapping"),
-        "{ended:?}"
-    );
+    assert!(!ended.stdout.contains(NOT_UNDERSTOOD), "{ended:?}");
     assert!(matches!(ended.code, Some(0 | 91)), "{ended:?}");
 }
 
@@ -375,16 +402,26 @@ fn a_response_that_no_row_describes_is_counted_and_shown_without_its_secrets() {
     workplace.write("sale.toml", sale(2, "6s"));
     let api = mapping("ticketdrop.toml");
     let ended = run(&workplace, &server.url(), &["--api", &api]);
-    let line = ended
-        .stderr
-        .lines()
-        .find(|line| line.contains("No row of the API mapping"));
-    let line = line.unwrap_or_else(|| panic!("{ended:?}"));
-    assert!(line.contains("`confirm`"), "{line}");
-    assert!(
-        line.contains(r#"200 {"accessToken":"***","status":"weird"}"#),
-        "{line}"
-    );
+    let report = &ended.stdout;
+    let finding = format!("confirm got a response with 200 {NOT_UNDERSTOOD}");
+    for words in [
+        &finding,
+        ", and never succeeded.",
+        "It counts as payment_process.",
+        r#"“{"accessToken":"***","status":"weird"}”"#,
+    ] {
+        assert!(report.contains(words), "`{words}` in\n{report}");
+    }
+    assert!(!report.contains("hush"), "{report}");
+    let steps = summary(&workplace)["steps"].take();
+    let of_name = |name: &str| {
+        let mut steps = steps.as_array().unwrap().iter();
+        steps.find(|step| step["step"] == name).unwrap().clone()
+    };
+    let confirm = of_name("confirm");
+    assert!(confirm["calls"].as_u64().unwrap() >= 2, "{confirm}");
+    assert_eq!(confirm["failed"], confirm["calls"], "{confirm}");
+    assert_eq!(of_name("seat_reserve.poll")["failed"], 0, "{steps}");
     assert_ne!(ended.code, Some(0), "{ended:?}");
 }
 

@@ -50,7 +50,7 @@ pub(super) async fn sut(target: Option<Target>, plan: &Plan) -> Result<Sut, Exit
 
 /// Prints why a target is not used.
 pub(super) fn refused(refusal: &Refusal) -> Exit {
-    complain(refusal, None);
+    complain(refusal, refusal.hint().as_deref());
     if matches!(refusal, Refusal::Unsigned(_)) {
         // It says nothing about the target.
         return Exit::Inconclusive;

@@ -77,6 +77,7 @@ fn ending(engine: Engine) -> Ending {
         },
         system: None,
         statement: None,
+        target: None,
         probes: Vec::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! Turns what is written into a mapping, or says everything that is wrong with it.
 
 mod host;
+mod list;
 mod pick;
 mod role;
 mod rows;

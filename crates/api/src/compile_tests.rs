@@ -564,3 +564,41 @@ fn what_a_plan_keeps_compiles_to_the_same() {
     assert_eq!(&read, again);
     assert!(compile(&read).is_ok());
 }
+
+#[test]
+fn a_list_says_its_titles_and_whether_its_elements_are_shared() {
+    let shows = "[show_list]\ncall = \"GET /s\"\neach = \"/s/*\"\nkeep = { show = \"/id\" }\ntitle = \"/name\"\n";
+    let kinds = "[seat_list]\ncall = \"GET /k\"\neach = \"/k/*\"\nkeep = { seat = \"/id\" }\nshared = true\n";
+    let mapping = mapping(&format!("{shows}{kinds}"));
+    let role = mapping.role(RoleName::ShowList).unwrap();
+    assert_eq!(role.each.as_deref(), Some("/s/*"));
+    let no_header = |_: &str| None;
+    let no_cookies = Vec::new;
+    let mut titles = Vec::new();
+    let mut each = |element: Element<'_>| titles.push(element.title.map(str::to_owned));
+    let response = Response {
+        status: 200,
+        body: br#"{"s":[{"id":1,"name":"One"},{"id":2,"name":""},{"id":3}]}"#,
+        header: &no_header,
+        cookies: &no_cookies,
+        now_unix_s: 0,
+    };
+    let understood = role.understand(&response, Some(&mut each));
+    assert_eq!(understood.meaning, Some(Meaning::Done));
+    assert_eq!(titles, [Some("One".to_owned()), None, None]);
+    assert!(mapping.role(RoleName::SeatList).unwrap().is_shared);
+    assert!(!tiketi().role(RoleName::SeatList).unwrap().is_shared);
+    let wrong = problems(&kinds.replace("true", "\"yes\""));
+    assert!(
+        wrong.iter().any(|(place, _)| place == "\"yes\""),
+        "{wrong:?}"
+    );
+}
+
+#[test]
+fn a_place_is_compared_with_the_number_of_places() {
+    let queue = "[queue_enter]\ncall = \"POST /q\"\nplace = { taken = \"/in\" }\nmeans = [{ is = \"admitted\" }]\n";
+    let wrong = problems(&format!("{queue}{PAY}"));
+    let words = &wrong[0].1.message;
+    assert!(words.contains("only one of `taken` and `of`"), "{words}");
+}

@@ -14,6 +14,7 @@ mod id;
 mod mapping;
 pub mod mask;
 mod pick;
+mod place;
 mod problem;
 mod reader;
 mod row;
@@ -31,6 +32,7 @@ pub use mapping::{
     Element, Header, Kept, Mapping, Method, Moment, Push, Response, Role, RoleName, Tokens,
     Understood,
 };
+pub use place::Place;
 pub use problem::Problem;
 pub use row::Meaning;
 pub use scalar::Scalar;

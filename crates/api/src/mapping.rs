@@ -8,6 +8,7 @@ use tiketi_core::names;
 use crate::host::Host;
 use crate::id::IdText;
 use crate::pick::{Pick, Picked};
+use crate::place::{Place, PlaceIn};
 use crate::reader::{Pointers, Slots};
 use crate::row::{Facts, Meaning, Row, Want};
 use crate::scalar::Scalar;
@@ -179,6 +180,10 @@ pub struct Role {
     pub headers: Vec<Header>,
     /// The JSON body; empty if there is none.
     pub body: Template,
+    /// Where the elements of its list are, as written; `None` without a list.
+    pub each: Option<String>,
+    /// Whether several buyers can have one element of its list, such as a kind of tickets.
+    pub is_shared: bool,
     /// The request that asks for the result of one that was accepted.
     pub poll: Option<Box<Self>>,
     pub(crate) pointers: Pointers,
@@ -186,6 +191,8 @@ pub struct Role {
     pub(crate) keeps: Vec<Keep>,
     /// Where each element of the list has its id.
     pub(crate) element_id: Option<u8>,
+    /// Where each element of the list has its title.
+    pub(crate) element_title: Option<u8>,
     /// What an element has to be for a buyer to want it.
     pub(crate) free: Vec<(u8, Want)>,
     /// What an element is that others hold.
@@ -193,6 +200,8 @@ pub struct Role {
     pub(crate) poll_after: Option<PollAfter>,
     /// How an element of its list is picked; only extra steps do.
     pub(crate) pick: Option<Pick>,
+    /// Where a response about the queue has the buyer's place.
+    pub(crate) place: Option<PlaceIn>,
 }
 
 /// A header of a request.
@@ -241,6 +250,8 @@ impl std::fmt::Debug for Response<'_> {
 pub struct Element<'s> {
     /// Its id.
     pub id: IdText<'s>,
+    /// Its title; `None` if the mapping or the response does not name it.
+    pub title: Option<&'s str>,
     /// Whether it is what a buyer wants.
     pub is_free: bool,
     /// Whether others hold it.
@@ -380,6 +391,31 @@ impl Role {
         }
     }
 
+    /// Returns what a response about the queue says of the buyer's place: a second look, for those who want to know.
+    pub fn place(&self, body: &[u8]) -> Place {
+        let place = self.place.as_ref();
+        place.map_or_else(Place::default, |place| place.read(body))
+    }
+
+    /// Returns whether the mapping tells seats on hold from sold ones.
+    pub const fn knows_held(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Returns the variables that a request names, also in headers that it can do without.
+    pub fn variables(&self) -> impl Iterator<Item = Variable> {
+        let headers = self.headers.iter().map(|header| &header.value);
+        let templates = [&self.path, &self.body].into_iter().chain(headers);
+        templates.flat_map(Template::variables)
+    }
+
+    fn title_in<'s>(&self, element: &'s Slots<'_>) -> Option<&'s str> {
+        match &element[usize::from(self.element_title?)] {
+            Scalar::Text(text) => Some(text.as_ref()).filter(|text| !text.is_empty()),
+            _ => None,
+        }
+    }
+
     fn read<'b>(
         &self,
         body: &'b [u8],
@@ -399,6 +435,7 @@ impl Role {
             match element[usize::from(id)].id() {
                 Some(id) => each(Element {
                     id,
+                    title: self.title_in(element),
                     is_free: fits(&self.free),
                     is_held: !self.held.is_empty() && fits(&self.held),
                 }),

@@ -17,6 +17,9 @@ const SECRETS: [&str; 9] = [
     "apikey",
 ];
 
+/// Shortest run of letters and digits that counts as a token: a UUID without hyphens has 32 characters.
+const TOKEN_LENGTH_MIN: usize = 33;
+
 /// What stands for a secret.
 const MASK: &str = "***";
 
@@ -63,7 +66,7 @@ pub fn body(bytes: &[u8], known: &[&str]) -> String {
     for secret in known.iter().filter(|secret| secret.len() >= 4) {
         text = text.replace(*secret, MASK);
     }
-    text = without_jwts(&text);
+    text = without_tokens(&text);
     cut(&text).into_owned()
 }
 
@@ -84,24 +87,52 @@ fn mask_json(json: &mut serde_json::Value) {
     }
 }
 
-/// Hides what looks like a JWT, in a body that is not JSON.
-fn without_jwts(text: &str) -> String {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.=".contains(c);
+/// Hides what looks like a secret in a text that is not JSON: tokens, what follows `Bearer`, and values with the name of a secret.
+fn without_tokens(text: &str) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.+/=~".contains(c);
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find("eyJ") {
-        let (before, from) = rest.split_at(at);
-        let end = from.find(|c| !is_part(c)).unwrap_or(from.len());
-        out.push_str(before);
-        out.push_str(if from[..end].contains('.') {
-            MASK
+    let mut is_next = false;
+    while let Some(first) = rest.chars().next() {
+        let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+        if length == 0 {
+            out.push(first);
+            rest = &rest[first.len_utf8()..];
+            // The value of a secret ends where the next one begins.
+            is_next &= !matches!(first, ',' | ';' | '}' | ']' | '&' | '<');
+            continue;
+        }
+        let (word, after) = rest.split_at(length);
+        rest = after;
+        let named = word.split_once('=').filter(|(name, _)| is_secret(name));
+        let is_name = |word| {
+            after
+                .trim_start_matches(['"', '\'', '\\', ' '])
+                .starts_with(':')
+                && is_secret(word)
+        };
+        if let Some((name, _)) = named {
+            out.extend([name, "=", MASK]);
+        } else if word.eq_ignore_ascii_case("bearer") || is_name(word) {
+            out.push_str(word);
+            is_next = true;
+        } else if is_next || is_token(word) {
+            out.push_str(MASK);
+            is_next = false;
         } else {
-            &from[..end]
-        });
-        rest = &from[end..];
+            out.push_str(word);
+        }
     }
-    out.push_str(rest);
     out
+}
+
+/// Whether a word looks like a token: a JWT, or long, with digits and letters mixed.
+fn is_token(word: &str) -> bool {
+    let is_jwt = word.starts_with("eyJ") && word.contains('.');
+    let longest = word.split(['-', '.', '/', '_']).map(str::len).max();
+    let has = |is: fn(&u8) -> bool| word.as_bytes().iter().any(is);
+    let is_mixed = has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic);
+    is_jwt || (longest.unwrap_or(0) >= TOKEN_LENGTH_MIN && is_mixed)
 }
 
 fn cut(text: &str) -> Cow<'_, str> {
@@ -130,6 +161,35 @@ mod tests {
             &["hush-hush"],
         );
         assert_eq!(shown, "<p>your token: *** ***</p>");
+    }
+
+    #[test]
+    fn the_words_of_an_error_stay_what_they_are() {
+        for text in [
+            r#"{"message":"Cannot read properties of undefined (reading 'labels')","success":false}"#,
+            r#"{"code":"USER_NOT_FOUND","error":"사용자 정보를 찾을 수 없습니다. 다시 로그인해주세요."}"#,
+            r#"{"error":"seat 00000000-0000-4000-8000-000000001000 is taken"}"#,
+            r#"{"message":"Invalid authentication token"}"#,
+            "relation \"seats\" does not exist at /app/src/db.js:31:7",
+        ] {
+            assert_eq!(body(text.as_bytes(), &[]), text);
+        }
+    }
+
+    #[test]
+    fn secrets_in_a_text_are_hidden_too() {
+        for text in [
+            r#"{\"token\":\"hush\"}"#,
+            "authorization: Bearer hush",
+            r#"{"message":"no user for eyJhbGciOiJIUzI1NiJ9.eyJ1c2VySWQiOiJodXNoIn0.hush"}"#,
+            "key 0123456789abcdef0123456789abcdefhush",
+            "https://a.example/x?token=hush&b=1",
+            "Set-Cookie: session=hush; Path=/",
+        ] {
+            let shown = body(text.as_bytes(), &[]);
+            assert!(!shown.contains("hush") && !shown.contains("eyJ"), "{shown}");
+            assert!(shown.contains(MASK), "{shown}");
+        }
     }
 
     #[test]

@@ -52,6 +52,20 @@ impl Scalar<'_> {
         }
     }
 
+    /// Returns the number if it is a whole one and not negative.
+    pub fn whole(&self) -> Option<u64> {
+        match self {
+            Self::Whole(number) => Some(*number),
+            Self::Text(text) => text.trim().parse().ok(),
+            Self::Missing
+            | Self::Null
+            | Self::Flag(_)
+            | Self::Negative(_)
+            | Self::Number(_)
+            | Self::Composite => None,
+        }
+    }
+
     /// Returns the value as an id or as the value of a variable; `None` if it is no single value.
     pub fn id(&self) -> Option<IdText<'_>> {
         let (text, is_number) = match self {

@@ -12,6 +12,7 @@
 mod polling;
 mod reloading;
 mod sockets;
+mod view;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -311,24 +312,6 @@ impl Journey {
         .into_iter()
         .flatten()
         .min()
-    }
-
-    /// Returns the seat that the buyer has picked and not requested yet, or `None`.
-    ///
-    /// For a driver that doesn't deliver every message about seats: only messages about this seat have an effect.
-    pub fn wanted_seat(&self) -> Option<Uuid> {
-        let is_choosing = self.step == Step::Picking && self.in_flight.is_none();
-        is_choosing.then(|| self.choice.favorite()).flatten()
-    }
-
-    /// Returns whether the buyer found all seats taken and waits for one to be released.
-    pub fn is_watching(&self) -> bool {
-        self.step == Step::Watching
-    }
-
-    /// Returns whether the journey is over.
-    pub fn is_over(&self) -> bool {
-        self.step == Step::Gone
     }
 
     /// Returns the request of the current step, or `None` if it has none.

@@ -59,7 +59,9 @@ pub(super) fn misses(run: &Measurements, verdicts: &Verdicts) -> Vec<Miss> {
         }
     }
     misses.extend(verdicts.gaps.iter().filter_map(|gap| match &gap.subject {
-        Subject::Sale => Some(beyond_measure("tickets sold", "at least 1", &gap.reason)),
+        Subject::Sale | Subject::Queue => {
+            Some(beyond_measure("tickets sold", "at least 1", &gap.reason))
+        }
         Subject::Audit { audit } => Some(beyond_measure(audit.name(), "checked", &gap.reason)),
         // Gates are among the misses already.
         Subject::Gate { .. } => None,

@@ -2,20 +2,21 @@
 //!
 //! Everything that is the same for all buyers is built once. A response is read in one pass (see `tiketi_api`).
 
+mod lists;
 mod prepared;
+mod step;
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{HeaderValue, SET_COOKIE};
 use http::{Method, Uri};
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub(super) use lists::{SeatStatus, SeatStatuses, Show};
 use prepared::{Prepared, Scripts, keeps_variables, parse_path};
+pub(super) use step::Step;
 
 use super::http::{Outgoing, Received};
 use super::seats::SeatMap;
@@ -30,17 +31,6 @@ use tiketi_buyer::{Answer, Request};
 /// Buyers that are admitted without a seat map ask for this seat.
 const ANY_SEAT: &str = "any";
 
-/// One request of a script.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// The web page, which no mapping describes.
-    Page,
-    /// A role or an extra step, by its place.
-    Role(usize),
-    /// The request that asks for the result of that role.
-    Poll(usize),
-}
-
 /// The API of one show.
 #[derive(Debug)]
 pub(super) struct Api {
@@ -52,15 +42,6 @@ pub(super) struct Api {
     pub(super) ids: Rc<Ids>,
     show: Option<IdText<'static>>,
     keeps_variables: bool,
-}
-
-/// Responses to one role that no row of the mapping describes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotUnderstood {
-    /// How many.
-    pub count: u64,
-    /// The first one: its status and body, or why the request could not be sent. Secrets are masked.
-    pub sample: String,
 }
 
 /// What a response says to a journey.
@@ -116,22 +97,9 @@ impl Api {
         Ok(())
     }
 
-    /// Returns whether a step asks for the list of shows.
-    pub(super) fn is_show_list(&self, step: Step) -> bool {
-        self.mapping.place(RoleName::ShowList).map(Step::Role) == Some(step)
-    }
-
-    /// Returns the shows of a list, and whether each is one that the mapping prefers; `None` if it was not understood.
-    pub(super) fn shows(&self, received: &Received) -> Option<Vec<(IdText<'static>, bool)>> {
-        let role = self.mapping.role(RoleName::ShowList)?;
-        let mut shows = Vec::new();
-        let mut each = |element: tiketi_api::Element<'_>| {
-            shows.push((element.id.into_owned(), element.is_free));
-        };
-        let understood = with_response(received, |response| {
-            role.understand(response, Some(&mut each)).meaning
-        });
-        (understood == Some(Meaning::Done)).then_some(shows)
+    /// Leaves out the page of a system that serves none.
+    pub(super) fn leave_out_page(&mut self) {
+        self.page = None;
     }
 
     /// Returns the mapping.
@@ -188,15 +156,6 @@ impl Api {
     /// Returns the place of the step that gives a held seat back; `None` if there is none.
     pub(super) fn cancel(&self) -> Option<Step> {
         self.mapping.place(RoleName::Cancel).map(Step::Role)
-    }
-
-    /// Returns the role of a step; `None` for the page.
-    pub(super) fn role(&self, step: Step) -> Option<&Role> {
-        match step {
-            Step::Page => None,
-            Step::Role(place) => Some(&self.mapping.roles()[place]),
-            Step::Poll(place) => self.mapping.roles()[place].poll.as_deref(),
-        }
     }
 
     /// Returns whether the response to this step must be looked at before it is known what follows.
@@ -380,6 +339,10 @@ impl Api {
                 meaning,
             ),
             Meaning::NoLongerQueued => ok(Answer::NotQueued { admitted: None }, meaning),
+            // Who is no longer in the queue cannot hold a seat.
+            Meaning::Dropped if !matches!(request, Request::QueueCheck | Request::QueueStatus) => {
+                failed(received, poll_after, Some(meaning))
+            }
             Meaning::Dropped => ok(
                 Answer::NotQueued {
                     admitted: Some(false),
@@ -502,42 +465,6 @@ fn failed(
         meaning,
         poll_after,
     }
-}
-
-/// Counts what was not understood, with one sample per role.
-#[derive(Debug, Default)]
-pub(super) struct Puzzles {
-    by_role: RefCell<BTreeMap<String, NotUnderstood>>,
-}
-
-impl Puzzles {
-    /// Counts a response, or a request that could not be sent.
-    pub(super) fn add(&self, api: &Api, step: Step, sample: impl FnOnce() -> String) {
-        let name = api.role(step).map_or("page_load", |role| &role.name);
-        let mut by_role = self.by_role.borrow_mut();
-        if let Some(known) = by_role.get_mut(name) {
-            known.count += 1;
-            return;
-        }
-        let first = NotUnderstood {
-            count: 1,
-            sample: sample(),
-        };
-        by_role.insert(name.to_owned(), first);
-    }
-
-    /// Takes them out.
-    pub(super) fn take(&self) -> BTreeMap<String, NotUnderstood> {
-        self.by_role.take()
-    }
-}
-
-/// Returns a response as it may be shown.
-pub(super) fn sample(received: &Received, visitor: &Visitor) -> String {
-    let secrets = visitor.secrets();
-    let secrets: Vec<_> = secrets.iter().map(String::as_str).collect();
-    let body = mask::body(&received.body, &secrets);
-    format!("{} {body}", received.status.as_u16())
 }
 
 /// The key of an id that is not known.

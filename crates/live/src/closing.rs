@@ -6,7 +6,6 @@ use std::time::Duration;
 use tiketi_server::{Census, SeatState};
 use uuid::Uuid;
 
-use super::api::NotUnderstood;
 use super::error::LiveError;
 use super::site::Closed;
 use super::worker::Done;
@@ -17,6 +16,7 @@ use tiketi_measure::ending::{
     FrontFigures, GeneratorCheck, LostOrders, Probe, SystemFigures, ToolFigures,
 };
 use tiketi_measure::tally::Tally;
+use tiketi_measure::witness::Testimony;
 
 /// Most lost orders that are listed as evidence.
 const EXAMPLES_MAX: usize = 5;
@@ -72,16 +72,14 @@ impl Closing {
         self.done.push(done);
     }
 
-    /// Returns what the mapping does not describe, by role: how many responses, and the first one.
-    pub(super) fn not_understood(&self) -> BTreeMap<String, NotUnderstood> {
-        let mut all = BTreeMap::<String, NotUnderstood>::new();
-        for (role, one) in self.done.iter().flat_map(|done| &done.not_understood) {
-            match all.get_mut(role) {
-                Some(known) => known.count += one.count,
-                None => drop(all.insert(role.clone(), one.clone())),
-            }
+    /// Returns what the buyers of all workers saw of a target, and forgets it.
+    pub(super) fn take_testimony(&mut self) -> Testimony {
+        let mut sum = Testimony::default();
+        let testimonies = self.done.iter_mut();
+        for testimony in testimonies.filter_map(|done| done.testimony.take()) {
+            sum.merge(*testimony);
         }
-        all
+        sum
     }
 
     /// Returns everything that is known at the end: `ended_at` is in scenario time, `wall` the real time since the start.
@@ -124,6 +122,7 @@ impl Closing {
             },
             state,
             statement,
+            target: closed.target.take().map(Box::new),
             probes: self.probes,
             system: closed
                 .census

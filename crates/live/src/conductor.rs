@@ -80,6 +80,7 @@ pub async fn conduct(
         api: site.api(&plan),
         credentials: site.credentials(),
         show: site.show(),
+        is_target: site.is_target(),
         start_at_unix_ns,
         source_addresses: (1..=SOURCES).map(source).collect(),
     };
@@ -181,15 +182,9 @@ impl Conductor<'_> {
         self.read(ended_at);
         let tool = self.tool.finish(ended_at, self.site.take_stalls());
         self.load.join().await;
-        if self.site.is_target() {
-            for (role, one) in self.closing.not_understood() {
-                self.watcher.tell(&format!(
-                    "No row of the API mapping describes {} responses to `{role}`, such as: {}",
-                    one.count, one.sample
-                ));
-            }
-        }
-        let closed = self.site.close(ended_at, self.assembly.tally()).await;
+        let testimony = self.closing.take_testimony();
+        let tally = self.assembly.tally();
+        let closed = Box::pin(self.site.close(ended_at, tally, testimony)).await;
         let ending = self
             .closing
             .finish((ended_at, wall), closed, tool, self.assembly.tally());

@@ -85,12 +85,9 @@ impl Credentials {
         let (users, of_tokens) = match self {
             Self::None | Self::Minted { .. } => return Ok(()),
             Self::Users { rows, .. } => (rows.len(), false),
-            Self::Given { .. } => match Issuer::new(self, mapping, 0, 0)?.source {
-                Source::Given(given) => {
-                    let users = given.iter().map(|credential| &credential.user.text);
-                    (users.collect::<BTreeSet<_>>().len(), true)
-                }
-                Source::Anonymous | Source::Minted(_) => return Ok(()),
+            Self::Given { .. } => match self.users(mapping)? {
+                Some(users) => (users, true),
+                None => return Ok(()),
             },
         };
         if users < buyers {
@@ -101,6 +98,29 @@ impl Credentials {
             });
         }
         Ok(())
+    }
+
+    /// Returns how many different users the given tokens are for; `None` if they do not come from a list.
+    ///
+    /// # Errors
+    ///
+    /// When there are no tokens, or for the first one that cannot be read.
+    pub fn users(&self, mapping: &Mapping) -> Result<Option<usize>, CredentialError> {
+        let Source::Given(given) = Issuer::new(self, mapping, 0, 0)?.source else {
+            return Ok(None);
+        };
+        // Without a claim that names the user, each token is one.
+        let names_user = mapping.tokens.user.is_some();
+        let of = |credential: &Credential| {
+            let token = credential.authorization.as_ref();
+            let token = token
+                .filter(|_| !names_user)
+                .map(|token| token.as_bytes().to_vec());
+            let user = names_user.then(|| tiketi_api::key_of(&credential.user));
+            (user, token)
+        };
+        let users: BTreeSet<_> = given.iter().map(of).collect();
+        Ok(Some(users.len()))
     }
 }
 
@@ -477,6 +497,8 @@ mod tests {
         };
         let tokens = vec![token(1), token(2), token(1)];
         let given = Credentials::Given { tokens };
+        assert_eq!(given.users(&tiketi()).unwrap(), Some(2));
+        assert_eq!(minted.users(&tiketi()).unwrap(), None);
         assert!(given.check_share(&tiketi(), 2).is_ok());
         let few = given.check_share(&tiketi(), 3).unwrap_err().to_string();
         assert!(
@@ -484,6 +506,9 @@ mod tests {
             "{few}"
         );
         assert!(minted.check_share(&tiketi(), 1_000).is_ok());
+        // A mapping that does not look into tokens tells them apart as they are.
+        let opaque = mapping("headers = { authorization = \"Bearer {token}\" }");
+        assert_eq!(given.users(&opaque).unwrap(), Some(2));
     }
 
     #[test]

@@ -16,13 +16,15 @@ use super::api::Step;
 use super::credential::Credential;
 use super::http::Received;
 use super::script;
-use super::socket_io::{Connection, Heard, Opening, OpeningStage};
+use super::socket_io::{Connection, Heard, Opening, Unopened};
 use super::visitor::Visitor;
+use super::witness::{self, Asked, End};
 use super::world::World;
 use tiketi_api::Variable;
 use tiketi_buyer::observation::{Call, Failure, Observation, Outcome};
 use tiketi_buyer::{Action, Answer, Journey, Message, Request};
 use tiketi_core::units::{BuyerId, SimTime};
+use tiketi_measure::witness::Trace;
 use tiketi_scenario::operation::Operation;
 
 /// Largest difference between the clocks of two machines at which the latency of a message is still recorded.
@@ -49,13 +51,15 @@ pub(super) enum Loaded {
     Answer(Box<Received>),
     /// The page, from the edge, with so many bytes.
     Page(u32),
+    /// Nothing: a request could not be sent, because this variable has no value.
+    Unsent(String),
 }
 
 /// How the opening of a socket ended.
 struct OpeningEnd {
     intended: SimTime,
     sent: SimTime,
-    result: Result<(Connection, Option<HeaderValue>), (OpeningStage, Failure)>,
+    result: Result<(Connection, Option<HeaderValue>), Unopened>,
 }
 
 /// The socket of a buyer.
@@ -73,6 +77,8 @@ pub(super) struct Visit {
     call: Option<CallFuture>,
     line: Socket,
     alarm: Pin<Box<Sleep>>,
+    /// What is remembered for the audits of a target; `None` on the testbed.
+    trace: Option<Box<Trace>>,
 }
 
 impl Visit {
@@ -99,6 +105,7 @@ impl Visit {
             call: None,
             line: Socket::Closed,
             alarm: Box::pin(sleep_until(world.clock.wall_instant(now))),
+            trace: world.notebook.is_some().then(Box::default),
             world: Rc::clone(world),
         }
     }
@@ -227,29 +234,43 @@ impl Visit {
             self.visitor.identity.cookie = cookie;
         }
         let user = self.visitor.user;
+        let asked = Asked {
+            step: end.step,
+            request: end.request,
+            intended: end.intended,
+            ended: now,
+        };
+        let visitor = &mut self.visitor;
+        let trace = &mut self.trace;
+        let failed = |failure| {
+            let answer = Answer::Failed {
+                failure,
+                retry_after: None,
+            };
+            (Outcome::Failed(failure), answer, 0)
+        };
         let (outcome, answer, bytes) = match end.result {
             Ok(Loaded::Page(bytes)) => (Outcome::Ok, Answer::Done, bytes as usize),
             Ok(Loaded::Answer(received)) => {
-                self.visitor.take_cookies(&received);
-                let visitor = &mut self.visitor;
+                visitor.take_cookies(&received);
                 let understood =
                     world
                         .api
                         .understand(end.step, end.request, &received, &mut seats, visitor);
-                if understood.meaning.is_none() {
-                    script::puzzle(&world, end.step, &received, visitor);
-                }
                 if world.api.is_setup(end.step) && understood.outcome == Outcome::Ok {
                     visitor.handle_prepared();
                 }
+                let ended = End::Answered(&received, &understood);
+                witness::write_down(&world, trace, asked, visitor, &ended);
                 (understood.outcome, understood.answer, received.body.len())
             }
+            Ok(Loaded::Unsent(variable)) => {
+                witness::write_down(&world, trace, asked, visitor, &End::Unsent(&variable));
+                failed(Failure::BadAnswer)
+            }
             Err(failure) => {
-                let answer = Answer::Failed {
-                    failure,
-                    retry_after: None,
-                };
-                (Outcome::Failed(failure), answer, 0)
+                witness::write_down(&world, trace, asked, visitor, &End::Failed(failure));
+                failed(failure)
             }
         };
         if let (Request::PaymentProcess { reservation }, Answer::Paid) = (end.request, answer) {
@@ -307,11 +328,12 @@ impl Visit {
                 self.journey.handle_socket_open(now);
                 Outcome::Ok
             }
-            Err((stage, failure)) => {
+            Err(unopened) => {
                 self.line = Socket::Closed;
-                self.world.tally.handle_socket_failure(stage);
+                self.world.tally.handle_socket_failure(unopened.stage);
+                witness::write_down_unopened(&self.world, now, &unopened, &self.visitor);
                 self.journey.handle_socket_lost(now);
-                Outcome::Failed(failure)
+                Outcome::Failed(unopened.failure)
             }
         };
         self.world.observe(&Observation::Call(Call {
@@ -332,6 +354,9 @@ impl Visit {
                     .published_unix_ns
                     .and_then(|published| self.world.clock.since_unix(published, SKEW_MAX));
                 self.world.observe(&Observation::Message { at: now, delay });
+                if let Some(trace) = &mut self.trace {
+                    witness::write_down_message(&self.world, trace, now, received, &self.visitor);
+                }
                 let message = match received.message {
                     // An id that no map has shown cannot be sent back; the next look at the map shows it.
                     Message::SeatReleased { seat } if !self.world.api.ids.knows(seat) => {
@@ -375,6 +400,9 @@ impl Visit {
     fn record(&mut self) {
         while let Some(observation) = self.journey.poll_observation() {
             self.world.observe(&observation);
+            if let Some(trace) = &mut self.trace {
+                witness::write_down_observation(&self.world, trace, &observation);
+            }
         }
     }
 }
@@ -401,6 +429,9 @@ impl Future for Visit {
 impl Drop for Visit {
     fn drop(&mut self) {
         if !self.journey.is_over() {
+            if let Some(request) = self.journey.unanswered() {
+                witness::write_down_cut(&self.world, request);
+            }
             self.journey.handle_end(self.world.clock.now());
             self.record();
         }

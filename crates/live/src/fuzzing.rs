@@ -15,6 +15,7 @@ use crate::api::Api;
 use crate::clock::Clock;
 use crate::credential::Credential;
 use crate::http::Received;
+use crate::preflight::choose_show;
 use crate::seats::SeatMap;
 use crate::socket_io::Session;
 use crate::visitor::Visitor;
@@ -51,8 +52,15 @@ pub fn http_response(bytes: &[u8]) -> bool {
     for request in requests() {
         for step in api.steps(request) {
             let _understood = api.understand(*step, request, &received, &mut seats, &mut visitor);
+            let role = api.role(*step);
+            let _place = role.map(|role| role.place(&received.body));
         }
     }
+    let _words = tiketi_api::mask::body(&received.body, &["secret"]);
+    let _shows = api
+        .shows(&received)
+        .map(|shows| choose_show(Some(shows), None));
+    let _seats = api.seat_statuses(&received);
     true
 }
 

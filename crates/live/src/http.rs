@@ -122,6 +122,8 @@ pub(super) struct Http {
     opened: Cell<u64>,
     waits: Cell<u64>,
     read_bytes: usize,
+    /// Why the last exchange that broke did so, in words.
+    broken: Cell<Option<&'static str>>,
 }
 
 impl Http {
@@ -144,7 +146,27 @@ impl Http {
             opened: Cell::new(0),
             waits: Cell::new(0),
             read_bytes: READ_BYTES,
+            broken: Cell::new(None),
         }
+    }
+
+    /// Returns why the last exchange that broke did so, as a sentence fragment; `None` if none has.
+    pub(super) fn broken(&self) -> Option<&'static str> {
+        self.broken.get()
+    }
+
+    /// Notes why an exchange broke.
+    fn reset(&self, error: &hyper::Error) -> Failure {
+        self.broken.set(Some(if error.is_parse_too_large() {
+            "the head of its response is too large"
+        } else if error.is_parse() {
+            "it does not speak HTTP/1.1"
+        } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
+            "it closed the connection without a response"
+        } else {
+            "the connection was reset before the response"
+        }));
+        Failure::Reset
     }
 
     /// Sets the size of the read buffer of each connection.
@@ -265,14 +287,14 @@ impl Http {
                 // The server closed the connection while it was idle. If nothing was sent, or sending twice does no harm,
                 // this is not a failure: retry on a new connection.
                 Err(error) if error.is_canceled() || request.is_idempotent => {}
-                Err(_) => return Err(Failure::Reset),
+                Err(error) => return Err(self.reset(&error)),
             }
         }
         let (address, mut channel) = self.open(names, address).await?;
         let response = channel
             .send_request(self.message(request, identity))
             .await
-            .map_err(|_| Failure::Reset)?;
+            .map_err(|error| self.reset(&error))?;
         self.receive(address, channel, response).await
     }
 
@@ -313,7 +335,13 @@ impl Http {
         channel: Channel,
         response: Response<Incoming>,
     ) -> Result<Received, Failure> {
-        let received = Received::read(response, self.clock).await?;
+        let received = Received::read(response, self.clock).await;
+        if matches!(received, Err(Failure::Reset)) {
+            self.broken.set(Some(
+                "it closed the connection in the middle of the response",
+            ));
+        }
+        let received = received?;
         self.keep(address, channel);
         Ok(received)
     }

@@ -4,7 +4,8 @@
 //! ([`worker`]). A buyer is one small future around a [`Journey`](tiketi_buyer::Journey): it sends its requests over the
 //! worker's connection pool and keeps one socket of its own.
 
-pub mod api;
+mod account;
+mod api;
 mod closing;
 pub mod conductor;
 pub mod credential;
@@ -21,6 +22,7 @@ mod http;
 pub mod load;
 mod pacer;
 mod page;
+mod preflight;
 pub mod probe;
 pub mod progress;
 pub mod reach;
@@ -37,6 +39,7 @@ pub mod sut;
 pub mod target;
 mod tool_watch;
 mod visitor;
+mod witness;
 pub mod worker;
 mod world;
 

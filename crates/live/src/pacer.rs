@@ -97,6 +97,7 @@ mod tests {
                 secret: "secret".to_owned(),
             },
             show: Uuid::nil().into(),
+            is_target: false,
             start_at_unix_ns: 0,
             source_addresses: Vec::new(),
         };

@@ -5,16 +5,17 @@ use std::time::Duration;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::api::{Step, Understood};
+use super::api::{Show, Step, Understood};
 use super::clock::wall_now;
 use super::credential::Credentials;
 use super::http::{Outgoing, Received};
+use super::preflight::{choose_show, refusal, request_of, unreachable};
 use super::script::{Next, next};
 use super::session::{SendError, Session};
-use super::sut::Remote;
-use super::target::{Refusal, choose_show, refusal, unreachable};
+use super::target::{self, Refusal};
+use super::visitor::hidden;
 use super::worker::EntryPoint;
-use tiketi_api::{IdText, mask};
+use tiketi_api::mask;
 use tiketi_buyer::{Answer, Request};
 use tiketi_scenario::Plan;
 use uuid::Uuid;
@@ -87,12 +88,13 @@ struct Walk<'w> {
     report: &'w mut dyn FnMut(&Exchange),
     until: Instant,
     last_role: String,
-    /// The shows of the list, and whether each is on sale; `None` before the list was understood.
-    shows: Option<Vec<(IdText<'static>, bool)>>,
+    /// The shows of the list; `None` before it was understood.
+    shows: Option<Vec<Show>>,
     /// Whether the target has answered.
     has_answered: bool,
-    /// Why it did not answer the first request.
-    silence: Option<SendError>,
+    /// The first request and why it did not answer it.
+    silence: Option<(String, SendError)>,
+    entry: &'w EntryPoint,
 }
 
 /// Sends one buyer to the target: through the queue to a ticket, within `limit` of real time. Each exchange goes to `report`.
@@ -108,8 +110,8 @@ pub async fn probe(
     limit: Duration,
     report: &mut dyn FnMut(&Exchange),
 ) -> Result<Reached, Refusal> {
-    let entry = Remote::entry(url, plan, credentials, is_owned).await?;
-    let session = Session::open(&entry, plan.target.mapping(), credentials, None)
+    let entry = target::admit(url, &plan.target, 1.0, is_owned).await?;
+    let session = Session::open(&entry, plan.target.mapping(), credentials, plan.seed)
         .map_err(|error| unreachable(&entry, &error))?;
     let walk = Walk {
         session,
@@ -119,26 +121,31 @@ pub async fn probe(
         shows: None,
         has_answered: false,
         silence: None,
+        entry: &entry,
     };
-    Box::pin(LocalSet::new().run_until(walk.run(&entry, plan))).await
+    Box::pin(LocalSet::new().run_until(walk.run(plan))).await
 }
 
 impl Walk<'_> {
-    async fn run(mut self, entry: &EntryPoint, plan: &Plan) -> Result<Reached, Refusal> {
+    async fn run(mut self, plan: &Plan) -> Result<Reached, Refusal> {
+        let entry = self.entry;
+        if !self.session.serves_page().await {
+            self.session.api.leave_out_page();
+        }
         for request in [Request::PageLoad, Request::ShowList] {
             if let Reply::Failed | Reply::Refused = self.request(request).await {
                 return match self.silence.take() {
-                    Some(error) => Err(refusal(entry, &error)),
+                    Some((asked, error)) => Err(refusal(entry, &asked, &error)),
                     None => Ok(self.stopped()),
                 };
             }
         }
-        let show = choose_show(self.shows.as_deref(), plan.target.show.as_deref());
+        let show = choose_show(self.shows.take(), plan.target.show.as_deref());
         let show = show.map_err(|error| Refusal::NoShow {
-            host: entry.host.clone(),
+            request: entry.url(),
             reason: error.to_string(),
         })?;
-        let set = self.session.api.set_show(show);
+        let set = self.session.api.set_show(show.id);
         set.map_err(|error| unreachable(entry, &error))?;
         let reached = self.buy().await;
         if reached != Reached::Ticket {
@@ -237,7 +244,10 @@ impl Walk<'_> {
                 Ok(received) => received,
                 Err(error) => {
                     let reply = self.no_response(step, Some(&outgoing), &error);
-                    self.silence = Some(error).filter(|_| !self.has_answered);
+                    if !self.has_answered {
+                        let asked = request_of(self.entry, &self.session, &outgoing);
+                        self.silence = Some((asked, error));
+                    }
                     return Some(reply);
                 }
             };
@@ -337,11 +347,6 @@ impl Walk<'_> {
         }
         exchange
     }
-}
-
-fn hidden(text: &str, secrets: &[String]) -> String {
-    let long = secrets.iter().filter(|secret| secret.len() >= 4);
-    long.fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
 }
 
 fn body(bytes: &[u8], secrets: &[String]) -> String {

@@ -1,17 +1,18 @@
 //! The requests that one request of a journey takes: extra steps before it, one that confirms it, polls for its result.
 //!
 //! With most mappings a request is one step, and this adds nothing to it. Every call is recorded under the operation of the request
-//! that it belongs to.
+//! that it belongs to; on a target, also under the name of its step.
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::sleep_until;
 
-use super::api::{Step, sample};
+use super::api::Step;
 use super::driver::{CallEnd, Loaded};
 use super::http::{Outgoing, Received};
 use super::visitor::{Scope, Visitor};
+use super::witness::{self, Asked};
 use super::world::World;
 use tiketi_api::Meaning;
 use tiketi_buyer::Request;
@@ -70,8 +71,6 @@ pub(super) async fn carry_out(
         let outgoing = match outgoing {
             Ok(outgoing) => outgoing,
             Err(unset) => {
-                let not_sent = || format!("not sent: {{{unset}}} has no value");
-                world.puzzles.add(&world.api, step, not_sent);
                 let sent = world.clock.now();
                 return CallEnd {
                     step,
@@ -79,7 +78,7 @@ pub(super) async fn carry_out(
                     intended,
                     sent,
                     visitor,
-                    result: Err(Failure::BadAnswer),
+                    result: Ok(Loaded::Unsent(unset)),
                 };
             }
         };
@@ -118,7 +117,7 @@ pub(super) async fn carry_out(
                 result,
             };
         }
-        intended = record(&world, request, intended, sent, &received);
+        intended = record(&world, (step, request), intended, sent, &received);
         match following {
             Next::Poll(wait) => {
                 polls += 1;
@@ -162,12 +161,19 @@ async fn signed(
 /// Records a call that does not end the script. Returns when the next one is due.
 fn record(
     world: &World,
-    request: Request,
+    (step, request): (Step, Request),
     intended: SimTime,
     sent: SimTime,
     received: &Received,
 ) -> SimTime {
     let answered = world.clock.now();
+    let asked = Asked {
+        step,
+        request,
+        intended,
+        ended: answered,
+    };
+    witness::write_down_step(world, asked);
     world.observe(&Observation::Call(Call {
         operation: request.operation(),
         intended,
@@ -177,11 +183,4 @@ fn record(
         bytes: u32::try_from(received.body.len()).unwrap_or(u32::MAX),
     }));
     answered
-}
-
-/// Counts a response that was not understood.
-pub(super) fn puzzle(world: &World, step: Step, received: &Received, visitor: &Visitor) {
-    world
-        .puzzles
-        .add(&world.api, step, || sample(received, visitor));
 }

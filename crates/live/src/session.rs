@@ -1,4 +1,4 @@
-//! One buyer who is asked for before a run, or by `probe`: sends single requests.
+//! One buyer who sends single requests: before and after a run, and for `probe`.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use super::signer::{SignError, Signer};
 use super::visitor::{Scope, Visitor};
 use super::worker::{EntryPoint, Scheme};
 use std::rc::Rc;
-use tiketi_api::{IdText, Mapping, RoleName};
+use tiketi_api::{Mapping, RoleName, Values as _};
 use tiketi_buyer::Request;
 use tiketi_buyer::observation::Failure;
 use tiketi_core::units::BuyerId;
 
-/// Timeout of a request before the run, in real time.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Timeout of a request before or after the load, in real time.
+const TIMEOUT: Duration = Duration::from_secs(8);
 
 /// One buyer with a connection of its own.
 pub(super) struct Session {
@@ -39,8 +39,12 @@ pub(super) struct Session {
 pub(super) enum SendError {
     #[error("not sent: {{{0}}} has no value")]
     Unset(String),
-    #[error("{}", in_words(*.0))]
-    Failed(Failure),
+    #[error("{}", in_words(*.failure, *.broken))]
+    Failed {
+        failure: Failure,
+        /// Why the connection broke, in words.
+        broken: Option<&'static str>,
+    },
     #[error("it resolves to {0}")]
     Forbidden(Forbidden),
     #[error("not sent: {0}")]
@@ -53,7 +57,27 @@ impl Session {
         entry: &EntryPoint,
         mapping: Mapping,
         credentials: &Credentials,
-        show: Option<IdText<'static>>,
+        seed: u64,
+    ) -> Result<Self, SetupError> {
+        // An account that is created here must not be in the way of the first buyer of the run.
+        let buyer = match mapping.role(RoleName::Register) {
+            Some(_) if !matches!(credentials, Credentials::Users { .. }) => BuyerId(u32::MAX),
+            _ => BuyerId(0),
+        };
+        let now_unix_s = unix_now_ns() / 1_000_000_000;
+        let issuer = Issuer::new(credentials, &mapping, seed, now_unix_s)?;
+        let users = Users::of(credentials, &mapping.columns)?.map(Rc::new);
+        let credential = issuer.credential(buyer)?;
+        let api = Api::new(mapping, None, entry.page.as_deref())?;
+        let visitor = Visitor::new(buyer, credential, &api, users.as_ref());
+        Self::resume(entry, api, visitor)
+    }
+
+    /// Goes on as a buyer who is known already.
+    pub(super) fn resume(
+        entry: &EntryPoint,
+        api: Api,
+        visitor: Visitor,
     ) -> Result<Self, SetupError> {
         let clock = Clock::starting_at(unix_now_ns(), 1.0);
         let names = Names::new(entry, clock)?;
@@ -69,18 +93,9 @@ impl Session {
             connections_max: 1,
         };
         let hosts = Hosts::new(&entry.hosts, manner)?;
-        let signer = Signer::of(&mapping);
-        // An account that is created here must not be in the way of the first buyer of the run.
-        let buyer = match mapping.role(RoleName::Register) {
-            Some(_) if !matches!(credentials, Credentials::Users { .. }) => BuyerId(u32::MAX),
-            _ => BuyerId(0),
-        };
-        let issuer = Issuer::new(credentials, &mapping, 0, clock.start_at_unix_s())?;
-        let users = Users::of(credentials, &mapping.columns)?.map(Rc::new);
-        let api = Api::new(mapping, show, entry.page.as_deref())?;
-        let credential = issuer.credential(buyer)?;
+        let signer = Signer::of(api.mapping());
         Ok(Self {
-            visitor: Visitor::new(buyer, credential, &api, users.as_ref()),
+            visitor,
             seats: SeatMap::new(Rc::clone(&api.ids)),
             http,
             hosts,
@@ -115,23 +130,43 @@ impl Session {
         let received = result.map_err(|failure| {
             let elsewhere = self.hosts.forbidden().map(|(_, forbidden)| forbidden);
             let forbidden = self.http.dialer().forbidden().or(elsewhere);
-            forbidden.map_or(SendError::Failed(failure), SendError::Forbidden)
+            let broken = self.http.broken();
+            forbidden.map_or(SendError::Failed { failure, broken }, SendError::Forbidden)
         })?;
         self.visitor.take_cookies(&received);
         Ok(received)
     }
+
+    /// Returns whether each variable that a step names has a value, also in headers that it can do without.
+    pub(super) fn is_ready(&self, step: Step, request: Request) -> bool {
+        let scope = Scope::new(&self.api, &self.visitor, request);
+        let role = self.api.role(step);
+        role.is_none_or(|role| {
+            let mut variables = role.variables();
+            variables.all(|variable| scope.value(variable).is_some())
+        })
+    }
+
+    /// Returns whether the system serves the web page itself; one behind an edge has only its API.
+    pub(super) async fn serves_page(&mut self) -> bool {
+        let Ok(outgoing) = self.outgoing(Step::Page, Request::PageLoad).await else {
+            return false;
+        };
+        let received = self.send(&outgoing).await;
+        received.is_ok_and(|received| received.status.is_success())
+    }
 }
 
 /// Returns a failure as a fragment of a sentence.
-pub(super) fn in_words(failure: Failure) -> String {
+fn in_words(failure: Failure, broken: Option<&'static str>) -> String {
     match failure {
         Failure::Dns => "the name cannot be resolved".to_owned(),
         Failure::ConnectRefused => "connection refused".to_owned(),
-        Failure::ConnectTimeout => "connecting timed out".to_owned(),
-        Failure::Reset => "the connection was reset".to_owned(),
-        Failure::Timeout => "no response in time".to_owned(),
+        Failure::ConnectTimeout => format!("no connection within {} s", (TIMEOUT / 2).as_secs()),
+        Failure::Reset => broken.unwrap_or("the connection was reset").to_owned(),
+        Failure::Timeout => format!("no complete response within {} s", TIMEOUT.as_secs()),
         Failure::Handshake => "the TLS handshake failed".to_owned(),
         Failure::Status(code) => format!("HTTP status {code}"),
-        Failure::BadAnswer => "the response is too large".to_owned(),
+        Failure::BadAnswer => "the response is larger than 16 MiB".to_owned(),
     }
 }

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use tiketi_server::{Census, FinalState, SetupError};
 use uuid::Uuid;
 
+use super::account;
 use super::credential::Credentials;
 use super::error::LiveError;
 use super::fleet_record::FleetRecord;
@@ -25,6 +26,8 @@ use tiketi_measure::ending::{
 };
 use tiketi_measure::stall::Book;
 use tiketi_measure::tally::Tally;
+use tiketi_measure::target::TargetFigures;
+use tiketi_measure::witness::Testimony;
 use tiketi_scenario::Plan;
 use tiketi_testbed::{Ground, Testbed};
 
@@ -71,6 +74,8 @@ pub(super) struct Closed {
     pub(super) edge: Option<FrontFigures>,
     /// What the run cost; `None` without a built-in price book.
     pub(super) statement: Option<Statement>,
+    /// What is known of an existing deployment; `None` for the testbed.
+    pub(super) target: Option<TargetFigures>,
 }
 
 /// Why the final state of the system under test could not be read.
@@ -145,11 +150,6 @@ impl Site {
         }
     }
 
-    /// Returns whether it is an existing deployment.
-    pub(super) const fn is_target(&self) -> bool {
-        matches!(self, Self::Remote(_))
-    }
-
     /// Returns how the system is asked; `None` for the contract of a TIKETI deployment, which the testbed has.
     pub(super) fn api(&self, plan: &Plan) -> Option<Tree> {
         match self {
@@ -222,8 +222,19 @@ impl Site {
         }
     }
 
-    /// Reads the final state and stops the testbed: nothing of it is left when this returns.
-    pub(super) async fn close(self, ended_at: SimTime, tally: &Tally) -> Closed {
+    /// Returns whether the load goes to an existing deployment.
+    pub(super) const fn is_target(&self) -> bool {
+        matches!(self, Self::Remote(_))
+    }
+
+    /// Reads the final state and stops the testbed: nothing of it is left when this returns. Of an existing deployment, what its
+    /// buyers saw is compared with its seat map.
+    pub(super) async fn close(
+        self,
+        ended_at: SimTime,
+        tally: &Tally,
+        testimony: Testimony,
+    ) -> Closed {
         match self {
             Self::Testbed(cloud) => {
                 let census = Some(cloud.testbed.gauges().census);
@@ -246,9 +257,11 @@ impl Site {
                     monitor_runs,
                     edge,
                     statement,
+                    target: None,
                 }
             }
-            Self::Remote(_) => Closed {
+            Self::Remote(remote) => Closed {
+                target: Some(Box::pin(account::figures(*remote, testimony, ended_at)).await),
                 state: Err(StateError::NoAccess),
                 data_tier: None,
                 charges: None,

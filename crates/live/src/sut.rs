@@ -1,10 +1,14 @@
 //! The system under test.
 
+use super::api::{Api, SeatStatuses};
 use super::credential::Credentials;
+use super::preflight::{self, Found};
 use super::target::{self, Refusal};
+use super::visitor::Visitor;
 use super::worker::EntryPoint;
 use tiketi_api::IdText;
 use tiketi_scenario::Plan;
+use tiketi_scenario::arrival::arrival_times;
 use tiketi_scenario::data_tier::DataTier;
 
 /// The system under test.
@@ -17,7 +21,7 @@ pub enum Sut {
 }
 
 /// An existing deployment.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Remote {
     /// Where it is.
     pub entry: EntryPoint,
@@ -25,54 +29,55 @@ pub struct Remote {
     pub credentials: Credentials,
     /// The show to buy.
     pub show: IdText<'static>,
+    /// Its title; `None` if the target gives it none.
+    pub title: Option<String>,
+    /// What was odd before the load, one sentence each.
+    pub warnings: Vec<String>,
+    /// Whether several buyers use one token.
+    pub tokens_reused: bool,
+    /// How it is asked.
+    pub(super) api: Api,
+    /// The buyer who has asked it before the load.
+    pub(super) visitor: Visitor,
+    /// The seat map before the load, or why it is unknown, as a sentence fragment.
+    pub(super) seats: Result<SeatStatuses, String>,
 }
 
 impl Remote {
-    /// Checks that the system at `url` may be put under load, and finds out what it sells and whether it serves the web
-    /// page itself.
+    /// Checks that the system at `url` may be put under load and responds to one buyer, and finds out what it sells and whether it
+    /// serves the web page itself.
     ///
     /// # Errors
     ///
-    /// When it may not be put under load, cannot be reached, or has nothing on sale.
+    /// When it may not be put under load, cannot be reached, does not know the buyer, or has nothing on sale.
     pub async fn admit(
         url: &str,
         plan: &Plan,
         credentials: Credentials,
         is_owned: bool,
     ) -> Result<Self, Refusal> {
-        let entry = target::admit(url, &plan.target, plan.clock.speed, is_owned).await?;
-        let show = target::discover(&entry, plan, &credentials).await?;
-        let entry = Self::with_page(entry, plan, &credentials).await;
+        let mut entry = target::admit(url, &plan.target, plan.clock.speed, is_owned).await?;
+        let Found {
+            api,
+            visitor,
+            title,
+            seats,
+            has_page,
+            warnings,
+        } = preflight::check(&entry, plan, &credentials).await?;
+        entry.page = entry.page.filter(|_| has_page);
+        let buyers = arrival_times(plan).len();
         Ok(Self {
+            tokens_reused: credentials.check_share(api.mapping(), buyers).is_err(),
+            show: api.show().expect("the check has set it").clone(),
             entry,
             credentials,
-            show,
+            title,
+            warnings,
+            api,
+            visitor,
+            seats,
         })
-    }
-}
-
-impl Remote {
-    /// Checks that the system at `url` may be asked, and whether it serves the web page itself.
-    pub(super) async fn entry(
-        url: &str,
-        plan: &Plan,
-        credentials: &Credentials,
-        is_owned: bool,
-    ) -> Result<EntryPoint, Refusal> {
-        let entry = target::admit(url, &plan.target, 1.0, is_owned).await?;
-        Ok(Self::with_page(entry, plan, credentials).await)
-    }
-
-    /// Leaves out a page that is not there.
-    async fn with_page(
-        mut entry: EntryPoint,
-        plan: &Plan,
-        credentials: &Credentials,
-    ) -> EntryPoint {
-        if !target::serves(&entry, plan, credentials).await {
-            entry.page = None;
-        }
-        entry
     }
 }
 
@@ -98,7 +103,12 @@ impl Sut {
                     Some(_) => "",
                     None => " (no web page found; buyers start at the API)",
                 };
-                format!("Target: {host}:{port}{page}")
+                let show = remote.title.as_deref().unwrap_or(&remote.show.text);
+                let warnings = remote.warnings.iter();
+                let warnings: String = warnings
+                    .map(|warning| format!(". Warning: {warning}"))
+                    .collect();
+                format!("Target: {host}:{port}, show: {show}{page}{warnings}")
             }
         }
     }

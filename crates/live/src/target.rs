@@ -1,21 +1,14 @@
-//! An existing system under test (`--target URL`): whether it may be put under load, and what it sells.
+//! An existing system under test (`--target URL`): whether it may be put under load.
 
 use std::net::{IpAddr, SocketAddr};
 
 use http::Uri;
 use ipnet::IpNet;
-use tokio::task::LocalSet;
 
-use super::api::Step;
-use super::credential::Credentials;
 use super::hosts;
 use super::reach::{Forbidden, Reach, is_loopback};
-use super::session::{SendError, Session};
 use super::signer::SignError;
 use super::worker::{EntryPoint, Scheme};
-use tiketi_api::{IdText, Meaning, RoleName, mask};
-use tiketi_buyer::Request;
-use tiketi_scenario::Plan;
 use tiketi_scenario::plan::Target;
 
 /// Why a target was rejected.
@@ -70,27 +63,55 @@ pub enum Refusal {
         /// The speed, as text.
         speed: String,
     },
-    /// The API could not be reached.
-    #[error("cannot reach {host}:{port}: {reason}. Is the server running?")]
+    /// A request before the load got no response.
+    #[error("cannot reach the target: {request}: {reason}")]
     Unreachable {
-        /// The host.
-        host: String,
-        /// The port.
-        port: u16,
+        /// The request: method and URL with port and path.
+        request: String,
         /// Why, as a fragment of a sentence.
         reason: String,
     },
+    /// A request before the load was not answered as a buyer needs it.
+    #[error("the target is not ready for buyers: {request}: {said}")]
+    NotReady {
+        /// The request: method and URL with port and path.
+        request: String,
+        /// What it answered, with the server's own words.
+        said: String,
+        /// What the user can do.
+        hint: String,
+    },
     /// Nothing to buy was found.
-    #[error("target `{host}` has no show on sale: {reason}")]
+    #[error("the target has no show on sale: {request}: {reason}")]
     NoShow {
-        /// The host.
-        host: String,
-        /// What was found instead, as a sentence.
+        /// The request: method and URL with port and path.
+        request: String,
+        /// What was found instead, as a fragment of a sentence.
         reason: String,
     },
     /// The program that signs requests has failed, so that the target was not asked.
     #[error(transparent)]
     Unsigned(#[from] SignError),
+}
+
+impl Refusal {
+    /// Returns what the user can do about it; `None` if the message says it all.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreachable { .. } => Some("start the server, or correct the URL".to_owned()),
+            Self::NotReady { hint, .. } => Some(hint.clone()),
+            Self::NoShow { .. } => Some(
+                "put a show on sale, or name one with `target.show` in the scenario".to_owned(),
+            ),
+            Self::BadUrl { .. }
+            | Self::Unresolved { .. }
+            | Self::NotAllowed { .. }
+            | Self::AddressNotAllowed { .. }
+            | Self::NotOwned { .. }
+            | Self::Hurried { .. }
+            | Self::Unsigned(_) => None,
+        }
+    }
 }
 
 /// Resolves the target and decides whether it may be put under load.
@@ -186,7 +207,7 @@ fn guard(
     }
 }
 
-fn not_allowed(host: &str, forbidden: Forbidden) -> Refusal {
+pub(super) fn not_allowed(host: &str, forbidden: Forbidden) -> Refusal {
     Refusal::AddressNotAllowed {
         host: host.to_owned(),
         forbidden,
@@ -256,148 +277,6 @@ fn without_secrets(url: &str) -> String {
     match rest.find(['?', '#']) {
         Some(at) => format!("{scheme}{user}{}***", &rest[..=at]),
         None => format!("{scheme}{user}{rest}"),
-    }
-}
-
-/// Finds the show to buy: the one that the scenario names, or the first on sale. First takes what steps prepare a buyer.
-///
-/// # Errors
-///
-/// When the API does not answer as the mapping says, or lists no such show.
-pub(super) async fn discover(
-    entry: &EntryPoint,
-    plan: &Plan,
-    credentials: &Credentials,
-) -> Result<IdText<'static>, Refusal> {
-    let mapping = plan.target.mapping();
-    let wanted = plan.target.show.as_deref();
-    if mapping.role(RoleName::ShowList).is_none() {
-        return choose_show(None, wanted).map_err(|error| no_show(entry, &error));
-    }
-    let session = Session::open(entry, mapping, credentials, None);
-    let session = session.map_err(|error| unreachable(entry, &error))?;
-    let shows = Box::pin(LocalSet::new().run_until(list_shows(session, entry))).await?;
-    choose_show(Some(&shows), wanted).map_err(|error| no_show(entry, &error))
-}
-
-async fn list_shows(
-    mut session: Session,
-    entry: &EntryPoint,
-) -> Result<Vec<(IdText<'static>, bool)>, Refusal> {
-    let request = Request::ShowList;
-    for step in session.api.steps(request).to_vec() {
-        let outgoing = session.outgoing(step, request).await;
-        let outgoing = outgoing.map_err(|error| match error {
-            SendError::Unsigned(error) => error.into(),
-            error => no_show(entry, &error),
-        })?;
-        let received = session.send(&outgoing).await;
-        let received = received.map_err(|error| refusal(entry, &error))?;
-        let path = mask::path(&outgoing.uri.to_string());
-        let words = format!(
-            "{} {path} responded with {}",
-            outgoing.method, received.status
-        );
-        if session.api.is_show_list(step) {
-            if !received.status.is_success() {
-                return Err(no_show(entry, &words));
-            }
-            let unread = format!(
-                "the list of shows of {} {path} cannot be read",
-                outgoing.method
-            );
-            let shows = session.api.shows(&received);
-            return shows.ok_or_else(|| no_show(entry, &unread));
-        }
-        let (meaning, _) = session.api.peek(step, &received, &mut session.visitor);
-        if meaning != Some(Meaning::Done) {
-            return Err(no_show(entry, &words));
-        }
-    }
-    Ok(Vec::new())
-}
-
-fn no_show(entry: &EntryPoint, reason: &impl ToString) -> Refusal {
-    Refusal::NoShow {
-        host: entry.host.clone(),
-        reason: reason.to_string(),
-    }
-}
-
-/// Why there is no show to buy.
-#[derive(Debug, PartialEq, thiserror::Error)]
-pub(super) enum NoChoice {
-    #[error("`{wanted}` is not among its {shows} shows")]
-    NotListed { wanted: String, shows: usize },
-    #[error("its list of shows is empty")]
-    NoShows,
-    #[error("the API mapping has no `show_list`: name the show in `target.show`")]
-    NoList,
-}
-
-/// Chooses a show of the list; without a list, the one that is wanted. Shows that are on sale come with `true`.
-pub(super) fn choose_show(
-    shows: Option<&[(IdText<'static>, bool)]>,
-    wanted: Option<&str>,
-) -> Result<IdText<'static>, NoChoice> {
-    match (shows, wanted) {
-        (Some(shows), Some(wanted)) => {
-            let found = shows
-                .iter()
-                .find(|(show, _)| show.text.eq_ignore_ascii_case(wanted));
-            found
-                .map(|(show, _)| show.clone())
-                .ok_or_else(|| NoChoice::NotListed {
-                    wanted: wanted.to_owned(),
-                    shows: shows.len(),
-                })
-        }
-        (Some(shows), None) => {
-            let on_sale = shows.iter().find(|(_, is_on_sale)| *is_on_sale);
-            let chosen = on_sale.or(shows.first());
-            chosen
-                .map(|(show, _)| show.clone())
-                .ok_or(NoChoice::NoShows)
-        }
-        (None, Some(wanted)) => Ok(IdText {
-            text: wanted.to_owned().into(),
-            // Without a list nobody says whether it is one; back ends with numbers accept their digits only as such.
-            is_number: wanted.parse::<u64>().is_ok(),
-        }),
-        (None, None) => Err(NoChoice::NoList),
-    }
-}
-
-/// Whether the system serves the web page at `path` itself; a system behind an edge has only its API.
-pub(super) async fn serves(entry: &EntryPoint, plan: &Plan, credentials: &Credentials) -> bool {
-    let session = Session::open(entry, plan.target.mapping(), credentials, None);
-    let Ok(mut session) = session else {
-        return false;
-    };
-    let asked = async move {
-        let outgoing = session.outgoing(Step::Page, Request::PageLoad).await?;
-        session.send(&outgoing).await
-    };
-    Box::pin(LocalSet::new().run_until(asked))
-        .await
-        .is_ok_and(|received| received.status.is_success())
-}
-
-/// Why a request before the run failed.
-pub(super) fn refusal(entry: &EntryPoint, error: &SendError) -> Refusal {
-    match error {
-        SendError::Forbidden(forbidden) => not_allowed(&entry.host, forbidden.clone()),
-        SendError::Unsigned(error) => error.clone().into(),
-        SendError::Unset(_) | SendError::Failed(_) => unreachable(entry, error),
-    }
-}
-
-/// The system cannot be asked.
-pub(super) fn unreachable(entry: &EntryPoint, error: &impl ToString) -> Refusal {
-    Refusal::Unreachable {
-        host: entry.host.clone(),
-        port: entry.port,
-        reason: error.to_string(),
     }
 }
 
@@ -485,25 +364,6 @@ mod tests {
     fn a_rejected_url_does_not_repeat_its_password() {
         let refused = parse("http://kim:s3cret@staging.example").unwrap_err();
         assert!(!refused.to_string().contains("s3cret"), "{refused}");
-    }
-
-    #[test]
-    fn the_first_show_on_sale_is_chosen_unless_one_is_named() {
-        let show = |text: &'static str, is_on_sale| {
-            let id = IdText {
-                text: text.into(),
-                is_number: text.len() == 1,
-            };
-            (id, is_on_sale)
-        };
-        let shows = [show("first-show", false), show("2", true)];
-        let choose = |wanted| choose_show(Some(&shows), wanted);
-        assert_eq!(choose(None).unwrap(), shows[1].0);
-        assert_eq!(choose(Some("FIRST-show")).unwrap(), shows[0].0);
-        assert!(matches!(choose(Some("x")), Err(NoChoice::NotListed { .. })));
-        assert_eq!(choose_show(Some(&[]), None), Err(NoChoice::NoShows));
-        assert_eq!(choose_show(None, None), Err(NoChoice::NoList));
-        assert!(choose_show(None, Some("12")).unwrap().is_number);
     }
 
     #[tokio::test]

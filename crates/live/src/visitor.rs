@@ -150,6 +150,12 @@ impl Visitor {
     }
 }
 
+/// Returns a text without the secrets in it.
+pub(super) fn hidden(text: &str, secrets: &[String]) -> String {
+    let long = secrets.iter().filter(|secret| secret.len() >= 4);
+    long.fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
+}
+
 fn token_of(authorization: Option<&HeaderValue>) -> Option<&str> {
     authorization?.to_str().ok()?.strip_prefix("Bearer ")
 }

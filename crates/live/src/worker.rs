@@ -3,7 +3,6 @@
 //! It reads one [`Assignment`] and then [`Command`]s, one JSON object per line, and writes [`WorkerReport`]s the same way.
 //! When its input ends, its parent has exited, and it stops.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -16,7 +15,6 @@ use tokio::task::LocalSet;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use uuid::Uuid;
 
-use super::api::NotUnderstood;
 use super::credential::Credentials;
 use super::edge_way::EdgeWay;
 use super::http::Http;
@@ -34,6 +32,7 @@ use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_measure::Frame;
 use tiketi_measure::ending::WorkerFigures;
 use tiketi_measure::stall::{Lapse, StallKind};
+use tiketi_measure::witness::{Notebook, Testimony};
 use tiketi_scenario::Plan;
 use tiketi_scenario::arrival::arrival_times;
 use tiketi_testbed::pulse::{self, Sign};
@@ -63,6 +62,9 @@ pub struct Assignment {
     pub credentials: Credentials,
     /// The show to buy.
     pub show: IdText<'static>,
+    /// Whether the system under test is outside the testbed, so that its buyers have to write down what they see of it.
+    #[serde(default)]
+    pub is_target: bool,
     /// The start of the run, in nanoseconds since 1970.
     pub start_at_unix_ns: u64,
     /// Loopback addresses to connect from if the system under test is on loopback.
@@ -99,6 +101,17 @@ pub struct EntryPoint {
     pub hosts: Vec<Self>,
     /// The addresses that connections may go to, whatever the name means by then.
     pub reach: Reach,
+}
+
+impl EntryPoint {
+    /// Returns the URL with the port, also if it is the default one.
+    pub fn url(&self) -> String {
+        let scheme = match self.scheme {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        };
+        format!("{scheme}://{}:{}", self.host, self.port)
+    }
 }
 
 /// The protocol of the system under test.
@@ -167,8 +180,9 @@ pub struct Done {
     pub paid: Vec<Uuid>,
     /// Why a credential could not be created, for the first buyer without one; `None` if every buyer got one.
     pub credential_error: Option<String>,
-    /// Responses that the mapping does not describe, by the role of the request.
-    pub not_understood: BTreeMap<String, NotUnderstood>,
+    /// What the buyers of a target saw; `None` on the testbed.
+    #[serde(default)]
+    pub testimony: Option<Box<Testimony>>,
 }
 
 /// Why a worker could not start.
@@ -319,6 +333,9 @@ fn finish(world: &World, sampler: &mut Sampler, reports_tx: &mpsc::Sender<String
     let figures = sampler.sample(tally.connected_peak.get(), world.files_refused());
     sampler.end();
     report_shared_core(sampler, reports_tx);
+    let empty = || Notebook::new(world.api.has_seats());
+    let notebook = world.notebook.as_ref();
+    let testimony = notebook.map(|notebook| notebook.replace(empty()).finish());
     let done = Done {
         figures,
         socket_failures: *tally.socket_failures.borrow(),
@@ -331,7 +348,7 @@ fn finish(world: &World, sampler: &mut Sampler, reports_tx: &mpsc::Sender<String
         site_astray: site.map_or(0, |site| site.astray()),
         paid: tally.paid.take(),
         credential_error: tally.credential_error.take(),
-        not_understood: world.puzzles.take(),
+        testimony: testimony.map(Box::new),
     };
     report(reports_tx, &WorkerReport::Done(Box::new(done)));
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use uuid::Uuid;
 
-use super::api::{Api, Puzzles};
+use super::api::Api;
 use super::clock::Clock;
 use super::credential::{CredentialError, Issuer, Users};
 use super::dialer::Dialer;
@@ -28,6 +28,7 @@ use tiketi_buyer::observation::{Failure, Observation};
 use tiketi_core::rng::Streams;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_measure::Recorder;
+use tiketi_measure::witness::Notebook;
 use tiketi_scenario::operation::Operation;
 use tiketi_scenario::plan::Temperament;
 use tiketi_scenario::topology::{self, RoomPlace, Way};
@@ -56,9 +57,9 @@ pub(super) struct World {
     pub(super) seats: RefCell<SeatMap>,
     /// What the file of users says; `None` without one.
     pub(super) users: Option<Rc<Users>>,
-    /// What was not understood.
-    pub(super) puzzles: Puzzles,
     pub(super) tally: Tally,
+    /// What the buyers of a target know; `None` on the testbed, which is read itself.
+    pub(super) notebook: Option<RefCell<Notebook>>,
     join_queue: Utf8Bytes,
     join_seats: Utf8Bytes,
     recorder: RefCell<Recorder>,
@@ -126,6 +127,7 @@ impl World {
         let users = Users::of(&assignment.credentials, &mapping.columns)?.map(Rc::new);
         let show = &assignment.show;
         let api = Api::new(mapping, Some(show.clone()), entry.page.as_deref())?;
+        let notebook = assignment.is_target.then(|| Notebook::new(api.has_seats()));
         Ok(Self {
             clock,
             temperament: Arc::new(plan.buyers.clone()),
@@ -141,9 +143,9 @@ impl World {
             topology,
             issuer,
             users,
-            puzzles: Puzzles::default(),
             stage_timeout: call_timeout,
             tally: Tally::default(),
+            notebook: notebook.map(RefCell::new),
             join_queue: emission_text(Emission::JoinQueue, show).into(),
             join_seats: emission_text(Emission::JoinSeatSelection, show).into(),
             recorder: RefCell::new(Recorder::new(plan)),

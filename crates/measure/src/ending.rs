@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::stall::Stall;
+use super::target::TargetFigures;
 use tiketi_cloud::notice::DataTierPart;
 pub use tiketi_cloud::resolver::NameFigures;
 pub use tiketi_cloud::routing::Stickiness;
@@ -53,6 +54,10 @@ pub struct Ending {
     /// Attempts to open connections that the network may forbid; empty if none were made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub probes: Vec<Probe>,
+    /// What is known of a target outside the testbed; `None` for the testbed, for a simulated run, and in an archive that was
+    /// written without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Box<TargetFigures>>,
 }
 
 /// An attempt to open a connection, made before the load started.

@@ -18,7 +18,9 @@ pub mod series;
 mod soundness;
 pub mod stall;
 pub mod tally;
+pub mod target;
 mod ticks;
+pub mod witness;
 
 pub use assembly::Assembly;
 pub use ending::{Ending, Engine};

@@ -14,6 +14,7 @@ use super::ending::{Ending, FinalState, FrontFigures, SystemFigures};
 use super::gauges::Gauges;
 use super::series::{Series, TICKS_MAX, Tick};
 use super::tally::{OperationTally, Tally};
+use super::target::TargetFigures;
 use tiketi_cloud::notice::{Notice, What};
 use tiketi_core::units::{SimTime, ZoneId};
 use tiketi_cost::{Amount, Statement};
@@ -220,6 +221,9 @@ fn ending(ending: &Ending, zones: Zones) -> Result<(), Unsound> {
         }
         FinalState::Unread { .. } => {}
     }
+    if let Some(figures) = &ending.target {
+        target(figures)?;
+    }
     few("probes", ending.probes.len())?;
     let mut probes = ending.probes.iter();
     probes.try_for_each(|probe| zones.know(probe.zone))?;
@@ -228,6 +232,67 @@ fn ending(ending: &Ending, zones: Zones) -> Result<(), Unsound> {
         .system
         .as_ref()
         .map_or(Ok(()), |figures| system(figures, zones))
+}
+
+fn target(figures: &TargetFigures) -> Result<(), Unsound> {
+    let witness = &figures.witness;
+    few("samples", witness.samples.len())?;
+    few("seconds", witness.seconds.len())?;
+    require(
+        witness
+            .seconds
+            .is_sorted_by(|(one, _), (next, _)| one < next),
+        || "the seconds of the buyers are not in order of time".to_owned(),
+    )?;
+    few("steps", witness.steps.len())?;
+    counts(
+        "the steps of the mapping",
+        witness
+            .steps
+            .values()
+            .flat_map(|step| [&step.calls, &step.failed]),
+    )?;
+    durations(
+        witness
+            .steps
+            .values()
+            .flat_map(|step| [step.total, step.longest]),
+    )?;
+    counts(
+        "the samples",
+        witness.samples.iter().map(|sample| &sample.count),
+    )?;
+    let mut counted = vec![
+        witness.samples_left_out,
+        witness.occupancies,
+        witness.positions.compared,
+        witness.positions.backward,
+        witness.entries.own,
+        witness.entries.others,
+        witness.entries.twice,
+        witness.sessions.messages,
+        witness.sessions.due,
+        witness.sessions.restored,
+        witness.paid_after_failure,
+        witness.turned_away,
+        figures.tickets.confirmed,
+        figures.tickets.seats_twice.count,
+    ];
+    if let Some(Ok(maps)) = &figures.seats {
+        counted.extend([
+            maps.free_before,
+            maps.free_after,
+            maps.refused,
+            maps.locked_for_nobody.count,
+            maps.sold_but_free.count,
+            maps.sold_but_free_for_a_while,
+            maps.reported_unpaid,
+            maps.reported_unpaid_but_sold.count,
+            maps.unanswered,
+            maps.unanswered_but_sold.count,
+        ]);
+    }
+    counts("what buyers saw", counted.iter())
 }
 
 /// Checks that the sums of a bill can be printed and compared.
@@ -462,6 +527,12 @@ mod tests {
             run.ending.statement.as_mut().unwrap().month.total = Amount::Exact(1e300);
         };
         assert!(problem(dear).starts_with("bills of "));
+        let many = |run: &mut Measurements| {
+            let mut figures = TargetFigures::default();
+            figures.witness.entries.others = 1 << 50;
+            run.ending.target = Some(Box::new(figures));
+        };
+        assert!(problem(many).ends_with("in what buyers saw (expected at most 17592186044416)"));
     }
 
     #[test]

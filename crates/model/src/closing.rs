@@ -54,6 +54,7 @@ impl World<'_> {
             }),
             system: Some(self.figures(ended_at, messages_due)),
             statement,
+            target: None,
             probes: Vec::new(),
         };
         self.assembly.finish(ending)

@@ -3,6 +3,7 @@
 //! An audit that finds a defect fails. One that finds none passes only if there was something that could have been wrong:
 //! without a sold ticket, nothing shows that tickets are sold once.
 
+pub(crate) mod buyers;
 mod charges;
 
 use serde::Serialize;
@@ -40,6 +41,24 @@ pub enum Audit {
     Ledger,
     /// Everyone who joined the queue was admitted once, left, or is still waiting.
     AdmissionsConserved,
+    /// On a target: the seat map offers no seat that a buyer has paid for.
+    SoldSeatsStaySold,
+    /// On a target: no seat is sold whose payment was reported as failed, or got no response.
+    PaymentsReportedCorrectly,
+    /// On a target: at least one seat could be held.
+    HoldsSucceed,
+    /// On a target: a refused hold leaves the seat available.
+    RefusedHoldsLockNothing,
+    /// On a target: while places are free, waiting buyers are admitted.
+    QueueMoves,
+    /// On a target: nobody is admitted twice for one wait.
+    AdmittedOnce,
+    /// On a target: the position in the queue never gets worse.
+    PositionsImprove,
+    /// On a target: a session is restored after a reconnect.
+    SessionsRestored,
+    /// On a target: connections are not lost again and again.
+    ConnectionsLast,
 }
 
 /// Whether an audit passed.
@@ -95,6 +114,22 @@ pub(super) enum Denominator {
     Charges,
     /// Joins of the queue, including those of buyers who were admitted at once.
     Joins,
+    /// Payments that were reported as failed, or got no response.
+    UnpaidSeats,
+    /// Attempts to hold a seat.
+    Holds,
+    /// Seats that were refused.
+    RefusedSeats,
+    /// Buyers who had to wait.
+    Waits,
+    /// Messages about an admission to the admitted buyer.
+    Entries,
+    /// Positions with one before them.
+    Positions,
+    /// Reconnects that lasted.
+    Reconnects,
+    /// Connections.
+    Connections,
 }
 
 impl Denominator {
@@ -105,6 +140,14 @@ impl Denominator {
             Self::Confirmations => "no payment was confirmed to a buyer",
             Self::Charges => "nothing was charged or sold",
             Self::Joins => "nobody joined the queue",
+            Self::UnpaidSeats => "every payment was confirmed",
+            Self::Holds => "nobody tried to hold a seat",
+            Self::RefusedSeats => "no hold of an available seat was refused",
+            Self::Waits => "nobody had to wait",
+            Self::Entries => "no message about an admission reached the admitted buyer",
+            Self::Positions => "no two positions of one wait were stated",
+            Self::Reconnects => "no connection was opened again and lasted",
+            Self::Connections => "nobody connected",
         }
     }
 
@@ -119,13 +162,22 @@ impl Denominator {
 }
 
 impl Audit {
-    /// All audits, in the order of reports.
-    pub const ALL: [Self; 5] = [
+    /// All audits: those of the final state, then those of a target.
+    pub const ALL: [Self; 14] = [
         Self::NoOversell,
         Self::NoDoubleSale,
         Self::NothingLost,
         Self::Ledger,
         Self::AdmissionsConserved,
+        Self::SoldSeatsStaySold,
+        Self::PaymentsReportedCorrectly,
+        Self::HoldsSucceed,
+        Self::RefusedHoldsLockNothing,
+        Self::QueueMoves,
+        Self::AdmittedOnce,
+        Self::PositionsImprove,
+        Self::SessionsRestored,
+        Self::ConnectionsLast,
     ];
 
     /// Returns the name in reports.
@@ -136,12 +188,24 @@ impl Audit {
             Self::NothingLost => "no lost order",
             Self::Ledger => "charges match orders",
             Self::AdmissionsConserved => "no lost queue place",
+            Self::SoldSeatsStaySold => "sold seats stay sold",
+            Self::PaymentsReportedCorrectly => "payments reported correctly",
+            Self::HoldsSucceed => "holds succeed",
+            Self::RefusedHoldsLockNothing => "refused holds lock nothing",
+            Self::QueueMoves => "free places are given",
+            Self::AdmittedOnce => "nobody admitted twice",
+            Self::PositionsImprove => "queue positions improve",
+            Self::SessionsRestored => "sessions restored",
+            Self::ConnectionsLast => "connections last",
         }
     }
 }
 
 /// Runs all audits.
 pub(super) fn judge(run: &Measurements) -> Vec<AuditVerdict> {
+    if let Some(target) = &run.ending.target {
+        return buyers::judge(run, target);
+    }
     let queue = match admissions(run) {
         Ok(ledger) => Ok(admissions_conserved(ledger, places_lost(run))),
         // Without an account of the queue, what buyers saw still shows a loss, though never that there was none.
@@ -165,6 +229,14 @@ pub(super) fn oversold_seats(run: &Measurements) -> Result<u64, Unchecked> {
 
 /// Returns the number of seats with more than one paid order.
 pub(super) fn double_sales(run: &Measurements) -> Result<u64, Unchecked> {
+    // On a target, confirmations to buyers show a double sale, though never that there was none.
+    let target = run.ending.target.as_ref();
+    if let Some(seats) = target
+        .map(|target| target.tickets.seats_twice.count)
+        .filter(|seats| *seats > 0)
+    {
+        return Ok(seats);
+    }
     let facts = facts(run)?;
     Denominator::PaidOrders.judge(facts.paid_orders, facts.seats_paid_twice.len() as u64)
 }

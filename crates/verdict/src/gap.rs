@@ -1,12 +1,13 @@
 //! Gaps: what a run could not measure although it was asked to. A run with a gap is inconclusive, because nothing in it
 //! could have failed.
 //!
-//! There are three kinds: nobody bought a ticket, so the sale itself did not happen; a gate was not measured; an audit could
-//! not be made. A target outside the testbed is excused from the last one, because it gives no access to its data: its
-//! report says so beside the answer.
+//! There are four kinds: nobody bought a ticket, so the sale itself did not happen; nobody who waited at a target was admitted; a
+//! gate was not measured; an audit could not be made. A target outside the testbed is excused from the last one, because it gives no
+//! access to its data: its report says so beside the answer.
 
 use serde::Serialize;
 
+use super::audit::buyers::{STARVED_MIN, admitted_after_waiting, waited};
 use super::audit::{Audit, AuditVerdict, Finding};
 use super::figure::{counted, grouped};
 use super::slo::{GateResult, GateVerdict};
@@ -30,6 +31,8 @@ pub struct Gap {
 pub enum Subject {
     /// The sale: nobody bought a ticket.
     Sale,
+    /// The queue: nobody who waited was admitted.
+    Queue,
     /// A gate.
     Gate {
         /// Its metric as written.
@@ -50,7 +53,7 @@ pub(super) fn judge(
     gates: &[GateVerdict],
     audits: &[AuditVerdict],
 ) -> Vec<Gap> {
-    let mut gaps: Vec<_> = sale(run).into_iter().collect();
+    let mut gaps: Vec<_> = sale(run).into_iter().chain(queue(run)).collect();
     let unmeasured = gates
         .iter()
         .filter(|gate| gate.result == GateResult::NotMeasured);
@@ -79,6 +82,17 @@ pub(super) fn judge(
 /// Returns whether the run was against a system outside the testbed, whose final state nobody can read.
 fn is_target(run: &Measurements) -> bool {
     run.ending.system.is_none()
+}
+
+/// A run on a target in which buyers waited and none was admitted shows nothing about its queue.
+fn queue(run: &Measurements) -> Option<Gap> {
+    let witness = &run.ending.target.as_ref()?.witness;
+    let is_stuck = waited(witness) >= STARVED_MIN && admitted_after_waiting(witness) == 0;
+    let joined = run.tally.reached(Stage::Queued);
+    is_stuck.then(|| Gap {
+        subject: Subject::Queue,
+        reason: format!("{} waited, and none was admitted", counted(joined, "buyer")),
+    })
 }
 
 /// A run in which nobody bought a ticket shows nothing about a sale, whatever its gates ask.

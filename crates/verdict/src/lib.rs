@@ -7,6 +7,7 @@ pub mod agreement;
 pub mod audit;
 pub mod availability;
 pub mod cause;
+pub mod defect;
 pub mod deployment;
 mod drain;
 pub mod figure;
@@ -22,6 +23,7 @@ use serde::Serialize;
 use audit::{AuditVerdict, Finding};
 use availability::Availability;
 use cause::Cause;
+use defect::Defect;
 use deployment::Deployment;
 use gap::Gap;
 use recovery::Recovery;
@@ -47,7 +49,7 @@ pub struct Verdicts {
     /// that they are about.
     #[serde(rename = "architecture")]
     pub described: Described,
-    /// Architecture claims: what the documents say, compared with the run.
+    /// Architecture claims: what the documents say, compared with the run. None for a target outside the testbed.
     pub targets: Vec<TargetVerdict>,
     /// Recovery from each fault.
     pub recoveries: Vec<Recovery>,
@@ -57,6 +59,9 @@ pub struct Verdicts {
     pub deployments: Vec<Deployment>,
     /// Availability of the run, and of a year with its faults.
     pub availability: Availability,
+    /// Findings on a target, the worst first; none on the testbed.
+    #[serde(rename = "findings", skip_serializing_if = "Vec::is_empty")]
+    pub defects: Vec<Defect>,
     /// Why the run failed; `None` if it did not fail, or if its measurement is not valid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
@@ -76,6 +81,7 @@ pub fn judge(run: &Measurements) -> Verdicts {
     let described = targets::architecture::of(run);
     let mut verdicts = Verdicts {
         gaps: gap::judge(run, &gates, &audits),
+        defects: defect::judge(run, &audits),
         validity: validity::judge(run, &gates),
         gates,
         targets: targets::judge(
@@ -98,6 +104,9 @@ pub fn judge(run: &Measurements) -> Verdicts {
         cause: None,
         interrupted: run.ending.interrupted,
     };
+    if run.ending.target.is_some() {
+        verdicts.targets.clear();
+    }
     match verdicts.troubles().first() {
         Some(Trouble::AuditViolated | Trouble::GateFailed) => {
             verdicts.cause = cause::judge(run, &verdicts.gates, &verdicts.audits);

@@ -3,11 +3,13 @@
 use tiketi_core::names::Named;
 
 use super::host::host;
+use super::list::{list, shared, title};
 use super::pick::pick;
 use super::rows::{rows, wants};
 use super::{report_broken, text_template};
 use crate::host::Host;
 use crate::mapping::{Header, Keep, Method, Role, RoleName};
+use crate::place::PlaceIn;
 use crate::problem::{At, Problems, one_of};
 use crate::reader::{Pointers, SLOTS_MAX, segments};
 use crate::row::Meaning;
@@ -127,14 +129,22 @@ impl Kind {
                 ComeBack,
             ],
             RoleName::SeatList => &[Done, SoldOut, Refused, ComeBack],
-            RoleName::SeatReserve => &[Held, Taken, SoldOut, AcceptedPollLater, Refused, ComeBack],
+            RoleName::SeatReserve => &[
+                Held,
+                Taken,
+                SoldOut,
+                AcceptedPollLater,
+                Dropped,
+                Refused,
+                ComeBack,
+            ],
             RoleName::Payment => &[Paid, Done, AcceptedPollLater, Refused, ComeBack],
             RoleName::Confirm => &[Paid, AcceptedPollLater, Refused, ComeBack],
         }
     }
 
     /// The role whose responses are lists of what is sold; with the variable that names one of them.
-    fn element(self) -> Option<(&'static str, Variable)> {
+    pub(super) fn element(self) -> Option<(&'static str, Variable)> {
         match self {
             Self::Role(RoleName::ShowList) => Some(("show", Variable::Show)),
             Self::Role(RoleName::SeatList) => Some(("seat", Variable::Seat)),
@@ -178,8 +188,12 @@ pub(super) fn role(
     };
     let free = element(wanted, &mut table, problems);
     let held = held.map_or_else(Vec::new, |key| element(key, &mut table, problems));
+    let each = element_id.and_then(|_| Some(table.find("each")?.1.text()?.to_owned()));
+    let is_shared = shared(&mut table, kind, problems);
+    let element_title = title(&mut table, kind, &mut pointers, problems);
     let rows = rows(&mut table, kind, context, &mut pointers, problems);
     let poll_after = poll_after(&mut table, &mut pointers, problems);
+    let place = place(&mut table, kind, problems);
     let waits = rows
         .iter()
         .any(|row| row.meaning == Meaning::AcceptedPollLater);
@@ -211,15 +225,19 @@ pub(super) fn role(
         path,
         headers,
         body: body?,
+        each,
+        is_shared,
         poll: poll.map(Box::new),
         pointers,
         rows,
         keeps,
         element_id,
+        element_title,
         free,
         held,
         poll_after,
         pick,
+        place,
     })
 }
 
@@ -346,45 +364,34 @@ fn is_header(name: &str) -> bool {
     !name.is_empty() && name.chars().all(is_token) && !reserved.contains(&name)
 }
 
-/// The list of a role: where its elements and their ids are. Returns the slot of the id.
-fn list(
-    table: &mut Table<'_>,
-    kind: Kind,
-    pointers: &mut Pointers,
-    problems: &mut Problems,
-) -> Option<u8> {
-    const EXPECTED: &str = "a JSON pointer that ends with `*`, such as \"/seats/*\"";
-    let (name, _) = kind.element()?;
-    let Some((at, each)) = table.text("each", EXPECTED, problems) else {
-        if table.find("each").is_none() {
-            let message = format!("`each` is missing in `{}`", table.at.path);
-            let help = "say where the elements of the list are";
-            problems.report(&table.at, message, EXPECTED, help);
-        }
+/// Where a response about the queue has the buyer's place.
+fn place(table: &mut Table<'_>, kind: Kind, problems: &mut Problems) -> Option<PlaceIn> {
+    const EXPECTED: &str = "a JSON pointer such as \"/position\"";
+    let Kind::Role(RoleName::QueueEnter | RoleName::QueueStatus) = kind else {
         return None;
     };
-    if !each.ends_with("/*") || !pointers.set_elements(each) {
-        let message = format!("`{}` is \"{each}\"", at.path);
-        let help = "`*` stands for each element of a list";
-        problems.report(&at, message, EXPECTED, help);
-        return None;
-    }
-    let id = table
-        .find("keep")
-        .and_then(|(at, tree)| Some((at, tree.get(name)?.text()?)));
-    let Some((at, id)) = id else {
-        let message = format!(
-            "`{}` does not say where the id of a {name} is",
-            table.at.path
-        );
-        let expected = format!("`keep = {{ {name} = \"/id\" }}`, from the element");
-        problems.report(&table.at, message, expected, "say where its id is");
-        return None;
+    let (at, tree) = table.find("place")?;
+    let mut inner = Table::open(at, tree, problems)?;
+    let mut pointers = Pointers::default();
+    let mut read = |key: &'static str| {
+        let (at, pointer) = inner.text(key, EXPECTED, problems)?;
+        slot(&at, pointer, &mut pointers, problems)
     };
-    if !check_pointer(&at, id, problems) {
-        return None;
+    let (position, taken, of) = (read("position"), read("taken"), read("of"));
+    let place = PlaceIn {
+        pointers,
+        position,
+        taken,
+        of,
+    };
+    let at = inner.at.clone();
+    inner.finish(problems);
+    if place.taken.is_some() != place.of.is_some() {
+        let message = format!("`{}` has only one of `taken` and `of`", at.path);
+        let help = "they are compared: how many places are taken, and how many there are";
+        problems.report(&at, message, "both, or none of them", help);
     }
-    pointers.add_of_element(id)
+    Some(place)
 }
 
 /// Values that are kept, other than the id of an element.

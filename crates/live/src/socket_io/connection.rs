@@ -20,7 +20,7 @@ use crate::http::Identity;
 use tiketi_buyer::observation::Failure;
 
 /// Where Socket.IO accepts WebSockets.
-const PATH: &str = "/socket.io/?EIO=4&transport=websocket";
+pub(crate) const PATH: &str = "/socket.io/?EIO=4&transport=websocket";
 
 /// The stages of opening a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,30 @@ pub(crate) enum OpeningStage {
     /// The Socket.IO packet `40`.
     Connect,
 }
+
+/// Why a socket could not be opened.
+#[derive(Debug)]
+pub(crate) struct Unopened {
+    /// How far it got.
+    pub(crate) stage: OpeningStage,
+    /// What went wrong.
+    pub(crate) failure: Failure,
+    /// The frame with which the server refused it; empty if there was none.
+    pub(crate) words: String,
+}
+
+impl Unopened {
+    const fn new(stage: OpeningStage, failure: Failure) -> Self {
+        Self {
+            stage,
+            failure,
+            words: String::new(),
+        }
+    }
+}
+
+/// Longest part of a refusal that is kept, in characters.
+const WORDS_MAX: usize = 500;
 
 /// Everything needed to open a socket.
 pub(crate) struct Opening<'a> {
@@ -66,10 +90,15 @@ pub(crate) struct Connection {
 
 impl Opening<'_> {
     /// Opens the socket. Returns it with the load balancer's stickiness cookie, if it sent one.
-    pub(crate) async fn open(
-        self,
-    ) -> Result<(Connection, Option<HeaderValue>), (OpeningStage, Failure)> {
-        let at = |stage| move |failure| (stage, failure);
+    pub(crate) async fn open(self) -> Result<(Connection, Option<HeaderValue>), Unopened> {
+        let at = |stage| move |failure| Unopened::new(stage, failure);
+        let refused_at = |stage| {
+            move |(failure, words)| Unopened {
+                stage,
+                failure,
+                words,
+            }
+        };
         let address = self.dialer.address().await.map_err(at(OpeningStage::Tcp))?;
         let connected = self.dialer.connect(address).await;
         let (_, stream) = connected.map_err(at(OpeningStage::Tcp))?;
@@ -89,22 +118,26 @@ impl Opening<'_> {
         };
         self.expect(&mut connection, Reaction::Introduce)
             .await
-            .map_err(at(OpeningStage::Open))?;
+            .map_err(refused_at(OpeningStage::Open))?;
         let introduction = Utf8Bytes::from(self.introduction());
         connection
             .frames
             .send(Frame::Text(introduction))
             .await
-            .map_err(|_| (OpeningStage::Connect, Failure::Reset))?;
+            .map_err(|_| Unopened::new(OpeningStage::Connect, Failure::Reset))?;
         self.expect(&mut connection, Reaction::Connected)
             .await
-            .map_err(at(OpeningStage::Connect))?;
+            .map_err(refused_at(OpeningStage::Connect))?;
         connection.silent_until = wall_now() + connection.session.ping_within();
         Ok((connection, cookie))
     }
 
-    /// Reads until the session reaches `wanted`.
-    async fn expect(&self, connection: &mut Connection, wanted: Reaction) -> Result<(), Failure> {
+    /// Reads until the session reaches `wanted`. If the server refuses, the error has its words.
+    async fn expect(
+        &self,
+        connection: &mut Connection,
+        wanted: Reaction,
+    ) -> Result<(), (Failure, String)> {
         let reading = async {
             loop {
                 match connection.frames.next().await {
@@ -114,23 +147,26 @@ impl Opening<'_> {
                             .frames
                             .send(Frame::Text(Utf8Bytes::from_static(reply)))
                             .await
-                            .map_err(|_| Failure::Reset)?,
+                            .map_err(|_| (Failure::Reset, String::new()))?,
                         Reaction::Refuse | Reaction::HangUp | Reaction::Disconnect => {
-                            return Err(Failure::Handshake);
+                            let words = text.chars().take(WORDS_MAX).collect();
+                            return Err((Failure::Handshake, words));
                         }
                         Reaction::Wait
                         | Reaction::Introduce
                         | Reaction::Connected
                         | Reaction::Message(_) => {}
                     },
-                    Some(Ok(Frame::Close(_)) | Err(_)) | None => return Err(Failure::Reset),
+                    Some(Ok(Frame::Close(_)) | Err(_)) | None => {
+                        return Err((Failure::Reset, String::new()));
+                    }
                     Some(Ok(_)) => {}
                 }
             }
         };
         timeout(self.stage_timeout, reading)
             .await
-            .unwrap_or(Err(Failure::Timeout))
+            .unwrap_or(Err((Failure::Timeout, String::new())))
     }
 
     /// The Socket.IO connect packet with the buyer's token.

@@ -5,7 +5,7 @@ mod packet;
 mod session;
 mod upgrade;
 
-pub(super) use connection::{Connection, Heard, Opening, OpeningStage};
-pub(super) use packet::emission_text;
+pub(super) use connection::{Connection, Heard, Opening, OpeningStage, PATH, Unopened};
+pub(super) use packet::{Received, emission_text};
 #[cfg(feature = "fuzzing")]
 pub(super) use session::Session;

@@ -39,6 +39,8 @@ pub(crate) struct Received {
     pub(crate) message: Message,
     /// Its `timestamp`, in nanoseconds since 1970; `None` if it has none.
     pub(crate) published_unix_ns: Option<i128>,
+    /// Whether it says that the session before a reconnect was restored.
+    pub(crate) restores_session: bool,
 }
 
 /// The answer to a ping.
@@ -98,6 +100,7 @@ impl Received {
         Self {
             message,
             published_unix_ns: timestamp_of(text),
+            restores_session: name == "session-restored",
         }
     }
 }
@@ -234,6 +237,13 @@ mod tests {
         assert_eq!(admitted.message, Message::EntryAllowed { user });
         let nobody = message(r#"42["queue-entry-allowed",{"userId":null}]"#);
         assert_eq!(nobody.message, Message::Other);
+    }
+
+    #[test]
+    fn a_restored_session_is_recognized() {
+        let restored = r#"42["session-restored",{"eventId":null,"selectedSeats":[]}]"#;
+        assert!(message(restored).restores_session);
+        assert!(!message(r#"42["room-info",{"name":"session-restored"}]"#).restores_session);
     }
 
     #[test]

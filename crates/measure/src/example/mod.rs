@@ -284,6 +284,7 @@ pub fn ending() -> Ending {
             ..SystemFigures::default()
         }),
         statement: Some(statement()),
+        target: None,
         probes: Vec::new(),
     }
 }

@@ -23,13 +23,12 @@ const PERCENTILE_STEPS: u32 = 120;
 
 /// What happened over time.
 pub(super) fn of_run(run: &Measurements) -> ChartGroup {
-    let charts = vec![
-        queue(run),
-        instances(run),
-        throughput(run),
-        connections(run),
-        latency(run),
-    ];
+    let seen_by_buyers = [throughput(run), connections(run), latency(run)];
+    if run.ending.target.is_some() {
+        // A target shows neither its queue nor its fleet.
+        return ChartGroup::stacked(seen_by_buyers.to_vec());
+    }
+    let charts = [vec![queue(run), instances(run)], seen_by_buyers.to_vec()].concat();
     ChartGroup::stacked(charts).with_note(
         "Shaded area: fault in progress. Vertical lines: alarms, scaling actions, fault start and end.",
     )

@@ -9,6 +9,7 @@ use super::edge::{self, EdgeReport};
 use super::headline;
 use super::highlights::{Highlight, highlights};
 use super::outbound::{self, OutboundReport};
+use super::steps::{self, StepRow};
 use tiketi_buyer::observation::{Failure, LeaveReason, Stage};
 use tiketi_cloud::notice::{Notice, What};
 use tiketi_cost::Statement;
@@ -57,6 +58,9 @@ pub struct Document {
     pub left: Vec<LeftFor>,
     /// Requests by operation; the last entry is all operations together.
     pub calls: Vec<CallRow>,
+    /// Requests of the API mapping that count as a part of an operation; none on the testbed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepRow>,
     /// Statistics of other durations, in seconds.
     pub metrics: Vec<NamedStatistics>,
     /// Failed requests by operation and kind.
@@ -123,6 +127,9 @@ pub struct RunHeader {
     pub question: String,
     /// The engine that ran it.
     pub engine: Engine,
+    /// The target and its show; `None` for the testbed and for a simulated run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetHeader>,
     /// The data tier: `embedded`, `servers`, `external`, or `model`; `None` for a system other than the testbed.
     pub data_tier: Option<&'static str>,
     /// Seed of every random stream.
@@ -154,6 +161,19 @@ pub struct Bots {
     pub tickets: u64,
     /// The same as a share of all tickets sold; `None` if none was.
     pub share_of_tickets: Option<f64>,
+}
+
+/// An existing system that was tested.
+#[derive(Clone, Debug, Serialize)]
+pub struct TargetHeader {
+    /// Its URL.
+    pub url: String,
+    /// The id of the show.
+    pub show: String,
+    /// The title of the show; `None` if the target gives it none.
+    pub title: Option<String>,
+    /// The name and version of the API mapping.
+    pub mapping: String,
 }
 
 /// Buyers who reached one stage.
@@ -271,6 +291,7 @@ pub fn document(run: &Measurements, verdicts: Verdicts, run_again: &str) -> Docu
         calls: call_rows(run, &all),
         metrics: metrics(run),
         errors: errors(run),
+        steps: steps::steps(run),
         sockets: SocketFigures {
             peak: run.series.sockets().into_iter().max().unwrap_or(0),
             counts: tally.sockets,
@@ -323,6 +344,12 @@ fn header(run: &Measurements, run_again: &str) -> RunHeader {
         scenario: run.plan.name.clone(),
         question: run.plan.question.clone(),
         engine: run.ending.engine,
+        target: run.ending.target.as_ref().map(|target| TargetHeader {
+            url: target.url.clone(),
+            show: target.show.clone(),
+            title: target.title.clone(),
+            mapping: target.mapping.clone(),
+        }),
         data_tier: run.data_tier_name(),
         seed: run.plan.seed,
         began: run.ending.began.clone(),

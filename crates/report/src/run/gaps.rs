@@ -9,7 +9,7 @@ pub(super) fn sentences(gaps: &[Gap]) -> Vec<String> {
     let mut groups: Vec<(Kind, &str, Vec<String>)> = Vec::new();
     for gap in gaps {
         let (kind, name) = match &gap.subject {
-            Subject::Sale => (Kind::Sale, String::new()),
+            Subject::Sale | Subject::Queue => (Kind::Sale, String::new()),
             Subject::Gate { metric, condition } => (Kind::Gate, format!("`{metric}: {condition}`")),
             Subject::Audit { audit } => (Kind::Audit, audit.name().to_owned()),
         };

@@ -48,6 +48,7 @@ pub(super) fn headline(run: &Measurements, verdicts: &Verdicts) -> Headline {
     let cause = verdicts.cause.as_ref().map(|cause| cause.sentence.clone());
     let troubles = verdicts.troubles();
     match troubles.first() {
+        None if run.ending.target.is_some() => no_defect_seen(verdicts),
         None => all_passed(verdicts),
         Some(Trouble::Interrupted) => Headline {
             status: Status::Unknown,
@@ -124,6 +125,28 @@ fn all_passed(verdicts: &Verdicts) -> Headline {
     }
 }
 
+/// The answer about a target where nothing failed: its buyers see only a part of it.
+fn no_defect_seen(verdicts: &Verdicts) -> Headline {
+    let audits = verdicts.audits.len();
+    let passed = verdicts
+        .audits
+        .iter()
+        .filter(|audit| unchecked(audit).is_none());
+    let gates = match verdicts.gates.len() {
+        0 => "the scenario has no gates".to_owned(),
+        1 => "the gate passed".to_owned(),
+        gates => format!("all {gates} gates passed"),
+    };
+    Headline {
+        status: Status::Partial,
+        answer: format!(
+            "Yes, as far as buyers can see: {gates}, {} of {audits} checks passed, and the others could not run.",
+            passed.count()
+        ),
+        details: Vec::new(),
+    }
+}
+
 /// Why an audit could not be made; `None` if it was.
 fn unchecked(audit: &AuditVerdict) -> Option<&str> {
     match &audit.finding {
@@ -195,8 +218,17 @@ const fn audit_of(metric: GateMetric) -> Option<Audit> {
 const fn severity(audit: Audit) -> Severity {
     match audit {
         Audit::NoOversell | Audit::NoDoubleSale => Severity::Oversold,
-        Audit::NothingLost | Audit::Ledger => Severity::MoneyLost,
-        Audit::AdmissionsConserved => Severity::PlaceLost,
+        Audit::NothingLost
+        | Audit::Ledger
+        | Audit::SoldSeatsStaySold
+        | Audit::PaymentsReportedCorrectly => Severity::MoneyLost,
+        Audit::HoldsSucceed | Audit::RefusedHoldsLockNothing => Severity::Outage,
+        Audit::AdmissionsConserved
+        | Audit::QueueMoves
+        | Audit::AdmittedOnce
+        | Audit::PositionsImprove
+        | Audit::SessionsRestored
+        | Audit::ConnectionsLast => Severity::PlaceLost,
     }
 }
 

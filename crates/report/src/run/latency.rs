@@ -4,6 +4,7 @@ use tiketi_measure::Measurements;
 
 use super::charts;
 use super::document::{CallRow, Document, NamedStatistics, Statistics};
+use super::steps;
 use crate::chart::ChartGroup;
 use crate::number::Number;
 use crate::page::{Cell, Column, Prose, Section, Table};
@@ -22,6 +23,9 @@ pub(super) fn section(document: &Document, run: &Measurements) -> Section {
         .with(Prose::muted(note))
         .with(ChartGroup::stacked(vec![charts::percentiles(run)]))
         .with(durations(document));
+    if !document.steps.is_empty() {
+        section = section.with(steps::table(&document.steps));
+    }
     if !document.errors.is_empty() {
         section = section.with(failures(document));
     }

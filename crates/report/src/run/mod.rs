@@ -11,6 +11,7 @@ mod deployment;
 mod document;
 mod edge;
 mod events;
+mod findings;
 mod gaps;
 mod headline;
 mod highlights;
@@ -19,6 +20,7 @@ mod network;
 mod outbound;
 mod page;
 mod recovery;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod timeseries;
@@ -27,10 +29,11 @@ pub(crate) use charts::{level, over_time, response};
 pub use data_tier::{ConnectionRow, DataTierReport, FailoverRow, LagRow, LossRow, MemoryRow};
 pub use document::{
     CallRow, Document, ErrorRow, FunnelStep, LeftFor, LoadWorker, NamedStatistics, RunHeader,
-    SocketFigures, Statistics, TimelineEntry, document,
+    SocketFigures, Statistics, TargetHeader, TimelineEntry, document,
 };
 pub use edge::EdgeReport;
 pub use highlights::Highlight;
 pub use outbound::{OutboundFault, OutboundReport, WayOut};
 pub use page::page;
+pub use steps::StepRow;
 pub use timeseries::timeseries;

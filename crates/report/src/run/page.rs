@@ -8,10 +8,10 @@ use tiketi_verdict::audit::{AuditVerdict, Finding};
 use tiketi_verdict::slo::{GateResult, GateVerdict};
 use tiketi_verdict::validity::ValidityCheck;
 
-use super::document::{Document, LoadWorker, RunHeader};
+use super::document::{Document, LoadWorker, RunHeader, TargetHeader};
 use super::{
-    availability, buyers, cause, charts, claims, cost, data_tier, deployment, edge, headline,
-    latency, network, outbound, recovery,
+    availability, buyers, cause, charts, claims, cost, data_tier, deployment, edge, findings,
+    headline, latency, network, outbound, recovery,
 };
 use crate::number::{Number, NumberKind};
 use crate::page::{
@@ -22,11 +22,15 @@ use crate::wording::capitalized;
 /// Makes the page of a run from its report and its measurements.
 pub fn page(document: &Document, run: &Measurements) -> Page {
     let why = document.verdicts.cause.as_ref().and_then(cause::section);
-    let mut sections: Vec<_> = why.into_iter().collect();
+    let is_target = document.run.target.is_some();
+    let mut sections: Vec<_> = findings::section(&document.verdicts.defects)
+        .into_iter()
+        .chain(why)
+        .collect();
     sections.extend([
         key_metrics(document),
         gates(document),
-        integrity(&document.verdicts.audits),
+        integrity(&document.verdicts.audits, is_target),
         validity(document),
         Section::new("Over time").with(charts::of_run(run)),
     ]);
@@ -44,9 +48,12 @@ pub fn page(document: &Document, run: &Measurements) -> Page {
             .as_ref()
             .map(|bill| cost::section(bill, document)),
     );
-    sections.push(network::section(&run.plan.topology, &run.ending.probes));
-    let verdicts = &document.verdicts;
-    sections.push(claims::section(&verdicts.targets, &verdicts.described));
+    // The network and the claims are those of an architecture that a target need not have.
+    if !is_target {
+        sections.push(network::section(&run.plan.topology, &run.ending.probes));
+        let verdicts = &document.verdicts;
+        sections.push(claims::section(&verdicts.targets, &verdicts.described));
+    }
     Page {
         title: title(&document.run),
         context: context(&document.run),
@@ -74,6 +81,14 @@ fn context(run: &RunHeader) -> String {
         Engine::Model => "simulated run (no traffic)".to_owned(),
     });
     parts.extend(run.data_tier.and_then(data_tier_name));
+    parts.extend(run.target.as_ref().map(|target| {
+        let show = match &target.title {
+            Some(title) => format!("“{title}”"),
+            None => target.show.clone(),
+        };
+        let TargetHeader { url, mapping, .. } = target;
+        format!("target {url} · show {show} · API mapping {mapping}")
+    }));
     parts.push(times(run));
     parts.push(format!("seed {}", run.seed));
     if !run.began.is_empty() {
@@ -208,7 +223,7 @@ fn gate_row(gate: &GateVerdict) -> Vec<Cell> {
     ]
 }
 
-fn integrity(audits: &[AuditVerdict]) -> Section {
+fn integrity(audits: &[AuditVerdict], is_target: bool) -> Section {
     let row = |audit: &AuditVerdict| {
         let summary = Cell::text(&audit.summary);
         let (status, told) = match &audit.finding {
@@ -226,10 +241,20 @@ fn integrity(audits: &[AuditVerdict]) -> Section {
         ]
     };
     let columns = vec![Column::status(), Column::label(""), Column::prose("")];
-    Section::new("Data-integrity checks")
-        .with(Prose::muted(
+    let (title, note) = if is_target {
+        (
+            "Checks by what buyers saw",
+            "The database of the target is not accessible, so these checks use the responses that buyers got, and the seat map before \
+             and after the load. They can show a defect; they cannot show that there is none.",
+        )
+    } else {
+        (
+            "Data-integrity checks",
             "Checked against the final state of the system. Whatever fails, no seat may be sold twice and no paid order lost.",
-        ))
+        )
+    };
+    Section::new(title)
+        .with(Prose::muted(note))
         .with(Table::new(columns).with_rows(audits.iter().map(row)))
 }
 

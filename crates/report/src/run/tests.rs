@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use tiketi_buyer::observation::{Failure, Outcome};
 use tiketi_cloud::notice::{Notice, What};
 use tiketi_core::fault::catalog::FaultKind;
 use tiketi_core::units::{SimTime, ZoneId};
 use tiketi_cost::item::Item;
 use tiketi_cost::price_book::PriceBook;
 use tiketi_measure::ending::{ChargeFacts, Destination, FinalState, ProviderFigures, Use, Way};
+use tiketi_measure::target::TargetFigures;
+use tiketi_measure::witness::{Sample, SentRequest};
 use tiketi_measure::{Engine, Measurements, example};
 use tiketi_network::Path;
+use tiketi_scenario::operation::Operation;
 use tiketi_verdict::judge;
 
 use super::{Document, document, page};
@@ -86,6 +90,94 @@ fn terminal_summary_ends_with_the_answer_and_how_to_run_again() {
     );
     assert!(!shown.contains('\u{1b}'));
     assert!(text::render(&page, Color::Ansi, None).contains("\u{1b}[31m✗\u{1b}[0m"));
+}
+
+/// The example as a run on a target whose server speaks in markup and escape codes.
+fn on_target() -> Measurements {
+    let mut run = example::run();
+    run.ending.system = None;
+    run.ending.statement = None;
+    run.ending.state = FinalState::Unread {
+        reason: "no database access to this target".to_owned(),
+    };
+    run.timeline.clear();
+    let mut target = TargetFigures {
+        url: "http://127.0.0.1:3000".to_owned(),
+        show: "00000000-0000-4000-8000-000000000001".to_owned(),
+        title: Some("<b>One</b> Night".to_owned()),
+        mapping: "tiketi 1".to_owned(),
+        ..TargetFigures::default()
+    };
+    target.witness.samples.push(Sample {
+        operation: Operation::QueueStatus,
+        step: "queue_status".to_owned(),
+        is_understood: false,
+        outcome: Outcome::Failed(Failure::Status(500)),
+        status: Some(500),
+        count: 29,
+        first_at: SimTime::from_secs(3),
+        last_at: SimTime::from_secs(61),
+        words: "<script>alert(1)</script> \u{1b}[31m | `x`".to_owned(),
+        sent: SentRequest {
+            method: "GET".to_owned(),
+            path: "/api/queue/status/1".to_owned(),
+            body: String::new(),
+        },
+    });
+    run.ending.target = Some(Box::new(target));
+    run
+}
+
+#[test]
+fn a_report_on_a_target_begins_with_its_findings() {
+    let run = on_target();
+    let page = page(&report(&run), &run);
+    let shown = text::render(&page, Color::Plain, None);
+    let first =
+        "█ Findings\n  1. queue_status failed with 500 29 times. GET /api/queue/status/1: 29 of ";
+    assert!(shown.starts_with(first), "{shown}");
+    let command = "Repeat it: curl -i 'http://127.0.0.1:3000/api/queue/status/1' -H \"Authorization: Bearer $TOKEN\"";
+    assert!(shown.contains(command), "{shown}");
+    assert!(
+        shown.contains(
+            "target http://127.0.0.1:3000 · show “<b>One</b> Night” · API mapping tiketi 1"
+        ),
+        "{shown}"
+    );
+    let html = html::render(&page);
+    assert_well_formed(&html);
+    assert!(
+        !html.contains("<script>alert") && !html.contains("<b>One"),
+        "{html}"
+    );
+    for page in [shown, html, markdown::render(&page)] {
+        assert!(!page.contains('\u{1b}'), "{page}");
+    }
+}
+
+#[test]
+fn a_report_on_a_target_has_no_word_about_the_testbed() {
+    let run = on_target();
+    let document = report(&run);
+    let page = page(&document, &run);
+    let shown = [
+        text::render(&page, Color::Plain, None),
+        html::render(&page),
+        markdown::render(&page),
+        json(&document),
+    ];
+    for page in shown {
+        for word in [
+            "testbed",
+            "VPC",
+            "NAT gateway",
+            "Architecture claims",
+            "Instances",
+            "A12",
+        ] {
+            assert!(!page.contains(word), "{word}: {page}");
+        }
+    }
 }
 
 /// A run in which a NAT gateway was lost until somebody changed the route.

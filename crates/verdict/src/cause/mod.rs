@@ -321,7 +321,17 @@ const fn is_of_load(failed: Failed) -> bool {
             | Audit::NoDoubleSale
             | Audit::NothingLost
             | Audit::Ledger
-            | Audit::AdmissionsConserved => false,
+            | Audit::AdmissionsConserved
+            // Those of a target, whose parts are unknown.
+            | Audit::SoldSeatsStaySold
+            | Audit::PaymentsReportedCorrectly
+            | Audit::HoldsSucceed
+            | Audit::RefusedHoldsLockNothing
+            | Audit::QueueMoves
+            | Audit::AdmittedOnce
+            | Audit::PositionsImprove
+            | Audit::SessionsRestored
+            | Audit::ConnectionsLast => false,
         },
     }
 }

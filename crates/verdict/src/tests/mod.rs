@@ -14,6 +14,7 @@ mod claims;
 mod data_tier;
 mod gates;
 mod planted;
+mod target;
 mod validity;
 
 /// Returns the example with gates that pass, so that nothing is wrong until a test breaks it.

@@ -1,0 +1,217 @@
+//! Writes down what the buyers of a target see, for the audits of a system whose state the run cannot read.
+
+use std::cell::RefMut;
+
+use super::api::{Step, Understood};
+use super::http::{Outgoing, Received};
+use super::socket_io::{PATH, Received as Message, Unopened};
+use super::visitor::{Visitor, hidden};
+use super::world::World;
+use tiketi_api::mask;
+use tiketi_buyer::observation::{Failure, Observation, Outcome, SocketChange};
+use tiketi_buyer::{Answer, Message as Content, Request};
+use tiketi_core::units::SimTime;
+use tiketi_measure::witness::{self, Notebook, Place, Reply, Sent, SentRequest, Shown, Trace};
+
+/// One request with its times.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) step: Step,
+    pub(super) request: Request,
+    pub(super) intended: SimTime,
+    pub(super) ended: SimTime,
+}
+
+/// How the script of a request ended.
+pub(super) enum End<'e> {
+    /// With a response, and what it says to the journey.
+    Answered(&'e Received, &'e Understood<'e>),
+    /// Without a response.
+    Failed(Failure),
+    /// A request could not be sent, because this variable has no value.
+    Unsent(&'e str),
+}
+
+fn notebook(world: &World) -> Option<RefMut<'_, Notebook>> {
+    world
+        .notebook
+        .as_ref()
+        .map(|notebook| notebook.borrow_mut())
+}
+
+fn counted(world: &World, asked: Asked) -> witness::Step<'_> {
+    witness::Step {
+        name: world.api.step_name(asked.step, asked.request),
+        operation: asked.request.operation(),
+        response_time: asked.ended.saturating_since(asked.intended),
+    }
+}
+
+/// Writes down a request that another one of the script follows.
+pub(super) fn write_down_step(world: &World, asked: Asked) {
+    if let Some(mut notebook) = notebook(world) {
+        notebook.handle_step(asked.ended, &counted(world, asked), true, false);
+    }
+}
+
+/// Writes down the end of a script.
+pub(super) fn write_down(
+    world: &World,
+    trace: &mut Option<Box<Trace>>,
+    asked: Asked,
+    visitor: &Visitor,
+    end: &End<'_>,
+) {
+    let (Some(mut notebook), Some(trace)) = (notebook(world), trace) else {
+        return;
+    };
+    let failed = |failure| Answer::Failed {
+        failure,
+        retry_after: None,
+    };
+    let (outcome, answer, meaning, status) = match *end {
+        End::Answered(received, understood) => {
+            let status = Some(received.status.as_u16());
+            (
+                understood.outcome,
+                understood.answer,
+                understood.meaning,
+                status,
+            )
+        }
+        End::Failed(failure) => (Outcome::Failed(failure), failed(failure), None, None),
+        End::Unsent(_) => {
+            let failure = Failure::BadAnswer;
+            (Outcome::Failed(failure), failed(failure), None, None)
+        }
+    };
+    let is_about_queue = matches!(asked.request, Request::QueueCheck | Request::QueueStatus);
+    let place = match (end, world.api.role(asked.step)) {
+        (End::Answered(received, _), Some(role)) if is_about_queue => role.place(&received.body),
+        _ => Place::default(),
+    };
+    let reply = Reply {
+        at: asked.ended,
+        request: asked.request,
+        sent: match end {
+            End::Unsent(_) => Sent::Nothing,
+            _ if world.api.is_extra(asked.step) => Sent::StepBefore,
+            End::Answered(..) | End::Failed(_) => Sent::Itself,
+        },
+        user: visitor.user,
+        outcome,
+        answer,
+        meaning,
+        status,
+        place,
+    };
+    let shown = || Shown {
+        sent: sent(world, asked, visitor),
+        words: words(visitor, end),
+    };
+    notebook.handle_reply(trace, &reply, &counted(world, asked), shown);
+}
+
+/// The words of a response, or why there is none that says it itself.
+fn words(visitor: &Visitor, end: &End<'_>) -> String {
+    match end {
+        End::Answered(received, _) => {
+            let secrets = visitor.secrets();
+            let secrets: Vec<_> = secrets.iter().map(String::as_str).collect();
+            mask::body(&received.body, &secrets)
+        }
+        End::Failed(_) => String::new(),
+        End::Unsent(variable) => format!("not sent: {{{variable}}} has no value"),
+    }
+}
+
+/// A request without its secrets; empty if it cannot be built any more.
+fn sent(world: &World, asked: Asked, visitor: &Visitor) -> SentRequest {
+    let outgoing = world.api.outgoing(asked.step, asked.request, visitor);
+    let Ok(Outgoing {
+        method, uri, body, ..
+    }) = outgoing
+    else {
+        return SentRequest::default();
+    };
+    let secrets = visitor.secrets();
+    let known: Vec<_> = secrets.iter().map(String::as_str).collect();
+    SentRequest {
+        method: method.to_string(),
+        path: hidden(&mask::path(&uri.to_string()), &secrets),
+        body: mask::body(&body, &known),
+    }
+}
+
+/// Writes down that a socket could not be opened.
+pub(super) fn write_down_unopened(
+    world: &World,
+    now: SimTime,
+    unopened: &Unopened,
+    visitor: &Visitor,
+) {
+    let Some(mut notebook) = notebook(world) else {
+        return;
+    };
+    let secrets = visitor.secrets();
+    let known: Vec<_> = secrets.iter().map(String::as_str).collect();
+    let shown = Shown {
+        sent: SentRequest {
+            method: "GET".to_owned(),
+            path: PATH.to_owned(),
+            body: String::new(),
+        },
+        words: mask::body(unopened.words.as_bytes(), &known),
+    };
+    notebook.handle_socket_failure(now, unopened.failure, shown);
+}
+
+/// Writes down a message to a buyer.
+pub(super) fn write_down_message(
+    world: &World,
+    trace: &mut Trace,
+    now: SimTime,
+    received: &Message,
+    visitor: &Visitor,
+) {
+    let Some(mut notebook) = notebook(world) else {
+        return;
+    };
+    if received.restores_session {
+        notebook.handle_session_restored(trace);
+    }
+    if let Content::EntryAllowed { user } = received.message {
+        notebook.handle_entry(trace, now, user == visitor.user);
+    }
+}
+
+/// Writes down what the journey noticed.
+pub(super) fn write_down_observation(world: &World, trace: &mut Trace, observation: &Observation) {
+    let Some(mut notebook) = notebook(world) else {
+        return;
+    };
+    match *observation {
+        Observation::Admitted { at, .. } => notebook.handle_admission(at),
+        Observation::Socket { at, change } => match change {
+            SocketChange::Reconnected => notebook.handle_reconnected(trace, at),
+            SocketChange::Lost | SocketChange::Closed => notebook.handle_disconnected(trace, at),
+            SocketChange::Connected => {}
+        },
+        Observation::Arrival { .. }
+        | Observation::Call(_)
+        | Observation::PageLoad(_)
+        | Observation::Stage { .. }
+        | Observation::Reloaded { .. }
+        | Observation::Dropped { .. }
+        | Observation::Left { .. }
+        | Observation::Polls(_)
+        | Observation::Message { .. } => {}
+    }
+}
+
+/// Writes down that the run ends before the response to a request.
+pub(super) fn write_down_cut(world: &World, request: Request) {
+    if let Some(mut notebook) = notebook(world) {
+        notebook.handle_cut(request);
+    }
+}
