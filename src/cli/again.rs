@@ -25,6 +25,9 @@ pub(super) fn run(flags: &RunArguments, seed: u64, prices: Option<String>) -> St
     if flags.i_own_this_target {
         line.push_str(" --i-own-this-target");
     }
+    if flags.allow_exec {
+        line.push_str(" --allow-exec");
+    }
     line
 }
 
@@ -126,8 +129,7 @@ mod tests {
             again(&["a.toml", "--prices", "mine.toml"]),
             "tiketi-sim run a.toml --seed 7 --prices mine.toml"
         );
-        let target =
-            "--target http://127.0.0.1:3000 --token-secret-file secret.txt --i-own-this-target";
+        let target = "--target http://127.0.0.1:3000 --token-secret-file secret.txt --i-own-this-target --allow-exec";
         let words: Vec<_> = target.split(' ').collect();
         assert_eq!(
             again(&[&["a.toml", "--out", "o"][..], &words].concat()),

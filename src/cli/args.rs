@@ -198,6 +198,9 @@ pub struct RunArguments {
     /// Confirm that you may load-test a target on another machine. Can't be set through the environment.
     #[arg(long, requires = "target")]
     pub i_own_this_target: bool,
+    /// Run the programs that the scenario's `exec` and `fis` faults name. Can't be set through the environment.
+    #[arg(long)]
+    pub allow_exec: bool,
 }
 
 /// Flags that `run` and `probe` share: how a target is asked, and who its buyers are.

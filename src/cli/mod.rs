@@ -4,6 +4,7 @@ mod again;
 mod args;
 mod calibrate;
 mod check;
+mod commands;
 mod compare;
 mod completions;
 mod cost;

@@ -78,6 +78,8 @@ fn ending(engine: Engine) -> Ending {
         system: None,
         statement: None,
         probes: Vec::new(),
+        commands: Vec::new(),
+        observed: Vec::new(),
     }
 }
 

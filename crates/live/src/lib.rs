@@ -6,6 +6,7 @@
 
 pub mod api;
 mod closing;
+mod command;
 pub mod conductor;
 pub mod credential;
 mod dialer;
@@ -18,6 +19,7 @@ pub mod fuzzing;
 mod host;
 mod http;
 pub mod load;
+pub mod observe;
 mod pacer;
 mod page;
 pub mod probe;

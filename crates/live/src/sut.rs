@@ -1,6 +1,7 @@
 //! The system under test.
 
 use super::credential::Credentials;
+use super::observe::Source;
 use super::target::{self, Refusal};
 use super::worker::EntryPoint;
 use tiketi_api::IdText;
@@ -25,6 +26,8 @@ pub struct Remote {
     pub credentials: Credentials,
     /// The show to buy.
     pub show: IdText<'static>,
+    /// The metrics server that is asked about it; `None` if none is.
+    pub source: Option<Source>,
 }
 
 impl Remote {
@@ -41,12 +44,14 @@ impl Remote {
         is_owned: bool,
     ) -> Result<Self, Refusal> {
         let entry = target::admit(url, &plan.target, plan.clock.speed, is_owned).await?;
+        let source = Source::admit(&plan.target).await?;
         let show = target::discover(&entry, plan, &credentials).await?;
         let entry = Self::with_page(entry, plan, &credentials).await;
         Ok(Self {
             entry,
             credentials,
             show,
+            source,
         })
     }
 }

@@ -8,6 +8,7 @@ use tokio::task::LocalSet;
 
 use super::api::Step;
 use super::credential::Credentials;
+use super::observe::SourceRefusal;
 use super::reach::{Forbidden, Reach, is_loopback};
 use super::session::{SendError, Session};
 use super::worker::{EntryPoint, Scheme};
@@ -78,6 +79,9 @@ pub enum Refusal {
         /// Why, as a fragment of a sentence.
         reason: String,
     },
+    /// Its metrics server may not be asked.
+    #[error(transparent)]
+    Source(#[from] SourceRefusal),
     /// Nothing to buy was found.
     #[error("target `{host}` has no show on sale: {reason}")]
     NoShow {
@@ -122,7 +126,7 @@ pub async fn admit(
 }
 
 /// Decides by the host name and its addresses. Returns which addresses connections may go to, whatever the name means then.
-fn guard(
+pub(super) fn guard(
     host: &str,
     addresses: &[IpAddr],
     target: &Target,
@@ -389,6 +393,7 @@ mod tests {
             allow: allow.iter().map(|&text| text.to_owned()).collect(),
             show: None,
             api: None,
+            ..Target::default()
         }
     }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::command::CommandRun;
+use super::observed::LevelRecord;
 use super::stall::Stall;
 use tiketi_cloud::notice::DataTierPart;
 pub use tiketi_cloud::resolver::NameFigures;
@@ -53,6 +55,12 @@ pub struct Ending {
     /// Attempts to open connections that the network may forbid; empty if none were made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub probes: Vec<Probe>,
+    /// The commands of the user that carried out faults, in the order in which they ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<CommandRun>,
+    /// The levels of a target that another system was asked for; empty if none was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<LevelRecord>,
 }
 
 /// An attempt to open a connection, made before the load started.

@@ -55,6 +55,8 @@ impl World<'_> {
             system: Some(self.figures(ended_at, messages_due)),
             statement,
             probes: Vec::new(),
+            commands: Vec::new(),
+            observed: Vec::new(),
         };
         self.assembly.finish(ending)
     }
