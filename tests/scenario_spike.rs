@@ -27,7 +27,7 @@ fn waiting(plan: &Plan, at: SimTime) -> f64 {
 #[test]
 fn all_buyers_arrive_before_the_zone_fails_and_hold_15_000_sockets() {
     let plan = spike();
-    let fault = plan.faults[0];
+    let fault = plan.faults[0].clone();
     let arrivals = arrival_times(&plan);
     assert_eq!(arrivals.len(), 20_000);
     assert!(arrivals.iter().all(|at| *at < fault.at));
@@ -51,7 +51,7 @@ fn queue_size(plan: &Plan, now: SimTime) -> u64 {
 #[test]
 fn fleet_scales_out_before_the_zone_fails_but_too_late_to_respond_by_then() {
     let plan = spike();
-    let fault = plan.faults[0];
+    let fault = plan.faults[0].clone();
     let mut control_plane = ControlPlane::new(&plan);
     let mut now = SimTime::ZERO;
     let mut answers = Vec::new();

@@ -23,6 +23,11 @@ pub fn sign_line(bytes: &[u8]) -> bool {
     tiketi_live::fuzzing::sign_line(bytes)
 }
 
+/// Reads the bytes as the response of a metrics server, and as that of AWS FIS. Returns whether they have a value.
+pub fn metrics_response(bytes: &[u8]) -> bool {
+    tiketi_live::fuzzing::metrics_response(bytes)
+}
+
 /// Passes the bytes to a buyer's HTTP connection, as a response. Returns whether they are one.
 pub fn http_response(bytes: &[u8]) -> bool {
     tiketi_live::fuzzing::http_response(bytes)

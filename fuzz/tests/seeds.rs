@@ -98,6 +98,17 @@ fn lines_of_a_program_that_signs() {
 }
 
 #[test]
+fn metrics_responses() {
+    let seeds = files(&["fuzz/seeds/metrics_response"], "json");
+    for seed in &seeds {
+        assert!(tiketi_fuzz::metrics_response(seed));
+    }
+    each(&seeds, |bytes| {
+        let _has_value = tiketi_fuzz::metrics_response(bytes);
+    });
+}
+
+#[test]
 fn server_requests() {
     each(
         &files(&["fuzz/seeds/server_request"], "txt"),

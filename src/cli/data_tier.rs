@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::{Args, ValueHint};
 
 use super::exit::{Exit, complain};
-use tiketi_core::fault::catalog::Action;
+use tiketi_core::fault::catalog::{Action, Fault};
 use tiketi_core::names::Named;
 use tiketi_scenario::Plan;
 use tiketi_scenario::data_tier::{
@@ -190,8 +190,8 @@ fn admit_host(url: &dyn std::fmt::Display, host: &str) -> Result<(), Exit> {
     Err(Exit::TargetRefused)
 }
 
-/// Rejects what is part of the testbed for a run with `--target`: faults, which cannot break somebody's deployment, and ways
-/// through an edge of the scenario.
+/// Rejects what is part of the testbed for a run with `--target`: its faults, which cannot break somebody's deployment, and ways
+/// through an edge of the scenario. The user's own commands can break it.
 pub(super) fn admit_target(plan: &Plan) -> Result<(), Exit> {
     let edge = &plan.topology.edge;
     if edge.waiting_room != RoomPlace::Application {
@@ -205,16 +205,19 @@ pub(super) fn admit_target(plan: &Plan) -> Result<(), Exit> {
     if edge.api != ApiWay::Direct {
         return admit_no_edge(plan, "api", edge.api, ApiWay::Direct);
     }
-    let Some(fault) = plan.faults.first() else {
+    let is_of_testbed = |fault: &&Fault| !fault.action.kind().is_command();
+    let Some(fault) = plan.faults.iter().find(is_of_testbed) else {
         return Ok(());
     };
     let (name, scenario) = (fault.action.name(), &plan.name);
     let at = Written(fault.at.since_start());
     complain(
         format_args!(
-            "{scenario}: the fault `{name}` at {at} cannot be carried out with --target (expected a scenario without faults)"
+            "{scenario}: the fault `{name}` at {at} cannot be carried out with --target (expected `exec` or `fis`, with which your own commands break it)"
         ),
-        Some("remove `[[faults]]`, or leave out --target to break the testbed on this machine"),
+        Some(
+            "write an `exec` fault, remove it, or leave out --target to break the testbed on this machine",
+        ),
     );
     Err(Exit::BadScenario)
 }
@@ -245,11 +248,11 @@ pub(super) fn admit_modeled(plan: &Plan) -> Result<(), Exit> {
 fn admit_faults(
     plan: &Plan,
     engine: &str,
-    supports: impl Fn(Action) -> Result<(), Unsupported>,
+    supports: impl Fn(&Action) -> Result<(), Unsupported>,
     hint: &str,
 ) -> Result<(), Exit> {
     for fault in &plan.faults {
-        if let Err(reason) = supports(fault.action) {
+        if let Err(reason) = supports(&fault.action) {
             let (name, scenario) = (fault.action.name(), &plan.name);
             let at = Written(fault.at.since_start());
             complain(
@@ -336,6 +339,10 @@ mod tests {
             assert_eq!(admit_target(&plan), refused, "{tier}{faults}");
         }
         assert_eq!(admit_target(&plan("")), Ok(()));
+        let exec = plan(&fault("exec", "run = [\"true\"]"));
+        assert_eq!(admit_target(&exec), Ok(()));
+        assert_eq!(admit_live(&exec), Ok(()));
+        assert_eq!(admit_modeled(&exec), refused);
     }
 
     #[test]

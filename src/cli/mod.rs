@@ -5,6 +5,7 @@ mod allow_exec;
 mod args;
 mod calibrate;
 mod check;
+mod commands;
 mod compare;
 mod completions;
 mod cost;

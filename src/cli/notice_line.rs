@@ -33,16 +33,34 @@ impl NoticeLines {
     pub(super) fn line(&self, notice: &Notice) -> Option<String> {
         let news = match &notice.what {
             What::Swallowed { .. } => return None,
-            What::FaultStruck { action, zone, part } if action.is_remedy() => {
+            What::FaultStruck {
+                action,
+                name: Some(name),
+                ..
+            } => format!("Fault started: {action} \"{name}\""),
+            What::FaultHealed {
+                action,
+                name: Some(name),
+                ..
+            } => format!("Fault ended: {action} \"{name}\""),
+            What::FaultStruck {
+                action, zone, part, ..
+            } if action.is_remedy() => {
                 format!("Remedy started: {action}{}", self.place(*zone, *part))
             }
-            What::FaultHealed { action, zone, part } if action.is_remedy() => {
+            What::FaultHealed {
+                action, zone, part, ..
+            } if action.is_remedy() => {
                 format!("Remedy ended: {action}{}", self.place(*zone, *part))
             }
-            What::FaultStruck { action, zone, part } => {
+            What::FaultStruck {
+                action, zone, part, ..
+            } => {
                 format!("Fault started: {action}{}", self.place(*zone, *part))
             }
-            What::FaultHealed { action, zone, part } => {
+            What::FaultHealed {
+                action, zone, part, ..
+            } => {
                 format!("Fault ended: {action}{}", self.place(*zone, *part))
             }
             What::Alarm {
@@ -197,12 +215,28 @@ mod tests {
     }
 
     #[test]
+    fn fault_line_of_a_command_has_its_name() {
+        let started = line(What::FaultStruck {
+            action: FaultKind::Exec,
+            zone: None,
+            part: None,
+            name: Some("kill a pod".to_owned()),
+        });
+        let started = started.expect("a fault is shown");
+        assert!(
+            started.ends_with("Fault started: exec \"kill a pod\""),
+            "{started}"
+        );
+    }
+
+    #[test]
     fn fault_line_names_the_zone_or_the_part() {
         let started = |zone, part| {
             line(What::FaultStruck {
                 action: FaultKind::LosePrimary,
                 zone,
                 part,
+                name: None,
             })
         };
         let in_zone = started(Some(ZoneId(1)), None).expect("a fault is shown");

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::again;
 use super::args::RunArguments;
+use super::commands;
 use super::data_tier;
 use super::exit::{Exit, complain};
 use super::interrupt::Interrupt;
@@ -12,7 +13,7 @@ use super::prices;
 use super::progress::Display;
 use super::source;
 use super::target::{self, Target};
-use tiketi_live::conductor::{conduct, interrupted};
+use tiketi_live::conductor::{Places, conduct, interrupted};
 use tiketi_live::error::LiveError;
 use tiketi_measure::Measurements;
 use tiketi_scenario::Plan;
@@ -31,6 +32,7 @@ fn carry_out(flags: &RunArguments) -> Result<Exit, Exit> {
         Some(_) => data_tier::admit_target(&plan)?,
         None => data_tier::admit_live(&plan)?,
     }
+    commands::admit(&plan, flags.allow_exec)?;
     let book = prices::asked_for(&flags.common.prices)?;
     let target = target::asked_for(flags, &plan)?;
     let interrupt = Interrupt::listen()?;
@@ -39,6 +41,7 @@ fn carry_out(flags: &RunArguments) -> Result<Exit, Exit> {
     let site = Where {
         target,
         logs: logs.as_deref(),
+        folder: folder.path(),
     };
     match measure(flags.common.quiet, plan, site, &interrupt) {
         Ok(mut run) => {
@@ -65,6 +68,8 @@ struct Where<'a> {
     target: Option<Target>,
     /// Folder for the logs of child processes.
     logs: Option<&'a Path>,
+    /// Folder of the report.
+    folder: &'a Path,
 }
 
 fn measure(
@@ -95,15 +100,12 @@ async fn measure_within(
         () = interrupted(&mut requested) => return Err(not_measured(&LiveError::Interrupted)),
     };
     let mut display = Display::new(quiet, &plan);
-    let measured = Box::pin(conduct(
-        plan,
-        sut,
-        &executable,
-        site.logs,
-        requested,
-        &mut display,
-    ))
-    .await;
+    let places = Places {
+        executable: &executable,
+        logs: site.logs,
+        folder: site.folder,
+    };
+    let measured = Box::pin(conduct(plan, sut, places, requested, &mut display)).await;
     display.finish();
     measured.map_err(|error| not_measured(&error))
 }

@@ -1,7 +1,11 @@
 //! The keys of faults: how each is changed, and what that moves.
 
-use super::keys::Moves::{self, Figures};
+use super::keys::LIVE;
+use super::keys::Moves::{self, Figures, Nothing};
 use super::sales::Change::{self, Busy, Replace};
+
+/// The start of a fault, before which others are added.
+const FIRST: &str = "{ at = \"75s\", action = \"replace-route\"";
 
 /// These keys.
 pub(crate) const FAULT_KEYS: &[(&str, Change, Moves)] = &[
@@ -99,5 +103,45 @@ pub(crate) const FAULT_KEYS: &[(&str, Change, Moves)] = &[
         "faults[].unanswered",
         Replace("unanswered = 0.2", "unanswered = 0.7"),
         Figures,
+    ),
+    (
+        "faults[].run",
+        Replace(
+            FIRST,
+            "{ at = \"75s\", action = \"exec\", run = [\"true\"] }, { at = \"75s\", action = \"replace-route\"",
+        ),
+        Nothing(LIVE),
+    ),
+    (
+        "faults[].end",
+        Replace(
+            FIRST,
+            "{ at = \"75s\", action = \"exec\", run = [\"true\"], end = [\"true\"] }, { at = \"75s\", action = \"replace-route\"",
+        ),
+        Nothing(LIVE),
+    ),
+    (
+        "faults[].name",
+        Replace(
+            FIRST,
+            "{ at = \"75s\", action = \"exec\", run = [\"true\"], name = \"x\" }, { at = \"75s\", action = \"replace-route\"",
+        ),
+        Nothing(LIVE),
+    ),
+    (
+        "faults[].timeout",
+        Replace(
+            FIRST,
+            "{ at = \"75s\", action = \"exec\", run = [\"true\"], timeout = \"9s\" }, { at = \"75s\", action = \"replace-route\"",
+        ),
+        Nothing(LIVE),
+    ),
+    (
+        "faults[].template",
+        Replace(
+            FIRST,
+            "{ at = \"75s\", lasts = \"5s\", action = \"fis\", template = \"EXT1\" }, { at = \"75s\", action = \"replace-route\"",
+        ),
+        Nothing(LIVE),
     ),
 ];

@@ -763,4 +763,30 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
         Set("{ preset = \"tiketi\" }"),
         Nothing(ON_THE_WIRE),
     ),
+    (
+        "target.observe.prometheus",
+        Set("\"http://127.0.0.1:9090\"\ntarget.observe.cpu = \"x\""),
+        Nothing(ON_THE_WIRE),
+    ),
+    ("target.observe.every", Set("\"9s\""), Nothing(ON_THE_WIRE)),
+    (
+        "target.observe.queue_length",
+        Set("\"x\"\ntarget.observe.prometheus = \"http://127.0.0.1:9090\""),
+        Nothing(ON_THE_WIRE),
+    ),
+    (
+        "target.observe.instances",
+        Set("\"x\"\ntarget.observe.prometheus = \"http://127.0.0.1:9090\""),
+        Nothing(ON_THE_WIRE),
+    ),
+    (
+        "target.observe.cpu",
+        Set("\"x\"\ntarget.observe.prometheus = \"http://127.0.0.1:9090\""),
+        Nothing(ON_THE_WIRE),
+    ),
+    (
+        "target.observe.cache_hits",
+        Set("\"x\"\ntarget.observe.prometheus = \"http://127.0.0.1:9090\""),
+        Nothing(ON_THE_WIRE),
+    ),
 ];

@@ -79,6 +79,8 @@ fn ending(engine: Engine) -> Ending {
         statement: None,
         target: None,
         probes: Vec::new(),
+        commands: Vec::new(),
+        observed: Vec::new(),
     }
 }
 

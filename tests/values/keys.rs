@@ -30,6 +30,8 @@ faults = [
     { at = "45s", lasts = "2s", action = "network-packet-loss", zone = "b", peer = "buyers", loss = 0.1 },
     { at = "48s", lasts = "2s", action = "start-zonal-autoshift", zone = "b" },
     { at = "33s", lasts = "2s", action = "slow-dns", delay = "1s", unanswered = 0.1 },
+    { at = "50s", lasts = "2s", action = "exec", name = "a command", run = ["true", "-x"], end = ["true"], timeout = "5s" },
+    { at = "52s", lasts = "2s", action = "fis", name = "an experiment", template = "EXT1a2b", timeout = "5s" },
     { at = "36s", lasts = "2s", action = "asg-insufficient-instance-capacity-error", zone = "a" },
 ]
 [availability]

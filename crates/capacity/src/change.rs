@@ -211,7 +211,7 @@ impl Base {
 /// Returns the first fault that the simulation does not support; `None` if it supports all.
 fn unsupported(plan: &Plan) -> Option<Problem> {
     plan.faults.iter().find_map(|fault| {
-        let reason = model_supports(fault.action, &plan.topology.data_tier).err()?;
+        let reason = model_supports(&fault.action, &plan.topology.data_tier).err()?;
         let (name, at) = (fault.action.name(), Written(fault.at.since_start()));
         let message =
             format!("the simulation does not support the fault `{name}` at {at}: {reason}");

@@ -29,6 +29,9 @@ pub enum What {
         /// The part of the data tier it affects; `None` if it affects none.
         #[serde(default)]
         part: Option<DataTierPart>,
+        /// Its name, if a command of the user carries it out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
     },
     /// A planned fault ended.
     FaultHealed {
@@ -39,6 +42,9 @@ pub enum What {
         /// The part of the data tier it affected; `None` if it affected none.
         #[serde(default)]
         part: Option<DataTierPart>,
+        /// Its name, if a command of the user carries it out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
     },
     /// An alarm changed state.
     Alarm {
@@ -109,20 +115,22 @@ pub enum What {
 
 impl What {
     /// Builds the notice that a fault started.
-    pub fn struck(action: Action) -> Self {
+    pub fn struck(action: &Action) -> Self {
         Self::FaultStruck {
             action: action.kind(),
             zone: action.zone(),
             part: action.part(),
+            name: None,
         }
     }
 
     /// Builds the notice that a fault ended.
-    pub fn healed(action: Action) -> Self {
+    pub fn healed(action: &Action) -> Self {
         Self::FaultHealed {
             action: action.kind(),
             zone: action.zone(),
             part: action.part(),
+            name: None,
         }
     }
 }

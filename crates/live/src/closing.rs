@@ -11,10 +11,12 @@ use super::site::Closed;
 use super::worker::Done;
 use tiketi_buyer::observation::Stage;
 use tiketi_core::units::{DataTierPart, SimTime};
+use tiketi_measure::command::CommandRun;
 use tiketi_measure::ending::{
     AdmissionFacts, AuditFacts, ChargeFacts, DataTierFigures, Ending, Engine, FinalState,
     FrontFigures, GeneratorCheck, LostOrders, Probe, SystemFigures, ToolFigures,
 };
+use tiketi_measure::observed::LevelRecord;
 use tiketi_measure::tally::Tally;
 use tiketi_measure::witness::Testimony;
 
@@ -30,6 +32,8 @@ pub(super) struct Closing {
     planned: u64,
     done: Vec<Done>,
     probes: Vec<Probe>,
+    commands: Vec<CommandRun>,
+    observed: Vec<LevelRecord>,
 }
 
 impl Closing {
@@ -44,7 +48,19 @@ impl Closing {
             planned: 0,
             done: Vec::new(),
             probes: Vec::new(),
+            commands: Vec::new(),
+            observed: Vec::new(),
         }
+    }
+
+    /// Notes what became of the commands of faults.
+    pub(super) fn handle_commands(&mut self, commands: Vec<CommandRun>) {
+        self.commands = commands;
+    }
+
+    /// Notes what was read of a target, and what was not.
+    pub(super) fn handle_observed(&mut self, observed: Vec<LevelRecord>) {
+        self.observed = observed;
     }
 
     /// Notes the attempts to open connections that the network may forbid.
@@ -124,6 +140,8 @@ impl Closing {
             statement,
             target: closed.target.take().map(Box::new),
             probes: self.probes,
+            commands: self.commands,
+            observed: self.observed,
             system: closed
                 .census
                 .as_ref()

@@ -12,19 +12,23 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use super::clock::{Clock, unix_now_ns};
 use super::closing::Closing;
+use super::command::{Commands, Setting};
 use super::error::LiveError;
 use super::load::{Load, workers_for};
+use super::observe::{Observer, Source};
 use super::progress::{Progress, Watcher};
 use super::self_check::raise_files_limit;
 use super::site::Site;
 use super::sut::Sut;
 use super::tool_watch::ToolWatch;
-use super::worker::{Assignment, WorkerReport};
+use super::worker::{Assignment, EntryPoint, Scheme, WorkerReport};
 use tiketi_core::units::SimTime;
+use tiketi_measure::observed::ObservationLog;
 use tiketi_measure::{Assembly, Measurements};
 use tiketi_scenario::Plan;
 use tiketi_scenario::arrival::arrival_times;
 use tiketi_scenario::duration::Written;
+use tiketi_scenario::observe::Observe;
 use tiketi_testbed::Ground;
 
 /// Real time from the start of the workers to the start of the run: they read the plan and draw their buyers meanwhile.
@@ -40,12 +44,21 @@ const READING_WALL_MIN: Duration = Duration::from_millis(200);
 /// Number of loopback addresses that the load comes from: each has about 28,000 ports.
 const SOURCES: u8 = 4;
 
+/// Where a run finds its program, and where it leaves files.
+#[derive(Clone, Copy, Debug)]
+pub struct Places<'a> {
+    /// This project's binary, from which child processes are started.
+    pub executable: &'a Path,
+    /// An existing folder for what child processes write to their standard error; `None` for that of this process.
+    pub logs: Option<&'a Path>,
+    /// The existing folder of the run: commands of faults get it, and what they write is kept there.
+    pub folder: &'a Path,
+}
+
 /// Runs `plan` against `sut` and returns what was measured.
 ///
-/// Child processes are started from `executable`, this project's binary; their standard error goes to files in `logs`, an
-/// existing folder, or to the standard error of this process. Setting `interrupt` to `true` stops the arrivals and ends the
-/// run early, with everything measured so far; so does an error during the run, which the measurements then contain.
-/// `watcher` displays the progress.
+/// Setting `interrupt` to `true` stops the arrivals and ends the run early, with everything measured so far; so does an error
+/// during the run, which the measurements then contain. `watcher` displays the progress.
 ///
 /// # Errors
 ///
@@ -54,16 +67,15 @@ const SOURCES: u8 = 4;
 pub async fn conduct(
     plan: Plan,
     sut: Sut,
-    executable: &Path,
-    logs: Option<&Path>,
+    places: Places<'_>,
     mut interrupt: watch::Receiver<bool>,
     watcher: &mut dyn Watcher,
 ) -> Result<Measurements, LiveError> {
     let buyers = arrival_times(&plan).len() as u64;
     watcher.tell(&sut.preparation(&plan));
     let ground = Ground {
-        executable: executable.to_owned(),
-        logs: logs.map(Path::to_owned),
+        executable: places.executable.to_owned(),
+        logs: places.logs.map(Path::to_owned),
         now_unix_ns: unix_now_ns(),
     };
     let site = tokio::select! {
@@ -84,7 +96,7 @@ pub async fn conduct(
         start_at_unix_ns,
         source_addresses: (1..=SOURCES).map(source).collect(),
     };
-    let load = Load::start(executable, &assignment)
+    let load = Load::start(places.executable, &assignment)
         .await
         .map_err(LiveError::Workers)?;
     let clock = Clock::starting_at(start_at_unix_ns, plan.clock.speed);
@@ -99,8 +111,23 @@ pub async fn conduct(
     }
     let mut closing = Closing::new(start_at_unix_ns);
     closing.handle_probes(probes);
+    let source = site.source();
+    let observed = match source {
+        Some(_) => ObservationLog::new(&plan.target.observe),
+        None => ObservationLog::new(&Observe::default()),
+    };
+    let observer = source.and_then(|source| observe(source, clock, watcher));
+    let setting = Setting {
+        target: url(&assignment.entry),
+        // A command may change its folder.
+        folder: std::path::absolute(places.folder).unwrap_or_else(|_| places.folder.to_owned()),
+        seed: plan.seed,
+    };
     let conductor = Conductor {
         closing,
+        commands: Commands::new(&plan, setting),
+        observed,
+        observer,
         tool: ToolWatch::begin(start_at_unix_ns, plan.clock.speed),
         assembly: Assembly::new(plan.clone()),
         ends_at: plan.ends_at(),
@@ -112,6 +139,26 @@ pub async fn conduct(
         watcher,
     };
     Box::pin(conductor.run()).await
+}
+
+/// Returns the address of the system under test.
+fn url(entry: &EntryPoint) -> String {
+    let scheme = match entry.scheme {
+        Scheme::Http => "http",
+        Scheme::Https => "https",
+    };
+    format!("{scheme}://{}:{}", entry.host, entry.port)
+}
+
+/// Starts to read what a metrics server knows; `None` if that is not possible, which is no reason not to run.
+fn observe(source: Source, clock: Clock, watcher: &mut dyn Watcher) -> Option<Observer> {
+    match Observer::start(source, clock) {
+        Ok(observer) => Some(observer),
+        Err(error) => {
+            watcher.tell(&format!("Nothing is read of `target.observe`: {error}"));
+            None
+        }
+    }
 }
 
 /// Returns one of the addresses that buyers come from: none of the VPC's.
@@ -139,6 +186,10 @@ struct Conductor<'w> {
     load: Load,
     assembly: Assembly,
     closing: Closing,
+    commands: Commands,
+    observed: ObservationLog,
+    /// `None` if nothing is read of the target.
+    observer: Option<Observer>,
     tool: ToolWatch,
     interrupt: watch::Receiver<bool>,
     watcher: &'w mut dyn Watcher,
@@ -168,10 +219,16 @@ impl Conductor<'_> {
             Ok(Turn::Interrupted) => {
                 self.closing.handle_interrupt();
                 self.watcher.tell("Interrupted: stopping the load…");
+                // While the load stops.
+                self.commands.end_all(true);
                 self.end_load().await;
             }
-            Err(error) if self.has_measured_nothing() => return Err(error),
+            Err(error) if self.has_measured_nothing() => {
+                self.end_commands(self.now()).await;
+                return Err(error);
+            }
             Err(error) => {
+                self.commands.end_all(false);
                 self.closing.handle_failure(&error);
                 self.watcher.tell(&format!("Ending the run early: {error}"));
                 self.end_load().await;
@@ -179,12 +236,15 @@ impl Conductor<'_> {
         }
         let ended_at = self.clock.now().min(self.ends_at);
         let wall = self.clock.wall_passed();
+        self.end_commands(ended_at).await;
         self.read(ended_at);
         let tool = self.tool.finish(ended_at, self.site.take_stalls());
         self.load.join().await;
         let testimony = self.closing.take_testimony();
         let tally = self.assembly.tally();
         let closed = Box::pin(self.site.close(ended_at, tally, testimony)).await;
+        self.closing.handle_commands(self.commands.finish());
+        self.closing.handle_observed(self.observed.finish(ended_at));
         let ending = self
             .closing
             .finish((ended_at, wall), closed, tool, self.assembly.tally());
@@ -196,7 +256,9 @@ impl Conductor<'_> {
         let due = self
             .site
             .poll_timeout()
-            .map_or(self.reading_due, |due| due.min(self.reading_due));
+            .into_iter()
+            .chain(self.commands.poll_timeout())
+            .fold(self.reading_due, SimTime::min);
         let due = self.clock.wall_instant(due);
         let grace = self.clock.wall_instant(self.ends_at) + WORKERS_END_TIMEOUT;
         tokio::select! {
@@ -210,8 +272,13 @@ impl Conductor<'_> {
                 };
                 self.handle_report(worker, report)?;
             }
+            news = self.commands.next() => {
+                let now = self.now();
+                self.commands.handle(now, news);
+            }
             () = sleep_until(due) => {
                 let now = self.now();
+                self.commands.handle_timeout(now);
                 self.site.handle_timeout(now)?;
                 if self.clock.now() >= self.reading_due {
                     self.read(now);
@@ -265,8 +332,32 @@ impl Conductor<'_> {
         }
     }
 
+    /// Ends the faults that commands carry out, so that nothing stays broken. An interrupt leaves less time for it.
+    async fn end_commands(&mut self, now: SimTime) {
+        self.commands.end_all(false);
+        if self.commands.is_busy() {
+            self.watcher
+                .tell("Ending the faults that commands carry out…");
+        }
+        let is_hurried = tokio::select! {
+            () = self.commands.join(now) => false,
+            () = interrupted(&mut self.interrupt) => true,
+        };
+        if is_hurried {
+            self.commands.end_all(true);
+            self.commands.join(now).await;
+        }
+        self.show_notices();
+    }
+
     /// Reads the gauges and shows the progress.
     fn read(&mut self, at: SimTime) {
+        while let Some(reading) = self.observer.as_mut().and_then(Observer::poll_reading) {
+            let (level, value) = (reading.level, reading.value);
+            if let Some(observed) = self.observed.handle(reading.at, level, value) {
+                self.assembly.handle_observed(reading.at, observed);
+            }
+        }
         let wall_min = self.clock.scenario(READING_WALL_MIN);
         self.reading_due = self.clock.now() + READING_EVERY.max(wall_min);
         self.tool.handle_time(at);
@@ -282,6 +373,13 @@ impl Conductor<'_> {
         while let Some(notice) = self.site.poll_notice() {
             self.watcher.notice(&notice);
             self.assembly.handle_notice(notice);
+        }
+        for notice in self.commands.take_notices() {
+            self.watcher.notice(&notice);
+            self.assembly.handle_notice(notice);
+        }
+        for line in self.commands.take_lines() {
+            self.watcher.tell(&line);
         }
     }
 }

@@ -31,6 +31,19 @@ pub fn socket_frames(lines: &str) {
     }
 }
 
+/// Reads the bytes as the body of a response of a metrics server, and as the output of the command-line interface of AWS. Returns
+/// whether a metrics server can have sent them.
+///
+/// # Panics
+///
+/// If the id of an experiment could be taken for an option.
+pub fn metrics_response(bytes: &[u8]) -> bool {
+    if let Ok(id) = crate::command::experiment_id(bytes) {
+        assert!(!id.is_empty() && !id.starts_with('-'), "{id}");
+    }
+    crate::observe::read_response(http::StatusCode::OK, bytes).is_ok()
+}
+
 /// Passes the bytes to a buyer's HTTP connection as the response to a request, and interprets what arrives as the response
 /// to each request of the contract. Returns whether they are a response.
 ///

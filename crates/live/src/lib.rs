@@ -7,6 +7,7 @@
 mod account;
 mod api;
 mod closing;
+mod command;
 pub mod conductor;
 pub mod credential;
 mod dialer;
@@ -20,6 +21,7 @@ mod host;
 mod hosts;
 mod http;
 pub mod load;
+pub mod observe;
 mod pacer;
 mod page;
 mod preflight;

@@ -10,6 +10,7 @@ use super::account;
 use super::credential::Credentials;
 use super::error::LiveError;
 use super::fleet_record::FleetRecord;
+use super::observe::Source;
 use super::reach::Reach;
 use super::sut::{Remote, Sut};
 use super::worker::{EdgeEntry, EntryPoint, Scheme};
@@ -137,6 +138,14 @@ impl Site {
                 }
             }
             Self::Remote(remote) => remote.entry.clone(),
+        }
+    }
+
+    /// Returns the metrics server that is asked about the system; `None` if none is.
+    pub(super) fn source(&self) -> Option<Source> {
+        match self {
+            Self::Testbed(_) => None,
+            Self::Remote(remote) => remote.source.clone(),
         }
     }
 

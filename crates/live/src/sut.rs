@@ -2,6 +2,7 @@
 
 use super::api::{Api, SeatStatuses};
 use super::credential::Credentials;
+use super::observe::Source;
 use super::preflight::{self, Found};
 use super::target::{self, Refusal};
 use super::visitor::Visitor;
@@ -41,6 +42,8 @@ pub struct Remote {
     pub(super) visitor: Visitor,
     /// The seat map before the load, or why it is unknown, as a sentence fragment.
     pub(super) seats: Result<SeatStatuses, String>,
+    /// The metrics server that is asked about it; `None` if none is.
+    pub source: Option<Source>,
 }
 
 impl Remote {
@@ -57,6 +60,7 @@ impl Remote {
         is_owned: bool,
     ) -> Result<Self, Refusal> {
         let mut entry = target::admit(url, &plan.target, plan.clock.speed, is_owned).await?;
+        let source = Source::admit(&plan.target).await?;
         let Found {
             api,
             visitor,
@@ -77,6 +81,7 @@ impl Remote {
             api,
             visitor,
             seats,
+            source,
         })
     }
 }

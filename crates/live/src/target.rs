@@ -6,6 +6,7 @@ use http::Uri;
 use ipnet::IpNet;
 
 use super::hosts;
+use super::observe::SourceRefusal;
 use super::reach::{Forbidden, Reach, is_loopback};
 use super::signer::SignError;
 use super::worker::{EntryPoint, Scheme};
@@ -81,6 +82,9 @@ pub enum Refusal {
         /// What the user can do.
         hint: String,
     },
+    /// Its metrics server may not be asked.
+    #[error(transparent)]
+    Source(#[from] SourceRefusal),
     /// Nothing to buy was found.
     #[error("the target has no show on sale: {request}: {reason}")]
     NoShow {
@@ -159,7 +163,7 @@ pub(super) async fn admit_host(
 }
 
 /// Decides by the host name and its addresses. Returns which addresses connections may go to, whatever the name means then.
-fn guard(
+pub(super) fn guard(
     host: &str,
     addresses: &[IpAddr],
     target: &Target,
@@ -287,6 +291,8 @@ mod tests {
     fn target(allow: &[&str]) -> Target {
         Target {
             allow: allow.iter().map(|&text| text.to_owned()).collect(),
+            show: None,
+            api: None,
             ..Target::default()
         }
     }

@@ -3,10 +3,12 @@
 use super::ending::Ending;
 use super::gauges::Gauges;
 use super::measurements::Measurements;
+use super::observed::Observed;
 use super::recorder::Frame;
 use super::series::{Series, Tick};
 use super::tally::Tally;
 use tiketi_cloud::notice::Notice;
+use tiketi_core::units::SimTime;
 use tiketi_scenario::Plan;
 
 /// Notices that are kept. A control plane emits a few per minute, so this is enough for days.
@@ -64,6 +66,15 @@ impl Assembly {
             ..Tick::default()
         };
         self.series.absorb(second, &tick);
+    }
+
+    /// Adds values of what another system knows of a target. They must be added in order of time.
+    pub fn handle_observed(&mut self, at: SimTime, observed: Observed) {
+        let tick = Tick {
+            observed: Some(observed),
+            ..Tick::default()
+        };
+        self.series.absorb(at.as_secs(), &tick);
     }
 
     /// Returns what has been counted so far, for progress displays.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::command::CommandRun;
+use super::observed::LevelRecord;
 use super::stall::Stall;
 use super::target::TargetFigures;
 use tiketi_cloud::notice::DataTierPart;
@@ -58,6 +60,12 @@ pub struct Ending {
     /// written without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Box<TargetFigures>>,
+    /// The commands of the user that carried out faults, in the order in which they ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<CommandRun>,
+    /// The levels of a target that another system was asked for; empty if none was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<LevelRecord>,
 }
 
 /// An attempt to open a connection, made before the load started.

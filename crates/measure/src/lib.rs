@@ -6,11 +6,13 @@
 
 pub mod archive;
 mod assembly;
+pub mod command;
 pub mod ending;
 #[cfg(any(test, feature = "example"))]
 pub mod example;
 pub mod histogram;
 mod measurements;
+pub mod observed;
 mod pairs;
 mod recorder;
 pub mod replica_lag;

@@ -27,8 +27,8 @@ impl ReplicaLags {
     /// No samples yet.
     pub fn new(plan: &Plan) -> Self {
         let delays = |wanted| {
-            let of = |action| matches!(action, Action::DelayReplica { part, .. } if part == wanted);
-            plan.faults.iter().any(|fault| of(fault.action))
+            let of = |action: &Action| matches!(action, Action::DelayReplica { part, .. } if *part == wanted);
+            plan.faults.iter().any(|fault| of(&fault.action))
         };
         let (redis, database) = (&plan.topology.redis, &plan.topology.database);
         let usual = match database.kind {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gauges::Gauges;
 use super::histogram::SparseHistogram;
+use super::observed::Observed;
 use super::pairs;
 use tiketi_buyer::observation::{Failure, Stage};
 use tiketi_core::units::SimTime;
@@ -49,6 +50,9 @@ pub struct Tick {
     pub messages: u64,
     /// The last gauge reading in this tick; `None` if there was none.
     pub gauges: Option<Gauges>,
+    /// The last values in this tick of what another system knows of a target; `None` if nothing was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Observed>,
 }
 
 impl Tick {
@@ -76,6 +80,12 @@ impl Tick {
             if is_later {
                 self.gauges = Some(theirs.clone());
             }
+        }
+        // Ticks are merged in order of time.
+        if let Some(theirs) = &other.observed {
+            self.observed
+                .get_or_insert_with(Observed::default)
+                .merge(theirs);
         }
     }
 

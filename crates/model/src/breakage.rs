@@ -38,7 +38,7 @@ impl FaultTarget for World<'_> {
         let zone = self.fleet.of(instance.0).zone;
         let until = self.heals_at(
             now,
-            |action| matches!(action, Action::PauseInstances { zone: of, .. } if of == zone),
+            |action| matches!(action, Action::PauseInstances { zone: of, .. } if *of == zone),
         );
         self.fleet.pause(instance.0, until);
         Ok(())
@@ -179,7 +179,7 @@ impl World<'_> {
     fn pause_primary(&mut self, now: SimTime, part: DataTierPart) {
         match part {
             DataTierPart::Redis => {
-                let until = self.heals_at(now, |action| action == Action::PausePrimary { part });
+                let until = self.heals_at(now, |action| *action == Action::PausePrimary { part });
                 self.redis.handle_paused(until);
             }
             DataTierPart::Database => {
@@ -232,9 +232,9 @@ impl World<'_> {
     }
 
     /// Returns when the last active fault that matches `is_meant` ends; `now` if there is none.
-    fn heals_at(&self, now: SimTime, is_meant: impl Fn(Action) -> bool) -> SimTime {
+    fn heals_at(&self, now: SimTime, is_meant: impl Fn(&Action) -> bool) -> SimTime {
         let faults = self.plan.faults.iter();
-        let under_way = faults.filter(|fault| fault.at <= now && is_meant(fault.action));
+        let under_way = faults.filter(|fault| fault.at <= now && is_meant(&fault.action));
         let ends = under_way.map(Fault::heal_at).max();
         ends.map_or(now, |end| end.max(now))
     }

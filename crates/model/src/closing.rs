@@ -56,6 +56,8 @@ impl World<'_> {
             statement,
             target: None,
             probes: Vec::new(),
+            commands: Vec::new(),
+            observed: Vec::new(),
         };
         self.assembly.finish(ending)
     }

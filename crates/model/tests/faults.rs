@@ -49,7 +49,7 @@ fn play(topology: &str, faults: &[&str]) -> Measurements {
     let plan = scenario::load("small.toml", &text, &overrides).expect("the sale is valid");
     for fault in &plan.faults {
         let supported =
-            tiketi_scenario::environment::model_supports(fault.action, &plan.topology.data_tier);
+            tiketi_scenario::environment::model_supports(&fault.action, &plan.topology.data_tier);
         assert_eq!(supported, Ok(()));
     }
     simulate(&plan, &mut Unwatched)

@@ -35,6 +35,12 @@ pub enum Unsupported {
         "servers that existed before the run are in no zone, so that paths to them cannot be impaired; `peer = \"buyers\"` can"
     )]
     PathToServers,
+    /// A simulation has no system that a program outside could break.
+    #[error(
+        "a simulation runs no programs; it can simulate what they break, such as `terminate-instances`, `pause-instances`, \
+         `az-power-interruption`, `lose-primary`, `network-latency` or `provider-slow`"
+    )]
+    RunsPrograms,
 }
 
 /// Where one kind of fault works: one field per environment.
@@ -79,6 +85,12 @@ const fn support(kind: FaultKind) -> Support {
             servers: Ok(()),
             external: Err(Unsupported::NotOurs),
         },
+        FaultKind::Exec | FaultKind::Fis => Support {
+            model: Err(Unsupported::RunsPrograms),
+            embedded: Ok(()),
+            servers: Ok(()),
+            external: Ok(()),
+        },
     }
 }
 
@@ -94,7 +106,7 @@ pub fn works_in(kind: FaultKind, environment: Environment) -> Result<(), Unsuppo
 }
 
 /// Checks that a live run on this data tier supports the fault.
-pub fn live_supports(action: Action, tier: &DataTier) -> Result<(), Unsupported> {
+pub fn live_supports(action: &Action, tier: &DataTier) -> Result<(), Unsupported> {
     let impairment = action.impairment();
     let is_external = tier.environment() == Environment::External;
     if is_external && impairment.is_some_and(|one| one.peer.includes_zones()) {
@@ -107,7 +119,7 @@ pub fn live_supports(action: Action, tier: &DataTier) -> Result<(), Unsupported>
 ///
 /// The model has stores of its own, but a scenario for servers that existed before the run keeps its rule: their data
 /// tier is never broken.
-pub fn model_supports(action: Action, tier: &DataTier) -> Result<(), Unsupported> {
+pub fn model_supports(action: &Action, tier: &DataTier) -> Result<(), Unsupported> {
     let environment = match tier {
         DataTier::External(_) if action.part().is_some() => Environment::External,
         DataTier::Embedded | DataTier::Servers | DataTier::External(_) => Environment::Model,
@@ -130,6 +142,20 @@ mod tests {
     }
 
     #[test]
+    fn commands_run_in_live_runs_only() {
+        let text = "name = \"x\"\n[[faults]]\nat = \"1m\"\naction = \"exec\"\nrun = [\"true\"]";
+        let plan = crate::load("x.toml", text, &crate::Overrides::default());
+        let plan = plan.unwrap_or_else(|problems| panic!("{problems}"));
+        let (action, tier) = (&plan.faults[0].action, &plan.topology.data_tier);
+        assert_eq!(live_supports(action, tier), Ok(()));
+        let refused = model_supports(action, tier).expect_err("a simulation runs no programs");
+        assert!(
+            refused.to_string().contains("`pause-instances`"),
+            "{refused}"
+        );
+    }
+
+    #[test]
     fn paths_between_zones_can_be_impaired_unless_the_servers_are_in_none() {
         let external = r#"{ redis = "redis://127.0.0.1", database = "postgres://u@127.0.0.1/d" }"#;
         for (tier, peer, expected) in [
@@ -141,7 +167,7 @@ mod tests {
             (external, "all", Err(Unsupported::PathToServers)),
         ] {
             let plan = plan(tier, peer);
-            let action = plan.faults[0].action;
+            let action = &plan.faults[0].action;
             assert_eq!(action.kind(), FaultKind::NetworkLatency);
             let found = live_supports(action, &plan.topology.data_tier);
             assert_eq!(found, expected, "{tier}, {peer}");

@@ -10,6 +10,7 @@
 
 pub mod arrival;
 pub mod availability;
+pub mod command;
 pub mod data_tier;
 pub mod diagnostic;
 pub mod distribution;
@@ -23,6 +24,7 @@ pub mod keys;
 mod law;
 pub mod network;
 pub mod objective;
+pub mod observe;
 pub mod operation;
 mod page;
 pub mod plan;

@@ -9,6 +9,7 @@ use super::arrival::ArrivalPhase;
 use super::availability::Availability;
 use super::distribution::Distribution;
 use super::objective::{Gate, GateMetric, Relation};
+use super::observe::Observe;
 use super::scaling::Scaling;
 use super::topology::Topology;
 use tiketi_core::fault::catalog::Fault;
@@ -385,6 +386,9 @@ pub struct Target {
     pub reuse_users: bool,
     /// How the back end is asked, and what its responses mean; `None` for that of a TIKETI deployment. It has passed all checks.
     pub api: Option<tiketi_api::Tree>,
+    /// What is read of it while the run lasts.
+    #[serde(default)]
+    pub observe: Observe,
 }
 
 impl Target {

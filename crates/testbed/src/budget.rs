@@ -367,7 +367,9 @@ const fn keeps_answers_away(fault: &Fault) -> bool {
         | Action::SlowDns { .. }
         | Action::ReplaceRoute { .. }
         | Action::LoseS3Endpoint
-        | Action::ProviderDown => false,
+        | Action::ProviderDown
+        | Action::Exec { .. }
+        | Action::Fis { .. } => false,
     }
 }
 

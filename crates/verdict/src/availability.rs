@@ -352,8 +352,24 @@ mod tests {
             what,
         };
         run.timeline = vec![
-            notice(200, What::FaultStruck { action, zone, part }),
-            notice(260, What::FaultHealed { action, zone, part }),
+            notice(
+                200,
+                What::FaultStruck {
+                    action,
+                    zone,
+                    part,
+                    name: None,
+                },
+            ),
+            notice(
+                260,
+                What::FaultHealed {
+                    action,
+                    zone,
+                    part,
+                    name: None,
+                },
+            ),
         ];
         run.plan.availability.faults = vec![YearlyFault {
             action: KIND,
@@ -485,6 +501,7 @@ mod tests {
                 action: FaultKind::LoseAlbNode,
                 zone,
                 part,
+                name: None,
             },
             other => other,
         };

@@ -24,7 +24,7 @@ where
 {
     let mut any = false;
     while let Some(strike) = driven.driver().schedule.poll_due(now) {
-        let action = strike.fault.action;
+        let action = &strike.fault.action;
         match strike.kind {
             StrikeKind::Struck => start(driven, now, action)?,
             StrikeKind::Healed => end(driven, now, action)?,
@@ -50,7 +50,7 @@ where
     }
 }
 
-fn start<D>(driven: &mut D, now: SimTime, action: Action) -> Result<(), ErrorOf<D>>
+fn start<D>(driven: &mut D, now: SimTime, action: &Action) -> Result<(), ErrorOf<D>>
 where
     D: Driven<Engine: FaultTarget> + ?Sized,
 {
@@ -61,7 +61,7 @@ where
     if let Some(disruption) = action.disruption() {
         driven.engine().disrupt(now, disruption);
     }
-    match action {
+    match *action {
         Action::AzPowerInterruption { zone, connections } => {
             driven.driver().handle_zone_lost(now, zone);
             // The engine may report what it loses on the way. If the control plane acted on that before it knew of the
@@ -130,7 +130,10 @@ where
         | Action::S3Unavailable
         | Action::LoseS3Endpoint
         | Action::ProviderSlow { .. }
-        | Action::ProviderDown => Ok(()),
+        | Action::ProviderDown
+        // The driver has none of them: programs outside carry them out.
+        | Action::Exec { .. }
+        | Action::Fis { .. } => Ok(()),
         Action::SlowDns { delay, unanswered } => {
             let state = NameServerState {
                 delay,
@@ -142,7 +145,7 @@ where
     }
 }
 
-fn end<D>(driven: &mut D, now: SimTime, action: Action) -> Result<(), ErrorOf<D>>
+fn end<D>(driven: &mut D, now: SimTime, action: &Action) -> Result<(), ErrorOf<D>>
 where
     D: Driven<Engine: FaultTarget> + ?Sized,
 {
@@ -153,7 +156,7 @@ where
     if let Some(disruption) = action.disruption() {
         driven.engine().repair(now, disruption);
     }
-    match action {
+    match *action {
         Action::AzPowerInterruption { zone, .. } => {
             driven.driver().lost_zones.remove(&zone);
             driven.engine().restore_zone(now, zone)?;
@@ -204,7 +207,10 @@ where
         | Action::S3Unavailable
         | Action::LoseS3Endpoint
         | Action::ProviderSlow { .. }
-        | Action::ProviderDown => Ok(()),
+        | Action::ProviderDown
+        // The driver has none of them: programs outside carry them out.
+        | Action::Exec { .. }
+        | Action::Fis { .. } => Ok(()),
         Action::SlowDns { .. } => {
             driven
                 .engine()
@@ -215,8 +221,12 @@ where
 }
 
 /// Changes the impairments of the network, and tells the engine.
-fn impair<D>(driven: &mut D, now: SimTime, action: Action, change: fn(&mut Impairments, Impairment))
-where
+fn impair<D>(
+    driven: &mut D,
+    now: SimTime,
+    action: &Action,
+    change: fn(&mut Impairments, Impairment),
+) where
     D: Driven<Engine: FaultTarget> + ?Sized,
 {
     let Some(impairment) = action.impairment() else {
@@ -254,8 +264,8 @@ impl Driver {
 }
 
 /// What a fault does to the data tier; `None` if it breaks something else, or a whole zone.
-const fn strain_of(action: Action) -> Option<Strain> {
-    match action {
+const fn strain_of(action: &Action) -> Option<Strain> {
+    match *action {
         Action::LosePrimary { part } => Some(Strain::LosePrimary(part)),
         Action::PausePrimary { part } => Some(Strain::PausePrimary(part)),
         Action::DelayReplica { part, lag } => Some(Strain::DelayReplica(part, lag)),
@@ -276,6 +286,8 @@ const fn strain_of(action: Action) -> Option<Strain> {
         | Action::S3Unavailable
         | Action::LoseS3Endpoint
         | Action::ProviderSlow { .. }
-        | Action::ProviderDown => None,
+        | Action::ProviderDown
+        | Action::Exec { .. }
+        | Action::Fis { .. } => None,
     }
 }

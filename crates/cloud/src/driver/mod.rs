@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use tiketi_core::fault::Schedule;
+use tiketi_core::fault::catalog::Fault;
 use tiketi_core::impairment::Impairments;
 use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
@@ -85,11 +86,12 @@ pub struct Driver {
 
 impl Driver {
     /// Builds the control plane of `plan`; the orders for the initial instances are carried out by the first
-    /// [`carry_out`]. What is outside `scope` is not billed.
+    /// [`carry_out`]. What is outside `scope` is not billed. Faults that commands of the user carry out are left to others.
     pub fn new(plan: &Plan, scope: Scope) -> Self {
+        let is_own = |fault: &&Fault| !fault.action.kind().is_command();
         Self {
             control: ControlPlane::new(plan),
-            schedule: Schedule::new(&plan.faults),
+            schedule: Schedule::new(plan.faults.iter().filter(is_own)),
             billing: Billing::new(scope),
             queue_samples: 0,
             zones: plan.topology.zone_ids().collect(),

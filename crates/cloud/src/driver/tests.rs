@@ -210,10 +210,10 @@ impl Play {
     fn with(faults: &[(u64, u64, Action)], change: impl FnOnce(&mut Plan)) -> Self {
         let loaded = load("driver.toml", "preset = \"tiketi\"", &Overrides::default());
         let mut plan = loaded.expect("the preset is a valid scenario");
-        let fault = |&(at, lasts, action): &(u64, u64, Action)| Fault {
-            at: SimTime::from_secs(at),
-            lasts: Duration::from_secs(lasts),
-            action,
+        let fault = |(at, lasts, action): &(u64, u64, Action)| Fault {
+            at: SimTime::from_secs(*at),
+            lasts: Duration::from_secs(*lasts),
+            action: action.clone(),
         };
         plan.faults = faults.iter().map(fault).collect();
         change(&mut plan);
@@ -337,9 +337,9 @@ fn the_engine_hears_of_all_impairments_together_and_of_the_end_of_each() {
         peer: Peer::Buyers,
         loss: Share::try_from(0.1).expect("a share"),
     };
-    let mut play = Play::new(&[(10, 30, latency), (20, 10, loss)]);
+    let mut play = Play::new(&[(10, 30, latency.clone()), (20, 10, loss.clone())]);
     play.run_until(100);
-    let impaired = |actions: &[Action]| {
+    let impaired = |actions: &[&Action]| {
         let mut all = Impairments::default();
         actions
             .iter()
@@ -348,9 +348,9 @@ fn the_engine_hears_of_all_impairments_together_and_of_the_end_of_each() {
         Call::Impair(all)
     };
     let wanted = [
-        impaired(&[latency]),
-        impaired(&[latency, loss]),
-        impaired(&[latency]),
+        impaired(&[&latency]),
+        impaired(&[&latency, &loss]),
+        impaired(&[&latency]),
         impaired(&[]),
     ];
     let heard = play.engine.calls.iter();
@@ -384,7 +384,7 @@ fn a_node_stays_down_until_the_last_fault_that_keeps_it_down_has_ended() {
     };
     let node = Action::LoseAlbNode { zone: ZONE_A };
     for faults in [
-        [(10, 100, zone), (20, 200, node)],
+        [(10, 100, zone.clone()), (20, 200, node.clone())],
         [(10, 100, node), (20, 200, zone)],
     ] {
         let mut play = Play::new(&faults);
@@ -408,7 +408,7 @@ fn the_address_of_a_lost_node_leaves_the_record_after_the_health_checks() {
 #[test]
 fn a_node_that_is_lost_again_keeps_its_address_for_the_full_time() {
     let node = Action::LoseAlbNode { zone: ZONE_A };
-    let mut play = Play::new(&[(10, 10, node), (25, 600, node)]);
+    let mut play = Play::new(&[(10, 10, node.clone()), (25, 600, node)]);
     play.run_until(54);
     assert!(
         !play.has(&Call::EvictNode(ZONE_A)),
@@ -465,7 +465,7 @@ fn what_breaks_outside_is_passed_to_the_engine_and_invisible_to_aws() {
     };
     let mut play = Play::new(&[
         (10, 60, lost),
-        (30, 0, route),
+        (30, 0, route.clone()),
         (40, 5, Action::ProviderDown),
     ]);
     play.run_until(100);
@@ -509,7 +509,7 @@ fn a_paused_primary_is_invisible_to_aws() {
 #[test]
 fn starts_and_ends_of_faults_are_in_the_timeline() {
     let node = Action::LoseAlbNode { zone: ZONE_A };
-    let mut play = Play::new(&[(10, 20, node)]);
+    let mut play = Play::new(&[(10, 20, node.clone())]);
     play.run_until(30);
     let notices = play.notices().into_iter();
     let faults: Vec<_> = notices
@@ -521,7 +521,10 @@ fn starts_and_ends_of_faults_are_in_the_timeline() {
         })
         .map(|notice| (notice.at.as_secs(), notice.what))
         .collect();
-    assert_eq!(faults, [(10, What::struck(node)), (30, What::healed(node))]);
+    assert_eq!(
+        faults,
+        [(10, What::struck(&node)), (30, What::healed(&node))]
+    );
 }
 
 #[test]

@@ -12,18 +12,19 @@ use crate::names;
 use crate::units::{DataTierPart, Share, SimTime, ZoneId};
 
 /// One planned fault.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
     /// When it starts.
     pub at: SimTime,
-    /// How long it lasts; it ends at `at + lasts`. Zero for a momentary fault, which has no end.
+    /// How long it lasts; it ends at `at + lasts`. Zero for a momentary fault, which has no end, and for a command of the user
+    /// that breaks something until it exits.
     pub lasts: Duration,
     /// What breaks.
     pub action: Action,
 }
 
 /// What breaks.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "action")]
 pub enum Action {
     /// The whole zone loses power: ALB node, instances, data-tier primaries and NAT gateway. No instance can launch
@@ -173,6 +174,29 @@ pub enum Action {
     },
     /// The payment provider rejects every call. FIS has no such action.
     ProviderDown,
+    /// A command of the user breaks something, in a live run. No shell reads it. FIS has `aws:ssm:send-command` for it.
+    Exec {
+        /// Its name in reports; `None` for the command itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// The program and its arguments.
+        run: Vec<String>,
+        /// The program, with its arguments, that ends the fault; empty if nothing needs to be undone.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        end: Vec<String>,
+        /// How long each of the two may take, in real time.
+        timeout: Duration,
+    },
+    /// An experiment of AWS FIS, from a template of the user, in a live run. The AWS command-line interface starts and stops it.
+    Fis {
+        /// Its name in reports; `None` for the id of the template.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// Id of the experiment template.
+        template: String,
+        /// How long each call of the command-line interface may take, in real time.
+        timeout: Duration,
+    },
 }
 
 const fn reset() -> Connections {
@@ -261,6 +285,10 @@ pub enum FaultKind {
     ProviderSlow,
     /// [`Action::ProviderDown`].
     ProviderDown,
+    /// [`Action::Exec`].
+    Exec,
+    /// [`Action::Fis`].
+    Fis,
 }
 
 names!(FaultKind {
@@ -285,6 +313,8 @@ names!(FaultKind {
     LoseS3Endpoint = "lose-s3-endpoint",
     ProviderSlow = "provider-slow",
     ProviderDown = "provider-down",
+    Exec = "exec",
+    Fis = "fis",
 });
 
 impl FaultKind {
@@ -310,7 +340,9 @@ impl FaultKind {
             | Self::S3Unavailable
             | Self::LoseS3Endpoint
             | Self::ProviderSlow
-            | Self::ProviderDown => false,
+            | Self::ProviderDown
+            | Self::Exec
+            | Self::Fis => false,
         }
     }
 }
@@ -338,8 +370,17 @@ impl FaultKind {
             | Self::S3Unavailable
             | Self::LoseS3Endpoint
             | Self::ProviderSlow
-            | Self::ProviderDown => false,
+            | Self::ProviderDown
+            | Self::Exec
+            | Self::Fis => false,
         }
+    }
+}
+
+impl FaultKind {
+    /// Whether the user's own programs carry it out, outside this program and the model.
+    pub const fn is_command(self) -> bool {
+        matches!(self, Self::Exec | Self::Fis)
     }
 }
 
@@ -351,8 +392,8 @@ impl std::fmt::Display for FaultKind {
 
 impl Action {
     /// The action without its parameters.
-    pub const fn kind(self) -> FaultKind {
-        match self {
+    pub const fn kind(&self) -> FaultKind {
+        match *self {
             Self::AzPowerInterruption { .. } => FaultKind::AzPowerInterruption,
             Self::TerminateInstances { .. } => FaultKind::TerminateInstances,
             Self::PauseInstances { .. } => FaultKind::PauseInstances,
@@ -376,17 +417,19 @@ impl Action {
             Self::LoseS3Endpoint => FaultKind::LoseS3Endpoint,
             Self::ProviderSlow { .. } => FaultKind::ProviderSlow,
             Self::ProviderDown => FaultKind::ProviderDown,
+            Self::Exec { .. } => FaultKind::Exec,
+            Self::Fis { .. } => FaultKind::Fis,
         }
     }
 
     /// The name in scenarios and reports.
-    pub const fn name(self) -> &'static str {
+    pub const fn name(&self) -> &'static str {
         self.kind().name()
     }
 
     /// The zone that it affects; `None` if it affects no particular zone.
-    pub const fn zone(self) -> Option<ZoneId> {
-        match self {
+    pub const fn zone(&self) -> Option<ZoneId> {
+        match *self {
             Self::AzPowerInterruption { zone, .. }
             | Self::TerminateInstances { zone, .. }
             | Self::PauseInstances { zone, .. }
@@ -407,13 +450,15 @@ impl Action {
             | Self::S3Unavailable
             | Self::LoseS3Endpoint
             | Self::ProviderSlow { .. }
-            | Self::ProviderDown => None,
+            | Self::ProviderDown
+            | Self::Exec { .. }
+            | Self::Fis { .. } => None,
         }
     }
 
     /// The part of the data tier that it affects; `None` if it affects something else or a whole zone.
-    pub const fn part(self) -> Option<DataTierPart> {
-        match self {
+    pub const fn part(&self) -> Option<DataTierPart> {
+        match *self {
             Self::LosePrimary { part }
             | Self::PausePrimary { part }
             | Self::DelayReplica { part, .. } => Some(part),
@@ -434,13 +479,15 @@ impl Action {
             | Self::S3Unavailable
             | Self::LoseS3Endpoint
             | Self::ProviderSlow { .. }
-            | Self::ProviderDown => None,
+            | Self::ProviderDown
+            | Self::Exec { .. }
+            | Self::Fis { .. } => None,
         }
     }
 
     /// How many instances or connections it affects; `None` if it affects no number of them.
-    pub const fn count(self) -> Option<u32> {
-        match self {
+    pub const fn count(&self) -> Option<u32> {
+        match *self {
             Self::TerminateInstances { count, .. }
             | Self::PauseInstances { count, .. }
             | Self::CpuStress { count, .. }
@@ -461,13 +508,15 @@ impl Action {
             | Self::S3Unavailable
             | Self::LoseS3Endpoint
             | Self::ProviderSlow { .. }
-            | Self::ProviderDown => None,
+            | Self::ProviderDown
+            | Self::Exec { .. }
+            | Self::Fis { .. } => None,
         }
     }
 
     /// What the peers of what is lost hear of it; `None` if it does not leave that open.
-    pub const fn connections(self) -> Option<Connections> {
-        match self {
+    pub const fn connections(&self) -> Option<Connections> {
+        match *self {
             Self::AzPowerInterruption { connections, .. } => Some(connections),
             Self::TerminateInstances { .. }
             | Self::PauseInstances { .. }
@@ -488,13 +537,15 @@ impl Action {
             | Self::S3Unavailable
             | Self::LoseS3Endpoint
             | Self::ProviderSlow { .. }
-            | Self::ProviderDown => None,
+            | Self::ProviderDown
+            | Self::Exec { .. }
+            | Self::Fis { .. } => None,
         }
     }
 
     /// What it does to the paths of its zone; `None` if it impairs none.
-    pub fn impairment(self) -> Option<Impairment> {
-        match self {
+    pub fn impairment(&self) -> Option<Impairment> {
+        match *self {
             Self::NetworkLatency {
                 zone,
                 peer,
@@ -535,13 +586,15 @@ impl Action {
             | Self::S3Unavailable
             | Self::LoseS3Endpoint
             | Self::ProviderSlow { .. }
-            | Self::ProviderDown => None,
+            | Self::ProviderDown
+            | Self::Exec { .. }
+            | Self::Fis { .. } => None,
         }
     }
 
     /// What it does to calls out of the VPC; `None` if it breaks something else, or a whole zone.
-    pub const fn disruption(self) -> Option<Disruption> {
-        match self {
+    pub const fn disruption(&self) -> Option<Disruption> {
+        match *self {
             Self::LoseNatGateway { zone } => Some(Disruption::NatGateway(zone)),
             Self::ReplaceRoute { zone, gateway } => Some(Disruption::Route { zone, gateway }),
             Self::S3Unavailable => Some(Disruption::S3),
@@ -562,12 +615,14 @@ impl Action {
             | Self::DelayReplica { .. }
             | Self::FillRedisMemory { .. }
             | Self::HoldDatabaseConnections { .. }
-            | Self::SlowDns { .. } => None,
+            | Self::SlowDns { .. }
+            | Self::Exec { .. }
+            | Self::Fis { .. } => None,
         }
     }
 
     /// Whether it is over as soon as it has started, so that it has no end.
-    pub const fn is_momentary(self) -> bool {
+    pub const fn is_momentary(&self) -> bool {
         self.kind().is_momentary()
     }
 }
@@ -633,10 +688,21 @@ mod tests {
             Action::LoseS3Endpoint,
             Action::ProviderSlow { delay: lag },
             Action::ProviderDown,
+            Action::Exec {
+                name: None,
+                run: vec!["true".to_owned()],
+                end: Vec::new(),
+                timeout: lag,
+            },
+            Action::Fis {
+                name: Some("lost zone".to_owned()),
+                template: "EXT1".to_owned(),
+                timeout: lag,
+            },
         ];
-        assert_eq!(actions.map(Action::kind), FaultKind::ALL);
+        assert_eq!(actions.each_ref().map(Action::kind), FaultKind::ALL);
         for action in actions {
-            let json = serde_json::to_value(action).expect("an action is JSON");
+            let json = serde_json::to_value(&action).expect("an action is JSON");
             assert_eq!(json["action"], action.name());
         }
     }

@@ -12,7 +12,7 @@ pub struct Schedule {
 }
 
 /// The start or the end of a fault.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Strike {
     /// The fault.
     pub fault: Fault,
@@ -40,20 +40,28 @@ impl Strike {
 }
 
 impl Schedule {
-    /// Schedules `faults`. A momentary fault has a start only; any other that lasts no time is left out.
-    pub fn new(faults: &[Fault]) -> Self {
-        let kinds = |fault: &Fault| match (fault.action.is_momentary(), fault.lasts.is_zero()) {
-            (true, _) => &[StrikeKind::Struck][..],
-            (false, false) => &[StrikeKind::Struck, StrikeKind::Healed],
-            (false, true) => &[],
+    /// Schedules `faults`. A momentary fault has a start only, and so has a command that lasts until it exits; any other that
+    /// lasts no time is left out.
+    pub fn new<'f>(faults: impl IntoIterator<Item = &'f Fault>) -> Self {
+        let kinds = |fault: &Fault| -> &'static [StrikeKind] {
+            let kind = fault.action.kind();
+            if kind.is_momentary() {
+                &[StrikeKind::Struck]
+            } else if !fault.lasts.is_zero() {
+                &[StrikeKind::Struck, StrikeKind::Healed]
+            } else if kind.is_command() {
+                &[StrikeKind::Struck]
+            } else {
+                &[]
+            }
         };
-        let strikes = |fault: &Fault| {
-            let fault = *fault;
-            kinds(&fault)
-                .iter()
-                .map(move |&kind| Strike { fault, kind })
+        let strikes = |fault: &'f Fault| {
+            kinds(fault).iter().map(move |&kind| Strike {
+                fault: fault.clone(),
+                kind,
+            })
         };
-        let mut strikes: Vec<Strike> = faults.iter().flat_map(strikes).collect();
+        let mut strikes: Vec<Strike> = faults.into_iter().flat_map(strikes).collect();
         strikes.sort_by_key(|strike| (strike.at(), strike.kind));
         Self {
             strikes: strikes.into(),
@@ -98,16 +106,37 @@ mod tests {
             lasts: Duration::ZERO,
             action: Action::TerminateInstances { zone, count: 1 },
         };
-        let mut schedule = Schedule::new(&[fault]);
+        let mut schedule = Schedule::new(std::slice::from_ref(&fault));
         let strike = schedule.poll_due(fault.at).expect("is due");
         assert_eq!(strike.kind, StrikeKind::Struck);
         assert_eq!(schedule.poll_timeout(), None);
     }
 
     #[test]
+    fn a_command_has_an_end_only_if_the_scenario_says_how_long_it_lasts() {
+        let command = |lasts| Fault {
+            at: SimTime::from_secs(40),
+            lasts: Duration::from_secs(lasts),
+            action: Action::Exec {
+                name: None,
+                run: vec!["true".to_owned()],
+                end: Vec::new(),
+                timeout: Duration::from_secs(1),
+            },
+        };
+        let kinds = |lasts| {
+            let mut schedule = Schedule::new([&command(lasts)]);
+            let due = std::iter::from_fn(|| schedule.poll_due(SimTime::from_secs(100)));
+            due.map(|strike| strike.kind).collect::<Vec<_>>()
+        };
+        assert_eq!(kinds(0), [StrikeKind::Struck]);
+        assert_eq!(kinds(9), [StrikeKind::Struck, StrikeKind::Healed]);
+    }
+
+    #[test]
     fn each_fault_starts_once_and_ends_once_in_order_of_time() {
         let (late, early) = (fault(100, 60, 0), fault(40, 60, 1));
-        let mut schedule = Schedule::new(&[late, early]);
+        let mut schedule = Schedule::new([&late, &early]);
         let mut seen = Vec::new();
         while let Some(at) = schedule.poll_timeout() {
             let just_before = SimTime::from_nanos(at.as_nanos() - 1);

@@ -142,7 +142,7 @@ fn timeline() -> Vec<Notice> {
         ),
         at(130, instance(2, 0, InstanceState::Pending)),
         at(130, instance(3, 1, InstanceState::Pending)),
-        at(240, What::struck(action)),
+        at(240, What::struck(&action)),
         at(240, instance(0, 0, InstanceState::Lost)),
         at(240, lost(DataTierPart::Redis)),
         at(240, lost(DataTierPart::Database)),
@@ -151,7 +151,7 @@ fn timeline() -> Vec<Notice> {
         at(271, promoted(DataTierPart::Database)),
         at(380, instance(2, 0, InstanceState::Healthy)),
         at(390, instance(3, 1, InstanceState::Healthy)),
-        at(480, What::healed(action)),
+        at(480, What::healed(&action)),
         at(490, instance(4, 1, InstanceState::Healthy)),
     ]
 }
@@ -286,6 +286,8 @@ pub fn ending() -> Ending {
         statement: Some(statement()),
         target: None,
         probes: Vec::new(),
+        commands: Vec::new(),
+        observed: Vec::new(),
     }
 }
 

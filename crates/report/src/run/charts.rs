@@ -8,8 +8,9 @@ use tiketi_measure::Measurements;
 use tiketi_measure::gauges::Gauges;
 use tiketi_measure::histogram::{Histogram, SparseHistogram};
 use tiketi_measure::series::Tick;
+use tiketi_scenario::observe::Level;
 
-use super::events;
+use super::{events, observed};
 use crate::chart::{Axis, AxisScale, Chart, ChartBand, ChartGroup, ChartMark, ChartSeries};
 use crate::number::{NumberKind, as_f64};
 use crate::wording::capitalized;
@@ -24,11 +25,14 @@ const PERCENTILE_STEPS: u32 = 120;
 /// What happened over time.
 pub(super) fn of_run(run: &Measurements) -> ChartGroup {
     let seen_by_buyers = [throughput(run), connections(run), latency(run)];
-    if run.ending.target.is_some() {
-        // A target shows neither its queue nor its fleet.
-        return ChartGroup::stacked(seen_by_buyers.to_vec());
+    // A target shows neither its queue nor its fleet, unless a metrics server is asked for them.
+    let is_watched = run.ending.target.is_none() || !run.ending.observed.is_empty();
+    let mut charts = Vec::new();
+    if is_watched {
+        charts.extend([queue(run), instances(run)]);
+        charts.extend(observed_shares(run));
     }
-    let charts = [vec![queue(run), instances(run)], seen_by_buyers.to_vec()].concat();
+    charts.extend(seen_by_buyers);
     ChartGroup::stacked(charts).with_note(
         "Shaded area: fault in progress. Vertical lines: alarms, scaling actions, fault start and end.",
     )
@@ -37,10 +41,11 @@ pub(super) fn of_run(run: &Measurements) -> ChartGroup {
 fn queue(run: &Measurements) -> Chart {
     let waiting = |gauges: &Gauges| gauges.waiting.map(as_f64);
     let active = |gauges: &Gauges| gauges.active.map(as_f64);
-    let series = vec![
+    let mut series = vec![
         level(run, "waiting in the queue", waiting),
         level(run, "admitted (shopping)", active),
     ];
+    series.extend(observed::series(run, Level::QueueLength));
     over_time(run, "Buyers", Axis::linear(NumberKind::Count), series)
 }
 
@@ -52,13 +57,25 @@ fn instances(run: &Measurements) -> Chart {
     let starting = in_states(&[InstanceState::Pending, InstanceState::InService]);
     let ailing = in_states(&[InstanceState::Unhealthy, InstanceState::Draining]);
     let healthy = in_states(&[InstanceState::Healthy]);
-    let series = vec![
+    let mut series = vec![
         level(run, "desired", desired),
         level(run, "starting", starting),
         level(run, "unhealthy or draining", ailing),
         level(run, "healthy", healthy),
     ];
+    series.extend(observed::series(run, Level::Instances));
     over_time(run, "Instances", Axis::linear(NumberKind::Count), series)
+}
+
+/// What a metrics server knows of the use of a target's parts; `None` if it was not asked.
+fn observed_shares(run: &Measurements) -> Option<Chart> {
+    let levels = [Level::Cpu, Level::CacheHits];
+    let series: Vec<_> = levels
+        .into_iter()
+        .filter_map(|level| observed::series(run, level))
+        .collect();
+    let axis = Axis::linear(NumberKind::Share);
+    (!series.is_empty()).then(|| over_time(run, "CPU and cache", axis, series))
 }
 
 fn throughput(run: &Measurements) -> Chart {
@@ -159,17 +176,27 @@ fn bands(run: &Measurements) -> Vec<ChartBand> {
         let at = notice.at.as_secs_f64();
         match &notice.what {
             What::FaultStruck { action, .. } if action.is_remedy() => {}
-            What::FaultStruck { action, zone, part } => {
+            What::FaultStruck {
+                action,
+                zone,
+                part,
+                name,
+            } => {
                 let until = if action.is_momentary() {
                     at
                 } else {
                     run.ending.ended_at.as_secs_f64()
                 };
                 bands.push(ChartBand { from: at, until });
-                open.push((action, *zone, *part));
+                open.push((action, *zone, *part, name));
             }
-            What::FaultHealed { action, zone, part } => {
-                let fault = (action, *zone, *part);
+            What::FaultHealed {
+                action,
+                zone,
+                part,
+                name,
+            } => {
+                let fault = (action, *zone, *part, name);
                 let last = open.iter().rposition(|other| *other == fault);
                 if let Some(last) = last {
                     bands[last].until = at;
@@ -239,7 +266,7 @@ fn rate(run: &Measurements, name: &str, of: impl Fn(&Tick) -> u64) -> ChartSerie
 }
 
 /// One point per group of ticks.
-fn thinned(
+pub(super) fn thinned(
     run: &Measurements,
     value: impl Fn(std::ops::Range<usize>) -> Option<f64>,
 ) -> Vec<(f64, Option<f64>)> {

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::commands::{self, CommandRow};
 use super::data_tier::{self, DataTierReport};
 use super::edge::{self, EdgeReport};
 use super::headline;
 use super::highlights::{Highlight, highlights};
+use super::observed::{self, ObservedRow};
 use super::outbound::{self, OutboundReport};
 use super::steps::{self, StepRow};
 use tiketi_buyer::observation::{Failure, LeaveReason, Stage};
@@ -79,6 +81,12 @@ pub struct Document {
     /// Calls to the payment provider and S3; `None` if there were none or they were not counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outbound: Option<OutboundReport>,
+    /// The commands of the user that carried out faults.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<CommandRow>,
+    /// What a metrics server was asked about a target.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<ObservedRow>,
     /// What it cost; `None` for a system other than the testbed.
     pub cost: Option<Statement>,
     /// The load workers.
@@ -301,6 +309,8 @@ pub fn document(run: &Measurements, verdicts: Verdicts, run_again: &str) -> Docu
         data_tier: data_tier::report(run),
         edge: edge::report(run),
         outbound: outbound::report(run),
+        commands: commands::rows(run),
+        observed: observed::rows(run),
         cost: run.ending.statement.clone(),
         generator: run
             .ending

@@ -89,6 +89,9 @@ pub(super) fn fault_started(
         FaultKind::LoseS3Endpoint => "endpoint of S3 removed".to_owned(),
         FaultKind::ProviderSlow => "payment provider slow".to_owned(),
         FaultKind::ProviderDown => "payment provider failed".to_owned(),
+        // An event shows the command by its name.
+        FaultKind::Exec => "command of the scenario".to_owned(),
+        FaultKind::Fis => "experiment of AWS FIS".to_owned(),
     }
 }
 
@@ -124,6 +127,8 @@ pub(super) fn fault_ended(
         FaultKind::LoseS3Endpoint => "endpoint of S3 restored".to_owned(),
         FaultKind::ProviderSlow => "payment provider as fast as before".to_owned(),
         FaultKind::ProviderDown => "payment provider working again".to_owned(),
+        FaultKind::Exec => "command of the scenario over".to_owned(),
+        FaultKind::Fis => "experiment of AWS FIS over".to_owned(),
         // A momentary fault has no end; only an archive that was edited says so.
         FaultKind::ReplaceRoute => format!("change of the route in zone {zone} over"),
         FaultKind::TerminateInstances => format!("termination of instances in zone {zone} over"),
@@ -136,13 +141,25 @@ pub(super) fn event(what: &What, plan: &Plan) -> String {
     let told = match what {
         What::FaultStruck {
             action,
+            name: Some(name),
+            ..
+        } => return format!("Fault started: {action} \"{name}\""),
+        What::FaultHealed {
+            action,
+            name: Some(name),
+            ..
+        } => return format!("Fault ended: {action} \"{name}\""),
+        What::FaultStruck {
+            action,
             zone: at,
             part,
+            name: None,
         } => fault_started(*action, at.map(zone).as_deref(), *part),
         What::FaultHealed {
             action,
             zone: at,
             part,
+            name: None,
         } => fault_ended(*action, at.map(zone).as_deref(), *part),
         What::Alarm {
             policy,

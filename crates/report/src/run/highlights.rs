@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::events;
+use super::{events, observed};
 use tiketi_cloud::notice::{InstanceState, What};
 use tiketi_core::units::{InstanceId, SimTime, ZoneId};
 use tiketi_measure::Measurements;
@@ -54,6 +54,9 @@ pub(super) fn highlights(run: &Measurements) -> Vec<Highlight> {
         }
     }
     found.extend(open.take().map(|group| group.close(run)));
+    found.extend(observed::changes(run));
+    // Stable: what happened at the same instant keeps its order.
+    found.sort_by(|one, other| one.at_seconds.total_cmp(&other.at_seconds));
     found
 }
 

@@ -5,6 +5,7 @@ mod buyers;
 mod cause;
 mod charts;
 mod claims;
+mod commands;
 mod cost;
 mod data_tier;
 mod deployment;
@@ -17,6 +18,7 @@ mod headline;
 mod highlights;
 mod latency;
 mod network;
+mod observed;
 mod outbound;
 mod page;
 mod recovery;
@@ -26,6 +28,7 @@ mod tests;
 mod timeseries;
 
 pub(crate) use charts::{level, over_time, response};
+pub use commands::CommandRow;
 pub use data_tier::{ConnectionRow, DataTierReport, FailoverRow, LagRow, LossRow, MemoryRow};
 pub use document::{
     CallRow, Document, ErrorRow, FunnelStep, LeftFor, LoadWorker, NamedStatistics, RunHeader,
@@ -33,6 +36,7 @@ pub use document::{
 };
 pub use edge::EdgeReport;
 pub use highlights::Highlight;
+pub use observed::{GapRow, ObservedRow};
 pub use outbound::{OutboundFault, OutboundReport, WayOut};
 pub use page::page;
 pub use steps::StepRow;

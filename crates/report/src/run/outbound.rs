@@ -189,7 +189,9 @@ const fn is_about_calls(action: FaultKind) -> bool {
         | FaultKind::DelayReplica
         | FaultKind::FillRedisMemory
         | FaultKind::HoldDatabaseConnections
-        | FaultKind::SlowDns => false,
+        | FaultKind::SlowDns
+        | FaultKind::Exec
+        | FaultKind::Fis => false,
     }
 }
 

@@ -10,8 +10,8 @@ use tiketi_verdict::validity::ValidityCheck;
 
 use super::document::{Document, LoadWorker, RunHeader, TargetHeader};
 use super::{
-    availability, buyers, cause, charts, claims, cost, data_tier, deployment, edge, findings,
-    headline, latency, network, outbound, recovery,
+    availability, buyers, cause, charts, claims, commands, cost, data_tier, deployment, edge,
+    findings, headline, latency, network, observed, outbound, recovery,
 };
 use crate::number::{Number, NumberKind};
 use crate::page::{
@@ -34,9 +34,11 @@ pub fn page(document: &Document, run: &Measurements) -> Page {
         validity(document),
         Section::new("Over time").with(charts::of_run(run)),
     ]);
+    sections.extend(commands::section(run));
     sections.extend(recovery::sections(document, run));
     sections.extend(availability::section(&document.verdicts.availability));
     sections.extend(deployment::section(&document.verdicts.deployments));
+    sections.extend(observed::section(run));
     sections.extend(document.data_tier.as_ref().and_then(data_tier::section));
     sections.extend(document.edge.as_ref().map(edge::section));
     sections.extend(document.outbound.as_ref().map(outbound::section));

@@ -55,7 +55,10 @@ fn waited(run: &Measurements) -> Option<Prose> {
 }
 
 fn recovery(recovery: &Recovery) -> Table {
-    let fault = events::fault_started(recovery.action, recovery.zone.as_deref(), recovery.part);
+    let fault = match &recovery.name {
+        Some(_) => recovery.fault(),
+        None => events::fault_started(recovery.action, recovery.zone.as_deref(), recovery.part),
+    };
     let title = format!(
         "{} at {}",
         capitalized(&fault),

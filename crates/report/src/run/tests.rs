@@ -223,16 +223,33 @@ fn run_with_calls() -> Measurements {
     let (zone, part) = (Some(a), None);
     let action = FaultKind::LoseNatGateway;
     for (second, what) in [
-        (120, What::FaultStruck { action, zone, part }),
+        (
+            120,
+            What::FaultStruck {
+                action,
+                zone,
+                part,
+                name: None,
+            },
+        ),
         (
             178,
             What::FaultStruck {
                 action: FaultKind::ReplaceRoute,
                 zone,
                 part,
+                name: None,
             },
         ),
-        (300, What::FaultHealed { action, zone, part }),
+        (
+            300,
+            What::FaultHealed {
+                action,
+                zone,
+                part,
+                name: None,
+            },
+        ),
     ] {
         let notice = Notice {
             at: at(second),

@@ -9,7 +9,9 @@ use tiketi_core::units::ZoneId;
 use tiketi_measure::Measurements;
 use tiketi_measure::gauges::Gauges;
 use tiketi_measure::series::Tick;
+use tiketi_scenario::observe::Level;
 
+use super::observed;
 use crate::csv::quoted;
 
 /// States with a column per zone.
@@ -45,6 +47,10 @@ pub fn timeseries(run: &Measurements) -> String {
         cells.push(sockets[index].to_string());
         cells.push(buyers[index].to_string());
         cells.extend(gauge_cells(tick.gauges.as_ref(), run));
+        cells.extend(asked(run).map(|level| {
+            let value = tick.observed.and_then(|observed| observed.get(level));
+            value.map_or_else(String::new, |value| value.to_string())
+        }));
         writeln!(text, "{}", cells.join(",")).expect("writing to a String cannot fail");
     }
     text
@@ -86,7 +92,14 @@ fn header(run: &Measurements) -> String {
         let zone = on_one_line(&zone.name);
         names.extend(STATES.map(|(_, state)| quoted(&format!("{state}_{zone}"))));
     }
+    names.extend(asked(run).map(|level| format!("observed_{}", level.name())));
     names.join(",") + "\n"
+}
+
+/// The levels that a metrics server was asked for.
+fn asked(run: &Measurements) -> impl Iterator<Item = Level> {
+    let levels = Level::ALL.into_iter();
+    levels.filter(|level| observed::is_asked(run, *level))
 }
 
 fn counts(tick: &Tick) -> Vec<String> {
@@ -149,6 +162,7 @@ mod tests {
     use super::*;
     use tiketi_core::units::SimTime;
     use tiketi_measure::example;
+    use tiketi_measure::observed::{LevelRecord, Observed};
 
     #[test]
     fn every_row_has_a_cell_per_column() {
@@ -156,6 +170,28 @@ mod tests {
         let columns = text.lines().next().unwrap().split(',').count();
         assert_eq!(text.lines().count(), 601);
         assert!(text.lines().all(|line| line.split(',').count() == columns));
+    }
+
+    #[test]
+    fn levels_that_a_metrics_server_was_asked_for_have_columns() {
+        let mut run = example::run();
+        run.ending.observed = vec![LevelRecord {
+            level: Level::Cpu,
+            query: "avg(cpu)".to_owned(),
+            readings: 1,
+            gaps: Vec::new(),
+            gaps_dropped: 0,
+        }];
+        let tick = Tick {
+            observed: Some(Observed::of(Level::Cpu, 0.25)),
+            ..Tick::default()
+        };
+        run.series.absorb(3, &tick);
+        let text = timeseries(&run);
+        let mut lines = text.lines();
+        assert!(lines.next().unwrap().ends_with(",observed_cpu"));
+        assert!(lines.next().unwrap().ends_with(','));
+        assert!(lines.nth(2).unwrap().ends_with(",0.25"));
     }
 
     #[test]

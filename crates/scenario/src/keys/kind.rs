@@ -59,6 +59,25 @@ impl Kind for Text {
     }
 }
 
+/// Text on one line of at most this many characters, for machines: arguments, queries.
+pub(crate) struct Line(pub(crate) usize);
+
+impl Kind for Line {
+    type Value = String;
+
+    fn form(&self) -> Form {
+        Form::Text { chars_max: self.0 }
+    }
+
+    fn read(&self, value: &Value<'_>) -> Option<String> {
+        value.text_up_to(self.0).map(str::to_owned)
+    }
+
+    fn write(&self, value: &String) -> String {
+        text(value)
+    }
+}
+
 /// `true` or `false`.
 pub(crate) struct Truth;
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::limits;
+use super::{commands, limits};
+use crate::command;
 use crate::diagnostic::Problem;
 use crate::document::Section;
 use crate::duration::Written;
@@ -33,7 +34,7 @@ pub(super) fn faults(
 }
 
 /// What a fault breaks. Two faults of the same thing cannot be in progress together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Subject {
     Zone(ZoneId),
     /// Instances that end.
@@ -61,11 +62,13 @@ enum Subject {
     S3,
     S3Endpoint,
     Provider,
+    /// What a command breaks, by the name in reports: nobody else knows what it is.
+    Command(String),
 }
 
 impl Subject {
-    const fn of(action: Action) -> Self {
-        match action {
+    fn of(action: &Action) -> Self {
+        match *action {
             Action::AzPowerInterruption { zone, .. } => Self::Zone(zone),
             Action::TerminateInstances { zone, .. } => Self::Terminated(zone),
             Action::PauseInstances { zone, .. } => Self::Paused(zone),
@@ -85,6 +88,9 @@ impl Subject {
             Action::S3Unavailable => Self::S3,
             Action::LoseS3Endpoint => Self::S3Endpoint,
             Action::ProviderSlow { .. } | Action::ProviderDown => Self::Provider,
+            Action::Exec { .. } | Action::Fis { .. } => {
+                Self::Command(command::label(action).unwrap_or_default())
+            }
         }
     }
 }
@@ -96,10 +102,10 @@ fn report_overlaps(sections: &[Section<'_>], faults: &[Fault]) {
     places.sort_by_key(|place| faults[*place].at);
     for (index, &place) in places.iter().enumerate() {
         let fault = &faults[place];
-        let subject = Subject::of(fault.action);
+        let subject = Subject::of(&fault.action);
         let mut earlier = places[..index].iter().map(|&place| &faults[place]);
         let touches =
-            |other: &&Fault| Subject::of(other.action) == subject && fault.at <= other.heal_at();
+            |other: &&Fault| Subject::of(&other.action) == subject && fault.at <= other.heal_at();
         let Some(other) = earlier.find(touches) else {
             continue;
         };
@@ -170,6 +176,10 @@ fn report_common_keys(section: &Section<'_>, zones: Option<&[String]>) {
 fn lasts(keys: &mut Keys<'_, '_, Fault>, kind: FaultKind) -> Option<Duration> {
     if kind.is_momentary() {
         return Some(Duration::ZERO);
+    }
+    // An experiment of FIS is stopped, so it needs a length; the command that starts it exits at once.
+    if kind == FaultKind::Exec {
+        return commands::lasts(keys);
     }
     keys.write_next_before("action");
     keys.value(
@@ -313,6 +323,8 @@ fn action(
             Some(Action::ProviderSlow { delay: delay? })
         }
         FaultKind::ProviderDown => Some(Action::ProviderDown),
+        FaultKind::Exec => commands::exec(keys),
+        FaultKind::Fis => commands::fis(keys),
     }
 }
 
@@ -452,6 +464,10 @@ mod tests {
                 "lasts = \"1m\""
             }
             FaultKind::ProviderSlow => "lasts = \"1m\"\ndelay = \"3s\"",
+            FaultKind::Exec => {
+                "lasts = \"1m\"\nname = \"kill it\"\nrun = [\"kubectl\", \"delete\", \"pod/api-0\"]\nend = [\"sh\", \"-c\", \"a && b\"]\ntimeout = \"5s\""
+            }
+            FaultKind::Fis => "lasts = \"1m\"\ntemplate = \"EXT1a2b3c\"",
         }
     }
 
@@ -470,6 +486,21 @@ mod tests {
             let again = again.unwrap_or_else(|problems| panic!("{kind}: {problems}"));
             assert_eq!(again.faults, plan.faults, "{}", plan.to_toml());
         }
+    }
+
+    #[test]
+    fn a_command_lasts_until_it_exits_unless_the_scenario_says_how_long() {
+        let text = scenario("exec", "run = [\"true\"]");
+        let plan = load("x.toml", &text, &Overrides::default());
+        let plan = plan.unwrap_or_else(|problems| panic!("{problems}"));
+        assert!(plan.faults[0].lasts.is_zero());
+        let again = load("x.toml", &plan.to_toml(), &Overrides::default());
+        let again = again.unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(again.faults, plan.faults, "{}", plan.to_toml());
+        let Action::Exec { end, timeout, .. } = &plan.faults[0].action else {
+            panic!("{:?}", plan.faults[0]);
+        };
+        assert_eq!((end.len(), *timeout), (0, Duration::from_secs(60)));
     }
 
     #[test]
@@ -577,6 +608,19 @@ mod tests {
                 "1 to 100000",
             ),
             ("pause-everything", "what = 1", "did you mean `pause-"),
+            ("exec", "lasts = \"1m\"", "`run` is missing"),
+            ("exec", "run = []", "`faults[0].run` has 0 elements"),
+            (
+                "exec",
+                "run = \"kubectl delete pod\"",
+                "`faults[0].run` is \"kubectl",
+            ),
+            ("fis", "template = \"EXT1\"", "`lasts` is missing"),
+            (
+                "fis",
+                "lasts = \"1m\"\ntemplate = \"--profile\"",
+                "such as \"EXT1",
+            ),
         ];
         for (action, keys, message) in cases {
             let read = load("x.toml", &scenario(action, keys), &Overrides::default());

@@ -426,6 +426,36 @@ pub(super) const FAULTS: Limits<usize> = Limits::new(
     "nobody can read a report about more than 1,000 faults",
 );
 
+/// The program and the arguments of a command.
+pub(super) const ARGUMENTS: Limits<usize> = Limits::new(
+    1,
+    100,
+    "a command has a program, and one with more than 100 arguments belongs in a script",
+);
+
+/// Characters of an argument: more of them belong in a script.
+pub(super) const ARGUMENT_CHARS: usize = 1_000;
+
+/// Characters of the id of an experiment template. Those of AWS have about 20.
+pub(super) const TEMPLATE_CHARS: usize = 64;
+
+/// How long a command of a fault may take.
+pub(super) const COMMAND_TIMEOUT: Limits<Duration> = Limits::new(
+    Duration::from_millis(100),
+    DAY,
+    "no program starts and ends within less than 100ms on a loaded machine, and no fault is prepared for a day",
+);
+
+/// Time between two readings of a target's metrics.
+pub(super) const OBSERVE_EVERY: Limits<Duration> = Limits::new(
+    SECOND,
+    HOUR,
+    "metrics are rarely newer than a second, and a run is rarely longer than a few hours",
+);
+
+/// Characters of a query: longer ones belong in a recording rule.
+pub(super) const QUERY_CHARS: usize = 1_000;
+
 /// Sections of seats.
 pub(super) const SECTIONS: Limits<usize> = Limits::new(
     1,

@@ -13,13 +13,13 @@ pub(super) fn report_missing_parts(
     topology: &Topology,
     faults: &[Fault],
 ) {
-    let actions = faults.iter().map(|fault| fault.action);
+    let actions = faults.iter().map(|fault| &fault.action);
     for problem in actions.filter_map(|action| missing_part(topology, action)) {
         keys.complain(&["faults"], problem);
     }
 }
 
-fn missing_part(topology: &Topology, action: Action) -> Option<Problem> {
+fn missing_part(topology: &Topology, action: &Action) -> Option<Problem> {
     let no_gateway = |zone: ZoneId| {
         let zone = topology.zones.get(zone.index())?;
         (!zone.nat_gateway).then_some(&zone.name)

@@ -8,6 +8,7 @@ mod api;
 mod arrivals;
 mod availability;
 mod buyers;
+mod commands;
 mod data_tier;
 mod edge;
 mod existing_servers;
@@ -16,6 +17,7 @@ mod gates;
 mod limits;
 mod missing;
 mod network;
+mod observe;
 mod outlook;
 mod overrides;
 mod provider;
@@ -509,11 +511,20 @@ fn target(keys: &mut Keys<'_, '_, Target>, overrides: &Overrides) -> Option<Targ
         |target| target.reuse_users,
     );
     let api = api::api(keys);
+    let observe = keys.section(
+        key(
+            "observe",
+            "Levels of the target that a metrics server knows: they are read into the report.",
+        ),
+        |target| &target.observe,
+        observe::observe,
+    );
     Some(Target {
         allow: allow?,
         show: show?,
         reuse_users: reuse_users?,
         api: overrides.api.clone().or(api?),
+        observe: observe?,
     })
 }
 
@@ -649,7 +660,11 @@ mod tests {
         let lasts = lasts.expect("some faults have no length");
         assert_eq!(lasts.key, "action");
         let all = tiketi_core::fault::catalog::FaultKind::ALL.len();
-        assert_eq!(lasts.is.len(), all - 2, "all but the momentary ones");
+        assert_eq!(
+            lasts.is.len(),
+            all - 3,
+            "all but the momentary ones and commands"
+        );
         for momentary in ["terminate-instances", "replace-route"] {
             assert!(!lasts.is.contains(&momentary));
         }

@@ -76,6 +76,9 @@ pub struct Struck {
     pub zone: Option<String>,
     /// The part of the data tier that it affects; `None` if it affects none.
     pub part: Option<DataTierPart>,
+    /// Its name, if a command of the user carried it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// The first failed requests of a run.
@@ -357,13 +360,19 @@ fn most_frequent(tick: &Tick) -> Option<Failure> {
 /// Returns the faults that struck until `onset`; one second more, because readings are that coarse.
 fn faults(run: &Measurements, onset: SimTime) -> Vec<Struck> {
     let until = onset + Duration::from_secs(run.series.width_secs().max(1));
-    let struck = run.timeline.iter().filter_map(|notice| match notice.what {
+    let struck = run.timeline.iter().filter_map(|notice| match &notice.what {
         What::FaultStruck { action, .. } if action.is_remedy() => None,
-        What::FaultStruck { action, zone, part } => Some(Struck {
-            at: notice.at,
+        What::FaultStruck {
             action,
-            zone: zone.map(|zone| run.plan.topology.zones[zone.index()].name.clone()),
+            zone,
             part,
+            name,
+        } => Some(Struck {
+            at: notice.at,
+            action: *action,
+            zone: zone.map(|zone| run.plan.topology.zones[zone.index()].name.clone()),
+            part: *part,
+            name: name.clone(),
         }),
         What::FaultHealed { .. }
         | What::Alarm { .. }

@@ -87,10 +87,11 @@ fn arrivals(run: &Measurements, since: SimTime) -> String {
 
 /// `` `az-power-interruption` in zone a at 5m00s ``.
 fn struck(fault: &Struck) -> String {
-    let of = match (&fault.zone, fault.part) {
-        (Some(zone), _) => format!(" in zone {zone}"),
-        (None, Some(part)) => format!(" of {}", part_name(part)),
-        (None, None) => String::new(),
+    let of = match (&fault.name, &fault.zone, fault.part) {
+        (Some(name), ..) => format!(" \"{name}\""),
+        (None, Some(zone), _) => format!(" in zone {zone}"),
+        (None, None, Some(part)) => format!(" of {}", part_name(part)),
+        (None, None, None) => String::new(),
     };
     format!("the fault `{}`{of} at {}", fault.action, at(fault.at))
 }

@@ -31,6 +31,7 @@ use tiketi_cloud::notice::{DataTierPart, InstanceState, Notice, What};
 use tiketi_core::fault::catalog::FaultKind;
 use tiketi_core::units::{SimTime, ZoneId};
 use tiketi_measure::Measurements;
+use tiketi_measure::command::CommandRun;
 
 pub use outcome::Outcome;
 pub use work::Work;
@@ -47,6 +48,9 @@ pub struct Recovery {
     pub zone: Option<String>,
     /// The part of the data tier that it affected alone; `None` if there is no such part.
     pub part: Option<DataTierPart>,
+    /// Its name, if a command of the user carried it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// When it started.
     #[serde(rename = "struck_at_seconds", serialize_with = "figure::at_seconds")]
     pub struck_at: SimTime,
@@ -99,8 +103,11 @@ impl Recovery {
         self.struck_at <= until && over.is_none_or(|over| over.max(healed) >= from)
     }
 
-    /// Returns the fault in words: `az-power-interruption in zone a`, `lose-primary on Redis`.
+    /// Returns the fault in words: `az-power-interruption in zone a`, `lose-primary on Redis`, `exec "kill a pod"`.
     pub fn fault(&self) -> String {
+        if let Some(name) = &self.name {
+            return format!("{} \"{name}\"", self.action);
+        }
         let of = match (&self.zone, self.part) {
             (Some(zone), _) => format!(" in zone {zone}"),
             (None, Some(DataTierPart::Redis)) => " on Redis".to_owned(),
@@ -127,11 +134,11 @@ pub struct Failover {
 /// Follows each fault of the timeline until the next one, or until the run ends.
 pub(super) fn judge(run: &Measurements) -> Vec<Recovery> {
     let strikes: Vec<_> = run.timeline.iter().filter_map(strike).collect();
-    let until = |strike: &Strike| {
+    let until = |strike: &Strike<'_>| {
         let mut later = strikes.iter().filter(|next| next.at > strike.at);
         later.next().map_or(run.ending.ended_at, |next| next.at)
     };
-    let follow = |strike: &Strike| {
+    let follow = |strike: &Strike<'_>| {
         let (same, until) = (Same::of(&strikes, strike), until(strike));
         follow(run, strike, &same, until)
     };
@@ -140,12 +147,12 @@ pub(super) fn judge(run: &Measurements) -> Vec<Recovery> {
 
 /// The faults that strike at the same instant, in the order of the timeline, and which of them is followed.
 struct Same<'s> {
-    strikes: Vec<&'s Strike>,
+    strikes: Vec<&'s Strike<'s>>,
     index: usize,
 }
 
 impl<'s> Same<'s> {
-    fn of(strikes: &'s [Strike], strike: &Strike) -> Self {
+    fn of(strikes: &'s [Strike<'_>], strike: &Strike<'_>) -> Self {
         let same: Vec<_> = strikes.iter().filter(|one| one.at == strike.at).collect();
         let index = same.iter().position(|one| std::ptr::eq(*one, strike));
         Self {
@@ -164,35 +171,42 @@ impl<'s> Same<'s> {
 }
 
 #[derive(Clone, Copy)]
-struct Strike {
+struct Strike<'n> {
     at: SimTime,
-    fault: Subject,
+    fault: Subject<'n>,
 }
 
 /// What distinguishes a fault from others that may be in progress at the same time.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Subject {
+struct Subject<'n> {
     action: FaultKind,
     zone: Option<ZoneId>,
     part: Option<DataTierPart>,
+    name: Option<&'n str>,
 }
 
-impl Subject {
+impl Subject<'_> {
     /// Whether it can have taken a primary of this part in this zone.
     fn can_take(self, tier: DataTierPart, zone: ZoneId) -> bool {
         self.part == Some(tier) || (self.part.is_none() && self.zone == Some(zone))
     }
 }
 
-fn strike(notice: &Notice) -> Option<Strike> {
+fn strike(notice: &Notice) -> Option<Strike<'_>> {
     match &notice.what {
         // Nothing recovers from a remedy; it belongs to the observation of the fault that it is for.
-        What::FaultStruck { action, zone, part } if !action.is_remedy() => Some(Strike {
+        What::FaultStruck {
+            action,
+            zone,
+            part,
+            name,
+        } if !action.is_remedy() => Some(Strike {
             at: notice.at,
             fault: Subject {
                 action: *action,
                 zone: *zone,
                 part: *part,
+                name: name.as_deref(),
             },
         }),
         _ => None,
@@ -200,18 +214,28 @@ fn strike(notice: &Notice) -> Option<Strike> {
 }
 
 /// Returns when this fault ended, whatever other faults started in the meantime; `None` if it lasted beyond the run.
-fn healed_at(timeline: &[Notice], strike: &Strike) -> Option<SimTime> {
+fn healed_at(timeline: &[Notice], strike: &Strike<'_>) -> Option<SimTime> {
     let heals = |notice: &&Notice| match &notice.what {
-        What::FaultHealed { action, zone, part } => {
-            let (action, zone, part) = (*action, *zone, *part);
-            notice.at >= strike.at && strike.fault == Subject { action, zone, part }
+        What::FaultHealed {
+            action,
+            zone,
+            part,
+            name,
+        } => {
+            let healed = Subject {
+                action: *action,
+                zone: *zone,
+                part: *part,
+                name: name.as_deref(),
+            };
+            notice.at >= strike.at && strike.fault == healed
         }
         _ => false,
     };
     timeline.iter().find(heals).map(|notice| notice.at)
 }
 
-fn follow(run: &Measurements, strike: &Strike, same: &Same<'_>, next: SimTime) -> Recovery {
+fn follow(run: &Measurements, strike: &Strike<'_>, same: &Same<'_>, next: SimTime) -> Recovery {
     let before = work::work_before(&run.series, strike.at);
     let healed_at = healed_at(&run.timeline, strike);
     let over_at = over_at(strike, healed_at);
@@ -232,6 +256,7 @@ fn follow(run: &Measurements, strike: &Strike, same: &Same<'_>, next: SimTime) -
     let own: Vec<_> = run.timeline.iter().filter(is_own).collect();
     let outcome = outcome::outcome(&run.series, before, strike.at, until);
     let outcome = metastable(run, strike, (over_at, until), outcome);
+    let outcome = unless_its_command_failed(run, strike, outcome);
     // Once recovered, the fault no longer affects the requests that follow, so they are left out.
     let observed_until = match outcome {
         Outcome::Recovered { after } => strike.at + after,
@@ -241,6 +266,7 @@ fn follow(run: &Measurements, strike: &Strike, same: &Same<'_>, next: SimTime) -
         action: strike.fault.action,
         zone: strike.fault.zone.map(zone),
         part: strike.fault.part,
+        name: strike.fault.name.map(str::to_owned),
         struck_at: strike.at,
         healed_at,
         detected_after: first_reaction(&own).map(|at| at - strike.at),
@@ -255,14 +281,14 @@ fn follow(run: &Measurements, strike: &Strike, same: &Same<'_>, next: SimTime) -
 }
 
 /// Returns when the fault was over; `None` if it lasted beyond the run.
-fn over_at(strike: &Strike, healed_at: Option<SimTime>) -> Option<SimTime> {
+fn over_at(strike: &Strike<'_>, healed_at: Option<SimTime>) -> Option<SimTime> {
     healed_at.or(strike.fault.action.is_momentary().then_some(strike.at))
 }
 
 /// Tells a failure that goes on by itself from one whose fault still lasts, has only just ended, or came with more buyers.
 fn metastable(
     run: &Measurements,
-    strike: &Strike,
+    strike: &Strike<'_>,
     (over_at, until): (Option<SimTime>, SimTime),
     outcome: Outcome,
 ) -> Outcome {
@@ -276,6 +302,23 @@ fn metastable(
         return Outcome::Metastable { healed_for };
     }
     outcome
+}
+
+/// Nothing can be said about recovery from a fault that may not have taken place, or may not be over.
+fn unless_its_command_failed(run: &Measurements, strike: &Strike<'_>, outcome: Outcome) -> Outcome {
+    let is_own = |command: &&CommandRun| {
+        strike.fault.name == Some(command.fault.as_str()) && command.outcome.is_failure()
+    };
+    match run.ending.commands.iter().find(is_own) {
+        Some(command) => Outcome::CouldNotTell {
+            reason: format!(
+                "its command `{}` {}",
+                command.purpose.name(),
+                command.ended()
+            ),
+        },
+        None => outcome,
+    }
 }
 
 fn first_reaction(after: &[&Notice]) -> Option<SimTime> {

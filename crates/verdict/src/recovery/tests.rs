@@ -186,11 +186,21 @@ fn run_that_stays_down(healed: Option<u64>, arrivals: impl Fn(u64) -> u64) -> Me
     run.ending.ended_at = SimTime::from_secs(300);
     let (action, zone, part) = (FaultKind::PausePrimary, None, Some(DataTierPart::Redis));
     let at = SimTime::from_secs(100);
-    let struck = What::FaultStruck { action, zone, part };
+    let struck = What::FaultStruck {
+        action,
+        zone,
+        part,
+        name: None,
+    };
     run.timeline = vec![Notice { at, what: struck }];
     if let Some(healed) = healed {
         let at = SimTime::from_secs(healed);
-        let what = What::FaultHealed { action, zone, part };
+        let what = What::FaultHealed {
+            action,
+            zone,
+            part,
+            name: None,
+        };
         run.timeline.push(Notice { at, what });
     }
     run.plan.gates.clear();
@@ -240,6 +250,7 @@ fn a_remedy_is_no_fault_to_recover_from() {
         action: FaultKind::StartZonalAutoshift,
         zone: Some(ZoneId(0)),
         part: None,
+        name: None,
     };
     let at = SimTime::from_secs(110);
     run.timeline.insert(1, Notice { at, what: remedy });

@@ -100,7 +100,9 @@ const fn can_fail_over(kind: FaultKind) -> bool {
         | FaultKind::S3Unavailable
         | FaultKind::LoseS3Endpoint
         | FaultKind::ProviderSlow
-        | FaultKind::ProviderDown => false,
+        | FaultKind::ProviderDown
+        | FaultKind::Exec
+        | FaultKind::Fis => false,
     }
 }
 

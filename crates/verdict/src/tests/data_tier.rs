@@ -308,9 +308,9 @@ fn overlapping_faults_are_followed_separately() {
     let zone = ZoneId(0);
     let verdicts = judge(&run(|run| {
         run.timeline = vec![
-            at(240, What::struck(lost)),
+            at(240, What::struck(&lost)),
             at(240, What::PrimaryLost { tier: part, zone }),
-            at(250, What::struck(slow)),
+            at(250, What::struck(&slow)),
             at(
                 271,
                 What::Promoted {
@@ -318,8 +318,8 @@ fn overlapping_faults_are_followed_separately() {
                     zone: ZoneId(1),
                 },
             ),
-            at(280, What::healed(lost)),
-            at(300, What::healed(slow)),
+            at(280, What::healed(&lost)),
+            at(300, What::healed(&slow)),
         ];
     }));
     let [first, second] = &verdicts.recoveries[..] else {
@@ -349,8 +349,8 @@ fn faults_at_the_same_instant_are_observed_together() {
     };
     let verdicts = judge(&run(|run| {
         run.timeline = vec![
-            at(240, What::struck(power)),
-            at(240, What::struck(Action::LosePrimary { part })),
+            at(240, What::struck(&power)),
+            at(240, What::struck(&Action::LosePrimary { part })),
             at(240, What::PrimaryLost { tier: part, zone }),
             at(
                 271,

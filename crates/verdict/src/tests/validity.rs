@@ -2,7 +2,9 @@
 
 use super::*;
 use tiketi_buyer::observation::Polls;
+use tiketi_core::fault::catalog::FaultKind;
 use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
+use tiketi_measure::command::{CommandOutcome, CommandRun, Purpose};
 use tiketi_measure::ending::{FullCpus, HostFigures, ToolFigures};
 use tiketi_measure::example::gate;
 use tiketi_measure::stall::{Stall, StallKind, ToolPart};
@@ -341,4 +343,55 @@ fn polls_that_were_due_and_not_sent_make_the_run_inconclusive() {
         let evidence = &check(&verdicts, "polls sent when due").evidence;
         assert!(evidence.starts_with("1,090 due = "), "{evidence}");
     }
+}
+
+/// The example with a fault that a command carried out, which ended like this.
+fn judged_with_command(outcome: CommandOutcome) -> Verdicts {
+    judged(good_plan(), |run| {
+        for notice in &mut run.timeline {
+            let (What::FaultStruck { action, name, .. } | What::FaultHealed { action, name, .. }) =
+                &mut notice.what
+            else {
+                continue;
+            };
+            (*action, *name) = (FaultKind::Exec, Some("kill a pod".to_owned()));
+        }
+        run.ending.commands = vec![CommandRun {
+            action: FaultKind::Exec,
+            fault: "kill a pod".to_owned(),
+            purpose: Purpose::Start,
+            at: SimTime::from_secs(241),
+            took: Duration::from_secs(1),
+            outcome,
+            last_line: None,
+            output: None,
+        }];
+    })
+}
+
+#[test]
+fn a_command_that_fails_makes_the_run_inconclusive_as_to_its_fault() {
+    use crate::recovery::Outcome;
+    const COMMANDS: &str = "faults carried out by commands";
+    let verdicts = judged_with_command(CommandOutcome::Exited { code: 3 });
+    let failed = check(&verdicts, COMMANDS);
+    assert!(!failed.ok && failed.evidence.contains("exited with code 3"));
+    assert_eq!(verdicts.exit_code(), 91);
+    let recovery = &verdicts.recoveries[0];
+    assert_eq!(recovery.fault(), "exec \"kill a pod\"");
+    let Outcome::CouldNotTell { reason } = &recovery.outcome else {
+        panic!("{recovery:?}");
+    };
+    assert!(
+        reason.contains("its command `run` exited with code 3"),
+        "{reason}"
+    );
+
+    let verdicts = judged_with_command(CommandOutcome::Exited { code: 0 });
+    assert!(check(&verdicts, COMMANDS).ok);
+    let outcome = &verdicts.recoveries[0].outcome;
+    assert!(
+        !matches!(outcome, Outcome::CouldNotTell { .. }),
+        "{outcome:?}"
+    );
 }

@@ -2,8 +2,9 @@
 //!
 //! `generator` asks whether the load workers sent what was due, `stalls` whether every part of the tool ran all the time, and
 //! `host` whether the machine gave them its CPUs, and `cpus` whether these were full when it mattered. The accounts of buyers are
-//! here.
+//! here. `commands` asks whether the faults took place that the user's own commands carry out.
 
+mod commands;
 mod cpus;
 mod generator;
 mod host;
@@ -35,6 +36,7 @@ const CPU_SHARE_MAX: f64 = DEMAND_MAX;
 pub(super) fn judge(run: &Measurements, gates: &[GateVerdict]) -> Vec<ValidityCheck> {
     let mut checks: Vec<_> = completed(run).into_iter().collect();
     checks.extend(credentials(run));
+    checks.extend(commands::judge(run));
     match run.ending.engine {
         Engine::Live => {
             checks.push(generator::send_lag(run));

@@ -1,0 +1,238 @@
+//! Reads levels of a target that a metrics server knows, on a thread of its own: whatever the server does, the run goes on.
+
+mod prometheus;
+
+use std::net::{IpAddr, SocketAddr};
+use std::thread;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use http::Uri;
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::clock::Clock;
+use super::reach::{Forbidden, Reach};
+use super::target::{Refusal, guard};
+use super::worker::{EntryPoint, Scheme};
+use prometheus::Server;
+#[cfg(feature = "fuzzing")]
+pub(crate) use prometheus::read as read_response;
+use tiketi_core::units::SimTime;
+use tiketi_scenario::observe::{Level, Observe};
+use tiketi_scenario::plan::Target;
+
+/// Readings that wait to be noted. The conductor notes them every second, and there are four each second at most.
+const READINGS_WAITING_MAX: usize = 64;
+
+/// Why a metrics server is not asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SourceRefusal {
+    /// The address cannot be used.
+    #[error("`target.observe.prometheus` is `{url}`: {reason}")]
+    BadUrl {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The name has no address.
+    #[error("cannot resolve `{host}` of `target.observe.prometheus`: {reason}")]
+    Unresolved {
+        /// The host.
+        host: String,
+        /// The resolver's error.
+        reason: String,
+    },
+    /// The scenario does not list the host in `target.allow`.
+    #[error(
+        "`{host}` of `target.observe.prometheus` is not on this machine, and the scenario does not allow it: add `\"{host}\"` to \
+         `target.allow`. It is only read, but the host may belong to somebody else"
+    )]
+    NotAllowed {
+        /// The host.
+        host: String,
+    },
+    /// The host is listed, but one of its addresses is not allowed.
+    #[error("`{host}` of `target.observe.prometheus` resolves to {forbidden}")]
+    AddressNotAllowed {
+        /// The host.
+        host: String,
+        /// The address, and why it is not allowed.
+        forbidden: Forbidden,
+    },
+}
+
+/// A metrics server that may be asked, and what it is asked.
+#[derive(Clone, Debug)]
+pub struct Source {
+    entry: EntryPoint,
+    /// In front of the path of the API; empty or with a leading slash.
+    base: String,
+    queries: Vec<(Level, String)>,
+    every: Duration,
+}
+
+impl Source {
+    /// Checks that the metrics server of a target may be asked; `None` if the scenario names none.
+    ///
+    /// The rules are those of the target, but nobody needs to confirm anything: it is only read.
+    ///
+    /// # Errors
+    ///
+    /// The first reason why it is not allowed.
+    pub async fn admit(target: &Target) -> Result<Option<Self>, SourceRefusal> {
+        let Observe {
+            prometheus, every, ..
+        } = &target.observe;
+        let Some(url) = prometheus else {
+            return Ok(None);
+        };
+        let (mut entry, base) = parse(url)?;
+        let host = entry.host.trim_matches(['[', ']']).to_owned();
+        let found = tokio::net::lookup_host((host.as_str(), entry.port)).await;
+        let addresses: Vec<IpAddr> = found
+            .map_err(|error| SourceRefusal::Unresolved {
+                host: host.clone(),
+                reason: error.to_string(),
+            })?
+            .map(|address: SocketAddr| address.ip())
+            .collect();
+        entry.reach =
+            guard(&host, &addresses, target, true).map_err(|refusal| of(&host, refusal))?;
+        let query = |level: Level| Some((level, target.observe.query(level)?.to_owned()));
+        Ok(Some(Self {
+            entry,
+            base,
+            queries: Level::ALL.into_iter().filter_map(query).collect(),
+            every: *every,
+        }))
+    }
+}
+
+fn of(host: &str, refusal: Refusal) -> SourceRefusal {
+    let host = host.to_owned();
+    match refusal {
+        Refusal::AddressNotAllowed { forbidden, .. } => {
+            SourceRefusal::AddressNotAllowed { host, forbidden }
+        }
+        Refusal::Unresolved { reason, .. } => SourceRefusal::Unresolved { host, reason },
+        _ => SourceRefusal::NotAllowed { host },
+    }
+}
+
+/// Splits the address of a server. The scenario has checked most of it.
+fn parse(url: &str) -> Result<(EntryPoint, String), SourceRefusal> {
+    let bad = |reason| SourceRefusal::BadUrl {
+        url: url.to_owned(),
+        reason,
+    };
+    let uri: Uri = url.parse().map_err(|_| bad("not a URL"))?;
+    let (scheme, default_port) = match uri.scheme_str() {
+        Some("http") => (Scheme::Http, 80),
+        Some("https") => (Scheme::Https, 443),
+        _ => return Err(bad("the scheme is missing or unknown")),
+    };
+    let host = uri.host().filter(|host| !host.is_empty());
+    let entry = EntryPoint {
+        scheme,
+        host: host.ok_or_else(|| bad("the host is missing"))?.to_owned(),
+        port: uri.port_u16().unwrap_or(default_port),
+        dns: None,
+        page: None,
+        edge: None,
+        // Until the addresses are known.
+        reach: Reach::Loopback,
+    };
+    Ok((entry, uri.path().trim_end_matches('/').to_owned()))
+}
+
+/// A value of a level, or why there is none.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Reading {
+    /// When the server was asked.
+    pub(super) at: SimTime,
+    pub(super) level: Level,
+    pub(super) value: Result<f64, String>,
+}
+
+/// Readings from a thread, which ends when this is dropped.
+pub(super) struct Observer {
+    readings_rx: mpsc::Receiver<Reading>,
+}
+
+impl Observer {
+    /// Starts to ask.
+    ///
+    /// # Errors
+    ///
+    /// When the thread cannot be started.
+    pub(super) fn start(source: Source, clock: Clock) -> std::io::Result<Self> {
+        let (readings_tx, readings_rx) = mpsc::channel(READINGS_WAITING_MAX);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let ask = move || {
+            let asking = ask_until_closed(&source, clock, &readings_tx);
+            runtime.block_on(LocalSet::new().run_until(asking));
+            // A lookup of the operating system may still be in progress; nobody waits for it.
+            runtime.shutdown_background();
+        };
+        let thread = thread::Builder::new().name("observer".to_owned());
+        // It ends by itself once the receiver is gone.
+        drop(thread.spawn(ask)?);
+        Ok(Self { readings_rx })
+    }
+
+    /// Returns the next reading that has arrived; `None` if there is none.
+    pub(super) fn poll_reading(&mut self) -> Option<Reading> {
+        self.readings_rx.try_recv().ok()
+    }
+}
+
+/// Asks at regular times until nobody wants to know any more.
+async fn ask_until_closed(source: &Source, clock: Clock, readings_tx: &mpsc::Sender<Reading>) {
+    let server = match Server::new(source, clock) {
+        Ok(server) => server,
+        Err(error) => {
+            let reason = error.to_string();
+            for &(level, _) in &source.queries {
+                let (at, value) = (clock.now(), Err(reason.clone()));
+                // The log keeps the first reason, so that one report is enough.
+                drop(readings_tx.send(Reading { at, level, value }).await);
+            }
+            return;
+        }
+    };
+    tokio::time::sleep_until(clock.wall_instant(SimTime::ZERO)).await;
+    let mut turns = interval(source.every);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = turns.tick() => {}
+            () = readings_tx.closed() => return,
+        }
+        let at = clock.now();
+        let asked = source.queries.iter().map(|(level, query)| {
+            let server = &server;
+            async move { (*level, server.query(query).await) }
+        });
+        let answers = tokio::select! {
+            answers = join_all(asked) => answers,
+            () = readings_tx.closed() => return,
+        };
+        for (level, value) in answers {
+            if readings_tx
+                .send(Reading { at, level, value })
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! A metrics server that works, and all others.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use super::*;
+use http::StatusCode;
+use tiketi_scenario::observe::Observe;
+
+fn target(prometheus: &str, allow: &[&str]) -> Target {
+    Target {
+        allow: allow.iter().map(|&host| host.to_owned()).collect(),
+        observe: Observe {
+            prometheus: Some(prometheus.to_owned()),
+            every: Duration::from_secs(1),
+            queue_length: Some("sum(waiting{job=\"a b\"})".to_owned()),
+            ..Observe::default()
+        },
+        ..Target::default()
+    }
+}
+
+/// A response with these samples, as Prometheus 2 and 3 send it.
+fn vector(values: &[&str]) -> String {
+    let series = values
+        .iter()
+        .map(|value| format!(r#"{{"metric":{{"job":"a"}},"value":[1764250000.123,"{value}"]}}"#));
+    let series: Vec<_> = series.collect();
+    format!(
+        r#"{{"status":"success","data":{{"resultType":"vector","result":[{}]}}}}"#,
+        series.join(",")
+    )
+}
+
+/// Answers each connection with these bytes and closes it, or never if there are none; returns the address and the last request.
+async fn server(response: Option<Vec<u8>>) -> (String, mpsc::UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (requests_tx, requests_rx) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        loop {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4096];
+            let bytes = tcp.read(&mut request).await.unwrap();
+            let request = String::from_utf8_lossy(&request[..bytes]).into_owned();
+            requests_tx.send(request).unwrap();
+            match &response {
+                Some(response) => {
+                    // The client may have seen enough.
+                    drop(tcp.write_all(response).await);
+                }
+                None => open.push(tcp),
+            }
+        }
+    });
+    (address, requests_rx)
+}
+
+fn http(status: &str, body: &str) -> Option<Vec<u8>> {
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    Some((head + body).into_bytes())
+}
+
+async fn ask(address: &str) -> Result<f64, String> {
+    let source = Source::admit(&target(address, &[])).await.unwrap().unwrap();
+    let clock = Clock::starting_at(crate::clock::unix_now_ns(), 1.0);
+    let (_, query) = source.queries[0].clone();
+    let asked = async move { Server::new(&source, clock).unwrap().query(&query).await };
+    LocalSet::new().run_until(asked).await
+}
+
+#[tokio::test]
+async fn a_value_is_read_and_the_query_is_encoded() {
+    let (address, mut requests) = server(http("200 OK", &vector(&["42.5"]))).await;
+    assert_eq!(ask(&format!("{address}/prom")).await, Ok(42.5));
+    let request = requests.recv().await.unwrap();
+    let line = request.lines().next().unwrap();
+    assert_eq!(
+        line,
+        "GET /prom/api/v1/query?query=sum%28waiting%7Bjob%3D%22a%20b%22%7D%29 HTTP/1.1"
+    );
+}
+
+#[tokio::test]
+async fn whatever_a_server_does_the_reason_is_a_sentence() {
+    let error = r#"{"status":"error","errorType":"bad_data","error":"parse error at char 4"}"#;
+    let long = vec![b' '; 2 << 20];
+    let long = http("200 OK", &String::from_utf8(long).unwrap());
+    let cases = [
+        (http("400 Bad Request", error), "parse error at char 4"),
+        (http("503 Service Unavailable", "down"), "HTTP status 503"),
+        (http("302 Found", ""), "HTTP status 302"),
+        (http("200 OK", "<html>"), "not Prometheus'"),
+        (http("200 OK", &vector(&[])), "no series"),
+        (http("200 OK", &vector(&["1", "2", "3"])), "3 series"),
+        (http("200 OK", &vector(&["many"])), "the value is many"),
+        (
+            Some(b"\x00\xffgarbage\r\n\r\n".to_vec()),
+            "the connection broke",
+        ),
+        (Some(Vec::new()), "the connection broke"),
+        (long, "cannot be read"),
+        (None, "no response within 4 s"),
+    ];
+    for (response, expected) in cases {
+        let (address, _requests) = server(response).await;
+        let reason = ask(&address).await.unwrap_err();
+        assert!(reason.contains(expected), "{expected}: {reason}");
+    }
+    assert_eq!(
+        ask("http://127.0.0.1:1").await.unwrap_err(),
+        "connection refused"
+    );
+}
+
+#[test]
+fn scalars_are_values_and_matrices_are_not() {
+    let scalar = br#"{"status":"success","data":{"resultType":"scalar","result":[1.5,"7"]}}"#;
+    assert_eq!(prometheus::read(StatusCode::OK, scalar), Ok(7.0));
+    let matrix = br#"{"status":"success","data":{"resultType":"matrix","result":[{"values":[]}]}}"#;
+    assert!(prometheus::read(StatusCode::OK, matrix).is_err());
+    let histogram =
+        br#"{"status":"success","data":{"resultType":"vector","result":[{"histogram":[1,{}]}]}}"#;
+    let reason = prometheus::read(StatusCode::OK, histogram).unwrap_err();
+    assert!(reason.contains("histogram"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_server_beyond_loopback_needs_the_scenario_and_no_confirmation() {
+    let url = "http://192.0.2.7:9090";
+    let refused = Source::admit(&target(url, &[])).await.unwrap_err();
+    assert!(
+        matches!(refused, SourceRefusal::NotAllowed { .. }),
+        "{refused}"
+    );
+    assert!(refused.to_string().contains("`target.allow`"), "{refused}");
+    assert!(
+        Source::admit(&target(url, &["192.0.2.7"]))
+            .await
+            .unwrap()
+            .is_some()
+    );
+    let metadata = target("http://169.254.169.254", &["169.254.169.254"]);
+    let refused = Source::admit(&metadata).await.unwrap_err();
+    assert!(
+        matches!(refused, SourceRefusal::AddressNotAllowed { .. }),
+        "{refused}"
+    );
+    assert!(Source::admit(&Target::default()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn readings_arrive_from_the_thread_until_it_is_dropped() {
+    let (address, mut requests) = server(http("200 OK", &vector(&["3"]))).await;
+    let source = Source::admit(&target(&address, &[]))
+        .await
+        .unwrap()
+        .unwrap();
+    let clock = Clock::starting_at(crate::clock::unix_now_ns(), 1.0);
+    let mut observer = Observer::start(source, clock).unwrap();
+    requests.recv().await.unwrap();
+    requests.recv().await.unwrap();
+    let reading = observer.poll_reading().expect("the first one has arrived");
+    assert_eq!(
+        (reading.level, reading.value),
+        (Level::QueueLength, Ok(3.0))
+    );
+    drop(observer);
+    let late = tokio::time::timeout(Duration::from_secs(3), async {
+        requests.recv().await.unwrap();
+        requests.recv().await.unwrap();
+    });
+    assert!(late.await.is_err(), "it still asks");
+}
