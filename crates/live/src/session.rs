@@ -158,7 +158,7 @@ impl Session {
 }
 
 /// Returns a failure as a fragment of a sentence.
-fn in_words(failure: Failure, broken: Option<&'static str>) -> String {
+pub(super) fn in_words(failure: Failure, broken: Option<&'static str>) -> String {
     match failure {
         Failure::Dns => "the name cannot be resolved".to_owned(),
         Failure::ConnectRefused => "connection refused".to_owned(),

@@ -113,6 +113,7 @@ impl Refusal {
             | Self::AddressNotAllowed { .. }
             | Self::NotOwned { .. }
             | Self::Hurried { .. }
+            | Self::Source(_)
             | Self::Unsigned(_) => None,
         }
     }

@@ -142,6 +142,7 @@ fn parse(url: &str) -> Result<(EntryPoint, String), SourceRefusal> {
         dns: None,
         page: None,
         edge: None,
+        hosts: Vec::new(),
         // Until the addresses are known.
         reach: Reach::Loopback,
     };

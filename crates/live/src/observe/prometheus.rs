@@ -21,6 +21,7 @@ use crate::session::in_words;
 use crate::setup::{SetupError, host_header};
 use crate::worker::Scheme;
 use tiketi_api::mask;
+use tiketi_buyer::observation::Failure;
 
 /// Real time for one query: a reading that is older than this says little about now.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(4);
@@ -65,11 +66,11 @@ impl Server {
         let address = self.dialer.address().await.map_err(|failure| {
             let forbidden = self.dialer.forbidden();
             forbidden.map_or_else(
-                || in_words(failure),
+                || words(failure),
                 |forbidden| format!("its name resolves to {forbidden}"),
             )
         })?;
-        let (_, connected) = self.dialer.connect(address).await.map_err(in_words)?;
+        let (_, connected) = self.dialer.connect(address).await.map_err(words)?;
         let broken = |error: hyper::Error| format!("the connection broke: {error}");
         let (mut channel, connection) = http1::handshake(TokioIo::new(connected))
             .await
@@ -180,4 +181,13 @@ pub(crate) fn read(status: StatusCode, body: &[u8]) -> Result<f64, String> {
     };
     let value = point.1.parse::<f64>();
     value.map_err(|_| format!("the value is {}", mask::body(point.1.as_bytes(), &[])))
+}
+
+/// A failure as a fragment of a sentence. The times are those of this client.
+fn words(failure: Failure) -> String {
+    match failure {
+        Failure::ConnectTimeout => "connecting timed out".to_owned(),
+        Failure::Timeout => "no response in time".to_owned(),
+        failure => in_words(failure, None),
+    }
 }
