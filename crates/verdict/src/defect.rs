@@ -352,6 +352,14 @@ fn stopped(run: &Measurements, target: &TargetFigures) -> Option<Defect> {
         .filter(|(at, _)| *at > last.as_secs());
     let unanswered: u64 = after.map(|(_, second)| u64::from(second.unanswered)).sum();
     let silent_s = run.ending.ended_at.as_secs().saturating_sub(last.as_secs());
+    // Requests of one kind that never get a response are a finding of their own, and say nothing about the others.
+    let samples = target.witness.samples.iter();
+    let is_silent = |sample: &&Sample| sample.status.is_none() && sample.last_at >= last;
+    let mut silent = samples.filter(is_silent).peekable();
+    let is_any = silent.peek().is_some();
+    if is_any && silent.all(|sample| is_only(sample, target) && never_worked(run, target, sample)) {
+        return None;
+    }
     (silent_s >= STOPPED_MIN_S && unanswered > 0).then(|| Defect {
         severity: Severity::Stopped,
         title: format!(
@@ -369,6 +377,12 @@ fn stopped(run: &Measurements, target: &TargetFigures) -> Option<Defect> {
         first_at: last,
         last_at: run.ending.ended_at,
     })
+}
+
+/// Whether no request of another kind has failed without a response.
+fn is_only(sample: &Sample, target: &TargetFigures) -> bool {
+    let mut samples = target.witness.samples.iter();
+    samples.all(|other| other.status.is_some() || other.step == sample.step)
 }
 
 /// Messages about admissions that go to everybody; `None` if they are few.

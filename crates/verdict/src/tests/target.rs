@@ -469,6 +469,36 @@ fn the_end_of_all_responses_has_its_time() {
 }
 
 #[test]
+fn a_request_that_never_gets_a_response_does_not_stop_the_others() {
+    let verdicts = judged_target(|run, target| {
+        target.witness.last_response = Some(SimTime::from_secs(7));
+        target.witness.samples = vec![sample(Outcome::Failed(Failure::Timeout), None, "")];
+        let silent = Second {
+            unanswered: 119,
+            ..Second::default()
+        };
+        target.witness.seconds.push((300, silent));
+        let holds = &mut run.tally.operations[Operation::SeatReserve.index()];
+        (holds.ok, holds.refused) = (0, 0);
+        holds.failed.insert(Failure::Timeout, 119);
+        run.tally.stages[Stage::SeatHeld as usize] = 0;
+    });
+    let titles: Vec<_> = verdicts.defects.iter().map(|one| &one.title).collect();
+    assert!(
+        !titles
+            .iter()
+            .any(|title| title.contains("stopped answering")),
+        "{titles:?}"
+    );
+    assert!(
+        titles
+            .iter()
+            .any(|title| title.contains("got no response in time")),
+        "{titles:?}"
+    );
+}
+
+#[test]
 fn messages_for_others_are_a_note_and_change_no_exit_code() {
     let verdicts = judged_target(|_, target| target.witness.entries.others = 86_000);
     assert_eq!(verdicts.defects.len(), 1);
