@@ -21,7 +21,7 @@ mod template;
 mod tree;
 mod wait;
 
-pub use compile::{PRESETS, TIKETI, compile, preset, tiketi};
+pub use compile::{PRESETS, TIKETI, compile, preset, tiketi, with_preset};
 pub use id::{IdText, Ids, key_of};
 pub use mapping::{
     Element, Header, Kept, Mapping, Method, Moment, Push, Response, Role, RoleName, Tokens,
