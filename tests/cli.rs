@@ -77,6 +77,7 @@ fn help_matches_snapshot() {
         "--help",
         "run --help",
         "simulate --help",
+        "map --help",
         "compare --help",
         "calibrate --help",
         "plan --help",

@@ -52,7 +52,7 @@ enum How {
 const RUN: &[i32] = &[0, 91, 99];
 
 /// Every command of the README: how it starts, and how it is tested.
-const COMMANDS: [(&str, How); 21] = [
+const COMMANDS: [(&str, How); 23] = [
     ("run scenarios/smoke.toml", How::As(RUN)),
     (
         "run scenarios/spike.toml --buyers 2000",
@@ -114,6 +114,11 @@ const COMMANDS: [(&str, How); 21] = [
     (
         "probe --target http://127.0.0.1:3000 --api scenarios/apis/ticketdrop.toml",
         How::Parsed("needs a system with this API; tests/mapped_targets.rs has one"),
+    ),
+    ("map --har visit.har --out my-api.toml", How::As(&[0])),
+    (
+        "check --api my-api.toml --openapi openapi.yaml",
+        How::As(&[0]),
     ),
     ("cargo test --workspace", How::Parsed("runs this test")),
 ];
@@ -204,6 +209,14 @@ fn workplace() -> Workplace {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let prices = std::fs::read(root.join("scenarios/prices/aws-ap-northeast-2.toml"));
     workplace.write("my-prices.toml", prices.expect("the book is shipped"));
+    let drafts = root.join("crates/api-draft/tests");
+    for (name, from) in [
+        ("visit.har", "recordings/tiers.har"),
+        ("openapi.yaml", "documents/tiers.yaml"),
+    ] {
+        let text = std::fs::read(drafts.join(from)).expect("the file is there");
+        workplace.write(name, text);
+    }
     workplace.write("secret.txt", "a secret for this test\n");
     for name in ["before", "after"] {
         let made = workplace.run(&["simulate", "scenarios/spike.toml", "--out", "made"]);

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use tiketi_api_draft::{Document, Recording, from_document, from_recording};
 use tiketi_capacity::ScenarioFile;
 use tiketi_cost::PriceBook;
 use tiketi_measure::{Measurements, archive as archives};
@@ -77,6 +78,45 @@ pub fn mapping(bytes: &[u8]) {
                 "it changes when it is read again"
             );
         }
+    }
+}
+
+/// Reads a browser recording, and drafts an API mapping from it.
+///
+/// # Panics
+///
+/// If a rejection has no reason, or if a draft does not compile.
+pub fn recording(bytes: &[u8]) {
+    match Recording::read(bytes) {
+        Err(error) => assert!(!error.to_string().is_empty() && !error.hint().is_empty()),
+        Ok(recording) => accept(&from_recording(recording, "fuzz").toml),
+    }
+}
+
+/// Reads an OpenAPI document, drafts an API mapping from it, and compares both.
+///
+/// # Panics
+///
+/// If a rejection has no reason, or if a draft does not compile.
+pub fn openapi(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    match Document::parse(text) {
+        Err(error) => assert!(!error.to_string().is_empty() && !error.hint().is_empty()),
+        Ok(document) => {
+            let draft = from_document(&document, "fuzz").toml;
+            accept(&draft);
+            let tree = scenarios::load_api("draft.toml", &draft).expect("it was accepted");
+            let _differences = document.compare(&tree);
+        }
+    }
+}
+
+fn accept(draft: &str) {
+    if let Err(problems) = scenarios::load_api("draft.toml", draft) {
+        let reasons = problems.render(Rendering::Lines);
+        panic!("a draft does not compile:\n{reasons}\n{draft}");
     }
 }
 

@@ -8,7 +8,9 @@
 mod files;
 mod server;
 
-pub use files::{archive, claims, mapping, plan_file, price_book, profile, scenario};
+pub use files::{
+    archive, claims, mapping, openapi, plan_file, price_book, profile, recording, scenario,
+};
 pub use server::server_request;
 
 /// Passes the bytes to a buyer's socket: one text frame per line.

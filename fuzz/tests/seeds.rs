@@ -26,6 +26,21 @@ fn mappings() {
 }
 
 #[test]
+fn recordings() {
+    each(
+        &files(&["crates/api-draft/tests/recordings"], "har"),
+        tiketi_fuzz::recording,
+    );
+}
+
+#[test]
+fn openapi_documents() {
+    let folder = ["crates/api-draft/tests/documents"];
+    each(&files(&folder, "yaml"), tiketi_fuzz::openapi);
+    each(&files(&folder, "json"), tiketi_fuzz::openapi);
+}
+
+#[test]
 fn plan_files() {
     each(&files(&["scenarios/plans"], "toml"), tiketi_fuzz::plan_file);
 }

@@ -16,8 +16,10 @@ use tiketi_scenario::duration::{self, Written};
 use tiketi_scenario::{BUYERS, DURATION};
 use tiketi_verdict::agreement::Measure;
 
+mod map;
 mod theory;
 
+pub(super) use map::{CheckArguments, MapArguments};
 pub(super) use theory::TheoryArguments;
 
 /// Load test and capacity simulator for ticket sales.
@@ -78,13 +80,15 @@ pub enum Command {
     Simulate(SimulateArguments),
     /// Send one buyer to a target and show what is understood.
     Probe(ProbeArguments),
+    /// Draft an API mapping from a browser recording or an OpenAPI document.
+    Map(MapArguments),
     /// Compare two runs, or live runs with simulated ones.
     Compare(CompareArguments),
     /// Derive a service-time profile from a live run.
     Calibrate(CalibrateArguments),
     /// Find the largest number of buyers or the cheapest configuration, or compare configurations.
     Plan(PlanArguments),
-    /// Validate scenarios and plan files.
+    /// Validate scenarios, plan files and API mappings.
     Check(CheckArguments),
     /// Show how many instances each scaling policy has in service, minute by minute.
     Timeline(TimelineArguments),
@@ -371,24 +375,6 @@ On the testbed, CPU time is known because instances are emulated; the response t
 explain is fitted by simulating the run repeatedly. For a --target, CPU time is unknown and is
 inferred from response times, which the profile marks as an assumption. The remaining error is
 written into the file.";
-
-/// Flags of `check`.
-#[derive(Debug, Args)]
-#[command(after_help = CHECK_EXAMPLES)]
-pub struct CheckArguments {
-    /// Scenarios and plan files (TOML).
-    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub scenarios: Vec<PathBuf>,
-}
-
-const CHECK_EXAMPLES: &str = "\
-Examples:
-  tiketi-sim check scenarios/*.toml scenarios/plans/*.toml
-
-Valid files are listed on stdout, one per line. Errors go to stderr: with source excerpts on a
-terminal, as one FILE:LINE:COLUMN line per problem elsewhere.
-
-Exit codes: 0 all files are valid · 104 some are not";
 
 /// Flags of `timeline`.
 #[derive(Debug, Args)]

@@ -25,6 +25,10 @@ pub(super) enum Kind {
     PriceBook,
     /// An API mapping.
     Mapping,
+    /// A browser recording (HAR).
+    Recording,
+    /// An OpenAPI document.
+    OpenApi,
     /// Users, one for each buyer.
     Users,
     /// Tokens of buyers, or the secret that signs them.
@@ -42,6 +46,8 @@ impl Kind {
             Self::Profile => "profile",
             Self::PriceBook => "price book",
             Self::Mapping => "API mapping",
+            Self::Recording => "recording",
+            Self::OpenApi => "OpenAPI document",
             Self::Users => "file of users",
             Self::Credentials => "credentials file",
             Self::Run => "run",
@@ -58,6 +64,10 @@ impl Kind {
             }
             // A million tokens of 256 bytes.
             Self::Credentials | Self::Users => 256 * MIB,
+            // An hour of a page with its images. It is never in memory as a whole.
+            Self::Recording => 1_024 * MIB,
+            // That of GitHub has 12 MiB.
+            Self::OpenApi => 32 * MIB,
             // The largest reference run, 20,000 buyers on real servers, has less than 1 MiB.
             Self::Run => 64 * MIB,
         }
@@ -140,6 +150,49 @@ fn read(kind: Kind, file: File) -> Result<Vec<u8>, InputError> {
         return Err(InputError::TooLarge { bytes_max });
     }
     Ok(bytes)
+}
+
+/// A file that is read piece by piece, up to the limit of its kind.
+#[derive(Debug)]
+pub(super) struct Pieces {
+    file: File,
+    /// Its size in bytes; `None` if it came through a pipe.
+    pub(super) size: Option<u64>,
+    left: u64,
+    bytes_max: u64,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(out)?;
+        self.left = self.left.checked_sub(read as u64).ok_or_else(|| {
+            let bytes_max = self.bytes_max;
+            io::Error::other(InputError::TooLarge { bytes_max })
+        })?;
+        Ok(read)
+    }
+}
+
+/// Opens a file, or standard input for `-`, to be read piece by piece.
+pub(super) fn pieces(kind: Kind, path: &Path) -> Result<Pieces, InputError> {
+    let file = if is_stdin(path) {
+        File::from(io::stdin().as_fd().try_clone_to_owned()?)
+    } else {
+        admit(&fs::metadata(path)?, || is_terminal_path(path))?;
+        File::open(path)?
+    };
+    let metadata = file.metadata()?;
+    admit(&metadata, || file.is_terminal())?;
+    let bytes_max = kind.bytes_max();
+    if metadata.len() > bytes_max {
+        return Err(InputError::TooLarge { bytes_max });
+    }
+    Ok(Pieces {
+        file,
+        size: metadata.is_file().then_some(metadata.len()),
+        left: bytes_max,
+        bytes_max,
+    })
 }
 
 /// Rejects everything but regular files, pipes and terminals.

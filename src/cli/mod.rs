@@ -17,6 +17,7 @@ mod folder;
 mod input;
 mod interrupt;
 mod journal;
+mod map;
 mod model_display;
 mod notice_line;
 mod outcome;
@@ -26,6 +27,7 @@ mod plan_args;
 mod prices;
 mod probe;
 mod progress;
+mod reading;
 mod run;
 mod search_progress;
 mod simulate;
@@ -70,6 +72,7 @@ pub fn dispatch(arguments: Arguments) -> Exit {
         Command::Run(flags) => run::run(&flags),
         Command::Simulate(flags) => simulate::simulate(&flags),
         Command::Probe(flags) => probe::probe(&flags),
+        Command::Map(flags) => map::map(&flags),
         Command::Compare(flags) => compare::compare(&flags),
         Command::Calibrate(flags) => calibrate::calibrate(&flags),
         Command::Plan(flags) => plan::plan(&flags),

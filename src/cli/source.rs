@@ -10,6 +10,7 @@ use super::exit::{Exit, complain};
 use super::input::{self, InputError, Kind};
 use super::terminal;
 use tiketi_api::Tree;
+use tiketi_api_draft::Document;
 use tiketi_capacity::{self as capacity, Question, ScenarioFile, ScenarioFileError};
 use tiketi_scenario::data_tier::DataTier;
 use tiketi_scenario::{
@@ -21,8 +22,8 @@ use tiketi_scenario::{
 pub(super) enum Checked {
     /// A plan file.
     Question(Box<Question>),
-    /// A scenario.
-    Scenario(Box<Plan>),
+    /// A scenario, with its text.
+    Scenario(Box<Plan>, String),
 }
 
 /// Loads a scenario and prints warnings about it, or prints all problems it has.
@@ -66,8 +67,44 @@ pub(super) fn profile(path: &Path) -> Result<Profile, Exit> {
 
 /// Loads an API mapping, or prints all problems it has.
 pub(super) fn mapping(path: &Path) -> Result<Tree, Exit> {
+    mapping_with_text(path).map(|(tree, _)| tree)
+}
+
+/// Loads an API mapping with its text, or prints all problems it has.
+pub(super) fn mapping_with_text(path: &Path) -> Result<(Tree, String), Exit> {
     let text = text(Kind::Mapping, path)?;
-    scenario::load_api(&input::shown(path), &text).map_err(|problems| refused(&problems))
+    let tree = scenario::load_api(&input::shown(path), &text);
+    Ok((tree.map_err(|problems| refused(&problems))?, text))
+}
+
+/// Loads an OpenAPI document, or prints why it cannot be used.
+pub(super) fn document(path: &Path) -> Result<Document, Exit> {
+    let text = text(Kind::OpenApi, path)?;
+    Document::parse(&text).map_err(|error| {
+        complain(
+            format_args!("{}: {error}", input::shown(path)),
+            Some(error.hint()),
+        );
+        Exit::BadScenario
+    })
+}
+
+/// Compares an API mapping, which is in the file `path` with this text, with an OpenAPI document; prints all differences.
+pub(super) fn agree(
+    path: &Path,
+    text: &str,
+    mapping: &Tree,
+    document: &Document,
+) -> Result<(), Exit> {
+    let problems = document.compare(mapping);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(refused(&scenario::api_problems(
+        &input::shown(path),
+        text,
+        problems,
+    )))
 }
 
 /// Loads a plan file with its scenario, or prints all problems they have.
@@ -81,7 +118,10 @@ pub(super) fn question_or_scenario(path: &Path) -> Result<Checked, Exit> {
     Ok(if capacity::is_question(&text) {
         Checked::Question(Box::new(answerable(path, &text)?))
     } else {
-        Checked::Scenario(Box::new(resolved(path, &text, &Overrides::default())?))
+        Checked::Scenario(
+            Box::new(resolved(path, &text, &Overrides::default())?),
+            text,
+        )
     })
 }
 
@@ -142,6 +182,8 @@ pub(super) fn cannot_read(kind: Kind, path: &Path, error: &InputError) -> Exit {
         Kind::Mapping => Some(
             "start from one of the mappings in scenarios/apis/, and try it with `tiketi-sim probe`",
         ),
+        Kind::Recording => Some("export all requests of the browser's developer tools as HAR"),
+        Kind::OpenApi => Some("name the OpenAPI document of the back end, in JSON or YAML"),
         Kind::Credentials | Kind::Users => None,
     };
     if error.is_not_found() {

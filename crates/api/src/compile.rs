@@ -61,6 +61,11 @@ pub fn compile(tree: &Tree) -> Result<Mapping, Vec<Problem>> {
     }
 }
 
+/// Returns the mapping with what it takes over from the preset that it names.
+pub fn with_preset(tree: &Tree) -> Tree {
+    merged(tree, &mut Problems::default()).unwrap_or_else(|| tree.clone())
+}
+
 /// The mapping over the preset that it names.
 fn merged(tree: &Tree, problems: &mut Problems) -> Option<Tree> {
     let at = At {
@@ -87,6 +92,7 @@ fn read(tree: &Tree, problems: &mut Problems) -> Option<Mapping> {
     let _preset = table.find("preset");
     let name = table.text("name", "a name and a version", problems);
     let name = name.map_or_else(|| "unnamed".to_owned(), |(_, name)| name.to_owned());
+    let _openapi = table.text("openapi", "the path of an OpenAPI document", problems);
     let base = base(&mut table, problems);
     let push = push(&mut table, problems);
     let (kept, columns) = variables(tree);

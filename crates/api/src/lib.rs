@@ -25,7 +25,7 @@ mod template;
 mod tree;
 mod wait;
 
-pub use compile::{PRESETS, TIKETI, compile, preset, tiketi};
+pub use compile::{PRESETS, TIKETI, compile, preset, tiketi, with_preset};
 pub use host::{Host, HostPlace};
 pub use id::{IdText, Ids, key_of};
 pub use mapping::{

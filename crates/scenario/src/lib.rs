@@ -40,5 +40,5 @@ pub use arrival::arrival_times;
 pub use diagnostic::{Diagnostics, Rendering};
 pub use plan::Plan;
 pub use tables::{BUYERS, DURATION, Overrides, PRESET, PRICE_BOOKS, PROFILES};
-pub use tables::{Loaded, describe, load, load_api, load_with_warnings};
+pub use tables::{Loaded, api_problems, describe, load, load_api, load_with_warnings};
 pub use tables::{name, question};

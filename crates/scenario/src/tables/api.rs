@@ -63,6 +63,12 @@ fn problem_of(problem: tiketi_api::Problem) -> Problem {
         .at(problem.span)
 }
 
+/// Collects problems of an API mapping that is in the file `source_name` with this text: a file of its own, or a scenario.
+pub fn problems(source_name: &str, text: &str, problems: Vec<tiketi_api::Problem>) -> Diagnostics {
+    let problems = problems.into_iter().map(problem_of).collect();
+    Diagnostics::new(source_name, text, problems)
+}
+
 /// Reads the file `source_name` of an API mapping, or reports everything that is wrong with it. Its tables are those of
 /// `[target.api]` in a scenario.
 pub fn load(source_name: &str, text: &str) -> Result<Tree, Diagnostics> {

@@ -40,7 +40,7 @@ use super::keys::{Describing, Form, Keys, Limits, TableDescription, key};
 use super::page::{Page, text};
 use super::plan::{Clock, Cost, Plan, SelfCheck, Target};
 use super::reach::Bounds;
-pub use api::load as load_api;
+pub use api::{load as load_api, problems as api_problems};
 use outlook::Outlook;
 pub use overrides::Overrides;
 pub use topology::PROFILES;
