@@ -20,8 +20,9 @@ use serde_json::{Value, json};
 use command::{Ended, Workplace};
 use foreign_servers::TicketDrop;
 
-mod command;
 #[expect(dead_code, reason = "other tests need more of it")]
+mod command;
+#[expect(dead_code, unused_imports, reason = "other tests need more of it")]
 mod foreign_servers;
 
 /// A small sale in real time with these further lines.

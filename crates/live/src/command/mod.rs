@@ -219,7 +219,8 @@ impl Commands {
     }
 
     /// Whether any fault has started and may not be over.
-    pub(super) fn is_busy(&self) -> bool {
+    pub(super) fn is_busy(&mut self) -> bool {
+        while self.tasks.try_join_next().is_some() {}
         !self.tasks.is_empty()
     }
 

@@ -202,7 +202,7 @@ mod tests {
                 .rfind(|(at, _)| *at <= second)
                 .and_then(|(_, value)| *value)
         };
-        assert_eq!((at(4.0), at(50.0)), (None, None));
+        assert_eq!((at(2.0), at(50.0)), (None, None));
         assert_eq!(
             (at(12.0), at(18.0), at(102.0)),
             (Some(2.0), Some(4.0), Some(4.0))

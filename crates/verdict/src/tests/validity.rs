@@ -2,6 +2,7 @@
 
 use super::*;
 use tiketi_buyer::observation::Polls;
+use tiketi_cloud::notice::What;
 use tiketi_core::fault::catalog::FaultKind;
 use tiketi_core::units::{DataTierPart, InstanceId, SimTime, ZoneId};
 use tiketi_measure::command::{CommandOutcome, CommandRun, Purpose};
