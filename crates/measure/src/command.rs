@@ -126,10 +126,13 @@ impl CommandRun {
             self.ended()
         );
         if let Some(line) = &self.last_line {
-            words += &format!("; its last line: {line}");
+            words.push_str("; its last line: ");
+            words.push_str(line);
         }
         if let Some(output) = &self.output {
-            words += &format!(" (output: {output})");
+            words.push_str(" (output: ");
+            words.push_str(output);
+            words.push(')');
         }
         words
     }
