@@ -198,6 +198,10 @@ run = ["sh", "-c", "echo no such pod >&2; exit 3"]
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the program runs in real time, and there is no event to wait for"
+)]
 fn an_interrupted_run_ends_its_faults() {
     let (server, workplace) = (server(), Workplace::new());
     let fault = r#"

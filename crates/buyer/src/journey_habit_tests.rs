@@ -24,7 +24,10 @@ fn wait_for_reload(visit: &mut Visit) -> Vec<Action> {
         actions.push(action);
         match action {
             Action::Connect { .. } => visit.journey.handle_socket_open(visit.now),
-            Action::Call { request, .. } if request == Request::PageLoad => return actions,
+            Action::Call {
+                request: Request::PageLoad,
+                ..
+            } => return actions,
             Action::Call { request, .. } => {
                 let operation = request.operation();
                 visit

@@ -70,7 +70,7 @@ async fn ask(address: &str) -> Result<f64, String> {
     let clock = Clock::starting_at(crate::clock::unix_now_ns(), 1.0);
     let (_, query) = source.queries[0].clone();
     let asked = async move { Server::new(&source, clock).unwrap().query(&query).await };
-    LocalSet::new().run_until(asked).await
+    LocalSet::new().run_until(Box::pin(asked)).await
 }
 
 #[tokio::test]
