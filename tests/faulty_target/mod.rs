@@ -24,7 +24,7 @@ const SEATS: u128 = 200;
 pub(crate) enum Fault {
     /// Nothing.
     None,
-    /// Each hold and each payment succeeds, whoever has the seat. The show has few seats.
+    /// Each hold and each payment succeeds, even if another buyer has the seat. The show has few seats.
     SoldTwice,
     /// Each hold is committed and then refused.
     ZombieHold,

@@ -1,4 +1,4 @@
-//! A drafted mapping before it is written: its requests, what their responses mean, and what nobody knows yet.
+//! A drafted mapping before it is written: its requests, what their responses mean, and the open questions.
 
 use std::collections::BTreeSet;
 

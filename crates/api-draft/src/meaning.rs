@@ -12,7 +12,7 @@ use crate::value::{any, is_opaque, words};
 /// Longest text that can be a state.
 const STATE_CHARACTERS_MAX: usize = 24;
 
-/// A pointer that no response has: stands where nobody knows the right one.
+/// A placeholder that no response has, where the right pointer is unknown.
 pub(crate) const UNKNOWN: &str = "/ADMITTED";
 
 const WAITING: &[&str] = &["wait", "waiting", "queue", "queued", "pending", "standby"];

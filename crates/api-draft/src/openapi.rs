@@ -35,7 +35,7 @@ pub enum DocumentError {
         /// The version.
         version: String,
     },
-    /// It has no version, or one that nobody knows here.
+    /// It has no version, or an unknown one.
     #[error("`openapi` is {found} (expected 3.0 or 3.1)")]
     Version {
         /// What it says.

@@ -53,7 +53,7 @@ impl Closing {
         }
     }
 
-    /// Notes what became of the commands of faults.
+    /// Notes how the commands of faults ended.
     pub(super) fn handle_commands(&mut self, commands: Vec<CommandRun>) {
         self.commands = commands;
     }

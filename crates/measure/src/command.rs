@@ -1,4 +1,4 @@
-//! What became of the user's own commands that carried out faults.
+//! How the user's own commands that carried out faults ended.
 
 use std::time::Duration;
 

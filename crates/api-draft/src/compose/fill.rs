@@ -305,7 +305,7 @@ pub(super) struct Claims {
 
 /// Reads the names of a token's claims; `None` if it is no JWT.
 fn claims(token: &str) -> Option<Claims> {
-    /// Set by whoever signs a token.
+    /// Set when a token is signed, such as its expiry.
     const OF_ISSUER: [&str; 4] = ["iat", "exp", "nbf", "jti"];
     let payload = token.split('.').nth(1).filter(|_| is_jwt(token))?;
     let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;

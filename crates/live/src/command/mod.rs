@@ -213,7 +213,7 @@ impl Commands {
         }
     }
 
-    /// Returns what became of the commands.
+    /// Returns how the commands ended.
     pub(super) fn finish(self) -> Vec<CommandRun> {
         self.runs
     }
