@@ -110,7 +110,7 @@ const COMMANDS: [(&str, How); 23] = [
         "run scenarios/steady.toml --prefix run:",
         How::Parsed("needs servers of somebody else; tests/servers_given.rs runs such sales"),
     ),
-    ("run scenarios/steady.toml --target", How::As(RUN)),
+    ("run scenarios/staging.toml --target", How::As(RUN)),
     (
         "probe --target http://127.0.0.1:3000 --api scenarios/apis/ticketdrop.toml",
         How::Parsed("needs a system with this API; tests/mapped_targets.rs has one"),
@@ -121,6 +121,10 @@ const COMMANDS: [(&str, How); 23] = [
         How::As(&[0]),
     ),
     ("cargo test --workspace", How::Parsed("runs this test")),
+    (
+        "cargo run --release -p tiketi-server",
+        How::Parsed("serves until it is stopped; tests/staging.rs has such a server"),
+    ),
 ];
 
 /// The code blocks of the README with this language.
@@ -183,7 +187,7 @@ fn workplace() -> Workplace {
     }
     // A target has no clock that could be faster.
     workplace.write(
-        "scenarios/steady.toml",
+        "scenarios/staging.toml",
         SMALL.replace("speed    = 10", "speed    = 1"),
     );
     let plan = |question: &str, rest: &str| {

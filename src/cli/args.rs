@@ -301,8 +301,8 @@ Examples:
   tiketi-sim run scenarios/smoke.toml
   tiketi-sim run scenarios/spike.toml --seed 11 --out /var/tmp/reports
   tiketi-sim run scenarios/az-loss.toml --data-tier servers
-  tiketi-sim run scenarios/steady.toml --target http://127.0.0.1:3000 --token-secret-file secret.txt
-  tiketi-sim run scenarios/steady.toml --target http://127.0.0.1:3000 --api my-api.toml --users users.csv
+  tiketi-sim run scenarios/staging.toml --target http://127.0.0.1:3000 --token-secret-file secret.txt
+  tiketi-sim run scenarios/staging.toml --target http://127.0.0.1:3000 --api my-api.toml --users users.csv
 
 A target on another machine must be listed in the scenario's `target.allow` and confirmed with
 --i-own-this-target.";
