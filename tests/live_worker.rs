@@ -13,6 +13,7 @@ use small_server::{SHOW, SmallServer};
 use tiketi_cloud::name_service::NameService;
 use tiketi_live::credential::Credentials;
 use tiketi_live::reach::Reach;
+use tiketi_live::tls::Trust;
 use tiketi_live::worker::{self, Assignment, Done, EntryPoint, Scheme, WorkerReport};
 use tiketi_scenario::{self as scenario, Plan};
 use tiketi_server::{EmbeddedTier, Instance, Section, Settings, Show};
@@ -140,6 +141,7 @@ fn assignment(plan: Plan, address: SocketAddr) -> Assignment {
             page: None,
             edge: None,
             hosts: Vec::new(),
+            trust: Trust::default(),
             reach: Reach::Loopback,
         },
         api: None,

@@ -19,9 +19,21 @@ pub(super) fn run(flags: &RunArguments, seed: u64, prices: Option<String>) -> St
         ("--tokens", buyers.tokens.as_ref().map(path)),
         ("--users", buyers.users.as_ref().map(path)),
     ];
+    let connection = &flags.connection;
+    let authorities = connection.ca.iter().map(|file| ("--ca", Some(path(file))));
+    let others = [
+        ("--client-cert", connection.client_cert.as_ref().map(path)),
+        ("--client-key", connection.client_key.as_ref().map(path)),
+        ("--server-name", connection.server_name.clone()),
+    ];
+    let of_connection: Vec<_> = authorities.chain(others).collect();
     let mut line = command("run", &flags.common, seed, prices)
         + &written(&flags.data.again())
-        + &written(&options);
+        + &written(&options)
+        + &written(&of_connection);
+    if connection.insecure {
+        line.push_str(" --insecure");
+    }
     if flags.i_own_this_target {
         line.push_str(" --i-own-this-target");
     }
@@ -129,7 +141,8 @@ mod tests {
             again(&["a.toml", "--prices", "mine.toml"]),
             "tiketi-sim run a.toml --seed 7 --prices mine.toml"
         );
-        let target = "--target http://127.0.0.1:3000 --token-secret-file secret.txt --i-own-this-target --allow-exec";
+        let target = "--target https://127.0.0.1:3000 --token-secret-file secret.txt --ca a.pem --ca b.pem --client-cert c.pem \
+                      --client-key k.pem --server-name a.example --insecure --i-own-this-target --allow-exec";
         let words: Vec<_> = target.split(' ').collect();
         assert_eq!(
             again(&[&["a.toml", "--out", "o"][..], &words].concat()),

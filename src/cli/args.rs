@@ -16,9 +16,11 @@ use tiketi_scenario::duration::{self, Written};
 use tiketi_scenario::{BUYERS, DURATION};
 use tiketi_verdict::agreement::Measure;
 
+mod connection;
 mod map;
 mod theory;
 
+pub(super) use connection::ConnectionArguments;
 pub(super) use map::{CheckArguments, MapArguments};
 pub(super) use theory::TheoryArguments;
 
@@ -199,6 +201,9 @@ pub struct RunArguments {
     /// How the target is asked, and who its buyers are.
     #[command(flatten)]
     pub buyers_of_target: TargetArguments,
+    /// How it is connected to.
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
     /// Confirm that you may load-test a target on another machine. Can't be set through the environment.
     #[arg(long, requires = "target")]
     pub i_own_this_target: bool,
@@ -272,6 +277,9 @@ pub struct ProbeArguments {
     /// How the target is asked, and who its buyers are.
     #[command(flatten)]
     pub buyers_of_target: TargetArguments,
+    /// How it is connected to.
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
     /// Give up after this length of real time, such as `90s` or `2m`.
     #[arg(long, value_name = "LENGTH", default_value = "60s", value_parser = parse_duration)]
     pub limit: Duration,

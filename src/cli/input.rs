@@ -33,6 +33,8 @@ pub(super) enum Kind {
     Users,
     /// Tokens of buyers, or the secret that signs them.
     Credentials,
+    /// Certificates, or a private key.
+    Certificate,
     /// The measurements of a finished run.
     Run,
 }
@@ -50,6 +52,7 @@ impl Kind {
             Self::OpenApi => "OpenAPI document",
             Self::Users => "file of users",
             Self::Credentials => "credentials file",
+            Self::Certificate => "certificate file",
             Self::Run => "run",
         }
     }
@@ -62,6 +65,8 @@ impl Kind {
             Self::Scenario | Self::PlanFile | Self::Profile | Self::PriceBook | Self::Mapping => {
                 4 * MIB
             }
+            // All authorities of a system have less than 1 MiB.
+            Self::Certificate => 4 * MIB,
             // A million tokens of 256 bytes.
             Self::Credentials | Self::Users => 256 * MIB,
             // An hour of a page with its images. It is never in memory as a whole.

@@ -8,6 +8,7 @@ mod check;
 mod commands;
 mod compare;
 mod completions;
+mod connection;
 mod cost;
 mod data_tier;
 mod draft;

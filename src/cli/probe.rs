@@ -9,6 +9,7 @@ use super::output;
 use super::source;
 use super::target;
 use tiketi_live::probe::{Exchange, Reached, probe as send_buyer};
+use tiketi_live::target::Access;
 use tiketi_scenario::{self as scenario, Overrides, Plan};
 
 /// The scenario of a probe without one: everything as documented, and loopback only.
@@ -24,7 +25,11 @@ fn carry_out(flags: &ProbeArguments) -> Result<Exit, Exit> {
     let mapping = plan.target.mapping();
     allow_exec::check(&plan, flags.allow_exec)?;
     let credentials = target::credentials(&flags.buyers_of_target, &plan, 1)?;
-    let url = flags.target.as_deref().expect("the argument is required");
+    let access = Access {
+        url: flags.target.clone().expect("the argument is required"),
+        trust: flags.connection.trust()?,
+        is_owned: flags.i_own_this_target,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -33,6 +38,9 @@ fn carry_out(flags: &ProbeArguments) -> Result<Exit, Exit> {
             Exit::Inconclusive
         })?;
     let mut printed = Ok(());
+    if access.trust.is_unchecked() {
+        printed = output::print("Certificates are not checked (--insecure).\n\n");
+    }
     let mut count = 0;
     let mut tell = |exchange: &Exchange| {
         count += 1;
@@ -40,14 +48,7 @@ fn carry_out(flags: &ProbeArguments) -> Result<Exit, Exit> {
             printed = output::print(written(count, exchange));
         }
     };
-    let sent = send_buyer(
-        url,
-        &plan,
-        &credentials,
-        flags.i_own_this_target,
-        flags.limit,
-        &mut tell,
-    );
+    let sent = send_buyer(&access, &plan, &credentials, flags.limit, &mut tell);
     let reached = runtime.block_on(sent);
     runtime.shutdown_background();
     printed?;

@@ -184,7 +184,7 @@ pub(super) fn cannot_read(kind: Kind, path: &Path, error: &InputError) -> Exit {
         ),
         Kind::Recording => Some("export all requests of the browser's developer tools as HAR"),
         Kind::OpenApi => Some("name the OpenAPI document of the back end, in JSON or YAML"),
-        Kind::Credentials | Kind::Users => None,
+        Kind::Credentials | Kind::Users | Kind::Certificate => None,
     };
     if error.is_not_found() {
         complain(format_args!("{what} not found: {name}"), hint);

@@ -11,15 +11,14 @@ use super::users;
 use tiketi_api::{Tree, Variable};
 use tiketi_live::credential::{CredentialError, Credentials};
 use tiketi_live::sut::{Remote, Sut};
-use tiketi_live::target::Refusal;
+use tiketi_live::target::{Access, Refusal};
 use tiketi_scenario::{Plan, arrival_times};
 
 /// An existing system, and the credentials of its buyers.
 #[derive(Debug)]
 pub(super) struct Target {
-    url: String,
+    access: Access,
     credentials: Credentials,
-    is_owned: bool,
 }
 
 /// Returns the target of `--target` with the credentials read from their file; `None` for a run on the testbed.
@@ -30,9 +29,12 @@ pub(super) fn asked_for(flags: &RunArguments, plan: &Plan) -> Result<Option<Targ
     allow_exec::check(plan, flags.allow_exec)?;
     let buyers = arrival_times(plan).len();
     Ok(Some(Target {
-        url: url.clone(),
+        access: Access {
+            url: url.clone(),
+            trust: flags.connection.trust()?,
+            is_owned: flags.i_own_this_target,
+        },
         credentials: credentials(&flags.buyers_of_target, plan, buyers)?,
-        is_owned: flags.i_own_this_target,
     }))
 }
 
@@ -41,7 +43,7 @@ pub(super) async fn sut(target: Option<Target>, plan: &Plan) -> Result<Sut, Exit
     let Some(target) = target else {
         return Ok(Sut::Testbed);
     };
-    let admission = Remote::admit(&target.url, plan, target.credentials, target.is_owned);
+    let admission = Remote::admit(&target.access, plan, target.credentials);
     Box::pin(admission)
         .await
         .map(|remote| Sut::Remote(Box::new(remote)))

@@ -57,6 +57,7 @@ pub(super) async fn figures(
         show: show.text.into_owned(),
         title,
         mapping,
+        certificates_unchecked: entry.is_unchecked(),
         tokens_reused,
         tickets,
         witness: testimony.witness,

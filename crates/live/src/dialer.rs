@@ -2,56 +2,55 @@
 //!
 //! This is the only file of the load generator that connects, and it connects to [`Allowed`] addresses only.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::reach::{Allowed, Forbidden};
 use super::resolver::Names;
-use super::setup::SetupError;
+use super::tls::{Problem, Tls};
 use tiketi_buyer::observation::Failure;
 
 /// Opens connections to one host.
 pub(super) struct Dialer {
     names: Names,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    /// `None` without TLS.
+    tls: Option<Tls>,
     /// Source addresses: a single one has only about 28,000 ports.
     sources: Vec<Ipv4Addr>,
     turn: Cell<usize>,
     connect_timeout: Duration,
     refused: Cell<u64>,
+    /// Why the last connection that failed or broke did so; `None` if none has.
+    problem: RefCell<Option<Problem>>,
 }
 
 impl Dialer {
-    /// Builds a dialer that gives each address `connect_timeout` of real time; `tls_host` is the name that the certificate
-    /// must have, `None` without TLS.
-    pub(super) fn new(
+    /// Builds a dialer that gives each address `connect_timeout` of real time.
+    pub(super) const fn new(
         names: Names,
-        tls_host: Option<&str>,
+        tls: Option<Tls>,
         sources: Vec<Ipv4Addr>,
         connect_timeout: Duration,
-    ) -> Result<Self, SetupError> {
-        let tls = tls_host.map(tls_to).transpose()?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             names,
             tls,
             sources,
             turn: Cell::new(0),
             connect_timeout,
             refused: Cell::new(0),
-        })
+            problem: RefCell::new(None),
+        }
     }
 
     /// Returns the address for the next connection.
@@ -67,6 +66,16 @@ impl Dialer {
     /// Returns the number of connections that this machine could not even try, for lack of file descriptors or ports.
     pub(super) fn refused(&self) -> u64 {
         self.refused.get()
+    }
+
+    /// Returns why the last connection that failed or broke did so; `None` if none has.
+    pub(super) fn problem(&self) -> Option<Problem> {
+        self.problem.borrow().clone()
+    }
+
+    /// Notes why a connection failed or broke.
+    pub(super) fn note(&self, problem: Problem) {
+        self.problem.replace(Some(problem));
     }
 
     /// Connects to `first`, or, if that fails, to the other addresses, as browsers do.
@@ -111,11 +120,14 @@ impl Dialer {
                 .await
                 .map_err(|error| self.count(&error))?;
             tcp.set_nodelay(true).map_err(|_| Failure::Reset)?;
-            let Some((connector, name)) = &self.tls else {
+            let Some(Tls { connector, name }) = &self.tls else {
                 return Ok(Connected::Plain(tcp));
             };
-            let tls = connector.connect(name.clone(), tcp);
-            let tls = Box::pin(tls).await.map_err(|_| Failure::Handshake)?;
+            let tls = Box::pin(connector.connect(name.clone(), tcp)).await;
+            let tls = tls.map_err(|error| {
+                self.note(Problem::of_handshake(&error));
+                Failure::Handshake
+            })?;
             Ok(Connected::Tls(Box::new(tls)))
         };
         timeout(self.connect_timeout, opening)
@@ -131,9 +143,11 @@ impl Dialer {
             Errno::EADDRINUSE,
         ];
         let errno = error.raw_os_error().map(Errno::from_raw);
-        if errno.is_some_and(|errno| own.contains(&errno)) {
+        let is_own = errno.is_some_and(|errno| own.contains(&errno));
+        if is_own {
             self.refused.set(self.refused.get() + 1);
         }
+        self.note(Problem::of_tcp(error, is_own));
         match error.kind() {
             io::ErrorKind::ConnectionReset => Failure::Reset,
             io::ErrorKind::TimedOut => Failure::ConnectTimeout,
@@ -169,20 +183,6 @@ fn bind_without_port(socket: &TcpSocket) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn bind_without_port(_socket: &TcpSocket) -> io::Result<()> {
     Ok(())
-}
-
-fn tls_to(host: &str) -> Result<(TlsConnector, ServerName<'static>), SetupError> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| SetupError::ServerName {
-        host: host.to_owned(),
-    })?;
-    Ok((TlsConnector::from(Arc::new(config)), name))
 }
 
 /// An open connection.

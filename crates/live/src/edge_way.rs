@@ -86,7 +86,7 @@ impl SiteNames {
         let connect_timeout = clock.wall(buyers.connect_timeout);
         let call_timeout = clock.wall(buyers.call_timeout);
         let sources = assignment.source_addresses.clone();
-        let dialer = Dialer::new(self.resolvers[0].another(), None, sources, connect_timeout)?;
+        let dialer = Dialer::new(self.resolvers[0].another(), None, sources, connect_timeout);
         let host = host_header(format!("{}:{}", edge.host, edge.port))?;
         Ok(Http::new(
             dialer,

@@ -10,6 +10,7 @@ use super::reach::Forbidden;
 use super::resolver::Names;
 use super::setup::{SetupError, host_header};
 use super::target::{self, Refusal};
+use super::tls::Tls;
 use super::worker::{EntryPoint, Scheme};
 use tiketi_buyer::observation::Failure;
 use tiketi_core::units::SimTime;
@@ -33,8 +34,14 @@ pub(super) async fn admit(
     for host in target.mapping().hosts {
         let url = host.at.url(scheme, &entry.host);
         let admitted = target::admit_host(&url, target, is_owned).await?;
+        let is_same = admitted.host == entry.host;
         hosts.push(EntryPoint {
             page: None,
+            trust: if is_same {
+                entry.trust.clone()
+            } else {
+                entry.trust.of_other_host()
+            },
             ..admitted
         });
     }
@@ -63,9 +70,8 @@ impl Hosts {
     pub(super) fn new(entries: &[EntryPoint], manner: Manner<'_>) -> Result<Self, SetupError> {
         let client = |entry: &EntryPoint| -> Result<_, SetupError> {
             let names = Names::new(entry, manner.clock)?;
-            let tls_host = (entry.scheme == Scheme::Https).then_some(entry.host.as_str());
             let sources = manner.sources.to_vec();
-            let dialer = Dialer::new(names, tls_host, sources, manner.connect_timeout)?;
+            let dialer = Dialer::new(names, Tls::to(entry)?, sources, manner.connect_timeout);
             let host = host_header(format!("{}:{}", entry.host, entry.port))?;
             let (timeout, most) = (manner.call_timeout, manner.connections_max);
             let http = Http::new(dialer, host, manner.clock, timeout, most);
@@ -88,14 +94,18 @@ impl Hosts {
             cookie: None,
             pass: None,
         };
-        let (_, http) = &self.clients[usize::from(host)];
-        let (sent, received) = http.call(request, &identity).await;
+        let (sent, received) = self.client(host).call(request, &identity).await;
         let received = received.map(|received| Received {
             cookie: None,
             pass: None,
             ..received
         });
         (sent, received)
+    }
+
+    /// Returns the client of a host, by its place.
+    pub(super) fn client(&self, host: u8) -> &Http {
+        &self.clients[usize::from(host)].1
     }
 
     /// Returns the first host with an address that may not be connected to, and the address; `None` if all may.
@@ -143,7 +153,12 @@ mod tests {
     }
 
     async fn hosts(target: &Target, is_owned: bool) -> Result<Vec<String>, Refusal> {
-        let entry = target::admit("http://127.0.0.1:80", target, 1.0, is_owned).await?;
+        let access = target::Access {
+            url: "http://127.0.0.1:80".to_owned(),
+            is_owned,
+            ..target::Access::default()
+        };
+        let entry = target::admit(&access, target, 1.0).await?;
         let hosts = entry.hosts.iter();
         Ok(hosts
             .map(|host| format!("{}:{}", host.host, host.port))

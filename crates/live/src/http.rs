@@ -22,6 +22,7 @@ use super::clock::Clock;
 use super::dialer::{Connected, Dialer};
 use super::reach::Allowed;
 use super::resolver::Names;
+use super::tls::{Problem, Remedy};
 use tiketi_buyer::observation::Failure;
 use tiketi_core::units::SimTime;
 use tiketi_server::PASS_COOKIE;
@@ -122,8 +123,6 @@ pub(super) struct Http {
     opened: Cell<u64>,
     waits: Cell<u64>,
     read_bytes: usize,
-    /// Why the last exchange that broke did so, in words.
-    broken: Cell<Option<&'static str>>,
 }
 
 impl Http {
@@ -146,18 +145,17 @@ impl Http {
             opened: Cell::new(0),
             waits: Cell::new(0),
             read_bytes: READ_BYTES,
-            broken: Cell::new(None),
         }
-    }
-
-    /// Returns why the last exchange that broke did so, as a sentence fragment; `None` if none has.
-    pub(super) fn broken(&self) -> Option<&'static str> {
-        self.broken.get()
     }
 
     /// Notes why an exchange broke.
     fn reset(&self, error: &hyper::Error) -> Failure {
-        self.broken.set(Some(if error.is_parse_too_large() {
+        // A server that demands a client certificate says so after the handshake.
+        if let Some(problem) = Problem::of_tls(error) {
+            self.dialer.note(problem);
+            return Failure::Handshake;
+        }
+        self.note_words(if error.is_parse_too_large() {
             "the head of its response is too large"
         } else if error.is_parse() {
             "it does not speak HTTP/1.1"
@@ -165,8 +163,12 @@ impl Http {
             "it closed the connection without a response"
         } else {
             "the connection was reset before the response"
-        }));
+        });
         Failure::Reset
+    }
+
+    fn note_words(&self, words: &'static str) {
+        self.dialer.note(Problem::new(words, Remedy::Server));
     }
 
     /// Sets the size of the read buffer of each connection.
@@ -337,9 +339,7 @@ impl Http {
     ) -> Result<Received, Failure> {
         let received = Received::read(response, self.clock).await;
         if matches!(received, Err(Failure::Reset)) {
-            self.broken.set(Some(
-                "it closed the connection in the middle of the response",
-            ));
+            self.note_words("it closed the connection in the middle of the response");
         }
         let received = received?;
         self.keep(address, channel);

@@ -39,6 +39,7 @@ mod site;
 mod socket_io;
 pub mod sut;
 pub mod target;
+pub mod tls;
 mod tool_watch;
 mod visitor;
 mod witness;

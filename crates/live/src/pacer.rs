@@ -70,6 +70,7 @@ mod tests {
     use super::*;
     use crate::credential::{Credentials, Issuer};
     use crate::reach::Reach;
+    use crate::tls::Trust;
     use crate::worker::{Assignment, EntryPoint, Scheme};
 
     fn plan() -> Plan {
@@ -90,6 +91,7 @@ mod tests {
                 page: None,
                 edge: None,
                 hosts: Vec::new(),
+                trust: Trust::default(),
                 reach: Reach::Loopback,
             },
             api: None,

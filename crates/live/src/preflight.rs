@@ -12,6 +12,7 @@ use super::credential::Credentials;
 use super::http::{Outgoing, Received};
 use super::session::{SendError, Session};
 use super::target::{Refusal, not_allowed};
+use super::tls::Remedy;
 use super::visitor::{Visitor, hidden};
 use super::worker::EntryPoint;
 use tiketi_api::{IdText, Meaning, Method, RoleName, mask};
@@ -270,7 +271,9 @@ fn may_pass(status: StatusCode) -> bool {
 pub(super) fn request_of(entry: &EntryPoint, session: &Session, outgoing: &Outgoing) -> String {
     let path = mask::path(&outgoing.uri.to_string());
     let path = hidden(&path, &session.visitor.secrets());
-    format!("{} {}{path}", outgoing.method, entry.url())
+    let place = outgoing.host.map(usize::from);
+    let asked = place.map_or(entry, |place| &entry.hosts[place]);
+    format!("{} {}{path}", outgoing.method, asked.url())
 }
 
 /// A response in words: its status, and the server's own words.
@@ -337,6 +340,7 @@ pub(super) fn refusal(entry: &EntryPoint, asked: &str, error: &SendError) -> Ref
         SendError::Unset(_) | SendError::Failed { .. } => Refusal::Unreachable {
             request: asked.to_owned(),
             reason: error.to_string(),
+            hint: error.remedy().hint(),
         },
     }
 }
@@ -346,6 +350,7 @@ pub(super) fn unreachable(entry: &EntryPoint, error: &impl ToString) -> Refusal 
     Refusal::Unreachable {
         request: entry.url(),
         reason: error.to_string(),
+        hint: Remedy::Server.hint(),
     }
 }
 

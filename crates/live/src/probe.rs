@@ -12,7 +12,7 @@ use super::http::{Outgoing, Received};
 use super::preflight::{choose_show, refusal, request_of, unreachable};
 use super::script::{Next, next};
 use super::session::{SendError, Session};
-use super::target::{self, Refusal};
+use super::target::{self, Access, Refusal};
 use super::visitor::hidden;
 use super::worker::EntryPoint;
 use tiketi_api::mask;
@@ -103,14 +103,13 @@ struct Walk<'w> {
 ///
 /// When the target may not be used, cannot be reached, or has no show.
 pub async fn probe(
-    url: &str,
+    access: &Access,
     plan: &Plan,
     credentials: &Credentials,
-    is_owned: bool,
     limit: Duration,
     report: &mut dyn FnMut(&Exchange),
 ) -> Result<Reached, Refusal> {
-    let entry = target::admit(url, &plan.target, 1.0, is_owned).await?;
+    let entry = target::admit(access, &plan.target, 1.0).await?;
     let session = Session::open(&entry, plan.target.mapping(), credentials, plan.seed)
         .map_err(|error| unreachable(&entry, &error))?;
     let walk = Walk {

@@ -170,6 +170,7 @@ mod tests {
     use tokio::time::timeout;
 
     use crate::clock::unix_now_ns;
+    use crate::tls::Trust;
     use crate::worker::Scheme;
     use tiketi_cloud::name_service::NameService;
     use tiketi_testbed::dns::NameServer;
@@ -183,6 +184,7 @@ mod tests {
             page: None,
             edge: None,
             hosts: Vec::new(),
+            trust: Trust::default(),
             reach: Reach::Loopback,
         }
     }

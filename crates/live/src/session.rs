@@ -13,8 +13,9 @@ use super::resolver::Names;
 use super::seats::SeatMap;
 use super::setup::{SetupError, host_header};
 use super::signer::{SignError, Signer};
+use super::tls::{Problem, Remedy, Tls};
 use super::visitor::{Scope, Visitor};
-use super::worker::{EntryPoint, Scheme};
+use super::worker::EntryPoint;
 use std::rc::Rc;
 use tiketi_api::{Mapping, RoleName, Values as _};
 use tiketi_buyer::Request;
@@ -39,16 +40,31 @@ pub(super) struct Session {
 pub(super) enum SendError {
     #[error("not sent: {{{0}}} has no value")]
     Unset(String),
-    #[error("{}", in_words(*.failure, *.broken))]
+    #[error("{}", in_words(*.failure, .problem.as_ref()))]
     Failed {
         failure: Failure,
-        /// Why the connection broke, in words.
-        broken: Option<&'static str>,
+        /// Why there was no connection, or why it broke; `None` if that is not known.
+        problem: Option<Problem>,
     },
     #[error("it resolves to {0}")]
     Forbidden(Forbidden),
     #[error("not sent: {0}")]
     Unsigned(SignError),
+}
+
+impl SendError {
+    /// Returns what the user can do about it.
+    pub(super) fn remedy(&self) -> Remedy {
+        match self {
+            Self::Failed {
+                failure: Failure::Handshake | Failure::ConnectRefused | Failure::Reset,
+                problem: Some(problem),
+            } => problem.remedy,
+            Self::Failed { .. } | Self::Unset(_) | Self::Forbidden(_) | Self::Unsigned(_) => {
+                Remedy::Server
+            }
+        }
+    }
 }
 
 impl Session {
@@ -81,8 +97,7 @@ impl Session {
     ) -> Result<Self, SetupError> {
         let clock = Clock::starting_at(unix_now_ns(), 1.0);
         let names = Names::new(entry, clock)?;
-        let tls_host = (entry.scheme == Scheme::Https).then_some(entry.host.as_str());
-        let dialer = Dialer::new(names, tls_host, Vec::new(), TIMEOUT / 2)?;
+        let dialer = Dialer::new(names, Tls::to(entry)?, Vec::new(), TIMEOUT / 2);
         let host = host_header(format!("{}:{}", entry.host, entry.port))?;
         let http = Http::new(dialer, host, clock, TIMEOUT, 1);
         let manner = Manner {
@@ -123,15 +138,18 @@ impl Session {
     /// Sends a request.
     pub(super) async fn send(&mut self, outgoing: &Outgoing) -> Result<Received, SendError> {
         let identity = &self.visitor.identity;
-        let (_, result) = match outgoing.host {
-            None => self.http.call(outgoing, identity).await,
-            Some(host) => self.hosts.call(host, outgoing, identity).await,
+        let (http, (_, result)) = match outgoing.host {
+            None => (&self.http, self.http.call(outgoing, identity).await),
+            Some(host) => (
+                self.hosts.client(host),
+                self.hosts.call(host, outgoing, identity).await,
+            ),
         };
         let received = result.map_err(|failure| {
             let elsewhere = self.hosts.forbidden().map(|(_, forbidden)| forbidden);
             let forbidden = self.http.dialer().forbidden().or(elsewhere);
-            let broken = self.http.broken();
-            forbidden.map_or(SendError::Failed { failure, broken }, SendError::Forbidden)
+            let problem = http.dialer().problem();
+            forbidden.map_or(SendError::Failed { failure, problem }, SendError::Forbidden)
         })?;
         self.visitor.take_cookies(&received);
         Ok(received)
@@ -158,14 +176,15 @@ impl Session {
 }
 
 /// Returns a failure as a fragment of a sentence.
-pub(super) fn in_words(failure: Failure, broken: Option<&'static str>) -> String {
+pub(super) fn in_words(failure: Failure, problem: Option<&Problem>) -> String {
+    let or = |words: &str| problem.map_or(words, |problem| &problem.words).to_owned();
     match failure {
         Failure::Dns => "the name cannot be resolved".to_owned(),
-        Failure::ConnectRefused => "connection refused".to_owned(),
+        Failure::ConnectRefused => or("connection refused"),
         Failure::ConnectTimeout => format!("no connection within {} s", (TIMEOUT / 2).as_secs()),
-        Failure::Reset => broken.unwrap_or("the connection was reset").to_owned(),
+        Failure::Reset => or("the connection was reset"),
         Failure::Timeout => format!("no complete response within {} s", TIMEOUT.as_secs()),
-        Failure::Handshake => "the TLS handshake failed".to_owned(),
+        Failure::Handshake => or("the TLS handshake failed"),
         Failure::Status(code) => format!("HTTP status {code}"),
         Failure::BadAnswer => "the response is larger than 16 MiB".to_owned(),
     }

@@ -13,6 +13,7 @@ use super::fleet_record::FleetRecord;
 use super::observe::Source;
 use super::reach::Reach;
 use super::sut::{Remote, Sut};
+use super::tls::Trust;
 use super::worker::{EdgeEntry, EntryPoint, Scheme};
 use tiketi_api::{IdText, Tree};
 use tiketi_cloud::driver::{self, Driven, Driver};
@@ -134,6 +135,7 @@ impl Site {
                         addresses: edge.addresses,
                     }),
                     hosts: Vec::new(),
+                    trust: Trust::default(),
                     reach: Reach::Loopback,
                 }
             }

@@ -4,13 +4,17 @@ use super::api::{Api, SeatStatuses};
 use super::credential::Credentials;
 use super::observe::Source;
 use super::preflight::{self, Found};
-use super::target::{self, Refusal};
+use super::target::{self, Access, Refusal};
 use super::visitor::Visitor;
 use super::worker::EntryPoint;
 use tiketi_api::IdText;
 use tiketi_scenario::Plan;
 use tiketi_scenario::arrival::arrival_times;
 use tiketi_scenario::data_tier::DataTier;
+
+/// What is said of a target whose certificates are not checked.
+const UNCHECKED: &str =
+    ". Warning: certificates are not checked (--insecure), so this may be another system";
 
 /// The system under test.
 #[derive(Debug)]
@@ -47,20 +51,19 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Checks that the system at `url` may be put under load and responds to one buyer, and finds out what it sells and whether it
+    /// Checks that the system may be put under load and responds to one buyer, and finds out what it sells and whether it
     /// serves the web page itself.
     ///
     /// # Errors
     ///
     /// When it may not be put under load, cannot be reached, does not know the buyer, or has nothing on sale.
     pub async fn admit(
-        url: &str,
+        access: &Access,
         plan: &Plan,
         credentials: Credentials,
-        is_owned: bool,
     ) -> Result<Self, Refusal> {
-        let mut entry = target::admit(url, &plan.target, plan.clock.speed, is_owned).await?;
-        let source = Source::admit(&plan.target).await?;
+        let mut entry = target::admit(access, &plan.target, plan.clock.speed).await?;
+        let source = Source::admit(&plan.target, &access.trust).await?;
         let Found {
             api,
             visitor,
@@ -108,12 +111,14 @@ impl Sut {
                     Some(_) => "",
                     None => " (no web page found; buyers start at the API)",
                 };
+                let unchecked = remote.entry.is_unchecked();
+                let unchecked = if unchecked { UNCHECKED } else { "" };
                 let show = remote.title.as_deref().unwrap_or(&remote.show.text);
                 let warnings = remote.warnings.iter();
                 let warnings: String = warnings
                     .map(|warning| format!(". Warning: {warning}"))
                     .collect();
-                format!("Target: {host}:{port}, show: {show}{page}{warnings}")
+                format!("Target: {host}:{port}, show: {show}{page}{unchecked}{warnings}")
             }
         }
     }

@@ -9,6 +9,7 @@ use super::hosts;
 use super::observe::SourceRefusal;
 use super::reach::{Forbidden, Reach, is_loopback};
 use super::signer::SignError;
+use super::tls::Trust;
 use super::worker::{EntryPoint, Scheme};
 use tiketi_scenario::plan::Target;
 
@@ -71,6 +72,8 @@ pub enum Refusal {
         request: String,
         /// Why, as a fragment of a sentence.
         reason: String,
+        /// What the user can do.
+        hint: &'static str,
     },
     /// A request before the load was not answered as a buyer needs it.
     #[error("the target is not ready for buyers: {request}: {said}")]
@@ -102,7 +105,7 @@ impl Refusal {
     /// Returns what the user can do about it; `None` if the message says it all.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unreachable { .. } => Some("start the server, or correct the URL".to_owned()),
+            Self::Unreachable { hint, .. } => Some((*hint).to_owned()),
             Self::NotReady { hint, .. } => Some(hint.clone()),
             Self::NoShow { .. } => Some(
                 "put a show on sale, or name one with `target.show` in the scenario".to_owned(),
@@ -119,22 +122,29 @@ impl Refusal {
     }
 }
 
+/// How the user gets to a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Its URL.
+    pub url: String,
+    /// Which certificates are accepted, and which one is presented.
+    pub trust: Trust,
+    /// Whether the user has confirmed that they may load-test it.
+    pub is_owned: bool,
+}
+
 /// Resolves the target and decides whether it may be put under load.
 ///
 /// Loopback is always allowed. Any other target needs its name (or address) in `target.allow`; ordinary unicast addresses,
-/// which must be in the listed networks if `target.allow` has any; and `is_owned`, the user's confirmation.
+/// which must be in the listed networks if `target.allow` has any; and the user's confirmation.
 ///
 /// # Errors
 ///
 /// The first reason why it is not allowed.
-pub async fn admit(
-    url: &str,
-    target: &Target,
-    speed: f64,
-    is_owned: bool,
-) -> Result<EntryPoint, Refusal> {
-    let mut entry = admit_host(url, target, is_owned).await?;
-    entry.hosts = hosts::admit(&entry, target, is_owned).await?;
+pub async fn admit(access: &Access, target: &Target, speed: f64) -> Result<EntryPoint, Refusal> {
+    let mut entry = admit_host(&access.url, target, access.is_owned).await?;
+    entry.trust = access.trust.clone();
+    entry.hosts = hosts::admit(&entry, target, access.is_owned).await?;
     if (speed - 1.0).abs() > f64::EPSILON {
         return Err(Refusal::Hurried {
             speed: speed.to_string(),
@@ -150,7 +160,7 @@ pub(super) async fn admit_host(
     is_owned: bool,
 ) -> Result<EntryPoint, Refusal> {
     let mut entry = parse(url)?;
-    let host = entry.host.trim_matches(['[', ']']);
+    let host = entry.bare_host();
     let found = tokio::net::lookup_host((host, entry.port)).await;
     let addresses: Vec<IpAddr> = found
         .map_err(|error| Refusal::Unresolved {
@@ -256,6 +266,7 @@ fn parse(url: &str) -> Result<EntryPoint, Refusal> {
         page: Some("/".to_owned()),
         edge: None,
         hosts: Vec::new(),
+        trust: Trust::default(),
         // Until the addresses are known.
         reach: Reach::Loopback,
     })
@@ -375,7 +386,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_target_at_another_speed_is_rejected() {
-        let refused = admit("http://127.0.0.1:1", &target(&[]), 5.0, false).await;
+        let access = Access {
+            url: "http://127.0.0.1:1".to_owned(),
+            ..Access::default()
+        };
+        let refused = admit(&access, &target(&[]), 5.0).await;
         assert!(matches!(refused, Err(Refusal::Hurried { .. })));
     }
 }

@@ -107,18 +107,24 @@ pub(super) fn write_down(
     };
     let shown = || Shown {
         sent: sent(world, asked, visitor),
-        words: words(visitor, end),
+        words: words(world, asked, visitor, end),
     };
     notebook.handle_reply(trace, &reply, &counted(world, asked), shown);
 }
 
 /// The words of a response, or why there is none that says it itself.
-fn words(visitor: &Visitor, end: &End<'_>) -> String {
+fn words(world: &World, asked: Asked, visitor: &Visitor, end: &End<'_>) -> String {
     match end {
         End::Answered(received, _) => {
             let secrets = visitor.secrets();
             let secrets: Vec<_> = secrets.iter().map(String::as_str).collect();
             mask::body(&received.body, &secrets)
+        }
+        // The other failures say it all.
+        End::Failed(Failure::Handshake) => {
+            let role = world.api.role(asked.step);
+            let problem = world.problem(role.and_then(|role| role.host));
+            problem.map_or_else(String::new, |problem| problem.words)
         }
         End::Failed(_) => String::new(),
         End::Unsent(variable) => format!("not sent: {{{variable}}} has no value"),

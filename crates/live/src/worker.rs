@@ -25,6 +25,7 @@ use super::reach::{Forbidden, Reach};
 use super::self_check::{Sampler, raise_files_limit};
 use super::setup::SetupError;
 use super::signer::SignError;
+use super::tls::Trust;
 use super::world::World;
 use tiketi_api::{IdText, Mapping, Tree};
 use tiketi_cloud::resolver::NameFigures;
@@ -99,11 +100,25 @@ pub struct EntryPoint {
     /// The hosts besides this one, in the order of the mapping.
     #[serde(default)]
     pub hosts: Vec<Self>,
+    /// Which certificates are accepted, and which one is presented.
+    #[serde(default)]
+    pub trust: Trust,
     /// The addresses that connections may go to, whatever the name means by then.
     pub reach: Reach,
 }
 
 impl EntryPoint {
+    /// Returns the host without the brackets of an IPv6 address.
+    pub(super) fn bare_host(&self) -> &str {
+        self.host.trim_matches(['[', ']'])
+    }
+
+    /// Returns whether TLS is used and any certificate is accepted, of the target or of another host.
+    pub fn is_unchecked(&self) -> bool {
+        let mut all = std::iter::once(self).chain(&self.hosts);
+        all.any(|entry| entry.scheme == Scheme::Https && entry.trust.is_unchecked())
+    }
+
     /// Returns the URL with the port, also if it is the default one.
     pub fn url(&self) -> String {
         let scheme = match self.scheme {

@@ -22,7 +22,8 @@ use super::seats::SeatMap;
 use super::setup::{SetupError, host_header};
 use super::signer::{SignError, Signer};
 use super::socket_io::{OpeningStage, emission_text};
-use super::worker::{Assignment, Scheme};
+use super::tls::{Problem, Tls};
+use super::worker::Assignment;
 use tiketi_buyer::Emission;
 use tiketi_buyer::observation::{Failure, Observation};
 use tiketi_core::rng::Streams;
@@ -106,10 +107,8 @@ impl World {
             let http = site.client(assignment, edge, clock, most)?;
             way = Some(EdgeWay::new(http, Rc::clone(site)));
         }
-        let is_tls = entry.scheme == Scheme::Https;
-        let tls_host = is_tls.then_some(entry.host.as_str());
         let sources = assignment.source_addresses.clone();
-        let dialer = Dialer::new(names, tls_host, sources, connect_timeout)?;
+        let dialer = Dialer::new(names, Tls::to(entry)?, sources, connect_timeout);
         let host = format!("{}:{}", entry.host, entry.port);
         let host = host_header(host)?;
         let manner = Manner {
@@ -190,6 +189,12 @@ impl World {
         let host = self.http.host().to_str().unwrap_or_default();
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
         Some((name.to_owned(), forbidden))
+    }
+
+    /// Returns why the last connection to a host that failed or broke did so; `None` if none has. The target itself has no place.
+    pub(super) fn problem(&self, host: Option<u8>) -> Option<Problem> {
+        let http = host.map_or(&self.http, |host| self.hosts.client(host));
+        http.dialer().problem()
     }
 
     /// Resolves when the program that signs requests has failed; never without one.

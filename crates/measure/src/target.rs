@@ -19,6 +19,8 @@ pub struct TargetFigures {
     pub title: Option<String>,
     /// The name and version of the API mapping.
     pub mapping: String,
+    /// Whether any certificate was accepted, so that nothing shows which system it was.
+    pub certificates_unchecked: bool,
     /// Whether several buyers used one token, so that the target took them for one person.
     pub tokens_reused: bool,
     /// What all buyers saw together.

@@ -265,6 +265,11 @@ fn ended(sample: &Sample) -> String {
         (Outcome::Failed(Failure::Reset), None) => {
             "lost the connection before the response".to_owned()
         }
+        (Outcome::Failed(Failure::Handshake), None)
+            if sample.operation != Operation::SocketConnect =>
+        {
+            "failed in the TLS handshake".to_owned()
+        }
         (Outcome::Failed(Failure::Handshake), None) => "was refused in the handshake".to_owned(),
         (Outcome::Failed(Failure::Dns), None) => "could not resolve the name".to_owned(),
         (_, None) => "failed".to_owned(),

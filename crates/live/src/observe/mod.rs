@@ -15,6 +15,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::clock::Clock;
 use super::reach::{Forbidden, Reach};
 use super::target::{Refusal, guard};
+use super::tls::Trust;
 use super::worker::{EntryPoint, Scheme};
 use prometheus::Server;
 #[cfg(feature = "fuzzing")]
@@ -77,12 +78,13 @@ pub struct Source {
 impl Source {
     /// Checks that the metrics server of a target may be asked; `None` if the scenario names none.
     ///
-    /// The rules are those of the target, but nobody needs to confirm anything: it is only read.
+    /// The rules are those of the target, but nobody needs to confirm anything: it is only read. `trust` says which certificates
+    /// are accepted.
     ///
     /// # Errors
     ///
     /// The first reason why it is not allowed.
-    pub async fn admit(target: &Target) -> Result<Option<Self>, SourceRefusal> {
+    pub async fn admit(target: &Target, trust: &Trust) -> Result<Option<Self>, SourceRefusal> {
         let Observe {
             prometheus, every, ..
         } = &target.observe;
@@ -90,6 +92,7 @@ impl Source {
             return Ok(None);
         };
         let (mut entry, base) = parse(url)?;
+        entry.trust = trust.of_other_host();
         let host = entry.host.trim_matches(['[', ']']).to_owned();
         let found = tokio::net::lookup_host((host.as_str(), entry.port)).await;
         let addresses: Vec<IpAddr> = found
@@ -143,6 +146,7 @@ fn parse(url: &str) -> Result<(EntryPoint, String), SourceRefusal> {
         page: None,
         edge: None,
         hosts: Vec::new(),
+        trust: Trust::default(),
         // Until the addresses are known.
         reach: Reach::Loopback,
     };

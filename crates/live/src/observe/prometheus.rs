@@ -19,7 +19,7 @@ use crate::dialer::Dialer;
 use crate::resolver::Names;
 use crate::session::in_words;
 use crate::setup::{SetupError, host_header};
-use crate::worker::Scheme;
+use crate::tls::{Problem, Tls};
 use tiketi_api::mask;
 use tiketi_buyer::observation::Failure;
 
@@ -44,9 +44,8 @@ impl Server {
     pub(super) fn new(source: &Source, clock: Clock) -> Result<Self, SetupError> {
         let entry = &source.entry;
         let names = Names::new(entry, clock)?;
-        let tls_host = (entry.scheme == Scheme::Https).then_some(entry.host.as_str());
         Ok(Self {
-            dialer: Dialer::new(names, tls_host, Vec::new(), CONNECT_TIMEOUT)?,
+            dialer: Dialer::new(names, Tls::to(entry)?, Vec::new(), CONNECT_TIMEOUT),
             host: host_header(format!("{}:{}", entry.host, entry.port))?,
             base: source.base.clone(),
         })
@@ -66,12 +65,17 @@ impl Server {
         let address = self.dialer.address().await.map_err(|failure| {
             let forbidden = self.dialer.forbidden();
             forbidden.map_or_else(
-                || words(failure),
+                || words(failure, None),
                 |forbidden| format!("its name resolves to {forbidden}"),
             )
         })?;
-        let (_, connected) = self.dialer.connect(address).await.map_err(words)?;
-        let broken = |error: hyper::Error| format!("the connection broke: {error}");
+        let connected = self.dialer.connect(address).await;
+        let failed = |failure| words(failure, self.dialer.problem().as_ref());
+        let (_, connected) = connected.map_err(failed)?;
+        let broken = |error: hyper::Error| {
+            let problem = Problem::of_tls(&error).map(|problem| problem.words);
+            problem.unwrap_or_else(|| format!("the connection broke: {error}"))
+        };
         let (mut channel, connection) = http1::handshake(TokioIo::new(connected))
             .await
             .map_err(broken)?;
@@ -184,10 +188,10 @@ pub(crate) fn read(status: StatusCode, body: &[u8]) -> Result<f64, String> {
 }
 
 /// A failure as a fragment of a sentence. The times are those of this client.
-fn words(failure: Failure) -> String {
+fn words(failure: Failure, problem: Option<&Problem>) -> String {
     match failure {
         Failure::ConnectTimeout => "connecting timed out".to_owned(),
         Failure::Timeout => "no response in time".to_owned(),
-        failure => in_words(failure, None),
+        failure => in_words(failure, problem),
     }
 }

@@ -66,7 +66,10 @@ fn http(status: &str, body: &str) -> Option<Vec<u8>> {
 }
 
 async fn ask(address: &str) -> Result<f64, String> {
-    let source = Source::admit(&target(address, &[])).await.unwrap().unwrap();
+    let source = Source::admit(&target(address, &[]), &Trust::default())
+        .await
+        .unwrap()
+        .unwrap();
     let clock = Clock::starting_at(crate::clock::unix_now_ns(), 1.0);
     let (_, query) = source.queries[0].clone();
     let asked = async move { Server::new(&source, clock).unwrap().query(&query).await };
@@ -132,31 +135,40 @@ fn scalars_are_values_and_matrices_are_not() {
 #[tokio::test]
 async fn a_server_beyond_loopback_needs_the_scenario_and_no_confirmation() {
     let url = "http://192.0.2.7:9090";
-    let refused = Source::admit(&target(url, &[])).await.unwrap_err();
+    let refused = Source::admit(&target(url, &[]), &Trust::default())
+        .await
+        .unwrap_err();
     assert!(
         matches!(refused, SourceRefusal::NotAllowed { .. }),
         "{refused}"
     );
     assert!(refused.to_string().contains("`target.allow`"), "{refused}");
     assert!(
-        Source::admit(&target(url, &["192.0.2.7"]))
+        Source::admit(&target(url, &["192.0.2.7"]), &Trust::default())
             .await
             .unwrap()
             .is_some()
     );
     let metadata = target("http://169.254.169.254", &["169.254.169.254"]);
-    let refused = Source::admit(&metadata).await.unwrap_err();
+    let refused = Source::admit(&metadata, &Trust::default())
+        .await
+        .unwrap_err();
     assert!(
         matches!(refused, SourceRefusal::AddressNotAllowed { .. }),
         "{refused}"
     );
-    assert!(Source::admit(&Target::default()).await.unwrap().is_none());
+    assert!(
+        Source::admit(&Target::default(), &Trust::default())
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[tokio::test]
 async fn readings_arrive_from_the_thread_until_it_is_dropped() {
     let (address, mut requests) = server(http("200 OK", &vector(&["3"]))).await;
-    let source = Source::admit(&target(&address, &[]))
+    let source = Source::admit(&target(&address, &[]), &Trust::default())
         .await
         .unwrap()
         .unwrap();

@@ -182,6 +182,9 @@ pub struct TargetHeader {
     pub title: Option<String>,
     /// The name and version of the API mapping.
     pub mapping: String,
+    /// Whether any certificate was accepted, so that nothing shows which system it was.
+    #[serde(skip_serializing_if = "is_false")]
+    pub certificates_unchecked: bool,
 }
 
 /// Buyers who reached one stage.
@@ -355,6 +358,7 @@ fn header(run: &Measurements, run_again: &str) -> RunHeader {
         question: run.plan.question.clone(),
         engine: run.ending.engine,
         target: run.ending.target.as_ref().map(|target| TargetHeader {
+            certificates_unchecked: target.certificates_unchecked,
             url: target.url.clone(),
             show: target.show.clone(),
             title: target.title.clone(),
@@ -402,6 +406,14 @@ fn bots(run: &Measurements) -> Option<Bots> {
 )]
 const fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+const fn is_false(is: &bool) -> bool {
+    !*is
 }
 
 fn left(run: &Measurements) -> Vec<LeftFor> {

@@ -89,7 +89,12 @@ fn context(run: &RunHeader) -> String {
             None => target.show.clone(),
         };
         let TargetHeader { url, mapping, .. } = target;
-        format!("target {url} · show {show} · API mapping {mapping}")
+        let unchecked = if target.certificates_unchecked {
+            " (certificates not checked: --insecure)"
+        } else {
+            ""
+        };
+        format!("target {url}{unchecked} · show {show} · API mapping {mapping}")
     }));
     parts.push(times(run));
     parts.push(format!("seed {}", run.seed));

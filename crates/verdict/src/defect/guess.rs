@@ -3,6 +3,7 @@
 use tiketi_buyer::observation::{Failure, Outcome};
 use tiketi_core::units::SimTime;
 use tiketi_measure::witness::Sample;
+use tiketi_scenario::operation::Operation;
 
 /// What exceptions of common languages and databases say, and no refusal does.
 const EXCEPTIONS: [&str; 16] = [
@@ -75,6 +76,11 @@ pub(super) fn looks_like(sample: &Sample) -> String {
         }
         (Outcome::Failed(Failure::Reset), None) => {
             "a process that crashed or was restarted, or a proxy that closes connections in use"
+        }
+        (Outcome::Failed(Failure::Handshake), None)
+            if sample.operation != Operation::SocketConnect =>
+        {
+            "a certificate or a TLS setting that changed, or that only some of the servers behind the name have"
         }
         (Outcome::Failed(Failure::Handshake), None) => {
             "a Socket.IO server that does not accept the token or the protocol version"
