@@ -178,7 +178,7 @@ fn forbidden_targets_exit_with_92() {
         target("http://192.0.2.7:3000"),
         target("http://192.0.2.7:3000 --i-own-this-target"),
         target("ftp://127.0.0.1"),
-        target("http://127.0.0.1:3000/path"),
+        target("http://127.0.0.1:3000/path?query"),
         target("http://user@127.0.0.1:3000"),
     ];
     let shown = transcript(&commands.each_ref().map(String::as_str));

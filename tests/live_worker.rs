@@ -137,6 +137,7 @@ fn assignment(plan: Plan, address: SocketAddr) -> Assignment {
             scheme: Scheme::Http,
             host: address.ip().to_string(),
             port: address.port(),
+            base: String::new(),
             dns: None,
             page: None,
             edge: None,

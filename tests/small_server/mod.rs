@@ -50,6 +50,16 @@ struct Shared {
 impl SmallServer {
     /// Serves `seats` seats and admits one waiting buyer every `admit_every`. Everybody has to wait.
     pub(crate) fn start(seats: u128, admit_every: Duration) -> Self {
+        Self::serve("127.0.0.1:0", seats, admit_every, |router| router)
+    }
+
+    /// As [`Self::start`], at an address and with other routes.
+    pub(crate) fn serve(
+        address: &str,
+        seats: u128,
+        admit_every: Duration,
+        routes: impl FnOnce(Router) -> Router + Send + 'static,
+    ) -> Self {
         let seats = (0..seats).map(|n| (Uuid::from_u128(1_000 + n), None));
         let books = Books {
             seats: seats.collect(),
@@ -60,7 +70,7 @@ impl SmallServer {
             messages_tx: broadcast::channel(1_024).0,
             cut_tx: broadcast::channel(8).0,
         };
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = std::net::TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop_tx, stop_rx) = tokio::sync::oneshot::channel::<()>();
@@ -73,7 +83,7 @@ impl SmallServer {
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 tokio::spawn(admit(state.clone(), admit_every));
-                let serving = axum::serve(listener, router(state)).into_future();
+                let serving = axum::serve(listener, routes(router(state))).into_future();
                 tokio::select! {
                     served = serving => served.unwrap(),
                     _ = stop_rx => {}

@@ -54,6 +54,7 @@ pub(super) async fn figures(
     };
     TargetFigures {
         url: entry.url(),
+        base: entry.base.clone(),
         show: show.text.into_owned(),
         title,
         mapping,

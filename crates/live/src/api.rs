@@ -15,7 +15,7 @@ use http::{Method, Uri};
 use uuid::Uuid;
 
 pub(super) use lists::{SeatStatus, SeatStatuses, Show};
-use prepared::{Prepared, Scripts, keeps_variables, parse_path};
+use prepared::{Prepared, Scripts, base_of, keeps_variables, parse_path};
 pub(super) use step::Step;
 
 use super::http::{Outgoing, Received};
@@ -42,6 +42,8 @@ pub(super) struct Api {
     pub(super) ids: Rc<Ids>,
     show: Option<IdText<'static>>,
     keeps_variables: bool,
+    /// In front of every path on the target itself.
+    base: String,
 }
 
 /// What a response says to a journey.
@@ -56,13 +58,14 @@ pub(super) struct Understood<'a> {
 
 impl Api {
     /// Builds the API for buyers of `show` (`None` before it is known); `page` is the path of the web page, `None` if the system
-    /// under test serves none.
+    /// under test serves none, and `base` is in front of all other paths.
     pub(super) fn new(
         mapping: Mapping,
         show: Option<IdText<'static>>,
         page: Option<&str>,
+        base: &str,
     ) -> Result<Self, SetupError> {
-        let prepare = |role: &Role| Prepared::new(role, show.as_ref());
+        let prepare = |role: &Role| Prepared::new(role, show.as_ref(), base);
         let roles = mapping.roles().iter().map(prepare);
         let roles = roles.collect::<Result<_, _>>()?;
         let polls = mapping.roles().iter();
@@ -82,12 +85,13 @@ impl Api {
             ids,
             show,
             mapping,
+            base: base.to_owned(),
         })
     }
 
     /// Sets the show, once it is known.
     pub(super) fn set_show(&mut self, show: IdText<'static>) -> Result<(), SetupError> {
-        let prepare = |role: &Role| Prepared::new(role, Some(&show));
+        let prepare = |role: &Role| Prepared::new(role, Some(&show), &self.base);
         let roles = self.mapping.roles();
         self.roles = roles.iter().map(prepare).collect::<Result<_, _>>()?;
         let polls = roles.iter();
@@ -198,7 +202,7 @@ impl Api {
         let uri = match &prepared.uri {
             Some(uri) => uri.clone(),
             None => {
-                let mut path = String::new();
+                let mut path = base_of(role, &self.base).to_owned();
                 role.path.render(&scope, &mut path).map_err(unset)?;
                 parse_path(&path).map_err(|_| "a valid path".to_owned())?
             }

@@ -21,7 +21,7 @@ use super::self_check::raise_files_limit;
 use super::site::Site;
 use super::sut::Sut;
 use super::tool_watch::ToolWatch;
-use super::worker::{Assignment, EntryPoint, Scheme, WorkerReport};
+use super::worker::{Assignment, WorkerReport};
 use tiketi_core::units::SimTime;
 use tiketi_measure::observed::ObservationLog;
 use tiketi_measure::{Assembly, Measurements};
@@ -118,7 +118,7 @@ pub async fn conduct(
     };
     let observer = source.and_then(|source| observe(source, clock, watcher));
     let setting = Setting {
-        target: url(&assignment.entry),
+        target: assignment.entry.url(),
         // A command may change its folder.
         folder: std::path::absolute(places.folder).unwrap_or_else(|_| places.folder.to_owned()),
         seed: plan.seed,
@@ -139,15 +139,6 @@ pub async fn conduct(
         watcher,
     };
     Box::pin(conductor.run()).await
-}
-
-/// Returns the address of the system under test.
-fn url(entry: &EntryPoint) -> String {
-    let scheme = match entry.scheme {
-        Scheme::Http => "http",
-        Scheme::Https => "https",
-    };
-    format!("{scheme}://{}:{}", entry.host, entry.port)
 }
 
 /// Starts to read what a metrics server knows; `None` if that is not possible, which is no reason not to run.

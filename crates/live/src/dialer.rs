@@ -68,6 +68,11 @@ impl Dialer {
         self.refused.get()
     }
 
+    /// Returns whether connections use TLS.
+    pub(super) const fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// Returns why the last connection that failed or broke did so; `None` if none has.
     pub(super) fn problem(&self) -> Option<Problem> {
         self.problem.borrow().clone()

@@ -191,6 +191,7 @@ impl Visit {
             let opening = Opening {
                 dialer: world.http.dialer(),
                 host: world.http.host(),
+                path: &world.socket_path,
                 identity,
                 stage_timeout: world.stage_timeout,
             };

@@ -58,7 +58,8 @@ pub fn http_response(bytes: &[u8]) -> bool {
         return false;
     };
     let show = Uuid::nil().into();
-    let api = Api::new(tiketi_api::tiketi(), Some(show), Some("/")).expect("the preset is valid");
+    let api = Api::new(tiketi_api::tiketi(), Some(show), Some("/"), "");
+    let api = api.expect("the preset is valid");
     let mut seats = SeatMap::new(Rc::clone(&api.ids));
     let credential = Credential::anonymous(Uuid::nil());
     let mut visitor = Visitor::new(BuyerId(0), credential, &api, None);

@@ -34,7 +34,7 @@ pub(super) async fn admit(
     for host in target.mapping().hosts {
         let url = host.at.url(scheme, &entry.host);
         let admitted = target::admit_host(&url, target, is_owned).await?;
-        let is_same = admitted.host == entry.host;
+        let is_same = target::is_same_host(&admitted.host, &entry.host);
         hosts.push(EntryPoint {
             page: None,
             trust: if is_same {

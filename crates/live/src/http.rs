@@ -187,6 +187,17 @@ impl Http {
         &self.host
     }
 
+    /// Returns the URL without its path.
+    pub(super) fn origin(&self) -> String {
+        let scheme = if self.dialer.is_tls() {
+            "https"
+        } else {
+            "http"
+        };
+        let host = self.host.to_str().expect("it was made from text");
+        format!("{scheme}://{host}")
+    }
+
     /// Returns the number of connections opened so far.
     pub(super) fn opened(&self) -> u64 {
         self.opened.get()

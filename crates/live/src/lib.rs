@@ -28,6 +28,7 @@ mod preflight;
 pub mod probe;
 pub mod progress;
 pub mod reach;
+mod redirect;
 mod resolver;
 mod script;
 mod seats;

@@ -87,6 +87,7 @@ mod tests {
                 scheme: Scheme::Http,
                 host: Ipv4Addr::LOCALHOST.to_string(),
                 port: 1,
+                base: String::new(),
                 dns: None,
                 page: None,
                 edge: None,

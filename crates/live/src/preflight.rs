@@ -10,6 +10,7 @@ use tokio::task::LocalSet;
 use super::api::{Api, SeatStatuses, Show, Step};
 use super::credential::Credentials;
 use super::http::{Outgoing, Received};
+use super::redirect;
 use super::session::{SendError, Session};
 use super::target::{Refusal, not_allowed};
 use super::tls::Remedy;
@@ -129,7 +130,7 @@ impl Check<'_> {
             let outgoing = self.session.outgoing(step, request).await;
             let outgoing = outgoing.map_err(|error| self.refusal(&asked, &error))?;
             asked = request_of(self.entry, &self.session, &outgoing);
-            let received = self.send(&outgoing, &asked).await?;
+            let received = self.send(request, &outgoing, &asked).await?;
             if self.session.api.is_show_list(step) {
                 shows = Some(self.shows(&asked, &received)?);
                 continue;
@@ -174,7 +175,7 @@ impl Check<'_> {
         let outgoing = self.session.outgoing(step, request).await;
         let outgoing = outgoing.map_err(|error| unreachable(self.entry, &error))?;
         let asked = request_of(self.entry, &self.session, &outgoing);
-        let received = self.send(&outgoing, &asked).await?;
+        let received = self.send(request, &outgoing, &asked).await?;
         let Session { api, visitor, .. } = &mut self.session;
         if api.peek(step, &received, visitor).0.is_some() {
             return Ok(());
@@ -212,7 +213,7 @@ impl Check<'_> {
         let outgoing = self.session.outgoing(step, request).await;
         let outgoing = outgoing.map_err(|error| unreachable(self.entry, &error))?;
         let asked = request_of(self.entry, &self.session, &outgoing);
-        let received = self.send(&outgoing, &asked).await?;
+        let received = self.send(request, &outgoing, &asked).await?;
         let words = format!("{asked}: {}", said(&self.session, &received));
         if received.status == StatusCode::FORBIDDEN {
             // Some systems show the map only to buyers who were admitted. A token that is not valid fails the request before.
@@ -235,9 +236,25 @@ impl Check<'_> {
         }
     }
 
-    async fn send(&mut self, outgoing: &Outgoing, asked: &str) -> Result<Received, Refusal> {
-        let received = self.session.send(outgoing).await;
-        received.map_err(|error| self.refusal(asked, &error))
+    /// Sends a request. Redirects that are followed cost each buyer time, and one that is not says why.
+    async fn send(
+        &mut self,
+        request: Request,
+        outgoing: &Outgoing,
+        asked: &str,
+    ) -> Result<Received, Refusal> {
+        let end = self.session.send_along(request, outgoing).await;
+        let end = end.map_err(|error| self.refusal(asked, &error))?;
+        if let Some(reason) = end.stopped {
+            let words = format!(" ({reason})");
+            return Err(self.not_ready(asked, &end.received, &words));
+        }
+        if let Some(path) = end.led_to {
+            let path = hidden(&mask::path(&path), &self.session.visitor.secrets());
+            self.warnings
+                .push(format!("{asked} redirects to {path}, for each buyer"));
+        }
+        Ok(end.received)
     }
 
     fn refusal(&self, asked: &str, error: &SendError) -> Refusal {
@@ -250,7 +267,10 @@ impl Check<'_> {
                 "the target does not accept the token of the first buyer: check the secret, the tokens or the users, and that \
                  the target knows them"
             }
-            status if status.is_redirection() => "it redirects: pass the URL that it leads to",
+            status if redirect::is_redirect(status) => {
+                "pass the URL that it leads to, or correct the path in the API mapping; some systems redirect to a login page instead of \
+                 refusing a token"
+            }
             _ if self.is_mapped => COMPARE,
             _ => CALLS,
         };
@@ -273,7 +293,7 @@ pub(super) fn request_of(entry: &EntryPoint, session: &Session, outgoing: &Outgo
     let path = hidden(&path, &session.visitor.secrets());
     let place = outgoing.host.map(usize::from);
     let asked = place.map_or(entry, |place| &entry.hosts[place]);
-    format!("{} {}{path}", outgoing.method, asked.url())
+    format!("{} {}{path}", outgoing.method, asked.origin())
 }
 
 /// A response in words: its status, and the server's own words.
@@ -282,7 +302,9 @@ fn said(session: &Session, received: &Received) -> String {
     let secrets: Vec<_> = secrets.iter().map(String::as_str).collect();
     let words = mask::body(&received.body, &secrets);
     let status = received.status;
-    if words.is_empty() {
+    if let Some(location) = redirect::location(received, &session.visitor) {
+        format!("it redirects with {status} to {location}")
+    } else if words.is_empty() {
         format!("it responded with {status} and no body")
     } else {
         format!("it responded with {status}: {words}")

@@ -10,6 +10,7 @@ use super::clock::wall_now;
 use super::credential::Credentials;
 use super::http::{Outgoing, Received};
 use super::preflight::{choose_show, refusal, request_of, unreachable};
+use super::redirect::{self, NotFollowed};
 use super::script::{Next, next};
 use super::session::{SendError, Session};
 use super::target::{self, Access, Refusal};
@@ -235,22 +236,16 @@ impl Walk<'_> {
     /// Takes one step, and asks for its result if it was accepted. Returns what it ended with; `None` if the next step follows.
     async fn step(&mut self, mut step: Step, request: Request, is_last: bool) -> Option<Reply> {
         loop {
-            let outgoing = match self.session.outgoing(step, request).await {
+            let mut outgoing = match self.session.outgoing(step, request).await {
                 Ok(outgoing) => outgoing,
-                Err(error) => return Some(self.no_response(step, None, &error)),
-            };
-            let received = match self.session.send(&outgoing).await {
-                Ok(received) => received,
                 Err(error) => {
-                    let reply = self.no_response(step, Some(&outgoing), &error);
-                    if !self.has_answered {
-                        let asked = request_of(self.entry, &self.session, &outgoing);
-                        self.silence = Some((asked, error));
-                    }
-                    return Some(reply);
+                    self.no_response(step, None, &error);
+                    return Some(Reply::Failed);
                 }
             };
-            self.has_answered = true;
+            let Some((received, stopped)) = self.send(step, request, &mut outgoing).await else {
+                return Some(Reply::Failed);
+            };
             if self.session.api.is_show_list(step) {
                 self.shows = self.session.api.shows(&received);
             }
@@ -262,7 +257,11 @@ impl Walk<'_> {
                 ..
             } = &mut self.session;
             let understood = api.understand(step, request, &received, seats, visitor);
-            let (meaning, words) = (understood.meaning, in_words(&understood, &received));
+            let meaning = understood.meaning;
+            let words = match stopped {
+                Some(reason) => Err(format!("not followed: {reason}")),
+                None => in_words(&understood, &received),
+            };
             let what = reply(&understood.answer);
             let wait = understood.poll_after.or(received.retry_after);
             let exchange = Exchange {
@@ -288,14 +287,51 @@ impl Walk<'_> {
         }
     }
 
-    fn no_response(&mut self, step: Step, outgoing: Option<&Outgoing>, error: &SendError) -> Reply {
+    /// Sends a request, and follows the redirects of pages and shows. Returns the response, and why it is not followed if it is a
+    /// redirect; `None` if there is none.
+    async fn send(
+        &mut self,
+        step: Step,
+        request: Request,
+        outgoing: &mut Outgoing,
+    ) -> Option<(Received, Option<NotFollowed>)> {
+        let mut route = self.session.route(request, outgoing);
+        loop {
+            let received = match self.session.send(outgoing).await {
+                Ok(received) => received,
+                Err(error) => {
+                    let asked = request_of(self.entry, &self.session, outgoing);
+                    self.no_response(step, Some(outgoing), &error);
+                    if !self.has_answered {
+                        self.silence = Some((asked, error));
+                    }
+                    return None;
+                }
+            };
+            self.has_answered = true;
+            let uri = match route.as_mut().and_then(|route| route.handle(&received)) {
+                Some(Ok(uri)) => uri,
+                Some(Err(reason)) => return Some((received, Some(reason))),
+                None => return Some((received, None)),
+            };
+            let secrets = self.session.visitor.secrets();
+            let exchange = Exchange {
+                response: Ok(answered(&received, &secrets)),
+                understood: Ok("a redirect, which is followed".to_owned()),
+                ..self.asked(step, Some(outgoing), &secrets)
+            };
+            self.say(&exchange);
+            *outgoing = redirect::to(uri, outgoing);
+        }
+    }
+
+    fn no_response(&mut self, step: Step, outgoing: Option<&Outgoing>, error: &SendError) {
         let secrets = self.session.visitor.secrets();
         let exchange = Exchange {
             response: Err(error.to_string()),
             ..self.asked(step, outgoing, &secrets)
         };
         self.say(&exchange);
-        Reply::Failed
     }
 
     fn say(&mut self, exchange: &Exchange) {
@@ -368,7 +404,9 @@ fn answered(received: &Received, secrets: &[String]) -> Answered {
         .iter()
         .filter(|(name, _)| TELLING.iter().any(|word| name.as_str().starts_with(word)));
     let headers = telling.map(|(name, value)| {
-        let value = mask::header(name.as_str(), value.to_str().unwrap_or("(not text)"));
+        // A `Location` can have a token in its query.
+        let value = mask::path(value.to_str().unwrap_or("(not text)"));
+        let value = mask::header(name.as_str(), &value);
         format!("{name}: {}", hidden(&value, secrets))
     });
     Answered {

@@ -180,6 +180,7 @@ mod tests {
             scheme: Scheme::Http,
             host: host.to_owned(),
             port: 80,
+            base: String::new(),
             dns,
             page: None,
             edge: None,

@@ -11,6 +11,7 @@ use tokio::time::sleep_until;
 use super::api::Step;
 use super::driver::{CallEnd, Loaded};
 use super::http::{Outgoing, Received};
+use super::redirect::{self, Route};
 use super::visitor::{Scope, Visitor};
 use super::witness::{self, Asked};
 use super::world::World;
@@ -85,7 +86,13 @@ pub(super) async fn carry_out(
         let outgoing = signed(&world, (step, request), &visitor, outgoing).await;
         let asked = (request.operation(), &outgoing);
         let called = world.call(visitor.buyer, asked, &visitor.identity);
-        let (sent, result) = called.await;
+        let (sent, mut result) = called.await;
+        if let Ok(received) = &result
+            && redirect::is_redirect(received.status)
+            && redirect::is_followed(request, &outgoing)
+        {
+            result = Box::pin(followed(&world, request, &mut visitor, outgoing, result)).await;
+        }
         let received = match result {
             Ok(received) if !is_last || world.api.may_continue(step) => received,
             result => {
@@ -136,6 +143,27 @@ pub(super) async fn carry_out(
                 step = world.api.steps(request)[place];
             }
         }
+    }
+}
+
+/// Follows the redirects of a page or a show. They are a part of the call, as in a browser.
+async fn followed(
+    world: &World,
+    request: Request,
+    visitor: &mut Visitor,
+    mut outgoing: Outgoing,
+    mut result: Result<Received, Failure>,
+) -> Result<Received, Failure> {
+    let mut route = Route::new(world.client(outgoing.host).origin(), &outgoing);
+    loop {
+        let received = result?;
+        let Some(Ok(uri)) = route.handle(&received) else {
+            return Ok(received);
+        };
+        visitor.take_cookies(&received);
+        outgoing = redirect::to(uri, &outgoing);
+        let asked = (request.operation(), &outgoing);
+        result = world.call(visitor.buyer, asked, &visitor.identity).await.1;
     }
 }
 

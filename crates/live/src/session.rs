@@ -9,6 +9,7 @@ use super::dialer::Dialer;
 use super::hosts::{Hosts, Manner};
 use super::http::{Http, Outgoing, Received};
 use super::reach::Forbidden;
+use super::redirect::{self, NotFollowed, Route};
 use super::resolver::Names;
 use super::seats::SeatMap;
 use super::setup::{SetupError, host_header};
@@ -33,6 +34,15 @@ pub(super) struct Session {
     pub(super) api: Api,
     pub(super) visitor: Visitor,
     pub(super) seats: SeatMap,
+}
+
+/// The end of a request that was sent on.
+pub(super) struct Followed {
+    pub(super) received: Received,
+    /// The path with its query to which redirects led; `None` if there was none.
+    pub(super) led_to: Option<String>,
+    /// Why the response, which is a redirect, is not followed; `None` if it is none.
+    pub(super) stopped: Option<NotFollowed>,
 }
 
 /// Why there is no response.
@@ -84,7 +94,7 @@ impl Session {
         let issuer = Issuer::new(credentials, &mapping, seed, now_unix_s)?;
         let users = Users::of(credentials, &mapping.columns)?.map(Rc::new);
         let credential = issuer.credential(buyer)?;
-        let api = Api::new(mapping, None, entry.page.as_deref())?;
+        let api = Api::new(mapping, None, entry.page.as_deref(), &entry.base)?;
         let visitor = Visitor::new(buyer, credential, &api, users.as_ref());
         Self::resume(entry, api, visitor)
     }
@@ -155,6 +165,42 @@ impl Session {
         Ok(received)
     }
 
+    /// Returns the way of a request through redirects; `None` if they are not followed.
+    pub(super) fn route(&self, request: Request, outgoing: &Outgoing) -> Option<Route> {
+        redirect::is_followed(request, outgoing).then(|| {
+            let host = outgoing.host;
+            let http = host.map_or(&self.http, |host| self.hosts.client(host));
+            Route::new(http.origin(), outgoing)
+        })
+    }
+
+    /// Sends a request, and follows its redirects if it reads a page or a show.
+    pub(super) async fn send_along(
+        &mut self,
+        request: Request,
+        outgoing: &Outgoing,
+    ) -> Result<Followed, SendError> {
+        let mut route = self.route(request, outgoing);
+        let mut end = Followed {
+            received: self.send(outgoing).await?,
+            led_to: None,
+            stopped: None,
+        };
+        while let Some(next) = route.as_mut().and_then(|route| route.handle(&end.received)) {
+            match next {
+                Ok(uri) => {
+                    end.led_to = Some(uri.to_string());
+                    end.received = self.send(&redirect::to(uri, outgoing)).await?;
+                }
+                Err(reason) => {
+                    end.stopped = Some(reason);
+                    break;
+                }
+            }
+        }
+        Ok(end)
+    }
+
     /// Returns whether each variable that a step names has a value, also in headers that it can do without.
     pub(super) fn is_ready(&self, step: Step, request: Request) -> bool {
         let scope = Scope::new(&self.api, &self.visitor, request);
@@ -170,8 +216,8 @@ impl Session {
         let Ok(outgoing) = self.outgoing(Step::Page, Request::PageLoad).await else {
             return false;
         };
-        let received = self.send(&outgoing).await;
-        received.is_ok_and(|received| received.status.is_success())
+        let end = self.send_along(Request::PageLoad, &outgoing).await;
+        end.is_ok_and(|end| end.received.status.is_success())
     }
 }
 

@@ -127,6 +127,7 @@ impl Site {
                     scheme: Scheme::Http,
                     host: entry.host,
                     port: entry.port,
+                    base: String::new(),
                     dns: Some(entry.name_server),
                     page: None,
                     edge: entry.edge.map(|edge| EdgeEntry {

@@ -105,7 +105,11 @@ impl Sut {
             }
             Self::Remote(remote) => {
                 let EntryPoint {
-                    host, port, page, ..
+                    host,
+                    port,
+                    base,
+                    page,
+                    ..
                 } = &remote.entry;
                 let page = match page {
                     Some(_) => "",
@@ -118,7 +122,7 @@ impl Sut {
                 let warnings: String = warnings
                     .map(|warning| format!(". Warning: {warning}"))
                     .collect();
-                format!("Target: {host}:{port}, show: {show}{page}{unchecked}{warnings}")
+                format!("Target: {host}:{port}{base}, show: {show}{page}{unchecked}{warnings}")
             }
         }
     }

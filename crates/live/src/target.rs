@@ -18,7 +18,7 @@ use tiketi_scenario::plan::Target;
 pub enum Refusal {
     /// The URL cannot be used.
     #[error(
-        "invalid target `{url}`: {reason} (expected http://HOST[:PORT] or https://HOST[:PORT])"
+        "invalid target `{url}`: {reason} (expected http://HOST[:PORT] or https://HOST[:PORT], with or without a path)"
     )]
     BadUrl {
         /// The URL.
@@ -192,7 +192,7 @@ pub(super) fn guard(
     if !target
         .allow
         .iter()
-        .any(|allowed| allowed.eq_ignore_ascii_case(host))
+        .any(|allowed| is_same_host(allowed, host))
     {
         return Err(Refusal::NotAllowed {
             host: host.to_owned(),
@@ -222,6 +222,15 @@ pub(super) fn guard(
     }
 }
 
+/// Whether two texts name the same host. IPv6 addresses can be written in many ways, and with brackets.
+pub(super) fn is_same_host(one: &str, other: &str) -> bool {
+    let address = |text: &str| text.trim_matches(['[', ']']).parse::<IpAddr>();
+    match (address(one), address(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one.eq_ignore_ascii_case(other),
+    }
+}
+
 pub(super) fn not_allowed(host: &str, forbidden: Forbidden) -> Refusal {
     Refusal::AddressNotAllowed {
         host: host.to_owned(),
@@ -230,7 +239,8 @@ pub(super) fn not_allowed(host: &str, forbidden: Forbidden) -> Refusal {
 }
 
 fn network(allowed: &str) -> Option<IpNet> {
-    let address = || allowed.parse::<IpAddr>().ok().map(IpNet::from);
+    let bare = allowed.trim_matches(['[', ']']);
+    let address = || bare.parse::<IpAddr>().ok().map(IpNet::from);
     allowed.parse().ok().or_else(address)
 }
 
@@ -255,15 +265,24 @@ fn parse(url: &str) -> Result<EntryPoint, Refusal> {
         "" => default_port,
         port => port_after_colon(port).ok_or_else(|| bad("the port is not in 1 to 65535"))?,
     };
-    if uri.path() != "/" || uri.query().is_some() {
-        return Err(bad("it must not contain a path"));
+    if uri.query().is_some() || url.contains('#') {
+        return Err(bad("it must not contain a query or a fragment"));
+    }
+    let base = uri.path().trim_end_matches('/');
+    if base
+        .split('/')
+        .skip(1)
+        .any(|part| matches!(part, "" | "." | ".."))
+    {
+        return Err(bad("its path must not contain `//`, `.` or `..`"));
     }
     Ok(EntryPoint {
         scheme,
         host: host.to_owned(),
         port,
+        base: base.to_owned(),
         dns: None,
-        page: Some("/".to_owned()),
+        page: Some(format!("{base}/")),
         edge: None,
         hosts: Vec::new(),
         trust: Trust::default(),
@@ -333,6 +352,17 @@ mod tests {
     }
 
     #[test]
+    fn an_ipv6_address_is_allowed_however_it_is_written() {
+        let address: IpAddr = "2001:db8::7".parse().unwrap();
+        for allowed in ["2001:db8::7", "[2001:DB8:0::7]", "2001:db8:0:0:0:0:0:7"] {
+            let admitted = guard("2001:db8::7", &[address], &target(&[allowed]), true);
+            assert!(admitted.is_ok(), "{allowed}");
+        }
+        let refused = guard("2001:db8::7", &[address], &target(&["2001:db8::8"]), true);
+        assert!(matches!(refused, Err(Refusal::NotAllowed { .. })));
+    }
+
+    #[test]
     fn an_allowed_name_must_not_resolve_to_other_networks() {
         let host = "staging.example";
         let refused = guard(host, &[METADATA], &target(&[host]), true);
@@ -348,16 +378,30 @@ mod tests {
     }
 
     #[test]
-    fn a_target_url_has_a_scheme_a_host_and_optionally_a_port() {
+    fn a_target_url_has_a_scheme_a_host_and_optionally_a_port_and_a_path() {
         let entry = parse("https://staging.example").unwrap();
         assert_eq!((entry.scheme, entry.port), (Scheme::Https, 443));
         assert_eq!(parse("http://127.0.0.1:3000/").unwrap().port, 3_000);
+        for (url, base) in [
+            ("http://a", ""),
+            ("http://a/", ""),
+            ("http://a:1/path", "/path"),
+            ("http://a:1/path/b/", "/path/b"),
+        ] {
+            let entry = parse(url).unwrap();
+            assert_eq!(entry.base, base, "{url}");
+            assert_eq!(entry.page, Some(format!("{base}/")), "{url}");
+            assert!(entry.url().ends_with(base), "{url}");
+        }
         for url in [
             "staging.example",
             "ftp://staging.example",
             "http://",
             "http://a@b",
-            "http://a/path",
+            "http://a/path?query",
+            "http://a/path#part",
+            "http://a//path",
+            "http://a/../path",
         ] {
             assert!(matches!(parse(url), Err(Refusal::BadUrl { .. })), "{url}");
         }

@@ -4,7 +4,8 @@ use std::cell::RefMut;
 
 use super::api::{Step, Understood};
 use super::http::{Outgoing, Received};
-use super::socket_io::{PATH, Received as Message, Unopened};
+use super::redirect;
+use super::socket_io::{Received as Message, Unopened};
 use super::visitor::{Visitor, hidden};
 use super::world::World;
 use tiketi_api::mask;
@@ -118,7 +119,10 @@ fn words(world: &World, asked: Asked, visitor: &Visitor, end: &End<'_>) -> Strin
         End::Answered(received, _) => {
             let secrets = visitor.secrets();
             let secrets: Vec<_> = secrets.iter().map(String::as_str).collect();
-            mask::body(&received.body, &secrets)
+            match redirect::location(received, visitor) {
+                Some(location) => format!("Location: {location}"),
+                None => mask::body(&received.body, &secrets),
+            }
         }
         // The other failures say it all.
         End::Failed(Failure::Handshake) => {
@@ -164,7 +168,7 @@ pub(super) fn write_down_unopened(
     let shown = Shown {
         sent: SentRequest {
             method: "GET".to_owned(),
-            path: PATH.to_owned(),
+            path: world.socket_path.clone(),
             body: String::new(),
         },
         words: mask::body(unopened.words.as_bytes(), &known),

@@ -91,6 +91,9 @@ pub struct EntryPoint {
     pub host: String,
     /// Port.
     pub port: u16,
+    /// In front of every path of the API, the page and the socket; empty, or with a leading slash and none at its end.
+    #[serde(default)]
+    pub base: String,
     /// Name server to use; `None` for the operating system's resolver.
     pub dns: Option<SocketAddr>,
     /// Path of the web page if the system under test serves it; `None` if an edge in front of it does.
@@ -121,6 +124,11 @@ impl EntryPoint {
 
     /// Returns the URL with the port, also if it is the default one.
     pub fn url(&self) -> String {
+        self.origin() + &self.base
+    }
+
+    /// Returns the URL without its path.
+    pub fn origin(&self) -> String {
         let scheme = match self.scheme {
             Scheme::Http => "http",
             Scheme::Https => "https",

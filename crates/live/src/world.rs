@@ -21,7 +21,7 @@ use super::resolver::Names;
 use super::seats::SeatMap;
 use super::setup::{SetupError, host_header};
 use super::signer::{SignError, Signer};
-use super::socket_io::{OpeningStage, emission_text};
+use super::socket_io::{OpeningStage, PATH, emission_text};
 use super::tls::{Problem, Tls};
 use super::worker::Assignment;
 use tiketi_buyer::Emission;
@@ -54,6 +54,8 @@ pub(super) struct World {
     topology: topology::Edge,
     pub(super) issuer: Issuer,
     pub(super) stage_timeout: Duration,
+    /// Where sockets are opened.
+    pub(super) socket_path: String,
     /// The seat map read last; borrowed only while one response is handled.
     pub(super) seats: RefCell<SeatMap>,
     /// What the file of users says; `None` without one.
@@ -125,7 +127,8 @@ impl World {
         let issuer = Issuer::new(&assignment.credentials, &mapping, plan.seed, issued_at)?;
         let users = Users::of(&assignment.credentials, &mapping.columns)?.map(Rc::new);
         let show = &assignment.show;
-        let api = Api::new(mapping, Some(show.clone()), entry.page.as_deref())?;
+        let page_path = entry.page.as_deref();
+        let api = Api::new(mapping, Some(show.clone()), page_path, &entry.base)?;
         let notebook = assignment.is_target.then(|| Notebook::new(api.has_seats()));
         Ok(Self {
             clock,
@@ -143,6 +146,7 @@ impl World {
             issuer,
             users,
             stage_timeout: call_timeout,
+            socket_path: format!("{}{PATH}", entry.base),
             tally: Tally::default(),
             notebook: notebook.map(RefCell::new),
             join_queue: emission_text(Emission::JoinQueue, show).into(),
@@ -193,8 +197,12 @@ impl World {
 
     /// Returns why the last connection to a host that failed or broke did so; `None` if none has. The target itself has no place.
     pub(super) fn problem(&self, host: Option<u8>) -> Option<Problem> {
-        let http = host.map_or(&self.http, |host| self.hosts.client(host));
-        http.dialer().problem()
+        self.client(host).dialer().problem()
+    }
+
+    /// Returns the client of a host; the target itself has no place.
+    pub(super) fn client(&self, host: Option<u8>) -> &Http {
+        host.map_or(&self.http, |host| self.hosts.client(host))
     }
 
     /// Resolves when the program that signs requests has failed; never without one.

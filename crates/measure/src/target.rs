@@ -11,8 +11,10 @@ pub const EXAMPLES_MAX: usize = 5;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TargetFigures {
-    /// Its URL: scheme, host and port.
+    /// Its URL: scheme, host, port, and the path in front of all others if there is one.
     pub url: String,
+    /// That path; empty without one. Requests contain it.
+    pub base: String,
     /// The id of the show.
     pub show: String,
     /// The title of the show; `None` if the target gives it none.
@@ -29,6 +31,13 @@ pub struct TargetFigures {
     pub tickets: Tickets,
     /// The seat map before the load compared with the one after it, or why it could not be read, as a sentence fragment.
     pub seats: Option<Result<SeatMaps, String>>,
+}
+
+impl TargetFigures {
+    /// Returns the URL without its path.
+    pub fn origin(&self) -> &str {
+        self.url.strip_suffix(&self.base).unwrap_or(&self.url)
+    }
 }
 
 /// Seats whose payment was confirmed to buyers.

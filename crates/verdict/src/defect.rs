@@ -143,7 +143,7 @@ fn of_audit(audit: &AuditVerdict, run: &Measurements, target: &TargetFigures) ->
         title: audit.summary.clone(),
         facts,
         looks_like,
-        repeat: sample.map(|sample| curl(&target.url, &sample.sent, sample.operation)),
+        repeat: sample.map(|sample| curl(target, &sample.sent, sample.operation)),
         count: sample.map_or(1, |sample| sample.count),
         first_at: sample.map_or(SimTime::ZERO, |sample| sample.first_at),
         last_at: sample.map_or(run.ending.ended_at, |sample| sample.last_at),
@@ -236,7 +236,7 @@ fn of_sample(sample: &Sample, run: &Measurements, target: &TargetFigures) -> Def
         ),
         facts: facts(sample, run, target),
         looks_like: guess::looks_like(sample),
-        repeat: Some(curl(&target.url, &sample.sent, sample.operation)),
+        repeat: Some(curl(target, &sample.sent, sample.operation)),
         count: sample.count,
         first_at: sample.first_at,
         last_at: sample.last_at,
@@ -323,14 +323,23 @@ fn facts(sample: &Sample, run: &Measurements, target: &TargetFigures) -> String 
 }
 
 /// A command that repeats a request. The token is a variable: no report contains one.
-fn curl(url: &str, sent: &SentRequest, operation: Operation) -> String {
+fn curl(target: &TargetFigures, sent: &SentRequest, operation: Operation) -> String {
     let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''").replace('`', ""));
-    let address = quoted(&format!("{url}{}", sent.path));
+    let address = format!("{}{}", target.origin(), sent.path);
+    // `curl` takes brackets and braces for patterns, also those of an IPv6 address in older versions.
+    let mut flags = String::new();
+    if address.contains(['[', ']', '{', '}']) {
+        flags.push_str(" -g");
+    }
+    if target.certificates_unchecked {
+        flags.push_str(" -k");
+    }
+    let address = quoted(&address);
     let token = "-H \"Authorization: Bearer $TOKEN\"";
     if operation == Operation::SocketConnect {
         let upgrade = "-H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: \
                        dGhlIHNhbXBsZSBub25jZQ=='";
-        return format!("curl -i -N --http1.1 {address} {upgrade} {token}");
+        return format!("curl -i -N{flags} --http1.1 {address} {upgrade} {token}");
     }
     let method = match sent.method.as_str() {
         "GET" | "" => String::new(),
@@ -344,7 +353,7 @@ fn curl(url: &str, sent: &SentRequest, operation: Operation) -> String {
             quoted(&sent.body)
         )
     };
-    format!("curl -i{method} {address} {token}{body}")
+    format!("curl -i{flags}{method} {address} {token}{body}")
 }
 
 /// The target did not answer any more until the end; `None` if it did.

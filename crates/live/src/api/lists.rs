@@ -102,7 +102,7 @@ mod tests {
     }
 
     fn api() -> Api {
-        Api::new(tiketi_api::tiketi(), None, None).unwrap()
+        Api::new(tiketi_api::tiketi(), None, None, "").unwrap()
     }
 
     fn lines(tree: &mut Tree) -> &mut Vec<Entry> {
@@ -139,7 +139,7 @@ mod tests {
         let mut roles = lines(&mut tree).iter_mut();
         let seats = roles.find(|role| role.key.name == "seat_list").unwrap();
         lines(&mut seats.value).retain(|line| line.key.name != "held");
-        let api = Api::new(tiketi_api::compile(&tree).unwrap(), None, None).unwrap();
+        let api = Api::new(tiketi_api::compile(&tree).unwrap(), None, None, "").unwrap();
         let expected = [SeatStatus::Available, SeatStatus::Taken, SeatStatus::Taken];
         assert_eq!(kinds(&api), expected);
     }

@@ -46,7 +46,12 @@ impl Values for Fixed<'_> {
 }
 
 impl Prepared {
-    pub(super) fn new(role: &Role, show: Option<&IdText<'static>>) -> Result<Self, SetupError> {
+    /// Prepares a role; `base` is in front of its path if it asks the target itself.
+    pub(super) fn new(
+        role: &Role,
+        show: Option<&IdText<'static>>,
+        base: &str,
+    ) -> Result<Self, SetupError> {
         let fixed = |template: &tiketi_api::Template| {
             let mut text = String::new();
             template
@@ -71,7 +76,7 @@ impl Prepared {
             method: Method::from_bytes(role.method.name().as_bytes())
                 .expect("the names of methods are valid"),
             uri: fixed(&role.path)
-                .map(|path| parse_path(&path))
+                .map(|path| parse_path(&format!("{}{path}", base_of(role, base))))
                 .transpose()?,
             body: fixed(&role.body).map(Bytes::from),
             headers,
@@ -138,6 +143,11 @@ fn seat_is_used_later(mapping: &Mapping) -> bool {
         templates.any(|one| one.variables().any(|name| name == Variable::Seat))
             || role.poll.is_some()
     })
+}
+
+/// Returns what is in front of the path of a role: other hosts have no base path.
+pub(super) const fn base_of<'b>(role: &Role, base: &'b str) -> &'b str {
+    if role.host.is_none() { base } else { "" }
 }
 
 pub(super) fn parse_path(path: &str) -> Result<Uri, SetupError> {

@@ -69,8 +69,6 @@ pub enum SourceRefusal {
 #[derive(Clone, Debug)]
 pub struct Source {
     entry: EntryPoint,
-    /// In front of the path of the API; empty or with a leading slash.
-    base: String,
     queries: Vec<(Level, String)>,
     every: Duration,
 }
@@ -91,7 +89,7 @@ impl Source {
         let Some(url) = prometheus else {
             return Ok(None);
         };
-        let (mut entry, base) = parse(url)?;
+        let mut entry = parse(url)?;
         entry.trust = trust.of_other_host();
         let host = entry.host.trim_matches(['[', ']']).to_owned();
         let found = tokio::net::lookup_host((host.as_str(), entry.port)).await;
@@ -107,7 +105,6 @@ impl Source {
         let query = |level: Level| Some((level, target.observe.query(level)?.to_owned()));
         Ok(Some(Self {
             entry,
-            base,
             queries: Level::ALL.into_iter().filter_map(query).collect(),
             every: *every,
         }))
@@ -126,7 +123,7 @@ fn of(host: &str, refusal: Refusal) -> SourceRefusal {
 }
 
 /// Splits the address of a server. The scenario has checked most of it.
-fn parse(url: &str) -> Result<(EntryPoint, String), SourceRefusal> {
+fn parse(url: &str) -> Result<EntryPoint, SourceRefusal> {
     let bad = |reason| SourceRefusal::BadUrl {
         url: url.to_owned(),
         reason,
@@ -138,10 +135,11 @@ fn parse(url: &str) -> Result<(EntryPoint, String), SourceRefusal> {
         _ => return Err(bad("the scheme is missing or unknown")),
     };
     let host = uri.host().filter(|host| !host.is_empty());
-    let entry = EntryPoint {
+    Ok(EntryPoint {
         scheme,
         host: host.ok_or_else(|| bad("the host is missing"))?.to_owned(),
         port: uri.port_u16().unwrap_or(default_port),
+        base: uri.path().trim_end_matches('/').to_owned(),
         dns: None,
         page: None,
         edge: None,
@@ -149,8 +147,7 @@ fn parse(url: &str) -> Result<(EntryPoint, String), SourceRefusal> {
         trust: Trust::default(),
         // Until the addresses are known.
         reach: Reach::Loopback,
-    };
-    Ok((entry, uri.path().trim_end_matches('/').to_owned()))
+    })
 }
 
 /// A value of a level, or why there is none.

@@ -47,7 +47,7 @@ impl Server {
         Ok(Self {
             dialer: Dialer::new(names, Tls::to(entry)?, Vec::new(), CONNECT_TIMEOUT),
             host: host_header(format!("{}:{}", entry.host, entry.port))?,
-            base: source.base.clone(),
+            base: entry.base.clone(),
         })
     }
 

@@ -63,6 +63,8 @@ const WORDS_MAX: usize = 500;
 pub(crate) struct Opening<'a> {
     pub(crate) dialer: &'a Dialer,
     pub(crate) host: &'a HeaderValue,
+    /// The path with its query.
+    pub(crate) path: &'a str,
     pub(crate) identity: Identity,
     /// Timeout of each stage after TCP, which has its own, in real time.
     pub(crate) stage_timeout: Duration,
@@ -105,7 +107,7 @@ impl Opening<'_> {
         let config = WebSocketConfig::default()
             .read_buffer_size(1024)
             .write_buffer_size(0);
-        let upgrade = upgrade(stream, self.host, PATH, &self.identity, config);
+        let upgrade = upgrade(stream, self.host, self.path, &self.identity, config);
         let (frames, cookie) = timeout(self.stage_timeout, upgrade)
             .await
             .unwrap_or(Err(Failure::Timeout))

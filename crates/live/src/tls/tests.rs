@@ -136,6 +136,7 @@ async fn ask(host: &str, port: u16, trust: &Trust) -> Result<StatusCode, (String
         scheme: Scheme::Https,
         host: host.to_owned(),
         port,
+        base: String::new(),
         dns: None,
         page: None,
         edge: None,

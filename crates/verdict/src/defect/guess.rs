@@ -46,6 +46,10 @@ pub(super) fn looks_like(sample: &Sample) -> String {
         (Outcome::Failed(Failure::BadAnswer), None) => {
             "a list without pages, or a body that is sent without an end"
         }
+        (_, Some(301 | 302 | 303 | 307 | 308)) => {
+            "a login page instead of a refused token, a path that has moved, or a redirect to another host, to HTTPS or in a loop, which \
+             is not followed"
+        }
         (_, Some(401)) => {
             "a token that the target does not accept, or a user whom it does not know"
         }
