@@ -12,6 +12,7 @@ use serde_json::Value;
 use small_server::{SHOW, SmallServer};
 use tiketi_cloud::name_service::NameService;
 use tiketi_live::credential::Credentials;
+use tiketi_live::http2::HttpVersion;
 use tiketi_live::reach::Reach;
 use tiketi_live::tls::Trust;
 use tiketi_live::worker::{self, Assignment, Done, EntryPoint, Scheme, WorkerReport};
@@ -143,6 +144,7 @@ fn assignment(plan: Plan, address: SocketAddr) -> Assignment {
             edge: None,
             hosts: Vec::new(),
             trust: Trust::default(),
+            http: HttpVersion::default(),
             reach: Reach::Loopback,
         },
         api: None,

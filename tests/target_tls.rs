@@ -51,8 +51,12 @@ struct Staging {
 
 impl Staging {
     fn start(demands_client: bool) -> Self {
+        Self::offering(demands_client, &[])
+    }
+
+    fn offering(demands_client: bool, offered: &[&[u8]]) -> Self {
         let server = SmallServer::start(20, Duration::from_millis(100));
-        let front = TlsFront::start(server.address, demands_client);
+        let front = TlsFront::offering(server.address, demands_client, offered);
         let workplace = Workplace::new();
         workplace.write("sale.toml", SALE);
         workplace.write("secret.txt", "secret\n");
@@ -97,6 +101,37 @@ fn the_load_accepts_the_named_authority_with_the_named_server() {
     assert!(summary["run"]["target"]["certificates_unchecked"].is_null());
     let again = "--ca ca.pem --server-name shop.example";
     assert!(ended.stdout.contains(again), "{}", ended.stdout);
+}
+
+#[test]
+fn buyers_speak_http2_if_the_target_offers_it() {
+    let staging = Staging::offering(false, &[b"h2", b"http/1.1"]);
+    let (ended, summary) = staging.run(&["--insecure"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stdout);
+    assert_eq!(summary["left"][0]["buyers"], 8, "{}", ended.stdout);
+    assert_eq!(summary["run"]["target"]["http2"], true);
+    assert!(ended.stdout.contains(" (HTTP/2) "), "{}", ended.stdout);
+    // The socket is HTTP/1.1, as in browsers.
+    assert!(staging.server.books().joined_queue >= 8);
+    let forced = staging.probe(&["--insecure", "--http", "1.1"]);
+    assert_eq!(forced.code, Some(0), "{forced:?}");
+    let without = Staging::start(false);
+    let refused = without.probe(&["--insecure", "--http", "2"]);
+    assert_eq!(refused.code, Some(92), "{refused:?}");
+    let said = "it does not offer HTTP/2\n\nhint: leave out `--http 2`";
+    assert!(refused.stderr.contains(said), "{refused:?}");
+    let plain = format!("http://{}", without.server.address);
+    let ended = without.workplace.run(&[
+        "probe",
+        "--target",
+        &plain,
+        "--http",
+        "2",
+        "--token-secret-file",
+        "secret.txt",
+    ]);
+    assert_eq!(ended.code, Some(92), "{ended:?}");
+    assert!(ended.stderr.contains("`--http 2` needs https"), "{ended:?}");
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub(super) fn run(flags: &RunArguments, seed: u64, prices: Option<String>) -> St
         ("--client-cert", connection.client_cert.as_ref().map(path)),
         ("--client-key", connection.client_key.as_ref().map(path)),
         ("--server-name", connection.server_name.clone()),
+        ("--http", connection.http.clone()),
     ];
     let of_connection: Vec<_> = authorities.chain(others).collect();
     let mut line = command("run", &flags.common, seed, prices)
@@ -142,7 +143,7 @@ mod tests {
             "tiketi-sim run a.toml --seed 7 --prices mine.toml"
         );
         let target = "--target https://127.0.0.1:3000 --token-secret-file secret.txt --ca a.pem --ca b.pem --client-cert c.pem \
-                      --client-key k.pem --server-name a.example --insecure --i-own-this-target --allow-exec";
+                      --client-key k.pem --server-name a.example --http 1.1 --insecure --i-own-this-target --allow-exec";
         let words: Vec<_> = target.split(' ').collect();
         assert_eq!(
             again(&[&["a.toml", "--out", "o"][..], &words].concat()),

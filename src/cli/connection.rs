@@ -6,9 +6,19 @@ use super::args::ConnectionArguments;
 use super::exit::{Exit, complain};
 use super::input::{self, Kind};
 use super::source;
+use tiketi_live::http2::HttpVersion;
 use tiketi_live::tls::{Trust, TrustError};
 
 impl ConnectionArguments {
+    /// Returns the version of HTTP.
+    pub(super) fn version(&self) -> HttpVersion {
+        match self.http.as_deref() {
+            Some("1.1") => HttpVersion::Http1,
+            Some("2") => HttpVersion::Http2,
+            Some(_) | None => HttpVersion::Auto,
+        }
+    }
+
     /// Reads the certificates, or prints what is wrong with one.
     pub(super) fn trust(&self) -> Result<Trust, Exit> {
         let mut trust = Trust::default();

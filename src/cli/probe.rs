@@ -28,6 +28,7 @@ fn carry_out(flags: &ProbeArguments) -> Result<Exit, Exit> {
     let access = Access {
         url: flags.target.clone().expect("the argument is required"),
         trust: flags.connection.trust()?,
+        http: flags.connection.version(),
         is_owned: flags.i_own_this_target,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

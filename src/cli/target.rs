@@ -32,6 +32,7 @@ pub(super) fn asked_for(flags: &RunArguments, plan: &Plan) -> Result<Option<Targ
         access: Access {
             url: url.clone(),
             trust: flags.connection.trust()?,
+            http: flags.connection.version(),
             is_owned: flags.i_own_this_target,
         },
         credentials: credentials(&flags.buyers_of_target, plan, buyers)?,

@@ -22,9 +22,9 @@ pub(crate) struct TlsFront {
 }
 
 impl TlsFront {
-    /// Passes connections on to `to` after a handshake as `shop.example`, of clients with a certificate only if
-    /// `demands_client`.
-    pub(crate) fn start(to: SocketAddr, demands_client: bool) -> Self {
+    /// Passes connections on to `to` after a handshake as `shop.example` that offers these protocols, of clients with a
+    /// certificate only if `demands_client`.
+    pub(crate) fn offering(to: SocketAddr, demands_client: bool, offered: &[&[u8]]) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params
@@ -40,12 +40,10 @@ impl TlsFront {
         };
         let (client, client_key) = issue("load");
         let (server, server_key) = issue("shop.example");
-        let acceptor = acceptor(
-            &authority.der().clone(),
-            server.der(),
-            &server_key,
-            demands_client,
-        );
+        let certificates = (authority.der(), server.der());
+        let mut config = config(certificates, &server_key, demands_client);
+        config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -88,12 +86,11 @@ async fn pass_on(listener: TcpListener, acceptor: TlsAcceptor, to: SocketAddr) {
     }
 }
 
-fn acceptor(
-    authority: &CertificateDer<'static>,
-    certificate: &CertificateDer<'static>,
+fn config(
+    (authority, certificate): (&CertificateDer<'static>, &CertificateDer<'static>),
     key: &KeyPair,
     demands_client: bool,
-) -> TlsAcceptor {
+) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -108,5 +105,5 @@ fn acceptor(
     };
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let config = builder.with_single_cert(vec![certificate.clone()], key);
-    TlsAcceptor::from(Arc::new(config.unwrap()))
+    config.unwrap()
 }

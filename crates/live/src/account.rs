@@ -58,6 +58,7 @@ pub(super) async fn figures(
         show: show.text.into_owned(),
         title,
         mapping,
+        http2: entry.speaks_http2(),
         certificates_unchecked: entry.is_unchecked(),
         tokens_reused,
         tickets,

@@ -84,11 +84,13 @@ pub async fn conduct(
     };
     let probes = site.probe(source(1)).await;
     let start_at_unix_ns = unix_now_ns() + u64::try_from(LEAD.as_nanos()).unwrap_or(u64::MAX);
+    let entry = site.entry();
+    let files = buyers * entry.files_per_buyer();
     let assignment = Assignment {
         plan: plan.clone(),
         worker: 0,
-        workers: workers_for(buyers, raise_files_limit()),
-        entry: site.entry(),
+        workers: workers_for(files, raise_files_limit()),
+        entry,
         api: site.api(&plan),
         credentials: site.credentials(),
         show: site.show(),

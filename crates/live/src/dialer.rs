@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::reach::{Allowed, Forbidden};
@@ -73,6 +74,17 @@ impl Dialer {
         self.tls.is_some()
     }
 
+    /// Returns whether HTTP/2 is offered to the server.
+    pub(super) fn offers_http2(&self) -> bool {
+        let tls = self.tls.as_ref();
+        tls.is_some_and(|tls| tls.offering.is_some())
+    }
+
+    /// Returns whether nothing but HTTP/2 is spoken.
+    pub(super) fn insists_on_http2(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.insists)
+    }
+
     /// Returns why the last connection that failed or broke did so; `None` if none has.
     pub(super) fn problem(&self) -> Option<Problem> {
         self.problem.borrow().clone()
@@ -94,9 +106,29 @@ impl Dialer {
         names: &Names,
         first: Allowed,
     ) -> Result<(Allowed, Connected), Failure> {
+        let connector = self.tls.as_ref().map(|tls| &tls.connector);
+        self.connect_with(names, first, connector).await
+    }
+
+    /// As [`Self::connect`], and offers to speak HTTP/2.
+    pub(super) async fn connect_offering(
+        &self,
+        first: Allowed,
+    ) -> Result<(Allowed, Connected), Failure> {
+        let tls = self.tls.as_ref();
+        let connector = tls.and_then(|tls| tls.offering.as_ref());
+        self.connect_with(&self.names, first, connector).await
+    }
+
+    async fn connect_with(
+        &self,
+        names: &Names,
+        first: Allowed,
+        connector: Option<&TlsConnector>,
+    ) -> Result<(Allowed, Connected), Failure> {
         let mut address = first;
         loop {
-            match self.connect_to(address).await {
+            match self.open(address, connector).await {
                 Ok(connected) => return Ok((address, connected)),
                 Err(failure) => {
                     address = names
@@ -115,6 +147,15 @@ impl Dialer {
 
     /// Connects to one address.
     pub(super) async fn connect_to(&self, address: Allowed) -> Result<Connected, Failure> {
+        let connector = self.tls.as_ref().map(|tls| &tls.connector);
+        self.open(address, connector).await
+    }
+
+    async fn open(
+        &self,
+        address: Allowed,
+        connector: Option<&TlsConnector>,
+    ) -> Result<Connected, Failure> {
         let address = address.address();
         let opening = async {
             let socket = self
@@ -125,10 +166,10 @@ impl Dialer {
                 .await
                 .map_err(|error| self.count(&error))?;
             tcp.set_nodelay(true).map_err(|_| Failure::Reset)?;
-            let Some(Tls { connector, name }) = &self.tls else {
+            let (Some(connector), Some(tls)) = (connector, &self.tls) else {
                 return Ok(Connected::Plain(tcp));
             };
-            let tls = Box::pin(connector.connect(name.clone(), tcp)).await;
+            let tls = Box::pin(connector.connect(tls.name.clone(), tcp)).await;
             let tls = tls.map_err(|error| {
                 self.note(Problem::of_handshake(&error));
                 Failure::Handshake
@@ -196,6 +237,16 @@ pub(super) enum Connected {
     Plain(TcpStream),
     /// TLS over TCP.
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Connected {
+    /// Returns whether the server has chosen HTTP/2.
+    pub(super) fn is_http2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
 }
 
 impl AsyncRead for Connected {

@@ -437,6 +437,7 @@ impl Drop for Visit {
             self.record();
         }
         self.drop_line();
+        self.world.forget(self.visitor.buyer);
         let buyers = &self.world.tally.buyers;
         buyers.set(buyers.get() - 1);
     }

@@ -13,7 +13,7 @@ use super::target::{self, Refusal};
 use super::tls::Tls;
 use super::worker::{EntryPoint, Scheme};
 use tiketi_buyer::observation::Failure;
-use tiketi_core::units::SimTime;
+use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_scenario::plan::Target;
 
 /// Finds the other hosts that the mapping names. Each has to be allowed like the target itself.
@@ -37,6 +37,7 @@ pub(super) async fn admit(
         let is_same = target::is_same_host(&admitted.host, &entry.host);
         hosts.push(EntryPoint {
             page: None,
+            http: entry.http,
             trust: if is_same {
                 entry.trust.clone()
             } else {
@@ -86,7 +87,7 @@ impl Hosts {
     pub(super) async fn call(
         &self,
         host: u8,
-        request: &Outgoing,
+        (buyer, request): (BuyerId, &Outgoing),
         identity: &Identity,
     ) -> (SimTime, Result<Received, Failure>) {
         let identity = Identity {
@@ -94,13 +95,20 @@ impl Hosts {
             cookie: None,
             pass: None,
         };
-        let (sent, received) = self.client(host).call(request, &identity).await;
+        let (sent, received) = self.client(host).call_of(buyer, request, &identity).await;
         let received = received.map(|received| Received {
             cookie: None,
             pass: None,
             ..received
         });
         (sent, received)
+    }
+
+    /// Closes the connections of a buyer, if there are any.
+    pub(super) fn forget(&self, buyer: BuyerId) {
+        for (_, http) in &self.clients {
+            http.forget(buyer);
+        }
     }
 
     /// Returns the client of a host, by its place.

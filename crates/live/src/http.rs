@@ -1,9 +1,11 @@
-//! HTTP/1.1 over a pool of keep-alive connections that all buyers of a worker share, as they would share an edge.
+//! HTTP/1.1 over a pool of keep-alive connections that all buyers of a worker share, as they would share an edge; HTTP/2 over a
+//! connection for each buyer (see [`http2`]).
 //!
 //! Uses hyper's connections directly: a connection per buyer would cost about 35 KiB each, and a general-purpose client
 //! nearly twice the CPU time.
 
 use std::cell::{Cell, RefCell};
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,11 +22,12 @@ use tokio::time::timeout;
 
 use super::clock::Clock;
 use super::dialer::{Connected, Dialer};
+use super::http2::{self, Connections};
 use super::reach::Allowed;
 use super::resolver::Names;
 use super::tls::{Problem, Remedy};
 use tiketi_buyer::observation::Failure;
-use tiketi_core::units::SimTime;
+use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_server::PASS_COOKIE;
 
 /// Read buffer per connection: most responses are a few hundred bytes, and there can be a thousand connections.
@@ -123,6 +126,8 @@ pub(super) struct Http {
     opened: Cell<u64>,
     waits: Cell<u64>,
     read_bytes: usize,
+    /// `None` if HTTP/2 is not offered.
+    http2: Option<Connections>,
 }
 
 impl Http {
@@ -136,6 +141,7 @@ impl Http {
         connections_max: usize,
     ) -> Self {
         Self {
+            http2: dialer.offers_http2().then(Connections::new),
             dialer,
             host,
             clock,
@@ -155,6 +161,12 @@ impl Http {
             self.dialer.note(problem);
             return Failure::Handshake;
         }
+        if let Some(reason) = http2::reason(error) {
+            self.note_words(format!(
+                "it ended the HTTP/2 request or connection ({reason})"
+            ));
+            return Failure::Reset;
+        }
         self.note_words(if error.is_parse_too_large() {
             "the head of its response is too large"
         } else if error.is_parse() {
@@ -167,7 +179,7 @@ impl Http {
         Failure::Reset
     }
 
-    fn note_words(&self, words: &'static str) {
+    fn note_words(&self, words: impl Into<String>) {
         self.dialer.note(Problem::new(words, Remedy::Server));
     }
 
@@ -227,15 +239,57 @@ impl Http {
         request: &Outgoing,
         identity: &Identity,
     ) -> (SimTime, Result<Received, Failure>) {
+        self.timed(Box::pin(self.exchange(names, request, identity)))
+            .await
+    }
+
+    /// As [`Self::call`], over a connection of the buyer if the server speaks HTTP/2.
+    pub(super) async fn call_of(
+        &self,
+        buyer: BuyerId,
+        request: &Outgoing,
+        identity: &Identity,
+    ) -> (SimTime, Result<Received, Failure>) {
+        let spoken = self.http2.as_ref();
+        let spoken = spoken.filter(|http2| http2.is_spoken() != Some(false));
+        let Some(http2) = spoken else {
+            return self.call(request, identity).await;
+        };
+        let exchange = self.exchange_http2((http2, buyer), request, identity);
+        let (sent, answer) = self.timed(Box::pin(exchange)).await;
+        if matches!(answer, Err(Failure::Timeout)) {
+            // A connection that does not answer may be dead; HTTP/1.1 closes it as well.
+            http2.forget(buyer);
+        }
+        (sent, answer)
+    }
+
+    /// Returns whether the server speaks HTTP/2; `None` if it was not asked.
+    pub(super) fn speaks_http2(&self) -> Option<bool> {
+        self.http2.as_ref()?.is_spoken()
+    }
+
+    /// Closes the connection of a buyer, if there is one.
+    pub(super) fn forget(&self, buyer: BuyerId) {
+        if let Some(http2) = &self.http2 {
+            http2.forget(buyer);
+        }
+    }
+
+    /// Carries out an exchange when there is a place for it, within the time of a call.
+    async fn timed<F: Future<Output = Result<Received, Failure>>>(
+        &self,
+        exchange: Pin<Box<F>>,
+    ) -> (SimTime, Result<Received, Failure>) {
         let sent = self.clock.now();
-        let exchange = Box::pin(async {
+        let placed = async {
             if self.places.available_permits() == 0 {
                 self.waits.set(self.waits.get() + 1);
             }
             let _place = self.places.acquire().await;
-            self.exchange(names, request, identity).await
-        });
-        let answer = timeout(self.call_timeout, exchange)
+            exchange.await
+        };
+        let answer = timeout(self.call_timeout, placed)
             .await
             .unwrap_or(Err(Failure::Timeout));
         (sent, answer)
@@ -311,6 +365,42 @@ impl Http {
         self.receive(address, channel, response).await
     }
 
+    async fn exchange_http2(
+        &self,
+        (http2, buyer): (&Connections, BuyerId),
+        request: &Outgoing,
+        identity: &Identity,
+    ) -> Result<Received, Failure> {
+        let message = || http2::message(self.message(request, identity));
+        if let Some(mut channel) = http2.of(buyer) {
+            match channel.send_request(message()?).await {
+                Ok(response) => return self.read(response).await,
+                Err(error) if http2::is_unprocessed(&error) || request.is_idempotent => {}
+                Err(error) => return Err(self.reset(&error)),
+            }
+        }
+        let address = self.dialer.address().await?;
+        let (address, connected) = self.dialer.connect_offering(address).await?;
+        if !connected.is_http2() && self.dialer.insists_on_http2() {
+            let problem = Problem::new("it does not offer HTTP/2", Remedy::Version);
+            self.dialer.note(problem);
+            return Err(Failure::Handshake);
+        }
+        http2.note(connected.is_http2());
+        if !connected.is_http2() {
+            let mut channel = self.greet(connected).await?;
+            let response = channel.send_request(self.message(request, identity)).await;
+            let response = response.map_err(|error| self.reset(&error))?;
+            return self.receive(address, channel, response).await;
+        }
+        self.opened.set(self.opened.get() + 1);
+        let channel = http2.greet(buyer, connected).await;
+        let mut channel = channel.map_err(|error| self.reset(&error))?;
+        let response = channel.send_request(message()?).await;
+        let response = response.map_err(|error| self.reset(&error))?;
+        self.read(response).await
+    }
+
     /// Returns the kept connection to `address` that was used last; `None` if none still works.
     async fn take_idle(&self, address: Allowed) -> Option<Channel> {
         loop {
@@ -348,13 +438,17 @@ impl Http {
         channel: Channel,
         response: Response<Incoming>,
     ) -> Result<Received, Failure> {
+        let received = self.read(response).await?;
+        self.keep(address, channel);
+        Ok(received)
+    }
+
+    async fn read(&self, response: Response<Incoming>) -> Result<Received, Failure> {
         let received = Received::read(response, self.clock).await;
         if matches!(received, Err(Failure::Reset)) {
             self.note_words("it closed the connection in the middle of the response");
         }
-        let received = received?;
-        self.keep(address, channel);
-        Ok(received)
+        received
     }
 
     fn keep(&self, address: Allowed, channel: Channel) {

@@ -20,6 +20,7 @@ pub mod fuzzing;
 mod host;
 mod hosts;
 mod http;
+pub mod http2;
 pub mod load;
 pub mod observe;
 mod pacer;

@@ -29,11 +29,11 @@ pub struct Load {
     reports_rx: Receiver<(u32, WorkerReport)>,
 }
 
-/// Returns how many workers `buyers` need if each process may open `files_limit` files: one per socket, plus those for HTTP.
-pub fn workers_for(buyers: u64, files_limit: u64) -> u32 {
-    let sockets =
+/// Returns how many workers are needed for `files` of buyers if each process may open `files_limit` files: theirs, plus those for HTTP.
+pub fn workers_for(files: u64, files_limit: u64) -> u32 {
+    let most =
         files_limit.saturating_sub(FILES_RESERVED + CONNECTIONS_MAX + PAGE_CONNECTIONS_MAX as u64);
-    let needed = buyers.div_ceil(sockets.max(1));
+    let needed = files.div_ceil(most.max(1));
     u32::try_from(needed).unwrap_or(u32::MAX).max(WORKERS_MIN)
 }
 

@@ -69,6 +69,7 @@ mod tests {
 
     use super::*;
     use crate::credential::{Credentials, Issuer};
+    use crate::http2::HttpVersion;
     use crate::reach::Reach;
     use crate::tls::Trust;
     use crate::worker::{Assignment, EntryPoint, Scheme};
@@ -93,6 +94,7 @@ mod tests {
                 edge: None,
                 hosts: Vec::new(),
                 trust: Trust::default(),
+                http: HttpVersion::default(),
                 reach: Reach::Loopback,
             },
             api: None,

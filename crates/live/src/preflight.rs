@@ -37,8 +37,8 @@ pub(super) struct Found {
     pub(super) title: Option<String>,
     /// The seat map, or why it is unknown, as a sentence fragment.
     pub(super) seats: Result<SeatStatuses, String>,
-    /// Whether it serves the web page itself.
-    pub(super) has_page: bool,
+    /// Where it is, without a page if it serves none, and without HTTP/2 if it does not speak it.
+    pub(super) entry: EntryPoint,
     /// What is odd, and may be no obstacle: one sentence each.
     pub(super) warnings: Vec<String>,
 }
@@ -109,14 +109,17 @@ impl Check<'_> {
         self.read(RoleName::QueueStatus, Request::QueueStatus)
             .await?;
         let seats = self.seats().await?;
+        let mut entry = self.entry.clone();
         let has_page = self.session.serves_page().await;
+        entry.page = entry.page.filter(|_| has_page);
+        self.session.settle_version(&mut entry);
         let Session { api, visitor, .. } = self.session;
         Ok(Found {
             api,
             visitor,
             title: chosen.title,
             seats,
-            has_page,
+            entry,
             warnings: self.warnings,
         })
     }

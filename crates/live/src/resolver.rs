@@ -170,6 +170,7 @@ mod tests {
     use tokio::time::timeout;
 
     use crate::clock::unix_now_ns;
+    use crate::http2::HttpVersion;
     use crate::tls::Trust;
     use crate::worker::Scheme;
     use tiketi_cloud::name_service::NameService;
@@ -186,6 +187,7 @@ mod tests {
             edge: None,
             hosts: Vec::new(),
             trust: Trust::default(),
+            http: HttpVersion::default(),
             reach: Reach::Loopback,
         }
     }

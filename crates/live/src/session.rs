@@ -8,6 +8,7 @@ use super::credential::{Credentials, Issuer, Users};
 use super::dialer::Dialer;
 use super::hosts::{Hosts, Manner};
 use super::http::{Http, Outgoing, Received};
+use super::http2::HttpVersion;
 use super::reach::Forbidden;
 use super::redirect::{self, NotFollowed, Route};
 use super::resolver::Names;
@@ -147,12 +148,15 @@ impl Session {
 
     /// Sends a request.
     pub(super) async fn send(&mut self, outgoing: &Outgoing) -> Result<Received, SendError> {
-        let identity = &self.visitor.identity;
+        let (buyer, identity) = (self.visitor.buyer, &self.visitor.identity);
         let (http, (_, result)) = match outgoing.host {
-            None => (&self.http, self.http.call(outgoing, identity).await),
+            None => (
+                &self.http,
+                self.http.call_of(buyer, outgoing, identity).await,
+            ),
             Some(host) => (
                 self.hosts.client(host),
-                self.hosts.call(host, outgoing, identity).await,
+                self.hosts.call(host, (buyer, outgoing), identity).await,
             ),
         };
         let received = result.map_err(|failure| {
@@ -211,6 +215,16 @@ impl Session {
         })
     }
 
+    /// Leaves HTTP/2 out for each host of `entry` that was asked and does not speak it.
+    pub(super) fn settle_version(&self, entry: &mut EntryPoint) {
+        let others = 0_u8..;
+        let clients = others.map(|host| self.hosts.client(host));
+        for (host, http) in entry.hosts.iter_mut().zip(clients) {
+            settle(host, http);
+        }
+        settle(entry, &self.http);
+    }
+
     /// Returns whether the system serves the web page itself; one behind an edge has only its API.
     pub(super) async fn serves_page(&mut self) -> bool {
         let Ok(outgoing) = self.outgoing(Step::Page, Request::PageLoad).await else {
@@ -218,6 +232,12 @@ impl Session {
         };
         let end = self.send_along(Request::PageLoad, &outgoing).await;
         end.is_ok_and(|end| end.received.status.is_success())
+    }
+}
+
+fn settle(entry: &mut EntryPoint, http: &Http) {
+    if http.speaks_http2() == Some(false) {
+        entry.http = HttpVersion::Http1;
     }
 }
 

@@ -10,6 +10,7 @@ use super::account;
 use super::credential::Credentials;
 use super::error::LiveError;
 use super::fleet_record::FleetRecord;
+use super::http2::HttpVersion;
 use super::observe::Source;
 use super::reach::Reach;
 use super::sut::{Remote, Sut};
@@ -137,6 +138,7 @@ impl Site {
                     }),
                     hosts: Vec::new(),
                     trust: Trust::default(),
+                    http: HttpVersion::default(),
                     reach: Reach::Loopback,
                 }
             }

@@ -62,17 +62,16 @@ impl Remote {
         plan: &Plan,
         credentials: Credentials,
     ) -> Result<Self, Refusal> {
-        let mut entry = target::admit(access, &plan.target, plan.clock.speed).await?;
+        let entry = target::admit(access, &plan.target, plan.clock.speed).await?;
         let source = Source::admit(&plan.target, &access.trust).await?;
         let Found {
             api,
             visitor,
             title,
             seats,
-            has_page,
+            entry,
             warnings,
         } = preflight::check(&entry, plan, &credentials).await?;
-        entry.page = entry.page.filter(|_| has_page);
         let buyers = arrival_times(plan).len();
         Ok(Self {
             tokens_reused: credentials.check_share(api.mapping(), buyers).is_err(),
@@ -115,6 +114,11 @@ impl Sut {
                     Some(_) => "",
                     None => " (no web page found; buyers start at the API)",
                 };
+                let version = if remote.entry.speaks_http2() {
+                    " (HTTP/2)"
+                } else {
+                    ""
+                };
                 let unchecked = remote.entry.is_unchecked();
                 let unchecked = if unchecked { UNCHECKED } else { "" };
                 let show = remote.title.as_deref().unwrap_or(&remote.show.text);
@@ -122,7 +126,9 @@ impl Sut {
                 let warnings: String = warnings
                     .map(|warning| format!(". Warning: {warning}"))
                     .collect();
-                format!("Target: {host}:{port}{base}, show: {show}{page}{unchecked}{warnings}")
+                format!(
+                    "Target: {host}:{port}{base}{version}, show: {show}{page}{unchecked}{warnings}"
+                )
             }
         }
     }

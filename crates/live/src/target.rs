@@ -6,6 +6,7 @@ use http::Uri;
 use ipnet::IpNet;
 
 use super::hosts;
+use super::http2::HttpVersion;
 use super::observe::SourceRefusal;
 use super::reach::{Forbidden, Reach, is_loopback};
 use super::signer::SignError;
@@ -129,6 +130,8 @@ pub struct Access {
     pub url: String,
     /// Which certificates are accepted, and which one is presented.
     pub trust: Trust,
+    /// The version of HTTP that requests are sent with.
+    pub http: HttpVersion,
     /// Whether the user has confirmed that they may load-test it.
     pub is_owned: bool,
 }
@@ -144,6 +147,13 @@ pub struct Access {
 pub async fn admit(access: &Access, target: &Target, speed: f64) -> Result<EntryPoint, Refusal> {
     let mut entry = admit_host(&access.url, target, access.is_owned).await?;
     entry.trust = access.trust.clone();
+    entry.http = access.http;
+    if access.http == HttpVersion::Http2 && entry.scheme == Scheme::Http {
+        return Err(Refusal::BadUrl {
+            url: without_secrets(&access.url),
+            reason: "`--http 2` needs https".to_owned(),
+        });
+    }
     entry.hosts = hosts::admit(&entry, target, access.is_owned).await?;
     if (speed - 1.0).abs() > f64::EPSILON {
         return Err(Refusal::Hurried {
@@ -286,6 +296,7 @@ fn parse(url: &str) -> Result<EntryPoint, Refusal> {
         edge: None,
         hosts: Vec::new(),
         trust: Trust::default(),
+        http: HttpVersion::default(),
         // Until the addresses are known.
         reach: Reach::Loopback,
     })

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::credential::Credentials;
 use super::edge_way::EdgeWay;
 use super::http::Http;
+use super::http2::{self, HttpVersion};
 use super::pacer::pace;
 pub use super::page::EdgeEntry;
 use super::page::PAGE_CONNECTIONS_MAX;
@@ -106,6 +107,9 @@ pub struct EntryPoint {
     /// Which certificates are accepted, and which one is presented.
     #[serde(default)]
     pub trust: Trust,
+    /// The version of HTTP that requests are sent with.
+    #[serde(default)]
+    pub http: HttpVersion,
     /// The addresses that connections may go to, whatever the name means by then.
     pub reach: Reach,
 }
@@ -114,6 +118,17 @@ impl EntryPoint {
     /// Returns the host without the brackets of an IPv6 address.
     pub(super) fn bare_host(&self) -> &str {
         self.host.trim_matches(['[', ']'])
+    }
+
+    /// Returns whether buyers speak HTTP/2 if the server does.
+    pub fn speaks_http2(&self) -> bool {
+        self.scheme == Scheme::Https && self.http != HttpVersion::Http1
+    }
+
+    /// Returns how many files a buyer may need at once: a socket, and with HTTP/2 a connection to each host.
+    pub(super) fn files_per_buyer(&self) -> u64 {
+        let all = std::iter::once(self).chain(&self.hosts);
+        1 + http2::FILES * all.filter(|entry| entry.speaks_http2()).count() as u64
     }
 
     /// Returns whether TLS is used and any certificate is accepted, of the target or of another host.
@@ -294,7 +309,8 @@ fn run_reporting(
         Rc::clone(&world),
         share.arrivals.into_iter(),
         files_limit
-            .saturating_sub(FILES_RESERVED + (connections_max + PAGE_CONNECTIONS_MAX) as u64),
+            .saturating_sub(FILES_RESERVED + (connections_max + PAGE_CONNECTIONS_MAX) as u64)
+            / assignment.entry.files_per_buyer(),
     ));
     local.spawn_local(watch(reports_tx.clone()));
     let pass = pass_time(&world, ends_at, commands_rx, &mut sampler, reports_tx);

@@ -168,13 +168,19 @@ impl World {
         identity: &Identity,
     ) -> (SimTime, Result<Received, Failure>) {
         if let Some(host) = request.host {
-            return self.hosts.call(host, request, identity).await;
+            return self.hosts.call(host, (buyer, request), identity).await;
         }
         match (&self.edge, self.topology.way(operation)) {
             (Some(edge), Way::Through | Way::Room) => edge.call(buyer, request, identity).await,
             // A target has no edge of the run.
-            (None, _) | (Some(_), Way::Direct) => self.http.call(request, identity).await,
+            (None, _) | (Some(_), Way::Direct) => self.http.call_of(buyer, request, identity).await,
         }
+    }
+
+    /// Closes the connections of a buyer, if there are any.
+    pub(super) fn forget(&self, buyer: BuyerId) {
+        self.http.forget(buyer);
+        self.hosts.forget(buyer);
     }
 
     /// Returns the number of connections that this machine could not even try.

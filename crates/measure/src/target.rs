@@ -21,6 +21,8 @@ pub struct TargetFigures {
     pub title: Option<String>,
     /// The name and version of the API mapping.
     pub mapping: String,
+    /// Whether buyers spoke HTTP/2 with it, each over a connection of its own.
+    pub http2: bool,
     /// Whether any certificate was accepted, so that nothing shows which system it was.
     pub certificates_unchecked: bool,
     /// Whether several buyers used one token, so that the target took them for one person.

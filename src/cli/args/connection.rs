@@ -44,6 +44,16 @@ pub struct ConnectionArguments {
         requires = "target"
     )]
     pub server_name: Option<String>,
+    /// The version of HTTP: HTTP/2 if an HTTPS target offers it, HTTP/1.1, or HTTP/2 only (with `--target`). With HTTP/2 each
+    /// buyer has a connection of its own.
+    #[arg(
+        long,
+        env = "TIKETI_SIM_HTTP",
+        value_name = "VERSION",
+        value_parser = ["auto", "1.1", "2"],
+        requires = "target"
+    )]
+    pub http: Option<String>,
     /// Accept any certificate (with `--target`). The report says so. Can't be set through the environment.
     #[arg(long, requires = "target")]
     pub insecure: bool,

@@ -13,6 +13,7 @@ use tokio::task::LocalSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::clock::Clock;
+use super::http2::HttpVersion;
 use super::reach::{Forbidden, Reach};
 use super::target::{Refusal, guard};
 use super::tls::Trust;
@@ -145,6 +146,7 @@ fn parse(url: &str) -> Result<EntryPoint, SourceRefusal> {
         edge: None,
         hosts: Vec::new(),
         trust: Trust::default(),
+        http: HttpVersion::Http1,
         // Until the addresses are known.
         reach: Reach::Loopback,
     })

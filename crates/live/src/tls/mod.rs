@@ -17,6 +17,7 @@ use rustls::{ClientConfig, RootCertStore};
 use serde::{Deserialize, Serialize};
 use tokio_rustls::TlsConnector;
 
+use super::http2::HttpVersion;
 use super::setup::SetupError;
 use super::worker::{EntryPoint, Scheme};
 use check::{AcceptAny, Checked};
@@ -160,7 +161,7 @@ impl Trust {
         }
     }
 
-    fn connector(&self) -> Result<TlsConnector, SetupError> {
+    fn config(&self) -> Result<ClientConfig, SetupError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier: Arc<dyn ServerCertVerifier> = if self.is_unchecked {
             Arc::new(AcceptAny::new(&provider))
@@ -180,15 +181,14 @@ impl Trust {
             .with_safe_default_protocol_versions()?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
-        let config = match &self.client {
+        Ok(match &self.client {
             None => config.with_no_client_auth(),
             Some(client) => {
                 let certified = client.certified();
                 let certified = certified.expect("it was checked when it was read");
                 config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
             }
-        };
-        Ok(TlsConnector::from(Arc::new(config)))
+        })
     }
 }
 
@@ -210,6 +210,10 @@ impl ClientCertificate {
 /// TLS to one host.
 pub(super) struct Tls {
     pub(super) connector: TlsConnector,
+    /// As [`Self::connector`], and offers HTTP/2; `None` if it is not spoken.
+    pub(super) offering: Option<TlsConnector>,
+    /// Whether nothing but HTTP/2 is spoken.
+    pub(super) insists: bool,
     /// The name that is sent, and that the certificate must have.
     pub(super) name: ServerName<'static>,
 }
@@ -226,8 +230,21 @@ impl Tls {
         let name = server_name(name).map_err(|_| SetupError::ServerName {
             host: name.to_owned(),
         })?;
+        let config = entry.trust.config()?;
+        let offered: &[&[u8]] = match entry.http {
+            HttpVersion::Http1 => &[],
+            HttpVersion::Auto => &[b"h2", b"http/1.1"],
+            HttpVersion::Http2 => &[b"h2"],
+        };
+        let offering = (!offered.is_empty()).then(|| {
+            let mut config = config.clone();
+            config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
+            TlsConnector::from(Arc::new(config))
+        });
         Ok(Some(Self {
-            connector: entry.trust.connector()?,
+            connector: TlsConnector::from(Arc::new(config)),
+            offering,
+            insists: entry.http == HttpVersion::Http2,
             name,
         }))
     }

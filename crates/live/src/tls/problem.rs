@@ -41,6 +41,8 @@ pub(crate) enum Remedy {
     ClientCertificate,
     /// Ask another port, or without TLS.
     Scheme,
+    /// Speak HTTP/1.1.
+    Version,
 }
 
 impl Remedy {
@@ -62,6 +64,7 @@ impl Remedy {
                 "pass a client certificate that the target accepts with `--client-cert FILE --client-key FILE`"
             }
             Self::Scheme => "check scheme and port of the URL",
+            Self::Version => "leave out `--http 2`",
         }
     }
 }
@@ -170,6 +173,9 @@ fn in_words(error: &Error) -> Problem {
             "it has no version of TLS or no cipher in common (TLS 1.2 and 1.3 are spoken)",
             Remedy::Scheme,
         ),
+        Error::AlertReceived(Alert::NoApplicationProtocol) => {
+            Problem::new("it does not offer HTTP/2", Remedy::Version)
+        }
         Error::AlertReceived(alert) => Problem::new(
             format!("it refuses the TLS handshake (TLS alert {alert:?})"),
             Remedy::Scheme,

@@ -143,6 +143,7 @@ async fn ask(host: &str, port: u16, trust: &Trust) -> Result<StatusCode, (String
         hosts: Vec::new(),
         // As a load worker gets it.
         trust: serde_json::from_str(&serde_json::to_string(trust).unwrap()).unwrap(),
+        http: HttpVersion::Http1,
         reach: Reach::Loopback,
     };
     let clock = Clock::starting_at(unix_now_ns(), 1.0);

@@ -182,6 +182,9 @@ pub struct TargetHeader {
     pub title: Option<String>,
     /// The name and version of the API mapping.
     pub mapping: String,
+    /// Whether buyers spoke HTTP/2 with it, each over a connection of its own.
+    #[serde(skip_serializing_if = "is_false")]
+    pub http2: bool,
     /// Whether any certificate was accepted, so that nothing shows which system it was.
     #[serde(skip_serializing_if = "is_false")]
     pub certificates_unchecked: bool,
@@ -359,6 +362,7 @@ fn header(run: &Measurements, run_again: &str) -> RunHeader {
         engine: run.ending.engine,
         target: run.ending.target.as_ref().map(|target| TargetHeader {
             certificates_unchecked: target.certificates_unchecked,
+            http2: target.http2,
             url: target.url.clone(),
             show: target.show.clone(),
             title: target.title.clone(),

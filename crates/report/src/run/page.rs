@@ -94,7 +94,8 @@ fn context(run: &RunHeader) -> String {
         } else {
             ""
         };
-        format!("target {url}{unchecked} · show {show} · API mapping {mapping}")
+        let version = if target.http2 { " (HTTP/2)" } else { "" };
+        format!("target {url}{version}{unchecked} · show {show} · API mapping {mapping}")
     }));
     parts.push(times(run));
     parts.push(format!("seed {}", run.seed));

@@ -375,6 +375,55 @@ fn a_failure_has_the_servers_words_and_a_command() {
 }
 
 #[test]
+fn a_command_repeats_a_request_as_it_was_sent() {
+    let repeated = |change: fn(&mut TargetFigures)| {
+        let failed = Outcome::Failed(Failure::Status(500));
+        let verdicts = judged_target(|_, target| {
+            target.witness.samples = vec![sample(failed, Some(500), "broken")];
+            change(target);
+        });
+        let command = verdicts.defects[0].repeat.clone().unwrap();
+        let end = command.find(" -H").unwrap();
+        command[..end].to_owned()
+    };
+    let with_path = repeated(|target| {
+        target.url = "https://a.example:443/base".to_owned();
+        target.base = "/base".to_owned();
+        target.witness.samples[0].sent.path = "/base/api/seats/reserve".to_owned();
+    });
+    assert_eq!(
+        with_path,
+        "curl -i -X POST 'https://a.example:443/base/api/seats/reserve'"
+    );
+    let of_ipv6 = repeated(|target| target.url = "http://[::1]:3000".to_owned());
+    assert_eq!(
+        of_ipv6,
+        "curl -i -g -X POST 'http://[::1]:3000/api/seats/reserve'"
+    );
+    let unchecked = repeated(|target| target.certificates_unchecked = true);
+    assert!(unchecked.starts_with("curl -i -k -X POST"), "{unchecked}");
+}
+
+#[test]
+fn a_failed_handshake_says_what_is_wrong_with_the_certificate() {
+    let failed = Outcome::Failed(Failure::Handshake);
+    let verdicts = judged_target(|_, target| {
+        let words = "certificate expired on 2026-01-02";
+        target.witness.samples = vec![sample(failed, None, words)];
+    });
+    let [defect] = &verdicts.defects[..] else {
+        panic!("{:?}", verdicts.defects);
+    };
+    assert_eq!(
+        defect.title,
+        "`seat_reserve` failed in the TLS handshake 29 times."
+    );
+    let said = "The reason: certificate expired on 2026-01-02.";
+    assert!(defect.facts.ends_with(said), "{}", defect.facts);
+    assert!(defect.looks_like.contains("a certificate or a TLS setting"));
+}
+
+#[test]
 fn a_response_that_is_not_understood_is_a_finding_under_the_name_of_its_step() {
     let verdicts = judged_target(|_, target| {
         let confirm = StepFigures {
