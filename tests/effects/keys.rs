@@ -768,6 +768,18 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
         Set("\"http://127.0.0.1:9090\"\ntarget.observe.cpu = \"x\""),
         Nothing(ON_THE_WIRE),
     ),
+    (
+        "target.observe.json",
+        Set("\"http://127.0.0.1:3000/admin\"\ntarget.observe.cpu = \"/cpu\""),
+        Nothing(ON_THE_WIRE),
+    ),
+    (
+        "target.observe.json_authorization",
+        Set(
+            "\"ADMIN\"\ntarget.observe.json = \"http://127.0.0.1:3000/admin\"\ntarget.observe.cpu = \"/cpu\"",
+        ),
+        Nothing(ON_THE_WIRE),
+    ),
     ("target.observe.every", Set("\"9s\""), Nothing(ON_THE_WIRE)),
     (
         "target.observe.queue_length",

@@ -128,7 +128,7 @@ impl ObservationLog {
                 missing: None,
             })
         };
-        let levels = match observe.prometheus {
+        let levels = match observe.server() {
             Some(_) => Level::ALL.iter().filter_map(track).collect(),
             None => Vec::new(),
         };

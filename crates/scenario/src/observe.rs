@@ -50,9 +50,15 @@ impl Level {
 pub struct Observe {
     /// Address of a Prometheus server, with the path below which its API is; `None` if nobody is asked.
     pub prometheus: Option<String>,
+    /// Address that responds with JSON, such as an administrator's page of the target; `None` if none is asked.
+    #[serde(default)]
+    pub json: Option<String>,
+    /// Environment variable that has the value of the `authorization` header for `json`; `None` if none is sent.
+    #[serde(default)]
+    pub json_authorization: Option<String>,
     /// Time between two readings, in real time.
     pub every: Duration,
-    /// Query for [`Level::QueueLength`]; `None` if it is not read.
+    /// Query (PromQL, or a JSON pointer into the response of `json`) for [`Level::QueueLength`]; `None` if it is not read.
     pub queue_length: Option<String>,
     /// Query for [`Level::Instances`]; `None` if it is not read.
     pub instances: Option<String>,
@@ -67,6 +73,8 @@ impl Default for Observe {
     fn default() -> Self {
         Self {
             prometheus: None,
+            json: None,
+            json_authorization: None,
             every: Duration::from_secs(5),
             queue_length: None,
             instances: None,
@@ -77,6 +85,11 @@ impl Default for Observe {
 }
 
 impl Observe {
+    /// Returns the address that is asked; `None` if none is.
+    pub fn server(&self) -> Option<&str> {
+        self.prometheus.as_deref().or(self.json.as_deref())
+    }
+
     /// Returns the query for a level; `None` if it is not read.
     pub fn query(&self, level: Level) -> Option<&str> {
         match level {

@@ -1,13 +1,15 @@
-//! Reads levels of a target that a metrics server knows, on a thread of its own: whatever the server does, the run goes on.
+//! Reads levels of a target that a metrics server or the target itself knows, on a thread of its own: whatever the server does, the run goes on.
 
+mod json;
 mod prometheus;
+mod server;
 
 use std::net::{IpAddr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use http::Uri;
+use http::header::HeaderValue;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio::time::{MissedTickBehavior, interval};
@@ -18,9 +20,9 @@ use super::reach::{Forbidden, Reach};
 use super::target::{Refusal, guard};
 use super::tls::Trust;
 use super::worker::{EntryPoint, Scheme};
-use prometheus::Server;
 #[cfg(feature = "fuzzing")]
 pub(crate) use prometheus::read as read_response;
+use server::Server;
 use tiketi_core::units::SimTime;
 use tiketi_scenario::observe::{Level, Observe};
 use tiketi_scenario::plan::Target;
@@ -32,16 +34,20 @@ const READINGS_WAITING_MAX: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SourceRefusal {
     /// The address cannot be used.
-    #[error("`target.observe.prometheus` is `{url}`: {reason}")]
+    #[error("`target.observe.{key}` is `{url}`: {reason}")]
     BadUrl {
+        /// The key of the scenario.
+        key: &'static str,
         /// The address.
         url: String,
         /// What is wrong with it.
         reason: &'static str,
     },
     /// The name has no address.
-    #[error("cannot resolve `{host}` of `target.observe.prometheus`: {reason}")]
+    #[error("cannot resolve `{host}` of `target.observe.{key}`: {reason}")]
     Unresolved {
+        /// The key of the scenario.
+        key: &'static str,
         /// The host.
         host: String,
         /// The resolver's error.
@@ -49,27 +55,55 @@ pub enum SourceRefusal {
     },
     /// The scenario does not list the host in `target.allow`.
     #[error(
-        "`{host}` of `target.observe.prometheus` is not on this machine, and the scenario does not allow it: add `\"{host}\"` to \
+        "`{host}` of `target.observe.{key}` is not on this machine, and the scenario does not allow it: add `\"{host}\"` to \
          `target.allow`. It is only read, but the host may belong to somebody else"
     )]
     NotAllowed {
+        /// The key of the scenario.
+        key: &'static str,
         /// The host.
         host: String,
     },
     /// The host is listed, but one of its addresses is not allowed.
-    #[error("`{host}` of `target.observe.prometheus` resolves to {forbidden}")]
+    #[error("`{host}` of `target.observe.{key}` resolves to {forbidden}")]
     AddressNotAllowed {
+        /// The key of the scenario.
+        key: &'static str,
         /// The host.
         host: String,
         /// The address, and why it is not allowed.
         forbidden: Forbidden,
     },
+    /// The environment has no credentials for it.
+    #[error(
+        "`target.observe.json_authorization` names the environment variable `{variable}`, which {problem} (expected the value of \
+         the header `authorization`, such as `Bearer …`)"
+    )]
+    NoAuthorization {
+        /// The variable.
+        variable: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
 }
 
-/// A metrics server that may be asked, and what it is asked.
+/// What a server is asked with.
+#[derive(Clone, Debug)]
+enum Language {
+    /// Queries, each of which is a request.
+    Prometheus,
+    /// JSON pointers into one response.
+    Json {
+        /// The header `authorization`; `None` if none is sent.
+        authorization: Option<HeaderValue>,
+    },
+}
+
+/// A server that may be asked, and what it is asked.
 #[derive(Clone, Debug)]
 pub struct Source {
     entry: EntryPoint,
+    language: Language,
     queries: Vec<(Level, String)>,
     every: Duration,
 }
@@ -84,48 +118,75 @@ impl Source {
     ///
     /// The first reason why it is not allowed.
     pub async fn admit(target: &Target, trust: &Trust) -> Result<Option<Self>, SourceRefusal> {
-        let Observe {
-            prometheus, every, ..
-        } = &target.observe;
-        let Some(url) = prometheus else {
-            return Ok(None);
+        let observe = &target.observe;
+        let (key, url, language) = match (&observe.prometheus, &observe.json) {
+            (Some(url), _) => ("prometheus", url, Language::Prometheus),
+            (None, Some(url)) => ("json", url, language_of(observe)?),
+            (None, None) => return Ok(None),
         };
-        let mut entry = parse(url)?;
+        let mut entry = parse(key, url)?;
         entry.trust = trust.of_other_host();
         let host = entry.host.trim_matches(['[', ']']).to_owned();
         let found = tokio::net::lookup_host((host.as_str(), entry.port)).await;
         let addresses: Vec<IpAddr> = found
             .map_err(|error| SourceRefusal::Unresolved {
+                key,
                 host: host.clone(),
                 reason: error.to_string(),
             })?
             .map(|address: SocketAddr| address.ip())
             .collect();
         entry.reach =
-            guard(&host, &addresses, target, true).map_err(|refusal| of(&host, refusal))?;
-        let query = |level: Level| Some((level, target.observe.query(level)?.to_owned()));
+            guard(&host, &addresses, target, true).map_err(|refusal| of((key, &host), refusal))?;
+        let query = |level: Level| Some((level, observe.query(level)?.to_owned()));
         Ok(Some(Self {
             entry,
+            language,
             queries: Level::ALL.into_iter().filter_map(query).collect(),
-            every: *every,
+            every: observe.every,
         }))
     }
 }
 
-fn of(host: &str, refusal: Refusal) -> SourceRefusal {
+/// Reads the credentials for JSON from the environment. An empty variable counts as not set.
+fn language_of(observe: &Observe) -> Result<Language, SourceRefusal> {
+    let Some(variable) = &observe.json_authorization else {
+        return Ok(Language::Json {
+            authorization: None,
+        });
+    };
+    let refusal = |problem| SourceRefusal::NoAuthorization {
+        variable: variable.clone(),
+        problem,
+    };
+    let value = std::env::var(variable).unwrap_or_default();
+    if value.is_empty() {
+        return Err(refusal("is not set"));
+    }
+    let mut value = HeaderValue::try_from(value).map_err(|_| refusal("is no header value"))?;
+    value.set_sensitive(true);
+    Ok(Language::Json {
+        authorization: Some(value),
+    })
+}
+
+fn of((key, host): (&'static str, &str), refusal: Refusal) -> SourceRefusal {
     let host = host.to_owned();
     match refusal {
-        Refusal::AddressNotAllowed { forbidden, .. } => {
-            SourceRefusal::AddressNotAllowed { host, forbidden }
-        }
-        Refusal::Unresolved { reason, .. } => SourceRefusal::Unresolved { host, reason },
-        _ => SourceRefusal::NotAllowed { host },
+        Refusal::AddressNotAllowed { forbidden, .. } => SourceRefusal::AddressNotAllowed {
+            key,
+            host,
+            forbidden,
+        },
+        Refusal::Unresolved { reason, .. } => SourceRefusal::Unresolved { key, host, reason },
+        _ => SourceRefusal::NotAllowed { key, host },
     }
 }
 
 /// Splits the address of a server. The scenario has checked most of it.
-fn parse(url: &str) -> Result<EntryPoint, SourceRefusal> {
+fn parse(key: &'static str, url: &str) -> Result<EntryPoint, SourceRefusal> {
     let bad = |reason| SourceRefusal::BadUrl {
+        key,
         url: url.to_owned(),
         reason,
     };
@@ -218,12 +279,8 @@ async fn ask_until_closed(source: &Source, clock: Clock, readings_tx: &mpsc::Sen
             () = readings_tx.closed() => return,
         }
         let at = clock.now();
-        let asked = source.queries.iter().map(|(level, query)| {
-            let server = &server;
-            async move { (*level, server.query(query).await) }
-        });
         let answers = tokio::select! {
-            answers = join_all(asked) => answers,
+            answers = server.read(&source.queries) => answers,
             () = readings_tx.closed() => return,
         };
         for (level, value) in answers {

@@ -1,102 +1,16 @@
 //! The HTTP API of Prometheus: instant queries.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{ACCEPT, HOST, HeaderValue};
-use http::{Request, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::StatusCode;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use tokio::time::timeout;
 
-use super::Source;
-use crate::clock::Clock;
-use crate::dialer::Dialer;
-use crate::resolver::Names;
-use crate::session::in_words;
-use crate::setup::{SetupError, host_header};
-use crate::tls::{Problem, Tls};
 use tiketi_api::mask;
-use tiketi_buyer::observation::Failure;
 
-/// Real time for one query: a reading that is older than this says little about now.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(4);
-
-/// Real time for a connection to one address.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Size of the largest response that is read: one series has a few hundred bytes.
-const BODY_BYTES_MAX: usize = 1 << 20;
-
-/// A server that is asked. Each query has a connection of its own, so that a broken one affects no other.
-pub(super) struct Server {
-    dialer: Dialer,
-    host: HeaderValue,
-    base: String,
-}
-
-impl Server {
-    /// Prepares the questions. Nothing is sent yet.
-    pub(super) fn new(source: &Source, clock: Clock) -> Result<Self, SetupError> {
-        let entry = &source.entry;
-        let names = Names::new(entry, clock)?;
-        Ok(Self {
-            dialer: Dialer::new(names, Tls::to(entry)?, Vec::new(), CONNECT_TIMEOUT),
-            host: host_header(format!("{}:{}", entry.host, entry.port))?,
-            base: entry.base.clone(),
-        })
-    }
-
-    /// Returns the value of a query now.
-    ///
-    /// # Errors
-    ///
-    /// Why there is none, as a sentence fragment.
-    pub(super) async fn query(&self, query: &str) -> Result<f64, String> {
-        let asked = timeout(QUERY_TIMEOUT, self.ask(query)).await;
-        asked.unwrap_or_else(|_| Err(format!("no response within {} s", QUERY_TIMEOUT.as_secs())))
-    }
-
-    async fn ask(&self, query: &str) -> Result<f64, String> {
-        let address = self.dialer.address().await.map_err(|failure| {
-            let forbidden = self.dialer.forbidden();
-            forbidden.map_or_else(
-                || words(failure, None),
-                |forbidden| format!("its name resolves to {forbidden}"),
-            )
-        })?;
-        let connected = self.dialer.connect(address).await;
-        let failed = |failure| words(failure, self.dialer.problem().as_ref());
-        let (_, connected) = connected.map_err(failed)?;
-        let broken = |error: hyper::Error| {
-            let problem = Problem::of_tls(&error).map(|problem| problem.words);
-            problem.unwrap_or_else(|| format!("the connection broke: {error}"))
-        };
-        let (mut channel, connection) = http1::handshake(TokioIo::new(connected))
-            .await
-            .map_err(broken)?;
-        tokio::task::spawn_local(connection);
-        let uri = format!("{}/api/v1/query?query={}", self.base, encoded(query));
-        let mut request = Request::new(Empty::<Bytes>::new());
-        *request.uri_mut() = uri
-            .parse::<Uri>()
-            .map_err(|error| format!("the query cannot be sent: {error}"))?;
-        let headers = request.headers_mut();
-        headers.insert(HOST, self.host.clone());
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let response = channel.send_request(request).await.map_err(broken)?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), BODY_BYTES_MAX);
-        let body = body
-            .collect()
-            .await
-            .map_err(|error| format!("the response cannot be read: {error}"))?;
-        read(status, &body.to_bytes())
-    }
+/// Returns path and query string of an instant query.
+pub(super) fn path(query: &str) -> String {
+    format!("/api/v1/query?query={}", encoded(query))
 }
 
 /// Encodes a value of a query string.
@@ -185,13 +99,4 @@ pub(crate) fn read(status: StatusCode, body: &[u8]) -> Result<f64, String> {
     };
     let value = point.1.parse::<f64>();
     value.map_err(|_| format!("the value is {}", mask::body(point.1.as_bytes(), &[])))
-}
-
-/// A failure as a fragment of a sentence. The times are those of this client.
-fn words(failure: Failure, problem: Option<&Problem>) -> String {
-    match failure {
-        Failure::ConnectTimeout => "connecting timed out".to_owned(),
-        Failure::Timeout => "no response in time".to_owned(),
-        failure => in_words(failure, problem),
-    }
 }

@@ -71,9 +71,12 @@ async fn ask(address: &str) -> Result<f64, String> {
         .unwrap()
         .unwrap();
     let clock = Clock::starting_at(crate::clock::unix_now_ns(), 1.0);
-    let (_, query) = source.queries[0].clone();
-    let asked = async move { Server::new(&source, clock).unwrap().query(&query).await };
-    LocalSet::new().run_until(Box::pin(asked)).await
+    let asked = async move {
+        let server = Server::new(&source, clock).unwrap();
+        server.read(&source.queries).await
+    };
+    let mut read = LocalSet::new().run_until(Box::pin(asked)).await;
+    read.remove(0).1
 }
 
 #[tokio::test]
@@ -117,6 +120,71 @@ async fn whatever_a_server_does_the_reason_is_a_sentence() {
     assert_eq!(
         ask("http://127.0.0.1:1").await.unwrap_err(),
         "connection refused"
+    );
+}
+
+/// Reads `queue_length` of this document with these credentials.
+async fn ask_for_json(address: &str, pointer: &str, variable: Option<&str>) -> Result<f64, String> {
+    let mut target = target("http://unused", &[]);
+    target.observe.prometheus = None;
+    target.observe.json = Some(format!("{address}/admin"));
+    target.observe.json_authorization = variable.map(str::to_owned);
+    target.observe.queue_length = Some(pointer.to_owned());
+    let admitted = Source::admit(&target, &Trust::default()).await;
+    let source = admitted.map_err(|refusal| refusal.to_string())?.unwrap();
+    let clock = Clock::starting_at(crate::clock::unix_now_ns(), 1.0);
+    let asked = async move {
+        let server = Server::new(&source, clock).unwrap();
+        server.read(&source.queries).await
+    };
+    let mut read = LocalSet::new().run_until(Box::pin(asked)).await;
+    read.remove(0).1
+}
+
+#[tokio::test]
+async fn levels_are_read_from_json_by_pointers() {
+    let document =
+        r#"{"queue":{"waiting":42.5},"load":"0.25","instances":["a","b"],"name":"x","none":null}"#;
+    for (pointer, expected) in [
+        ("/queue/waiting", Ok(42.5)),
+        ("/load", Ok(0.25)),
+        ("/instances", Ok(2.0)),
+        ("/missing", Err("the response has no `/missing`")),
+        ("/name", Err("`/name` is x")),
+        ("/none", Err("`/none` is null")),
+        ("/queue", Err("`/queue` is no number")),
+    ] {
+        let (address, mut requests) = server(http("200 OK", document)).await;
+        let read = ask_for_json(&address, pointer, None).await;
+        assert_eq!(read, expected.map_err(str::to_owned));
+        let request = requests.recv().await.unwrap();
+        assert!(request.starts_with("GET /admin HTTP/1.1\r\n"), "{request}");
+        assert!(!request.contains("authorization"), "{request}");
+    }
+    let (address, _requests) = server(http("403 Forbidden", "admins only")).await;
+    let reason = ask_for_json(&address, "/x", None).await.unwrap_err();
+    assert_eq!(reason, "HTTP status 403: admins only");
+    let (address, _requests) = server(http("200 OK", "<html>")).await;
+    let reason = ask_for_json(&address, "/x", None).await.unwrap_err();
+    assert!(reason.contains("the response is not JSON"), "{reason}");
+}
+
+/// A variable that every process has stands for the administrator's.
+#[tokio::test]
+async fn credentials_for_json_come_from_the_environment() {
+    let (address, mut requests) = server(http("200 OK", r#"{"waiting":1}"#)).await;
+    assert_eq!(
+        ask_for_json(&address, "/waiting", Some("PATH")).await,
+        Ok(1.0)
+    );
+    let request = requests.recv().await.unwrap();
+    let sent = format!("authorization: {}\r\n", std::env::var("PATH").unwrap());
+    assert!(request.contains(&sent), "{request}");
+    let refused = ask_for_json(&address, "/waiting", Some("NO_SUCH_VARIABLE")).await;
+    let refused = refused.unwrap_err();
+    assert!(
+        refused.contains("`NO_SUCH_VARIABLE`, which is not set"),
+        "{refused}"
     );
 }
 

@@ -135,7 +135,7 @@ pub(super) fn section(run: &Measurements) -> Option<Section> {
         Column::number("Values"),
         Column::prose("Not read"),
     ];
-    let server = run.plan.target.observe.prometheus.as_deref();
+    let server = run.plan.target.observe.server();
     let note = format!(
         "Asked of {} every {} while the run lasted. What was not read makes no difference to the verdict.",
         server.unwrap_or("a metrics server"),
