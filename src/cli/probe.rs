@@ -89,7 +89,9 @@ fn written(number: usize, exchange: &Exchange) -> String {
     }
     match &exchange.response {
         Ok(answered) => {
-            line("   <", &answered.status.to_string());
+            if let Some(status) = answered.status {
+                line("   <", &status.to_string());
+            }
             for header in &answered.headers {
                 line("   <", header);
             }

@@ -14,12 +14,14 @@ use serde_json::{Value, json};
 
 mod event_bn;
 mod hhplus_ticketing;
+mod seat_flow;
 mod ticket_reservation;
 mod ticketon;
 mod waiting_room;
 
 pub(crate) use event_bn::EventBn;
 pub(crate) use hhplus_ticketing::HhplusTicketing;
+pub(crate) use seat_flow::SeatFlow;
 pub(crate) use ticket_reservation::TicketReservation;
 pub(crate) use ticketon::Ticketon;
 pub(crate) use waiting_room::WaitingRoom;

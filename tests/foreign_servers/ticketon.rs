@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::MutexGuard;
 use std::time::Duration;
 
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use futures_util::stream;
 use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation};
 use serde_json::{Value, json};
 
@@ -36,6 +40,9 @@ pub(crate) struct Books {
     purchases: BTreeMap<String, (String, u32)>,
     pub(crate) paid: BTreeSet<String>,
     pub(crate) broker_requests: u32,
+    /// Streams of events that were opened, and users who left the queue by themselves.
+    pub(crate) streams: u32,
+    pub(crate) disconnects: u32,
     pub(crate) polls_of_results: u32,
     pub(crate) complaints: Vec<String>,
 }
@@ -63,7 +70,15 @@ impl Ticketon {
         let polling = "/api/v1/broker/polling/events/{id}";
         let broker = Router::new()
             .route(&format!("{polling}/waiting"), get(enter).delete(leave))
-            .route(&format!("{polling}/current"), get(current));
+            .route(&format!("{polling}/current"), get(current))
+            .route(
+                "/api/v1/broker/events/{id}/tickets/waiting",
+                get(stream_waiting),
+            )
+            .route(
+                "/api/v1/broker/events/{id}/tickets/disconnect",
+                post(disconnect),
+            );
         let broker = Server::beside(shop.books.clone(), broker);
         Self { shop, broker }
     }
@@ -157,9 +172,7 @@ async fn current(State(books): State<Shared<Books>>, headers: HeaderMap) -> Resp
         return data(401, Value::Null);
     };
     if books.active.contains(&user) {
-        let claims = json!({"userId": user, "eventId": EVENT, "exp": 4_000_000_000_u64});
-        let key = EncodingKey::from_secret(SECRET);
-        let token = jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap();
+        let token = entry_token(&user);
         return data(
             200,
             json!({"state": "ENTRY", "rank": null, "entryAuthToken": token, "pollAfterMs": 1_000}),
@@ -172,6 +185,65 @@ async fn current(State(books): State<Shared<Books>>, headers: HeaderMap) -> Resp
         200,
         json!({"state": state, "rank": rank, "entryAuthToken": null, "pollAfterMs": 250}),
     )
+}
+
+/// The proof of an admission.
+fn entry_token(user: &str) -> String {
+    let claims = json!({"userId": user, "eventId": EVENT, "exp": 4_000_000_000_u64});
+    let key = EncodingKey::from_secret(SECRET);
+    jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap()
+}
+
+/// Enters the queue, and reports the place in it until the admission.
+async fn stream_waiting(State(books): State<Shared<Books>>, headers: HeaderMap) -> Response {
+    let user = {
+        let mut books = books.lock().unwrap();
+        let Some(user) = books.user(&headers, "stream") else {
+            return data(401, Value::Null);
+        };
+        books.streams += 1;
+        if !books.active.contains(&user) && !books.waiting.contains(&user) {
+            books.waiting.push_back(user.clone());
+        }
+        user
+    };
+    let state = (books, user, 0_u32);
+    let text = stream::unfold(state, |(books, user, turn)| async move {
+        if turn > 0 {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        let text = {
+            let books = books.lock().unwrap();
+            let place = books.waiting.iter().position(|waiting| *waiting == user);
+            let told = match place {
+                Some(place) => {
+                    json!({"status": "IN_ENTRY", "userId": user, "eventId": EVENT, "order": place + 1})
+                }
+                None => {
+                    json!({"status": "IN_PROGRESS", "userId": user, "eventId": EVENT, "token": entry_token(&user)})
+                }
+            };
+            match turn {
+                0 => format!("data:sse connection established. userId:{user}\n\n"),
+                _ if place.is_none() && !books.active.contains(&user) => return None,
+                _ => format!("data:{told}\n\n:heartBeat\n\n"),
+            }
+        };
+        let bytes = Ok::<_, Infallible>(Bytes::from(text));
+        Some((bytes, (books, user, turn + 1)))
+    });
+    let kind = [("content-type", "text/event-stream;charset=UTF-8")];
+    (kind, Body::from_stream(text)).into_response()
+}
+
+async fn disconnect(State(books): State<Shared<Books>>, headers: HeaderMap) -> Response {
+    let mut books = books.lock().unwrap();
+    books.disconnects += 1;
+    let user = books.user(&headers, "disconnect");
+    books
+        .waiting
+        .retain(|waiting| Some(waiting) != user.as_ref());
+    data(200, Value::Null)
 }
 
 async fn leave(State(books): State<Shared<Books>>, headers: HeaderMap) -> Response {

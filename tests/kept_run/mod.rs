@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tiketi_buyer::observation::{Call, LeaveReason, Observation, Outcome, Start};
+use tiketi_buyer::observation::{Call, Learned, LeaveReason, Observation, Outcome, Start};
 use tiketi_core::units::SimTime;
 use tiketi_measure::ending::{FinalState, GeneratorCheck};
 use tiketi_measure::{Assembly, Ending, Engine, Measurements, Recorder, archive};
@@ -49,6 +49,7 @@ fn journey(buyer: u64, factor: f64) -> [Observation; 4] {
         Observation::Admitted {
             at: at + waited,
             waited,
+            learned: Learned::Poll,
         },
         Observation::Left {
             at: at + waited,

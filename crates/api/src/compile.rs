@@ -3,6 +3,8 @@
 mod host;
 mod list;
 mod pick;
+mod push;
+mod queue;
 mod role;
 mod rows;
 mod sign;
@@ -11,10 +13,11 @@ use std::collections::BTreeSet;
 
 use tiketi_core::names::Named;
 
-use crate::mapping::{Mapping, Moment, Places, Push, RoleName, Tokens};
+use crate::mapping::{Mapping, Moment, Places, RoleName, Tokens};
 use crate::problem::{At, Problem, Problems, one_of};
+use crate::push::{Push, Stream};
 use crate::row::Meaning;
-use crate::table::{Table, named};
+use crate::table::Table;
 use crate::template::{Broken, Escape, Template, Variable};
 use crate::tree::{Node, Tree};
 use role::Context;
@@ -94,7 +97,6 @@ fn read(tree: &Tree, problems: &mut Problems) -> Option<Mapping> {
     let name = name.map_or_else(|| "unnamed".to_owned(), |(_, name)| name.to_owned());
     let _openapi = table.text("openapi", "the path of an OpenAPI document", problems);
     let base = base(&mut table, problems);
-    let push = push(&mut table, problems);
     let (kept, columns) = variables(tree);
     if kept.len() > KEPT_MAX {
         let message = format!("{} variables are kept", kept.len());
@@ -115,7 +117,9 @@ fn read(tree: &Tree, problems: &mut Problems) -> Option<Mapping> {
         columns: &columns,
         hosts: &hosts,
         headers: table.find("headers"),
+        message: None,
     };
+    let push = push::push(&mut table, &context, problems);
     let tokens = table.find("tokens");
     let tokens = tokens.map_or_else(
         || Some(Tokens::default()),
@@ -154,9 +158,11 @@ fn read(tree: &Tree, problems: &mut Problems) -> Option<Mapping> {
     let sign = sign.map(|(at, tree)| sign::sign(at, tree, &context, &mut roles, problems));
     let at = table.at.clone();
     table.finish(problems);
+    let (push, stream) = push?;
     let mapping = Mapping {
         name,
-        push: push?,
+        push,
+        stream,
         tokens: tokens?,
         hosts,
         sign: sign.flatten(),
@@ -183,15 +189,6 @@ fn base(table: &mut Table<'_>, problems: &mut Problems) -> String {
         problems.report(&at, message, EXPECTED, help);
     }
     base.to_owned()
-}
-
-fn push(table: &mut Table<'_>, problems: &mut Problems) -> Option<Push> {
-    let all: Vec<_> = Push::VALUES.iter().map(|one| (one.name(), *one)).collect();
-    let names: Vec<_> = all.iter().map(|(name, _)| *name).collect();
-    match table.text("push", &one_of(&names), problems) {
-        Some((at, text)) => named(&at, text, &all, problems),
-        None => Some(Push::None),
-    }
 }
 
 /// The names of variables that some role keeps, and of the columns that some template names.
@@ -274,7 +271,15 @@ fn check_sale(mapping: &Mapping, at: &At, problems: &mut Problems) {
         let mut meanings = role.rows.iter().map(|row| row.meaning);
         meanings.any(|meaning| meaning == Meaning::Queued)
     });
-    if queues && mapping.place(RoleName::QueueStatus).is_none() && mapping.push == Push::None {
+    let is_told = match mapping.push {
+        Push::None => false,
+        Push::SocketIo => true,
+        Push::Sse | Push::WebSocket | Push::LongPoll => {
+            let stream = mapping.stream.as_deref();
+            stream.is_some_and(Stream::admits)
+        }
+    };
+    if queues && mapping.place(RoleName::QueueStatus).is_none() && !is_told {
         let message =
             "`queue_enter` can mean \"queued\", but nothing tells a buyer of an admission";
         let help = "say how a waiting buyer asks for its place";

@@ -16,6 +16,7 @@ pub mod mask;
 mod pick;
 mod place;
 mod problem;
+mod push;
 mod reader;
 mod row;
 mod scalar;
@@ -29,11 +30,11 @@ pub use compile::{PRESETS, TIKETI, compile, preset, tiketi, with_preset};
 pub use host::{Host, HostPlace};
 pub use id::{IdText, Ids, key_of};
 pub use mapping::{
-    Element, Header, Kept, Mapping, Method, Moment, Push, Response, Role, RoleName, Tokens,
-    Understood,
+    Element, Header, Kept, Mapping, Method, Moment, Response, Role, RoleName, Tokens, Understood,
 };
 pub use place::Place;
 pub use problem::Problem;
+pub use push::{Push, PushMessage, PushUnderstood, Recipient, Stream};
 pub use row::Meaning;
 pub use scalar::Scalar;
 pub use sign::Sign;

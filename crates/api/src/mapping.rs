@@ -9,6 +9,7 @@ use crate::host::Host;
 use crate::id::IdText;
 use crate::pick::{Pick, Picked};
 use crate::place::{Place, PlaceIn};
+use crate::push::{Push, Stream};
 use crate::reader::{Pointers, Slots};
 use crate::row::{Facts, Meaning, Row, Want};
 use crate::scalar::Scalar;
@@ -89,20 +90,6 @@ names!(Moment {
     BeforePaying = "before_paying",
 });
 
-/// How the back end reaches a waiting buyer without being asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Push {
-    /// Not at all: buyers poll.
-    None,
-    /// With Socket.IO, as the back ends of TIKETI do.
-    SocketIo,
-}
-
-names!(Push {
-    None = "none",
-    SocketIo = "socket.io",
-});
-
 /// A method of HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -133,6 +120,9 @@ pub struct Mapping {
     pub name: String,
     /// How the back end reaches waiting buyers.
     pub push: Push,
+    /// How the channel of [`Self::push`] is opened and what its messages mean; `None` without a channel, and with Socket.IO, whose
+    /// messages are those of TIKETI.
+    pub stream: Option<Box<Stream>>,
     /// What generated tokens claim, and where given ones name their user.
     pub tokens: Tokens,
     /// The hosts besides the target.
@@ -304,12 +294,24 @@ impl Mapping {
                     .as_deref()
                     .is_some_and(|poll| names(poll, variable))
         }
+        let stream = self.stream.as_deref();
         self.roles.iter().any(|role| names(role, variable))
+            || stream.is_some_and(|stream| {
+                names(&stream.role, variable)
+                    || stream
+                        .send
+                        .iter()
+                        .any(|text| text.variables().any(|one| one == variable))
+            })
     }
 
     /// Returns whether a response gives this variable its value.
     pub fn keeps(&self, variable: Variable) -> bool {
+        let stream = self.stream.as_deref();
+        // The seat of a message is that of somebody else.
+        let in_message = stream.filter(|_| variable != Variable::Seat);
         self.roles.iter().any(|role| role.keeps_variable(variable))
+            || in_message.is_some_and(|stream| stream.role.keeps_variable(variable))
     }
 }
 
@@ -350,6 +352,7 @@ impl Role {
             slots: is_json.then_some(&slots),
             body: response.body,
             header: response.header,
+            event: None,
             buyer,
         };
         let row = self.rows.iter().find(|row| row.matches(&facts));
@@ -446,7 +449,11 @@ impl Role {
     }
 }
 
-fn kept_value<'b>(source: &Source, slots: &Slots<'b>, response: &Response<'b>) -> Option<Kept<'b>> {
+pub(crate) fn kept_value<'b>(
+    source: &Source,
+    slots: &Slots<'b>,
+    response: &Response<'b>,
+) -> Option<Kept<'b>> {
     let (text, is_number) = match source {
         Source::Json(slot) => match &slots[usize::from(*slot)] {
             Scalar::Text(text) => (text.clone(), false),

@@ -21,10 +21,14 @@ pub enum Meaning {
     NoLongerQueued,
     /// The buyer has lost the place in the queue.
     Dropped,
+    /// The queue has moved: a page that polls on such messages asks now.
+    Updated,
     /// There is nothing left to buy.
     SoldOut,
     /// Somebody else has the seat.
     Taken,
+    /// A seat can be had again.
+    Released,
     /// The seat is held.
     Held,
     /// The reservation is paid.
@@ -43,8 +47,10 @@ names!(Meaning {
     Admitted = "admitted",
     NoLongerQueued = "no-longer-queued",
     Dropped = "dropped",
+    Updated = "updated",
     SoldOut = "sold-out",
     Taken = "taken",
+    Released = "released",
     Held = "held",
     Paid = "paid",
     AcceptedPollLater = "accepted-poll-later",
@@ -70,6 +76,8 @@ pub(crate) enum Condition {
     Json(u8, Want),
     /// A header.
     Header(String, Want),
+    /// The name of a message.
+    Event(Want),
 }
 
 /// What a value has to be.
@@ -123,6 +131,8 @@ pub(crate) struct Facts<'f, 'b> {
     pub(crate) slots: Option<&'f Slots<'b>>,
     pub(crate) body: &'b [u8],
     pub(crate) header: &'f dyn Fn(&str) -> Option<&'b str>,
+    /// The name of a message; `None` for responses, and for messages without one.
+    pub(crate) event: Option<&'b str>,
     /// Whose response it is.
     pub(crate) buyer: &'f dyn Values,
 }
@@ -150,6 +160,11 @@ impl Condition {
             }),
             Self::Header(name, want) => {
                 let value = (facts.header)(name);
+                let value = value.map_or(Scalar::Missing, |text| Scalar::Text(text.into()));
+                want.fits(&value, facts.slots, facts.buyer)
+            }
+            Self::Event(want) => {
+                let value = facts.event;
                 let value = value.map_or(Scalar::Missing, |text| Scalar::Text(text.into()));
                 want.fits(&value, facts.slots, facts.buyer)
             }

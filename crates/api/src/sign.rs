@@ -29,8 +29,8 @@ impl Sign {
     }
 }
 
-/// Reads a length of time such as `2s` or `500ms`; `None` if it is none.
-pub(crate) fn length(text: &str) -> Option<Duration> {
+/// Reads a length of time such as `2s` or `500ms`; `None` if it is none, or longer than `max`.
+pub(crate) fn length(text: &str, max: Duration) -> Option<Duration> {
     let (digits, unit) = match text.strip_suffix("ms") {
         Some(digits) => (digits, Duration::from_millis(1)),
         None => (text.strip_suffix('s')?, Duration::from_secs(1)),
@@ -38,7 +38,7 @@ pub(crate) fn length(text: &str) -> Option<Duration> {
     let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
     let count: u32 = is_number.then(|| digits.parse().ok()).flatten()?;
     let length = unit * count;
-    (!length.is_zero() && length <= TIMEOUT_MAX).then_some(length)
+    (!length.is_zero() && length <= max).then_some(length)
 }
 
 #[cfg(test)]
@@ -47,6 +47,7 @@ mod tests {
 
     #[test]
     fn a_timeout_is_seconds_or_milliseconds() {
+        let length = |text| length(text, TIMEOUT_MAX);
         assert_eq!(length("2s"), Some(Duration::from_secs(2)));
         assert_eq!(length("250ms"), Some(Duration::from_millis(250)));
         for wrong in ["", "s", "2", "-1s", "0s", "61s", "1m", "4294967296s"] {

@@ -188,8 +188,12 @@ pub enum Message {
     },
     /// The queue moved.
     QueueUpdated,
-    /// An operator emptied the queue; everybody has to join it again.
+    /// The receiver is still in the queue.
+    StillQueued,
+    /// The receiver, or everybody, is in the queue no longer, without an admission, and has to join it again.
     QueueCleared,
+    /// There is nothing left to buy.
+    SoldOut,
     /// A seat is held.
     SeatLocked {
         /// The seat.

@@ -24,10 +24,11 @@ use super::backoff::Backoff;
 use super::passage::{Passage, Way};
 use super::poll_ledger::PollLedger;
 use super::seat_choice::SeatChoice;
-use super::socket::{Closed, Socket};
+use super::socket::Socket;
 use super::temperament::Draws;
-use crate::observation::{AfterDrop, LeaveReason, Observation, SocketChange, Stage};
+use crate::observation::{AfterDrop, Learned, LeaveReason, Observation, SocketChange, Stage};
 use reloading::Reloads;
+pub use sockets::Channel;
 use tiketi_core::rng::Streams;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_scenario::operation::Operation;
@@ -76,6 +77,7 @@ pub struct Journey {
     backoff: Backoff,
     polls: PollLedger,
     socket: Socket,
+    channel: Channel,
     room: RoomPlace,
     join_due: bool,
     close_due: bool,
@@ -118,6 +120,7 @@ impl Journey {
             backoff: Backoff::NONE,
             polls: PollLedger::default(),
             socket: Socket::new(),
+            channel: Channel::ALL,
             room: RoomPlace::Application,
             join_due: false,
             close_due: false,
@@ -178,7 +181,8 @@ impl Journey {
                 Step::QueueCheck | Step::Waiting | Step::SeatMap | Step::Watching | Step::Picking,
                 Answer::SoldOut,
             ) => self.leave(now, LeaveReason::SoldOut, true),
-            (Step::QueueCheck | Step::Waiting, Answer::Admitted) => self.enter(now),
+            (Step::QueueCheck, Answer::Admitted) => self.enter(now, Learned::OnEntry),
+            (Step::Waiting, Answer::Admitted) => self.enter(now, self.polled()),
             (Step::Waiting, Answer::NotQueued { admitted }) => self.walk_in(now, admitted),
             (Step::SeatMap | Step::Watching, Answer::Seats { available, locked }) => {
                 self.reach(now, Stage::SeatsSeen);
@@ -204,7 +208,7 @@ impl Journey {
         match message {
             Message::EntryAllowed { user } => {
                 if user == self.user && self.step == Step::Waiting {
-                    self.enter(now);
+                    self.enter(now, Learned::Message);
                 } else if user == self.user {
                     let way = self.passage.handle_announced();
                     self.observe_way(way);
@@ -213,6 +217,16 @@ impl Journey {
             Message::QueueUpdated => {
                 if self.step == Step::Waiting && self.temperament.poll.on_update {
                     self.poll_at(now, now);
+                }
+            }
+            Message::StillQueued => {
+                if self.step == Step::Waiting {
+                    self.passage.handle_queued(self.socket.is_open());
+                }
+            }
+            Message::SoldOut => {
+                if matches!(self.step, Step::Waiting | Step::Watching) {
+                    self.leave(now, LeaveReason::SoldOut, true);
                 }
             }
             Message::QueueCleared => {
@@ -352,28 +366,42 @@ impl Journey {
     }
 
     /// Goes on to the seat map after the admission.
-    fn enter(&mut self, now: SimTime) {
+    fn enter(&mut self, now: SimTime, learned: Learned) {
         let since = self.queued_since.take();
-        self.observe_admission(now, since);
+        self.observe_admission(now, since, learned);
         self.go_inside(now);
     }
 
     fn observe_way(&mut self, way: Option<Way>) {
         match way {
-            Some(Way::Admitted { at, waited_since }) => self.observe_admission(at, waited_since),
+            Some(Way::Admitted { at, waited_since }) => {
+                self.observe_admission(at, waited_since, self.polled());
+            }
             Some(Way::Dropped { at, then }) => self.observe_drop(at, then),
             None => {}
         }
     }
 
     /// Notes the admission of a buyer who had been waiting since `since`, or who did not have to wait.
-    fn observe_admission(&mut self, now: SimTime, since: Option<SimTime>) {
+    fn observe_admission(&mut self, now: SimTime, since: Option<SimTime>, learned: Learned) {
         self.reach(now, Stage::Admitted);
-        self.observations
-            .extend(since.map(|since| Observation::Admitted {
+        self.observations.push(match since {
+            Some(since) => Observation::Admitted {
                 at: now,
                 waited: now.saturating_since(since),
-            }));
+                learned,
+            },
+            None => Observation::AdmittedAtOnce { at: now },
+        });
+    }
+
+    /// How a buyer whom a poll has told of the admission has learned of it.
+    fn polled(&self) -> Learned {
+        if self.socket.is_open() {
+            Learned::PollBeforeMessage
+        } else {
+            Learned::Poll
+        }
     }
 
     fn observe_drop(&mut self, now: SimTime, then: AfterDrop) {
@@ -385,8 +413,7 @@ impl Journey {
         self.gives_up_at = None;
         self.cancel_reload();
         self.drop_poll(now);
-        self.socket.want(now);
-        self.join_due = self.socket.is_open();
+        self.listen_inside(now);
         self.backoff.handle_success();
         self.go(Step::SeatMap, now);
     }
@@ -470,14 +497,7 @@ impl Journey {
             reason,
             waited,
         });
-        match self.socket.close() {
-            Closed::Open => {
-                self.close_due = true;
-                self.observe_socket(now, SocketChange::Closed);
-            }
-            Closed::Connecting => self.close_due = true,
-            Closed::Nothing => {}
-        }
+        self.close_socket(now);
         if notify_server {
             self.go(Step::Leaving, now);
         } else {

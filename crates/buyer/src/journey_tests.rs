@@ -1,3 +1,5 @@
+#[path = "journey_channel_tests.rs"]
+mod channels;
 #[path = "journey_habit_tests.rs"]
 mod habits;
 

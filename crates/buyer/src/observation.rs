@@ -43,6 +43,13 @@ pub enum Observation {
         at: SimTime,
         /// Time from the first `queue/check` that put the buyer in the queue to the admission.
         waited: Duration,
+        /// How the buyer learned of it.
+        learned: Learned,
+    },
+    /// A buyer was admitted on entry, without waiting.
+    AdmittedAtOnce {
+        /// When it happened.
+        at: SimTime,
     },
     /// A waiting buyer's place in the queue was gone, without an admission.
     Dropped {
@@ -184,6 +191,30 @@ pub enum AfterDrop {
     /// Goes on to the seats although no message about an admission came and the system does not say more. The buyer may have been
     /// admitted in the moment before the socket was open.
     EnteredUnannounced,
+}
+
+/// How a buyer learned of an admission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Learned {
+    /// From a message of the push channel.
+    Message,
+    /// From a poll, although the channel was open: its message came later, or never.
+    PollBeforeMessage,
+    /// From a poll, without an open channel.
+    Poll,
+    /// From the response to entering the queue.
+    OnEntry,
+}
+
+impl Learned {
+    /// All ways, in the order of reports.
+    pub const ALL: [Self; 4] = [
+        Self::Message,
+        Self::PollBeforeMessage,
+        Self::Poll,
+        Self::OnEntry,
+    ];
 }
 
 /// Why a journey ended.

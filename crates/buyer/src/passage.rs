@@ -111,6 +111,11 @@ impl Passage {
         None
     }
 
+    /// Whether a message about the admission may still come.
+    pub(super) const fn is_in_doubt(&self) -> bool {
+        self.doubt.is_some()
+    }
+
     /// The message about the admission has come after all.
     pub(super) fn handle_announced(&mut self) -> Option<Way> {
         let doubt = self.doubt.take()?;

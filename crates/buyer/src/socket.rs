@@ -98,6 +98,13 @@ impl Socket {
         was_open
     }
 
+    /// Opens it no earlier than that, if it is to be opened.
+    pub(super) fn wait_until(&mut self, not_before: SimTime) {
+        if let State::Due(due) = self.state {
+            self.state = State::Due(due.max(not_before));
+        }
+    }
+
     /// Closes it; returns what was closed.
     pub(super) fn close(&mut self) -> Closed {
         let closed = match self.state {

@@ -3,6 +3,7 @@
 //! Everything that is the same for all buyers is built once. A response is read in one pass (see `tiketi_api`).
 
 mod lists;
+mod messages;
 mod prepared;
 mod step;
 
@@ -21,10 +22,9 @@ pub(super) use step::Step;
 use super::http::{Outgoing, Received};
 use super::seats::SeatMap;
 use super::setup::SetupError;
+use super::socket_io::PATH;
 use super::visitor::{Scope, Visitor};
-use tiketi_api::{
-    IdText, Ids, Kept, Mapping, Meaning, Push, Response, Role, RoleName, Variable, mask,
-};
+use tiketi_api::{IdText, Ids, Kept, Mapping, Meaning, Response, Role, RoleName, Variable, mask};
 use tiketi_buyer::observation::{Failure, Outcome};
 use tiketi_buyer::{Answer, Request};
 
@@ -38,6 +38,7 @@ pub(super) struct Api {
     page: Option<Uri>,
     roles: Vec<Prepared>,
     polls: Vec<Option<Prepared>>,
+    push: Option<Prepared>,
     scripts: Scripts,
     pub(super) ids: Rc<Ids>,
     show: Option<IdText<'static>>,
@@ -71,6 +72,8 @@ impl Api {
         let polls = mapping.roles().iter();
         let polls = polls.map(|role| role.poll.as_deref().map(prepare).transpose());
         let polls = polls.collect::<Result<_, _>>()?;
+        let stream = mapping.stream.as_deref();
+        let push = stream.map(|stream| prepare(&stream.role)).transpose()?;
         let page = page.map(parse_path).transpose()?;
         let ids = Rc::<Ids>::default();
         if let Some(show) = &show {
@@ -81,6 +84,7 @@ impl Api {
             keeps_variables: keeps_variables(&mapping),
             roles,
             polls,
+            push,
             page,
             ids,
             show,
@@ -97,6 +101,8 @@ impl Api {
         let polls = roles.iter();
         let polls = polls.map(|role| role.poll.as_deref().map(prepare).transpose());
         self.polls = polls.collect::<Result<_, _>>()?;
+        let stream = self.mapping.stream.as_deref();
+        self.push = stream.map(|stream| prepare(&stream.role)).transpose()?;
         self.show = Some(show);
         Ok(())
     }
@@ -106,14 +112,14 @@ impl Api {
         self.page = None;
     }
 
+    /// Returns the path of TIKETI's socket, below the path of the target's URL.
+    pub(super) fn socket_path(&self) -> String {
+        format!("{}{PATH}", self.base)
+    }
+
     /// Returns the mapping.
     pub(super) const fn mapping(&self) -> &Mapping {
         &self.mapping
-    }
-
-    /// Returns whether buyers open a socket.
-    pub(super) fn has_push(&self) -> bool {
-        self.mapping.push == Push::SocketIo
     }
 
     /// Returns whether each buyer keeps variables, or steps that are taken once.
@@ -168,6 +174,7 @@ impl Api {
             Step::Page => false,
             Step::Role(place) => self.polls[place].is_some(),
             Step::Poll(_) => true,
+            Step::Push => false,
         }
     }
 
@@ -195,6 +202,11 @@ impl Api {
                 let role = self.mapping.roles()[place].poll.as_deref();
                 let prepared = self.polls[place].as_ref();
                 role.zip(prepared).expect("only such steps are taken")
+            }
+            Step::Push => {
+                let prepared = self.push.as_ref();
+                let role = self.role(step);
+                role.zip(prepared).expect("only if there is a channel")
             }
         };
         let scope = Scope::new(self, visitor, request);
@@ -364,9 +376,11 @@ impl Api {
                 visitor.handle_paid();
                 ok(Answer::Paid, meaning)
             }
-            Meaning::ComeBack | Meaning::AcceptedPollLater => {
-                failed(received, poll_after, Some(meaning))
-            }
+            // Only messages mean the last two.
+            Meaning::ComeBack
+            | Meaning::AcceptedPollLater
+            | Meaning::Updated
+            | Meaning::Released => failed(received, poll_after, Some(meaning)),
         }
     }
 
@@ -380,6 +394,10 @@ impl Api {
         match request {
             Request::PageLoad | Request::ShowList | Request::ShowDetail | Request::QueueLeave => {
                 Answer::Done
+            }
+            // To open the channel is to enter the queue.
+            Request::QueueCheck if self.channel().queue && self.steps(request).is_empty() => {
+                Answer::Queued
             }
             Request::QueueCheck => Answer::Admitted,
             Request::QueueStatus => Answer::Queued,

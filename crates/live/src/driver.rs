@@ -3,6 +3,8 @@
 //! A buyer is one future with one timer. Requests and the opening of the socket are short, so they are on the heap only
 //! while they last; thousands of waiting buyers each keep only the journey, a token, and an open socket.
 
+mod channel;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -15,6 +17,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::api::Step;
 use super::credential::Credential;
 use super::http::Received;
+use super::push::Channel;
 use super::script;
 use super::socket_io::{Connection, Heard, Opening, Unopened};
 use super::visitor::Visitor;
@@ -26,6 +29,8 @@ use tiketi_buyer::{Action, Answer, Journey, Message, Request};
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_measure::witness::Trace;
 use tiketi_scenario::operation::Operation;
+
+use channel::Rest;
 
 /// Largest difference between the clocks of two machines at which the latency of a message is still recorded.
 const SKEW_MAX: Duration = Duration::from_millis(5);
@@ -59,7 +64,13 @@ pub(super) enum Loaded {
 struct OpeningEnd {
     intended: SimTime,
     sent: SimTime,
-    result: Result<(Connection, Option<HeaderValue>), Unopened>,
+    result: Result<(Opened, Option<HeaderValue>), Unopened>,
+}
+
+/// What was opened.
+enum Opened {
+    Socket(Box<Connection>),
+    Channel(Box<Channel>),
 }
 
 /// The socket of a buyer.
@@ -67,6 +78,8 @@ enum Socket {
     Closed,
     Opening(OpeningFuture),
     Open(Box<Connection>),
+    /// The push channel of a mapped system.
+    Listening(Box<Channel>),
 }
 
 /// One buyer in progress. If dropped before the end, it records the journey as unfinished.
@@ -76,6 +89,8 @@ pub(super) struct Visit {
     visitor: Visitor,
     call: Option<CallFuture>,
     line: Socket,
+    /// `None` if there is no channel of a mapped system, or nothing to remember.
+    rest: Option<Box<Rest>>,
     alarm: Pin<Box<Sleep>>,
     /// What is remembered for the audits of a target; `None` on the testbed.
     trace: Option<Box<Trace>>,
@@ -99,11 +114,13 @@ impl Visit {
             now,
         );
         let journey = journey.waiting_at(world.room());
+        let journey = journey.listening_to(world.api.channel());
         Self {
             journey,
             visitor,
             call: None,
             line: Socket::Closed,
+            rest: None,
             alarm: Box::pin(sleep_until(world.clock.wall_instant(now))),
             trace: world.notebook.is_some().then(Box::default),
             world: Rc::clone(world),
@@ -118,8 +135,9 @@ impl Visit {
             acted = true;
             match action {
                 Action::Call { request, intended } => self.start_call(now, request, intended),
-                // Without a push there is no socket, and buyers poll.
-                Action::Connect { .. } if !self.world.api.has_push() => {}
+                Action::Connect { intended } if self.world.api.mapping().stream.is_some() => {
+                    self.open_channel(now, intended);
+                }
                 Action::Connect { intended } => self.open_line(intended),
                 Action::Emit(emission) => {
                     if let Socket::Open(connection) = &mut self.line {
@@ -196,17 +214,19 @@ impl Visit {
                 stage_timeout: world.stage_timeout,
             };
             let result = opening.open().await;
+            let opened = |(connection, cookie)| (Opened::Socket(Box::new(connection)), cookie);
             OpeningEnd {
                 intended,
                 sent,
-                result,
+                result: result.map(opened),
             }
         }));
     }
 
     fn drop_line(&mut self) {
-        if let Socket::Open(_) = std::mem::replace(&mut self.line, Socket::Closed) {
-            self.world.tally.handle_disconnected();
+        match std::mem::replace(&mut self.line, Socket::Closed) {
+            Socket::Open(_) | Socket::Listening(_) => self.world.tally.handle_disconnected(),
+            Socket::Closed | Socket::Opening(_) => {}
         }
     }
 
@@ -234,6 +254,7 @@ impl Visit {
         if is_single || self.visitor.identity.cookie.is_none() {
             self.visitor.identity.cookie = cookie;
         }
+        self.keep_learned();
         let user = self.visitor.user;
         let asked = Asked {
             step: end.step,
@@ -298,6 +319,7 @@ impl Visit {
     }
 
     fn poll_line(&mut self, cx: &mut Context<'_>) -> bool {
+        self.ask_again();
         match &mut self.line {
             Socket::Closed => false,
             Socket::Opening(opening) => match opening.as_mut().poll(cx) {
@@ -314,17 +336,27 @@ impl Visit {
                 }
                 Poll::Pending => false,
             },
+            Socket::Listening(channel) => match channel.poll_heard(cx) {
+                Poll::Ready(heard) => {
+                    self.hear_channel(heard);
+                    true
+                }
+                Poll::Pending => false,
+            },
         }
     }
 
     fn finish_opening(&mut self, end: OpeningEnd) {
         let now = self.world.clock.now();
         let outcome = match end.result {
-            Ok((connection, cookie)) => {
+            Ok((opened, cookie)) => {
                 if cookie.is_some() {
                     self.visitor.identity.cookie = cookie;
                 }
-                self.line = Socket::Open(Box::new(connection));
+                self.line = match opened {
+                    Opened::Socket(connection) => Socket::Open(connection),
+                    Opened::Channel(channel) => Socket::Listening(channel),
+                };
                 self.world.tally.handle_connected();
                 self.journey.handle_socket_open(now);
                 Outcome::Ok
@@ -332,7 +364,8 @@ impl Visit {
             Err(unopened) => {
                 self.line = Socket::Closed;
                 self.world.tally.handle_socket_failure(unopened.stage);
-                witness::write_down_unopened(&self.world, now, &unopened, &self.visitor);
+                let Unopened { failure, words, .. } = &unopened;
+                witness::write_down_channel(&self.world, now, *failure, words, &self.visitor);
                 self.journey.handle_socket_lost(now);
                 Outcome::Failed(unopened.failure)
             }
@@ -386,6 +419,7 @@ impl Visit {
             .map(|at| self.world.clock.wall_instant(at));
         let silence = match &self.line {
             Socket::Open(connection) => Some(connection.silent_until()),
+            Socket::Listening(channel) => Some(channel.silent_until()),
             Socket::Closed | Socket::Opening(_) => None,
         };
         let next: Option<Instant> = [journey, silence].into_iter().flatten().min();

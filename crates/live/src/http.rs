@@ -349,7 +349,8 @@ impl Http {
     ) -> Result<Received, Failure> {
         let address = names.address().await?;
         if let Some(mut channel) = self.take_idle(address).await {
-            match channel.send_request(self.message(request, identity)).await {
+            let message = message(&self.host, request, identity);
+            match channel.send_request(message).await {
                 Ok(response) => return self.receive(address, channel, response).await,
                 // The server closed the connection while it was idle. If nothing was sent, or sending twice does no harm,
                 // this is not a failure: retry on a new connection.
@@ -359,7 +360,7 @@ impl Http {
         }
         let (address, mut channel) = self.open(names, address).await?;
         let response = channel
-            .send_request(self.message(request, identity))
+            .send_request(message(&self.host, request, identity))
             .await
             .map_err(|error| self.reset(&error))?;
         self.receive(address, channel, response).await
@@ -371,9 +372,9 @@ impl Http {
         request: &Outgoing,
         identity: &Identity,
     ) -> Result<Received, Failure> {
-        let message = || http2::message(self.message(request, identity));
+        let sent = || http2::message(message(&self.host, request, identity));
         if let Some(mut channel) = http2.of(buyer) {
-            match channel.send_request(message()?).await {
+            match channel.send_request(sent()?).await {
                 Ok(response) => return self.read(response).await,
                 Err(error) if http2::is_unprocessed(&error) || request.is_idempotent => {}
                 Err(error) => return Err(self.reset(&error)),
@@ -389,14 +390,16 @@ impl Http {
         http2.note(connected.is_http2());
         if !connected.is_http2() {
             let mut channel = self.greet(connected).await?;
-            let response = channel.send_request(self.message(request, identity)).await;
+            let response = channel
+                .send_request(message(&self.host, request, identity))
+                .await;
             let response = response.map_err(|error| self.reset(&error))?;
             return self.receive(address, channel, response).await;
         }
         self.opened.set(self.opened.get() + 1);
         let channel = http2.greet(buyer, connected).await;
         let mut channel = channel.map_err(|error| self.reset(&error))?;
-        let response = channel.send_request(message()?).await;
+        let response = channel.send_request(sent()?).await;
         let response = response.map_err(|error| self.reset(&error))?;
         self.read(response).await
     }
@@ -461,35 +464,40 @@ impl Http {
             None => idle.push((address, vec![channel])),
         }
     }
+}
 
-    fn message(&self, request: &Outgoing, identity: &Identity) -> Request<Full<Bytes>> {
-        let mut message = Request::new(Full::new(request.body.clone()));
-        *message.method_mut() = request.method.clone();
-        *message.uri_mut() = request.uri.clone();
-        let headers = message.headers_mut();
-        headers.insert(HOST, self.host.clone());
-        if let Some(authorization) = identity
-            .authorization
-            .as_ref()
-            .filter(|_| request.has_bearer)
-        {
-            headers.insert(AUTHORIZATION, authorization.clone());
-        }
-        for cookie in [&identity.cookie, &identity.pass].into_iter().flatten() {
-            headers.append(COOKIE, cookie.clone());
-        }
-        if !request.body.is_empty() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        for (name, value) in &request.headers {
-            if *name == COOKIE && headers.contains_key(COOKIE) {
-                headers.append(COOKIE, value.clone());
-            } else {
-                headers.insert(name, value.clone());
-            }
-        }
-        message
+/// Returns the HTTP message of a request to this host.
+pub(super) fn message(
+    host: &HeaderValue,
+    request: &Outgoing,
+    identity: &Identity,
+) -> Request<Full<Bytes>> {
+    let mut message = Request::new(Full::new(request.body.clone()));
+    *message.method_mut() = request.method.clone();
+    *message.uri_mut() = request.uri.clone();
+    let headers = message.headers_mut();
+    headers.insert(HOST, host.clone());
+    if let Some(authorization) = identity
+        .authorization
+        .as_ref()
+        .filter(|_| request.has_bearer)
+    {
+        headers.insert(AUTHORIZATION, authorization.clone());
     }
+    for cookie in [&identity.cookie, &identity.pass].into_iter().flatten() {
+        headers.append(COOKIE, cookie.clone());
+    }
+    if !request.body.is_empty() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    for (name, value) in &request.headers {
+        if *name == COOKIE && headers.contains_key(COOKIE) {
+            headers.append(COOKIE, value.clone());
+        } else {
+            headers.insert(name, value.clone());
+        }
+    }
+    message
 }
 
 /// Name of the load balancer's cookie.

@@ -28,6 +28,7 @@ mod page;
 mod preflight;
 pub mod probe;
 pub mod progress;
+mod push;
 pub mod reach;
 mod redirect;
 mod resolver;

@@ -11,7 +11,7 @@ use super::api::{Api, SeatStatuses, Show, Step};
 use super::credential::Credentials;
 use super::http::{Outgoing, Received};
 use super::redirect;
-use super::session::{SendError, Session};
+use super::session::{NotOpen, SendError, Session};
 use super::target::{Refusal, not_allowed};
 use super::tls::Remedy;
 use super::visitor::{Visitor, hidden};
@@ -108,6 +108,7 @@ impl Check<'_> {
         self.read(RoleName::ShowDetail, Request::ShowDetail).await?;
         self.read(RoleName::QueueStatus, Request::QueueStatus)
             .await?;
+        self.channel().await?;
         let seats = self.seats().await?;
         let mut entry = self.entry.clone();
         let has_page = self.session.serves_page().await;
@@ -202,6 +203,46 @@ impl Check<'_> {
             ""
         };
         Err(self.not_ready(&asked, &received, problem))
+    }
+
+    /// Opens the push channel, and closes it again. If buyers can poll instead, a refusal is a warning.
+    async fn channel(&mut self) -> Result<(), Refusal> {
+        let Some(call) = self.session.channel_call() else {
+            return Ok(());
+        };
+        let not_open = match self.session.open_channel().await {
+            // A value that only a waiting buyer has is not there yet.
+            Ok(_) | Err(NotOpen::NoChannel | NotOpen::Unset(_)) => return Ok(()),
+            Err(not_open) => not_open,
+        };
+        let words = self.session.not_open(&not_open);
+        let request = match call.split_once(' ') {
+            Some((method, path)) => format!("{method} {}{path}", self.entry.url()),
+            None => call,
+        };
+        let mapping = self.session.api.mapping();
+        let has = |name| mapping.place(name).is_some();
+        // A system may have no channel for a buyer who has not entered the queue.
+        let is_early = has(RoleName::QueueEnter)
+            && (not_open.status()).is_some_and(|status| {
+                (400..500).contains(&status) && ![401, 403].contains(&status)
+            });
+        let can_do_without = has(RoleName::QueueStatus) || !self.session.api.channel().queue;
+        if can_do_without || is_early {
+            let instead = if can_do_without {
+                "; buyers do without the push channel and poll"
+            } else {
+                ""
+            };
+            self.warnings.push(format!("{request}: {words}{instead}"));
+            return Ok(());
+        }
+        Err(Refusal::NotReady {
+            request,
+            said: words,
+            hint: "buyers learn of their admission over this channel only: check its path, its host and the token, or say with                    `queue_status` how they poll"
+                .to_owned(),
+        })
     }
 
     /// Reads the seat map; the inner error says why it is unknown, if that is no obstacle.

@@ -1,9 +1,11 @@
 //! One buyer whose requests and responses are all reported: what a mapping understands of a system, before any load.
 
+mod channel;
+
 use std::time::Duration;
 
 use tokio::task::LocalSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::api::{Show, Step, Understood};
 use super::clock::wall_now;
@@ -48,10 +50,10 @@ pub struct Exchange {
 }
 
 /// A response, ready to be shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answered {
-    /// The status.
-    pub status: u16,
+    /// The status; `None` for messages of a push channel.
+    pub status: Option<u16>,
     /// Its headers, without those that say nothing about the sale.
     pub headers: Vec<String>,
     /// The body, on one line.
@@ -164,13 +166,19 @@ impl Walk<'_> {
             return self.stopped();
         }
         let mut reply = self.request(Request::QueueCheck).await;
+        let mut listening = None;
+        if matches!(reply, Reply::Queued(_)) && self.session.api.channel().queue {
+            listening = self.open_channel().await;
+        }
         while let Reply::Queued(pause) = reply {
-            let pause = pause.unwrap_or(POLL_EVERY).min(WAIT_MAX);
-            if wall_now() + pause >= self.until {
+            let next = wall_now() + pause.unwrap_or(POLL_EVERY).min(WAIT_MAX);
+            if next >= self.until {
                 return Reached::StillQueued;
             }
-            sleep(pause).await;
-            reply = self.request(Request::QueueStatus).await;
+            reply = match Box::pin(self.listen(&mut listening, next)).await {
+                Some(reply) => reply,
+                None => self.request(Request::QueueStatus).await,
+            };
         }
         match reply {
             Reply::Inside => self.choose().await,
@@ -180,6 +188,10 @@ impl Walk<'_> {
     }
 
     async fn choose(&mut self) -> Reached {
+        let channel = self.session.api.channel();
+        if channel.seats && !channel.queue {
+            let _listening = self.open_channel().await;
+        }
         let seats = match self.request(Request::SeatList).await {
             Reply::Seats(seats) if seats.is_empty() => return Reached::SoldOut,
             Reply::Seats(seats) => seats,
@@ -410,7 +422,7 @@ fn answered(received: &Received, secrets: &[String]) -> Answered {
         format!("{name}: {}", hidden(&value, secrets))
     });
     Answered {
-        status: received.status.as_u16(),
+        status: Some(received.status.as_u16()),
         headers: headers.collect(),
         body: body(&received.body, secrets),
     }

@@ -132,7 +132,7 @@ pub(super) async fn carry_out(
                 sleep_until(world.clock.wall_instant(intended)).await;
                 step = match step {
                     Step::Role(role) => Step::Poll(role),
-                    Step::Page | Step::Poll(_) => step,
+                    Step::Page | Step::Poll(_) | Step::Push => step,
                 };
             }
             Next::Step | Next::End => {

@@ -1,5 +1,7 @@
 //! One buyer who sends single requests: before and after a run, and for `probe`.
 
+mod channel;
+
 use std::time::Duration;
 
 use super::api::{Api, Step};
@@ -18,6 +20,7 @@ use super::signer::{SignError, Signer};
 use super::tls::{Problem, Remedy, Tls};
 use super::visitor::{Scope, Visitor};
 use super::worker::EntryPoint;
+pub(super) use channel::{Line, NotOpen};
 use std::rc::Rc;
 use tiketi_api::{Mapping, RoleName, Values as _};
 use tiketi_buyer::Request;

@@ -60,6 +60,18 @@ impl Visitor {
         }
     }
 
+    /// Who asks a host: cookies are those of the target, and a browser shows them to no other host.
+    pub(super) fn identity_for(&self, host: Option<u8>) -> Identity {
+        match host {
+            None => self.identity.clone(),
+            Some(_) => Identity {
+                authorization: self.identity.authorization.clone(),
+                cookie: None,
+                pass: None,
+            },
+        }
+    }
+
     /// Keeps a value that has no key.
     pub(super) fn keep(&mut self, variable: Variable, value: &IdText<'_>) {
         match (variable, &mut self.notes) {

@@ -4,8 +4,9 @@ use std::cell::RefMut;
 
 use super::api::{Step, Understood};
 use super::http::{Outgoing, Received};
+use super::push::Message as Pushed;
 use super::redirect;
-use super::socket_io::{Received as Message, Unopened};
+use super::socket_io::Received as Message;
 use super::visitor::{Visitor, hidden};
 use super::world::World;
 use tiketi_api::mask;
@@ -153,27 +154,73 @@ fn sent(world: &World, asked: Asked, visitor: &Visitor) -> SentRequest {
     }
 }
 
-/// Writes down that a socket could not be opened.
-pub(super) fn write_down_unopened(
+/// Writes down that a socket or another channel could not be opened, or has not worked as it should.
+pub(super) fn write_down_channel(
     world: &World,
     now: SimTime,
-    unopened: &Unopened,
+    failure: Failure,
+    words: &str,
     visitor: &Visitor,
 ) {
     let Some(mut notebook) = notebook(world) else {
         return;
     };
+    let shown = shown_of_channel(world, now, words.as_bytes(), visitor);
+    notebook.handle_socket_failure(now, world.api.mapping().push, failure, shown);
+}
+
+/// Writes down a message that no row of the mapping describes.
+pub(super) fn write_down_unknown_message(
+    world: &World,
+    now: SimTime,
+    message: &Pushed,
+    visitor: &Visitor,
+) {
+    let Some(mut notebook) = notebook(world) else {
+        return;
+    };
+    let mut shown = shown_of_channel(world, now, &message.body, visitor);
+    if let Some(event) = message.event.as_deref() {
+        let name = mask::body(event.as_bytes(), &[]);
+        shown.words = format!("event {name}: {}", shown.words);
+    }
+    notebook.handle_unknown_message(now, world.api.mapping().push, shown);
+}
+
+/// The request that opens the channel, and what came of it.
+fn shown_of_channel(world: &World, now: SimTime, words: &[u8], visitor: &Visitor) -> Shown {
     let secrets = visitor.secrets();
     let known: Vec<_> = secrets.iter().map(String::as_str).collect();
-    let shown = Shown {
-        sent: SentRequest {
-            method: "GET".to_owned(),
-            path: world.socket_path.clone(),
-            body: String::new(),
-        },
-        words: mask::body(unopened.words.as_bytes(), &known),
+    let asked = Asked {
+        step: Step::Push,
+        request: Request::QueueStatus,
+        intended: now,
+        ended: now,
     };
-    notebook.handle_socket_failure(now, unopened.failure, shown);
+    Shown {
+        sent: match world.api.role(Step::Push) {
+            Some(_) => sent(world, asked, visitor),
+            None => SentRequest {
+                method: "GET".to_owned(),
+                path: world.socket_path.clone(),
+                body: String::new(),
+            },
+        },
+        words: mask::body(words, &known),
+    }
+}
+
+/// Writes down what a message of a mapped channel said.
+pub(super) fn write_down_told(
+    world: &World,
+    trace: &mut Trace,
+    now: SimTime,
+    message: &Content,
+    visitor: &Visitor,
+) {
+    if let (Some(mut notebook), Content::EntryAllowed { user }) = (notebook(world), message) {
+        notebook.handle_entry(trace, now, *user == visitor.user);
+    }
 }
 
 /// Writes down a message to a buyer.
@@ -215,6 +262,7 @@ pub(super) fn write_down_observation(world: &World, trace: &mut Trace, observati
         | Observation::Dropped { .. }
         | Observation::Left { .. }
         | Observation::Polls(_)
+        | Observation::AdmittedAtOnce { .. }
         | Observation::Message { .. } => {}
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use uuid::Uuid;
 
@@ -21,15 +22,17 @@ use super::resolver::Names;
 use super::seats::SeatMap;
 use super::setup::{SetupError, host_header};
 use super::signer::{SignError, Signer};
-use super::socket_io::{OpeningStage, PATH, emission_text};
+use super::socket_io::{OpeningStage, emission_text};
 use super::tls::{Problem, Tls};
 use super::worker::Assignment;
+use tiketi_api::Mapping;
 use tiketi_buyer::Emission;
 use tiketi_buyer::observation::{Failure, Observation};
 use tiketi_core::rng::Streams;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_measure::Recorder;
 use tiketi_measure::witness::Notebook;
+use tiketi_scenario::Plan;
 use tiketi_scenario::operation::Operation;
 use tiketi_scenario::plan::Temperament;
 use tiketi_scenario::topology::{self, RoomPlace, Way};
@@ -127,12 +130,14 @@ impl World {
         let issuer = Issuer::new(&assignment.credentials, &mapping, plan.seed, issued_at)?;
         let users = Users::of(&assignment.credentials, &mapping.columns)?.map(Rc::new);
         let show = &assignment.show;
+        let temperament = Arc::new(temperament(plan, &mapping));
         let page_path = entry.page.as_deref();
         let api = Api::new(mapping, Some(show.clone()), page_path, &entry.base)?;
         let notebook = assignment.is_target.then(|| Notebook::new(api.has_seats()));
         Ok(Self {
+            socket_path: api.socket_path(),
             clock,
-            temperament: Arc::new(plan.buyers.clone()),
+            temperament,
             streams: Streams::new(plan.seed),
             seats: RefCell::new(SeatMap::new(Rc::clone(&api.ids))),
             api,
@@ -146,13 +151,18 @@ impl World {
             issuer,
             users,
             stage_timeout: call_timeout,
-            socket_path: format!("{}{PATH}", entry.base),
             tally: Tally::default(),
             notebook: notebook.map(RefCell::new),
             join_queue: emission_text(Emission::JoinQueue, show).into(),
             join_seats: emission_text(Emission::JoinSeatSelection, show).into(),
             recorder: RefCell::new(Recorder::new(plan)),
         })
+    }
+
+    /// Returns how connections to a host of the mapping are opened, and its `Host` header; `None` stands for the target itself.
+    pub(super) fn line_to(&self, host: Option<u8>) -> (&Dialer, &HeaderValue) {
+        let http = self.client(host);
+        (http.dialer(), http.host())
     }
 
     /// Returns where buyers wait.
@@ -236,6 +246,16 @@ impl World {
             Emission::JoinSeatSelection => self.join_seats.clone(),
         }
     }
+}
+
+/// How buyers behave. To give up on a socket is a habit of Socket.IO: any other channel is opened again as long as a buyer waits.
+fn temperament(plan: &Plan, mapping: &Mapping) -> Temperament {
+    let mut temperament = plan.buyers.clone();
+    if mapping.stream.is_some() {
+        temperament.reconnect.tries_max = None;
+        temperament.connect_tries_max = None;
+    }
+    temperament
 }
 
 impl Tally {

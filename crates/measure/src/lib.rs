@@ -4,6 +4,7 @@
 //! combines the frames of all workers, the notices of the control plane and the gauge readings in an [`Assembly`]. Single
 //! observations are never stored, so memory use does not depend on the length of a run.
 
+pub mod admissions;
 pub mod archive;
 mod assembly;
 pub mod command;

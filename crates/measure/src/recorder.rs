@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::series::Tick;
 use super::tally::Tally;
 use super::ticks::Ticks;
-use tiketi_buyer::observation::{Call, LeaveReason, Observation, Outcome, SocketChange, Start};
+use tiketi_buyer::observation::{
+    Call, Learned, LeaveReason, Observation, Outcome, SocketChange, Start,
+};
 use tiketi_core::units::SimTime;
 use tiketi_scenario::Plan;
 
@@ -64,10 +66,20 @@ impl Recorder {
                 self.tally.bot_stages[stage as usize] += u64::from(is_bot);
                 self.tick(at).stages[stage as usize] += 1;
             }
-            Observation::Admitted { at, waited } => {
+            Observation::Admitted {
+                at,
+                waited,
+                learned,
+            } => {
+                self.tally.admissions.count(learned, waited);
+                self.tick(at).admitted[learned as usize] += 1;
                 if at >= self.judged_from {
                     self.tally.waiting_time.record(waited);
                 }
+            }
+            Observation::AdmittedAtOnce { at } => {
+                self.tally.admissions.at_once += 1;
+                self.tick(at).admitted[Learned::OnEntry as usize] += 1;
             }
             Observation::Reloaded { .. } => self.tally.reloads += 1,
             Observation::Dropped { then, .. } => self.tally.dropped.count(then),
@@ -230,7 +242,11 @@ mod tests {
         let second = Duration::from_secs(1);
         let mut recorder = Recorder::new(&plan);
         for at in [SimTime::ZERO + second, warmup_end, warmup_end + second] {
-            recorder.observe(&Observation::Admitted { at, waited: second });
+            recorder.observe(&Observation::Admitted {
+                at,
+                waited: second,
+                learned: Learned::Poll,
+            });
             recorder.observe(&Observation::Left {
                 at,
                 reason: LeaveReason::OutOfPatience,
@@ -240,6 +256,7 @@ mod tests {
         let tally = recorder.take_frame().tally;
         assert_eq!(tally.waiting_time.count(), 2);
         assert_eq!(tally.waited_at_abandonment.count(), 2);
+        assert_eq!(tally.admissions.of(Learned::Poll).count, 3);
         assert_eq!(
             tally.left_for(LeaveReason::OutOfPatience),
             3,

@@ -9,7 +9,7 @@ use super::gauges::Gauges;
 use super::histogram::SparseHistogram;
 use super::observed::Observed;
 use super::pairs;
-use tiketi_buyer::observation::{Failure, Stage};
+use tiketi_buyer::observation::{Failure, Learned, Stage};
 use tiketi_core::units::SimTime;
 
 /// Ticks that are kept; when more are needed, the width of all ticks doubles.
@@ -46,6 +46,9 @@ pub struct Tick {
     pub sockets_lost: u64,
     /// Buyers who reached each stage, in the order of [`Stage::ALL`].
     pub stages: [u64; Stage::ALL.len()],
+    /// Admissions by how the buyers learned of them, in the order of [`Learned::ALL`].
+    #[serde(default, skip_serializing_if = "is_nobody")]
+    pub admitted: [u64; Learned::ALL.len()],
     /// Messages that reached buyers.
     pub messages: u64,
     /// The last gauge reading in this tick; `None` if there was none.
@@ -53,6 +56,11 @@ pub struct Tick {
     /// The last values in this tick of what another system knows of a target; `None` if nothing was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Observed>,
+}
+
+/// Most ticks have no admission, and leave the field out.
+fn is_nobody(admitted: &[u64; Learned::ALL.len()]) -> bool {
+    admitted.iter().all(|count| *count == 0)
 }
 
 impl Tick {
@@ -72,6 +80,9 @@ impl Tick {
         self.sockets_change += other.sockets_change;
         self.sockets_lost += other.sockets_lost;
         for (mine, theirs) in self.stages.iter_mut().zip(other.stages) {
+            *mine += theirs;
+        }
+        for (mine, theirs) in self.admitted.iter_mut().zip(other.admitted) {
             *mine += theirs;
         }
         self.messages += other.messages;

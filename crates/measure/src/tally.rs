@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::admissions::Admissions;
 use super::histogram::Histogram;
 use super::pairs;
 use tiketi_buyer::observation::{AfterDrop, Call, Failure, LeaveReason, Outcome, Polls, Stage};
@@ -23,6 +24,9 @@ pub struct Tally {
     pub calls_in_warmup: u64,
     /// Time in the queue, of buyers admitted after the warm-up.
     pub waiting_time: Histogram,
+    /// Admissions of the whole run, by how the buyers learned of them.
+    #[serde(default)]
+    pub admissions: Admissions,
     /// Time in the queue, of buyers who gave up waiting after the warm-up.
     pub waited_at_abandonment: Histogram,
     /// Scheduling delay of the generator: sent minus intended, of arrivals and requests due after the warm-up. Empty in a
@@ -144,6 +148,7 @@ impl Default for Tally {
             page_loads: OperationTally::default(),
             calls_in_warmup: 0,
             waiting_time: Histogram::default(),
+            admissions: Admissions::default(),
             waited_at_abandonment: Histogram::default(),
             send_lag: Histogram::default(),
             fan_out_delay: Histogram::default(),
@@ -171,6 +176,7 @@ impl Tally {
         self.page_loads.merge(&other.page_loads);
         self.calls_in_warmup += other.calls_in_warmup;
         self.waiting_time.merge(&other.waiting_time);
+        self.admissions.add(&other.admissions);
         self.waited_at_abandonment
             .merge(&other.waited_at_abandonment);
         self.send_lag.merge(&other.send_lag);

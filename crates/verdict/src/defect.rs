@@ -3,6 +3,7 @@
 //! A finding names the operation, the count, the first and the last time, the server's own words, what kind of defect looks like
 //! this, and a `curl` line to repeat it. Findings explain; the audits and gates decide.
 
+mod channel;
 mod guess;
 
 use serde::Serialize;
@@ -217,6 +218,9 @@ const fn kind_of(audit: Audit) -> (Severity, Option<Operation>, &'static str) {
 
 /// A response that was not a success.
 fn of_sample(sample: &Sample, run: &Measurements, target: &TargetFigures) -> Defect {
+    if let Some(defect) = channel::of_sample(sample, run, target) {
+        return defect;
+    }
     let times = match sample.count {
         1 => "once".to_owned(),
         count => counted(count, "time"),

@@ -5,18 +5,18 @@ use tiketi_core::names::Named;
 use super::host::host;
 use super::list::{list, shared, title};
 use super::pick::pick;
+use super::queue::{place, poll_after};
 use super::rows::{rows, wants};
 use super::{report_broken, text_template};
 use crate::host::Host;
 use crate::mapping::{Header, Keep, Method, Role, RoleName};
-use crate::place::PlaceIn;
-use crate::problem::{At, Problems, one_of};
+use crate::problem::{At, Problems};
 use crate::reader::{Pointers, SLOTS_MAX, segments};
 use crate::row::Meaning;
 use crate::table::{Table, named};
 use crate::template::{Broken, Escape, Template, Variable};
 use crate::tree::{Node, Tree};
-use crate::wait::{PollAfter, Source};
+use crate::wait::Source;
 
 /// What all roles share.
 pub(super) struct Context<'c> {
@@ -25,6 +25,19 @@ pub(super) struct Context<'c> {
     pub(super) columns: &'c [String],
     pub(super) hosts: &'c [Host],
     pub(super) headers: Option<(At, &'c Tree)>,
+    /// What a row's `kind` looks at; `None` where responses are read.
+    pub(super) message: Option<MessageKind<'c>>,
+}
+
+/// Where a message says of which kind it is.
+#[derive(Clone, Copy)]
+pub(super) enum MessageKind<'c> {
+    /// In its name.
+    Event,
+    /// In its body, at this pointer.
+    Json(&'c str),
+    /// Nowhere.
+    Nowhere,
 }
 
 /// What a table describes.
@@ -36,6 +49,8 @@ pub(super) enum Kind {
     Poll(RoleName),
     /// An extra step.
     Extra,
+    /// The request that opens the channel of messages.
+    Push,
 }
 
 /// A variable that every mapping has.
@@ -97,10 +112,16 @@ impl Kind {
     pub(super) fn meanings(self) -> &'static [Meaning] {
         use Meaning::{
             AcceptedPollLater, Admitted, ComeBack, Done, Dropped, Held, NoLongerQueued, Paid,
-            Queued, Refused, SoldOut, Taken,
+            Queued, Refused, Released, SoldOut, Taken, Updated,
         };
-        let (Self::Role(name) | Self::Poll(name)) = self else {
-            return &[Done, Refused, SoldOut, ComeBack];
+        let name = match self {
+            Self::Role(name) | Self::Poll(name) => name,
+            Self::Extra => return &[Done, Refused, SoldOut, ComeBack],
+            Self::Push => {
+                return &[
+                    Admitted, Queued, Updated, Dropped, SoldOut, Taken, Released, Done,
+                ];
+            }
         };
         match name {
             RoleName::Register
@@ -148,7 +169,7 @@ impl Kind {
         match self {
             Self::Role(RoleName::ShowList) => Some(("show", Variable::Show)),
             Self::Role(RoleName::SeatList) => Some(("seat", Variable::Seat)),
-            Self::Role(_) | Self::Poll(_) | Self::Extra => None,
+            Self::Role(_) | Self::Poll(_) | Self::Extra | Self::Push => None,
         }
     }
 }
@@ -161,11 +182,23 @@ pub(super) fn role(
     context: &Context<'_>,
     problems: &mut Problems,
 ) -> Option<Role> {
-    let name = at.path.clone();
     let mut table = Table::open(at, tree, problems)?;
-    let host = host(&mut table, context.hosts, problems);
-    let call = call(&mut table, context, problems);
-    let headers = headers(&mut table, context, problems);
+    let role = role_in(&mut table, kind, context, problems);
+    table.finish(problems);
+    role
+}
+
+/// Reads the keys of a role from a table that may have others.
+pub(super) fn role_in(
+    table: &mut Table<'_>,
+    kind: Kind,
+    context: &Context<'_>,
+    problems: &mut Problems,
+) -> Option<Role> {
+    let name = table.at.path.clone();
+    let host = host(table, context.hosts, problems);
+    let call = call(table, context, problems);
+    let headers = headers(table, context, problems);
     let body = table
         .find("body")
         .map_or(Some(Template::default()), |(at, tree)| {
@@ -173,9 +206,9 @@ pub(super) fn role(
             context.accept(&at, body, problems)
         });
     let mut pointers = Pointers::default();
-    let element_id = list(&mut table, kind, &mut pointers, problems);
-    let pick = pick(&mut table, kind, context, &mut pointers, problems);
-    let keeps = keeps(&mut table, kind, context, &mut pointers, problems);
+    let element_id = list(table, kind, &mut pointers, problems);
+    let pick = pick(table, kind, context, &mut pointers, problems);
+    let keeps = keeps(table, kind, context, &mut pointers, problems);
     let (wanted, held) = match kind {
         Kind::Role(RoleName::ShowList) => ("prefer", None),
         _ => ("free", Some("held")),
@@ -186,14 +219,14 @@ pub(super) fn role(
             wants(at, tree, &mut pointers, problems)
         })
     };
-    let free = element(wanted, &mut table, problems);
-    let held = held.map_or_else(Vec::new, |key| element(key, &mut table, problems));
+    let free = element(wanted, table, problems);
+    let held = held.map_or_else(Vec::new, |key| element(key, table, problems));
     let each = element_id.and_then(|_| Some(table.find("each")?.1.text()?.to_owned()));
-    let is_shared = shared(&mut table, kind, problems);
-    let element_title = title(&mut table, kind, &mut pointers, problems);
-    let rows = rows(&mut table, kind, context, &mut pointers, problems);
-    let poll_after = poll_after(&mut table, &mut pointers, problems);
-    let place = place(&mut table, kind, problems);
+    let is_shared = shared(table, kind, problems);
+    let element_title = title(table, kind, &mut pointers, problems);
+    let rows = rows(table, kind, context, &mut pointers, problems);
+    let poll_after = poll_after(table, &mut pointers, problems);
+    let place = place(table, kind, problems);
     let waits = rows
         .iter()
         .any(|row| row.meaning == Meaning::AcceptedPollLater);
@@ -213,9 +246,8 @@ pub(super) fn role(
                 ..poll
             })
         }
-        Kind::Role(_) | Kind::Poll(_) | Kind::Extra => None,
+        Kind::Role(_) | Kind::Poll(_) | Kind::Extra | Kind::Push => None,
     };
-    table.finish(problems);
     let (method, path) = call?;
     Some(Role {
         name,
@@ -364,36 +396,6 @@ fn is_header(name: &str) -> bool {
     !name.is_empty() && name.chars().all(is_token) && !reserved.contains(&name)
 }
 
-/// Where a response about the queue has the buyer's place.
-fn place(table: &mut Table<'_>, kind: Kind, problems: &mut Problems) -> Option<PlaceIn> {
-    const EXPECTED: &str = "a JSON pointer such as \"/position\"";
-    let Kind::Role(RoleName::QueueEnter | RoleName::QueueStatus) = kind else {
-        return None;
-    };
-    let (at, tree) = table.find("place")?;
-    let mut inner = Table::open(at, tree, problems)?;
-    let mut pointers = Pointers::default();
-    let mut read = |key: &'static str| {
-        let (at, pointer) = inner.text(key, EXPECTED, problems)?;
-        slot(&at, pointer, &mut pointers, problems)
-    };
-    let (position, taken, of) = (read("position"), read("taken"), read("of"));
-    let place = PlaceIn {
-        pointers,
-        position,
-        taken,
-        of,
-    };
-    let at = inner.at.clone();
-    inner.finish(problems);
-    if place.taken.is_some() != place.of.is_some() {
-        let message = format!("`{}` has only one of `taken` and `of`", at.path);
-        let help = "they are compared: how many places are taken, and how many there are";
-        problems.report(&at, message, "both, or none of them", help);
-    }
-    Some(place)
-}
-
 /// Values that are kept, other than the id of an element.
 fn keeps(
     table: &mut Table<'_>,
@@ -487,33 +489,4 @@ pub(super) fn check_pointer(at: &At, pointer: &str, problems: &mut Problems) -> 
         problems.report(at, message, "a JSON pointer such as \"/data/id\"", help);
     }
     is_pointer
-}
-
-fn poll_after(
-    table: &mut Table<'_>,
-    pointers: &mut Pointers,
-    problems: &mut Problems,
-) -> Option<PollAfter> {
-    const UNITS: [(&str, f64); 2] = [("s", 1.0), ("ms", 0.001)];
-    let (at, tree) = table.find("poll_after")?;
-    if tree.text().is_some() {
-        let from = source(&at, tree, pointers, problems)?;
-        return Some(PollAfter { from, unit_s: 1.0 });
-    }
-    let mut inner = Table::open(at, tree, problems)?;
-    let from = inner.find("from");
-    let unit = inner.text("unit", &one_of(&["s", "ms"]), problems);
-    let unit_s = match unit {
-        Some((at, unit)) => named(&at, unit, &UNITS, problems)?,
-        None => 1.0,
-    };
-    let at = inner.at.clone();
-    inner.finish(problems);
-    let Some((from_at, from)) = from else {
-        let message = format!("`from` is missing in `{}`", at.path);
-        problems.report(&at, message, "\"/pointer\" or \"header:name\"", "add it");
-        return None;
-    };
-    let from = source(&from_at, from, pointers, problems)?;
-    Some(PollAfter { from, unit_s })
 }

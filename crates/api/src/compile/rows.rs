@@ -1,6 +1,6 @@
 //! The rows of a role: conditions, and what a response means that meets them.
 
-use super::role::{Context, Kind, slot, too_many};
+use super::role::{Context, Kind, MessageKind, slot, too_many};
 use crate::mapping::RoleName;
 use crate::problem::{At, Problems, one_of};
 use crate::reader::Pointers;
@@ -27,7 +27,7 @@ pub(super) fn rows(
     let names: Vec<_> = meanings.iter().map(|meaning| meaning.name()).collect();
     let Some((at, tree)) = table.find("means") else {
         let is_payment = matches!(kind, Kind::Role(RoleName::Payment));
-        if !meanings.contains(&Meaning::Done) || is_payment {
+        if !meanings.contains(&Meaning::Done) || is_payment || kind == Kind::Push {
             let message = format!("`means` is missing in `{}`", table.at.path);
             let expected = format!("rows that say what a response means: {}", names.join(", "));
             let help = format!(
@@ -82,6 +82,9 @@ fn row(
             }
             "status" => Condition::Status(statuses(&at, value, problems)?),
             "text" => Condition::Text(words(&at, value, problems)?),
+            "kind" if context.message.is_some() => {
+                kind_condition(&at, value, context, pointers, problems)?
+            }
             _ if key.starts_with('/') => {
                 let slot = slot(&at, key, pointers, problems)?;
                 Condition::Json(slot, want(&at, value, Some(context), pointers, problems)?)
@@ -94,8 +97,10 @@ fn row(
                 None => {
                     let mut place = table.at.clone();
                     place.span = at.span;
-                    let known = ["is", "status", "text", "/pointer", "header:name"];
-                    problems.unknown(&place, "condition", key, &known);
+                    let known = ["is", "status", "text", "/pointer", "header:name", "kind"];
+                    let of_messages = usize::from(context.message.is_some());
+                    let known = &known[..known.len() - 1 + of_messages];
+                    problems.unknown(&place, "condition", key, known);
                     return None;
                 }
             },
@@ -109,6 +114,35 @@ fn row(
     Some(Row {
         conditions,
         meaning: meaning?,
+    })
+}
+
+/// A condition on the kind of a message.
+fn kind_condition(
+    at: &At,
+    value: &Tree,
+    context: &Context<'_>,
+    pointers: &mut Pointers,
+    problems: &mut Problems,
+) -> Option<Condition> {
+    let pointer = match context.message? {
+        MessageKind::Event => None,
+        MessageKind::Json(pointer) => Some(pointer),
+        MessageKind::Nowhere => {
+            let message = format!("`{}` needs to know where a message has its kind", at.path);
+            let help = "say it once, such as `kind = \"/type\"` in `[push]`";
+            problems.report(at, message, "`kind` in `[push]`", help);
+            return None;
+        }
+    };
+    let slot = match pointer {
+        Some(pointer) => Some(slot(at, pointer, pointers, problems)?),
+        None => None,
+    };
+    let want = want(at, value, Some(context), pointers, problems)?;
+    Some(match slot {
+        Some(slot) => Condition::Json(slot, want),
+        None => Condition::Event(want),
     })
 }
 

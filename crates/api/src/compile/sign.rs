@@ -98,7 +98,7 @@ fn timeout(table: &mut Table<'_>, problems: &mut Problems) -> std::time::Duratio
     let Some((at, tree)) = table.find("timeout") else {
         return TIMEOUT;
     };
-    let found = tree.text().and_then(length);
+    let found = tree.text().and_then(|text| length(text, TIMEOUT_MAX));
     if found.is_none() {
         problems.reject(
             &at,

@@ -26,8 +26,8 @@ impl Journey {
         self.plan_reload(now);
         self.join_due = self.socket.is_open();
         match self.room {
-            RoomPlace::Application => self.socket.want(now),
-            RoomPlace::Edge => {}
+            RoomPlace::Application if self.channel.queue => self.socket.want(now),
+            RoomPlace::Application | RoomPlace::Edge => {}
         }
         self.schedule_poll(now, now);
     }

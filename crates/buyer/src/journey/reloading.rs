@@ -1,8 +1,8 @@
 //! How an impatient buyer reloads the page while waiting.
 
 use super::{Journey, Step};
-use crate::observation::{Observation, SocketChange};
-use crate::socket::{Closed, Socket};
+use crate::observation::Observation;
+use crate::socket::Socket;
 use tiketi_core::units::SimTime;
 
 /// The reloads of one buyer. Small, because there are as many as buyers.
@@ -57,16 +57,8 @@ impl Journey {
         self.reloads.done = self.reloads.done.saturating_add(1);
         self.observations.push(Observation::Reloaded { at: now });
         // The browser closes the socket with the page, and the new page knows nothing of the old socket.
-        match self.socket.close() {
-            Closed::Open => {
-                self.close_due = true;
-                self.observe_socket(now, SocketChange::Closed);
-            }
-            Closed::Connecting => self.close_due = true,
-            Closed::Nothing => {}
-        }
+        self.close_socket(now);
         self.socket = Socket::new();
-        self.join_due = false;
         self.passage.handle_socket_lost();
         self.go(Step::PageLoad, now);
     }

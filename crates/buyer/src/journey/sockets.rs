@@ -1,13 +1,67 @@
 //! What the buyer's page does about its socket.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Journey, Step};
 use crate::observation::SocketChange;
 use crate::socket::Closed;
 use tiketi_core::units::SimTime;
 
+/// What the messages of a system's push channel are about: while there is nothing to hear, buyers do not open it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Channel {
+    /// The queue.
+    pub queue: bool,
+    /// Seats.
+    pub seats: bool,
+}
+
+impl Channel {
+    /// Everything, as with Socket.IO.
+    pub const ALL: Self = Self {
+        queue: true,
+        seats: true,
+    };
+    /// Nothing: there is no channel.
+    pub const NONE: Self = Self {
+        queue: false,
+        seats: false,
+    };
+}
+
 impl Journey {
+    /// The same visit, to a system whose push channel has messages about these things only.
+    #[must_use]
+    pub const fn listening_to(mut self, channel: Channel) -> Self {
+        self.channel = channel;
+        self
+    }
+
+    /// Opens the socket for messages about seats, or closes it if there are none. A buyer who may yet get the message about the
+    /// admission keeps it.
+    pub(super) fn listen_inside(&mut self, now: SimTime) {
+        if self.channel.seats {
+            self.socket.want(now);
+            self.join_due = self.socket.is_open();
+        } else if !self.passage.is_in_doubt() {
+            self.close_socket(now);
+        }
+    }
+
+    /// Closes the socket.
+    pub(super) fn close_socket(&mut self, now: SimTime) {
+        match self.socket.close() {
+            Closed::Open => {
+                self.close_due = true;
+                self.observe_socket(now, SocketChange::Closed);
+            }
+            Closed::Connecting => self.close_due = true,
+            Closed::Nothing => {}
+        }
+        self.join_due = false;
+    }
+
     /// Handles that the socket is open.
     pub fn handle_socket_open(&mut self, now: SimTime) {
         let change = self.socket.handle_open();
@@ -32,6 +86,12 @@ impl Journey {
             .socket
             .handle_lost(now, &temperament, &mut self.draws.backoff);
         self.handle_without_socket(now, was_open);
+    }
+
+    /// As [`Self::handle_socket_lost`], if the server has asked to wait for `pause` before the next attempt.
+    pub fn handle_socket_lost_for(&mut self, now: SimTime, pause: Duration) {
+        self.handle_socket_lost(now);
+        self.socket.wait_until(now + pause);
     }
 
     /// Handles that the server has closed the socket with a disconnect packet.

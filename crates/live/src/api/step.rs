@@ -14,6 +14,8 @@ pub(crate) enum Step {
     Role(usize),
     /// The request that asks for the result of that role.
     Poll(usize),
+    /// The request that opens the channel of messages.
+    Push,
 }
 
 impl Api {
@@ -23,6 +25,7 @@ impl Api {
             Step::Page => None,
             Step::Role(place) => Some(&self.mapping.roles()[place]),
             Step::Poll(place) => self.mapping.roles()[place].poll.as_deref(),
+            Step::Push => self.mapping.stream.as_deref().map(|stream| &stream.role),
         }
     }
 

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::{Message as Frame, Utf8Bytes};
 
 use super::packet::Received;
 use super::session::{Reaction, Session};
-use super::upgrade::upgrade;
+use super::upgrade::{Upgrade, upgrade};
 use crate::clock::wall_now;
 use crate::dialer::{Connected, Dialer};
 use crate::http::Identity;
@@ -42,7 +42,7 @@ pub(crate) struct Unopened {
     pub(crate) stage: OpeningStage,
     /// What went wrong.
     pub(crate) failure: Failure,
-    /// The frame with which the server refused it; empty if there was none.
+    /// The frame or the response with which the server refused it; empty if there was none.
     pub(crate) words: String,
 }
 
@@ -56,6 +56,8 @@ impl Unopened {
     }
 }
 
+/// Longest message. Those of the contract have a few hundred bytes; a server must not fill the memory of every buyer.
+const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// Longest part of a refusal that is kept, in characters.
 const WORDS_MAX: usize = 500;
 
@@ -106,12 +108,23 @@ impl Opening<'_> {
         let (_, stream) = connected.map_err(at(OpeningStage::Tcp))?;
         let config = WebSocketConfig::default()
             .read_buffer_size(1024)
-            .write_buffer_size(0);
-        let upgrade = upgrade(stream, self.host, self.path, &self.identity, config);
+            .write_buffer_size(0)
+            .max_message_size(Some(MESSAGE_BYTES_MAX))
+            .max_frame_size(Some(MESSAGE_BYTES_MAX));
+        let request = Upgrade {
+            host: self.host,
+            path: self.path,
+            identity: &self.identity,
+            has_bearer: true,
+            headers: &[],
+        };
+        let upgrade = upgrade(stream, &request, config);
         let (frames, cookie) = timeout(self.stage_timeout, upgrade)
             .await
-            .unwrap_or(Err(Failure::Timeout))
-            .map_err(at(OpeningStage::Upgrade))?;
+            .unwrap_or(Err(Failure::Timeout.into()))
+            .map_err(|refused| {
+                refused_at(OpeningStage::Upgrade)((refused.failure, refused.words))
+            })?;
         let mut connection = Connection {
             frames,
             session: Session::new(self.stage_timeout),

@@ -9,3 +9,4 @@ pub(super) use connection::{Connection, Heard, Opening, OpeningStage, PATH, Unop
 pub(super) use packet::{Received, emission_text};
 #[cfg(feature = "fuzzing")]
 pub(super) use session::Session;
+pub(super) use upgrade::{Upgrade, upgrade};

@@ -4,10 +4,12 @@
 //! client handshake of the WebSocket library needs several kilobytes each.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
-use http::HeaderValue;
-use http::header::{SEC_WEBSOCKET_ACCEPT, SET_COOKIE};
+use http::header::{CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SET_COOKIE};
+use http::{HeaderName, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -23,20 +25,51 @@ const HEAD_BYTES: usize = 512;
 const HEAD_BYTES_MAX: usize = 8 << 10;
 /// Most headers of a response.
 const HEADERS_MAX: usize = 24;
+/// Bytes of a refusal that are read.
+const WORDS_BYTES_MAX: usize = 2 << 10;
+/// Real time that the rest of a refusal may take.
+const WORDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// A WebSocket connection, and the stickiness cookie of the response if it had one.
-pub(super) type Upgraded = (WebSocketStream<Connected>, Option<HeaderValue>);
+pub(crate) type Upgraded = (WebSocketStream<Connected>, Option<HeaderValue>);
 
-/// Requests an upgrade at `path` and reads the response.
-pub(super) async fn upgrade(
+/// The request for an upgrade.
+pub(crate) struct Upgrade<'a> {
+    pub(crate) host: &'a HeaderValue,
+    /// Path with query.
+    pub(crate) path: &'a str,
+    pub(crate) identity: &'a Identity,
+    /// Whether the identity's token is sent.
+    pub(crate) has_bearer: bool,
+    /// Other headers.
+    pub(crate) headers: &'a [(HeaderName, HeaderValue)],
+}
+
+/// Why there is no WebSocket.
+#[derive(Debug)]
+pub(crate) struct Unwilling {
+    pub(crate) failure: Failure,
+    /// The beginning of the response's body; empty without one.
+    pub(crate) words: String,
+}
+
+impl From<Failure> for Unwilling {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            words: String::new(),
+        }
+    }
+}
+
+/// Requests an upgrade and reads the response.
+pub(crate) async fn upgrade(
     mut stream: Connected,
-    host: &HeaderValue,
-    path: &str,
-    identity: &Identity,
+    request: &Upgrade<'_>,
     config: WebSocketConfig,
-) -> Result<Upgraded, Failure> {
+) -> Result<Upgraded, Unwilling> {
     let key = generate_key();
-    let request = request(host, path, &key, identity).ok_or(Failure::Handshake)?;
+    let request = request.text(&key).ok_or(Failure::Handshake)?;
     stream
         .write_all(request.as_bytes())
         .await
@@ -48,9 +81,17 @@ pub(super) async fn upgrade(
             .await
             .map_err(|_| Failure::Reset)?;
         if read == 0 {
-            return Err(Failure::Reset);
+            return Err(Failure::Reset.into());
         }
-        if let Some((head_bytes, cookie)) = answer(&received, &key)? {
+        let answer = match answer(&received, &key) {
+            Ok(answer) => answer,
+            Err(failure @ Failure::Status(_)) => {
+                let words = Box::pin(words(&mut stream, received)).await;
+                return Err(Unwilling { failure, words });
+            }
+            Err(failure) => return Err(failure.into()),
+        };
+        if let Some((head_bytes, cookie)) = answer {
             let rest = received.split_off(head_bytes);
             let frames =
                 WebSocketStream::from_partially_read(stream, rest, Role::Client, Some(config))
@@ -58,26 +99,61 @@ pub(super) async fn upgrade(
             return Ok((frames, cookie));
         }
         if received.len() > HEAD_BYTES_MAX {
-            return Err(Failure::Handshake);
+            return Err(Failure::Handshake.into());
         }
     }
 }
 
-/// Returns the request; `None` if a header value is not plain text.
-fn request(host: &HeaderValue, path: &str, key: &str, identity: &Identity) -> Option<String> {
-    let mut text = format!(
-        "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n",
-        host.to_str().ok()?,
-    );
-    if let Some(authorization) = &identity.authorization {
-        write!(text, "Authorization: {}\r\n", authorization.to_str().ok()?).ok()?;
+impl Upgrade<'_> {
+    /// Returns the request as text; `None` if a header value is not plain text.
+    fn text(&self, key: &str) -> Option<String> {
+        let mut text = format!(
+            "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n",
+            self.path,
+            self.host.to_str().ok()?,
+        );
+        let authorization = self.identity.authorization.as_ref();
+        if let Some(authorization) = authorization.filter(|_| self.has_bearer) {
+            write!(text, "Authorization: {}\r\n", authorization.to_str().ok()?).ok()?;
+        }
+        if let Some(cookie) = &self.identity.cookie {
+            write!(text, "Cookie: {}\r\n", cookie.to_str().ok()?).ok()?;
+        }
+        for (name, value) in self.headers {
+            write!(text, "{name}: {}\r\n", value.to_str().ok()?).ok()?;
+        }
+        text.push_str("\r\n");
+        Some(text)
     }
-    if let Some(cookie) = &identity.cookie {
-        write!(text, "Cookie: {}\r\n", cookie.to_str().ok()?).ok()?;
-    }
-    text.push_str("\r\n");
-    Some(text)
+}
+
+/// Reads the beginning of the body of a refusal, whose head has been received.
+async fn words(stream: &mut Connected, mut received: Vec<u8>) -> String {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut response = httparse::Response::new(&mut headers);
+    let Ok(httparse::Status::Complete(head_bytes)) = response.parse(&received) else {
+        return String::new();
+    };
+    let length = response.headers.iter();
+    let mut length =
+        length.filter(|header| header.name.eq_ignore_ascii_case(CONTENT_LENGTH.as_str()));
+    let length = length
+        .next()
+        .and_then(|header| str::from_utf8(header.value).ok()?.parse().ok());
+    let wanted = head_bytes + length.unwrap_or(WORDS_BYTES_MAX).min(WORDS_BYTES_MAX);
+    let reading = async {
+        while received.len() < wanted
+            && stream
+                .read_buf(&mut received)
+                .await
+                .is_ok_and(|read| read > 0)
+        {}
+    };
+    // What has come until then is enough.
+    let _is_complete = timeout(WORDS_WITHIN, reading).await.is_ok();
+    let end = received.len().min(wanted);
+    String::from_utf8_lossy(&received[head_bytes..end]).into_owned()
 }
 
 /// Parses a response. Returns the length of its head and its stickiness cookie; `None` while the head is incomplete.
@@ -93,7 +169,7 @@ fn answer(bytes: &[u8], key: &str) -> Result<Option<(usize, Option<HeaderValue>)
         Some(code) => return Err(Failure::Status(code)),
         None => return Err(Failure::Handshake),
     }
-    let of = |name: &http::HeaderName| {
+    let of = |name: &HeaderName| {
         let named =
             |header: &&httparse::Header<'_>| header.name.eq_ignore_ascii_case(name.as_str());
         response

@@ -12,7 +12,7 @@ use super::ending::{
 use super::gauges::{InstanceCount, PartReadings};
 use super::{Assembly, Ending, Engine, Gauges, Measurements, Recorder};
 use tiketi_buyer::observation::{
-    Call, Failure, LeaveReason, Observation, Outcome, SocketChange, Stage, Start,
+    Call, Failure, Learned, LeaveReason, Observation, Outcome, SocketChange, Stage, Start,
 };
 use tiketi_cloud::notice::{AlarmState, DataTierPart, InstanceState, Notice, What};
 use tiketi_core::fault::catalog::{Action, Connections};
@@ -76,7 +76,15 @@ fn journey(buyer: u64, at: SimTime, lag: Duration, seen: &mut Vec<Observation>) 
     }
     let waited = secs(10 + buyer % 30);
     let at = at + secs(40);
-    seen.push(Observation::Admitted { at, waited });
+    seen.push(Observation::Admitted {
+        at,
+        waited,
+        learned: if buyer.is_multiple_of(10) {
+            Learned::Poll
+        } else {
+            Learned::Message
+        },
+    });
     seen.push(Observation::Message {
         at,
         delay: Some(Duration::from_millis(20 + buyer % 90)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{Sample, SeatHistory, Second, SentRequest, StepFigures, Testimony, Ticket, Witness};
-use tiketi_api::{Meaning, Place};
+use tiketi_api::{Meaning, Place, Push};
 use tiketi_buyer::observation::{Failure, Outcome};
 use tiketi_buyer::{Answer, Request};
 use tiketi_core::units::SimTime;
@@ -193,17 +193,44 @@ impl Notebook {
         }
     }
 
-    /// Writes down that a socket could not be opened.
-    pub fn handle_socket_failure(&mut self, at: SimTime, failure: Failure, shown: Shown) {
+    /// Writes down that a socket or another channel could not be opened, or has not worked as it should.
+    pub fn handle_socket_failure(
+        &mut self,
+        at: SimTime,
+        push: Push,
+        failure: Failure,
+        shown: Shown,
+    ) {
+        self.handle_channel(at, push, failure, shown, true);
+    }
+
+    /// Writes down a message that no row of the mapping describes.
+    pub fn handle_unknown_message(&mut self, at: SimTime, push: Push, shown: Shown) {
+        self.handle_channel(at, push, Failure::BadAnswer, shown, false);
+    }
+
+    fn handle_channel(
+        &mut self,
+        at: SimTime,
+        push: Push,
+        failure: Failure,
+        shown: Shown,
+        is_understood: bool,
+    ) {
         self.witness.add(Sample {
             operation: Operation::SocketConnect,
-            step: Operation::SocketConnect.name().to_owned(),
+            step: match push {
+                Push::SocketIo => Operation::SocketConnect.name().to_owned(),
+                Push::Sse | Push::WebSocket | Push::LongPoll | Push::None => {
+                    format!("push ({})", push.name())
+                }
+            },
             outcome: Outcome::Failed(failure),
             status: match failure {
                 Failure::Status(status) => Some(status),
                 _ => None,
             },
-            is_understood: true,
+            is_understood,
             count: 1,
             first_at: at,
             last_at: at,

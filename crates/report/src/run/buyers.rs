@@ -1,5 +1,6 @@
 //! How far buyers came, and how their visits ended.
 
+use super::admissions;
 use super::document::Document;
 use super::events;
 use crate::chart::{Bar, BarChart};
@@ -27,6 +28,7 @@ pub(super) fn section(document: &Document) -> Section {
         title: "Buyers who reached each stage".to_owned(),
         bars: bars.collect(),
     });
+    let section = admissions::explain(document.admissions.as_ref(), section);
     let section = if document.dropped == Dropped::default() {
         section
     } else {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::admissions::{self, AdmissionsReport};
 use super::commands::{self, CommandRow};
 use super::data_tier::{self, DataTierReport};
 use super::edge::{self, EdgeReport};
@@ -48,6 +49,9 @@ pub struct Document {
     pub arrivals: Arrivals,
     /// Buyers who reached each stage of a purchase.
     pub funnel: Vec<FunnelStep>,
+    /// Admissions by how the buyers learned of them; `None` if nobody was admitted after a wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admissions: Option<AdmissionsReport>,
     /// Buyers whom the waiting room dropped: their place in the queue was gone without an admission.
     pub dropped: Dropped,
     /// Programs among the buyers; `None` if there are none.
@@ -298,6 +302,7 @@ pub fn document(run: &Measurements, verdicts: Verdicts, run_again: &str) -> Docu
         verdicts,
         arrivals: tally.arrivals,
         funnel: funnel(run),
+        admissions: admissions::report(run),
         dropped: tally.dropped,
         bots: bots(run),
         reloads: tally.reloads,

@@ -1,5 +1,6 @@
 //! The report of one run: [`Document`] for programs, [`page`] for people, [`timeseries`] for spreadsheets.
 
+mod admissions;
 mod availability;
 mod buyers;
 mod cause;
@@ -27,6 +28,7 @@ mod steps;
 mod tests;
 mod timeseries;
 
+pub use admissions::{AdmissionRow, AdmissionsReport};
 pub(crate) use charts::{level, over_time, response};
 pub use commands::CommandRow;
 pub use data_tier::{ConnectionRow, DataTierReport, FailoverRow, LagRow, LossRow, MemoryRow};

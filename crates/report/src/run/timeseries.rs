@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use tiketi_buyer::observation::Stage;
+use tiketi_buyer::observation::{Learned, Stage};
 use tiketi_cloud::notice::InstanceState;
 use tiketi_core::shown::on_one_line;
 use tiketi_core::units::ZoneId;
@@ -32,6 +32,17 @@ const STAGES: [(Stage, &str); 7] = [
     (Stage::SeatsSeen, "seats_seen"),
     (Stage::SeatHeld, "seat_held"),
     (Stage::Paid, "paid"),
+];
+
+/// Ways of learning of an admission, with a column for each.
+const LEARNED: [(Learned, &str); 4] = [
+    (Learned::Message, "admitted_by_message"),
+    (
+        Learned::PollBeforeMessage,
+        "admitted_by_poll_before_message",
+    ),
+    (Learned::Poll, "admitted_by_poll"),
+    (Learned::OnEntry, "admitted_on_entry"),
 ];
 
 /// Renders the time series as CSV; a cell without a reading is empty. Each row has its start and its width in seconds; the
@@ -75,6 +86,7 @@ fn header(run: &Measurements) -> String {
     .map(str::to_owned)
     .to_vec();
     names.extend(STAGES.map(|(_, name)| name.to_owned()));
+    names.extend(LEARNED.map(|(_, name)| name.to_owned()));
     names.extend(
         [
             "sockets",
@@ -122,6 +134,7 @@ fn counts(tick: &Tick) -> Vec<String> {
     cells.extend([50.0, 95.0, 99.0].map(milliseconds));
     cells.push(tick.messages.to_string());
     cells.extend(STAGES.map(|(stage, _)| tick.stages[stage as usize].to_string()));
+    cells.extend(LEARNED.map(|(learned, _)| tick.admitted[learned as usize].to_string()));
     cells
 }
 

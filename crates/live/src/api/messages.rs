@@ -1,0 +1,133 @@
+//! What the messages of a push channel mean to a journey.
+
+use std::time::Duration;
+
+use http::header::SET_COOKIE;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use super::{Api, NO_ID, Step};
+use crate::http::Outgoing;
+use crate::push::Message as Heard;
+use crate::visitor::{Scope, Visitor};
+use tiketi_api::{
+    IdText, Meaning, Push, PushMessage, PushUnderstood, Recipient, Response, Template, Variable,
+    key_of,
+};
+use tiketi_buyer::{Channel, Message, Request};
+
+/// What a message says to a journey.
+pub(crate) struct Told {
+    /// What it means; `None` if no row of the mapping describes it.
+    pub(crate) meaning: Option<Meaning>,
+    /// What the journey hears.
+    pub(crate) message: Message,
+    /// The variables that the buyer keeps from it.
+    pub(crate) kept: Vec<(Variable, IdText<'static>)>,
+    /// How long to wait before the next long poll; `None` if it does not say.
+    pub(crate) poll_after: Option<Duration>,
+}
+
+/// The request that opens the channel, and what is sent then; or the name of a variable that has no value yet.
+type PushRequest = Result<(Outgoing, Vec<Utf8Bytes>), String>;
+
+impl Api {
+    /// Returns the request that opens the channel of the mapping; `None` without one.
+    pub(crate) fn push_request(&self, visitor: &Visitor) -> Option<PushRequest> {
+        let stream = self.mapping.stream.as_deref()?;
+        let request = Request::QueueStatus;
+        let text = |template: &Template| {
+            let mut text = String::new();
+            let unset = |variable| self.mapping.variable_name(variable);
+            let scope = Scope::new(self, visitor, request);
+            template.render(&scope, &mut text).map_err(unset)?;
+            Ok(Utf8Bytes::from(text))
+        };
+        let send = || stream.send.iter().map(text).collect::<Result<_, String>>();
+        let outgoing = self.outgoing(Step::Push, request, visitor);
+        Some(outgoing.and_then(|outgoing| Ok((outgoing, send()?))))
+    }
+
+    /// Returns what the messages of the push channel are about.
+    pub(crate) fn channel(&self) -> Channel {
+        match (self.mapping.push, self.mapping.stream.as_deref()) {
+            (Push::SocketIo, None) => Channel::ALL,
+            (_, Some(stream)) => Channel {
+                queue: stream.serves_queue(),
+                seats: stream.serves_seats(),
+            },
+            (_, None) => Channel::NONE,
+        }
+    }
+
+    /// Understands a message for a buyer. Nothing is kept yet.
+    pub(crate) fn hear(&self, heard: &Heard, visitor: &Visitor) -> Told {
+        let nothing = Told {
+            meaning: None,
+            message: Message::Other,
+            kept: Vec::new(),
+            poll_after: None,
+        };
+        let Some(stream) = self.mapping.stream.as_deref() else {
+            return nothing;
+        };
+        let head = heard.head.as_deref();
+        let header = |name: &str| head?.1.get(name)?.to_str().ok();
+        let cookies = || {
+            let values = head.map(|(_, headers)| headers.get_all(SET_COOKIE).iter());
+            let values = values.into_iter().flatten();
+            values.filter_map(|value| value.to_str().ok()).collect()
+        };
+        let message = PushMessage {
+            event: heard.event.as_deref(),
+            response: Response {
+                status: head.map_or(0, |(status, _)| status.as_u16()),
+                body: &heard.body,
+                header: &header,
+                cookies: &cookies,
+                now_unix_s: 0,
+            },
+        };
+        let buyer = Scope::new(self, visitor, Request::QueueStatus);
+        let understood = stream.understand(&buyer, &message);
+        let told = self.message(&understood, visitor);
+        let kept = understood.kept.into_iter();
+        Told {
+            meaning: understood.meaning,
+            message: told,
+            kept: kept
+                .map(|(name, value)| (name, value.into_owned()))
+                .collect(),
+            poll_after: understood.poll_after,
+        }
+    }
+
+    /// Keeps what a message said.
+    pub(crate) fn keep_told(&self, kept: &[(Variable, IdText<'static>)], visitor: &mut Visitor) {
+        for (variable, value) in kept {
+            let _key = self.keep(*variable, value, visitor);
+        }
+    }
+
+    fn message(&self, understood: &PushUnderstood<'_>, visitor: &Visitor) -> Message {
+        let is_for_buyer = understood.recipient != Recipient::Another;
+        let seat = understood.seat.as_ref().map(key_of);
+        match understood.meaning {
+            Some(Meaning::Admitted) => Message::EntryAllowed {
+                user: if is_for_buyer { visitor.user } else { NO_ID },
+            },
+            Some(Meaning::Queued) if is_for_buyer => Message::StillQueued,
+            Some(Meaning::Dropped) if is_for_buyer => Message::QueueCleared,
+            Some(Meaning::SoldOut) if is_for_buyer => Message::SoldOut,
+            Some(Meaning::Updated) => Message::QueueUpdated,
+            Some(Meaning::Taken) => seat.map_or(Message::Other, |seat| Message::SeatLocked {
+                seat,
+                user: (understood.recipient == Recipient::Buyer).then_some(visitor.user),
+            }),
+            // An id that no map has shown cannot be sent back; the next look at the map shows it.
+            Some(Meaning::Released) => seat
+                .filter(|seat| self.ids.knows(*seat))
+                .map_or(Message::Other, |seat| Message::SeatReleased { seat }),
+            _ => Message::Other,
+        }
+    }
+}
