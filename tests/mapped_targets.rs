@@ -16,6 +16,7 @@ use serde_json::Value;
 use small_server::SmallServer;
 
 mod command;
+#[expect(dead_code, unused_imports, reason = "other tests need more of it")]
 mod foreign_servers;
 #[expect(dead_code, reason = "other tests need more of it")]
 mod small_server;

@@ -12,7 +12,7 @@ use foreign_servers::{SeatFlow, Ticketon};
 use serde_json::Value;
 
 mod command;
-#[expect(dead_code, reason = "other tests need more of it")]
+#[expect(dead_code, unused_imports, reason = "other tests need more of it")]
 mod foreign_servers;
 
 const SALE: &str = r#"

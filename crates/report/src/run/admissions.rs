@@ -83,11 +83,16 @@ fn cost(admissions: &Admissions) -> String {
     } else {
         format!("{difference} less than")
     };
+    let difference = format!(
+        "Buyers who learned of it by a poll waited {compared} those who got a message, on average."
+    );
+    if missed.count == 0 {
+        return difference;
+    }
     format!(
-        "Buyers who learned of it by a poll waited {compared} those who got a message, on average. Of {} polls that told of an \
-         admission, {} were sent while the channel was open: its message came later, or never.",
-        Number::count(polls.count),
+        "{difference} {} of {} polls that told of an admission were sent while the channel was open: its message came later, or never.",
         Number::count(missed.count),
+        Number::count(polls.count),
     )
 }
 
@@ -116,7 +121,7 @@ pub(super) fn explain(report: Option<&AdmissionsReport>, section: Section) -> Se
         .with_rows(rows);
     let section = section.with(table);
     match &report.cost {
-        Some(cost) => section.with(Prose::muted(cost)),
+        Some(cost) => section.with(Prose::new(cost)),
         None => section,
     }
 }
@@ -155,9 +160,9 @@ mod tests {
         let counts: Vec<_> = report.ways.iter().map(|way| way.admissions).collect();
         assert_eq!(counts, [60, 10, 10, 20]);
         let cost = report.cost.expect("there was a channel");
-        assert!(cost.contains("waited 6 s longer than"), "{cost}");
+        assert!(cost.contains("waited 6s longer than"), "{cost}");
         assert!(
-            cost.contains("Of 20 polls that told of an admission, 10 were"),
+            cost.contains("10 of 20 polls that told of an admission were"),
             "{cost}"
         );
         run.tally.admissions.waited[0] = way(0, 0);
