@@ -52,7 +52,7 @@ enum How {
 const RUN: &[i32] = &[0, 91, 99];
 
 /// Every command of the README: how it starts, and how it is tested.
-const COMMANDS: [(&str, How); 23] = [
+const COMMANDS: [(&str, How); 24] = [
     ("run scenarios/smoke.toml", How::As(RUN)),
     (
         "run scenarios/spike.toml --buyers 2000",

@@ -9,7 +9,7 @@ use super::output;
 use super::source;
 use super::target;
 use tiketi_live::probe::{Exchange, Reached, probe as send_buyer};
-use tiketi_live::target::Access;
+use tiketi_live::target::Destination;
 use tiketi_scenario::{self as scenario, Overrides, Plan};
 
 /// The scenario of a probe without one: everything as documented, and loopback only.
@@ -25,7 +25,7 @@ fn carry_out(flags: &ProbeArguments) -> Result<Exit, Exit> {
     let mapping = plan.target.mapping();
     allow_exec::check(&plan, flags.allow_exec)?;
     let credentials = target::credentials(&flags.buyers_of_target, &plan, 1)?;
-    let access = Access {
+    let destination = Destination {
         url: flags.target.clone().expect("the argument is required"),
         trust: flags.connection.trust()?,
         http: flags.connection.version(),
@@ -39,7 +39,7 @@ fn carry_out(flags: &ProbeArguments) -> Result<Exit, Exit> {
             Exit::Inconclusive
         })?;
     let mut printed = Ok(());
-    if access.trust.is_unchecked() {
+    if destination.trust.is_unchecked() {
         printed = output::print("Certificates are not checked (--insecure).\n\n");
     }
     let mut count = 0;
@@ -49,7 +49,7 @@ fn carry_out(flags: &ProbeArguments) -> Result<Exit, Exit> {
             printed = output::print(written(count, exchange));
         }
     };
-    let sent = send_buyer(&access, &plan, &credentials, flags.limit, &mut tell);
+    let sent = send_buyer(&destination, &plan, &credentials, flags.limit, &mut tell);
     let reached = runtime.block_on(sent);
     runtime.shutdown_background();
     printed?;

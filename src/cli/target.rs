@@ -11,13 +11,13 @@ use super::users;
 use tiketi_api::{Tree, Variable};
 use tiketi_live::credential::{CredentialError, Credentials};
 use tiketi_live::sut::{Remote, Sut};
-use tiketi_live::target::{Access, Refusal};
+use tiketi_live::target::{Destination, Refusal};
 use tiketi_scenario::{Plan, arrival_times};
 
 /// An existing system, and the credentials of its buyers.
 #[derive(Debug)]
 pub(super) struct Target {
-    access: Access,
+    destination: Destination,
     credentials: Credentials,
 }
 
@@ -29,7 +29,7 @@ pub(super) fn asked_for(flags: &RunArguments, plan: &Plan) -> Result<Option<Targ
     allow_exec::check(plan, flags.allow_exec)?;
     let buyers = arrival_times(plan).len();
     Ok(Some(Target {
-        access: Access {
+        destination: Destination {
             url: url.clone(),
             trust: flags.connection.trust()?,
             http: flags.connection.version(),
@@ -44,7 +44,7 @@ pub(super) async fn sut(target: Option<Target>, plan: &Plan) -> Result<Sut, Exit
     let Some(target) = target else {
         return Ok(Sut::Testbed);
     };
-    let admission = Remote::admit(&target.access, plan, target.credentials);
+    let admission = Remote::admit(&target.destination, plan, target.credentials);
     Box::pin(admission)
         .await
         .map(|remote| Sut::Remote(Box::new(remote)))

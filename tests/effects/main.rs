@@ -3,6 +3,7 @@
 //! Each key is changed alone, in a sale that is rich enough for it to matter.
 
 mod availability;
+mod buyers;
 mod faults;
 mod front;
 mod keys;
@@ -21,6 +22,7 @@ use tiketi_scenario::{Overrides, describe, load};
 use tiketi_verdict::judge;
 
 use availability::AVAILABILITY_KEYS;
+use buyers::BUYER_KEYS;
 use faults::FAULT_KEYS;
 use front::FRONT_KEYS;
 use keys::Moves::{self, Bill, Figures, Nothing, Verdicts};
@@ -40,6 +42,7 @@ struct Shown {
 fn all_keys() -> Vec<(&'static str, Change, Moves)> {
     [
         KEYS,
+        BUYER_KEYS,
         FAULT_KEYS,
         FRONT_KEYS,
         REPLACEMENT_KEYS,

@@ -419,6 +419,15 @@ fn of_the_buyers() -> Vec<Line> {
     let poll = poll.prop_map(|(on, off, update)| {
         format!("{{ connected = \"{on}ms\", disconnected = \"{off}ms\", on_update = {update} }}")
     });
+    let profiles = select(&["fiber", "cable", "lte", "3g"]);
+    let network = (profiles, 0..=400_u64, 0..=20_u32).prop_map(|(profile, delay, loss)| {
+        format!("{{ profile = \"{profile}\", delay = \"{delay}ms\", loss = \"{loss}%\" }}")
+    });
+    let by_position = (0..=200_u32, 500..=20_000_u64).prop_map(|(beyond, every)| {
+        format!(
+            "[{{ beyond = {beyond}, every = \"{every}ms\" }}, {{ beyond = 400, every = \"30s\" }}]"
+        )
+    });
     vec![
         maybe("buyers.browse", distribution(100, 3_000)),
         maybe("buyers.patience", distribution(1_000, 300_000)),
@@ -431,6 +440,8 @@ fn of_the_buyers() -> Vec<Line> {
         backoff("buyers.retry"),
         backoff("buyers.reconnect"),
         maybe("buyers.call_timeout", length(200..=12_000)),
+        maybe("buyers.network", network),
+        maybe("buyers.poll_by_position", by_position),
     ]
 }
 

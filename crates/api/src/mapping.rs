@@ -400,6 +400,12 @@ impl Role {
         place.map_or_else(Place::default, |place| place.read(body))
     }
 
+    /// Returns whether a response about the queue has the buyer's position.
+    pub fn states_position(&self) -> bool {
+        let place = self.place.as_ref();
+        place.is_some_and(|place| place.position.is_some())
+    }
+
     /// Returns whether the mapping tells seats on hold from sold ones.
     pub const fn knows_held(&self) -> bool {
         !self.held.is_empty()

@@ -34,6 +34,10 @@ pub enum Action {
 /// A request to the back end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
+    /// Register and log in, and whatever else a buyer needs once.
+    LogIn,
+    /// Log in again, because the system does not know the buyer any more.
+    LogInAgain,
     /// Load the page.
     PageLoad,
     /// Get the list of shows.
@@ -65,7 +69,8 @@ impl Request {
     pub const fn operation(self) -> Operation {
         match self {
             Self::PageLoad => Operation::PageLoad,
-            Self::ShowList => Operation::ShowList,
+            // It counts as a part of it, as it does where buyers log in on arrival.
+            Self::LogIn | Self::LogInAgain | Self::ShowList => Operation::ShowList,
             Self::ShowDetail => Operation::ShowDetail,
             Self::QueueCheck => Operation::QueueCheck,
             Self::QueueStatus => Operation::QueueStatus,
@@ -86,6 +91,8 @@ impl Request {
 /// A message that a buyer sends over the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Emission {
+    /// Subscribe to messages about the show.
+    JoinEvent,
     /// Subscribe to messages about the queue.
     JoinQueue,
     /// Subscribe to messages about seats.

@@ -9,6 +9,9 @@
 //! A buyer has at most one request in flight, in addition to the socket. A buyer who is admitted while a poll is in flight
 //! continues when the poll's response arrives.
 
+mod elsewhere;
+mod leaving;
+mod login;
 mod polling;
 mod reloading;
 mod sockets;
@@ -27,6 +30,9 @@ use super::seat_choice::SeatChoice;
 use super::socket::Socket;
 use super::temperament::Draws;
 use crate::observation::{AfterDrop, Learned, LeaveReason, Observation, SocketChange, Stage};
+pub use elsewhere::Elsewhere;
+use elsewhere::Page;
+use login::{LOGGED_OUT, Session};
 use reloading::Reloads;
 pub use sockets::Channel;
 use tiketi_core::rng::Streams;
@@ -38,6 +44,8 @@ use tiketi_scenario::topology::RoomPlace;
 /// The step of the visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
+    LoggingIn,
+    LoggingInAgain,
     PageLoad,
     ShowList,
     ShowDetail,
@@ -70,17 +78,28 @@ pub struct Journey {
     step: Step,
     /// When the request of this step is due; `None` if none is.
     due: Option<SimTime>,
+    /// When a buyer who logs in before comes to the page.
+    page_at: SimTime,
+    /// What the buyer goes on with after another login.
+    resumes: Step,
+    session: Session,
     /// When the request in flight was due; `None` if none is in flight.
     in_flight: Option<SimTime>,
     /// When the last response arrived.
     answered_at: SimTime,
     backoff: Backoff,
     polls: PollLedger,
+    /// Place in the queue, as the system has stated it last; 0 if it has not.
+    position: u32,
     socket: Socket,
     channel: Channel,
     room: RoomPlace,
+    event_due: bool,
     join_due: bool,
     close_due: bool,
+    page: Page,
+    /// Where the buyer is about to open the show besides; `None` if nowhere.
+    opens: Option<Elsewhere>,
     reloads: Reloads,
     queued_since: Option<SimTime>,
     passage: Passage,
@@ -115,15 +134,22 @@ impl Journey {
             user,
             step: Step::PageLoad,
             due: Some(now),
+            page_at: now,
+            resumes: Step::PageLoad,
+            session: Session::Known,
             in_flight: None,
             answered_at: SimTime::ZERO,
             backoff: Backoff::NONE,
             polls: PollLedger::default(),
+            position: 0,
             socket: Socket::new(),
             channel: Channel::ALL,
             room: RoomPlace::Application,
+            event_due: false,
             join_due: false,
             close_due: false,
+            page: Page::First,
+            opens: None,
             reloads: Reloads::NONE,
             queued_since: None,
             passage: Passage::NEW,
@@ -145,6 +171,11 @@ impl Journey {
         self.user = user;
     }
 
+    /// Handles that the response to the request in flight states the buyer's place in the queue.
+    pub const fn handle_position(&mut self, position: u32) {
+        self.position = position;
+    }
+
     /// Handles the response to the request in flight.
     pub fn handle_answer(&mut self, now: SimTime, operation: Operation, answer: Answer<'_>) {
         let intended = self.in_flight.take().unwrap_or(now);
@@ -152,18 +183,30 @@ impl Journey {
         if self.request().map(Request::operation) != Some(operation) {
             return; // The buyer has moved on, for example a poll's response after the admission.
         }
-        if let Answer::Failed { retry_after, .. } = answer {
+        if let Answer::Failed {
+            failure,
+            retry_after,
+        } = answer
+        {
+            if failure == LOGGED_OUT && self.handle_logged_out(now) {
+                return;
+            }
             return self.handle_failure(now, intended, retry_after);
         }
+        if self.step == Step::LoggingInAgain {
+            return self.resume(now);
+        }
+        self.session = Session::Known;
         self.backoff.handle_success();
         match (self.step, answer) {
-            (Step::PageLoad, _) if self.reloads.any() => self.go(Step::ShowDetail, now),
+            (Step::LoggingIn, _) => self.go(Step::PageLoad, self.page_at.max(now)),
+            (Step::PageLoad, _) if self.knows_show() => self.go(Step::ShowDetail, now),
             (Step::PageLoad, _) => self.go(Step::ShowList, now),
             (Step::ShowList, _) => {
                 let pause = self.draws.browse(&self.temperament);
                 self.go(Step::ShowDetail, now + pause);
             }
-            (Step::ShowDetail, _) if self.reloads.any() => self.go(Step::QueueCheck, now),
+            (Step::ShowDetail, _) if self.knows_show() => self.go(Step::QueueCheck, now),
             (Step::ShowDetail, _) => {
                 self.reach(now, Stage::PageLoaded);
                 let pause = self.draws.browse(&self.temperament);
@@ -207,7 +250,8 @@ impl Journey {
     pub fn handle_message(&mut self, now: SimTime, message: Message) {
         match message {
             Message::EntryAllowed { user } => {
-                if user == self.user && self.step == Step::Waiting {
+                let is_meant = user == self.user || !self.temperament.checks_admission;
+                if is_meant && self.step == Step::Waiting {
                     self.enter(now, Learned::Message);
                 } else if user == self.user {
                     let way = self.passage.handle_announced();
@@ -258,14 +302,6 @@ impl Journey {
         }
     }
 
-    /// Handles the end of the run; a journey that is not over ends unfinished.
-    pub fn handle_end(&mut self, now: SimTime) {
-        if self.leaves_for.is_none() {
-            self.leave(now, LeaveReason::Unfinished, false);
-        }
-        self.finish();
-    }
-
     /// Returns the next action that is due, or `None`.
     pub fn poll_action(&mut self, now: SimTime) -> Option<Action> {
         self.pass_time(now);
@@ -278,6 +314,10 @@ impl Journey {
         }
         if let Some(intended) = self.socket.poll_connect(now) {
             return Some(Action::Connect { intended });
+        }
+        if self.event_due {
+            self.event_due = false;
+            return Some(Action::Emit(Emission::JoinEvent));
         }
         if self.join_due {
             self.join_due = false;
@@ -331,6 +371,8 @@ impl Journey {
     /// Returns the request of the current step, or `None` if it has none.
     fn request(&self) -> Option<Request> {
         Some(match self.step {
+            Step::LoggingIn => Request::LogIn,
+            Step::LoggingInAgain => Request::LogInAgain,
             Step::PageLoad => Request::PageLoad,
             Step::ShowList => Request::ShowList,
             Step::ShowDetail => Request::ShowDetail,
@@ -410,6 +452,9 @@ impl Journey {
     }
 
     fn go_inside(&mut self, now: SimTime) {
+        if self.page == Page::Second {
+            return self.leave(now, LeaveReason::Unfinished, false);
+        }
         self.gives_up_at = None;
         self.cancel_reload();
         self.drop_poll(now);
@@ -476,38 +521,6 @@ impl Journey {
             Some(pause) => self.due = Some(not_before.max(now + pause)),
             None => self.leave(now, LeaveReason::TooManyErrors, false),
         }
-    }
-
-    /// Leaves; with `notify_server`, sends a request to leave the queue first.
-    fn leave(&mut self, now: SimTime, reason: LeaveReason, notify_server: bool) {
-        let way = self.passage.handle_end();
-        self.observe_way(way);
-        let waited = self
-            .queued_since
-            .take()
-            .map(|since| now.saturating_since(since));
-        self.gives_up_at = None;
-        self.cancel_reload();
-        self.drop_poll(now);
-        self.observations
-            .extend(self.polls.polls().map(Observation::Polls));
-        self.leaves_for = Some(reason);
-        self.observations.push(Observation::Left {
-            at: now,
-            reason,
-            waited,
-        });
-        self.close_socket(now);
-        if notify_server {
-            self.go(Step::Leaving, now);
-        } else {
-            self.finish();
-        }
-    }
-
-    const fn finish(&mut self) {
-        self.step = Step::Gone;
-        self.due = None;
     }
 
     fn reach(&mut self, now: SimTime, stage: Stage) {

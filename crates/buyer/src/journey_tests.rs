@@ -9,8 +9,9 @@ use super::*;
 use crate::action::SeatOffer;
 use crate::observation::{Failure, Polls};
 use tiketi_core::units::Share;
+use tiketi_scenario::access::Access;
 use tiketi_scenario::distribution::Distribution;
-use tiketi_scenario::plan::{Bots, Poll, Reload, Retry};
+use tiketi_scenario::plan::{Bots, Login, Poll, Reload, Retry};
 use tiketi_scenario::topology::RoomPlace;
 
 const ME: Uuid = Uuid::from_u128(77);
@@ -41,6 +42,7 @@ fn temperament() -> Temperament {
             disconnected: Duration::from_secs(5),
             on_update: false,
         },
+        poll_by_position: Vec::new(),
         retry,
         reconnect: Retry {
             tries_max: None,
@@ -50,8 +52,14 @@ fn temperament() -> Temperament {
         connect_timeout: Duration::from_secs(5),
         connect_tries_max: None,
         returns_after_disconnect: true,
+        login: Login::default(),
         reload: Reload::default(),
+        second_tab: Share::NONE,
+        second_device: Share::NONE,
+        checks_admission: true,
+        joins_event_room: false,
         bots: Bots::default(),
+        network: Access::default(),
     }
 }
 
@@ -755,26 +763,6 @@ fn a_waiting_buyer_asks_again_when_the_response_says() {
     let asked = visit.now;
     visit.expect_call(Operation::QueueStatus);
     assert_eq!(visit.now, asked + Duration::from_secs(20));
-}
-
-#[test]
-fn a_buyer_leaves_when_a_response_says_sold_out() {
-    for in_queue in [true, false] {
-        let mut visit = Visit::with(temperament());
-        visit.browse();
-        if in_queue {
-            visit.answer(Operation::QueueCheck, Answer::SoldOut);
-        } else {
-            visit.answer(Operation::QueueCheck, Answer::Admitted);
-            visit.connect();
-            assert_eq!(visit.next(), Action::Emit(Emission::JoinSeatSelection));
-            visit.show_seats(3, 0);
-            visit.answer(Operation::SeatReserve, Answer::SoldOut);
-            assert_eq!(visit.next(), Action::Close);
-        }
-        visit.answer(Operation::QueueLeave, Answer::Done);
-        assert_eq!(visit.next(), Action::Leave(LeaveReason::SoldOut));
-    }
 }
 
 #[test]

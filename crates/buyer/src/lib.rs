@@ -14,4 +14,4 @@ mod socket;
 pub mod temperament;
 
 pub use action::{Action, Answer, Emission, Message, Offers, Request, SeatOffer};
-pub use journey::{Channel, Journey};
+pub use journey::{Channel, Elsewhere, Journey};

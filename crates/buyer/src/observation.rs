@@ -37,6 +37,13 @@ pub enum Observation {
         /// When it happened.
         at: SimTime,
     },
+    /// The system did not know a buyer any more who was in the queue.
+    LoggedOut {
+        /// When it said so.
+        at: SimTime,
+        /// How long the buyer had been in the queue.
+        waited: Duration,
+    },
     /// A waiting buyer was admitted.
     Admitted {
         /// When it happened.

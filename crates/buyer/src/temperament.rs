@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 
+use crate::journey::Elsewhere;
 use tiketi_core::rng::{Stream, Streams};
 use tiketi_core::units::{BuyerId, Share};
 use tiketi_scenario::plan::Temperament;
@@ -60,6 +61,19 @@ impl Draws {
             let _ = reload.every.sample(&mut stream);
         }
         Some(reload.every.sample(&mut stream))
+    }
+
+    /// Returns where else this buyer opens the show while waiting; `None` if nowhere.
+    pub fn elsewhere(&self, temperament: &Temperament) -> Option<Elsewhere> {
+        if self.is_bot {
+            None
+        } else if is_one_of(temperament.second_tab, || self.stream("tabs")) {
+            Some(Elsewhere::Tab)
+        } else if is_one_of(temperament.second_device, || self.stream("devices")) {
+            Some(Elsewhere::Device)
+        } else {
+            None
+        }
     }
 
     /// Returns how long this buyer waits in the queue before giving up.

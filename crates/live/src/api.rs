@@ -144,12 +144,18 @@ impl Api {
 
     /// Returns whether a step prepares the buyer and is taken once.
     pub(super) fn is_setup(&self, step: Step) -> bool {
+        let step = match step {
+            Step::Poll(place) => Step::Role(place),
+            Step::Page | Step::Push | Step::Role(_) => step,
+        };
         self.scripts.show_list[..self.scripts.setup].contains(&step)
     }
 
     /// Returns the steps that a request of a journey takes; none if this back end has nothing like it.
     pub(super) fn steps(&self, request: Request) -> &[Step] {
         match request {
+            Request::LogIn => &self.scripts.show_list[..self.scripts.setup],
+            Request::LogInAgain => &self.scripts.login,
             Request::PageLoad if self.page.is_some() => &[Step::Page],
             Request::PageLoad => &[],
             Request::ShowList => &self.scripts.show_list,
@@ -384,6 +390,29 @@ impl Api {
         }
     }
 
+    /// Returns the place in the queue that a response states; `None` if it states none.
+    pub(super) fn position(
+        &self,
+        step: Step,
+        request: Request,
+        received: &Received,
+    ) -> Option<u32> {
+        match request {
+            Request::QueueCheck | Request::QueueStatus => {
+                self.role(step)?.place(&received.body).position
+            }
+            Request::LogIn
+            | Request::LogInAgain
+            | Request::PageLoad
+            | Request::ShowList
+            | Request::ShowDetail
+            | Request::QueueLeave
+            | Request::SeatList
+            | Request::SeatReserve { .. }
+            | Request::PaymentProcess { .. } => None,
+        }
+    }
+
     /// Returns the answer to a request for which this back end has nothing more to ask.
     pub(super) fn done<'a>(
         &self,
@@ -392,9 +421,12 @@ impl Api {
         visitor: &mut Visitor,
     ) -> Answer<'a> {
         match request {
-            Request::PageLoad | Request::ShowList | Request::ShowDetail | Request::QueueLeave => {
-                Answer::Done
-            }
+            Request::LogIn
+            | Request::LogInAgain
+            | Request::PageLoad
+            | Request::ShowList
+            | Request::ShowDetail
+            | Request::QueueLeave => Answer::Done,
             // To open the channel is to enter the queue.
             Request::QueueCheck if self.channel().queue && self.steps(request).is_empty() => {
                 Answer::Queued

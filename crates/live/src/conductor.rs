@@ -65,12 +65,13 @@ pub struct Places<'a> {
 /// When nothing was measured: too few file descriptors, a process that does not start, a fleet that does not become healthy,
 /// an interrupt before the load started.
 pub async fn conduct(
-    plan: Plan,
+    mut plan: Plan,
     sut: Sut,
     places: Places<'_>,
     mut interrupt: watch::Receiver<bool>,
     watcher: &mut dyn Watcher,
 ) -> Result<Measurements, LiveError> {
+    plan.buyers.network = sut.access(&plan);
     let buyers = arrival_times(&plan).len() as u64;
     watcher.tell(&sut.preparation(&plan));
     let ground = Ground {

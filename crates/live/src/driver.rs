@@ -12,8 +12,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::HeaderValue;
+use tokio::task::spawn_local;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::access::Line;
 use super::api::Step;
 use super::credential::Credential;
 use super::http::Received;
@@ -25,7 +27,7 @@ use super::witness::{self, Asked, End};
 use super::world::World;
 use tiketi_api::Variable;
 use tiketi_buyer::observation::{Call, Failure, Observation, Outcome};
-use tiketi_buyer::{Action, Answer, Journey, Message, Request};
+use tiketi_buyer::{Action, Answer, Elsewhere, Journey, Message, Request};
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_measure::witness::Trace;
 use tiketi_scenario::operation::Operation;
@@ -77,7 +79,7 @@ enum Opened {
 enum Socket {
     Closed,
     Opening(OpeningFuture),
-    Open(Box<Connection>),
+    Open(Box<Line>),
     /// The push channel of a mapped system.
     Listening(Box<Channel>),
 }
@@ -92,8 +94,10 @@ pub(super) struct Visit {
     /// `None` if there is no channel of a mapped system, or nothing to remember.
     rest: Option<Box<Rest>>,
     alarm: Pin<Box<Sleep>>,
-    /// What is remembered for the audits of a target; `None` on the testbed.
+    /// What is remembered for the audits of a target; `None` on the testbed, and for the second page of a buyer.
     trace: Option<Box<Trace>>,
+    /// Whether the buyer has the show open elsewhere, and counts there.
+    is_second: bool,
 }
 
 impl Visit {
@@ -123,8 +127,48 @@ impl Visit {
             rest: None,
             alarm: Box::pin(sleep_until(world.clock.wall_instant(now))),
             trace: world.notebook.is_some().then(Box::default),
+            is_second: false,
             world: Rc::clone(world),
         }
+    }
+
+    /// Starts a visit to the same show by the same buyer, elsewhere.
+    fn second(&self, now: SimTime, elsewhere: Elsewhere) -> Self {
+        let world = &self.world;
+        world.tally.buyers.set(world.tally.buyers.get() + 1);
+        let mut visitor = self.visitor.clone();
+        match elsewhere {
+            Elsewhere::Tab => {}
+            Elsewhere::Device => {
+                visitor.identity.cookie = None;
+                visitor.identity.pass = None;
+            }
+        }
+        let journey = Journey::new(
+            world.temperament.clone(),
+            world.streams,
+            visitor.buyer,
+            visitor.user,
+            now,
+        );
+        let journey = journey.waiting_at(world.room()).on_second_page();
+        Self {
+            journey: journey.listening_to(world.api.channel()),
+            visitor,
+            call: None,
+            line: Socket::Closed,
+            rest: None,
+            alarm: Box::pin(sleep_until(world.clock.wall_instant(now))),
+            trace: None,
+            is_second: true,
+            world: Rc::clone(world),
+        }
+    }
+
+    /// The same visit of a buyer who logs in at once, and opens the page at `page_at`.
+    pub(super) fn logging_in(mut self, page_at: SimTime) -> Self {
+        self.journey.log_in_before(page_at);
+        self
     }
 
     /// Carries out the journey's actions. Returns whether there were any.
@@ -140,8 +184,8 @@ impl Visit {
                 }
                 Action::Connect { intended } => self.open_line(intended),
                 Action::Emit(emission) => {
-                    if let Socket::Open(connection) = &mut self.line {
-                        connection.emit(self.world.emission(emission));
+                    if let Socket::Open(line) = &mut self.line {
+                        line.emit(self.world.emission(emission));
                     }
                 }
                 Action::Close => self.drop_line(),
@@ -158,6 +202,10 @@ impl Visit {
         }
         if let Request::SeatReserve { seat } = request {
             self.visitor.keep_key(Variable::Seat, seat);
+        }
+        if request == Request::LogInAgain && self.world.api.mapping().keeps(Variable::Token) {
+            // A token that has ended would be sent with the login.
+            self.visitor.identity.authorization = None;
         }
         let (place, end) = script::pending(&self.world, request, &self.visitor);
         if place == end {
@@ -212,6 +260,7 @@ impl Visit {
                 path: &world.socket_path,
                 identity,
                 stage_timeout: world.stage_timeout,
+                access: world.access.as_deref(),
             };
             let result = opening.open().await;
             let opened = |(connection, cookie)| (Opened::Socket(Box::new(connection)), cookie);
@@ -249,13 +298,14 @@ impl Visit {
         let mut seats = world.seats.borrow_mut();
         // The socket may have got a cookie in the meantime, and so may an earlier step.
         let cookie = self.visitor.identity.cookie.take();
+        // Any step of the script may have said who the buyer is.
+        let user = self.visitor.user;
         self.visitor = end.visitor;
         let is_single = world.api.steps(end.request).len() <= 1;
         if is_single || self.visitor.identity.cookie.is_none() {
             self.visitor.identity.cookie = cookie;
         }
         self.keep_learned();
-        let user = self.visitor.user;
         let asked = Asked {
             step: end.step,
             request: end.request,
@@ -279,8 +329,14 @@ impl Visit {
                     world
                         .api
                         .understand(end.step, end.request, &received, &mut seats, visitor);
-                if world.api.is_setup(end.step) && understood.outcome == Outcome::Ok {
+                let is_setup = end.request != Request::LogInAgain && world.api.is_setup(end.step);
+                if is_setup && understood.outcome == Outcome::Ok {
                     visitor.handle_prepared();
+                }
+                if self.journey.minds_position()
+                    && let Some(position) = world.api.position(end.step, end.request, &received)
+                {
+                    self.journey.handle_position(position);
                 }
                 let ended = End::Answered(&received, &understood);
                 witness::write_down(&world, trace, asked, visitor, &ended);
@@ -316,6 +372,9 @@ impl Visit {
         }
         self.journey
             .handle_answer(now, end.request.operation(), answer);
+        if let Some(elsewhere) = self.journey.poll_elsewhere() {
+            spawn_local(self.second(now, elsewhere));
+        }
     }
 
     fn poll_line(&mut self, cx: &mut Context<'_>) -> bool {
@@ -329,7 +388,7 @@ impl Visit {
                 }
                 Poll::Pending => false,
             },
-            Socket::Open(connection) => match connection.poll_heard(cx) {
+            Socket::Open(line) => match line.poll_heard(cx) {
                 Poll::Ready(heard) => {
                     self.hear(&heard);
                     true
@@ -354,7 +413,10 @@ impl Visit {
                     self.visitor.identity.cookie = cookie;
                 }
                 self.line = match opened {
-                    Opened::Socket(connection) => Socket::Open(connection),
+                    Opened::Socket(connection) => {
+                        let line = Line::new(*connection, self.world.access.as_ref());
+                        Socket::Open(Box::new(line))
+                    }
                     Opened::Channel(channel) => Socket::Listening(channel),
                 };
                 self.world.tally.handle_connected();
@@ -418,7 +480,7 @@ impl Visit {
             .poll_timeout()
             .map(|at| self.world.clock.wall_instant(at));
         let silence = match &self.line {
-            Socket::Open(connection) => Some(connection.silent_until()),
+            Socket::Open(line) => line.timeout(),
             Socket::Listening(channel) => Some(channel.silent_until()),
             Socket::Closed | Socket::Opening(_) => None,
         };
@@ -434,6 +496,10 @@ impl Visit {
 
     fn record(&mut self) {
         while let Some(observation) = self.journey.poll_observation() {
+            // A buyer counts once; sockets are counted all the same.
+            if self.is_second && !matches!(observation, Observation::Socket { .. }) {
+                continue;
+            }
             self.world.observe(&observation);
             if let Some(trace) = &mut self.trace {
                 witness::write_down_observation(&self.world, trace, &observation);

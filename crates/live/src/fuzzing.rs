@@ -106,8 +106,10 @@ async fn receive(bytes: &[u8]) -> Option<Received> {
 }
 
 /// One request of each kind.
-fn requests() -> [Request; 9] {
+fn requests() -> [Request; 11] {
     [
+        Request::LogIn,
+        Request::LogInAgain,
         Request::PageLoad,
         Request::ShowList,
         Request::ShowDetail,

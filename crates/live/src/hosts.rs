@@ -161,12 +161,12 @@ mod tests {
     }
 
     async fn hosts(target: &Target, is_owned: bool) -> Result<Vec<String>, Refusal> {
-        let access = target::Access {
+        let destination = target::Destination {
             url: "http://127.0.0.1:80".to_owned(),
             is_owned,
-            ..target::Access::default()
+            ..target::Destination::default()
         };
-        let entry = target::admit(&access, target, 1.0).await?;
+        let entry = target::admit(&destination, target, 1.0).await?;
         let hosts = entry.hosts.iter();
         Ok(hosts
             .map(|host| format!("{}:{}", host.host, host.port))

@@ -4,6 +4,7 @@
 //! ([`worker`]). A buyer is one small future around a [`Journey`](tiketi_buyer::Journey): it sends its requests over the
 //! worker's connection pool and keeps one socket of its own.
 
+mod access;
 mod account;
 mod api;
 mod closing;
@@ -37,6 +38,7 @@ mod seats;
 pub mod self_check;
 mod session;
 pub mod setup;
+mod share;
 pub mod signer;
 mod site;
 mod socket_io;

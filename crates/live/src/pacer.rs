@@ -7,9 +7,10 @@ use tokio::time::sleep_until;
 
 use super::credential::Credential;
 use super::driver::Visit;
+use super::share::Coming;
 use super::world::World;
 use tiketi_buyer::observation::{Observation, Start};
-use tiketi_core::units::{BuyerId, SimTime};
+use tiketi_core::units::BuyerId;
 
 /// Buyers that are started in a row before other tasks get a turn.
 const BATCH: u32 = 32;
@@ -18,11 +19,12 @@ const BATCH: u32 = 32;
 /// arrivals are shed. Both these and buyers without a credential are counted.
 pub(super) async fn pace(
     world: Rc<World>,
-    arrivals: impl Iterator<Item = (BuyerId, SimTime)>,
+    arrivals: impl Iterator<Item = Coming>,
     buyers_max: u64,
 ) {
     let mut in_a_row = 0;
-    for (buyer, intended) in arrivals {
+    for coming in arrivals {
+        let (buyer, intended) = (coming.buyer, coming.at);
         if intended > world.clock.now() {
             sleep_until(world.clock.wall_instant(intended)).await;
             in_a_row = 0;
@@ -39,7 +41,11 @@ pub(super) async fn pace(
             start,
         });
         if let Some(credential) = credential {
-            spawn_local(Visit::new(&world, buyer, credential, now));
+            let visit = Visit::new(&world, buyer, credential, now);
+            spawn_local(match coming.page_at {
+                Some(page_at) => visit.logging_in(page_at),
+                None => visit,
+            });
         }
     }
 }
@@ -73,6 +79,7 @@ mod tests {
     use crate::reach::Reach;
     use crate::tls::Trust;
     use crate::worker::{Assignment, EntryPoint, Scheme};
+    use tiketi_core::units::SimTime;
 
     fn plan() -> Plan {
         let plan = load("pacer.toml", "preset = \"tiketi\"", &Overrides::default());
@@ -114,7 +121,11 @@ mod tests {
     #[tokio::test]
     async fn a_buyer_without_a_credential_is_a_failure_with_its_reason_and_not_shed() {
         let world = Rc::new(world(Issuer::broken()));
-        let arrivals = [(BuyerId(0), SimTime::ZERO), (BuyerId(1), SimTime::ZERO)];
+        let arrivals = [0, 1].map(|number| Coming {
+            buyer: BuyerId(number),
+            at: SimTime::ZERO,
+            page_at: None,
+        });
         let paced = pace(Rc::clone(&world), arrivals.into_iter(), 10);
         LocalSet::new().run_until(paced).await;
         let mut assembly = Assembly::new(plan());

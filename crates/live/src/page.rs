@@ -12,6 +12,7 @@ use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
+use super::access::AccessNetwork;
 use super::clock::Clock;
 use super::edge_way::SiteNames;
 use super::http::Http;
@@ -21,6 +22,7 @@ use super::worker::Assignment;
 use tiketi_buyer::observation::Failure;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_edge::rounds;
+use tiketi_scenario::edge::StaticFile;
 
 /// Requests for files that a worker has in progress at the most. Each needs a connection; a location answers within
 /// milliseconds, so that this is enough for thousands of page loads per second.
@@ -44,6 +46,9 @@ pub(super) struct PageLoader {
     http: Http,
     site: Rc<SiteNames>,
     files: Vec<Uri>,
+    /// The same files, as the scenario states them.
+    stated: Vec<StaticFile>,
+    access: Option<Rc<AccessNetwork>>,
     clock: Clock,
     /// In real time.
     call_timeout: Duration,
@@ -70,9 +75,17 @@ impl PageLoader {
             http: http.reading(READ_BYTES),
             site,
             files: files.collect::<Result<_, _>>()?,
+            stated: plan.topology.edge.files.clone(),
+            access: None,
             clock,
             call_timeout: clock.wall(plan.buyers.call_timeout),
         })
+    }
+
+    /// The same loader, for buyers with this network.
+    pub(super) fn over(mut self, access: Option<Rc<AccessNetwork>>) -> Self {
+        self.access = access;
+        self
     }
 
     /// Loads the page for a buyer. Returns when it was requested, and its size in bytes or why it is not there.
@@ -83,6 +96,9 @@ impl PageLoader {
     }
 
     async fn load_files(&self, buyer: BuyerId) -> Result<u32, Failure> {
+        if let Some(access) = &self.access {
+            access.page(&self.stated).await;
+        }
         let resolver = self.site.of(buyer);
         let mut location = resolver.address().await?;
         self.site.check(location);

@@ -15,7 +15,7 @@ use super::preflight::{choose_show, refusal, request_of, unreachable};
 use super::redirect::{self, NotFollowed};
 use super::script::{Next, next};
 use super::session::{SendError, Session};
-use super::target::{self, Access, Refusal};
+use super::target::{self, Destination, Refusal};
 use super::visitor::hidden;
 use super::worker::EntryPoint;
 use tiketi_api::mask;
@@ -106,13 +106,13 @@ struct Walk<'w> {
 ///
 /// When the target may not be used, cannot be reached, or has no show.
 pub async fn probe(
-    access: &Access,
+    destination: &Destination,
     plan: &Plan,
     credentials: &Credentials,
     limit: Duration,
     report: &mut dyn FnMut(&Exchange),
 ) -> Result<Reached, Refusal> {
-    let entry = target::admit(access, &plan.target, 1.0).await?;
+    let entry = target::admit(destination, &plan.target, 1.0).await?;
     let session = Session::open(&entry, plan.target.mapping(), credentials, plan.seed)
         .map_err(|error| unreachable(&entry, &error))?;
     let walk = Walk {

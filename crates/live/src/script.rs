@@ -49,7 +49,7 @@ pub(super) fn next(meaning: Option<Meaning>, wait: Option<Duration>, is_last: bo
 pub(super) fn pending(world: &World, request: Request, visitor: &Visitor) -> (usize, usize) {
     let steps = world.api.steps(request);
     let skipped = match request {
-        Request::ShowList => visitor.prepared().min(world.api.setup_steps()),
+        Request::LogIn | Request::ShowList => visitor.prepared().min(world.api.setup_steps()),
         Request::QueueLeave => usize::from(world.api.cancel().is_some() && !visitor.is_holding()),
         _ => 0,
     };
@@ -136,7 +136,8 @@ pub(super) async fn carry_out(
                 };
             }
             Next::Step | Next::End => {
-                if request == Request::ShowList && place < world.api.setup_steps() {
+                let has_setup = matches!(request, Request::LogIn | Request::ShowList);
+                if has_setup && place < world.api.setup_steps() {
                     visitor.handle_prepared();
                 }
                 place += 1;

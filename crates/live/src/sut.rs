@@ -4,11 +4,13 @@ use super::api::{Api, SeatStatuses};
 use super::credential::Credentials;
 use super::observe::Source;
 use super::preflight::{self, Found};
-use super::target::{self, Access, Refusal};
+use super::reach::Reach;
+use super::target::{self, Destination, Refusal};
 use super::visitor::Visitor;
 use super::worker::EntryPoint;
 use tiketi_api::IdText;
 use tiketi_scenario::Plan;
+use tiketi_scenario::access::Access;
 use tiketi_scenario::arrival::arrival_times;
 use tiketi_scenario::data_tier::DataTier;
 
@@ -58,12 +60,12 @@ impl Remote {
     ///
     /// When it may not be put under load, cannot be reached, does not know the buyer, or has nothing on sale.
     pub async fn admit(
-        access: &Access,
+        destination: &Destination,
         plan: &Plan,
         credentials: Credentials,
     ) -> Result<Self, Refusal> {
-        let entry = target::admit(access, &plan.target, plan.clock.speed).await?;
-        let source = Source::admit(&plan.target, &access.trust).await?;
+        let entry = target::admit(destination, &plan.target, plan.clock.speed).await?;
+        let source = Source::admit(&plan.target, &destination.trust).await?;
         let Found {
             api,
             visitor,
@@ -89,6 +91,15 @@ impl Remote {
 }
 
 impl Sut {
+    /// Returns the network that buyers are given: a system elsewhere has one.
+    pub(super) fn access(&self, plan: &Plan) -> Access {
+        let stated = plan.buyers.network;
+        match self {
+            Self::Testbed => stated,
+            Self::Remote(remote) => stated.to_target(remote.entry.reach == Reach::Loopback),
+        }
+    }
+
     /// Describes for the user what happens until the load starts.
     pub(super) fn preparation(&self, plan: &Plan) -> String {
         match self {

@@ -125,7 +125,7 @@ impl Refusal {
 
 /// How the user gets to a target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Access {
+pub struct Destination {
     /// Its URL.
     pub url: String,
     /// Which certificates are accepted, and which one is presented.
@@ -144,17 +144,21 @@ pub struct Access {
 /// # Errors
 ///
 /// The first reason why it is not allowed.
-pub async fn admit(access: &Access, target: &Target, speed: f64) -> Result<EntryPoint, Refusal> {
-    let mut entry = admit_host(&access.url, target, access.is_owned).await?;
-    entry.trust = access.trust.clone();
-    entry.http = access.http;
-    if access.http == HttpVersion::Http2 && entry.scheme == Scheme::Http {
+pub async fn admit(
+    destination: &Destination,
+    target: &Target,
+    speed: f64,
+) -> Result<EntryPoint, Refusal> {
+    let mut entry = admit_host(&destination.url, target, destination.is_owned).await?;
+    entry.trust = destination.trust.clone();
+    entry.http = destination.http;
+    if destination.http == HttpVersion::Http2 && entry.scheme == Scheme::Http {
         return Err(Refusal::BadUrl {
-            url: without_secrets(&access.url),
+            url: without_secrets(&destination.url),
             reason: "`--http 2` needs https".to_owned(),
         });
     }
-    entry.hosts = hosts::admit(&entry, target, access.is_owned).await?;
+    entry.hosts = hosts::admit(&entry, target, destination.is_owned).await?;
     if (speed - 1.0).abs() > f64::EPSILON {
         return Err(Refusal::Hurried {
             speed: speed.to_string(),
@@ -441,11 +445,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_target_at_another_speed_is_rejected() {
-        let access = Access {
+        let destination = Destination {
             url: "http://127.0.0.1:1".to_owned(),
-            ..Access::default()
+            ..Destination::default()
         };
-        let refused = admit(&access, &target(&[]), 5.0).await;
+        let refused = admit(&destination, &target(&[]), 5.0).await;
         assert!(matches!(refused, Err(Refusal::Hurried { .. })));
     }
 }

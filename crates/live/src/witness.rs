@@ -249,6 +249,7 @@ pub(super) fn write_down_observation(world: &World, trace: &mut Trace, observati
     };
     match *observation {
         Observation::Admitted { at, .. } => notebook.handle_admission(at),
+        Observation::LoggedOut { at, waited } => notebook.handle_logged_out(at, waited),
         Observation::Socket { at, change } => match change {
             SocketChange::Reconnected => notebook.handle_reconnected(trace, at),
             SocketChange::Lost | SocketChange::Closed => notebook.handle_disconnected(trace, at),

@@ -25,18 +25,18 @@ use super::page::PAGE_CONNECTIONS_MAX;
 use super::reach::{Forbidden, Reach};
 use super::self_check::{Sampler, raise_files_limit};
 use super::setup::SetupError;
+use super::share::Share;
 use super::signer::SignError;
 use super::tls::Trust;
 use super::world::World;
 use tiketi_api::{IdText, Mapping, Tree};
 use tiketi_cloud::resolver::NameFigures;
-use tiketi_core::units::{BuyerId, SimTime};
+use tiketi_core::units::SimTime;
 use tiketi_measure::Frame;
 use tiketi_measure::ending::WorkerFigures;
 use tiketi_measure::stall::{Lapse, StallKind};
 use tiketi_measure::witness::{Notebook, Testimony};
 use tiketi_scenario::Plan;
-use tiketi_scenario::arrival::arrival_times;
 use tiketi_testbed::pulse::{self, Sign};
 
 /// Real time between two frames.
@@ -400,26 +400,6 @@ fn report_shared_core(sampler: &mut Sampler, reports_tx: &mpsc::Sender<String>) 
 
 fn report_stall(reports_tx: &mpsc::Sender<String>, kind: StallKind, lapse: Lapse) {
     report(reports_tx, &WorkerReport::Stalled { kind, lapse });
-}
-
-/// The buyers of one worker.
-struct Share {
-    arrivals: Vec<(BuyerId, SimTime)>,
-}
-
-impl Share {
-    fn of(assignment: &Assignment) -> Self {
-        let ends_at = SimTime::ZERO + assignment.plan.clock.duration;
-        let arrivals = arrival_times(&assignment.plan)
-            .into_iter()
-            .zip(0..)
-            .filter(|(at, number)| {
-                number % assignment.workers == assignment.worker && *at < ends_at
-            })
-            .map(|(at, number)| (BuyerId(number), at))
-            .collect();
-        Self { arrivals }
-    }
 }
 
 /// Returns the number of concurrent requests that fit into `files_limit`.

@@ -9,6 +9,7 @@ use http::HeaderValue;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use uuid::Uuid;
 
+use super::access::AccessNetwork;
 use super::api::Api;
 use super::clock::Clock;
 use super::credential::{CredentialError, Issuer, Users};
@@ -44,6 +45,8 @@ pub(super) struct World {
     pub(super) streams: Streams,
     pub(super) api: Api,
     pub(super) http: Http,
+    /// The network of the buyers; `None` if nothing is delayed there.
+    pub(super) access: Option<Rc<AccessNetwork>>,
     /// Loads the page from the edge; `None` without one.
     pub(super) page: Option<PageLoader>,
     /// The site's name; `None` without an edge.
@@ -66,6 +69,7 @@ pub(super) struct World {
     pub(super) tally: Tally,
     /// What the buyers of a target know; `None` on the testbed, which is read itself.
     pub(super) notebook: Option<RefCell<Notebook>>,
+    join_event: Utf8Bytes,
     join_queue: Utf8Bytes,
     join_seats: Utf8Bytes,
     recorder: RefCell<Recorder>,
@@ -103,10 +107,14 @@ impl World {
         let site = site.map(|edge| SiteNames::new(assignment, edge, clock).map(Rc::new));
         let site = site.transpose()?;
         let topology = plan.topology.edge.clone();
+        let access = AccessNetwork::new(plan, assignment.worker, clock);
         let (mut page, mut way) = (None, None);
         if let (Some(edge), Some(site)) = (&entry.edge, &site) {
             let has_files = !topology.files.is_empty();
-            let load = || PageLoader::new(assignment, (edge, Rc::clone(site)), clock);
+            let load = || {
+                let loader = PageLoader::new(assignment, (edge, Rc::clone(site)), clock)?;
+                Ok::<_, SetupError>(loader.over(access.clone()))
+            };
             page = has_files.then(load).transpose()?;
             let most = connections_max.min(share_of_connections(assignment.workers));
             let http = site.client(assignment, edge, clock, most)?;
@@ -141,6 +149,7 @@ impl World {
             streams: Streams::new(plan.seed),
             seats: RefCell::new(SeatMap::new(Rc::clone(&api.ids))),
             api,
+            access,
             http: Http::new(dialer, host, clock, call_timeout, connections_max),
             page,
             site,
@@ -153,6 +162,7 @@ impl World {
             stage_timeout: call_timeout,
             tally: Tally::default(),
             notebook: notebook.map(RefCell::new),
+            join_event: emission_text(Emission::JoinEvent, show).into(),
             join_queue: emission_text(Emission::JoinQueue, show).into(),
             join_seats: emission_text(Emission::JoinSeatSelection, show).into(),
             recorder: RefCell::new(Recorder::new(plan)),
@@ -170,8 +180,22 @@ impl World {
         self.topology.waiting_room
     }
 
-    /// Sends a request of a buyer, by the way of its operation.
+    /// Sends a request of a buyer over the network of the buyers, if there is one.
     pub(super) async fn call(
+        &self,
+        buyer: BuyerId,
+        (operation, request): (Operation, &Outgoing),
+        identity: &Identity,
+    ) -> (SimTime, Result<Received, Failure>) {
+        let sending = self.send(buyer, (operation, request), identity);
+        match &self.access {
+            None => sending.await,
+            Some(access) => Box::pin(access.around(operation, sending)).await,
+        }
+    }
+
+    /// Sends a request by the way of its operation.
+    async fn send(
         &self,
         buyer: BuyerId,
         (operation, request): (Operation, &Outgoing),
@@ -242,6 +266,7 @@ impl World {
     /// Returns the text frame of a message.
     pub(super) fn emission(&self, emission: Emission) -> Utf8Bytes {
         match emission {
+            Emission::JoinEvent => self.join_event.clone(),
             Emission::JoinQueue => self.join_queue.clone(),
             Emission::JoinSeatSelection => self.join_seats.clone(),
         }

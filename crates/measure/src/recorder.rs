@@ -82,6 +82,8 @@ impl Recorder {
                 self.tick(at).admitted[Learned::OnEntry as usize] += 1;
             }
             Observation::Reloaded { .. } => self.tally.reloads += 1,
+            // Only a target has sessions that end; its buyers write it down.
+            Observation::LoggedOut { .. } => {}
             Observation::Dropped { then, .. } => self.tally.dropped.count(then),
             Observation::Left { at, reason, waited } => {
                 // Counts of buyers cover the whole run, warm-up included: every buyer who starts must also end.

@@ -44,6 +44,8 @@ pub struct Witness {
     pub entries: Entries,
     /// Sessions after a reconnect.
     pub sessions: Sessions,
+    /// Buyers whose session ended while they were in the queue.
+    pub logged_out: LoggedOut,
     /// Payments that were refused or failed with a response, and of which a later response said that they are paid.
     pub paid_after_failure: u64,
     /// Buyers who waited, got no message about an admission, and were turned away when they wanted to hold a seat.
@@ -158,6 +160,40 @@ pub struct Sessions {
     pub restored: u64,
 }
 
+/// Sessions that ended while their buyers were in the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LoggedOut {
+    /// How many.
+    pub count: u64,
+    /// When the first and the last ended, and the shortest and the longest time that the buyer had been in the queue; `None` if
+    /// none did.
+    pub between: Option<[(SimTime, Duration); 2]>,
+}
+
+impl LoggedOut {
+    /// Notes one.
+    pub fn note(&mut self, at: SimTime, waited: Duration) {
+        let one = Self {
+            count: 1,
+            between: Some([(at, waited), (at, waited)]),
+        };
+        self.merge(one);
+    }
+
+    /// Adds others.
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.between = match (self.between, other.between) {
+            (Some([mine, my_last]), Some([theirs, their_last])) => Some([
+                (mine.0.min(theirs.0), mine.1.min(theirs.1)),
+                (my_last.0.max(their_last.0), my_last.1.max(their_last.1)),
+            ]),
+            (mine, theirs) => mine.or(theirs),
+        };
+    }
+}
+
 /// What happened to a seat that a buyer asked for: a set of flags, added up by union.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeatHistory(u8);
@@ -259,6 +295,7 @@ impl Witness {
         self.sessions.messages += other.sessions.messages;
         self.sessions.due += other.sessions.due;
         self.sessions.restored += other.sessions.restored;
+        self.logged_out.merge(other.logged_out);
         self.paid_after_failure += other.paid_after_failure;
         self.turned_away += other.turned_away;
         for (name, theirs) in other.steps {

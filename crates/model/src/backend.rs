@@ -40,27 +40,18 @@ impl World<'_> {
         &mut self,
         now: SimTime,
         buyer: BuyerId,
-        (operation, subject): (Operation, u32),
+        about: (Operation, u32),
         intended: SimTime,
     ) {
-        let call = Call {
-            buyer,
-            operation,
-            step: Step::Answer,
-            reply: Reply::Failed(Failure::ConnectRefused),
-            node: 0,
-            instance: u32::MAX,
-            subject,
-            intended,
-            sent: now,
-            cookie: None,
-            attempts: 0,
-            path: None,
-            gives_up_at: SimTime::ZERO,
-            is_abandoned: false,
-            is_watched: false,
-        };
-        match self.way(operation) {
+        let call = Call::new(now, buyer, about, intended);
+        if let Some(call) = self.leave_home(now, call) {
+            self.send_on(now, call);
+        }
+    }
+
+    /// Sends a request that has left its buyer.
+    pub(super) fn send_on(&mut self, now: SimTime, call: Call) {
+        match self.way(call.operation) {
             Way::Direct => self.send_to_load_balancer(now, call),
             Way::Through | Way::Room => self.send_to_edge(now, call),
         }
@@ -149,11 +140,15 @@ impl World<'_> {
         let Some(&mut open) = self.calls.find(call) else {
             return;
         };
+        if open.step == Step::Home {
+            return self.after_home(now, call);
+        }
         if let Some(until) = self.fleet.paused_until(now, open.instance) {
             // The stopped process takes note of it when it continues.
             return self.wait_until(call, until);
         }
         match open.step {
+            Step::Access => self.after_access(now, call),
             Step::SiteName => self.after_site_lookup(now, call),
             Step::Edge => self.after_way_to_edge(now, call),
             Step::Name => self.after_name(now, call),
@@ -167,7 +162,7 @@ impl World<'_> {
             Step::NoProvider => self.without_provider(now, call, &open),
             Step::ProviderPause => self.ask_provider(now, call, &open),
             Step::Announce => self.after_announce(now, call, &open),
-            Step::Answer => self.end_call(now, call),
+            Step::Answer | Step::Home => self.end_call(now, call),
             Step::Database | Step::Commit => {
                 unreachable!("the database ends these steps through its own entry")
             }

@@ -263,9 +263,11 @@ impl World<'_> {
 
     /// Cuts everything that goes through the lost node, whichever instance it is for.
     fn cut_node(&mut self, now: SimTime, zone: ZoneId) {
-        // Who waits for the name has no connection yet.
-        let through =
-            |call: &Call| call.node == zone.0 && !call.is_abandoned && call.step != Step::Name;
+        // Who waits for the name has no connection yet, and a response that has left is not lost.
+        let through = |call: &Call| {
+            let is_elsewhere = matches!(call.step, Step::Name | Step::Home);
+            call.node == zone.0 && !call.is_abandoned && !is_elsewhere
+        };
         for call in self.calls.matching(through) {
             self.cut_from_buyer(now, call);
         }
@@ -287,7 +289,10 @@ impl World<'_> {
         cut.is_abandoned = false;
         match self.way(cut.operation) {
             Way::Direct if is_idempotent(cut.operation) => {
-                return self.send(now, cut.buyer, (cut.operation, cut.subject), cut.intended);
+                // The packets of the buyer are not sent again: the edge has them.
+                let about = (cut.operation, cut.subject);
+                let again = Call::new(now, cut.buyer, about, cut.intended);
+                return self.send_on(now, again);
             }
             Way::Through if is_read(cut.operation) => {
                 let again = Call {

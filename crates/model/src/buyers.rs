@@ -7,11 +7,11 @@ use tiketi_buyer::{Action, Answer, Emission, Journey, Message, Request};
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_scenario::operation::Operation;
 
-use super::calls::{Call, CallRef, Reply};
+use super::calls::{Call, CallRef, Reply, Step};
 use super::crowd::LineState;
 use super::entry::Entry;
 use super::rooms::Closing;
-use super::tier::{SeatOffers, reservation_id, reservation_of, seat_of};
+use super::tier::{SHOW, SeatOffers, reservation_id, reservation_of, seat_of};
 use super::world::World;
 use tiketi_data_tier::{RedisError, ReservationNumber};
 
@@ -117,19 +117,29 @@ impl World<'_> {
         }
     }
 
-    /// Delivers a response, or a failure, to the buyer. The request is over.
+    /// Sends a response, or a failure, to the buyer. The system has nothing more to do with the request.
     pub(super) fn deliver(&mut self, now: SimTime, call: &Call) {
         // The buyer handled the timeout when it happened.
         if call.is_abandoned {
             return;
         }
+        let seen = match call.operation {
+            Operation::SocketConnect => *call,
+            _ => Call {
+                reply: self.seen_by_buyer(call),
+                ..*call
+            },
+        };
+        if let Some(seen) = self.go_home(now, seen) {
+            self.hand_over(now, &seen);
+        }
+    }
+
+    /// Hands a response, or a failure, to the buyer. The request is over.
+    pub(super) fn hand_over(&mut self, now: SimTime, call: &Call) {
         if call.operation == Operation::SocketConnect {
             return self.deliver_opening(now, call);
         }
-        let call = &Call {
-            reply: self.seen_by_buyer(call),
-            ..*call
-        };
         if matches!(call.reply, Reply::Seats | Reply::Held(_)) {
             self.give_pass(now, call.buyer);
         }
@@ -138,6 +148,13 @@ impl World<'_> {
         };
         self.crowd.browser(call.buyer).is_calling = false;
         self.observe_call(now, call);
+        if call.reply == Reply::Queued && journey.minds_position() {
+            let position = match &self.room {
+                Some(room) => room.position(call.buyer),
+                None => self.redis.position(SHOW, call.buyer),
+            };
+            journey.handle_position(position.unwrap_or(0));
+        }
         let (seat_offers, locked) = (SeatOffers(self.seats.free()), self.seats.locked());
         let answer = match call.reply {
             Reply::Done => Answer::Done,
@@ -221,7 +238,11 @@ impl World<'_> {
             is_abandoned: false,
             ..*open
         };
-        self.deliver(now, &failed);
+        if !matches!(step, Step::Access | Step::Home) {
+            return self.deliver(now, &failed);
+        }
+        // The system does not learn of it, and a response that is late was counted when it left.
+        self.hand_over(now, &failed);
     }
 
     /// Closes the socket, or cancels its opening.
@@ -260,7 +281,7 @@ impl World<'_> {
 
     fn handle_emission(&mut self, now: SimTime, buyer: BuyerId, emission: Emission) {
         let browser = self.crowd.browser(buyer);
-        if browser.line != LineState::Open {
+        if browser.line != LineState::Open || emission == Emission::JoinEvent {
             return;
         }
         let instance = browser.line_instance;
@@ -331,7 +352,9 @@ fn subject_of(request: Request) -> u32 {
         Request::PaymentProcess { reservation } => {
             reservation_of(reservation).map_or(UNKNOWN, |reservation| reservation.0)
         }
-        Request::PageLoad
+        Request::LogIn
+        | Request::LogInAgain
+        | Request::PageLoad
         | Request::ShowList
         | Request::ShowDetail
         | Request::QueueCheck

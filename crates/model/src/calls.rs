@@ -17,6 +17,8 @@ pub(super) struct CallRef {
 /// The current step of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
+    /// Is on its way over the network of the buyers.
+    Access,
     /// Waits for the address of an edge location.
     SiteName,
     /// Is on its way to an edge location.
@@ -51,6 +53,8 @@ pub(super) enum Step {
     Announce,
     /// The response is on its way to the buyer.
     Answer,
+    /// The response has left the system and is on its way over the network of the buyers.
+    Home,
 }
 
 /// The response of the system.
@@ -107,6 +111,34 @@ pub(super) struct Call {
     pub(super) is_abandoned: bool,
     /// Whether its timeout is in the calendar.
     pub(super) is_watched: bool,
+}
+
+impl Call {
+    /// A request about a seat or reservation that is sent at `now`, and reaches nothing until somebody says so.
+    pub(super) const fn new(
+        now: SimTime,
+        buyer: BuyerId,
+        (operation, subject): (Operation, u32),
+        intended: SimTime,
+    ) -> Self {
+        Self {
+            buyer,
+            operation,
+            step: Step::Answer,
+            reply: Reply::Failed(Failure::ConnectRefused),
+            node: 0,
+            instance: u32::MAX,
+            subject,
+            intended,
+            sent: now,
+            cookie: None,
+            attempts: 0,
+            path: None,
+            gives_up_at: SimTime::ZERO,
+            is_abandoned: false,
+            is_watched: false,
+        }
+    }
 }
 
 /// All requests in progress, in slots that are reused.

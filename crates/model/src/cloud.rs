@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 
-use super::calls::CallRef;
+use super::calls::{CallRef, Step};
 use super::entry::Entry;
 use super::tier::{self, SHOW};
 use super::world::World;
@@ -362,7 +362,9 @@ impl World<'_> {
         } else {
             Vec::new() // Most instances are drained when they end: no need to search all buyers.
         };
-        let calls = self.calls.matching(|call| call.instance == instance);
+        let calls = self
+            .calls
+            .matching(|call| call.instance == instance && call.step != Step::Home);
         self.settle_messages(instance, now);
         let surplus = self.fleet.end(now, instance);
         self.cloud.driver.billing_mut().handle_surplus(surplus);

@@ -57,6 +57,8 @@ struct Page {
 /// What a page load waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
+    /// The packets, which are late on the network of the buyers.
+    Access,
     Name,
     Document,
     Others,
@@ -148,18 +150,29 @@ impl World<'_> {
         let page = Page {
             buyer,
             location: 0,
-            step: Step::Name,
+            step: Step::Access,
             intended,
             sent: now,
             failure: None,
         };
-        if let Some(until) = self.look_up_site(now, buyer) {
+        if let Some(network) = &mut self.access {
+            let late = network.page(&self.plan.topology.edge.files);
+            self.wait_for_page(page, now + late);
+            return None;
+        }
+        let page = self.begin_page(now, page)?;
+        self.observe_page(now, &page);
+        Some(answer_of(&page))
+    }
+
+    /// Looks up the site's name for a page load. Returns the page load if it has ended.
+    fn begin_page(&mut self, now: SimTime, mut page: Page) -> Option<Page> {
+        page.step = Step::Name;
+        if let Some(until) = self.look_up_site(now, page.buyer) {
             self.wait_for_page(page, until);
             return None;
         }
-        let page = self.after_site_name(now, page)?;
-        self.observe_page(now, &page);
-        Some(answer_of(&page))
+        self.after_site_name(now, page)
     }
 
     /// Ends the current step of a page load.
@@ -171,6 +184,7 @@ impl World<'_> {
             return self.deliver_page(now, &page);
         }
         let done = match page.step {
+            Step::Access => self.begin_page(now, page),
             Step::Name => self.after_site_name(now, page),
             Step::Document => self.request_files(
                 now,

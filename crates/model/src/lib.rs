@@ -12,6 +12,7 @@
 //! Buyers, control plane, faults and cost meter are those of a live run; only the servers are queueing stations. Nothing here
 //! reads a clock: the same plan and seed give the same measurements, byte for byte, on any machine.
 
+mod access;
 mod backend;
 mod breakage;
 mod buyers;

@@ -45,6 +45,9 @@ impl World<'_> {
             self.plan.buyers.call_timeout,
             self.plan.topology.alb.idle_timeout,
         );
+        if matches!(step, Step::Access | Step::Home) {
+            return (of_buyers, Failure::Timeout);
+        }
         let is_before_the_edge = matches!(step, Step::SiteName | Step::Edge);
         let is_before_the_alb = matches!(step, Step::Name | Step::Connection | Step::ToNode);
         let of_the_edge = self

@@ -61,6 +61,7 @@ impl World<'_> {
         let mut admitted = std::mem::take(&mut self.admitted);
         // Where Redis fails, nobody is admitted.
         let _ = self.redis.admit(now, SHOW, &mut admitted);
+        let late = self.message_delay();
         for buyer in admitted.drain(..) {
             // A buyer who is not told is admitted all the same, and learns it from the next poll.
             let Some(published) = self.redis.book(now, 1) else {
@@ -71,7 +72,7 @@ impl World<'_> {
                 let instance = browser.line_instance;
                 let time = self.service.fan_out(1);
                 let served = self.fleet.of(instance);
-                let told = served.book_broadcast(published, time);
+                let told = served.book_broadcast(published, time) + late;
                 let receivers = Receivers::Buyer(buyer);
                 served.outbox.handle_published(published, told, receivers);
                 self.messages_due += 1;
@@ -213,6 +214,7 @@ impl World<'_> {
         let Some(published) = self.redis.book(now, 1) else {
             return Vec::new();
         };
+        let late = self.message_delay();
         let listening: Vec<u32> = self.fleet.listening(now).collect();
         let mut told = Vec::with_capacity(listening.len());
         for number in listening {
@@ -223,7 +225,7 @@ impl World<'_> {
             if addressed == 0 {
                 continue;
             }
-            let done = instance.book_broadcast(published, self.service.fan_out(addressed));
+            let done = instance.book_broadcast(published, self.service.fan_out(addressed)) + late;
             self.messages_due += u64::from(addressed);
             if receivers == 0 {
                 continue;
@@ -266,6 +268,8 @@ impl World<'_> {
         let browser = self.crowd.browser(buyer);
         let instance = self.fleet.of(browser.line_instance);
         match emission {
+            // What is told there is not simulated.
+            Emission::JoinEvent => {}
             Emission::JoinQueue => {
                 browser.joined_queue = true;
                 if !std::mem::replace(&mut browser.hears_queue, true) {

@@ -30,10 +30,10 @@ impl World<'_> {
     pub(super) fn silence_node(&mut self, now: SimTime, zone: ZoneId) {
         let stale = self.calls.kept(zone);
         self.front.silence_node(zone, stale);
-        // Who is connecting to a node has no request at it yet.
+        // Who is connecting to a node has no request at it yet, and who is about to get the response has none there any more.
         let through = |call: &Call| {
-            let is_connecting = matches!(call.step, Step::Name | Step::Connection);
-            call.node == zone.0 && !call.is_abandoned && !is_connecting
+            let is_elsewhere = matches!(call.step, Step::Name | Step::Connection | Step::Home);
+            call.node == zone.0 && !call.is_abandoned && !is_elsewhere
         };
         for call in self.calls.matching(through) {
             if let Some(open) = self.calls.find(call) {

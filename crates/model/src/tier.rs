@@ -64,7 +64,7 @@ pub(super) fn redis(plan: &Plan, buyers: usize) -> Redis<Presence> {
         admit_every: plan.waiting_room.admit_every,
         session_ttl: plan.server.session_ttl,
         counts_requests: plan.server.rate_limit.is_some(),
-        tells_places: false,
+        tells_places: !plan.buyers.poll_by_position.is_empty(),
         seed: plan.seed,
     };
     let mut redis = Redis::new(settings, buyers);

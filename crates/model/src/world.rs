@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::access::AccessNetwork;
 use super::calls::Calls;
 use super::cloud::Cloud;
 use super::crowd::Crowd;
@@ -54,6 +55,8 @@ pub(super) struct World<'p> {
     pub(super) cloud: Cloud,
     pub(super) traffic: Traffic,
     pub(super) paths: Paths,
+    /// The network of the buyers; `None` if nothing is delayed there.
+    pub(super) access: Option<AccessNetwork>,
     /// Buyers who watch for a seat to become free, as pairs of the instance that their socket is on and the buyer.
     pub(super) watchers: BTreeSet<(u32, u32)>,
     /// Sockets through which nothing passes any more, by buyer, and when each is given up.
@@ -79,6 +82,15 @@ pub(super) struct World<'p> {
     coming_buyers: Vec<BuyerId>,
 }
 
+/// Whether buyers are told their places in the queue: counting them takes time, and most buyers do not mind.
+const fn places_of(plan: &Plan) -> Places {
+    if plan.buyers.poll_by_position.is_empty() {
+        Places::Untold
+    } else {
+        Places::Told
+    }
+}
+
 impl<'p> World<'p> {
     /// Creates the state at the start of a run.
     pub(super) fn new(plan: &'p Plan) -> Self {
@@ -102,7 +114,7 @@ impl<'p> World<'p> {
             room: topology
                 .edge
                 .has_room()
-                .then(|| Room::new(plan, buyers, Places::Untold)),
+                .then(|| Room::new(plan, buyers, places_of(plan))),
             calendar: Calendar::new(),
             arrivals,
             arrived: 0,
@@ -117,6 +129,7 @@ impl<'p> World<'p> {
             cloud: Cloud::new(plan),
             traffic: Traffic::default(),
             paths: Paths::new(streams),
+            access: AccessNetwork::new(plan.buyers.network, streams),
             watchers: BTreeSet::new(),
             silent_lines: BTreeMap::new(),
             heartbeat: streams.named("heartbeat"),

@@ -101,6 +101,17 @@ pub enum Shape {
     },
 }
 
+/// When the sale opens: the first opening of all phases; `None` if no phase has one.
+pub fn opening(phases: &[ArrivalPhase]) -> Option<SimTime> {
+    let openings = phases.iter().filter_map(|phase| match phase.shape {
+        Shape::Onsale { opens_at, .. } => Some(opens_at),
+        Shape::Poisson { .. } | Shape::Step { .. } | Shape::Ramp { .. } | Shape::Flash { .. } => {
+            None
+        }
+    });
+    openings.min()
+}
+
 /// One level of [`Shape::Step`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Level {

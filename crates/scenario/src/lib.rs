@@ -8,6 +8,7 @@
 //! `tables` describes each key once, in functions that read, write and document it (see `keys`). [`describe`] returns
 //! these descriptions as data.
 
+pub mod access;
 pub mod arrival;
 pub mod availability;
 pub mod command;

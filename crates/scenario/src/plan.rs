@@ -5,6 +5,7 @@ use std::time::Duration;
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 
+use super::access::Access;
 use super::arrival::ArrivalPhase;
 use super::availability::Availability;
 use super::distribution::Distribution;
@@ -13,6 +14,7 @@ use super::observe::Observe;
 use super::scaling::Scaling;
 use super::topology::Topology;
 use tiketi_core::fault::catalog::Fault;
+use tiketi_core::names;
 use tiketi_core::rng::Stream;
 use tiketi_core::units::{Share, SimTime, Won};
 use tiketi_outbound::{Attempts, Draw};
@@ -168,6 +170,9 @@ pub struct Temperament {
     pub pays: Share,
     /// How buyers poll their place in the queue.
     pub poll: Poll,
+    /// Buyers who poll at another interval, by their position in the queue, in ascending order of it.
+    #[serde(default)]
+    pub poll_by_position: Vec<PollStep>,
     /// How a failed request is retried.
     pub retry: Retry,
     /// How a lost socket is reopened.
@@ -183,13 +188,59 @@ pub struct Temperament {
     /// Whether the page opens its socket again after the server has closed it with a disconnect packet.
     #[serde(default = "returns_after_disconnect")]
     pub returns_after_disconnect: bool,
+    /// How buyers register and log in.
+    #[serde(default)]
+    pub login: Login,
     /// Waiting buyers who reload the page.
     #[serde(default)]
     pub reload: Reload,
+    /// Share of the waiting buyers who open the show in a second tab of their browser.
+    #[serde(default)]
+    pub second_tab: Share,
+    /// Share of the waiting buyers who open the show on a second device.
+    #[serde(default)]
+    pub second_device: Share,
+    /// Whether the page looks who a message about an admission is for.
+    #[serde(default = "checks_admission")]
+    pub checks_admission: bool,
+    /// Whether the page joins the room of the show when its socket opens.
+    #[serde(default)]
+    pub joins_event_room: bool,
     /// Buyers who are programs.
     #[serde(default)]
     pub bots: Bots,
+    /// The network between buyers and the system.
+    #[serde(default)]
+    pub network: Access,
 }
+
+/// How buyers register and log in to a target whose API mapping has such requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// Time before the sale opens within which they do; `None` if each does on arrival.
+    pub window: Option<Duration>,
+    /// What they do when the system does not know them any more.
+    #[serde(default)]
+    pub expired: Expired,
+}
+
+/// What buyers do when their session has ended: the system answers 401.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expired {
+    /// They retry, as after any failure.
+    #[default]
+    Retries,
+    /// They log in again, and go on.
+    LogsIn,
+    /// They leave.
+    Leaves,
+}
+
+names!(Expired {
+    Retries = "retries",
+    LogsIn = "logs-in",
+    Leaves = "leaves",
+});
 
 /// Waiting buyers who get impatient and reload the page: it loads again, asks for its place in the queue, and opens a new socket.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -234,6 +285,11 @@ const fn connect_timeout() -> Duration {
     Duration::from_secs(5)
 }
 
+/// For archives without the key: all pages looked.
+const fn checks_admission() -> bool {
+    true
+}
+
 /// For archives without the key: all pages came back.
 const fn returns_after_disconnect() -> bool {
     true
@@ -248,6 +304,15 @@ pub struct Poll {
     pub disconnected: Duration,
     /// Whether each `queue-updated` message triggers a poll, as in the browser.
     pub on_update: bool,
+}
+
+/// Buyers beyond a position in the queue, and how often they poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PollStep {
+    /// The last position that is not meant; the head of the queue is at 1.
+    pub beyond: u32,
+    /// Time between two polls, connected or not.
+    pub every: Duration,
 }
 
 /// Exponential backoff: the pause doubles from `first` up to `max`, and each is varied by ±`jitter`.

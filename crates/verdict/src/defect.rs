@@ -16,6 +16,7 @@ use tiketi_measure::Measurements;
 use tiketi_measure::target::TargetFigures;
 use tiketi_measure::witness::{Sample, SentRequest};
 use tiketi_scenario::operation::Operation;
+use tiketi_scenario::plan::Expired;
 
 /// Most findings; the report says how many others there are.
 const DEFECTS_MAX: usize = 12;
@@ -90,6 +91,7 @@ pub(super) fn judge(run: &Measurements, audits: &[AuditVerdict]) -> Vec<Defect> 
     });
     defects.extend(untold.map(|sample| of_sample(sample, run, target)));
     defects.extend(fan_out(run, target));
+    defects.extend(logged_out(run, target));
     defects.sort_by(|a, b| (a.severity, b.count).cmp(&(b.severity, a.count)));
     let others: u64 = defects.iter().skip(DEFECTS_MAX).map(|one| one.count).sum();
     let others = others + target.witness.samples_left_out;
@@ -428,5 +430,43 @@ fn fan_out(run: &Measurements, target: &TargetFigures) -> Option<Defect> {
         count: entries.others,
         first_at: SimTime::ZERO,
         last_at: run.ending.ended_at,
+    })
+}
+
+/// Sessions that ended while their buyers waited; `None` if none did.
+fn logged_out(run: &Measurements, target: &TargetFigures) -> Option<Defect> {
+    let ended = target.witness.logged_out;
+    let [(first_at, shortest), (last_at, longest)] = ended.between?;
+    let samples = target.witness.samples.iter();
+    let unknown = samples.filter(|sample| sample.status == Some(401));
+    let sample = unknown.max_by_key(|sample| sample.count);
+    let waits = if shortest == longest {
+        format!("after {} in the queue", in_words(shortest))
+    } else {
+        let (shortest, longest) = (in_words(shortest), in_words(longest));
+        format!("after {shortest} to {longest} in the queue")
+    };
+    let then = match run.plan.buyers.login.expired {
+        Expired::Retries => "Their pages polled on",
+        Expired::LogsIn => "They logged in again",
+        Expired::Leaves => "They left",
+    };
+    let said = sample.map(|sample| facts(sample, run, target));
+    Some(Defect {
+        severity: Severity::Queue,
+        title: format!(
+            "The sessions of {} ended while they waited, {waits}.",
+            counted(ended.count, "buyer")
+        ),
+        facts: format!(
+            "The target answered 401 to buyers whom it had let into the queue. {then} (`buyers.login.expired`). {}",
+            said.unwrap_or_default()
+        ),
+        looks_like: "Looks like a session or a token that lives shorter than the wait in the queue, and that polling does not renew."
+            .to_owned(),
+        repeat: sample.map(|sample| curl(target, &sample.sent, sample.operation)),
+        count: ended.count,
+        first_at,
+        last_at,
     })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Journey, Step};
+use super::{Journey, Page, Step};
 use crate::observation::Stage;
 use tiketi_core::units::SimTime;
 use tiketi_scenario::topology::RoomPlace;
@@ -21,6 +21,9 @@ impl Journey {
             self.queued_since = Some(now);
             self.gives_up_at = Some(now + self.draws.patience(&self.temperament));
             self.reach(now, Stage::Queued);
+            if self.page == Page::First {
+                self.opens = self.draws.elsewhere(&self.temperament);
+            }
         }
         self.step = Step::Waiting;
         self.plan_reload(now);
@@ -59,8 +62,11 @@ impl Journey {
 
     pub(super) fn poll_interval(&self) -> Duration {
         let poll = &self.temperament.poll;
+        let mut steps = self.temperament.poll_by_position.iter().rev();
         if self.draws.is_bot() {
             self.temperament.bots.poll
+        } else if let Some(step) = steps.find(|step| self.position > step.beyond) {
+            step.every
         } else if self.socket.is_open() {
             poll.connected
         } else {

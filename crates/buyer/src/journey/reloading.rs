@@ -1,6 +1,6 @@
 //! How an impatient buyer reloads the page while waiting.
 
-use super::{Journey, Step};
+use super::{Journey, Page, Step};
 use crate::observation::Observation;
 use crate::socket::Socket;
 use tiketi_core::units::SimTime;
@@ -32,7 +32,10 @@ impl Reloads {
 impl Journey {
     /// Schedules the next reload of a buyer who has begun to wait, if this buyer reloads.
     pub(super) fn plan_reload(&mut self, now: SimTime) {
-        let pause = self.draws.reload(&self.temperament, self.reloads.done);
+        let pause = match self.page {
+            Page::First => self.draws.reload(&self.temperament, self.reloads.done),
+            Page::Second => None,
+        };
         self.reloads.due = pause.map_or(NEVER, |pause| now + pause);
     }
 

@@ -60,6 +60,7 @@ impl Journey {
             Closed::Nothing => {}
         }
         self.join_due = false;
+        self.event_due = false;
     }
 
     /// Handles that the socket is open.
@@ -67,6 +68,7 @@ impl Journey {
         let change = self.socket.handle_open();
         self.observe_socket(now, change);
         self.join_due = true;
+        self.event_due = self.temperament.joins_event_room;
         self.passage.handle_socket_open(now, self.queued_since);
         if self.step == Step::Waiting {
             let connected = self.poll_interval();
@@ -105,6 +107,7 @@ impl Journey {
 
     fn handle_without_socket(&mut self, now: SimTime, was_open: bool) {
         self.join_due = false;
+        self.event_due = false;
         self.passage.handle_socket_lost();
         if !was_open {
             return;

@@ -13,6 +13,11 @@ impl Journey {
         is_choosing.then(|| self.choice.favorite()).flatten()
     }
 
+    /// Returns whether it matters where in the queue the buyer is.
+    pub fn minds_position(&self) -> bool {
+        !self.temperament.poll_by_position.is_empty()
+    }
+
     /// Returns the request that has no response yet, or `None`.
     pub fn unanswered(&self) -> Option<Request> {
         self.in_flight.and(self.request())

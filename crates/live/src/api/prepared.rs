@@ -12,6 +12,7 @@ use tiketi_api::{IdText, Mapping, Moment, Role, RoleName, Values, Variable};
 #[derive(Debug)]
 pub(super) struct Scripts {
     pub(super) setup: usize,
+    pub(super) login: Vec<Step>,
     pub(super) show_list: Vec<Step>,
     pub(super) show_detail: Vec<Step>,
     pub(super) queue_check: Vec<Step>,
@@ -98,6 +99,7 @@ impl Scripts {
         let heartbeat = role(RoleName::Heartbeat);
         Self {
             setup: setup.len(),
+            login: roles(&[RoleName::Login]),
             show_list: setup.into_iter().chain(role(RoleName::ShowList)).collect(),
             show_detail: roles(&[RoleName::ShowDetail]),
             queue_check: with(Moment::BeforeQueue, &[RoleName::QueueEnter]),

@@ -38,7 +38,7 @@ impl Api {
     pub(crate) fn step_name(&self, step: Step, request: Request) -> &str {
         let role = match request {
             Request::PageLoad => return Operation::PageLoad.name(),
-            Request::ShowList => RoleName::ShowList,
+            Request::LogIn | Request::LogInAgain | Request::ShowList => RoleName::ShowList,
             Request::ShowDetail => RoleName::ShowDetail,
             Request::QueueCheck => RoleName::QueueEnter,
             Request::QueueStatus => RoleName::QueueStatus,

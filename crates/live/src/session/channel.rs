@@ -92,6 +92,7 @@ impl Session {
             path: &path,
             identity: self.visitor.identity.clone(),
             stage_timeout: OPEN_WITHIN / 2,
+            access: None,
         };
         let opened = Box::pin(opening.open()).await;
         opened.map(|_| Line::Socket).map_err(NotOpen::Refused)

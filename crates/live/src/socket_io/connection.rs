@@ -13,7 +13,8 @@ use tokio_tungstenite::tungstenite::{Message as Frame, Utf8Bytes};
 
 use super::packet::Received;
 use super::session::{Reaction, Session};
-use super::upgrade::{Upgrade, upgrade};
+use super::upgrade::{Unwilling, Upgrade, upgrade};
+use crate::access::AccessNetwork;
 use crate::clock::wall_now;
 use crate::dialer::{Connected, Dialer};
 use crate::http::Identity;
@@ -70,6 +71,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) identity: Identity,
     /// Timeout of each stage after TCP, which has its own, in real time.
     pub(crate) stage_timeout: Duration,
+    /// The network of the buyer; `None` if nothing is delayed there.
+    pub(crate) access: Option<&'a AccessNetwork>,
 }
 
 /// An event of a socket.
@@ -118,11 +121,20 @@ impl Opening<'_> {
             has_bearer: true,
             headers: &[],
         };
-        let upgrade = upgrade(stream, &request, config);
+        let upgrade = async {
+            if let Some(access) = self.access {
+                access.socket_request().await;
+            }
+            let upgraded = upgrade(stream, &request, config).await?;
+            if let Some(access) = self.access {
+                access.socket_round_trip().await;
+            }
+            Ok(upgraded)
+        };
         let (frames, cookie) = timeout(self.stage_timeout, upgrade)
             .await
             .unwrap_or(Err(Failure::Timeout.into()))
-            .map_err(|refused| {
+            .map_err(|refused: Unwilling| {
                 refused_at(OpeningStage::Upgrade)((refused.failure, refused.words))
             })?;
         let mut connection = Connection {
@@ -143,6 +155,10 @@ impl Opening<'_> {
         self.expect(&mut connection, Reaction::Connected)
             .await
             .map_err(refused_at(OpeningStage::Connect))?;
+        if let Some(access) = self.access {
+            let answer = timeout(self.stage_timeout, access.message()).await;
+            answer.map_err(|_| Unopened::new(OpeningStage::Connect, Failure::Timeout))?;
+        }
         connection.silent_until = wall_now() + connection.session.ping_within();
         Ok((connection, cookie))
     }

@@ -108,6 +108,7 @@ impl Received {
 /// Returns the text frame of a message that a buyer sends.
 pub(crate) fn emission_text(emission: Emission, show: &IdText<'_>) -> String {
     let name = match emission {
+        Emission::JoinEvent => "join-event",
         Emission::JoinQueue => "join-queue",
         Emission::JoinSeatSelection => "join-seat-selection",
     };

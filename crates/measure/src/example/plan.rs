@@ -6,14 +6,15 @@ use tiketi_core::fault::catalog::{Action, Connections, Fault};
 use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::units::{Rate, Share, SimTime, Won, ZoneId};
 use tiketi_scenario::Plan;
+use tiketi_scenario::access::Access;
 use tiketi_scenario::arrival::{ArrivalPhase, Count, Shape};
 use tiketi_scenario::availability::Availability;
 use tiketi_scenario::distribution::Distribution;
 use tiketi_scenario::network::{DefaultRoute, Routes, SecurityGroups, Source};
 use tiketi_scenario::objective::{Gate, GateMetric, Relation, Statistic};
 use tiketi_scenario::plan::{
-    Bots, Clock, Cost, Poll, Provider, Reload, Retry, Section, SelfCheck, Server, Show, Target,
-    Temperament, WaitingRoom,
+    Bots, Clock, Cost, Login, Poll, Provider, Reload, Retry, Section, SelfCheck, Server, Show,
+    Target, Temperament, WaitingRoom,
 };
 use tiketi_scenario::scaling::{
     Alarm, Comparison, HealthType, HookDefault, LaunchHook, Metric, MissingData, Monitor, Policy,
@@ -166,8 +167,15 @@ fn temperament() -> Temperament {
         connect_timeout: secs(5),
         connect_tries_max: None,
         returns_after_disconnect: true,
+        poll_by_position: Vec::new(),
+        login: Login::default(),
         reload: Reload::default(),
+        second_tab: Share::NONE,
+        second_device: Share::NONE,
+        checks_admission: true,
+        joins_event_room: false,
         bots: Bots::default(),
+        network: Access::default(),
     }
 }
 

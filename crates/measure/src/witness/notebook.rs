@@ -137,7 +137,9 @@ impl Notebook {
             Request::QueueCheck | Request::QueueStatus => self.handle_queue(trace, reply),
             Request::SeatReserve { seat } => self.handle_hold(trace, seat, reply),
             Request::PaymentProcess { .. } => self.handle_payment(trace, reply),
-            Request::PageLoad
+            Request::LogIn
+            | Request::LogInAgain
+            | Request::PageLoad
             | Request::ShowList
             | Request::ShowDetail
             | Request::QueueLeave
@@ -242,6 +244,11 @@ impl Notebook {
     /// Writes down that a waiting buyer was admitted.
     pub fn handle_admission(&mut self, at: SimTime) {
         self.second(at).admitted += 1;
+    }
+
+    /// Writes down that the system did not know a buyer any more who had been in the queue for so long.
+    pub fn handle_logged_out(&mut self, at: SimTime, waited: Duration) {
+        self.witness.logged_out.note(at, waited);
     }
 
     /// Writes down a message about an admission, which was for its receiver or for somebody else.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::access;
 use super::admissions::{self, AdmissionsReport};
 use super::commands::{self, CommandRow};
 use super::data_tier::{self, DataTierReport};
@@ -144,6 +145,10 @@ pub struct RunHeader {
     pub target: Option<TargetHeader>,
     /// The data tier: `embedded`, `servers`, `external`, or `model`; `None` for a system other than the testbed.
     pub data_tier: Option<&'static str>,
+    /// The network that buyers were given, as its profile and figures; `None` if they had none but that of the machine, or of a
+    /// target elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
     /// Seed of every random stream.
     pub seed: u64,
     /// When the run began (RFC 3339, UTC); empty for a simulated run.
@@ -374,6 +379,7 @@ fn header(run: &Measurements, run_again: &str) -> RunHeader {
             mapping: target.mapping.clone(),
         }),
         data_tier: run.data_tier_name(),
+        network: access::network(run),
         seed: run.plan.seed,
         began: run.ending.began.clone(),
         planned_seconds: run.plan.ends_at().as_secs_f64(),

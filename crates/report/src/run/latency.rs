@@ -2,6 +2,7 @@
 
 use tiketi_measure::Measurements;
 
+use super::access;
 use super::charts;
 use super::document::{CallRow, Document, NamedStatistics, Statistics};
 use super::steps;
@@ -19,6 +20,10 @@ pub(super) fn section(document: &Document, run: &Measurements) -> Section {
          it was actually sent. Failed requests are included, the warm-up of {} is not.",
         Number::duration(run.plan.clock.warmup)
     );
+    let note = match access::in_response_times(run) {
+        Some(network) => format!("{note} {network}"),
+        None => note,
+    };
     let mut section = Section::new("Latency")
         .with(Prose::muted(note))
         .with(ChartGroup::stacked(vec![charts::percentiles(run)]))

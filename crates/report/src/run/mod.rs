@@ -1,5 +1,6 @@
 //! The report of one run: [`Document`] for programs, [`page`] for people, [`timeseries`] for spreadsheets.
 
+mod access;
 mod admissions;
 mod availability;
 mod buyers;
@@ -15,6 +16,7 @@ mod edge;
 mod events;
 mod findings;
 mod gaps;
+mod habits;
 mod headline;
 mod highlights;
 mod latency;

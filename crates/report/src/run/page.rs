@@ -10,8 +10,8 @@ use tiketi_verdict::validity::ValidityCheck;
 
 use super::document::{Document, LoadWorker, RunHeader, TargetHeader};
 use super::{
-    availability, buyers, cause, charts, claims, commands, cost, data_tier, deployment, edge,
-    findings, headline, latency, network, observed, outbound, recovery,
+    access, availability, buyers, cause, charts, claims, commands, cost, data_tier, deployment,
+    edge, findings, habits, headline, latency, network, observed, outbound, recovery,
 };
 use crate::number::{Number, NumberKind};
 use crate::page::{
@@ -97,6 +97,8 @@ fn context(run: &RunHeader) -> String {
         let version = if target.http2 { " (HTTP/2)" } else { "" };
         format!("target {url}{version}{unchecked} · show {show} · API mapping {mapping}")
     }));
+    let network = run.network.as_ref();
+    parts.extend(network.map(|network| format!("buyers’ network {network}")));
     parts.push(times(run));
     parts.push(format!("seed {}", run.seed));
     if !run.began.is_empty() {
@@ -328,11 +330,15 @@ fn workers(workers: &[LoadWorker]) -> Table {
 }
 
 fn closing(document: &Document, run: &Measurements) -> Vec<String> {
-    vec![
-        system(run),
+    let network = access::sentence(run);
+    let mut lines = vec![system(run)];
+    lines.extend(network);
+    lines.extend(habits::left_out(run));
+    lines.extend([
         "All times are scenario time unless marked as real time.".to_owned(),
         document.program.clone(),
-    ]
+    ]);
+    lines
 }
 
 /// What the numbers come from.
@@ -364,6 +370,10 @@ fn system(run: &Measurements) -> String {
                  {class} with the service times of profile `{profile}`, which states what was measured and what is an \
                  assumption. {cpu} {data}."
             )
+        }
+        (Engine::Live, None) if run.plan.buyers.network.is_applied() => {
+            "Measured against an existing system; nothing but the network of the buyers is emulated."
+                .to_owned()
         }
         (Engine::Live, None) => {
             "Measured against an existing system; nothing is emulated.".to_owned()

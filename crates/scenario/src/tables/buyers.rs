@@ -1,15 +1,21 @@
 //! How buyers behave, and distributions of lengths of time.
 
+mod access;
+mod habits;
+
 use std::time::Duration;
 
+pub(super) use habits::check;
+
 use super::limits;
+use super::topology::LIVE;
 use crate::diagnostic::Problem;
 use crate::distribution::{Distribution, DistributionKind};
 use crate::duration::Written;
 use crate::keys::kind::{Kind, Length, Number, Or, Seconds, Shares, Truth, Whole};
 use crate::keys::{Describing, Form, Keys, field, key};
 use crate::page::Page;
-use crate::plan::{Bots, Poll, Reload, Retry, Temperament};
+use crate::plan::{Poll, Retry, Temperament};
 use crate::value::Value;
 
 pub(super) fn temperament(keys: &mut Keys<'_, '_, Temperament>) -> Option<Temperament> {
@@ -65,6 +71,20 @@ pub(super) fn temperament(keys: &mut Keys<'_, '_, Temperament>) -> Option<Temper
         |buyers| &buyers.poll,
         poll,
     );
+    let steps = keys.list(
+        key(
+            "poll_by_position",
+            "Buyers far back in the queue poll at other intervals, if the response says where they are. The last entry that applies replaces `poll.connected` and `poll.disconnected`; bots do not mind. Each has:",
+        ),
+        limits::POLL_STEPS,
+        None,
+        |buyers| &buyers.poll_by_position,
+        habits::poll_step,
+    );
+    if let Some(steps) = &steps.values {
+        habits::check_ascending(keys, steps);
+    }
+    let poll_by_position = steps.values;
     let retry_of_calls = keys.table(
         key(
             "retry",
@@ -113,13 +133,57 @@ pub(super) fn temperament(keys: &mut Keys<'_, '_, Temperament>) -> Option<Temper
         Truth,
         |buyers| buyers.returns_after_disconnect,
     );
+    let login = keys.table(
+        key(
+            "login",
+            "How buyers register, log in and set up their accounts, on a target whose API mapping has requests for that.",
+        ),
+        |buyers| &buyers.login,
+        habits::login,
+    );
     let reload = keys.table(
         key(
             "reload",
             "Waiting buyers who reload the page: it loads again, asks for its place in the queue, and opens a new socket.",
         ),
         |buyers| &buyers.reload,
-        reload,
+        habits::reload,
+    );
+    let second_tab = keys.value(
+        key(
+            "second_tab",
+            "Share of the waiting buyers who open the show in a second tab: it has the user and the cookies of the first, enters the queue too, polls, has a socket of its own, and is closed when its turn comes.",
+        )
+        .only(&LIVE),
+        Shares::Any,
+        |buyers| buyers.second_tab,
+    );
+    let second_device = keys.value(
+        key(
+            "second_device",
+            "Share of the waiting buyers who open the show on a second device: as a second tab, but without the cookies.",
+        )
+        .only(&LIVE),
+        Shares::Any,
+        |buyers| buyers.second_device,
+    );
+    let checks_admission = keys.value(
+        key(
+            "checks_admission",
+            "Whether the page looks who a message about an admission is for. If not, a waiting buyer goes on to the seats with the first such message.",
+        )
+        .only(&LIVE),
+        Truth,
+        |buyers| buyers.checks_admission,
+    );
+    let joins_event_room = keys.value(
+        key(
+            "joins_event_room",
+            "Whether the page joins the room of the show (`join-event`) when its socket opens. Everybody in it gets messages about each other.",
+        )
+        .only(&LIVE),
+        Truth,
+        |buyers| buyers.joins_event_room,
     );
     let bots = keys.table(
         key(
@@ -127,7 +191,15 @@ pub(super) fn temperament(keys: &mut Keys<'_, '_, Temperament>) -> Option<Temper
             "Buyers who are programs: they do not read, look for a seat or type, so that only the system takes time.",
         ),
         |buyers| &buyers.bots,
-        bots,
+        habits::bots,
+    );
+    let network = keys.table(
+        key(
+            "network",
+            "The network between buyers and the testbed, or a target on this machine. Loopback takes no time; this delays what buyers send and receive, in both engines, and response times include it. A target elsewhere has a network of its own.",
+        ),
+        |buyers| &buyers.network,
+        access::network,
     );
     Some(Temperament {
         browse: browse?,
@@ -138,51 +210,21 @@ pub(super) fn temperament(keys: &mut Keys<'_, '_, Temperament>) -> Option<Temper
         payment: payment?,
         pays: pays?,
         poll: poll?,
+        poll_by_position: poll_by_position?,
         retry: retry_of_calls?,
         reconnect: reconnect?,
         call_timeout: call_timeout?,
         connect_timeout: connect_timeout?,
         connect_tries_max: connect_tries_max?,
         returns_after_disconnect: returns_after_disconnect?,
+        login: login?,
         reload: reload?,
+        second_tab: second_tab?,
+        second_device: second_device?,
+        checks_admission: checks_admission?,
+        joins_event_room: joins_event_room?,
         bots: bots?,
-    })
-}
-
-fn reload(keys: &mut Keys<'_, '_, Reload>) -> Option<Reload> {
-    let share = keys.value(
-        key("share", "Share of the buyers who do."),
-        Shares::Any,
-        |reload| reload.share,
-    );
-    let every = keys.value(
-        key(
-            "every",
-            "Time in the queue before they do, and from then on between two reloads.",
-        ),
-        Distributions,
-        |reload| reload.every,
-    );
-    Some(Reload {
-        share: share?,
-        every: every?,
-    })
-}
-
-fn bots(keys: &mut Keys<'_, '_, Bots>) -> Option<Bots> {
-    let share = keys.value(
-        key("share", "Share of the buyers who are programs."),
-        Shares::Any,
-        |bots| bots.share,
-    );
-    let poll = keys.value(
-        key("poll", "Time between two polls of a bot that waits."),
-        Length(limits::PAUSE),
-        |bots| bots.poll,
-    );
-    Some(Bots {
-        share: share?,
-        poll: poll?,
+        network: network?,
     })
 }
 

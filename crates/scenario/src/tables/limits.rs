@@ -186,6 +186,20 @@ pub(super) const PACKET_JITTER: Limits<Duration> = Limits::new(
     "a variation is not negative, and one of more than a minute is a loss: use `network-packet-loss`",
 );
 
+/// How much later packets of buyers arrive than on loopback.
+pub(super) const ACCESS_DELAY: Limits<Duration> = Limits::new(
+    ZERO,
+    PACKET_DELAY.max,
+    "a delay is not negative, and after a minute everybody has given up",
+);
+
+/// Megabits per second that a buyer receives.
+pub(super) const BANDWIDTH: Limits<f64> = Limits::new(
+    0.01,
+    100_000.0,
+    "no access network is slower than 10 kbit/s, and for no limit, write \"none\"",
+);
+
 /// Limit on the scheduling delay of the load generator.
 pub(super) const SEND_LAG: Limits<Duration> = Limits::new(
     Duration::from_micros(1),
@@ -321,6 +335,16 @@ pub(super) const CONFLICTS: Limits<u32> = Limits::new(
     1,
     10_000,
     "a buyer who gives up before the first try buys nothing, and nobody tries more often",
+);
+
+/// Intervals of polls by position.
+pub(super) const POLL_STEPS: Limits<usize> = Limits::new(0, 20, "pages tell few positions apart");
+
+/// A position in the queue.
+pub(super) const POSITION: Limits<u32> = Limits::new(
+    0,
+    10_000_000,
+    "no sale has more than ten million buyers, and the head of the queue is at position 1",
 );
 
 /// Failed attempts after which a buyer gives up.

@@ -271,6 +271,7 @@ fn plan(keys: &mut Keys<'_, '_, Plan>, given: &Given<'_>) -> Option<Plan> {
         |plan| &plan.target,
         |keys| target(keys, given.overrides),
     );
+    buyers::check(keys, buyers.as_ref(), arrivals.as_deref(), target.as_ref());
     Some(Plan {
         name: name?,
         question: question(given.text),
@@ -624,7 +625,7 @@ mod tests {
         });
         let tables = tables_in(&each)[0].iter();
         let defaults = tables.flat_map(|(name, value)| match name.as_str() {
-            "database_kind" | "database_class" | "redis_class" => {
+            "database_kind" | "database_class" | "redis_class" | "network_profile" => {
                 tables_in(value)[0].values().flat_map(tables_in).collect()
             }
             _ => tables_in(value),

@@ -34,10 +34,10 @@ pub(super) fn of_sample(
         facts: facts(sample, run),
         looks_like: format!("Looks like {}.", guess(sample)),
         repeat: Some(match kind {
-            "websocket" => curl(&target.url, &sample.sent, Operation::SocketConnect),
-            "sse" => curl(&target.url, &sample.sent, Operation::QueueStatus)
+            "websocket" => curl(target, &sample.sent, Operation::SocketConnect),
+            "sse" => curl(target, &sample.sent, Operation::QueueStatus)
                 .replace("curl -i", "curl -i -N -H 'Accept: text/event-stream'"),
-            _ => curl(&target.url, &sample.sent, Operation::QueueStatus),
+            _ => curl(target, &sample.sent, Operation::QueueStatus),
         }),
         count: sample.count,
         first_at: sample.first_at,
