@@ -12,6 +12,14 @@ use command::{Ended, Workplace};
 use habit_server::{HabitServer, MAPPING, Manner};
 
 mod command;
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the server's sessions end in real time, as a target's do"
+)]
+#[expect(
+    clippy::result_large_err,
+    reason = "the error is the response, as axum wants it"
+)]
 mod habit_server;
 
 /// Twelve buyers who come within a second of the opening, and wait.
@@ -190,7 +198,7 @@ fn sessions_that_end_before_the_wait_are_named_whatever_buyers_do_about_it() {
     }
     assert_eq!(retries.paid(), 0, "{:?}", retries.ended);
     assert_eq!(again.paid(), 12, "{:?}", again.ended);
-    assert!(again.server.books().logins.len() >= 1 + 24);
+    assert!(again.server.books().logins.len() > 24);
     assert_eq!(leaves.paid(), 0, "{:?}", leaves.ended);
     let left = leaves.summary["left"].as_array().unwrap();
     let gave_up = left.iter().find(|one| one["reason"] == "too_many_errors");

@@ -13,6 +13,10 @@ use command::{Ended, Workplace};
 use push_server::{Books, Fault, PushServer};
 
 mod command;
+#[expect(
+    clippy::result_large_err,
+    reason = "the error is the response, as axum wants it"
+)]
 mod push_server;
 
 const BUYERS: usize = 24;

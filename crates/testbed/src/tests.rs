@@ -110,7 +110,8 @@ impl Bench {
     }
 
     async fn start_empty() -> Self {
-        Self::start_empty_with(&plan()).await
+        let plan = Box::new(plan());
+        Box::pin(Self::start_empty_with(&plan)).await
     }
 
     async fn start_empty_with(plan: &Plan) -> Self {
