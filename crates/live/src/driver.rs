@@ -4,6 +4,7 @@
 //! while they last; thousands of waiting buyers each keep only the journey, a token, and an open socket.
 
 mod channel;
+mod elsewhere;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -27,7 +28,7 @@ use super::witness::{self, Asked, End};
 use super::world::World;
 use tiketi_api::Variable;
 use tiketi_buyer::observation::{Call, Failure, Observation, Outcome};
-use tiketi_buyer::{Action, Answer, Elsewhere, Journey, Message, Request};
+use tiketi_buyer::{Action, Answer, Journey, Message, Request};
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_measure::witness::Trace;
 use tiketi_scenario::operation::Operation;
@@ -128,39 +129,6 @@ impl Visit {
             alarm: Box::pin(sleep_until(world.clock.wall_instant(now))),
             trace: world.notebook.is_some().then(Box::default),
             is_second: false,
-            world: Rc::clone(world),
-        }
-    }
-
-    /// Starts a visit to the same show by the same buyer, elsewhere.
-    fn second(&self, now: SimTime, elsewhere: Elsewhere) -> Self {
-        let world = &self.world;
-        world.tally.buyers.set(world.tally.buyers.get() + 1);
-        let mut visitor = self.visitor.clone();
-        match elsewhere {
-            Elsewhere::Tab => {}
-            Elsewhere::Device => {
-                visitor.identity.cookie = None;
-                visitor.identity.pass = None;
-            }
-        }
-        let journey = Journey::new(
-            world.temperament.clone(),
-            world.streams,
-            visitor.buyer,
-            visitor.user,
-            now,
-        );
-        let journey = journey.waiting_at(world.room()).on_second_page();
-        Self {
-            journey: journey.listening_to(world.api.channel()),
-            visitor,
-            call: None,
-            line: Socket::Closed,
-            rest: None,
-            alarm: Box::pin(sleep_until(world.clock.wall_instant(now))),
-            trace: None,
-            is_second: true,
             world: Rc::clone(world),
         }
     }
