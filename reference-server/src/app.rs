@@ -74,6 +74,8 @@ pub(crate) struct Counters {
     pub(crate) connections_refused: AtomicU64,
     /// Connections closed because the network does not admit their source.
     pub(crate) strangers_refused: AtomicU64,
+    /// Attempts to accept a connection for which there was no open file left.
+    pub(crate) out_of_files: AtomicU64,
 }
 
 impl App {

@@ -103,6 +103,8 @@ pub struct InstanceLoad {
     pub cpu_busy: Duration,
     /// Connections that were closed because the network does not admit their source.
     pub strangers_refused: u64,
+    /// Attempts to accept a connection that failed, because the process or the machine had too many open files.
+    pub out_of_files: u64,
     /// Messages sent, counted per recipient.
     pub fan_out_messages: u64,
     /// Busy time of the virtual processor for these messages, in scenario time.
@@ -246,6 +248,7 @@ impl Instance {
             sockets_opened: Counters::read(&counters.sockets_opened),
             cpu_busy: self.app.cpu_busy(),
             strangers_refused: Counters::read(&counters.strangers_refused),
+            out_of_files: Counters::read(&counters.out_of_files),
             fan_out_messages: messages,
             broadcast_busy: one_message.saturating_mul(u32::try_from(messages).unwrap_or(u32::MAX)),
             pool_in_use: pool.in_use,
@@ -320,6 +323,9 @@ async fn serve(
                 }
                 Err(error) => {
                     tracing::warn!(%error, instance = app.name, "accept failed");
+                    if is_out_of_files(&error) {
+                        Counters::add(&app.counters.out_of_files, 1);
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
@@ -336,6 +342,11 @@ async fn serve(
         () = stopped => Ok(()),
         () = drained(&connections, &app) => Ok(()),
     }
+}
+
+fn is_out_of_files(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::MFILE, Errno::NFILE].contains(&Errno::from_io_error(error).unwrap_or(Errno::IO))
 }
 
 /// Waits for the last request and the last socket to finish.
@@ -433,6 +444,16 @@ mod tests {
 
     fn connects(instance: &Instance) -> bool {
         std::net::TcpStream::connect(instance.address()).is_ok()
+    }
+
+    #[test]
+    fn a_client_that_gives_up_is_no_lack_of_files() {
+        use rustix::io::Errno;
+        let error = |errno: Errno| io::Error::from(errno);
+        assert!(is_out_of_files(&error(Errno::MFILE)));
+        assert!(is_out_of_files(&error(Errno::NFILE)));
+        assert!(!is_out_of_files(&error(Errno::CONNABORTED)));
+        assert!(!is_out_of_files(&io::Error::other("no number")));
     }
 
     #[test]

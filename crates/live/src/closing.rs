@@ -238,6 +238,7 @@ fn system_figures(census: &Census, closed: &Closed, done: &[Done]) -> SystemFigu
         targets: fleet.targets(),
         stickiness: closed.stickiness,
         strangers_refused: Some(fleet.sum(|load| load.strangers_refused)),
+        out_of_files: Some(fleet.sum(|load| load.out_of_files)),
         messages_due: Some(fleet.sum(|load| load.fan_out_messages)),
         edge: closed.edge.map(|edge| with_names(edge, done)),
         data_tier: closed.data_tier.clone(),

@@ -280,6 +280,10 @@ pub struct SystemFigures {
     /// Connections that instances closed because the network does not admit their source; `None` if they were not counted.
     #[serde(default)]
     pub strangers_refused: Option<u64>,
+    /// Attempts of instances to accept a connection that failed, because their process had too many open files; `None` if they
+    /// were not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_of_files: Option<u64>,
     /// Messages due to connected sockets (A11, A21); `None` if they were not counted.
     pub messages_due: Option<u64>,
     /// What the edge served and passed on, and how its names were resolved (A1, A2); `None` if the system does not report it.

@@ -83,6 +83,7 @@ impl World<'_> {
             targets: self.targets(ended_at),
             stickiness: has_cookies.then(|| self.front.stickiness()),
             strangers_refused: None,
+            out_of_files: None,
             messages_due: Some(messages_due),
             edge: Some(self.front_figures()),
             data_tier: Some(DataTierFigures {

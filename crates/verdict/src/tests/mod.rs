@@ -248,7 +248,7 @@ fn a_simulated_run_must_account_for_every_buyer() {
 #[test]
 fn each_failed_validity_check_makes_the_run_inconclusive() {
     type Cause = fn(&mut Measurements);
-    let doubts: [(&str, Cause); 7] = [
+    let doubts: [(&str, Cause); 8] = [
         ("scheduling delay", |run| {
             run.plan.self_check.send_lag_p99_max = Duration::from_micros(10);
         }),
@@ -272,6 +272,10 @@ fn each_failed_validity_check_makes_the_run_inconclusive() {
         }),
         ("open files", |run| {
             run.ending.generator.workers[0].files_refused = 1;
+        }),
+        ("open files", |run| {
+            let system = run.ending.system.as_mut().unwrap();
+            system.out_of_files = Some(1);
         }),
     ];
     for (name, cause) in doubts {

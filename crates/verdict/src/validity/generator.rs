@@ -92,14 +92,23 @@ pub(super) fn open_files(run: &Measurements) -> ValidityCheck {
         .min_by_key(|worker| worker.files_limit.saturating_sub(worker.files_peak));
     let full = fullest.is_some_and(|worker| worker.files_peak >= worker.files_limit);
     let (peak, limit) = fullest.map_or((0, 0), |worker| (worker.files_peak, worker.files_limit));
+    // On the testbed, the process that runs the instances has a limit, too.
+    let system = run.ending.system.as_ref();
+    let unaccepted = system
+        .and_then(|system| system.out_of_files)
+        .unwrap_or_default();
+    let mut evidence = format!(
+        "at most {} of {} in a load worker, {} refused",
+        grouped(peak),
+        grouped(limit),
+        grouped(refused)
+    );
+    if unaccepted > 0 {
+        evidence += "; instances of the testbed could not accept connections, because their process had too many open files";
+    }
     ValidityCheck {
         name: "open files",
-        ok: refused == 0 && !full,
-        evidence: format!(
-            "at most {} of {} in a load worker, {} refused",
-            grouped(peak),
-            grouped(limit),
-            grouped(refused)
-        ),
+        ok: refused == 0 && unaccepted == 0 && !full,
+        evidence,
     }
 }
