@@ -3,7 +3,7 @@
 
 use tiketi_buyer::observation::Stage;
 use tiketi_measure::Measurements;
-use tiketi_measure::ending::{Engine, FinalState, FrontFigures};
+use tiketi_measure::ending::{FinalState, FrontFigures};
 use tiketi_scenario::operation::Operation;
 use tiketi_scenario::topology::Way;
 use tiketi_verdict::audit::{Audit, Finding};
@@ -184,17 +184,7 @@ fn buyers_wait_at_the_edge_in_both_engines_and_no_fault_touches_them() {
         let sockets = run.series.sockets().into_iter().max();
         assert!(sockets <= Some(80), "{engine:?}: {sockets:?}");
         let usage = &run.ending.statement.as_ref().expect("it has prices").usage;
-        // In a live run, a few requests may arrive between the last sample of the meter and the end.
-        let unmetered = match engine {
-            Engine::Live => 20,
-            Engine::Model => 0,
-        };
-        let requests = room.requests();
-        assert!(
-            usage.room_requests <= requests && requests <= usage.room_requests + unmetered,
-            "{engine:?}: {requests}, {} metered",
-            usage.room_requests
-        );
+        assert_eq!(usage.room_requests, room.requests(), "{engine:?}");
         // Slots come back, from buyers who have paid and from those who are idle.
         assert!(
             run.tally.reached(Stage::Paid) > 60,

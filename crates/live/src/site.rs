@@ -250,7 +250,8 @@ impl Site {
         testimony: Testimony,
     ) -> Closed {
         match self {
-            Self::Testbed(cloud) => {
+            Self::Testbed(mut cloud) => {
+                driver::meter(&mut *cloud, ended_at);
                 let census = Some(cloud.testbed.gauges().census);
                 let stickiness = cloud.stickiness();
                 let billing = cloud.driver.billing();

@@ -185,20 +185,28 @@ impl Driver {
     }
 }
 
-/// Reads the levels at `now`, and takes the load balancer's counters to the bill on the way. About once per second of
-/// scenario time.
-pub fn read_gauges<D: Driven + ?Sized>(driven: &mut D, now: SimTime) -> Gauges {
+/// Takes what the load balancer, the edge and the paths have counted since the last call to the bill. After the load has ended,
+/// a last call bills the requests that arrived since the last reading.
+pub fn meter<D: Driven + ?Sized>(driven: &mut D, now: SimTime) {
     let engine = driven.engine();
     let load = engine.take_load();
     let edge = engine.take_edge();
     let traffic = engine.take_traffic();
+    let billing = &mut driven.driver().billing;
+    billing.handle_load(now, &load);
+    billing.handle_edge(&edge);
+    billing.handle_traffic(&traffic);
+}
+
+/// Reads the levels at `now`, and takes the load balancer's counters to the bill on the way. About once per second of
+/// scenario time.
+pub fn read_gauges<D: Driven + ?Sized>(driven: &mut D, now: SimTime) -> Gauges {
+    meter(driven, now);
+    let engine = driven.engine();
     let levels = engine.show_levels(now);
     let times = engine.cpu_times(now);
     let parts = engine.part_readings(now);
     let driver = driven.driver();
-    driver.billing.handle_load(now, &load);
-    driver.billing.handle_edge(&edge);
-    driver.billing.handle_traffic(&traffic);
     let cpu = driver.gauge_cpu.sample(now, &times);
     Gauges {
         at: now,
