@@ -153,7 +153,9 @@ pub(crate) const KEYS: &[(&str, Change, Moves)] = &[
     (
         "show.sections[].price",
         Replace("price = 1000", "price = 9000"),
-        Nothing("buyers do not mind the price, and a payment of any amount takes as long"),
+        Nothing(
+            "the price makes no difference to buyers, and a payment of any amount takes as long",
+        ),
     ),
     (
         "waiting_room.active_max",

@@ -98,7 +98,7 @@ pub struct Journey {
     join_due: bool,
     close_due: bool,
     page: Page,
-    /// Where the buyer is about to open the show besides; `None` if nowhere.
+    /// Where the buyer is about to open the show a second time; `None` if nowhere.
     opens: Option<Elsewhere>,
     reloads: Reloads,
     queued_since: Option<SimTime>,

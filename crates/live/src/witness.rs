@@ -187,7 +187,7 @@ pub(super) fn write_down_unknown_message(
     notebook.handle_unknown_message(now, world.api.mapping().push, shown);
 }
 
-/// The request that opens the channel, and what came of it.
+/// The request that opens the channel, and the server's words.
 fn shown_of_channel(world: &World, now: SimTime, words: &[u8], visitor: &Visitor) -> Shown {
     let secrets = visitor.secrets();
     let known: Vec<_> = secrets.iter().map(String::as_str).collect();

@@ -268,7 +268,7 @@ impl World<'_> {
         let browser = self.crowd.browser(buyer);
         let instance = self.fleet.of(browser.line_instance);
         match emission {
-            // What is told there is not simulated.
+            // Messages to that room are not simulated.
             Emission::JoinEvent => {}
             Emission::JoinQueue => {
                 browser.joined_queue = true;

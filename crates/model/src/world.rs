@@ -82,7 +82,7 @@ pub(super) struct World<'p> {
     coming_buyers: Vec<BuyerId>,
 }
 
-/// Whether buyers are told their places in the queue: counting them takes time, and most buyers do not mind.
+/// Whether responses state the buyer's place in the queue: counting takes time, and few scenarios use it.
 const fn places_of(plan: &Plan) -> Places {
     if plan.buyers.poll_by_position.is_empty() {
         Places::Untold

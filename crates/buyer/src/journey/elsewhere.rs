@@ -5,7 +5,7 @@
 
 use super::Journey;
 
-/// Where a waiting buyer opens the show besides.
+/// Where a waiting buyer opens the show a second time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Elsewhere {
     /// In another tab of the same browser.
@@ -29,7 +29,7 @@ impl Journey {
         self
     }
 
-    /// Returns where the buyer now opens the show besides, once; `None` if nowhere.
+    /// Returns where the buyer now opens the show a second time, once; `None` if nowhere.
     pub const fn poll_elsewhere(&mut self) -> Option<Elsewhere> {
         self.opens.take()
     }

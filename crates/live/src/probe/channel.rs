@@ -19,7 +19,7 @@ pub(super) struct Listening {
 }
 
 impl Walk<'_> {
-    /// Opens the channel, if there is one, and shows what came of it. A Socket.IO socket is closed again.
+    /// Opens the channel, if there is one, and shows the result. A Socket.IO socket is closed again.
     pub(super) async fn open_channel(&mut self) -> Option<Listening> {
         let call = self.session.channel_call()?;
         let opened = self.session.open_channel().await;

@@ -108,7 +108,7 @@ impl Problem {
         })
     }
 
-    /// Returns what TLS has to say about an error; `None` if TLS did not cause it.
+    /// Returns the problem that TLS reports with an error; `None` if TLS did not cause it.
     pub(crate) fn of_tls(error: &(dyn StdError + 'static)) -> Option<Self> {
         let mut next = Some(error);
         while let Some(error) = next {

@@ -74,7 +74,7 @@ pub(super) fn temperament(keys: &mut Keys<'_, '_, Temperament>) -> Option<Temper
     let steps = keys.list(
         key(
             "poll_by_position",
-            "Buyers far back in the queue poll at other intervals, if the response says where they are. The last entry that applies replaces `poll.connected` and `poll.disconnected`; bots do not mind. Each has:",
+            "Buyers far back in the queue poll at other intervals, if the response says where they are. The last entry that applies replaces `poll.connected` and `poll.disconnected`; this does not apply to bots. Each has:",
         ),
         limits::POLL_STEPS,
         None,

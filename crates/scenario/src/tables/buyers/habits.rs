@@ -1,4 +1,4 @@
-//! What buyers do besides, as browsers and people in a hurry do, and what it needs elsewhere in the scenario.
+//! Further habits of buyers, such as reloads and second tabs, and what they need elsewhere in the scenario.
 
 use crate::arrival::{ArrivalPhase, opening};
 use crate::diagnostic::Problem;
