@@ -1,4 +1,5 @@
-//! Instances as processes of the real binary: started, killed, paused, and stopped with their supervisor.
+//! Instances as processes of the real binary: started, killed, paused, and stopped with their supervisor; and as threads whose
+//! connections a process of the real binary keeps.
 //!
 //! There is no data tier; an instance is healthy without one.
 #![cfg(target_os = "linux")]
@@ -15,11 +16,13 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{SockaddrIn, getpeername, getsockname};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 use tiketi_core::units::{InstanceId, ZoneId};
-use tiketi_server::{DatabaseEndpoint, RedisEndpoint, Secret, Section, ServersConfig};
-use tiketi_server::{Settings, Show};
+use tiketi_server::{
+    DatabaseEndpoint, EmbeddedTier, RedisEndpoint, Secret, Section, ServersConfig, Settings, Show,
+};
 use tiketi_testbed::child::Launcher;
 use tiketi_testbed::fleet::{Blueprint, Cause, Fleet, Heard, Kind, News, Site};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -47,32 +50,39 @@ impl Bench {
     async fn start() -> Self {
         let logs = tempfile::tempdir().unwrap();
         let blueprint = Blueprint {
-            launcher: Launcher::Binary(env!("CARGO_BIN_EXE_tiketi-sim").into()),
+            launcher: launcher(),
             config: config(),
             from_own_address: true,
             shows: vec![show()],
             logs: Some(logs.path().to_owned()),
         };
+        Self::start_as(Kind::Processes(Box::new(blueprint)), logs).await
+    }
+
+    /// The same instances as threads of this process.
+    async fn start_threads() -> Self {
+        let kind = Kind::Threads {
+            tier: EmbeddedTier::new(&settings(), vec![show()], Duration::ZERO),
+            launcher: launcher(),
+        };
+        Self::start_as(kind, tempfile::tempdir().unwrap()).await
+    }
+
+    async fn start_as(kind: Kind, logs: TempDir) -> Self {
         let subnets = ["10.0.11.0/24", "10.0.12.0/24"];
         let subnets = subnets
             .map(|subnet| Site::closed(subnet.parse().unwrap()))
             .to_vec();
-        let settings = Settings {
-            jwt_secret: "token-secret".to_owned(),
-            ..Settings::default()
-        };
-        let (fleet, heard) = Fleet::new(Kind::Processes(Box::new(blueprint)), settings, subnets);
+        let (fleet, heard) = Fleet::new(kind, settings(), subnets);
         let mut bench = Self { fleet, heard, logs };
         for (instance, zone) in INSTANCES.into_iter().zip([0, 0, 1, 1]) {
             let boot = Duration::ZERO;
             bench.fleet.launch(instance, ZoneId(zone), boot).unwrap();
         }
-        let mut answer = BTreeSet::new();
-        while answer.len() < INSTANCES.len() {
-            match bench.news().await {
-                News::Answers(instance) => answer.insert(instance),
-                News::Lost { instance, cause } => panic!("{instance}: {cause}"),
-            };
+        while INSTANCES.iter().any(|one| bench.fleet.is_opening(*one)) {
+            if let News::Lost { instance, cause } = bench.news().await {
+                panic!("{instance}: {cause}");
+            }
         }
         bench
     }
@@ -103,6 +113,17 @@ impl Bench {
     fn process(&self, instance: InstanceId) -> i32 {
         let id = self.fleet.process_id(instance).expect("it is a process");
         id.cast_signed()
+    }
+}
+
+fn launcher() -> Launcher {
+    Launcher::Binary(env!("CARGO_BIN_EXE_tiketi-sim").into())
+}
+
+fn settings() -> Settings {
+    Settings {
+        jwt_secret: "token-secret".to_owned(),
+        ..Settings::default()
     }
 }
 
@@ -297,6 +318,67 @@ async fn zone_without_power_is_silent_until_power_is_back() {
     wait_until_refused(address).await;
     bench.fleet.stop().await;
     assert!(processes.iter().all(|process| state(*process).is_none()));
+}
+
+/// Counts the connections to this address whose server end is open in this process.
+fn served_here(address: SocketAddr) -> usize {
+    let SocketAddr::V4(address) = address else {
+        return 0;
+    };
+    let files = fs::read_dir("/proc/self/fd").unwrap();
+    let numbers = files.filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok());
+    let is_served = |file: &i32| {
+        // A listening socket has no peer, and another file no address.
+        getsockname::<SockaddrIn>(*file).is_ok_and(|own| own == SockaddrIn::from(address))
+            && getpeername::<SockaddrIn>(*file).is_ok()
+    };
+    numbers.filter(is_served).count()
+}
+
+#[tokio::test]
+async fn connections_of_a_silent_thread_stay_open_and_take_no_files_of_the_supervisor() {
+    const CLIENTS: usize = 300;
+    const REQUEST: &[u8] = b"GET /health HTTP/1.1\r\nhost: test\r\n\r\n";
+    let mut bench = Bench::start_threads().await;
+    let address = bench.address(INSTANCES[0]);
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(REQUEST).await.unwrap();
+        client.readable().await.unwrap();
+        assert!(client.try_read(&mut [0; 4_096]).unwrap() > 0);
+        clients.push(client);
+    }
+    assert_eq!(served_here(address), CLIENTS);
+
+    bench.fleet.silence_zone(ZoneId(0));
+    let handed_over = async {
+        while served_here(address) > 0 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, handed_over)
+        .await
+        .expect("a process has them");
+    for client in [0, CLIENTS - 1] {
+        let client = &mut clients[client];
+        client.write_all(REQUEST).await.unwrap();
+        let heard = timeout(SILENCE, client.read_u8()).await;
+        assert!(heard.is_err(), "heard {heard:?}");
+    }
+    assert_silent(address).await;
+
+    bench.fleet.end_silence(ZoneId(0));
+    let ended = async {
+        for client in &mut clients {
+            while client.read_u8().await.is_ok() {}
+        }
+    };
+    timeout(PATIENCE, ended)
+        .await
+        .expect("all connections break");
+    wait_until_refused(address).await;
+    bench.fleet.stop().await;
 }
 
 #[tokio::test]

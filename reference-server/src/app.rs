@@ -14,6 +14,7 @@ use crate::auth::TokenCache;
 use crate::body::Bodies;
 use crate::clients::Door;
 use crate::clock::Clock;
+use crate::connections::Connections;
 use crate::crash::Crash;
 use crate::distance::Distance;
 use crate::pass::Gate;
@@ -42,6 +43,7 @@ pub(crate) struct App {
     /// What it has to do with a waiting room at the edge; `None` if users wait here.
     pub(crate) gate: Option<Gate>,
     pub(crate) door: Arc<Door>,
+    pub(crate) connections: Arc<Connections>,
     pub(crate) bodies: Bodies,
     pub(crate) crash: Crash,
     /// Payments in progress, which go on when their client hangs up.
@@ -95,6 +97,7 @@ impl App {
             shows: tier.shows().iter().map(|show| show.id).collect(),
             gate: Gate::of(&settings.room, clock),
             door: Arc::new(Door::new(settings.clients, settings.rate_limit)),
+            connections: Arc::default(),
             bodies: Bodies::default(),
             crash: Crash::default(),
             payments: TaskTracker::new(),

@@ -1,13 +1,16 @@
-//! One TCP connection of a client, as HTTP and WebSockets use it.
+//! One TCP connection: of a client, as HTTP and WebSockets use it, or to a server outside.
 
 use std::io::{self, IoSlice};
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::clients::{ClientLimits, Place};
+use crate::connections::Connections;
 
 /// Bytes that the kernel keeps for a client that does not read: a few seat lists. Left to itself, it keeps up to 4 MiB, and
 /// the instance works to fill them.
@@ -17,30 +20,49 @@ const UNREAD_MAX: usize = 64 * 1_024;
 const REFUSAL: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\ncontent-length: 55\r\n\
     retry-after: 1\r\nconnection: close\r\n\r\n{\"error\":\"Too many open connections from your address\"}";
 
-/// A connection that occupies its client's place until it closes, also after it has become a WebSocket.
+/// A connection that is listed until it closes, also after it has become a WebSocket.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: TcpStream,
+    open: Arc<Connections>,
+    /// What it takes of its client's limits; `None` if it takes nothing.
     _place: Option<Place>,
 }
 
 impl Connection {
     /// Sets up an accepted connection.
-    pub(crate) fn new(
+    pub(crate) fn accepted(
         stream: TcpStream,
-        limits: Option<ClientLimits>,
-        place: Option<Place>,
+        open: &Arc<Connections>,
+        (limits, place): (Option<ClientLimits>, Option<Place>),
     ) -> io::Result<Self> {
-        // Responses are small and complete, so Nagle's algorithm would only delay them.
-        stream.set_nodelay(true)?;
         if let Some(limits) = limits {
             socket2::SockRef::from(&stream).set_send_buffer_size(UNREAD_MAX)?;
             close_when_stuck(&stream, limits)?;
         }
+        Self::new(stream, open, place)
+    }
+
+    /// Sets up a connection to a server.
+    pub(crate) fn opened(stream: TcpStream, open: &Arc<Connections>) -> io::Result<Self> {
+        Self::new(stream, open, None)
+    }
+
+    fn new(stream: TcpStream, open: &Arc<Connections>, place: Option<Place>) -> io::Result<Self> {
+        // Messages are small and complete, so Nagle's algorithm would only delay them.
+        stream.set_nodelay(true)?;
+        open.add(stream.as_raw_fd());
         Ok(Self {
             stream,
+            open: Arc::clone(open),
             _place: place,
         })
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.open.remove(self.stream.as_raw_fd());
     }
 }
 
@@ -68,6 +90,9 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.open.are_silent() {
+            return Poll::Pending;
+        }
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
@@ -78,6 +103,9 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.open.are_silent() {
+            return Poll::Pending;
+        }
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -86,6 +114,9 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.open.are_silent() {
+            return Poll::Pending;
+        }
         Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
     }
 
@@ -98,6 +129,9 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.open.are_silent() {
+            return Poll::Pending;
+        }
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::RawFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
@@ -194,10 +195,38 @@ impl Instance {
 
     /// Pauses the instance's thread, as SIGSTOP pauses a process: the kernel accepts connections, and nobody answers.
     pub fn pause(&self) {
+        drop(self.stop_thread());
+    }
+
+    /// Stops the instance as a loss of power does: its peers hear nothing from now on, also when it is killed.
+    ///
+    /// Returns its open connections as soon as its thread stands still: they stay open if another process has copies of these
+    /// file descriptors before it is killed. The future of an instance that was paused already waits for ever.
+    pub fn silence(&self) -> impl Future<Output = Vec<RawFd>> + Send + use<> {
+        let connections = Arc::clone(&self.app.connections);
+        connections.silence();
+        let stands_still = self.stop_thread();
+        async move {
+            match stands_still.await {
+                Ok(()) => connections.files(),
+                // The thread has ended, and everything is closed.
+                Err(_) => Vec::new(),
+            }
+        }
+    }
+
+    /// Blocks the instance's thread until the gate opens, and says when it stands still.
+    fn stop_thread(&self) -> oneshot::Receiver<()> {
         *lock(&self.gate.is_closed) = true;
         let gate = Arc::clone(&self.gate);
+        let (standing_still, stands_still) = oneshot::channel();
         // One thread runs everything of the instance: blocked here, it does nothing else.
-        self.runtime.spawn(async move { gate.pass() });
+        self.runtime.spawn(async move {
+            // Who pauses it need not wait for this.
+            let _ = standing_still.send(());
+            gate.pass();
+        });
+        stands_still
     }
 
     /// Lets a paused instance continue.
@@ -315,7 +344,8 @@ async fn serve(
                         connection::refuse(&stream);
                         continue;
                     };
-                    let Ok(stream) = Connection::new(stream, app.door.limits(), place) else {
+                    let client_has = (app.door.limits(), place);
+                    let Ok(stream) = Connection::accepted(stream, &app.connections, client_has) else {
                         continue;
                     };
                     let conversation = converse(stream, client, router.clone(), Arc::clone(&app), phase.clone());

@@ -18,6 +18,7 @@ mod bus;
 mod clients;
 mod clock;
 mod connection;
+mod connections;
 mod crash;
 mod distance;
 mod error;

@@ -18,6 +18,8 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::clock::Clock;
+use crate::connection::Connection;
+use crate::connections::Connections;
 use crate::error::ApiError;
 use crate::settings::{Provider, Receipts};
 use crate::show::stable_id;
@@ -43,7 +45,7 @@ pub(crate) async fn authorize(app: &App, key: &str, reservation: Uuid) -> Result
         Provider::Remote { address, attempts } => {
             let body = json!({ "key": key, "reference": reservation });
             let call = post(address, "/authorizations", body.to_string());
-            match repeat(app.clock, &call, attempts).await {
+            match repeat(&call, attempts, app.clock, &app.connections).await {
                 Some(status) if status.is_success() => Ok(()),
                 Some(_) => Err(ApiError::BadRequest("Payment was declined".to_owned())),
                 None => Err(ApiError::ProviderUnavailable),
@@ -96,8 +98,9 @@ fn tell(app: &Arc<App>, path: &str, body: String) {
 /// Makes a call in the background. It belongs to the payments in progress, for which a draining instance waits.
 fn run(app: &Arc<App>, call: Call, attempts: Attempts) {
     let clock = app.clock;
+    let open = Arc::clone(&app.connections);
     let task = async move {
-        if repeat(clock, &call, attempts).await.is_none() {
+        if repeat(&call, attempts, clock, &open).await.is_none() {
             tracing::debug!(path = call.path, "call outside failed");
         }
     };
@@ -114,10 +117,15 @@ fn post(address: SocketAddr, path: &str, body: String) -> Call {
 }
 
 /// Makes a call until it is answered. Returns the status, 2xx or 402; `None` if every attempt has failed.
-async fn repeat(clock: Clock, call: &Call, attempts: Attempts) -> Option<StatusCode> {
+async fn repeat(
+    call: &Call,
+    attempts: Attempts,
+    clock: Clock,
+    open: &Arc<Connections>,
+) -> Option<StatusCode> {
     let timeout = clock.wall(attempts.timeout);
     for made in 1.. {
-        let answered = tokio::time::timeout(timeout, send(call)).await;
+        let answered = tokio::time::timeout(timeout, send(call, open)).await;
         if let Ok(Ok(status)) = answered
             && (status.is_success() || status == StatusCode::PAYMENT_REQUIRED)
         {
@@ -129,9 +137,8 @@ async fn repeat(clock: Clock, call: &Call, attempts: Attempts) -> Option<StatusC
 }
 
 /// Makes one attempt.
-async fn send(call: &Call) -> io::Result<StatusCode> {
-    let stream = TcpStream::connect(call.address).await?;
-    stream.set_nodelay(true)?;
+async fn send(call: &Call, open: &Arc<Connections>) -> io::Result<StatusCode> {
+    let stream = Connection::opened(TcpStream::connect(call.address).await?, open)?;
     let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(io::Error::other)?;
     let request = Request::builder()
@@ -218,7 +225,8 @@ mod tests {
             "/authorizations",
             json!({ "key": "k" }).to_string(),
         );
-        let status = repeat(Clock::start(50.0), &call, ATTEMPTS).await;
+        let open = Arc::default();
+        let status = repeat(&call, ATTEMPTS, Clock::start(50.0), &open).await;
         let asked = asked.lock().unwrap().clone();
         (status.map(|status| status.as_u16()), asked)
     }

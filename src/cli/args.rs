@@ -108,6 +108,9 @@ pub enum Command {
     /// One instance of the reference server (started by `run`).
     #[command(hide = true)]
     Instance,
+    /// Keeps the connections of an instance without power open (started by `run`).
+    #[command(hide = true)]
+    Keeper,
     /// Runs one data-tier server and stops it when the run ends (started by `run`).
     #[command(hide = true)]
     Guard,

@@ -54,7 +54,7 @@ pub use exit::Exit;
 
 use tiketi_live::worker;
 use tiketi_testbed::data_tier as servers;
-use tiketi_testbed::{alb, child, instance};
+use tiketi_testbed::{alb, child, instance, keeper};
 
 /// Runs the program.
 pub fn main() -> Exit {
@@ -85,6 +85,7 @@ pub fn dispatch(arguments: Arguments) -> Exit {
         Command::Completions(flags) => completions::completions(&flags),
         Command::AlbNode => exit::of_child("alb-node", alb::process::main()),
         Command::Instance => exit::of_child("instance", instance::main()),
+        Command::Keeper => exit::of_child("keeper", keeper::main()),
         Command::Guard => exit::of_child(servers::GUARD_SUBCOMMAND, servers::guard()),
         Command::Worker => exit::of_child("worker", work()),
     }

@@ -22,6 +22,7 @@ mod error;
 mod faults;
 pub mod fleet;
 pub mod instance;
+pub mod keeper;
 mod orders;
 mod outside;
 mod probe;
@@ -485,7 +486,11 @@ async fn build_data_tier(
             let limits = data_tier::embedded_limits(&plan.topology);
             let tier = EmbeddedTier::with_limits(settings, vec![show], limits);
             let embedded = Embedded::new(tier.clone(), plan, premises.endpoints);
-            (DataTier::Embedded(embedded), Kind::Threads(tier))
+            let launcher = Launcher::Binary(ground.executable.clone());
+            (
+                DataTier::Embedded(embedded),
+                Kind::Threads { tier, launcher },
+            )
         }
         topology::DataTier::Servers => {
             let servers =

@@ -6,6 +6,7 @@
 mod address;
 mod server;
 mod silence;
+mod silent_thread;
 mod stalls;
 mod thread_watch;
 
@@ -46,7 +47,12 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub enum Kind {
     /// As threads of this process, with the embedded data tier in it.
-    Threads(EmbeddedTier),
+    Threads {
+        /// Their data tier.
+        tier: EmbeddedTier,
+        /// What starts the processes that keep the connections of silent instances.
+        launcher: Launcher,
+    },
     /// As processes.
     Processes(Box<Blueprint>),
 }
@@ -505,7 +511,7 @@ impl Fleet {
         };
         member.boot = None;
         match (&member.server, &self.kind) {
-            (Server::Awaited, Kind::Threads(tier)) => {
+            (Server::Awaited, Kind::Threads { tier, .. }) => {
                 let listener = listener_at(member.reserved.address())?;
                 member.door = Some(listener.try_clone()?);
                 let tier = tier.clone();

@@ -1,15 +1,11 @@
 //! Instances whose zone has lost power: they are stopped for good and keep their sockets, so that their peers hear nothing.
 
-use std::net::TcpListener;
-
-use socket2::{SockRef, Socket};
-use tiketi_server::Instance;
 use tokio_util::task::TaskTracker;
 
 use super::address::Reserved;
-use super::{Fleet, Member, Server};
-use crate::child::Silenced;
-use crate::deaf::deafen;
+use super::silent_thread::SilentThread;
+use super::{Fleet, Kind, Member, Server};
+use crate::child::{Launcher, Silenced};
 use crate::instance::message::Command;
 use tiketi_core::units::{InstanceId, ZoneId};
 
@@ -22,12 +18,8 @@ pub(super) struct SilentInstance {
 }
 
 enum Body {
-    /// A thread that is paused.
-    Thread {
-        instance: Instance,
-        /// The listening socket, and what fills its queue.
-        _door: Option<(TcpListener, Socket)>,
-    },
+    /// A thread whose connections another process keeps.
+    Thread(SilentThread),
     /// A process that is stopped.
     Process(Silenced),
 }
@@ -40,8 +32,12 @@ impl Fleet {
             .members
             .extract_if(.., |_, member| member.zone == zone)
             .collect();
+        let launcher = match &self.kind {
+            Kind::Threads { launcher, .. } => launcher,
+            Kind::Processes(blueprint) => &blueprint.launcher,
+        };
         for (instance, member) in lost {
-            match member.silence() {
+            match member.silence(launcher) {
                 Ok(silent) => drop(self.silent.insert(instance, silent)),
                 Err(member) => member.end(&self.ending),
             }
@@ -67,19 +63,10 @@ impl Fleet {
 
 impl Member {
     /// Stops the instance for good; returns it as it was if it does not listen yet.
-    fn silence(self) -> Result<SilentInstance, Box<Self>> {
+    fn silence(self, launcher: &Launcher) -> Result<SilentInstance, Box<Self>> {
         let body = match self.server {
             Server::Thread(instance) => {
-                instance.pause();
-                let door = self.door.and_then(|door| {
-                    // Fails only without a file descriptor; then the kernel accepts connections, and they stay silent.
-                    let filler = deafen(&SockRef::from(&door)).ok()?;
-                    Some((door, filler))
-                });
-                Body::Thread {
-                    instance,
-                    _door: door,
-                }
+                Body::Thread(SilentThread::new(instance, self.door, launcher.clone()))
             }
             Server::Process(server) if server.listens => {
                 Body::Process(Silenced::new(server.process, Command::Deafen))
@@ -100,7 +87,7 @@ impl SilentInstance {
     /// Ends the instance; `ending` waits until it is gone.
     pub(super) fn end(self, ending: &TaskTracker) {
         match self.body {
-            Body::Thread { instance, .. } => Server::Thread(instance).kill(ending),
+            Body::Thread(thread) => drop(ending.spawn(thread.end())),
             Body::Process(process) => drop(ending.spawn(process.end())),
         }
     }

@@ -42,7 +42,8 @@ fn show() -> Show {
 
 fn threads() -> Kind {
     let tier = EmbeddedTier::new(&settings(), vec![show()], Duration::ZERO);
-    Kind::Threads(tier)
+    let launcher = Launcher::Tasks;
+    Kind::Threads { tier, launcher }
 }
 
 /// A data tier that nobody serves: instances are healthy without one.
