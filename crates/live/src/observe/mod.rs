@@ -2,6 +2,7 @@
 
 mod json;
 mod prometheus;
+mod proxy;
 mod server;
 
 use std::net::{IpAddr, SocketAddr};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use http::Uri;
 use http::header::HeaderValue;
+use hyper_util::client::proxy::matcher::Matcher;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio::time::{MissedTickBehavior, interval};
@@ -17,11 +19,13 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::clock::Clock;
 use super::http2::HttpVersion;
 use super::reach::{Forbidden, Reach};
-use super::target::{Refusal, guard};
+use super::target::{Refusal, guard, is_same_host};
 use super::tls::Trust;
 use super::worker::{EntryPoint, Scheme};
 #[cfg(feature = "fuzzing")]
 pub(crate) use prometheus::read as read_response;
+pub use proxy::BadProxy;
+use proxy::Proxy;
 use server::Server;
 use tiketi_core::units::SimTime;
 use tiketi_scenario::observe::{Level, Observe};
@@ -74,6 +78,9 @@ pub enum SourceRefusal {
         /// The address, and why it is not allowed.
         forbidden: Forbidden,
     },
+    /// The environment names a proxy that cannot be used.
+    #[error(transparent)]
+    Proxy(#[from] BadProxy),
     /// The environment has no credentials for it.
     #[error(
         "`target.observe.json_authorization` names the environment variable `{variable}`, which {problem} (expected the value of \
@@ -103,6 +110,8 @@ enum Language {
 #[derive(Clone, Debug)]
 pub struct Source {
     entry: EntryPoint,
+    /// What passes the requests on; `None` if the server is asked directly.
+    proxy: Option<Proxy>,
     language: Language,
     queries: Vec<(Level, String)>,
     every: Duration,
@@ -118,15 +127,53 @@ impl Source {
     ///
     /// The first reason why it is not allowed.
     pub async fn admit(target: &Target, trust: &Trust) -> Result<Option<Self>, SourceRefusal> {
+        Self::admit_with(target, trust, &Matcher::from_env()).await
+    }
+
+    /// As [`Self::admit`], with these proxies.
+    async fn admit_with(
+        target: &Target,
+        trust: &Trust,
+        proxies: &Matcher,
+    ) -> Result<Option<Self>, SourceRefusal> {
         let observe = &target.observe;
         let (key, url, language) = match (&observe.prometheus, &observe.json) {
             (Some(url), _) => ("prometheus", url, Language::Prometheus),
             (None, Some(url)) => ("json", url, language_of(observe)?),
             (None, None) => return Ok(None),
         };
-        let mut entry = parse(key, url)?;
+        let (mut entry, uri) = parse(key, url)?;
         entry.trust = trust.of_other_host();
-        let host = entry.host.trim_matches(['[', ']']).to_owned();
+        let proxy = Proxy::of(proxies, &uri).await?;
+        entry.reach = match &proxy {
+            Some(_) if entry.bare_host().parse::<IpAddr>().is_err() => {
+                // Only the proxy knows what the name means, and only the proxy connects to it.
+                let is_listed = |allowed: &String| is_same_host(allowed, &entry.host);
+                if !target.allow.iter().any(is_listed) {
+                    let host = entry.host.clone();
+                    return Err(SourceRefusal::NotAllowed { key, host });
+                }
+                Reach::Loopback
+            }
+            _ => Self::reach(key, &entry, target).await?,
+        };
+        let query = |level: Level| Some((level, observe.query(level)?.to_owned()));
+        Ok(Some(Self {
+            entry,
+            proxy,
+            language,
+            queries: Level::ALL.into_iter().filter_map(query).collect(),
+            every: observe.every,
+        }))
+    }
+
+    /// Looks up where the server is, and whether the scenario allows that.
+    async fn reach(
+        key: &'static str,
+        entry: &EntryPoint,
+        target: &Target,
+    ) -> Result<Reach, SourceRefusal> {
+        let host = entry.bare_host().to_owned();
         let found = tokio::net::lookup_host((host.as_str(), entry.port)).await;
         let addresses: Vec<IpAddr> = found
             .map_err(|error| SourceRefusal::Unresolved {
@@ -136,15 +183,7 @@ impl Source {
             })?
             .map(|address: SocketAddr| address.ip())
             .collect();
-        entry.reach =
-            guard(&host, &addresses, target, true).map_err(|refusal| of((key, &host), refusal))?;
-        let query = |level: Level| Some((level, observe.query(level)?.to_owned()));
-        Ok(Some(Self {
-            entry,
-            language,
-            queries: Level::ALL.into_iter().filter_map(query).collect(),
-            every: observe.every,
-        }))
+        guard(&host, &addresses, target, true).map_err(|refusal| of((key, &host), refusal))
     }
 }
 
@@ -184,7 +223,7 @@ fn of((key, host): (&'static str, &str), refusal: Refusal) -> SourceRefusal {
 }
 
 /// Splits the address of a server. The scenario has checked most of it.
-fn parse(key: &'static str, url: &str) -> Result<EntryPoint, SourceRefusal> {
+fn parse(key: &'static str, url: &str) -> Result<(EntryPoint, Uri), SourceRefusal> {
     let bad = |reason| SourceRefusal::BadUrl {
         key,
         url: url.to_owned(),
@@ -197,11 +236,22 @@ fn parse(key: &'static str, url: &str) -> Result<EntryPoint, SourceRefusal> {
         _ => return Err(bad("the scheme is missing or unknown")),
     };
     let host = uri.host().filter(|host| !host.is_empty());
-    Ok(EntryPoint {
+    let host = host.ok_or_else(|| bad("the host is missing"))?;
+    let entry = EntryPoint {
         scheme,
-        host: host.ok_or_else(|| bad("the host is missing"))?.to_owned(),
-        port: uri.port_u16().unwrap_or(default_port),
         base: uri.path().trim_end_matches('/').to_owned(),
+        ..plain_entry(host, uri.port_u16().unwrap_or(default_port))
+    };
+    Ok((entry, uri))
+}
+
+/// A host that is asked over HTTP/1.1, until more is known about it.
+fn plain_entry(host: &str, port: u16) -> EntryPoint {
+    EntryPoint {
+        scheme: Scheme::Http,
+        host: host.to_owned(),
+        port,
+        base: String::new(),
         dns: None,
         page: None,
         edge: None,
@@ -210,7 +260,7 @@ fn parse(key: &'static str, url: &str) -> Result<EntryPoint, SourceRefusal> {
         http: HttpVersion::Http1,
         // Until the addresses are known.
         reach: Reach::Loopback,
-    })
+    }
 }
 
 /// A value of a level, or why there is none.

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue, PROXY_AUTHORIZATION};
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
+use super::proxy::Proxy;
 use super::{Language, Source, json, prometheus};
 use crate::clock::Clock;
 use crate::dialer::Dialer;
@@ -30,9 +32,22 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Size of the largest response that is read: one series has a few hundred bytes.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
+/// How a request gets to the server.
+enum Way {
+    /// The connection leads there.
+    Direct,
+    /// The proxy reads it and passes it on.
+    Forwarded(Proxy),
+    /// The proxy connects to the server and passes bytes on.
+    Tunnel(Box<(Proxy, Tls)>),
+}
+
 /// A server that is asked. Each request has a connection of its own, so that a broken one affects no other.
 pub(super) struct Server {
+    /// Connects to the proxy if there is one, else to the server.
     dialer: Dialer,
+    way: Way,
+    authority: String,
     host: HeaderValue,
     base: String,
     language: Language,
@@ -42,10 +57,20 @@ impl Server {
     /// Prepares the questions. Nothing is sent yet.
     pub(super) fn new(source: &Source, clock: Clock) -> Result<Self, SetupError> {
         let entry = &source.entry;
-        let names = Names::new(entry, clock)?;
+        let authority = format!("{}:{}", entry.host, entry.port);
+        let tls = Tls::to(entry)?;
+        let (way, tls) = match (source.proxy.clone(), tls) {
+            (None, tls) => (Way::Direct, tls),
+            (Some(proxy), None) => (Way::Forwarded(proxy), None),
+            (Some(proxy), Some(tls)) => (Way::Tunnel(Box::new((proxy, tls))), None),
+        };
+        let first = source.proxy.as_ref().map_or(entry, |proxy| &proxy.entry);
+        let names = Names::new(first, clock)?;
         Ok(Self {
-            dialer: Dialer::new(names, Tls::to(entry)?, Vec::new(), CONNECT_TIMEOUT),
-            host: host_header(format!("{}:{}", entry.host, entry.port))?,
+            dialer: Dialer::new(names, tls, Vec::new(), CONNECT_TIMEOUT),
+            way,
+            host: host_header(authority.clone())?,
+            authority,
             base: entry.base.clone(),
             language: source.language.clone(),
         })
@@ -103,7 +128,36 @@ impl Server {
         })?;
         let connected = self.dialer.connect(address).await;
         let failed = |failure| words(failure, self.dialer.problem().as_ref());
-        let (_, connected) = connected.map_err(failed)?;
+        let whole = format!("{}{path}", self.base);
+        let whole = if whole.is_empty() { "/" } else { &whole };
+        match &self.way {
+            Way::Direct => {
+                let (_, connected) = connected.map_err(failed)?;
+                self.exchange(connected, whole, authorization).await
+            }
+            Way::Forwarded(_) => {
+                let (_, connected) = connected.map_err(|failure| of_proxy(&failed(failure)))?;
+                let whole = format!("http://{}{whole}", self.authority);
+                self.exchange(connected, &whole, authorization).await
+            }
+            Way::Tunnel(tunnel) => {
+                let (proxy, tls) = &**tunnel;
+                let (_, connected) = connected.map_err(|failure| of_proxy(&failed(failure)))?;
+                let tunnel = proxy.tunnel(connected, &self.authority).await?;
+                let secured = Box::pin(tls.connector.connect(tls.name.clone(), tunnel)).await;
+                let secured = secured.map_err(|error| Problem::of_handshake(&error).words)?;
+                self.exchange(secured, whole, authorization).await
+            }
+        }
+    }
+
+    /// Sends a request over a connection and reads the response. `uri` is absolute if a proxy reads it.
+    async fn exchange(
+        &self,
+        connected: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        uri: &str,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<(StatusCode, Bytes), String> {
         let broken = |error: hyper::Error| {
             let problem = Problem::of_tls(&error).map(|problem| problem.words);
             problem.unwrap_or_else(|| format!("the connection broke: {error}"))
@@ -112,10 +166,8 @@ impl Server {
             .await
             .map_err(broken)?;
         tokio::task::spawn_local(connection);
-        let whole = format!("{}{path}", self.base);
-        let whole = if whole.is_empty() { "/" } else { &whole };
         let mut request = Request::new(Empty::<Bytes>::new());
-        *request.uri_mut() = whole
+        *request.uri_mut() = uri
             .parse::<Uri>()
             .map_err(|error| format!("the query cannot be sent: {error}"))?;
         let headers = request.headers_mut();
@@ -123,6 +175,13 @@ impl Server {
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(authorization) = authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        if let Way::Forwarded(Proxy {
+            authorization: Some(authorization),
+            ..
+        }) = &self.way
+        {
+            headers.insert(PROXY_AUTHORIZATION, authorization.clone());
         }
         let response = channel.send_request(request).await.map_err(broken)?;
         let status = response.status();
@@ -133,6 +192,11 @@ impl Server {
             .map_err(|error| format!("the response cannot be read: {error}"))?;
         Ok((status, body.to_bytes()))
     }
+}
+
+/// A failure to reach the proxy, as a fragment of a sentence.
+fn of_proxy(failure: &str) -> String {
+    format!("the proxy cannot be reached: {failure}")
 }
 
 /// A failure as a fragment of a sentence. The times are those of this client.

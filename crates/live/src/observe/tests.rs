@@ -256,3 +256,82 @@ async fn readings_arrive_from_the_thread_until_it_is_dropped() {
     });
     assert!(late.await.is_err(), "it still asks");
 }
+
+/// A metrics server beyond this machine, which these proxies of the environment lead to.
+async fn ask_through(url: &str, proxies: &Matcher) -> Result<f64, String> {
+    let target = target(url, &["metrics.test"]);
+    let admitted = Source::admit_with(&target, &Trust::default(), proxies).await;
+    let source = admitted.map_err(|refusal| refusal.to_string())?.unwrap();
+    let clock = Clock::starting_at(crate::clock::unix_now_ns(), 1.0);
+    let asked = async move {
+        let server = Server::new(&source, clock).unwrap();
+        server.read(&source.queries).await
+    };
+    let mut read = LocalSet::new().run_until(Box::pin(asked)).await;
+    read.remove(0).1
+}
+
+#[tokio::test]
+async fn a_server_is_asked_through_the_proxy_of_the_environment() {
+    let (address, mut requests) = server(http("200 OK", &vector(&["7"]))).await;
+    let proxy = address.replace("http://", "http://user:secret@");
+    let proxies = Matcher::builder().all(proxy).build();
+    let read = ask_through("http://metrics.test:9090", &proxies).await;
+    assert_eq!(read, Ok(7.0));
+    let request = requests.recv().await.unwrap();
+    assert!(
+        request.starts_with("GET http://metrics.test:9090/api/v1/query?"),
+        "{request}"
+    );
+    assert!(request.contains("host: metrics.test:9090\r\n"), "{request}");
+    let user = "proxy-authorization: Basic dXNlcjpzZWNyZXQ=\r\n";
+    assert!(request.contains(user), "{request}");
+}
+
+#[tokio::test]
+async fn a_server_with_tls_is_asked_through_a_tunnel() {
+    let (address, mut requests) = server(http("403 Forbidden", "")).await;
+    let proxies = Matcher::builder().all(address).build();
+    let refused = ask_through("https://metrics.test", &proxies).await;
+    assert_eq!(refused.unwrap_err(), "the proxy refused with 403 Forbidden");
+    let request = requests.recv().await.unwrap();
+    assert!(
+        request.starts_with("CONNECT metrics.test:443 HTTP/1.1\r\n"),
+        "{request}"
+    );
+
+    // The tunnel leads to something that does not speak TLS.
+    let (address, _requests) = server(Some(b"HTTP/1.1 200 OK\r\n\r\n".to_vec())).await;
+    let proxies = Matcher::builder().all(address).build();
+    let broken = ask_through("https://metrics.test", &proxies).await;
+    assert!(broken.unwrap_err().contains("TLS handshake"));
+}
+
+#[tokio::test]
+async fn a_server_on_this_machine_is_asked_directly() {
+    let (address, mut requests) = server(http("200 OK", &vector(&["7"]))).await;
+    let nobody = Matcher::builder().all("http://127.0.0.1:1").build();
+    assert_eq!(ask_through(&address, &nobody).await, Ok(7.0));
+    assert!(requests.recv().await.unwrap().starts_with("GET /api/"));
+    let beyond = ask_through("http://metrics.test", &nobody).await;
+    assert_eq!(
+        beyond.unwrap_err(),
+        "the proxy cannot be reached: connection refused"
+    );
+}
+
+#[tokio::test]
+async fn a_proxy_needs_an_allowed_host_and_must_be_a_proxy_for_http() {
+    let proxies = Matcher::builder().all("http://127.0.0.1:1").build();
+    let of_others = ask_through("http://metrics.other", &proxies).await;
+    assert!(of_others.unwrap_err().contains("`target.allow`"));
+    let metadata = ask_through("http://169.254.169.254", &proxies).await;
+    assert!(metadata.is_err(), "an address is checked all the same");
+
+    let socks = Matcher::builder().all("socks5://user:secret@127.0.0.1:1");
+    let error = ask_through("http://metrics.test", &socks.build()).await;
+    let error = error.unwrap_err();
+    assert!(error.contains("`socks5://127.0.0.1:1`"), "{error}");
+    assert!(error.contains("`NO_PROXY`"), "{error}");
+    assert!(!error.contains("secret"), "{error}");
+}
