@@ -18,7 +18,7 @@ const BUYERS: usize = 24;
 const SALE: &str = r#"
 name = "pushed"
 [clock]
-duration = "14s"
+duration = "10s"
 warmup = "0s"
 [[arrivals]]
 shape = "onsale"
@@ -33,7 +33,7 @@ seat_repick = "200ms"
 payment = "300ms"
 pays = 1.0
 patience = "10m"
-poll = { connected = "4s", disconnected = "1s", on_update = false }
+poll = { connected = "2s", disconnected = "1s", on_update = false }
 [gates]
 "errors" = ["rate < 90%"]
 [self_check]
@@ -143,15 +143,16 @@ struct Tested {
 
 /// Runs the sale against a server with this fault for each kind of channel, at the same time.
 fn tested(fault: Fault) -> Vec<Tested> {
-    tested_with(fault, true)
+    let [tested] = all([fault], true);
+    tested
 }
 
-fn tested_with(fault: Fault, can_poll: bool) -> Vec<Tested> {
-    let running: Vec<_> = CHANNELS
-        .into_iter()
-        .map(|channel| std::thread::spawn(move || test(fault, channel, can_poll)))
-        .collect();
-    running.into_iter().map(|one| one.join().unwrap()).collect()
+/// Tests several faults at the same time.
+fn all<const N: usize>(faults: [Fault; N], can_poll: bool) -> [Vec<Tested>; N] {
+    let running = faults.map(|fault| {
+        CHANNELS.map(|channel| std::thread::spawn(move || test(fault, channel, can_poll)))
+    });
+    running.map(|of_fault| of_fault.map(|one| one.join().unwrap()).into())
 }
 
 fn test(fault: Fault, channel: (&'static str, &str), can_poll: bool) -> Tested {
@@ -246,7 +247,8 @@ fn buyers_learn_of_their_admission_by_a_message_and_keep_what_it_says() {
 
 #[test]
 fn buyers_need_no_polls_if_the_channel_works() {
-    for tested in tested_with(Fault::None, false) {
+    let [of_channels] = all([Fault::None], false);
+    for tested in of_channels {
         tested.assert_sold();
         assert_eq!(
             tested.learned("message"),
@@ -260,11 +262,12 @@ fn buyers_need_no_polls_if_the_channel_works() {
 
 #[test]
 fn the_admission_of_somebody_else_admits_nobody() {
-    for tested in tested(Fault::ToEverybody) {
+    let [to_everybody, to_others] = all([Fault::ToEverybody, Fault::ToOthers], true);
+    for tested in to_everybody {
         tested.assert_sold();
         assert!(tested.learned("message") >= 20, "{:?}", tested.ended);
     }
-    for tested in tested(Fault::ToOthers) {
+    for tested in to_others {
         tested.assert_sold();
         assert_eq!(
             tested.learned("message"),
@@ -280,7 +283,8 @@ fn the_admission_of_somebody_else_admits_nobody() {
 
 #[test]
 fn buyers_poll_if_the_channel_is_refused_and_the_report_says_so() {
-    for tested in tested(Fault::Refused) {
+    let [refused, page] = all([Fault::Refused, Fault::Page], true);
+    for tested in refused {
         tested.assert_sold();
         assert_eq!(tested.learned("poll"), BUYERS as u64, "{:?}", tested.ended);
         tested.says(&[
@@ -295,7 +299,7 @@ fn buyers_poll_if_the_channel_is_refused_and_the_report_says_so() {
         let most = tested.books.channels.values().max().unwrap();
         assert!((2..=12).contains(most), "{:?}", tested.books.channels);
     }
-    for tested in tested(Fault::Page) {
+    for tested in page {
         tested.assert_sold();
         match tested.channel {
             "sse" => tested.says(&[
@@ -314,7 +318,8 @@ fn buyers_poll_if_the_channel_is_refused_and_the_report_says_so() {
 
 #[test]
 fn a_target_without_polling_is_refused_if_its_channel_is() {
-    for tested in tested_with(Fault::Refused, false) {
+    let [of_channels] = all([Fault::Refused], false);
+    for tested in of_channels {
         assert_eq!(tested.ended.code, Some(92), "{:?}", tested.ended);
         for words in [
             "/queue/",
@@ -350,7 +355,8 @@ fn what_never_ends_is_cut_off_and_named() {
 
 #[test]
 fn endless_messages_and_silence_are_cut_off_and_named() {
-    for tested in tested(Fault::Flood) {
+    let [flood, silence] = all([Fault::Flood, Fault::Silence], true);
+    for tested in flood {
         tested.assert_sold();
         match tested.channel {
             // The next one is asked for after a pause.
@@ -361,7 +367,7 @@ fn endless_messages_and_silence_are_cut_off_and_named() {
             _ => tested.says(&["more than 1000 messages in a second to one buyer"]),
         }
     }
-    for tested in tested(Fault::Silence) {
+    for tested in silence {
         tested.assert_sold();
         assert_eq!(tested.learned("message"), 0, "{:?}", tested.ended);
     }

@@ -15,7 +15,7 @@ use crate::small_server::SmallServer;
 const SALE: &str = r#"
 name = "drafted"
 [clock]
-duration = "14s"
+duration = "9s"
 warmup = "0s"
 [[arrivals]]
 shape = "onsale"

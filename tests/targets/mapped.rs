@@ -76,7 +76,7 @@ fn run(workplace: &Workplace, url: &str, more: &[&str]) -> Ended {
 fn buyers_buy_with_points_and_a_queue_token_from_a_server_with_numeric_ids() {
     let server = ConcertReservation::start(8, Duration::from_millis(100));
     let workplace = Workplace::new();
-    workplace.write("sale.toml", sale(12, "14s"));
+    workplace.write("sale.toml", sale(12, "9s"));
     workplace.write("users.csv", users(12));
     let api = mapping("concert-reservation.toml");
     let more = ["--api", &api, "--users", "users.csv"];
@@ -95,7 +95,7 @@ fn a_mapped_system_that_sells_a_seat_twice_is_found_out_by_its_buyers() {
     let server = ConcertReservation::start(8, Duration::from_millis(100));
     server.books().sells_twice = true;
     let workplace = Workplace::new();
-    workplace.write("sale.toml", sale(12, "14s"));
+    workplace.write("sale.toml", sale(12, "9s"));
     workplace.write("users.csv", users(12));
     let api = mapping("concert-reservation.toml");
     let more = ["--api", &api, "--users", "users.csv"];
@@ -116,7 +116,7 @@ fn a_mapped_system_that_sells_a_seat_twice_is_found_out_by_its_buyers() {
 fn buyers_without_a_seat_map_pay_in_two_calls_and_poll_for_their_hold() {
     let server = TicketDrop::start(8, Duration::from_millis(100));
     let workplace = Workplace::new();
-    workplace.write("sale.toml", sale(12, "14s"));
+    workplace.write("sale.toml", sale(12, "9s"));
     let api = mapping("ticketdrop.toml");
     let ended = run(&workplace, &server.url(), &["--api", &api]);
     let books = server.books();
@@ -181,7 +181,7 @@ fn buyers_wait_at_a_queue_service_of_its_own_and_pay_with_its_token() {
     let server = Ticketon::start(8, Duration::from_millis(100));
     let workplace = Workplace::new();
     ticketon(&workplace, &server);
-    workplace.write("sale.toml", sale(12, "14s"));
+    workplace.write("sale.toml", sale(12, "9s"));
     let ended = run(&workplace, &server.url(), &MAPPED);
     let books = server.books();
     assert_eq!(books.paid.len(), 8, "{books:?}\n{ended:?}");
@@ -219,7 +219,7 @@ fn a_probe_names_the_host_that_it_asks_and_shows_no_entry_token() {
 fn buyers_spread_over_the_performances_of_a_concert() {
     let server = HhplusTicketing::start(4, Duration::from_millis(100));
     let workplace = Workplace::new();
-    workplace.write("sale.toml", sale_of("10", 12, "14s"));
+    workplace.write("sale.toml", sale_of("10", 12, "9s"));
     workplace.write("users.csv", accounts(12));
     let api = mapping("hhplus-ticketing.toml");
     let more = ["--api", &api, "--users", "users.csv"];
@@ -237,7 +237,7 @@ fn buyers_without_a_queue_take_another_seat_if_theirs_is_taken() {
     let server = TicketReservation::start(3);
     server.books().is_first_lost = true;
     let workplace = Workplace::new();
-    workplace.write("sale.toml", sale(12, "10s"));
+    workplace.write("sale.toml", sale(12, "8s"));
     let api = mapping("ticket-reservation.toml");
     let ended = run(&workplace, &server.url(), &["--api", &api]);
     let books = server.books();
@@ -251,7 +251,7 @@ fn buyers_without_a_queue_take_another_seat_if_theirs_is_taken() {
 fn buyers_ask_for_the_result_of_a_lock_and_extend_it_before_they_pay() {
     let server = EventBn::start(8);
     let workplace = Workplace::new();
-    workplace.write("sale.toml", sale(12, "14s"));
+    workplace.write("sale.toml", sale(12, "9s"));
     workplace.write("users.csv", accounts(12));
     let api = mapping("event-bn.toml");
     let more = ["--api", &api, "--users", "users.csv"];
@@ -268,7 +268,7 @@ fn buyers_ask_for_the_result_of_a_lock_and_extend_it_before_they_pay() {
 fn buyers_compare_their_number_with_the_one_that_is_served() {
     let server = WaitingRoom::start(8, Duration::from_millis(300));
     let workplace = Workplace::new();
-    workplace.write("sale.toml", sale_of("Sample", 12, "14s"));
+    workplace.write("sale.toml", sale_of("Sample", 12, "10s"));
     let port = format!(":{}", server.room_port());
     write_mapping(&workplace, "aws-waiting-room.toml", &[(":8443", &port)]);
     let ended = run(&workplace, &server.url(), &["--api", "api.toml"]);
@@ -555,7 +555,7 @@ fn a_probe_is_refused_where_a_run_would_be() {
 #[test]
 fn too_few_users_are_refused_before_anything_is_sent() {
     let workplace = Workplace::new();
-    workplace.write("sale.toml", sale(12, "14s"));
+    workplace.write("sale.toml", sale(12, "9s"));
     workplace.write("users.csv", users(3));
     let api = mapping("concert-reservation.toml");
     let more = ["--api", &api, "--users", "users.csv"];
@@ -576,7 +576,7 @@ fn too_few_users_are_refused_before_anything_is_sent() {
 #[test]
 fn buyers_may_share_users_if_the_scenario_says_so() {
     let workplace = Workplace::new();
-    let text = sale(12, "14s");
+    let text = sale(12, "9s");
     workplace.write("sale.toml", text.clone() + "[target]\nreuse_users = true\n");
     workplace.write("users.csv", users(3));
     let api = mapping("concert-reservation.toml");
@@ -623,7 +623,7 @@ fn a_program_signs_requests_only_if_the_user_allows_it() {
     let server = TicketDrop::start(6, Duration::from_millis(100));
     server.books().wants_signature = true;
     let workplace = Workplace::new();
-    workplace.write("sale.toml", sale(8, "12s"));
+    workplace.write("sale.toml", sale(8, "9s"));
     signed(&workplace, SIGNS);
     let url = server.url();
     for command in [&["run", "sale.toml"][..], &["probe"]] {
@@ -659,7 +659,7 @@ fn a_run_whose_program_dies_is_inconclusive_and_says_why() {
     let server = TicketDrop::start(6, Duration::from_millis(100));
     server.books().wants_signature = true;
     let workplace = Workplace::new();
-    workplace.write("sale.toml", sale(8, "12s"));
+    workplace.write("sale.toml", sale(8, "9s"));
     let dies = SIGNS.replace(
         "while IFS= read -r line; do",
         "for turn in 1 2; do IFS= read -r line || exit 0",

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 const SALE: &str = r#"
 name = "paths"
 [clock]
-duration = "10s"
+duration = "8s"
 warmup = "0s"
 [[arrivals]]
 shape = "onsale"

@@ -14,7 +14,7 @@ use serde_json::Value;
 const SALE: &str = r#"
 name = "pushed"
 [clock]
-duration = "12s"
+duration = "9s"
 warmup = "0s"
 [[arrivals]]
 shape = "onsale"
@@ -152,8 +152,21 @@ fn a_probe_shows_the_stream_without_the_entry_token() {
     );
 }
 
+/// The conflicts of the same sale if buyers ignore the reports, and the end of that run.
+fn conflicts_of_the_deaf() -> (u32, Ended) {
+    let deaf = SeatFlow::start(14);
+    let workplace = Workplace::new();
+    let nothing = "{ kind = [\"HOLD\", \"CONFIRMED\"], is = \"taken\" }";
+    let ignored = nothing.replace("taken", "done");
+    write_mapping(&workplace, "seat-flow.toml", &[(nothing, &ignored)]);
+    workplace.write("sale.toml", SALE.replace("SHOW", "1"));
+    let (ended, _) = run(&workplace, &deaf.url(), &[]);
+    (deaf.books().conflicts, ended)
+}
+
 #[test]
 fn buyers_drop_the_seats_that_the_socket_reports_and_take_others() {
+    let without = std::thread::spawn(conflicts_of_the_deaf);
     let server = SeatFlow::start(14);
     let workplace = Workplace::new();
     write_mapping(&workplace, "seat-flow.toml", &[]);
@@ -176,14 +189,7 @@ fn buyers_drop_the_seats_that_the_socket_reports_and_take_others() {
     assert!(matches!(ended.code, Some(0 | 91)), "{ended:?}");
 
     // Without the socket, buyers run into each other.
-    let deaf = SeatFlow::start(14);
-    let workplace = Workplace::new();
-    let nothing = "{ kind = [\"HOLD\", \"CONFIRMED\"], is = \"taken\" }";
-    let ignored = nothing.replace("taken", "done");
-    write_mapping(&workplace, "seat-flow.toml", &[(nothing, &ignored)]);
-    workplace.write("sale.toml", SALE.replace("SHOW", "1"));
-    let (ended, _) = run(&workplace, &deaf.url(), &[]);
-    let without = deaf.books().conflicts;
+    let (without, ended) = without.join().unwrap();
     assert!(
         with_socket < without,
         "{with_socket} and {without} conflicts\n{ended:?}"

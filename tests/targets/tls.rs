@@ -15,7 +15,7 @@ use serde_json::Value;
 const SALE: &str = r#"
 name = "tls"
 [clock]
-duration = "10s"
+duration = "8s"
 warmup = "0s"
 [[arrivals]]
 shape = "onsale"
