@@ -1,6 +1,8 @@
 //! The edge in a live run, and the same sale simulated: API requests on their way through it, and the waiting room there.
 
-use crate::both_engines;
+use std::sync::LazyLock;
+
+use crate::{both_engines, machine};
 use tiketi_buyer::observation::Stage;
 use tiketi_measure::Measurements;
 use tiketi_measure::ending::{FinalState, FrontFigures};
@@ -10,17 +12,26 @@ use tiketi_verdict::audit::{Audit, Finding};
 use tiketi_verdict::judge;
 use tiketi_verdict::targets::Reached;
 
+/// The timeout is long, so that a busy machine passes, too.
 const SALE: &str = r#"
 # Do API requests get through the edge?
 name = "through"
 seed = 2
 clock = { duration = "3m", warmup = "0s", speed = 10 }
 arrivals = [{ shape = "poisson", rate = 2, until = "2m20s" }]
-buyers = { browse = "500ms", seat_pick = "1s", payment = "2s", pays = 1 }
+buyers = { browse = "500ms", seat_pick = "1s", payment = "2s", pays = 1, call_timeout = "60s" }
 cost = { prices = "aws-ap-northeast-2" }
 gates = { errors = ["rate < 1%"] }
 [topology.edge]
 "#;
+
+fn through() -> String {
+    format!("{SALE}api = \"through\"\n")
+}
+
+/// The live run of this sale, at which two tests look. No request may fail, so it has the machine for itself.
+static THROUGH: LazyLock<Measurements> =
+    LazyLock::new(|| both_engines::live_on(machine::whole(), &through()));
 
 fn front(run: &Measurements) -> FrontFigures {
     let system = run.ending.system.as_ref().expect("the testbed counts");
@@ -39,8 +50,7 @@ fn calls(run: &Measurements, way: Way) -> u64 {
 
 #[test]
 fn every_api_request_passes_through_the_edge_in_both_engines() {
-    let text = format!("{SALE}api = \"through\"\n");
-    for run in [both_engines::live(&text), both_engines::simulated(&text)] {
+    for run in [&*THROUGH, &both_engines::simulated(&through())] {
         let engine = run.ending.engine;
         assert_eq!(
             run.tally.calls().1,
@@ -48,8 +58,8 @@ fn every_api_request_passes_through_the_edge_in_both_engines() {
             "{engine:?}: {:?}",
             run.tally.operation(None).failed
         );
-        let passing = front(&run).passing.expect("requests pass through the edge");
-        let sent = calls(&run, Way::Through);
+        let passing = front(run).passing.expect("requests pass through the edge");
+        let sent = calls(run, Way::Through);
         assert!(sent > 1_000, "{engine:?}: {sent}");
         // What is in progress at the end is passed on, and is no call that has ended.
         assert!(
@@ -65,17 +75,17 @@ fn every_api_request_passes_through_the_edge_in_both_engines() {
             (0, 0),
             "{engine:?}"
         );
-        let arrived = front(&run).passed_requests;
-        let expected = passing.answered + calls(&run, Way::Direct);
+        let arrived = front(run).passed_requests;
+        let expected = passing.answered + calls(run, Way::Direct);
         assert!(
             arrived.abs_diff(expected) <= 20,
             "{engine:?}: {arrived}, {expected} expected"
         );
         assert!(
-            front(&run).load_balancer.lookups() > 0,
+            front(run).load_balancer.lookups() > 0,
             "{engine:?}: the edge looks it up"
         );
-        let targets = judge(&run).targets;
+        let targets = judge(run).targets;
         let claim = targets
             .iter()
             .find(|target| target.id == "A2")
@@ -91,11 +101,11 @@ fn every_api_request_passes_through_the_edge_in_both_engines() {
 
 #[test]
 fn both_ways_sell_the_same() {
-    let through = both_engines::live(&format!("{SALE}api = \"through\"\n"));
-    let direct = both_engines::live(SALE);
+    let through = &*THROUGH;
+    let direct = both_engines::live_on(machine::whole(), SALE);
     assert_eq!(front(&direct).passing, None);
     for stage in [Stage::Arrived, Stage::Admitted, Stage::Paid] {
-        let [one, other] = [&direct, &through].map(|run| run.tally.reached(stage));
+        let [one, other] = [&direct, through].map(|run| run.tally.reached(stage));
         assert!(
             one > 100 && one.abs_diff(other) <= 5,
             "{stage:?}: {one} {other}"

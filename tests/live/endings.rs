@@ -1,14 +1,14 @@
 //! Every way a run can end: the exit code, the report, and that no process is left.
 //!
-//! The real binary runs tiny sales, one at a time, because these tests are not about load.
+//! The real binary runs tiny sales, several at a time, because these tests are not about load.
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::command::{Ended, Workplace};
+use crate::machine;
 use crate::processes::{self, Running, assert_gone};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -75,12 +75,6 @@ const LONG: [(&str, &str); 2] = [
     ("speed    = 10", "speed    = 20"),
 ];
 
-/// Makes runs take turns.
-fn one_at_a_time() -> MutexGuard<'static, ()> {
-    static MACHINE: Mutex<()> = Mutex::new(());
-    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// A folder with `tiny.toml`, in which `changes` replace fragments.
 fn workplace(changes: &[(&str, &str)]) -> Workplace {
     let mut text = TINY.to_owned();
@@ -145,7 +139,7 @@ fn assert_code(ended: &Ended, code: i32) {
 
 #[test]
 fn page_comes_from_s3_once_per_location_if_caches_are_empty() {
-    let _machine = one_at_a_time();
+    let _machine = machine::quarter();
     let workplace = workplace(&EMPTY);
     assert_code(&workplace.run(&["run", "tiny.toml"]), 0);
     let summary = report(&workplace, 0);
@@ -167,7 +161,7 @@ fn page_comes_from_s3_once_per_location_if_caches_are_empty() {
 
 #[test]
 fn passed_run_exits_with_0_and_prints_how_to_repeat_it() {
-    let _machine = one_at_a_time();
+    let _machine = machine::quarter();
     let workplace = workplace(&[]);
     let ended = workplace.run(&["run", "tiny.toml", "--buyers", "10"]);
     assert_code(&ended, 0);
@@ -219,7 +213,7 @@ fn passed_run_exits_with_0_and_prints_how_to_repeat_it() {
 
 #[test]
 fn failed_gate_exits_with_99() {
-    let _machine = one_at_a_time();
+    let _machine = machine::quarter();
     let workplace = workplace(&[("count >= 1", "count >= 1000")]);
     let ended = workplace.run(&["run", "tiny.toml"]);
     assert_code(&ended, 99);
@@ -235,7 +229,7 @@ fn failed_gate_exits_with_99() {
 
 #[test]
 fn unreliable_measurement_exits_with_91() {
-    let _machine = one_at_a_time();
+    let _machine = machine::quarter();
     let workplace = workplace(&[("p99_max = \"1m\"", "p99_max = \"1us\"")]);
     let ended = workplace.run(&["run", "tiny.toml"]);
     assert_code(&ended, 91);
@@ -254,7 +248,7 @@ fn unreliable_measurement_exits_with_91() {
 /// Redis without a replica is empty when its zone returns, so everybody who was waiting loses their place.
 #[test]
 fn failed_audit_exits_with_90() {
-    let _machine = one_at_a_time();
+    let _machine = machine::quarter();
     let faults = r#"active_max = 1
 
 [topology.redis]
@@ -343,7 +337,7 @@ fn unwritable_report_folder_exits_with_104_before_anything_starts() {
 
 #[test]
 fn open_file_limit_that_is_too_low_is_refused() {
-    let _machine = one_at_a_time();
+    let _machine = machine::quarter();
     let workplace = workplace(&[]);
     let program = workplace.program(&["run", "tiny.toml", "--out", "new/reports"]);
     let ended = Command::new("sh")
@@ -499,7 +493,7 @@ fn hears_hang_up(workplace: &Workplace, arguments: &[&str]) -> Command {
 
 #[test]
 fn sighup_ends_a_run_unless_it_is_ignored() {
-    let _machine = one_at_a_time();
+    let _machine = machine::quarter();
     let workplace = workplace(&LONG);
     let mut running = Running::spawn(&mut hears_hang_up(&workplace, &["run", "tiny.toml"]));
     running.wait_for_buyers();
@@ -532,7 +526,7 @@ fn sighup_ends_a_run_unless_it_is_ignored() {
 
 #[test]
 fn second_signal_ends_the_program_at_once() {
-    let _machine = one_at_a_time();
+    let _machine = machine::quarter();
     let workplace = workplace(&LONG);
     let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
     running.wait_for_buyers();
@@ -569,7 +563,7 @@ fn signal_ends_a_simulation_and_the_report_says_so() {
 
 #[test]
 fn ctrl_c_exits_with_105_and_writes_a_report() {
-    let _machine = one_at_a_time();
+    let _machine = machine::quarter();
     let workplace = workplace(&LONG);
     let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
     running.wait_for_buyers();
@@ -590,7 +584,7 @@ fn ctrl_c_exits_with_105_and_writes_a_report() {
 
 #[test]
 fn sigterm_before_the_load_exits_with_105_without_empty_folder() {
-    let _machine = one_at_a_time();
+    let _machine = machine::quarter();
     let workplace = workplace(&LONG);
     let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
     running.wait_for(|line| line.starts_with("Starting local testbed"));
@@ -620,7 +614,7 @@ fn dead_load_balancer_process_makes_the_run_inconclusive() {
 
 /// Kills a child process with this role. The run must end early as inconclusive and report what it measured.
 fn assert_dead_child_is_reported(role: &str, words: &str) {
-    let _machine = one_at_a_time();
+    let _machine = machine::quarter();
     let workplace = workplace(&LONG);
     let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
     running.wait_for_buyers();
@@ -641,7 +635,7 @@ fn assert_dead_child_is_reported(role: &str, words: &str) {
 
 #[test]
 fn killing_the_supervisor_leaves_no_process() {
-    let _machine = one_at_a_time();
+    let _machine = machine::quarter();
     let workplace = workplace(&LONG);
     let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
     running.wait_for_buyers();
@@ -657,7 +651,7 @@ fn killing_the_supervisor_leaves_no_process() {
 
 #[test]
 fn loopback_target_runs_in_real_time() {
-    let _machine = one_at_a_time();
+    let _machine = machine::quarter();
     let section = Section {
         name: "A".to_owned(),
         rows: 2,
@@ -677,7 +671,7 @@ fn loopback_target_runs_in_real_time() {
     let instance = Instance::start("target", listener, tier.clone(), settings).unwrap();
 
     let workplace = workplace(&[
-        ("duration = \"30s\"", "duration = \"20s\""),
+        ("duration = \"30s\"", "duration = \"12s\""),
         (
             "from = \"1s\", to = \"2s\"",
             "from = \"100ms\", to = \"200ms\"",

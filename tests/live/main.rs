@@ -1,4 +1,4 @@
-//! Runs on the testbed of this machine, most of them by the program's binary.
+//! Runs on the testbed of this machine, most of them by the program's binary. They share the machine as [`machine`] says.
 #![cfg(target_os = "linux")]
 
 mod both_engines;
@@ -8,6 +8,7 @@ mod deployment;
 mod edge;
 mod endings;
 mod fleet_processes;
+mod machine;
 mod one_zone;
 mod outbound;
 mod processes;

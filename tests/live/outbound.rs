@@ -1,6 +1,7 @@
 //! Calls out of the VPC in a live run: real payments through the gateways of the testbed, a lost one among them.
 
 use crate::command::Workplace;
+use crate::machine;
 use tiketi_measure::ending::{Destination, FinalState, Way};
 use tiketi_measure::{Measurements, archive};
 use tiketi_network::Path;
@@ -23,6 +24,7 @@ gates = { errors = ["rate < 100%"] }
 "#;
 
 fn run() -> Measurements {
+    let _machine = machine::half();
     let workplace = Workplace::new();
     workplace.write("way-out.toml", SALE);
     let ended = workplace.run(&["run", "way-out.toml"]);

@@ -6,10 +6,11 @@ use std::ffi::OsStr;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::command::{Ended, Workplace};
+use crate::machine;
 use crate::processes::{Running, assert_gone, assert_no_shared_memory};
 use serde_json::Value;
 use tiketi_stores::{
@@ -71,12 +72,6 @@ zone   = "a"
 lasts  = "15s"
 "#;
 
-/// Makes runs take turns.
-fn one_at_a_time() -> MutexGuard<'static, ()> {
-    static MACHINE: Mutex<()> = Mutex::new(());
-    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Returns whether the programs are installed; if not, prints so, or fails if `CI` is set.
 #[expect(clippy::print_stderr, reason = "a skipped test must be visible")]
 fn has_servers() -> bool {
@@ -119,7 +114,7 @@ fn run_survives_a_lost_zone_and_reports_failovers() {
     if !has_servers() {
         return;
     }
-    let _machine = one_at_a_time();
+    let _machine = machine::quarter();
     let workplace = workplace(&format!("{TINY}{ZONE_LOSS}"));
     let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
     running.wait_for_buyers();
@@ -187,28 +182,37 @@ fn claim<'s>(summary: &'s Value, id: &str) -> &'s Value {
     claim.expect("it is judged")
 }
 
+/// The end of a sale with these lines, and its summary.
+fn finished(more: &str, share: machine::Share) -> (Ended, Value) {
+    let workplace = workplace(&format!("{TINY}{more}"));
+    let ended = workplace.run(&["run", "tiny.toml"]);
+    drop(share);
+    assert!(workplace.path("reports").exists(), "{ended:#?}");
+    let (_, summary) = report(&workplace);
+    (ended, summary)
+}
+
+/// The sale as it is, with which two tests compare another one. No instance may wait too long, so it has the machine for itself.
+static UNDISTURBED: LazyLock<(Ended, Value)> = LazyLock::new(|| finished("", machine::whole()));
+
 #[test]
 fn a_redis_that_is_open_to_the_internet_answers_a_stranger() {
     if !has_servers() {
         return;
     }
-    let _machine = one_at_a_time();
     let open = r#"[topology.routes]
 private = "internet-gateway"
 
 [topology.security_groups]
 redis = ["instances", "internet"]
 "#;
-    for (network, redis) in [
-        ("", "Redis refused by password"),
-        (open, "Redis got through"),
+    for ((ended, summary), redis) in [
+        (&*UNDISTURBED, "Redis refused by password"),
+        (&finished(open, machine::half()), "Redis got through"),
     ] {
-        let workplace = workplace(&format!("{TINY}{network}"));
-        let ended = workplace.run(&["run", "tiny.toml"]);
-        assert_code(&ended, 0);
-        let (_, summary) = report(&workplace);
+        assert_code(ended, 0);
         for id in ["A3", "A6"] {
-            let claim = claim(&summary, id);
+            let claim = claim(summary, id);
             let measured = claim["measured"].as_str().expect("it was measured");
             assert!(measured.contains(redis), "{claim}");
             assert_eq!(
@@ -226,7 +230,6 @@ fn instances_far_from_redis_fail_while_the_path_between_zones_is_impaired() {
     if !has_servers() {
         return;
     }
-    let _machine = one_at_a_time();
     let impaired = r#"
 [[faults]]
 at     = "1s"
@@ -236,11 +239,8 @@ zone   = "b"
 peer   = "other-zones"
 delay  = "3s"
 "#;
-    let failed = |fault: &str| {
-        let workplace = workplace(&format!("{TINY}{fault}"));
-        let ended = workplace.run(&["run", "tiny.toml"]);
+    let failed = |(ended, summary): &(Ended, Value)| {
         assert!(matches!(ended.code, Some(0 | 99)), "{ended:#?}");
-        let (_, summary) = report(&workplace);
         let errors = summary["errors"].as_array().expect("errors are listed");
         let is_unavailable = |error: &&Value| error["kind"] == "HTTP 503";
         let counts = errors
@@ -249,8 +249,8 @@ delay  = "3s"
             .map(|error| error["calls"].as_u64());
         counts.flatten().sum::<u64>()
     };
-    assert_eq!(failed(""), 0);
-    assert!(failed(impaired) > 0);
+    assert_eq!(failed(&UNDISTURBED), 0);
+    assert!(failed(&finished(impaired, machine::half())) > 0);
 }
 
 /// Without a replica, Redis is empty when it returns; the database keeps its data.
@@ -259,7 +259,7 @@ fn without_replicas_a_lost_zone_loses_the_queue_but_no_order() {
     if !has_servers() {
         return;
     }
-    let _machine = one_at_a_time();
+    let _machine = machine::quarter();
     let alone = r#"data_tier = "servers"
 
 [topology.redis]
@@ -302,7 +302,7 @@ fn killing_the_supervisor_leaves_no_process() {
     if !has_servers() {
         return;
     }
-    let _machine = one_at_a_time();
+    let _machine = machine::quarter();
     let workplace = workplace(&TINY.replace("\"90s\"", "\"20m\""));
     let temporary = temporary_folder();
     let mut running = start_with(&workplace, &[("TMPDIR", temporary.path().as_os_str())]);
@@ -323,7 +323,7 @@ fn killing_supervisor_and_guards_at_once_leaves_no_process() {
     if !has_servers() {
         return;
     }
-    let _machine = one_at_a_time();
+    let _machine = machine::quarter();
     let workplace = workplace(&TINY.replace("\"90s\"", "\"20m\""));
     let temporary = temporary_folder();
     let start = || start_with(&workplace, &[("TMPDIR", temporary.path().as_os_str())]);
@@ -365,7 +365,7 @@ fn ctrl_c_stops_all_servers_and_writes_a_report() {
     if !has_servers() {
         return;
     }
-    let _machine = one_at_a_time();
+    let _machine = machine::quarter();
     let workplace = workplace(&TINY.replace("\"90s\"", "\"20m\""));
     let temporary = temporary_folder();
     let log = OsStr::new("tiketi_sim=debug,tokio_postgres=trace");
@@ -392,7 +392,7 @@ fn unexpected_server_exit_makes_the_run_inconclusive() {
     if !has_servers() {
         return;
     }
-    let _machine = one_at_a_time();
+    let _machine = machine::quarter();
     let workplace = workplace(&TINY.replace("\"90s\"", "\"20m\""));
     let mut running = Running::start(&workplace, &["run", "tiny.toml"]);
     running.wait_for_buyers();
@@ -531,7 +531,7 @@ fn existing_servers_are_left_unchanged() {
     if !has_servers() {
         return;
     }
-    let _machine = one_at_a_time();
+    let _machine = machine::quarter();
     let theirs = Theirs::start();
     theirs.redis(&redis::Cmd::set("theirs", "untouched"));
     theirs.sql("CREATE TABLE theirs (word text); INSERT INTO theirs VALUES ('untouched')");

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::command::Workplace;
+use crate::machine;
 use tiketi_buyer::observation::{Failure, Stage};
 use tiketi_cloud::driver::{Engine as _, FaultTarget as _, Launch};
 use tiketi_cloud::order::Input;
@@ -51,6 +52,7 @@ struct Bench {
     testbed: Testbed,
     port: u16,
     _turn: MutexGuard<'static, ()>,
+    _machine: machine::Share,
 }
 
 impl Bench {
@@ -62,12 +64,14 @@ impl Bench {
             now_unix_ns: 0,
         };
         let turn = TURN.lock().await;
+        let machine = machine::half();
         let testbed = Box::pin(Testbed::start(plan, &ground)).await.unwrap();
         let port = testbed.entry().port;
         let mut bench = Self {
             testbed,
             port,
             _turn: turn,
+            _machine: machine,
         };
         for (number, &zone) in (0..).zip(zones) {
             let launch = Launch {
@@ -364,9 +368,11 @@ fn noticed(run: &Measurements) -> [u64; 3] {
 
 #[test]
 fn a_live_run_and_a_simulation_agree_on_what_buyers_notice() {
+    let machine = machine::half();
     let workplace = Workplace::new();
     workplace.write("both.toml", SALE);
     let ended = workplace.run(&["run", "both.toml"]);
+    drop(machine);
     let folder = std::fs::read_dir(workplace.path("reports")).unwrap().next();
     let folder = folder
         .unwrap_or_else(|| panic!("{ended:#?}"))

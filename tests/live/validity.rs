@@ -4,17 +4,17 @@
 //! If redis-server or PostgreSQL is not installed, the tests that need them print that they are skipped; with `CI` set they
 //! fail.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::command::{Ended, Workplace};
+use crate::machine;
 use crate::processes::{Process, Running, assert_gone};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tiketi_stores::Programs;
 
-/// Twenty buyers, of whom one at a time may shop, in ten seconds of real time: some wait until the end.
+/// Twenty buyers, of whom one at a time may shop, in six seconds of real time: some wait until the end.
 ///
 /// The limits on delays are far above what a busy machine causes, and below a stop of [`STOPPED`].
 const WAITING: &str = r#"# Is a stalled tool noticed?
@@ -22,7 +22,7 @@ name = "waiting"
 seed = 3
 
 [clock]
-duration = "100s"
+duration = "60s"
 warmup   = "0s"
 speed    = 10
 
@@ -56,16 +56,23 @@ send_lag_p99_max = "1m"
 stall_max        = "1500ms"
 "#;
 
+/// The same sale for as long as the stops of several parts take, even if it starts slowly.
+const LONG: [&str; 4] = ["run", "waiting.toml", "--duration", "100s"];
+
+/// The same on real servers.
+const SERVERS: [&str; 6] = [
+    "run",
+    "waiting.toml",
+    "--duration",
+    "100s",
+    "--data-tier",
+    "servers",
+];
+
 /// Real time for which a part is stopped.
 const STOPPED: Duration = Duration::from_millis(2_000);
 
 const STALLS: &str = "no part of the tool stalled";
-
-/// Makes runs take turns.
-fn one_at_a_time() -> MutexGuard<'static, ()> {
-    static MACHINE: Mutex<()> = Mutex::new(());
-    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 fn workplace(more: &str) -> Workplace {
     let workplace = Workplace::new();
@@ -135,7 +142,7 @@ fn assert_stalled(ended: &Ended, workplace: &Workplace, parts: &[&str]) -> Strin
 
 #[test]
 fn stopped_supervisor_makes_the_run_inconclusive() {
-    let _machine = one_at_a_time();
+    let _machine = machine::half();
     let workplace = workplace("");
     let mut running = Running::start(&workplace, &["run", "waiting.toml"]);
     running.wait_for_buyers();
@@ -150,9 +157,9 @@ fn stopped_supervisor_makes_the_run_inconclusive() {
 
 #[test]
 fn stopped_worker_and_node_make_the_run_inconclusive() {
-    let _machine = one_at_a_time();
+    let _machine = machine::half();
     let workplace = workplace("");
-    let mut running = Running::start(&workplace, &["run", "waiting.toml"]);
+    let mut running = Running::start(&workplace, &LONG);
     wait_for_a_queue(&mut running);
     let children = running.children();
     let worker = child(&running, "worker");
@@ -175,7 +182,7 @@ fn stopped_worker_and_node_make_the_run_inconclusive() {
 
 #[test]
 fn instance_paused_by_the_scenario_is_no_stall() {
-    let _machine = one_at_a_time();
+    let _machine = machine::half();
     let fault = r#"
 [[faults]]
 at     = "20s"
@@ -225,10 +232,9 @@ fn stopped_servers_and_instances_make_the_run_inconclusive() {
     if !has_servers() {
         return;
     }
-    let _machine = one_at_a_time();
+    let _machine = machine::half();
     let workplace = workplace("");
-    let servers = ["run", "waiting.toml", "--data-tier", "servers"];
-    let mut running = Running::start(&workplace, &servers);
+    let mut running = Running::start(&workplace, &SERVERS);
     running.wait_for_buyers();
     stall(&titled(&running, "redis-server 127.0.11."));
     stall(&titled(&running, "postgres"));
@@ -251,7 +257,7 @@ fn primary_paused_by_the_scenario_is_no_stall() {
     if !has_servers() {
         return;
     }
-    let _machine = one_at_a_time();
+    let _machine = machine::half();
     let fault = r#"
 [[faults]]
 at     = "20s"
@@ -266,7 +272,7 @@ part   = "database"
 lasts  = "30s"
 "#;
     let workplace = workplace(fault);
-    let ended = workplace.run(&["run", "waiting.toml", "--data-tier", "servers"]);
+    let ended = workplace.run(&SERVERS);
     let (ok, evidence) = check(&summary(&workplace), STALLS);
     assert!(ok, "{evidence}: {ended:#?}");
 }
@@ -310,7 +316,7 @@ impl Drop for Pinned {
 fn tool_on_one_full_cpu_of_several_is_inconclusive() {
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    let _machine = one_at_a_time();
+    let _machine = machine::whole();
     let Some(pinned) = Pinned::to_one_cpu() else {
         return;
     };

@@ -1,20 +1,23 @@
 //! Plays a scenario in both engines: live by the program's binary on the testbed, and simulated in this process.
 
-use std::sync::{Mutex, PoisonError};
-
 use tiketi_measure::{Engine, Measurements, archive};
 use tiketi_model::{Unwatched, simulate};
 use tiketi_scenario::{Overrides, load};
 
 use crate::command::Workplace;
+use crate::machine;
 
-/// Runs the scenario live. Runs of one test program take turns.
+/// Runs the scenario live, on half of the machine.
 pub(crate) fn live(text: &str) -> Measurements {
-    static MACHINE: Mutex<()> = Mutex::new(());
-    let _turn = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    live_on(machine::half(), text)
+}
+
+/// Runs the scenario live, on this share of the machine.
+pub(crate) fn live_on(share: machine::Share, text: &str) -> Measurements {
     let workplace = Workplace::new();
     workplace.write("sale.toml", text);
     let ended = workplace.run(&["run", "sale.toml"]);
+    drop(share);
     let reports = std::fs::read_dir(workplace.path("reports"));
     let mut reports = reports.unwrap_or_else(|error| panic!("{error}: {}", ended.stderr));
     let report = reports.next().expect("there is a report");
