@@ -234,5 +234,5 @@ fn every_mapping_file_compiles_says_what_was_tried_and_is_listed() {
         );
         count += 1;
     }
-    assert_eq!(count, 12);
+    assert_eq!(count, 13);
 }

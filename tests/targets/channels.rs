@@ -1,5 +1,5 @@
-//! Push channels of mapped systems: server-sent events, WebSockets and long polls, with buyers against a small server that has one
-//! planted fault.
+//! Push channels of mapped systems: server-sent events, WebSockets, long polls and Socket.IO, with buyers against a small server that
+//! has one planted fault.
 #![expect(
     clippy::unwrap_used,
     reason = "a panic fails the test at the right line"
@@ -42,7 +42,7 @@ stall_max        = "5s"
 "#;
 
 /// The kinds of channels, with what of the mapping is special to them.
-const CHANNELS: [(&str, &str); 3] = [
+const CHANNELS: [(&str, &str); 4] = [
     (
         "sse",
         r#"
@@ -77,9 +77,31 @@ means = [
 ]
 "#,
     ),
+    (
+        "socket.io",
+        r#"
+call = "GET /queue/io/"
+namespace = "/queue"
+auth = { user = "{user}" }
+send = [{ event = "subscribe", arguments = [{ user = "{user}" }], ack = "subscribed" }]
+acks = { entry = [{ got = "{pass}" }] }
+means = [
+    { kind = "entry", is = "admitted" },
+    { kind = "subscribed", "/state" = "WAITING", is = "queued" },
+    { kind = "noise", is = "queued" },
+]
+"#,
+    ),
 ];
 
-/// The mapping of the server with one kind of channel.
+/// Answers with a header.
+const SIGNS: &str = r#"while IFS= read -r line; do
+    id=$(printf '%s' "$line" | sed 's/.*"id":\([0-9]*\).*/\1/')
+    printf '{"id":%s,"headers":{"x-signature":"v1"}}\n' "$id"
+done
+"#;
+
+/// The mapping of the server with one kind of channel. Without polls, the requests for it are signed.
 fn mapping((channel, special): (&str, &str), can_poll: bool) -> String {
     let polling = r#"
 [queue_status]
@@ -91,6 +113,7 @@ means = [
     { status = 200, "/state" = "NONE", is = "dropped" },
 ]
 "#;
+    let signing = "[sign]\nrun = [\"sh\", \"sign.sh\"]\nfor = [\"push\"]\n";
     format!(
         r#"
 name = "pushed 1"
@@ -128,7 +151,7 @@ means = [
 call = "POST /seats/{{seat}}/pay"
 means = [{{ status = 200, is = "paid" }}]
 "#,
-        if can_poll { polling } else { "" }
+        if can_poll { polling } else { signing }
     )
 }
 
@@ -161,7 +184,10 @@ fn test(fault: Fault, channel: (&'static str, &str), can_poll: bool) -> Tested {
     workplace.write("sale.toml", SALE);
     workplace.write("api.toml", mapping(channel, can_poll));
     let url = server.url();
-    let ended = workplace.run(&["run", "sale.toml", "--target", &url, "--api", "api.toml"]);
+    let words = ["run", "sale.toml", "--target", &url, "--api", "api.toml"];
+    workplace.write("sign.sh", SIGNS);
+    let more: &[_] = if can_poll { &[] } else { &["--allow-exec"] };
+    let ended = workplace.run(&[&words, more].concat());
     let folder = std::fs::read_dir(workplace.path("reports")).ok();
     let run = folder.and_then(|mut runs| Some(runs.next()?.unwrap().path()));
     let read = |name: &str| {
@@ -215,6 +241,16 @@ impl Tested {
     }
 }
 
+/// How many admissions buyers have acknowledged with the pass of their own, and how many in another way.
+fn acknowledged(books: &Books) -> (usize, usize) {
+    let is_own = |ack: &&String| {
+        let user = ack.split(": ").next().unwrap();
+        ack.ends_with(&format!(r#"[{{"got":"pass-of-{user}"}}]"#))
+    };
+    let own = books.acknowledged.iter().filter(is_own).count();
+    (own, books.acknowledged.len() - own)
+}
+
 #[test]
 fn buyers_learn_of_their_admission_by_a_message_and_keep_what_it_says() {
     for tested in tested(Fault::None) {
@@ -233,6 +269,16 @@ fn buyers_learn_of_their_admission_by_a_message_and_keep_what_it_says() {
             "{:?}",
             tested.ended
         );
+        if tested.channel == "socket.io" {
+            let (own, others) = acknowledged(&tested.books);
+            assert!(own >= 20 && others == 0, "{:?}", tested.books);
+            assert!(
+                tested.books.subscribed.len() >= BUYERS,
+                "{:?}",
+                tested.books
+            );
+            assert!(tested.books.pongs > 0, "{:?}", tested.books);
+        }
         // The cells add up to the same.
         let mut lines = tested.csv.lines();
         let column = |line: &str| {
@@ -246,7 +292,7 @@ fn buyers_learn_of_their_admission_by_a_message_and_keep_what_it_says() {
 }
 
 #[test]
-fn buyers_need_no_polls_if_the_channel_works() {
+fn buyers_need_no_polls_if_the_channel_works_and_its_requests_can_be_signed() {
     let [of_channels] = all([Fault::None], false);
     for tested in of_channels {
         tested.assert_sold();
@@ -257,6 +303,8 @@ fn buyers_need_no_polls_if_the_channel_works() {
             tested.ended
         );
         assert_eq!(tested.books.polls, 0);
+        let asked: u32 = tested.books.channels.values().sum();
+        assert_eq!(tested.books.signed, asked, "{}", tested.channel);
     }
 }
 
@@ -306,7 +354,7 @@ fn buyers_poll_if_the_channel_is_refused_and_the_report_says_so() {
                 "was not accepted as a channel",
                 "not a stream of events, but 'text/html",
             ]),
-            "websocket" => tested.says(&["was refused with 200", "Welcome"]),
+            "websocket" | "socket.io" => tested.says(&["was refused with 200", "Welcome"]),
             // A response with 200 is an answer, in a form that no row describes.
             _ => tested.says(&[
                 "a message that no row of the API mapping describes",
@@ -343,7 +391,7 @@ fn what_never_ends_is_cut_off_and_named() {
         tested.assert_sold();
         let what = match tested.channel {
             "sse" => "a line is longer than 64 KiB",
-            "websocket" => "a message is longer than 64 KiB",
+            "websocket" | "socket.io" => "a message is longer than 64 KiB",
             _ => "a response is longer than 64 KiB",
         };
         tested.says(&[what, "Buyers fell back to polling"]);
@@ -370,6 +418,9 @@ fn endless_messages_and_silence_are_cut_off_and_named() {
     for tested in silence {
         tested.assert_sold();
         assert_eq!(tested.learned("message"), 0, "{:?}", tested.ended);
+        if tested.channel == "socket.io" {
+            tested.says(&["was silent for too long", "it sent no ping for 3 s"]);
+        }
     }
 }
 
@@ -396,6 +447,10 @@ fn a_channel_that_ends_is_opened_again_with_the_last_id() {
         }
         let most = tested.books.channels.values().max().unwrap();
         assert!((2..=20).contains(most), "{:?}", tested.books.channels);
+        if tested.channel == "socket.io" {
+            let ended = "was refused, or ended by the server,";
+            tested.says(&[ended, "it disconnected the buyer"]);
+        }
         if tested.channel == "sse" {
             let expected = ["first".to_owned()].into();
             assert_eq!(tested.books.last_ids, expected, "{:?}", tested.books);

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::command::{Ended, Workplace};
-use crate::foreign_servers::{SeatFlow, Ticketon};
+use crate::foreign_servers::{NestQueue, SeatFlow, Ticketon};
 use serde_json::Value;
 
 const SALE: &str = r#"
@@ -162,6 +162,78 @@ fn conflicts_of_the_deaf() -> (u32, Ended) {
     workplace.write("sale.toml", SALE.replace("SHOW", "1"));
     let (ended, _) = run(&workplace, &deaf.url(), &[]);
     (deaf.books().conflicts, ended)
+}
+
+/// One run understands where the id is, another one looks in the wrong place; and a probe.
+#[test]
+fn the_id_of_the_reservation_comes_over_socket_io_only() {
+    let prepared = |seats, changes: &[(&str, &str)]| {
+        let workplace = Workplace::new();
+        write_mapping(&workplace, "nest-ticket-queue.toml", changes);
+        write_users(&workplace, 12);
+        let sale = SALE.replace("[target]\nshow = \"SHOW\"\n", "");
+        workplace.write("sale.toml", sale.replace("9s", "5s"));
+        (
+            NestQueue::start(seats, Duration::from_millis(150)),
+            workplace,
+        )
+    };
+    let users = ["--users", "users.csv"];
+    let right = std::thread::spawn(move || {
+        let (server, workplace) = prepared(10, &[]);
+        let (ended, summary) = run(&workplace, &server.url(), &users);
+        let books = server.books();
+        // On a busy machine, a buyer may be admitted before its socket is open, and does not hear of it.
+        let told = 10 - books.lost as usize;
+        assert_eq!(books.paid, told, "{books:?}\n{ended:?}");
+        assert!(told >= 8, "{books:?}");
+        assert_eq!(books.sold_out, 2, "{books:?}");
+        assert_eq!(books.complaints, Vec::<String>::new(), "{ended:?}");
+        assert_eq!(books.sockets_opened, 13, "one before the load: {books:?}");
+        assert!(books.pongs > 0, "{books:?}");
+        let ways = &summary["admissions"]["ways"];
+        assert_eq!(ways[0]["learned"], "message", "{ways}");
+        assert_eq!(ways[0]["admissions"], told, "{ways}");
+        assert_understood(&ended);
+        assert!(matches!(ended.code, Some(0 | 91)), "{ended:?}");
+    });
+    let wrong = std::thread::spawn(move || {
+        let elsewhere = (
+            "{ reservation = \"/reservationId\" }\nplace",
+            "{ reservation = \"/reservationID\" }\nplace",
+        );
+        let place = (
+            "[queue_status]\ncall = \"GET /events/{show}/queue/me\"\nkeep = { reservation = \"/reservationId\" }\n",
+            "[queue_status]\ncall = \"GET /events/{show}/queue/me\"\n",
+        );
+        let (server, workplace) = prepared(10, &[place, elsewhere]);
+        let (ended, _) = run(&workplace, &server.url(), &users);
+        assert_eq!(server.books().paid, 0, "{ended:?}");
+        assert_eq!(ended.code, Some(91), "{ended:?}");
+        let words = "{reservation} has no value";
+        assert!(ended.stdout.contains(words), "{}", ended.stdout);
+    });
+    let (server, workplace) = prepared(1, &[]);
+    let url = server.url();
+    let words = ["probe", "--target", &url, "--api", "api.toml"];
+    let ended = workplace.run(&[&words[..], &users].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for shown in [
+        "push (socket.io)\n   > GET /socket.io/?EIO=4&transport=websocket",
+        "   < event: queue:active",
+        "   = admitted",
+        "   > POST /reservations/00000000-0000-0007-0000-000000000000/pay",
+        "   = paid",
+    ] {
+        assert!(
+            ended.stdout.contains(shown),
+            "`{shown}` in\n{}",
+            ended.stdout
+        );
+    }
+    assert!(!ended.stdout.contains("login-of"), "{}", ended.stdout);
+    right.join().unwrap();
+    wrong.join().unwrap();
 }
 
 #[test]

@@ -42,7 +42,9 @@ pub(crate) fn of_recording(recording: Recording) -> Traffic {
         .iter()
         .any(|socket| socket.kind == SocketKind::SocketIo && admits(&socket.messages));
     if !recording.sockets.is_empty() && !speaks_tiketi {
-        notes.push("Buyers of this mapping poll: it cannot describe these messages.".to_owned());
+        notes.push(
+            "Buyers of this mapping poll; a table `[push]` can describe these messages.".to_owned(),
+        );
     }
     for (origin, (count, paths)) in left_out.files.iter().take(HOSTS_MAX) {
         let more = if *count > paths.len() { ", …" } else { "" };

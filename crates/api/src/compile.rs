@@ -8,6 +8,7 @@ mod queue;
 mod role;
 mod rows;
 mod sign;
+mod socket;
 
 use std::collections::BTreeSet;
 
@@ -15,7 +16,7 @@ use tiketi_core::names::Named;
 
 use crate::mapping::{Mapping, Moment, Places, RoleName, Tokens};
 use crate::problem::{At, Problem, Problems, one_of};
-use crate::push::{Push, Stream};
+use crate::push::Push;
 use crate::row::Meaning;
 use crate::table::Table;
 use crate::template::{Broken, Escape, Template, Variable};
@@ -117,9 +118,10 @@ fn read(tree: &Tree, problems: &mut Problems) -> Option<Mapping> {
         columns: &columns,
         hosts: &hosts,
         headers: table.find("headers"),
+        call: None,
         message: None,
     };
-    let push = push::push(&mut table, &context, problems);
+    let mut push = push::push(&mut table, &context, problems);
     let tokens = table.find("tokens");
     let tokens = tokens.map_or_else(
         || Some(Tokens::default()),
@@ -155,7 +157,12 @@ fn read(tree: &Tree, problems: &mut Problems) -> Option<Mapping> {
         }
     }
     let sign = table.find("sign");
-    let sign = sign.map(|(at, tree)| sign::sign(at, tree, &context, &mut roles, problems));
+    let sign = sign.map(|(at, tree)| {
+        let stream = push.as_mut().and_then(|(_, stream)| stream.as_mut());
+        let mut signed: Vec<_> = roles.iter_mut().collect();
+        signed.extend(stream.map(|stream| &mut stream.role));
+        sign::sign(at, tree, &context, signed, problems)
+    });
     let at = table.at.clone();
     table.finish(problems);
     let (push, stream) = push?;
@@ -267,17 +274,20 @@ fn check_sale(mapping: &Mapping, at: &At, problems: &mut Problems) {
         let help = "without one, no ticket would ever be sold: say which request completes a sale";
         problems.report(at, message, "`[payment]` or `[confirm]`", help);
     }
+    let stream = mapping.stream.as_deref();
+    if stream.is_some_and(|stream| stream.is_early) && mapping.place(RoleName::QueueEnter).is_none()
+    {
+        let message = "the push channel opens before the queue, which no request enters";
+        let help = "without it, to open the channel is to enter the queue: leave `opens` out";
+        problems.report(at, message, "`[queue_enter]`", help);
+    }
     let queues = mapping.role(RoleName::QueueEnter).is_some_and(|role| {
         let mut meanings = role.rows.iter().map(|row| row.meaning);
         meanings.any(|meaning| meaning == Meaning::Queued)
     });
-    let is_told = match mapping.push {
-        Push::None => false,
-        Push::SocketIo => true,
-        Push::Sse | Push::WebSocket | Push::LongPoll => {
-            let stream = mapping.stream.as_deref();
-            stream.is_some_and(Stream::admits)
-        }
+    let is_told = match stream {
+        Some(stream) => stream.admits(),
+        None => mapping.push == Push::SocketIo,
     };
     if queues && mapping.place(RoleName::QueueStatus).is_none() && !is_told {
         let message =

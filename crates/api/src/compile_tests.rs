@@ -343,6 +343,12 @@ fn a_program_signs_the_requests_that_it_is_for() {
         .map(|(name, variable)| (name.as_str(), *variable));
     let expected = [("user", Variable::User), ("ticket", Variable::Kept(0))];
     assert_eq!(variables.collect::<Vec<_>>(), expected);
+    let push = "[push]\nchannel = \"sse\"\ncall = \"GET /e\"\nmeans = [{ is = \"done\" }]\n";
+    let mapping = self::mapping(&format!(
+        "sign = {{ run = [\"x\"], for = [\"push\"] }}\n{push}"
+    ));
+    assert!(mapping.stream.unwrap().role.is_signed);
+    assert!(!mapping.roles.iter().any(|role| role.is_signed));
 }
 
 #[test]

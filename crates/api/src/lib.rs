@@ -34,7 +34,7 @@ pub use mapping::{
 };
 pub use place::Place;
 pub use problem::Problem;
-pub use push::{Push, PushMessage, PushUnderstood, Recipient, Stream};
+pub use push::{Push, PushMessage, PushUnderstood, Recipient, SocketIo, Stream};
 pub use row::Meaning;
 pub use scalar::Scalar;
 pub use sign::Sign;

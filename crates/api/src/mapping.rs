@@ -120,7 +120,7 @@ pub struct Mapping {
     pub name: String,
     /// How the back end reaches waiting buyers.
     pub push: Push,
-    /// How the channel of [`Self::push`] is opened and what its messages mean; `None` without a channel, and with Socket.IO, whose
+    /// How the channel of [`Self::push`] is opened and what its messages mean; `None` without a channel, and with Socket.IO if the
     /// messages are those of TIKETI.
     pub stream: Option<Box<Stream>>,
     /// What generated tokens claim, and where given ones name their user.
@@ -299,8 +299,7 @@ impl Mapping {
             || stream.is_some_and(|stream| {
                 names(&stream.role, variable)
                     || stream
-                        .send
-                        .iter()
+                        .sent()
                         .any(|text| text.variables().any(|one| one == variable))
             })
     }

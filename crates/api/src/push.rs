@@ -17,7 +17,7 @@ use crate::template::{Template, Values, Variable};
 pub enum Push {
     /// Not at all: buyers poll.
     None,
-    /// With Socket.IO, as the back ends of TIKETI do.
+    /// With Socket.IO: as the back ends of TIKETI do, if the mapping does not say more.
     SocketIo,
     /// With server-sent events: a response that does not end.
     Sse,
@@ -39,7 +39,7 @@ names!(Push {
 /// default.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Longest silence that a mapping can allow.
+/// Longest silence that a mapping can allow. Of Socket.IO, the server says itself how often it pings, and this is only the limit.
 pub(crate) const TIMEOUT_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// A channel of messages.
@@ -47,12 +47,29 @@ pub(crate) const TIMEOUT_MAX: Duration = Duration::from_secs(10 * 60);
 pub struct Stream {
     /// The request that opens it, and the rows that say what a message means.
     pub role: Role,
-    /// What the buyer sends as soon as it is open; only over a WebSocket.
+    /// What the buyer sends as soon as it is open: the texts of a WebSocket, or the JSON lists of Socket.IO (name and arguments).
     pub send: Vec<Template>,
+    /// Whether it is opened with the page of the show, before buyers enter the queue.
+    pub is_early: bool,
+    /// What only Socket.IO has; `None` for other channels.
+    pub socket: Option<Box<SocketIo>>,
     /// How long it may be silent, and how long a long poll may take, in real time.
     pub timeout: Duration,
     /// Where a message names its buyer, and what this buyer is compared by.
     pub(crate) recipient: Option<(u8, Variable)>,
+}
+
+/// What a channel with Socket.IO has besides.
+#[derive(Clone, Debug, Default)]
+pub struct SocketIo {
+    /// The namespace; empty for `/`.
+    pub namespace: Template,
+    /// The payload of the connect packet, as JSON; empty without one.
+    pub auth: Template,
+    /// For each of [`Stream::send`], the name under which its acknowledgement is understood; `None` if it asks for none.
+    pub answers: Vec<Option<String>>,
+    /// The arguments, as a JSON list, with which messages of these names are acknowledged. All others get none.
+    pub acks: Vec<(String, Template)>,
 }
 
 /// A message, as far as a mapping looks at it.
@@ -151,6 +168,15 @@ impl Stream {
             Some(own) if named.same(&own) => Recipient::Buyer,
             Some(_) | None => Recipient::Another,
         }
+    }
+
+    /// Returns what is sent besides the request that opens the channel.
+    pub(crate) fn sent(&self) -> impl Iterator<Item = &Template> {
+        let of_socket = self.socket.as_deref().into_iter().flat_map(|socket| {
+            let acks = socket.acks.iter().map(|(_, arguments)| arguments);
+            [&socket.namespace, &socket.auth].into_iter().chain(acks)
+        });
+        self.send.iter().chain(of_socket)
     }
 
     /// Returns what a message says of the buyer's place in the queue.

@@ -180,6 +180,205 @@ means = [{ status = 200, is = "queued" }]
     assert_eq!(told.kept, [], "the buyer's own seat stays what it is");
 }
 
+const SOCKET: &str = r#"
+[push]
+channel = "socket.io"
+namespace = "/queue"
+auth = { token = "{user}", v = 2 }
+send = [
+    { event = "join", arguments = [{ show = "{user}" }, 7], ack = "joined" },
+    { event = "hello" },
+]
+acks = { "are-you-there" = [{ ok = true, who = "{user}" }] }
+recipient = { "/user" = "{user}" }
+keep = { reservation = "/id" }
+means = [
+    { kind = ["entry", "joined"], "/id" = { exists = true }, is = "admitted" },
+    { kind = "joined", is = "queued" },
+    { kind = "moved", "/1/place" = { above = 0 }, is = "queued" },
+]
+"#;
+
+#[test]
+fn a_channel_with_socket_io_says_what_is_sent_and_has_names_for_answers() {
+    let mapping = mapping(SOCKET);
+    assert_eq!(mapping.push, Push::SocketIo);
+    let stream = mapping.stream.as_deref().expect("it says more");
+    let socket = stream.socket.as_deref().expect("it is Socket.IO");
+    let rendered = |template: &Template| {
+        let mut text = String::new();
+        template.render(&Kim, &mut text).map(|()| text).unwrap()
+    };
+    let path = "/socket.io/?EIO=4&transport=websocket";
+    assert_eq!(rendered(&stream.role.path), path);
+    assert_eq!(rendered(&socket.namespace), "/queue");
+    assert_eq!(rendered(&socket.auth), r#"{"token":"kim","v":2}"#);
+    let sent: Vec<_> = stream.send.iter().map(rendered).collect();
+    assert_eq!(sent, [r#"["join",{"show":"kim"},7]"#, r#"["hello"]"#]);
+    assert_eq!(socket.answers, [Some("joined".to_owned()), None]);
+    let (name, arguments) = &socket.acks[0];
+    assert_eq!(name, "are-you-there");
+    assert_eq!(rendered(arguments), r#"[{"ok":true,"who":"kim"}]"#);
+    assert_eq!(stream.timeout, TIMEOUT_MAX, "the server says how often");
+    let cases = [
+        ("entry", r#"{"user":"kim","id":4}"#, Some(Meaning::Admitted)),
+        (
+            "joined",
+            r#"{"user":"kim","id":4}"#,
+            Some(Meaning::Admitted),
+        ),
+        ("joined", r#"{"user":"kim"}"#, Some(Meaning::Queued)),
+        ("moved", r#"["all",{"place":3}]"#, Some(Meaning::Queued)),
+        ("moved", r#"{"place":3}"#, None),
+        ("hello", "[]", None),
+    ];
+    for (event, body, meaning) in cases {
+        let told = told(&mapping, Some(event), body);
+        assert_eq!(told.meaning, meaning, "{event} {body}");
+    }
+    let elsewhere = SOCKET.replace(
+        "namespace = \"/queue\"",
+        "call = \"GET /ws/io?v=1\"\nnamespace = \"/\"",
+    );
+    let mapping = self::mapping(&elsewhere);
+    let stream = mapping.stream.as_deref().unwrap();
+    let path = "/ws/io?v=1&EIO=4&transport=websocket";
+    assert_eq!(rendered(&stream.role.path), path);
+    assert!(stream.socket.as_deref().unwrap().namespace.is_empty());
+}
+
+#[test]
+fn variables_that_only_the_socket_sends_are_used() {
+    let sending = |arguments: &str| {
+        format!(
+            r#"
+[push]
+channel = "socket.io"
+{arguments}
+means = [{{ kind = "entry", is = "admitted" }}]
+"#
+        )
+    };
+    for arguments in [
+        "auth = { id = \"{reservation}\" }",
+        "namespace = \"/{reservation}\"",
+        "send = [{ event = \"join\", arguments = [\"{reservation}\"] }]",
+        "acks = { entry = [\"{reservation}\"] }",
+    ] {
+        assert_problem(&sending(arguments), "a request names {reservation}", "keep");
+    }
+}
+
+#[test]
+fn a_wrong_channel_with_socket_io_is_reported_with_what_is_expected() {
+    let with = |from: &str, to: &str| {
+        assert_eq!(SOCKET.matches(from).count(), 1, "{from}");
+        SOCKET.replace(from, to)
+    };
+    let queue = "namespace = \"/queue\"";
+    let cases = [
+        (
+            with(queue, "namespace = \"queue\""),
+            "`push.namespace` is \"queue\"",
+            "\"/queue\"",
+        ),
+        (
+            with(queue, "namespace = \"/a,b\""),
+            "`push.namespace`",
+            "\"/queue\"",
+        ),
+        (
+            with(queue, "namespace = 7"),
+            "`push.namespace` is 7",
+            "\"/queue\"",
+        ),
+        (
+            with(queue, "call = \"POST /io\""),
+            "opens a WebSocket",
+            "GET",
+        ),
+        (with(queue, "call = 7"), "`push.call` is 7", "a path"),
+        (
+            with(queue, "query = { transport = \"polling\" }"),
+            "has `EIO` or `transport`",
+            "they are added",
+        ),
+        (
+            with(queue, "rooms = 1"),
+            "unknown key `rooms`",
+            "namespace, auth, acks",
+        ),
+        (
+            with("auth = { token = \"{user}\", v = 2 }", "auth = \"{token}\""),
+            "`push.auth`",
+            "{ token = \"{token}\" }",
+        ),
+        (
+            with("{user}\", v", "{usr}\", v"),
+            "unknown variable `usr`",
+            "user",
+        ),
+        (
+            with("{ event = \"hello\" }", "[\"hello\"]"),
+            "`push.send[1]`",
+            "a table",
+        ),
+        (
+            with("{ event = \"hello\" }", "{ name = \"hello\" }"),
+            "`event` is missing",
+            "join",
+        ),
+        (
+            with("{ event = \"hello\" }", "{ event = 7 }"),
+            "`push.send[1].event` is 7",
+            "join",
+        ),
+        (
+            with(
+                "{ event = \"hello\" }",
+                "{ event = \"hello\", arguments = \"x\" }",
+            ),
+            "`push.send[1].arguments`",
+            "a list of arguments",
+        ),
+        (
+            with("[{ ok = true, who = \"{user}\" }]", "true"),
+            "`push.acks.are-you-there` is true",
+            "a list of arguments",
+        ),
+        (
+            with("{ kind = \"moved\"", "{ status = 200, kind = \"moved\""),
+            "looks at a status",
+            "kind",
+        ),
+        (
+            "[push]\nchannel = \"socket.io\"\nnamespace = \"/a\"\n".to_owned(),
+            "`means` is missing",
+            "admitted",
+        ),
+        (
+            EVENTS.replace("channel = \"sse\"", "channel = \"sse\"\nnamespace = \"/a\""),
+            "unknown key `namespace`",
+            "timeout",
+        ),
+    ];
+    for (push, message, expected) in cases {
+        assert_problem(&push, message, expected);
+    }
+    let early = SOCKET.replace("namespace", "opens = \"before-queue\"\nnamespace");
+    assert!(mapping(&early).stream.unwrap().is_early);
+    assert_problem(
+        &early.replace("before-queue", "early"),
+        "`push.opens` is \"early\"",
+        "one of in-queue, before-queue",
+    );
+    let silent = SOCKET.replace("is = \"admitted\"", "is = \"done\"");
+    assert_problem(&silent, "nothing tells a buyer of an admission", "push");
+    let many = format!("send = [{}]", "{ event = \"x\" },".repeat(9));
+    let many = format!("[push]\nchannel = \"socket.io\"\n{many}\nmeans = []");
+    assert_problem(&many, "`push.send` has 9 messages", "at most 8");
+}
+
 #[test]
 fn messages_that_keep_what_a_request_needs_are_enough() {
     let push = r#"
@@ -310,6 +509,17 @@ fn a_wrong_channel_is_reported_with_what_is_expected() {
     for (push, message, expected) in cases {
         assert_problem(&push, message, expected);
     }
+    // There is no queue to be entered after that.
+    let text = EVENTS.replace("{ticket}", "all").replace(
+        "channel = \"sse\"",
+        "channel = \"sse\"\nopens = \"before-queue\"",
+    );
+    let text = format!(
+        "{text}\n[payment]\ncall = \"POST /pay\"\nmeans = [{{ status = 200, is = \"paid\" }}]"
+    );
+    let table = toml::de::DeTable::parse(&text).unwrap();
+    let problems = compile(&Tree::from_table(table.get_ref(), 0..0)).expect_err("no queue");
+    assert!(problems[0].expected.contains("queue_enter"), "{problems:?}");
     // A response has no kind.
     let role =
         "[setup]\ncall = \"POST /x\"\nmeans = [{ kind = \"a\", is = \"done\" }]\npush = \"none\"\n";

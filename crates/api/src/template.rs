@@ -229,6 +229,22 @@ impl Template {
         self
     }
 
+    /// Returns whether these words are in it, without the values of variables.
+    pub(crate) fn contains(&self, words: &str) -> bool {
+        self.parts.iter().any(|part| match part {
+            Part::Text(text) => text.contains(words),
+            Part::Value(..) => false,
+        })
+    }
+
+    /// Adds to the query of a path.
+    pub(crate) fn with_query(mut self, query: &str) -> Self {
+        let separator = if self.contains("?") { "&" } else { "?" };
+        self.push_text(separator);
+        self.push_text(query);
+        self
+    }
+
     /// Returns whether it says nothing.
     pub const fn is_empty(&self) -> bool {
         self.parts.is_empty()

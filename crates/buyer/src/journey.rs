@@ -93,6 +93,8 @@ pub struct Journey {
     position: u32,
     socket: Socket,
     channel: Channel,
+    /// Whether a message has said that the buyer is admitted who has not got the response of the queue yet.
+    announced: bool,
     room: RoomPlace,
     event_due: bool,
     join_due: bool,
@@ -144,6 +146,7 @@ impl Journey {
             position: 0,
             socket: Socket::new(),
             channel: Channel::ALL,
+            announced: false,
             room: RoomPlace::Application,
             event_due: false,
             join_due: false,
@@ -206,8 +209,12 @@ impl Journey {
                 let pause = self.draws.browse(&self.temperament);
                 self.go(Step::ShowDetail, now + pause);
             }
-            (Step::ShowDetail, _) if self.knows_show() => self.go(Step::QueueCheck, now),
+            (Step::ShowDetail, _) if self.knows_show() => {
+                self.listen_early(now);
+                self.go(Step::QueueCheck, now);
+            }
             (Step::ShowDetail, _) => {
+                self.listen_early(now);
                 self.reach(now, Stage::PageLoaded);
                 let pause = self.draws.browse(&self.temperament);
                 self.go(Step::QueueCheck, now + pause);
@@ -253,6 +260,8 @@ impl Journey {
                 let is_meant = user == self.user || !self.temperament.checks_admission;
                 if is_meant && self.step == Step::Waiting {
                     self.enter(now, Learned::Message);
+                } else if is_meant && self.step == Step::QueueCheck && self.in_flight.is_some() {
+                    self.announced = true;
                 } else if user == self.user {
                     let way = self.passage.handle_announced();
                     self.observe_way(way);

@@ -16,7 +16,7 @@ fn waiting() -> Visit {
     let mut visit = Visit::with(temperament());
     visit.journey = visit.journey.listening_to(Channel {
         queue: true,
-        seats: false,
+        ..Channel::NONE
     });
     visit.queue_up();
     visit
@@ -84,8 +84,8 @@ fn a_channel_about_the_queue_is_closed_after_the_admission() {
 fn a_channel_about_seats_is_opened_after_the_admission() {
     let mut visit = Visit::with(temperament());
     visit.journey = visit.journey.listening_to(Channel {
-        queue: false,
         seats: true,
+        ..Channel::NONE
     });
     visit.queue_up();
     visit.answer(Operation::QueueStatus, ADMITTED);
@@ -159,4 +159,58 @@ fn a_message_that_all_is_sold_ends_the_wait_and_one_that_the_place_is_gone_renew
         _ => None,
     });
     assert_eq!(left, Some(LeaveReason::SoldOut));
+}
+
+/// A buyer whose page opens the channel before the queue, and who is about to enter the queue.
+fn early() -> Visit {
+    let mut visit = Visit::with(temperament());
+    visit.journey = visit.journey.listening_to(Channel {
+        queue: true,
+        early: true,
+        ..Channel::NONE
+    });
+    visit
+}
+
+#[test]
+fn a_page_may_open_the_channel_before_the_buyer_enters_the_queue() {
+    let mut visit = early();
+    visit.browse();
+    visit.connect();
+    visit.answer(Operation::QueueCheck, Answer::Queued);
+    assert_eq!(visit.next(), Action::Emit(Emission::JoinQueue));
+    let entry = Message::EntryAllowed { user: ME };
+    visit.journey.handle_message(visit.now, entry);
+    visit.next();
+    assert_eq!(learned(&visit), Some(Learned::Message));
+}
+
+#[test]
+fn an_admission_that_comes_before_the_response_of_the_queue_counts_with_it() {
+    let entered = |user, answer| {
+        let mut visit = early();
+        visit.browse();
+        visit.connect();
+        // Nobody asks for an admission before the request.
+        let entry = Message::EntryAllowed { user: ME };
+        visit.journey.handle_message(visit.now, entry);
+        visit.expect_call(Operation::QueueCheck);
+        let entry = Message::EntryAllowed { user };
+        visit.journey.handle_message(visit.now, entry);
+        visit.now += Duration::from_millis(100);
+        let operation = Operation::QueueCheck;
+        visit.journey.handle_answer(visit.now, operation, answer);
+        visit
+    };
+    let pause = Duration::from_secs(9);
+    for answer in [Answer::Queued, Answer::QueuedPollAfter { pause }] {
+        let mut visit = entered(ME, answer);
+        assert_eq!(visit.next(), Action::Close);
+        visit.expect_call(Operation::SeatList);
+        assert_eq!(learned(&visit), Some(Learned::Message));
+    }
+    let mut visit = entered(OTHER, Answer::Queued);
+    assert_eq!(visit.next(), Action::Emit(Emission::JoinQueue));
+    visit.expect_call(Operation::QueueStatus);
+    assert_eq!(learned(&visit), None);
 }

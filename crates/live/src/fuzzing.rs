@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request as Message;
+use http::Request as HttpRequest;
 use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -17,17 +17,26 @@ use crate::credential::Credential;
 use crate::http::Received;
 use crate::preflight::choose_show;
 use crate::seats::SeatMap;
-use crate::socket_io::Session;
+use crate::socket_io::{Content, ROOT, Reaction, Received as Message, Session};
 use crate::visitor::Visitor;
 use tiketi_buyer::Request;
 use tiketi_core::units::BuyerId;
 
-/// Passes each line to one Socket.IO session, as a text frame.
+/// Passes each line to one Socket.IO session, as a text frame, and reads its messages as buyers of TIKETI and of other systems do.
 pub fn socket_frames(lines: &str) {
     let mut session = Session::new(Duration::from_secs(1));
     for frame in lines.lines() {
-        // The reaction is the buyer's business; here it only has to exist.
-        let _reaction = session.handle_frame(frame);
+        // What it says is the buyer's business; here it only has to be read.
+        match session.handle_frame(ROOT, frame) {
+            Reaction::Message(packet) => {
+                let _of_tiketi = Message::parse(packet);
+                let _of_others = Content::parse(packet).map(|content| content.message());
+            }
+            Reaction::Acknowledged(packet) => {
+                let _arguments = Content::parse(packet).map(|content| content.arguments());
+            }
+            _ => {}
+        }
     }
 }
 
@@ -88,7 +97,7 @@ async fn receive(bytes: &[u8]) -> Option<Received> {
     // The whole response fits into the pipe, so writing it never waits for the reader.
     let (near, mut far) = tokio::io::duplex(bytes.len() + 4_096);
     let (mut channel, connection) = http1::handshake(TokioIo::new(near)).await.ok()?;
-    let request = Message::new(Full::new(Bytes::new()));
+    let request = HttpRequest::new(Full::new(Bytes::new()));
     let exchange = async {
         let response = channel.send_request(request).await.ok()?;
         Received::read(response, Clock::starting_at(0, 1.0))

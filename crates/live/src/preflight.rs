@@ -210,9 +210,10 @@ impl Check<'_> {
         let Some(call) = self.session.channel_call() else {
             return Ok(());
         };
-        let not_open = match self.session.open_channel().await {
+        let not_open = match self.session.try_channel().await {
             // A value that only a waiting buyer has is not there yet.
-            Ok(_) | Err(NotOpen::NoChannel | NotOpen::Unset(_)) => return Ok(()),
+            Ok(()) | Err(NotOpen::NoChannel | NotOpen::Unset(_)) => return Ok(()),
+            Err(NotOpen::Unsigned(error)) => return Err(error.into()),
             Err(not_open) => not_open,
         };
         let words = self.session.not_open(&not_open);

@@ -165,9 +165,13 @@ impl Walk<'_> {
         if let Reply::Failed | Reply::Refused = self.request(Request::ShowDetail).await {
             return self.stopped();
         }
-        let mut reply = self.request(Request::QueueCheck).await;
+        let channel = self.session.api.channel();
         let mut listening = None;
-        if matches!(reply, Reply::Queued(_)) && self.session.api.channel().queue {
+        if channel.early {
+            listening = self.open_channel().await;
+        }
+        let mut reply = self.request(Request::QueueCheck).await;
+        if matches!(reply, Reply::Queued(_)) && channel.queue && !channel.early {
             listening = self.open_channel().await;
         }
         while let Reply::Queued(pause) = reply {

@@ -170,7 +170,7 @@ async fn followed(
 
 /// Returns the request with what the program of the mapping adds. If that fails, the load is about to end, and nothing more is sent
 /// that could be measured.
-async fn signed(
+pub(super) async fn signed(
     world: &World,
     (step, request): (Step, Request),
     visitor: &Visitor,

@@ -141,12 +141,22 @@ impl Session {
     ) -> Result<Outgoing, SendError> {
         let outgoing = self.api.outgoing(step, request, &self.visitor);
         let outgoing = outgoing.map_err(SendError::Unset)?;
+        let signed = self.signed(step, request, outgoing).await;
+        signed.map_err(SendError::Unsigned)
+    }
+
+    /// Returns the request of a step with what the program of the mapping adds.
+    async fn signed(
+        &self,
+        step: Step,
+        request: Request,
+        outgoing: Outgoing,
+    ) -> Result<Outgoing, SignError> {
         let (Some(signer), Some(role)) = (&self.signer, self.api.role(step)) else {
             return Ok(outgoing);
         };
         let values = Scope::new(&self.api, &self.visitor, request);
-        let signed = signer.sign(role, outgoing, &values).await;
-        signed.map_err(SendError::Unsigned)
+        signer.sign(role, outgoing, &values).await
     }
 
     /// Sends a request.

@@ -9,7 +9,7 @@ use super::redirect;
 use super::socket_io::Received as Message;
 use super::visitor::{Visitor, hidden};
 use super::world::World;
-use tiketi_api::mask;
+use tiketi_api::{Push, mask};
 use tiketi_buyer::observation::{Failure, Observation, Outcome, SocketChange};
 use tiketi_buyer::{Answer, Message as Content, Request};
 use tiketi_core::units::SimTime;
@@ -140,7 +140,11 @@ fn words(world: &World, asked: Asked, visitor: &Visitor, end: &End<'_>) -> Strin
 fn sent(world: &World, asked: Asked, visitor: &Visitor) -> SentRequest {
     let outgoing = world.api.outgoing(asked.step, asked.request, visitor);
     let Ok(Outgoing {
-        method, uri, body, ..
+        method,
+        uri,
+        host,
+        body,
+        ..
     }) = outgoing
     else {
         return SentRequest::default();
@@ -148,6 +152,7 @@ fn sent(world: &World, asked: Asked, visitor: &Visitor) -> SentRequest {
     let secrets = visitor.secrets();
     let known: Vec<_> = secrets.iter().map(String::as_str).collect();
     SentRequest {
+        origin: host.map_or_else(String::new, |_| world.client(host).origin()),
         method: method.to_string(),
         path: hidden(&mask::path(&uri.to_string()), &secrets),
         body: mask::body(&body, &known),
@@ -166,7 +171,7 @@ pub(super) fn write_down_channel(
         return;
     };
     let shown = shown_of_channel(world, now, words.as_bytes(), visitor);
-    notebook.handle_socket_failure(now, world.api.mapping().push, failure, shown);
+    notebook.handle_socket_failure(now, mapped_push(world), failure, shown);
 }
 
 /// Writes down a message that no row of the mapping describes.
@@ -184,7 +189,13 @@ pub(super) fn write_down_unknown_message(
         let name = mask::body(event.as_bytes(), &[]);
         shown.words = format!("event {name}: {}", shown.words);
     }
-    notebook.handle_unknown_message(now, world.api.mapping().push, shown);
+    notebook.handle_unknown_message(now, mapped_push(world), shown);
+}
+
+/// The kind of the channel that the mapping describes; `None` for the socket of a TIKETI deployment.
+fn mapped_push(world: &World) -> Option<Push> {
+    let mapping = world.api.mapping();
+    mapping.stream.is_some().then_some(mapping.push)
 }
 
 /// The request that opens the channel, and the server's words.
@@ -203,7 +214,7 @@ fn shown_of_channel(world: &World, now: SimTime, words: &[u8], visitor: &Visitor
             None => SentRequest {
                 method: "GET".to_owned(),
                 path: world.socket_path.clone(),
-                body: String::new(),
+                ..SentRequest::default()
             },
         },
         words: mask::body(words, &known),

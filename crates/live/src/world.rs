@@ -26,7 +26,7 @@ use super::signer::{SignError, Signer};
 use super::socket_io::{OpeningStage, emission_text};
 use super::tls::{Problem, Tls};
 use super::worker::Assignment;
-use tiketi_api::Mapping;
+use tiketi_api::{Mapping, Push};
 use tiketi_buyer::Emission;
 use tiketi_buyer::observation::{Failure, Observation};
 use tiketi_core::rng::Streams;
@@ -273,10 +273,11 @@ impl World {
     }
 }
 
-/// How buyers behave. To give up on a socket is a habit of Socket.IO: any other channel is opened again as long as a buyer waits.
+/// How buyers behave. To give up on a socket is a habit of pages with Socket.IO: any other channel is opened again as long as a buyer
+/// waits.
 fn temperament(plan: &Plan, mapping: &Mapping) -> Temperament {
     let mut temperament = plan.buyers.clone();
-    if mapping.stream.is_some() {
+    if mapping.stream.is_some() && mapping.push != Push::SocketIo {
         temperament.reconnect.tries_max = None;
         temperament.connect_tries_max = None;
     }

@@ -114,6 +114,9 @@ pub struct Sample {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SentRequest {
+    /// Origin of the host that was asked, such as `http://127.0.0.1:9000`; empty for the target itself.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub origin: String,
     /// HTTP method.
     pub method: String,
     /// Path with query.

@@ -356,7 +356,7 @@ fn samples_are_grouped_by_their_words_without_ids() {
             sent: SentRequest {
                 method: "POST".to_owned(),
                 path: format!("/{second}"),
-                body: String::new(),
+                ..SentRequest::default()
             },
             ..words(said)
         };

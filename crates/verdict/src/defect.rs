@@ -331,7 +331,11 @@ fn facts(sample: &Sample, run: &Measurements, target: &TargetFigures) -> String 
 /// A command that repeats a request. The token is a variable: no report contains one.
 fn curl(target: &TargetFigures, sent: &SentRequest, operation: Operation) -> String {
     let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''").replace('`', ""));
-    let address = format!("{}{}", target.origin(), sent.path);
+    let origin = match sent.origin.as_str() {
+        "" => target.origin(),
+        other => other,
+    };
+    let address = format!("{origin}{}", sent.path);
     // `curl` takes brackets and braces for patterns, also those of an IPv6 address in older versions.
     let mut flags = String::new();
     if address.contains(['[', ']', '{', '}']) {

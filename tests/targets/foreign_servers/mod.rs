@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 mod event_bn;
 mod hhplus_ticketing;
+mod nest_queue;
 mod seat_flow;
 mod ticket_reservation;
 mod ticketon;
@@ -21,6 +22,7 @@ mod waiting_room;
 
 pub(crate) use event_bn::EventBn;
 pub(crate) use hhplus_ticketing::HhplusTicketing;
+pub(crate) use nest_queue::NestQueue;
 pub(crate) use seat_flow::SeatFlow;
 pub(crate) use ticket_reservation::TicketReservation;
 pub(crate) use ticketon::Ticketon;

@@ -54,10 +54,15 @@ pub(crate) struct Books {
     pub(crate) polls: u32,
     /// Channels that were asked for, by user.
     pub(crate) channels: BTreeMap<String, u32>,
+    /// How many of them were signed.
+    pub(crate) signed: u32,
     /// The ids that buyers sent when they came back to a stream of events.
     pub(crate) last_ids: BTreeSet<String>,
-    /// The messages that buyers sent over a WebSocket.
+    /// The messages that buyers sent over a WebSocket, or with Socket.IO.
     pub(crate) subscribed: BTreeSet<String>,
+    /// The acknowledgements of buyers with Socket.IO, and how often they answered a ping.
+    pub(crate) acknowledged: BTreeSet<String>,
+    pub(crate) pongs: u32,
     /// Requests that were not as they should be.
     pub(crate) complaints: Vec<String>,
 }
@@ -138,6 +143,7 @@ fn router(shared: Shared) -> Router {
         .route("/queue/events", get(events))
         .route("/queue/next", get(next))
         .route("/queue/ws", any(socket))
+        .route("/queue/io/", any(socket_io))
         .route("/seats", get(seats))
         .route("/seats/{id}", post(hold))
         .route("/seats/{id}/pay", post(pay))
@@ -189,6 +195,7 @@ impl Shared {
         let user = user_of(headers);
         let mut books = self.books.lock().unwrap();
         *books.channels.entry(user.clone()).or_default() += 1;
+        books.signed += u32::from(headers.contains_key("x-signature"));
         match self.fault {
             Fault::Refused => {
                 let words = json!({"error": "no room for more channels", "token": "hush"});
@@ -354,6 +361,109 @@ async fn talk(
             },
         }
     }
+}
+
+/// The same with Socket.IO, in the namespace `/queue`.
+async fn socket_io(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    match shared.open(&headers) {
+        Ok((user, admitted_rx)) => upgrade.on_upgrade(|socket| async move {
+            // It ends with an error when the buyer disconnects.
+            talk_in_packets(shared, user, admitted_rx, socket)
+                .await
+                .ok();
+        }),
+        Err(refusal) => refusal,
+    }
+}
+
+async fn talk_in_packets(
+    shared: Shared,
+    user: String,
+    mut admitted_rx: broadcast::Receiver<String>,
+    mut socket: WebSocket,
+) -> Result<(), axum::Error> {
+    let open = json!({"sid": "e", "upgrades": [], "pingInterval": 1_000, "pingTimeout": 20_000});
+    socket.send(Message::text(format!("0{open}"))).await?;
+    let connect = format!("40/queue,{}", json!({"user": user}));
+    if !hears(&shared, &mut socket, &connect).await {
+        let refusal = r#"44/queue,{"message":"who are you?"}"#;
+        return socket.send(Message::text(refusal)).await;
+    }
+    let connected = r#"40/queue,{"sid":"s"}"#;
+    socket.send(Message::text(connected)).await?;
+    let subscribe = json!(["subscribe", {"user": user}]);
+    let subscribe = format!("42/queue,0{subscribe}");
+    if hears(&shared, &mut socket, &subscribe).await {
+        shared.books.lock().unwrap().subscribed.insert(subscribe);
+    }
+    let answer = r#"43/queue,0[{"state":"WAITING"}]"#;
+    socket.send(Message::text(answer)).await?;
+    match shared.fault {
+        Fault::NoEnd => {
+            let endless = format!("42/queue,[\"noise\",\"{}\"]", "x".repeat(200_000));
+            socket.send(Message::text(endless)).await?;
+        }
+        Fault::Flood => loop {
+            socket.send(Message::text(r#"42/queue,["noise"]"#)).await?;
+        },
+        Fault::Garbage => {
+            for text in garbage() {
+                let packet = Message::text(format!("42/queue,{text}"));
+                socket.send(packet).await?;
+                socket.send(Message::text(text)).await?;
+            }
+            socket.send(Message::binary(vec![0xff, 0xfe])).await?;
+        }
+        Fault::Closes => return socket.send(Message::text("41/queue,")).await,
+        _ => {}
+    }
+    let mut ping = tokio::time::interval(Duration::from_secs(1));
+    let mut told_id = 0;
+    loop {
+        tokio::select! {
+            told = shared.next(&user, &mut admitted_rx) => {
+                told_id += 1;
+                let message = json!(["entry", told]);
+                let packet = format!("42/queue,{told_id}{message}");
+                socket.send(Message::text(packet)).await?;
+            }
+            _ = ping.tick(), if shared.fault != Fault::Silence => {
+                socket.send(Message::text("2")).await?;
+            }
+            heard = socket.recv() => {
+                let Some(Ok(heard)) = heard else {
+                    return Ok(());
+                };
+                let mut books = shared.books.lock().unwrap();
+                match heard {
+                    Message::Text(text) if text.as_str() == "3" => books.pongs += 1,
+                    Message::Text(text) => {
+                        books.acknowledged.insert(format!("{user}: {text}"));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+/// Whether the next frame of the buyer is this one; a complaint if it is another.
+async fn hears(shared: &Shared, socket: &mut WebSocket, expected: &str) -> bool {
+    let heard = match socket.recv().await {
+        Some(Ok(Message::Text(frame))) => frame.to_string(),
+        _ => return false,
+    };
+    if heard != expected {
+        let mut books = shared.books.lock().unwrap();
+        books
+            .complaints
+            .push(format!("{heard} instead of {expected}"));
+    }
+    heard == expected
 }
 
 async fn seats(State(shared): State<Shared>) -> Json<Value> {

@@ -3,9 +3,10 @@
 use tiketi_core::names::Named;
 
 use super::role::{Context, Kind, MessageKind, role_in, slot};
+use super::socket;
 use crate::mapping::{Method, Role};
 use crate::problem::{At, Problems, one_of};
-use crate::push::{Push, Stream, TIMEOUT, TIMEOUT_MAX};
+use crate::push::{Push, SocketIo, Stream, TIMEOUT, TIMEOUT_MAX};
 use crate::row::Condition;
 use crate::sign::length;
 use crate::table::{Table, named};
@@ -53,9 +54,12 @@ pub(super) fn push(
         return None;
     };
     let push = named(&at, channel, &all, problems)?;
+    let is_alone = inner.lines().count() == 1;
     let stream = match push {
-        Push::None | Push::SocketIo => None,
-        Push::Sse | Push::WebSocket | Push::LongPoll => {
+        Push::None => None,
+        // The messages are those of TIKETI.
+        Push::SocketIo if is_alone => None,
+        Push::SocketIo | Push::Sse | Push::WebSocket | Push::LongPoll => {
             Some(stream(&mut inner, push, context, problems))
         }
     };
@@ -76,18 +80,35 @@ fn stream(
     let context = Context {
         base: context.base.clone(),
         headers: context.headers.clone(),
+        call: (push == Push::SocketIo).then_some(socket::CALL),
         message: Some(kind(table, push, problems)),
         ..*context
     };
     let role = role_in(table, Kind::Push, &context, problems);
     let send = table.find("send");
-    let send = send.map_or(Some(Vec::new()), |(at, tree)| {
-        sent(&at, tree, push, &context, problems)
+    let mut answers = None;
+    let send = send.map_or(Some(Vec::new()), |(at, tree)| match push {
+        Push::SocketIo => {
+            let (send, named) = socket::emissions(&at, tree, &context, problems)?;
+            answers = Some(named);
+            Some(send)
+        }
+        Push::WebSocket | Push::Sse | Push::LongPoll | Push::None => {
+            sent(&at, tree, push, &context, problems)
+        }
     });
+    let socket = match push {
+        Push::SocketIo => socket::socket(table, &context, problems).map(Some),
+        Push::WebSocket | Push::Sse | Push::LongPoll | Push::None => Some(None),
+    };
     let recipient = table.find("recipient");
-    let timeout = timeout(table, problems);
+    let is_early = is_early(table, problems);
+    let timeout = timeout(table, push, problems);
     let mut role = role?;
     check(&table.at, push, &role, problems);
+    if push == Push::SocketIo {
+        role.path = role.path.with_query(socket::TRANSPORT);
+    }
     let recipient = match recipient {
         Some((at, tree)) => Some(self::recipient(at, tree, &context, &mut role, problems)?),
         None => None,
@@ -95,22 +116,30 @@ fn stream(
     Some(Stream {
         role,
         send: send?,
+        is_early: is_early?,
+        socket: socket?.map(|socket| {
+            Box::new(SocketIo {
+                answers: answers.unwrap_or_default(),
+                ..socket
+            })
+        }),
         timeout,
         recipient,
     })
 }
 
-/// Where a message says of which kind it is: in the name of a server-sent event, if nothing else is said.
+/// Where a message says of which kind it is: in its name, if it has one and nothing else is said.
 fn kind<'t>(table: &mut Table<'t>, push: Push, problems: &mut Problems) -> MessageKind<'t> {
-    const EXPECTED: &str =
-        "a JSON pointer such as \"/type\", or \"event\" for the name of a server-sent event";
-    let by_default = match push {
-        Push::Sse => MessageKind::Event,
-        Push::None | Push::SocketIo | Push::WebSocket | Push::LongPoll => MessageKind::Nowhere,
+    const EXPECTED: &str = "a JSON pointer such as \"/type\", or \"event\" for the name that messages of SSE and Socket.IO have";
+    let has_name = matches!(push, Push::Sse | Push::SocketIo);
+    let by_default = if has_name {
+        MessageKind::Event
+    } else {
+        MessageKind::Nowhere
     };
     match table.text("kind", EXPECTED, problems) {
         None => by_default,
-        Some((_, "event")) if push == Push::Sse => MessageKind::Event,
+        Some((_, "event")) if has_name => MessageKind::Event,
         Some((_, pointer)) if pointer.starts_with('/') => MessageKind::Json(pointer),
         Some((at, text)) => {
             let message = format!("`{}` is \"{text}\"", at.path);
@@ -136,13 +165,15 @@ fn sent(
     if push != Push::WebSocket {
         let message = format!("`{}` cannot be sent over \"{}\"", at.path, push.name());
         let help = "put it into the request that opens the channel";
-        problems.report(at, message, "`send` only with a WebSocket", help);
+        problems.report(
+            at,
+            message,
+            "`send` only with a WebSocket or Socket.IO",
+            help,
+        );
         return None;
     }
-    if list.len() > SENT_MAX {
-        let message = format!("`{}` has {} messages", at.path, list.len());
-        let expected = format!("at most {SENT_MAX}");
-        problems.report(at, message, expected, "leave some out");
+    if !are_few(at, list, problems) {
         return None;
     }
     let templates = list.iter().enumerate().map(|(place, tree)| {
@@ -154,6 +185,17 @@ fn sent(
         context.accept(&at, template, problems)
     });
     templates.collect()
+}
+
+/// Reports a list of more messages than are sent at once.
+pub(super) fn are_few(at: &At, list: &[Tree], problems: &mut Problems) -> bool {
+    let are_few = list.len() <= SENT_MAX;
+    if !are_few {
+        let message = format!("`{}` has {} messages", at.path, list.len());
+        let expected = format!("at most {SENT_MAX}");
+        problems.report(at, message, expected, "leave some out");
+    }
+    are_few
 }
 
 /// Where a message names its buyer.
@@ -182,9 +224,24 @@ fn recipient(
     Some((slot, variable))
 }
 
-fn timeout(table: &mut Table<'_>, problems: &mut Problems) -> std::time::Duration {
+/// When it is opened.
+fn is_early(table: &mut Table<'_>, problems: &mut Problems) -> Option<bool> {
+    const TIMES: [(&str, bool); 2] = [("in-queue", false), ("before-queue", true)];
+    let names = TIMES.map(|(name, _)| name);
+    match table.text("opens", &one_of(&names), problems) {
+        Some((at, text)) => named(&at, text, &TIMES, problems),
+        None => table.find("opens").is_none().then_some(false),
+    }
+}
+
+fn timeout(table: &mut Table<'_>, push: Push, problems: &mut Problems) -> std::time::Duration {
+    let by_default = match push {
+        // The server says itself how often it pings.
+        Push::SocketIo => TIMEOUT_MAX,
+        Push::None | Push::Sse | Push::WebSocket | Push::LongPoll => TIMEOUT,
+    };
     let Some((at, tree)) = table.find("timeout") else {
-        return TIMEOUT;
+        return by_default;
     };
     let found = tree.text().and_then(|text| length(text, TIMEOUT_MAX));
     if found.is_none() {
@@ -195,18 +252,25 @@ fn timeout(table: &mut Table<'_>, problems: &mut Problems) -> std::time::Duratio
         let help = "after so long without a word, the channel is opened again";
         problems.reject(&at, tree, &expected, help);
     }
-    found.unwrap_or(TIMEOUT)
+    found.unwrap_or(by_default)
 }
 
 /// Reports what this channel cannot have.
 fn check(at: &At, push: Push, role: &Role, problems: &mut Problems) {
-    if push == Push::WebSocket && (role.method != Method::Get || !role.body.is_empty()) {
+    let is_socket = matches!(push, Push::WebSocket | Push::SocketIo);
+    if is_socket && (role.method != Method::Get || !role.body.is_empty()) {
         let message = format!(
             "`{}` opens a WebSocket with another request than GET",
             at.path
         );
-        let help = "what is sent after that belongs to `send`";
+        let help = "what is sent after that belongs to `send`; the payload of Socket.IO's connect packet to `auth`";
         problems.report(at, message, "`call = \"GET /…\"` without a body", help);
+    }
+    let is_set = |name: &str| role.path.contains(name);
+    if push == Push::SocketIo && (is_set("EIO=") || is_set("transport=")) {
+        let message = format!("the query of `{}` has `EIO` or `transport`", at.path);
+        let help = "buyers speak Engine.IO 4 over a WebSocket";
+        problems.report(at, message, "a query without them: they are added", help);
     }
     if push == Push::LongPoll {
         return;

@@ -25,6 +25,8 @@ pub(super) struct Context<'c> {
     pub(super) columns: &'c [String],
     pub(super) hosts: &'c [Host],
     pub(super) headers: Option<(At, &'c Tree)>,
+    /// The request if none is written; `None` if it has to be.
+    pub(super) call: Option<&'static str>,
     /// What a row's `kind` looks at; `None` where responses are read.
     pub(super) message: Option<MessageKind<'c>>,
 }
@@ -280,12 +282,15 @@ fn call(
 ) -> Option<(Method, Template)> {
     const EXPECTED: &str = "a method and a path, such as \"POST /queue/{show}\"";
     let query = query(table, context, problems);
-    let Some((at, call)) = table.text("call", EXPECTED, problems) else {
-        if table.find("call").is_none() {
+    let (at, call) = match (table.text("call", EXPECTED, problems), context.call) {
+        (Some(written), _) => written,
+        (None, _) if table.find("call").is_some() => return None,
+        (None, Some(call)) => (table.at.clone(), call),
+        (None, None) => {
             let message = format!("`call` is missing in `{}`", table.at.path);
             problems.report(&table.at, message, EXPECTED, "add a line `call = …`");
+            return None;
         }
-        return None;
     };
     let Some((method, path)) = call.split_once(' ') else {
         let message = format!("`{}` is \"{call}\"", at.path);

@@ -7,12 +7,12 @@ use crate::sign::{Sign, TIMEOUT, TIMEOUT_MAX, length};
 use crate::table::Table;
 use crate::tree::{Node, Tree};
 
-/// Reads `[sign]`, and marks the roles that it is for.
+/// Reads `[sign]`, and marks the roles that it is for; the request that opens the channel is one of them.
 pub(super) fn sign(
     at: At,
     tree: &Tree,
     context: &Context<'_>,
-    roles: &mut [Role],
+    mut roles: Vec<&mut Role>,
     problems: &mut Problems,
 ) -> Option<Sign> {
     let mut table = Table::open(at, tree, problems)?;
@@ -50,7 +50,8 @@ pub(super) fn sign(
 }
 
 const RUN: &str = "a list with the program and its arguments, such as [\"node\", \"sign.js\"]";
-const FOR: &str = "a list of roles and extra steps, such as [\"seat_reserve\", \"payment\"]";
+const FOR: &str =
+    "a list of roles and extra steps, or \"push\", such as [\"seat_reserve\", \"payment\"]";
 const VARIABLES: &str = "a list of names, such as [\"user\", \"seat\"]";
 
 /// Whether a role, or an extra step such as `before_seats.date`, has this name.

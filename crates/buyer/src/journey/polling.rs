@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Journey, Page, Step};
-use crate::observation::Stage;
+use crate::observation::{Learned, Stage};
 use tiketi_core::units::SimTime;
 use tiketi_scenario::topology::RoomPlace;
 
@@ -33,6 +33,9 @@ impl Journey {
             RoomPlace::Application | RoomPlace::Edge => {}
         }
         self.schedule_poll(now, now);
+        if std::mem::take(&mut self.announced) {
+            self.enter(now, Learned::Message);
+        }
     }
 
     /// Waits, or goes on waiting, and polls next after a pause that the system has chosen.
@@ -42,7 +45,9 @@ impl Journey {
         } else {
             self.wait(now);
         }
-        self.poll_at(now, now + pause);
+        if self.step == Step::Waiting {
+            self.poll_at(now, now + pause);
+        }
     }
 
     /// Goes on to the seat map because the system says that the buyer no longer waits, whether admitted or dropped.

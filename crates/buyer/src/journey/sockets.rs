@@ -15,6 +15,8 @@ pub struct Channel {
     pub queue: bool,
     /// Seats.
     pub seats: bool,
+    /// Whether it is opened with the page of the show, so that it is open when the buyer enters the queue.
+    pub early: bool,
 }
 
 impl Channel {
@@ -22,11 +24,13 @@ impl Channel {
     pub const ALL: Self = Self {
         queue: true,
         seats: true,
+        early: false,
     };
     /// Nothing: there is no channel.
     pub const NONE: Self = Self {
         queue: false,
         seats: false,
+        early: false,
     };
 }
 
@@ -36,6 +40,13 @@ impl Journey {
     pub const fn listening_to(mut self, channel: Channel) -> Self {
         self.channel = channel;
         self
+    }
+
+    /// Opens the socket of a page that has it open before the queue.
+    pub(super) fn listen_early(&mut self, now: SimTime) {
+        if self.channel.early {
+            self.socket.want(now);
+        }
     }
 
     /// Opens the socket for messages about seats, or closes it if there are none. A buyer who may yet get the message about the

@@ -7,11 +7,12 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::{Api, NO_ID, Step};
 use crate::http::Outgoing;
-use crate::push::Message as Heard;
+use crate::push::{Greeting, Introduction, Message as Heard};
+use crate::socket_io::ROOT;
 use crate::visitor::{Scope, Visitor};
 use tiketi_api::{
-    IdText, Meaning, Push, PushMessage, PushUnderstood, Recipient, Response, Template, Variable,
-    key_of,
+    IdText, Meaning, Push, PushMessage, PushUnderstood, Recipient, Response, SocketIo, Template,
+    Variable, key_of,
 };
 use tiketi_buyer::{Channel, Message, Request};
 
@@ -28,7 +29,7 @@ pub(crate) struct Told {
 }
 
 /// The request that opens the channel, and what is sent then; or the name of a variable that has no value yet.
-type PushRequest = Result<(Outgoing, Vec<Utf8Bytes>), String>;
+type PushRequest = Result<(Outgoing, Greeting), String>;
 
 impl Api {
     /// Returns the request that opens the channel of the mapping; `None` without one.
@@ -40,11 +41,47 @@ impl Api {
             let unset = |variable| self.mapping.variable_name(variable);
             let scope = Scope::new(self, visitor, request);
             template.render(&scope, &mut text).map_err(unset)?;
-            Ok(Utf8Bytes::from(text))
+            Ok::<_, String>(text)
         };
-        let send = || stream.send.iter().map(text).collect::<Result<_, String>>();
+        let introduction = |socket: &SocketIo| {
+            let name = text(&socket.namespace)?;
+            let namespace = Some(name.as_str()).filter(|name| !name.is_empty());
+            let answers = socket.answers.iter();
+            Ok::<_, String>(Box::new(Introduction {
+                namespace: namespace.unwrap_or(ROOT).into(),
+                auth: text(&socket.auth)?,
+                answers: answers.map(|name| name.as_deref().map(Box::from)).collect(),
+            }))
+        };
+        let greeting = || {
+            let send = stream.send.iter();
+            let send = send.map(|template| text(template).map(Utf8Bytes::from));
+            Ok::<_, String>(Greeting {
+                send: send.collect::<Result<_, _>>()?,
+                introduction: stream.socket.as_deref().map(introduction).transpose()?,
+            })
+        };
         let outgoing = self.outgoing(Step::Push, request, visitor);
-        Some(outgoing.and_then(|outgoing| Ok((outgoing, send()?))))
+        Some(outgoing.and_then(|outgoing| Ok((outgoing, greeting()?))))
+    }
+
+    /// Returns with which id and arguments a message is acknowledged; `None` if it does not ask for that. A value that the buyer does
+    /// not have leaves no arguments.
+    pub(crate) fn acknowledgement(
+        &self,
+        heard: &Heard,
+        visitor: &Visitor,
+    ) -> Option<(u64, String)> {
+        let id = heard.ack?;
+        let socket = self.mapping.stream.as_deref()?.socket.as_deref()?;
+        let mut acks = socket.acks.iter();
+        let known = acks.find(|(name, _)| heard.event.as_ref() == Some(name));
+        let arguments = known.and_then(|(_, template)| {
+            let mut text = String::new();
+            let scope = Scope::new(self, visitor, Request::QueueStatus);
+            template.render(&scope, &mut text).is_ok().then_some(text)
+        });
+        Some((id, arguments.unwrap_or_else(|| "[]".to_owned())))
     }
 
     /// Returns what the messages of the push channel are about.
@@ -54,6 +91,7 @@ impl Api {
             (_, Some(stream)) => Channel {
                 queue: stream.serves_queue(),
                 seats: stream.serves_seats(),
+                early: stream.is_early && stream.serves_queue(),
             },
             (_, None) => Channel::NONE,
         }

@@ -29,6 +29,11 @@ impl Api {
         }
     }
 
+    /// Returns whether the program of the mapping adds to the request of a step.
+    pub(crate) fn signs(&self, step: Step) -> bool {
+        self.role(step).is_some_and(|role| role.is_signed)
+    }
+
     /// Returns whether a step asks for the list of shows.
     pub(crate) fn is_show_list(&self, step: Step) -> bool {
         self.mapping.place(RoleName::ShowList).map(Step::Role) == Some(step)

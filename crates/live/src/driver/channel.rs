@@ -5,9 +5,12 @@ use std::rc::Rc;
 use http::StatusCode;
 
 use super::{Opened, OpeningEnd, Socket, Visit};
+use crate::api::Step;
 use crate::push::{Ended, Heard, Message, Opening, Resume};
+use crate::script;
 use crate::witness;
 use tiketi_api::{IdText, Variable};
+use tiketi_buyer::Request;
 use tiketi_buyer::observation::{Call, Failure, Observation, Outcome};
 use tiketi_core::units::SimTime;
 use tiketi_scenario::operation::Operation;
@@ -25,7 +28,7 @@ impl Visit {
     /// Starts to open the channel.
     pub(super) fn open_channel(&mut self, now: SimTime, intended: SimTime) {
         let world = Rc::clone(&self.world);
-        let (outgoing, send) = match world.api.push_request(&self.visitor) {
+        let (outgoing, greeting) = match world.api.push_request(&self.visitor) {
             Some(Ok(requested)) => requested,
             Some(Err(variable)) => return self.fail_unset(now, intended, &variable),
             None => return,
@@ -33,6 +36,8 @@ impl Visit {
         let visitor = self.visitor.clone();
         let resume = self.rest.as_ref().map(|rest| rest.resume.clone());
         self.line = Socket::Opening(Box::pin(async move {
+            let asked = (Step::Push, Request::QueueStatus);
+            let outgoing = script::signed(&world, asked, &visitor, outgoing).await;
             let sent = world.clock.now();
             let (dialer, host) = world.line_to(outgoing.host);
             let mapping = world.api.mapping();
@@ -45,7 +50,7 @@ impl Visit {
                 host,
                 identity: visitor.identity_for(outgoing.host),
                 outgoing,
-                send,
+                greeting,
                 stage_timeout: world.stage_timeout,
                 silence: silence.unwrap_or(world.stage_timeout),
                 resume: resume.unwrap_or_default(),
@@ -89,6 +94,13 @@ impl Visit {
             return;
         }
         match self.world.api.push_request(&self.visitor) {
+            Some(Ok((outgoing, _))) if self.world.api.signs(Step::Push) => {
+                let (world, visitor) = (Rc::clone(&self.world), self.visitor.clone());
+                channel.ask_signed(Box::pin(async move {
+                    let asked = (Step::Push, Request::QueueStatus);
+                    script::signed(&world, asked, &visitor, outgoing).await
+                }));
+            }
             Some(Ok((outgoing, _))) => channel.ask(&outgoing),
             Some(Err(variable)) => {
                 let words = format!("not sent: {{{variable}}} has no value");
@@ -130,6 +142,11 @@ impl Visit {
         if self.call.is_some() && !told.kept.is_empty() {
             self.rest.get_or_insert_default().learned.extend(told.kept);
         }
+        if let Some((id, arguments)) = world.api.acknowledgement(message, &self.visitor)
+            && let Socket::Listening(channel) = &mut self.line
+        {
+            channel.acknowledge(id, &arguments);
+        }
         if let Some(trace) = &mut self.trace {
             witness::write_down_told(&world, trace, now, &told.message, &self.visitor);
         }
@@ -163,6 +180,7 @@ impl Visit {
         }
         self.drop_line();
         match retry {
+            _ if ended.is_disconnect => self.journey.handle_disconnected(now),
             Some(pause) => self.journey.handle_socket_lost_for(now, pause),
             None => self.journey.handle_socket_lost(now),
         }

@@ -63,6 +63,7 @@ impl Walk<'_> {
             if channel.is_answered()
                 && let Some(Ok((outgoing, _))) =
                     self.session.api.push_request(&self.session.visitor)
+                && let Ok(outgoing) = self.session.signed_push(outgoing).await
             {
                 channel.ask(&outgoing);
             }
@@ -98,6 +99,10 @@ impl Walk<'_> {
                     }
                     let session = &mut self.session;
                     session.api.keep_told(&told.kept, &mut session.visitor);
+                    let ack = session.api.acknowledgement(&message, &session.visitor);
+                    if let Some((id, arguments)) = ack {
+                        channel.acknowledge(id, &arguments);
+                    }
                     match told.message {
                         Told::EntryAllowed { user } if user == session.visitor.user => {
                             return Some(Reply::Inside);

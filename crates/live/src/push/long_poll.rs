@@ -21,6 +21,9 @@ const APART_MIN: Duration = Duration::from_millis(100);
 
 pub(super) type Sender = SendRequest<Full<Bytes>>;
 
+/// A request that a program still adds to.
+pub(crate) type Signing = Pin<Box<dyn Future<Output = Outgoing>>>;
+
 /// A long poll in flight: it ends with the message, and the connection for the next one.
 type Asking = Pin<Box<dyn Future<Output = Result<(Sender, Message), Ended>>>>;
 
@@ -58,13 +61,32 @@ impl LongPoll {
 
     /// Sends the next one after `pause`; returns when.
     pub(super) fn ask(&mut self, outgoing: &Outgoing, pause: Duration) -> Instant {
-        let now = wall_now();
-        let at = (now + pause).max(self.sent_at + APART_MIN);
+        let request = message(&self.host, outgoing, &self.identity);
+        self.ask_by(pause, |sender, at| Box::pin(asking(sender, request, at)))
+    }
+
+    /// The same with a request that has to be signed when it is due.
+    pub(super) fn ask_signed(&mut self, signing: Signing, pause: Duration) -> Instant {
+        let (host, identity) = (self.host.clone(), self.identity.clone());
+        self.ask_by(pause, |sender, at| {
+            Box::pin(async move {
+                sleep_until(at).await;
+                let request = message(&host, &signing.await, &identity);
+                asking(sender, request, at).await
+            })
+        })
+    }
+
+    fn ask_by(
+        &mut self,
+        pause: Duration,
+        asking: impl FnOnce(Sender, Instant) -> Asking,
+    ) -> Instant {
+        let at = (wall_now() + pause).max(self.sent_at + APART_MIN);
         match std::mem::replace(&mut self.state, State::Over) {
             State::Idle(sender) => {
-                let request = message(&self.host, outgoing, &self.identity);
                 self.sent_at = at;
-                self.state = State::Asking(Box::pin(asking(sender, request, at)));
+                self.state = State::Asking(asking(sender, at));
             }
             state => self.state = state,
         }
@@ -138,6 +160,7 @@ async fn asking(
         event: None,
         body: body.into(),
         head: Some(Box::new((head.status, head.headers))),
+        ack: None,
     };
     Ok((sender, message))
 }

@@ -1,10 +1,11 @@
-//! The push channels of mapped systems: server-sent events, WebSockets and long polls.
+//! The push channels of mapped systems: server-sent events, WebSockets, long polls and Socket.IO.
 //!
 //! A channel is opened through the dialer, like every connection, and read piece by piece. Whatever a server sends, it costs a
 //! buyer limited memory and time: what exceeds a limit ends the channel with a reason that the report shows.
 
 mod long_poll;
 mod opening;
+mod socket;
 mod sse;
 
 use std::pin::Pin;
@@ -23,7 +24,10 @@ use crate::clock::wall_now;
 use crate::dialer::Connected;
 use crate::http::Outgoing;
 use long_poll::LongPoll;
+pub(crate) use long_poll::Signing;
 pub(crate) use opening::Opening;
+use socket::Socket;
+pub(crate) use socket::{Greeting, Introduction};
 use sse::Parser;
 pub(crate) use sse::Resume;
 use tiketi_buyer::observation::Failure;
@@ -47,12 +51,14 @@ pub(crate) enum Heard {
 /// A message.
 #[derive(Debug)]
 pub(crate) struct Message {
-    /// The name of a server-sent event; `None` for other messages.
+    /// The name of a server-sent event or of a message of Socket.IO; `None` for other messages.
     pub(crate) event: Option<String>,
     /// Its text.
     pub(crate) body: Bytes,
     /// Status and headers of the response to a long poll; `None` for other messages.
     pub(crate) head: Option<Box<(StatusCode, HeaderMap)>>,
+    /// With which id it wants to be acknowledged; `None` if it does not.
+    pub(crate) ack: Option<u64>,
 }
 
 /// Why a channel has ended.
@@ -62,6 +68,8 @@ pub(crate) struct Ended {
     pub(crate) failure: Option<Failure>,
     /// The reason in words, or the server's own; empty without any.
     pub(crate) words: String,
+    /// Whether the server has disconnected the buyer: Socket.IO's client does not come back by itself after that.
+    pub(crate) is_disconnect: bool,
 }
 
 impl Ended {
@@ -69,6 +77,7 @@ impl Ended {
     const CLOSED: Self = Self {
         failure: None,
         words: String::new(),
+        is_disconnect: false,
     };
 
     /// It has not worked as it should.
@@ -76,6 +85,7 @@ impl Ended {
         Self {
             failure: Some(failure),
             words,
+            is_disconnect: false,
         }
     }
 }
@@ -96,6 +106,7 @@ enum Source {
     Events(Events),
     Frames(WebSocketStream<Connected>),
     Answers(LongPoll),
+    Socket(Box<Socket>),
 }
 
 /// A response that is a stream of events.
@@ -117,6 +128,10 @@ enum Step {
     Message(Message),
     /// Something came that is no message, of so many bytes.
     Alive(usize),
+    /// A ping of Socket.IO came, of so many bytes.
+    Ping(usize),
+    /// Something came that a buyer ignores and that does not show that the server is well, of so many bytes.
+    Ignored(usize),
     Ended(Ended),
 }
 
@@ -145,7 +160,7 @@ impl Channel {
     pub(crate) fn resume(&self) -> Resume {
         match &self.source {
             Source::Events(events) => events.parser.resume.clone(),
-            Source::Frames(_) | Source::Answers(_) => Resume::default(),
+            Source::Frames(_) | Source::Answers(_) | Source::Socket(_) => Resume::default(),
         }
     }
 
@@ -167,6 +182,21 @@ impl Channel {
         }
     }
 
+    /// Sends the next long poll once it is signed.
+    pub(crate) fn ask_signed(&mut self, signing: Signing) {
+        if let Source::Answers(answers) = &mut self.source {
+            let at = answers.ask_signed(signing, self.pause);
+            self.silent_until = at + self.silence;
+        }
+    }
+
+    /// Acknowledges a message of Socket.IO, with a JSON list of arguments. It is sent with the next poll.
+    pub(crate) fn acknowledge(&mut self, id: u64, arguments: &str) {
+        if let Source::Socket(socket) = &mut self.source {
+            socket.acknowledge(id, arguments);
+        }
+    }
+
     /// Polls for the next message or the end.
     pub(crate) fn poll_heard(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
         loop {
@@ -176,21 +206,34 @@ impl Channel {
             let (messages, bytes) = match &step {
                 Step::Message(message) => (1, message.body.len()),
                 Step::Alive(bytes) => (0, *bytes),
+                // These cost an answer, or a look, as a message does.
+                Step::Ping(bytes) | Step::Ignored(bytes) => (1, *bytes),
                 Step::Ended(_) => (0, 0),
             };
             let now = wall_now();
-            self.silent_until = now + self.silence;
+            let is_alive = match (&step, &self.source) {
+                // Only pings keep Socket.IO alive: the server sends them regardless of other messages.
+                (Step::Message(_), Source::Socket(_)) | (Step::Ignored(_), _) => false,
+                (Step::Message(_) | Step::Alive(_) | Step::Ping(_) | Step::Ended(_), _) => true,
+            };
+            if is_alive {
+                self.silent_until = now + self.silence;
+            }
             if let Some(ended) = self.pace.count(now, messages, bytes) {
                 return Poll::Ready(Heard::Ended(ended));
             }
             match step {
                 Step::Message(message) => return Poll::Ready(Heard::Message(message)),
-                Step::Alive(_) => {}
+                Step::Alive(_) | Step::Ping(_) | Step::Ignored(_) => {}
                 Step::Ended(ended) => return Poll::Ready(Heard::Ended(ended)),
             }
         }
         if !self.is_answered() && wall_now() >= self.silent_until {
-            let words = format!("it sent nothing for {} s", self.silence.as_secs_f64());
+            let what = match self.source {
+                Source::Socket(_) => "no ping",
+                Source::Events(_) | Source::Frames(_) | Source::Answers(_) => "nothing",
+            };
+            let words = format!("it sent {what} for {} s", self.silence.as_secs_f64());
             return Poll::Ready(Heard::Ended(Ended::broken(Failure::Timeout, words)));
         }
         Poll::Pending
@@ -227,6 +270,7 @@ impl Source {
             Self::Events(events) => events.poll_step(cx),
             Self::Frames(frames) => Pin::new(frames).poll_next(cx).map(of_frame),
             Self::Answers(answers) => answers.poll_step(cx),
+            Self::Socket(socket) => socket.poll_step(cx),
         }
     }
 }
@@ -239,6 +283,7 @@ impl Events {
                     event: Some(event.name),
                     body: event.data,
                     head: None,
+                    ack: None,
                 }));
             }
             Ok(None) => {}
@@ -267,6 +312,7 @@ fn of_frame(frame: Option<Result<Frame, FrameError>>) -> Step {
             event: None,
             body,
             head: None,
+            ack: None,
         })
     };
     let broken = |failure, words: String| Step::Ended(Ended::broken(failure, words));
@@ -277,8 +323,8 @@ fn of_frame(frame: Option<Result<Frame, FrameError>>) -> Step {
         Some(Ok(Frame::Frame(_))) => Step::Alive(0),
         Some(Ok(Frame::Close(None))) | None => Step::Ended(Ended::CLOSED),
         Some(Ok(Frame::Close(Some(close)))) => Step::Ended(Ended {
-            failure: None,
             words: format!("{} {}", close.code, close.reason),
+            ..Ended::CLOSED
         }),
         Some(Err(FrameError::Capacity(_))) => broken(
             Failure::BadAnswer,

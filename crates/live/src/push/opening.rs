@@ -11,10 +11,12 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Message as Frame, Utf8Bytes};
 
 use super::long_poll::{LongPoll, Sender, is_refusal};
+use super::socket::{Greeting, Introduction, Socket};
 use super::sse::{Parser, Resume};
 use super::{Channel, Ended, Events, MESSAGE_BYTES_MAX, Message, Source};
 use crate::dialer::{Connected, Dialer};
@@ -40,7 +42,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) identity: Identity,
     pub(crate) outgoing: Outgoing,
     /// What is sent as soon as it is open.
-    pub(crate) send: Vec<Utf8Bytes>,
+    pub(crate) greeting: Greeting,
     /// Timeout of the response that opens it, in real time.
     pub(crate) stage_timeout: Duration,
     /// Longest silence, in real time.
@@ -52,6 +54,9 @@ pub(crate) struct Opening<'a> {
 
 /// An open channel, and the load balancer's cookie if the response had one.
 type Opened = (Channel, Option<HeaderValue>);
+
+/// An open WebSocket, and the same cookie.
+type Frames = (WebSocketStream<Connected>, Option<HeaderValue>);
 
 impl Opening<'_> {
     /// Opens the channel.
@@ -68,17 +73,20 @@ impl Opening<'_> {
             match self.push {
                 Push::WebSocket => self.web_socket(stream).await,
                 Push::LongPoll => self.long_poll(stream).await,
-                Push::Sse | Push::SocketIo | Push::None => self.events(stream).await,
+                Push::SocketIo => self.socket_io(stream).await,
+                Push::Sse | Push::None => self.events(stream).await,
             }
         };
         let late = Err(refused(Failure::Timeout, String::new()));
         timeout(limit, Box::pin(opening)).await.unwrap_or(late)
     }
 
-    async fn web_socket(self, stream: Connected) -> Result<Opened, Unopened> {
+    async fn upgraded(&self, stream: Connected) -> Result<Frames, Unopened> {
         let config = WebSocketConfig::default()
             .read_buffer_size(1024)
             .write_buffer_size(0)
+            // A server that asks for answers and reads none must not fill the memory of every buyer.
+            .max_write_buffer_size(MESSAGE_BYTES_MAX)
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
         let request = Upgrade {
@@ -89,9 +97,23 @@ impl Opening<'_> {
             headers: &self.outgoing.headers,
         };
         let upgraded = upgrade(stream, &request, config).await;
-        let (mut frames, cookie) =
-            upgraded.map_err(|unwilling| refused(unwilling.failure, unwilling.words))?;
-        for text in self.send {
+        upgraded.map_err(|unwilling| refused(unwilling.failure, unwilling.words))
+    }
+
+    async fn socket_io(self, stream: Connected) -> Result<Opened, Unopened> {
+        let (frames, cookie) = self.upgraded(stream).await?;
+        let introduction = self.greeting.introduction;
+        let introduction = introduction.map_or_else(Introduction::default, |known| *known);
+        let socket = Socket::open(frames, introduction, self.greeting.send, self.stage_timeout);
+        let socket = socket.await?;
+        let silence = self.silence.min(socket.ping_within());
+        let source = Source::Socket(Box::new(socket));
+        Ok((Channel::new(source, silence), cookie))
+    }
+
+    async fn web_socket(self, stream: Connected) -> Result<Opened, Unopened> {
+        let (mut frames, cookie) = self.upgraded(stream).await?;
+        for text in self.greeting.send {
             let sent = frames.send(Frame::Text(text)).await;
             sent.map_err(|_| refused(Failure::Reset, String::new()))?;
         }

@@ -1,5 +1,6 @@
 //! How one buyer tries the push channel, before a run and for `probe`.
 
+use std::future::poll_fn;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -7,14 +8,19 @@ use tokio::time::timeout;
 use super::{Session, in_words};
 use crate::api::Step;
 use crate::http::Outgoing;
-use crate::push::{self, Channel, Message, Resume};
+use crate::push::{self, Channel, Greeting, Heard, Message, Resume};
+use crate::signer::SignError;
 use crate::socket_io::{Opening, OpeningStage, Unopened};
 use crate::visitor::hidden;
 use tiketi_api::{Push, mask};
+use tiketi_buyer::Request;
 use tiketi_buyer::observation::Failure;
 
 /// Real time that a channel has to open before a run.
 const OPEN_WITHIN: Duration = Duration::from_secs(8);
+
+/// Real time within which a server disconnects a buyer whom it does not want (assumption: it only has to look at a token).
+const DISCONNECTED_WITHIN: Duration = Duration::from_millis(500);
 
 /// What a buyer has opened.
 pub(crate) enum Line {
@@ -31,6 +37,8 @@ pub(crate) enum NotOpen {
     NoChannel,
     /// It cannot be asked for, because this variable has no value.
     Unset(String),
+    /// The program that signs the request has failed.
+    Unsigned(SignError),
     /// The system did not open it.
     Refused(Unopened),
 }
@@ -65,8 +73,9 @@ impl Session {
             ) {
                 (Push::None, _) => Err(NotOpen::NoChannel),
                 (_, None) => self.open_socket().await,
-                (_, Some(Ok((outgoing, send)))) => {
-                    let opened = self.opening(outgoing, send).await;
+                (_, Some(Ok((outgoing, greeting)))) => {
+                    let outgoing = self.signed_push(outgoing).await?;
+                    let opened = self.opening(outgoing, greeting).await;
                     opened.map_err(NotOpen::Refused)
                 }
                 (_, Some(Err(variable))) => Err(NotOpen::Unset(variable)),
@@ -84,6 +93,36 @@ impl Session {
             .unwrap_or_else(|_| late())
     }
 
+    /// Opens the channel as this buyer, and closes it again. A server with Socket.IO may accept everybody first, and disconnect those
+    /// whose token it does not know.
+    pub(crate) async fn try_channel(&self) -> Result<(), NotOpen> {
+        let mut channel = match self.open_channel().await? {
+            Line::Channel(channel) if self.api.mapping().push == Push::SocketIo => channel,
+            Line::Channel(_) | Line::Socket => return Ok(()),
+        };
+        let ending = async {
+            loop {
+                if let Heard::Ended(ended) = poll_fn(|cx| channel.poll_heard(cx)).await {
+                    return ended;
+                }
+            }
+        };
+        match timeout(DISCONNECTED_WITHIN, ending).await {
+            Err(_) => Ok(()),
+            Ok(ended) => Err(NotOpen::Refused(Unopened {
+                stage: OpeningStage::Connect,
+                failure: ended.failure.unwrap_or(Failure::Reset),
+                words: ended.words,
+            })),
+        }
+    }
+
+    /// Returns the request that opens the channel with what the program of the mapping adds.
+    pub(crate) async fn signed_push(&self, outgoing: Outgoing) -> Result<Outgoing, NotOpen> {
+        let signed = self.signed(Step::Push, Request::QueueStatus, outgoing);
+        signed.await.map_err(NotOpen::Unsigned)
+    }
+
     async fn open_socket(&self) -> Result<Line, NotOpen> {
         let path = self.api.socket_path();
         let opening = Opening {
@@ -98,11 +137,7 @@ impl Session {
         opened.map(|_| Line::Socket).map_err(NotOpen::Refused)
     }
 
-    async fn opening(
-        &self,
-        outgoing: Outgoing,
-        send: Vec<tokio_tungstenite::tungstenite::Utf8Bytes>,
-    ) -> Result<Line, Unopened> {
+    async fn opening(&self, outgoing: Outgoing, greeting: Greeting) -> Result<Line, Unopened> {
         let http = outgoing
             .host
             .map_or(&self.http, |host| self.hosts.client(host));
@@ -115,7 +150,7 @@ impl Session {
             host: http.host(),
             identity: self.visitor.identity_for(outgoing.host),
             outgoing,
-            send,
+            greeting,
             stage_timeout: OPEN_WITHIN / 2,
             silence: stream.map_or(OPEN_WITHIN, |stream| stream.timeout),
             resume: Resume::default(),
@@ -130,6 +165,7 @@ impl Session {
         let unopened = match not_open {
             NotOpen::NoChannel => return "there is none".to_owned(),
             NotOpen::Unset(variable) => return format!("not sent: {{{variable}}} has no value"),
+            NotOpen::Unsigned(error) => return format!("not sent: {error}"),
             NotOpen::Refused(unopened) => unopened,
         };
         let secrets = self.visitor.secrets();
@@ -141,6 +177,7 @@ impl Session {
             Failure::Timeout => {
                 format!("it did not open within {} s", (OPEN_WITHIN / 2).as_secs())
             }
+            Failure::BadAnswer => "it cannot be used".to_owned(),
             failure => in_words(failure, None),
         };
         if words.is_empty() {
@@ -159,7 +196,7 @@ impl NotOpen {
                 failure: Failure::Status(status),
                 ..
             }) => Some(*status),
-            Self::Refused(_) | Self::NoChannel | Self::Unset(_) => None,
+            Self::Refused(_) | Self::NoChannel | Self::Unset(_) | Self::Unsigned(_) => None,
         }
     }
 }

@@ -11,7 +11,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Message as Frame, Utf8Bytes};
 
-use super::packet::Received;
+use super::packet::{ROOT, Received};
 use super::session::{Reaction, Session};
 use super::upgrade::{Unwilling, Upgrade, upgrade};
 use crate::access::AccessNetwork;
@@ -143,16 +143,20 @@ impl Opening<'_> {
             silent_until: wall_now() + self.stage_timeout,
             flushes: false,
         };
-        self.expect(&mut connection, Reaction::Introduce)
+        let limit = self.stage_timeout;
+        let Connection {
+            frames, session, ..
+        } = &mut connection;
+        let greeted = (&mut *frames, &mut *session);
+        expect(greeted, ROOT, Reaction::Introduce, limit)
             .await
             .map_err(refused_at(OpeningStage::Open))?;
         let introduction = Utf8Bytes::from(self.introduction());
-        connection
-            .frames
+        frames
             .send(Frame::Text(introduction))
             .await
             .map_err(|_| Unopened::new(OpeningStage::Connect, Failure::Reset))?;
-        self.expect(&mut connection, Reaction::Connected)
+        expect((frames, session), ROOT, Reaction::Connected, limit)
             .await
             .map_err(refused_at(OpeningStage::Connect))?;
         if let Some(access) = self.access {
@@ -161,43 +165,6 @@ impl Opening<'_> {
         }
         connection.silent_until = wall_now() + connection.session.ping_within();
         Ok((connection, cookie))
-    }
-
-    /// Reads until the session reaches `wanted`. If the server refuses, the error has its words.
-    async fn expect(
-        &self,
-        connection: &mut Connection,
-        wanted: Reaction,
-    ) -> Result<(), (Failure, String)> {
-        let reading = async {
-            loop {
-                match connection.frames.next().await {
-                    Some(Ok(Frame::Text(text))) => match connection.session.handle_frame(&text) {
-                        step if step == wanted => return Ok(()),
-                        Reaction::Reply(reply) => connection
-                            .frames
-                            .send(Frame::Text(Utf8Bytes::from_static(reply)))
-                            .await
-                            .map_err(|_| (Failure::Reset, String::new()))?,
-                        Reaction::Refuse | Reaction::HangUp | Reaction::Disconnect => {
-                            let words = text.chars().take(WORDS_MAX).collect();
-                            return Err((Failure::Handshake, words));
-                        }
-                        Reaction::Wait
-                        | Reaction::Introduce
-                        | Reaction::Connected
-                        | Reaction::Message(_) => {}
-                    },
-                    Some(Ok(Frame::Close(_)) | Err(_)) | None => {
-                        return Err((Failure::Reset, String::new()));
-                    }
-                    Some(Ok(_)) => {}
-                }
-            }
-        };
-        timeout(self.stage_timeout, reading)
-            .await
-            .unwrap_or(Err((Failure::Timeout, String::new())))
     }
 
     /// The Socket.IO connect packet with the buyer's token.
@@ -211,6 +178,44 @@ impl Opening<'_> {
             .unwrap_or_default();
         format!(r#"40{{"token":"{token}"}}"#)
     }
+}
+
+/// Reads until the session of a buyer in this namespace reaches `wanted`. If the server refuses, the error has its words.
+pub(crate) async fn expect(
+    (frames, session): (&mut WebSocketStream<Connected>, &mut Session),
+    namespace: &str,
+    wanted: Reaction<'static>,
+    within: Duration,
+) -> Result<(), (Failure, String)> {
+    let reading = async {
+        loop {
+            match frames.next().await {
+                Some(Ok(Frame::Text(text))) => match session.handle_frame(namespace, &text) {
+                    step if step == wanted => return Ok(()),
+                    Reaction::Reply(reply) => frames
+                        .send(Frame::Text(Utf8Bytes::from_static(reply)))
+                        .await
+                        .map_err(|_| (Failure::Reset, String::new()))?,
+                    Reaction::Refuse | Reaction::HangUp | Reaction::Disconnect => {
+                        let words = text.chars().take(WORDS_MAX).collect();
+                        return Err((Failure::Handshake, words));
+                    }
+                    Reaction::Wait
+                    | Reaction::Introduce
+                    | Reaction::Connected
+                    | Reaction::Message(_)
+                    | Reaction::Acknowledged(_) => {}
+                },
+                Some(Ok(Frame::Close(_)) | Err(_)) | None => {
+                    return Err((Failure::Reset, String::new()));
+                }
+                Some(Ok(_)) => {}
+            }
+        }
+    };
+    timeout(within, reading)
+        .await
+        .unwrap_or(Err((Failure::Timeout, String::new())))
 }
 
 impl Connection {
@@ -238,9 +243,9 @@ impl Connection {
             }
             match Pin::new(&mut self.frames).poll_next(cx) {
                 Poll::Ready(Some(Ok(Frame::Text(text)))) => {
-                    match self.session.handle_frame(&text) {
-                        Reaction::Message(received) => {
-                            return Poll::Ready(Heard::Message(received));
+                    match self.session.handle_frame(ROOT, &text) {
+                        Reaction::Message(text) => {
+                            return Poll::Ready(Heard::Message(Received::parse(text)));
                         }
                         Reaction::Reply(reply) => {
                             // Only pings keep a session alive: the server sends them regardless of other messages.
@@ -249,7 +254,10 @@ impl Connection {
                         }
                         Reaction::HangUp | Reaction::Refuse => return Poll::Ready(Heard::Lost),
                         Reaction::Disconnect => return Poll::Ready(Heard::Disconnected),
-                        Reaction::Wait | Reaction::Introduce | Reaction::Connected => {}
+                        Reaction::Wait
+                        | Reaction::Introduce
+                        | Reaction::Connected
+                        | Reaction::Acknowledged(_) => {}
                     }
                 }
                 Poll::Ready(Some(Ok(Frame::Close(_)) | Err(_)) | None) => {

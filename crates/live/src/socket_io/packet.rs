@@ -6,9 +6,12 @@ use uuid::Uuid;
 use tiketi_api::{IdText, key_of};
 use tiketi_buyer::{Emission, Message};
 
-/// A frame from the server.
+/// The namespace in which everybody is, unless said otherwise.
+pub(crate) const ROOT: &str = "/";
+
+/// A frame from the server. The texts are what follows the kind of a Socket.IO packet: its namespace, an id, and JSON.
 #[derive(Debug, PartialEq)]
-pub(super) enum Packet {
+pub(super) enum Packet<'f> {
     /// Engine.IO is open, with the server's ping interval and timeout.
     Open {
         /// Milliseconds of real time.
@@ -19,15 +22,17 @@ pub(super) enum Packet {
     /// A ping; must be answered with a pong.
     Ping,
     /// Socket.IO is connected.
-    Connected,
+    Connected(&'f str),
     /// Socket.IO refused the connection.
-    Refused,
+    Refused(&'f str),
     /// The server closes the connection.
     Closed,
     /// The server disconnects the buyer. Socket.IO's client does not come back by itself after that.
-    Disconnected,
-    /// A message.
-    Message(Received),
+    Disconnected(&'f str),
+    /// A message; one with binary parts has placeholders for them.
+    Message(&'f str),
+    /// The acknowledgement of a message.
+    Acknowledged(&'f str),
     /// Irrelevant to a buyer.
     Other,
 }
@@ -54,11 +59,11 @@ struct OpenFields {
     ping_timeout_ms: u64,
 }
 
-impl Packet {
+impl<'f> Packet<'f> {
     /// Parses a text frame.
-    pub(super) fn parse(frame: &str) -> Self {
+    pub(super) fn parse(frame: &'f str) -> Self {
         match frame.as_bytes() {
-            [b'4', b'2', ..] => Self::Message(Received::parse(&frame[2..])),
+            [b'4', b'2', ..] => Self::Message(&frame[2..]),
             [b'2', ..] => Self::Ping,
             [b'0', ..] => match serde_json::from_str::<OpenFields>(&frame[1..]) {
                 Ok(fields) => Self::Open {
@@ -67,18 +72,39 @@ impl Packet {
                 },
                 Err(_) => Self::Other,
             },
-            [b'4', b'0', ..] => Self::Connected,
-            [b'4', b'4', ..] => Self::Refused,
+            [b'4', b'0', ..] => Self::Connected(&frame[2..]),
+            [b'4', b'4', ..] => Self::Refused(&frame[2..]),
             [b'1', ..] => Self::Closed,
-            [b'4', b'1', ..] => Self::Disconnected,
+            [b'4', b'1', ..] => Self::Disconnected(&frame[2..]),
+            [b'4', b'3', ..] => Self::Acknowledged(&frame[2..]),
+            [b'4', b'5', ..] => after_attachments(&frame[2..]).map_or(Self::Other, Self::Message),
+            [b'4', b'6', ..] => {
+                after_attachments(&frame[2..]).map_or(Self::Other, Self::Acknowledged)
+            }
             _ => Self::Other,
         }
     }
 }
 
+/// What follows the number of binary parts.
+fn after_attachments(text: &str) -> Option<&str> {
+    let (count, rest) = text.split_once('-')?;
+    let is_count = !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit());
+    is_count.then_some(rest)
+}
+
+/// Returns what follows the namespace of a packet if it is this one; `None` if it is another.
+pub(super) fn within<'f>(namespace: &str, packet: &'f str) -> Option<&'f str> {
+    if !packet.starts_with('/') {
+        return (namespace == ROOT).then_some(packet);
+    }
+    let (named, rest) = packet.split_once(',').unwrap_or((packet, ""));
+    (named == namespace).then_some(rest)
+}
+
 impl Received {
     /// Parses `["name",{…}]`.
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let name = text
             .strip_prefix("[\"")
             .and_then(|rest| rest.split('"').next())
@@ -181,7 +207,7 @@ mod tests {
 
     fn message(frame: &str) -> Received {
         match Packet::parse(frame) {
-            Packet::Message(received) => received,
+            Packet::Message(text) => Received::parse(text),
             other => panic!("{frame}: {other:?}"),
         }
     }
@@ -271,10 +297,44 @@ mod tests {
             }
         );
         assert_eq!(Packet::parse("2"), Packet::Ping);
-        assert_eq!(Packet::parse(r#"40{"sid":"b"}"#), Packet::Connected);
-        assert_eq!(Packet::parse(r#"44{"message":"no"}"#), Packet::Refused);
+        let connected = Packet::Connected(r#"{"sid":"b"}"#);
+        assert_eq!(Packet::parse(r#"40{"sid":"b"}"#), connected);
+        let refused = Packet::Refused(r#"{"message":"no"}"#);
+        assert_eq!(Packet::parse(r#"44{"message":"no"}"#), refused);
         assert_eq!(Packet::parse("1"), Packet::Closed);
-        assert_eq!(Packet::parse("41"), Packet::Disconnected);
+        assert_eq!(Packet::parse("41"), Packet::Disconnected(""));
         assert_eq!(Packet::parse(""), Packet::Other);
+    }
+
+    #[test]
+    fn acknowledgements_and_messages_with_binary_parts_are_recognized() {
+        let cases = [
+            ("437[1]", Packet::Acknowledged("7[1]")),
+            (r#"452-["a",{}]"#, Packet::Message(r#"["a",{}]"#)),
+            ("461-/q,7[]", Packet::Acknowledged("/q,7[]")),
+            ("45-[]", Packet::Other),
+            ("45[]", Packet::Other),
+            ("45x-[]", Packet::Other),
+        ];
+        for (frame, expected) in cases {
+            assert_eq!(Packet::parse(frame), expected, "{frame}");
+        }
+    }
+
+    #[test]
+    fn a_packet_is_for_one_namespace() {
+        let cases = [
+            (ROOT, r#"["a"]"#, Some(r#"["a"]"#)),
+            (ROOT, "", Some("")),
+            (ROOT, r#"/q,["a"]"#, None),
+            ("/q", r#"/q,["a"]"#, Some(r#"["a"]"#)),
+            ("/q", "/q,", Some("")),
+            ("/q", "/q", Some("")),
+            ("/q", "/qq,[]", None),
+            ("/q", r#"["a"]"#, None),
+        ];
+        for (namespace, packet, expected) in cases {
+            assert_eq!(within(namespace, packet), expected, "{namespace} {packet}");
+        }
     }
 }

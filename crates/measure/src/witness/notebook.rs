@@ -195,11 +195,12 @@ impl Notebook {
         }
     }
 
-    /// Writes down that a socket or another channel could not be opened, or has not worked as it should.
+    /// Writes down that a channel of this kind could not be opened, or has not worked as it should; `None` stands for the socket of a
+    /// TIKETI deployment.
     pub fn handle_socket_failure(
         &mut self,
         at: SimTime,
-        push: Push,
+        push: Option<Push>,
         failure: Failure,
         shown: Shown,
     ) {
@@ -207,14 +208,14 @@ impl Notebook {
     }
 
     /// Writes down a message that no row of the mapping describes.
-    pub fn handle_unknown_message(&mut self, at: SimTime, push: Push, shown: Shown) {
+    pub fn handle_unknown_message(&mut self, at: SimTime, push: Option<Push>, shown: Shown) {
         self.handle_channel(at, push, Failure::BadAnswer, shown, false);
     }
 
     fn handle_channel(
         &mut self,
         at: SimTime,
-        push: Push,
+        push: Option<Push>,
         failure: Failure,
         shown: Shown,
         is_understood: bool,
@@ -222,10 +223,8 @@ impl Notebook {
         self.witness.add(Sample {
             operation: Operation::SocketConnect,
             step: match push {
-                Push::SocketIo => Operation::SocketConnect.name().to_owned(),
-                Push::Sse | Push::WebSocket | Push::LongPoll | Push::None => {
-                    format!("push ({})", push.name())
-                }
+                None => Operation::SocketConnect.name().to_owned(),
+                Some(push) => format!("push ({})", push.name()),
             },
             outcome: Outcome::Failed(failure),
             status: match failure {

@@ -121,7 +121,7 @@ fn on_target() -> Measurements {
         sent: SentRequest {
             method: "GET".to_owned(),
             path: "/api/queue/status/1".to_owned(),
-            body: String::new(),
+            ..SentRequest::default()
         },
     });
     run.ending.target = Some(Box::new(target));

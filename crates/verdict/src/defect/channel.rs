@@ -11,6 +11,9 @@ use tiketi_scenario::operation::Operation;
 /// How the step of a channel begins, which goes on with its kind.
 const STEP: &str = "push (";
 
+/// The kind of a channel with Socket.IO, whose own refusal has no status.
+const SOCKET_IO: &str = "socket.io";
+
 /// Returns the finding about a sample of a channel; `None` if it is of something else.
 pub(super) fn of_sample(
     sample: &Sample,
@@ -30,11 +33,14 @@ pub(super) fn of_sample(
         } else {
             Severity::Note
         },
-        title: format!("The push channel ({kind}) {} {times}{never}.", what(sample)),
+        title: format!(
+            "The push channel ({kind}) {} {times}{never}.",
+            what(kind, sample)
+        ),
         facts: facts(sample, run),
-        looks_like: format!("Looks like {}.", guess(sample)),
+        looks_like: format!("Looks like {}.", guess(kind, sample)),
         repeat: Some(match kind {
-            "websocket" => curl(target, &sample.sent, Operation::SocketConnect),
+            "websocket" | SOCKET_IO => curl(target, &sample.sent, Operation::SocketConnect),
             "sse" => curl(target, &sample.sent, Operation::QueueStatus)
                 .replace("curl -i", "curl -i -N -H 'Accept: text/event-stream'"),
             _ => curl(target, &sample.sent, Operation::QueueStatus),
@@ -46,7 +52,7 @@ pub(super) fn of_sample(
 }
 
 /// What it did, as the verb of a sentence.
-fn what(sample: &Sample) -> String {
+fn what(kind: &str, sample: &Sample) -> String {
     let Outcome::Failed(failure) = sample.outcome else {
         return "failed".to_owned();
     };
@@ -55,6 +61,9 @@ fn what(sample: &Sample) -> String {
             "brought a message that no row of the API mapping describes".to_owned()
         }
         Failure::Status(status) => format!("was refused with {status}"),
+        Failure::Handshake if kind == SOCKET_IO => {
+            "was refused, or ended by the server,".to_owned()
+        }
         Failure::Handshake => "was not accepted as a channel".to_owned(),
         Failure::Timeout => "was silent for too long".to_owned(),
         Failure::BadAnswer => "could not be used".to_owned(),
@@ -112,7 +121,7 @@ fn facts(sample: &Sample, run: &Measurements) -> String {
 }
 
 /// What kind of defect looks like this.
-fn guess(sample: &Sample) -> &'static str {
+fn guess(kind: &str, sample: &Sample) -> &'static str {
     let Outcome::Failed(failure) = sample.outcome else {
         return "a failure that its own words explain best";
     };
@@ -126,6 +135,9 @@ fn guess(sample: &Sample) -> &'static str {
         }
         Failure::Status(_) => {
             "a server with too many open connections, or a proxy without one behind it"
+        }
+        Failure::Handshake if kind == SOCKET_IO => {
+            "a namespace or a token that the server does not accept: compare `namespace` and `auth` with what a page sends"
         }
         Failure::Handshake => "a proxy or a page that answers in place of the channel",
         Failure::Timeout => {

@@ -343,6 +343,7 @@ fn sample(outcome: Outcome, status: Option<u16>, words: &str) -> Sample {
             method: "POST".to_owned(),
             path: "/api/seats/reserve".to_owned(),
             body: "{\"seatIds\":[\"it's\"]}".to_owned(),
+            ..SentRequest::default()
         },
     }
 }
@@ -402,6 +403,48 @@ fn a_command_repeats_a_request_as_it_was_sent() {
     );
     let unchecked = repeated(|target| target.certificates_unchecked = true);
     assert!(unchecked.starts_with("curl -i -k -X POST"), "{unchecked}");
+    let elsewhere = repeated(|target| {
+        target.url = "https://a.example:443/base".to_owned();
+        target.base = "/base".to_owned();
+        target.witness.samples[0].sent.origin = "http://queue.example:9000".to_owned();
+    });
+    assert_eq!(
+        elsewhere,
+        "curl -i -X POST 'http://queue.example:9000/api/seats/reserve'"
+    );
+}
+
+#[test]
+fn a_refused_socket_of_another_system_names_what_to_compare_and_its_host() {
+    let failed = Outcome::Failed(Failure::Handshake);
+    let verdicts = judged_target(|_, target| {
+        let mut refused = sample(failed, None, r#"{"message":"Invalid namespace"}"#);
+        refused.operation = Operation::SocketConnect;
+        refused.step = "push (socket.io)".to_owned();
+        refused.sent = SentRequest {
+            origin: "http://127.0.0.1:9000".to_owned(),
+            method: "GET".to_owned(),
+            path: "/io/?EIO=4&transport=websocket".to_owned(),
+            body: String::new(),
+        };
+        target.witness.samples = vec![refused];
+    });
+    let defect = &verdicts.defects[0];
+    let title = "The push channel (socket.io) was refused, or ended by the server, 29 times";
+    assert!(defect.title.starts_with(title), "{}", defect.title);
+    assert!(
+        defect.facts.contains("Invalid namespace"),
+        "{}",
+        defect.facts
+    );
+    assert!(
+        defect.looks_like.contains("`auth`"),
+        "{}",
+        defect.looks_like
+    );
+    let command = defect.repeat.as_deref().unwrap();
+    let address = "'http://127.0.0.1:9000/io/?EIO=4&transport=websocket' -H 'Connection: Upgrade'";
+    assert!(command.contains(address), "{command}");
 }
 
 #[test]
