@@ -6,7 +6,7 @@ mod habits;
 use std::time::Duration;
 
 use super::*;
-use crate::action::SeatOffer;
+use crate::action::{Message, SeatOffer};
 use crate::observation::{Failure, Polls};
 use tiketi_core::units::Share;
 use tiketi_scenario::access::Access;

@@ -71,14 +71,14 @@ pub(super) fn emissions(
     let emissions = list
         .iter()
         .enumerate()
-        .map(|(place, tree)| emission(at.element(place, tree), tree, context, problems));
+        .map(|(place, tree)| emission(&at.element(place, tree), tree, context, problems));
     let emissions: Option<Vec<_>> = emissions.collect();
     Some(emissions?.into_iter().unzip())
 }
 
 /// One message: its name and its arguments become a list, as they are sent.
 fn emission(
-    at: At,
+    at: &At,
     tree: &Tree,
     context: &Context<'_>,
     problems: &mut Problems,
@@ -101,7 +101,7 @@ fn emission(
         }
         None => {
             let message = format!("`event` is missing in `{}`", at.path);
-            problems.report(&at, message, NAME, "say which message is sent");
+            problems.report(at, message, NAME, "say which message is sent");
             return None;
         }
     };
@@ -118,7 +118,7 @@ fn emission(
         node: Node::List(list),
         span: tree.span.clone(),
     };
-    let template = json(&at, &whole, context, problems)?;
+    let template = json(at, &whole, context, problems)?;
     Some((template, ack.map(|(_, name)| name.to_owned())))
 }
 

@@ -337,3 +337,6 @@ fn of_frame(frame: Option<Result<Frame, FrameError>>) -> Step {
         Some(Err(_)) => broken(Failure::Reset, String::new()),
     }
 }
+
+#[cfg(test)]
+mod socket_tests;

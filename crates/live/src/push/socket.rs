@@ -218,7 +218,3 @@ fn own_words(frame: &str) -> String {
     let words = frame.find('{').filter(|_| frame.starts_with("44"));
     frame[words.unwrap_or(0)..].to_owned()
 }
-
-#[cfg(test)]
-#[path = "socket_tests.rs"]
-mod tests;

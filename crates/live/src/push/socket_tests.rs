@@ -2,12 +2,12 @@
 
 use std::future::poll_fn;
 
-use futures_util::StreamExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::super::{Channel, Heard, Source};
 use super::*;
+use crate::socket_io::OpeningStage;
 
 /// The server's end.
 struct Server(WebSocketStream<TcpStream>);
@@ -183,9 +183,9 @@ async fn endless_pings_and_messages_for_others_are_cut_off() {
             while server.0.send(Frame::text(frame)).await.is_ok() {}
         };
         let listening = async {
-            let ended = end_of(&mut channel).await;
+            let ended = tokio::time::timeout(LIMIT, end_of(&mut channel)).await;
             drop(channel);
-            ended
+            ended.expect("it is cut off")
         };
         let flooding = tokio::time::timeout(LIMIT, flood);
         let (ended, _) = tokio::join!(listening, flooding);
