@@ -141,7 +141,8 @@ impl App {
         self.cpu().queue.busy_until(self.sim_now())
     }
 
-    fn book(&self, service_time: Duration) -> Duration {
+    /// Books processor time; returns when it will have passed.
+    pub(crate) fn book(&self, service_time: Duration) -> Duration {
         let mut cpu = self.cpu();
         let taken = cpu.stress.stretch(service_time);
         cpu.queue.book(self.sim_now(), taken).since_start()

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use axum::http::{Request, header};
 use serde::Deserialize;
@@ -11,11 +12,13 @@ use socketioxide::SocketIo;
 use socketioxide::extract::{Data, Event, SocketRef, TryData};
 use socketioxide::handler::ConnectHandler as _;
 use socketioxide::layer::SocketIoLayer;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::app::{App, Counters};
-use crate::bus::{Change, Envelope, Room};
+use crate::bus::{Change, Envelope, Room, Subscription};
 use crate::clients::SESSION_WINDOW;
+use crate::clock::Clock;
 use crate::error::ApiError;
 use crate::tier::SessionChange;
 use tiketi_station::Work;
@@ -91,37 +94,68 @@ pub(crate) fn opens_session<B>(request: &Request<B>) -> bool {
 /// message to thousands of sockets does not keep the thread from all other requests for tenths of a second.
 const SENT_AT_ONCE: usize = 64;
 
-/// Delivers messages from the bus to the sockets of this instance, one message at a time.
+/// A message that waits for its turn at the processor, and the sockets it goes to.
+struct Letter<S> {
+    envelope: Arc<Envelope>,
+    sockets: Vec<S>,
+    /// In scenario time.
+    sent_at: Duration,
+}
+
+/// Delivers messages from the bus to the sockets of this instance.
 pub(crate) async fn deliver(app: Arc<App>, io: SocketIo) {
-    let mut messages = app.cache.subscribe();
+    let messages = app.cache.subscribe();
+    let (outbox, letters) = mpsc::unbounded_channel();
+    let sockets = |room: Room| io.within(room.name()).sockets();
+    let receive = take_in(&app, messages, sockets, outbox);
+    tokio::join!(receive, send_out(&app.clock, letters));
+}
+
+/// Gives each message its turn at the processor as soon as it is there, like a request. If a message waited until the one
+/// before it is sent, later requests would overtake it, and a burst of admissions would be spread over the time that the
+/// first of the admitted users keep the processor busy.
+async fn take_in<S>(
+    app: &App,
+    mut messages: Subscription,
+    sockets: impl Fn(Room) -> Vec<S>,
+    outbox: mpsc::UnboundedSender<Letter<S>>,
+) {
     while let Some(envelope) = messages.recv().await {
-        deliver_one(&app, &io, &envelope).await;
+        let sockets = sockets(envelope.room);
+        let receivers = u32::try_from(sockets.len()).unwrap_or(u32::MAX);
+        if receivers == 0 {
+            continue;
+        }
+        // Counted before it is sent: what an instance no longer sends when it is killed was due all the same.
+        Counters::add(&app.counters.fan_out_messages, u64::from(receivers));
+        let letter = Letter {
+            envelope,
+            sockets,
+            sent_at: app.book(app.times.fan_out(receivers)),
+        };
+        if outbox.send(letter).is_err() {
+            return;
+        }
     }
 }
 
-async fn deliver_one(app: &App, io: &SocketIo, envelope: &Envelope) {
-    let sockets = io.within(envelope.room.name()).sockets();
-    let Ok(receivers) = u32::try_from(sockets.len()) else {
-        return;
-    };
-    if receivers == 0 {
-        return;
-    }
-    // Counted before it is sent: what an instance no longer sends when it is killed was due all the same.
-    Counters::add(&app.counters.fan_out_messages, u64::from(receivers));
-    app.spend(app.times.fan_out(receivers)).await;
-    let mut missed = 0;
-    for some in sockets.chunks(SENT_AT_ONCE) {
-        // A socket that is full or closed misses it.
-        let (name, message) = (envelope.message.name(), &envelope.message);
-        missed += some
-            .iter()
-            .filter(|socket| socket.emit(name, message).is_err())
-            .count();
-        tokio::task::yield_now().await;
-    }
-    if missed > 0 {
-        tracing::debug!(missed, "some sockets missed a message");
+/// Sends each message when the processor is done with it: in order, because the processor works first come, first served.
+async fn send_out(clock: &Clock, mut letters: mpsc::UnboundedReceiver<Letter<SocketRef>>) {
+    while let Some(letter) = letters.recv().await {
+        clock.sleep_until(letter.sent_at).await;
+        let (name, message) = (letter.envelope.message.name(), &letter.envelope.message);
+        let mut missed = 0;
+        for some in letter.sockets.chunks(SENT_AT_ONCE) {
+            // A socket that is full or closed misses it.
+            missed += some
+                .iter()
+                .filter(|socket| socket.emit(name, message).is_err())
+                .count();
+            tokio::task::yield_now().await;
+        }
+        if missed > 0 {
+            tracing::debug!(missed, "some sockets missed a message");
+        }
     }
 }
 
@@ -317,4 +351,47 @@ fn seats_of(data: &Value) -> Vec<String> {
     ids.take(SEATS_SELECTED_MAX)
         .map(ToOwned::to_owned)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::bus::{Bus, Message};
+    use crate::clock::Hands;
+    use crate::settings::Settings;
+    use crate::tier::EmbeddedTier;
+    use tiketi_station::Profile;
+
+    #[tokio::test]
+    async fn a_request_waits_for_all_messages_that_were_there_before_it() {
+        let settings = Settings {
+            profile: Profile::t3_medium_node(),
+            ..Settings::default()
+        };
+        let clock = Clock::stopped(Hands::leak());
+        let tier = EmbeddedTier::with_clock(&settings, Vec::new(), Duration::ZERO, clock);
+        let app = App::new("one".to_owned(), tier.into(), settings);
+        let busy = app.book(Duration::from_millis(30));
+        let bus = Bus::default();
+        let messages = bus.subscribe();
+        for user in [1, 2, 3].map(Uuid::from_u128) {
+            let message = Message::QueueEntryAllowed {
+                user_id: user,
+                message: "It is your turn".into(),
+            };
+            let room = Room::User(user);
+            bus.publish(Envelope { room, message });
+        }
+        let (outbox, mut letters) = mpsc::unbounded_channel();
+        let received = take_in(&app, messages, |_| vec![()], outbox);
+        assert_eq!(received.now_or_never(), None, "it waits for more");
+        let one_message = app.times.fan_out(1);
+        let request = Duration::from_millis(2);
+        assert_eq!(app.book(request), busy + one_message * 3 + request);
+        let sent_at = std::iter::from_fn(|| letters.try_recv().ok()).map(|letter| letter.sent_at);
+        let in_turn = [1, 2, 3].map(|number| busy + one_message * number);
+        assert_eq!(sent_at.collect::<Vec<_>>(), in_turn);
+    }
 }
