@@ -77,12 +77,15 @@ impl AccessNetwork {
 }
 
 impl World<'_> {
-    /// Sends a request of a buyer over the buyers' network. Returns it if there is none.
+    /// Sends a request of a buyer over the buyers' network. Returns it if it is there at once.
     pub(super) fn leave_home(&mut self, now: SimTime, mut call: Call) -> Option<Call> {
-        let Some(network) = &mut self.access else {
-            return Some(call);
+        let late = match &mut self.access {
+            Some(network) => network.way_in(call.operation),
+            // The server works on a handshake after a connection, an upgrade and an introduction. Without a network these take
+            // no time, but what the buyer sends at the same moment over a connection that is open arrives before.
+            None if call.operation == Operation::SocketConnect => Duration::ZERO,
+            None => return Some(call),
         };
-        let late = network.way_in(call.operation);
         call.step = Step::Access;
         call.node = NOWHERE;
         let call = self.calls.insert(call);

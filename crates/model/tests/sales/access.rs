@@ -84,6 +84,28 @@ fn each_request_takes_a_round_trip_longer() {
     assert_later(with.expect("messages"), without.expect("messages"), 50 * MS);
 }
 
+/// A buyer who is admitted at once asks for the seats and opens a socket at the same moment. The seats are asked for over an open
+/// connection, while the socket takes a connection, an upgrade and an introduction before the server works on it.
+#[test]
+fn a_handshake_waits_for_the_seat_list_that_its_buyer_asks_for() {
+    let sale = r#"
+name = "calm"
+seed = 7
+clock = { duration = "5m", warmup = "0s" }
+arrivals = [{ shape = "poisson", rate = "1/s", until = "4m" }]
+show = { sections = [{ name = "R", rows = 50, seats_per_row = 60, price = 110_000 }] }
+waiting_room = { active_max = 1000 }
+"#;
+    let plan = load("calm.toml", sale, &Overrides::default());
+    let plan = plan.unwrap_or_else(|problems| panic!("{problems}"));
+    let run = simulate(&plan, &mut Unwatched);
+    // 1.7 ms, and 7 µs for each of 3,000 seats; then 1.5 ms for the handshake.
+    let seat_list = Duration::from_micros(22_700);
+    let handshake = median(&run, Operation::SocketConnect);
+    assert!(handshake >= seat_list, "{handshake:?}");
+    assert!(handshake <= seat_list + 2 * MS, "{handshake:?}");
+}
+
 #[test]
 fn buyers_on_a_slow_network_buy_as_safely() {
     let run = play("buyers.network = { profile = \"3g\", loss = 0.02 }");

@@ -39,12 +39,16 @@ fn play(loss: (&str, &str), more: &str) -> Measurements {
 }
 
 /// Simulates a sale with a lost zone and what its peers hear; `more` are further lines of the scenario's tables.
-fn simulated(sale: &str, (zone, connections): (&str, &str), more: &str) -> Measurements {
+fn simulated(sale: &str, loss: (&str, &str), more: &str) -> Measurements {
+    seeded(7, sale, loss, more)
+}
+
+fn seeded(seed: u64, sale: &str, (zone, connections): (&str, &str), more: &str) -> Measurements {
     let fault = format!(
         "[[faults]]\nat = \"1m30s\"\nlasts = \"3m\"\naction = \"az-power-interruption\"\nzone = \"{zone}\"\nconnections = \"{connections}\"\n"
     );
     let overrides = Overrides {
-        seed: Some(7),
+        seed: Some(seed),
         ..Overrides::default()
     };
     let text = format!("{sale}{more}\n{fault}");
@@ -134,11 +138,13 @@ fn sockets_are_given_up_when_pings_are_missing() {
 
 #[test]
 fn a_new_connection_to_the_silent_node_takes_until_its_timeout_and_goes_elsewhere() {
-    let usual = play(("b", "silent"), "");
+    // Some buyers connect before anybody knows of the silence: it depends on the seed whether they get this address.
+    let play = |more| seeded(8, SALE, ("b", "silent"), more);
+    let usual = play("");
     let waited = longest(&usual, Operation::SocketConnect);
     let (least, most) = (Duration::from_secs(5), Duration::from_secs(12));
     assert!(waited >= least && waited < most, "{waited:?}");
-    let quick = play(("b", "silent"), "[buyers]\nconnect_timeout = \"1s\"");
+    let quick = play("[buyers]\nconnect_timeout = \"1s\"");
     let waited = longest(&quick, Operation::SocketConnect);
     let (least, most) = (Duration::from_secs(1), Duration::from_secs(2));
     assert!(waited >= least && waited < most, "{waited:?}");
