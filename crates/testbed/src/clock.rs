@@ -9,6 +9,19 @@ use tiketi_core::units::SimTime;
 /// More than the rounding error of converting a time to scenario time and back: a timer must never fire early.
 const ROUNDING: Duration = Duration::from_micros(1);
 
+/// How late the runtime's timer wakes a thread that sleeps. The timer rounds a deadline up to the next whole millisecond, and
+/// the thread sleeps for whole milliseconds, so it wakes up half a millisecond too late twice, on average.
+const TIMER_LATE: Duration = Duration::from_millis(1);
+
+/// Waits for a length of real time, which is right on average: nobody notices single waits that are a millisecond off, but all
+/// of them together would make the network slower than the scenario says.
+pub(crate) async fn pause(length: Duration) {
+    let asked_for = length.saturating_sub(TIMER_LATE);
+    if !asked_for.is_zero() {
+        tokio::time::sleep(asked_for).await;
+    }
+}
+
 /// Maps real time to scenario time. All processes of a run agree, because the start is an absolute time.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
@@ -118,6 +131,20 @@ pub fn unix_now_ns() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The only undisturbed pause of many is enough, so that a busy machine does not matter.
+    #[tokio::test]
+    async fn a_pause_is_as_long_as_asked_although_the_timer_is_late() {
+        let length = Duration::from_millis(10);
+        let mut shortest = Duration::MAX;
+        for _ in 0..20 {
+            let began = wall_now();
+            pause(length).await;
+            shortest = shortest.min(wall_now() - began);
+        }
+        assert!(shortest >= length - TIMER_LATE, "{shortest:?}");
+        assert!(shortest < length + TIMER_LATE / 2, "{shortest:?}");
+    }
 
     #[test]
     fn scenario_time_runs_at_the_stated_speed_from_the_stated_start() {

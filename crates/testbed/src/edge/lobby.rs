@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::origin::with_status;
 use super::server::Answer;
-use crate::clock::{Clock, unix_now_ns};
+use crate::clock::{Clock, pause, unix_now_ns};
 use crate::lock;
 use tiketi_core::units::{BuyerId, SimTime};
 use tiketi_data_tier::{Place, QueueState};
@@ -146,7 +146,7 @@ impl Lobby {
     ) -> Answer {
         let show_is_known = show.parse() == Ok(self.show);
         let token = bearer(headers);
-        tokio::time::sleep(self.latency).await;
+        pause(self.latency).await;
         let answered = if *method != asked.method() {
             Err((StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"))
         } else {

@@ -21,7 +21,7 @@ use super::lobby::{Asked, Lobby};
 use super::origin::with_status;
 use super::server::{self, Answer, Client, entity_tag};
 use super::upstream::Upstream;
-use crate::clock::Clock;
+use crate::clock::{Clock, pause};
 use crate::lock;
 use tiketi_edge::{
     Cache, Delivery, EdgeFigures, Fetch, FileId, Lookup, OriginAnswer, PassingFigures,
@@ -183,7 +183,7 @@ impl Location {
         let Some(content) = content else {
             return self.error().await;
         };
-        tokio::time::sleep(self.latency).await;
+        pause(self.latency).await;
         let mut answer = Response::new(Full::new(content));
         let headers = answer.headers_mut();
         headers.insert(X_CACHE, HeaderValue::from_static(said));
@@ -204,7 +204,7 @@ impl Location {
     }
 
     async fn error(&self) -> Answer {
-        tokio::time::sleep(self.latency).await;
+        pause(self.latency).await;
         let mut answer = with_status(StatusCode::BAD_GATEWAY);
         let said = HeaderValue::from_static("Error from cloudfront");
         answer.headers_mut().insert(X_CACHE, said);

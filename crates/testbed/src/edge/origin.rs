@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use tokio::net::TcpListener;
 
 use super::server::{self, Answer, entity_tag};
-use crate::clock::Clock;
+use crate::clock::{Clock, pause};
 use tiketi_scenario::topology;
 
 /// The bucket.
@@ -40,7 +40,7 @@ pub(super) fn spawn(
 }
 
 async fn answer(bucket: Arc<Bucket>, request: Request<Incoming>) -> Answer {
-    tokio::time::sleep(bucket.latency).await;
+    pause(bucket.latency).await;
     let path = request.uri().path();
     let Some((_, content, tag)) = bucket.files.iter().find(|(known, ..)| known == path) else {
         return with_status(StatusCode::NOT_FOUND);

@@ -20,7 +20,7 @@ use super::origin::with_status;
 use super::server::Answer;
 use crate::ALB_NAME;
 use crate::alb::{Connector, absolute, authority_of, is_timeout};
-use crate::clock::Clock;
+use crate::clock::{Clock, pause};
 use crate::dns_client::DnsClient;
 use crate::lock;
 use tiketi_cloud::resolver::{NameFigures, Resolver};
@@ -176,7 +176,7 @@ impl Upstream {
         let Ok(body) = Limited::new(body, BODY_BYTES_MAX).collect().await else {
             return with_status(StatusCode::PAYLOAD_TOO_LARGE);
         };
-        tokio::time::sleep(self.latency).await;
+        pause(self.latency).await;
         lock(&self.figures).requests += 1;
         prepare(&mut head.headers, client);
         let body = body.to_bytes();
