@@ -44,6 +44,7 @@ fn live(latency: Latency) -> Measurements {
         "queue_check",
         "queue_status",
         "seat_list",
+        "page_load",
     ] {
         profile.latency.insert(work.to_owned(), latency);
     }

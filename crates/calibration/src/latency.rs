@@ -12,7 +12,7 @@ use tiketi_station::{Latency, Profile};
 use super::residual::{self, Residual};
 use super::{Calibration, with};
 use tiketi_measure::Measurements;
-use tiketi_model::work_of;
+use tiketi_model::latency_of;
 use tiketi_scenario::Plan;
 use tiketi_scenario::operation::Operation;
 use tiketi_verdict::figure::counted;
@@ -82,8 +82,8 @@ fn note(best: &mut Best, residuals: &[Residual], profile: &Profile) -> bool {
         let error = residual.worst().unwrap_or(f64::INFINITY);
         let least = best.get(&residual.operation);
         if least.is_none_or(|(least, _)| error < *least) {
-            let work = work_of(residual.operation).name();
-            let latency = profile.latency.get(work).copied();
+            let name = latency_of(residual.operation);
+            let latency = profile.latency.get(name).copied();
             best.insert(residual.operation, (error, latency));
             is_better = true;
         }
@@ -98,7 +98,7 @@ fn is_good(residual: &Residual) -> bool {
 /// Moves the latency of each operation by what the operation is off.
 fn improve(latency: &mut BTreeMap<String, Latency>, residuals: &[Residual]) {
     for residual in residuals.iter().filter(|residual| !is_good(residual)) {
-        let now = latency.get(work_of(residual.operation).name()).copied();
+        let now = latency.get(latency_of(residual.operation)).copied();
         if let Some(moved) = moved(now, residual) {
             set(latency, residual.operation, Some(moved));
         }
@@ -106,10 +106,10 @@ fn improve(latency: &mut BTreeMap<String, Latency>, residuals: &[Residual]) {
 }
 
 fn set(table: &mut BTreeMap<String, Latency>, operation: Operation, latency: Option<Latency>) {
-    let work = work_of(operation).name();
+    let name = latency_of(operation);
     match latency {
-        Some(latency) => table.insert(work.to_owned(), latency),
-        None => table.remove(work),
+        Some(latency) => table.insert(name.to_owned(), latency),
+        None => table.remove(name),
     };
 }
 

@@ -38,11 +38,11 @@ fn error((live, model): (Duration, Option<Duration>)) -> Option<f64> {
     Some(model?.as_secs_f64() / live - 1.0)
 }
 
-/// Returns the residuals of every operation with enough live requests, except those answered by the edge.
+/// Returns the residuals of every operation with enough live requests.
 pub(super) fn of(live: &Measurements, model: &Measurements) -> Vec<Residual> {
     let each = Operation::ALL.into_iter().filter_map(|operation| {
         let lengths = service_times(live, operation)?;
-        let played = &model.tally.operations[operation.index()].service_time;
+        let played = recorded(model, operation);
         Some(Residual {
             operation,
             calls: lengths.count(),
@@ -55,10 +55,27 @@ pub(super) fn of(live: &Measurements, model: &Measurements) -> Vec<Residual> {
 
 /// Returns the service times of an operation; `None` if it cannot be fitted.
 pub(super) fn service_times(run: &Measurements, operation: Operation) -> Option<&Histogram> {
-    let lengths = &run.tally.operations[operation.index()].service_time;
-    // The edge serves pages; no instance works on them.
-    let is_of_an_instance = operation != Operation::PageLoad;
-    (is_of_an_instance && lengths.count() >= CALLS_MIN).then_some(lengths)
+    let lengths = recorded(run, operation);
+    // How long the pages of a target take says nothing about the edge of the scenario, nor about its instances.
+    let is_ours = operation != Operation::PageLoad || run.ending.system.is_some();
+    (is_ours && lengths.count() >= CALLS_MIN).then_some(lengths)
+}
+
+fn recorded(run: &Measurements, operation: Operation) -> &Histogram {
+    let tally = &run.tally;
+    // The edge serves pages; they are no requests to an instance.
+    match operation {
+        Operation::PageLoad => &tally.page_loads.service_time,
+        Operation::ShowList
+        | Operation::ShowDetail
+        | Operation::QueueCheck
+        | Operation::QueueStatus
+        | Operation::QueueLeave
+        | Operation::SocketConnect
+        | Operation::SeatList
+        | Operation::SeatReserve
+        | Operation::PaymentProcess => &tally.operations[operation.index()].service_time,
+    }
 }
 
 /// Prints `queue_check (4,000 requests): p50 3.1ms, simulated -0.4%; p95 8.2ms, simulated +1.1%`.

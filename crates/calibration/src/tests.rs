@@ -10,7 +10,7 @@ use tiketi_core::instance_class::InstanceClass;
 use tiketi_core::rng::Streams;
 use tiketi_measure::histogram::Histogram;
 use tiketi_measure::{Engine, example};
-use tiketi_model::work_of;
+use tiketi_model::latency_of;
 use tiketi_scenario::operation::Operation;
 
 /// Returns the service times of one operation: work and queueing of 2 to 6 ms, and a lognormal latency.
@@ -34,8 +34,11 @@ fn played(plan: &Plan) -> Measurements {
     run.ending.engine = Engine::Model;
     for operation in Operation::ALL {
         let latency = &plan.topology.instances.profile.latency;
-        let latency = latency.get(work_of(operation).name()).copied();
+        let latency = latency.get(latency_of(operation)).copied();
         run.tally.operations[operation.index()].service_time = answers(latency);
+        if operation == Operation::PageLoad {
+            run.tally.page_loads.service_time = answers(latency);
+        }
     }
     run
 }
@@ -48,9 +51,9 @@ fn a_known_latency_is_found() {
         sigma: 0.9,
     };
     for operation in Operation::ALL {
-        let work = work_of(operation).name().to_owned();
+        let name = latency_of(operation).to_owned();
         let latency = &mut hidden.topology.instances.profile.latency;
-        latency.insert(work, truth);
+        latency.insert(name, truth);
     }
     let mut live = played(&hidden);
     live.plan = example::plan();
@@ -65,15 +68,13 @@ fn a_known_latency_is_found() {
     for residual in &found.residuals {
         assert!(residual.worst().unwrap() < 0.02, "{residual}");
     }
-    let latency = found.profile.latency["queue_check"];
-    assert!(
-        (latency.median_ms / truth.median_ms - 1.0).abs() < 0.15,
-        "{latency:?}"
-    );
-    assert!(
-        (latency.sigma / truth.sigma - 1.0).abs() < 0.15,
-        "{latency:?}"
-    );
+    for operation in [Operation::QueueCheck, Operation::PageLoad] {
+        let latency = found.profile.latency[latency_of(operation)];
+        let median = latency.median_ms / truth.median_ms - 1.0;
+        assert!(median.abs() < 0.15, "{operation}: {latency:?}");
+        let sigma = latency.sigma / truth.sigma - 1.0;
+        assert!(sigma.abs() < 0.15, "{operation}: {latency:?}");
+    }
     assert_eq!(found.profile.work_ms, base.work_ms);
 }
 
@@ -85,7 +86,8 @@ fn no_latency_is_added_without_need_and_a_system_that_is_too_fast_leaves_an_erro
     assert_eq!(same.profile, base);
     let faster = calibrate(&live, &base, &mut |plan| {
         let mut run = played(plan);
-        for tally in &mut run.tally.operations {
+        let tally = &mut run.tally;
+        for tally in tally.operations.iter_mut().chain([&mut tally.page_loads]) {
             tally.service_time = answers(Some(Latency {
                 median_ms: 5.0,
                 sigma: 0.0,

@@ -256,6 +256,7 @@ impl World<'_> {
         if !others.is_empty() {
             done_at = self.request_round(done_at, &mut page, others);
         }
+        done_at += self.service.latency(Operation::PageLoad);
         if done_at == now {
             return Some(page);
         }

@@ -38,7 +38,7 @@ mod traffic;
 mod watcher;
 mod world;
 
-pub use service::work_of;
+pub use service::{latency_of, work_of};
 pub use watcher::{Progress, Unwatched, Watcher, Wish};
 
 use tiketi_measure::Measurements;

@@ -44,7 +44,7 @@ impl Service {
                     .unwrap_or(0.0)
             }),
             latency: Operation::ALL.map(|operation| {
-                let latency = profile.latency.get(of(operation))?;
+                let latency = profile.latency.get(latency_of(operation))?;
                 (latency.median_ms > 0.0).then_some(Latency {
                     median: latency.median_ms / 1e3,
                     sigma: latency.sigma,
@@ -105,6 +105,22 @@ impl Service {
             Operation::SeatList => ANSWER_BYTES + SEAT_BYTES * self.seats_total,
             _ => ANSWER_BYTES,
         }
+    }
+}
+
+/// Returns the name of an operation in the `latency` of a profile.
+pub const fn latency_of(operation: Operation) -> &'static str {
+    match operation {
+        Operation::PageLoad => Profile::PAGE_LOAD,
+        Operation::ShowList
+        | Operation::ShowDetail
+        | Operation::QueueCheck
+        | Operation::QueueStatus
+        | Operation::QueueLeave
+        | Operation::SocketConnect
+        | Operation::SeatList
+        | Operation::SeatReserve
+        | Operation::PaymentProcess => work_of(operation).name(),
     }
 }
 

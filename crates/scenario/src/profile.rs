@@ -55,9 +55,9 @@ fn profile(root: &Section<'_>) -> Option<Profile> {
     let seat_us = number("seat_us", MICROSECONDS);
     let receiver_us = number("receiver_us", MICROSECONDS);
     let query_ms = number("query_ms", MILLISECONDS);
-    let work_ms = by_work(root, "work_ms", |value| value.number(MILLISECONDS));
-    let work_sigma = by_work(root, "work_sigma", |value| value.number(SIGMAS));
-    let latency = by_work(root, "latency", latency);
+    let work_ms = by_work(root, "work_ms", &[], |value| value.number(MILLISECONDS));
+    let work_sigma = by_work(root, "work_sigma", &[], |value| value.number(SIGMAS));
+    let latency = by_work(root, "latency", &[Profile::PAGE_LOAD], latency);
     let source = match root.find("source") {
         Some(value) => value.text_up_to(SOURCE_MAX),
         None => Some(""),
@@ -76,21 +76,23 @@ fn profile(root: &Section<'_>) -> Option<Profile> {
     })
 }
 
-/// A table with operations as keys.
+/// A table with operations as keys, and some others.
 fn by_work<V>(
     root: &Section<'_>,
     key: &'static str,
+    others: &[&'static str],
     read: impl Fn(&Value<'_>) -> Option<V>,
 ) -> Option<BTreeMap<String, V>> {
     let section = root.section(key);
-    let names = Work::ALL.map(Work::name);
+    let names = Work::ALL.map(Work::name).into_iter();
+    let names: Vec<&'static str> = names.chain(others.iter().copied()).collect();
     let entries = section.entries().into_iter().map(|(work, value)| {
         let name = work.get_ref().as_ref();
         let is_known = names.contains(&name);
         if !is_known {
             let problem = Problem::new(format!("unknown operation `{name}` in `{key}`"))
-                .expected(Form::OneOf(names.to_vec()))
-                .did_you_mean_or(name, names, "remove it, or write its name as in the API");
+                .expected(Form::OneOf(names.clone()))
+                .did_you_mean_or(name, names.iter().copied(), "remove it, or write its name as in the API");
             section.report(problem.at(work.span()));
         }
         let value = read(&value);

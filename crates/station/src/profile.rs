@@ -143,7 +143,8 @@ pub struct Profile {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub work_sigma: BTreeMap<String, f64>,
     /// Response time not explained by CPU and data tier, by operation: the network, the load balancer, the machine. Only
-    /// the model adds it, since a live run has it anyway. Operations that are not listed have none.
+    /// the model adds it, since a live run has it anyway. Operations that are not listed have none. [`Self::PAGE_LOAD`] is that
+    /// of page loads, which no instance works on.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub latency: BTreeMap<String, Latency>,
     /// Source of the values, for the report.
@@ -165,6 +166,9 @@ pub struct Latency {
 impl Profile {
     /// The instance type on which service times were measured unless a profile says otherwise.
     pub const CLASS: &str = "t3.medium";
+
+    /// Name of page loads in `latency`.
+    pub const PAGE_LOAD: &str = "page_load";
 
     /// Returns the profile without emulation: the server is as fast as the machine it runs on.
     pub fn native() -> Self {
@@ -243,11 +247,12 @@ impl Profile {
         }
     }
 
-    /// Returns the first name in `work_ms`, `work_sigma` or `latency` that is not a [`Work`], or `None` if all are known.
+    /// Returns the first name in `work_ms`, `work_sigma` or `latency` that does not belong there, or `None` if all are known.
     pub fn unknown_work(&self) -> Option<&str> {
         let names = self.work_ms.keys().chain(self.work_sigma.keys());
+        let latency = self.latency.keys();
         names
-            .chain(self.latency.keys())
+            .chain(latency.filter(|name| *name != Self::PAGE_LOAD))
             .map(String::as_str)
             .find(|name| Work::ALL.iter().all(|work| work.name() != *name))
     }
@@ -361,6 +366,19 @@ mod tests {
         let mut profile = Profile::t3_medium_node();
         profile.work_sigma.insert("queue_chek".to_owned(), 0.3);
         assert_eq!(profile.unknown_work(), Some("queue_chek"));
+        let mut profile = Profile::t3_medium_node();
+        let latency = Latency {
+            median_ms: 1.0,
+            sigma: 0.0,
+        };
+        profile
+            .latency
+            .insert(Profile::PAGE_LOAD.to_owned(), latency);
+        assert_eq!(profile.unknown_work(), None);
+        profile
+            .work_ms
+            .insert(Profile::PAGE_LOAD.to_owned(), 1.0);
+        assert_eq!(profile.unknown_work(), Some(Profile::PAGE_LOAD));
     }
 
     #[test]
