@@ -10,6 +10,11 @@ use crate::number::Number;
 use crate::page::{Cell, Column, Page, Prose, Section, Status, Table};
 use crate::wording::capitalized;
 
+/// What a live response time contains that a simulated one does not.
+const OWN_TIME: &str = "A live response time includes the machine's own time; a simulated one does not, unless its profile was \
+    calibrated. Timers work in steps of a millisecond: a request leaves up to 2 ms of real time late, 1 ms on average, and \
+    an emulated instance is up to 1.5 ms late. Sending, receiving and load balancing take time as well.";
+
 /// Makes the page of a comparison; `runs` are the pairs that `comparison` was made of.
 pub fn page(comparison: &RunComparison, runs: &[[&Measurements; 2]], run_again: &str) -> Page {
     let question = comparison.question;
@@ -17,6 +22,19 @@ pub fn page(comparison: &RunComparison, runs: &[[&Measurements; 2]], run_again: 
         Question::Agreement => "How well does the model agree with live runs?",
         Question::Regression => "Is the new run worse than its baseline?",
     };
+    let mut closing = vec![
+        "What matters most comes first; what is better counts only if nothing above it got worse. Response times and \
+         throughput are those of successful requests. Difference: the second run's value compared with the first, for \
+         errors and refusals in percentage points; for instances, their mean distance over time. Sampling noise: what \
+         chance alone stays below in 95 of 100 cases, if samples are independent; where it exceeds the tolerance, there \
+         are too few samples to tell. All times are scenario time."
+            .to_owned(),
+    ];
+    match question {
+        Question::Agreement => closing.push(OWN_TIME.to_owned()),
+        Question::Regression => {}
+    }
+    closing.push(comparison.program.clone());
     let pairs = comparison.sections.iter().zip(runs);
     let sections = pairs.map(|(section, runs)| pair(section, *runs, question));
     Page {
@@ -24,15 +42,7 @@ pub fn page(comparison: &RunComparison, runs: &[[&Measurements; 2]], run_again: 
         context: String::new(),
         headline: headline(question, comparison.conclusion, &comparison.sections),
         sections: sections.collect(),
-        closing: vec![
-            "What matters most comes first; what is better counts only if nothing above it got worse. Response times and \
-             throughput are those of successful requests. Difference: the second run's value compared with the first, for \
-             errors and refusals in percentage points; for instances, their mean distance over time. Sampling \
-             noise: what chance alone stays below in 95 of 100 cases, if samples are independent; where it exceeds the \
-             tolerance, there are too few samples to tell. All times are scenario time."
-                .to_owned(),
-            comparison.program.clone(),
-        ],
+        closing,
         run_again: run_again.to_owned(),
         exit_code: Some(comparison.exit_code),
     }
