@@ -92,7 +92,11 @@ fn by_work<V>(
         if !is_known {
             let problem = Problem::new(format!("unknown operation `{name}` in `{key}`"))
                 .expected(Form::OneOf(names.clone()))
-                .did_you_mean_or(name, names.iter().copied(), "remove it, or write its name as in the API");
+                .did_you_mean_or(
+                    name,
+                    names.iter().copied(),
+                    "remove it, or write its name as in the API",
+                );
             section.report(problem.at(work.span()));
         }
         let value = read(&value);

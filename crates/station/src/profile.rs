@@ -375,9 +375,7 @@ mod tests {
             .latency
             .insert(Profile::PAGE_LOAD.to_owned(), latency);
         assert_eq!(profile.unknown_work(), None);
-        profile
-            .work_ms
-            .insert(Profile::PAGE_LOAD.to_owned(), 1.0);
+        profile.work_ms.insert(Profile::PAGE_LOAD.to_owned(), 1.0);
         assert_eq!(profile.unknown_work(), Some(Profile::PAGE_LOAD));
     }
 
