@@ -7,7 +7,9 @@ mod command;
 mod drafted;
 mod exec;
 mod faults;
+#[expect(clippy::unwrap_used, reason = "a panic fails the test")]
 mod faulty_target;
+#[expect(clippy::unwrap_used, reason = "a panic fails the test")]
 mod foreign_servers;
 #[expect(
     clippy::disallowed_methods,
@@ -17,6 +19,7 @@ mod foreign_servers;
     clippy::result_large_err,
     reason = "the error is the response, as axum wants it"
 )]
+#[expect(clippy::unwrap_used, reason = "a panic fails the test")]
 mod habit_server;
 mod habits;
 mod mapped;
@@ -25,10 +28,13 @@ mod paths;
     clippy::result_large_err,
     reason = "the error is the response, as axum wants it"
 )]
+#[expect(clippy::unwrap_used, reason = "a panic fails the test")]
 mod push_server;
 mod pushed;
+#[expect(clippy::unwrap_used, reason = "a panic fails the test")]
 mod small_server;
 mod staging;
 mod tls;
+#[expect(clippy::unwrap_used, reason = "a panic fails the test")]
 mod tls_front;
 mod worker;

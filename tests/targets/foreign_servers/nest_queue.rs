@@ -1,5 +1,6 @@
 //! A login, a queue, and a message of Socket.IO that is the only one to name the reservation; no seats.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::MutexGuard;
 use std::time::Duration;
@@ -150,8 +151,9 @@ async fn join(
     if event != EVENT {
         books.complaints.push(format!("join {event}"));
     }
-    if !books.statuses.contains_key(&user) {
-        books.statuses.insert(user, "WAITING");
+    let books = &mut *books;
+    if let Entry::Vacant(place) = books.statuses.entry(user) {
+        place.insert("WAITING");
         books.waiting.push_back(user);
     }
     answer(201, books.status(user))

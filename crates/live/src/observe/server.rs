@@ -37,7 +37,7 @@ enum Way {
     /// The connection leads there.
     Direct,
     /// The proxy reads it and passes it on.
-    Forwarded(Proxy),
+    Forwarded(Box<Proxy>),
     /// The proxy connects to the server and passes bytes on.
     Tunnel(Box<(Proxy, Tls)>),
 }
@@ -61,7 +61,7 @@ impl Server {
         let tls = Tls::to(entry)?;
         let (way, tls) = match (source.proxy.clone(), tls) {
             (None, tls) => (Way::Direct, tls),
-            (Some(proxy), None) => (Way::Forwarded(proxy), None),
+            (Some(proxy), None) => (Way::Forwarded(Box::new(proxy)), None),
             (Some(proxy), Some(tls)) => (Way::Tunnel(Box::new((proxy, tls))), None),
         };
         let first = source.proxy.as_ref().map_or(entry, |proxy| &proxy.entry);
@@ -105,7 +105,7 @@ impl Server {
         path: &str,
         authorization: Option<&HeaderValue>,
     ) -> Result<(StatusCode, Bytes), String> {
-        let asked = timeout(REQUEST_TIMEOUT, self.ask(path, authorization)).await;
+        let asked = timeout(REQUEST_TIMEOUT, Box::pin(self.ask(path, authorization))).await;
         asked.unwrap_or_else(|_| {
             Err(format!(
                 "no response within {} s",
@@ -176,10 +176,8 @@ impl Server {
         if let Some(authorization) = authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
-        if let Way::Forwarded(Proxy {
-            authorization: Some(authorization),
-            ..
-        }) = &self.way
+        if let Way::Forwarded(proxy) = &self.way
+            && let Some(authorization) = &proxy.authorization
         {
             headers.insert(PROXY_AUTHORIZATION, authorization.clone());
         }

@@ -26,12 +26,7 @@ impl Role for KeeperRole {
         _: UnboundedReceiver<()>,
         answers: UnboundedSender<()>,
     ) -> impl Future<Output = io::Result<()>> + Send {
-        async move {
-            let kept = keep(settings).await;
-            // A child without answers to give would end.
-            drop(answers);
-            kept
-        }
+        keep(settings, answers)
     }
 }
 
@@ -44,8 +39,8 @@ pub fn main() -> Result<(), ChildError> {
     child::main::<KeeperRole>()
 }
 
-/// Receives file descriptors, says how many, and keeps them for ever.
-async fn keep(settings: KeeperSettings) -> io::Result<()> {
+/// Receives file descriptors, says how many, and keeps them for ever. A child that drops its way to answer ends.
+async fn keep(settings: KeeperSettings, _answers: UnboundedSender<()>) -> io::Result<()> {
     let mut stream = UnixStream::connect(&settings.socket).await?;
     let received = pass::receive(&stream).await?;
     stream.write_u64(received.len() as u64).await?;
