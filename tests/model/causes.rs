@@ -182,6 +182,31 @@ fn where_nothing_was_saturated_the_sentence_says_so_and_names_the_fault_and_the_
 }
 
 #[test]
+fn what_failed_before_the_fault_is_not_said_to_follow_it() {
+    let redis =
+        "[[faults]]\nat = \"20s\"\naction = \"lose-primary\"\npart = \"redis\"\nlasts = \"10s\"\n";
+    let kill = |zone: &str| {
+        format!(
+            "[[faults]]\nat = \"2m\"\naction = \"terminate-instances\"\nzone = \"{zone}\"\ncount = 9\n"
+        )
+    };
+    let text = sale(5, &format!("{redis}{}{}{QUICK}", kill("a"), kill("b")));
+    let run = play(&text);
+    let failed = |second: usize| run.series.ticks()[second].calls_failed;
+    assert!((20..60).any(|second| failed(second) > 0), "Redis was away");
+    let cause = judge(&run).cause.expect("the run failed");
+    let first = cause.first_failure.expect("requests failed");
+    assert!(first.at.as_secs() >= 120, "{}", cause.sentence);
+    assert!(
+        cause
+            .sentence
+            .starts_with("Why: after the fault `terminate-instances`"),
+        "{}",
+        cause.sentence
+    );
+}
+
+#[test]
 fn a_run_that_passes_has_no_cause() {
     let run = play(&sale(2, "[gates]\nerrors = [\"rate < 1%\"]\n"));
     let verdicts = judge(&run);

@@ -47,7 +47,8 @@ pub struct Cause {
     pub others: Vec<Saturation>,
     /// The faults that struck before the bottleneck or, without one, before the first failed requests; the first one first.
     pub faults: Vec<Struck>,
-    /// The first failed requests; `None` if no request failed.
+    /// The first failed requests, of those since the last fault before the bottleneck, if there are both; `None` if no request
+    /// failed.
     pub first_failure: Option<FirstFailure>,
     /// What the control plane did about it; `None` for a target outside the testbed, whose control plane is not visible.
     pub reaction: Option<Reaction>,
@@ -141,7 +142,7 @@ pub(super) fn judge(
         return None;
     }
     let readings = load::readings(run);
-    let first_failure = first_failure(run);
+    let mut first_failure = first_failure(run, SimTime::ZERO);
     let from = onset_at_least(run, &failed);
     let mut saturated = saturated_for(WINDOW, run, &readings);
     let mut bottleneck = bottleneck(run, &saturated, (&failed, from));
@@ -158,6 +159,10 @@ pub(super) fn judge(
     let onset = bottleneck.as_ref().map(Saturation::since);
     let onset = onset.or(first_failure.map(|first| first.at));
     let faults = faults(run, onset.unwrap_or(run.ending.ended_at));
+    if let (Some(_), Some(fault)) = (&bottleneck, faults.last()) {
+        // What failed before the fault has another cause.
+        first_failure = self::first_failure(run, fault.at);
+    }
     // The control plane reacts to what came first: the fault or the load.
     let begun = faults
         .first()
@@ -339,11 +344,15 @@ const fn is_of_load(failed: Failed) -> bool {
     }
 }
 
-/// Returns the first tick after the warm-up in which requests failed.
-fn first_failure(run: &Measurements) -> Option<FirstFailure> {
-    let warmup = run.plan.clock.warmup.as_secs();
+/// Returns the first tick after the warm-up, and from `since` on, in which requests failed.
+fn first_failure(run: &Measurements, since: SimTime) -> Option<FirstFailure> {
+    let (warmup, since) = (run.plan.clock.warmup.as_secs(), since.as_secs());
+    let width = run.series.width_secs();
     let ticks = run.series.ticks().iter().enumerate();
-    let mut judged = ticks.filter(|(index, _)| run.series.start_secs(*index) >= warmup);
+    let mut judged = ticks.filter(|(index, _)| {
+        let start = run.series.start_secs(*index);
+        start >= warmup && start + width > since
+    });
     let (index, tick) = judged.find(|(_, tick)| tick.calls_failed > 0)?;
     Some(FirstFailure {
         at: SimTime::from_secs(run.series.start_secs(index)),
