@@ -40,6 +40,8 @@ pub struct ScaleAction {
         serialize_with = "figure::each_at_seconds"
     )]
     pub useful_at: Vec<Option<SimTime>>,
+    /// How many of those that it launched were lost to a fault before they were healthy.
+    pub lost: u32,
     /// When each instance that it removed was terminated; `None` for one that was not within the run. Empty when scaling
     /// out.
     #[serde(rename = "gone_at_seconds", serialize_with = "figure::each_at_seconds")]
@@ -52,13 +54,18 @@ impl ScaleAction {
         Some(self.alarm_at?.saturating_since(self.crossed_at?))
     }
 
-    /// Returns the time from the action until all of its instances are healthy; `None` if one of them never is, or if it
-    /// launched none.
+    /// Returns the time from the action until all of its instances are healthy that no fault took before; `None` if one of them
+    /// never is, or if there are none.
     pub fn in_service_after(&self) -> Option<Duration> {
-        let last = self.useful_at.iter().copied().collect::<Option<Vec<_>>>()?;
-        last.into_iter()
-            .max()
-            .map(|at| at.saturating_since(self.acted_at))
+        let useful: Vec<_> = self.useful_at.iter().flatten().collect();
+        let is_complete = useful.len() + self.lost as usize == self.useful_at.len();
+        let last = useful.into_iter().max().filter(|_| is_complete)?;
+        Some(last.saturating_since(self.acted_at))
+    }
+
+    /// Whether a fault took all of its instances before they were healthy.
+    pub fn is_lost(&self) -> bool {
+        self.lost > 0 && self.lost as usize == self.useful_at.len()
     }
 }
 
@@ -91,6 +98,7 @@ pub(super) fn judge(run: &Measurements) -> Vec<ScaleAction> {
             acted_at: notice.at,
             from: *from,
             to: *to,
+            lost: lost_before_use(later, &launched),
             useful_at: each_reached(later, &launched, InstanceState::Healthy),
             gone_at: each_reached(later, &drained, InstanceState::Terminated),
         });
@@ -150,6 +158,17 @@ fn each_reached(
         .iter()
         .map(|instance| reached(*instance))
         .collect()
+}
+
+/// Returns how many of these instances were lost before they were healthy.
+fn lost_before_use(later: &[Notice], instances: &[InstanceId]) -> u32 {
+    let useful = each_reached(later, instances, InstanceState::Healthy);
+    let lost = each_reached(later, instances, InstanceState::Lost);
+    let is_lost = |(useful, lost): &(Option<SimTime>, Option<SimTime>)| {
+        lost.is_some_and(|lost| useful.is_none_or(|useful| lost < useful))
+    };
+    let count = useful.into_iter().zip(lost).filter(is_lost).count();
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// Returns when the queue last crossed the policy's threshold before the alarm; `None` if it was beyond the threshold in

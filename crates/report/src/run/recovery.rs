@@ -160,6 +160,9 @@ fn scale_action(action: &ScaleAction) -> String {
         (None, _) => {}
     }
     parts.extend(reached(action, &action.useful_at, "healthy"));
+    if action.lost > 0 {
+        parts.push(format!("{} of them lost to a fault", action.lost));
+    }
     parts.extend(reached(action, &action.gone_at, "removed"));
     parts.join("; ")
 }

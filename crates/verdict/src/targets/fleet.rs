@@ -195,7 +195,9 @@ pub(super) fn in_service(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     // allows.
     let is_overdue = |action: &&&ScaleAction| {
         let waited = ended_at.saturating_since(action.acted_at);
-        action.in_service_after().is_none() && !claim.admits(waited.as_secs_f64())
+        action.in_service_after().is_none()
+            && !action.is_lost()
+            && !claim.admits(waited.as_secs_f64())
     };
     let overdue = grown.iter().filter(is_overdue).count();
     let times: Vec<_> = grown
@@ -208,7 +210,17 @@ pub(super) fn in_service(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
     }
     let mut shown: Vec<_> = times
         .iter()
-        .map(|(action, after)| format!("+{} after {}", action.to - action.from, in_words(*after)))
+        .map(|(action, after)| {
+            let added = action.to - action.from;
+            let after = in_words(*after);
+            match action.lost {
+                0 => format!("+{added} after {after}"),
+                lost => format!(
+                    "+{} of {added} after {after}, the other lost to a fault",
+                    added - lost
+                ),
+            }
+        })
         .collect();
     if overdue > 0 {
         let actions = counted(overdue as u64, "action");

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::audit::Audit;
+use super::targets::Reached;
 use super::*;
+use tiketi_cloud::notice::{InstanceState, What};
 use tiketi_measure::ending::{AuditFacts, ChargeFacts, Ending, FinalState};
 use tiketi_measure::histogram::Histogram;
 use tiketi_measure::{Engine, Measurements, example};
@@ -359,6 +361,43 @@ fn scaling_is_followed_from_the_crossing_to_the_last_healthy_instance() {
     let action = &verdicts.scaling[0];
     assert_eq!(action.alarm_delay(), Some(Duration::from_secs(29)));
     assert_eq!(action.in_service_after(), Some(Duration::from_secs(260)));
+}
+
+#[test]
+fn an_instance_that_a_fault_takes_while_it_boots_is_not_late() {
+    let lost = |numbers: &'static [u32]| {
+        judged(good_plan(), move |run| {
+            for notice in &mut run.timeline {
+                if let What::Instance {
+                    instance, state, ..
+                } = &mut notice.what
+                    && *state == InstanceState::Healthy
+                    && numbers.contains(&instance.0)
+                {
+                    *state = InstanceState::Lost;
+                }
+            }
+        })
+    };
+    let of_claim = |verdicts: &Verdicts| {
+        let mut targets = verdicts.targets.iter();
+        let claim = targets.find(|target| target.id == "A15");
+        claim.expect("it is judged").clone()
+    };
+    let one = lost(&[3]);
+    let action = &one.scaling[0];
+    assert_eq!(action.lost, 1);
+    assert!(action.in_service_after() < Some(Duration::from_secs(260)));
+    let claim = of_claim(&one);
+    assert_ne!(claim.verdict, Reached::Missed, "{}", claim.measured);
+    assert!(
+        claim.measured.contains("the other lost to a fault"),
+        "{}",
+        claim.measured
+    );
+    let both = lost(&[2, 3]);
+    assert_eq!(both.scaling[0].in_service_after(), None);
+    assert_ne!(of_claim(&both).verdict, Reached::Missed);
 }
 
 #[test]
