@@ -222,7 +222,7 @@ impl Instance {
         let (standing_still, stands_still) = oneshot::channel();
         // One thread runs everything of the instance: blocked here, it does nothing else.
         self.runtime.spawn(async move {
-            // Who pauses it need not wait for this.
+            // A caller that does not wait for it has dropped the receiver.
             let _ = standing_still.send(());
             gate.pass();
         });

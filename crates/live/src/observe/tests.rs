@@ -65,11 +65,8 @@ fn http(status: &str, body: &str) -> Option<Vec<u8>> {
     Some((head + body).into_bytes())
 }
 
-async fn ask(address: &str) -> Result<f64, String> {
-    let source = Source::admit(&target(address, &[]), &Trust::default())
-        .await
-        .unwrap()
-        .unwrap();
+/// Asks a server once; returns the value of its first query.
+async fn first_value(source: Source) -> Result<f64, String> {
     let clock = Clock::starting_at(crate::clock::unix_now_ns(), 1.0);
     let asked = async move {
         let server = Server::new(&source, clock).unwrap();
@@ -77,6 +74,14 @@ async fn ask(address: &str) -> Result<f64, String> {
     };
     let mut read = LocalSet::new().run_until(Box::pin(asked)).await;
     read.remove(0).1
+}
+
+async fn ask(address: &str) -> Result<f64, String> {
+    let source = Source::admit(&target(address, &[]), &Trust::default())
+        .await
+        .unwrap()
+        .unwrap();
+    first_value(source).await
 }
 
 #[tokio::test]
@@ -132,13 +137,7 @@ async fn ask_for_json(address: &str, pointer: &str, variable: Option<&str>) -> R
     target.observe.queue_length = Some(pointer.to_owned());
     let admitted = Source::admit(&target, &Trust::default()).await;
     let source = admitted.map_err(|refusal| refusal.to_string())?.unwrap();
-    let clock = Clock::starting_at(crate::clock::unix_now_ns(), 1.0);
-    let asked = async move {
-        let server = Server::new(&source, clock).unwrap();
-        server.read(&source.queries).await
-    };
-    let mut read = LocalSet::new().run_until(Box::pin(asked)).await;
-    read.remove(0).1
+    first_value(source).await
 }
 
 #[tokio::test]
@@ -262,13 +261,7 @@ async fn ask_through(url: &str, proxies: &Matcher) -> Result<f64, String> {
     let target = target(url, &["metrics.test"]);
     let admitted = Source::admit_with(&target, &Trust::default(), proxies).await;
     let source = admitted.map_err(|refusal| refusal.to_string())?.unwrap();
-    let clock = Clock::starting_at(crate::clock::unix_now_ns(), 1.0);
-    let asked = async move {
-        let server = Server::new(&source, clock).unwrap();
-        server.read(&source.queries).await
-    };
-    let mut read = LocalSet::new().run_until(Box::pin(asked)).await;
-    read.remove(0).1
+    first_value(source).await
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Simulated sales, and what became of their requests, buyers and instances.
+//! Simulated sales: what happens to requests, buyers and instances, one subject in each file.
 
 mod access;
 mod edge;

@@ -59,8 +59,8 @@ impl SilentThread {
     }
 }
 
-/// Gives the connections of an instance to a process, and ends its thread. The instance itself stays: so do its connections to
-/// the database, which the database does not miss yet.
+/// Gives the connections of an instance to a process, and ends its thread. The instance itself stays, so that its connections to
+/// the database still count: a database does not notice at once that a client has lost its power.
 ///
 /// # Errors
 ///

@@ -216,7 +216,7 @@ pub(super) fn in_service(claim: &Claim, evidence: &Evidence<'_>) -> Checked {
             match action.lost {
                 0 => format!("+{added} after {after}"),
                 lost => format!(
-                    "+{} of {added} after {after}, the other lost to a fault",
+                    "+{} of {added} after {after}, {lost} lost to a fault",
                     added - lost
                 ),
             }

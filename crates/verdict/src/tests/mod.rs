@@ -391,7 +391,7 @@ fn an_instance_that_a_fault_takes_while_it_boots_is_not_late() {
     let claim = of_claim(&one);
     assert_ne!(claim.verdict, Reached::Missed, "{}", claim.measured);
     assert!(
-        claim.measured.contains("the other lost to a fault"),
+        claim.measured.contains("1 lost to a fault"),
         "{}",
         claim.measured
     );
