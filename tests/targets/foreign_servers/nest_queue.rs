@@ -41,7 +41,7 @@ pub(crate) struct NestBooks {
     sockets: BTreeMap<Uuid, (u32, UnboundedSender<String>)>,
     pub(crate) sockets_opened: u32,
     pub(crate) pongs: u32,
-    /// Admissions that could be told to nobody.
+    /// Admissions of users who had no open socket: nobody received the message.
     pub(crate) lost: u32,
     pub(crate) sold_out: u32,
     pub(crate) paid: usize,
